@@ -7,6 +7,7 @@ from gymnax.environments import spaces
 
 from elsinore.nets.actor_critic import NetworkConfig, build_network
 from elsinore.nets.heads import head_for
+from elsinore.nets.initialisation import initialise
 
 KEY, OBS = jax.random.key(0), jnp.array([0.5, -1.0, 2.0])
 DISCRETE, CONTINUOUS = head_for(spaces.Discrete(4)), head_for(spaces.Box(-1.0, 1.0, (2,)))
@@ -14,7 +15,7 @@ DISCRETE, CONTINUOUS = head_for(spaces.Discrete(4)), head_for(spaces.Box(-1.0, 1
 
 def made(head=DISCRETE, obs=OBS, custom=None, **config):
     network = build_network(NetworkConfig(**config), head, obs, custom)
-    return network, network.init(KEY, obs)
+    return network, initialise(network, KEY, obs)
 
 
 def size(params) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, flatten, patches
+from elsinore.nets.initialisation import initialise
 
 KEY = jax.random.key(0)
 
@@ -16,7 +17,7 @@ def gram_over_gain(kernel):
 
 @pytest.mark.parametrize("network", [MLP((16, 8)), CNN((16,), (8,))])
 def test_hidden_weights_are_orthogonal_with_gain_sqrt_2_and_biases_zero(network):
-    params = network.init(KEY, jnp.ones((6, 6, 2)))
+    params = initialise(network, KEY, jnp.ones((6, 6, 2)))
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         if "bias" in str(path):
             assert (leaf == 0.0).all()
@@ -38,7 +39,7 @@ def test_any_observation_is_one_vector_of_floats_without_its_mask():
 
 
 def test_an_image_of_10_by_10_by_4_keeps_its_neighbourhoods():
-    params = CNN((16,), (128,)).init(KEY, jnp.ones((10, 10, 4), bool))["params"]
+    params = initialise(CNN((16,), (128,)), KEY, jnp.ones((10, 10, 4), bool))["params"]
     assert params["Dense_0"]["kernel"].shape == (3 * 3 * 4, 16)
     assert params["MLP_0"]["Dense_0"]["kernel"].shape == (8 * 8 * 16, 128)  # 3x3 without padding: 10 -> 8
     assert CNN((16,), (128,)).apply({"params": params}, jnp.ones((10, 10, 4), bool)).shape == (128,)
@@ -57,7 +58,7 @@ def test_a_dense_layer_on_patches_is_a_convolution():
 def test_each_activation_is_the_one_it_is_called(activation):
     network = MLP((4,), activation)
     x = jnp.array([0.5, -1.0])
-    params = network.init(KEY, x)
+    params = initialise(network, KEY, x)
     kernel = params["params"]["Dense_0"]["kernel"]
     expected = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "silu": jax.nn.silu, "gelu": jax.nn.gelu}
     np.testing.assert_allclose(network.apply(params, x), expected[activation](x @ kernel), rtol=1e-5, atol=1e-6)

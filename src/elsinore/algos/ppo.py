@@ -18,6 +18,7 @@ from elsinore.experience.normalisation import init_normalisers, normalise_obs, o
 from elsinore.experience.rollout import begin, rollout
 from elsinore.nets.actor_critic import NetworkConfig, build_network
 from elsinore.nets.heads import head_for
+from elsinore.nets.initialisation import initialise
 from elsinore.ops.advantages import explained_variance, gae
 from elsinore.ops.losses import approximate_kl, clipped_surrogate, clipped_value_loss, standardise, value_loss
 from elsinore.ops.randomness import for_update, for_use, for_uses, permutations
@@ -158,7 +159,7 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
 
     def init(key, env_params, hyper: PPOHyper) -> TrainState:
         actor = begin(env, key, env_params, config.num_envs)
-        params = net.init(for_use(key, "init"), jax.tree.map(lambda x: x[0], actor.obs))
+        params = initialise(net, for_use(key, "init"), jax.tree.map(lambda x: x[0], actor.obs))
         learner = Learner(params, optimiser(hyper).init(ravel_pytree(params)[0]))
         stats = init_normalisers(actor.obs, config.normalize_obs, config.normalize_rewards)
         return TrainState(key, jnp.int32(0), learner, actor, stats, hyper, env_params)

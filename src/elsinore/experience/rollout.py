@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore.experience.autoreset import autoreset_steps, reset
-from elsinore.ops.randomness import for_use
+from elsinore.ops.randomness import for_use, split
 from elsinore.types import Actor, Decision, Mean, Transition
 
 
@@ -34,7 +34,7 @@ def rollout(
     ended here, as sums and counts: an unfinished one is not counted.
     """
     length, num_envs = jax.tree.leaves(noise)[0].shape[:2]
-    step_keys, reset_keys = jax.random.split(key, (2, length, num_envs))
+    step_keys, reset_keys = split(key, (2, length, num_envs))
 
     def env_step(actor: Actor, inputs):
         noise, step_keys, reset_keys = inputs

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from elsinore.ops.randomness import draw
+
 LOG_2PI = float(np.log(2.0 * np.pi))
 
 
@@ -20,7 +22,7 @@ class Categorical(NamedTuple):
     @staticmethod
     def noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... action"]:
         """Gumbel noise: the argmax of log-probabilities plus it is a sample."""
-        return jax.random.gumbel(key, (*shape, num_actions))
+        return draw(jax.random.gumbel, key, (*shape, num_actions))
 
     def sample(self, noise: Float[Array, "... action"]) -> Int[Array, "..."]:
         return jnp.argmax(self._masked(self.log_probs + noise), axis=-1)
@@ -62,7 +64,7 @@ class Normal(NamedTuple):
 
     @staticmethod
     def noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... action"]:
-        return jax.random.normal(key, (*shape, num_actions))
+        return draw(jax.random.normal, key, (*shape, num_actions))
 
     def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
         return self.mean + jnp.exp(self.log_std) * noise

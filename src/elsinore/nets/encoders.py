@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from elsinore.nets.initialisation import orthogonal
+
 ACTIVATIONS: dict[str, Callable] = {"tanh": nn.tanh, "relu": nn.relu, "silu": nn.silu, "gelu": nn.gelu}
 
 
 def dense(features: int, scale: float, name: str | None = None) -> nn.Dense:
-    """Orthogonal weights of the given gain and zero biases (detail 2 of Huang 2022)."""
-    return nn.Dense(features, kernel_init=nn.initializers.orthogonal(scale), name=name)
+    """Orthogonal weights of the given gain and zero biases (detail 2 of Huang 2022); made by `initialise`."""
+    return nn.Dense(features, kernel_init=orthogonal(scale), name=name)
 
 
 def flatten(obs: PyTree) -> Float[Array, "features"]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.experience.autoreset import reset
-from elsinore.ops.randomness import for_uses
+from elsinore.ops.randomness import for_uses, split
 from elsinore.types import Acting, Algorithm
 
 
@@ -68,7 +68,7 @@ def evaluate(
 
     def play(carry):
         time, obs, env_state, so_far = carry
-        act_keys, step_keys = jax.random.split(jax.random.fold_in(play_key, time), (2, episodes))
+        act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
         action = act(act_keys, acting, obs)
         new_obs, new_state, reward, terminated, _ = step(step_keys, env_state, action, env_params)
         new_obs, new_state = jax.tree.map(
