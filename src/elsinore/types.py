@@ -31,6 +31,7 @@ class Decision(NamedTuple):
     action: Array  # as the policy drew it: what learning needs
     sent: Array  # as the env takes it (a continuous action is clipped to its bounds)
     extras: PyTree  # what learning wants remembered, e.g. the log-probability
+    memory: PyTree = ()  # what the policy will remember at the next step, [env, ...]; () for one that does not
 
 
 class Transition(NamedTuple):
@@ -50,6 +51,7 @@ class Actor(NamedTuple):
 
     env_state: PyTree
     obs: PyTree
+    memory: PyTree  # what the policy remembers of the running episode, [env, ...]; () for one that does not
     episode_return: Float[Array, "env"]  # of the running episode, raw rewards
     episode_length: Int[Array, "env"]
 
@@ -59,6 +61,11 @@ class Mean(NamedTuple):
 
     total: Float[Array, "..."]
     count: Float[Array, "..."]
+
+    @classmethod
+    def of(cls, value: Float[Array, ""]) -> "Mean":
+        """One value."""
+        return cls(value, jnp.float32(1.0))
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["table"], meta_fields=["names"])
@@ -98,6 +105,7 @@ class TrainState(NamedTuple):
     stats: Any  # normalisers
     hyper: Any  # the numbers a sweep or a population may vary: traced
     env_params: PyTree  # the numbers a curriculum may vary: traced
+    curiosity: Any = None  # what makes intrinsic rewards, where there are any
 
     @property
     def acting(self) -> Acting:
@@ -125,13 +133,16 @@ class Algorithm(NamedTuple):
     """Three pure functions, as an optax optimiser is two.
 
     `init(key, env_params, hyper) -> TrainState`; `update(state) -> (state, metrics)`, one rollout and all the
-    learning from it; `act(key, acting, obs, greedy) -> action`, for one observation, as the env takes it.
-    `value(acting, obs)` is what one observation is thought to be worth, where the algorithm has an opinion.
+    learning from it; `act(key, acting, memory, obs, greedy) -> (action, memory)`, for one observation, the
+    action as the env takes it. `memory` is what a recurrent policy remembers when an episode begins, and ()
+    for one that remembers nothing. `value(acting, memory, obs)` is what one observation is thought to be
+    worth, where the algorithm has an opinion.
     """
 
     init: Callable[..., TrainState]
     update: Callable[[TrainState], tuple[TrainState, dict[str, Mean]]]
-    act: Callable[..., jax.Array]
+    act: Callable[..., tuple[jax.Array, PyTree]]
     hyper: Any  # the defaults of `TrainState.hyper`, from the config
-    value: Callable[[Acting, PyTree], jax.Array] | None = None
-    steps_per_update: int = 0  # env steps one update takes: rollout_length x num_envs
+    steps_per_update: int  # env steps one update takes: rollout_length x num_envs
+    memory: PyTree = ()
+    value: Callable[[Acting, PyTree, PyTree], jax.Array] | None = None

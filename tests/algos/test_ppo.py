@@ -10,7 +10,7 @@ import optax
 import pytest
 
 from elsinore.algos.ppo import PPOConfig, PPOHyper, hyper_of, ppo
-from elsinore.nets.actor_critic import NetworkConfig
+from elsinore.nets.build import NetworkConfig
 from tests.worlds import Clocked, Corridor, Dart, Forever, MaskedBandit, Seesaw, Wait
 
 KEY, PARAMS = jax.random.key(0), Clocked()
@@ -31,7 +31,7 @@ def train(world, params=PARAMS, updates=UPDATES, **config):
 
 
 def values(algo, state, *obs):
-    return jax.jit(jax.vmap(algo.value, in_axes=(None, 0)))(state.acting, jnp.stack(obs)).tolist()
+    return jax.jit(jax.vmap(algo.value, in_axes=(None, None, 0)))(state.acting, (), jnp.stack(obs)).tolist()
 
 
 def mean(metric, last=10):
@@ -109,18 +109,18 @@ def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
     assert (metrics["episode/return"].total >= 0.0).all()  # one illegal action among an update's 128 costs 1,000
     legal = (jnp.arange(1, 16)[:, None] >> jnp.arange(4)) & 1 == 1  # every mask there is, but the empty one
     obs = {"bias": jnp.ones((15, 1)), "action_mask": legal}
-    act = jax.vmap(algo.act, in_axes=(None, None, 0, None))
-    chosen = jax.jit(act, static_argnums=3)(KEY, state.acting, obs, True)
+    act = jax.vmap(algo.act, in_axes=(None, None, None, 0, None))
+    chosen, _ = jax.jit(act, static_argnums=4)(KEY, state.acting, (), obs, True)
     np.testing.assert_array_equal(chosen, jnp.max(jnp.where(legal, jnp.arange(4), -1), axis=1))
-    drawn = jax.jit(jax.vmap(act, in_axes=(0, None, None, None)), static_argnums=3)
-    assert legal[jnp.arange(15), drawn(jax.random.split(KEY, 200), state.acting, obs, False)].all()
+    drawn = jax.jit(jax.vmap(act, in_axes=(0, None, None, None, None)), static_argnums=4)
+    assert legal[jnp.arange(15), drawn(jax.random.split(KEY, 200), state.acting, (), obs, False)[0]].all()
 
 
 def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
     algo, state, metrics = train(Dart(), ent_coef=0.0)
     assert (metrics["episode/return"].total > -128 * 1.5**2 - 1e-3).all()  # off the board is 1,000 less
     assert mean(metrics["episode/return"]) > -0.05  # it began near -0.9
-    assert algo.act(KEY, state.acting, jnp.ones(1), greedy=True) == pytest.approx([0.5], abs=0.1)
+    assert algo.act(KEY, state.acting, (), jnp.ones(1), greedy=True)[0] == pytest.approx([0.5], abs=0.1)
 
 
 # One update, by known answers
@@ -211,8 +211,8 @@ def test_no_two_uses_in_an_update_share_a_key(monkeypatch, cartpole_ppo):
         used.extend((key, name) for name in names)  # kept alive, so that its id is its own
         return derive(key, *names)
 
-    module = import_module("elsinore.algos.ppo")
-    for name in ("for_use", "for_uses"):
+    for name, user in (("for_uses", "algos.ppo"), ("for_use", "algos.on_policy"), ("for_use", "experience.rollout")):
+        module = import_module(f"elsinore.{user}")
         monkeypatch.setattr(module, name, partial(noting, getattr(module, name)))
     with jax.debug_key_reuse(True):  # jax itself refuses a key that is spent twice
         jax.make_jaxpr(lambda state: cartpole_ppo.algo.update(state))(cartpole_ppo.init(KEY))

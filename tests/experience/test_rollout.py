@@ -14,7 +14,7 @@ LIMITED = Clocked(max_steps_in_episode=5)
 scripts = arrays(np.int32, (2 * TIME, ENV), elements=st.sampled_from([0, 0, 0, 1]))
 
 
-def play(script, obs) -> Decision:
+def play(script, memory, obs) -> Decision:
     """The script is the policy: its noise says what to do; a decision remembers what was seen."""
     return Decision(action=script + 100, sent=script, extras=obs[:, 0])
 

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -5,17 +7,27 @@ import numpy as np
 import pytest
 from gymnax.environments import spaces
 
-from elsinore.nets.actor_critic import NetworkConfig, build_network
+from elsinore.nets.build import NetworkConfig, actor_critic_network
 from elsinore.nets.heads import head_for
-from elsinore.nets.initialisation import initialise
+from elsinore.nets.network import Network
 
 KEY, OBS = jax.random.key(0), jnp.array([0.5, -1.0, 2.0])
 DISCRETE, CONTINUOUS = head_for(spaces.Discrete(4)), head_for(spaces.Box(-1.0, 1.0, (2,)))
 
 
+class Alone(NamedTuple):
+    """A network asked about one observation."""
+
+    network: Network
+
+    def apply(self, params, obs):
+        batch = jax.tree.map(lambda x: jnp.asarray(x)[None], obs)
+        return jax.tree.map(lambda x: x[0], self.network.step(params, (), batch)[1:])
+
+
 def made(head=DISCRETE, obs=OBS, custom=None, **config):
-    network = build_network(NetworkConfig(**config), head, obs, custom)
-    return network, initialise(network, KEY, obs)
+    network = actor_critic_network(NetworkConfig(**config), head, obs, custom)
+    return Alone(network), network.init(KEY, obs)
 
 
 def size(params) -> int:

@@ -31,7 +31,10 @@ class Hourglasses(World):
         return jnp.ones(1), state, jnp.float32(1.0), state.left == 0, {}
 
 
-NOBODY = Algorithm(init=None, update=None, act=lambda key, acting, obs, greedy: jnp.int32(0), hyper=None)
+NOBODY = Algorithm(
+    init=None, update=None, act=lambda key, acting, memory, obs, greedy: (jnp.int32(0), memory), hyper=None,
+    steps_per_update=1,
+)  # fmt: skip
 
 
 def played(env, params, episodes=200, max_steps=1_000):

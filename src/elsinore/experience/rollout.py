@@ -8,44 +8,54 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore.experience.autoreset import autoreset_steps, reset
+from elsinore.nets.network import renew
 from elsinore.ops.randomness import for_use, split
 from elsinore.types import Actor, Decision, Mean, Transition
 
 
-def begin(env: Any, key: Key[Array, ""], env_params: PyTree, num_envs: int) -> Actor:
-    """Every env at the start of an episode of its own."""
+def begin(env: Any, key: Key[Array, ""], env_params: PyTree, num_envs: int, memory: PyTree = ()) -> Actor:
+    """Every env at the start of an episode of its own; `memory` is what one agent remembers there."""
     keys = jax.random.split(for_use(key, "begin"), num_envs)
     obs, env_state = jax.vmap(reset, in_axes=(None, 0, None))(env, keys, env_params)
-    return Actor(env_state, obs, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
+    memories = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), memory)
+    return Actor(env_state, obs, memories, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
 
 
 def rollout(
     env: Any,
     env_params: PyTree,
-    policy: Callable[[PyTree, PyTree], Decision],
+    policy: Callable[[PyTree, PyTree, PyTree], Decision],
     actor: Actor,
     key: Key[Array, ""],
     noise: PyTree,
+    memory: PyTree = (),
 ) -> tuple[Actor, Transition, dict[str, Mean]]:
     """Act once in every env for each row of `noise`; each leaf of the experience is [time, env, ...].
 
-    `policy(noise, obs)` decides for all envs at once; its noise ([time, env, ...]) and all the envs' keys are
-    drawn before the loop, which is cheaper than drawing them in it. The metrics tell of the episodes that
-    ended here, as sums and counts: an unfinished one is not counted.
+    `policy(noise, memory, obs)` decides for all envs at once; its noise ([time, env, ...]) and all the envs' keys
+    are drawn before the loop, which is cheaper than drawing them in it. Where an episode ends, what the policy
+    remembers goes back to `memory`, one agent's at a beginning. The metrics tell of the episodes that ended
+    here, as sums and counts: an unfinished one is not counted.
     """
     length, num_envs = jax.tree.leaves(noise)[0].shape[:2]
     step_keys, reset_keys = split(key, (2, length, num_envs))
 
     def env_step(actor: Actor, inputs):
         noise, step_keys, reset_keys = inputs
-        decision = policy(noise, actor.obs)
+        decision = policy(noise, actor.memory, actor.obs)
         out = autoreset_steps(env, step_keys, reset_keys, actor.env_state, decision.sent, env_params)
         experience = Transition(actor.obs, decision.action, out.reward, out.terminated, out.truncated,
                                 out.final_obs, decision.extras)  # fmt: skip
         episode_return = actor.episode_return + out.reward
         episode_length = actor.episode_length + 1
         done = out.terminated | out.truncated
-        actor = Actor(out.state, out.obs, jnp.where(done, 0.0, episode_return), jnp.where(done, 0, episode_length))
+        actor = Actor(
+            env_state=out.state,
+            obs=out.obs,
+            memory=renew(done, memory, decision.memory),
+            episode_return=jnp.where(done, 0.0, episode_return),
+            episode_length=jnp.where(done, 0, episode_length),
+        )
         return actor, (experience, episode_return, episode_length)
 
     actor, (experience, returns, lengths) = jax.lax.scan(env_step, actor, (noise, step_keys, reset_keys))

@@ -12,18 +12,33 @@ from jaxtyping import PyTree
 from elsinore.types import Acting, Algorithm
 
 
+def _repeated(tree: PyTree, size: int) -> PyTree:
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *jnp.shape(x))), tree)
+
+
 class Policy:
-    """Observations in, actions out, as numpy arrays; one observation or a batch of them."""
+    """Observations in, actions out, as numpy arrays; one observation or a batch of them.
+
+    A recurrent policy remembers from call to call, one memory for each observation of the batch: call `reset` when
+    episodes begin.
+    """
 
     def __init__(self, algo: Algorithm, acting: Acting, obs_like: PyTree, seed: int):
         self.acting, self.seed = acting, seed
         self._algo, self._obs_like = algo, obs_like
+        self._memory: PyTree = None  # of the running episodes, [batch, ...]
         self._act = {
-            greedy: jax.jit(jax.vmap(lambda key, obs, greedy=greedy: algo.act(key, acting, obs, greedy)))
+            greedy: jax.jit(
+                jax.vmap(lambda key, memory, obs, greedy=greedy: algo.act(key, acting, memory, obs, greedy))
+            )
             for greedy in (True, False)
         }
         value = algo.value
-        self._value = None if value is None else jax.jit(jax.vmap(lambda obs: value(acting, obs)))
+        self._value = None if value is None else jax.jit(jax.vmap(lambda memory, obs: value(acting, memory, obs)))
+
+    def reset(self) -> None:
+        """What is seen next begins an episode."""
+        self._memory = None
 
     def __call__(self, obs: PyTree, *, sample: bool = False, seed: int = 0) -> np.ndarray:
         """The likeliest action for each observation, or with `sample` one drawn with random seed `seed`.
@@ -33,7 +48,9 @@ class Policy:
         """
         batch, single = self._as_batch(obs)
         size = jax.tree.leaves(batch)[0].shape[0]
-        actions = np.asarray(self._act[not sample](jax.random.split(jax.random.key(seed), size), batch))
+        keys = jax.random.split(jax.random.key(seed), size)
+        actions, self._memory = self._act[not sample](keys, self._remembered(size), batch)
+        actions = np.asarray(actions)
         return actions[0] if single else actions
 
     def value(self, obs: PyTree) -> np.ndarray:
@@ -45,8 +62,18 @@ class Policy:
         if self._value is None:
             raise ValueError("this algorithm estimates no value of an observation.")
         batch, single = self._as_batch(obs)
-        values = np.asarray(self._value(batch))
+        values = np.asarray(self._value(self._remembered(jax.tree.leaves(batch)[0].shape[0]), batch))
         return values[0] if single else values
+
+    def _remembered(self, size: int) -> PyTree:
+        """The memories of `size` running episodes, or of as many that begin."""
+        if self._memory is None:
+            return _repeated(self._algo.memory, size)
+        before = [x.shape[0] for x in jax.tree.leaves(self._memory)[:1]]
+        if before and before[0] != size:
+            raise ValueError(f"a batch of {size} observations cannot go on from a memory of {before[0]}; "
+                             "call reset() where episodes begin.")  # fmt: skip
+        return self._memory
 
     def _as_batch(self, obs: PyTree) -> tuple[PyTree, bool]:
         if isinstance(self._obs_like, jax.ShapeDtypeStruct):
@@ -62,21 +89,32 @@ class Policy:
 
     def export(self, folder: Path, env_name: str) -> None:
         """Write policy.jaxexport (greedy, any batch size, CPU, CUDA and TPU) and policy.json, which says what it
-        takes and gives. It loads with `jax.export` of the same jax or a newer one."""
+        takes and gives. It loads with `jax.export` of the same jax or a newer one.
+
+        It maps observations to actions; a recurrent policy's, (observations, memory) to (actions, memory), where
+        memory is a list of arrays of zeros when episodes begin."""
         from jax import export
 
         (batch,) = export.symbolic_shape("batch")
         specs = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), self._obs_like)
         acting = jax.tree.map(jnp.asarray, self.acting)
 
-        def greedy_actions(obs):
-            return jax.vmap(lambda obs: self._algo.act(jax.random.key(0), acting, obs, True))(obs)
+        start, tree = jax.tree.flatten(self._algo.memory)
 
-        exported = export.export(jax.jit(greedy_actions), platforms=("cpu", "cuda", "tpu"))(specs)
+        def greedy(obs, memory):
+            memory = jax.tree.unflatten(tree, memory)
+            act = jax.vmap(lambda memory, obs: self._algo.act(jax.random.key(0), acting, memory, obs, True))
+            actions, memory = act(memory, obs)
+            return actions, jax.tree.leaves(memory)
+
+        remembered = [jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for x in start]
+        function, takes = (greedy, (specs, remembered)) if start else (lambda obs: greedy(obs, [])[0], (specs,))
+        exported = export.export(jax.jit(function), platforms=("cpu", "cuda", "tpu"))(*takes)
         about: dict[str, Any] = {"env": env_name, "seed": self.seed, "jax": jax.__version__}
         leaves = jax.tree.leaves(self._obs_like)
         if len(leaves) == 1:
             about |= {"obs_shape": list(leaves[0].shape), "obs_dtype": np.dtype(leaves[0].dtype).name}
+        about["memory_shapes"] = [list(x.shape) for x in start]
         about |= {
             "action_shape": list(exported.out_avals[0].shape[1:]),
             "action_dtype": exported.out_avals[0].dtype.name,

@@ -1,12 +1,13 @@
 """The policy and its critic as one flax module.
 
-The contract of a network, ours or a user's: a flax module that takes one observation (no batch axis) and
-returns `(outputs, value)`: `num_outputs` numbers for the action head and one scalar. A user's is given as
-`"module:name"` or as the object itself, and is called with `num_outputs` to make the module.
+The contract of a network, ours or a user's: a flax module that takes one observation (no batch axis) and returns
+`(outputs, value)`: `num_outputs` numbers for the action head and one scalar. One with a method `initial_memory()`
+remembers: it takes `(memory, obs)` and returns `(memory, (outputs, value))`. A user's is given as `"module:name"`
+or as the object itself, and is called with `num_outputs` to make the module. Algorithms that learn action values
+read `outputs` as those of the actions, and leave `value` alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
@@ -14,32 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, dense
-from elsinore.nets.heads import Head
+from elsinore.nets.encoders import dense
+from elsinore.nets.initialisation import orthogonal
 
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """What reads the observation, and how wide it is."""
-
-    custom: str | None = None  # "module:name" of a network of your own; the rest is then unused
-    encoder: str = "auto"  # auto | mlp | cnn; auto takes cnn for [height, width, channel] observations
-    hidden: tuple[int, ...] = (64, 64)
-    channels: tuple[int, ...] = (16,)  # of the cnn's convolutions
-    activation: str = "tanh"  # tanh | relu | silu | gelu
-    shared: bool = False  # one trunk for policy and critic, or one each
-    initial_log_std: float = 0.0  # of continuous actions
-
-    def __post_init__(self):
-        if self.encoder not in ("auto", "mlp", "cnn"):
-            raise ValueError(f"encoder={self.encoder!r} is unknown; choose auto, mlp or cnn.")
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"activation={self.activation!r} is unknown; choose one of {known}.")
-        for name in ("hidden", "channels"):
-            sizes = getattr(self, name)
-            if not sizes or min(sizes) < 1:
-                raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
+Answer = tuple[Float[Array, "outputs"], Float[Array, ""]]
 
 
 class ActorCritic(nn.Module):
@@ -52,55 +31,89 @@ class ActorCritic(nn.Module):
     initial_log_std: float = 0.0
 
     @nn.compact
-    def __call__(self, obs: PyTree) -> tuple[Float[Array, "outputs"], Float[Array, ""]]:
+    def __call__(self, obs: PyTree) -> Answer:
         actor_trunk = self.encoder()
         critic_trunk = actor_trunk if self.shared else self.encoder()
-        # A small last gain makes the first policy nearly uniform; the critic's is 1 (detail 2 of Huang 2022).
-        num_means = self.num_outputs // 2 if self.continuous else self.num_outputs
-        outputs = dense(num_means, 0.01, name="policy")(actor_trunk(obs))
-        if self.continuous:  # a standard deviation that no state changes (detail 2 of its continuous details)
-            log_std = self.param("log_std", nn.initializers.constant(self.initial_log_std), (num_means,))
-            outputs = jnp.concatenate([outputs, log_std])
-        value = dense(1, 1.0, name="value")(critic_trunk(obs))[0]
-        return outputs, value
+        return answer(self, actor_trunk(obs), critic_trunk(obs))
 
 
-def build_network(config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None) -> nn.Module:
-    """The network of a config, for an env that shows observations like `obs`; `custom` is a user's factory."""
-    if custom is not None:
-        net = custom(head.num_outputs)
-        _check_contract(net, head, obs)
-        return net
-    is_image = not isinstance(obs, dict) and getattr(obs, "ndim", 0) == 3
-    if config.encoder == "cnn" and not is_image:
-        raise ValueError(
-            "encoder='cnn' needs observations of shape [height, width, channel]; this environment's are "
-            f"{getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
-        )
-    if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
+class RecurrentActorCritic(nn.Module):
+    """The same with a gated recurrent unit (Cho 2014, arXiv:1406.1078) between each trunk and its head."""
 
-        def encoder():
-            return CNN(config.channels, config.hidden, config.activation)
-    else:
+    encoder: Callable[[], nn.Module]
+    width: int  # of the recurrent layer
+    num_outputs: int
+    continuous: bool = False
+    shared: bool = False
+    initial_log_std: float = 0.0
 
-        def encoder():
-            return MLP(config.hidden, config.activation)
+    def initial_memory(self) -> tuple[Float[Array, "width"], ...]:
+        """Nothing remembered, for each trunk."""
+        return (jnp.zeros(self.width),) * (1 if self.shared else 2)
 
-    return ActorCritic(encoder, head.num_outputs, head.continuous, config.shared, config.initial_log_std)
+    @nn.compact
+    def __call__(self, memory: tuple, obs: PyTree) -> tuple[tuple, Answer]:
+        remembered, features = [], []
+        for before in memory:
+            cell = nn.GRUCell(self.width, kernel_init=orthogonal(1.0), recurrent_kernel_init=orthogonal(1.0))
+            after, feature = cell(before, self.encoder()(obs))
+            remembered.append(after)
+            features.append(feature)
+        return tuple(remembered), answer(self, features[0], features[-1])
 
 
-def _check_contract(net: Any, head: Head, obs: PyTree) -> None:
-    """A value of shape [1] instead of [] would broadcast into a batch of batches, and learn nonsense in silence."""
-    wanted = f"(outputs [{head.num_outputs}], value []) for one observation"
+def answer(net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"]) -> Answer:
+    """The two heads; called inside a network's `__call__`, whose parameters they become."""
+    # A small last gain makes the first policy nearly uniform; the critic's is 1 (detail 2 of Huang 2022).
+    num_means = net.num_outputs // 2 if net.continuous else net.num_outputs
+    outputs = dense(num_means, 0.01, name="policy")(actor)
+    if net.continuous:  # a standard deviation that no state changes (detail 2 of its continuous details)
+        log_std = net.param("log_std", nn.initializers.constant(net.initial_log_std), (num_means,))
+        outputs = jnp.concatenate([outputs, log_std])
+    return outputs, dense(1, 1.0, name="value")(critic)[0]
+
+
+class QNetwork(nn.Module):
+    """What each action is worth, and the best of them.
+
+    `dueling` learns the state's worth and the actions' advantages apart: Q = V + A - mean(A) (Wang 2016,
+    arXiv:1511.06581 eq. 9).
+    """
+
+    encoder: Callable[[], nn.Module]
+    num_outputs: int
+    dueling: bool = False
+
+    @nn.compact
+    def __call__(self, obs: PyTree) -> Answer:
+        features = self.encoder()(obs)
+        q = dense(self.num_outputs, 1.0, name="advantage" if self.dueling else "q")(features)
+        if self.dueling:
+            q = dense(1, 1.0, name="value")(features) + q - jnp.mean(q)
+        return q, jnp.max(q)
+
+
+def check_contract(net: Any, num_outputs: int, obs: PyTree) -> None:
+    """A value of shape [1] instead of [] would broadcast into a batch of batches, and learn nonsense in silence.
+
+    Raises:
+        ValueError: saying what the network must give and what it gives.
+    """
+    wanted = f"(outputs [{num_outputs}], value []) for one observation"
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), obs)
     try:
-        answer = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), jax.tree.map(zeros_like, obs))[0])
-        outputs, value = answer
+        if hasattr(net, "initial_memory"):
+            memory = net.initial_memory()
+            wanted = f"(memory, (outputs [{num_outputs}], value [])) for a memory and one observation"
+            after, found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), memory, zeros)[0])
+            same = jax.tree.map(lambda a, b: (jnp.shape(a), jnp.result_type(a)) == (b.shape, b.dtype), memory, after)
+            if not all(jax.tree.leaves(same)):
+                raise TypeError(f"the memory it gives is {after}, the one it begins with {memory}")
+        else:
+            found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), zeros)[0])
+        outputs, value = found
         shapes = list(outputs.shape), list(value.shape)
     except Exception as error:
         raise ValueError(f"network {type(net).__name__} must give {wanted}, and could not: {error}") from error
-    if shapes != ([head.num_outputs], []):
+    if shapes != ([num_outputs], []):
         raise ValueError(f"network {type(net).__name__} must give {wanted}; it gives {shapes[0]} and {shapes[1]}.")
-
-
-def zeros_like(x: Any) -> Array:
-    return jnp.zeros(x.shape, x.dtype)

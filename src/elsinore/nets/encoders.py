@@ -31,12 +31,14 @@ class MLP(nn.Module):
 
     hidden: Sequence[int] = (64, 64)
     activation: str = "tanh"
+    layer_norm: bool = False  # before each activation
 
     @nn.compact
     def __call__(self, obs: PyTree) -> Float[Array, "features"]:
         x = flatten(obs)
         for width in self.hidden:
-            x = ACTIVATIONS[self.activation](dense(width, np.sqrt(2))(x))
+            x = dense(width, np.sqrt(2))(x)
+            x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
         return x
 
 
@@ -58,10 +60,12 @@ class CNN(nn.Module):
     channels: Sequence[int] = (16,)
     hidden: Sequence[int] = (128,)
     activation: str = "relu"
+    layer_norm: bool = False  # before each activation
 
     @nn.compact
     def __call__(self, obs: Any) -> Float[Array, "features"]:
         x = obs.astype(jnp.float32)
         for width in self.channels:
-            x = ACTIVATIONS[self.activation](dense(width, np.sqrt(2))(patches(x)))
-        return MLP(self.hidden, self.activation)(x)
+            x = dense(width, np.sqrt(2))(patches(x))
+            x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
+        return MLP(self.hidden, self.activation, self.layer_norm)(x)

@@ -58,18 +58,19 @@ def evaluate(
     reset_key, play_key = for_uses(key, "evaluate", "play")
     reset_keys = jax.random.split(reset_key, episodes)
     obs, env_state = jax.vmap(reset, in_axes=(None, 0, None))(env, reset_keys, env_params)
-    act = jax.vmap(partial(algo.act, greedy=greedy), in_axes=(0, None, 0))
+    memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), algo.memory)
+    act = jax.vmap(partial(algo.act, greedy=greedy), in_axes=(0, None, 0, 0))
     step = jax.vmap(env.step_env, in_axes=(0, 0, 0, None))
     is_truncated = jax.vmap(env.is_truncated, in_axes=(0, None))
 
     def going_on(carry):
-        time, _, _, so_far = carry
+        time, *_, so_far = carry
         return (time < max_steps) & ~so_far.ended.all()
 
     def play(carry):
-        time, obs, env_state, so_far = carry
+        time, obs, env_state, memory, so_far = carry
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
-        action = act(act_keys, acting, obs)
+        action, memory = act(act_keys, acting, memory, obs)
         new_obs, new_state, reward, terminated, _ = step(step_keys, env_state, action, env_params)
         new_obs, new_state = jax.tree.map(
             lambda new, old: jnp.asarray(new, old.dtype), (new_obs, new_state), (obs, env_state)
@@ -79,7 +80,7 @@ def evaluate(
             lengths=so_far.lengths + ~so_far.ended,
             ended=so_far.ended | jnp.asarray(terminated, bool) | is_truncated(new_state, env_params),
         )
-        return time + 1, new_obs, new_state, so_far
+        return time + 1, new_obs, new_state, memory, so_far
 
     start = Episodes(jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool))
-    return jax.lax.while_loop(going_on, play, (jnp.int32(0), obs, env_state, start))[-1]
+    return jax.lax.while_loop(going_on, play, (jnp.int32(0), obs, env_state, memory, start))[-1]

@@ -1,0 +1,42 @@
+"""Choosing among actions by what they are thought to be worth. An illegal action is never chosen, nor looked at."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from elsinore.ops.randomness import draw
+
+Legal = Bool[Array, "... action"] | None  # None: every action is legal
+
+
+def legal_values(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "... action"]:
+    """-inf where an action is illegal; where none is legal (a state no one acts in) all are left as they are."""
+    if legal is None:
+        return q
+    return jnp.where(legal | ~legal.any(axis=-1, keepdims=True), q, -jnp.inf)
+
+
+def best_action(q: Float[Array, "... action"], legal: Legal) -> Int[Array, "..."]:
+    return jnp.argmax(legal_values(q, legal), axis=-1)
+
+
+def best_value(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "..."]:
+    return jnp.max(legal_values(q, legal), axis=-1)
+
+
+def value_of(q: Float[Array, "... action"], action: Int[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.take_along_axis(q, action[..., None], axis=-1)[..., 0]
+
+
+def exploration_noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... noise"]:
+    """What `epsilon_greedy` needs: uniform numbers, one for whether to explore and one for each action."""
+    size = (*shape, num_actions + 1)
+    return draw(jax.random.uniform, key, size)
+
+
+def epsilon_greedy(
+    q: Float[Array, "... action"], legal: Legal, noise: Float[Array, "... noise"], epsilon: Float[Array, ""] | float
+) -> Int[Array, "..."]:
+    """With probability epsilon any legal action, each as likely; otherwise the best."""
+    explores = noise[..., :1] < epsilon
+    return jnp.argmax(legal_values(jnp.where(explores, noise[..., 1:], q), legal), axis=-1)
