@@ -1,4 +1,5 @@
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from scipy.stats import chisquare
 from elsinore.experience import replay
 from elsinore.experience.prioritised import prioritised
 from elsinore.experience.replay import Where, uniform
+from elsinore.training.seeds import compiler_options
 from elsinore.types import Transition
 
 SLOTS, ENV, BATCH = 6, 2, 64
@@ -48,11 +50,18 @@ def story(first, time, ends=(), num_envs=ENV):
     return jax.tree.map(lambda x: jnp.asarray(x), experience)
 
 
-def remembering(*parts, slots=SLOTS, memory_of=uniform, n_step=1):
-    memory = memory_of(slots * ENV, ENV, n_step)
+@cache
+def compiled(memory_of, n_step):
+    """A small memory whose functions are jitted, once for all tests."""
+    memory = memory_of(SLOTS * ENV, ENV, n_step)
+    return memory._replace(add=jax.jit(memory.add), sample=jax.jit(memory.sample, static_argnums=2))
+
+
+def remembering(*parts, memory_of=uniform, n_step=1):
+    memory = compiled(memory_of, n_step)
     buffer = memory.begin(LIKE)
     for part in parts:
-        buffer = jax.jit(memory.add)(buffer, part)
+        buffer = memory.add(buffer, part)
     return memory, buffer
 
 
@@ -70,7 +79,7 @@ def test_an_empty_buffer_keeps_the_dtypes_it_was_begun_for_and_no_extras():
 def test_the_newest_overwrites_the_oldest_whatever_the_pieces(pieces):
     buffer, total = replay.begin(SLOTS * ENV, ENV, LIKE), 0
     for time in pieces:
-        buffer, total = replay.add(buffer, story(total, time)), total + time
+        buffer, total = compiled(uniform, 1).add(buffer, story(total, time)), total + time
     assert buffer.filled == min(total, SLOTS) and buffer.position == total % SLOTS
     kept = range(max(total - SLOTS, 0), total)
     for env in range(ENV):
@@ -137,14 +146,15 @@ def test_every_whole_window_is_drawn_and_no_other(memory_of, pieces, n_step, end
     assert memory.num_starts(buffer) == len(starts)
     if not starts:
         return
-    batch, where, weights = jax.jit(memory.sample, static_argnums=2)(buffer, KEY, 256, GAMMA, 0.4)
+    batch, where, weights = memory.sample(buffer, KEY, 256, GAMMA, 0.4)
     drawn = {(int(a % 100), int(a // 100)) for a in batch.action}
     assert drawn == set(starts)  # 256 draws of at most 12
     np.testing.assert_array_equal(where.slot, batch.action % 100 % SLOTS)
     np.testing.assert_array_equal(where.env, batch.action // 100)
     np.testing.assert_array_equal(weights, 1.0)  # also by priority, where nothing has surprised yet
+    batch = jax.device_get(batch)
     for i in range(256):
-        step, env, expected = int(batch.action[i] % 100), int(batch.action[i] // 100), 0.0
+        step, env, expected = batch.action[i] % 100, batch.action[i] // 100, 0.0
         for k in range(n_step):
             expected += GAMMA**k * (step + k + 100 * env)
             if (step + k, env) in ends:
@@ -212,8 +222,8 @@ def test_only_gathers_and_writes_in_place_see_the_whole_buffer(memory_of):
 def test_the_work_is_the_same_in_a_buffer_sixteen_times_as_large(memory_of):
     def flops(slots):
         memory, turn = scenario(memory_of, slots)
-        compiled = jax.jit(turn, donate_argnums=0).lower(jax.eval_shape(memory.begin, LIKE), 0).compile()
-        return compiled.cost_analysis()["flops"]
+        program: Any = jax.jit(turn, donate_argnums=0).lower(jax.eval_shape(memory.begin, LIKE), 0).compile()
+        return program.cost_analysis()["flops"]
 
     assert flops(16 * 20_000) == pytest.approx(flops(20_000), rel=0.01)  # both are trees of four levels
 
@@ -222,7 +232,8 @@ def test_the_work_is_the_same_in_a_buffer_sixteen_times_as_large(memory_of):
 def test_a_donated_buffer_is_changed_where_it_stands(memory_of):
     memory, turn = scenario(memory_of, slots=50_000)
     many = jax.jit(lambda buffer: jax.lax.scan(turn, buffer, jnp.arange(5)), donate_argnums=0)
-    memory_used = many.lower(jax.eval_shape(memory.begin, LIKE)).compile().memory_analysis()
+    program = many.lower(jax.eval_shape(memory.begin, LIKE)).compile(compiler_options=compiler_options())  # as a run is
+    memory_used: Any = program.memory_analysis()
     held = memory.bytes_of(LIKE)
     assert memory_used.alias_size_in_bytes >= held
     assert memory_used.temp_size_in_bytes < 0.02 * held

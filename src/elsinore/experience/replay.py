@@ -192,8 +192,8 @@ def batch_at(buffer: Replay, where: Where, n_step: int, gamma: Float[Array, ""] 
     slots, _ = size_of(buffer)
     stored = buffer.experience
     window = Where((where.slot[:, None] + jnp.arange(n_step)) % slots, where.env[:, None])
-    ends = jax.tree.map(partial(_take, where=window), (stored.reward, stored.terminated, stored.truncated))
-    reward, discount, last = n_step_return(*ends, gamma)
+    reward, terminated, truncated = (_take(x, window) for x in (stored.reward, stored.terminated, stored.truncated))
+    reward, discount, last = n_step_return(reward, terminated, truncated, gamma)
     end = Where((where.slot + last) % slots, where.env)
     return Batch(
         obs=jax.tree.map(partial(_take, where=where), stored.obs),
