@@ -15,7 +15,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 CACHED = JAX_COMPILATION_CACHE_DIR="$${JAX_COMPILATION_CACHE_DIR:-$(CURDIR)/.cache/xla}"
 
 .DEFAULT_GOAL := help
-.PHONY: .venv train test test-all lint types bench notebooks lock clean help
+.PHONY: .venv train test test-all lint types bench results notebooks lock clean help
 
 help: ## print this list
 	@sed -n 's/^\([.a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ types: $(VENV)/.ok ## check types
 
 bench: $(VENV)/.ok ## measure the speed
 	$(PY) -m benchmarks.run $(ARGS)
+
+results: $(VENV)/.ok ## train what docs/results.md lacks, and write it (ARGS="ppo/CartPole-v1 --again")
+	$(PY) -m benchmarks.learning $(ARGS)
 
 notebooks: $(VENV)/.ok ## run every notebook from top to bottom
 	$(if $(NOTEBOOKS),$(CACHED) $(PY) -m pytest -q -m "" --nbmake --timeout=1200 $(ARGS) $(NOTEBOOKS),@echo "There is no notebooks/*.ipynb: nothing to run.")

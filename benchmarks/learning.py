@@ -1,7 +1,8 @@
 """What the presets reach, over many seeds, beside what others have published: makes docs/results.md.
 
-    python -m benchmarks.learning [--seeds 16] [ENV ...]
+    python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...]
 
+Cases that are recorded already are not trained again, so it can be stopped and gone on with (`--again`: they are).
 Protocols, never to be compared across letters: G greedy and S sampled, 128 fresh whole episodes of each seed's final
 policy; T the mean return of the training episodes that ended in the last tenth of the run, exploring.
 """
@@ -10,49 +11,14 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import CASES, Case
+
 HERE = Path(__file__).parent
-
-
-class Published(NamedTuple):
-    """A figure to stand beside ours at the same budget and protocol."""
-
-    protocol: str
-    value: float
-    source: str
-
-
-class Case(NamedTuple):
-    env: str
-    label: str
-    settings: dict[str, Any]  # on top of the preset
-    published: tuple[Published, ...]
-
-
-P1 = {
-    "env_steps": 500_000, "algo.num_envs": 4, "algo.rollout_length": 128, "algo.num_minibatches": 4,
-    "algo.num_epochs": 4, "algo.learning_rate": 2.5e-4, "algo.gamma": 0.99, "algo.gae_lambda": 0.95,
-    "algo.clip_eps_final": None, "algo.value_clip_eps": 0.2, "algo.ent_coef": 0.01,
-}  # fmt: skip
-
-CASES = (
-    Case("CartPole-v1", "CleanRL's settings", P1, (
-        Published("T", 490.3, "PureJaxRL, 16 seeds, run by us"), Published("T", 490.0, "CleanRL docs, 3 seeds"),
-        Published("G", 500.0, "PureJaxRL, 16 seeds, run by us"))),
-    Case("CartPole-v1", "preset", {}, (
-        Published("G", 500.0, "rl-baselines3-zoo, 1 seed"),
-        Published("T", 496.0, "PureJaxRL at these settings, IQM of 16 seeds"))),
-    Case("Acrobot-v1", "preset", {}, (
-        Published("S", -78.9, "gymnax-blines, 1 seed"), Published("T", -83.8, "PureJaxRL, 16 seeds, run by us"),
-        Published("T", -86.4, "CleanRL docs, 3 seeds"))),
-    Case("Pendulum-v1", "preset", {}, (Published("G", -172.0, "rl-baselines3-zoo, 1 seed"),)),
-    Case("Catch-bsuite", "preset", {}, (Published("S", 1.0, "gymnax-blines, 1 seed, from 32,000 steps"),)),
-    Case("Breakout-MinAtar", "preset", {}, (
-        Published("S", 22.9, "gymnax-blines at 10,000,000 steps, 1 seed"),)),
-)  # fmt: skip
+RECORD, PAGE = HERE / "results" / "learning.json", HERE.parent / "docs" / "results.md"
 
 
 def reached(case: Case, seeds: int) -> dict[str, Any]:
@@ -63,12 +29,13 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     from elsinore.config.plan import plan_for
     from elsinore.host.api import prepare
     from elsinore.host.result import final_evaluation
-    from elsinore.training.seeds import layout_for, train_compiled
+    from elsinore.training.seeds import layout_for, place, train_compiled
 
     prepare()
-    settings = case.settings | {"convergence.enabled": False, "seeds": seeds, "evaluation.final_episodes": 128}
+    settings = dict(case.settings) | {"convergence.enabled": False, "seeds": seeds, "evaluation.final_episodes": 128}
     plans = {
-        g: plan_for(load_experiment(case.env, overrides=settings | {"evaluation.greedy": g})) for g in (True, False)
+        greedy: plan_for(load_experiment(case.env, case.algo, overrides=settings | {"evaluation.greedy": greedy}))
+        for greedy in (True, False)
     }
     layout = layout_for(seeds)
     began = time.time()
@@ -76,47 +43,60 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     seconds = time.time() - began
     tenth = max(1, plans[True].schedule.num_chunks // 10)
     training = jax.tree.map(lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"])
-    padded = _padded(states, layout)
+    padded = place(states, layout)
     return {
-        "env": case.env, "label": case.label, "env_steps": plans[True].env_steps, "seeds": seeds, "seconds": seconds,
+        "env": case.env, "algo": case.algo, "label": case.label, "env_steps": plans[True].env_steps, "seeds": seeds,
+        "seconds": seconds, "settings": dict(case.settings),
         "G": final_evaluation(plans[True], layout, padded).mean(axis=1).tolist(),
         "S": final_evaluation(plans[False], layout, padded).mean(axis=1).tolist(),
         "T": (training.total / np.maximum(training.count, 1)).tolist(),
-        "settings": {k: v for k, v in case.settings.items()},
+        "steps_to": steps_to(case.threshold, np.asarray(reports.episodes.returns).mean(axis=2), plans[True]),
     }  # fmt: skip
 
 
-def _padded(states, layout):
-    from elsinore.training.seeds import place
+def steps_to(threshold: float | None, evaluations: np.ndarray, plan: Any) -> list[int | None] | None:
+    """Env steps at the first greedy evaluation ([seed, chunk]) at or above the threshold, of each seed."""
+    if threshold is None:
+        return None
+    ends = [plan.schedule.updates_after(i + 1) * plan.steps_per_update for i in range(evaluations.shape[1])]
+    return [ends[int(np.argmax(seed))] if seed.any() else None for seed in evaluations >= threshold]
 
-    return place(states, layout)
 
-
-def table(found: list[dict[str, Any]]) -> str:
+def page(found: list[dict[str, Any]]) -> str:
     """docs/results.md."""
+    return "\n".join([HEADER, *(line for row in found for line in section(row))]) + "\n"
+
+
+def section(row: dict[str, Any]) -> list[str]:
     from elsinore.host.statistics import ci95, iqm
 
-    cases = {(case.env, case.label): case for case in CASES}
-    lines = [HEADER]
-    for row in found:
-        case = cases[row["env"], row["label"]]
-        lines.append(
-            f"\n## {row['env']}, {row['label']}: {row['env_steps']:,} env steps a seed, {row['seeds']} seeds\n"
-        )
-        lines.append("| protocol | mean | IQM | 95 % of the IQM | worst seed | published |\n|---|---|---|---|---|---|")
-        for protocol in ("G", "S", "T"):
-            values = np.array(row[protocol])
-            low, high = ci95(values) or (np.nan, np.nan)
-            beside = "; ".join(f"{p.value:g} ({p.source})" for p in case.published if p.protocol == protocol) or "–"
-            lines.append(f"| {protocol} | {values.mean():.2f} | {iqm(values):.2f} | [{low:.2f}, {high:.2f}] | "
-                         f"{values.min():.2f} | {beside} |")  # fmt: skip
-        lines.append(f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores.")
-    return "\n".join(lines) + "\n"
+    case = next(c for c in CASES if c.key == key_of(row))
+    lines = [f"\n## {case.env}: {case.title}, {row['env_steps']:,} env steps a seed, {row['seeds']} seeds\n"]
+    lines.append("| protocol | mean | IQM | 95 % of the IQM | worst seed | published |\n|---|---|---|---|---|---|")
+    for protocol in ("G", "S", "T"):
+        values = np.array(row[protocol])
+        low, high = ci95(values) or (np.nan, np.nan)
+        beside = "; ".join(f"{p.value:g} ({p.source})" for p in case.published if p.protocol == protocol) or "–"
+        lines.append(f"| {protocol} | {values.mean():.2f} | {iqm(values):.2f} | [{low:.2f}, {high:.2f}] | "
+                     f"{values.min():.2f} | {beside} |")  # fmt: skip
+    if row.get("steps_to"):
+        arrived = sorted(s for s in row["steps_to"] if s is not None)
+        median = f", the median after {arrived[len(arrived) // 2]:,} env steps" if arrived else ""
+        lines.append(f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
+                     f"evaluation{median} (evaluations are a twentieth of the run apart).")  # fmt: skip
+    if case.note:
+        lines.append(f"\n{case.note}")
+    lines.append(f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores.")
+    return lines
+
+
+def key_of(row: dict[str, Any]) -> tuple[str, str, str]:
+    return row["env"], row.get("algo", "ppo"), row["label"]
 
 
 HEADER = """# Results
 
-Made by `python -m benchmarks.learning`; the numbers of every seed are in `benchmarks/results/learning.json`.
+Made by `make results`; the numbers of every seed are in `benchmarks/results/learning.json`.
 Never compare across letters: **G** greedy and **S** sampled, 128 fresh whole episodes of each seed's final policy;
 **T** the mean return of the training episodes that ended in the last tenth of the run, with the exploring policy.
 Published figures are at the same budget unless they say otherwise; their sources differ in number of seeds, and a
@@ -125,27 +105,23 @@ single seed's figure is no interval."""
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("envs", nargs="*")
+    parser.add_argument("only", nargs="*", metavar="ALGO/ENV", help="these cases (default: all)")
     parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--again", action="store_true", help="train those that are recorded, too")
     args = parser.parse_args()
-    path = HERE / "results" / "learning.json"
-    path.parent.mkdir(exist_ok=True)
-    done = {(row["env"], row["label"]): row for row in (json.loads(path.read_text()) if path.exists() else [])}
+    RECORD.parent.mkdir(exist_ok=True)
+    done = {key_of(row): row for row in (json.loads(RECORD.read_text()) if RECORD.exists() else [])}
     for case in CASES:
-        if args.envs and case.env not in args.envs:
+        if args.only and f"{case.algo}/{case.env}" not in args.only:
             continue
-        row = reached(case, args.seeds)
-        done[case.env, case.label] = row
-        print(
-            case.env,
-            case.label,
-            {p: round(float(np.mean(row[p])), 2) for p in "GST"},
-            f"{row['seconds']:.0f} s",
-            flush=True,
-        )
-        ordered = [done[c.env, c.label] for c in CASES if (c.env, c.label) in done]
-        path.write_text(json.dumps(ordered, indent=1) + "\n")
-        (HERE.parent / "docs" / "results.md").write_text(table(ordered))
+        if case.key in done and not args.again:
+            continue
+        row = done[case.key] = reached(case, min(args.seeds, case.seeds))
+        means = {p: round(float(np.mean(row[p])), 2) for p in "GST"}
+        print(case.env, case.title, means, f"{row['seconds']:.0f} s", flush=True)
+        ordered = [done[c.key] for c in CASES if c.key in done]
+        RECORD.write_text(json.dumps(ordered, indent=1) + "\n")
+        PAGE.write_text(page(ordered))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""Settings that are known to work, by `<algorithm>/<environment>`; `docs/results.md` has what they reach.
-
-Each says only what differs from the algorithm's defaults.
-"""
+"""What PPO is run with, by environment."""
 
 from typing import Any
 
 PRESETS: dict[str, dict[str, Any]] = {
     # rl-baselines3-zoo's settings for CartPole with a constant clip range: 48 of 48 seeds reach 500. The bar is above
     # 475 so that a seed that is frozen at it stays above 475 in evaluations it has not seen.
-    "ppo/CartPole-v1": {
+    "CartPole-v1": {
         "env_steps": 100_000,
         "algo": {
             "num_envs": 8, "rollout_length": 32, "num_minibatches": 1, "num_epochs": 20, "learning_rate": 1e-3,
@@ -17,7 +14,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "convergence": {"target": 490.0, "window": 4, "patience": 2},
     },
     # Found by random search over 20 settings, 8 seeds each; what matters is scaling the rewards of -1 a step.
-    "ppo/Acrobot-v1": {
+    "Acrobot-v1": {
         "env_steps": 500_000,
         "algo": {
             "num_envs": 8, "num_epochs": 8, "learning_rate": 2e-3, "gae_lambda": 0.9, "ent_coef": 0.003,
@@ -25,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # Found likewise over 24 settings; a narrow first policy and a wide clip range.
-    "ppo/Pendulum-v1": {
+    "Pendulum-v1": {
         "env_steps": 100_000,
         "algo": {
             "num_envs": 8, "rollout_length": 256, "num_minibatches": 32, "num_epochs": 10, "learning_rate": 1e-3,
@@ -34,7 +31,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # Much entropy: with a tenth of it, one seed in ten stops looking before it has seen every column.
-    "ppo/Catch-bsuite": {
+    "Catch-bsuite": {
         "env_steps": 40_000,
         "algo": {
             "num_envs": 8, "rollout_length": 32, "num_minibatches": 2, "num_epochs": 8, "learning_rate": 1e-3,
@@ -42,7 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # A budget for two cores, a fraction of the 10,000,000 steps that are usual.
-    "ppo/Breakout-MinAtar": {
+    "Breakout-MinAtar": {
         "env_steps": 500_000,
         "algo": {
             "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4, "learning_rate": 1e-3,
@@ -50,8 +47,3 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
 }  # fmt: skip
-
-
-def preset(name: str) -> dict[str, Any]:
-    """The preset of that name, or nothing special."""
-    return PRESETS.get(name, {})

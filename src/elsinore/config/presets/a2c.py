@@ -1,0 +1,5 @@
+"""What A2C is run with, by environment."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {}

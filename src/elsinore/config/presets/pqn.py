@@ -1,0 +1,5 @@
+"""What PQN is run with, by environment."""
+
+from typing import Any
+
+PRESETS: dict[str, dict[str, Any]] = {}
