@@ -371,6 +371,84 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     assert watch.split() == ["watch", "budget", "2", "3,840", f"{iqm:.1f}"]
 
 
+# compare, report
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """A comparison that was made from the command line, and what was printed meanwhile."""
+    runs = tmp_path_factory.mktemp("compare") / "runs"
+    algos = "ppo,slow=ppo:algo.learning_rate=0.00001:algo.network.hidden=[16]"
+    with pytest.MonkeyPatch.context() as patch:
+        told = io.StringIO()
+        patch.setattr(sys, "stdout", told)
+        argv = ["compare", "--env", "CartPole-v1", "--algos", algos, "--seeds", "2", "--env-steps", "4000"]
+        code = cli.main([*argv, "--name", "bout", "--runs-dir", str(runs), *SMALL[2:], "--threshold", "9"])
+    return code, told.getvalue(), runs / "bout"
+
+
+def test_a_comparison_ends_with_0_and_says_what_can_be_said(compared):
+    code, out, folder = compared
+    assert code == 0
+    assert "[1/2] CartPole-v1, ppo: training 2 seed(s), 4,000 env steps each" in out
+    (row,) = (line.split() for line in out.splitlines() if line.startswith("CartPole-v1  "))
+    assert row[:3] == ["CartPole-v1", "ppo", "2"]
+    assert row[-3].endswith("/2")  # reached the threshold
+    assert f"report: {folder / 'report.html'}" in out
+    assert (folder / "report.html").is_file()
+
+
+def test_its_runs_are_runs_like_any_other(elsinore, compared):
+    runs = compared[2].parent
+    code, out, _ = elsinore("runs", "--runs-dir", runs)
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:]] == [
+        ["bout/CartPole-v1/ppo", "budget"],
+        ["bout/CartPole-v1/slow", "budget"],
+    ]
+    code, out, _ = elsinore("evaluate", "bout/CartPole-v1/slow", "--runs-dir", runs, "--episodes", "4", "--json")
+    assert code == 0
+    assert len(json.loads(out)["per_seed"]) == 2
+
+
+def test_a_report_of_any_runs_is_written_where_it_is_wanted(elsinore, compared, finished, elsewhere):
+    runs = [f"mine={finished[2]}", compared[2]]
+    code, out, _ = elsinore("report", *runs, "--out", "here", "--threshold", "CartPole-v1=1e6")
+    assert code == 0
+    assert "report: here/report.html" in out
+    assert everything_in(elsewhere) >= {"here/report.html", "here/report.md", "here/figures/curves.png"}
+    rows = [line.split() for line in out.splitlines() if "0/2" in line]
+    assert [row[1] if row[0] == "CartPole-v1" else row[0] for row in rows] == ["mine", "ppo", "slow"]
+
+
+def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, elsewhere):
+    before = (compared[2] / "report.md").read_text()
+    code, out, _ = elsinore("report", compared[2], "--threshold", "1234")
+    assert code == 0
+    assert not everything_in(elsewhere)
+    assert "1,234" in (compared[2] / "report.md").read_text() and "1,234.0" not in before
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["compare", "--algos", "ppo"], "no environment is named; give --env"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo,pppo"], "CartPole-v1, pppo: algo='pppo' is unknown; did"),
+        (["compare", "--env", "Cartpole-v1", "--algos", "ppo"], "Cartpole-v1, ppo: env='Cartpole-v1' is unknown; did"),
+        (["compare", "--env", "CartPole-v1", "--algos", ","], "--algos is empty"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo", "--seeds", "0"], "CartPole-v1, ppo: seeds=0 must be at"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo", "--env-steps", "9"], "CartPole-v1, ppo: env_steps=9 is"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo", "--threshold", "x"], "--threshold 'x' must be a return"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo", "--name", "a/b"], "--name 'a/b' is no folder's name"),
+        (["compare", "--env", "CartPole-v1", "--algos", "ppo", "--runs-dir", "/proc/x"], "runs folder /proc/x"),
+        (["report", "nowhere"], "nowhere is neither a run nor a comparison; `elsinore runs` lists the runs in runs"),
+        (["report", "nowhere", "--reference", "x"], "--reference 'x' must be ENV=LOW:HIGH"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused_and_nothing_is_left_behind(refused, argv, told):
+    assert refused(*argv).startswith(told)
+
+
 # envs, check-env, help
 
 
@@ -419,7 +497,8 @@ def test_help_needs_nothing_heavy():
     program = (
         "import contextlib, sys\n"
         "from elsinore import cli\n"
-        "for argv in (['--help'], ['train', '--help'], ['evaluate', '--help'], ['train', '--seeds', 'x']):\n"
+        "helps = [[command, '--help'] for command in ('train', 'evaluate', 'compare', 'report')]\n"
+        "for argv in (['--help'], *helps, ['train', '--seeds', 'x']):\n"
         "    with contextlib.suppress(SystemExit):\n"
         "        cli.main(argv)\n"
         "print(sorted({'jax', 'numpy', 'flax', 'yaml', 'gymnax', 'mlflow', 'matplotlib'} & set(sys.modules)))\n"

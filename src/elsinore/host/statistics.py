@@ -1,6 +1,25 @@
-"""Numbers over seeds that do not flatter."""
+"""Numbers over seeds that do not flatter.
+
+A *stratum* is the runs of one environment. Statistics over several environments give each the same weight, and
+are resampled within each, so that an interval tells of the seeds and not of the choice of environments.
+
+Source: Agarwal 2021, "Deep reinforcement learning at the edge of the statistical precipice", arXiv:2108.13264.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
+
+RESAMPLES = 2000
+Strata = Sequence[np.ndarray]  # of each environment, [run] or, resampled, [resample, run]
+
+
+class Estimate(NamedTuple):
+    """A number, and its 95 % interval where there is one."""
+
+    value: float
+    ci95: list[float] | None
 
 
 def iqm(values, axis: int = -1) -> np.ndarray:
@@ -11,12 +30,94 @@ def iqm(values, axis: int = -1) -> np.ndarray:
     return np.take(values, np.arange(cut, n - cut), axis=axis).mean(axis=axis)
 
 
-def ci95(values, statistic=iqm, resamples: int = 2000) -> list[float] | None:
+def ci95(values, statistic=iqm, resamples: int = RESAMPLES) -> list[float] | None:
     """The 95 % percentile-bootstrap interval of a statistic over seeds; None for fewer than two seeds, which have
     no spread to tell of. The resampling is seeded: the same values give the same interval."""
-    values = np.asarray(values, float)
-    if len(values) < 2 or not np.isfinite(values).all():
+    return stratified_ci95([np.asarray(values, float)], lambda strata: statistic(strata[0], axis=-1), resamples)
+
+
+def stratified_ci95(
+    strata: Strata, statistic: Callable[[Strata], np.ndarray], resamples: int = RESAMPLES
+) -> list[float] | None:
+    """The same for a statistic over several environments; None where one of them has fewer than two runs.
+
+    `statistic` takes a list of [..., run] arrays and gives [...].
+    """
+    if not _tell_of_spread(strata):
         return None
-    draws = np.random.default_rng(0).integers(0, len(values), (resamples, len(values)))
-    low, high = np.percentile(statistic(values[draws], axis=1), [2.5, 97.5])
+    rng = np.random.default_rng(0)
+    drawn = [runs[rng.integers(0, len(runs), (resamples, len(runs)))] for runs in strata]
+    return _percentiles(statistic(drawn))
+
+
+def estimate(strata: Strata, statistic: Callable[[Strata], np.ndarray]) -> Estimate:
+    return Estimate(float(statistic(strata)), stratified_ci95(strata, statistic))
+
+
+def mean_over_strata(strata: Strata) -> np.ndarray:
+    """The mean of the environments' means."""
+    return np.mean([np.mean(runs, axis=-1) for runs in strata], axis=0)
+
+
+def median_over_strata(strata: Strata) -> np.ndarray:
+    """The median of the environments' means."""
+    return np.median([np.mean(runs, axis=-1) for runs in strata], axis=0)
+
+
+def iqm_over_strata(strata: Strata) -> np.ndarray:
+    """The interquartile mean of all runs, each environment weighing the same however many runs it has.
+
+    With as many runs in each it is `iqm` of all of them together.
+    """
+    values = np.concatenate(strata, axis=-1)
+    weights = np.concatenate([np.full(runs.shape[-1], 1 / (runs.shape[-1] * len(strata))) for runs in strata])
+    order = np.argsort(values, axis=-1)
+    upper = np.cumsum(weights[order], axis=-1)
+    cut = int(0.25 * len(weights)) / len(weights)
+    inside = np.clip(np.minimum(upper, 1 - cut) - np.maximum(upper - weights[order], cut), 0, None)
+    return np.sum(inside * np.take_along_axis(values, order, axis=-1), axis=-1) / inside.sum(axis=-1)
+
+
+def probability_of_improvement(x: Strata, y: Strata) -> Estimate:
+    """How likely a run of X beats a run of Y in an environment drawn at random; a tie counts half.
+
+        P(X > Y) = mean over environments of U / (n m),   U = sum_ij [x_i > y_j] + [x_i = y_j] / 2
+
+    U is the Mann-Whitney statistic. Both sides' runs are resampled, which for a fixed table of wins is
+    to weigh its rows and columns: what the interval costs is two matrix products.
+    """
+    wins = [(a[:, None] > b) + 0.5 * (a[:, None] == b) for a, b in zip(x, y, strict=True)]
+    value = float(np.mean([w.mean() for w in wins]))
+    if not (_tell_of_spread(x) and _tell_of_spread(y)):
+        return Estimate(value, None)
+    rng = np.random.default_rng(0)
+    drawn = [np.sum((_weights(rng, w.shape[0]) @ w) * _weights(rng, w.shape[1]), axis=1) for w in wins]
+    return Estimate(value, _percentiles(np.mean(drawn, axis=0)))
+
+
+def performance_profile(strata: Strata, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The share of runs above each level, and its pointwise 95 % band [low and high, level] where there is one.
+
+    F(tau) = mean over environments of the fraction of runs with a score > tau
+    """
+    above = [(runs[:, None] > levels).astype(float) for runs in strata]
+    share = np.mean([a.mean(axis=0) for a in above], axis=0)
+    if not _tell_of_spread(strata):
+        return share, None
+    rng = np.random.default_rng(0)
+    drawn = np.mean([_weights(rng, len(a)) @ a for a in above], axis=0)
+    return share, np.percentile(drawn, [2.5, 97.5], axis=0)
+
+
+def _weights(rng: np.random.Generator, n: int) -> np.ndarray:
+    """[resample, run]: how often each run is drawn, as a share."""
+    return rng.multinomial(n, np.full(n, 1 / n), RESAMPLES) / n
+
+
+def _tell_of_spread(strata: Strata) -> bool:
+    return all(len(runs) > 1 and np.isfinite(runs).all() for runs in strata)
+
+
+def _percentiles(values: np.ndarray) -> list[float]:
+    low, high = np.percentile(values, [2.5, 97.5])
     return [float(low), float(high)]

@@ -1,0 +1,113 @@
+"""What is compared: an algorithm, its settings, and the name it goes by.
+
+ppo                                   an algorithm
+ppo/CartPole-v1                       with that preset's settings of the algorithm, in whatever environment
+my.module:make                        an algorithm of one's own
+fast=ppo:algo.learning_rate=0.003     any of these under a name, with settings of its own: LABEL=ALGO:key=value:...
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from elsinore.config.build import ConfigError
+from elsinore.config.load import parse_set
+from elsinore.config.presets import PRESETS
+
+FORM = "LABEL=ALGO:key=value:key=value, such as fast=ppo:algo.gamma=0.9"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An algorithm under a name, and the dotted settings that are its own."""
+
+    label: str
+    algo: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def split_algos(text: str) -> list[str]:
+    """`"ppo,wide=ppo:algo.network.hidden=[64,64]"` at the commas that are in no bracket."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{(") - (letter in "]})")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
+
+
+def variants_of(algos: Sequence[str] | Mapping[str, Any]) -> list[Variant]:
+    """The variants of a list of texts, or of a mapping from label to an algorithm's name or dotted settings.
+
+    Raises:
+        ConfigError: for a text that cannot be read, two variants of one name, or none at all.
+    """
+    if isinstance(algos, Mapping):
+        variants = [_from_settings(label, settings) for label, settings in algos.items()]
+    else:
+        variants = [parse_variant(text) for text in ([algos] if isinstance(algos, str) else algos)]
+    if not variants:
+        raise ConfigError("--algos is empty; name at least one algorithm.")
+    for i, variant in enumerate(variants):
+        if variant.label in (other.label for other in variants[:i]):
+            raise ConfigError(f"--algos has two of the name {variant.label!r}; name one of them otherwise: {FORM}.")
+    return variants
+
+
+def parse_variant(text: str) -> Variant:
+    """Raises:
+    ConfigError: where the text has another form."""
+    head, settings = _at_colons(text)
+    label, equals, algo = head.rpartition("=")
+    if not algo or (equals and not label):
+        raise ConfigError(f"--algos {text!r} must have the form {FORM}.")
+    return _variant(label or _default_label(algo), algo, parse_set(settings))
+
+
+def _at_colons(text: str) -> tuple[str, list[str]]:
+    """The algorithm, and its `key=value`s. A part without `=` belongs to the part before it: `module:function`."""
+    parts: list[str] = []
+    for part in text.split(":"):
+        if not parts or re.match(r"[A-Za-z_][\w.]*=", part):
+            parts.append(part)
+        else:
+            parts[-1] += f":{part}"
+    return parts[0], parts[1:]
+
+
+def _from_settings(label: str, settings: Any) -> Variant:
+    if isinstance(settings, str):
+        settings = {"algo": settings}
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"algos[{label!r}]={settings!r} must be an algorithm's name or a mapping of dotted settings.")
+    own = dict(settings)
+    name = own.pop("algo", "ppo")
+    return _variant(label, name, own)
+
+
+def _variant(label: str, algo: Any, settings: dict[str, Any]) -> Variant:
+    if not isinstance(label, str) or not re.fullmatch(r"[\w+-][\w .+-]*", label):
+        raise ConfigError(f"--algos: the label {label!r} is no folder's name; use letters, digits, '-', '_' and '.'.")
+    if not isinstance(algo, str):
+        raise ConfigError(f"--algos: the algorithm of {label!r} is {algo!r}; it must be a name.")
+    if "/" not in algo:
+        return Variant(label, algo, settings)
+    if algo not in PRESETS:
+        raise ConfigError(f"--algos {algo!r} is no preset; known: {', '.join(PRESETS)}.")
+    own = {f"algo.{key}": value for key, value in dotted(PRESETS[algo].get("algo", {})).items()}
+    return Variant(label, algo.split("/")[0], own | settings)
+
+
+def _default_label(algo: str) -> str:
+    return algo.rpartition(":")[2].replace("/", "-")
+
+
+def dotted(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= dotted(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

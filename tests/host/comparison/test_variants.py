@@ -1,0 +1,97 @@
+"""An algorithm, its settings and its name, from one short text."""
+
+import pytest
+
+from elsinore.config.build import ConfigError
+from elsinore.config.presets import PRESETS
+from elsinore.host.comparison.readings import parse_readings
+from elsinore.host.comparison.variants import Variant, parse_variant, split_algos, variants_of
+
+
+def test_an_algorithm_goes_by_its_name():
+    assert parse_variant("ppo") == Variant("ppo", "ppo")
+
+
+def test_a_variant_has_a_name_and_settings():
+    assert parse_variant("fast=ppo:algo.learning_rate=3e-3:algo.gamma=0.9") == Variant(
+        "fast", "ppo", {"algo.learning_rate": "3e-3", "algo.gamma": 0.9}
+    )
+
+
+def test_an_algorithm_of_ones_own_keeps_its_colon():
+    assert parse_variant("my.module:make") == Variant("make", "my.module:make")
+    assert parse_variant("mine=my.module:make:algo.size=3") == Variant("mine", "my.module:make", {"algo.size": 3})
+
+
+def test_so_does_a_value():
+    assert parse_variant("net=ppo:algo.network.custom=my.module:net:seeds=2").settings == {
+        "algo.network.custom": "my.module:net",
+        "seeds": 2,
+    }
+
+
+def test_a_preset_lends_its_settings_of_the_algorithm_and_nothing_else():
+    variant = parse_variant("ppo/Pendulum-v1")
+    assert (variant.label, variant.algo) == ("ppo-Pendulum-v1", "ppo")
+    assert variant.settings["algo.network.activation"] == PRESETS["ppo/Pendulum-v1"]["algo"]["network"]["activation"]
+    assert all(name.startswith("algo.") for name in variant.settings)
+
+
+def test_a_variants_own_settings_win_over_its_presets():
+    assert parse_variant("x=ppo/Pendulum-v1:algo.gamma=0.5").settings["algo.gamma"] == 0.5
+
+
+def test_commas_in_brackets_separate_no_algorithms():
+    assert split_algos("ppo, wide=ppo:algo.network.hidden=[64,64] ,x=ppo:env_kwargs={a: 1, b: 2}") == [
+        "ppo",
+        "wide=ppo:algo.network.hidden=[64,64]",
+        "x=ppo:env_kwargs={a: 1, b: 2}",
+    ]
+
+
+def test_a_mapping_says_the_same():
+    told = {"ppo": "ppo", "fast": {"algo": "ppo", "algo.gamma": 0.9}}
+    assert variants_of(told) == variants_of(["ppo", "fast=ppo:algo.gamma=0.9"])
+
+
+@pytest.mark.parametrize(
+    ("algos", "told"),
+    [
+        ([], "--algos is empty"),
+        (["ppo", "ppo"], "--algos has two of the name 'ppo'; name one of them otherwise: LABEL=ALGO"),
+        (["=ppo"], "--algos '=ppo' must have the form LABEL=ALGO"),
+        (["x="], "--algos 'x=' must have the form LABEL=ALGO"),
+        (["a/b=ppo"], "--algos: the label 'a/b' is no folder's name"),
+        (["..=ppo"], "--algos: the label '..' is no folder's name"),
+        (["ppo/Nothing-v1"], "--algos 'ppo/Nothing-v1' is no preset; known: ppo/"),
+        (["x=ppo:algo.gamma=[1"], "--set algo.gamma: the value '[1' is not valid YAML"),
+        ({"x": 3}, "algos['x']=3 must be an algorithm's name or a mapping"),
+        ({"x": {"algo": 3}}, "--algos: the algorithm of 'x' is 3"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(algos, told):
+    with pytest.raises(ConfigError) as refusal:
+        variants_of(algos)
+    assert str(refusal.value).startswith(told)
+
+
+def test_thresholds_are_for_all_or_for_one_environment():
+    assert parse_readings(["475", "my:World=-3.5"], ["my:World=-10:2.5"]) == {
+        "thresholds": {"": 475.0, "my:World": -3.5},
+        "references": {"my:World": (-10.0, 2.5)},
+    }
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "references", "told"),
+    [
+        (["high"], [], "--threshold 'high' must be a return"),
+        ([], ["22:500"], "--reference '22:500' must be ENV=LOW:HIGH"),
+        ([], ["CartPole-v1=500:22"], "--reference 'CartPole-v1=500:22' must be ENV=LOW:HIGH with LOW < HIGH"),
+        ([], ["CartPole-v1=22"], "--reference 'CartPole-v1=22' must be ENV=LOW:HIGH"),
+    ],
+)
+def test_readings_of_another_form_are_refused(thresholds, references, told):
+    with pytest.raises(ConfigError) as refusal:
+        parse_readings(thresholds, references)
+    assert str(refusal.value).startswith(told)
