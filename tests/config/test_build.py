@@ -7,6 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elsinore.algos import ALGORITHMS
 from elsinore.config.build import ConfigError, as_dict, build, build_algo
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
@@ -205,6 +206,8 @@ def test_nothing_is_a_value_only_where_it_may_be():
 
 # The algorithm
 
+KNOWN = "ppo, a2c, dqn, pqn; one of your own is given as 'module:function'."
+
 
 @pytest.mark.parametrize("algo", ["ppo", {"name": "ppo"}, {}])
 def test_an_algorithm_is_a_word_or_a_mapping(algo):
@@ -214,9 +217,13 @@ def test_an_algorithm_is_a_word_or_a_mapping(algo):
 @pytest.mark.parametrize(
     ("algo", "told"),
     [
-        ("pppo", "algo='pppo' is unknown; did you mean 'ppo'?"),
-        ({"name": "pppo"}, "algo='pppo' is unknown; did you mean 'ppo'?"),
-        ("zzz", "algo='zzz' is unknown; known: ppo."),
+        ("pppo", f"algo='pppo' is unknown; did you mean 'ppo'? Known: {KNOWN}"),
+        ({"name": "pppo"}, f"algo='pppo' is unknown; did you mean 'ppo'? Known: {KNOWN}"),
+        ("zzz", f"algo='zzz' is unknown; known: {KNOWN}"),
+        ("no_such_module:mine", "algo='no_such_module:mine' cannot be imported: No module named 'no_such_module'."),
+        ({"name": "json:mine"}, "algo='json:mine' cannot be imported: module 'json' has no attribute 'mine'."),
+        (":mine", "algo=':mine' cannot be imported: "),
+        ("json:", "algo='json:' cannot be imported: "),
         ({"name": ["ppo"]}, r"algo=['ppo'] is unknown; "),
         ({"name": {"ppo": 1}}, "algo={'ppo': 1} is unknown; "),
         (3, "algo=3 must be an algorithm's name or a mapping"),
@@ -234,6 +241,14 @@ def test_what_is_no_algorithm_is_refused(algo, told):
 def test_an_algorithm_can_be_built_by_itself():
     assert build_algo({"name": "ppo", "gamma": 0.5}).gamma == 0.5
     assert build_algo("ppo").name == "ppo"
+
+
+@pytest.mark.parametrize("algo", [*ALGORITHMS, "tests.algos.own_algorithms:sound"])
+def test_every_algorithm_is_written_and_read_back_equal(algo):
+    experiment = experiment_from({"env": "CartPole-v1", "algo": algo, "env_steps": 1000})
+    written = yaml.safe_dump(as_dict(experiment))
+    assert experiment_from(yaml.safe_load(written)) == experiment
+    assert yaml.safe_load(written)["algo"]["name"] == experiment.algo.name == algo
 
 
 # Values that fit their type and nothing else: the field, the value, and what would do
@@ -312,6 +327,17 @@ class Wall:
 
 def test_a_record_in_a_record_is_built_from_mappings():
     assert build(Wall, {"brazier": {"heat": 2}, "sentries": ["Bernardo"]}) == Wall(Brazier(2.0), ("Bernardo",))
+
+
+def test_what_has_no_default_must_be_given():
+    @dataclass(frozen=True)
+    class Watch:
+        hour: int
+        sentries: tuple[str, ...] = ()
+
+    assert build(Watch, {"hour": 12}).hour == 12
+    with pytest.raises(ConfigError, match=r"^watch\.hour has no default; give it a value\.$"):
+        build(Watch, {"sentries": ["Francisco"]}, "watch")
 
 
 def test_a_record_may_be_given_ready_made():

@@ -91,6 +91,25 @@ def test_an_algorithm_that_is_named_beats_the_one_in_yaml(yaml_file):
     assert load_experiment(algo="ppo", config=config).algo.gamma == 0.5
 
 
+OWN = "tests.algos.own_algorithms:sound"
+
+
+@pytest.mark.parametrize("text", [f"algo: {OWN}", f"algo: {{name: {OWN}}}", "algo: ppo"])
+def test_an_algorithm_of_ones_own_may_be_named_anywhere(yaml_file, text):
+    own = load_experiment("Catch-bsuite", OWN, overrides={"algo.boldness": 0.25})
+    assert (own.algo.name, own.algo.boldness) == (OWN, 0.25)
+    overrides = parse_set([f"algo={OWN}", "algo.boldness=0.25"])
+    assert load_experiment("Catch-bsuite", config=yaml_file(text), overrides=overrides) == own
+
+
+def test_an_algorithm_of_ones_own_has_no_preset():
+    assert load_experiment("CartPole-v1", OWN).env_steps == Experiment().env_steps
+
+
+def test_an_algorithm_of_ones_own_takes_the_place_of_a_presets_and_nothing_of_its_settings():
+    assert load_experiment("ppo/CartPole-v1", OWN) == load_experiment("CartPole-v1", OWN)
+
+
 # Files
 
 

@@ -11,7 +11,7 @@ def add(commands) -> None:
         "Train on ENV: a known name (`elsinore envs`), a preset (ppo/CartPole-v1) or 'module:Class'."))  # fmt: skip
     train.set_defaults(function=train_command)
     train.add_argument("env", nargs="?", metavar="ENV")
-    train.add_argument("--algo", help="the algorithm, by name (default: ppo)")
+    train.add_argument("--algo", help="a known name or 'module:function' (default: ppo)")
     add_settings(train)
     train.add_argument("--seed", type=int, help="the first random seed (default: 0)")
     train.add_argument("--seeds", type=int, help="how many seeds, side by side (default: 1)")

@@ -11,7 +11,7 @@ import types
 import typing
 from typing import Any
 
-from elsinore.algos import ALGORITHMS
+from elsinore.algos.contract import config_type
 
 
 class ConfigError(ValueError):
@@ -27,7 +27,7 @@ def build(cls: type, data: Any, path: str = "") -> Any:
     """
     if not isinstance(data, dict):
         raise ConfigError(f"{path or 'the config'}={data!r} must be a mapping with the keys: {_listed(cls)}.")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     values = {}
     for key, value in data.items():
@@ -35,6 +35,9 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         if key not in fields:
             raise ConfigError(f"{here} is not a setting{_suggestion(str(key), fields, path)}")
         values[key] = convert(hints[key], value, here)
+    for name, f in fields.items():
+        if name not in values and f.default is f.default_factory is dataclasses.MISSING:
+            raise ConfigError(f"{f'{path}.{name}' if path else name} has no default; give it a value.")
     try:
         return cls(**values)
     except ConfigError:
@@ -44,15 +47,48 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         raise ConfigError(f"{path}.{text}" if path and text.split("=")[0] in fields else text) from error
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls)
+    except Exception as error:  # whatever an annotation that is text raises while it is read
+        raise ConfigError(f"the annotations of {cls.__name__} cannot be read: {error}.") from error
+
+
 def build_algo(data: Any, path: str = "algo") -> Any:
-    """The config of the algorithm `data` names: `"ppo"`, or a mapping with a `name`."""
+    """The config of the algorithm `data` names: `"ppo"`, or a mapping with a `name`, which may be "module:function".
+
+    Raises:
+        ConfigError: likewise, and for an algorithm that is unknown, breaks the contract, or whose settings cannot be
+            written down to be read again.
+    """
     data = {"name": data} if isinstance(data, str) else data
     if not isinstance(data, dict):
         raise ConfigError(f"{path}={data!r} must be an algorithm's name or a mapping with one.")
-    name = data.get("name", "ppo")
-    if not isinstance(name, str) or name not in ALGORITHMS:
-        raise ConfigError(f"{path}={name!r} is unknown{_suggestion(str(name), ALGORITHMS, '', 'known: ')}")
-    return build(ALGORITHMS[name][0], {k: v for k, v in data.items() if k != "name"}, path)
+    try:
+        cls = config_type(data.get("name", "ppo"))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    config = build(cls, _without_name(data), path)
+    _refuse_unwritable(as_dict(config), path)
+    if build(cls, _without_name(as_dict(config)), path) != config:
+        raise ConfigError(f"{path}={config!r} is not the same once written and read again; use plain values.")
+    return config
+
+
+def _without_name(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != "name"}
+
+
+def _refuse_unwritable(data: Any, path: str) -> None:
+    """Whatever is in a config goes into a run's config.yaml."""
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            _refuse_unwritable(value, f"{path}.{key}" if isinstance(data, dict) else f"{path}[{key}]")
+    elif data is not None and type(data) not in (bool, int, float, str):
+        raise ConfigError(
+            f"{path}={data!r} cannot be written to a config file; use numbers, text, flags, tuples or dicts of them, "
+            "or None."
+        )
 
 
 def convert(hint: Any, value: Any, path: str) -> Any:
@@ -90,8 +126,13 @@ def _scalar(hint: type, value: Any, path: str) -> Any:
             return float(number)
         if number is not None and math.isfinite(number) and number == int(number):
             return int(number)
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[hint]
-    raise ConfigError(f"{path}={value!r} must be {wanted}.")
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    if hint not in wanted:
+        raise ConfigError(
+            f"{path} is annotated with {hint}, which no setting can be; use bool, int, float, str, tuple[...], dict, "
+            "a dataclass, or one of these | None."
+        )
+    raise ConfigError(f"{path}={value!r} must be {wanted[hint]}.")
 
 
 def _number(value: Any) -> float | int | None:
@@ -104,11 +145,11 @@ def _number(value: Any) -> float | int | None:
         return None
 
 
-def _suggestion(key: str, known, path: str, listing: str = "the settings here are: ") -> str:
+def _suggestion(key: str, known, path: str) -> str:
     close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
     if close:
         return f"; did you mean {f'{path}.{close[0]}' if path else close[0]!r}?"
-    return f"; {listing}{', '.join(known)}."
+    return f"; the settings here are: {', '.join(known)}."
 
 
 def _listed(cls: type) -> str:
@@ -120,7 +161,7 @@ def as_dict(config: Any) -> dict[str, Any]:
 
     def plain(x: Any) -> Any:
         if dataclasses.is_dataclass(x):
-            return {f.name: plain(getattr(x, f.name)) for f in dataclasses.fields(x)}
+            return {f.name: plain(getattr(x, f.name)) for f in dataclasses.fields(x) if f.init or f.name == "name"}
         return [plain(i) for i in x] if isinstance(x, list | tuple) else x
 
     return plain(config)

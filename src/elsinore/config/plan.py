@@ -10,11 +10,17 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
-from elsinore.algos import ALGORITHMS
+from elsinore.algos.contract import algorithm_of, steps_per_update
 from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
+from elsinore.config.members import between_of, members_of, stacked_hyper
 from elsinore.training.chunk import Program, Schedule, build_program
-from elsinore.types import RunState
+from elsinore.training.population import Between
+from elsinore.types import Algorithm, RunState
+
+# What the host's share of a chunk costs when nothing runs meanwhile is milliseconds; a copy of a state with a replay
+# buffer is gigabytes. Up to here the copy is the cheaper.
+LOOKAHEAD_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Plan:
     env: Any
     env_params: PyTree
     env_name: str
+    hyper: PyTree = None  # each replica's own numbers, [replica]; None: the algorithm's, for all
+    between: Between | None = None  # what the members of a population do between chunks
 
     @property
     def schedule(self) -> Schedule:
@@ -51,12 +59,23 @@ class Plan:
 
     @property
     def bytes_on_device(self) -> int:
-        """An estimate from shapes: every seed's state twice (old and new), and what a rollout and its learning
-        hold for the seeds that run at once."""
-        state = self.experiment.seeds * _bytes(self.state_shapes)
+        """An estimate from shapes: every replica's state, its copy for the host where one is made, and what a chunk
+        holds for the replicas that run at once: their states once more, a rollout and its learning."""
+        replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
+        at_once = replicas if self._layout_is_vmap else min(replicas, len(jax.devices()))
+        again = 2 if self._layout_is_vmap and replicas > len(jax.devices()) else 1  # old and new, to choose from
         experience = 3 * self._rollout_bytes()  # the rollout, its table, a gathered copy
-        at_once = self.experiment.seeds if self._layout_is_vmap else min(self.experiment.seeds, len(jax.devices()))
-        return 2 * state + at_once * experience
+        return self.state_bytes * (3 if self.looks_ahead else 1) + at_once * (again * one + experience)
+
+    @property
+    def state_bytes(self) -> int:
+        """Of all replicas' states."""
+        return self.experiment.replicas * _bytes(self.state_shapes)
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether a chunk is launched while the host still reads the one before, from a copy of the states."""
+        return self.state_bytes <= LOOKAHEAD_BYTES
 
     @property
     def _layout_is_vmap(self) -> bool:
@@ -74,8 +93,9 @@ class Plan:
         return [
             f"environment     {self.env_name}",
             f"algorithm       {experiment.algo.name}",
+            *([f"members         {experiment.members}, each with every seed"] if experiment.vary else []),
             f"seeds           {experiment.seeds} ({experiment.seed} to {experiment.seed + experiment.seeds - 1})",
-            f"env steps       {self.env_steps:,} a seed, {self.env_steps * experiment.seeds:,} in all",
+            f"env steps       {self.env_steps:,} a seed, {self.env_steps * experiment.replicas:,} in all",
             f"updates         {schedule.num_updates:,} a seed, of {self.steps_per_update:,} env steps",
             f"chunks          {schedule.num_chunks}, of {schedule.updates_per_chunk} updates each at most",
             f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes} episodes, and one of "
@@ -92,11 +112,10 @@ class Plan:
         ConfigError: when the estimate is above what the device has free."""
         available = available_bytes()
         if self.bytes_on_device > available:
-            algo = self.experiment.algo
             raise ConfigError(
                 f"this run needs about {_human(self.bytes_on_device)} on the device and {_human(available)} are "
-                f"available; lower algo.num_envs={algo.num_envs}, algo.rollout_length={algo.rollout_length} or "
-                f"seeds={self.experiment.seeds}."
+                f"available; lower {', '.join(_rollout_sizes(self.experiment.algo))} or "
+                f"seeds={self.experiment.seeds}{' or the members in vary' if self.experiment.vary else ''}."
             )
 
 
@@ -108,33 +127,47 @@ def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curri
     """
     try:
         made, env_params = envs.make(env or experiment.env, experiment.env_kwargs, experiment.env_params)
-        if network is None and getattr(experiment.algo.network, "custom", None):
-            network = envs.imported(experiment.algo.network.custom, "algo.network.custom")
+        custom = getattr(getattr(experiment.algo, "network", None), "custom", None)
+        if network is None and custom:
+            network = envs.imported(custom, "algo.network.custom")
         schedule = schedule_for(experiment)
-        algorithm = ALGORITHMS[experiment.algo.name][1]
-        algo = algorithm(experiment.algo, made, env_params, schedule.num_updates, network)
+        members = members_of(experiment)
+
+        def algorithm(member: Experiment) -> Algorithm:
+            return algorithm_of(member.algo, made, env_params, schedule.num_updates, network)
+
+        algo = algorithm(members[0])
+        hyper_of = lambda member: algorithm(member).hyper  # noqa: E731
+        hyper = stacked_hyper(experiment, members, hyper_of)
+        between = between_of(experiment, members, hyper_of, schedule.num_chunks)
         program = build_program(
             algo, made, env_params, schedule, experiment.evaluation, experiment.convergence,
             max_steps_of(experiment, env_params), curriculum,
         )  # fmt: skip
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return Plan(experiment, program, made, env_params, experiment.env)
+    return Plan(experiment, program, made, env_params, experiment.env, hyper, between)
 
 
 def schedule_for(experiment: Experiment) -> Schedule:
     """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise."""
-    steps = experiment.algo.num_envs * experiment.algo.rollout_length
+    steps = steps_per_update(experiment.algo)
     updates = experiment.env_steps // steps
     if updates < 1:
         raise ConfigError(
-            f"env_steps={experiment.env_steps} is less than one update of {steps} steps (algo.num_envs="
-            f"{experiment.algo.num_envs} x algo.rollout_length={experiment.algo.rollout_length}); raise it."
+            f"env_steps={experiment.env_steps} is less than one update of {steps} steps "
+            f"({' x '.join(_rollout_sizes(experiment.algo))}); raise it."
         )
     if updates >= 2**31:
         raise ConfigError(f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be counted.")
     per_chunk = min(experiment.evaluation.period or max(1, updates // 20), updates)
     return Schedule(updates, per_chunk, -(-per_chunk // experiment.rows_per_chunk))
+
+
+def _rollout_sizes(algo: Any) -> list[str]:
+    """The settings that make a rollout as large as it is, or where an algorithm has none, its name."""
+    named = [f"algo.{name}={getattr(algo, name)}" for name in ("num_envs", "rollout_length") if hasattr(algo, name)]
+    return named or [f"the env steps of an update of algo={algo.name!r}"]
 
 
 def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:

@@ -40,7 +40,7 @@ def train(
 
     Args:
         env: a name, a preset's name (`ppo/CartPole-v1`), `"module:Class"`, or a gymnax `Environment` itself.
-        algo: the algorithm's name; `ppo` if nothing says otherwise.
+        algo: a known name or `"module:function"`; `ppo` if nothing says otherwise.
         config: a YAML file.
         overrides: dotted settings and values, the last word: `{"algo.gamma": 0.9}`.
         seeds: how many seeds, side by side; `seed` is the first.

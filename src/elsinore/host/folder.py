@@ -107,8 +107,12 @@ class RunFolder:
             self._lock = None
 
 
+def as_file_name(text: str) -> str:
+    """`text` without what a folder's name should not hold."""
+    return re.sub(r"[^\w.-]+", "-", text)
+
+
 def _free_name(runs_dir: Path, experiment: Experiment) -> str:
-    env = re.sub(r"[^\w.-]+", "-", experiment.env)
-    stem = f"{env}-{experiment.algo.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    stem = f"{as_file_name(f'{experiment.env}-{experiment.algo.name}')}-{datetime.now():%Y%m%d-%H%M%S}"
     taken = (stem if i == 1 else f"{stem}-{i}" for i in range(1, 1000))
     return next(name for name in taken if not (runs_dir / name).exists())

@@ -1,6 +1,5 @@
 """Every (environment, algorithm) to be trained, made concrete and checked before the first of them is."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml
 from elsinore.host import api
 from elsinore.host.comparison.variants import Variant, dotted
-from elsinore.host.folder import RunFolder
+from elsinore.host.folder import RunFolder, as_file_name
 
 # What a comparison does unless it is told otherwise: everyone has the same budget, and one line a cell is enough.
 DEFAULTS = {
@@ -106,7 +105,7 @@ def _refuse_shared_folders(cells: list[Cell]) -> None:
 
 
 def folder_name(env: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", env).lstrip(".") or "env"
+    return as_file_name(env).lstrip(".") or "env"
 
 
 @contextmanager

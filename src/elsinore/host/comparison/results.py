@@ -1,7 +1,6 @@
 """Run folders, read: what each algorithm came to in each environment, and what is not finished."""
 
 import json
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
 from elsinore.host.curves import over_seeds
-from elsinore.host.folder import RunFolder
+from elsinore.host.folder import RunFolder, as_file_name
 from elsinore.host.store import Store
 
 
@@ -200,4 +199,4 @@ def _env_and_algo(path: Path) -> tuple[str, str]:
 
 def _short(name: str, env: str, algo: str) -> str:
     """A folder's name without what is said already: `CartPole-v1-ppo-20260101-120000` is `20260101-120000`."""
-    return name.removeprefix(re.sub(r"[^\w.-]+", "-", env)).removeprefix(f"-{algo}").lstrip("-") or name
+    return name.removeprefix(as_file_name(env)).removeprefix(f"-{as_file_name(algo)}").lstrip("-") or name

@@ -146,10 +146,7 @@ class MLflowSink:
         from mlflow.types import Schema, TensorSpec
 
         about = json.loads((self._folder.policy / "policy.json").read_text())
-        name = (
-            self._config.model_name
-            or f"elsinore-{summary['algo']}-{summary['env'].replace(':', '.').replace('/', '.')}"
-        )
+        name = self._config.model_name or model_name(summary["algo"], summary["env"])
         spec = TensorSpec(np.dtype(about["obs_dtype"]), (-1, *about["obs_shape"]))
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
@@ -178,6 +175,11 @@ class MLflowSink:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if named is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = named
+
+
+def model_name(algo: str, env: str) -> str:
+    """A registered model's; MLflow takes no ':' and no '/' in it."""
+    return f"elsinore-{algo}-{env}".replace(":", ".").replace("/", ".")
 
 
 def tracking_uri(config: MLflowConfig, folder: RunFolder) -> str:
