@@ -20,4 +20,12 @@ PRESETS: dict[str, dict[str, Any]] = {
             "network": {"activation": "relu"},
         },
     },
+    # Much entropy, as for PPO: without it seeds stop looking before they have seen every column.
+    "Catch-bsuite": {
+        "env_steps": 40_000,
+        "algo": {
+            "rollout_length": 9, "optimiser": "adam", "learning_rate": 3e-3, "learning_rate_final": 0.0,
+            "gae_lambda": 0.95, "ent_coef": 0.1, "normalize_advantage": True, "network": {"activation": "relu"},
+        },
+    },
 }  # fmt: skip
