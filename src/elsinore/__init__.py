@@ -16,6 +16,8 @@ _HOMES = {
     "train": "elsinore.host.api",
     "resume": "elsinore.host.api",
     "load": "elsinore.host.api",
+    "compare": "elsinore.host.comparison.api",
+    "sweep": "elsinore.host.sweep.api",
     "Run": "elsinore.host.result",
     "Policy": "elsinore.host.policy",
     "ConfigError": "elsinore.config.build",
@@ -25,8 +27,8 @@ _HOMES = {
     "make": "elsinore.envs",
     "train_compiled": "elsinore.training.seeds",
 }
-__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_env", "load", "make", "resume", "train",
-           "train_compiled"]  # fmt: skip
+__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_env", "compare", "load", "make", "resume",
+           "sweep", "train", "train_compiled"]  # fmt: skip
 
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
     from elsinore.envs import make
     from elsinore.host.api import load, resume, train
+    from elsinore.host.comparison.api import compare
     from elsinore.host.policy import Policy
     from elsinore.host.result import Run
+    from elsinore.host.sweep.api import sweep
     from elsinore.laws.env import check_env
     from elsinore.training.seeds import train_compiled
 

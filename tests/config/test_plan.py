@@ -10,7 +10,7 @@ from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for, schedule_for
-from elsinore.nets.actor_critic import NetworkConfig
+from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
 
 

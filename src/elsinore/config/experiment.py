@@ -6,6 +6,8 @@ from typing import Any
 from elsinore.algos.ppo import PPOConfig
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
+from elsinore.training.halving import HalvingConfig
+from elsinore.training.population import PBTConfig
 
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")  # what a policy can be ranked by
 
@@ -53,6 +55,21 @@ class SinksConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PopulationConfig:
+    """What happens between the members of a population (`vary`), from chunk to chunk."""
+
+    mode: str = "max"  # max | min: which members' evaluations are better
+    halving: HalvingConfig | None = None  # freeze the worse ones early; null: none
+    pbt: PBTConfig | None = None  # let them copy the better ones; null: never
+
+    def __post_init__(self):
+        if self.mode not in ("max", "min"):
+            raise ValueError(f"mode={self.mode!r} is unknown; choose max or min.")
+        if self.halving is not None and self.pbt is not None:
+            raise ValueError("halving and pbt cannot both be set: one freezes the worse members, the other moves them.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A run, but for its name and folder."""
 
@@ -63,6 +80,8 @@ class Experiment:
     env_steps: int = 500_000  # of each seed; rounded down to whole updates
     seeds: int = 1  # how many, side by side
     seed: int = 0  # the first; the others follow it
+    vary: dict[str, list[Any]] = field(default_factory=dict)  # {"algo.gamma": [0.9, 0.99]}: a member a value
+    population: PopulationConfig = PopulationConfig()
     layout: str = "auto"  # of the seeds: auto | map | vmap (the results do not depend on it)
     rows_per_chunk: int = 10  # rows of metrics between two evaluations
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -74,7 +93,37 @@ class Experiment:
         for name in ("env_steps", "seeds", "rows_per_chunk"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
-        if not 0 <= self.seed < 2**31 - self.seeds:
+        self._check_vary()
+        if not 0 <= self.seed < 2**31 - self.replicas:
             raise ValueError(f"seed={self.seed} must be at least 0 and below 2^31 - seeds.")
         if self.layout not in ("auto", "map", "vmap"):
             raise ValueError(f"layout={self.layout!r} is unknown; choose auto, map or vmap.")
+
+    @property
+    def members(self) -> int:
+        """Of the population, each with its own numbers: the first has the first of each list in `vary`."""
+        return len(next(iter(self.vary.values()), [None]))
+
+    @property
+    def replicas(self) -> int:
+        """Runs side by side: `seeds` of each member, member after member."""
+        return self.members * self.seeds
+
+    @property
+    def member_values(self) -> list[dict[str, Any]]:
+        """What each member has for the settings that vary."""
+        return [{name: values[i] for name, values in self.vary.items()} for i in range(self.members)]
+
+    def _check_vary(self) -> None:
+        for name, values in self.vary.items():
+            if not isinstance(values, list | tuple) or not values:
+                raise ValueError(f"vary.{name}={values!r} must be a list with a value for each member.")
+            if len(values) != self.members:
+                first = next(iter(self.vary))
+                raise ValueError(
+                    f"vary.{name}={values!r} has {len(values)} values and vary.{first} has {self.members}; each needs "
+                    "one for every member."
+                )
+        for name in ("halving", "pbt"):
+            if getattr(self.population, name) is not None and self.members < 2:
+                raise ValueError(f"population.{name} needs at least two members; list their values in vary.")

@@ -1,6 +1,7 @@
 """A run's folder, to be asked questions: what was told, what came of it, the policies it holds."""
 
 import json
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -89,7 +90,7 @@ class Run:
         Raises:
             ConfigError: for a seed that is not of this run.
         """
-        seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.seeds)
+        seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
         if seed is None:
             returns = self.summary.get("eval_return", {}).get("per_seed") or [0.0]
             seed = seeds[int(np.argmax([-np.inf if r is None else r for r in returns]))]
@@ -108,14 +109,14 @@ class Run:
         prepare_devices()
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = plan_for(_with_overrides(self.experiment, overrides), self._env, self._network)
-        layout = layout_for(plan.experiment.seeds, plan.experiment.layout)
+        layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
         state = place(wrap_keys(self.state(checkpoint), stacked_shapes(plan.program, layout.num_seeds)), layout)
         return final_evaluation(plan, layout, state)
 
 
 def restore_state(checkpoint: checkpoints.Checkpoint, plan: Plan) -> RunState:
     """The state in a checkpoint of this plan's run, [seed, ...] numpy arrays."""
-    like = jax.tree.map(_host_like, stacked_shapes(plan.program, plan.experiment.seeds))
+    like = jax.tree.map(_host_like, stacked_shapes(plan.program, plan.experiment.replicas))
     return checkpoints.restore(checkpoint, like)
 
 
@@ -135,11 +136,17 @@ def policy_of(plan: Plan, state: RunState, seed: int) -> Policy:
 
 def final_evaluation(plan: Plan, layout: Layout, state: RunState) -> np.ndarray:
     """Returns [seed, episode] of `evaluation.final_episodes` fresh episodes of every seed."""
+    return final_evaluation_of(plan, layout)(state)
+
+
+def final_evaluation_of(plan: Plan, layout: Layout) -> Callable[[RunState], np.ndarray]:
+    """The final evaluation as a function to be used again and again: it is compiled once."""
 
     def evaluate(state: RunState):
-        return plan.program.evaluate(state.train.acting, state.train.env_params, state.train.key)
+        return plan.program.evaluate(state.train.acting, state.train.env_params, state.train.key).returns
 
-    return np.asarray(over_seeds(evaluate, layout)(state).returns)[: layout.num_seeds]
+    launch = over_seeds(evaluate, layout)
+    return lambda state: np.asarray(launch(state))[: layout.num_seeds]
 
 
 def _with_overrides(experiment: Experiment, overrides: dict[str, Any]) -> Experiment:

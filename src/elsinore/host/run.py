@@ -1,24 +1,25 @@
 """The one loop: launch a chunk, and while the device works on it, tell of the one before."""
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from elsinore.config.plan import Plan
 from elsinore.host.checkpoints import Keeper
 from elsinore.host.couriers import Courier
 from elsinore.host.report import rows_of, score_of
-from elsinore.host.store import ChunkRecord
+from elsinore.host.result import final_evaluation_of
+from elsinore.host.store import ChunkRecord, Row
 from elsinore.training.chunk import ChunkReport
+from elsinore.training.population import Between
 from elsinore.training.seeds import Layout, fetch, init_program, over_seeds, place, seed_keys, stacked_shapes
 from elsinore.types import RunState
 
@@ -28,14 +29,27 @@ log = logging.getLogger("elsinore")
 class Compiled(NamedTuple):
     """The programs of a run, compiled ahead of their first use."""
 
-    init: Callable[[], RunState]  # every seed's beginning, on the layout's devices
+    begin: Callable[..., RunState]  # (keys [replica], hyper [replica] or None) -> the beginnings, stacked
     chunk: Callable  # (state, num_updates) -> (state, report); takes the state's memory
     copy: Callable  # state -> state
+    between: Callable | None  # (state, chunk) -> (state, told); takes the state's memory
+    evaluate: Callable  # state -> returns of the final evaluation's episodes, [replica, episode]; compiled when used
     seconds: float
+    init: Callable[[], RunState]  # every replica's beginning, on the layout's devices
+
+
+class Flight(NamedTuple):
+    """A chunk that was launched; its arrays may still be being made."""
+
+    chunk: int
+    state: RunState
+    report: ChunkReport
+    told: dict[str, Any]  # what happened between the chunks: [replica] each
+    began: float  # on the clock of time.perf_counter
 
 
 class Outcome(NamedTuple):
-    state: RunState  # [seed, ...], in host memory
+    state: RunState  # [replica, ...], in host memory
     interrupted: bool
     train_seconds: float
 
@@ -43,23 +57,41 @@ class Outcome(NamedTuple):
 def compile_run(plan: Plan, layout: Layout) -> Compiled:
     """Trace and compile what a run launches; `seconds` is how long that took.
 
-    XLA compiles outside the interpreter's lock, so the three are compiled at once.
+    XLA compiles outside the interpreter's lock, so they are compiled at once.
     """
     began = time.perf_counter()
     shapes = stacked_shapes(plan.program, layout.padded)
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes)
-    keys = seed_keys(plan.experiment.seed, layout.num_seeds)
-    with ThreadPoolExecutor(3) as pool:
-        chunk = over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0))
-        chunk = pool.submit(chunk.compile)
-        init = pool.submit(init_program(plan.program).lower(keys, None).compile)
-        copy = pool.submit(over_seeds(lambda state: jax.tree.map(jnp.copy, state), layout).lower(shapes).compile)
-        compiled = init.result(), chunk.result(), copy.result()
 
-    def begin() -> RunState:
-        return place(compiled[0](keys, None), layout)
+    def lowered():
+        yield over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0))
+        yield init_program(plan.program).lower(_keys(plan), plan.hyper)
+        yield over_seeds(lambda state: jax.tree.map(jnp.copy, state), layout).lower(shapes)
+        if plan.between is not None:
+            yield between_chunks(plan.between, layout).lower(shapes, jnp.int32(0))
 
-    return Compiled(begin, *compiled[1:], time.perf_counter() - began)
+    with ThreadPoolExecutor(4) as pool:
+        chunk, begin, copy, *between = pool.map(lambda program: program.compile(), lowered())
+    seconds = time.perf_counter() - began
+    evaluate = final_evaluation_of(plan, layout)
+    compiled = Compiled(begin, chunk, copy, between[0] if between else None, evaluate, seconds, init=lambda: None)
+    return begun_as(plan, layout, compiled)
+
+
+def begun_as(plan: Plan, layout: Layout, compiled: Compiled) -> Compiled:
+    """The programs, beginning as this plan's replicas do; their own plan may have had other seeds and numbers."""
+    return compiled._replace(init=lambda: place(compiled.begin(_keys(plan), plan.hyper), layout))
+
+
+def _keys(plan: Plan) -> jax.Array:
+    experiment = plan.experiment
+    return seed_keys(experiment.seed, experiment.seeds, experiment.members)
+
+
+def between_chunks(between: Between, layout: Layout) -> Any:
+    """What a population does between chunks, jitted; states stay where they are, what is told is everywhere."""
+    everywhere = NamedSharding(layout.sharding.mesh, PartitionSpec())
+    return jax.jit(between, donate_argnums=0, out_shardings=(layout.sharding, everywhere))
 
 
 def train_loop(
@@ -79,25 +111,35 @@ def train_loop(
     `scores` holds each seed's newest value of the checkpoints' metric, where there is one already. `store` gets
     each chunk's record first; `listeners` are told of it after. Whatever goes wrong, the state of
     the last whole chunk is saved before the error goes on its way.
+
+    A small state is copied, so that the device works on the next chunk while the host tells of this one and saves
+    the copy. A large one (`Plan.looks_ahead`) is not: the next chunk takes its memory once the host is done.
     """
-    schedule, metric = plan.schedule, plan.experiment.checkpoints.metric
-    snapshot, whole_chunks = compiled.copy(state), first_chunk
+    schedule, metric, ahead = plan.schedule, plan.experiment.checkpoints.metric, plan.looks_ahead
+
+    def launch(state: RunState, chunk: int) -> Flight:
+        began, told = time.perf_counter(), {}
+        if compiled.between is not None and chunk:
+            state, told = compiled.between(state, jnp.int32(chunk))
+        state, report = compiled.chunk(state, jnp.int32(schedule.updates_in(chunk)))
+        return Flight(chunk, state, report, told, began)
+
+    snapshot, whole_chunks = compiled.copy(state) if ahead else state, first_chunk
     score, told_diverged = score_of([], metric, scores), set()
     host_state = None
     if first_chunk:  # what a kill or an error may have left undone after the chunk that is gone on from
         _keep(plan, layout, keeper, store, snapshot, first_chunk - 1, score, saves_latest=False)
     began = finished = time.perf_counter()
-    ahead = compiled.chunk(state, jnp.int32(schedule.updates_in(first_chunk)))
+    flight = launch(state, first_chunk)
     try:
         for chunk in range(first_chunk, schedule.num_chunks):
-            state, report = ahead
-            next_snapshot = compiled.copy(state)
+            this, next_snapshot = flight, compiled.copy(flight.state) if ahead else flight.state
             last = chunk + 1 == schedule.num_chunks or stop.is_set()
-            if not last:
-                ahead = compiled.chunk(state, jnp.int32(schedule.updates_in(chunk + 1)))  # while the host reports
-            report = first_seeds(jax.device_get(report), layout.num_seeds)
+            if ahead and not last:
+                flight = launch(this.state, chunk + 1)  # while the host reports
+            report = first_seeds(jax.device_get(this.report), layout.num_seeds)
             began_chunk, finished = finished, time.perf_counter()
-            record = _record(plan, report, chunk, finished - began_chunk)
+            record = _told(plan, this, report, finished - began_chunk)
             store.put(record)
             snapshot, whole_chunks = next_snapshot, chunk + 1  # from here on it need not be done again
             for listener in listeners:
@@ -108,8 +150,12 @@ def train_loop(
             host_state = _keep(plan, layout, keeper, store, snapshot, chunk, score, saves_latest=not (last or frozen))
             if last or frozen:
                 break
+            if not ahead:
+                host_state = None  # it may be a view of the memory that the next chunk takes
+                flight = launch(this.state, chunk + 1)
     except BaseException:
-        _emergency(plan, layout, keeper, store, snapshot, whole_chunks)
+        gone = not ahead and flight.chunk == whole_chunks  # the snapshot's memory, into the chunk that is being made
+        _emergency(plan, layout, keeper, store, snapshot, whole_chunks, flight if gone else None)
         raise
     update = schedule.updates_after(whole_chunks)
     interrupted = stop.is_set() and update < schedule.num_updates and not frozen
@@ -127,6 +173,15 @@ NOT_TOLD = "checkpoint %s/%d is not written, since metrics.sqlite has not got so
 
 def first_seeds(report: ChunkReport, num_seeds: int) -> ChunkReport:
     return jax.tree.map(lambda x: x[:num_seeds], report)
+
+
+def _told(plan: Plan, flight: Flight, report: ChunkReport, seconds: float) -> ChunkRecord:
+    """The record of a chunk whose report has come, with what happened before it."""
+    record = _record(plan, report, flight.chunk, seconds)
+    for name, values in jax.device_get(flight.told).items():
+        for i in np.flatnonzero(np.isfinite(values[: len(report.learning)])):
+            record.rows.append(Row(record.update, plan.experiment.seed + int(i), "", name, float(values[i])))
+    return record
 
 
 def _record(plan: Plan, report: ChunkReport, chunk: int, seconds: float) -> ChunkRecord:
@@ -149,8 +204,8 @@ def _keep(plan, layout, keeper, store, snapshot, chunk, score, saves_latest) -> 
     if not (kinds or wanted):
         return None
     state = fetch(snapshot, layout)
-    if wanted:
-        keeper.offer(update, score, state)
+    if wanted:  # it is kept for a while, and the device may want its memory back
+        keeper.offer(update, score, jax.tree.map(np.array, state))
     for kind in kinds:
         if not store.flush(timeout=30.0):
             log.warning(NOT_TOLD, kind, update)
@@ -162,10 +217,17 @@ def _keep(plan, layout, keeper, store, snapshot, chunk, score, saves_latest) -> 
     return state
 
 
-def _emergency(plan, layout, keeper, store, snapshot, whole_chunks) -> None:
-    """The last whole chunk, saved while an error is on its way; failing at that must not hide the error."""
+def _emergency(plan, layout, keeper, store, snapshot, whole_chunks, flight: Flight | None) -> None:
+    """The last whole chunk, saved while an error is on its way; failing at that must not hide the error.
+
+    Where the snapshot is gone into a `flight`, that is waited for and saved instead.
+    """
     update = plan.schedule.updates_after(whole_chunks)
     try:
+        if flight is not None:
+            report = first_seeds(jax.device_get(flight.report), layout.num_seeds)
+            store.put(_told(plan, flight, report, time.perf_counter() - flight.began))
+            snapshot, update = flight.state, plan.schedule.updates_after(flight.chunk + 1)
         if not store.flush(timeout=10.0):
             log.error(NOT_TOLD, "emergency", update)
             return
@@ -184,24 +246,3 @@ def _tell_diverged(plan: Plan, report: ChunkReport, told: set[int]) -> None:
                 "seed %d has parameters that are not finite after update %d and is frozen; a lower "
                 "algo.learning_rate is the usual remedy", plan.experiment.seed + int(i), update,
             )  # fmt: skip
-
-
-@contextmanager
-def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask for a stop at the next chunk; a second SIGINT does not wait for it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-        log.warning("%s: stopping after this chunk; once more to stop at once", signal.Signals(number).name)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -18,8 +18,9 @@ from elsinore.host import checkpoints
 from elsinore.host.couriers import Courier, courier_for
 from elsinore.host.curves import draw_curves
 from elsinore.host.folder import RunFolder
-from elsinore.host.result import final_evaluation, policy_of, restore_state
-from elsinore.host.run import compile_run, stop_on_signals, train_loop
+from elsinore.host.result import policy_of, restore_state
+from elsinore.host.run import Compiled, compile_run, train_loop
+from elsinore.host.signals import stop_on_signals
 from elsinore.host.sinks.console import Console
 from elsinore.host.sinks.jsonl import JSONLinesSink
 from elsinore.host.sinks.mlflow import MLflowSink
@@ -34,11 +35,15 @@ Callback = Callable[[ChunkRecord], Any]
 
 
 def run_session(
-    folder: RunFolder, plan: Plan, checkpoint: checkpoints.Checkpoint | None, callbacks: Sequence[Callback]
-) -> None:
-    """Train from a checkpoint, or from the beginning, until the run's folder is complete."""
+    folder: RunFolder, plan: Plan, checkpoint: checkpoints.Checkpoint | None, callbacks: Sequence[Callback],
+    programs: Callable[[Plan, Layout], Compiled] = compile_run,
+) -> None:  # fmt: skip
+    """Train from a checkpoint, or from the beginning, until the run's folder is complete.
+
+    `programs` may know a run's programs from one that was like it.
+    """
     checkpoints.clean(folder.checkpoints)
-    layout = layout_for(plan.experiment.seeds, plan.experiment.layout)
+    layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
     update = checkpoint.update if checkpoint else 0
     run_id, scores = _open_store(folder, plan, update)
     for line in plan.lines():
@@ -48,7 +53,7 @@ def run_session(
     stop = threading.Event()
     try:
         with stop_on_signals(stop):
-            compiled = compile_run(plan, layout)
+            compiled = programs(plan, layout)
             state = compiled.init() if checkpoint is None else _restored(plan, layout, checkpoint)
             log.info("compiled in %.1f s; training on %d device(s)", compiled.seconds, len(layout.devices))
             keeper = checkpoints.Keeper(folder.checkpoints, plan.experiment)
@@ -59,7 +64,7 @@ def run_session(
                 state, interrupted = outcome.state, outcome.interrupted
             else:  # killed between its last checkpoint and its summary
                 state, interrupted = fetch(state, layout), False
-            _conclude(folder, plan, layout, state, interrupted, compiled.seconds)
+            _conclude(folder, plan, layout, compiled, state, interrupted)
     except BaseException:
         log.error("go on with: elsinore train --resume %s", folder.path)
         raise
@@ -87,7 +92,7 @@ def _open_store(folder: RunFolder, plan: Plan, update: int) -> tuple[str, dict[i
     run_id = store.info().get("run_id") or uuid.uuid4().hex
     experiment = plan.experiment
     store.describe(run_id=run_id, steps_per_update=plan.steps_per_update, env=plan.env_name,
-                   algo=experiment.algo.name, first_seed=experiment.seed, seeds=experiment.seeds,
+                   algo=experiment.algo.name, first_seed=experiment.seed, seeds=experiment.replicas,
                    num_updates=plan.schedule.num_updates)  # fmt: skip
     scores = {row.seed: row.value for row in store.rows(names=[experiment.checkpoints.metric])}
     store.tell(update, "begin" if update == 0 else "resume", f"from update {update}")
@@ -105,7 +110,7 @@ def _couriers(
                     open=lambda: opened.append(Store(database)), close=lambda: opened[0].close())  # fmt: skip
     told = [Courier(f"callback {getattr(f, '__name__', f)!s}", f, retry=False) for f in callbacks]
     if experiment.sinks.console:
-        console = Console(plan.env_steps, experiment.seeds, experiment.convergence.target)
+        console = Console(plan.env_steps, experiment.replicas, experiment.convergence.target)
         told.append(Courier("console", console.tell, close=console.close, retry=False))
     sinks = []
     if experiment.sinks.jsonl:
@@ -113,30 +118,30 @@ def _couriers(
     if experiment.sinks.tensorboard:
         sinks.append(courier_for(TensorBoardSink(folder.tensorboard, database, steps)))
     if experiment.sinks.mlflow.enabled:
-        seeds = list(range(experiment.seed, experiment.seed + experiment.seeds))
+        seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
         facts = _flattened(experiment)
         sinks.append(courier_for(MLflowSink(experiment.sinks.mlflow, folder, run_id, facts, seeds, steps)))
     return store, told, sinks
 
 
 def _conclude(
-    folder: RunFolder, plan: Plan, layout: Layout, state: RunState, interrupted: bool, compile_seconds: float
-):
+    folder: RunFolder, plan: Plan, layout: Layout, compiled: Compiled, state: RunState, interrupted: bool
+) -> None:
     """The final evaluation, the summary, the curves and the policy, from the final state in host memory."""
     began = time.perf_counter()
     device_state = place(wrap_keys(state, stacked_shapes(plan.program, layout.num_seeds)), layout)
-    returns = final_evaluation(plan, layout, device_state)
+    returns = compiled.evaluate(device_state)
     reader = Store(folder.database, read_only=True)
     chunks = reader.chunks()
     reader.close()
     clock = {
-        "compile": compile_seconds,
+        "compile": compiled.seconds,
         "train": sum(chunk[3] for chunk in chunks),
         "evaluate": time.perf_counter() - began,
     }
     how = stopped_by(state, plan, interrupted)
     summary = summarise(plan, state, returns, clock, how)
-    title = f"{plan.experiment.algo.name} on {plan.env_name}, {plan.experiment.seeds} seed(s): {how}"
+    title = f"{plan.experiment.algo.name} on {plan.env_name}, {plan.experiment.replicas} seed(s): {how}"
     best = plan.experiment.seed + int(np.argmax(np.nan_to_num(returns.mean(axis=1), nan=-np.inf)))
     goal = plan.experiment.convergence.target
     artifacts = {

@@ -14,9 +14,11 @@ from elsinore.types import RunState
 
 
 def stopped_by(state: RunState, plan: Plan, interrupted: bool) -> str:
-    """`converged`: every seed did; `plateau`: every seed was frozen, not all of them converged; else `budget`."""
+    """`converged`: every seed did, but for those that a population gave up; `plateau`: every seed was frozen, not all
+    of them converged; else `budget`."""
     convergence = state.convergence
-    if (convergence.converged_at >= 0).all():
+    converged, pruned = convergence.converged_at >= 0, convergence.pruned_at >= 0
+    if converged.any() and (converged | pruned).all():
         return "converged"
     if np.asarray(convergence.frozen).all():
         return "plateau"
@@ -28,7 +30,8 @@ def summarise(
 ) -> dict[str, Any]:
     """The summary of a run from its final state ([seed, ...] numpy arrays) and evaluation ([seed, episode]).
 
-    Lists are by seed. `env_steps` is of one seed, the one that went furthest; `ci95` is of the interquartile mean.
+    Lists are by seed, of a population by replica.
+    `env_steps` is of one seed, the one that went furthest; `ci95` is of the interquartile mean.
     """
     steps, convergence = plan.steps_per_update, state.convergence
     updates = np.asarray(state.train.update)
@@ -64,7 +67,23 @@ def summarise(
         "stopped_by": how,
         "versions": versions(),
         "params_sha256": params_sha256(state.train.learner.params),
+        **(_population(plan, state) if plan.experiment.vary else {}),
     }
+
+
+def _population(plan: Plan, state: RunState) -> dict[str, Any]:
+    """What the members are, in the order of the lists: `seeds` of the first, then of the second. Numbers that evolve
+    are told as they were in the end as well."""
+    experiment = plan.experiment
+    facts: dict[str, Any] = {
+        "members": experiment.member_values,
+        "pruned_at_env_steps": _steps_at(state.convergence.pruned_at, plan.steps_per_update),
+    }
+    if experiment.population.pbt is not None:
+        names = dict.fromkeys((*experiment.vary, *experiment.population.pbt.space))
+        finals = {n: getattr(state.train.hyper, n.removeprefix("algo."))[:: experiment.seeds] for n in names}
+        facts["members_final"] = [{n: float(x[i]) for n, x in finals.items()} for i in range(experiment.members)]
+    return facts
 
 
 def _steps_at(updates: Any, steps: int) -> list[int | None]:

@@ -43,16 +43,17 @@ class Convergence(NamedTuple):
     converged_at: Int[Array, ""]  # the update, or -1
     plateau_at: Int[Array, ""]
     diverged_at: Int[Array, ""]  # parameters no longer finite
+    pruned_at: Int[Array, ""]  # given up in favour of better members of its population
 
     @property
     def frozen(self) -> Bool[Array, ""]:
-        return (self.converged_at >= 0) | (self.plateau_at >= 0) | (self.diverged_at >= 0)
+        return (self.converged_at >= 0) | (self.plateau_at >= 0) | (self.diverged_at >= 0) | (self.pruned_at >= 0)
 
 
 def begin_convergence(config: ConvergenceConfig) -> Convergence:
     never = jnp.int32(-1)
     history = jnp.full(config.window, jnp.nan)
-    return Convergence(history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never)
+    return Convergence(history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never, never)
 
 
 def judge(
@@ -79,4 +80,4 @@ def judge(
             plateau = (since_best >= config.plateau_patience) & (update >= min_updates) & (converged_at < 0)
             plateau_at = jnp.where((plateau_at < 0) & plateau, update, plateau_at)
     best = jnp.where(improved, score, state.best)
-    return Convergence(history, streak, best, since_best, converged_at, plateau_at, diverged_at)
+    return Convergence(history, streak, best, since_best, converged_at, plateau_at, diverged_at, state.pruned_at)

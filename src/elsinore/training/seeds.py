@@ -1,4 +1,5 @@
-"""The seed axis: many runs of one program, side by side.
+"""The seed axis: many runs of one program, side by side. What rides on it is called a replica where it may be a
+seed of one member of a population among others (`population.py`): the axis is the same.
 
 On an accelerator it is `vmap`. On a CPU it is the cores: one device a core, each running its seeds one after
 another (`lax.map`), because threads inside one small program cost more than they give, and batching small
@@ -78,11 +79,17 @@ def compiler_options() -> dict[str, Any]:
 
 
 def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Callable:
-    """`function(state, *rest)` of one seed as a jitted function of stacked seeds; `rest` is shared by all."""
+    """`function(state, *rest)` of one seed as a jitted function of stacked seeds; `rest` is shared by all.
+
+    `donate`: `function` returns the seed's new state and something more, and the new states take the memory of
+    the old ones.
+    """
 
     def per_device(stacked, *rest):
         one = lambda state: function(state, *rest)  # noqa: E731
-        return jax.lax.map(one, stacked) if layout.kind == "map" else jax.vmap(one)(stacked)
+        if layout.kind == "vmap" and layout.padded > len(layout.devices):
+            return jax.vmap(one)(stacked)
+        return in_place(one, stacked) if donate else jax.lax.map(one, stacked)
 
     program = per_device
     if len(layout.devices) > 1:  # no communication: each device runs its own shard
@@ -97,9 +104,27 @@ def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Call
     return jax.jit(program, donate_argnums=0 if donate else (), compiler_options=compiler_options())
 
 
-def seed_keys(first_seed: int, num_seeds: int) -> jax.Array:
-    """Seed s is the same run whether it is alone or one of many."""
-    return jnp.stack([jax.random.key(first_seed + i) for i in range(num_seeds)])
+def in_place(function: Callable, stacked: PyTree) -> tuple[PyTree, PyTree]:
+    """`state -> (state, report)` of one seed after another, each new state put where the old one was.
+
+    `lax.map` would hold the old states, the new ones and a seed's own; this holds one copy of all and a seed's own.
+    """
+    num_seeds = jax.tree.leaves(stacked)[0].shape[0]
+    if num_seeds == 1:  # nothing to cut out
+        return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], stacked)))
+
+    def turn(stacked, i):
+        state = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
+        state, report = function(state)
+        put = lambda x, new: jax.lax.dynamic_update_index_in_dim(x, new, i, 0)  # noqa: E731
+        return jax.tree.map(put, stacked, state), report
+
+    return jax.lax.scan(turn, stacked, jnp.arange(num_seeds))
+
+
+def seed_keys(first_seed: int, num_seeds: int, members: int = 1) -> jax.Array:
+    """Seed s is the same run whether it is alone or one of many; each member of a population has the same seeds."""
+    return jnp.stack([jax.random.key(first_seed + i) for _ in range(members) for i in range(num_seeds)])
 
 
 def init_seeds(program: Program, layout: Layout, first_seed: int, hyper: PyTree = None) -> PyTree:

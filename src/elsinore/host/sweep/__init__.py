@@ -1,0 +1,1 @@
+"""Hyperparameter search: trials as members of populations, group after group, each an ordinary run."""

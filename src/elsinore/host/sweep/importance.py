@@ -1,0 +1,58 @@
+"""How much each setting mattered to the score."""
+
+import warnings
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from elsinore.config.space import Choice
+from elsinore.config.sweep import Sweep
+from elsinore.host.sweep.results import Result
+from elsinore.host.sweep.samplers import distributions, import_optuna
+
+FANOVA = "fANOVA (Hutter 2014), by Optuna: the share of the score's variance"
+RANKS = "Spearman's rank correlation with the score, without its sign"
+
+
+def importance(sweep: Sweep, results: list[Result]) -> tuple[str, dict[str, float]]:
+    """(method, setting -> importance), largest first. fANOVA where Optuna and scikit-learn are installed and there
+    are trials enough, else rank correlation. Failed trials tell nothing; a pruned one has the score it had then."""
+    scored = [result for result in results if result.score is not None]
+    try:
+        how, values = FANOVA, _fanova(sweep, scored)
+    except Exception:  # not installed, or too few trials for its trees
+        how, values = RANKS, _rank_correlation(sweep, scored)
+    return how, dict(sorted(values.items(), key=lambda item: -item[1]))
+
+
+def _fanova(sweep: Sweep, results: list[Result]) -> dict[str, float]:
+    optuna = import_optuna("fANOVA")
+    study = optuna.create_study()
+    drawn_from = distributions(optuna, sweep.space)
+    for result in results:
+        params = {n: _as_drawn(result.settings[n], span) for n, span in sweep.space.items()}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=drawn_from, value=result.score))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    values = {name: float(found.get(name, 0.0)) for name in sweep.space}
+    if not all(map(np.isfinite, values.values())):
+        raise ValueError("no variance to share out")
+    return values
+
+
+def _as_drawn(value, span):
+    if isinstance(span, Choice):
+        return span.values.index(value)
+    return min(max(value, span.low), span.high)  # a number that has evolved has the rounding of a float32
+
+
+def _rank_correlation(sweep: Sweep, results: list[Result]) -> dict[str, float]:
+    scores = [result.score for result in results]
+    values = {}
+    for name, span in sweep.space.items():
+        units = [span.unit_of(result.settings[name]) for result in results]
+        some = len(set(units)) > 1 and len(set(scores)) > 1
+        values[name] = abs(float(spearmanr(units, scores).statistic)) if some else 0.0
+    return values
