@@ -456,8 +456,8 @@ def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     code, out, _ = elsinore("envs")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
-    assert ["CartPole-v1", "preset:", "ppo"] in lines
-    assert ["Asterix-MinAtar"] in lines
+    assert ["CartPole-v1", "preset:", "ppo,", "a2c,", "pqn"] in lines
+    assert ["Swimmer-misc"] in lines
 
 
 def test_a_sound_world_passes_the_check(elsinore):

@@ -97,7 +97,7 @@ def verify(checkpoint: Checkpoint) -> None:
     """Raises:
     BrokenCheckpoint: naming the first file that differs from what was written."""
     manifest = checkpoint.manifest
-    if _digest_of(manifest) != manifest.get("digest"):
+    if _digest_of(manifest) != manifest.get("digest") or not _is_as_written(checkpoint):
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} is broken: manifest.json has changed since it was written."
         )
@@ -106,6 +106,11 @@ def verify(checkpoint: Checkpoint) -> None:
         if found.get(name) != digest:
             what = "is missing" if name not in found else "has changed since it was written"
             raise BrokenCheckpoint(f"checkpoint {checkpoint.path} is broken: {name} {what}.")
+
+
+def _is_as_written(checkpoint: Checkpoint) -> bool:
+    """The manifest as text: a float's last digit may change, and the text be read as the same float."""
+    return (checkpoint.path / "manifest.json").read_bytes() == json.dumps(checkpoint.manifest, indent=1).encode()
 
 
 def listed(folder: Path, kinds: tuple[str, ...] = KINDS) -> list[Checkpoint]:
