@@ -21,6 +21,14 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_rewards": True, "network": {"activation": "relu"},
         },
     },
+    # The reward is -1 a step whatever is done: observations and rewards in units of their own, and some entropy.
+    "MountainCar-v0": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 64, "num_minibatches": 8, "learning_rate": 1e-3, "gae_lambda": 0.98,
+            "normalize_obs": True, "normalize_rewards": True,
+        },
+    },
     # Found likewise over 24 settings; a narrow first policy and a wide clip range.
     "Pendulum-v1": {
         "env_steps": 100_000,
@@ -36,6 +44,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "algo": {
             "num_envs": 8, "rollout_length": 32, "num_minibatches": 2, "num_epochs": 8, "learning_rate": 1e-3,
             "ent_coef": 0.1, "network": {"activation": "relu"},
+        },
+    },
+    # Length 16: the first sight decides the last action. A rollout holds some four episodes whole.
+    "MemoryChain-bsuite": {
+        "env_params": {"memory_length": 16},
+        "env_steps": 100_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 64, "learning_rate": 2e-3, "gamma": 0.999,
+            "network": {"gru": 32, "hidden": [32]},
         },
     },
     # A budget for two cores, a fraction of the 10,000,000 steps that are usual.
