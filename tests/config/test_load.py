@@ -22,7 +22,7 @@ def yaml_file(tmp_path):
 
 
 def test_the_defaults_hold_where_nothing_else_is_said():
-    assert load_experiment("MountainCar-v0") == Experiment(env="MountainCar-v0")
+    assert load_experiment("UmbrellaChain-bsuite") == Experiment(env="MountainCar-v0")
 
 
 def test_a_preset_beats_the_defaults():
@@ -43,8 +43,8 @@ def test_overrides_beat_yaml_and_leave_the_rest_of_it(yaml_file):
 
 
 def test_an_env_that_is_named_beats_the_one_in_yaml(yaml_file):
-    experiment = load_experiment("MountainCar-v0", config=yaml_file("env: CartPole-v1"))
-    assert experiment == Experiment(env="MountainCar-v0")
+    experiment = load_experiment("UmbrellaChain-bsuite", config=yaml_file("env: CartPole-v1"))
+    assert experiment == Experiment(env="UmbrellaChain-bsuite")
 
 
 def test_an_override_of_the_env_brings_its_preset():
