@@ -22,7 +22,7 @@ def yaml_file(tmp_path):
 
 
 def test_the_defaults_hold_where_nothing_else_is_said():
-    assert load_experiment("UmbrellaChain-bsuite") == Experiment(env="MountainCar-v0")
+    assert load_experiment("UmbrellaChain-bsuite") == Experiment(env="UmbrellaChain-bsuite")
 
 
 def test_a_preset_beats_the_defaults():
