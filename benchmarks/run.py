@@ -9,7 +9,6 @@ is a process of its own; a round runs every peer once, and ratios are taken with
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -17,9 +16,9 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.peers.environments import environment, python_of
+from benchmarks.record import FOLDER, machine
 
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 PEERS = ("purejaxrl", "rejax", "sbx", "sb3")
 
 
@@ -30,7 +29,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1,4,16")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--env-steps", type=int, default=500_000)
-    parser.add_argument("--out", type=Path, default=RESULTS / "ppo_cartpole.json")
+    parser.add_argument("--out", type=Path, default=FOLDER / "ppo_cartpole.json")
     args = parser.parse_args()
     peers = [p for p in args.peers.split(",") if p and (p != "purejaxrl" or args.purejaxrl)]
     pythons = {peer: python_of(environment(peer)) for peer in peers}
@@ -123,17 +122,6 @@ def ratios(results: dict) -> dict:
         if speed:
             out[str(seeds)] = {"speed": median(speed), "speed_by_round": speed, "compile": median(compiled)}
     return out
-
-
-def machine() -> dict:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), "")
-    return {
-        "cpu": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d"),
-    }
 
 
 def save(path: Path, results: dict) -> None:

@@ -1,9 +1,9 @@
-"""Our side of the comparison: the same PPO work as `benchmarks/peers`, and the same JSON line.
+"""Our side of the comparison: the same work as `benchmarks/peers`, and the same JSON line.
 
-    python -m benchmarks.work --seeds 4 --repeats 3
+    python -m benchmarks.work --seeds 4 --repeats 3 [--work dqn]
 
-Everything of ours is included: episode statistics, evaluations, the convergence test, chunks launched by the
-host. With `--host` it is a whole run instead, every sink on.
+Everything of ours is included: episode statistics, evaluations (of PPO), the convergence test, chunks launched by
+the host. With `--host` it is a whole run of PPO instead, every sink on.
 """
 
 import argparse
@@ -13,12 +13,29 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.peers.work import Q1 as DQN
+
 P1 = {  # PureJaxRL's settings, which are CleanRL's
     "algo.num_envs": 4, "algo.rollout_length": 128, "algo.num_minibatches": 4, "algo.num_epochs": 4,
     "algo.learning_rate": 2.5e-4, "algo.learning_rate_final": 0.0, "algo.gamma": 0.99, "algo.gae_lambda": 0.95,
     "algo.clip_eps": 0.2, "algo.clip_eps_final": None, "algo.value_clip_eps": 0.2, "algo.ent_coef": 0.01,
     "algo.vf_coef": 0.5, "algo.max_grad_norm": 0.5, "convergence.enabled": False,
 }  # fmt: skip
+
+TRAINING_ONLY = {"convergence.enabled": False, "evaluation.episodes": 1, "evaluation.max_steps": 1}
+
+Q1 = TRAINING_ONLY | {
+    "algo.num_envs": DQN.num_envs, "algo.buffer_size": DQN.buffer_size, "algo.batch_size": DQN.batch_size,
+    "algo.learning_starts": DQN.learning_starts, "algo.target_period": DQN.target_period, "algo.gamma": DQN.gamma,
+    "algo.learning_rate": DQN.learning_rate, "algo.epsilon": DQN.epsilon, "algo.epsilon_final": DQN.epsilon_final,
+    "algo.epsilon_fraction": DQN.epsilon_fraction, "algo.network.hidden": list(DQN.hidden_sizes),
+    "algo.network.activation": DQN.activation, "algo.max_grad_norm": float("inf"), "algo.double": False,
+    "algo.dueling": False, "algo.prioritized": False, "algo.n_step": 1, "algo.rollout_length": 1,
+    "algo.gradient_steps": 1, "algo.loss": "mse", "algo.optimiser": "adam", "algo.tau": 1.0,
+    "algo.learning_rate_final": None,
+}  # fmt: skip
+
+WORKS = {"ppo": P1, "dqn": Q1}
 
 
 def process_age() -> float:
@@ -34,6 +51,7 @@ def main() -> None:
     parser.add_argument("--env-steps", type=int, default=500_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--layout", default="auto")
+    parser.add_argument("--work", choices=WORKS, default="ppo")
     parser.add_argument("--host", action="store_true", help="a whole run, every sink on, beside the bare chunks")
     parser.add_argument("--until", type=float, help="train until each seed's evaluations reach this, and stop")
     args = parser.parse_args()
@@ -48,14 +66,15 @@ def main() -> None:
     print(json.dumps({"peer": "elsinore", "jax": jax.__version__, "seeds": args.seeds, **measured}))
 
 
-def planned(args, **settings):
+def planned(args, algo: str = "ppo", **settings):
+    """The plan and the layout of this work, with `args`'s env_steps, seeds and layout."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.training.seeds import layout_for, prepare_devices
 
     prepare_devices()
-    overrides = P1 | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout} | settings
-    plan = plan_for(load_experiment("CartPole-v1", overrides=overrides))
+    overrides = WORKS[algo] | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout} | settings
+    plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
     return plan, layout_for(args.seeds, args.layout)
 
 
@@ -65,16 +84,20 @@ def bare_chunks(args) -> dict:
 
     from elsinore.host.run import compile_run
 
-    plan, layout = planned(args)
+    plan, layout = planned(args, args.work)
     compiled = compile_run(plan, layout)
     state = jax.block_until_ready(compiled.init())
     seconds = [launch_all(plan, compiled, compiled.copy(state)) for _ in range(args.repeats)]
-    return {
+    told = {
         "env_steps": plan.env_steps,
         "compile_seconds": compiled.seconds,
         "run_seconds": seconds,
         "steps_per_second": [plan.env_steps * args.seeds / s for s in seconds],
     }
+    if args.work == "dqn":
+        steps = DQN.gradient_steps(plan.env_steps)
+        told |= {"gradient_steps": steps, "gradient_steps_per_second": [steps * args.seeds / s for s in seconds]}
+    return told
 
 
 def launch_all(plan, compiled, state) -> float:

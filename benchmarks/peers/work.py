@@ -64,6 +64,32 @@ class PPOSettings:
 P1 = PPOSettings()
 
 
+@dataclass(frozen=True)
+class DQNSettings:
+    """CleanRL's settings for CartPole-v1: one gradient step for every `num_envs` env steps, a hard copy as target."""
+
+    env: str = "CartPole-v1"
+    num_envs: int = 10
+    buffer_size: int = 10_000
+    batch_size: int = 128
+    learning_starts: int = 1_000  # env steps
+    target_period: int = 500  # env steps
+    learning_rate: float = 2.5e-4
+    gamma: float = 0.99
+    epsilon: float = 1.0
+    epsilon_final: float = 0.05
+    epsilon_fraction: float = 0.5  # of the run
+    hidden_sizes: tuple[int, ...] = (120, 84)
+    activation: str = "relu"
+
+    def gradient_steps(self, env_steps: int) -> int:
+        """In a run of so many env steps a seed."""
+        return max(0, env_steps - self.learning_starts) // self.num_envs
+
+
+Q1 = DQNSettings()
+
+
 @dataclass
 class Outcome:
     """What an adapter measured. Seconds are the wall's; a list holds one number a repeat."""
@@ -79,10 +105,13 @@ class Outcome:
     reached_seconds: float | None = None  # from process start until every seed had reached the threshold
     reached_note: str | None = None
     notes: Sequence[str] = ()
+    gradient_steps: int | None = None  # a seed, in each repeat, where that is what was to be measured
 
 
-def arguments(description: str | None, *extra: tuple[str, dict]) -> argparse.Namespace:
-    """Read the options all adapters share, and the `extra` ones of this adapter."""
+def arguments(
+    description: str | None, *extra: tuple[str, dict], least: int = P1.steps_per_update
+) -> argparse.Namespace:
+    """Read the options all adapters share, and the `extra` ones of this adapter; `least` env steps do something."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--env-steps", type=positive, default=500_000, help="environment steps a seed")
@@ -92,8 +121,8 @@ def arguments(description: str | None, *extra: tuple[str, dict]) -> argparse.Nam
     for flag, options in extra:
         parser.add_argument(flag, **options)
     args = parser.parse_args()
-    if args.env_steps < P1.steps_per_update:
-        parser.error(f"--env-steps={args.env_steps} is less than one update; ask for {P1.steps_per_update} or more")
+    if args.env_steps < least:
+        parser.error(f"--env-steps={args.env_steps} is less than one update; ask for {least} or more")
     return args
 
 
@@ -141,6 +170,10 @@ def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
         told[f"{threshold}_note"] = note
     total_steps = args.seeds * outcome.env_steps
     steps_per_second = [total_steps / seconds for seconds in outcome.run_seconds]
+    gradient_steps = told.pop("gradient_steps")
+    if gradient_steps is not None:
+        rates = [args.seeds * gradient_steps / seconds for seconds in outcome.run_seconds]
+        told |= {"gradient_steps": gradient_steps, "gradient_steps_per_second": rates}
     first = {"peer": peer, "version": told.pop("version"), "jax": installed("jax"), "seeds": args.seeds}
     rest = {
         "env_steps_asked": args.env_steps,

@@ -1,6 +1,5 @@
 """A run that is stopped, however it is stopped, and resumed comes to what it would have come to."""
 
-import json
 import os
 import random
 import shutil
@@ -22,13 +21,13 @@ from elsinore.host.store import Store
 from tests.host.conftest import (
     TINY,
     assert_same_run,
-    chunk_ends,
     count_in_log,
     kept,
     learnt,
     rows_in,
     train_tiny,
 )
+from tests.host.processes import beginning, command, finish, kill, last_update, start, until_trained_on
 
 NEVER = {"checkpoints.interval_seconds": 1000}  # nothing is saved on the way but what the test is about
 
@@ -302,35 +301,6 @@ def test_a_resumed_run_goes_on_in_mlflow_where_it_was(tmp_path, monkeypatch, mlf
 # The whole promise, with real processes
 
 
-def command(*args: str) -> list[str]:
-    return [sys.executable, "-m", "elsinore.cli", "train", *args]
-
-
-def until(condition: Callable[[], bool], process: subprocess.Popen, timeout: float = 90.0) -> bool:
-    """Wait for something that the process does; False if it ended first."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if process.poll() is not None:
-            return False
-        assert time.monotonic() < deadline, "the process does not get on"
-        time.sleep(0.01)
-    return True
-
-
-def last_update(path: Path) -> int:
-    try:
-        return chunk_ends(path)[-1][0]
-    except Exception:  # no store, no table, no chunk yet
-        return 0
-
-
-def times_compiled(path: Path) -> int:
-    try:
-        return count_in_log(path, "compiled in")
-    except OSError:
-        return 0
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_run_killed_ten_times_at_random_moments_equals_the_one_never_killed(tmp_path):
@@ -341,36 +311,28 @@ def test_a_run_killed_ten_times_at_random_moments_equals_the_one_never_killed(tm
         "checkpoints.period": 7,
         "sinks.tensorboard": True,
     }
-    chosen = [f"--set={name}={json.dumps(value)}" for name, value in settings.items()]
-    begin = [*command("CartPole-v1", "--seeds", "2", "--runs-dir", str(tmp_path)), *chosen, "--name"]
-    env = os.environ | {"PYTHONWARNINGS": "ignore"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": env}
-    subprocess.run([*begin, "whole"], check=True, timeout=300, **quiet)
+    finish(beginning(tmp_path, "whole", settings))
     whole, path = tmp_path / "whole", tmp_path / "killed"
     draw = random.Random(7)
     while_starting = set(draw.sample(range(10), 2))
     kills, while_training = 0, 0
     for i in range(10):
-        process = subprocess.Popen(command("--resume", str(path)) if path.exists() else [*begin, "killed"], **quiet)
+        process = start(command("--resume", str(path)) if path.exists() else beginning(tmp_path, "killed", settings))
         try:
             if i in while_starting:
                 time.sleep(draw.uniform(0.3, 5.0))
             else:
-                compiled = times_compiled(path)
-                until(lambda: times_compiled(path) > compiled, process)  # noqa: B023
-                goal = last_update(path) + period * draw.randint(0, 8)
-                until(lambda: last_update(path) >= goal, process)  # noqa: B023
+                until_trained_on(path, period * draw.randint(0, 8), process)
                 time.sleep(draw.uniform(0.0, 0.15))
                 while_training += process.poll() is None
         finally:
-            process.send_signal(signal.SIGKILL)
-            kills += process.wait() == -signal.SIGKILL
+            kills += kill(process)
     assert not (path / "summary.json").exists(), "it ended before all kills were done"
     assert kills == 10
     assert while_training >= 7
     reached = last_update(path)
     assert 0 < reached < 400
-    subprocess.run(command("--resume", str(path)), check=True, timeout=300, **quiet)
+    finish(command("--resume", str(path)))
     assert learnt(path)["params_sha256"] == learnt(whole)["params_sha256"]
     assert_same_run(path, whole)
     assert not list((path / "checkpoints").glob("*/.*"))

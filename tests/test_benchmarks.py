@@ -1,0 +1,55 @@
+"""What the benchmarks make of their measurements."""
+
+import json
+
+import pytest
+
+from benchmarks import dqn, tables
+from benchmarks.record import Results
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path):
+    path, asked = tmp_path / "found.json", []
+
+    def measure():
+        asked.append(1)
+        return {"seconds": [1.5]}
+
+    row = Results(path, {"seeds": 4}).measure(measure, peer="ours", round=0)
+    again = Results(path, {"seeds": 4})
+    assert again.measure(measure, peer="ours", round=0) == row
+    assert again.measure(measure, peer="ours", round=1)["seconds"] == [1.5]
+    assert len(asked) == 2
+    assert json.loads(path.read_text())["rows"] == again.rows
+
+
+@pytest.mark.parametrize(("work", "again"), [({"seeds": 5}, False), ({"seeds": 4}, True)])
+def test_other_work_begins_anew(tmp_path, work, again):
+    Results(tmp_path / "found.json", {"seeds": 4}).measure(dict, peer="ours")
+    assert Results(tmp_path / "found.json", work, again).rows == []
+
+
+def row(round_: int, peer: str, rate: float, seconds: float) -> dict:
+    return {"round": round_, "seeds": 1, "peer": peer, "gradient_steps_per_second": [rate], "compile_seconds": seconds,
+            "steps_per_second": [10 * rate]}  # fmt: skip
+
+
+def test_speeds_are_compared_within_a_round():
+    rows = [row(0, "elsinore", 300.0, 4.0), row(0, "rejax", 100.0, 2.0)]
+    rows += [row(1, "elsinore", 30.0, 4.0), row(1, "rejax", 20.0, 2.0), row(2, "rejax", 1.0, 1.0)]
+    found = dqn.ratios(rows)
+    assert found == {"rejax": {"1": {"speed": 2.25, "speed_by_round": [3.0, 1.5], "compile": 2.0}}}
+
+
+def test_a_table_replaces_what_stood_in_its_place_and_nothing_else():
+    text = "before\n<!-- x -->\nold\n<!-- end of x -->\nafter\n"
+    once = tables.replaced(text, "x", tables.markdown(["a", "b"], [["1", "2"]]))
+    assert once == "before\n<!-- x -->\n| a | b |\n| --- | --- |\n| 1 | 2 |\n<!-- end of x -->\nafter\n"
+    assert tables.replaced(once, "x", "old\n") == text
+    with pytest.raises(SystemExit, match="once each"):
+        tables.replaced(text, "y", "")
+
+
+def test_the_document_has_a_place_for_every_table():
+    for name in tables.TABLES:
+        tables.replaced(tables.DOCUMENT.read_text(), name, "")

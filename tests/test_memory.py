@@ -1,0 +1,61 @@
+"""A run with a large replay buffer holds it once, and tells beforehand what it takes."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import Plan, plan_for
+from elsinore.training.seeds import layout_for, over_seeds, stacked_shapes
+
+BUFFER = 1_000_000 * (4 * 4 + 4 * 4 + 4 + 4 + 1 + 1)  # obs, final obs, action, reward, terminated, truncated
+SETTINGS = {
+    "algo.buffer_size": 1_000_000,
+    "algo.num_envs": 10,
+    "algo.network.hidden": [16],
+    "env_steps": 20_000,
+    "evaluation.episodes": 1,
+    "evaluation.max_steps": 1,
+}
+
+
+def planned(seeds: int, **settings) -> Plan:
+    overrides = SETTINGS | {"seeds": seeds} | {f"algo.{name}": value for name, value in settings.items()}
+    return plan_for(load_experiment("CartPole-v1", "dqn", overrides=overrides))
+
+
+def spent(plan: Plan) -> int:
+    """Bytes that a chunk needs on one device beyond the memory of the states that it is given."""
+    layout = layout_for(plan.experiment.replicas)
+    shapes = stacked_shapes(plan.program, layout.padded)
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes)
+    compiled = over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0)).compile()
+    memory = compiled.memory_analysis()
+    return memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+
+
+def test_a_million_transitions_take_what_their_arrays_take():
+    uniform, prioritised = planned(1), planned(1, prioritized=True)
+    assert BUFFER < uniform.state_bytes < 1.01 * BUFFER
+    tree = 4 * 1_000_000 * 32 / 31  # a priority each, and the sums above
+    assert BUFFER + tree < prioritised.state_bytes < 1.01 * (BUFFER + tree)
+
+
+@pytest.mark.parametrize("prioritized", [False, True])
+def test_a_chunk_writes_to_its_buffer_in_place(prioritized):
+    plan = planned(1, prioritized=prioritized, n_step=3, double=True, gradient_steps=2)
+    assert spent(plan) < 0.01 * plan.state_bytes
+
+
+def test_seeds_that_take_turns_need_one_buffer_more():
+    plan = planned(4)  # on two devices
+    assert spent(plan) < 1.01 * plan.state_bytes / 4
+
+
+def test_a_run_is_refused_when_its_buffers_do_not_fit(monkeypatch):
+    from elsinore import ConfigError
+    from elsinore.config import plan as plans
+
+    monkeypatch.setattr(plans, "available_bytes", lambda: int(1.5 * BUFFER))
+    with pytest.raises(ConfigError, match="this run needs about"):
+        planned(2).refuse_what_does_not_fit()
