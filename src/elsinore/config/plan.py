@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 
 from elsinore import envs
 from elsinore.algos.contract import algorithm_of, steps_per_update
+from elsinore.algos.dqn import DQNConfig
 from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
 from elsinore.config.members import between_of, members_of, stacked_hyper
@@ -63,7 +64,9 @@ class Plan:
         holds for the replicas that run at once: their states once more, a rollout and its learning."""
         replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
         at_once = replicas if self._layout_is_vmap else min(replicas, len(jax.devices()))
-        again = 2 if self._layout_is_vmap and replicas > len(jax.devices()) else 1  # old and new, to choose from
+        again = 0  # alone on its device, a state is worked on where it is
+        if replicas > len(jax.devices()):
+            again = 2 if self._layout_is_vmap else 1  # old and new, to choose from; or the one at hand, cut out
         experience = 3 * self._rollout_bytes()  # the rollout, its table, a gathered copy
         return self.state_bytes * (3 if self.looks_ahead else 1) + at_once * (again * one + experience)
 
@@ -71,6 +74,11 @@ class Plan:
     def state_bytes(self) -> int:
         """Of all replicas' states."""
         return self.experiment.replicas * _bytes(self.state_shapes)
+
+    @property
+    def replay_bytes(self) -> int:
+        """Of one seed's memory of the past; 0 where the algorithm keeps none in its record's `buffer`."""
+        return _bytes(getattr(self.state_shapes.train.learner, "buffer", ()))
 
     @property
     def looks_ahead(self) -> bool:
@@ -101,6 +109,7 @@ class Plan:
             f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes} episodes, and one of "
             f"{experiment.evaluation.final_episodes} at the end",
             f"parameters      {self.num_parameters:,} a seed",
+            *([f"replay          {_human(self.replay_bytes)} a seed"] if self.replay_bytes else []),
             f"device          {jax.default_backend()}, {len(jax.devices())} "
             f"device{'s' if len(jax.devices()) > 1 else ''}",
             f"bytes on device {self.bytes_on_device:,} (about {_human(self.bytes_on_device)}; "
@@ -114,9 +123,15 @@ class Plan:
         if self.bytes_on_device > available:
             raise ConfigError(
                 f"this run needs about {_human(self.bytes_on_device)} on the device and {_human(available)} are "
-                f"available; lower {', '.join(_rollout_sizes(self.experiment.algo))} or "
+                f"available; lower {', '.join(self._what_is_large())} or "
                 f"seeds={self.experiment.seeds}{' or the members in vary' if self.experiment.vary else ''}."
             )
+
+    def _what_is_large(self) -> list[str]:
+        """The settings to lower where there is not room enough."""
+        algo = self.experiment.algo
+        replay = [f"algo.buffer_size={algo.buffer_size}"] if self.replay_bytes and hasattr(algo, "buffer_size") else []
+        return replay + _rollout_sizes(algo)
 
 
 def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curriculum: Any = None) -> Plan:
@@ -131,6 +146,7 @@ def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curri
         if network is None and custom:
             network = envs.imported(custom, "algo.network.custom")
         schedule = schedule_for(experiment)
+        _refuse_to_learn_nothing(experiment, schedule)
         members = members_of(experiment)
 
         def algorithm(member: Experiment) -> Algorithm:
@@ -162,6 +178,16 @@ def schedule_for(experiment: Experiment) -> Schedule:
         raise ConfigError(f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be counted.")
     per_chunk = min(experiment.evaluation.period or max(1, updates // 20), updates)
     return Schedule(updates, per_chunk, -(-per_chunk // experiment.rows_per_chunk))
+
+
+def _refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
+    """A run that is over before DQN begins to learn would end without a word of it."""
+    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)
+    if isinstance(algo, DQNConfig) and algo.learning_starts >= env_steps:
+        raise ConfigError(
+            f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of this run: nothing "
+            f"would be learnt; lower it, or raise env_steps={experiment.env_steps}."
+        )
 
 
 def _rollout_sizes(algo: Any) -> list[str]:
