@@ -9,6 +9,8 @@ from flax import struct
 from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 
+from elsinore.envs.spaces import MultiDiscrete
+
 
 @struct.dataclass
 class Clocked(EnvParams):
@@ -151,3 +153,98 @@ class Dart(World):
     def step_env(self, key, state, action, params):
         reward = jnp.where(jnp.abs(action[0]) <= 1.0, -jnp.square(action[0] - 0.5), -1_000.0)
         return jnp.ones(1), EnvState(time=state.time + 1), reward, jnp.bool_(True), {}
+
+
+@struct.dataclass
+class Heard(EnvState):
+    cue: jax.Array
+
+
+@dataclass(frozen=True)
+class Echo(World):
+    """A word of two is said once, then it is silent; the last of `length` actions is to repeat it, which pays 1.
+
+    Who does not remember is right half of the time.
+    """
+
+    length: int = 3
+
+    def reset_env(self, key, params):
+        state = Heard(time=jnp.int32(0), cue=jax.random.randint(key, (), 0, 2))
+        return self.sight(state), state
+
+    def step_env(self, key, state, action, params):
+        state = state.replace(time=state.time + 1)
+        over = state.time == self.length
+        return self.sight(state), state, (over & (action == state.cue)).astype(jnp.float32), over, {}
+
+    def sight(self, state):
+        said = jax.nn.one_hot(state.cue, 2) * (state.time == 0)
+        return jnp.append(said, (state.time == self.length - 1).astype(jnp.float32))
+
+
+@dataclass(frozen=True)
+class MaskedEcho(Echo):
+    """The same with a third word, which pays 1 but may only be said first: later it is illegal, and costs 1,000."""
+
+    def action_space(self, params):
+        return spaces.Discrete(3)
+
+    def step_env(self, key, state, action, params):
+        illegal = (action == 2) & (state.time > 0)
+        obs, state, reward, over, info = super().step_env(key, state, action, params)
+        return obs, state, jnp.where(illegal, -1_000.0, reward), over, info
+
+    def sight(self, state):
+        return {"heard": super().sight(state), "action_mask": jnp.array([True, True, False]).at[2].set(state.time == 0)}
+
+
+@dataclass(frozen=True)
+class Gate(World):
+    """Two steps, each pays 1. At the first both actions are legal; at the second action 1 is not, and costs 1,000."""
+
+    def reset_env(self, key, params):
+        state = Cell(time=jnp.int32(0), cell=jnp.int32(0))
+        return self.sight(state.cell), state
+
+    def step_env(self, key, state, action, params):
+        reward = jnp.where((state.cell == 1) & (action == 1), -1_000.0, 1.0)
+        over = state.cell == 1
+        state = Cell(time=state.time + 1, cell=1 - state.cell)
+        return self.sight(state.cell), state, reward, over, {}
+
+    def sight(self, cell):
+        return {"step": jax.nn.one_hot(cell, 2), "action_mask": jnp.stack([jnp.bool_(True), cell == 0])}
+
+
+@dataclass(frozen=True)
+class Dials(World):
+    """One turn of three dials with 3, 2 and 4 settings: each pays 1 at its last legal one, and 1,000 is lost
+    where one is set to what this episode forbids.
+    """
+
+    sizes: tuple[int, ...] = (3, 2, 4)
+
+    def action_space(self, params):
+        return MultiDiscrete(self.sizes)
+
+    def observation_space(self, params):
+        count = sum(self.sizes)
+        mask = spaces.Box(0, 1, (count,), jnp.bool_)
+        return spaces.Dict({"action_mask": mask, "legal": spaces.Box(0.0, 1.0, (count,))})
+
+    def reset_env(self, key, params):
+        some = jax.random.bernoulli(key, 0.5, (sum(self.sizes),))
+        first = jnp.concatenate([jnp.arange(size) == 0 for size in self.sizes])  # always legal
+        state = Arms(time=jnp.int32(0), legal=some | first)
+        return self.sight(state.legal), state
+
+    def step_env(self, key, state, action, params):
+        masks = jnp.split(state.legal, [3, 5])
+        legal = jnp.stack([mask[a] for mask, a in zip(masks, action, strict=True)])
+        best = jnp.stack([jnp.max(jnp.where(mask, jnp.arange(mask.size), 0)) for mask in masks])
+        reward = jnp.where(legal.all(), jnp.sum(action == best, dtype=jnp.float32), -1_000.0)
+        return self.sight(state.legal), state.replace(time=state.time + 1), reward, jnp.bool_(True), {}
+
+    def sight(self, legal):
+        return {"legal": legal.astype(jnp.float32), "action_mask": legal}

@@ -23,12 +23,13 @@ _HOMES = {
     "ConfigError": "elsinore.config.build",
     "Experiment": "elsinore.config.experiment",
     "PPOConfig": "elsinore.algos.ppo",
+    "check_algorithm": "elsinore.laws.algorithm",
     "check_env": "elsinore.laws.env",
     "make": "elsinore.envs",
     "train_compiled": "elsinore.training.seeds",
 }
-__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_env", "compare", "load", "make", "resume",
-           "sweep", "train", "train_compiled"]  # fmt: skip
+__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare", "load",
+           "make", "resume", "sweep", "train", "train_compiled"]  # fmt: skip
 
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from elsinore.host.policy import Policy
     from elsinore.host.result import Run
     from elsinore.host.sweep.api import sweep
+    from elsinore.laws.algorithm import check_algorithm
     from elsinore.laws.env import check_env
     from elsinore.training.seeds import train_compiled
 

@@ -1,5 +1,4 @@
 from functools import partial
-from importlib import import_module
 
 import flax.linen as nn
 import jax
@@ -10,41 +9,11 @@ import optax
 import pytest
 
 from elsinore.algos.ppo import PPOConfig, PPOHyper, hyper_of, ppo
-from elsinore.nets.build import NetworkConfig
-from tests.worlds import Clocked, Corridor, Dart, Forever, MaskedBandit, Seesaw, Wait
+from tests.algos.trainees import KEY, PARAMS, PPO, assert_same, compiled, mean, train
+from tests.worlds import Clocked, Corridor, Dart, MaskedBandit, Wait
 
-KEY, PARAMS = jax.random.key(0), Clocked()
-SMALL = {"num_envs": 8, "rollout_length": 16, "learning_rate": 0.01, "network": NetworkConfig(hidden=(16,))}
 ONE_STEP = {"num_minibatches": 1, "num_epochs": 1}  # one gradient step an update
 UPDATES = 100
-
-
-def train(world, params=PARAMS, updates=UPDATES, **config):
-    """The algorithm, its state after some updates, and every update's metrics."""
-    algo = ppo(PPOConfig(**SMALL | config), world, params, updates)
-
-    @jax.jit
-    def run(key):
-        return jax.lax.scan(lambda state, _: algo.update(state), algo.init(key, params, algo.hyper), length=updates)
-
-    return algo, *run(KEY)
-
-
-def values(algo, state, *obs):
-    return jax.jit(jax.vmap(algo.value, in_axes=(None, None, 0)))(state.acting, (), jnp.stack(obs)).tolist()
-
-
-def mean(metric, last=10):
-    """Of a metric over the last updates."""
-    return float(metric.total[-last:].sum() / metric.count[-last:].sum())
-
-
-def assert_same(a, b):
-    jax.tree.map(np.testing.assert_array_equal, *(jax.tree.map(_data, tree) for tree in (a, b)))
-
-
-def _data(x):
-    return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
 class Sum(nn.Module):
@@ -60,7 +29,7 @@ class Sum(nn.Module):
 
 def summing(size=1, **config):
     """One update with that network, where every step pays 1 and ends: a function of its traced numbers."""
-    algo = ppo(PPOConfig(**SMALL | config), Wait(1), PARAMS, UPDATES, network=partial(Sum, size=size))
+    algo = ppo(PPO(**config), Wait(1), PARAMS, UPDATES, network=partial(Sum, size=size))
     run = jax.jit(lambda hyper: algo.update(algo.init(KEY, PARAMS, hyper)))
     return lambda **hyper: run(algo.hyper._replace(**{name: jnp.float32(x) for name, x in hyper.items()}))
 
@@ -68,44 +37,16 @@ def summing(size=1, **config):
 # What is learnt where the answer is known
 
 
-def test_a_reward_that_always_comes_is_worth_itself():
-    algo, state, metrics = train(Wait(1))
-    assert values(algo, state, jnp.ones(1)) == pytest.approx([1.0], abs=0.02)
-    assert mean(metrics["episode/return"]) == 1.0 and mean(metrics["episode/length"]) == 1.0
-
-
-def test_a_reward_that_comes_later_is_worth_less_by_gamma_a_step():
-    algo, state, _ = train(Wait(3), gamma=0.5)
-    assert values(algo, state, *jnp.eye(3)) == pytest.approx([0.25, 0.5, 1.0], abs=0.02)
-
-
-def test_a_time_limit_takes_nothing_from_what_a_world_without_end_is_worth():
-    """1 / (1 - 0.9) = 10; a learner that takes time-outs for deaths would find some 4."""
-    algo, state, _ = train(Forever(), Clocked(max_steps_in_episode=10), gamma=0.9)
-    assert values(algo, state, jnp.ones(1)) == pytest.approx([10.0], abs=0.3)
-
-
-def test_the_future_beyond_a_time_limit_is_that_of_the_last_sight_and_not_of_the_next_first():
-    """Every step is timed out; by the fresh episode's sight, which is either, up would be worth 1.5 and down 0.5."""
-    algo, state, _ = train(Seesaw(), Clocked(max_steps_in_episode=1), gamma=0.5)
-    down, up = values(algo, state, *jnp.eye(2))
-    assert (up, down) == pytest.approx((4 / 3, 2 / 3), abs=0.04)
-
-
-@pytest.mark.parametrize("normalize", [False, True], ids=["raw", "normalised"])
-def test_it_learns_to_walk_to_the_end_of_the_corridor(normalize):
-    params = Clocked(max_steps_in_episode=20)
-    _, state, metrics = train(Corridor(), params, gamma=0.9, normalize_obs=normalize, normalize_rewards=normalize)
-    assert mean(jax.tree.map(lambda x: x[:1], metrics["episode/length"])) > 6.0
+def test_it_learns_from_what_is_normalised_and_tells_what_is_not():
+    config = PPO(gamma=0.9, normalize_obs=True, normalize_rewards=True)
+    _, state, metrics = train(config, Corridor(), Clocked(max_steps_in_episode=20))
     assert mean(metrics["episode/length"]) < 4.5  # four steps are the least
-    assert mean(metrics["episode/return"]) == 1.0  # raw, whatever it learns from
-    if normalize:
-        transitions = UPDATES * 8 * 16
-        assert state.stats.obs.count == state.stats.returns.count == transitions
+    assert mean(metrics["episode/return"]) == 1.0
+    assert state.stats.obs.count == state.stats.returns.count == 100 * 8 * 16
 
 
 def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
-    algo, state, metrics = train(MaskedBandit(), normalize_obs=True)
+    algo, state, metrics = train(PPO(normalize_obs=True), MaskedBandit())
     assert (metrics["episode/return"].total >= 0.0).all()  # one illegal action among an update's 128 costs 1,000
     legal = (jnp.arange(1, 16)[:, None] >> jnp.arange(4)) & 1 == 1  # every mask there is, but the empty one
     obs = {"bias": jnp.ones((15, 1)), "action_mask": legal}
@@ -117,7 +58,7 @@ def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
 
 
 def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
-    algo, state, metrics = train(Dart(), ent_coef=0.0)
+    algo, state, metrics = train(PPO(ent_coef=0.0), Dart())
     assert (metrics["episode/return"].total > -128 * 1.5**2 - 1e-3).all()  # off the board is 1,000 less
     assert mean(metrics["episode/return"]) > -0.05  # it began near -0.9
     assert algo.act(KEY, state.acting, (), jnp.ones(1), greedy=True)[0] == pytest.approx([0.5], abs=0.1)
@@ -129,7 +70,7 @@ def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
 @pytest.mark.parametrize("world", [MaskedBandit(), Dart()], ids=lambda world: world.name)
 def test_the_policy_that_learns_begins_as_the_policy_that_acted(world):
     """So the first ratio is 1, also once normalisers have seen something, and where an action is clipped."""
-    _, _, metrics = train(world, updates=3, normalize_obs=True, normalize_rewards=True, **ONE_STEP)
+    _, _, metrics = train(PPO(normalize_obs=True, normalize_rewards=True, **ONE_STEP), world, updates=3)
     np.testing.assert_allclose(metrics["policy/kl"].total, 0.0, atol=1e-9)
     np.testing.assert_array_equal(metrics["policy/clip_fraction"].total, 0.0)
 
@@ -154,7 +95,7 @@ def test_value_clipping_is_felt_from_the_second_step_on():
 
 
 def test_an_update_stops_once_the_policy_has_moved_too_far():
-    algo = ppo(PPOConfig(**SMALL, target_kl=1e-9), Corridor(), PARAMS, UPDATES)
+    algo = ppo(PPO(target_kl=1e-9), Corridor(), PARAMS, UPDATES)
     run = jax.jit(lambda hyper: algo.update(algo.init(KEY, PARAMS, hyper)))
     for target_kl, steps in [
         (1e-9, 1),
@@ -172,27 +113,7 @@ def test_the_first_policy_loss_is_minus_the_mean_advantage(normalize_advantage, 
     assert metrics["loss/policy"].total == loss
 
 
-# What holds of every update
-
-
-def test_a_compiled_update_never_calls_back_into_python(cartpole_ppo):
-    jaxpr = jax.make_jaxpr(cartpole_ppo.algo.update)(cartpole_ppo.init(KEY))
-    assert not jaxpr.effects and "callback" not in str(jaxpr)
-
-
-def test_the_same_seed_gives_the_same_result_bit_for_bit(cartpole_ppo):
-    one, other = (cartpole_ppo.update(cartpole_ppo.init(jax.random.key(3))) for _ in range(2))
-    assert_same(one, other)
-
-
-def test_two_seeds_share_neither_parameters_nor_draws(cartpole_ppo):
-    one, other = (cartpole_ppo.init(jax.random.key(seed)) for seed in (0, 1))
-    for a, b in zip(jax.tree.leaves(one.learner.params), jax.tree.leaves(other.learner.params), strict=True):
-        assert a.ndim == 1 or (a != b).any()  # biases are zeros
-    assert (one.actor.obs != other.actor.obs).all()
-    # Given equal parameters and worlds, the actions drawn still differ.
-    (after_one, _), (after_other, _) = (cartpole_ppo.update(one._replace(key=seed.key)) for seed in (one, other))
-    assert (after_one.actor.obs != after_other.actor.obs).any()
+# Over many updates
 
 
 def test_each_update_draws_anew(cartpole_ppo):
@@ -204,46 +125,14 @@ def test_each_update_draws_anew(cartpole_ppo):
     assert (first.actor.obs != second.actor.obs).any()
 
 
-def test_no_two_uses_in_an_update_share_a_key(monkeypatch, cartpole_ppo):
-    used = []
-
-    def noting(derive, key, *names):
-        used.extend((key, name) for name in names)  # kept alive, so that its id is its own
-        return derive(key, *names)
-
-    for name, user in (("for_uses", "algos.ppo"), ("for_use", "algos.on_policy"), ("for_use", "experience.rollout")):
-        module = import_module(f"elsinore.{user}")
-        monkeypatch.setattr(module, name, partial(noting, getattr(module, name)))
-    with jax.debug_key_reuse(True):  # jax itself refuses a key that is spent twice
-        jax.make_jaxpr(lambda state: cartpole_ppo.algo.update(state))(cartpole_ppo.init(KEY))
-    addresses = [(id(key), name) for key, name in used]
-    assert {"act", "rollout", "minibatches"} <= {name for _, name in addresses}
-    assert len(addresses) == len(set(addresses))
-
-
-def test_the_seeds_own_key_is_never_spent(cartpole_ppo):
-    state = cartpole_ppo.init(KEY)
-    assert_same(cartpole_ppo.update(state)[0].key, KEY)
-
-
-def test_numbers_of_the_config_are_inputs_of_one_compiled_update():
-    traces = []
-    one = PPOConfig(**SMALL)
+def test_numbers_of_the_config_do_the_same_traced_as_compiled_in():
     numbers = {"gamma": 0.5, "learning_rate": 0.1, "clip_eps": 0.05, "ent_coef": 0.2, "gae_lambda": 0.5}
-    other = PPOConfig(**SMALL | numbers)
-    algo = ppo(one, Corridor(), PARAMS, UPDATES)
-
-    @jax.jit
-    def update(state):
-        traces.append("traced")
-        return algo.update(state)
-
-    start = jax.jit(algo.init)(KEY, PARAMS, algo.hyper)
-    (as_one, _), (as_other, _) = (update(start._replace(hyper=hyper_of(c, UPDATES))) for c in (one, other))
-    assert len(traces) == 1
-    compiled_as_other, _ = jax.jit(ppo(other, Corridor(), PARAMS, UPDATES).update)(start._replace(hyper=as_other.hyper))
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), as_other.learner, compiled_as_other.learner)
-    one_learnt, other_learnt = (jax.flatten_util.ravel_pytree(s.learner.params)[0] for s in (as_one, as_other))
+    one, other = (compiled(PPO(**own), Corridor()) for own in ({}, numbers))
+    traced, _ = one.update(one.begin()._replace(hyper=other.algo.hyper))
+    compiled_in, _ = other.update(other.begin())
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), traced.learner, compiled_in.learner)
+    as_one, _ = one.update(one.begin())
+    one_learnt, other_learnt = (jax.flatten_util.ravel_pytree(s.learner.params)[0] for s in (as_one, traced))
     assert (one_learnt != other_learnt).any()
 
 
@@ -288,14 +177,6 @@ def test_updates_are_counted_and_drawn_right_up_to_the_last_int32(cartpole_ppo):
         seen.append(np.asarray(state.actor.obs))
     assert int(state.update) == 2**31 - 5
     assert len({obs.tobytes() for obs in seen}) == 5
-
-
-def test_a_state_keeps_its_shapes_and_types_through_an_update(cartpole_ppo):
-    before = jax.eval_shape(cartpole_ppo.init, KEY)
-    after, _ = jax.eval_shape(cartpole_ppo.algo.update, before)
-    assert jax.tree.structure(before) == jax.tree.structure(after)
-    for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
-        assert (a.shape, a.dtype, a.weak_type) == (b.shape, b.dtype, b.weak_type)
 
 
 # What is refused

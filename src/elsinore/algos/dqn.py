@@ -82,6 +82,10 @@ class DQNConfig:
 
     def _check_buffer(self):
         slots = self.buffer_size // self.num_envs
+        if self.buffer_size >= 2**31:
+            raise ValueError(
+                f"buffer_size={self.buffer_size} transitions cannot be numbered in 31 bits; use at most {2**31 - 1}."
+            )
         if self.buffer_size < self.batch_size:
             raise ValueError(
                 f"buffer_size={self.buffer_size} holds less than one batch of batch_size={self.batch_size} "

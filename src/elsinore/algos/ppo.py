@@ -7,6 +7,7 @@ reference setting as the default; `docs/ppo.md` lists them one by one.
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -59,16 +60,20 @@ class PPOConfig:
 
     def _check_minibatches(self):
         transitions = self.num_envs * self.rollout_length
-        if self.network.gru and self.num_envs % self.num_minibatches:
-            raise ValueError(
-                f"num_minibatches={self.num_minibatches} does not divide num_envs={self.num_envs}, and a recurrent "
-                f"policy (network.gru={self.network.gru}) learns from whole envs; choose a divisor, or more envs."
-            )
+        self.check_envs(self.network.gru is not None)
         checks.divides(self, "num_minibatches")
         if self.normalize_advantage == "minibatch" and self.num_minibatches == transitions > 1:
             raise ValueError(
                 f"num_minibatches={self.num_minibatches} leaves one transition a minibatch, whose normalised advantage "
                 "is always 0; choose fewer, or normalize_advantage: batch."
+            )
+
+    def check_envs(self, remembers: bool):
+        """Refuse minibatches that would cut through the time of a policy that remembers."""
+        if remembers and self.num_envs % self.num_minibatches:
+            raise ValueError(
+                f"num_minibatches={self.num_minibatches} does not divide num_envs={self.num_envs}, and a recurrent "
+                "policy learns from whole envs; choose a divisor, or more envs."
             )
 
 
@@ -105,6 +110,7 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
         ValueError: where the env's action space has no head, or the network cannot read its observations.
     """
     agent = on_policy(config, env, env_params, network)
+    config.check_envs(bool(jax.tree.leaves(agent.memory)))  # a network of one's own may remember too
 
     def scale(hyper: PPOHyper):
         return scaler("adam", config.adam_eps, hyper.max_grad_norm)

@@ -88,8 +88,9 @@ def index(at: tuple) -> str:
     return str(list(map(int, at))) if at else ""
 
 
-def difference(one: PyTree, other: PyTree) -> str:
-    """Where two trees differ first, floats by more than float32's precision; nothing where they do not."""
+def difference(one: PyTree, other: PyTree, tolerance: float = TOLERANCE) -> str:
+    """Where two trees differ first, floats by more than float32's precision (0: by a bit); nothing where they do
+    not."""
     one, other = plain(one), plain(other)
     if jax.tree.structure(one) != jax.tree.structure(other):
         return f"{jax.tree.structure(one)} against {jax.tree.structure(other)}"
@@ -97,7 +98,7 @@ def difference(one: PyTree, other: PyTree) -> str:
         if x.shape != y.shape:
             return f"{path} has shape {x.shape} against {y.shape}"
         floats = np.issubdtype(x.dtype, np.floating) or np.issubdtype(y.dtype, np.floating)
-        same = np.isclose(x, y, TOLERANCE, TOLERANCE, equal_nan=True) if floats else x == y
+        same = np.isclose(x, y, tolerance, tolerance, equal_nan=True) if floats else x == y
         if not np.all(same):
             at = tuple(np.argwhere(~same)[0])
             return f"{path}{index(at)} is {x[at]} against {y[at]}"
@@ -134,6 +135,12 @@ def primitives(jaxpr: Any) -> Iterator[str]:
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 yield from primitives(inner)
+
+
+def reached_outside(jaxpr: Any) -> str:
+    """The callbacks and effects of a traced function, which a pure one does not have."""
+    outside = sorted({found for found in primitives(jaxpr.jaxpr) if "callback" in found})
+    return ", ".join(outside + [str(effect) for effect in jaxpr.effects])
 
 
 def is_tuple(values: Any, length: int) -> bool:

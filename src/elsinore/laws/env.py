@@ -6,9 +6,9 @@
 Each law is one function of a `World`: None where it holds, else what is `Broken`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,34 +26,15 @@ from elsinore.laws.compare import (
     pairs,
     paths,
     plain,
-    primitives,
+    reached_outside,
     shape_of_answer,
     told,
 )
-from elsinore.laws.world import BATCH, World
+from elsinore.laws.verdict import Broken, Law, Verdict, judge_all
+from elsinore.laws.world import BATCH, World, mask_shape
 
 MEMBERS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
 STEP_VALUES = "(obs, state, reward, terminated, info)"
-
-
-Level = Literal["error", "warning"]
-
-
-class Verdict(NamedTuple):
-    """What became of one law. One that could not be checked is `skipped`; nothing is held against it."""
-
-    law: str
-    holds: bool
-    detail: str = ""  # what was seen, and a remedy
-    level: Level = "error"  # a warning: training works, but something is not as the world says
-    skipped: bool = False
-
-
-class Broken(NamedTuple):
-    """How a law is broken."""
-
-    detail: str
-    level: Level = "error"
 
 
 def check_env(env: Any, params: PyTree | None = None, *, seed: int = 0, num_steps: int = 1000) -> list[Verdict]:
@@ -62,11 +43,7 @@ def check_env(env: Any, params: PyTree | None = None, *, seed: int = 0, num_step
     A broken world never raises here; a law that rests on a broken one is skipped, so that the root cause
     stands alone. The random walk takes `num_steps`, or as many as the longest episode where that is more.
     """
-    world = World(env, params, seed, num_steps)
-    verdicts: dict[str, Verdict] = {}
-    for name, law in LAWS.items():
-        verdicts[name] = _judge(name, law, world, verdicts)
-    return list(verdicts.values())
+    return judge_all(LAWS, World(env, params, seed, num_steps))
 
 
 def interface(world: "World") -> Broken | None:
@@ -132,10 +109,8 @@ def pure(world: "World") -> Broken | None:
     except Exception:
         return None  # the law of jit tells
     for name, jaxpr in traced.items():
-        outside = sorted({found for found in primitives(jaxpr.jaxpr) if "callback" in found})
-        outside += [str(effect) for effect in jaxpr.effects]
-        if outside:
-            return Broken(f"{name} reaches outside of itself: {', '.join(outside)}. Remove callbacks and prints.")
+        if reached := reached_outside(jaxpr):
+            return Broken(f"{name} reaches outside of itself: {reached}. Remove callbacks and prints.")
     return None
 
 
@@ -259,7 +234,7 @@ def spaces(world: "World") -> Broken | None:
     if hasattr(actions, "contains") and not np.all(actions.contains(world.action)):
         return Broken(f"action_space.sample gave {world.action}, which action_space.contains denies.")
     if isinstance(obs, Mapping) and "action_mask" in obs:
-        mask, shape = obs["action_mask"], (getattr(actions, "n", None),)
+        mask, shape = obs["action_mask"], mask_shape(actions)
         if mask.dtype != bool or mask.shape != shape:
             said = f"obs['action_mask'] is {mask.dtype} of shape {mask.shape}"
             return Broken(f"{said}; it must be bool of shape {shape}, True for each legal action.")
@@ -305,13 +280,6 @@ def ends(world: "World") -> Broken | None:
     return None
 
 
-class Law(NamedTuple):
-    """A law, and those without which it cannot be asked about."""
-
-    check: Callable[["World"], Broken | None]
-    needs: tuple[str, ...] = ()
-
-
 LAWS = {
     "interface": Law(interface),
     "pure": Law(pure, ("interface",)),
@@ -324,16 +292,3 @@ LAWS = {
     "resets": Law(resets, ("vmap",)),
     "ends": Law(ends, ("flags",)),
 }
-
-
-def _judge(name: str, law: Law, world: "World", earlier: Mapping[str, Verdict]) -> Verdict:
-    """One law's verdict; whatever it raises becomes one."""
-    for need in law.needs:
-        before = earlier[need]
-        if before.skipped or (not before.holds and before.level == "error"):
-            return Verdict(name, True, f"not checked: it needs {need!r} to hold.", skipped=True)
-    try:
-        broken = law.check(world)
-    except Exception as error:
-        broken = Broken(f"checking it raised {told(error)}")
-    return Verdict(name, broken is None, *(broken or ()))

@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.experience.autoreset import autoreset_step, reset
-from elsinore.laws.compare import (
-    is_tuple,
-)
+from elsinore.laws.compare import is_tuple
+from elsinore.nets.heads import head_for
 
 BATCH = 8  # worlds side by side
 LONGEST_WALK = 20_000  # steps; an episode that may last longer is not waited for
@@ -129,11 +128,22 @@ def random_walk(env: Any, length: int, key: Key[Array, ""], params: PyTree) -> W
 
 
 def random_action(key: Key[Array, ""], space: Any, obs: PyTree) -> tuple[Array, Bool[Array, ""]]:
-    """A random action among the legal ones, and whether there was one."""
-    action = space.sample(key)
+    """A random action among the legal ones, and whether there was one (in each choice, where there are several)."""
     mask = obs.get("action_mask") if isinstance(obs, Mapping) else None
-    if mask is None or mask.shape != (getattr(space, "n", None),):
-        return action, jnp.bool_(True)
-    legal = mask.astype(bool)
-    chosen = jax.random.categorical(key, jnp.where(legal, 0.0, -jnp.inf)).astype(action.dtype)
-    return jnp.where(legal.any(), chosen, action), legal.any()
+    if mask is None or mask.shape != mask_shape(space):
+        return space.sample(key), jnp.bool_(True)
+    head = head_for(space)
+    action = head.distribution(jnp.zeros(head.num_outputs), obs).sample(head.noise(key, ()))
+    ends = np.cumsum(choices(space))
+    legal = [part.any() for part in jnp.split(mask.astype(bool), ends[:-1])]
+    return action.astype(space.dtype), jnp.stack(legal).all()
+
+
+def choices(space: Any) -> tuple[int, ...]:
+    """How many options each choice of a Discrete or MultiDiscrete space has; none of any other space."""
+    return tuple(getattr(space, "nvec", (space.n,) if hasattr(space, "n") else ()))
+
+
+def mask_shape(space: Any) -> tuple[int, ...]:
+    """The shape of the `action_mask` that goes with an action space; () with one that takes none."""
+    return (sum(choices(space)),) if choices(space) else ()

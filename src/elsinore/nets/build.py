@@ -68,7 +68,7 @@ def q_network(
     network = _custom(custom, num_actions, obs) if custom is not None else None
     if config.gru or (network is not None and network.remembers):
         raise ValueError(
-            f"network.gru={config.gru} asks for a memory, which algorithms of action values do not train here; "
+            f"algo.network.gru={config.gru} asks for a memory, which algorithms of action values do not train here; "
             "use ppo or a2c, or leave it out."
         )
     return network or network_of(QNetwork(encoder_of(config, obs), num_actions, dueling))
@@ -85,7 +85,7 @@ def encoder_of(config: NetworkConfig, obs: PyTree) -> Callable[[], nn.Module]:
     is_image = not isinstance(obs, dict) and getattr(obs, "ndim", 0) == 3
     if config.encoder == "cnn" and not is_image:
         raise ValueError(
-            "encoder='cnn' needs observations of shape [height, width, channel]; this environment's are "
+            "algo.network.encoder='cnn' needs observations of shape [height, width, channel]; this environment's are "
             f"{getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
         )
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):

@@ -55,6 +55,46 @@ def categorical(logits: Float[Array, "... action"], legal: Bool[Array, "... acti
     return Categorical(jnp.where(legal, log_probs, lowest), legal)
 
 
+class Joint(NamedTuple):
+    """Several choices at once, each independent of the others. Build it with `joint`."""
+
+    choices: Categorical  # [..., choice, option]; an option that a choice does not have is illegal in it
+
+    @staticmethod
+    def noise(key: Key[Array, ""], shape: tuple[int, ...], sizes: tuple[int, ...]) -> Float[Array, "... choice option"]:
+        return Categorical.noise(key, (*shape, len(sizes)), max(sizes))
+
+    def sample(self, noise: Float[Array, "... choice option"]) -> Int[Array, "... choice"]:
+        return self.choices.sample(noise)
+
+    def mode(self) -> Int[Array, "... choice"]:
+        return self.choices.mode()
+
+    def log_prob(self, action: Int[Array, "... choice"]) -> Float[Array, "..."]:
+        return jnp.sum(self.choices.log_prob(action), axis=-1)
+
+    def entropy(self) -> Float[Array, "..."]:
+        return jnp.sum(self.choices.entropy(), axis=-1)
+
+
+def joint(
+    logits: Float[Array, "... outputs"], sizes: tuple[int, ...], legal: Bool[Array, "... outputs"] | None = None
+) -> Joint:
+    """Choice i has `sizes[i]` options; `logits` and `legal` are those of all the choices in a row.
+
+    Where no option of a choice is legal all of that choice are treated as legal. As one table, the short choices
+    padded: as many operations for ten choices as for one.
+    """
+    option = np.arange(max(sizes))
+    real = option < np.array(sizes)[:, None]  # [choice, option]
+    flat = np.where(real, np.cumsum((0, *sizes[:-1]))[:, None] + option, 0)
+    allowed = jnp.broadcast_to(real, (*logits.shape[:-1], *real.shape))
+    if legal is not None:
+        allowed = legal[..., flat] & real
+        allowed = jnp.where(allowed.any(axis=-1, keepdims=True), allowed, real)
+    return Joint(categorical(logits[..., flat], allowed))
+
+
 class Normal(NamedTuple):
     """Independent normals, one for each action dimension. Not squashed: the env's bounds clip what it is sent,
     and the log-probability stays that of what was drawn (detail 4 of the continuous details of Huang 2022)."""

@@ -1,0 +1,74 @@
+"""What must hold of any algorithm, asked of every one of ours."""
+
+from functools import partial
+from importlib import import_module
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from elsinore.laws.algorithm import check_algorithm
+from tests.algos.trainees import KEY, MAKE, QUICKLY, VARIANTS, assert_same, compiled
+from tests.worlds import Corridor, MaskedBandit
+
+MAIN = ["ppo gru", "a2c", "dqn rainbow", "pqn"]
+OTHERS = [name for name in VARIANTS if name not in MAIN]
+variants = pytest.mark.parametrize("name", [*MAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+
+
+@variants
+def test_it_keeps_every_law_of_algorithms(name):
+    config = VARIANTS[name]
+    verdicts = check_algorithm(MAKE[config.name], config, env_steps=1_000, thorough=not config.network.gru)
+    assert [verdict for verdict in verdicts if verdict.skipped or not verdict.holds] == []
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
+    """A key that is derived twice in one way would be two keys to jax, and one to chance."""
+    used = []
+
+    def noting(derive, key, *names):
+        used.extend((key, name) for name in names)  # kept alive, so that its id is its own
+        return derive(key, *names)
+
+    config = VARIANTS[name]
+    algo, begin, _ = compiled(config, Corridor())
+    state = jax.eval_shape(algo.init, KEY, Corridor().default_params, algo.hyper)
+    for user in (f"algos.{config.name}", "algos.on_policy", "algos.action_values", "experience.rollout"):
+        module = import_module(f"elsinore.{user}")
+        for function in ("for_use", "for_uses"):
+            if hasattr(module, function):
+                monkeypatch.setattr(module, function, partial(noting, getattr(module, function)))
+    with jax.debug_key_reuse(True):
+        jax.make_jaxpr(lambda state: algo.update(state))(state)
+    addresses = [(id(key), use) for key, use in used]
+    assert {"act", "rollout"} <= {use for _, use in addresses}
+    assert len(addresses) == len(set(addresses))
+
+
+def test_a_state_can_be_given_away_to_the_update():
+    """Donated, none of its arrays being there twice: the target network begins as the online one."""
+    algo, begin, update = compiled(VARIANTS["dqn rainbow"], Corridor())
+    expected, _ = update(begin())
+    after, _ = jax.jit(algo.update, donate_argnums=0, compiler_options=QUICKLY)(begin())
+    assert_same(after.learner, expected.learner)
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c", "dqn", "pqn"])
+def test_every_traced_number_is_that_of_the_config(name):
+    config = VARIANTS[name]
+    algo, _, _ = compiled(config, Corridor())
+    for field, x in algo.hyper._asdict().items():
+        assert (x.shape, x.dtype) == ((), jnp.dtype("float32"))
+        if isinstance(given := getattr(config, field, None), float):
+            assert x == jnp.float32(given), field
+
+
+@pytest.mark.parametrize("name", ["a2c", "a2c gru", "dqn double", "dqn rainbow"])
+def test_an_illegal_action_never_happens(name):
+    _, begin, update = compiled(VARIANTS[name], MaskedBandit())
+    state = begin()
+    for _ in range(10):
+        state, metrics = update(state)
+        assert metrics["episode/return"].total >= 0.0  # one costs 1,000, and the best pays 3

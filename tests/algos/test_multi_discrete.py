@@ -1,0 +1,50 @@
+"""Several choices at once, from the space to the policy that makes them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.laws.env import check_env
+from tests.algos.trainees import A2C, DQN, KEY, PARAMS, PPO, PQN, make, mean, train
+from tests.worlds import Dials
+
+
+@pytest.mark.parametrize("make", [PPO, A2C], ids=["ppo", "a2c"])
+def test_every_dial_is_set_to_its_best_legal_setting_and_never_to_another(make):
+    trained = train(make(), Dials(), updates=150 if make is PPO else None)
+    assert (trained.metrics["episode/return"].total >= 0.0).all()
+    assert mean(trained.metrics["episode/return"]) > 2.8  # of 3; chance is near 1.8
+
+    def act(obs):
+        return trained.algo.act(KEY, trained.state.acting, (), obs, True)[0]
+
+    obs = jax.vmap(Dials().reset_env, (0, None))(jax.random.split(KEY, 64), PARAMS)[0]
+    chosen = np.asarray(jax.jit(jax.vmap(act))(obs))
+    assert chosen.shape == (64, 3)
+    for dial, mask in enumerate(np.split(np.asarray(obs["action_mask"]), [3, 5], axis=1)):
+        assert mask[np.arange(64), chosen[:, dial]].all()
+
+
+@pytest.mark.parametrize("config", [DQN(), PQN()], ids=["dqn", "pqn"])
+def test_algorithms_of_action_values_refuse_it_with_what_takes_it(config):
+    with pytest.raises(ValueError, match=r"actions are MultiDiscrete; use algo: ppo or a2c"):
+        make(config, Dials())
+
+
+def test_a_world_of_several_choices_keeps_the_laws_of_worlds():
+    assert [verdict for verdict in check_env(Dials(), num_steps=100) if not verdict.holds] == []
+
+
+def test_a_mask_of_another_length_is_told():
+    class Short(Dials):
+        def sight(self, legal):
+            return {"legal": legal.astype(jnp.float32), "action_mask": legal[:-1]}
+
+        def observation_space(self, params):
+            space = super().observation_space(params)
+            space.spaces["action_mask"].shape = (8,)
+            return space
+
+    verdicts = {verdict.law: verdict for verdict in check_env(Short(), num_steps=50)}
+    assert "it must be bool of shape (9,)" in verdicts["spaces"].detail

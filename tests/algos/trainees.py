@@ -1,0 +1,111 @@
+"""Every algorithm and every option of it, small enough to learn a tiny world in a second."""
+
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elsinore.algos import a2c, dqn, ppo, pqn
+from elsinore.experience.curiosity import RNDConfig
+from elsinore.nets.build import NetworkConfig
+from tests.worlds import Clocked
+
+KEY, PARAMS = jax.random.key(0), Clocked()
+TINY = NetworkConfig(hidden=(16,))
+GRU = NetworkConfig(hidden=(16,), gru=16)
+CURIOUS = RNDConfig(weight=0.01, hidden=(8,), features=4, batch_size=32)
+
+PPO = partial(ppo.PPOConfig, num_envs=8, rollout_length=16, learning_rate=0.01, network=TINY)
+A2C = partial(a2c.A2CConfig, num_envs=16, learning_rate=0.03, network=TINY)
+DQN = partial(dqn.DQNConfig, num_envs=8, rollout_length=4, gradient_steps=4, batch_size=64, buffer_size=2_000,
+              learning_starts=100, target_period=128, learning_rate=0.01, network=TINY)  # fmt: skip
+PQN = partial(pqn.PQNConfig, num_envs=8, rollout_length=16, num_minibatches=4, learning_rate=0.01, epsilon_final=0.1,
+              network=NetworkConfig(hidden=(16,), layer_norm=True))  # fmt: skip
+RAINBOW = {"double": True, "dueling": True, "n_step": 3, "prioritized": True}
+
+VARIANTS = {
+    "ppo": PPO(),
+    "ppo gru": PPO(network=GRU),
+    "ppo rnd": PPO(rnd=CURIOUS),
+    "a2c": A2C(),
+    "a2c gae adam": A2C(gae_lambda=0.95, optimiser="adam", normalize_advantage=True, learning_rate=0.01),
+    "a2c gru": A2C(network=GRU, optimiser="adam", learning_rate=0.01),
+    "a2c rnd": A2C(rnd=CURIOUS),
+    "dqn": DQN(),
+    "dqn double": DQN(double=True),
+    "dqn dueling": DQN(dueling=True),
+    "dqn n-step": DQN(n_step=3),
+    "dqn prioritised": DQN(prioritized=True),
+    "dqn rainbow": DQN(**RAINBOW),
+    "dqn polyak": DQN(tau=0.2, target_period=32),
+    "dqn episodes": DQN(epsilon_schedule="episodes", epsilon_decay=0.99),
+    "dqn huber": DQN(loss="huber"),
+    "dqn rnd": DQN(rnd=CURIOUS),
+    "pqn": PQN(),
+    "pqn rnd": PQN(rnd=CURIOUS),
+}
+MAKE = {"ppo": ppo.ppo, "a2c": a2c.a2c, "dqn": dqn.dqn, "pqn": pqn.pqn}
+UPDATES = {"ppo": 100, "a2c": 400, "dqn": 400, "pqn": 150}
+QUICKLY = {"xla_backend_optimization_level": 0}  # these compile longer than they run
+
+
+class Trained(NamedTuple):
+    algo: Any
+    state: Any
+    metrics: dict[str, Any]  # every update's
+
+
+def make(config, world, params=PARAMS, updates=None, network=None):
+    return MAKE[config.name](config, world, params, updates or UPDATES[config.name], network)
+
+
+@cache
+def train(config, world, params=PARAMS, updates=None, network=None) -> Trained:
+    """The algorithm, its state after some updates, and every update's metrics."""
+    algo = make(config, world, params, updates, network)
+
+    def run(key):
+        start = algo.init(key, params, algo.hyper)
+        return jax.lax.scan(lambda state, _: algo.update(state), start, length=updates or UPDATES[config.name])
+
+    return Trained(algo, *jax.jit(run, compiler_options=QUICKLY)(KEY))
+
+
+class Compiled(NamedTuple):
+    algo: Any
+    begin: Any  # (key) -> state
+    update: Any
+
+
+@cache
+def compiled(config, world, params=PARAMS, updates=None, network=None) -> Compiled:
+    """The algorithm's functions, for a test that goes update by update."""
+    algo = make(config, world, params, updates, network)
+    begin = jax.jit(lambda key=KEY: algo.init(key, params, algo.hyper), compiler_options=QUICKLY)
+    return Compiled(algo, begin, jax.jit(algo.update, compiler_options=QUICKLY))
+
+
+def values(trained, *obs):
+    """What observations are thought to be worth, as an episode begins."""
+    value = jax.vmap(trained.algo.value, in_axes=(None, None, 0))
+    return jax.jit(value)(trained.state.acting, trained.algo.memory, jnp.stack(obs)).tolist()
+
+
+def mean(metric, last=10):
+    """Of a metric over the last updates."""
+    return float(metric.total[-last:].sum() / metric.count[-last:].sum())
+
+
+def data(tree):
+    """Keys as their numbers."""
+
+    def data(x):
+        return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+
+    return jax.tree.map(data, tree)
+
+
+def assert_same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, data(a), data(b))
