@@ -44,4 +44,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "gae_lambda": 0.95, "ent_coef": 0.1, "normalize_advantage": True, "network": {"activation": "relu"},
         },
     },
+    # Length 16; a rollout is two episodes.
+    "MemoryChain-bsuite": {
+        "env_params": {"memory_length": 16},
+        "env_steps": 200_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 34, "optimiser": "adam", "learning_rate": 3e-3,
+            "learning_rate_final": 0.0, "gamma": 0.999, "gae_lambda": 0.95, "network": {"gru": 32, "hidden": [32]},
+        },
+    },
 }  # fmt: skip
