@@ -80,6 +80,7 @@ PUZZLES = (
          note="Size 8; with random network distillation. The best there is is 0.99."),
     Case("DeepSea-bsuite", "ppo", "without curiosity", (Published("S", 0.0, "gymnax-blines, 1 seed"),),
          {"algo.rnd.weight": 0.0}),
+    Case("DeepSea-bsuite", "dqn", "preset", note="Size 8; with random network distillation."),
     Case("MemoryChain-bsuite", "ppo", "preset", note="Length 16, a recurrent policy; chance is 0."),
     Case("MemoryChain-bsuite", "ppo", "without a memory", (), {"algo.network.gru": None},
          note="The same without its recurrent layer: chance, as it must be."),

@@ -81,7 +81,7 @@ MISTAKES = {
     "an unknown env": (["Cartpole-v1"], "env='Cartpole-v1' is unknown; did you mean 'CartPole-v1'?"),
     "an env like no other": (["%"], "env='%' is unknown. `elsinore envs` lists the known ones"),
     "an unknown algorithm": (["CartPole-v1", "--algo", "pppo"], "algo='pppo' is unknown; did you mean 'ppo'?"),
-    "a preset there is none of": (["dqn/CartPole-v1"], "env='dqn/CartPole-v1' is unknown; did you mean 'CartPole-v1'?"),
+    "a preset there is none of": (["pqn/Pendulum-v1"], "env='pqn/Pendulum-v1' is unknown; did you mean 'Pendulum-v1'?"),
     "an unknown key": (["--set", "algo.gama=0.9"], "algo.gama is not a setting; did you mean 'algo.gamma'?"),
     "an unknown group": (["--set", "evalution.episodes=3"], "evalution is not a setting; did you mean 'evaluation'?"),
     "a typo in a value": (["--set", "algo.gamma=o.9"], "algo.gamma='o.9' must be a number."),
@@ -107,7 +107,7 @@ MISTAKES = {
     "a file that is not there": (["--config", "no.yaml"], "config no.yaml cannot be read: No such file or directory."),
     "a folder for a file": (["--config", "."], "config . cannot be read: Is a directory."),
     "a run that is none": (["--resume", "nowhere"], "nowhere is not a run (no folder); `elsinore runs` lists"),
-    "a folder that is no run": (["--resume", "/tmp"], "/tmp is not a run (a folder without config.yaml)"),
+    "a folder that is no run": (["--resume", "/dev"], "/dev is not a run (a folder without config.yaml)"),
     "a module that is not there": (
         ["no_such_module:World"],
         "env='no_such_module:World' cannot be imported: No module named 'no_such_module'. Give it as 'module:name'",
@@ -252,6 +252,19 @@ def test_an_evaluation_of_a_run_that_is_none_is_refused(refused):
     assert refused("evaluate", "nowhere").startswith("nowhere is not a run (no folder)")
 
 
+def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, tmp_path):
+    search, bout = tmp_path / "search", tmp_path / "bout"
+    for file in (
+        search / "sweep.yaml",
+        search / "groups" / "000" / "config.yaml",
+        bout / "Env" / "ppo" / "config.yaml",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert f"(a sweep, with its runs in {search}/groups; `elsinore sweep --resume" in refused("evaluate", search)
+    assert f"(a folder of runs, such as {bout}/Env/ppo)" in refused("train", "--resume", bout)
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
@@ -295,12 +308,12 @@ def test_a_plan_that_does_not_fit_is_printed_and_refused(elsinore, monkeypatch):
 
 
 def test_a_plan_takes_everything_that_training_takes(elsinore, elsewhere):
-    (elsewhere / "mine.yaml").write_text("env: MountainCar-v0\nenv_steps: 1e4\n")
+    (elsewhere / "mine.yaml").write_text("env: UmbrellaChain-bsuite\nenv_steps: 1e4\n")
     code, out, _ = elsinore(
         "train", "--config", "mine.yaml", "--algo", "ppo", "--seed", "5", "--set", "seeds=2", "--plan"
     )
     assert code == 0
-    assert "MountainCar-v0" in out
+    assert "UmbrellaChain-bsuite" in out
     assert "2 (5 to 6)" in out
     assert "9,728 a seed" in out
 
@@ -456,7 +469,7 @@ def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     code, out, _ = elsinore("envs")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
-    assert ["CartPole-v1", "preset:", "ppo,", "a2c,", "pqn"] in lines
+    assert ["CartPole-v1", "preset:", "ppo,", "a2c,", "dqn,", "pqn"] in lines
     assert ["Swimmer-misc"] in lines
 
 

@@ -114,6 +114,16 @@ def test_an_unknown_setting_is_refused_with_its_place_and_the_closest_known_one(
     assert refusal({name: 1}) == f"{name} is not a setting; did you mean '{meant}'?"
 
 
+@pytest.mark.parametrize(
+    ("algo", "key", "owners"),
+    [("ppo", "double", "dqn"), ("a2c", "num_minibatches", "ppo and pqn"), ("pqn", "vf_coef", "ppo and a2c")],
+)
+def test_a_setting_of_another_algorithm_is_refused_with_whose_it_is(algo, key, owners):
+    told = refusal({"algo": algo, f"algo.{key}": 1})
+    assert told.startswith(f"algo.{key} is a setting of {owners}, not of {algo}; leave it out, ")
+    assert f"{algo} has: num_envs, rollout_length, " in told
+
+
 def test_a_setting_like_no_other_is_refused_with_all_there_are():
     assert refusal({"sinks.xyz": 1}) == (
         "sinks.xyz is not a setting; the settings here are: console, tensorboard, jsonl, mlflow."

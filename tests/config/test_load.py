@@ -143,6 +143,12 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
         load_experiment(config=tmp_path / "missing.yaml")
 
 
+def test_a_searchs_file_is_refused_with_the_command_that_takes_it(yaml_file):
+    path = yaml_file("env: CartPole-v1\nsweep: {trials: 3}\n")
+    with pytest.raises(ConfigError, match="has a section `sweep`: search with `elsinore sweep "):
+        load_experiment(config=path)
+
+
 def test_a_folder_is_refused_as_a_file(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot be read: Is a directory\."):
         load_experiment(config=str(tmp_path))

@@ -14,8 +14,8 @@ from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
 
 
-def planned(**overrides):
-    return plan_for(load_experiment("CartPole-v1", overrides=overrides))
+def planned(algo=None, **overrides):
+    return plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,29 @@ def test_more_of_anything_needs_more_bytes(plan):
         assert planned(**({"env_steps": 100_000, "seeds": 3} | more)).bytes_on_device > plan.bytes_on_device
 
 
+def test_a_replay_is_told_of_and_is_the_first_to_lower(monkeypatch):
+    dqn = planned("dqn", **{"algo.buffer_size": 2**20, "algo.num_envs": 1, "algo.prioritized": False})
+    transition = 2 * 4 * 4 + 4 + 4 + 1 + 1  # two observations of four floats, action, reward, two flags
+    assert dqn.replay_bytes == 2**20 * transition + 2 * 4  # where to write next, and how much is filled
+    assert f"replay          {transition} MiB a seed" in dqn.lines()
+    monkeypatch.setattr(plan_module, "available_bytes", lambda: dqn.bytes_on_device - 1)
+    with pytest.raises(ConfigError, match=r"lower algo\.buffer_size=1048576, algo\.num_envs=1, "):
+        dqn.refuse_what_does_not_fit()
+
+
+def test_an_algorithm_without_a_replay_has_nothing_to_tell_of_one(plan):
+    assert plan.replay_bytes == 0
+    assert not [line for line in plan.lines() if "replay" in line]
+
+
+def test_a_run_that_is_over_before_it_would_learn_is_refused():
+    told = r"algo\.learning_starts=500 is not below the 500 env steps .*lower it, or raise env_steps=505"
+    settings = {"algo.learning_starts": 500, "algo.num_envs": 10, "algo.rollout_length": 1}
+    with pytest.raises(ConfigError, match=told):
+        planned("dqn", env_steps=505, **settings)
+    assert planned("dqn", env_steps=510, **settings).env_steps == 510
+
+
 def test_a_run_that_no_machine_holds_is_refused_without_being_built():
     with pytest.raises(ConfigError, match="needs about .*TiB"):
         planned(env_steps=10**12, **{"algo.num_envs": 10**8, "algo.rollout_length": 1000}).refuse_what_does_not_fit()
@@ -161,7 +184,10 @@ def test_the_limit_of_an_env_can_be_changed():
         ({"env_kwargs.rows": 3}, "env_kwargs={'rows': 3} do not fit"),
         ({"env_params.max_steps_in_episode": "many"}, "env_params.max_steps_in_episode='many' "),
         ({"algo.network.custom": "no_such_module:net"}, "algo.network.custom='no_such_module:net' cannot be imported"),
-        ({"algo.network.encoder": "cnn"}, "encoder='cnn' needs observations of shape [height, width, channel]"),
+        (
+            {"algo.network.encoder": "cnn"},
+            "algo.network.encoder='cnn' needs observations of shape [height, width, channel]",
+        ),
     ],
 )
 def test_what_does_not_fit_the_env_is_refused(overrides, told):

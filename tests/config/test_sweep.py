@@ -112,7 +112,7 @@ def test_a_search_is_read_back_as_it_was_written():
         (GAIN, {"sampler": "grid"}, r"sweep.space.algo.gain: a grid needs a count"),
         ({"algo.ballast": {"choice": [1, 2]}}, {"sampler": "grid", "trials": 3}, r"trials=3, and the grid has 2"),
         ({"algo.gain": {"uniform": [0, 1], "count": 3}}, {}, r"a count is for grids"),
-        (GAIN, {"halving": {"eta": 3, "rungs": 3}}, r"rungs=3 with eta=3 do not fit into 6 chunks"),
+        (GAIN, {"halving": {"eta": 3, "rungs": 3}}, r"^sweep.halving.rungs=3 with eta=3 do not fit into 6 chunks"),
         (GAIN, {"halving": {"eta": 1}}, r"sweep.halving.eta=1 must be at least 2"),
         (GAIN, {"pbt": {}}, r"set sampler: pbt"),
         (GAIN, {"sampler": "pbt", "halving": {}}, r"halving cannot be set with sampler: pbt"),
@@ -126,6 +126,13 @@ def test_a_search_is_read_back_as_it_was_written():
 def test_a_search_that_cannot_be_is_refused(space, sweep, message):
     with pytest.raises(ConfigError, match=message):
         search(space, **sweep)
+
+
+def test_what_can_evolve_is_told_by_the_names_of_settings():
+    sweep = {"space": {"algo.num_envs": {"choice": [4, 8]}}, "sampler": "pbt"}
+    with pytest.raises(ConfigError, match=r"algo\.gamma, .*algo\.value_clip_eps, ") as refusal:
+        load_sweep({"env": "CartPole-v1", "sweep": sweep})
+    assert "num_updates" not in str(refusal.value)  # the length of a schedule is no setting
 
 
 def test_settings_that_are_sound_alone_and_not_together_are_refused_naming_the_trial():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elsinore.host.curves import by_seed, draw_curves, over_seeds, smoothed
+from elsinore.host.curves import beside_losses, by_seed, draw_curves, losses_of, over_seeds, smoothed, spans_decades
 from elsinore.host.statistics import ci95, iqm
 from elsinore.host.store import Row, Store
 from tests.host.conftest import record
@@ -56,17 +56,49 @@ def test_a_metric_that_nobody_told_has_no_curve():
     assert len(updates) == len(values) == 0
 
 
-def drawn(tmp_path, records, goal=None) -> bytes:
+def drawn(tmp_path, records, goal=None, **rest) -> bytes:
     store = Store(tmp_path / "metrics.sqlite")
     store.describe(steps_per_update=64)
-    for each in records:
-        store.write(each)
+    for chunk in records:
+        store.write(chunk)
     store.close()
-    draw_curves(tmp_path / "metrics.sqlite", tmp_path / "curves.png", "a run", goal)
+    draw_curves(tmp_path / "metrics.sqlite", tmp_path / "curves.png", "a run", goal, **rest)
     return (tmp_path / "curves.png").read_bytes()
 
 
+def test_the_losses_drawn_are_those_that_the_algorithm_has():
+    assert losses_of({"loss/policy", "loss/value", "loss/total", "eval/return"}) == {
+        "loss/policy": "policy", "loss/value": "value"
+    }  # fmt: skip
+    assert list(losses_of({"loss/value", "loss/td_error", "rnd/loss"})) == ["loss/value", "loss/td_error", "rnd/loss"]
+    assert losses_of({"loss/mine"}) == {"loss/mine": "mine"}
+    assert losses_of({"loss/total"}) == {"loss/total": "total"}
+    assert losses_of({"policy/entropy"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "title", "names"),
+    [
+        ({"policy/entropy", "policy/kl", "learner/gradient_norm"}, "policy", ["policy/entropy", "policy/kl"]),
+        ({"value/q", "schedule/epsilon", "learner/gradient_norm"}, "action values", ["value/q"]),
+        ({"learner/gradient_norm"}, "learning", ["learner/gradient_norm"]),
+        (set(), "learning", []),
+    ],
+)
+def test_the_last_panel_shows_what_the_algorithm_has(told, title, names):
+    found, labels = beside_losses(told)
+    assert (found, list(labels)) == (title, names)
+
+
+def test_an_axis_is_logarithmic_only_where_some_values_are_a_hundred_times_others():
+    assert spans_decades(np.array([1.0, 2.0, 0.0, -1000.0, NAN]))
+    assert not spans_decades(np.array([1.0, 0.0, -50.0, NAN]))
+    assert not spans_decades(np.array([0.0, NAN]))
+    assert not spans_decades(np.zeros(0))
+
+
 PPO = ("episode/return", "loss/policy", "loss/value", "policy/entropy", "policy/kl", "policy/clip_fraction")
+DQN = ("episode/return", "loss/value", "loss/td_error", "value/q", "schedule/epsilon")
 
 
 @pytest.mark.filterwarnings("error")
@@ -77,15 +109,36 @@ PPO = ("episode/return", "loss/policy", "loss/value", "policy/entropy", "policy/
         [record(4, seeds=(0,), names=PPO)],
         [record(4, names=PPO), record(8, seeds=(1,), names=PPO)],
         [record(4, value=NAN, names=PPO), record(8, names=PPO)],
+        [record(u, names=DQN) for u in (4, 8, 12)],
+        [record(4, names=("schedule/epsilon",)), record(8, names=DQN)],
         [record(4, names=("loss/value",))],
         [],
     ],
-    ids=["two seeds", "one seed and chunk", "one seed frozen", "not a number", "no policy", "nothing"],
+    ids=[
+        "two seeds",
+        "one seed and chunk",
+        "one seed frozen",
+        "not a number",
+        "action values",
+        "before learning",
+        "no policy",
+        "nothing",
+    ],
 )
 def test_curves_are_a_picture_drawn_without_a_warning(tmp_path, records):
     png = drawn(tmp_path, records, goal=10.0)
     assert png.startswith(b"\x89PNG")
     assert len(png) > 10_000
+
+
+@pytest.mark.parametrize(("each", "bands"), [("seed", 1), ("replica", 0)])
+def test_an_interval_is_drawn_over_seeds_and_none_over_members_of_different_settings(
+    tmp_path, monkeypatch, each, bands
+):
+    drawn_bands = []
+    monkeypatch.setattr("matplotlib.axes.Axes.fill_between", lambda *args, **rest: drawn_bands.append(rest["label"]))
+    drawn(tmp_path, [record(u, names=("eval/return",)) for u in (4, 8)], each=each)
+    assert len(drawn_bands) == bands
 
 
 def test_the_interquartile_mean_leaves_a_quarter_out_at_either_end():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore import cli
 from elsinore.config.build import ConfigError
 from elsinore.host import run
 from elsinore.host.folder import RunFolder
@@ -40,6 +41,17 @@ def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
             assert rows_of(pair, 5 + 2 * member + seed) == rows_of(alone.path, 5 + seed)
         per_seed = learnt(pair)["eval_return"]["per_seed"][2 * member : 2 * member + 2]
         assert per_seed == alone.summary["eval_return"]["per_seed"]
+
+
+def test_people_are_told_whose_each_return_is_and_no_interval_over_different_settings(pair, capsys):
+    names = [f"seed {seed}, algo.learning_rate={rate:g}" for rate in (1e-3, 1e-4) for seed in (5, 6)]
+    assert cli.main(["train", "--resume", str(pair)]) == 0
+    told = capsys.readouterr().out
+    assert [line.split(":")[0].strip() for line in told.splitlines() if "  seed " in line] == names
+    assert "interval" not in told
+    assert cli.main(["evaluate", str(pair), "--episodes", "2"]) == 0
+    told = capsys.readouterr().out
+    assert [line.split(":")[0].strip() for line in told.splitlines() if "  seed " in line] == names
 
 
 def test_the_summary_has_the_members_and_lists_by_replica(pair):

@@ -21,6 +21,7 @@ def add(commands) -> None:
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.host import api
     from elsinore.host.statistics import ci95, iqm
+    from elsinore.host.summary import replica_names
 
     run = api.load(args.run, runs_dir=args.runs_dir)
     returns = run.evaluate(args.episodes, args.checkpoint, args.sample)
@@ -32,8 +33,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
                           "per_seed": per_seed}))  # fmt: skip
         return 0
     print(f"{run.path}, {checkpoint}: {args.episodes} episodes a seed, {'sampled' if args.sample else 'greedy'}")
-    for i, (mean, seed) in enumerate(zip(per_seed, returns, strict=True)):
-        print(
-            f"  seed {run.experiment.seed + i}: {mean:8.1f} +- {seed.std():.1f}  [{seed.min():.1f}, {seed.max():.1f}]"
-        )
+    names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)
+    for name, mean, seed in zip(names, per_seed, returns, strict=True):
+        print(f"  {name}: {mean:8.1f} +- {seed.std():.1f}  [{seed.min():.1f}, {seed.max():.1f}]")
     return 0

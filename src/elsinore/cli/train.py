@@ -67,15 +67,18 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
 
 def describe_run(run) -> str:
     """A run's outcome, for people."""
+    from elsinore.host.summary import replica_names
+
     summary = run.summary
     score, steps = summary["eval_return"], summary["env_steps"]
     lines = ["", f"{summary['algo']} on {summary['env']}: {summary['stopped_by']} after {steps:,} env steps a seed"]
-    for i, value in enumerate(score["per_seed"]):
+    names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
+    for i, (name, value) in enumerate(zip(names, score["per_seed"], strict=True)):
         at = summary["converged_at_env_steps"][i]
         how = f"converged at {at:,}" if at is not None else f"{summary['env_steps_per_seed'][i]:,} env steps"
         shown = "not finite" if value is None else f"{value:8.1f}"
-        lines.append(f"  seed {summary['first_seed'] + i}: {shown}   {how}")
-    if score["ci95"]:
+        lines.append(f"  {name}: {shown}   {how}")
+    if score["ci95"] and "members" not in summary:  # the members of a population are not draws of one thing
         low, high = score["ci95"]
         lines.append(f"  IQM {score['iqm']:.1f}, 95 % interval [{low:.1f}, {high:.1f}], mean {score['mean']:.1f}")
     speed, compiled, trained = (summary[name] for name in ("steps_per_second", "compile_seconds", "train_seconds"))

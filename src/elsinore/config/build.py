@@ -11,6 +11,7 @@ import types
 import typing
 from typing import Any
 
+from elsinore.algos import ALGORITHMS
 from elsinore.algos.contract import config_type
 
 
@@ -68,11 +69,25 @@ def build_algo(data: Any, path: str = "algo") -> Any:
         cls = config_type(data.get("name", "ppo"))
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    _refuse_anothers_settings(cls, data, path)
     config = build(cls, _without_name(data), path)
     _refuse_unwritable(as_dict(config), path)
     if build(cls, _without_name(as_dict(config)), path) != config:
         raise ConfigError(f"{path}={config!r} is not the same once written and read again; use plain values.")
     return config
+
+
+def _refuse_anothers_settings(cls: Any, data: dict[str, Any], path: str) -> None:
+    """A setting that another algorithm has is no slip of the pen, so the closest name would mislead."""
+    for key in _without_name(data):
+        if key in cls.__dataclass_fields__:
+            continue
+        owners = [name for name in ALGORITHMS if key in config_type(name).__dataclass_fields__]
+        if owners:
+            raise ConfigError(
+                f"{path}.{key} is a setting of {' and '.join(owners)}, not of {cls.name}; leave it out, or choose "
+                f"another algorithm. {cls.name} has: {_listed(cls)}."
+            )
 
 
 def _without_name(data: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ def load_experiment(
         ConfigError: naming the field, its value and what would do.
     """
     data = read_yaml(Path(config)) if config is not None else {}
+    if "sweep" in data:
+        raise ConfigError(f"config {config} has a section `sweep`: search with `elsinore sweep {config}`.")
     for name, value in (overrides or {}).items():
         set_dotted(data, name, value)
     if env is not None and env in PRESETS:

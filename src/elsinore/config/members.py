@@ -63,7 +63,7 @@ def stacked_hyper(experiment: Experiment, members: list[Experiment], hyper_of: H
             if not is_traced(name, value, hypers[0]):
                 raise ConfigError(
                     f"vary.{name}={experiment.vary[name]!r} cannot vary within one program; numbers that can: "
-                    f"{', '.join(_traced_names(members[0], hypers[0]))}. `elsinore sweep` can search the others."
+                    f"{', '.join(traced_names(members[0], hypers[0]))}. `elsinore sweep` can search the others."
                 )
     return jax.tree.map(lambda *x: jnp.repeat(jnp.stack(x), experiment.seeds), *hypers)
 
@@ -95,7 +95,7 @@ def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Numb
     if not isinstance(span, Range) or span.kind == "int" or not is_traced(name, 0.0, hyper):
         raise ConfigError(
             f"population.pbt.space.{name} cannot evolve: it must be a uniform or log range of one of "
-            f"{', '.join(_traced_names(member, hyper))}."
+            f"{', '.join(traced_names(member, hyper))}."
         )
     try:
         low, high = (hyper_of(with_settings(member, {name: end})) for end in span.ends())
@@ -107,7 +107,8 @@ def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Numb
     return Number(name.removeprefix("algo."), fields, span.low, span.high, span.kind == "log")
 
 
-def _traced_names(member: Experiment, hyper: Any) -> list[str]:
+def traced_names(member: Experiment, hyper: Any) -> list[str]:
+    """The settings that have a number in `hyper` now: one that is null has none of its own."""
     return [f"algo.{f}" for f in hyper._fields if is_traced(f"algo.{f}", getattr(member.algo, f, None), hyper)]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from elsinore.config.build import ConfigError, as_dict, build
 from elsinore.config.experiment import SCORES, Experiment
 from elsinore.config.load import experiment_from, set_dotted
-from elsinore.config.members import is_traced, with_settings
+from elsinore.config.members import is_traced, traced_names, with_settings
 from elsinore.config.plan import plan_for
 from elsinore.config.space import Choice, Range, Space, parse_space
 from elsinore.training.halving import HalvingConfig
@@ -230,18 +230,20 @@ def _check_sampler(sweep: Sweep) -> None:
         if sweep.num_trials < 2:
             raise ConfigError(f"sweep.trials={sweep.num_trials} is no population; pbt needs at least 2.")
         hyper = plan_for(sweep.experiment).program.algo.hyper
+        can = ", ".join(f"algo.{field}" for field in hyper._fields if hasattr(sweep.experiment.algo, field))
         for name, span in sweep.space.items():
             if isinstance(span, Choice) or span.kind == "int" or not is_traced(name, span.low, hyper):
                 raise ConfigError(f"sweep.space.{name} cannot evolve: pbt moves only uniform and log ranges of traced "
-                                  f"numbers, {', '.join(f'algo.{field}' for field in hyper._fields)}.")  # fmt: skip
+                                  f"numbers, {can}.")  # fmt: skip
     if config.halving is not None:
-        plan_for(with_settings(sweep.experiment, _two_members(sweep)))
+        try:
+            plan_for(with_settings(sweep.experiment, _two_members(sweep)))
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("population.halving", "sweep.halving")) from error
 
 
 def _two_members(sweep: Sweep) -> dict[str, Any]:
     """Settings that try whether halving fits the experiment: any number that can vary will do."""
-    algo = plan_for(sweep.experiment).program.algo
-    names = [
-        f for f in algo.hyper._fields if is_traced(f"algo.{f}", getattr(sweep.experiment.algo, f, None), algo.hyper)
-    ]
-    return {"vary": {f"algo.{names[0]}": [getattr(sweep.experiment.algo, names[0])] * 2}} | _population(sweep, 2)
+    name = traced_names(sweep.experiment, plan_for(sweep.experiment).program.algo.hyper)[0]
+    value = getattr(sweep.experiment.algo, name.removeprefix("algo."))
+    return {"vary": {name: [value] * 2}} | _population(sweep, 2)

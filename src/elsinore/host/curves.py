@@ -8,10 +8,15 @@ from elsinore.host.statistics import ci95
 from elsinore.host.store import Row, Store
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # told apart by the colour-blind (Okabe & Ito)
+COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7")
 
 
-def draw_curves(database: Path, target: Path, title: str, goal: float | None = None) -> None:
-    """Four panels from a run's store: training return, evaluation, losses, and how far the policy moves."""
+def draw_curves(database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed") -> None:
+    """Four panels from a run's store: training return, evaluation, losses, and what moves beside them: a policy, or
+    action values and how much is still explored, whichever the algorithm tells of.
+
+    `each` curve is a seed's, or a replica's of a population: these differ in settings, so they have no interval.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -20,11 +25,13 @@ def draw_curves(database: Path, target: Path, title: str, goal: float | None = N
     store.close()
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
-    _training(axes[0, 0], rows, steps)
-    _evaluation(axes[0, 1], rows, steps, goal)
-    _lines(axes[1, 0], rows, steps, "losses", {"loss/policy": "policy", "loss/value": "value"})
-    _lines(axes[1, 1], rows, steps, "policy", {"policy/entropy": "entropy", "policy/kl": "KL of an update",
-                                               "policy/clip_fraction": "clipped"})  # fmt: skip
+    _training(axes[0, 0], rows, steps, each)
+    _evaluation(axes[0, 1], rows, steps, goal, each)
+    told = {row.name for row in rows}
+    for axis, (heading, names) in zip(axes[1], [("losses", losses_of(told)), beside_losses(told)], strict=True):
+        _lines(axis, rows, steps, f"{heading}, mean over {each}s", names)
+    if "schedule/epsilon" in told:
+        _exploration(axes[1, 1], rows, steps)
     for axis in axes.flat:
         axis.set_xlabel("env steps of one seed")
         axis.grid(alpha=0.25)
@@ -77,25 +84,25 @@ def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:
     return out
 
 
-def _training(axis, rows: list[Row], steps: int) -> None:
+def _training(axis, rows: list[Row], steps: int, each: str) -> None:
     curves = by_seed(rows, "episode/return")
     for updates, values in curves.values():
         axis.plot(updates * steps, values, color=GREY, alpha=0.3, linewidth=0.8)
         axis.plot(updates * steps, smoothed(values), color=BLUE, alpha=0.8, linewidth=1.4)
-    axis.plot([], [], color=GREY, alpha=0.5, label="raw, each seed")
-    axis.plot([], [], color=BLUE, label="smoothed, each seed")
+    axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
+    axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
     axis.set_title("training: return of finished episodes")
     _legend(axis)
 
 
-def _evaluation(axis, rows: list[Row], steps: int, goal: float | None) -> None:
+def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
     updates, values = over_seeds(rows, "eval/return")
     for seed in values:
         axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8)
     if len(updates):
-        axis.plot(updates * steps, mean_of(values), color=ORANGE, marker="o", markersize=3, label="mean over seeds")
+        axis.plot(updates * steps, mean_of(values), color=ORANGE, marker="o", markersize=3, label=f"mean over {each}s")
         bands = [ci95(column, statistic=np.mean) for column in values.T]
-        if len(values) > 1 and all(bands):
+        if each == "seed" and len(values) > 1 and all(bands):
             low, high = np.array(bands).T
             axis.fill_between(updates * steps, low, high, color=ORANGE, alpha=0.2, label="95 % interval over seeds")
     if goal is not None:
@@ -104,11 +111,55 @@ def _evaluation(axis, rows: list[Row], steps: int, goal: float | None) -> None:
     _legend(axis)
 
 
+def losses_of(told: set[str]) -> dict[str, str]:
+    """The names of the losses among `told`, and their labels; the total only where it has no parts."""
+    known = {"loss/policy": "policy", "loss/value": "value", "loss/td_error": "|TD error|", "rnd/loss": "curiosity"}
+    others = sorted(name for name in told if name.startswith("loss/") and name not in known)
+    found = {name: known.get(name, name.removeprefix("loss/")) for name in (*known, *others) if name in told}
+    return {name: label for name, label in found.items() if name != "loss/total" or len(found) == 1}
+
+
+def beside_losses(told: set[str]) -> tuple[str, dict[str, str]]:
+    """The title of the last panel, and the names and labels of its lines: the first group of which anything is told."""
+    groups = {
+        "policy": {"policy/entropy": "entropy", "policy/kl": "KL of an update", "policy/clip_fraction": "clipped"},
+        "action values": {"value/q": "Q of what was learnt from"},
+        "learning": {"learner/gradient_norm": "gradient norm", "schedule/learning_rate": "learning rate"},
+    }
+    for title, names in groups.items():
+        if found := {name: label for name, label in names.items() if name in told}:
+            return title, found
+    return "learning", {}
+
+
 def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str]) -> None:
-    for colour, (name, label) in zip((BLUE, ORANGE, GREY), names.items(), strict=False):
+    drawn = []
+    for colour, (name, label) in zip(COLOURS, names.items(), strict=False):
         updates, values = over_seeds(rows, name)
-        if len(updates):
-            axis.plot(updates * steps, mean_of(values), color=colour, linewidth=1.2, label=label)
-    axis.set_yscale("symlog", linthresh=1e-2)
-    axis.set_title(f"{title}, mean over seeds")
+        drawn.append(mean_of(values))
+        axis.plot(updates * steps, drawn[-1], color=colour, linewidth=1.2, label=label)
+    if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
+        axis.set_yscale("symlog", linthresh=1e-2)
+    else:
+        axis.ticklabel_format(axis="y", useOffset=False)
+    axis.set_title(title)
+    if not drawn:
+        axis.text(0.5, 0.5, "nothing was told", transform=axis.transAxes, ha="center", color=GREY)
+    _legend(axis)
+
+
+def spans_decades(values: np.ndarray) -> bool:
+    """Whether a linear axis would flatten the smaller ones: some are a hundred times others."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0.0)])
+    return len(sizes) > 0 and bool(sizes.max() > 100.0 * np.percentile(sizes, 5))
+
+
+def _exploration(axis, rows: list[Row], steps: int) -> None:
+    """The share of random actions, on a scale of its own at the right."""
+    updates, values = over_seeds(rows, "schedule/epsilon")
+    right = axis.twinx()
+    right.plot(updates * steps, mean_of(values), color=GREY, linestyle="--", linewidth=1.2)
+    axis.plot([], [], color=GREY, linestyle="--", label="random actions (right)")
+    right.set_ylim(0.0, 1.05)
+    right.spines["top"].set_visible(False)
     _legend(axis)

@@ -71,10 +71,11 @@ class RunFolder:
         Raises:
             ConfigError: where there is none.
         """
-        for path in (Path(run), runs_dir / run):
+        places = (Path(run), runs_dir / run)
+        for path in places:
             if (path / "config.yaml").is_file():
                 return cls(path)
-        found = "a folder without config.yaml" if Path(run).is_dir() else "no folder"
+        found = next((_kind_of(path) for path in places if path.is_dir()), "no folder")
         raise ConfigError(f"{run} is not a run ({found}); `elsinore runs` lists those in {runs_dir}.")
 
     def experiment(self) -> Experiment:
@@ -105,6 +106,14 @@ class RunFolder:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _kind_of(path: Path) -> str:
+    """What a folder is that is no run, and where the runs are that it may hold."""
+    if (path / "sweep.yaml").is_file():
+        return f"a sweep, with its runs in {path}/groups; `elsinore sweep --resume {path}` goes on with it"
+    inside = sorted(path.glob("[!.]*/[!.]*/config.yaml"))
+    return f"a folder of runs, such as {inside[0].parent}" if inside else "a folder without config.yaml"
 
 
 def as_file_name(text: str) -> str:

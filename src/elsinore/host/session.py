@@ -110,7 +110,8 @@ def _couriers(
                     open=lambda: opened.append(Store(database)), close=lambda: opened[0].close())  # fmt: skip
     told = [Courier(f"callback {getattr(f, '__name__', f)!s}", f, retry=False) for f in callbacks]
     if experiment.sinks.console:
-        console = Console(plan.env_steps, experiment.replicas, experiment.convergence.target)
+        what = "replicas" if experiment.vary else "seeds"
+        console = Console(plan.env_steps, experiment.replicas, experiment.convergence.target, what=what)
         told.append(Courier("console", console.tell, close=console.close, retry=False))
     sinks = []
     if experiment.sinks.jsonl:
@@ -141,11 +142,13 @@ def _conclude(
     }
     how = stopped_by(state, plan, interrupted)
     summary = summarise(plan, state, returns, clock, how)
-    title = f"{plan.experiment.algo.name} on {plan.env_name}, {plan.experiment.replicas} seed(s): {how}"
+    title = f"{plan.experiment.algo.name} on {plan.env_name}, {_counted(plan.experiment)}: {how}"
     best = plan.experiment.seed + int(np.argmax(np.nan_to_num(returns.mean(axis=1), nan=-np.inf)))
     goal = plan.experiment.convergence.target
     artifacts = {
-        "training_curves.png": lambda: draw_curves(folder.database, folder.curves, title, goal),
+        "training_curves.png": lambda: draw_curves(
+            folder.database, folder.curves, title, goal, each="replica" if plan.experiment.vary else "seed"
+        ),
         "policy": lambda: policy_of(plan, state, best).export(folder.policy, plan.env_name),
     }
     for what, make in artifacts.items():
@@ -154,6 +157,12 @@ def _conclude(
         except Exception as error:  # the run is worth more than its picture
             log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
     write_json(folder.summary, summary)
+
+
+def _counted(experiment: Experiment) -> str:
+    """Whose curves there are."""
+    seeds = f"{experiment.seeds} seed{'s' if experiment.seeds > 1 else ''}"
+    return f"{experiment.members} members with {seeds} each" if experiment.vary else seeds
 
 
 def _flattened(experiment: Experiment) -> dict[str, Any]:

@@ -86,6 +86,15 @@ def _population(plan: Plan, state: RunState) -> dict[str, Any]:
     return facts
 
 
+def replica_names(first_seed: int, seeds: int, members: list[dict[str, Any]]) -> list[str]:
+    """Whose each number in a list by replica is, for people: `members` are their settings, of a plain run `[{}]`."""
+    return [
+        ", ".join((f"seed {seed}", *(f"{name}={value:.4g}" for name, value in member.items())))
+        for member in members
+        for seed in range(first_seed, first_seed + seeds)
+    ]
+
+
 def _steps_at(updates: Any, steps: int) -> list[int | None]:
     return [int(u) * steps if u >= 0 else None for u in updates]
 

@@ -179,12 +179,36 @@ def test_an_interrupted_comparison_stops_there_and_goes_on_to_the_same_end(inter
     assert not (found.path / "report.html").exists()
     summary = json.loads((found.path / "CartPole-v1" / "slow" / "summary.json").read_text())
     assert summary["stopped_by"] == "interrupted"
+    assert f"slow: interrupted after {summary['env_steps']:,} env steps, return (IQM) " in told[-1]
     whole, told = compare(found.path.parent)
     assert "going on with 2 seed(s)" in told[1]
     for label in ALGOS:
         one, other = (c.path / "CartPole-v1" / label for c in (whole, compared[0]))
         assert learnt(one) == learnt(other)
         assert rows_in(one) == rows_in(other)
+
+
+def test_a_signal_that_comes_as_a_run_is_ending_stops_before_the_next(tmp_path, monkeypatch):
+    record, chunks = run._record, []
+
+    def ask(*args):
+        chunks.append(args)
+        if len(chunks) == 10:  # the first run's last
+            signal.raise_signal(signal.SIGINT)
+        return record(*args)
+
+    monkeypatch.setattr(run, "_record", ask)
+    found, told = compare(tmp_path)
+    assert found.interrupted
+    assert len(told) == 2  # of the first run, before and after
+    assert json.loads((found.path / "CartPole-v1" / "ppo" / "summary.json").read_text())["stopped_by"] == "budget"
+    assert not (found.path / "CartPole-v1" / "slow").exists()
+
+
+def test_a_threshold_for_an_environment_that_is_not_there_is_refused_before_anything_is_trained(tmp_path):
+    with pytest.raises(ConfigError, match="--threshold names the environment 'Cart', which is not compared in"):
+        compare(tmp_path, thresholds={"Cart": 3.0})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_world_that_is_an_object_is_compared_in(tmp_path, cartpole):

@@ -61,6 +61,11 @@ def test_runs_of_one_algorithm_have_names_of_their_own(copied):
     ]
 
 
+def test_a_folder_that_says_the_algorithm_is_name_enough(copied):
+    runs = [copied("ppo-wide"), copied("ppo-narrow"), copied("other")]
+    assert [label for _, label in labels_of(*runs)] == ["ppo-wide", "ppo-narrow", "ppo other"]
+
+
 def test_a_person_may_name_them(copied):
     a, b = copied("a"), copied("b")
     assert labels_of(f"old={a}", f"new={b}") == [("CartPole-v1", "old"), ("CartPole-v1", "new")]

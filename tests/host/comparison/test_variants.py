@@ -4,7 +4,7 @@ import pytest
 
 from elsinore.config.build import ConfigError
 from elsinore.config.presets import PRESETS
-from elsinore.host.comparison.readings import parse_readings
+from elsinore.host.comparison.readings import check_readings, parse_readings
 from elsinore.host.comparison.variants import Variant, parse_variant, split_algos, variants_of
 
 
@@ -61,6 +61,8 @@ def test_a_mapping_says_the_same():
         (["ppo", "ppo"], "--algos has two of the name 'ppo'; name one of them otherwise: LABEL=ALGO"),
         (["=ppo"], "--algos '=ppo' must have the form LABEL=ALGO"),
         (["x="], "--algos 'x=' must have the form LABEL=ALGO"),
+        (["ppo:algo.gamma"], "--algos 'ppo:algo.gamma' must have the form LABEL=ALGO"),
+        (["x=ppo/CartPole-v1:algo.gamma"], "--algos 'x=ppo/CartPole-v1:algo.gamma' must have the form LABEL=ALGO"),
         (["a/b=ppo"], "--algos: the label 'a/b' is no folder's name"),
         (["..=ppo"], "--algos: the label '..' is no folder's name"),
         (["ppo/Nothing-v1"], "--algos 'ppo/Nothing-v1' is no preset; known: ppo/"),
@@ -95,3 +97,19 @@ def test_readings_of_another_form_are_refused(thresholds, references, told):
     with pytest.raises(ConfigError) as refusal:
         parse_readings(thresholds, references)
     assert str(refusal.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "references", "told"),
+    [
+        ({"Cartpole": 1.0}, {}, "--threshold names the environment 'Cartpole', .*did you mean 'CartPole-v1'?"),
+        ({"": 1.0}, {"Pong": (0.0, 1.0)}, "--reference names the environment 'Pong', .*there are: CartPole-v1, Catch."),
+    ],
+)
+def test_a_reading_for_an_environment_that_is_not_compared_in_is_refused(thresholds, references, told):
+    with pytest.raises(ConfigError, match=told):
+        check_readings(["CartPole-v1", "Catch", "Catch"], thresholds, references)
+
+
+def test_a_reading_for_all_or_for_one_that_is_there_is_taken():
+    check_readings(["CartPole-v1"], {"": 1.0, "CartPole-v1": 2.0}, {"CartPole-v1": (0.0, 1.0)})

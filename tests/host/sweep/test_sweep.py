@@ -17,6 +17,7 @@ from elsinore import cli
 from elsinore.config.build import ConfigError
 from elsinore.config.sweep import load_sweep
 from elsinore.host import run
+from elsinore.host.sweep import api
 from elsinore.host.sweep.importance import FANOVA, RANKS, importance
 from elsinore.host.sweep.results import Result
 from elsinore.host.sweep.samplers import Optuna
@@ -270,6 +271,22 @@ def test_a_search_that_is_asked_to_stop_stops_and_goes_on(tmp_path, monkeypatch,
     assert cli.main(["sweep", "--resume", str(tmp_path / "halted")]) == 0
     assert "the best again: elsinore train --config" in capsys.readouterr().out
     assert_same_search(tmp_path / "halted", whole.path)
+
+
+def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path, monkeypatch):
+    whole = search(tmp_path, "whole", trials=6, batch=3)
+    train_group, trained = api.train_group, []
+
+    def ask(*args):
+        trained.append(train_group(*args))
+        signal.raise_signal(signal.SIGINT)
+        return trained[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "train_group", ask)
+        assert search(tmp_path, "halted", trials=6, batch=3).interrupted
+    assert len(trained) == 1
+    assert_same_search(search(tmp_path, "halted", trials=6, batch=3).path, whole.path)
 
 
 def test_another_search_under_the_same_name_is_refused_naming_what_differs(tmp_path):

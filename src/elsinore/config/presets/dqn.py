@@ -39,4 +39,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "epsilon_final": 0.02, "buffer_size": 20_000, "network": {"hidden": [64, 64]},
         },
     },
+    # As for PPO, a reward for what is new.
+    "DeepSea-bsuite": {
+        "env_steps": 150_000,
+        "algo": {
+            "num_envs": 4, "rollout_length": 2, "gradient_steps": 2, "learning_rate": 1e-3, "target_period": 400,
+            "epsilon_final": 0.02, "buffer_size": 20_000, "network": {"hidden": [64, 64]},
+            "rnd": {"weight": 0.1, "hidden": [64], "features": 32, "learning_rate": 1e-3},
+        },
+    },
 }  # fmt: skip

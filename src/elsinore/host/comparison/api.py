@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from typing import Any
 from elsinore.config.build import ConfigError
 from elsinore.host import api
 from elsinore.host.comparison.cells import Cell, cells_of, state_of
+from elsinore.host.comparison.readings import check_readings
 from elsinore.host.comparison.results import Results, countable, read_results, results_of
 from elsinore.host.comparison.scores import Scores
 from elsinore.host.comparison.tables import scores_table
 from elsinore.host.comparison.variants import variants_of
 from elsinore.host.comparison.write import write_report
 from elsinore.host.result import Run
+from elsinore.host.signals import stop_on_signals
 from elsinore.host.sinks.console import Console
 
 log = logging.getLogger("elsinore")
@@ -88,21 +91,19 @@ def compare(
         tell: gets a line at a time of how far it is.
 
     Raises:
-        ConfigError: for a cell that cannot be run, or one that was begun with other settings; nothing is trained.
+        ConfigError: for a cell that cannot be run, one that was begun with other settings, or a threshold for an
+            environment that is not here; nothing is trained.
     """
     folder = _folder(Path(runs_dir), name)
     told = {k: v for k, v in {"seeds": seeds, "seed": seed, "env_steps": env_steps}.items() if v is not None}
     cells = cells_of(_as_list(envs), variants_of(algos), folder, config, {**(overrides or {}), **told}, check)
+    given = _as_mapping(thresholds), dict(references or {})
+    check_readings((cell.experiment.env for cell in cells), *given)
     states = [state_of(cell) for cell in cells]
     _make(folder)
-    interrupted = False
     with _quiet():
-        for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
-            interrupted = _bring_to_its_end(cell, state, f"[{i + 1}/{len(cells)}] {cell.name}", accept_versions, tell)
-            if interrupted:
-                break
+        interrupted = _bring_all_to_their_ends(cells, states, accept_versions, tell)
     results = results_of([(cell.variant.label, cell.folder) for cell in cells])
-    given = _as_mapping(thresholds), dict(references or {})
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
     return write_report(Comparison(folder, countable(results), *given))
@@ -126,8 +127,23 @@ def report(
         ConfigError: for a folder that is no run, or where not one run can be counted.
     """
     results, home = read_results([runs] if isinstance(runs, str | Path) else list(runs), Path(runs_dir))
+    given = _as_mapping(thresholds), dict(references or {})
+    check_readings((result.env for result in (*results.finished, *results.unfinished)), *given)
     path = Path(out) if out is not None else home or Path("report")
-    return write_report(Comparison(path, results, _as_mapping(thresholds), dict(references or {})))
+    return write_report(Comparison(path, results, *given))
+
+
+def _bring_all_to_their_ends(
+    cells: list[Cell], states: list[str], accept_versions: bool, tell: Callable[[str], None]
+) -> bool:
+    """Whether a signal came before the last of them was trained."""
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
+            what = f"[{i + 1}/{len(cells)}] {cell.name}"
+            if stop.is_set() or _bring_to_its_end(cell, state, what, accept_versions, tell):
+                return True
+    return False
 
 
 def _bring_to_its_end(cell: Cell, state: str, what: str, accept_versions: bool, tell: Callable[[str], None]) -> bool:
@@ -155,7 +171,8 @@ def _outcome(summary: dict[str, Any]) -> str:
     iqm = "not finite" if score["iqm"] is None else f"{score['iqm']:.1f}"
     interval = f" [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score["ci95"] else ""
     clock = f"compiled in {summary['compile_seconds']:.1f} s, trained in {summary['train_seconds']:.1f} s"
-    return f"return (IQM) {iqm}{interval}; {clock}"
+    halted = f"interrupted after {summary['env_steps']:,} env steps, " if summary["stopped_by"] == "interrupted" else ""
+    return f"{halted}return (IQM) {iqm}{interval}; {clock}"
 
 
 @contextmanager

@@ -22,7 +22,7 @@ p, li { max-width: 46rem; }
 img { display: block; width: 100%; height: auto; margin: 1.25rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .4rem .95rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 td { white-space: nowrap; }
 td.long { white-space: normal; overflow-wrap: anywhere; }

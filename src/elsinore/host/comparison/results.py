@@ -181,7 +181,8 @@ def _with_labels(found: dict[Path, str | None]) -> list[tuple[str, Path]]:
     labels = {path: label or about[path][1] for path, label in found.items()}
     for path, (env, algo) in about.items():
         if count[env, algo] > 1:
-            labels[path] = f"{algo} {_short(path.name, env, algo)}"
+            short = _short(path.name, env, algo)
+            labels[path] = short if short.startswith(as_file_name(algo)) else f"{algo} {short}"
     taken = Counter((about[path][0], labels[path]) for path in about)
     for path in about:
         if taken[about[path][0], labels[path]] > 1:  # folders of one name, in different places

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from elsinore.algos import ALGORITHMS
 from elsinore.config.build import ConfigError
 from elsinore.config.load import parse_set
 from elsinore.config.presets import PRESETS
@@ -62,7 +63,8 @@ def parse_variant(text: str) -> Variant:
     ConfigError: where the text has another form."""
     head, settings = _at_colons(text)
     label, equals, algo = head.rpartition("=")
-    if not algo or (equals and not label):
+    known, _, rest = algo.partition(":")
+    if not algo or (equals and not label) or (known in (*ALGORITHMS, *PRESETS) and rest):  # a setting with no value
         raise ConfigError(f"--algos {text!r} must have the form {FORM}.")
     return _variant(label or _default_label(algo), algo, parse_set(settings))
 

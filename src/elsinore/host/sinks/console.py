@@ -10,8 +10,8 @@ from elsinore.host.store import ChunkRecord
 class Console:
     """Progress, return, steps a second, time left. Told directly by the run, in a thread of its own."""
 
-    def __init__(self, total_env_steps: int, num_seeds: int, target: float | None, stream=None):
-        self._total, self._seeds, self._target = total_env_steps, num_seeds, target
+    def __init__(self, total_env_steps: int, num_seeds: int, target: float | None, stream=None, what: str = "seeds"):
+        self._total, self._seeds, self._target, self._what = total_env_steps, num_seeds, target, what
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty()
         self._last_told = 0.0
@@ -36,7 +36,7 @@ class Console:
                 parts.append(f"{label} {sum(values) / len(values):.1f}")
         if self._seeds > 1:
             learning = len({row.seed for row in record.rows})
-            parts.append(f"{learning} of {self._seeds} seeds learning")
+            parts.append(f"{learning} of {self._seeds} {self._what} learning")
         parts.append(f"{record.steps_per_second:,.0f} steps/s")
         left = (self._total - record.env_steps) * self._seeds / max(record.steps_per_second, 1e-9)
         parts.append(f"{_duration(left)} left at most")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from elsinore.host.api import prepare, ready_plan
 from elsinore.host.folder import RunFolder
 from elsinore.host.result import Run
 from elsinore.host.session import logging_to
+from elsinore.host.signals import stop_on_signals
 from elsinore.host.sweep.folder import SweepFolder
 from elsinore.host.sweep.groups import Interrupted, train_group
 from elsinore.host.sweep.mlflow import tell_mlflow
@@ -148,27 +150,36 @@ class Rounds:
 
 
 def _search(folder: SweepFolder, sweep: Sweep, rounds: Rounds) -> SweepRun:
-    began, programs, count = time.perf_counter(), Programs(), 0
+    began = time.perf_counter()
     results: dict[int, Result] = {}
-    while True:
-        trials, groups = rounds.next()
-        if not trials:
-            break
-        for group in groups:
-            name, count = f"{count:03d}", count + 1
-            log.info("group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials))
-            try:
-                run = train_group(folder.groups / name, group, programs)
-            except Interrupted:
-                return SweepRun(folder, list(results.values()), interrupted=True)
-            results |= {r.trial: r for r in results_of(sweep, group, run, name)}
-            write_trials(folder, list(results.values()))
-        for trial in trials:
-            results.setdefault(trial.number, failed(trial, ""))  # of none of the groups: it could not be run
-        rounds.tell([results[trial.number] for trial in trials])
+    if not _train(folder, sweep, rounds, results):
+        return SweepRun(folder, list(results.values()), interrupted=True)
     found = [results[number] for number in sorted(results)]
     write_trials(folder, found)
     summary = write_report(folder, sweep, found, time.perf_counter() - began)
     with suppress(KeyboardInterrupt):  # everything is written but to MLflow
         tell_mlflow(folder, sweep, found, summary)
     return SweepRun(folder, found)
+
+
+def _train(folder: SweepFolder, sweep: Sweep, rounds: Rounds, results: dict[int, Result]) -> bool:
+    """Train round after round, adding to `results`; whether it came to the last."""
+    programs, count, stop = Programs(), 0, threading.Event()
+    with stop_on_signals(stop):
+        while (round_ := rounds.next())[0]:
+            trials, groups = round_
+            for group in groups:
+                if stop.is_set():  # it came as the group before was ending
+                    return False
+                name, count = f"{count:03d}", count + 1
+                log.info("group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials))
+                try:
+                    run = train_group(folder.groups / name, group, programs)
+                except Interrupted:
+                    return False
+                results |= {r.trial: r for r in results_of(sweep, group, run, name)}
+                write_trials(folder, list(results.values()))
+            for trial in trials:
+                results.setdefault(trial.number, failed(trial, ""))  # of none of the groups: it could not be run
+            rounds.tell([results[trial.number] for trial in trials])
+    return True
