@@ -23,8 +23,8 @@ help: ## print this list
 train: $(VENV)/.ok ## train PPO on CartPole-v1 (more options: ARGS="--seed 1")
 	$(VENV)/bin/elsinore train CartPole-v1 --config configs/cartpole.yaml $(ARGS)
 
-test: $(VENV)/.ok ## run the tests that take seconds
-	$(CACHED) $(PY) -m pytest -q $(ARGS)
+test: $(VENV)/.ok ## run the tests that take seconds, on up to four cores
+	$(CACHED) $(PY) -m pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-all: $(VENV)/.ok ## run every test, also those that take minutes
 	$(CACHED) $(PY) -m pytest -q -m "" --timeout=1200 $(ARGS)

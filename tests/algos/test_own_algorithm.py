@@ -290,6 +290,7 @@ def test_a_registered_model_is_named_after_it_as_mlflow_allows():
     assert model_name("ppo", "my_world:Rampart") == "elsinore-ppo-my_world.Rampart"
 
 
+@pytest.mark.slow
 def test_the_example_keeps_the_laws_of_algorithms(desk):
     broken = [v for v in check_algorithm(algorithm("reinforce:reinforce")) if not v.holds]
     assert not broken
