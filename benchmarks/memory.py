@@ -96,7 +96,7 @@ def train(plan, compiled, state):
 
 def save(plan, layout, state) -> None:
     """One checkpoint, as a run saves it at its end."""
-    from elsinore.host.checkpoints import Keeper
+    from elsinore.host.keeper import Keeper
     from elsinore.training.seeds import fetch
 
     with tempfile.TemporaryDirectory() as place:

@@ -118,7 +118,7 @@ def host_overhead(args) -> dict:
 
     import jax
 
-    from elsinore.host import checkpoints, session
+    from elsinore.host import session
     from elsinore.host.folder import RunFolder
     from elsinore.host.run import compile_run, train_loop
 
@@ -133,7 +133,7 @@ def host_overhead(args) -> dict:
             run_id, scores = session._open_store(folder, plan, 0)
             store, told, sinks = session._couriers(folder, plan, run_id, ())
             time.sleep(15)  # until every sink has opened: MLflow takes seconds, of another core, once a run
-            keeper = checkpoints.Keeper(folder.checkpoints, plan.experiment)
+            keeper = Keeper(folder.checkpoints, plan.experiment)
             outcome = train_loop(
                 plan,
                 layout,

@@ -13,7 +13,8 @@ import pytest
 from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.host import checkpoints
-from elsinore.host.checkpoints import BrokenCheckpoint, Keeper, params_sha256
+from elsinore.host.checkpoints import BrokenCheckpoint, params_sha256
+from elsinore.host.keeper import Keeper
 from elsinore.host.versions import versions
 
 

@@ -15,8 +15,8 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.host import checkpoints, run
-from elsinore.host.checkpoints import Keeper
 from elsinore.host.folder import RunFolder
+from elsinore.host.keeper import Keeper
 from elsinore.host.store import Store
 from tests.host.conftest import (
     TINY,

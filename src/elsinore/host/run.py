@@ -13,8 +13,8 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from elsinore.config.plan import Plan
-from elsinore.host.checkpoints import Keeper
 from elsinore.host.couriers import Courier
+from elsinore.host.keeper import Keeper
 from elsinore.host.report import rows_of, score_of
 from elsinore.host.result import final_evaluation_of
 from elsinore.host.store import ChunkRecord, Row

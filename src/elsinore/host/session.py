@@ -18,6 +18,7 @@ from elsinore.host import checkpoints
 from elsinore.host.couriers import Courier, courier_for
 from elsinore.host.curves import draw_curves
 from elsinore.host.folder import RunFolder
+from elsinore.host.keeper import Keeper
 from elsinore.host.result import policy_of, restore_state
 from elsinore.host.run import Compiled, compile_run, train_loop
 from elsinore.host.signals import stop_on_signals
@@ -56,7 +57,7 @@ def run_session(
             compiled = programs(plan, layout)
             state = compiled.init() if checkpoint is None else _restored(plan, layout, checkpoint)
             log.info("compiled in %.1f s; training on %d device(s)", compiled.seconds, len(layout.devices))
-            keeper = checkpoints.Keeper(folder.checkpoints, plan.experiment)
+            keeper = Keeper(folder.checkpoints, plan.experiment)
             chunk = -(-update // plan.schedule.updates_per_chunk)
             all_frozen = bool(np.asarray(state.convergence.frozen).all())
             if chunk < plan.schedule.num_chunks and not all_frozen:
