@@ -1,0 +1,106 @@
+"""How Hamlet's worlds are seen: where the agent is, how it is, and what it is about."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+
+from elsinore.envs.hamlet.profile import Meter
+from elsinore.envs.hamlet.rules import DAY
+from elsinore.envs.hamlet.tables import tables
+from elsinore.envs.scene import Bar, Bars, Facts, Grid, Scene, Thing, number
+
+LOW = 0.2  # of a meter's range: under it the original's reward is a penalty
+ROLES = {
+    "energy": "rest", "hygiene": "wash", "satiation": "food", "money": "gain", "social": "play", "stress": "work",
+    "mood": "play", "health": "care", "fitness": "care",
+}  # fmt: skip
+
+steps_per_second = 6.0
+
+
+def scene(env, params, state) -> Scene:
+    """The board with its places, the meters, and what is going on."""
+    world = tables(env.profile)
+    shares = world.share(np.asarray(state.meters))
+    natives = world.native(np.asarray(state.meters))
+    bars = tuple(
+        _bar(meter, float(share), float(native))
+        for meter, share, native in zip(env.profile.meters, shares, natives, strict=True)
+    )
+    x, y = (int(at) for at in state.position)
+    width, height = env.profile.grid
+    things = (*_places(env, state), Thing(x, y, "agent", "agent", token=True))
+    board = Grid("home and town", width, height, things)
+    return Scene(env.name, (board, Bars("meters", bars), Facts("now", tuple(_facts(env, state)))))
+
+
+def together(env, params, states, agent: int, over) -> Scene:
+    """Everyone who lives in the same town as one of them, and how that one is."""
+    own_params, mine = (jax.tree.map(lambda x: x[agent], tree) for tree in (params, states))
+    lone = scene(env, own_params, mine.replace(time=states.time.max()))  # the clock goes on when a life is over
+    board, bars, facts = lone.panels
+    neighbours = _neighbours(states, agent)
+    own_town = f" of agent_{agent}: each has its own" if len(neighbours) < len(over) else ""
+    places = tuple(thing for thing in board.things if not thing.token)
+    board = replace(board, title=board.title + own_town, things=(*places, *_tokens(states, neighbours, agent, over)))
+    return Scene(lone.title, (board, replace(bars, title=f"{bars.title} of agent_{agent}"), facts))
+
+
+def _neighbours(states, agent: int) -> list[int]:
+    """Who lives where everything is in the same place; a town that is drawn may be each agent's own."""
+    if states.cells is None:
+        return list(range(len(states.position)))
+    return np.flatnonzero((states.cells == states.cells[agent]).all(axis=1)).tolist()
+
+
+def _tokens(states, who: list[int], agent: int, over):
+    """Each by its number; who has died stands where it did, with a dagger."""
+    for i in who:
+        x, y = (int(at) for at in states.position[i])
+        role = "faint" if over[i] else "agent" if i == agent else "ink"
+        yield Thing(x, y, f"†{i}" if over[i] else str(i), role, token=True)
+
+
+def action_names(env, params) -> tuple[str, ...]:
+    return env.profile.action_names
+
+
+def _bar(meter: Meter, share: float, native: float) -> Bar:
+    """A meter; the ones that matter are dangerous near the end that is bad."""
+    shown = f"{native:.0f} of {number(meter.high)}" if meter.high > 1 else f"{100 * share:.0f} %"
+    shown = number(native) if meter.name == "money" else shown
+    danger = {"danger_above": 1 - LOW} if meter.good == "low" else {"danger_below": LOW}
+    return Bar(meter.name, share, shown, ROLES.get(meter.name, "calm"), **danger)
+
+
+def _places(env, state) -> list[Thing]:
+    """The affordances where they are; one that is closed is grey and crossed out."""
+    width = env.profile.grid[0]
+    cells = tables(env.profile).fixed_cells if state.cells is None else np.asarray(state.cells)
+    places = []
+    for i, affordance in enumerate(env.profile.affordances):
+        if cells[i] >= 0:
+            y, x = divmod(int(cells[i]), width)
+            is_open = _is_open(env, state, i)
+            label = affordance.name if is_open else f"✕ {affordance.name}"
+            places.append(Thing(x, y, label, affordance.role if is_open else "wall"))
+    return places
+
+
+def _is_open(env, state, i: int) -> bool:
+    if not env.profile.temporal:
+        return True
+    world = tables(env.profile)
+    return (int(state.time) % DAY - int(world.opens[i])) % DAY < int(world.open_for[i])
+
+
+def _facts(env, state):
+    """What there is to say beside the meters."""
+    if env.profile.temporal:
+        yield "time of day", f"{int(state.time) % DAY:02d}:00, day {int(state.time) // DAY + 1}"
+    using = int(state.using)
+    doing = env.profile.affordances[using].name if using >= 0 else "nothing"
+    if using >= 0 and env.profile.temporal:
+        doing += f", {int(state.progress)} of {env.profile.affordances[using].duration} h"
+    yield "using", doing
