@@ -1,0 +1,127 @@
+"""`elsinore cache`: import recorded traces, and replay them under classic and trained policies."""
+
+import argparse
+import json
+
+from elsinore.cli.arguments import add_runs_dir
+
+
+def add(commands) -> None:
+    cache = commands.add_parser("cache", help="import traces of requests, and replay them under cache policies")
+    actions = cache.add_subparsers(required=True, metavar="ACTION")
+    add_import(actions)
+    add_replay(actions)
+
+
+def add_import(actions) -> None:
+    command = actions.add_parser("import", help="make a trace of a web log, a CSV or libCacheSim's oracleGeneral")
+    command.set_defaults(function=import_command)
+    command.add_argument("log", metavar="LOG", help="access.log, trace.csv, trace.oracleGeneral.bin or .zst")
+    command.add_argument("-o", "--out", required=True, metavar="FILE", help="the npz to write")
+    command.add_argument("--format", metavar="NAME", help="weblog, csv or oracleGeneral (default: by the file's name)")
+    command.add_argument("--sizes", metavar="HOW",
+                         help="of an object whose requests differ in size: exact (refuse; default), largest (default "
+                         "for web logs) or first")  # fmt: skip
+
+
+def add_replay(actions) -> None:
+    command = actions.add_parser("replay", help="hit ratios of policies on a trace")
+    command.set_defaults(function=replay_command)
+    command.add_argument("trace", metavar="TRACE", help="an npz that `elsinore cache import` wrote, or `zipf`")
+    command.add_argument("--capacity", default="64,256,1024", metavar="LIST",
+                         help="64 (objects), 1MB, 512KiB, 5%% (of the distinct bytes), with commas")  # fmt: skip
+    command.add_argument("--policies", default="all", metavar="LIST", help="names with commas (default: all)")
+    command.add_argument("--run", metavar="RUN", help="a run trained in Cache-trace, to stand beside them")
+    command.add_argument("--plot", default="hit_ratios.png", metavar="FILE", help="the picture (default: %(default)s)")
+    command.add_argument("--check", choices=["libcachesim"], help="hold the hits against another simulator's")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    add_runs_dir(command)
+
+
+def import_command(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from elsinore.host.traces.importing import import_trace, save_trace
+
+    source = Path(args.log)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(source.name, total=source.stat().st_size if source.exists() else None)
+        found = import_trace(source, args.format, args.sizes, lambda at: bar.update(task, completed=at))
+    save_trace(found.trace, Path(args.out))
+    trace = found.trace
+    print(f"{args.out}: {trace.num_requests} requests of {trace.num_objects} objects, "
+          f"{trace.object_size.sum()} distinct bytes, of {found.lines} lines")  # fmt: skip
+    for told in found.skipped.lines():
+        print(f"  left out: {told}")
+    return 0
+
+
+def replay_command(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from elsinore.host.traces.comparing import compared
+    from elsinore.host.traces.drawing import draw_hit_ratios
+
+    results = compared(args.trace, args.capacity, args.policies, args.run, args.runs_dir)
+    simulated = _simulated(args, results) if args.check else {}
+    if args.json:
+        rows = [
+            {"capacity": capacity.amount, "unit": capacity.unit, "policy": name, **counts._asdict()}
+            for capacity, by_policy in results.items()
+            for name, counts in by_policy.items()
+        ]
+        print(json.dumps(rows))
+        return 0
+    _print_tables(results, simulated)
+    draw_hit_ratios(results, Path(args.plot), Path(args.trace).name)
+    print(f"drawn: {args.plot}")
+    return 0
+
+
+def _simulated(args: argparse.Namespace, results) -> dict:
+    from elsinore.envs.cache.trace.recording import named_trace
+    from elsinore.host.traces.simulator import simulated_hits
+
+    trace = named_trace(args.trace)
+    return {(capacity, name): simulated_hits(trace, name, capacity.amount, capacity.unit)
+            for capacity, by_policy in results.items() for name in by_policy}  # fmt: skip
+
+
+def _print_tables(results, simulated: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from elsinore.host.traces.comparing import closed
+
+    for capacity, by_policy in results.items():
+        table = Table(title=f"capacity {capacity.text} ({capacity.amount} {capacity.unit})")
+        for heading in (
+            "policy",
+            "hits",
+            "hit ratio",
+            "byte hit ratio",
+            "of the gap",
+            *(["libCacheSim"] * bool(simulated)),
+        ):
+            table.add_column(heading, justify="left" if heading == "policy" else "right")
+        for name, counts in sorted(by_policy.items(), key=lambda item: -item[1].hits):
+            share = closed(by_policy, name)
+            cells = [name, str(counts.hits), f"{counts.hit_ratio:.4f}", f"{counts.byte_hit_ratio:.4f}",
+                     "" if share is None else f"{share:.0%}"]  # fmt: skip
+            if simulated:
+                cells.append(_told(simulated[capacity, name], counts.hits, name))
+            table.add_row(*cells)
+        Console().print(table)
+
+
+def _told(theirs: int | None, ours: int, name: str) -> str:
+    from elsinore.host.traces.simulator import DIFFERS
+
+    if theirs is None:
+        return "has none such"
+    if theirs == ours:
+        return "equal"
+    return f"{theirs} ({DIFFERS[name]})" if name in DIFFERS else f"{theirs} DIFFERS"

@@ -1,0 +1,110 @@
+"""The cache of the world: a fixed number of slots, what is in them, and who would leave by which rule.
+
+Everything is found by looking at all slots at once: a step costs as much as there are slots, whatever the trace.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+from jaxtyping import Array, Bool, Float, Int
+
+FREE = -1
+EXPERTS = ("lru", "fifo", "lfu", "size", "gdsf", "random")  # the rows of `ranks`
+
+
+@struct.dataclass
+class Slots:
+    """Arrays of one entry per slot; times are indices of requests."""
+
+    obj: Int[Array, "slot"]  # FREE: nothing
+    weight: Int[Array, "slot"]
+    inserted: Int[Array, "slot"]
+    last: Int[Array, "slot"]  # stored or hit
+    freq: Int[Array, "slot"]  # 1 when stored, and 1 a hit
+    priority: Float[Array, "slot"]  # GDSF's
+    draw: Float[Array, "slot"]  # this step's lottery
+    inflation: Float[Array, ""]  # GDSF's
+
+    @property
+    def filled(self) -> Bool[Array, "slot"]:
+        return self.obj != FREE
+
+    @property
+    def used(self) -> Int[Array, ""]:
+        return jnp.sum(self.weight)
+
+
+def empty(num_slots: int) -> Slots:
+    """A cold cache. Priorities have the precision that jax is set to: exact counts of GDSF need `jax_enable_x64`."""
+    zeros, priority = jnp.zeros(num_slots, jnp.int32), jnp.zeros(num_slots, float)
+    draw = jnp.zeros(num_slots, jnp.float32)
+    return Slots(zeros + FREE, zeros, zeros, zeros, zeros, priority, draw, jnp.zeros((), float))
+
+
+def touched(slots: Slots, obj: Int[Array, ""], now: Int[Array, ""]) -> tuple[Slots, Bool[Array, ""]]:
+    """The slots after a request, and whether it was a hit."""
+    here = slots.obj == obj
+    freq = slots.freq + here
+    priority = slots.inflation + freq / jnp.maximum(slots.weight, 1).astype(slots.priority.dtype)
+    return slots.replace(
+        last=jnp.where(here, now, slots.last), freq=freq, priority=jnp.where(here, priority, slots.priority)
+    ), here.any()
+
+
+def stored(
+    slots: Slots, obj: Int[Array, ""], weight: Int[Array, ""], now: Int[Array, ""], when: Bool[Array, ""]
+) -> Slots:
+    """An object in the first free slot, there being one, or the slots as they are unless `when`."""
+    here = when & (jnp.arange(slots.obj.size) == jnp.argmin(slots.filled))
+    priority = slots.inflation + 1 / weight.astype(slots.priority.dtype)
+    fresh = {"obj": obj, "weight": weight, "inserted": now, "last": now, "freq": 1, "priority": priority}
+    return slots.replace(**{name: jnp.where(here, value, getattr(slots, name)) for name, value in fresh.items()})
+
+
+def ranks(slots: Slots) -> tuple[Int[Array, "expert slot"], Int[Array, "expert slot"]]:
+    """What each expert ranks slots by, and then by: the lowest leaves first. Free slots have ranks like any other."""
+    priority, draw = sortable(slots.priority), sortable(slots.draw)
+    firsts = (slots.last, slots.inserted, slots.freq, -slots.weight, priority, draw)
+    seconds = (slots.last, slots.last, slots.last, slots.inserted, slots.last, slots.last)
+    return jnp.stack([x.astype(priority.dtype) for x in firsts]), jnp.stack(seconds)
+
+
+def sortable(x: Float[Array, "*n"]) -> Int[Array, "*n"]:
+    """The bits of numbers that are not negative, as integers of the same order."""
+    return jax.lax.bitcast_convert_type(x, jnp.int64 if x.dtype == jnp.float64 else jnp.int32)
+
+
+def lowest(first: Int[Array, "slot"], second: Int[Array, "slot"], filled: Bool[Array, "slot"]) -> Int[Array, ""]:
+    """The filled slot of the lowest rank."""
+    most = jnp.iinfo(first.dtype).max
+    least = jnp.min(jnp.where(filled, first, most))
+    return jnp.argmin(jnp.where(filled & (first == least), second, jnp.iinfo(second.dtype).max))
+
+
+def leaving(
+    slots: Slots, first: Int[Array, "slot"], second: Int[Array, "slot"], excess: Int[Array, ""], single: bool
+) -> Bool[Array, "slot"]:
+    """Who leaves, lowest rank first, until `excess` weight is freed, and one slot at least.
+
+    `single` says that one always does, which saves a sort.
+    """
+    if single:
+        return (jnp.arange(first.size) == lowest(first, second, slots.filled)) & slots.filled
+    order = jnp.lexsort((second, first, ~slots.filled))
+    weight = slots.weight[order]
+    freed_before = jnp.cumsum(weight) - weight
+    goes = (freed_before < excess) | ((jnp.arange(first.size) == 0) & slots.filled.all())
+    return jnp.zeros_like(slots.filled).at[order].set(goes) & slots.filled
+
+
+def without(slots: Slots, gone: Bool[Array, "slot"], by_priority: Bool[Array, ""]) -> Slots:
+    """The slots after some left. GDSF's inflation becomes the priority of its own victim, whoever chose: the last that
+    left where it did itself, else the lowest there was."""
+    lowest_priority = jnp.min(jnp.where(slots.filled, slots.priority, jnp.inf))
+    highest_gone = jnp.max(jnp.where(gone, slots.priority, 0.0))
+    inflation = jnp.maximum(slots.inflation, jnp.where(by_priority, highest_gone, lowest_priority))
+    return slots.replace(
+        obj=jnp.where(gone, FREE, slots.obj),
+        weight=jnp.where(gone, 0, slots.weight),
+        inflation=jnp.where(gone.any(), inflation, slots.inflation),
+    )

@@ -1,0 +1,49 @@
+"""Capacities as a person writes them: 64 (objects), 1MB, 512KiB, 5% (of the distinct bytes)."""
+
+import re
+from typing import NamedTuple
+
+from elsinore.config.build import ConfigError
+from elsinore.envs.cache.trace import Trace
+from elsinore.envs.cache.trace.recording import check_capacity
+
+UNITS = {"B": 1, **{f"{p}B": 1000**k for k, p in enumerate("KMGT", 1)},
+         **{f"{p}iB": 1024**k for k, p in enumerate("KMGT", 1)}}  # fmt: skip
+FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*|%)")
+
+
+class Capacity(NamedTuple):
+    """A capacity, and how it was written."""
+
+    amount: int
+    unit: str  # objects or bytes
+    text: str
+
+
+def capacities(text: str, trace: Trace) -> list[Capacity]:
+    """Every capacity of a list with commas.
+
+    Raises:
+        ConfigError: for one that cannot be read, or holds nothing of the trace.
+    """
+    return [_capacity(part.strip(), trace) for part in text.split(",")]
+
+
+def _capacity(text: str, trace: Trace) -> Capacity:
+    found = FORM.fullmatch(text)
+    names = {name.lower(): size for name, size in UNITS.items()}
+    if found is None or (found[2] not in ("", "%") and found[2].lower() not in names):
+        raise ConfigError(
+            f"--capacity {text!r} is none; write 64 (objects), 1MB, 512KiB or 5% (of the distinct bytes)."
+        )
+    number, unit = float(found[1]), "objects" if found[2] == "" else "bytes"
+    if unit == "objects" and number != int(number):
+        raise ConfigError(f"--capacity {text!r}: objects are whole; for bytes write a unit, such as {text}KB.")
+    distinct = int(trace.object_size.sum())
+    scale = distinct / 100 if found[2] == "%" else 1 if found[2] == "" else names[found[2].lower()]
+    amount = int(number * scale)
+    try:
+        check_capacity(trace, amount, unit)
+    except ValueError as error:
+        raise ConfigError(f"--capacity {text!r}: {error}") from None
+    return Capacity(amount, unit, text)

@@ -1,0 +1,61 @@
+"""libCacheSim's binary format `oracleGeneral`: 24 bytes a request, little-endian, plain or compressed by zstd."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from elsinore.config.build import ConfigError
+from elsinore.host.traces.records import Malformed, Record
+
+ENTRY = np.dtype([("ts", "<u4"), ("obj", "<u8"), ("size", "<u4"), ("next", "<i8")])
+BLOCK = 65_536  # requests that are read at a time
+
+
+def unpacked(file: IO[bytes], path: Path) -> Any:
+    """The bytes of a file, decompressed where its name ends in .zst.
+
+    Raises:
+        ConfigError: where the package for it is not installed.
+    """
+    if path.suffix != ".zst":
+        return file
+    try:
+        import zstandard
+    except ImportError:
+        raise ConfigError(f"{path} is compressed by zstd, and the package zstandard is not installed; install it, or "
+                          "decompress the file.") from None  # fmt: skip
+    return zstandard.ZstdDecompressor().stream_reader(file)
+
+
+def entries(stream: Any, path: Path) -> Iterator[tuple[int, Record | Malformed]]:
+    """(number from 1, record or what is wrong with it) of each request.
+
+    Raises:
+        ConfigError: where the file breaks off within a request, or is not compressed as its name says.
+    """
+    number, rest = 0, b""
+    while True:
+        try:
+            read = stream.read(BLOCK * ENTRY.itemsize)
+        except Exception as error:  # zstandard's own kind, which may not be installed
+            raise ConfigError(f"{path} cannot be decompressed: {error}.") from None
+        if not read:
+            break
+        data = rest + read
+        whole = len(data) // ENTRY.itemsize * ENTRY.itemsize
+        for ts, obj, size, following in np.frombuffer(data[:whole], ENTRY).tolist():
+            number += 1
+            yield number, checked(number, ts, obj, size, following)
+        rest = data[whole:]
+    if rest:
+        raise ConfigError(f"{path} ends {len(rest)} bytes into request {number + 1}; oracleGeneral has "
+                          f"{ENTRY.itemsize} bytes a request. Was it cut off?")  # fmt: skip
+
+
+def checked(number: int, ts: int, obj: int, size: int, following: int) -> Record | Malformed:
+    """A record; its next request, which the format tells, must lie ahead (-1 or the largest integer: there is none)."""
+    if following != -1 and following < number:
+        return Malformed("whose next request lies behind it")
+    return Record(obj, size, float(ts)) if size else Malformed("of size 0")
