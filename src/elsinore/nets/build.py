@@ -9,6 +9,7 @@ import flax.linen as nn
 from jaxtyping import PyTree
 
 from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_contract
+from elsinore.nets.cards import CardActorCritic, CardEncoder, CardQNetwork, check_cards
 from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP
 from elsinore.nets.heads import Head
 from elsinore.nets.network import Network, network_of
@@ -19,7 +20,7 @@ class NetworkConfig:
     """What reads the observation, and how wide it is."""
 
     custom: str | None = None  # "module:name" of a network of your own; the rest is then unused
-    encoder: str = "auto"  # auto | mlp | cnn; auto takes cnn for [height, width, channel] observations
+    encoder: str = "auto"  # auto | mlp | cnn | cards; auto takes cnn for [height, width, channel] observations
     hidden: tuple[int, ...] = (64, 64)
     channels: tuple[int, ...] = (16,)  # of the cnn's convolutions
     activation: str = "tanh"  # tanh | relu | silu | gelu
@@ -29,8 +30,8 @@ class NetworkConfig:
     initial_log_std: float = 0.0  # of continuous actions
 
     def __post_init__(self):
-        if self.encoder not in ("auto", "mlp", "cnn"):
-            raise ValueError(f"encoder={self.encoder!r} is unknown; choose auto, mlp or cnn.")
+        if self.encoder not in ("auto", "mlp", "cnn", "cards"):
+            raise ValueError(f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn or cards.")
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"activation={self.activation!r} is unknown; choose one of {known}.")
@@ -40,6 +41,8 @@ class NetworkConfig:
                 raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
         if self.gru is not None and self.gru < 1:
             raise ValueError(f"gru={self.gru} must be a width of at least 1; null leaves the recurrent layer out.")
+        if self.gru is not None and self.encoder == "cards":
+            raise ValueError(f"gru={self.gru} cannot follow encoder='cards', which sees the whole table; leave it out.")
 
 
 def actor_critic_network(config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None) -> Network:
@@ -53,6 +56,8 @@ def actor_critic_network(config: NetworkConfig, head: Head, obs: PyTree, custom:
     ours = {"num_outputs": head.num_outputs, "continuous": head.continuous, "shared": config.shared}
     ours["initial_log_std"] = config.initial_log_std
     encoder = encoder_of(config, obs)
+    if config.encoder == "cards":
+        return network_of(CardActorCritic(encoder, head.num_outputs, config.shared))
     module = RecurrentActorCritic(encoder, config.gru, **ours) if config.gru else ActorCritic(encoder, **ours)
     return network_of(module)
 
@@ -71,7 +76,8 @@ def q_network(
             f"algo.network.gru={config.gru} asks for a memory, which algorithms of action values do not train here; "
             "use ppo or a2c, or leave it out."
         )
-    return network or network_of(QNetwork(encoder_of(config, obs), num_actions, dueling))
+    module = CardQNetwork if config.encoder == "cards" else QNetwork
+    return network or network_of(module(encoder_of(config, obs), num_actions, dueling))
 
 
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
@@ -88,6 +94,9 @@ def encoder_of(config: NetworkConfig, obs: PyTree) -> Callable[[], nn.Module]:
             "algo.network.encoder='cnn' needs observations of shape [height, width, channel]; this environment's are "
             f"{getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
         )
+    if config.encoder == "cards":
+        check_cards(obs)
+        return partial(CardEncoder, config.hidden, config.activation, config.layer_norm)
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
         return partial(CNN, config.channels, config.hidden, config.activation, config.layer_norm)
     return partial(MLP, config.hidden, config.activation, config.layer_norm)

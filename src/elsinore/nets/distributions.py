@@ -38,6 +38,10 @@ class Categorical(NamedTuple):
         terms = jnp.exp(self.log_probs) * self.log_probs
         return -jnp.sum(terms if self.legal is None else jnp.where(self.legal, terms, 0.0), axis=-1)
 
+    def preferences(self) -> dict[str, Float[Array, "... action"]]:
+        """What there is to be shown of it."""
+        return {"probability": jnp.exp(self.log_probs)}
+
     def _masked(self, x: Float[Array, "... action"]) -> Float[Array, "... action"]:
         return x if self.legal is None else jnp.where(self.legal, x, -jnp.inf)
 
@@ -75,6 +79,9 @@ class Joint(NamedTuple):
 
     def entropy(self) -> Float[Array, "..."]:
         return jnp.sum(self.choices.entropy(), axis=-1)
+
+    def preferences(self) -> dict[str, Float[Array, "... choice option"]]:
+        return self.choices.preferences()
 
 
 def joint(
@@ -119,3 +126,6 @@ class Normal(NamedTuple):
     def entropy(self) -> Float[Array, "..."]:
         """In nats: sum of log std + (1 + log 2 pi) / 2."""
         return jnp.sum(self.log_std + 0.5 * (1.0 + LOG_2PI), axis=-1)
+
+    def preferences(self) -> dict[str, Float[Array, "... action"]]:
+        return {"mean": self.mean, "standard deviation": jnp.exp(self.log_std)}

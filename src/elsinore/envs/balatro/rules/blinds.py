@@ -1,0 +1,58 @@
+"""The three blinds of each ante: what they ask for, what they pay, and which boss comes."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key
+
+from elsinore.envs.balatro.rules.bosses import FACTOR, FINISHER, MIN_ANTE
+
+SMALL, BIG, BOSS = range(3)
+BLINDS = ("Small Blind", "Big Blind", "Boss Blind")
+LAST_ANTE = 8  # of a full run
+HIGHEST_ANTE = 12  # whose boss still asks for less than 2^31 chips
+
+
+_REWARD = np.array([3, 4, 5], np.int32)
+_FINISHER_REWARD = 8
+_FINISHER_PERIOD = 8  # antes
+
+
+def base_requirement(ante: int) -> int:
+    """Chips that a factor of 1 asks for, as the game's own table and, beyond it, formula have them."""
+    table = (100, 300, 800, 2_000, 5_000, 11_000, 20_000, 35_000, 50_000)
+    if ante < len(table):
+        return table[max(ante, 0)]
+    beyond = ante - LAST_ANTE
+    exact = math.floor(table[-1] * (1.6 + (0.75 * beyond) ** (1 + 0.2 * beyond)) ** beyond)
+    return exact - exact % 10 ** (math.floor(math.log10(exact)) - 1)  # two leading digits
+
+
+_BASE = np.array([base_requirement(ante) for ante in range(HIGHEST_ANTE + 1)], np.int32)
+
+
+def target(ante: Int[Array, ""], kind: Int[Array, ""], boss: Int[Array, ""]) -> Int[Array, ""]:
+    """Chips that beat a blind; antes above 12 ask for what 12 does."""
+    base = jnp.asarray(_BASE)[jnp.clip(ante, 0, HIGHEST_ANTE)]
+    boss_target = base * jnp.asarray(FACTOR)[boss]
+    return jnp.where(kind == SMALL, base, jnp.where(kind == BIG, base + base // 2, boss_target))
+
+
+def reward(kind: Int[Array, ""], boss: Int[Array, ""]) -> Int[Array, ""]:
+    """Dollars for beating it."""
+    finisher = (kind == BOSS) & jnp.asarray(FINISHER)[boss]
+    return jnp.where(finisher, _FINISHER_REWARD, jnp.asarray(_REWARD)[kind])
+
+
+def draw_boss(
+    key: Key[Array, ""], ante: Int[Array, ""], uses: Int[Array, "boss"], enabled: np.ndarray
+) -> tuple[Int[Array, ""], Int[Array, "boss"]]:
+    """One of the bosses that may come in an ante and came least so far, and how often each has come now."""
+    finale = (ante > 0) & (ante % _FINISHER_PERIOD == 0)
+    may_come = (finale == FINISHER) & (ante >= MIN_ANTE) & enabled
+    least = jnp.min(jnp.where(may_come, uses, jnp.iinfo(uses.dtype).max))
+    chance = jnp.where(may_come & (uses == least), jax.random.uniform(key, uses.shape), -1.0)
+    boss = jnp.argmax(chance).astype(jnp.int32)
+    return boss, uses + (jnp.arange(uses.size) == boss)

@@ -1,0 +1,142 @@
+"""Networks for card games with jokers: they read an observation by the names that Balatro gives its parts.
+
+Cards, jokers and offers are numbers that stand for things, so each becomes a vector of its own before anything is
+added up; amounts grow without bound, so they enter by their logarithms.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from elsinore.nets.actor_critic import Answer
+from elsinore.nets.encoders import ACTIVATIONS, MLP, dense
+from elsinore.nets.hands import NUM_SUBSETS, SLOTS, held_and_left, score_terms, seen_cards
+from elsinore.nets.subsets import SubsetHead
+
+NUM_ITEMS = 128  # more than there are jokers, planets or tarots
+NUM_KINDS = 5  # of offers in a shop
+PHASES, BLINDS, BOSSES = 4, 3, 32
+AMOUNTS = ("chips_scored", "chips_needed", "money", "reroll_price", "hand_levels", "hand_plays_round", "round", "ante",
+           "max_ante")  # fmt: skip
+COUNTS = ("hands_left", "discards_left", "progress_ratio", "deck_seen")
+NEEDED = ("hand", "joker_ids", "joker_state", "joker_sell", "shop_kind", "shop_item", "shop_price", "phase",
+          "blind_kind", "boss_id", *AMOUNTS, *COUNTS)  # fmt: skip
+
+
+def check_cards(obs: PyTree) -> None:
+    """Refuse observations that are not those of a card game.
+
+    Raises:
+        ValueError: naming what is missing.
+    """
+    missing = [name for name in NEEDED if not isinstance(obs, Mapping) or name not in obs]
+    if missing:
+        raise ValueError(
+            f"algo.network.encoder='cards' reads observations as Balatro shows them, and {missing[0]!r} is not in this "
+            "environment's. Use encoder: auto (with Balatro, leave out `flatten`)."
+        )
+
+
+def compressed(amount: Array) -> Float[Array, "numbers"]:
+    """By the logarithm of 1 + |x|, flat."""
+    x = jnp.ravel(amount).astype(jnp.float32)
+    return jnp.sign(x) * jnp.log1p(jnp.abs(x))
+
+
+class CardEncoder(nn.Module):
+    """Dense layers over the cards of the hand, the set of jokers, the shop, and amounts."""
+
+    hidden: Sequence[int] = (128, 128)
+    activation: str = "relu"
+    layer_norm: bool = False
+    width: int = 16  # of what each card, joker and offer becomes
+
+    @nn.compact
+    def __call__(self, obs: Mapping[str, Array]) -> Float[Array, "features"]:
+        items = nn.Embed(NUM_ITEMS, self.width, name="items")
+        act = ACTIVATIONS[self.activation]
+        cards = act(dense(self.width, np.sqrt(2), name="cards")(seen_cards(obs["hand"], obs["deck_seen"])))
+        seen = [jnp.ravel(cards), *held_and_left(obs["hand"], obs["deck_seen"])]
+        seen += [self._jokers(items, act, obs), self._shop(items, act, obs)]
+        sizes = {"phase": PHASES, "blind_kind": BLINDS, "boss_id": BOSSES}
+        seen += [jax.nn.one_hot(obs[name].astype(jnp.int32), size) for name, size in sizes.items()]
+        seen += [compressed(obs[name]) for name in AMOUNTS]
+        seen += [jnp.ravel(obs[name]).astype(jnp.float32) for name in (*COUNTS, "selected") if name in obs]
+        if (scores := scores_shown(obs)) is not None:
+            seen.append(jnp.max(scores, axis=0))  # the best play
+        return MLP(self.hidden, self.activation, self.layer_norm)(jnp.concatenate(seen))
+
+    def _jokers(self, items: nn.Embed, act: Callable, obs: Mapping[str, Array]) -> Float[Array, "width"]:
+        """The sum over those owned: in any order the same."""
+        ids = obs["joker_ids"].astype(jnp.int32)
+        numbers = jnp.stack([compressed(obs["joker_state"]), compressed(obs["joker_sell"])], axis=1)
+        each = act(dense(self.width, np.sqrt(2), name="jokers")(jnp.concatenate([items(ids), numbers], axis=1)))
+        return jnp.sum(each * (ids > 0)[:, None], axis=0)
+
+    def _shop(self, items: nn.Embed, act: Callable, obs: Mapping[str, Array]) -> Float[Array, "offers"]:
+        """Slot by slot, because a slot is an action."""
+        kind = jax.nn.one_hot(obs["shop_kind"].astype(jnp.int32), NUM_KINDS)
+        item, price = items(obs["shop_item"].astype(jnp.int32)), compressed(obs["shop_price"])[:, None]
+        offers = jnp.concatenate([kind, item * (1.0 - kind[:, :1]), price], axis=1)
+        return jnp.ravel(act(dense(self.width, np.sqrt(2), name="offers")(offers)))
+
+
+def scores_shown(obs: Mapping[str, Array]) -> Float[Array, "subset term"] | None:
+    """What every choice of cards would come to if it were played now, where the world tells (`play_scores`)."""
+    if "play_scores" not in obs:
+        return None
+    return score_terms(obs["play_scores"], obs["chips_needed"] - obs["chips_scored"], obs["hands_left"])
+
+
+class CardActorCritic(nn.Module):
+    """A policy over choices of cards, and a value."""
+
+    encoder: Callable[[], nn.Module]  # makes one trunk
+    num_outputs: int
+    shared: bool = False
+    subsets: bool = True  # false: logits of its own for each choice of cards, to compare with
+
+    @nn.compact
+    def __call__(self, obs: Mapping[str, Array]) -> Answer:
+        actor_trunk = self.encoder()
+        critic_trunk = actor_trunk if self.shared else self.encoder()
+        # A small last gain makes the first policy nearly uniform; the critic's is 1 (detail 2 of Huang 2022).
+        head = _head if self.subsets else _plain_head
+        outputs = head(self.num_outputs, 0.01, "policy", actor_trunk(obs), obs)
+        return outputs, dense(1, 1.0, name="value")(critic_trunk(obs))[0]
+
+
+class CardQNetwork(nn.Module):
+    """What each action is worth, and the best of them; `dueling` as in `actor_critic.QNetwork`."""
+
+    encoder: Callable[[], nn.Module]
+    num_outputs: int
+    dueling: bool = False
+
+    @nn.compact
+    def __call__(self, obs: Mapping[str, Array]) -> Answer:
+        features = self.encoder()(obs)
+        q = _head(self.num_outputs, 1.0, "advantage" if self.dueling else "q", features, obs)
+        if self.dueling:
+            q = dense(1, 1.0, name="value")(features) + q - jnp.mean(q)
+        return q, jnp.max(q)
+
+
+def _head(
+    num_outputs: int, scale: float, name: str, features: Float[Array, "features"], obs: Mapping[str, Array]
+) -> Float[Array, "outputs"]:
+    """Over choices of cards where the actions are such; of the parameters of the module that calls it."""
+    if num_outputs <= 2 * NUM_SUBSETS or obs["hand"].shape != (SLOTS,):
+        return _plain_head(num_outputs, scale, name, features, obs)
+    cards = seen_cards(obs["hand"], obs["deck_seen"])
+    return SubsetHead(num_outputs, scale, name=name)(features, obs["hand"], cards, scores_shown(obs))
+
+
+def _plain_head(
+    num_outputs: int, scale: float, name: str, features: Float[Array, "features"], obs: Mapping[str, Array]
+) -> Float[Array, "outputs"]:
+    return dense(num_outputs, scale, name=name)(features)

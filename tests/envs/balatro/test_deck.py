@@ -1,0 +1,98 @@
+"""Cards as sets of bits: sorted as they lie on the table, and drawn with equal chance."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elsinore.envs.balatro.rules.chance import below, one_of
+from elsinore.envs.balatro.rules.deck import (
+    all_cards,
+    card_at,
+    chosen,
+    count,
+    dealt,
+    draw,
+    held,
+    no_cards,
+    place_of,
+    set_of,
+    slots_of,
+)
+from tests.envs.balatro.plays import in_order
+
+some_cards = st.lists(st.integers(0, 51), max_size=8, unique=True)
+
+
+def padded(ids, size=8):
+    return np.array([*ids, *[-1] * (size - len(ids))], np.int32)
+
+
+sets = jax.jit(set_of)
+slots = jax.jit(slots_of)
+
+
+def test_every_card_has_a_place_of_its_own_and_comes_back_from_it():
+    ids = jnp.arange(52)
+    assert sorted(place_of(ids).tolist()) == list(range(52))
+    np.testing.assert_array_equal(card_at(place_of(ids)), ids)
+    assert place_of(jnp.int32(-1)) == 52 and card_at(jnp.int32(52)) == -1
+    assert card_at(jnp.int32(0)) == 12  # the ace of spades lies leftmost
+
+
+@given(some_cards)
+def test_a_hand_is_sorted_by_being_a_set(ids):
+    assert slots(sets(padded(ids))).tolist() == padded(in_order(ids)).tolist()
+    assert count(sets(padded(ids))) == len(ids)
+
+
+@given(some_cards, some_cards)
+def test_sets_unite_meet_and_differ_as_sets_do(one, other):
+    a, b = sets(padded(one)), sets(padded(other))
+    for found, expected in ((a & b, {*one} & {*other}), (a - b, {*one} - {*other})):
+        assert slots(found).tolist() == padded(in_order(expected)).tolist()
+    np.testing.assert_array_equal(held(a | b), [card in {*one, *other} for card in range(52)])
+
+
+@given(some_cards, st.integers(0, 255))
+def test_the_cards_of_some_slots_are_those_that_lie_there(ids, bits):
+    expected = [card for slot, card in enumerate(in_order(ids)) if bits >> slot & 1]
+    assert slots(jax.jit(chosen)(sets(padded(ids)), jnp.int32(bits))).tolist() == padded(expected).tolist()
+
+
+def test_a_deck_is_drawn_whole_and_no_card_twice():
+    pile, seen = all_cards(), no_cards()
+    for i in range(7):
+        drawn = draw(jax.random.key(i), pile, jnp.int32(8))
+        assert count(drawn) == min(8, count(pile)) and count(drawn & seen) == 0
+        pile, seen = pile - drawn, seen | drawn
+    assert count(pile) == 0 and count(seen) == 52
+
+
+def test_every_card_of_the_pile_is_drawn_equally_often():
+    pile = all_cards() - set_of(jnp.asarray(padded(range(8))))
+    drawn = jax.vmap(lambda key: held(draw(key, pile, jnp.int32(5))))(jax.random.split(jax.random.key(0), 44_000))
+    times = drawn.sum(axis=0)
+    assert (times[:8] == 0).all()
+    assert abs(times[8:] - 5_000).max() < 5 * np.sqrt(5_000)
+
+
+def test_a_stacked_deck_is_dealt_from_its_beginning():
+    order = jnp.asarray(np.random.default_rng(0).permutation(52))
+    first = dealt(order, all_cards(), jnp.int32(8))
+    assert slots_of(first).tolist() == in_order(order[:8].tolist())
+    second = dealt(order, all_cards() - first, jnp.int32(3))
+    assert slots_of(second)[:3].tolist() == in_order(order[8:11].tolist()) and count(second) == 3
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2**16 - 1))
+def test_a_number_below_n_is_the_upper_half_of_a_product(bits, n):
+    assert int(jax.jit(below)(jnp.uint32(bits), jnp.int32(n))) == bits * n >> 32
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.booleans(), min_size=70, max_size=70))
+def test_one_of_some_is_found_by_its_rank(bits, allowed):
+    places = np.flatnonzero(allowed)
+    if len(places):
+        assert int(jax.jit(one_of)(jnp.uint32(bits), jnp.array(allowed))) == places[bits * len(places) >> 32]
