@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from gymnax.environments import spaces
 from gymnax.environments.environment import EnvState
 
+from elsinore.traced import numbers_of, traced
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
@@ -36,9 +37,9 @@ class Payout(World):
 class ToyConfig:
     num_envs: int = 1
     rollout_length: int = 1
-    gain: float = 0.5  # (traced) an update costs the square of how far it is from BEST; above 1 it breaks everything
-    gain_final: float | None = None  # (traced) null: as `gain`
-    noise: float = 0.0  # (traced) of each update's own, drawn from the seed's key
+    gain: float = traced(0.5)  # an update costs the square of how far it is from BEST; above 1 it breaks everything
+    gain_final: float | None = traced(None, absent="gain")
+    noise: float = traced(0.0)  # of each update's own, drawn from the seed's key
     ballast: int = 1  # numbers in a buffer, one of which each update writes
     network: Any = None
 
@@ -49,20 +50,13 @@ class ToyConfig:
             raise ValueError(f"ballast={self.ballast} must be a multiple of num_envs={self.num_envs}.")
 
 
-class ToyHyper(NamedTuple):
-    gain: Any
-    gain_final: Any
-    noise: Any
-
-
 class ToyLearner(NamedTuple):
     params: Any  # the score: what the policy does is what it is paid
     buffer: Any
 
 
 def toy(config: ToyConfig, env, env_params, num_updates, network=None) -> Algorithm:
-    final = config.gain if config.gain_final is None else config.gain_final
-    hyper = ToyHyper(jnp.float32(config.gain), jnp.float32(final), jnp.float32(config.noise))
+    hyper = numbers_of(config)
 
     def init(key, env_params, hyper) -> TrainState:
         obs, env_state = jax.vmap(env.reset_env, (0, None))(jax.random.split(key, config.num_envs), env_params)

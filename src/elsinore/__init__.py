@@ -18,6 +18,9 @@ _HOMES = {
     "load": "elsinore.host.api",
     "compare": "elsinore.host.comparison.api",
     "sweep": "elsinore.host.sweep.api",
+    "query": "elsinore.host.query",
+    "gymnasium_env": "elsinore.host.adapters.gymnasium",
+    "parallel_env": "elsinore.host.adapters.pettingzoo",
     "Run": "elsinore.host.result",
     "Policy": "elsinore.host.policy",
     "ConfigError": "elsinore.config.build",
@@ -28,17 +31,21 @@ _HOMES = {
     "make": "elsinore.envs",
     "train_compiled": "elsinore.training.seeds",
 }
-__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare", "load",
-           "make", "resume", "sweep", "train", "train_compiled"]  # fmt: skip
+__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare",
+           "gymnasium_env", "load", "make", "parallel_env", "query", "resume", "sweep", "train",
+           "train_compiled"]  # fmt: skip
 
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
     from elsinore.config.build import ConfigError
     from elsinore.config.experiment import Experiment
     from elsinore.envs import make
+    from elsinore.host.adapters.gymnasium import gymnasium_env
+    from elsinore.host.adapters.pettingzoo import parallel_env
     from elsinore.host.api import load, resume, train
     from elsinore.host.comparison.api import compare
     from elsinore.host.policy import Policy
+    from elsinore.host.query import query
     from elsinore.host.result import Run
     from elsinore.host.sweep.api import sweep
     from elsinore.laws.algorithm import check_algorithm

@@ -3,7 +3,7 @@
 Axis words: `time` steps of a rollout, `env` parallel worlds, `obs` whatever shape an observation has.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -54,6 +54,10 @@ class Actor(NamedTuple):
     memory: PyTree  # what the policy remembers of the running episode, [env, ...]; () for one that does not
     episode_return: Float[Array, "env"]  # of the running episode, raw rewards
     episode_length: Int[Array, "env"]
+    outcomes: Any = None  # what came of the last episodes, where a curriculum is decided by it
+
+
+EACH = "each/"  # how the name of a metric begins that is told of each of several agents: Mean's fields are [agent]
 
 
 class Mean(NamedTuple):
@@ -78,7 +82,11 @@ class Metrics:
 
     @classmethod
     def of(cls, means: dict[str, Mean]) -> "Metrics":
-        return cls(jnp.stack([x for mean in means.values() for x in mean]), tuple(means))
+        """What is told of each agent (`each/loss`, [agent]) becomes a metric of each: `agent_0/loss` and so on."""
+        plain, each = _parted(means)
+        table = jnp.stack([x for mean in plain.values() for x in mean])  # at once: the compiler's work is by operations
+        rows = [jnp.stack(mean, axis=-1).reshape(-1) for mean in each.values()]
+        return cls(jnp.concatenate([table, *rows]) if rows else table, tuple(names_of(means)))
 
     def __getitem__(self, name: str) -> Mean:
         i = 2 * self.names.index(name)
@@ -86,6 +94,20 @@ class Metrics:
 
     def items(self):
         return ((name, self[name]) for name in self.names)
+
+
+def names_of(means: dict[str, Mean]) -> Iterator[str]:
+    """The names of `Metrics.of` the means, or of their shapes."""
+    plain, each = _parted(means)
+    yield from plain
+    for name, mean in each.items():
+        yield from (f"agent_{i}/{name.removeprefix(EACH)}" for i in range(mean.total.shape[0]))
+
+
+def _parted(means: dict[str, Mean]) -> tuple[dict[str, Mean], dict[str, Mean]]:
+    """What is told of all agents together, and what of each."""
+    each = {name: mean for name, mean in means.items() if name.startswith(EACH)}
+    return {name: mean for name, mean in means.items() if name not in each}, each
 
 
 class Acting(NamedTuple):
@@ -124,7 +146,7 @@ class RunState(NamedTuple):
     """All that a run needs to go on, one seed's worth; seeds are a leading axis around it."""
 
     train: TrainState
-    curriculum: PyTree
+    curriculum: PyTree  # where it is in its curriculum; () without one
     convergence: Any
     best: Best
 
@@ -136,7 +158,8 @@ class Algorithm(NamedTuple):
     learning from it; `act(key, acting, memory, obs, greedy) -> (action, memory)`, for one observation, the
     action as the env takes it. `memory` is what a recurrent policy remembers when an episode begins, and ()
     for one that remembers nothing. `value(acting, memory, obs)` is what one observation is thought to be
-    worth, where the algorithm has an opinion.
+    worth, where the algorithm has an opinion; `preferences(acting, memory, obs)` is what it thinks of each action,
+    by the measure's name: `{"probability": [action]}` (0 for an illegal one), `{"action value": [action]}` (-inf).
     """
 
     init: Callable[..., TrainState]
@@ -146,3 +169,4 @@ class Algorithm(NamedTuple):
     steps_per_update: int  # env steps one update takes: rollout_length x num_envs
     memory: PyTree = ()
     value: Callable[[Acting, PyTree, PyTree], jax.Array] | None = None
+    preferences: Callable[[Acting, PyTree, PyTree], dict[str, jax.Array]] | None = None

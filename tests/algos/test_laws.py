@@ -11,12 +11,9 @@ from elsinore.laws.algorithm import check_algorithm
 from tests.algos.trainees import KEY, MAKE, QUICKLY, VARIANTS, assert_same, compiled
 from tests.worlds import Corridor, MaskedBandit
 
-MAIN = ["a2c", "pqn"]
-OTHERS = [name for name in VARIANTS if name not in MAIN]
-variants = pytest.mark.parametrize("name", [*MAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 
-
-@variants
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
 def test_it_keeps_every_law_of_algorithms(name):
     config = VARIANTS[name]
     verdicts = check_algorithm(MAKE[config.name], config, env_steps=1_000, thorough=not config.network.gru)
@@ -65,7 +62,10 @@ def test_every_traced_number_is_that_of_the_config(name):
             assert x == jnp.float32(given), field
 
 
-@pytest.mark.parametrize("name", ["a2c", "a2c gru", "dqn double", "dqn rainbow"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("a2c gru", "dqn double")]
+
+
+@pytest.mark.parametrize("name", ["a2c", "dqn rainbow", *SLOW])
 def test_an_illegal_action_never_happens(name):
     _, begin, update = compiled(VARIANTS[name], MaskedBandit())
     state = begin()

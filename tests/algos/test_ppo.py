@@ -8,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from elsinore.algos.ppo import PPOConfig, PPOHyper, hyper_of, ppo
+from elsinore.algos.ppo import PPOConfig, ppo
+from elsinore.traced import numbers_of
 from tests.algos.trainees import KEY, PARAMS, PPO, assert_same, compiled, mean, train
 from tests.worlds import Clocked, Corridor, Dart, MaskedBandit, Wait
 
@@ -113,6 +114,15 @@ def test_the_first_policy_loss_is_minus_the_mean_advantage(normalize_advantage, 
     assert metrics["loss/policy"].total == loss
 
 
+@pytest.mark.parametrize(("update", "ent_coef"), [(0, 0.2), (25, 0.15), (50, 0.1), (UPDATES, 0.0)])
+def test_the_entropy_bonus_may_fade(update, ent_coef):
+    algo, begin, run = compiled(PPO(ent_coef=0.2, ent_coef_final=0.0, **ONE_STEP), Corridor(), updates=UPDATES)
+    _, metrics = run(begin()._replace(update=jnp.int32(update)))
+    told = {name: metrics[name].total for name in ("loss/total", "loss/policy", "loss/value", "policy/entropy")}
+    expected = told["loss/policy"] + 0.5 * told["loss/value"] - ent_coef * told["policy/entropy"]
+    np.testing.assert_allclose(told["loss/total"], expected, rtol=1e-5, atol=1e-6)
+
+
 # Over many updates
 
 
@@ -158,14 +168,10 @@ def test_with_the_learning_rate_at_zero_nothing_is_learnt(cartpole_ppo):
 
 
 def test_a_schedule_without_an_end_is_constant():
-    hyper = hyper_of(PPOConfig(learning_rate=0.1, learning_rate_final=None, clip_eps=0.3), UPDATES)
+    hyper = numbers_of(PPOConfig(learning_rate=0.1, learning_rate_final=None, clip_eps=0.3))
     assert hyper.learning_rate == hyper.learning_rate_final == jnp.float32(0.1)
     assert hyper.clip_eps == hyper.clip_eps_final == jnp.float32(0.3)
-
-
-def test_every_traced_number_is_a_float32_scalar():
-    assert {(x.shape, x.dtype) for x in hyper_of(PPOConfig(), UPDATES)} == {((), jnp.dtype("float32"))}
-    assert hyper_of(PPOConfig(gamma=0.5), UPDATES).gamma == 0.5
+    assert hyper.ent_coef == hyper.ent_coef_final == jnp.float32(0.01)
 
 
 def test_updates_are_counted_and_drawn_right_up_to_the_last_int32(cartpole_ppo):
@@ -198,7 +204,7 @@ def test_updates_are_counted_and_drawn_right_up_to_the_last_int32(cartpole_ppo):
             for value in (0, -0.1, float("nan"))
         ),
         *((name, value) for name in ("adam_eps", "value_clip_eps", "target_kl") for value in (0.0, -0.1)),
-        *((name, -0.1) for name in ("learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef")),
+        *((name, -0.1) for name in ("learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef", "ent_coef_final")),
         ("normalize_advantage", "always"),
     ],
 )
@@ -222,4 +228,4 @@ def test_null_is_advised_only_where_null_will_do(field):
     advised = "null" in str(refusal.value)
     assert advised == (field in ("value_clip_eps", "target_kl"))
     if advised:
-        assert isinstance(hyper_of(PPOConfig(**{field: None}), UPDATES), PPOHyper)
+        assert getattr(numbers_of(PPOConfig(**{field: None})), field) == jnp.inf  # leaves the equations as they are

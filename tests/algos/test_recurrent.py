@@ -36,6 +36,7 @@ def test_who_remembers_repeats_what_was_said_and_who_does_not_guesses():
     assert mean(forgetful.metrics["episode/return"], last=50) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_masks_and_memory_work_together():
     trained = train(PPO(**HARDER, network=GRU), MaskedEcho(), updates=150)
     assert (trained.metrics["episode/return"].total >= 0.0).all()  # nothing illegal ever cost its 1,000

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsinore.algos import ALGORITHMS
@@ -81,6 +81,7 @@ experiments = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=20)
 @given(experiments)
 def test_an_experiment_written_as_yaml_is_read_back_equal(data):
     experiment = experiment_from(data)
@@ -126,7 +127,7 @@ def test_a_setting_of_another_algorithm_is_refused_with_whose_it_is(algo, key, o
 
 def test_a_setting_like_no_other_is_refused_with_all_there_are():
     assert refusal({"sinks.xyz": 1}) == (
-        "sinks.xyz is not a setting; the settings here are: console, tensorboard, jsonl, mlflow."
+        "sinks.xyz is not a setting; the settings here are: console, tensorboard, jsonl, mlflow, wandb."
     )
 
 
@@ -287,7 +288,7 @@ REFUSED = [
     ("algo.ent_coef", -0.01, "must not be negative"),
     ("algo.clip_eps_final", -0.1, "must not be negative"),
     ("algo.normalize_advantage", "always", "choose minibatch, batch or none"),
-    ("algo.network.encoder", "rnn", "choose auto, mlp or cnn"),
+    ("algo.network.encoder", "rnn", "choose auto, mlp, cnn or cards"),
     ("algo.network.activation", "tan", "choose one of tanh"),
     ("algo.network.hidden", [], "one or more layer sizes"),
     ("algo.network.hidden", [64, 0], "at least 1"),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from elsinore.config.build import ConfigError
+from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import load_experiment, merge, parse_set, read_yaml
+from elsinore.config.load import load_experiment, merge, parse_set, read_yaml, whole_experiment
 from elsinore.config.presets import PRESETS
 
 
@@ -57,7 +57,10 @@ def test_a_presets_name_stands_for_its_env_and_algorithm(name):
     assert load_experiment(name) == load_experiment(env, algo)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in PRESETS if not name.endswith("/CartPole-v1")]
+
+
+@pytest.mark.parametrize("name", [*(name for name in PRESETS if name.endswith("/CartPole-v1")), *SLOW])
 def test_a_preset_is_an_experiment_that_can_be_planned(name):
     from elsinore.config.plan import plan_for
 
@@ -188,3 +191,19 @@ def test_nothing_can_be_set_inside_a_value(yaml_file):
         load_experiment(config=yaml_file("seeds: 3"), overrides={"seeds.more": 1})
     with pytest.raises(ConfigError, match=r"^seeds={'more': 1} must be a whole number\.$"):
         load_experiment(overrides={"seeds.more": 1})
+
+
+def test_a_whole_config_is_read_as_it_was_written_whatever_presets_there_are():
+    experiment = load_experiment("Hamlet-base6", overrides={"curriculum": None})
+    data = as_dict(experiment) | {"env_kwargs": {}}
+    assert whole_experiment(data).env_kwargs == {} and whole_experiment(data).curriculum is None
+    assert load_experiment("Hamlet-base6").env_kwargs  # the preset's
+
+
+def test_another_curriculum_takes_the_place_of_the_presets():
+    ladder = {"param": "max_steps_in_episode", "initial": 100, "increment": 200, "maximum": 500}
+    rule = {"metric": "survival", "above": 0.5}
+    given = {"curriculum": {"ladder": ladder, "advance_when": rule}}
+    assert len(load_experiment("Hamlet-base6", overrides=given).curriculum.course) == 3
+    changed = load_experiment("Hamlet-base6", overrides={"curriculum.evaluate_on": "stage"}).curriculum
+    assert changed.stages == load_experiment("Hamlet-base6").curriculum.stages and changed.evaluate_on == "stage"

@@ -220,3 +220,10 @@ def test_a_plan_reads_as_one_fact_a_line(plan):
 def test_a_network_is_planned_as_wide_as_it_says():
     narrow = Experiment(algo=PPOConfig(network=NetworkConfig(hidden=(16,))))
     assert plan_for(narrow).num_parameters == 2 * dense(4, 16) + dense(16, 2) + dense(16, 1)
+
+
+def test_a_policy_is_shown_in_the_world_it_is_evaluated_in():
+    target = plan_for(load_experiment("Hamlet-classic4"))
+    assert target.shown_in("the stage's") is target.env_params and target.env_params.random_start_share == 0.0
+    stage = plan_for(load_experiment("Hamlet-classic4", overrides={"curriculum.evaluate_on": "stage"}))
+    assert stage.shown_in("the stage's") == "the stage's"

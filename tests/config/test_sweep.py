@@ -1,8 +1,10 @@
 """A search is checked whole before anything is compiled, and its trials fall into as few programs as they can."""
 
+import numpy as np
 import pytest
 
 from elsinore.config.build import ConfigError, as_dict
+from elsinore.config.plan import plan_for
 from elsinore.config.sweep import Trial, grid_of, grouped, load_sweep, random_trials, trials_of
 from tests.toys import TOY
 
@@ -63,6 +65,15 @@ def test_a_number_that_may_be_null_is_two_programs():
     assert [[t.number for t in group.trials] for group in groups] == [[0, 3], [1, 2]]
     assert [group.experiment.vary for group in groups] == [{}, {"algo.gain_final": [0.5, 0.7]}]
     assert groups[0].members == (0, 0)  # two trials that are equal are trained once
+
+
+def test_the_weight_of_curiosity_is_searched_within_one_program_but_for_none_of_it():
+    found = {"space": {"algo.rnd.weight": {"choice": [0.0, 0.1, 1.0]}}, "sampler": "grid"}
+    sweep = load_sweep({"env": "Catch-bsuite", "sweep": found})
+    groups = grouped(sweep, trials_of(sweep))
+    assert [group.experiment.vary for group in groups] == [{}, {"algo.rnd.weight": [0.1, 1.0]}]
+    assert plan_for(groups[0].experiment).hyper is None
+    np.testing.assert_allclose(plan_for(groups[1].experiment).hyper.rnd_weight, [0.1, 1.0])
 
 
 def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someone_to_prefer():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.experience.autoreset import autoreset_step, reset
+from elsinore.experience.autoreset import autoreset_step, autoreset_steps, reset
 from tests.worlds import Clocked, Scripted
 
 LIVE, DIE = 0, 1
@@ -89,3 +89,16 @@ def test_it_is_gymnaxs_own_step_given_the_same_keys(cartpole):
         ends |= {(bool(ours.terminated), bool(ours.truncated))}
         state = ours.state
     assert ends == {(False, False), (True, False), (False, True)}
+
+
+@pytest.mark.parametrize("ending", [0, 1, 8, 9, 20, 40], ids="{} ended".format)
+def test_of_many_envs_those_that_ended_begin_as_each_would_alone(ending):
+    params, num_envs = Clocked(), 40  # more than are drawn at a time
+    keys = jax.random.split(jax.random.key(2), (3, num_envs))
+    _, state = jax.vmap(partial(reset, Scripted()), in_axes=(0, None))(keys[0], params)
+    dies = jax.random.permutation(jax.random.key(3), jnp.arange(num_envs) < ending)
+    action = jnp.where(dies, DIE, LIVE)
+    together = jax.jit(partial(autoreset_steps, Scripted()))(keys[1], keys[2], state, action, params)
+    alone = jax.vmap(partial(autoreset_step, Scripted()), in_axes=(0, 0, 0, 0, None))
+    jax.tree.map(np.testing.assert_array_equal, together, alone(keys[1], keys[2], state, action, params))
+    assert together.terminated.sum() == ending

@@ -23,8 +23,8 @@ jitted_wonder = jax.jit(wonder, static_argnums=0)
 ones = np.eye(OBS, dtype=np.float32)
 
 
-def begun(config=SMALL, obs=ones[:ENV], seed=0, weight=None) -> Curiosity:
-    curiosity = begin_curiosity(config, jax.random.key(seed), obs, weight)
+def begun(config=SMALL, obs=ones[:ENV], seed=0) -> Curiosity:
+    curiosity = begin_curiosity(config, jax.random.key(seed), obs)
     assert curiosity is not None
     return curiosity
 
@@ -42,7 +42,7 @@ def bonus_of(config, curiosity, final_obs, done=None, episode_length=None, max_s
     experience = led_to(final_obs, done)
     zero = jnp.zeros(experience.terminated.shape)
     before = jnp.zeros(zero.shape[1], jnp.int32) if episode_length is None else episode_length
-    curiosity, bonus, metrics = jitted_wonder(config, curiosity, experience, zero, before, max_steps)
+    curiosity, bonus, metrics = jitted_wonder(config, curiosity, experience, zero, config.weight, before, max_steps)
     return bonus, curiosity, metrics
 
 
@@ -62,7 +62,7 @@ def features(params, seen):
 def test_at_weight_0_there_is_nothing_of_it():
     config, reward = RNDConfig(), jnp.ones((TIME, ENV))
     assert begin_curiosity(config, jax.random.key(0), ones[:ENV]) is None
-    after, paid, metrics = wonder(config, None, led_to(random_obs(0)), reward, jnp.zeros(ENV, jnp.int32), 500)
+    after, paid, metrics = wonder(config, None, led_to(random_obs(0)), reward, 0.0, jnp.zeros(ENV, jnp.int32), 500)
     assert after is None and paid is reward and metrics == {}
 
 
@@ -70,8 +70,8 @@ def test_the_bonus_is_added_to_the_reward_times_its_weight():
     bonus, _, _ = bonus_of(SMALL, begun(), random_obs(0))
     assert (bonus > 0).all()
     reward = jnp.arange(TIME * ENV, dtype=jnp.float32).reshape(TIME, ENV)
-    half = begun(weight=jnp.float32(0.5))
-    _, paid, metrics = jitted_wonder(SMALL, half, led_to(random_obs(0)), reward, jnp.zeros(ENV, jnp.int32), 500)
+    half, unseen = jnp.float32(0.5), jnp.zeros(ENV, jnp.int32)
+    _, paid, metrics = jitted_wonder(SMALL, begun(), led_to(random_obs(0)), reward, half, unseen, 500)
     np.testing.assert_allclose(paid, reward + 0.5 * bonus, rtol=1e-6)
     assert metrics["rnd/weight"].total == 0.5
     np.testing.assert_allclose(metrics["rnd/bonus"].total / metrics["rnd/bonus"].count, bonus.mean(), rtol=1e-6)
@@ -229,19 +229,19 @@ def test_the_weight_is_annealed_by_the_episodes_that_finished_for_the_next_rollo
     config = replace(SMALL, anneal=0.5, anneal_window=3)
     done = jnp.zeros((TIME, ENV), bool).at[0].set(True)
     before = jnp.full(ENV, 199)
-    for max_steps, weight in ((499, 0.5), (501, 1.0)):  # 40 % of them: 199.6 and 200.4
+    for max_steps, left in ((499, 0.5), (501, 1.0)):  # 40 % of them: 199.6 and 200.4
         bonus, after, metrics = bonus_of(config, begun(config), random_obs(0), done, before, max_steps)
-        assert metrics["rnd/weight"].total == 1.0 and after.weight == weight
+        assert metrics["rnd/weight"].total == 1.0 and after.left == left
     short = jnp.zeros((TIME, ENV), bool).at[3].set(True)
     _, later, _ = bonus_of(config, after, random_obs(1), short, max_steps=499)
-    assert later.weight == after.weight
+    assert later.left == after.left
     np.testing.assert_array_equal(later.recent.lengths, [200, 4, 4])
 
 
 def test_unless_it_is_annealed_nothing_of_annealing_is_kept():
     assert begun().recent is None
     _, after, _ = bonus_of(SMALL, begun(), random_obs(0), jnp.ones((TIME, ENV), bool))
-    assert after.weight == 1.0 and after.recent is None
+    assert after.left == 1.0 and after.recent is None
 
 
 # The state
@@ -254,7 +254,7 @@ def test_the_state_is_arrays_that_a_scan_can_carry():
     experience, zero = led_to(jnp.asarray(random_obs(0))), jnp.zeros((TIME, ENV))
 
     def update(curiosity, _):
-        curiosity, bonus, _ = wonder(config, curiosity, experience, zero, jnp.zeros(ENV, jnp.int32), 500)
+        curiosity, bonus, _ = wonder(config, curiosity, experience, zero, 1.0, jnp.zeros(ENV, jnp.int32), 500)
         return curiosity, bonus
 
     after, bonus = jax.jit(lambda curiosity: jax.lax.scan(update, curiosity, None, 3))(before)
@@ -273,8 +273,8 @@ def test_many_seeds_at_once_are_each_what_they_are_alone(over):
     weights = jnp.array([1.0, 0.25])
 
     def alone(key, weight, obs, done):
-        curiosity = begin_curiosity(config, key, obs[0], weight)
-        return wonder(config, curiosity, led_to(obs, done), jnp.zeros((TIME, ENV)), jnp.full(ENV, 300), 500)
+        curiosity = begin_curiosity(config, key, obs[0])
+        return wonder(config, curiosity, led_to(obs, done), jnp.zeros((TIME, ENV)), weight, jnp.full(ENV, 300), 500)
 
     keys = jax.random.split(jax.random.key(0))
     together = jax.jit(over(alone))(keys, weights, obs, done)

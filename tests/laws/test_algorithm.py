@@ -56,7 +56,7 @@ def test_a_sound_algorithm_keeps_every_law():
     assert set(verdicts_of("sound", True).values()) == {Verdict(law, True) for law in LAWS | THOROUGH}
 
 
-QUICK = list(ERRORS)[::5]  # each compiles an algorithm of its own; the others take their turn with the slow ones
+QUICK = list(ERRORS)[::9]  # each compiles an algorithm of its own; the others take their turn with the slow ones
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in ERRORS])
@@ -67,12 +67,14 @@ def test_a_broken_algorithm_breaks_one_law_which_is_named_with_what_was_seen(nam
     assert seen in broken[0].detail
 
 
+@pytest.mark.slow
 def test_one_that_learns_nothing_is_warned_of():
     (verdict,) = broken_of("idle")
     assert (verdict.law, verdict.level) == ("learning", "warning")
     assert "nothing has been learnt in 320 env steps" in verdict.detail
 
 
+@pytest.mark.slow
 def test_one_that_takes_time_outs_for_deaths_is_found_by_what_it_learns():
     (verdict,) = broken_of("mortal", thorough=True)
     assert verdict.law == "time limits" and "a world worth 10 is thought to be worth" in verdict.detail
@@ -93,6 +95,7 @@ def test_what_is_no_algorithm_at_all_gets_a_verdict_and_not_an_exception(nothing
     assert not interface.holds and all(verdict.skipped for verdict in others)
 
 
+@pytest.mark.slow
 def test_in_a_world_of_the_users_what_only_a_known_one_tells_is_asked_there():
     verdicts = check_algorithm(algorithms.sound, algorithms.Config(), env=Corridor(), env_steps=300)
     assert all(verdict.holds and not verdict.skipped for verdict in verdicts), verdicts

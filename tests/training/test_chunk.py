@@ -8,15 +8,14 @@ import pytest
 
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
-from elsinore.training.curriculum import Curriculum
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.seeds import init_seeds, layout_for, over_seeds
 
 
-def program_with(cartpole_ppo, convergence, curriculum=None, episodes=8):
+def program_with(cartpole_ppo, convergence, episodes=8):
     return build_program(
         cartpole_ppo.algo, cartpole_ppo.env, cartpole_ppo.env_params, Schedule(20, 4, 2),
-        EvaluationConfig(episodes=episodes), convergence, max_steps=500, curriculum=curriculum,
+        EvaluationConfig(episodes=episodes), convergence, max_steps=500,
     )  # fmt: skip
 
 
@@ -63,36 +62,6 @@ def test_the_best_policy_is_the_one_that_was_evaluated(program):
     assert int(state.best.update) == 6
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), state.best.acting.params, before.train.acting.params)
     assert all(jax.tree.leaves(changed))
-
-
-def test_a_curriculum_changes_the_world_without_another_compile(cartpole_ppo):
-    """One that halves the time limit after every chunk in which an episode ended."""
-
-    def advance(stage, episodes, env_params):
-        ended = episodes["episode/length"].count > 0
-        limit = jnp.where(ended, env_params.max_steps_in_episode // 2, env_params.max_steps_in_episode)
-        return stage + ended, env_params.replace(max_steps_in_episode=limit)
-
-    curriculum = Curriculum(begin=lambda env_params: jnp.int32(0), advance=advance)
-    program = program_with(cartpole_ppo, ConvergenceConfig(enabled=False), curriculum)
-    traces = []
-
-    def counted(state, num_updates):
-        traces.append(1)
-        return program.chunk(state, num_updates)
-
-    launch = jax.jit(counted)
-    key = jax.random.key(0)
-    limited = cartpole_ppo.env_params.replace(max_steps_in_episode=jnp.int32(500))
-    state = jax.jit(program.init)(key)
-    state = state._replace(train=state.train._replace(env_params=jax.tree.map(jnp.asarray, limited)))
-    limits = []
-    for _ in range(5):
-        state, report = launch(state, jnp.int32(4))
-        limits.append(int(state.train.env_params.max_steps_in_episode))
-    assert limits == [250, 125, 62, 31, 15] and int(state.curriculum) == 5
-    assert int(report.episodes.lengths.max()) <= 31  # evaluated in the world it was trained in
-    assert len(traces) == 1
 
 
 def test_a_seed_whose_parameters_are_not_finite_is_frozen_and_says_so(cartpole_ppo):

@@ -8,7 +8,7 @@ import pytest
 from elsinore.training.halving import HalvingConfig, halve, rungs_of, survivors_of
 from elsinore.training.population import Population
 from elsinore.training.seeds import init_seeds, layout_for, over_seeds
-from tests.toys import ToyHyper, toy_program
+from tests.toys import toy_program
 
 
 def states_with(scores, diverged=(), padding: int = 0):
@@ -87,7 +87,8 @@ def test_a_member_is_judged_by_the_mean_over_its_seeds_and_frozen_with_all_of_th
 def test_those_frozen_rest_while_the_others_train_on():
     program, layout = toy_program(num_updates=8, updates_per_chunk=1), layout_for(4)
     gains = jnp.array([0.1, 0.6, 0.3, 0.7])
-    state = init_seeds(program, layout, 0, ToyHyper(gains, gains, jnp.zeros(4)))
+    hyper = program.algo.hyper._replace(gain=gains, gain_final=gains, noise=jnp.zeros(4))
+    state = init_seeds(program, layout, 0, hyper)
     launch = over_seeds(program.chunk, layout, donate=True)
     between = jax.jit(halve(HalvingConfig(eta=2, rungs=2), Population(4, 1), num_chunks=8))
     for chunk in range(8):

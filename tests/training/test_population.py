@@ -7,7 +7,7 @@ import pytest
 
 from elsinore.training.population import Number, PBTConfig, Population, evolve, parents
 from elsinore.training.seeds import init_seeds, layout_for, over_seeds
-from tests.toys import BEST, ToyConfig, ToyHyper, toy_program
+from tests.toys import BEST, ToyConfig, toy_program
 
 GAIN = Number("gain", ("gain", "gain_final"), 0.0, 1.0, log=False)
 
@@ -17,7 +17,8 @@ def population_of(gains, seeds: int = 1, chunks: int = 1, noise: float = 0.0):
     program = toy_program(ToyConfig(), num_updates=200)
     layout = layout_for(len(gains) * seeds)
     numbers = jnp.repeat(jnp.array(gains, jnp.float32), seeds)
-    state = init_seeds(program, layout, 0, ToyHyper(numbers, numbers, jnp.full_like(numbers, noise)))
+    hyper = program.algo.hyper._replace(gain=numbers, gain_final=numbers, noise=jnp.full_like(numbers, noise))
+    state = init_seeds(program, layout, 0, hyper)
     launch = over_seeds(program.chunk, layout)
     for _ in range(chunks):
         state, _ = launch(state, jnp.int32(2))
@@ -70,6 +71,7 @@ def test_keys_worlds_and_each_ones_own_best_stay():
     np.testing.assert_array_equal(after.train.actor.obs, state.train.actor.obs)
 
 
+@pytest.mark.slow
 def test_numbers_stay_within_their_ranges():
     state, _ = population_of([0.7, 0.1, 0.2, 0.3, 0.05, 0.4, 0.9, 1.0])
     for chunk in range(1, 40):

@@ -5,38 +5,38 @@ update over the whole rollout, RMSprop as TensorFlow's.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from elsinore.algos import checks
-from elsinore.algos.descent import OPTIMISERS, constant_where_absent, gradient_step, scaler
+from elsinore.algos.descent import OPTIMISERS, gradient_step, scaler
 from elsinore.algos.on_policy import Sample, on_policy
 from elsinore.experience.curiosity import RNDConfig
 from elsinore.nets.build import NetworkConfig
 from elsinore.ops.losses import standardise, value_loss
 from elsinore.ops.randomness import for_update, for_uses
 from elsinore.ops.schedules import linear
+from elsinore.traced import numbers_of, traced
 from elsinore.types import Algorithm, Mean, TrainState
 
 
 @dataclass(frozen=True, kw_only=True)
 class A2CConfig:
-    """What A2C is run with. Numbers marked (traced) may differ between seeds of one compiled program."""
+    """What A2C is run with. What is `traced` may differ between seeds of one compiled program."""
 
     name: str = field(default="a2c", init=False)
     num_envs: int = 8
     rollout_length: int = 5  # steps per env per update: the n of its n-step returns
     optimiser: str = "rmsprop"  # rmsprop | adam | radam
     optimiser_eps: float = 1e-5
-    learning_rate: float = 7e-4  # (traced)
-    learning_rate_final: float | None = None  # (traced) approached linearly; null: constant
-    gamma: float = 0.99  # (traced)
-    gae_lambda: float = 1.0  # (traced)
-    vf_coef: float = 0.5  # (traced)
-    ent_coef: float = 0.0  # (traced)
-    max_grad_norm: float = 0.5  # (traced) of all gradients together; .inf: no clipping
+    learning_rate: float = traced(7e-4)
+    learning_rate_final: float | None = traced(None, absent="learning_rate")  # approached linearly; null: constant
+    gamma: float = traced(0.99)
+    gae_lambda: float = traced(1.0)
+    vf_coef: float = traced(0.5)
+    ent_coef: float = traced(0.0)
+    max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
     normalize_advantage: bool = False
     normalize_obs: bool = False
     normalize_rewards: bool = False
@@ -51,20 +51,6 @@ class A2CConfig:
         checks.not_negative(self, "learning_rate_final", "vf_coef", "ent_coef")
 
 
-class A2CHyper(NamedTuple):
-    """The traced numbers of A2CConfig, each a float32 scalar."""
-
-    learning_rate: Float[Array, ""]
-    learning_rate_final: Float[Array, ""]
-    gamma: Float[Array, ""]
-    gae_lambda: Float[Array, ""]
-    vf_coef: Float[Array, ""]
-    ent_coef: Float[Array, ""]
-    max_grad_norm: Float[Array, ""]
-    rnd_weight: Float[Array, ""]
-    num_updates: Float[Array, ""]  # the length of the schedule
-
-
 def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
     """A2C for one gymnax env: pure functions over `TrainState`, to be jitted together with it.
 
@@ -73,25 +59,21 @@ def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network:
     """
     agent = on_policy(config, env, env_params, network)
 
-    def scale(hyper: A2CHyper):
+    def scale(hyper):
         return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
 
-    def init(key, env_params, hyper: A2CHyper) -> TrainState:
+    def init(key, env_params, hyper) -> TrainState:
         return agent.init(key, env_params, hyper, scale(hyper))
 
-    def loss(params, batch: Sample, hyper: A2CHyper):
+    def loss(params, batch: Sample, hyper):
         policy, value = agent.read(params, batch)
         advantage = standardise(batch.advantage) if config.normalize_advantage else batch.advantage
         policy_loss = -jnp.mean(advantage * policy.log_prob(batch.action))
         critic_loss = value_loss(value, batch.target)
         entropy = jnp.mean(policy.entropy())
         total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
-        return total, {
-            "loss/total": total,
-            "loss/policy": policy_loss,
-            "loss/value": critic_loss,
-            "policy/entropy": entropy,
-        }
+        told = {"loss/total": total, "loss/policy": policy_loss, "loss/value": critic_loss, "policy/entropy": entropy}
+        return total, told
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
         """One rollout, and the one step down its gradient."""
@@ -106,9 +88,6 @@ def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network:
         metrics = {name: Mean.of(x) for name, x in (learnt | {"schedule/learning_rate": learning_rate}).items()}
         return state._replace(update=state.update + 1, learner=learner), lived | metrics
 
-    hyper = constant_where_absent(
-        A2CHyper, config, learning_rate_final=config.learning_rate, rnd_weight=config.rnd.weight,
-        num_updates=num_updates,
-    )  # fmt: skip
+    hyper = numbers_of(config, num_updates=num_updates)
     steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, agent.act, hyper, steps, agent.memory, agent.value)
+    return Algorithm(init, update, agent.act, hyper, steps, agent.memory, agent.value, agent.preferences)

@@ -12,7 +12,7 @@ from elsinore.experience.normalisation import normalise_obs
 from elsinore.nets.build import q_network
 from elsinore.nets.heads import action_mask
 from elsinore.nets.network import Network
-from elsinore.ops.exploration import best_action, best_value, epsilon_greedy, exploration_noise
+from elsinore.ops.exploration import best_action, best_value, epsilon_greedy, exploration_noise, legal_values
 from elsinore.ops.randomness import for_use
 from elsinore.types import Acting, Decision, Mean, TrainState, Transition
 
@@ -22,7 +22,7 @@ class ActionValues(NamedTuple):
 
     `q(params, obs) -> [batch, action]`, and `legal(obs)`, of normalised observations [batch, ...];
     `live(state, act_key, rollout_key, epsilon) -> (state, Transition, metrics)`, one epsilon-greedy rollout;
-    `act` and `value` as in `Algorithm`.
+    `act`, `value` and `preferences` as in `Algorithm`.
     """
 
     net: Network
@@ -30,6 +30,7 @@ class ActionValues(NamedTuple):
     live: Callable[..., tuple[TrainState, Transition, dict[str, Mean]]]
     act: Callable[..., tuple[Array, tuple]]
     value: Callable[..., Array]
+    preferences: Callable[..., dict[str, Array]]
 
 
 def action_values(config: Any, env: Any, env_params: Any, custom: Any = None, dueling: bool = False) -> ActionValues:
@@ -74,4 +75,7 @@ def action_values(config: Any, env: Any, env_params: Any, custom: Any = None, du
     def value(acting: Acting, memory, obs):
         return best_value(*one(acting, obs))[0]
 
-    return ActionValues(net, q, live, act, value)
+    def preferences(acting: Acting, memory, obs):
+        return {"action value": legal_values(*one(acting, obs))[0]}
+
+    return ActionValues(net, q, live, act, value, preferences)

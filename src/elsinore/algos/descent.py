@@ -108,12 +108,3 @@ def minibatch_epochs(
     totals = jnp.sum(metrics, axis=0)
     means = {name: Mean(totals[i], jnp.float32(rows.shape[0])) for i, name in enumerate(names[: len(totals)])}
     return Learner(unravel(vector), opt_state), means
-
-
-def constant_where_absent(hyper: type, config: Any, **absent: float) -> Any:
-    """The traced numbers `hyper` of a config, each a float32 scalar; `absent` is what None stands for.
-
-    A number that the config does not have is taken from `absent` too.
-    """
-    given = {name: getattr(config, name, None) for name in hyper._fields}
-    return hyper(**{name: jnp.float32(absent[name] if x is None else x) for name, x in given.items()})

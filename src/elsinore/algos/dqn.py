@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 
 from elsinore.algos import checks
 from elsinore.algos.action_values import action_values
-from elsinore.algos.descent import OPTIMISERS, Learner, begin_learning, constant_where_absent, gradient_step, scaler
+from elsinore.algos.descent import OPTIMISERS, Learner, begin_learning, gradient_step, scaler
 from elsinore.algos.experience import begin_state
 from elsinore.experience import prioritised, replay
 from elsinore.experience.curiosity import RNDConfig
@@ -25,12 +25,13 @@ from elsinore.nets.heads import action_mask
 from elsinore.ops.exploration import best_action, value_of
 from elsinore.ops.randomness import for_update, for_uses
 from elsinore.ops.schedules import exponential, linear
+from elsinore.traced import numbers_of, traced
 from elsinore.types import Actor, Algorithm, Mean, TrainState, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class DQNConfig:
-    """What DQN is run with. Numbers marked (traced) may differ between seeds of one compiled program."""
+    """What DQN is run with. What is `traced` may differ between seeds of one compiled program."""
 
     name: str = field(default="dqn", init=False)
     num_envs: int = 10
@@ -43,22 +44,22 @@ class DQNConfig:
     batch_size: int = 128
     learning_starts: int = 1_000  # env steps before the first training
     target_period: int = 500  # env steps between updates of the target network
-    tau: float = 1.0  # (traced) how far it then goes towards the online one; 1: a hard copy
+    tau: float = traced(1.0)  # how far it then goes towards the online one; 1: a hard copy
     prioritized: bool = False  # go back more often to what surprised more
-    priority_alpha: float = 0.6  # (traced) how much more; 0 is uniform
-    priority_beta: float = 0.4  # (traced) how much of the bias is corrected at first; all of it at the end
-    epsilon: float = 1.0  # (traced) the share of random actions at first
-    epsilon_final: float = 0.05  # (traced) and at last
+    priority_alpha: float = traced(0.6)  # how much more; 0 is uniform
+    priority_beta: float = traced(0.4)  # how much of the bias is corrected at first; all of it at the end
+    epsilon: float = traced(1.0)  # the share of random actions at first
+    epsilon_final: float = traced(0.05)  # and at last
     epsilon_schedule: str = "linear"  # linear: over epsilon_fraction of the run | episodes: times epsilon_decay each
-    epsilon_fraction: float = 0.5  # (traced)
-    epsilon_decay: float = 0.995  # (traced)
+    epsilon_fraction: float = traced(0.5)
+    epsilon_decay: float = traced(0.995)
     loss: str = "mse"  # mse | huber
     optimiser: str = "adam"  # adam | rmsprop | radam
     optimiser_eps: float = 1e-8
-    learning_rate: float = 2.5e-4  # (traced)
-    learning_rate_final: float | None = None  # (traced) approached linearly; null: constant
-    max_grad_norm: float = 10.0  # (traced) of all gradients together; .inf: no clipping
-    gamma: float = 0.99  # (traced)
+    learning_rate: float = traced(2.5e-4)
+    learning_rate_final: float | None = traced(None, absent="learning_rate")  # approached linearly; null: constant
+    max_grad_norm: float = traced(10.0)  # of all gradients together; .inf: no clipping
+    gamma: float = traced(0.99)
     normalize_obs: bool = False
     normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig(hidden=(120, 84), activation="relu")
@@ -104,24 +105,6 @@ class DQNConfig:
             )
 
 
-class DQNHyper(NamedTuple):
-    """The traced numbers of DQNConfig, each a float32 scalar."""
-
-    learning_rate: Float[Array, ""]
-    learning_rate_final: Float[Array, ""]
-    max_grad_norm: Float[Array, ""]
-    gamma: Float[Array, ""]
-    tau: Float[Array, ""]
-    epsilon: Float[Array, ""]
-    epsilon_final: Float[Array, ""]
-    epsilon_fraction: Float[Array, ""]
-    epsilon_decay: Float[Array, ""]
-    priority_alpha: Float[Array, ""]
-    priority_beta: Float[Array, ""]
-    rnd_weight: Float[Array, ""]
-    num_updates: Float[Array, ""]  # the length of the schedules
-
-
 class DQNLearner(NamedTuple):
     params: Any
     opt_state: Any
@@ -143,10 +126,10 @@ def dqn(config: DQNConfig, env: Any, env_params: Any, num_updates: int, network:
     first_training = -(-config.learning_starts // steps)  # updates
     target_period = max(1, round(config.target_period / steps))
 
-    def scale(hyper: DQNHyper):
+    def scale(hyper):
         return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
 
-    def init(key, env_params, hyper: DQNHyper) -> TrainState:
+    def init(key, env_params, hyper) -> TrainState:
         def learner(params, actor: Actor) -> DQNLearner:
             buffer = memory.begin(a_transition(actor.obs))
             return DQNLearner(*begin_learning(params, scale(hyper)), params, buffer, jnp.int32(0))
@@ -167,7 +150,7 @@ def dqn(config: DQNConfig, env: Any, env_params: Any, num_updates: int, network:
         total = jnp.mean(weights * losses)
         return total, {"loss/value": total, "value/q": jnp.mean(q), "td_error": error}
 
-    def train(learner: DQNLearner, stats, key, hyper: DQNHyper, learning_rate, beta):
+    def train(learner: DQNLearner, stats, key, hyper, learning_rate, beta):
         """`gradient_steps` batches from memory."""
 
         def one(learner: DQNLearner, key):
@@ -213,22 +196,19 @@ def dqn(config: DQNConfig, env: Any, env_params: Any, num_updates: int, network:
         schedules = {"schedule/epsilon": Mean.of(epsilon), "schedule/learning_rate": Mean.of(learning_rate)}
         return state._replace(update=state.update + 1, learner=learner), metrics | learnt | schedules
 
-    def epsilon_now(hyper: DQNHyper, progress, episodes) -> Float[Array, ""]:
+    def epsilon_now(hyper, progress, episodes) -> Float[Array, ""]:
         if config.epsilon_schedule == "episodes":
             return exponential(hyper.epsilon, hyper.epsilon_final, hyper.epsilon_decay, episodes)
         return linear(hyper.epsilon, hyper.epsilon_final, progress / hyper.epsilon_fraction)
 
-    def target_after(update, learner: DQNLearner, hyper: DQNHyper):
+    def target_after(update, learner: DQNLearner, hyper):
         def nearer():
             return optax.incremental_update(learner.params, learner.target, hyper.tau)
 
         return jax.lax.cond(update % target_period == 0, nearer, lambda: learner.target)
 
-    hyper = constant_where_absent(
-        DQNHyper, config, learning_rate_final=config.learning_rate, rnd_weight=config.rnd.weight,
-        num_updates=num_updates,
-    )  # fmt: skip
-    return Algorithm(init, update, values.act, hyper, steps, value=values.value)
+    hyper = numbers_of(config, num_updates=num_updates)
+    return Algorithm(init, update, values.act, hyper, steps, value=values.value, preferences=values.preferences)
 
 
 def a_transition(obs: Any) -> Transition:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
+from elsinore.experience.bodies import params_of_one
 from elsinore.experience.curiosity import begin_curiosity, wonder
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
 from elsinore.experience.rollout import begin, rollout
@@ -17,7 +18,7 @@ from elsinore.types import Actor, Decision, Mean, TrainState, Transition
 
 def observation_of(env: Any, env_params: PyTree) -> PyTree:
     """The shapes and types of one observation."""
-    return jax.eval_shape(env.reset_env, jax.random.key(0), env_params)[0]
+    return jax.eval_shape(env.reset_env, jax.random.key(0), params_of_one(env, env_params))[0]
 
 
 def begin_state(
@@ -37,7 +38,7 @@ def begin_state(
         stats=init_normalisers(actor.obs, config.normalize_obs, config.normalize_rewards),
         hyper=hyper,
         env_params=env_params,
-        curiosity=begin_curiosity(config.rnd, key, actor.obs, hyper.rnd_weight),
+        curiosity=begin_curiosity(config.rnd, key, actor.obs),
     )
 
 
@@ -57,9 +58,9 @@ def gather(
     actor, experience, metrics = rollout(env, state.env_params, policy, before, key, noise, memory)
     done = experience.terminated | experience.truncated
     stats, reward = scale_rewards(state.stats, experience.reward, done, state.hyper.gamma)
-    longest = getattr(state.env_params, "max_steps_in_episode", jnp.inf)
+    longest = jnp.max(getattr(state.env_params, "max_steps_in_episode", jnp.inf))
     curiosity, reward, surprise = wonder(
-        config.rnd, state.curiosity, experience, reward, before.episode_length, longest
+        config.rnd, state.curiosity, experience, reward, state.hyper.rnd_weight, before.episode_length, longest
     )
     state = state._replace(actor=actor, stats=observe(stats, experience.obs), curiosity=curiosity)
     return state, experience._replace(reward=reward), metrics | surprise

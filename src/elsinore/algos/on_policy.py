@@ -37,7 +37,7 @@ class OnPolicy(NamedTuple):
 
     `init(key, env_params, hyper, scale) -> TrainState`; `live(state, act_key, rollout_key) -> (state, Sample,
     metrics)`, one rollout in hindsight; `read(params, sample) -> (policy, value)`, what the network says of it now;
-    `act` and `value` as in `Algorithm`.
+    `act`, `value` and `preferences` as in `Algorithm`.
     """
 
     init: Callable[..., TrainState]
@@ -45,6 +45,7 @@ class OnPolicy(NamedTuple):
     read: Callable[..., tuple[Any, Array]]
     act: Callable[..., tuple[Array, Any]]
     value: Callable[..., Array]
+    preferences: Callable[..., dict[str, Array]]
     memory: Any
 
 
@@ -122,7 +123,10 @@ def on_policy(config: Any, env: Any, env_params: Any, custom: Any = None) -> OnP
     def value(acting: Acting, memory, obs):
         return one(acting, memory, obs)[2]
 
-    return OnPolicy(init, live, read, act, value, net.memory)
+    def preferences(acting: Acting, memory, obs):
+        return jax.tree.map(lambda x: x[0], one(acting, memory, obs)[1].preferences())
+
+    return OnPolicy(init, live, read, act, value, preferences, net.memory)
 
 
 def begins_of(done: Bool[Array, "time env"]) -> Bool[Array, "time env"]:

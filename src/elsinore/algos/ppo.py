@@ -4,45 +4,49 @@ Of the published "37 implementation details" (Huang 2022) each one that applies 
 reference setting as the default; `docs/ppo.md` lists them one by one.
 """
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from elsinore.algos import checks
-from elsinore.algos.descent import constant_where_absent, minibatch_epochs, scaler
+from elsinore.algos.descent import minibatch_epochs, scaler
 from elsinore.algos.on_policy import Sample, on_policy
 from elsinore.experience.curiosity import RNDConfig
 from elsinore.nets.build import NetworkConfig
 from elsinore.ops.losses import approximate_kl, clipped_surrogate, clipped_value_loss, standardise, value_loss
 from elsinore.ops.randomness import for_update, for_uses
 from elsinore.ops.schedules import linear
+from elsinore.traced import numbers_of, traced
 from elsinore.types import Algorithm, Mean, TrainState
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig:
-    """What PPO is run with. Numbers marked (traced) may differ between seeds of one compiled program."""
+    """What PPO is run with. What is `traced` may differ between seeds of one compiled program."""
 
     name: str = field(default="ppo", init=False)
     num_envs: int = 4
     rollout_length: int = 128  # steps per env per update
     num_minibatches: int = 4
     num_epochs: int = 4
-    learning_rate: float = 2.5e-4  # (traced)
-    learning_rate_final: float | None = 0.0  # (traced) approached linearly, update u of n at u / n; null: constant
+    learning_rate: float = traced(2.5e-4)
+    # The final ones are approached linearly, update u of n at u / n; null: constant.
+    learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     adam_eps: float = 1e-5
-    gamma: float = 0.99  # (traced)
-    gae_lambda: float = 0.95  # (traced)
-    clip_eps: float = 0.2  # (traced)
-    clip_eps_final: float | None = None  # (traced) approached likewise; null: constant
-    value_clip_eps: float | None = None  # (traced) in units of value; null: the plain squared error
-    vf_coef: float = 0.5  # (traced)
-    ent_coef: float = 0.01  # (traced)
-    max_grad_norm: float = 0.5  # (traced) of all gradients together; .inf: no clipping
-    target_kl: float | None = None  # (traced) an update stops learning once a minibatch's KL passes 1.5 times it
+    gamma: float = traced(0.99)
+    gae_lambda: float = traced(0.95)
+    clip_eps: float = traced(0.2)
+    clip_eps_final: float | None = traced(None, absent="clip_eps")
+    value_clip_eps: float | None = traced(None, absent=math.inf)  # in units of value; null: the plain squared error
+    vf_coef: float = traced(0.5)
+    ent_coef: float = traced(0.01)
+    ent_coef_final: float | None = traced(None, absent="ent_coef")
+    max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
+    # An update stops learning once a minibatch's KL passes 1.5 times it.
+    target_kl: float | None = traced(None, absent=math.inf)
     normalize_advantage: str = "minibatch"  # minibatch | batch | none
     normalize_obs: bool = False
     normalize_rewards: bool = False
@@ -54,7 +58,7 @@ class PPOConfig:
         checks.in_unit_interval(self, "gamma", "gae_lambda")
         checks.positive(self, "learning_rate", "clip_eps", "adam_eps",
                         off={"max_grad_norm": float("inf"), "value_clip_eps": None, "target_kl": None})  # fmt: skip
-        checks.not_negative(self, "learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef")
+        checks.not_negative(self, "learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef", "ent_coef_final")
         checks.one_of(self, "normalize_advantage", "minibatch", "batch", "none")
         self._check_minibatches()
 
@@ -77,32 +81,6 @@ class PPOConfig:
             )
 
 
-class PPOHyper(NamedTuple):
-    """The traced numbers of PPOConfig, each a float32 scalar."""
-
-    learning_rate: Float[Array, ""]
-    learning_rate_final: Float[Array, ""]
-    gamma: Float[Array, ""]
-    gae_lambda: Float[Array, ""]
-    clip_eps: Float[Array, ""]
-    clip_eps_final: Float[Array, ""]
-    value_clip_eps: Float[Array, ""]
-    vf_coef: Float[Array, ""]
-    ent_coef: Float[Array, ""]
-    max_grad_norm: Float[Array, ""]
-    target_kl: Float[Array, ""]
-    rnd_weight: Float[Array, ""]
-    num_updates: Float[Array, ""]  # the length of both schedules
-
-
-def hyper_of(config: PPOConfig, num_updates: int) -> PPOHyper:
-    """The config's traced numbers; an absent one becomes what leaves the equations unchanged."""
-    return constant_where_absent(
-        PPOHyper, config, learning_rate_final=config.learning_rate, clip_eps_final=config.clip_eps,
-        value_clip_eps=float("inf"), target_kl=float("inf"), rnd_weight=config.rnd.weight, num_updates=num_updates,
-    )  # fmt: skip
-
-
 def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
     """PPO for one gymnax env: pure functions over `TrainState`, to be jitted together with it.
 
@@ -112,13 +90,13 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
     agent = on_policy(config, env, env_params, network)
     config.check_envs(bool(jax.tree.leaves(agent.memory)))  # a network of one's own may remember too
 
-    def scale(hyper: PPOHyper):
+    def scale(hyper):
         return scaler("adam", config.adam_eps, hyper.max_grad_norm)
 
-    def init(key, env_params, hyper: PPOHyper) -> TrainState:
+    def init(key, env_params, hyper) -> TrainState:
         return agent.init(key, env_params, hyper, scale(hyper))
 
-    def loss(params, batch: Sample, hyper: PPOHyper, clip_eps):
+    def loss(params, batch: Sample, hyper, clip_eps):
         policy, value = agent.read(params, batch)
         log_ratio = policy.log_prob(batch.action) - batch.log_prob
         ratio = jnp.exp(log_ratio)
@@ -133,11 +111,8 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
             critic_loss = clipped_value_loss(value, batch.value, batch.target, hyper.value_clip_eps)
         entropy = jnp.mean(policy.entropy())
         total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
-        return total, {
-            "loss/total": total,
-            "loss/policy": policy_loss,
-            "loss/value": critic_loss,
-            "policy/entropy": entropy,
+        told = {"loss/total": total, "loss/policy": policy_loss, "loss/value": critic_loss, "policy/entropy": entropy}
+        return total, told | {
             "policy/kl": approximate_kl(log_ratio),
             "policy/clip_fraction": jnp.mean(jnp.abs(ratio - 1.0) > clip_eps, dtype=jnp.float32),
         }
@@ -148,6 +123,7 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
         act_key, rollout_key, learn_key = for_uses(for_update(state.key, state.update), "act", "rollout", "minibatches")
         learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, progress)
         clip_eps = linear(hyper.clip_eps, hyper.clip_eps_final, progress)
+        hyper = hyper._replace(ent_coef=linear(hyper.ent_coef, hyper.ent_coef_final, progress))
 
         state, batch, lived = agent.live(state, act_key, rollout_key)
         if config.normalize_advantage == "batch":
@@ -162,4 +138,5 @@ def ppo(config: PPOConfig, env: Any, env_params: Any, num_updates: int, network:
         return state._replace(update=state.update + 1, learner=learner), lived | learnt | schedules
 
     steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, agent.act, hyper_of(config, num_updates), steps, agent.memory, agent.value)
+    hyper = numbers_of(config, num_updates=num_updates)
+    return Algorithm(init, update, agent.act, hyper, steps, agent.memory, agent.value, agent.preferences)

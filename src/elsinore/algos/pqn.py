@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from elsinore.algos import checks
 from elsinore.algos.action_values import action_values
-from elsinore.algos.descent import OPTIMISERS, begin_learning, constant_where_absent, minibatch_epochs, scaler
+from elsinore.algos.descent import OPTIMISERS, begin_learning, minibatch_epochs, scaler
 from elsinore.algos.experience import begin_state
 from elsinore.experience.curiosity import RNDConfig
 from elsinore.experience.minibatches import merge_time_and_env
@@ -24,12 +24,13 @@ from elsinore.ops.exploration import best_value, value_of
 from elsinore.ops.losses import value_loss
 from elsinore.ops.randomness import for_update, for_uses
 from elsinore.ops.schedules import linear
+from elsinore.traced import numbers_of, traced
 from elsinore.types import Algorithm, Mean, TrainState, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class PQNConfig:
-    """What PQN is run with. Numbers marked (traced) may differ between seeds of one compiled program."""
+    """What PQN is run with. What is `traced` may differ between seeds of one compiled program."""
 
     name: str = field(default="pqn", init=False)
     num_envs: int = 32
@@ -38,14 +39,14 @@ class PQNConfig:
     num_epochs: int = 4
     optimiser: str = "radam"  # radam | adam | rmsprop
     optimiser_eps: float = 1e-8
-    learning_rate: float = 1e-4  # (traced)
-    learning_rate_final: float | None = 0.0  # (traced) approached linearly; null: constant
-    max_grad_norm: float = 10.0  # (traced) of all gradients together; .inf: no clipping
-    gamma: float = 0.99  # (traced)
-    q_lambda: float = 0.95  # (traced) of the returns that action values are drawn to
-    epsilon: float = 1.0  # (traced) the share of random actions at first
-    epsilon_final: float = 0.2  # (traced) and at last
-    epsilon_fraction: float = 0.2  # (traced) of the run, over which it goes from one to the other
+    learning_rate: float = traced(1e-4)
+    learning_rate_final: float | None = traced(0.0, absent="learning_rate")  # approached linearly; null: constant
+    max_grad_norm: float = traced(10.0)  # of all gradients together; .inf: no clipping
+    gamma: float = traced(0.99)
+    q_lambda: float = traced(0.95)  # of the returns that action values are drawn to
+    epsilon: float = traced(1.0)  # the share of random actions at first
+    epsilon_final: float = traced(0.2)  # and at last
+    epsilon_fraction: float = traced(0.2)  # of the run, over which it goes from one to the other
     normalize_obs: bool = False
     normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu", layer_norm=True)
@@ -58,21 +59,6 @@ class PQNConfig:
         checks.positive(self, "learning_rate", "optimiser_eps", "epsilon_fraction", off={"max_grad_norm": float("inf")})
         checks.not_negative(self, "learning_rate_final")
         checks.one_of(self, "optimiser", *OPTIMISERS)
-
-
-class PQNHyper(NamedTuple):
-    """The traced numbers of PQNConfig, each a float32 scalar."""
-
-    learning_rate: Float[Array, ""]
-    learning_rate_final: Float[Array, ""]
-    max_grad_norm: Float[Array, ""]
-    gamma: Float[Array, ""]
-    q_lambda: Float[Array, ""]
-    epsilon: Float[Array, ""]
-    epsilon_final: Float[Array, ""]
-    epsilon_fraction: Float[Array, ""]
-    rnd_weight: Float[Array, ""]
-    num_updates: Float[Array, ""]  # the length of the schedules
 
 
 class Sample(NamedTuple):
@@ -91,16 +77,16 @@ def pqn(config: PQNConfig, env: Any, env_params: Any, num_updates: int, network:
     """
     values = action_values(config, env, env_params, network)
 
-    def scale(hyper: PQNHyper):
+    def scale(hyper):
         return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
 
-    def init(key, env_params, hyper: PQNHyper) -> TrainState:
+    def init(key, env_params, hyper) -> TrainState:
         def learner(params, actor):
             return begin_learning(params, scale(hyper))
 
         return begin_state(config, env, values.net, learner, key, env_params, hyper)
 
-    def hindsight(params, stats, experience: Transition, hyper: PQNHyper) -> Sample:
+    def hindsight(params, stats, experience: Transition, hyper) -> Sample:
         """Every step of the rollout with the lambda-return it turned out to have."""
         flat = merge_time_and_env(experience)
         led_to = normalise_obs(stats, flat.final_obs)
@@ -132,9 +118,6 @@ def pqn(config: PQNConfig, env: Any, env_params: Any, num_updates: int, network:
         schedules = {"schedule/epsilon": Mean.of(epsilon), "schedule/learning_rate": Mean.of(learning_rate)}
         return state._replace(update=state.update + 1, learner=learner), lived | learnt | schedules
 
-    hyper = constant_where_absent(
-        PQNHyper, config, learning_rate_final=config.learning_rate, rnd_weight=config.rnd.weight,
-        num_updates=num_updates,
-    )  # fmt: skip
+    hyper = numbers_of(config, num_updates=num_updates)
     steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, values.act, hyper, steps, value=values.value)
+    return Algorithm(init, update, values.act, hyper, steps, value=values.value, preferences=values.preferences)

@@ -7,10 +7,42 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from elsinore.cli import check, check_algo, compare, envs, evaluate, report, runs, sweep, train
+from elsinore.cli import (
+    cache,
+    check,
+    check_algo,
+    compare,
+    demo,
+    envs,
+    evaluate,
+    export,
+    old_flags,
+    play,
+    report,
+    runs,
+    sweep,
+    train,
+    watch,
+)
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 
-COMMANDS = (train, evaluate, sweep, compare, report, runs, envs, check, check_algo)
+COMMANDS = (
+    train,
+    watch,
+    evaluate,
+    export,
+    play,
+    demo,
+    sweep,
+    compare,
+    report,
+    runs,
+    envs,
+    check,
+    check_algo,
+    cache,
+    old_flags,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from elsinore.cli.arguments import EXIT_INTERRUPTED, add_runs_dir, add_settings
 
@@ -10,6 +11,10 @@ def add(commands) -> None:
     train = commands.add_parser("train", help="train, or go on with a run", description=(
         "Train on ENV: a known name (`elsinore envs`), a preset (ppo/CartPole-v1) or 'module:Class'."))  # fmt: skip
     train.set_defaults(function=train_command)
+    add_arguments(train)
+
+
+def add_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument("env", nargs="?", metavar="ENV")
     train.add_argument("--algo", help="a known name or 'module:function' (default: ppo)")
     add_settings(train)
@@ -21,6 +26,7 @@ def add(commands) -> None:
     train.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it was")
     train.add_argument("--fall-back", action="store_true", help="with --resume: skip a broken checkpoint")
     train.add_argument("--accept-versions", action="store_true", help="with --resume: other library versions are fine")
+    train.add_argument("--watch", action="store_true", help="show it as a live page in the browser (`elsinore watch`)")
     train.add_argument("--no-check", action="store_true", help="do not hold a world of one's own to the laws first")
 
 
@@ -37,6 +43,8 @@ def train_command(args: argparse.Namespace) -> int:
         return _print_plan(args, overrides)
     from elsinore.host import api
 
+    if args.watch:
+        _watch(args, overrides)
     if args.resume is not None:
         run = api.resume(args.resume, runs_dir=args.runs_dir, fall_back=args.fall_back,
                          accept_versions=args.accept_versions)  # fmt: skip
@@ -50,14 +58,35 @@ def train_command(args: argparse.Namespace) -> int:
     return 0
 
 
+def _described(args: argparse.Namespace, overrides: dict):
+    """The experiment that the arguments describe."""
+    from elsinore.host import api
+
+    settings = {"config": args.config, "overrides": overrides, "seeds": args.seeds, "seed": args.seed}
+    return api.describe(args.env, args.algo, **settings)
+
+
+def _watch(args: argparse.Namespace, overrides: dict) -> None:
+    """Start the page of the run that is about to begin, which from here on has a name."""
+    from elsinore.host.folder import RunFolder, free_name
+    from elsinore.host.page.server import start_beside
+
+    runs_dir = Path(args.runs_dir)
+    if args.resume is not None:
+        start_beside(RunFolder.open(args.resume, runs_dir).path)
+        return
+    experiment, _ = _described(args, overrides)
+    args.name = args.name or free_name(runs_dir, experiment)
+    start_beside(runs_dir / args.name)
+
+
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     from elsinore.host import api
 
     if args.resume is not None:
         experiment, env = api.load(args.resume, runs_dir=args.runs_dir).experiment, None
     else:
-        settings = {"config": args.config, "overrides": overrides, "seeds": args.seeds, "seed": args.seed}
-        experiment, env = api.describe(args.env, args.algo, **settings)
+        experiment, env = _described(args, overrides)
     api.prepare()
     plan = api.plan_for(experiment, env)
     print("\n".join(plan.lines()))

@@ -45,7 +45,8 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         raise
     except ValueError as error:
         text = str(error)
-        raise ConfigError(f"{path}.{text}" if path and text.split("=")[0] in fields else text) from error
+        about_field = text.split("=")[0] in fields
+        raise ConfigError(f"{path}{'.' if about_field else ': '}{text}" if path else text) from error
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -39,20 +39,40 @@ def load_experiment(
     data["algo"] = _algo_as_mapping(data.get("algo", {}))
     if algo is not None:
         data["algo"]["name"] = algo
-    return experiment_from(data)
+    return experiment_from(data, beside=Path(config).parent if config is not None else None)
 
 
-def experiment_from(data: dict[str, Any]) -> Experiment:
-    """An experiment from plain data, on top of the preset for its environment and algorithm."""
+def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experiment:
+    """An experiment from plain data, on top of the preset for its environment and algorithm.
+
+    A curriculum may be a file's path: from the folder `beside` which it is named, or else from the present one.
+    """
+    data = {**data, "curriculum": _curriculum(data["curriculum"], beside)} if "curriculum" in data else data
+    if isinstance(data.get("imitation"), str):
+        data = {**data, "imitation": {"teacher": data["imitation"]}}
     algo = _algo_as_mapping(data.get("algo", {}))
-    name = f"{algo.get('name', 'ppo')}/{data.get('env', 'CartPole-v1')}"
-    merged = merge(preset(name), {**data, "algo": algo})
-    if isinstance(merged.get("env"), str):
+    base = preset(f"{algo.get('name', 'ppo')}/{data.get('env', 'CartPole-v1')}")
+    if {"stages", "ladder"} & set(data.get("curriculum") or {}):  # another course, not changes to the preset's
+        base = {name: value for name, value in base.items() if name != "curriculum"}
+    return whole_experiment(merge(base, {**data, "algo": algo}))
+
+
+def whole_experiment(data: dict[str, Any]) -> Experiment:
+    """An experiment from data that say it all, as a run's config.yaml does: no preset is put under them."""
+    if isinstance(data.get("env"), str):
         try:
-            check_name(merged["env"])
+            check_name(data["env"])
         except ValueError as error:
             raise ConfigError(str(error)) from error
-    return build(Experiment, {**merged, "algo": build_algo(merged["algo"])})
+    return build(Experiment, {**data, "algo": build_algo(_algo_as_mapping(data.get("algo", {})))})
+
+
+def _curriculum(given: Any, beside: Path | None) -> Any:
+    """The mapping that a curriculum's path stands for, or a list of stages."""
+    if isinstance(given, str):
+        near = beside / given if beside is not None else Path(given)
+        return read_yaml(near if near.exists() else Path(given))
+    return {"stages": given} if isinstance(given, list) else given
 
 
 def _algo_as_mapping(algo: Any) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from jaxtyping import PyTree
 
 from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import experiment_from, set_dotted
+from elsinore.config.load import set_dotted, whole_experiment
 from elsinore.config.space import Range, parse_space
+from elsinore.traced import field_of, marks_of, value_of, varies
 from elsinore.training.halving import halve
 from elsinore.training.population import Between, Number, Population, evolve
 
@@ -39,13 +40,21 @@ def with_settings(experiment: Experiment, settings: dict[str, Any]) -> Experimen
     data = as_dict(experiment)
     for name, value in settings.items():
         set_dotted(data, name, value)
-    return experiment_from(data)
+    return whole_experiment(data)
 
 
-def is_traced(name: str, value: Any, hyper: Any) -> bool:
-    """Whether a setting's value is a number of `hyper`, which may differ within one compiled program."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and name.startswith("algo.") and name.removeprefix("algo.") in hyper._fields
+def is_traced(name: str, value: Any, experiment: Experiment) -> bool:
+    """Whether a setting may have that value beside others within one compiled program."""
+    return name.startswith("algo.") and varies(experiment.algo, name.removeprefix("algo."), value)
+
+
+def number_of(name: str, hyper: PyTree) -> Any:
+    """The traced number of a setting, `algo.gamma` for one."""
+    return getattr(hyper, _field(name))
+
+
+def _field(name: str) -> str:
+    return field_of(name.removeprefix("algo."))
 
 
 def stacked_hyper(experiment: Experiment, members: list[Experiment], hyper_of: HyperOf) -> PyTree:
@@ -59,11 +68,10 @@ def stacked_hyper(experiment: Experiment, members: list[Experiment], hyper_of: H
     hypers = [hyper_of(member) for member in members]
     for name in experiment.vary:
         for member in members:
-            value = getattr(member.algo, name.removeprefix("algo."), None)
-            if not is_traced(name, value, hypers[0]):
+            if not is_traced(name, value_of(member, name), member):
                 raise ConfigError(
                     f"vary.{name}={experiment.vary[name]!r} cannot vary within one program; numbers that can: "
-                    f"{', '.join(traced_names(members[0], hypers[0]))}. `elsinore sweep` can search the others."
+                    f"{', '.join(traced_names(members[0]))}. `elsinore sweep` can search the others."
                 )
     return jax.tree.map(lambda *x: jnp.repeat(jnp.stack(x), experiment.seeds), *hypers)
 
@@ -91,25 +99,25 @@ def between_of(experiment: Experiment, members: list[Experiment], hyper_of: Hype
 def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Number:
     """A range as a number that evolves. Where another number follows it in the config (a schedule's end that is
     not set apart), it follows it here."""
-    hyper = hyper_of(member)
-    if not isinstance(span, Range) or span.kind == "int" or not is_traced(name, 0.0, hyper):
+    if not isinstance(span, Range) or span.kind == "int" or not is_traced(name, span.low, member):
         raise ConfigError(
             f"population.pbt.space.{name} cannot evolve: it must be a uniform or log range of one of "
-            f"{', '.join(traced_names(member, hyper))}."
+            f"{', '.join(traced_names(member))}."
         )
     try:
         low, high = (hyper_of(with_settings(member, {name: end})) for end in span.ends())
     except ConfigError as error:
         raise ConfigError(f"population.pbt.space.{name}: {error}") from error
     ends = jnp.float32(span.low), jnp.float32(span.high)
-    follow = [field for field in hyper._fields if (getattr(low, field), getattr(high, field)) == ends]
-    fields = tuple(sorted(follow, key=lambda field: field != name.removeprefix("algo.")))
+    follow = [field for field in low._fields if (getattr(low, field), getattr(high, field)) == ends]
+    fields = tuple(sorted(follow, key=lambda field: field != _field(name)))
     return Number(name.removeprefix("algo."), fields, span.low, span.high, span.kind == "log")
 
 
-def traced_names(member: Experiment, hyper: Any) -> list[str]:
-    """The settings that have a number in `hyper` now: one that is null has none of its own."""
-    return [f"algo.{f}" for f in hyper._fields if is_traced(f"algo.{f}", getattr(member.algo, f, None), hyper)]
+def traced_names(experiment: Experiment) -> list[str]:
+    """The settings that may vary as the experiment stands: one that is null or off has no number of its own."""
+    names = (f"algo.{name}" for name in marks_of(experiment.algo))
+    return [name for name in names if is_traced(name, value_of(experiment, name), experiment)]
 
 
 def _told(values: dict[str, Any]) -> str:

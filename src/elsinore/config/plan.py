@@ -10,10 +10,13 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
-from elsinore.algos.contract import algorithm_of, steps_per_update
+from elsinore.algos.contract import steps_per_update
 from elsinore.algos.dqn import DQNConfig
+from elsinore.config.agents import learner_for, together, with_everyone
 from elsinore.config.build import ConfigError
+from elsinore.config.curricula import curriculum_for, curriculum_lines, longest_episode, world_doubts
 from elsinore.config.experiment import Experiment
+from elsinore.config.imitation import taught
 from elsinore.config.members import between_of, members_of, stacked_hyper
 from elsinore.training.chunk import Program, Schedule, build_program
 from elsinore.training.population import Between
@@ -35,6 +38,7 @@ class Plan:
     env_name: str
     hyper: PyTree = None  # each replica's own numbers, [replica]; None: the algorithm's, for all
     between: Between | None = None  # what the members of a population do between chunks
+    learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
 
     @property
     def schedule(self) -> Schedule:
@@ -43,6 +47,17 @@ class Plan:
     @property
     def steps_per_update(self) -> int:
         return self.program.algo.steps_per_update
+
+    @property
+    def has_learners_of_their_own(self) -> bool:
+        """Whether several agents learn each for itself: leaves of a seed's learner are then [agent, ...]."""
+        return self.experiment.agents.number > 1 and not self.experiment.agents.shared
+
+    def shown_in(self, env_params: PyTree) -> PyTree:
+        """The world's parameters to show a policy with that learns with `env_params`: a curriculum's own where it is
+        evaluated with them, or else those it leads to."""
+        config = self.experiment.curriculum
+        return env_params if config is not None and config.evaluate_on == "stage" else self.env_params
 
     @property
     def env_steps(self) -> int:
@@ -91,8 +106,8 @@ class Plan:
         return layout == "vmap" or (layout == "auto" and jax.default_backend() != "cpu")
 
     def _rollout_bytes(self) -> int:
-        obs = self.state_shapes.train.actor.obs
-        per_step = 2 * _bytes(obs) / max(jax.tree.leaves(obs)[0].shape[0], 1) + 64
+        actor = self.state_shapes.train.actor
+        per_step = 2 * _bytes(actor.obs) / max(actor.episode_length.size, 1) + 64
         return int(per_step * self.steps_per_update)
 
     def lines(self) -> list[str]:
@@ -101,20 +116,28 @@ class Plan:
         return [
             f"environment     {self.env_name}",
             f"algorithm       {experiment.algo.name}",
+            *([f"agents          {experiment.agents.described()}"] if experiment.agents.number > 1 else []),
             *([f"members         {experiment.members}, each with every seed"] if experiment.vary else []),
             f"seeds           {experiment.seeds} ({experiment.seed} to {experiment.seed + experiment.seeds - 1})",
+            *([f"imitation       {imitation.described}"] if (imitation := experiment.imitation) else []),
             f"env steps       {self.env_steps:,} a seed, {self.env_steps * experiment.replicas:,} in all",
             f"updates         {schedule.num_updates:,} a seed, of {self.steps_per_update:,} env steps",
             f"chunks          {schedule.num_chunks}, of {schedule.updates_per_chunk} updates each at most",
             f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes} episodes, and one of "
             f"{experiment.evaluation.final_episodes} at the end",
             f"parameters      {self.num_parameters:,} a seed",
+            *self._curriculum_lines(),
+            *(f"warning         {text}" for text in world_doubts(self.env, self.env_params)),
             *([f"replay          {_human(self.replay_bytes)} a seed"] if self.replay_bytes else []),
             f"device          {jax.default_backend()}, {len(jax.devices())} "
             f"device{'s' if len(jax.devices()) > 1 else ''}",
             f"bytes on device {self.bytes_on_device:,} (about {_human(self.bytes_on_device)}; "
             f"{_human(available_bytes())} available)",
         ]
+
+    def _curriculum_lines(self) -> list[str]:
+        config = self.experiment.curriculum
+        return [] if config is None else curriculum_lines(config, self.env, self.env_params, self.env_steps)
 
     def refuse_what_does_not_fit(self) -> None:
         """Raises:
@@ -142,6 +165,8 @@ def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curri
     """
     try:
         made, env_params = envs.make(env or experiment.env, experiment.env_kwargs, experiment.env_params)
+        company = experiment.agents.number > 1
+        world, env_params = together(experiment.agents, made, env_params) if company else (made, env_params)
         custom = getattr(getattr(experiment.algo, "network", None), "custom", None)
         if network is None and custom:
             network = envs.imported(custom, "algo.network.custom")
@@ -150,24 +175,28 @@ def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curri
         members = members_of(experiment)
 
         def algorithm(member: Experiment) -> Algorithm:
-            return algorithm_of(member.algo, made, env_params, schedule.num_updates, network)
+            learner = learner_for(member, world, env_params, schedule.num_updates, network)
+            return taught(experiment, learner, world, env_params)
 
-        algo = algorithm(members[0])
+        learner = algorithm(members[0])
+        algo, evaluation = with_everyone(experiment.agents, learner, world)
         hyper_of = lambda member: algorithm(member).hyper  # noqa: E731
         hyper = stacked_hyper(experiment, members, hyper_of)
         between = between_of(experiment, members, hyper_of, schedule.num_chunks)
+        if experiment.curriculum is not None and curriculum is None:
+            curriculum = curriculum_for(experiment.curriculum, world, env_params, algo)
         program = build_program(
-            algo, made, env_params, schedule, experiment.evaluation, experiment.convergence,
-            max_steps_of(experiment, env_params), curriculum,
+            algo, world, env_params, schedule, experiment.evaluation, experiment.convergence,
+            max_steps_of(experiment, env_params), curriculum, evaluation,
         )  # fmt: skip
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return Plan(experiment, program, made, env_params, experiment.env, hyper, between)
+    return Plan(experiment, program, world, env_params, experiment.env, hyper, between, learner)
 
 
 def schedule_for(experiment: Experiment) -> Schedule:
     """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise."""
-    steps = steps_per_update(experiment.algo)
+    steps = steps_per_update(experiment.algo) * experiment.agents.number
     updates = experiment.env_steps // steps
     if updates < 1:
         raise ConfigError(
@@ -182,7 +211,7 @@ def schedule_for(experiment: Experiment) -> Schedule:
 
 def _refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     """A run that is over before DQN begins to learn would end without a word of it."""
-    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)
+    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)  # of each learner
     if isinstance(algo, DQNConfig) and algo.learning_starts >= env_steps:
         raise ConfigError(
             f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of this run: nothing "
@@ -198,7 +227,9 @@ def _rollout_sizes(algo: Any) -> list[str]:
 
 def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
     """The bound on an evaluation's episodes: the config's, or else the environment's own time limit."""
-    limit = experiment.evaluation.max_steps or getattr(env_params, "max_steps_in_episode", 0)
+    own = getattr(env_params, "max_steps_in_episode", 0)
+    longest = own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
+    limit = experiment.evaluation.max_steps or np.max(longest)
     if not limit or limit < 1:
         has = f"has {limit}" if limit else "has none"
         raise ConfigError(

@@ -19,6 +19,7 @@ from elsinore.config.load import experiment_from, set_dotted
 from elsinore.config.members import is_traced, traced_names, with_settings
 from elsinore.config.plan import plan_for
 from elsinore.config.space import Choice, Range, Space, parse_space
+from elsinore.traced import marks_of, value_of
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.population import PBTConfig
 
@@ -159,10 +160,9 @@ def grouped(sweep: Sweep, trials: list[Trial]) -> list[Group]:
     Raises:
         ConfigError: for a trial that cannot be run.
     """
-    hyper = plan_for(sweep.experiment).program.algo.hyper
     groups: dict[str, list[Trial]] = {}
     for trial in trials:
-        fixed = {name: value for name, value in trial.settings.items() if not is_traced(name, value, hyper)}
+        fixed = {name: value for name, value in trial.settings.items() if not is_traced(name, value, sweep.experiment)}
         groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(trial)
     return [_group(sweep, json.loads(signature), found) for signature, found in groups.items()]
 
@@ -229,10 +229,9 @@ def _check_sampler(sweep: Sweep) -> None:
     if config.sampler == "pbt":
         if sweep.num_trials < 2:
             raise ConfigError(f"sweep.trials={sweep.num_trials} is no population; pbt needs at least 2.")
-        hyper = plan_for(sweep.experiment).program.algo.hyper
-        can = ", ".join(f"algo.{field}" for field in hyper._fields if hasattr(sweep.experiment.algo, field))
+        can = ", ".join(f"algo.{name}" for name in marks_of(sweep.experiment.algo))
         for name, span in sweep.space.items():
-            if isinstance(span, Choice) or span.kind == "int" or not is_traced(name, span.low, hyper):
+            if isinstance(span, Choice) or span.kind == "int" or not is_traced(name, span.low, sweep.experiment):
                 raise ConfigError(f"sweep.space.{name} cannot evolve: pbt moves only uniform and log ranges of traced "
                                   f"numbers, {can}.")  # fmt: skip
     if config.halving is not None:
@@ -244,6 +243,5 @@ def _check_sampler(sweep: Sweep) -> None:
 
 def _two_members(sweep: Sweep) -> dict[str, Any]:
     """Settings that try whether halving fits the experiment: any number that can vary will do."""
-    name = traced_names(sweep.experiment, plan_for(sweep.experiment).program.algo.hyper)[0]
-    value = getattr(sweep.experiment.algo, name.removeprefix("algo."))
-    return {"vary": {name: [value] * 2}} | _population(sweep, 2)
+    name = traced_names(sweep.experiment)[0]
+    return {"vary": {name: [value_of(sweep.experiment, name)] * 2}} | _population(sweep, 2)

@@ -1,7 +1,9 @@
-"""Worlds. `make(name)` knows gymnax's by name and anyone's as `"module:Class"`."""
+"""Worlds. `make(name)` knows ours and gymnax's by name, and anyone's as `"module:Class"`."""
 
 import difflib
 import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,20 @@ GYMNAX = (
 )  # fmt: skip
 
 
+HAMLET = ("classic4", "base6", "mood6", "L0_0", "L0_5", "L1", "L2", "L3")  # the files of hamlet/worlds
+
+# Our own families: name -> "module:function", the function called with what stands after the first hyphen.
+OURS: dict[str, str] = {
+    "Cache-api": "elsinore.envs.cache:cache",
+    "Cache-trace": "elsinore.envs.cache:cache",
+    **{f"Balatro-stage{stage}": "elsinore.envs.balatro:balatro" for stage in range(5)},
+    **{f"Hamlet-{world}": "elsinore.envs.hamlet:hamlet" for world in (*HAMLET, "custom")},
+}
+
+
 def names() -> tuple[str, ...]:
     """Every environment that `make` knows by name."""
-    return GYMNAX
+    return (*OURS, *GYMNAX)
 
 
 def check_name(name: str) -> None:
@@ -50,7 +63,7 @@ def make(env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] 
     name = env
     if isinstance(env, str):
         check_name(env)
-        factory = imported(env, "env") if ":" in env else _gymnax_factory(env)
+        factory = _factory(env)
         try:
             env = factory(**(kwargs or {}))
         except TypeError as error:
@@ -98,7 +111,16 @@ def imported(path: str, field: str) -> Any:
         ) from error
 
 
-def _gymnax_factory(name: str):
+def _factory(name: str) -> Callable[..., Any]:
+    """What builds the world of that name, given its keyword arguments."""
+    if ":" in name:
+        return imported(name, "env")
+    if name in OURS:
+        return partial(imported(OURS[name], "env"), name.partition("-")[2])
+    return _gymnax_factory(name)
+
+
+def _gymnax_factory(name: str) -> Callable[..., Any]:
     import gymnax.registration  # seconds: seaborn, matplotlib and scipy come with it
 
     return lambda **kwargs: gymnax.registration.make(name, **kwargs)[0]

@@ -34,6 +34,7 @@ from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, dense, flatten
 from elsinore.nets.initialisation import initialise
 from elsinore.ops import running
 from elsinore.ops.randomness import for_uses
+from elsinore.traced import traced
 from elsinore.types import Mean, Transition
 
 
@@ -41,7 +42,7 @@ from elsinore.types import Mean, Transition
 class RNDConfig:
     """What is paid for novelty, and by which networks. At weight 0 nothing of it is compiled."""
 
-    weight: float = 0.0  # (traced, but for 0) of the intrinsic reward; 0: off
+    weight: float = traced(0.0, off=0.0)  # of the intrinsic reward; 0: off
     hidden: tuple[int, ...] = (256, 128)
     channels: tuple[int, ...] = (16,)  # of the convolutions, where observations are [height, width, channel]
     features: int = 128  # what the predictor has to foretell
@@ -89,7 +90,7 @@ class RNDConfig:
 class Curiosity(NamedTuple):
     """All that curiosity needs to go on, arrays only; part of a learner's state."""
 
-    weight: Float[Array, ""]
+    left: Float[Array, ""]  # of the weight: 1 until it is annealed
     target: PyTree  # drawn once, never changed
     predictor: PyTree
     opt_state: PyTree  # of the predictor raveled into one vector
@@ -115,13 +116,8 @@ class Features(nn.Module):
         return dense(self.config.features, 1.0)(x)
 
 
-def begin_curiosity(
-    config: RNDConfig, key: Key[Array, ""], obs: PyTree, weight: Float[Array, ""] | None = None
-) -> Curiosity | None:
-    """Nothing seen yet; None where it is off. `obs` is a batch of observations [env, ...].
-
-    `key` is the seed's; `weight` is the traced one, where it differs from the config's.
-    """
+def begin_curiosity(config: RNDConfig, key: Key[Array, ""], obs: PyTree) -> Curiosity | None:
+    """Nothing seen yet; None where it is off. `key` is the seed's, `obs` a batch of observations [env, ...]."""
     if config.weight == 0.0:
         return None
     flat = jax.vmap(flatten)(obs)
@@ -130,7 +126,7 @@ def begin_curiosity(
     both = jax.lax.map(lambda key: initialise(net, key, flat[0]), for_uses(key, "rnd target", "rnd predictor"))
     target, predictor = (jax.tree.map(lambda x, i=i: x[i], both) for i in range(2))
     return Curiosity(
-        weight=jnp.float32(config.weight if weight is None else weight),
+        left=jnp.float32(1.0),
         target=target,
         predictor=predictor,
         opt_state=optax.scale_by_adam().init(ravel_pytree(predictor)[0]),
@@ -146,6 +142,7 @@ def wonder(
     curiosity: Curiosity | None,
     experience: Transition,
     reward: Float[Array, "time env"],
+    weight: Float[Array, ""],
     episode_length: Int[Array, "env"],
     max_steps: Int[Array, ""] | int,
 ) -> tuple[Curiosity | None, Float[Array, "time env"], dict[str, Mean]]:
@@ -154,6 +151,7 @@ def wonder(
         bonus_t = mean((predictor(o) - target(o))^2) / std(running discounted return of it),  o = final_obs_t
 
     The return never ends with an episode, and the bonus is at most 10. `reward` may be scaled already; the bonus is.
+    `weight` is the traced one, of which annealing leaves a part.
     `episode_length` is the actor's as the rollout began, `max_steps` the most an episode can take: the episodes
     that finish here anneal the weight of the next rollout. Where curiosity is off all stays as it is.
     """
@@ -167,9 +165,9 @@ def wonder(
     stats, bonus = scale_rewards(stats, error, jnp.zeros(reward.shape, bool), config.return_gamma)
     metrics = {
         "rnd/bonus": Mean(jnp.sum(bonus), jnp.float32(bonus.size)),
-        "rnd/weight": Mean(curiosity.weight, jnp.float32(1.0)),
+        "rnd/weight": Mean.of(weight * curiosity.left),
     }
-    reward = reward + curiosity.weight * bonus
+    reward = reward + weight * curiosity.left * bonus
     curiosity, metrics["rnd/loss"] = _learn(config, net, curiosity._replace(stats=stats), seen)
     return _anneal(config, curiosity, experience, episode_length, max_steps), reward, metrics
 
@@ -220,8 +218,8 @@ def _anneal(config: RNDConfig, curiosity: Curiosity, experience: Transition, bef
     bar = Steadiness(config.anneal_variance, config.anneal_share * max_steps, config.anneal_min_episodes)
     done = experience.terminated | experience.truncated
     lengths = episode_lengths(done, before)
-    weight, recent = anneal(curiosity.weight, curiosity.recent, done, lengths, bar, config.anneal)
-    return curiosity._replace(weight=weight, recent=recent)
+    left, recent = anneal(curiosity.left, curiosity.recent, done, lengths, bar, config.anneal)
+    return curiosity._replace(left=left, recent=recent)
 
 
 def _network(config: RNDConfig, obs: Any, batch_axes: int) -> Features:

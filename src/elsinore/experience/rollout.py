@@ -7,16 +7,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
-from elsinore.experience.autoreset import autoreset_steps, reset
+from elsinore.experience.autoreset import autoreset_steps, resets
+from elsinore.experience.bodies import agents_in
+from elsinore.experience.facts import facts_of
+from elsinore.experience.outcomes import record
 from elsinore.nets.network import renew
 from elsinore.ops.randomness import for_use, split
-from elsinore.types import Actor, Decision, Mean, Transition
+from elsinore.types import EACH, Actor, Decision, Mean, Transition
 
 
 def begin(env: Any, key: Key[Array, ""], env_params: PyTree, num_envs: int, memory: PyTree = ()) -> Actor:
     """Every env at the start of an episode of its own; `memory` is what one agent remembers there."""
     keys = jax.random.split(for_use(key, "begin"), num_envs)
-    obs, env_state = jax.vmap(reset, in_axes=(None, 0, None))(env, keys, env_params)
+    obs, env_state = resets(env, keys, env_params)
     memories = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), memory)
     return Actor(env_state, obs, memories, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
 
@@ -35,8 +38,10 @@ def rollout(
     `policy(noise, memory, obs)` decides for all envs at once; its noise ([time, env, ...]) and all the envs' keys
     are drawn before the loop, which is cheaper than drawing them in it. Where an episode ends, what the policy
     remembers goes back to `memory`, one agent's at a beginning. The metrics tell of the episodes that ended
-    here, as sums and counts: an unfinished one is not counted.
+    here, as sums and counts: an unfinished one is not counted. Where the actor has `outcomes`, they take them in.
     """
+    outcomes, actor = actor.outcomes, actor._replace(outcomes=None)
+    wanted = {*facts_of(env), *(() if outcomes is None else outcomes.info_names)}
     length, num_envs = jax.tree.leaves(noise)[0].shape[:2]
     step_keys, reset_keys = split(key, (2, length, num_envs))
 
@@ -56,17 +61,30 @@ def rollout(
             episode_return=jnp.where(done, 0.0, episode_return),
             episode_length=jnp.where(done, 0, episode_length),
         )
-        return actor, (experience, episode_return, episode_length)
+        return actor, (experience, episode_return, episode_length, {name: out.info[name] for name in sorted(wanted)})
 
-    actor, (experience, returns, lengths) = jax.lax.scan(env_step, actor, (noise, step_keys, reset_keys))
+    actor, (experience, returns, lengths, info) = jax.lax.scan(env_step, actor, (noise, step_keys, reset_keys))
     done = experience.terminated | experience.truncated
-    return actor, experience, finished_episodes(done, returns, lengths)
+    if outcomes is not None:
+        actor = actor._replace(outcomes=record(outcomes, done, {**info, "return": returns, "length": lengths}))
+    facts = {name: info[name] for name in facts_of(env)} | {"return": returns, "length": lengths}
+    return actor, experience, finished_episodes(done, facts, agents_in(env))
 
 
-def finished_episodes(done: Array, returns: Array, lengths: Array) -> dict[str, Mean]:
-    """Mean return and length of the episodes that ended, where `done`; what others do at that time counts 0."""
-    count = jnp.sum(done, dtype=jnp.float32)
-    return {
-        "episode/return": Mean(jnp.sum(jnp.where(done, returns, 0.0)), count),
-        "episode/length": Mean(jnp.sum(jnp.where(done, lengths, 0), dtype=jnp.float32), count),
-    }
+def finished_episodes(done: Array, facts: dict[str, Array], agents: int = 1) -> dict[str, Mean]:
+    """Means of the episodes that ended, where `done`, of numbers [time, env]; what others do at that time counts 0.
+
+    Of several agents in each world it is told for each, too.
+    """
+
+    def means(over: Callable[[Array], Array]) -> dict[str, Mean]:
+        count = over(done.astype(jnp.float32))
+        return {
+            f"episode/{name}": Mean(over(jnp.where(done, value, 0).astype(jnp.float32)), count)
+            for name, value in facts.items()
+        }
+
+    if agents == 1:
+        return means(jnp.sum)
+    of_each = means(lambda x: jnp.sum(x.reshape(-1, agents), axis=0))
+    return means(jnp.sum) | {EACH + name: mean for name, mean in of_each.items()}

@@ -16,6 +16,7 @@ from elsinore.host import checkpoints
 from elsinore.host.folder import RunFolder
 from elsinore.host.result import Run
 from elsinore.host.session import Callback, logging_to, run_session
+from elsinore.host.sinks.wandb import refuse_if_absent
 from elsinore.training.seeds import prepare_devices
 
 log = logging.getLogger("elsinore")
@@ -143,6 +144,7 @@ def ready_plan(experiment: Experiment, env: Any, network: Any, curriculum: Any, 
     Raises:
         ConfigError: where it is not.
     """
+    refuse_if_absent(experiment)
     plan = plan_for(experiment, env, network, curriculum)
     if check and (env is not None or ":" in experiment.env):
         from elsinore.laws.env import check_env

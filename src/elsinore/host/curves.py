@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
+from elsinore.host.course import STAGE
 from elsinore.host.statistics import ci95
 from elsinore.host.store import Row, Store
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # told apart by the colour-blind (Okabe & Ito)
-COLOURS = (BLUE, ORANGE, GREY, "#009e73", "#cc79a7")
+GREEN = "#009e73"
+COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
 
 
 def draw_curves(database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed") -> None:
@@ -21,7 +23,7 @@ def draw_curves(database: Path, target: Path, title: str, goal: float | None = N
     from matplotlib.figure import Figure
 
     store = Store(database, read_only=True)
-    rows, steps = store.rows(), int(store.info()["steps_per_update"])
+    rows, steps = store.rows(agent=""), int(store.info()["steps_per_update"])
     store.close()
     figure = Figure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
@@ -37,6 +39,8 @@ def draw_curves(database: Path, target: Path, title: str, goal: float | None = N
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 5))
+    for axis in axes[0]:
+        _stages(axis, rows, steps)
     figure.suptitle(title)
     FigureCanvasAgg(figure).print_png(str(target))
 
@@ -109,6 +113,21 @@ def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str
         axis.axhline(goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {goal:g}")
     axis.set_title("evaluation: first episodes of fresh worlds")
     _legend(axis)
+
+
+def _stages(axis, rows: list[Row], steps: int) -> None:
+    """A line where a seed went on in its curriculum, dotted where it went back; with its number where it is alone."""
+    curves = by_seed(rows, STAGE)
+    for updates, stages in curves.values():
+        for i in np.flatnonzero(np.diff(stages, prepend=0.0)):
+            back = i > 0 and stages[i] < stages[i - 1]
+            at = updates[i] * steps
+            axis.axvline(at, color=GREEN, alpha=0.6, linewidth=1, linestyle=":" if back else "-", zorder=0)
+            if len(curves) == 1:
+                axis.text(at, 1.0, f"{stages[i]:g}", transform=axis.get_xaxis_transform(), color=GREEN, fontsize=7)
+    if curves:
+        axis.plot([], [], color=GREEN, label="another stage")
+        _legend(axis)
 
 
 def losses_of(told: set[str]) -> dict[str, str]:

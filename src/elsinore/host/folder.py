@@ -12,7 +12,7 @@ import yaml
 
 from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import experiment_from, read_yaml
+from elsinore.config.load import read_yaml, whole_experiment
 
 
 class RunFolder:
@@ -29,6 +29,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.tensorboard = path / "tensorboard"
         self.policy = path / "policy"
+        self.replays = path / "replays"
         self._lock: Any = None
 
     @property
@@ -42,7 +43,7 @@ class RunFolder:
         Raises:
             ConfigError: where the name is taken or is no name, or the folder cannot be written.
         """
-        name = name or _free_name(runs_dir, experiment)
+        name = name or free_name(runs_dir, experiment)
         if not re.fullmatch(r"[\w.+-][\w .+-]*", name) or name in (".", ".."):
             raise ConfigError(f"--name {name!r} is no folder's name; use letters, digits, '-', '_' and '.'.")
         folder, unborn = cls(runs_dir / name), cls(runs_dir / f".{name}.{os.getpid()}")
@@ -79,7 +80,7 @@ class RunFolder:
         raise ConfigError(f"{run} is not a run ({found}); `elsinore runs` lists those in {runs_dir}.")
 
     def experiment(self) -> Experiment:
-        return experiment_from(read_yaml(self.config))
+        return whole_experiment(read_yaml(self.config))
 
     def lock(self) -> None:
         """Held until the process ends, however it ends.
@@ -121,7 +122,8 @@ def as_file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text)
 
 
-def _free_name(runs_dir: Path, experiment: Experiment) -> str:
+def free_name(runs_dir: Path, experiment: Experiment) -> str:
+    """A run's name that nothing in the folder has yet: what is trained on what, and when."""
     stem = f"{as_file_name(f'{experiment.env}-{experiment.algo.name}')}-{datetime.now():%Y%m%d-%H%M%S}"
     taken = (stem if i == 1 else f"{stem}-{i}" for i in range(1, 1000))
     return next(name for name in taken if not (runs_dir / name).exists())

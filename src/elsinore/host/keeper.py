@@ -1,6 +1,7 @@
 """Which states of a run become checkpoints, and which checkpoints stay."""
 
 import math
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ class Keeper:
     kill in between loses none, for a resumed run does again what came after the latest checkpoint.
     """
 
-    def __init__(self, folder: Path, experiment: Experiment):
+    def __init__(self, folder: Path, experiment: Experiment, asked: threading.Event | None = None):
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
-        self._last_save = time.monotonic()
+        self._last_save, self._asked = time.monotonic(), asked or threading.Event()
         self._pending: dict[int, tuple[float, Any]] = {}  # update -> (score, state), of the best
         best = [c for c in listed(folder, ("best",)) if is_whole(c) and c.manifest.get("metric")]
         self._best = {c.update: c.manifest["metric"]["value"] for c in best}
@@ -49,10 +50,12 @@ class Keeper:
         return score if self._config.mode == "max" else -score
 
     def due(self) -> bool:
-        return time.monotonic() - self._last_save >= self._config.interval_seconds
+        """Whether the latest has waited long enough, or somebody has asked for it."""
+        return self._asked.is_set() or time.monotonic() - self._last_save >= self._config.interval_seconds
 
     def save(self, kind: str, update: int, state: PyTree, score: float | None) -> Path:
         """The best first, so that none is older than the latest and missing; then this one."""
+        self._asked.clear()
         for best_update, (best_score, best_state) in self._pending.items():
             checkpoints.save(self._folder, "best", best_state, self._manifest(best_update, best_score))
         self._pending = {}

@@ -87,18 +87,26 @@ class Policy:
         shape, like = shapes[0]
         raise ValueError(f"obs of shape {list(shape)} is neither one observation {list(like)} nor a batch of them.")
 
-    def export(self, folder: Path, env_name: str) -> None:
+    def export(self, folder: Path, env_name: str, **facts: Any) -> None:
         """Write policy.jaxexport (greedy, any batch size, CPU, CUDA and TPU) and policy.json, which says what it
-        takes and gives. It loads with `jax.export` of the same jax or a newer one.
+        takes and gives, and the `facts`. It loads with `jax.export` of the same jax or a newer one.
 
         It maps observations to actions; a recurrent policy's, (observations, memory) to (actions, memory), where
         memory is a list of arrays of zeros when episodes begin."""
+        exported = self._exported()
+        about = {"env": env_name, "seed": self.seed, "jax": jax.__version__, **facts, **self._takes()}
+        action = exported.out_avals[0]
+        about |= {"action_shape": list(action.shape[1:]), "action_dtype": action.dtype.name}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "policy.jaxexport").write_bytes(exported.serialize())
+        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+
+    def _exported(self) -> Any:
+        """The greedy policy with its parameters and normaliser inside, as a `jax.export.Exported`."""
         from jax import export
 
         (batch,) = export.symbolic_shape("batch")
-        specs = jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), self._obs_like)
         acting = jax.tree.map(jnp.asarray, self.acting)
-
         start, tree = jax.tree.flatten(self._algo.memory)
 
         def greedy(obs, memory):
@@ -107,18 +115,21 @@ class Policy:
             actions, memory = act(memory, obs)
             return actions, jax.tree.leaves(memory)
 
-        remembered = [jax.ShapeDtypeStruct((batch, *x.shape), x.dtype) for x in start]
-        function, takes = (greedy, (specs, remembered)) if start else (lambda obs: greedy(obs, [])[0], (specs,))
-        exported = export.export(jax.jit(function), platforms=("cpu", "cuda", "tpu"))(*takes)
-        about: dict[str, Any] = {"env": env_name, "seed": self.seed, "jax": jax.__version__}
-        leaves = jax.tree.leaves(self._obs_like)
-        if len(leaves) == 1:
-            about |= {"obs_shape": list(leaves[0].shape), "obs_dtype": np.dtype(leaves[0].dtype).name}
-        about["memory_shapes"] = [list(x.shape) for x in start]
-        about |= {
-            "action_shape": list(exported.out_avals[0].shape[1:]),
-            "action_dtype": exported.out_avals[0].dtype.name,
-        }
-        folder.mkdir(exist_ok=True)
-        (folder / "policy.jaxexport").write_bytes(exported.serialize())
-        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+        def batched(tree):
+            return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), tree)
+
+        obs, memory = batched(self._obs_like), batched(start)
+        function, takes = (greedy, (obs, memory)) if start else (lambda obs: greedy(obs, [])[0], (obs,))
+        return export.export(jax.jit(function), platforms=("cpu", "cuda", "tpu"))(*takes)
+
+    def _takes(self) -> dict[str, Any]:
+        """What policy.json says of observations, array by array in the file's order, and of memory."""
+        found = jax.tree_util.tree_flatten_with_path(self._obs_like)[0]
+        parts = [
+            {"name": jax.tree_util.keystr(path, simple=True, separator="/"), "shape": list(x.shape),
+             "dtype": np.dtype(x.dtype).name}
+            for path, x in found
+        ]  # fmt: skip
+        alone = {"obs_shape": parts[0]["shape"], "obs_dtype": parts[0]["dtype"]} if len(parts) == 1 else {}
+        memory = [list(jnp.shape(x)) for x in jax.tree.leaves(self._algo.memory)]
+        return {"obs": parts, **alone, "memory_shapes": memory}

@@ -11,12 +11,13 @@ from jaxtyping import PyTree
 
 from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import experiment_from, set_dotted
+from elsinore.config.load import set_dotted, whole_experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.host import checkpoints
 from elsinore.host.folder import RunFolder
 from elsinore.host.policy import Policy
 from elsinore.host.store import Store
+from elsinore.training.evaluation import Episodes
 from elsinore.training.seeds import Layout, layout_for, over_seeds, place, prepare_devices, stacked_shapes, wrap_keys
 from elsinore.types import Acting, RunState
 
@@ -84,11 +85,13 @@ class Run:
         """All seeds' state in a checkpoint, [seed, ...] in host memory."""
         return restore_state(self.checkpoint(which), self.plan)
 
-    def policy(self, seed: int | None = None, checkpoint: str = "latest") -> Policy:
+    def policy(self, seed: int | None = None, checkpoint: str = "latest", agent: str | None = None) -> Policy:
         """One seed's policy, callable on numpy; the best seed's by the final evaluation if none is named.
 
+        Of several agents that learn each for itself it is that of `agent` (`"agent_3"`), or else of the best.
+
         Raises:
-            ConfigError: for a seed that is not of this run.
+            ConfigError: for a seed or an agent that is not of this run.
         """
         seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
         if seed is None:
@@ -96,7 +99,15 @@ class Run:
             seed = seeds[int(np.argmax([-np.inf if r is None else r for r in returns]))]
         if seed not in seeds:
             raise ConfigError(f"seed={seed} is not of this run; it has {seeds.start} to {seeds.stop - 1}.")
-        return policy_of(self.plan, self.state(checkpoint), seed)
+        own = self.summary.get("eval_return", {}).get("per_agent")
+        best = np.argmax([-np.inf if r is None else r for r in own[seed - seeds.start]]) if own else 0
+        return policy_of(self.plan, self.state(checkpoint), seed, self._agent(agent, int(best)))
+
+    def _agent(self, name: str | None, default: int) -> int:
+        names = agent_names(self.experiment.agents.number)
+        if name is not None and name not in names:
+            raise ConfigError(f"agent={name!r} is not of this run; it has {names[0]} to {names[-1]}.")
+        return default if name is None else names.index(name)
 
     def evaluate(self, episodes: int = 128, checkpoint: str = "latest", sample: bool = False) -> np.ndarray:
         """Returns of fresh episodes, [seed, episode], of every seed's policy in a checkpoint.
@@ -125,32 +136,39 @@ def _host_like(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     return jax.eval_shape(jax.random.key_data, x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
 
-def policy_of(plan: Plan, state: RunState, seed: int) -> Policy:
-    i = seed - plan.experiment.seed
-    acting: Acting = jax.tree.map(lambda x: x[i], state.train.acting)
-    obs_like: PyTree = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), plan.state_shapes.train.actor.obs
+def agent_names(number: int) -> list[str]:
+    return [f"agent_{i}" for i in range(number)]
+
+
+def policy_of(plan: Plan, state: RunState, seed: int, agent: int = 0) -> Policy:
+    """A seed's policy; where agents learn each for itself, that of one of them."""
+    mine: tuple[int, ...] = (seed - plan.experiment.seed,)
+    if plan.has_learners_of_their_own:
+        mine = (*mine, agent)
+    acting: Acting = jax.tree.map(lambda x: x[mine], state.train.acting)
+    obs_like: PyTree = jax.tree.map(  # [env, ...], or [agent, env, ...]
+        lambda x: jax.ShapeDtypeStruct(x.shape[len(mine) :], x.dtype), plan.state_shapes.train.actor.obs
     )
-    return Policy(plan.program.algo, acting, obs_like, seed)
+    return Policy(plan.learner, acting, obs_like, seed)
 
 
 def final_evaluation(plan: Plan, layout: Layout, state: RunState) -> np.ndarray:
     """Returns [seed, episode] of `evaluation.final_episodes` fresh episodes of every seed."""
-    return final_evaluation_of(plan, layout)(state)
+    return final_evaluation_of(plan, layout)(state).returns
 
 
-def final_evaluation_of(plan: Plan, layout: Layout) -> Callable[[RunState], np.ndarray]:
-    """The final evaluation as a function to be used again and again: it is compiled once."""
+def final_evaluation_of(plan: Plan, layout: Layout) -> Callable[[RunState], Episodes]:
+    """The final evaluation, [seed, episode] each, as a function to be used again and again: it is compiled once."""
 
-    def evaluate(state: RunState):
-        return plan.program.evaluate(state.train.acting, state.train.env_params, state.train.key).returns
+    def evaluate(state: RunState) -> Episodes:
+        return plan.program.evaluate(state.train.acting, state.train.env_params, state.train.key)
 
     launch = over_seeds(evaluate, layout)
-    return lambda state: np.asarray(launch(state))[: layout.num_seeds]
+    return lambda state: jax.tree.map(lambda x: np.asarray(x)[: layout.num_seeds], launch(state))
 
 
 def _with_overrides(experiment: Experiment, overrides: dict[str, Any]) -> Experiment:
     data = as_dict(experiment)
     for name, value in overrides.items():
         set_dotted(data, name, value)
-    return experiment_from(data)
+    return whole_experiment(data)

@@ -1,10 +1,10 @@
 """The one loop: launch a chunk, and while the device works on it, tell of the one before."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +13,9 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from elsinore.config.plan import Plan
+from elsinore.host.control import Controls
 from elsinore.host.couriers import Courier
+from elsinore.host.course import events_of
 from elsinore.host.keeper import Keeper
 from elsinore.host.report import rows_of, score_of
 from elsinore.host.result import final_evaluation_of
@@ -33,7 +35,7 @@ class Compiled(NamedTuple):
     chunk: Callable  # (state, num_updates) -> (state, report); takes the state's memory
     copy: Callable  # state -> state
     between: Callable | None  # (state, chunk) -> (state, told); takes the state's memory
-    evaluate: Callable  # state -> returns of the final evaluation's episodes, [replica, episode]; compiled when used
+    evaluate: Callable  # state -> the final evaluation's episodes, [replica, episode] each; compiled when used
     seconds: float
     init: Callable[[], RunState]  # every replica's beginning, on the layout's devices
 
@@ -103,19 +105,23 @@ def train_loop(
     keeper: Keeper,
     store: Courier,
     listeners: list[Courier],
-    stop: threading.Event,
+    controls: Controls,
     scores: dict[int, float],
+    look: Callable[[RunState], None] = lambda states: None,
 ) -> Outcome:
-    """Train from `first_chunk` until the budget is spent, every seed is frozen, or `stop` is set.
+    """Train from `first_chunk` until the budget is spent, every seed is frozen, or `controls` ask for a stop.
+
+    While they ask for a pause nothing is launched, and that time is no chunk's.
 
     `scores` holds each seed's newest value of the checkpoints' metric, where there is one already. `store` gets
-    each chunk's record first; `listeners` are told of it after. Whatever goes wrong, the state of
-    the last whole chunk is saved before the error goes on its way.
+    each chunk's record first; `listeners` are told of it after, and `look` is shown the states. Whatever goes wrong,
+    the state of the last whole chunk is saved before the error goes on its way.
 
     A small state is copied, so that the device works on the next chunk while the host tells of this one and saves
     the copy. A large one (`Plan.looks_ahead`) is not: the next chunk takes its memory once the host is done.
     """
     schedule, metric, ahead = plan.schedule, plan.experiment.checkpoints.metric, plan.looks_ahead
+    stop = controls.stop
 
     def launch(state: RunState, chunk: int) -> Flight:
         began, told = time.perf_counter(), {}
@@ -135,7 +141,8 @@ def train_loop(
         for chunk in range(first_chunk, schedule.num_chunks):
             this, next_snapshot = flight, compiled.copy(flight.state) if ahead else flight.state
             last = chunk + 1 == schedule.num_chunks or stop.is_set()
-            if ahead and not last:
+            early = ahead and not last and not controls.paused
+            if early:
                 flight = launch(this.state, chunk + 1)  # while the host reports
             report = first_seeds(jax.device_get(this.report), layout.num_seeds)
             began_chunk, finished = finished, time.perf_counter()
@@ -145,12 +152,19 @@ def train_loop(
             for listener in listeners:
                 listener.put(record)
             _tell_diverged(plan, report, told_diverged)
+            for event in record.events:
+                log.info(event.text)
             score = score_of(record.rows, metric, scores)
             frozen = bool(report.convergence.frozen.all())
             host_state = _keep(plan, layout, keeper, store, snapshot, chunk, score, saves_latest=not (last or frozen))
+            look(snapshot)
             if last or frozen:
                 break
-            if not ahead:
+            if not early:
+                save = partial(_keep, plan, layout, keeper, store, snapshot, chunk, score, saves_latest=True)
+                finished += controls.hold(save)
+                if stop.is_set():
+                    break
                 host_state = None  # it may be a view of the memory that the next chunk takes
                 flight = launch(this.state, chunk + 1)
     except BaseException:
@@ -189,7 +203,8 @@ def _record(plan: Plan, report: ChunkReport, chunk: int, seconds: float) -> Chun
     update = plan.schedule.row_ends(chunk)[-1]
     steps = plan.schedule.updates_in(chunk) * plan.steps_per_update
     speed = steps * int(np.sum(report.learning)) / max(seconds, 1e-9)
-    return ChunkRecord(update, update * plan.steps_per_update, rows, time.time(), seconds, speed)
+    events = events_of(report, plan)
+    return ChunkRecord(update, update * plan.steps_per_update, rows, time.time(), seconds, speed, events)
 
 
 def _keep(plan, layout, keeper, store, snapshot, chunk, score, saves_latest) -> RunState | None:

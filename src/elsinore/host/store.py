@@ -3,6 +3,7 @@
     metrics(update_, seed, agent, name, value)   one number: deterministic, equal in a killed and resumed run
     chunks(update_, env_steps, finished_at, seconds, steps_per_second)   the clock's side of it
     events(at, update_, kind, text)              what was worth telling
+    episodes(update_, seed, agent, first, until, name, value)   a view: metrics of the episodes first to until - 1
 
 `update_` is the number of updates done; one update is `info.steps_per_update` env steps. NaN is NULL.
 """
@@ -21,6 +22,13 @@ CREATE TABLE IF NOT EXISTS chunks (
     update_ INTEGER PRIMARY KEY, env_steps INTEGER, finished_at REAL, seconds REAL, steps_per_second REAL);
 CREATE TABLE IF NOT EXISTS events (at REAL, update_ INTEGER, kind TEXT, text TEXT);
 CREATE TABLE IF NOT EXISTS info (name TEXT PRIMARY KEY, value);
+CREATE VIEW IF NOT EXISTS episodes AS
+    WITH counted AS (
+        SELECT update_, seed, agent, value AS num,
+            SUM(value) OVER (PARTITION BY seed, agent ORDER BY update_) AS until
+        FROM metrics WHERE name = 'episode/count')
+    SELECT update_, seed, agent, CAST(until - num AS INTEGER) AS first, CAST(until AS INTEGER) AS until, name, value
+    FROM metrics JOIN counted USING (update_, seed, agent) WHERE name IN ('episode/return', 'episode/length');
 """
 FORMAT = 1
 
@@ -35,6 +43,14 @@ class Row(NamedTuple):
     value: float
 
 
+class Event(NamedTuple):
+    """Something worth telling, after `update` updates."""
+
+    update: int
+    kind: str
+    text: str
+
+
 class ChunkRecord(NamedTuple):
     """What the host tells of one chunk."""
 
@@ -44,6 +60,7 @@ class ChunkRecord(NamedTuple):
     finished_at: float  # seconds since the epoch
     seconds: float
     steps_per_second: float  # of all seeds together
+    events: tuple[Event, ...] = ()
 
 
 class Store:
@@ -70,6 +87,8 @@ class Store:
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", record.rows)
             self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", clock)
+            told = [(record.finished_at, *event) for event in record.events]
+            self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", told)
 
     def tell(self, update: int, kind: str, text: str) -> None:
         with self._db:
@@ -81,13 +100,31 @@ class Store:
             for table in ("metrics", "chunks", "events"):
                 self._db.execute(f"DELETE FROM {table} WHERE update_ > ?", (update,))
 
-    def rows(self, after: int = -1, names: Iterable[str] = ()) -> list[Row]:
-        """Rows of later updates, in order; all names, or those given."""
-        names = list(names)
+    def rows(self, after: int = -1, names: Iterable[str] = (), agent: str | None = None) -> list[Row]:
+        """Rows of later updates, in order: all names, or those given; everyone's, or one agent's ("": all's)."""
+        names, agents = list(names), [] if agent is None else [agent]
         only = f" AND name IN ({','.join('?' * len(names))})" if names else ""
+        only += " AND agent = ?" if agents else ""
         query = f"SELECT * FROM metrics WHERE update_ > ?{only} ORDER BY update_, seed, agent, name"
-        found = self._db.execute(query, (after, *names))
+        found = self._db.execute(query, (after, *names, *agents))
         return [Row(u, s, a, n, float("nan") if value is None else value) for u, s, a, n, value in found]
+
+    def episodes(
+        self, name: str, agent: str = "", within: tuple[int, int] | None = None, seed: int | None = None
+    ) -> list[tuple]:
+        """(update, seed, agent, first, until, value) of the rows with any of the episodes `within`, in order."""
+        first, until = within or (0, 2**62)
+        query = "SELECT update_, seed, agent, first, until, value FROM episodes WHERE name = ? AND agent = ?"
+        query += " AND first < ? AND until > ?" + (" AND seed = ?" if seed is not None else "")
+        given = (name, agent, until, first, *(() if seed is None else (seed,)))
+        return list(self._db.execute(query + " ORDER BY seed, update_", given))
+
+    def whose(self) -> tuple[list[int], list[str]]:
+        """The seeds and the agents that numbers are told of."""
+        first = "WHERE update_ = (SELECT MIN(update_) FROM metrics)"  # in which everyone has a row
+        seeds = self._db.execute(f"SELECT DISTINCT seed FROM metrics {first} ORDER BY seed")
+        agents = self._db.execute(f"SELECT DISTINCT agent FROM metrics {first}")
+        return [seed for (seed,) in seeds], sorted((agent for (agent,) in agents), key=lambda name: (len(name), name))
 
     def chunks(self) -> list[tuple]:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk, in order."""

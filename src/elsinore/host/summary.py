@@ -1,15 +1,19 @@
 """summary.json: what came of a run, for machines."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elsinore.config.members import number_of
 from elsinore.config.plan import Plan
+from elsinore.experience.facts import facts_of
 from elsinore.host.checkpoints import params_sha256
 from elsinore.host.statistics import ci95, iqm
 from elsinore.host.versions import versions
+from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState
 
 
@@ -25,17 +29,15 @@ def stopped_by(state: RunState, plan: Plan, interrupted: bool) -> str:
     return "interrupted" if interrupted and state.train.update.max() < plan.schedule.num_updates else "budget"
 
 
-def summarise(
-    plan: Plan, state: RunState, final_returns: np.ndarray, clock: dict[str, float], how: str
-) -> dict[str, Any]:
-    """The summary of a run from its final state ([seed, ...] numpy arrays) and evaluation ([seed, episode]).
+def summarise(plan: Plan, state: RunState, final: Episodes, clock: dict[str, float], how: str) -> dict[str, Any]:
+    """The summary of a run from its final state ([seed, ...] numpy arrays) and evaluation ([seed, episode] each).
 
     Lists are by seed, of a population by replica.
     `env_steps` is of one seed, the one that went furthest; `ci95` is of the interquartile mean.
     """
-    steps, convergence = plan.steps_per_update, state.convergence
+    steps, convergence, agents = plan.steps_per_update, state.convergence, plan.experiment.agents.number
     updates = np.asarray(state.train.update)
-    means = final_returns.mean(axis=1)
+    means = final.returns.mean(axis=1)
     taken = [int(u) * steps for u in updates]
     return {
         "env": plan.env_name,
@@ -58,8 +60,10 @@ def summarise(
             "iqm": _finite(iqm(means)),
             "ci95": ci95(means),
             "per_seed": [_finite(x) for x in means],
+            **({"per_agent": returns_by_agent(final.returns, agents)} if agents > 1 else {}),
         },
-        "eval_episodes": int(final_returns.shape[1]),
+        "eval_episodes": int(final.returns.shape[1]),
+        **({"eval_facts": facts_summary(facts_of(plan.env), final)} if final.facts else {}),
         "best_return": {
             "per_seed": [_finite(x) for x in state.best.score],
             "env_steps": [int(u) * steps for u in state.best.update],
@@ -69,6 +73,22 @@ def summarise(
         "params_sha256": params_sha256(state.train.learner.params),
         **(_population(plan, state) if plan.experiment.vary else {}),
     }
+
+
+def facts_summary(called: Mapping[str, str], final: Episodes) -> dict[str, dict[str, Any]]:
+    """What the world tells of the final evaluation's episodes beside their return, by name: what it is called, and
+    each seed's mean."""
+    means = {name: final.facts[name].astype(np.float64).mean(axis=1) for name in called}
+    return {
+        name: {"called": words, "mean": _finite(np.mean(means[name])), "per_seed": [_finite(x) for x in means[name]]}
+        for name, words in called.items()
+    }
+
+
+def returns_by_agent(returns: np.ndarray, agents: int) -> list[list[float | None]]:
+    """Each agent's mean return, [seed, agent], of [seed, episode x agent]."""
+    means = returns.reshape(len(returns), -1, agents).mean(axis=1)
+    return [[_finite(x) for x in row] for row in means]
 
 
 def _population(plan: Plan, state: RunState) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def _population(plan: Plan, state: RunState) -> dict[str, Any]:
     }
     if experiment.population.pbt is not None:
         names = dict.fromkeys((*experiment.vary, *experiment.population.pbt.space))
-        finals = {n: getattr(state.train.hyper, n.removeprefix("algo."))[:: experiment.seeds] for n in names}
+        finals = {n: number_of(n, state.train.hyper)[:: experiment.seeds] for n in names}
         facts["members_final"] = [{n: float(x[i]) for n, x in finals.items()} for i in range(experiment.members)]
     return facts
 

@@ -1,4 +1,4 @@
-"""The unit the host launches: some updates, then an evaluation, the convergence test and the curriculum's step.
+"""The unit the host launches: updates, each with the curriculum's step, then an evaluation and the convergence test.
 
 `learn_chunk` is a pure function of one seed's `RunState`; `seeds.py` puts the seed axis around it.
 """
@@ -15,9 +15,17 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.ops.randomness import for_update, for_use
 from elsinore.training.convergence import Convergence, ConvergenceConfig, begin_convergence, judge
-from elsinore.training.curriculum import Curriculum, no_curriculum
+from elsinore.training.curriculum.lessons import (
+    Lessons,
+    Moves,
+    before_judging,
+    begin_lessons,
+    remembering,
+    taught,
+)
+from elsinore.training.curriculum.stages import Curriculum
 from elsinore.training.evaluation import Episodes, EvaluationConfig, evaluate
-from elsinore.types import Algorithm, Best, Mean, Metrics, RunState
+from elsinore.types import Algorithm, Best, Metrics, RunState, names_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,7 @@ class ChunkReport(NamedTuple):
     convergence: Convergence
     update: Int[Array, ""]  # updates this seed has done
     learning: Bool[Array, ""]  # False: the seed was frozen and did nothing
+    moves: Moves | tuple[()] = ()  # from stage to stage of a curriculum
 
 
 class Program(NamedTuple):
@@ -78,31 +87,48 @@ def build_program(
     convergence: ConvergenceConfig,
     max_steps: int,
     curriculum: Curriculum | None = None,
+    evaluate: Callable[..., Episodes] = evaluate,
 ) -> Program:
-    """Everything about a run that is compiled. `max_steps` bounds an episode of an evaluation."""
-    curriculum = curriculum or no_curriculum()
+    """Everything about a run that is compiled. `max_steps` bounds an episode of an evaluation.
+
+    With a curriculum `env_params` is the world it leads to, which evaluations are made in unless it says otherwise.
+    """
     min_updates = -(-convergence.min_env_steps // algo.steps_per_update)
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
 
+    def target() -> PyTree:
+        return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
+
+    def tested_in(stage_params: PyTree) -> PyTree:
+        return stage_params if curriculum is None or curriculum.evaluate_on == "stage" else target()
+
     def init(key: Key[Array, ""], hyper: Any = None) -> RunState:
-        traced = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
-        train = algo.init(key, traced, algo.hyper if hyper is None else hyper)
+        course, world = ((), target()) if curriculum is None else curriculum.begin(target())
+        train = algo.init(key, world, algo.hyper if hyper is None else hyper)
+        train = train if curriculum is None else remembering(curriculum, train)
         best = Best(jnp.float32(-jnp.inf), jnp.int32(0), train.acting)
-        return RunState(train, curriculum.begin(traced), begin_convergence(convergence), best)
+        return RunState(train, course, begin_convergence(convergence), best)
+
+    def lessons(state: RunState, num_updates) -> tuple[Lessons, Metrics]:
+        if curriculum is None:
+            train, metrics = updates(algo, state.train, num_updates, schedule)
+            return Lessons(train, (), ()), metrics
+        return updates(taught(algo, curriculum), begin_lessons(state.train, state.curriculum), num_updates, schedule)
 
     def learn(state: RunState, num_updates) -> tuple[RunState, ChunkReport]:
-        train, metrics = updates(algo, state.train, num_updates, schedule)
+        (train, course, moves), metrics = lessons(state, num_updates)
+        before, best, earliest = state.convergence, state.best, min_updates
+        if curriculum is not None:
+            before, best, earliest = before_judging(curriculum, course, moves, before, best, earliest)
         key = for_update(train.key, train.update)
-        episodes = play(train.env_params, train.acting, key, episodes=evaluation.episodes)
+        episodes = play(tested_in(train.env_params), train.acting, key, episodes=evaluation.episodes)
         score = jnp.mean(episodes.returns)
         finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
-        judged = judge(convergence, state.convergence, score, finite, train.update, min_updates)
-        better = score > state.best.score  # the score is of the policy as it is now, after the chunk
-        best = jax.lax.cond(better, lambda: Best(score, train.update, train.acting), lambda: state.best)
-        finished = {k: Mean(m.total.sum(), m.count.sum()) for k, m in metrics.items() if k.startswith("episode/")}
-        stage, stage_params = curriculum.advance(state.curriculum, finished, train.env_params)
-        report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True))
-        return RunState(train._replace(env_params=stage_params), stage, judged, best), report
+        judged = judge(convergence, before, score, finite, train.update, earliest)
+        better = score > best.score  # the score is of the policy as it is now, after the chunk
+        best = jax.lax.cond(better, lambda: Best(score, train.update, train.acting), lambda: best)
+        report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True), moves)
+        return RunState(train, course, judged, best), report
 
     learn = jax.jit(learn, inline=True)  # traced once, for its shapes and for its branch
 
@@ -117,7 +143,7 @@ def build_program(
         return jax.lax.cond(state.convergence.frozen, rest, learn, state, num_updates)
 
     def final(acting, env_params, key) -> Episodes:
-        return play(env_params, acting, for_use(key, "final"), episodes=evaluation.final_episodes)
+        return play(tested_in(env_params), acting, for_use(key, "final"), episodes=evaluation.final_episodes)
 
     return Program(init, chunk, final, algo, schedule)
 
@@ -125,7 +151,7 @@ def build_program(
 def updates(algo: Algorithm, train: Any, num_updates, schedule: Schedule):
     """`num_updates` (traced) updates; their metrics added up row by row, [rows_per_chunk] each."""
     update = jax.jit(algo.update, inline=True)  # traced once, for its shapes and for the loop
-    names = tuple(jax.eval_shape(update, train)[1])
+    names = tuple(names_of(jax.eval_shape(update, train)[1]))
 
     def body(i, carry):
         train, rows = carry

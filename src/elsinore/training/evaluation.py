@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.experience.autoreset import reset
+from elsinore.experience.autoreset import resets
+from elsinore.experience.bodies import agents_in, over_bodies
+from elsinore.experience.facts import facts_of, told
 from elsinore.ops.randomness import for_uses, split
 from elsinore.types import Acting, Algorithm
 
@@ -41,6 +43,7 @@ class Episodes(NamedTuple):
     returns: Float[Array, "episode"]
     lengths: Int[Array, "episode"]
     ended: Bool[Array, "episode"]  # False: cut at `max_steps`, its return is of the steps it had
+    facts: dict[str, Float[Array, "episode"]]  # what the world tells of it beside, by name, at its last step
 
 
 def evaluate(
@@ -54,14 +57,18 @@ def evaluate(
     max_steps: int,
     greedy: bool,
 ) -> Episodes:
-    """Play `episodes` fresh worlds until each has ended, or for `max_steps`; the policy learns nothing from it."""
+    """Play `episodes` fresh worlds until each has ended, or for `max_steps`; the policy learns nothing from it.
+
+    Where several agents live in each world there is an episode of each, [episode x agent]: those of one world stand
+    next to each other.
+    """
     reset_key, play_key = for_uses(key, "evaluate", "play")
-    reset_keys = jax.random.split(reset_key, episodes)
-    obs, env_state = jax.vmap(reset, in_axes=(None, 0, None))(env, reset_keys, env_params)
+    episodes *= agents_in(env)
+    obs, env_state = resets(env, jax.random.split(reset_key, episodes), env_params)
     memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), algo.memory)
     act = jax.vmap(partial(algo.act, greedy=greedy), in_axes=(0, None, 0, 0))
-    step = jax.vmap(env.step_env, in_axes=(0, 0, 0, None))
-    is_truncated = jax.vmap(env.is_truncated, in_axes=(0, None))
+    step = over_bodies(env, env.step_env, env_params)
+    is_truncated = over_bodies(env, env.is_truncated, env_params)
 
     def going_on(carry):
         time, *_, so_far = carry
@@ -71,16 +78,18 @@ def evaluate(
         time, obs, env_state, memory, so_far = carry
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
         action, memory = act(act_keys, acting, memory, obs)
-        new_obs, new_state, reward, terminated, _ = step(step_keys, env_state, action, env_params)
+        new_obs, new_state, reward, terminated, info = step(step_keys, env_state, action)
         new_obs, new_state = jax.tree.map(
             lambda new, old: jnp.asarray(new, old.dtype), (new_obs, new_state), (obs, env_state)
         )
         so_far = Episodes(
             returns=so_far.returns + jnp.where(so_far.ended, 0.0, reward),
             lengths=so_far.lengths + ~so_far.ended,
-            ended=so_far.ended | jnp.asarray(terminated, bool) | is_truncated(new_state, env_params),
+            ended=so_far.ended | jnp.asarray(terminated, bool) | is_truncated(new_state),
+            facts=jax.tree.map(partial(jnp.where, so_far.ended), so_far.facts, told(env, info)),
         )
         return time + 1, new_obs, new_state, memory, so_far
 
-    start = Episodes(jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool))
+    facts = {name: jnp.zeros(episodes) for name in facts_of(env)}
+    start = Episodes(jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool), facts)
     return jax.lax.while_loop(going_on, play, (jnp.int32(0), obs, env_state, memory, start))[-1]

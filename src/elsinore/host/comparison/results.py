@@ -49,6 +49,12 @@ class Result:
         return self.summary["env_steps"]
 
     @property
+    def facts(self) -> dict[str, dict[str, Any]]:
+        """What the world tells of the final evaluation beside the return: of each what it is `called`, and `per_seed`
+        the mean. Empty where it tells nothing."""
+        return self.summary.get("eval_facts", {})
+
+    @property
     def stopped_early(self) -> int:
         """How many seeds stopped before the others, or before their budget."""
         converged, plateau = self.summary["converged_at_env_steps"], self.summary["plateau_at_env_steps"]
@@ -134,7 +140,7 @@ def _curve(folder: RunFolder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Env steps, seconds and returns of the evaluations while training."""
     store = Store(folder.database, read_only=True)
     try:
-        rows, chunks = store.rows(names=["eval/return"]), store.chunks()
+        rows, chunks = store.rows(names=["eval/return"], agent=""), store.chunks()
         steps = int(store.info()["steps_per_update"])
     finally:
         store.close()

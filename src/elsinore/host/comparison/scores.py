@@ -84,6 +84,12 @@ class Scores:
         function = STATISTICS[statistic]
         return estimate([self.returns(result)], lambda strata: function(strata[0], axis=-1))
 
+    def fact(self, result: Result, name: str) -> Estimate:
+        """The IQM over seeds of something that the world tells of the final evaluation; NaN where a seed's is not
+        finite."""
+        values = np.array([np.nan if x is None else x for x in result.facts[name]["per_seed"]], float)
+        return estimate([values], lambda strata: iqm(strata[0], axis=-1))
+
     def reference(self, env: str) -> Reference:
         returns = np.concatenate([r.returns for r in self.in_env(env)])
         return reference_for(env, self._references.get(env), returns)

@@ -20,6 +20,7 @@ from elsinore.host.comparison.document import (
     with_interval,
 )
 from elsinore.host.comparison.notes import notes
+from elsinore.host.comparison.results import Result
 from elsinore.host.comparison.scores import OVER_ENVS, STATISTICS, Pair, Scores
 from elsinore.host.comparison.variants import dotted
 from elsinore.host.comparison.verdicts import verdicts
@@ -42,6 +43,8 @@ def _sections(scores: Scores) -> Iterator[Section]:
     yield Section("At a glance", points=verdicts(scores))
     yield Section("Before you believe it", points=notes(scores))
     yield returns_section(scores)
+    if any(result.facts for result in scores.results.finished):
+        yield facts_section(scores)
     if len(scores.shared_envs) > 1:
         yield over_envs_section(scores)
     if any(len(scores.in_env(env)) > 1 for env in scores.envs):
@@ -72,6 +75,25 @@ def returns_section(scores: Scores) -> Section:
     return Section(
         "Final returns", [text], picture=Picture("returns", "final returns by seed, with IQM"), tables=tables
     )
+
+
+def facts_section(scores: Scores) -> Section:
+    """What the worlds tell of episodes beside their return (`experience/facts.py`)."""
+    text = ("Beside the return: means over the same episodes of the final evaluations, as they stood when each ended. "
+            "The IQM over seeds, with its 95 % interval.")  # fmt: skip
+    return Section("How the episodes ended", [text], tables=[
+        Table(env, ["algorithm", *called], [[r.label, *_facts(scores, r, called)] for r in scores.in_env(env)])
+        for env in scores.envs if (called := _facts_called(scores, env))
+    ])  # fmt: skip
+
+
+def _facts_called(scores: Scores, env: str) -> dict[str, str]:
+    """The facts that any run in an environment tells: the name of each, by what it is called."""
+    return {fact["called"]: name for r in scores.in_env(env) for name, fact in r.facts.items()}
+
+
+def _facts(scores: Scores, result: Result, called: dict[str, str]) -> list[str]:
+    return [with_interval(scores.fact(result, name)) if name in result.facts else "–" for name in called.values()]
 
 
 def over_envs_section(scores: Scores) -> Section:

@@ -1,33 +1,45 @@
 """What a person at a terminal sees: one line that keeps up, or now and then a line where there is no terminal."""
 
+import logging
 import math
 import sys
 import time
 
 from elsinore.host.store import ChunkRecord
 
+PROGRESS = "elsinore.progress"  # the logger of what the terminal has by itself
+
 
 class Console:
-    """Progress, return, steps a second, time left. Told directly by the run, in a thread of its own."""
+    """Progress, return, steps a second, time gone and left. Told directly by the run, in a thread of its own.
 
-    def __init__(self, total_env_steps: int, num_seeds: int, target: float | None, stream=None, what: str = "seeds"):
+    `seconds` have gone into the run before, where it is one that goes on.
+    """
+
+    def __init__(self, total_env_steps: int, num_seeds: int, target: float | None, stream=None, what: str = "seeds",
+                 seconds: float = 0.0):  # fmt: skip
         self._total, self._seeds, self._target, self._what = total_env_steps, num_seeds, target, what
+        self._seconds = seconds
         self._stream = stream or sys.stdout
         self._live = self._stream.isatty()
-        self._last_told = 0.0
+        self._last_told, self._every = 0.0, 0.1 if self._live else 2.0
 
     def tell(self, record: ChunkRecord) -> None:
+        self._seconds += record.seconds
         finished = record.env_steps >= self._total
-        if not finished and time.monotonic() - self._last_told < (0.1 if self._live else 2.0):
+        if not finished and time.monotonic() - self._last_told < self._every:
             return
         self._last_told = time.monotonic()
-        line = self.line(record)
+        self.show(self.line(record))
+
+    def show(self, line: str) -> None:
         print(f"\r\x1b[2K{line}" if self._live else line, end="" if self._live else "\n", file=self._stream, flush=True)
 
     def line(self, record: ChunkRecord) -> str:
         by_name = {}
         for row in record.rows:
-            by_name.setdefault(row.name, []).append(row.value)
+            if not row.agent:
+                by_name.setdefault(row.name, []).append(row.value)
         share = record.env_steps / self._total
         bar = "#" * round(20 * share)
         parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
@@ -39,12 +51,23 @@ class Console:
             parts.append(f"{learning} of {self._seeds} {self._what} learning")
         parts.append(f"{record.steps_per_second:,.0f} steps/s")
         left = (self._total - record.env_steps) * self._seeds / max(record.steps_per_second, 1e-9)
-        parts.append(f"{_duration(left)} left at most")
+        parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left at most")
         return "  ".join(parts)
 
     def close(self) -> None:
         if self._live:
             print(file=self._stream, flush=True)
+
+
+class ProgressLog(Console):
+    """The same line in the run's log, every half a minute."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._live, self._every = False, 30.0
+
+    def show(self, line: str) -> None:
+        logging.getLogger(PROGRESS).info(line)
 
 
 def _duration(seconds: float) -> str:

@@ -6,18 +6,18 @@ them all. Its import and its database's first use take seconds, which is why all
 
 import contextlib
 import json
-import logging
 import os
 import time
 import warnings
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elsinore.config.experiment import MLflowConfig
+from elsinore.host.export import pyfunc_parts
 from elsinore.host.folder import RunFolder
+from elsinore.host.mlflow_manners import teach_mlflow
 from elsinore.host.store import Store
 
 BATCH = 1000  # values in one request, the server's limit
@@ -34,16 +34,9 @@ class MLflowSink:
 
     def open(self) -> None:
         """Find the runs that this run began earlier, or begin them."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the courier tries again by itself
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # the terminal is the run's
-        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+        teach_mlflow()
         from mlflow import MlflowClient
 
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
         self._uri = tracking_uri(self._config, self._folder)
         self._client = MlflowClient(self._uri)
         self._store = Store(self._folder.database, read_only=True)
@@ -92,7 +85,8 @@ class MLflowSink:
         values: dict[tuple[int, int, str], list[float]] = defaultdict(list)
         for row in self._store.rows(int(ends[ends <= behind].max(initial=-1))):
             if (index := int(np.searchsorted(ends, row.update))) < len(ends):
-                values[index, row.seed, row.name].append(row.value)
+                name = f"{row.agent}/{row.name}" if row.agent else row.name
+                values[index, row.seed, name].append(row.value)
         pending: dict[str, list[tuple]] = defaultdict(list)
         for index, (_, env_steps, finished_at, _, speed) in enumerate(chunks):
             over_seeds: dict[str, list[float]] = defaultdict(list)
@@ -143,23 +137,13 @@ class MLflowSink:
     def _register(self, summary: dict) -> None:
         """A version of the model that answers observations with actions, anywhere jax is installed."""
         import mlflow
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
 
-        about = json.loads((self._folder.policy / "policy.json").read_text())
         name = self._config.model_name or model_name(summary["algo"], summary["env"])
-        spec = TensorSpec(np.dtype(about["obs_dtype"]), (-1, *about["obs_shape"]))
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
         with self._as_the_tracking_server(mlflow), warnings.catch_warnings(), mlflow.start_run(run_id=self._parent):
             warnings.simplefilter("ignore")  # it asks for an example beside the signature it is given
-            model = mlflow.pyfunc.log_model(
-                name="policy",
-                python_model=str(Path(__file__).with_name("mlflow_policy.py")),
-                artifacts={"policy": str(self._folder.policy / "policy.jaxexport")},
-                pip_requirements=[f"jax=={about['jax']}", "numpy", "flatbuffers"],
-                signature=ModelSignature(Schema([spec])),
-            )
+            model = mlflow.pyfunc.log_model(name="policy", **pyfunc_parts(self._folder.policy))
             version = self._client.create_model_version(name, model.model_uri, self._parent).version
         self._client.set_registered_model_alias(name, self._config.alias, version)
         self._client.set_model_version_tag(name, version, "eval_return", str(summary["eval_return"]["mean"]))

@@ -1,31 +1,48 @@
 """What MLflow loads and serves: an exported policy, needing jax and nothing of elsinore."""
 
+import json
+
 import mlflow
 import numpy as np
 
 
 class Policy(mlflow.pyfunc.PythonModel):
-    """Observations [batch, ...] to greedy actions [batch, ...].
+    """Observations [batch, ...], or a dictionary of them by name, to greedy actions [batch, ...].
 
-    A recurrent policy remembers from call to call, until a batch of another size comes: then episodes begin.
+    A recurrent policy remembers from call to call, until `params={"begin": True}` says that episodes begin, or a
+    batch of another size comes.
     """
 
     def load_context(self, context):
+        import jax
         from jax import export
 
         with open(context.artifacts["policy"], "rb") as file:
-            self._exported = export.deserialize(bytearray(file.read()))
+            exported = export.deserialize(bytearray(file.read()))
+        with open(context.artifacts["about"]) as file:
+            self._parts = json.load(file)["obs"]
+        positional, _ = exported.in_tree.children()
+        self._obs_tree = positional.children()[0]
+        self._begin = exported.in_avals[len(self._parts) :]
+        self._call, self._unflatten = jax.jit(exported.call), jax.tree.unflatten
         self._memory = []
 
     def predict(self, context, model_input: np.ndarray, params=None) -> np.ndarray:
-        obs = np.asarray(model_input).astype(self._exported.in_avals[0].dtype)
-        memories = self._exported.in_avals[1:]
-        if not memories:
-            return np.asarray(self._exported.call(obs))
-        if not self._memory or self._memory[0].shape[0] != len(obs):
-            self._memory = [np.zeros((len(obs), *x.shape[1:]), x.dtype) for x in memories]
-        actions, self._memory = self._exported.call(obs, self._memory)
+        obs = self._observations(model_input)
+        if not self._begin:
+            return np.asarray(self._call(obs))
+        size = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        if not self._memory or self._memory[0].shape[0] != size or (params or {}).get("begin"):
+            self._memory = [np.zeros((size, *x.shape[1:]), x.dtype) for x in self._begin]
+        actions, self._memory = self._call(obs, self._memory)
         return np.asarray(actions)
+
+    def _observations(self, given):
+        """What the policy takes, of what MLflow hands on."""
+        named = len(self._parts) > 1 or self._parts[0]["name"]
+        leaves = [given[part["name"]] if named else given for part in self._parts]
+        leaves = [np.asarray(x).astype(part["dtype"]) for x, part in zip(leaves, self._parts, strict=True)]
+        return self._unflatten(self._obs_tree, leaves)
 
 
 mlflow.models.set_model(Policy())

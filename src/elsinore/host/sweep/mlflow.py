@@ -101,7 +101,7 @@ class _Teller:
         """Each replica's evaluations, (env steps, return)."""
         store = Store(self._folder.groups / group / "metrics.sqlite", read_only=True)
         steps, curves = int(store.info()["steps_per_update"]), defaultdict(list)
-        for row in store.rows(names=["eval/return"]):
+        for row in store.rows(names=["eval/return"], agent=""):
             curves[row.seed].append((row.update * steps, row.value))
         store.close()
         return curves

@@ -64,7 +64,7 @@ def scores_of(sweep: Sweep, run: Run) -> np.ndarray:
     if sweep.config.metric == "eval/return":
         return np.array([np.nan if x is None else x for x in run.summary["eval_return"]["per_seed"]])
     store = Store(run.path / "metrics.sqlite", read_only=True)
-    last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric])}
+    last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric], agent="")}
     store.close()
     first = run.experiment.seed
     return np.array([last.get(seed, np.nan) for seed in range(first, first + run.experiment.replicas)])

@@ -1,0 +1,1 @@
+"""Scenes made visible: in a terminal, as images, as films."""

@@ -1,0 +1,49 @@
+"""metrics.json: everything a run told, as one file for tools that read one.
+
+    {"run", "config", "summary", "metrics": {name: {series: {"env_steps": [...], "value": [...]}}}}
+
+A series is a seed's, `"3"`, or an agent's of a seed, `"3/agent_0"`; what is not finite is null.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.build import ConfigError, as_dict
+from elsinore.host.result import Run
+from elsinore.host.store import Store
+from elsinore.host.summary import write_json
+
+
+def write_metrics(run: Run, path: Path) -> None:
+    """Raises:
+    ConfigError: where the file cannot be written."""
+    try:
+        write_json(path, metrics_of(run))
+    except OSError as error:
+        raise ConfigError(f"--out {path} cannot be written: {error.strerror}; choose another.") from error
+
+
+def metrics_of(run: Run) -> dict[str, Any]:
+    """As plain data; a run that has told nothing yet has no metrics."""
+    return {
+        "run": run.name,
+        "config": as_dict(run.experiment),
+        "summary": run.summary,
+        "metrics": _series(run.path / "metrics.sqlite"),
+    }
+
+
+def _series(database: Path) -> dict[str, dict[str, dict[str, list]]]:
+    if not database.exists():
+        return {}
+    store = Store(database, read_only=True)
+    rows, steps = store.rows(), int(store.info().get("steps_per_update", 0))
+    store.close()
+    found: dict[str, dict[str, dict[str, list]]] = {}
+    for row in rows:
+        whose = f"{row.seed}/{row.agent}" if row.agent else str(row.seed)
+        series = found.setdefault(row.name, {}).setdefault(whose, {"env_steps": [], "value": []})
+        series["env_steps"].append(row.update * steps)
+        series["value"].append(row.value if math.isfinite(row.value) else None)
+    return found

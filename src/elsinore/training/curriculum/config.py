@@ -1,0 +1,80 @@
+"""A curriculum as it is written down: stages one by one, or a ladder of them."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elsinore.training.curriculum.conditions import Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageConfig:
+    """What differs from the experiment's own world, and when it is left."""
+
+    name: str = ""  # empty: its number, from 0
+    params: dict[str, Any] = field(default_factory=dict)  # of the environment's parameters: {"drain": 0.2}
+    advance_when: Rule | None = None  # null: the curriculum's
+    retreat_when: Rule | None = None  # null: the curriculum's
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderConfig:
+    """A stage for each value of one parameter: initial, initial + increment, and so on up to the maximum."""
+
+    param: str
+    initial: float
+    increment: float = 1.0
+    maximum: float
+
+    def __post_init__(self):
+        if not 0.0 < self.increment < float("inf"):
+            raise ValueError(f"increment={self.increment} must be above 0.")
+        if not self.initial <= self.maximum < float("inf"):
+            raise ValueError(f"maximum={self.maximum} must be finite and not below initial={self.initial}.")
+        if self.maximum - self.initial > 1000 * self.increment:
+            raise ValueError(f"increment={self.increment} makes more than 1000 stages; raise it.")
+
+    @property
+    def stages(self) -> tuple[StageConfig, ...]:
+        return tuple(StageConfig(name=f"{self.param}={x:g}", params={self.param: x}) for x in self.values)
+
+    @property
+    def values(self) -> list[float]:
+        below = math.ceil((self.maximum - self.initial) / self.increment - 1e-9)
+        return [*(self.initial + i * self.increment for i in range(below)), self.maximum]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurriculumConfig:
+    """What is taught, stage after stage. A stage without a rule of its own has the curriculum's."""
+
+    stages: tuple[StageConfig, ...] = ()
+    ladder: LadderConfig | None = None  # instead of stages
+    advance_when: Rule | None = None  # to the next stage
+    retreat_when: Rule | None = None  # to the one before, tried first; null: never
+    evaluate_on: str = "target"  # target: the experiment's own world | stage: the present stage's
+
+    def __post_init__(self):
+        if bool(self.stages) == (self.ladder is not None):
+            raise ValueError(f"stages={list(self.stages)!r} must hold stages, or ladder describe them; one of the two.")
+        if self.evaluate_on not in ("target", "stage"):
+            raise ValueError(f"evaluate_on={self.evaluate_on!r} is unknown; choose target or stage.")
+        name, times = Counter(stage.name for stage in self.course).most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"stages={[stage.name for stage in self.course]} has {name!r} twice; name them apart.")
+
+    @property
+    def course(self) -> tuple[StageConfig, ...]:
+        """Every stage, with its name and the rules that hold for it; nothing leads beyond the first and the last."""
+        given = self.stages if self.ladder is None else self.ladder.stages
+        last = len(given) - 1
+        return tuple(
+            replace(
+                stage,
+                name=stage.name or str(i),
+                advance_when=(stage.advance_when or self.advance_when) if i < last else None,
+                retreat_when=(stage.retreat_when or self.retreat_when) if i > 0 else None,
+            )
+            for i, stage in enumerate(given)
+        )

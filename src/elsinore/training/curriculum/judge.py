@@ -1,0 +1,72 @@
+"""Whether a rule holds, in the compiled program."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from elsinore.experience.outcomes import Outcomes
+from elsinore.training.curriculum.conditions import BOUNDS, Condition, Rule
+
+
+class Evidence(NamedTuple):
+    """What a rule is judged by."""
+
+    outcomes: Outcomes
+    updates: Int[Array, ""]  # at this stage
+    steps_per_update: int
+    told: dict[str, Float[Array, ""]]  # the newest value of each metric of an update that is asked for; NaN: none yet
+    max_steps: Float[Array, ""] | Int[Array, ""]  # an episode's time limit at this stage
+    max_entropy: float  # of a policy without a preference
+
+
+def holds(rule: Rule, evidence: Evidence) -> Bool[Array, ""]:
+    """Whether the stage has lasted long enough, and the rule's condition holds if it has one."""
+    min_updates = -(-rule.min_steps // evidence.steps_per_update)
+    lasted = (evidence.updates >= min_updates) & (evidence.outcomes.num >= rule.min_episodes)
+    return lasted & _is_met(rule, rule.window, evidence)
+
+
+def _is_met(condition: Condition, window: int, evidence: Evidence) -> Bool[Array, ""]:
+    if condition.any:
+        return jnp.stack([_is_met(part, window, evidence) for part in condition.any]).any()
+    if condition.all:
+        return jnp.stack([_is_met(part, window, evidence) for part in condition.all]).all()
+    if condition.metric is None:
+        return jnp.bool_(True)
+    value, count = measured(condition, window, evidence)
+    known = count >= window if condition.is_of_episodes else count > 0
+    return jnp.stack([known, *(BOUNDS[name](value, bound) for name, bound in condition.bounds.items())]).all()
+
+
+def measured(condition: Condition, window: int, evidence: Evidence) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """The value that a condition with a metric bounds, and how many numbers it is of: 0 where it is not known yet."""
+    if condition.metric == "steps":
+        return evidence.updates.astype(jnp.float32) * evidence.steps_per_update, jnp.int32(1)
+    if condition.metric == "episodes":
+        return evidence.outcomes.num.astype(jnp.float32), jnp.int32(1)
+    if (name := condition.of_update) is not None:
+        value = evidence.told[name] / (evidence.max_entropy if condition.metric == "entropy" else 1.0)
+        return value, jnp.isfinite(value).astype(jnp.int32)
+    outcomes, count = evidence.outcomes, jnp.minimum(evidence.outcomes.num, window)
+    values = outcomes.recent[outcomes.names.index(condition.recorded)]
+    value = STATISTICS[condition.statistic](values, outcomes.age, count)
+    return value / (evidence.max_steps if condition.metric == "survival" else 1.0), count
+
+
+def mean(values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]) -> Float[Array, ""]:
+    """Of the newest `count` values; 0 where there are none."""
+    return jnp.sum(values, where=age < count) / jnp.maximum(count, 1)
+
+
+def progress(values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]) -> Float[Array, ""]:
+    """By how much the mean of the newer half of the newest `count` values exceeds that of the older half.
+
+    Of an odd number the oldest is left out.
+    """
+    half = count // 2
+    older = jnp.sum(values, where=(age >= half) & (age < 2 * half)) / jnp.maximum(half, 1)
+    return mean(values, age, half) - older
+
+
+STATISTICS = {"mean": mean, "progress": progress}

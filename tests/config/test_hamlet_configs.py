@@ -1,0 +1,131 @@
+"""The files of configs/hamlet: each describes a run that can be made, and says what it means to."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from elsinore.algos.contract import steps_per_update
+from elsinore.config.load import load_experiment, read_yaml
+from elsinore.config.plan import Plan, plan_for
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}
+CURRICULA = {path.stem: path for path in sorted((CONFIGS / "curricula").glob("hamlet-*.yaml"))}
+RECURRENT = ("L2", "L3")
+each_file = pytest.mark.parametrize("name", FILES)
+each_world = pytest.mark.parametrize("name", [name for name in FILES if name not in ("curriculum", "example_dqn")])
+
+# Two updates of next to nothing: what is compiled is the same program, only smaller.
+TINY = {
+    "algo.network.hidden": [4], "evaluation.period": 2, "evaluation.episodes": 2, "evaluation.final_episodes": 2,
+    "evaluation.max_steps": 4,
+}  # fmt: skip
+TINY_PPO = {"algo.num_envs": 2, "algo.rollout_length": 4, "algo.num_minibatches": 2, "algo.num_epochs": 1}
+TINY_DQN = {"algo.learning_starts": 1, "algo.buffer_size": 64, "algo.batch_size": 4}
+
+
+def experiment(name: str, **overrides):
+    return load_experiment(config=FILES[name], overrides=overrides)
+
+
+def tiny_plan(name: str) -> Plan:
+    algo = experiment(name).algo
+    tiny = TINY | (TINY_DQN if algo.name == "dqn" else TINY_PPO)
+    if getattr(algo.network, "gru", None):
+        tiny |= {"algo.network.gru": 4}
+    update = steps_per_update(experiment(name, **tiny).algo)
+    return plan_for(experiment(name, **tiny, env_steps=2 * update))
+
+
+def test_there_is_a_file_for_every_world_and_an_example_of_each_kind():
+    worlds = ("classic4", "base6", "mood6", "L0_0", "L0_5", "L1", "L2", "L3")
+    assert set(FILES) == {*worlds, "example_dqn", "curriculum"}
+
+
+@each_world
+def test_a_file_trains_in_the_world_it_is_named_after(name):
+    assert experiment(name).env == f"Hamlet-{name}"
+
+
+@each_file
+def test_a_file_says_in_its_first_lines_how_to_use_it(name):
+    assert f"elsinore train --config configs/hamlet/{name}.yaml" in FILES[name].read_text()
+
+
+@each_file
+def test_a_file_describes_a_run_that_can_be_planned(name):
+    plan = plan_for(experiment(name))
+    assert plan.schedule.num_chunks >= 10 and plan.env_steps > 0.9 * plan.experiment.env_steps
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_who_cannot_see_everything_has_a_memory(name):
+    assert experiment(name).algo.network.gru and jax.tree.leaves(plan_for(experiment(name)).program.algo.memory)
+
+
+@each_file
+def test_evaluations_begin_at_the_worlds_own_start_and_count_its_own_reward(name):
+    """Whatever it learns from."""
+    plan = plan_for(experiment(name))
+    curriculum = plan.experiment.curriculum
+    assert curriculum is None or curriculum.evaluate_on == "target"
+    assert float(plan.env_params.random_start_share) == 0.0
+    own, *others = np.asarray(plan.env_params.reward_weights)
+    assert plan.env.rewards[0] == plan.env.profile.reward and own == 1.0 and not np.any(others)
+
+
+@pytest.mark.parametrize("name", ["classic4", "base6"])
+def test_a_recipe_is_the_preset_written_out(name):
+    assert experiment(name) == load_experiment(f"Hamlet-{name}")
+
+
+def test_the_example_is_the_original_deep_q_learner():
+    algo = experiment("example_dqn").algo
+    assert algo.network.hidden == (128, 128) and algo.network.activation == "relu"
+    assert (algo.learning_rate, algo.gamma, algo.max_grad_norm, algo.loss) == (2.5e-4, 0.99, 10.0, "mse")
+    assert (algo.buffer_size, algo.batch_size, algo.learning_starts) == (10_000, 64, 1_000)
+    assert (algo.epsilon, algo.epsilon_final, algo.epsilon_decay, algo.epsilon_schedule) == (1, 0.01, 0.995, "episodes")
+    assert steps_per_update(algo) == 1 and algo.gradient_steps == 1
+    assert not (algo.double or algo.dueling or algo.prioritized) and algo.n_step == 1
+
+
+@pytest.mark.slow
+@each_file
+def test_a_file_trains(name):
+    plan = tiny_plan(name)
+    state = jax.jit(plan.program.init)(jax.random.key(0))
+    state, report = jax.jit(plan.program.chunk)(state, 2)
+    assert int(state.train.update) == 2 and np.isfinite(np.asarray(report.episodes.returns)).all()
+
+
+# The curricula
+
+
+def stages(name: str) -> list[dict]:
+    return read_yaml(CURRICULA[name])["stages"]
+
+
+def test_the_four_stages_are_those_of_the_first_design():
+    sleep, wash, eat, earn, live = (stage.get("params", {}) for stage in stages("hamlet-four-stages"))
+    assert [sum(stage["fatal"]) for stage in (sleep, wash)] == [1, 2] and "fatal" not in eat | earn
+    assert [stage.get("max_steps_in_episode") for stage in (sleep, wash, eat, earn)] == [50, 100, None, None]
+    assert sleep["use_bonus"] == 5 and sleep["reward_weights"][1] == 1 and eat["reward_weights"][1] == 0 and not live
+    rules = [stage["advance_when"] for stage in stages("hamlet-four-stages")[:-1]]
+    assert [rule["above"] for rule in rules] == [40, 0, 200, 0.9] and {rule["window"] for rule in rules} == {100}
+
+
+def test_the_adversary_has_five_stages_ever_harder_and_the_last_pays_as_the_world_does():
+    course = [stage.get("params", {}) for stage in stages("hamlet-adversarial")]
+    assert [stage.get("drain_multiplier", 1.0) for stage in course] == [0.2, 0.5, 0.8, 1.0, 1.0]
+    assert [stage.get("reward_weights") for stage in course] == [[0, 1]] * 4 + [None]
+
+
+def test_a_curriculum_for_people_fits_its_world_and_nothing_about_it_is_doubtful():
+    shaped = {"env_kwargs": {"reward": {"sparse": 1.0, "shaped": 0.0}}, "env_steps": 2_000_000}
+    adversary = shaped | {"curriculum": str(CURRICULA["hamlet-adversarial"])}
+    for plan in (plan_for(experiment("curriculum")), plan_for(load_experiment("Hamlet-mood6", overrides=adversary))):
+        told = plan.lines()
+        assert "curriculum      5 stages, evaluated in the target world" in told
+        assert not [line for line in told if line.startswith("warning")]

@@ -1,0 +1,74 @@
+"""A teacher is asked for by a word; one that cannot teach is refused before anything is compiled."""
+
+from pathlib import Path
+
+import jax
+import pytest
+
+from elsinore.config.build import ConfigError, as_dict
+from elsinore.config.load import load_experiment, whole_experiment
+from elsinore.config.plan import plan_for
+from elsinore.training.imitation import ImitationConfig
+
+SMALL = {
+    "env_kwargs.capacity": 16, "imitation.env_steps": 512, "imitation.num_envs": 4, "imitation.rollout_length": 32,
+    "algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1, "env_steps": 64,
+}  # fmt: skip
+
+
+BELADY = Path(__file__).resolve().parents[2] / "configs" / "cache" / "belady.yaml"
+
+
+def planned(env="Cache-trace", **settings):
+    return plan_for(load_experiment(env, "ppo", overrides=SMALL | settings))
+
+
+def other_world(env):
+    return lambda state, env_params: (state.no_such_field, True)
+
+
+def test_one_word_asks_for_a_teacher():
+    asked = load_experiment("Cache-trace", "ppo", overrides={"imitation": "belady"})
+    assert asked.imitation == ImitationConfig(teacher="belady")
+    assert whole_experiment(as_dict(asked)) == asked
+    assert load_experiment("Cache-trace", "ppo").imitation is None
+
+
+def test_the_file_to_copy_is_of_a_run_that_can_be_made():
+    plan = plan_for(load_experiment(config=BELADY))
+    imitation = plan.experiment.imitation
+    assert imitation is not None and imitation.loss == "worth" and plan.env.fallback
+    assert plan.env_steps < imitation.env_steps / 1_000  # next to nothing by reward
+
+
+@pytest.mark.slow
+def test_a_run_begins_as_what_the_teacher_made_of_it():
+    plan, plain = planned(), planned(imitation=None)
+    assert any("imitation       of belady, for 512 env steps" in line for line in plan.lines())
+    begun, untaught = (jax.jit(p.program.init)(jax.random.key(0)).train.learner.params for p in (plan, plain))
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), begun, untaught)
+    assert any(jax.tree.leaves(changed))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"imitation.teacher": "beladi"}, "imitation.teacher='beladi' is unknown; did you mean 'belady'"),
+        ({"imitation.teacher": "nowhere:nobody"}, "imitation.teacher='nowhere:nobody' cannot be imported"),
+        ({"imitation.teacher": "tests.config.test_imitation:other_world"}, "does not teach in TraceCache"),
+        ({"imitation.loss": "mse"}, "imitation.loss='mse' is unknown"),
+        ({"imitation.steps": 3}, "imitation.steps is not a setting"),
+        ({"algo.normalize_obs": True}, "set algo.normalize_obs: false"),
+        ({"algo.network.gru": 8}, "no network with a memory"),
+        ({"imitation.env_steps": 100}, "imitation.env_steps=100 must be at least one update of 128 steps"),
+    ],
+)
+def test_what_cannot_be_taught_is_refused(settings, told):
+    with pytest.raises(ConfigError) as refused:
+        planned(**settings)
+    assert told in str(refused.value)
+
+
+def test_belady_teaches_no_other_world():
+    with pytest.raises(ConfigError, match="'belady' does not teach in"):
+        planned("CartPole-v1", **{"env_kwargs.capacity": None, "env_kwargs": {}})
