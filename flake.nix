@@ -31,19 +31,32 @@
         nameOf = requirement: builtins.head (builtins.match "([A-Za-z0-9_-]+).*" requirement);
         dependencies = map nameOf project.dependencies;
 
-        # nixpkgs has no gymnax. The same wheel, with the same hash, as in requirements.lock.
-        gymnax = python.pkgs.buildPythonPackage rec {
-          pname = "gymnax";
-          version = "1.0.1";
+        # nixpkgs has neither of these. The same wheels, with the same hashes, as in requirements.lock.
+        wheel = { name, version, sha256, dependencies }: python.pkgs.buildPythonPackage {
+          pname = name;
+          inherit version dependencies;
           format = "wheel";
           src = python.pkgs.fetchPypi {
-            inherit pname version;
+            pname = builtins.replaceStrings [ "-" ] [ "_" ] name;
+            inherit version sha256;
             format = "wheel";
             dist = "py3";
             python = "py3";
-            sha256 = "b7adcda33f41f6b8b27ac589be378a154a9209e736147977f6c0aebe5f35e796";
           };
-          dependencies = with python.pkgs; [ jax flax gymnasium matplotlib seaborn six ];
+        };
+        wheels = {
+          gymnax = wheel {
+            name = "gymnax";
+            version = "1.0.1";
+            sha256 = "b7adcda33f41f6b8b27ac589be378a154a9209e736147977f6c0aebe5f35e796";
+            dependencies = with python.pkgs; [ jax flax gymnasium matplotlib seaborn six ];
+          };
+          uplot-python = wheel {
+            name = "uplot-python";
+            version = "1.1.1";
+            sha256 = "07c96cc34ff9107c3751fc31dfad48ccd6e86c6deebb8b41d7ec7d9811722208";
+            dependencies = with python.pkgs; [ ipython msgpack numpy ];
+          };
         };
 
         elsinore = python.pkgs.buildPythonPackage {
@@ -52,9 +65,9 @@
           pyproject = true;
           src = self;
           build-system = [ python.pkgs.hatchling ];
-          dependencies = map (name: (python.pkgs // { inherit gymnax; }).${name}) dependencies;
+          dependencies = map (name: (python.pkgs // wheels).${name}) dependencies;
           pythonRelaxDeps = lib.subtractLists [ "jax" "gymnax" ] dependencies;
-          nativeCheckInputs = with python.pkgs; [ pytestCheckHook pytest-timeout beartype hypothesis ];
+          nativeCheckInputs = with python.pkgs; [ pytestCheckHook pytest-timeout beartype hypothesis optuna pettingzoo wandb zstandard ];
           preCheck = ''
             export HOME=$TMPDIR MPLBACKEND=Agg
             python -c 'import jax, flax, gymnax, mlflow; print("tests run with jax", jax.__version__, "flax", flax.__version__)'

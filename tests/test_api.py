@@ -87,8 +87,8 @@ def other(runs, run):
 
 def test_the_names_that_are_promised_are_those_there_are():
     assert sorted(elsinore.__all__) == [
-        "ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare", "load",
-        "make", "resume", "sweep", "train", "train_compiled",
+        "ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare",
+        "gymnasium_env", "load", "make", "parallel_env", "query", "resume", "sweep", "train", "train_compiled",
     ]  # fmt: skip
 
 

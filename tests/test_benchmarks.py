@@ -53,3 +53,15 @@ def test_a_table_replaces_what_stood_in_its_place_and_nothing_else():
 def test_the_document_has_a_place_for_every_table():
     for name in tables.TABLES:
         tables.replaced(tables.DOCUMENT.read_text(), name, "")
+
+
+def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
+    speed = {"steps_per_second": [3e6, 1e6, 2e6], "state_bytes": 475, "obs_bytes": 725, "load_before": 0.5}
+    rows = [{"case": "speed", "stage": stage} | speed for stage in (0, 2)]
+    rows.append({"case": "ppo", "stage": 2, "compile_seconds": 12.34})
+    machine = {"cores": 2, "cpu": "x", "python": "3", "date": "today"}
+    table = tables.balatro({"rows": rows, "machine": machine}).splitlines()
+    assert table[2:4] == [
+        "| 0 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 |  |",
+        "| 2 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 | 12.3 s |",
+    ]  # fmt: skip

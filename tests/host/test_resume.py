@@ -91,6 +91,7 @@ def test_what_fails_leaves_an_emergency_checkpoint_and_resumed_it_equals_the_who
     assert_same_run(path, whole)
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_while_it_saves_loses_nothing(tmp_path, whole, monkeypatch):
     path = stopped(tmp_path, monkeypatch, checkpoints, "_digests", 6, error=KeyboardInterrupt)
     elsinore.resume(path)
@@ -162,6 +163,7 @@ def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, whole, monkeypat
     assert count_in_log(tmp_path / "whole", "metrics.sqlite works again") == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_saved_that_the_store_has_not_been_told(tmp_path, whole, monkeypatch):
     """Or else a resumed run, which goes on after what is saved, would never tell it."""
 
@@ -267,6 +269,7 @@ def test_another_config_is_refused_naming_the_setting(path, capsys):
 # MLflow
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_in_mlflow_where_it_was(tmp_path, monkeypatch, mlflow_uri):
     from mlflow import MlflowClient
 

@@ -43,6 +43,7 @@ def test_each_is_an_ordinary_run_in_a_folder_of_its_own(compared):
     assert slow.evaluate(episodes=3).shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_it_learns_what_it_would_have_learnt_alone(compared, tmp_path):
     alone = train_tiny(tmp_path, "alone", {"convergence.enabled": False})
     compared_with = compared[0].path / "CartPole-v1" / "ppo"
@@ -173,6 +174,7 @@ def interrupted(tmp_path, monkeypatch):
         return compare(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_stops_there_and_goes_on_to_the_same_end(interrupted, compared):
     found, told = interrupted
     assert found.interrupted
