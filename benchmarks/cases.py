@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from elsinore.config.presets import PRESETS
+
 
 class Published(NamedTuple):
     """A figure to stand beside ours at the same budget and protocol."""
@@ -90,6 +92,90 @@ PUZZLES = (
 MINATAR = (
     Case("Breakout-MinAtar", "ppo", "preset", (
         Published("S", 22.9, "gymnax-blines at 10,000,000 steps, 1 seed"),), seeds=8),
+    Case("Breakout-MinAtar", "pqn", "preset", (
+        Published("S", 22.9, "PPO, gymnax-blines at 10,000,000 steps, 1 seed"),), seeds=8),
 )  # fmt: skip
 
-CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + MINATAR
+SCRIPTED = "a scripted life: to the lowest need, to work when poor"
+ANYWHERE = {
+    "curriculum.stages": [{"name": "anywhere", "params": {"random_start_share": 0.5, "reward_weights": [0.01]}}],
+    "env_steps": 4_000_000,
+}  # fmt: skip
+STANDARD = {
+    "curriculum.stages": [{"name": "standard", "params": {"reward_weights": [0.01]}}], "env_steps": 4_000_000,
+}  # fmt: skip
+
+
+def shaped(name: str) -> dict[str, Any]:
+    """Another reward beside the sparse one in training, at the same weight; evaluations pay the sparse one alone."""
+    stage = {"name": name, "params": {"random_start_share": 0.5, "reward_weights": [0.01, 0.01]}}
+    return {"env_kwargs.reward": {"sparse": 1.0, name: 0.0}, "curriculum.stages": [stage], "env_steps": 4_000_000}
+
+
+FROZEN = {"convergence.enabled": True}
+ORIGINAL_DQN = {
+    "algo.network": {"hidden": [128, 128], "activation": "relu"}, "algo.loss": "mse", "algo.max_grad_norm": 10.0,
+    "algo.batch_size": 64, "algo.num_envs": 1, "algo.rollout_length": 1, "algo.gradient_steps": 1, "algo.n_step": 1,
+    "algo.double": False, "algo.dueling": False, "algo.buffer_size": 10_000, "algo.learning_starts": 1_000,
+    "algo.tau": 1.0, "algo.epsilon_schedule": "episodes", "algo.epsilon_decay": 0.995, "algo.normalize_obs": False,
+    "algo.learning_rate": 1e-3, "algo.learning_rate_final": None, "algo.epsilon_final": 0.05,
+    "algo.target_period": 1_000, "env_kwargs.observation": "original", "env_steps": 250_000,
+    "curriculum.stages": [{"name": "as it is", "params": {}}],  # not the preset's
+}  # fmt: skip
+HAMLET = (
+    Case("Hamlet-classic4", "ppo", "preset, each seed stopped once it has converged", (
+        Published("G", 500.0, SCRIPTED),), FROZEN, 490.0, 8,
+        note="Short and poor lives first, then whole days. Evaluations begin at the standard start."),
+    Case("Hamlet-base6", "ppo", "preset, each seed stopped once it has converged", (
+        Published("G", 478.0, SCRIPTED),), FROZEN, 490.0, 8),
+    Case("Hamlet-classic4", "ppo", "preset", (Published("G", 500.0, SCRIPTED),), threshold=490.0, seeds=8,
+         note="To the end of the budget. T of Hamlet is in the reward of training, a hundredth of the world's."),
+    Case("Hamlet-base6", "ppo", "preset", (Published("G", 478.0, SCRIPTED),), threshold=490.0, seeds=8),
+    Case("Hamlet-classic4", "ppo", "random starts, no stages", (Published("G", 500.0, SCRIPTED),), ANYWHERE, 490.0, 8),
+    Case("Hamlet-base6", "ppo", "random starts, no stages", (Published("G", 478.0, SCRIPTED),), ANYWHERE, 490.0, 8),
+    Case("Hamlet-classic4", "ppo", "standard starts only", (Published("G", 500.0, SCRIPTED),), STANDARD, 490.0, 8),
+    Case("Hamlet-base6", "ppo", "standard starts only", (Published("G", 478.0, SCRIPTED),), STANDARD, 490.0, 8),
+    Case("Hamlet-classic4", "ppo", "random starts and the potential of the hints", (), shaped("potential"), 490.0, 8),
+    Case("Hamlet-classic4", "ppo", "random starts and the hints as rewards", (), shaped("seed_proposal"), 490.0, 8),
+    Case("Hamlet-classic4", "ppo", "standard starts and curiosity", (),
+         STANDARD | {"algo.rnd.weight": 0.01}, 490.0, 8),
+    Case("Hamlet-classic4", "dqn", "preset", (Published("G", 500.0, SCRIPTED),), threshold=350.0, seeds=8,
+         note="In as few episodes as we know how. A life of fewer than 450 steps cannot earn 350."),
+    Case("Hamlet-base6", "dqn", "preset", (Published("G", 478.0, SCRIPTED),), threshold=350.0, seeds=8),
+    Case("Hamlet-classic4", "dqn", "the original's settings", (
+        Published("T", 79.0, "the original's log after 1,000 episodes, one run, 372 steps"),), ORIGINAL_DQN, None, 8,
+         note="As its demo ran: learning rate 1e-3, a target copied every ten beginners' episodes."),
+)  # fmt: skip
+
+FLUSHES = "greedy plays, discarding for flushes"
+_HANDS = PRESETS["ppo/Balatro-stage0"]
+UNMASKED = {f"algo.{name}": value for name, value in _HANDS["algo"].items()} | {
+    name: _HANDS[name] for name in ("env_kwargs", "env_params", "env_steps")
+}
+SHOP = PRESETS["ppo/Balatro-stage2"]
+CLOSED = {f"algo.{name}": value for name, value in SHOP["algo"].items()} | {
+    "env_kwargs.play_scores": False, "env_params.max_ante": 8, "env_steps": SHOP["env_steps"],
+    "curriculum": SHOP["curriculum"], "imitation": SHOP["imitation"],
+}  # fmt: skip
+ONE_ANTE = (Published("G", 1.69, FLUSHES),)
+
+BALATRO = (
+    Case("Balatro-stage0", "ppo", "preset", ONE_ANTE, threshold=1.8, seeds=8,
+         note="One ante; the share of games won is G - 1 and a little more. `docs/balatro.md` has it."),
+    Case("Balatro-stage0", "ppo", "two antes", (Published("G", 0.631, FLUSHES),), {"env_params.max_ante": 2}, seeds=8,
+         note="The best player known, a search over thousands of games from every decision, wins 1.3 %."),
+    Case("Balatro-stage0", "ppo", "without play_scores", ONE_ANTE, {"env_kwargs.play_scores": False}, 1.8, 8),
+    Case("Balatro-stage0", "ppo", "plain logits", ONE_ANTE,
+         {"algo.network.custom": "benchmarks.balatro_variants:plain_head"}, 1.8, 8),
+    Case("benchmarks.balatro_variants:Unmasked", "ppo", "preset without the mask", ONE_ANTE, UNMASKED, 1.8, 8,
+         note="Balatro-stage0, where an illegal action does nothing."),
+    Case("Balatro-stage0", "a2c", "preset", ONE_ANTE, threshold=1.8, seeds=8),
+    Case("Balatro-stage0", "dqn", "preset", ONE_ANTE, threshold=1.8, seeds=8),
+    Case("Balatro-stage2", "ppo", "preset", seeds=8, note="Begins as the pupil of a player that buys "
+         "jokers, then from one ante upward; evaluated in runs of eight."),
+    Case("Balatro-stage2", "ppo", "without a teacher", (), {"imitation": None}, seeds=8),
+    Case("Balatro-stage0", "ppo", "preset of Balatro-stage2, so without a shop", (), CLOSED, seeds=8,
+         note="The same game and settings with the shop closed; evaluated in runs of eight antes."),
+)  # fmt: skip
+
+CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + MINATAR + HAMLET + BALATRO

@@ -32,7 +32,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     from elsinore.training.seeds import layout_for, place, train_compiled
 
     prepare()
-    settings = dict(case.settings) | {"convergence.enabled": False, "seeds": seeds, "evaluation.final_episodes": 128}
+    settings = {"convergence.enabled": False, "seeds": seeds, "evaluation.final_episodes": 128} | dict(case.settings)
     plans = {
         greedy: plan_for(load_experiment(case.env, case.algo, overrides=settings | {"evaluation.greedy": greedy}))
         for greedy in (True, False)
@@ -44,14 +44,19 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     tenth = max(1, plans[True].schedule.num_chunks // 10)
     training = jax.tree.map(lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"])
     padded = place(states, layout)
-    return {
+    evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
+    episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
+    row = {
         "env": case.env, "algo": case.algo, "label": case.label, "env_steps": plans[True].env_steps, "seeds": seeds,
         "seconds": seconds, "settings": dict(case.settings),
         "G": final_evaluation(plans[True], layout, padded).mean(axis=1).tolist(),
         "S": final_evaluation(plans[False], layout, padded).mean(axis=1).tolist(),
-        "T": (training.total / np.maximum(training.count, 1)).tolist(),
-        "steps_to": steps_to(case.threshold, np.asarray(reports.episodes.returns).mean(axis=2), plans[True]),
+        "steps_to": steps_to(case.threshold, evaluations, plans[True]),
+        "episodes_to": episodes_to(case.threshold, evaluations, episodes),
     }  # fmt: skip
+    if settings["convergence.enabled"]:  # a seed that has converged does not train in the last tenth
+        return row
+    return row | {"T": (training.total / np.maximum(training.count, 1)).tolist()}
 
 
 def steps_to(threshold: float | None, evaluations: np.ndarray, plan: Any) -> list[int | None] | None:
@@ -60,6 +65,15 @@ def steps_to(threshold: float | None, evaluations: np.ndarray, plan: Any) -> lis
         return None
     ends = [plan.schedule.updates_after(i + 1) * plan.steps_per_update for i in range(evaluations.shape[1])]
     return [ends[int(np.argmax(seed))] if seed.any() else None for seed in evaluations >= threshold]
+
+
+def episodes_to(threshold: float | None, evaluations: np.ndarray, episodes: np.ndarray) -> list[int | None] | None:
+    """Episodes that had ended in training by then; `episodes` are those of each chunk, [seed, chunk]."""
+    if threshold is None:
+        return None
+    so_far = np.cumsum(episodes, axis=1)
+    firsts = [np.flatnonzero(seed)[:1] for seed in evaluations >= threshold]
+    return [int(so_far[i, first[0]]) if len(first) else None for i, first in enumerate(firsts)]
 
 
 def page(found: list[dict[str, Any]]) -> str:
@@ -73,7 +87,7 @@ def section(row: dict[str, Any]) -> list[str]:
     case = next(c for c in CASES if c.key == key_of(row))
     lines = [f"\n## {case.env}: {case.title}, {row['env_steps']:,} env steps a seed, {row['seeds']} seeds\n"]
     lines.append("| protocol | mean | IQM | 95 % of the IQM | worst seed | published |\n|---|---|---|---|---|---|")
-    for protocol in ("G", "S", "T"):
+    for protocol in (p for p in "GST" if p in row):
         values = np.array(row[protocol])
         low, high = ci95(values) or (np.nan, np.nan)
         beside = "; ".join(f"{p.value:g} ({p.source})" for p in case.published if p.protocol == protocol) or "–"
@@ -81,7 +95,12 @@ def section(row: dict[str, Any]) -> list[str]:
                      f"{values.min():.2f} | {beside} |")  # fmt: skip
     if row.get("steps_to"):
         arrived = sorted(s for s in row["steps_to"] if s is not None)
-        median = f", the median after {arrived[len(arrived) // 2]:,} env steps" if arrived else ""
+        median = ""
+        if arrived:
+            middle = arrived[len(arrived) // 2]
+            median = f", the median after {middle:,} env steps, {row['seconds'] * middle / row['env_steps']:.0f} s"
+        if arrived and (lived := sorted(n for n in row.get("episodes_to") or [] if n is not None)):
+            median += f" and {lived[len(lived) // 2]:,} episodes"
         lines.append(f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
                      f"evaluation{median} (evaluations are a twentieth of the run apart).")  # fmt: skip
     if case.note:
@@ -117,7 +136,7 @@ def main() -> None:
         if case.key in done and not args.again:
             continue
         row = done[case.key] = reached(case, min(args.seeds, case.seeds))
-        means = {p: round(float(np.mean(row[p])), 2) for p in "GST"}
+        means = {p: round(float(np.mean(row[p])), 2) for p in "GST" if p in row}
         print(case.env, case.title, means, f"{row['seconds']:.0f} s", flush=True)
         ordered = [done[c.key] for c in CASES if c.key in done]
         RECORD.write_text(json.dumps(ordered, indent=1) + "\n")

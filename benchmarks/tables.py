@@ -84,6 +84,40 @@ def memory(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def balatro(data: dict) -> str:
+    speeds, compiling = (
+        {row["stage"]: row for row in data["rows"] if row["case"] == case} for case in ("speed", "ppo")
+    )
+    lines = []
+    for stage, row in speeds.items():
+        rates = row["steps_per_second"]
+        compiles = f"{compiling[stage]['compile_seconds']:.1f} s" if stage in compiling else ""
+        sizes = [f"{row[name]:,}" for name in ("state_bytes", "obs_bytes")]
+        load = f"{row['load_before']:.1f}"  # of other work: these are rates of what it leaves
+        lines.append([str(stage), f"{median(rates):,.0f}", f"{max(rates):,.0f}", load, *sizes, compiles])
+    heads = ["stage", "steps/s, median", "best", "load before", "bytes a world", "an observation", "PPO compiles in"]
+    return markdown(heads, lines) + measured_on(data)
+
+
+def page_cost(data: dict) -> str:
+    kinds = list(data["rows"][0]["cores"])
+    lines = []
+    for row in sorted(data["rows"], key=lambda row: (row["pinned"], row["seeds"], row["who"], row["round"])):
+        shares = [f"{100 * row['cores'][kind]:.1f} %" for kind in kinds if kind != "training"]
+        first, last = row["server_bytes"][0] / 2**20, row["server_bytes"][-1] / 2**20
+        speeds = [f"{sum(row[which]) / len(row[which]):,.0f}" for which in ("alone", "watched")]
+        label = (
+            f"{row['who']}{', pinned' if row['pinned'] else ''}, {row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+        )
+        turns = f"{min(row['ratios']):.2f} to {max(row['ratios']):.2f}"
+        lines.append(
+            [label, *speeds, f"**{median(row['ratios']):.3f}** ({turns})", *shares, f"{first:.0f}, {last:.0f} MiB"]
+        )
+    takes = [f"of a core: {kind}" for kind in kinds if kind != "training"]
+    heads = ["", "env steps/s, alone", "looked at", "ratio (turns)", *takes, "server's memory, first and last turn"]
+    return markdown(heads, lines) + measured_on(data)
+
+
 def markdown(heads: list[str], lines: list[list[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows) + "\n"
@@ -94,7 +128,13 @@ def measured_on(data: dict) -> str:
     return f"\n{machine['cores']} cores, {machine['cpu']}, Python {machine['python']}, {machine['date']}.\n"
 
 
-TABLES = {"dqn_cartpole": dqn, "replicas_cartpole": replicas, "memory": memory}
+TABLES = {
+    "dqn_cartpole": dqn,
+    "replicas_cartpole": replicas,
+    "memory": memory,
+    "balatro_speed": balatro,
+    "page_cost": page_cost,
+}
 
 
 if __name__ == "__main__":

@@ -114,11 +114,10 @@ def launch_all(plan, compiled, state) -> float:
 
 def host_overhead(args) -> dict:
     """The host loop with every sink on, against the same chunks bare; alternated."""
-    import threading
-
     import jax
 
     from elsinore.host import session
+    from elsinore.host.control import Controls
     from elsinore.host.folder import RunFolder
     from elsinore.host.run import compile_run, train_loop
 
@@ -143,7 +142,7 @@ def host_overhead(args) -> dict:
                 keeper,
                 store,
                 [*told, *sinks],
-                threading.Event(),
+                Controls(),
                 scores,
             )
             hosted.append(outcome.train_seconds)
