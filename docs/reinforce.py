@@ -1,12 +1,11 @@
 """REINFORCE (Williams 1992): every action becomes likelier by as much as the rewards that followed it came to."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from elsinore.algos.descent import begin_learning, constant_where_absent, gradient_step, scaler
+from elsinore.algos.descent import begin_learning, gradient_step, scaler
 from elsinore.algos.experience import observation_of
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.rollout import begin, rollout
@@ -14,6 +13,7 @@ from elsinore.nets.build import NetworkConfig, actor_critic_network
 from elsinore.nets.heads import head_for
 from elsinore.ops.advantages import lambda_returns
 from elsinore.ops.randomness import for_update, for_use, for_uses
+from elsinore.traced import numbers_of, traced
 from elsinore.types import Algorithm, Decision, Mean, TrainState
 
 
@@ -21,14 +21,9 @@ from elsinore.types import Algorithm, Decision, Mean, TrainState
 class ReinforceConfig:
     num_envs: int = 16
     rollout_length: int = 64  # steps per env per update; rewards after them are not seen
-    learning_rate: float = 1e-3
-    gamma: float = 0.99
+    learning_rate: float = traced(1e-3)  # traced: may vary within one compiled program
+    gamma: float = traced(0.99)
     network: NetworkConfig = NetworkConfig()
-
-
-class Hyper(NamedTuple):  # the numbers that may vary within one compiled program
-    learning_rate: Any
-    gamma: Any
 
 
 def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=None) -> Algorithm:
@@ -73,4 +68,4 @@ def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=Non
         action = policy.mode() if greedy else policy.sample(head.noise(for_use(key, "act"), (1,)))
         return head.sent(action)[0], memory
 
-    return Algorithm(init, update, act, constant_where_absent(Hyper, config), config.num_envs * config.rollout_length)
+    return Algorithm(init, update, act, numbers_of(config), config.num_envs * config.rollout_length)
