@@ -39,11 +39,14 @@ def is_quick(db: sqlite3.Connection, first: int, last: int) -> bool:
 
 
 def spans(first: int, last: int, count: int = SPANS) -> list[Span]:
-    """At most `count` spans of about equal length, covering every update from `first` to `last`."""
-    length = last - first + 1
-    count = min(count, length)
-    edges = [first + length * i // count for i in range(count + 1)]
-    return [(a, b - 1) for a, b in pairwise(edges)]
+    """At most `count` (two or more) spans covering every update from `first` to `last`: of about equal length, and `last` alone.
+
+    What is newest is read as the run's result, which is no mean of it and of what came before.
+    """
+    length = last - first
+    count = min(count - 1, length)
+    edges = [first + length * i // count for i in range(count + 1)] if count else [first]
+    return [(a, b - 1) for a, b in pairwise(edges)] + [(last, last)]
 
 
 def sampled(db: sqlite3.Connection, first: int, last: int, count: int = SPANS) -> list[Span]:
