@@ -39,7 +39,7 @@ def is_quick(db: sqlite3.Connection, first: int, last: int) -> bool:
 
 
 def spans(first: int, last: int, count: int = SPANS) -> list[Span]:
-    """At most `count` (two or more) spans covering every update from `first` to `last`: of about equal length, and `last` alone.
+    """At most `count` (two or more) spans over all updates, `first` to `last`: of about equal length, and `last` alone.
 
     What is newest is read as the run's result, which is no mean of it and of what came before.
     """
