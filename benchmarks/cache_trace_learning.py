@@ -1,11 +1,12 @@
 """A policy for caches learnt from Belady on some traces, beside classic ones on requests that it never saw.
 
-    python -m benchmarks.cache_trace_learning [--seeds 4] [--more FOLDER] [--only nasa ...] [--again]
+    python -m benchmarks.cache_trace_learning [--unit bytes] [--seeds 8] [--more FOLDER] [--only nasa ...] [--again]
 
 It learns, by imitation alone, from the first part of the traces in tests/data/cache and from made-up ones; it is held
 to the other part (split by time) and to any npz in FOLDER (split by trace). One policy for all of them and for every
-capacity, of which it meets 32 to 128 only. Saved in results/cache_trace_learning.json: hit ratios, and the share of
-what foresight adds to LRU that is `closed`. Rows in which that is below 0.01 say nothing and are left out.
+capacity, of which it meets 32 to 128 objects only; another one for capacities in bytes, of which it meets 256 KB to
+4 MB. Saved in results/cache_trace_learning.json and cache_trace_bytes.json: hit ratios, and the share of what foresight
+adds to LRU that is `closed`. Rows in which that is below 0.01 say nothing and are left out.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import time
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,15 +32,18 @@ from elsinore.envs.cache.trace.made_up import (
     recent_trace,
     repeating_trace,
     scanning_trace,
+    sized,
 )
 from elsinore.training.seeds import layout_for, over_seeds, prepare_devices, seed_keys
 
 SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "data" / "cache" / "traces"
 CAPACITIES = (64, 256, 1_024)
+SHARES = (0.01, 0.05, 0.2)  # of the bytes of all objects of a trace
 CLASSIC = ("lru", "fifo", "lfu", "sieve", "s3fifo", "gdsf", "belady_bypass")
 WORLD = {"decide": "sampled", "candidates": 32}
+LEARNT_AT = {"objects": (32, 128), "bytes": (1 << 18, 1 << 22)}  # capacities
+MOST_ENTRIES = 512  # while learning, where capacities are in bytes
 SETTINGS = {
-    "env_params.smallest_capacity": 32,
     "algo": {"name": "ppo", "num_envs": 2, "rollout_length": 32, "num_minibatches": 1,
              "network": {"custom": "elsinore.nets.candidates:CandidateScorer"}},
     "imitation": {"teacher": "belady", "loss": "worth", "env_steps": 400_000, "num_envs": 64, "rollout_length": 8,
@@ -49,37 +53,49 @@ SETTINGS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--unit", choices=LEARNT_AT, default="objects")
+    parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--more", type=Path, metavar="FOLDER", help="of further traces to be tested on")
     parser.add_argument("--only", nargs="*", help="names of traces")
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
     prepare_devices()
-    work = {"world": WORLD, "settings": SETTINGS, "seeds": args.seeds, "lessons": lessons().num_requests}
-    results = Results(FOLDER / "cache_trace_learning.json", work, args.again)
-    for name, trace in held_out(args.more).items():
-        for capacity in CAPACITIES if args.only is None or name in args.only else ():
-            for row in measured(results, name, trace, capacity, args.seeds):
-                print(row, flush=True)
+    capacities = {"smallest, largest capacity": LEARNT_AT[args.unit]}
+    work = {"world": WORLD, "settings": SETTINGS | capacities, "seeds": args.seeds,
+            "lessons": lessons(args.unit).num_requests}  # fmt: skip
+    file = {"objects": "cache_trace_learning.json", "bytes": "cache_trace_bytes.json"}[args.unit]
+    results = Results(FOLDER / file, work, args.again)
+    for test in tests(args.unit, args.more):
+        for row in measured(results, test, args.seeds) if args.only is None or test.name in args.only else ():
+            print(row, flush=True)
     results.save(mean_closed=mean_closed(results.rows))
     print(results.data["mean_closed"])
 
 
-def measured(results: Results, name: str, trace: Trace, capacity: int, seeds: int) -> Iterator[str]:
+class Test(NamedTuple):
+    """What a policy is held to."""
+
+    name: str
+    trace: Trace
+    capacity: int
+    unit: str
+
+
+def measured(results: Results, test: Test, seeds: int) -> Iterator[str]:
     """What the policy hits, told beside the classic ones; nothing where there is next to nothing to be won."""
-    what = {"trace": name, "capacity": capacity}
-    ratios = results.measure(partial(classic, trace, capacity), policy="classic", **what)
+    what = {"trace": test.name, "capacity": test.capacity}
+    ratios = results.measure(partial(classic, test), policy="classic", **what)
     for fallback in (True, False) if ratios["belady_bypass"] - ratios["lru"] >= 0.01 else ():
-        measure = partial(hits, seeds, trace, capacity, fallback)
-        yield told(results.measure(measure, policy="learnt", fallback=fallback, **what), ratios)
+        yield told(results.measure(partial(hits, seeds, test, fallback), policy="learnt", fallback=fallback, **what),
+                   ratios)  # fmt: skip
 
 
-def lessons() -> Trace:
+def lessons(unit: str) -> Trace:
     """What is learnt from, one trace after another."""
     nasa, zipf, api = (load_trace(SHIPPED / f"{name}.npz") for name in
                        ("nasa_jul01_10k", "zipf09_seed20240607_200k", "api_sessions_seed21"))  # fmt: skip
-    return joined(
-        part(nasa, 0, 5_000), part(nasa, 0, 5_000), part(zipf, 0, 20_000), part(api, 0, 30_000),
+    recorded = part(nasa, 0, 5_000), part(nasa, 0, 5_000), part(zipf, 0, 20_000), part(api, 0, 30_000)
+    made_up = (
         zipf_trace(10_000, 1_000, 0.7, 1), zipf_trace(10_000, 5_000, 1.1, 2),
         drifting_trace(12_000, 1_000, 0.9, 4_000, 3), drifting_trace(12_000, 3_000, 1.0, 12_000, 4),
         recent_trace(12_000, 5_000, 8, 0.1, 5), recent_trace(12_000, 5_000, 10, 0.3, 6),
@@ -89,27 +105,42 @@ def lessons() -> Trace:
         repeating_trace(15_000, 800, 8, 2.5, 2, 13), repeating_trace(15_000, 400, 25, 2, 3, 14),
         repeating_trace(12_000, 200, 80, 2, 2, 15), repeating_trace(12_000, 3_000, 5, 4, 4, 16),
     )  # fmt: skip
+    if unit == "bytes":  # of medians from 2 KB to 16 KB, some nearly alike and some of five orders of magnitude
+        made_up = [sized(trace, 2_048 * 2 ** (i % 4), 0.5 * (1 + i % 5), i) for i, trace in enumerate(made_up)]
+    return joined(*recorded, *made_up)
 
 
-def held_out(more: Path | None) -> dict[str, Trace]:
-    """What is tested on: later requests of the same sources, as if nothing had been before, and other sources."""
+def tests(unit: str, more: Path | None) -> Iterator[Test]:
+    """Later requests of the same sources, as if nothing had been before, and other sources.
+
+    In bytes, where the sizes of a trace are known: a capacity is a share of what all its objects take.
+    """
     later = {"nasa_jul01_10k": 5_000, "zipf09_seed20240607_200k": 100_000, "api_sessions_seed21": 30_000}
-    shipped = {name: part(load_trace(SHIPPED / f"{name}.npz"), begin, 2**31) for name, begin in later.items()}
-    others = sorted(more.glob("*.npz")) if more else []
-    return shipped | {path.stem: load_trace(path) for path in others if path.stem not in later}
+    paths = {name: SHIPPED / f"{name}.npz" for name in later}
+    paths |= {path.stem: path for path in sorted(more.glob("*.npz")) if path.stem not in later} if more else {}
+    for name, path in paths.items():
+        whole = load_trace(path)
+        trace = part(whole, later.get(name, 0), whole.num_requests)
+        total = int(whole.object_size.sum(dtype=np.int64))
+        for capacity in CAPACITIES if unit == "objects" else [int(share * total) for share in SHARES]:
+            if unit == "objects" or total > whole.num_objects:
+                yield Test(name, trace, capacity, unit)
 
 
-def classic(trace: Trace, capacity: int) -> dict[str, Any]:
-    """Hit ratios of the classic policies and of the optimum."""
-    return {"requests": trace.num_requests} | {name: replay(trace, name, capacity).hit_ratio for name in CLASSIC}
+def classic(test: Test) -> dict[str, Any]:
+    """Hit ratios of the classic policies and of the one that knows the future."""
+    ratios = {name: replay(test.trace, name, test.capacity, test.unit).hit_ratio for name in CLASSIC}
+    return {"requests": test.trace.num_requests} | ratios
 
 
 @cache
-def learnt(seeds: int) -> tuple[Plan, Any]:
+def learnt(seeds: int, unit: str) -> tuple[Plan, Any]:
     """The plan, and what acting needs of every seed."""
-    world = TraceCache(lessons(), 128, **WORLD)
-    experiment = load_experiment("Cache-trace", overrides=SETTINGS | {"seeds": seeds, "env_kwargs": dict(WORLD)})
-    plan = plan_for(experiment, env=world)
+    smallest, largest = LEARNT_AT[unit]
+    slots = None if unit == "objects" else MOST_ENTRIES
+    world = TraceCache(lessons(unit), largest, unit, **WORLD, slots=slots)
+    settings = SETTINGS | {"env_params.smallest_capacity": smallest, "seeds": seeds, "env_kwargs": dict(WORLD)}
+    plan = plan_for(load_experiment("Cache-trace", overrides=settings), env=world)
     layout = layout_for(seeds)
     began = time.perf_counter()
     keys = jax.device_put(seed_keys(0, layout.padded), layout.sharding)
@@ -118,14 +149,14 @@ def learnt(seeds: int) -> tuple[Plan, Any]:
     return plan, acting
 
 
-def hits(seeds: int, trace: Trace, capacity: int, fallback: bool) -> dict[str, Any]:
+def hits(seeds: int, test: Test, fallback: bool) -> dict[str, Any]:
     """Every seed's hit ratio on the whole trace, from an empty cache."""
-    plan, acting = learnt(seeds)
+    plan, acting = learnt(seeds, test.unit)
     layout = layout_for(seeds)
-    env = TraceCache(trace, capacity, **WORLD, fallback=fallback)
-    play = over_seeds(partial(played, plan.program.algo.act, env, trace.num_requests), layout)
+    env = TraceCache(test.trace, test.capacity, test.unit, **WORLD, fallback=fallback)
+    play = over_seeds(partial(played, plan.program.algo.act, env, test.trace.num_requests), layout)
     counted = np.asarray(play(jax.device_put(acting, layout.sharding)))[:seeds]
-    return {"hit_ratios": (counted / trace.num_requests).tolist()}
+    return {"hit_ratios": (counted / test.trace.num_requests).tolist()}
 
 
 def played(act: Any, env: TraceCache, num_requests: int, acting: Any) -> jax.Array:

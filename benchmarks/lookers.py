@@ -1,12 +1,12 @@
-"""Those who look at a run's page: a browser, and a crowd of connections of which one takes nothing.
+"""Those who look at a run's page: a browser at the curves, one at the agent, a crowd of which one takes nothing.
 
 Each is `look(url, over, seen)`: look until `over()`, and put what was seen into the table `seen`; first, that it began.
 """
 
 import asyncio
+import contextlib
 import json
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -15,8 +15,29 @@ CROWD = 20  # connections, the one that takes nothing among them
 PERIOD = 0.5  # seconds between two looks at whether it is over
 
 
-def browse(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:
-    """Look at the curves, and from the first replay on at the agent, who plays again and again."""
+def curves(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:
+    """Look at the curves as they grow."""
+    with browsing(url) as page:
+        seen["began"] = True
+        while not over():
+            page.wait_for_timeout(1000 * PERIOD)
+
+
+def agent(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:
+    """Look at the agent, who lives the newest replay again and again."""
+    with browsing(url) as page:
+        page.get_by_role("tab", name="Agents").click()
+        page.locator(".stage .panel").first.wait_for(timeout=120_000)
+        seen["began"] = True
+        while not over():
+            if (play := page.get_by_role("button", name="Play", exact=True)).is_visible():
+                play.click()
+            page.wait_for_timeout(1000 * PERIOD)
+
+
+@contextlib.contextmanager
+def browsing(url: str) -> Iterator[Any]:
+    """A run's page in a browser, drawn."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as started:
@@ -25,18 +46,7 @@ def browse(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(url)
             page.locator('[data-metric="eval/return"] canvas').wait_for(timeout=120_000)
-            run, began, agents = unquote(urlsplit(url).fragment).rsplit("/", 1)[-1], time.monotonic(), None
-            seen["began"] = True
-            has_replays = f"fetch('api/replays?run={run}').then((told) => told.json()).then((all) => all.length)"
-            while not over():
-                if agents is None and page.evaluate(has_replays):
-                    page.get_by_role("tab", name="Agents").click()
-                    agents = time.monotonic()
-                elif agents is not None and (play := page.get_by_role("button", name="Play", exact=True)).is_visible():
-                    play.click()
-                page.wait_for_timeout(1000 * PERIOD)
-            ended = time.monotonic()
-            seen |= {"curves_seconds": (agents or ended) - began, "agents_seconds": ended - (agents or ended)}
+            yield page
 
 
 def crowd(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:

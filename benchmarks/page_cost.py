@@ -3,10 +3,12 @@
     python -m benchmarks.page_cost [--rounds 3] [--seeds 1,2] [--again]
 
 Two runs of Hamlet-base6, each a process of its own: one alone and without replays, the other with replays, a page, and
-somebody who looks at it: a real browser, or twenty connections of which one takes nothing. They are paused and resumed
-by turns, ten seconds each, so that what else the machine does falls on both; a ratio is of two turns that stand beside
-each other. With `--pinned` the runs have the first core to themselves, and all who look the second: what is left is
-what the training pays beside the time that a browser takes of the machine. Needs Linux, a Chromium and playwright.
+somebody who looks at it: a real browser at the curves, one at the agent, or twenty connections of which one takes
+nothing. They are paused and resumed by turns, ten seconds each, so that what else the machine does falls on both; a
+ratio is of two turns that stand beside each other. Turns begin when the first replay has been recorded and is drawn:
+what that takes of the server once, to load and to compile, is told apart in seconds of a core. With `--pinned` the runs
+have the first core to themselves, and all who look the second: what is left is what the training pays beside the time
+that a browser takes of the machine. Needs Linux, a Chromium and playwright.
 """
 
 import argparse
@@ -27,13 +29,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.lookers import browse, crowd
+from benchmarks.lookers import agent, crowd, curves
 from benchmarks.processes import usage
 from benchmarks.record import FOLDER, Results
 from elsinore.host.control import ask
 from elsinore.host.store import Store
 
-LOOKERS = {"browser": browse, "crowd": crowd}
+LOOKERS = {"curves": curves, "agent": agent, "crowd": crowd}
 SECONDS, PAIRS = 10.0, 6  # a turn; turns of each run
 SETTINGS = {
     "convergence.enabled": False, "env_steps": 10**9, "evaluation.period": 10, "sinks.console": False,
@@ -94,8 +96,8 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def measured(who: str, seeds: int, pinned: bool) -> dict[str, Any]:
     """Turns of a run that is looked at and of one that is not."""
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
-        alone = stack.enter_context(trained(Path(place) / "alone", seeds, pinned, "--set=replays.share=0"))
-        watched = stack.enter_context(trained(Path(place) / "watched", seeds, pinned))
+        alone = stack.enter_context(trained(Path(place) / "alone", seeds, pinned, replays=False))
+        watched = stack.enter_context(trained(Path(place) / "watched", seeds, pinned, replays=True))
         seen = stack.enter_context(looked_at(who, watched))
         speeds, cores, memory = {alone: [], watched: []}, [], []
         for pair in range(PAIRS):
@@ -105,7 +107,7 @@ def measured(who: str, seeds: int, pinned: bool) -> dict[str, Any]:
                 if run is watched:
                     cores.append(taken)
                     memory.append(server)
-        replays = len(list((watched / "replays").glob("*.npz")))
+        replays = replays_of(watched)
     both = zip(speeds[alone], speeds[watched], strict=True)
     return {
         "alone": speeds[alone], "watched": speeds[watched], "ratios": [on / off for off, on in both],
@@ -115,15 +117,16 @@ def measured(who: str, seeds: int, pinned: bool) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def trained(run: Path, seeds: int, pinned: bool, *options: str) -> Iterator[Path]:
-    """A run that has learnt a little, and is paused."""
+def trained(run: Path, seeds: int, pinned: bool, replays: bool) -> Iterator[Path]:
+    """A run that has learnt a little and recorded its first replay, where it does, and is paused."""
     settings = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
     place = ["taskset", "--cpu-list", "0"] if pinned else []
+    quiet = [] if replays else ["--set=replays.share=0"]
     command = [*place, sys.executable, "-m", "elsinore.cli", "train", "Hamlet-base6", f"--seeds={seeds}", *settings,
-               *options, f"--name={run.name}", f"--runs-dir={run.parent}"]  # fmt: skip
+               *quiet, f"--name={run.name}", f"--runs-dir={run.parent}"]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            while not chunks(run):
+            while not (replays_of(run) if replays else chunks(run)):
                 if process.poll() is not None:
                     raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
                 time.sleep(0.1)
@@ -147,6 +150,7 @@ def looked_at(who: str, run: Path) -> Iterator[dict[str, Any]]:
         try:
             while not seen.pop("began", False):
                 time.sleep(0.1)
+            seen["server_seconds_at_first"] = usage(KINDS)["server"].cpu_seconds
             yield seen
         finally:
             over.set()
@@ -171,6 +175,10 @@ def pause(run: Path) -> None:
     ask(run, "pause")
     while ask(run) != "paused":
         time.sleep(0.02)
+
+
+def replays_of(run: Path) -> int:
+    return len(list((run / "replays").glob("*.npz")))
 
 
 def chunks(run: Path) -> list[tuple]:

@@ -31,6 +31,7 @@ def test_a_world_keeps_every_law(world):
     [
         ("mood6", {"reward": {"shaped": 1.0, "potential": 2.0}, "view": "5x5", "mask": True, "occupancy": True}),
         ("L3", {"observation": "one_hot", "mask": False}),
+        ("L3", {"observation": "places"}),
         ("L0_5", {"view": "5x5"}),
     ],
 )
@@ -74,6 +75,18 @@ def test_one_hot_sees_where_drawn_things_are_if_they_are_in_view():
         seen[view] = np.asarray(env.observe(None, state, None, env.default_params))[25 + 8 :]
     assert seen["full"] == pytest.approx([1, 1, 1, 1, -0.2, -0.4, 0.6, 0.4, 0.2, 0.2, 0.6, -0.4])
     assert seen["5x5"] == pytest.approx([1, 0, 1, 0, -0.2, -0.4, 0, 0, 0.2, 0.2, 0, 0])
+
+
+def test_places_are_seen_one_by_one_as_the_own_position_is():
+    cells = np.full((14, 2), -1)
+    cells[[0, 3, 6, 10]] = (0, 0), (4, 4), (2, 3), (4, 0)
+    for view, seen in (("full", [1, 1, 1, 1]), ("5x5", [1, 0, 1, 0])):
+        env = hamlet("L0_5", observation="places", view=view)
+        obs = env.observe(None, env.state_at((1, 2), jnp.full(8, 0.75), cells), None, env.default_params)
+        assert obs["own"] == pytest.approx([0.25, 0.5] + [0.75] * 8)
+        where = np.array([(0, 0), (1, 1), (0.5, 0.75), (1, 0)]) * np.array(seen)[:, None]
+        np.testing.assert_allclose(obs["places"], np.column_stack([seen, where]))
+        assert obs["action_mask"].shape == (8,)
 
 
 def test_the_mask_rules_out_walls_nothing_and_what_is_disabled():

@@ -19,20 +19,21 @@ from elsinore.envs.hamlet import occupancy, starts
 from elsinore.envs.hamlet.checks import known
 from elsinore.envs.hamlet.load import profile_of
 from elsinore.envs.hamlet.masks import action_mask
-from elsinore.envs.hamlet.observation import bounds, codes, fields, one_hot
+from elsinore.envs.hamlet.observation import codes, fields, one_hot, places, spaces_of
 from elsinore.envs.hamlet.profile import Profile
 from elsinore.envs.hamlet.rewards import Happened, incentives_of, reward_of
 from elsinore.envs.hamlet.rules import Intent, Params, State, intent, numbers_of, step
 from elsinore.envs.hamlet.tables import tables
 
-OBSERVATIONS = ("original", "one_hot")
+OBSERVATIONS = ("original", "one_hot", "places")
 
 
 @dataclass(frozen=True)
 class Hamlet(Environment):
     """One agent in a world that `profile` describes; made by `hamlet`, which checks what it is given.
 
-    The observation is `vector`; with a mask it is `{"vector": ..., "action_mask": ...}`. Of what happened, `info`
+    The observation is `vector`; with a mask it is `{"vector": ..., "action_mask": ...}`; that of `places` is a
+    dictionary anyway (see `observation.py`). Of what happened, `info`
     has `used`, the affordance used or -1, and `reward/<name>`, each reward before its weight.
     """
 
@@ -40,7 +41,7 @@ class Hamlet(Environment):
     rewards: tuple[str, ...]  # what is summed up, in the order of `params.reward_weights`
     weights: tuple[float, ...]
     view: Literal["full", "5x5"]
-    observation: Literal["original", "one_hot"]
+    observation: Literal["original", "one_hot", "places"]
     mask: bool
     occupancy: bool  # among agents vmapped along an axis named "agents", an affordance serves one at a time
 
@@ -85,10 +86,8 @@ class Hamlet(Environment):
         return self.observe(key, after, action, params), after, reward, died, info
 
     def observe(self, key: Key[Array, ""], state: State, action: Any, params: Params) -> PyTree:
-        vector = self._vector(state, params)
-        if not self.mask:
-            return vector
-        return {"vector": vector, "action_mask": action_mask(self.profile, state, params)}
+        parts = self._seen(state, params)
+        return _whole(parts | ({"action_mask": action_mask(self.profile, state, params)} if self.mask else {}))
 
     def state_at(
         self, position: Array, meters: Num[Array, "meter"], cells: Num[Array, "affordance 2"] | None = None
@@ -115,12 +114,11 @@ class Hamlet(Environment):
         return spaces.Discrete(self.num_actions)
 
     def observation_space(self, params: Params) -> spaces.Space:
-        low, high = bounds(self.profile, self.view, self._form)
-        vector = spaces.Box(low, high, low.shape)
-        if not self.mask:
-            return vector
-        legal = spaces.Box(0, 1, (self.num_actions,), jnp.bool_)
-        return spaces.Dict({"vector": vector, "action_mask": legal})
+        parts = spaces_of(self.profile, self.view, self._form)
+        if self.mask:
+            parts["action_mask"] = spaces.Box(0, 1, (self.num_actions,), jnp.bool_)
+        whole = _whole(parts)
+        return spaces.Dict(whole) if isinstance(whole, dict) else whole
 
     @property
     def num_actions(self) -> int:
@@ -130,17 +128,22 @@ class Hamlet(Environment):
     def _form(self) -> str:
         return self.profile.vector if self.observation == "original" else self.observation
 
-    def _vector(self, state: State, params: Params) -> Array:
-        if self._form == "codes":
-            return codes(self.profile, self.view, state)
+    def _seen(self, state: State, params: Params) -> dict[str, Array]:
+        if self._form == "places":
+            return places(self.profile, self.view, state)
         if self._form == "fields":
-            return fields(self.profile, self.view, state, params)
-        return one_hot(self.profile, self.view, state)
+            return {"vector": fields(self.profile, self.view, state, params)}
+        return {"vector": (codes if self._form == "codes" else one_hot)(self.profile, self.view, state)}
 
     def _granted(self, state: State, aim: Intent) -> Int[Array, ""]:
         if not self.occupancy:
             return aim.wants
         return occupancy.granted(aim.wants, (aim.wants >= 0) & (aim.wants == state.using))
+
+
+def _whole(parts: dict[str, Any]) -> Any:
+    """A dictionary, or a vector that there is nothing beside."""
+    return parts["vector"] if list(parts) == ["vector"] else parts
 
 
 def hamlet(
@@ -156,7 +159,7 @@ def hamlet(
     """The Hamlet world of that name, or, with "custom", that of a world file (or of the data such a file holds).
 
     `reward` is a name, or a mapping of several to their weights; `view` is "full" or "5x5"; `observation` is
-    "original" or "one_hot". What is None is as the profile has it.
+    "original", "one_hot" or "places". What is None is as the profile has it.
 
     Raises:
         ValueError: naming the argument, or the place in the world file, and what would do.

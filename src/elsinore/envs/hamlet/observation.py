@@ -5,7 +5,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from gymnax.environments import spaces
+from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.envs.hamlet.profile import WINDOW, Profile
 from elsinore.envs.hamlet.rules import DAY, Params, State, cells, ground, here, hour
@@ -28,7 +29,7 @@ def codes(profile: Profile, view: View, state: State) -> Float[Array, "obs"]:
         grid = jnp.where(np.arange(world.width * world.height) == cell, profile.agent_code, code[ground(world, state)])
     else:
         grid = code[_window(profile, state)].at[WINDOW * WINDOW // 2].set(profile.agent_code)
-    return jnp.concatenate([_position(profile, state), world.share(state.meters), grid])
+    return jnp.concatenate([_scaled(profile, state.position), world.share(state.meters), grid])
 
 
 def fields(profile: Profile, view: View, state: State, params: Params) -> Float[Array, "obs"]:
@@ -46,9 +47,22 @@ def fields(profile: Profile, view: View, state: State, params: Params) -> Float[
     on = (jnp.where(under < 0, count, under) == np.arange(count + 1)) & full
     moved = state.moved.astype(jnp.float32)
     speed = jnp.abs(moved).sum(keepdims=True)  # one axis at a time
-    parts = [grid * full, window, _position(profile, state), moved, speed, world.share(state.meters), on]
+    parts = [grid * full, window, _scaled(profile, state.position), moved, speed, world.share(state.meters), on]
     lived = jnp.clip(state.time / jnp.asarray(params.max_steps_in_episode), 0.0, 1.0)
     return jnp.concatenate([*parts, _clock(profile, state), jnp.stack([state.progress / LONGEST_USE, lived])])
+
+
+def places(profile: Profile, view: View, state: State) -> dict[str, Array]:
+    """`own` [2 + meters, and with a clock its sine, cosine and the progress]: where, from 0 to 1, and how it is.
+    `places` [place, 3], of each affordance that is in the world: is it seen, and where, as `own` has it; 0 unseen.
+    """
+    world = tables(profile)
+    own = [_scaled(profile, state.position), world.share(state.meters)]
+    if profile.temporal:
+        own += [_clock(profile, state), jnp.stack([state.progress / LONGEST_USE])]
+    at, seen = _placed(profile, view, state)
+    around = jnp.concatenate([seen[:, None], jnp.where(seen[:, None], _scaled(profile, at), 0.0)], axis=1)
+    return {"own": jnp.concatenate(own).astype(jnp.float32), "places": around.astype(jnp.float32)}
 
 
 def one_hot(profile: Profile, view: View, state: State) -> Float[Array, "obs"]:
@@ -62,12 +76,21 @@ def one_hot(profile: Profile, view: View, state: State) -> Float[Array, "obs"]:
     if profile.temporal:
         parts += [_clock(profile, state), jnp.stack([state.progress / LONGEST_USE])]
     if profile.drawn:
-        placed = cells(world, state)[np.array(profile.placed)].astype(jnp.int32)
-        offset = jnp.stack([placed % world.width, placed // world.width], axis=1) - state.position
-        seen = jnp.ones(len(placed), bool) if view == "full" else (jnp.abs(offset) <= REACH).all(1)
-        scaled = offset / np.array([world.width, world.height], np.float32)
+        at, seen = _placed(profile, view, state)
+        scaled = (at - state.position) / np.array([world.width, world.height], np.float32)
         parts += [seen, jnp.where(seen[:, None], scaled, 0.0).ravel()]
     return jnp.concatenate([jnp.asarray(part, jnp.float32) for part in parts])
+
+
+def spaces_of(profile: Profile, view: View, form: str) -> dict[str, spaces.Box]:
+    """The parts of an observation of that form: one `vector`, or those of `places`."""
+    if form != "places":
+        low, high = bounds(profile, view, form)
+        return {"vector": spaces.Box(low, high, low.shape)}
+    own = 2 + len(profile.meters)
+    clock = 3 if profile.temporal else 0
+    low = np.concatenate([np.zeros(own), -np.ones(2), np.zeros(1)][: 3 if clock else 1]).astype(np.float32)
+    return {"own": spaces.Box(low, 1.0, (own + clock,)), "places": spaces.Box(0.0, 1.0, (len(profile.placed), 3))}
 
 
 def bounds(profile: Profile, view: View, form: str) -> tuple[np.ndarray, np.ndarray]:
@@ -99,10 +122,18 @@ def fields_of(profile: Profile) -> dict[str, int]:
     return lengths | {"clock": 2, "progress": 1, "lifetime": 1}
 
 
-def _position(profile: Profile, state: State) -> Float[Array, "2"]:
+def _scaled(profile: Profile, at: Int[Array, "*n 2"]) -> Float[Array, "*n 2"]:
+    """Columns and rows from 0 to 1."""
     less = 1 if profile.position_scale == "last" else 0
-    scale = np.maximum(np.array(profile.grid, np.float32) - less, 1)
-    return state.position / scale
+    return at / np.maximum(np.array(profile.grid, np.float32) - less, 1)
+
+
+def _placed(profile: Profile, view: View, state: State) -> tuple[Int[Array, "place 2"], Bool[Array, "place"]]:
+    """Column and row of each affordance that is in the world, and whether it is seen."""
+    world = tables(profile)
+    placed = cells(world, state)[np.array(profile.placed)].astype(jnp.int32)
+    at = jnp.stack([placed % world.width, placed // world.width], axis=1)
+    return at, jnp.full(len(placed), view == "full") | (jnp.abs(at - state.position) <= REACH).all(1)
 
 
 def _clock(profile: Profile, state: State) -> Float[Array, "2"]:

@@ -1,4 +1,4 @@
-"""With LRU to fall back on, no policy does much worse than LRU, and a good one is left alone."""
+"""With a rule to fall back on, no policy does much worse than it, and a good one is left alone."""
 
 import jax
 import jax.numpy as jnp
@@ -65,11 +65,22 @@ def test_every_pause_is_twice_the_last(ruinous):
 
 
 @pytest.mark.slow
-def test_the_second_cache_is_lru_to_the_hit():
-    """Where LRU decides there is never a difference, in objects or in bytes."""
-    for unit, capacity, slots in (("objects", CAPACITY, None), ("bytes", 60_000, 100)):
-        _, watches = played(POPULAR, always(EXPERTS.index("lru")), unit, capacity, slots)
-        assert (watches.lead == 0).all() and (watches.pause == 0).all()
+@pytest.mark.parametrize(
+    ("unit", "capacity", "slots", "rule"), [("objects", CAPACITY, None, "lru"), ("bytes", 60_000, 100, "gdsf")]
+)
+def test_the_second_cache_is_the_rule_to_the_hit(unit, capacity, slots, rule):
+    """Where the rule decides there is never a difference."""
+    _, watches = played(POPULAR, always(EXPERTS.index(rule)), unit, capacity, slots)
+    assert (watches.lead == 0).all() and (watches.pause == 0).all()
+
+
+@pytest.mark.slow
+def test_in_bytes_the_rule_takes_over_from_who_turns_everything_away():
+    alone, _ = played(POPULAR, always(TURN_AWAY), "bytes", 60_000, 100, fallback=False)
+    state, watches = played(POPULAR, always(TURN_AWAY), "bytes", 60_000, 100)
+    trials = int(np.sum(np.diff(np.asarray(watches.pause)) > 0))
+    assert trials > 0 and int(alone.hits) < 0.8 * int(state.hits)
+    assert int(state.hits) > replay(POPULAR, "lru", 60_000, "bytes").hits
 
 
 @pytest.mark.slow

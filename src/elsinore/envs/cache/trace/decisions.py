@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from elsinore.envs.cache.trace.slots import EXPERTS, Slots, lowest, ranks
+from elsinore.envs.cache.trace.slots import EXPERTS, Slots, lowest, ranks, sortable
 
 LRU, GDSF = EXPERTS.index("lru"), EXPERTS.index("gdsf")
 
@@ -54,10 +54,10 @@ def candidates(slots: Slots, k: int) -> tuple[Int[Array, "k"], Bool[Array, "k"]]
 
 
 def sampled_choice(slots: Slots, action: Int[Array, ""], k: int) -> Choice:
-    """Action j evicts the j-th candidate; where that is not enough, what was used longest ago follows it."""
+    """Action j evicts the j-th candidate; where that is not enough, those that GDSF values least follow it."""
     which, _ = candidates(slots, k)
-    first = jnp.where(jnp.arange(slots.obj.size) == which[jnp.minimum(action, k - 1)], -1, slots.last)
-    return Choice(first, slots.last, action == k, jnp.bool_(False))
+    chosen = jnp.arange(slots.obj.size) == which[jnp.minimum(action, k - 1)]
+    return Choice(jnp.where(chosen, -1, sortable(slots.priority)), slots.last, action == k, jnp.bool_(False))
 
 
 DECISIONS = {

@@ -10,7 +10,7 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.envs.cache.trace.decisions import DECISIONS, Choice, check_decision
-from elsinore.envs.cache.trace.fallback import Watch, begin_watch, watched
+from elsinore.envs.cache.trace.fallback import Watch, begin_watch, rule, watched
 from elsinore.envs.cache.trace.features import NUM_GLOBALS, NUM_OF_ENTRY, of_cache, of_entries, of_pending
 from elsinore.envs.cache.trace.log import Log, log_of, slots_for
 from elsinore.envs.cache.trace.recording import LARGEST, Trace, check_capacity, named_trace
@@ -70,7 +70,7 @@ class TraceCache(Environment):
     decide: str = "experts"  # who chooses the victim; or `sampled`: which of some candidates; or `admission`
     candidates: int = 16  # of `sampled`
     slots: int | None = None  # entries at most; None: as many as may fit
-    fallback: bool = False  # LRU decides for a while whenever it would have hit more (see `fallback`)
+    fallback: bool = False  # a rule decides for a while whenever it would have hit more (see `fallback`)
 
     def __post_init__(self):
         trace = named_trace(self.trace)
@@ -148,7 +148,7 @@ class TraceCache(Environment):
         at = jnp.maximum(state.pending, 0)
         weight, slots = self.log.weight[at], state.slots
         choice = self.decision.choice(slots, action, self.candidates)
-        choice = self.or_lru(choice, state)
+        choice = self.or_rule(choice, state)
         gone = leaving(slots, choice.first, choice.second, slots.used + weight - state.capacity,
                        single=self.unit == "objects")  # fmt: skip
         keep = (state.pending >= 0) & jnp.logical_not(choice.turned_away)
@@ -156,13 +156,13 @@ class TraceCache(Environment):
         slots = stored(slots, self.log.obj[at], weight, at, keep)
         return state.replace(slots=slots, pending=jnp.int32(NOTHING))
 
-    def or_lru(self, choice: Choice, state: State) -> Choice:
-        """The choice, or LRU's while the world falls back on it."""
+    def or_rule(self, choice: Choice, state: State) -> Choice:
+        """The choice, or the rule's while the world falls back on it."""
         if not isinstance(state.watch, Watch):
             return choice
-        no, last = jnp.bool_(False), state.slots.last
-        return jax.tree.map(lambda ours, lru: jnp.where(state.watch.pause > 0, lru, ours), choice,
-                            Choice(last.astype(choice.first.dtype), last, no, no))  # fmt: skip
+        by_rule = rule(state.slots, self.unit == "objects")
+        by_rule = by_rule._replace(first=by_rule.first.astype(choice.first.dtype))
+        return jax.tree.map(lambda ours, its: jnp.where(state.watch.pause > 0, its, ours), choice, by_rule)
 
     def serve(self, state: State, params: Params) -> tuple[State, Bool[Array, ""], Float[Array, ""]]:
         """The next request of the trace; after its end, none."""

@@ -74,6 +74,13 @@ def repeating_trace(num_requests: int, num_runs: int, length: float, repeats: fl
     return Trace.of(ids)
 
 
+def sized(trace: Trace, median: float, spread: float, seed: int) -> Trace:
+    """The same requests for objects of log-normal sizes: their median in bytes, and the deviation of its logarithm."""
+    rng = np.random.default_rng(seed)
+    size = np.exp(rng.normal(np.log(median), spread, trace.num_objects)).clip(1, 2**24).astype(np.int32)
+    return Trace.of(trace.obj_id, size[trace.obj_id], ts=trace.ts, op=trace.op, client=trace.client, cls=trace.cls)
+
+
 def part(trace: Trace, begin: int, end: int) -> Trace:
     """Requests `begin` to `end`, as if nothing had been before them."""
     some = slice(begin, end)

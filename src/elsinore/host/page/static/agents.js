@@ -168,24 +168,35 @@ export class Agents {
     this.playing = true;
     this.play.textContent = "Pause";
     this.due = performance.now();
-    requestAnimationFrame((now) => this.frame(now));
+    this.wait();
+  }
+
+  /** Sleep until the next scene is due: a browser that is asked for every frame is busy at sixty a second. */
+  wait() {
+    clearTimeout(this.alarm);
+    const frame = () => requestAnimationFrame((now) => this.frame(now));
+    this.alarm = setTimeout(frame, this.due + this.period - performance.now());
+  }
+
+  get period() {
+    return 1000 / (this.films[0].pace * this.speed);
   }
 
   pause() {
+    clearTimeout(this.alarm);
     this.playing = false;
     this.play.textContent = "Play";
   }
 
   frame(now) {
     if (!this.playing || !this.visible) return;
-    const period = 1000 / (this.films[0].pace * this.speed);
-    const steps = Math.floor((now - this.due) / period);
+    const steps = Math.floor((now - this.due) / this.period);
     if (steps > 0) {
-      this.due += steps * period;
+      this.due += steps * this.period;
       this.show(this.time + steps);
-      if (this.time >= this.last) this.pause();
+      if (this.time >= this.last) return this.pause();
     }
-    requestAnimationFrame((later) => this.frame(later));
+    this.wait();
   }
 
   step(by) {

@@ -26,6 +26,7 @@ export function dash(i) {
 }
 
 const PERIOD = 1000; // milliseconds between two drawings of what is new: nobody reads faster
+const SHARE = 1 / 40; // of the time in which the page computes drawings, at most; a slow machine draws less often
 const FIRST = ["eval/return", "episode/return", "curriculum/stage", "eval/length", "episode/length", "eval/return_std"];
 const REST = "Everything else";
 const GROUPS = [
@@ -39,7 +40,7 @@ const WIDE = 2; // charts that stand larger, at the top
 
 export class Panel {
   constructor(runs) {
-    Object.assign(this, { runs, charts: new Map(), drawn: 0, zoomed: null, cuts: new Map(), shape: "" });
+    Object.assign(this, { runs, charts: new Map(), drawn: 0, took: 0, zoomed: null, cuts: new Map(), shape: "" });
     this.settings = { axis: "steps", smoothing: 0, each: false, ...remembered() };
     this.back = h("button", { class: "quiet", onclick: () => this.zoom(null), hidden: true }, "Whole run");
     this.note = h("p", { class: "note", role: "status" });
@@ -87,12 +88,19 @@ export class Panel {
 
   /** Draw what is new before long. */
   soon() {
-    this.waiting ??= setTimeout(() => this.draw(), Math.max(this.drawn + PERIOD - performance.now(), 0));
+    this.waiting ??= setTimeout(() => this.draw(), Math.max(this.drawn + Math.max(PERIOD, this.took / SHARE) - performance.now(), 0));
   }
 
   draw() {
     clearTimeout(this.waiting);
-    Object.assign(this, { waiting: null, drawn: performance.now() });
+    this.waiting = null;
+    const began = performance.now();
+    this.drawNow();
+    this.drawn = performance.now();
+    this.took = this.drawn - began;
+  }
+
+  drawNow() {
     const names = this.names();
     if (names.join() !== this.shape) this.arrange(names);
     for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.settings.axis);
