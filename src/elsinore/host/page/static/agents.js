@@ -4,7 +4,7 @@ import { h, setText } from "./dom.js";
 import { Film } from "./film.js";
 import { whole } from "./format.js";
 import { inALine, moment, moments } from "./moments.js";
-import { drawScene } from "./scene.js";
+import { drawScene, tellScene } from "./scene.js";
 import { get } from "./server.js";
 
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
@@ -186,6 +186,7 @@ export class Agents {
     clearTimeout(this.alarm);
     this.playing = false;
     this.play.textContent = "Play";
+    for (const { element, scene } of this.stages) if (scene) tellScene(element, scene);
   }
 
   frame(now) {
@@ -221,10 +222,14 @@ export class Agents {
   show(time) {
     if (!this.stages.length) return;
     this.time = Math.min(Math.max(time, 0), this.last);
-    for (const { film, heading, element } of this.stages) {
+    for (const stage of this.stages) {
+      const { film, heading, element } = stage;
       const again = () => this.films.includes(film) && this.show(this.time);
       const scene = film.at(this.time, again, (error) => this.failed(error));
-      if (scene) drawScene(element, scene, heading);
+      if (!scene) continue;
+      stage.scene = scene;
+      drawScene(element, scene, heading);
+      if (!this.playing) tellScene(element, scene); // a screen reader is not told six scenes a second
     }
     this.bar.value = this.time;
     this.bar.setAttribute("aria-valuetext", `step ${this.time} of ${this.last}`);

@@ -29,7 +29,7 @@ const LIVE_PROPERTIES = { value: 1, checked: 1, disabled: 1, selected: 1 };
 
 /** Make what is there like `next`, touching only what differs: a browser paints no more than that. */
 export function morph(now, next) {
-  if (now.nodeName !== next.nodeName || now.childNodes.length !== next.childNodes.length) return now.replaceWith(next);
+  if (now.nodeName !== next.nodeName) return now.replaceWith(next);
   if (now.nodeType === Node.TEXT_NODE) {
     if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
     return;
@@ -41,7 +41,15 @@ export function morph(now, next) {
     else now.setAttribute(name, value);
   }
   const children = [...next.childNodes];
+  if (now.childNodes.length !== children.length) return now.replaceChildren(...children);
   [...now.childNodes].forEach((child, i) => morph(child, children[i]));
+}
+
+/** Make an element's children like these, touching only what differs. */
+export function fillLike(element, children) {
+  const next = element.cloneNode();
+  next.append(...children);
+  morph(element, next);
 }
 
 /** Put text into an element only where it is another, so that a screen reader is not told the same again. */

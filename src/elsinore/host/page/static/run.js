@@ -2,7 +2,7 @@
 
 import { Agents } from "./agents.js";
 import { controls } from "./controls.js";
-import { h, setText } from "./dom.js";
+import { fillLike, h, setText } from "./dom.js";
 import { duration, moment, number, short, whole } from "./format.js";
 import { Panel } from "./panel.js";
 import { chip, progress, table, tile, word } from "./pieces.js";
@@ -92,7 +92,6 @@ export class RunPage {
       if (this.tab === "Curves") this.panel.soon();
       else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
     }
-    if (message.line) this.agents.look();
   }
 
   head() {
@@ -107,8 +106,8 @@ export class RunPage {
       this.acts.replaceChildren(...controls(this.run.name, line.state, this.session));
       this.remedy.replaceChildren(...(line.state === "interrupted" ? this.goesOn() : []));
     }
-    this.bar.replaceChildren(progress(line));
-    this.tiles.replaceChildren(...this.facts(line));
+    fillLike(this.bar, [progress(line)]);
+    fillLike(this.tiles, this.facts(line));
   }
 
   /** What to type where no process trains the run any more. */

@@ -12,6 +12,10 @@ export function drawScene(place, scene, heading = "") {
     h("div", { class: "scene" }, h("div", { class: "world" }, part(true)), h("div", { class: "beside" }, part(false))));
   if (place.firstChild) morph(place.firstChild, next);
   else place.append(next);
+}
+
+/** Tell a scene to who does not see it. */
+export function tellScene(place, scene) {
   place.setAttribute("aria-label", inWords(scene));
 }
 
@@ -74,7 +78,7 @@ function bars({ bars }) {
     return h("li", { class: danger ? "alarm" : null, "data-bar": bar.name },
       h("span", {}, bar.name), h("b", {}, danger ? "⚠ " : "", bar.shown),
       h("div", { class: "meter", role: "meter", "aria-label": bar.name, "aria-valuenow": bar.value, "aria-valuemin": 0, "aria-valuemax": 1 },
-        h("i", { class: `back-${danger ? "danger" : bar.role}`, css: { width: `${100 * Math.min(Math.max(bar.value, 0), 1)}%` } }),
+        h("i", { class: `back-${danger ? "danger" : bar.role}`, css: { transform: `scaleX(${Math.min(Math.max(bar.value, 0), 1)})` } }),
         mark(bar.danger_below), mark(bar.danger_above)));
   }));
 }
@@ -125,7 +129,7 @@ function choices({ measure, choices }) {
   return h("ul", { title: measure }, choices.map(({ name, value, chosen, legal }) =>
     h("li", { class: [chosen ? "chosen" : "", legal ? "" : "illegal"].join(" ") }, h("span", {}, chosen ? "▸ " : "", name),
       h("b", {}, legal ? (measure === "probability" ? `${(100 * value).toFixed(0)} %` : number(value)) : "not allowed"),
-      h("div", { class: "meter" }, h("i", { class: `back-${chosen ? "agent" : "faint"}`, css: { width: legal ? `${100 * share(value)}%` : "0" } })))));
+      h("div", { class: "meter" }, h("i", { class: `back-${chosen ? "agent" : "faint"}`, css: { transform: `scaleX(${legal ? share(value) : 0})` } })))));
 }
 
 function inWords(scene) {
