@@ -24,6 +24,7 @@ class Case(NamedTuple):
     threshold: float | None = None  # of a greedy evaluation, for the steps that it takes
     seeds: int = 16  # at most: what two cores do in a reasonable time
     note: str = ""
+    lives: str = ""  # what the length of episodes is to be compared with, where it says more than returns do
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -122,6 +123,9 @@ ORIGINAL_DQN = {
     "algo.target_period": 1_000, "env_kwargs.observation": "original", "env_steps": 250_000,
     "curriculum.stages": [{"name": "as it is", "params": {}}],  # not the preset's
 }  # fmt: skip
+DENSE_L1 = {"env_kwargs.observation": "one_hot", "algo.normalize_obs": True,
+            "algo.network": {"hidden": [256, 128], "activation": "relu"}}  # fmt: skip
+
 HAMLET = (
     Case("Hamlet-classic4", "ppo", "preset, each seed stopped once it has converged", (
         Published("G", 500.0, SCRIPTED),), FROZEN, 490.0, 8,
@@ -139,6 +143,12 @@ HAMLET = (
     Case("Hamlet-classic4", "ppo", "random starts and the hints as rewards", (), shaped("seed_proposal"), 490.0, 8),
     Case("Hamlet-classic4", "ppo", "standard starts and curiosity", (),
          STANDARD | {"algo.rnd.weight": 0.01}, 490.0, 8),
+    Case("Hamlet-L1", "ppo", "preset", (Published("G", 435.0, SCRIPTED),), threshold=400.0, seeds=8,
+         lives="the original expected 250 to 350"),
+    Case("Hamlet-L1", "ppo", "one network for all it sees", (Published("G", 435.0, SCRIPTED),), DENSE_L1, 400.0, 8,
+         lives="the original expected 250 to 350"),
+    Case("Hamlet-L2", "ppo", "preset", threshold=300.0, seeds=8, lives="the original expected 150 to 250"),
+    Case("Hamlet-L3", "ppo", "preset", threshold=300.0, seeds=8, lives="the original expected 150 to 250"),
     Case("Hamlet-classic4", "dqn", "preset", (Published("G", 500.0, SCRIPTED),), threshold=350.0, seeds=8,
          note="In as few episodes as we know how. A life of fewer than 450 steps cannot earn 350."),
     Case("Hamlet-base6", "dqn", "preset", (Published("G", 478.0, SCRIPTED),), threshold=350.0, seeds=8),

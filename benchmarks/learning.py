@@ -28,7 +28,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.host.api import prepare
-    from elsinore.host.result import final_evaluation
+    from elsinore.host.result import final_evaluation_of
     from elsinore.training.seeds import layout_for, place, train_compiled
 
     prepare()
@@ -46,11 +46,12 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     padded = place(states, layout)
     evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
     episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
+    greedy, sampled = (final_evaluation_of(plans[how], layout)(padded) for how in (True, False))
     row = {
         "env": case.env, "algo": case.algo, "label": case.label, "env_steps": plans[True].env_steps, "seeds": seeds,
         "seconds": seconds, "settings": dict(case.settings),
-        "G": final_evaluation(plans[True], layout, padded).mean(axis=1).tolist(),
-        "S": final_evaluation(plans[False], layout, padded).mean(axis=1).tolist(),
+        "G": greedy.returns.mean(axis=1).tolist(), "S": sampled.returns.mean(axis=1).tolist(),
+        "steps": greedy.lengths.mean(axis=1).tolist(), "steps_sampled": sampled.lengths.mean(axis=1).tolist(),
         "steps_to": steps_to(case.threshold, evaluations, plans[True]),
         "episodes_to": episodes_to(case.threshold, evaluations, episodes),
     }  # fmt: skip
@@ -103,6 +104,10 @@ def section(row: dict[str, Any]) -> list[str]:
             median += f" and {lived[len(lived) // 2]:,} episodes"
         lines.append(f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
                      f"evaluation{median} (evaluations are a twentieth of the run apart).")  # fmt: skip
+    if case.lives and "steps" in row:
+        lived = (f"{np.mean(row[name]):.0f} steps (the worst seed {min(row[name]):.0f}) {how}"
+                 for name, how in (("steps", "greedily"), ("steps_sampled", "sampled")))  # fmt: skip
+        lines.append(f"\nEpisodes last {' and '.join(lived)}; {case.lives}.")
     if case.note:
         lines.append(f"\n{case.note}")
     lines.append(f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores.")

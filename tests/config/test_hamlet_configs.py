@@ -33,8 +33,6 @@ def experiment(name: str, **overrides):
 def tiny_plan(name: str) -> Plan:
     algo = experiment(name).algo
     tiny = TINY | (TINY_DQN if algo.name == "dqn" else TINY_PPO)
-    if getattr(algo.network, "gru", None):
-        tiny |= {"algo.network.gru": 4}
     update = steps_per_update(experiment(name, **tiny).algo)
     return plan_for(experiment(name, **tiny, env_steps=2 * update))
 
@@ -62,7 +60,7 @@ def test_a_file_describes_a_run_that_can_be_planned(name):
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_who_cannot_see_everything_has_a_memory(name):
-    assert experiment(name).algo.network.gru and jax.tree.leaves(plan_for(experiment(name)).program.algo.memory)
+    assert jax.tree.leaves(plan_for(experiment(name)).program.algo.memory)
 
 
 @each_file
@@ -76,7 +74,7 @@ def test_evaluations_begin_at_the_worlds_own_start_and_count_its_own_reward(name
     assert plan.env.rewards[0] == plan.env.profile.reward and own == 1.0 and not np.any(others)
 
 
-@pytest.mark.parametrize("name", ["classic4", "base6"])
+@pytest.mark.parametrize("name", ["classic4", "base6", "L1", "L2", "L3"])
 def test_a_recipe_is_the_preset_written_out(name):
     assert experiment(name) == load_experiment(f"Hamlet-{name}")
 
