@@ -124,7 +124,7 @@ ORIGINAL_DQN = {
     "curriculum.stages": [{"name": "as it is", "params": {}}],  # not the preset's
 }  # fmt: skip
 DENSE_L1 = {"env_kwargs.observation": "one_hot", "algo.normalize_obs": True,
-            "algo.network": {"hidden": [256, 128], "activation": "relu"}}  # fmt: skip
+            "algo.network": {"custom": None, "hidden": [256, 128], "activation": "relu"}}  # fmt: skip
 
 HAMLET = (
     Case("Hamlet-classic4", "ppo", "preset, each seed stopped once it has converged", (
