@@ -149,10 +149,10 @@ class TraceCache(Environment):
         weight, slots = self.log.weight[at], state.slots
         choice = self.decision.choice(slots, action, self.candidates)
         choice = self.or_rule(choice, state)
-        gone = leaving(slots, choice.first, choice.second, slots.used + weight - state.capacity,
-                       single=self.unit == "objects")  # fmt: skip
         keep = (state.pending >= 0) & jnp.logical_not(choice.turned_away)
-        slots = without(slots, gone & keep, choice.by_priority)
+        gone = leaving(slots, choice.first, choice.second, slots.used + weight - state.capacity, keep,
+                       single=self.unit == "objects")  # fmt: skip
+        slots = without(slots, gone, choice.by_priority)
         slots = stored(slots, self.log.obj[at], weight, at, keep)
         return state.replace(slots=slots, pending=jnp.int32(NOTHING))
 

@@ -46,7 +46,8 @@ def watched(
     held, its_hit = touched(watch.held, obj, now)
     wanted = (obj >= 0) & ~its_hit & (weight <= capacity)
     excess, choice = held.used + weight - capacity, rule(held, single)
-    gone = leaving(held, choice.first, choice.second, excess, single) & wanted & ((excess > 0) | held.filled.all())
+    crowded = (excess > 0) | held.filled.all()
+    gone = leaving(held, choice.first, choice.second, excess, wanted & crowded, single)
     held = stored(without(held, gone, choice.by_priority), obj, weight, now, wanted)
     deciding = watch.pause == 0
     lead = jnp.where(deciding, jnp.minimum(watch.lead + hit - its_hit, TRIAL), 0)

@@ -82,19 +82,29 @@ def lowest(first: Int[Array, "slot"], second: Int[Array, "slot"], filled: Bool[A
 
 
 def leaving(
-    slots: Slots, first: Int[Array, "slot"], second: Int[Array, "slot"], excess: Int[Array, ""], single: bool
-) -> Bool[Array, "slot"]:
-    """Who leaves, lowest rank first, until `excess` weight is freed, and one slot at least.
+    slots: Slots, first: Int[Array, "slot"], second: Int[Array, "slot"], excess: Int[Array, ""],
+    wanted: Bool[Array, ""], single: bool,
+) -> Bool[Array, "slot"]:  # fmt: skip
+    """Who leaves where room is `wanted`, lowest rank first, until `excess` weight is freed, and one slot at least.
 
-    `single` says that one always does, which saves a sort.
+    `single` says that one always does. One after another is found, since two or three do nearly always: a sort of all
+    the slots costs as much as hundreds.
     """
+    places = jnp.arange(first.size)
     if single:
-        return (jnp.arange(first.size) == lowest(first, second, slots.filled)) & slots.filled
-    order = jnp.lexsort((second, first, ~slots.filled))
-    weight = slots.weight[order]
-    freed_before = jnp.cumsum(weight) - weight
-    goes = (freed_before < excess) | ((jnp.arange(first.size) == 0) & slots.filled.all())
-    return jnp.zeros_like(slots.filled).at[order].set(goes) & slots.filled
+        return (places == lowest(first, second, slots.filled)) & slots.filled & wanted
+
+    def more(carry):
+        gone, freed = carry
+        crowded = slots.filled.all() & ~gone.any()
+        return wanted & ((freed < excess) | crowded) & (slots.filled & ~gone).any()
+
+    def one_more(carry):
+        gone, freed = carry
+        victim = lowest(first, second, slots.filled & ~gone)
+        return gone | (places == victim), freed + slots.weight[victim]
+
+    return jax.lax.while_loop(more, one_more, (jnp.zeros_like(slots.filled), jnp.zeros_like(excess)))[0]
 
 
 def without(slots: Slots, gone: Bool[Array, "slot"], by_priority: Bool[Array, ""]) -> Slots:
