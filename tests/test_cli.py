@@ -378,7 +378,7 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     assert code == 0
     header, abandoned, broken, watch = out.splitlines()
     assert header.split() == ["run", "state", "seeds", "env", "steps", "return", "(IQM)"]
-    assert abandoned.split() == ["abandoned", "unfinished", "2"]
+    assert abandoned.split() == ["abandoned", "interrupted", "2"]
     assert broken.startswith("broken") and "unreadable: config " in broken
     iqm = json.loads((run / "summary.json").read_text())["eval_return"]["iqm"]
     assert watch.split() == ["watch", "budget", "2", "3,840", f"{iqm:.1f}"]

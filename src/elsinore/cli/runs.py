@@ -36,7 +36,7 @@ def runs_command(args: argparse.Namespace) -> int:
             print(f"{name:{width}}  unreadable: {error}")
             continue
         if summary is None:
-            print(f"{name:{width}}  {'training' if run.is_locked() else 'unfinished':12} {seeds:>5}")
+            print(f"{name:{width}}  {'training' if run.is_locked() else 'interrupted':12} {seeds:>5}")
             continue
         score = summary["eval_return"]["iqm"]
         shown = "-" if score is None else f"{score:.1f}"
