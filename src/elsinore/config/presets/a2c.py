@@ -28,12 +28,13 @@ PRESETS: dict[str, dict[str, Any]] = {
             "max_grad_norm": 1.0, "normalize_rewards": True,
         },
     },
-    # It finds the hill and stays at some 128 steps, whatever was tried (30 settings); PPO's is the preset to take.
+    # Short rollouts of few envs, so many updates, and advantages as they are: normalised over so few steps, or with
+    # longer rollouts, all of 40 settings end at some 128 steps, a policy that always pushes the way it rolls.
     "MountainCar-v0": {
         "env_steps": 1_000_000,
         "algo": {
-            "num_envs": 16, "rollout_length": 16, "learning_rate": 2e-3, "learning_rate_final": 0.0,
-            "gae_lambda": 0.98, "normalize_advantage": True, "normalize_obs": True, "normalize_rewards": True,
+            "num_envs": 4, "rollout_length": 5, "learning_rate": 2e-3, "learning_rate_final": 0.0,
+            "gae_lambda": 0.95, "ent_coef": 0.01, "normalize_obs": True, "normalize_rewards": True,
         },
     },
     # Much entropy, as for PPO: without it seeds stop looking before they have seen every column.
