@@ -157,7 +157,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # It begins as the pupil of a player that buys whatever jokers it can pay for and wins 94, 88, 64 and 22 % of games
     # of one to four antes. After 131,072 steps of that and 2,500,000 of its own: 98, 94, 88 and 56 % (8 seeds); after
-    # 3,500,000 without a teacher: 50, 36, 10 and 2 % (one seed). No `play_scores`, which cost fifty steps where there are jokers.
+    # 3,500,000 without a teacher: 50, 36, 10 and 2 % (one seed). No `play_scores`, which cost fifty steps where there
+    # are jokers.
     "Balatro-stage2": {
         "env_steps": 2_500_000,
         "imitation": {
