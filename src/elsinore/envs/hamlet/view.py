@@ -16,7 +16,7 @@ ROLES = {
     "mood": "play", "health": "care", "fitness": "care",
 }  # fmt: skip
 
-steps_per_second = 6.0
+steps_per_second = 4.0
 
 
 def scene(env, params, state) -> Scene:
