@@ -16,7 +16,7 @@ SMALL = {
 }  # fmt: skip
 
 
-BELADY = Path(__file__).resolve().parents[2] / "configs" / "cache" / "belady.yaml"
+CACHES = Path(__file__).resolve().parents[2] / "configs" / "cache"
 
 
 def planned(env="Cache-trace", **settings):
@@ -34,10 +34,11 @@ def test_one_word_asks_for_a_teacher():
     assert load_experiment("Cache-trace", "ppo").imitation is None
 
 
-def test_the_file_to_copy_is_of_a_run_that_can_be_made():
-    plan = plan_for(load_experiment(config=BELADY))
+@pytest.mark.parametrize(("name", "unit"), [("belady", "objects"), ("belady_bytes", "bytes")])
+def test_the_file_to_copy_is_of_a_run_that_can_be_made(name, unit):
+    plan = plan_for(load_experiment(config=CACHES / f"{name}.yaml"))
     imitation = plan.experiment.imitation
-    assert imitation is not None and imitation.loss == "worth" and plan.env.fallback
+    assert imitation is not None and imitation.loss == "worth" and plan.env.fallback and plan.env.unit == unit
     assert plan.env_steps < imitation.env_steps / 1_000  # next to nothing by reward
 
 
