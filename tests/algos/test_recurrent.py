@@ -30,6 +30,7 @@ class Count(nn.Module):
         return memory + 1.0, (bias, memory + 1.0)
 
 
+@pytest.mark.slow
 def test_who_remembers_repeats_what_was_said_and_who_does_not_guesses():
     remembering, forgetful = (train(PPO(**HARDER, **own), Echo(), updates=150) for own in ({"network": GRU}, {}))
     assert mean(remembering.metrics["episode/return"]) > 0.97

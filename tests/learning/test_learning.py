@@ -37,11 +37,11 @@ BARS = [
     Bar("Acrobot-v1", "ppo", "G", -80, -100),
     Bar("Acrobot-v1", "ppo", "T", -83.8, -100),  # PureJaxRL, 16 seeds
     Bar("Acrobot-v1", "a2c", "G", -88, -100),
-    Bar("Acrobot-v1", "dqn", "G", -88, -100),
+    Bar("Acrobot-v1", "dqn", "G", -76.6, -100),  # rl-baselines3-zoo
     Bar("Acrobot-v1", "pqn", "T", -95.6, -110),  # CleanRL docs
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -115, -160),
-    Bar("MountainCar-v0", "a2c", "G", -140, -160),
+    Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
     Bar("Pendulum-v1", "a2c", "G", -180, -250),
     Bar("Catch-bsuite", "ppo", "G", 0.99, 0.95),

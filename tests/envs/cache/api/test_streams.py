@@ -67,6 +67,7 @@ def test_no_action_changes_what_comes():
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
+@pytest.mark.slow
 def test_many_worlds_at_once_are_as_many_worlds_alone():
     def ending(key):
         episode = played_in(ENV, key, jnp.asarray(ACTIONS), Params())
