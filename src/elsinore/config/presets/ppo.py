@@ -115,8 +115,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "curriculum": {"stages": [_short_and_poor([30, 30, 30, 0], [100, 100, 100, 30], 3_000_000), _WHOLE_DAYS]},
         "convergence": {"target": 490.0, "window": 1, "patience": 2},
     },
-    # A dense network over all fourteen places lived 350 steps after 8,000,000. One that puts weights on places earns 400
-    # of 500 by 1,000,000 (8 seeds of 8); with an entropy bonus of 0.02 one seed of two stayed at 350 steps.
+    # A dense network over all fourteen places lived 350 steps after 8,000,000. One that puts weights on places earns
+    # 400 of 500 by 1,000,000 (8 seeds of 8); with an entropy bonus of 0.02 one seed of two stayed at 350 steps.
     "Hamlet-L1": _town("PlacesActorCritic", 8, 2_000_000),
     "Hamlet-L2": _town("MappingActorCritic", 4, 3_000_000),
     "Hamlet-L3": _town("MappingActorCritic", 4, 3_000_000),
