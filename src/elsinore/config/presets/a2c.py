@@ -21,11 +21,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # A step has the gradient of 40 transitions only; with observations normalised too, some seeds swing for ever.
+    # Ten steps a rollout: with five and a norm of 1, one seed in 24 never swings up (32 of 32 do so).
     "Pendulum-v1": {
         "env_steps": 1_000_000,
         "algo": {
-            "optimiser": "adam", "learning_rate": 1e-3, "learning_rate_final": 0.0, "gamma": 0.95, "gae_lambda": 0.9,
-            "max_grad_norm": 1.0, "normalize_rewards": True,
+            "rollout_length": 10, "optimiser": "adam", "learning_rate": 1e-3, "learning_rate_final": 0.0,
+            "gamma": 0.95, "gae_lambda": 0.9, "normalize_rewards": True,
         },
     },
     # Short rollouts of few envs, so many updates, and advantages as they are: normalised over so few steps, or with
