@@ -229,7 +229,7 @@ export class Agents {
       if (!scene) continue;
       stage.scene = scene;
       drawScene(element, scene, heading);
-      if (!this.playing) tellScene(element, scene); // a screen reader is not told six scenes a second
+      if (!this.playing) tellScene(element, scene); // a screen reader is not told several scenes a second
     }
     this.bar.value = this.time;
     this.bar.setAttribute("aria-valuetext", `step ${this.time} of ${this.last}`);
