@@ -119,6 +119,7 @@ def host_overhead(args) -> dict:
     from elsinore.host import session
     from elsinore.host.control import Controls
     from elsinore.host.folder import RunFolder
+    from elsinore.host.keeper import Keeper
     from elsinore.host.run import compile_run, train_loop
 
     plan, layout = planned(args)
@@ -133,18 +134,8 @@ def host_overhead(args) -> dict:
             store, told, sinks = session._couriers(folder, plan, run_id, ())
             time.sleep(15)  # until every sink has opened: MLflow takes seconds, of another core, once a run
             keeper = Keeper(folder.checkpoints, plan.experiment)
-            outcome = train_loop(
-                plan,
-                layout,
-                compiled,
-                compiled.copy(state),
-                0,
-                keeper,
-                store,
-                [*told, *sinks],
-                Controls(),
-                scores,
-            )
+            copied, couriers = compiled.copy(state), [*told, *sinks]
+            outcome = train_loop(plan, layout, compiled, copied, 0, keeper, store, couriers, Controls(), scores)
             hosted.append(outcome.train_seconds)
             for courier in (*told, store, *sinks):
                 courier.finish(timeout=60.0)

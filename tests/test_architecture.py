@@ -1,7 +1,9 @@
 """The folder tree is the architecture: imports go one way, and only the host touches the world."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -121,3 +123,40 @@ def test_a_script_is_one_command_by_another_name(path):
 @each_file
 def test_a_file_says_what_it_is_for(path):
     assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+# What a file asks of another by the module's name is there: no type checker of ours looks, for flax's attributes are
+# made as the program runs, and a test that is seldom run would be the last to tell.
+
+OUTSIDE = [path for folder in ("tests", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))]
+CALLERS = FILES + [path for path in OUTSIDE if "peers" not in path.parts]  # peers run in environments of their own
+
+
+def missing_names(tree):
+    """Names asked of a module of ours (`module.name`, or `from module import name`) that it has not."""
+    bound = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("elsinore", "benchmarks", "tests"):
+            for alias in node.names:
+                try:
+                    bound[alias.asname or alias.name] = getattr(import_module(node.module), alias.name)
+                except AttributeError:
+                    bound[alias.asname or alias.name] = import_module(f"{node.module}.{alias.name}")
+    for node in ast.walk(tree):  # a name that stands for something else too says nothing
+        if isinstance(node, ast.arg) or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)):
+            bound.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = bound.get(node.value.id)
+            if isinstance(owner, ModuleType) and not hasattr(owner, node.attr):
+                yield f"line {node.lineno}: {owner.__name__}.{node.attr}"
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=[path.relative_to(ROOT).as_posix() for path in CALLERS])
+def test_what_is_asked_of_a_module_is_there(path):
+    assert not list(missing_names(ast.parse(path.read_text())))
+
+
+def test_a_name_that_is_gone_is_found():
+    tree = ast.parse("from benchmarks import tables\ntables.TABLES\ntables.held_out\n")
+    assert list(missing_names(tree)) == ["line 3: benchmarks.tables.held_out"]

@@ -28,13 +28,13 @@ def taught():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(traces.SETTINGS, "imitation", traces.SETTINGS["imitation"] | {"env_steps": 100_000})
         traces.learnt.cache_clear()
-        yield lambda trace: traces.hits(2, trace, 64, fallback=True)["hit_ratios"]
+        yield lambda test: traces.hits(2, test, fallback=True)["hit_ratios"]
     traces.learnt.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["nasa_jul01_10k", "api_sessions_seed21"])
 def test_one_policy_serves_traces_of_unlike_habits(name, taught):
     """Frequency is what counts in one, recency in the other; it has seen earlier requests of both."""
-    trace = traces.held_out(None)[name]
-    ratios = traces.classic(trace, 64)
-    assert np.mean(taught(trace)) > max(ratios["lru"], ratios["lfu"]) - 0.005
+    test = next(test for test in traces.tests("objects", None) if (test.name, test.capacity) == (name, 64))
+    ratios = traces.classic(test)
+    assert np.mean(taught(test)) > max(ratios["lru"], ratios["lfu"]) - 0.005
