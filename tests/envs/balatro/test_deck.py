@@ -96,3 +96,12 @@ def test_one_of_some_is_found_by_its_rank(bits, allowed):
     places = np.flatnonzero(allowed)
     if len(places):
         assert int(jax.jit(one_of)(jnp.uint32(bits), jnp.array(allowed))) == places[bits * len(places) >> 32]
+
+
+def test_every_hand_that_can_be_drawn_is_drawn_equally_often():
+    """Ten hands of three out of five cards, on both sides of the middle of the order."""
+    pile = set_of(jnp.asarray(padded([0, 12, 25, 31, 51])))
+    drawn = jax.vmap(lambda key: held(draw(key, pile, jnp.int32(3))))(jax.random.split(jax.random.key(1), 20_000))
+    hands, times = np.unique(np.asarray(drawn), axis=0, return_counts=True)
+    assert len(hands) == 10 and (hands.sum(axis=1) == 3).all()
+    assert abs(times - 2_000).max() < 5 * np.sqrt(2_000)

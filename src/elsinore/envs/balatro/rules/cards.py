@@ -12,9 +12,8 @@ EMPTY = -1
 
 
 def suit_of(card: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
-    """The suit, 0..3; that of an empty slot means nothing. Comparisons, because integer division is slow."""
-    card = card.astype(jnp.int32)
-    return sum((card >= 13 * suit).astype(jnp.int32) for suit in (1, 2, 3))
+    """The suit, 0..3; 0 for an empty slot. 79 / 1024 is 1 / 13 nearly enough, and integer division is slow."""
+    return jnp.maximum(card.astype(jnp.int32), 0) * 79 >> 10
 
 
 def rank_of(card: Int[Array, "*slot"]) -> Int[Array, "*slot"]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Int
 _WORD = 32
 
 
-def below(bits: Int[Array, ""], n: Int[Array, ""]) -> Int[Array, ""]:
+def below(bits: Int[Array, "*draw"], n: Int[Array, "*draw"]) -> Int[Array, "*draw"]:
     """A whole number from 0 to n - 1, with n below 2^16 (0 for n = 0): floor(bits * n / 2^32).
 
     In two halves, because there are no products of 64 bits. Chances differ by at most n / 2^32.
@@ -21,6 +21,8 @@ def one_of(bits: Int[Array, ""], allowed: Bool[Array, "choice"]) -> Int[Array, "
     padded = jnp.pad(allowed, (0, -allowed.size % _WORD)).reshape(-1, _WORD)
     words = jnp.sum(padded.astype(jnp.uint32) << jnp.arange(_WORD, dtype=jnp.uint32), axis=1)
     sizes = jax.lax.population_count(words).astype(jnp.int32)
+    if len(words) == 1:
+        return nth_bit(words[0], below(bits, sizes[0]))
     place = jnp.arange(sizes.size)
     before = jnp.sum(jnp.where(place < place[:, None], sizes, 0), axis=1)
     rank = below(bits, jnp.sum(sizes))
@@ -28,7 +30,7 @@ def one_of(bits: Int[Array, ""], allowed: Bool[Array, "choice"]) -> Int[Array, "
     return _WORD * word + nth_bit(words[word], rank - before[word])
 
 
-def nth_bit(word: Int[Array, ""], n: Int[Array, ""]) -> Int[Array, ""]:
+def nth_bit(word: Int[Array, "*draw"], n: Int[Array, "*draw"]) -> Int[Array, "*draw"]:
     """The place of the n-th set bit, 31 if there are not so many: halve the word, go on in the half that holds it."""
     place = jnp.zeros_like(n)
     for width in (16, 8, 4, 2, 1):

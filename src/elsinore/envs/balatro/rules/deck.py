@@ -5,6 +5,8 @@ set. A draw pile is a set too: the next card is any of it with equal chance, whi
 a few operations on bits where sorting 52 random keys at every blind would cost more than all the rest of a step.
 """
 
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 import jax
@@ -58,8 +60,8 @@ def count(cards: Cards) -> Int[Array, ""]:
 def set_of(cards: Int[Array, "slot"]) -> Cards:
     """The set of some cards; empty slots (below 0) are left out."""
     place = place_of(cards)
-    words = (_bit(place, place < _WORD), _bit(place - _WORD, (place >= _WORD) & (place < _NOWHERE)))
-    return Cards(*(jax.lax.reduce_or(word, (0,)) for word in words))
+    in_low = place >= _WORD
+    return _union(Cards(_bit(place, ~in_low), _bit(place - _WORD, in_low)), place < _NOWHERE)
 
 
 def place_of(card: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
@@ -75,21 +77,14 @@ def card_at(place: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
 
 def slots_of(cards: Cards, num_slots: int = SLOTS) -> Int[Array, "slot"]:
     """The first `num_slots` cards of a set in order, -1 where there are no more."""
-    places = []
-    for _ in range(num_slots):
-        place, cards = _take_first(cards)
-        places.append(place)
-    return card_at(jnp.stack(places))
+    in_low, place = _nth(cards, jnp.arange(num_slots))
+    return card_at(jnp.where(in_low, _WORD + place, place))
 
 
 def chosen(cards: Cards, slots: Int[Array, ""]) -> Cards:
     """Those of the first eight cards of a set whose bit is set in `slots`."""
-    found = no_cards()
-    for slot in range(SLOTS):
-        first = Cards(_lowest_bit(cards.high), jnp.where(cards.high != 0, jnp.uint32(0), _lowest_bit(cards.low)))
-        found = where((slots >> slot) & 1 == 1, found | first, found)
-        cards = cards - first
-    return found
+    slot = jnp.arange(SLOTS)
+    return _union(nth(cards, slot), (slots >> slot) & 1 == 1)
 
 
 def held(cards: Cards) -> Bool[Array, "52"]:
@@ -100,12 +95,21 @@ def held(cards: Cards) -> Bool[Array, "52"]:
 
 
 def draw(key: Key[Array, ""], pile: Cards, wanted: Int[Array, ""], most: int = SLOTS) -> Cards:
-    """`wanted` cards of the pile (`most` is known before), or all that are left, any of them with equal chance."""
-    drawn, left = no_cards(), count(pile)
-    for i, bits in enumerate(jax.random.bits(key, (most,), jnp.uint32)):
-        card = nth(pile - drawn, below(bits, jnp.maximum(left - i, 0)))
-        drawn = where(i < wanted, drawn | card, drawn)
-    return drawn
+    """`wanted` cards of the pile (`most` is known before), or all that are left, any of them with equal chance.
+
+    Each turn may take one card more than the turn before, and takes that one if it aims at a card that is gone
+    (Floyd's sampling: Bentley, "Programming Pearls", Communications of the ACM 30(9), 1987).
+    """
+    left = count(pile)
+    wanted = jnp.minimum(wanted, left)
+    turn = jnp.arange(most)
+    last = left - wanted + turn
+    aimed = below(jax.random.bits(key, (most,), jnp.uint32), last + 1)
+    taken = []
+    for i in range(most):
+        gone = [aimed[i] == other for other in taken]
+        taken.append(jnp.where(reduce(or_, gone, False), last[i], aimed[i]))
+    return _union(nth(pile, jnp.stack(taken)), turn < wanted)
 
 
 def dealt(order: Int[Array, "52"], pile: Cards, wanted: Int[Array, ""]) -> Cards:
@@ -114,29 +118,23 @@ def dealt(order: Int[Array, "52"], pile: Cards, wanted: Int[Array, ""]) -> Cards
     return set_of(jnp.where((turn >= 0) & (turn < wanted), order, -1))
 
 
-def nth(cards: Cards, n: Int[Array, ""]) -> Cards:
-    """The set of card number `n` (from 0) alone; empty where there are not so many."""
+def nth(cards: Cards, n: Int[Array, "*slot"]) -> Cards:
+    """The set of card number `n` (from 0) alone, for each `n`; empty where there are not so many."""
+    in_low, place = _nth(cards, n)
+    there = place < _WORD
+    return Cards(_bit(place, there & ~in_low), _bit(place, there & in_low))
+
+
+def _nth(cards: Cards, n: Int[Array, "*slot"]) -> tuple[Bool[Array, "*slot"], Int[Array, "*slot"]]:
+    """Whether card number `n` is in the lower word, and its bit there; a bit beyond the word if there is none."""
     in_high = jax.lax.population_count(cards.high).astype(jnp.int32)
-    beyond = n >= in_high
-    place = nth_bit(jnp.where(beyond, cards.low, cards.high), jnp.where(beyond, n - in_high, n))
-    return Cards(_bit(place, ~beyond & (place < _WORD)), _bit(place, beyond & (place < _WORD)))
+    in_low = n >= in_high
+    return in_low, nth_bit(jnp.where(in_low, cards.low, cards.high), jnp.where(in_low, n - in_high, n))
 
 
-def _take_first(cards: Cards) -> tuple[Int[Array, ""], Cards]:
-    """The place of the first card (52 or beyond if there is none), and the set without it."""
-    high, low = cards
-    in_high = high != 0
-    place = jnp.where(in_high, _zeros_below(high), _WORD + _zeros_below(low))
-    return place, Cards(high & (high - 1), jnp.where(in_high, low, low & (low - 1)))
-
-
-def _lowest_bit(word: Int[Array, ""]) -> Int[Array, ""]:
-    return word & (~word + 1)
-
-
-def _zeros_below(word: Int[Array, ""]) -> Int[Array, ""]:
-    """How many zeros stand below the lowest set bit; 32 for the word 0."""
-    return jax.lax.population_count(~word & (word - 1)).astype(jnp.int32)
+def _union(sets: Cards, of: Bool[Array, "slot"]) -> Cards:
+    """The union of some of the sets."""
+    return Cards(*(jax.lax.reduce_or(jnp.where(of, word, jnp.uint32(0)), (0,)) for word in sets))
 
 
 def _bit(place: Int[Array, "*slot"], there: Bool[Array, "*slot"]) -> Int[Array, "*slot"]:
