@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md that are made from data: `python -m benchmarks.tables`.
+"""The tables of the docs that are made from data: `python -m benchmarks.tables`.
 
 Each stands between two comments that name its file in `benchmarks/results`; what is there is replaced.
 """
@@ -6,20 +6,18 @@ Each stands between two comments that name its file in `benchmarks/results`; wha
 import json
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 
 from benchmarks.record import FOLDER
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def main() -> None:
-    text = DOCUMENT.read_text()
-    for name, table in TABLES.items():
-        path = FOLDER / f"{name}.json"
+    for name, (document, table) in TABLES.items():
+        path, document = FOLDER / f"{name}.json", DOCS / document
         if path.exists():
-            text = replaced(text, name, table(json.loads(path.read_text())))
-    DOCUMENT.write_text(text)
+            document.write_text(replaced(document.read_text(), name, table(json.loads(path.read_text()))))
 
 
 def replaced(text: str, name: str, table: str) -> str:
@@ -118,6 +116,45 @@ def page_cost(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def cache_traces(data: dict) -> str:
+    """Of a policy learnt for caches: a row for each trace and capacity, and what they come to."""
+    policies = ("lru", "fifo", "lfu", "sieve", "s3fifo", "gdsf")
+    of = {(row["trace"], row["capacity"]): row for row in data["rows"] if row["policy"] == "classic"}
+    alone = {(row["trace"], row["capacity"]): fmean(row["hit_ratios"]) for row in data["rows"]
+             if row["policy"] == "learnt" and not row["fallback"]}  # fmt: skip
+    lines, closed, floors, gaps = [], [], [], []
+    for row in (row for row in data["rows"] if row["policy"] == "learnt" and row["fallback"]):
+        ratios, mean = of[row["trace"], row["capacity"]], fmean(row["hit_ratios"])
+        share = {name: (ratio - ratios["lru"]) / (ratios["belady_bypass"] - ratios["lru"])
+                 for name, ratio in {**{name: ratios[name] for name in policies}, "learnt": mean}.items()}  # fmt: skip
+        name, best = row["trace"].split("_seed")[0], max(ratios[name] for name in policies)
+        seen = name.startswith(LEARNT_FROM)
+        closed.append((seen, share))
+        floors.append((mean - max(ratios["lru"], ratios["lfu"]), name, row["capacity"]))
+        gaps.append((mean - best, name, row["capacity"]))
+        spread = f"{mean:.3f} ({min(row['hit_ratios']):.3f}-{max(row['hit_ratios']):.3f})"
+        lines.append([f"{name}, {'time' if seen else 'trace'}", f"{row['capacity']:,}",
+                      *(f"{ratios[name]:.3f}" for name in (*policies, "belady_bypass")), spread,
+                      f"{alone[row['trace'], row['capacity']]:.3f}", f"{mean - best:+.3f}",
+                      *(f"{share[name]:.2f}" for name in ("learnt", *policies[3:]))])  # fmt: skip
+
+    def mean_share(name: str, which: list[dict]) -> str:
+        return f"{name} {fmean(share[name] for share in which):.3f}"
+
+    everywhere, unseen = [share for _, share in closed], [share for seen, share in closed if not seen]
+    order = ("learnt", *policies[2:])
+    told = "\nMean `closed`: " + ", ".join(mean_share(name, everywhere) for name in order)
+    told += "; on traces of which nothing was learnt from: " + ", ".join(mean_share(name, unseen) for name in order)
+    told += ".\nAgainst the better of LRU and LFU, the worst row: {:+.4f} ({} at {:,}).".format(*min(floors))
+    told += "\nAgainst the best of the six, the worst row: {:+.4f} ({} at {:,}).\n".format(*min(gaps))
+    heads = ["trace, held out by", "capacity", *policies, "belady with bypass", "learnt (seeds)", "without fallback",
+             "to the best", "closed: learnt", *policies[3:]]  # fmt: skip
+    return markdown(heads, lines) + told + measured_on(data)
+
+
+LEARNT_FROM = ("nasa", "zipf09", "api_sessions")  # their first parts
+
+
 def markdown(heads: list[str], lines: list[list[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows) + "\n"
@@ -129,11 +166,13 @@ def measured_on(data: dict) -> str:
 
 
 TABLES = {
-    "dqn_cartpole": dqn,
-    "replicas_cartpole": replicas,
-    "memory": memory,
-    "balatro_speed": balatro,
-    "page_cost": page_cost,
+    "dqn_cartpole": ("benchmarks.md", dqn),
+    "replicas_cartpole": ("benchmarks.md", replicas),
+    "memory": ("benchmarks.md", memory),
+    "balatro_speed": ("benchmarks.md", balatro),
+    "page_cost": ("benchmarks.md", page_cost),
+    "cache_trace_learning": ("cache.md", cache_traces),
+    "cache_trace_bytes": ("cache.md", cache_traces),
 }
 
 

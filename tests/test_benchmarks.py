@@ -50,9 +50,29 @@ def test_a_table_replaces_what_stood_in_its_place_and_nothing_else():
         tables.replaced(text, "y", "")
 
 
-def test_the_document_has_a_place_for_every_table():
-    for name in tables.TABLES:
-        tables.replaced(tables.DOCUMENT.read_text(), name, "")
+def test_the_documents_have_a_place_for_every_table():
+    for name, (document, _) in tables.TABLES.items():
+        tables.replaced((tables.DOCS / document).read_text(), name, "")
+
+
+def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
+    classic = {"lru": 0.2, "fifo": 0.1, "lfu": 0.3, "sieve": 0.25, "s3fifo": 0.4, "gdsf": 0.1, "belady_bypass": 0.6}
+    rows = []
+    for trace, hit in (("nasa_jul01_10k", 0.4), ("other", 0.28)):
+        where = {"trace": trace, "capacity": 64}
+        rows += [{"policy": "classic", **where, **classic}]
+        rows += [{"policy": "learnt", **where, "fallback": fallback, "hit_ratios": [hit - 0.1 * (not fallback)] * 2}
+                 for fallback in (True, False)]  # fmt: skip
+    machine = {"cores": 2, "cpu": "x", "python": "3", "date": "today"}
+    table = tables.cache_traces({"rows": rows, "machine": machine})
+    assert table.splitlines()[2] == (
+        "| nasa_jul01_10k, time | 64 | 0.200 | 0.100 | 0.300 | 0.250 | 0.400 | 0.100 | 0.600 | 0.400 (0.400-0.400) | 0.300 "
+        "| +0.000 | 0.50 | 0.12 | 0.50 | -0.25 |"
+    )
+    assert "Mean `closed`: learnt 0.350, lfu 0.250, sieve 0.125" in table
+    assert "nothing was learnt from: learnt 0.200" in table
+    assert "better of LRU and LFU, the worst row: -0.0200 (other at 64)" in table
+    assert "best of the six, the worst row: -0.1200 (other at 64)" in table
 
 
 def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
