@@ -66,8 +66,8 @@ def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
     machine = {"cores": 2, "cpu": "x", "python": "3", "date": "today"}
     table = tables.cache_traces({"rows": rows, "machine": machine})
     assert table.splitlines()[2] == (
-        "| nasa_jul01_10k, time | 64 | 0.200 | 0.100 | 0.300 | 0.250 | 0.400 | 0.100 | 0.600 | 0.400 (0.400-0.400) | 0.300 "
-        "| +0.000 | 0.50 | 0.12 | 0.50 | -0.25 |"
+        "| nasa_jul01_10k, time | 64 | 0.200 | 0.100 | 0.300 | 0.250 | 0.400 | 0.100 | 0.600 "
+        "| 0.400 (0.400-0.400) | 0.300 | +0.000 | 0.50 | 0.12 | 0.50 | -0.25 |"
     )
     assert "Mean `closed`: learnt 0.350, lfu 0.250, sieve 0.125" in table
     assert "nothing was learnt from: learnt 0.200" in table

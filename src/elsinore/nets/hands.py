@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from elsinore.ops.whole import quotient, remainder
+
 SLOTS, MOST = 8, 5  # cards in a hand, and in one choice
 RANKS, SUITS = 13, 4
 NUM_TYPES = 9  # of poker hands in one deck, high card to straight flush
@@ -39,7 +41,7 @@ _STRAIGHT, _FLUSH, _STRAIGHT_FLUSH = 4, 5, 8
 def ranks_and_suits(hand: Int[Array, "slot"]) -> tuple[Int[Array, "slot"], Int[Array, "slot"]]:
     """Of cards numbered suit * 13 + rank; -1 for an empty slot (below 0)."""
     hand = hand.astype(jnp.int32)
-    return jnp.where(hand < 0, -1, hand % RANKS), jnp.where(hand < 0, -1, hand // RANKS)
+    return jnp.where(hand < 0, -1, remainder(hand, RANKS)), jnp.where(hand < 0, -1, quotient(hand, RANKS))
 
 
 def one_hot_cards(hand: Int[Array, "slot"]) -> Float[Array, "slot 17"]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Int, Key
 
 from elsinore.envs.balatro.rules.bosses import FACTOR, FINISHER, MIN_ANTE
+from elsinore.ops.whole import remainder
 
 SMALL, BIG, BOSS = range(3)
 BLINDS = ("Small Blind", "Big Blind", "Boss Blind")
@@ -37,7 +38,7 @@ def target(ante: Int[Array, ""], kind: Int[Array, ""], boss: Int[Array, ""]) -> 
     """Chips that beat a blind; antes above 12 ask for what 12 does."""
     base = jnp.asarray(_BASE)[jnp.clip(ante, 0, HIGHEST_ANTE)]
     boss_target = base * jnp.asarray(FACTOR)[boss]
-    return jnp.where(kind == SMALL, base, jnp.where(kind == BIG, base + base // 2, boss_target))
+    return jnp.where(kind == SMALL, base, jnp.where(kind == BIG, base + (base >> 1), boss_target))
 
 
 def reward(kind: Int[Array, ""], boss: Int[Array, ""]) -> Int[Array, ""]:
@@ -50,7 +51,7 @@ def draw_boss(
     key: Key[Array, ""], ante: Int[Array, ""], uses: Int[Array, "boss"], enabled: np.ndarray
 ) -> tuple[Int[Array, ""], Int[Array, "boss"]]:
     """One of the bosses that may come in an ante and came least so far, and how often each has come now."""
-    finale = (ante > 0) & (ante % _FINISHER_PERIOD == 0)
+    finale = (ante > 0) & (remainder(ante, _FINISHER_PERIOD) == 0)
     may_come = (finale == FINISHER) & (ante >= MIN_ANTE) & enabled
     least = jnp.min(jnp.where(may_come, uses, jnp.iinfo(uses.dtype).max))
     chance = jnp.where(may_come & (uses == least), jax.random.uniform(key, uses.shape), -1.0)

@@ -9,6 +9,7 @@ from elsinore.envs.balatro.rules.cards import EMPTY, suit_of
 from elsinore.envs.balatro.rules.hands import Hand
 from elsinore.envs.balatro.rules.jokers.joker import Per
 from elsinore.envs.balatro.rules.play import Play
+from elsinore.ops.whole import quotient, remainder
 
 _STENCIL = jokers.joker_id("Joker Stencil")
 _CONTAINED = {
@@ -34,7 +35,7 @@ def counts(
         Per.DOLLAR_OF_OTHERS: sell.sum() - sell,
         Per.COUNTER: counter,
         Per.COUNTER_ABOVE_ONE: counter - 1,
-        Per.EVERY_SIXTH: counter % 6 == 5,
+        Per.EVERY_SIXTH: remainder(counter.astype(jnp.int32), 6) == 5,
         Per.CHANCE_TO_23: chance,
     }
     count = every[jnp.minimum(per, len(every) - 1)]
@@ -56,12 +57,12 @@ def facts(play: Play, hand: Hand, scored_marks: Int[Array, "5"]) -> dict[Per, Ar
 def purse(money: Int[Array, ""]) -> dict[Per, Array]:
     """What jokers count in money, which a hand may earn while it scores. Debts count nothing."""
     owned = jnp.maximum(money, 0)
-    return {Per.DOLLAR: owned, Per.FIVE_DOLLARS: owned // 5}
+    return {Per.DOLLAR: owned, Per.FIVE_DOLLARS: quotient(owned, 5)}
 
 
 def _of_cards(play: Play, scoring: Bool[Array, "5"], scored_marks: Int[Array, "5"]) -> dict[Per, Array]:
     num_played = (play.played != EMPTY).sum()
-    dark = (play.held == EMPTY) | (suit_of(play.held) % 2 == 0)
+    dark = (play.held == EMPTY) | (suit_of(play.held) & 1 == 0)
     return {
         Per.AT_MOST_THREE_PLAYED: num_played <= 3,
         Per.FOUR_PLAYED: num_played == 4,

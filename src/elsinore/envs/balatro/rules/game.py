@@ -12,6 +12,7 @@ from elsinore.envs.balatro.rules import blinds
 from elsinore.envs.balatro.rules.bosses import NO_BOSS, NUM_BOSSES
 from elsinore.envs.balatro.rules.deck import Cards, all_cards, no_cards
 from elsinore.envs.balatro.rules.hands import NUM_HANDS
+from elsinore.ops.whole import quotient, remainder
 
 JOKER_SLOTS = 5  # slots
 NUM_OFFERS = 4  # slots of the shop, of which two are used, or three with Overstock
@@ -85,12 +86,12 @@ class Game(NamedTuple):
     @property
     def ante(self) -> Int[Array, ""]:
         """1 .. max_ante: that of the blind begun last."""
-        return (self.number - 1) // 3 + 1
+        return quotient(self.number + 2, 3)
 
     @property
     def blind(self) -> Int[Array, ""]:
         """SMALL, BIG or BOSS."""
-        return (self.number - 1) % 3
+        return remainder(self.number + 2, 3)
 
     @property
     def active_boss(self) -> Int[Array, ""]:

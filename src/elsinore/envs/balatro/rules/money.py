@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from elsinore.envs.balatro.rules import blinds
 from elsinore.envs.balatro.rules.jokers import COST, joker_id
 from elsinore.envs.balatro.rules.stages import CHANCE, JOKERS
+from elsinore.ops.whole import quotient
 
 SELL = np.where(COST > 0, np.maximum(COST // 2, 1), 0)  # dollars for each joker as it is bought; 0 for none
 INTEREST_CAP = 5  # brackets of $5 that earn
@@ -56,7 +57,7 @@ class CashOut(NamedTuple):
 def cash_out(won: Round, stage: int) -> CashOut:
     """End a round that was won. Stages 1 and above; below stage 2 jokers are not read, and come out as they came in."""
     reward = blinds.reward(won.blind_kind, won.boss_id)
-    interest = jnp.clip(won.money // 5, 0, won.interest_cap)
+    interest = jnp.clip(quotient(won.money, 5), 0, won.interest_cap)
     after = _Jokers(jnp.int32(0), won.joker_state, won.joker_sell, won.joker_ids != 0)
     if stage >= JOKERS:
         after = _jokers_end_round(won, won.blind_kind == blinds.BOSS)

@@ -33,8 +33,8 @@ class Tally(NamedTuple):
 def before(play: Play, hand: Hand, terms: Terms, effects: Effects, known: dict[Per, Array]) -> Tally:
     """The base value, and the counters that grow before a hand."""
     chips, mult = hand_value(hand.type, terms.level)
-    chips = jnp.where(terms.halved, (chips + 1) // 2, chips)
-    mult = jnp.where(terms.halved, jnp.maximum((mult + 1) // 2, 1), mult)
+    chips = jnp.where(terms.halved, (chips + 1) >> 1, chips)
+    mult = jnp.where(terms.halved, jnp.maximum((mult + 1) >> 1, 1), mult)
     number = counts(effects.before.per, known | purse(terms.money), play.joker_state, play.joker_sell)
     kept = jnp.where(effects.before.or_reset & (number == 0), 0.0, play.joker_state)
     return Tally(jnp.float32(chips), jnp.float32(mult), terms.money, kept + effects.before.by * number)

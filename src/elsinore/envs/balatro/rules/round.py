@@ -54,7 +54,7 @@ def begin(key: Key[Array, ""], game: Game, rules: Rules) -> Game:
         burglars = rack.owned(game.jokers, _BURGLAR)
         hands = hands + _BURGLARS_HANDS * burglars
         discards = jnp.where(burglars > 0, 0, discards + rack.owned(game.jokers, _DRUNKARD))
-        suit = (game.ancient_suit + 1 + below(jax.random.bits(for_use(key, "suit")), jnp.int32(3))) % 4
+        suit = (game.ancient_suit + 1 + below(jax.random.bits(for_use(key, "suit")), jnp.int32(3))) & 3
         game = game._replace(ancient_suit=suit)
     if rules.stage >= stages.BOSSES:
         boss = game.active_boss

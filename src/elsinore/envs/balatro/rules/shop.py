@@ -53,7 +53,7 @@ def prices(game: Game, rules: Rules) -> Int[Array, "4"]:
     price = jnp.where(kind == JOKER, jnp.asarray(COST)[item], jnp.asarray(KIND_PRICE)[kind])
     if rules.stage < stages.CHANCE:
         return price
-    reduced = jnp.maximum(((2 * price + 1) * 3) // 8, 1)  # floor((price + 1/2) * 3/4)
+    reduced = jnp.maximum(((2 * price + 1) * 3) >> 3, 1)  # floor((price + 1/2) * 3/4)
     on_sale = game.vouchers[CLEARANCE_SALE] & (kind != NOTHING_OFFERED)
     return jnp.where(on_sale, reduced, price)
 
