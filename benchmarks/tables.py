@@ -116,6 +116,14 @@ def page_cost(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def latency(data: dict) -> str:
+    ways = {"jax": "form `jax`, jitted", "mlflow": "form `mlflow`", "training": "`Run.policy()`",
+            "dispatch alone": "a compiled function that decides nothing"}  # fmt: skip
+    took = {(row["way"], row["batch"]): f"{row['median_us']:.0f} ({row['p99_us']:,.0f})" for row in data["rows"]}
+    lines = [[label, took[way, 1], took[way, 256]] for way, label in ways.items()]
+    return markdown(["median, us (99 % within)", "one observation", "256 at once"], lines) + measured_on(data)
+
+
 def cache_traces(data: dict) -> str:
     """Of a policy learnt for caches: a row for each trace and capacity, and what they come to."""
     policies = ("lru", "fifo", "lfu", "sieve", "s3fifo", "gdsf")
@@ -171,6 +179,7 @@ TABLES = {
     "memory": ("benchmarks.md", memory),
     "balatro_speed": ("benchmarks.md", balatro),
     "page_cost": ("benchmarks.md", page_cost),
+    "latency": ("export.md", latency),
     "cache_trace_learning": ("cache.md", cache_traces),
     "cache_trace_bytes": ("cache.md", cache_traces),
 }

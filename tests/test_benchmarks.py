@@ -85,3 +85,11 @@ def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
         "| 0 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 |  |",
         "| 2 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 | 12.3 s |",
     ]  # fmt: skip
+
+
+def test_how_long_a_decision_takes_stands_in_a_row_for_each_way_of_asking():
+    rows = [{"way": way, "batch": batch, "median_us": 10.4 * batch, "p99_us": 1e3 * batch}
+            for way in ("training", "jax", "mlflow", "dispatch alone") for batch in (1, 256)]  # fmt: skip
+    table = tables.latency({"rows": rows, "machine": {"cores": 2, "cpu": "x", "python": "3", "date": "today"}})
+    assert table.splitlines()[2] == "| form `jax`, jitted | 10 (1,000) | 2662 (256,000) |"
+    assert len(table.splitlines()) == 8
