@@ -120,12 +120,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Hamlet-L1": _town("PlacesActorCritic", 8, 2_000_000),
     "Hamlet-L2": _town("MappingActorCritic", 4, 3_000_000),
     "Hamlet-L3": _town("MappingActorCritic", 4, 3_000_000),
+    # Work pays when its wage is spent, some forty steps on: with lambda 0.95, which looks some twenty ahead, 2 of 32
+    # seeds never took up the Job; with 0.98 all of 64 did.
     "Hamlet-base6": {
         "env_kwargs": {"observation": "one_hot", "reward": {"sparse": 1.0}},
         "env_steps": 8_000_000,
         "algo": {
             "num_envs": 64, "rollout_length": 64, "num_minibatches": 8, "learning_rate": 1e-3, "gamma": 0.998,
-            "ent_coef": 0.05, "ent_coef_final": 0.0, "normalize_obs": True,
+            "gae_lambda": 0.98, "ent_coef": 0.05, "ent_coef_final": 0.0, "normalize_obs": True,
         },
         "curriculum": {
             "stages": [_short_and_poor([30, 30, 30, 0, 0, 0], [100, 100, 100, 30, 100, 100], 3_000_000), _WHOLE_DAYS]
