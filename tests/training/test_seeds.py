@@ -54,6 +54,14 @@ def test_states_in_place_are_those_of_a_copy(kind):
     assert len(set(np.asarray(placed.train.learner.params["score"][:3]).tolist())) == 3
 
 
+def test_constants_of_no_elements_do_not_crash_the_partitioner():
+    """The indices of a scatter that has none: SpaceInvaders-MinAtar steps with ten such."""
+    layout, none = layout_for(2), jnp.zeros(0, jnp.int32)
+    assert len(layout.devices) == 2
+    stacked = jax.device_put(jnp.arange(2.0), layout.sharding)
+    np.testing.assert_array_equal(over_seeds(lambda x: x + none.sum(), layout)(stacked), [0.0, 1.0])
+
+
 def test_every_member_of_a_population_has_the_same_seeds():
     keys = seed_keys(7, 2, members=3)
     assert keys.shape == (6,)

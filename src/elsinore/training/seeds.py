@@ -97,9 +97,10 @@ def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Call
         def program(stacked, *rest):
             specs = (P("seed"), *[P()] * len(rest))
             mesh = layout.sharding.mesh
-            return jax.shard_map(per_device, mesh=mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)(
-                stacked, *rest
-            )
+            # Jitted, it keeps its constants to itself. Handed in from outside, those of no elements (the indices of
+            # some scatters) make XLA's partitioner crash, in jaxlib 0.11.2.
+            inner = jax.jit(per_device)
+            return jax.shard_map(inner, mesh=mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)(stacked, *rest)
 
     return jax.jit(program, donate_argnums=0 if donate else (), compiler_options=compiler_options())
 
