@@ -54,12 +54,20 @@ def test_states_in_place_are_those_of_a_copy(kind):
     assert len(set(np.asarray(placed.train.learner.params["score"][:3]).tolist())) == 3
 
 
-def test_constants_of_no_elements_do_not_crash_the_partitioner():
-    """The indices of a scatter that has none: SpaceInvaders-MinAtar steps with ten such."""
-    layout, none = layout_for(2), jnp.zeros(0, jnp.int32)
+@pytest.mark.parametrize("donate", [False, True])
+def test_arrays_of_no_elements_do_not_crash_the_partitioner(donate):
+    """The indices of a scatter that has none (SpaceInvaders-MinAtar steps with ten such), or a part of a state."""
+    layout, none = layout_for(4), jnp.zeros(0, jnp.int32)
     assert len(layout.devices) == 2
-    stacked = jax.device_put(jnp.arange(2.0), layout.sharding)
-    np.testing.assert_array_equal(over_seeds(lambda x: x + none.sum(), layout)(stacked), [0.0, 1.0])
+    state = jax.device_put({"empty": jnp.zeros((4, 0, 3)), "x": jnp.arange(4.0)}, layout.sharding)
+
+    def add(state):
+        return {"empty": state["empty"], "x": state["x"] + none.sum() + state["empty"].sum()}, state["x"]
+
+    after, told = over_seeds(add, layout, donate)(state)
+    np.testing.assert_array_equal(after["x"], np.arange(4))
+    np.testing.assert_array_equal(told, np.arange(4))
+    assert after["empty"].shape == (4, 0, 3)
 
 
 def test_every_member_of_a_population_has_the_same_seeds():

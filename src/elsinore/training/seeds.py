@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from elsinore.training.chunk import Program
 
@@ -95,14 +95,27 @@ def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Call
     if len(layout.devices) > 1:  # no communication: each device runs its own shard
 
         def program(stacked, *rest):
+            solid, whole = without_empty(stacked, len(layout.devices))
+            # Jitted, it keeps its constants to itself. Handed in from outside, arrays of no elements (the indices of
+            # some scatters) make XLA's partitioner crash, in jaxlib 0.11.2.
+            inner = jax.jit(lambda solid, *rest: per_device(whole(solid), *rest))
             specs = (P("seed"), *[P()] * len(rest))
             mesh = layout.sharding.mesh
-            # Jitted, it keeps its constants to itself. Handed in from outside, those of no elements (the indices of
-            # some scatters) make XLA's partitioner crash, in jaxlib 0.11.2.
-            inner = jax.jit(per_device)
-            return jax.shard_map(inner, mesh=mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)(stacked, *rest)
+            return jax.shard_map(inner, mesh=mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)(solid, *rest)
 
     return jax.jit(program, donate_argnums=0 if donate else (), compiler_options=compiler_options())
+
+
+def without_empty(stacked: PyTree, num_shards: int) -> tuple[list[Array], Callable[[list[Array]], PyTree]]:
+    """The leaves that hold anything, and what makes a shard of the whole of a shard of these."""
+    leaves, structure = jax.tree.flatten(stacked)
+
+    def whole(solid: list[Array]) -> PyTree:
+        there = iter(solid)
+        made = (next(there) if x.size else jnp.zeros((len(x) // num_shards, *x.shape[1:]), x.dtype) for x in leaves)
+        return jax.tree.unflatten(structure, made)
+
+    return [x for x in leaves if x.size], whole
 
 
 def in_place(function: Callable, stacked: PyTree) -> tuple[PyTree, PyTree]:
