@@ -9,7 +9,22 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore.experience.bodies import agents_in, over_bodies
+from elsinore.experience.tracing import once_for_types
 from elsinore.types import EnvStep
+
+
+@once_for_types
+def _types_after_a_step(env: Any, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, PyTree]:
+    """(obs, state) after the first step of an episode, as the world gives them."""
+    _, state = jax.eval_shape(env.reset_env, key, params)
+    action = jax.eval_shape(lambda key, params: env.action_space(params).sample(key), key, params)
+    return jax.eval_shape(env.step_env, key, state, action, params)[:2]
+
+
+@once_for_types
+def _types(env: Any, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, PyTree]:
+    """(obs, state) as `reset` gives them."""
+    return jax.eval_shape(partial(reset, env), key, params)
 
 
 def reset(env: Any, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, PyTree]:
@@ -17,10 +32,8 @@ def reset(env: Any, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, PyTree
 
     Envs may reset to Python numbers (`time=0`) and step to arrays; a loop needs one type for both.
     """
-    fresh = env.reset_env(key, params)
-    action = jax.eval_shape(env.action_space(params).sample, key)
-    stepped = jax.eval_shape(env.step_env, key, fresh[1], action, params)[:2]
-    return jax.tree.map(lambda x, later: jnp.asarray(x, jnp.result_type(x, later)), fresh, stepped)
+    later = _types_after_a_step(env, key, params)
+    return jax.tree.map(lambda x, later: jnp.asarray(x, jnp.result_type(x, later)), env.reset_env(key, params), later)
 
 
 def resets(env: Any, keys: Key[Array, "env"], params: PyTree) -> tuple[PyTree, PyTree]:
@@ -34,7 +47,7 @@ def true_step(env: Any, key: Key[Array, ""], state: PyTree, action: Array, param
     A world that ends and runs out of time in one step has terminated: the flags never both hold.
     """
     final_obs, stepped, reward, terminated, info = env.step_env(key, state, action, params)
-    like = jax.eval_shape(partial(reset, env), key, params)
+    like = _types(env, key, params)
     final_obs, stepped = jax.tree.map(lambda x, like: jnp.asarray(x, like.dtype), (final_obs, stepped), like)
     terminated = jnp.asarray(terminated, bool)
     truncated = jnp.asarray(env.is_truncated(stepped, params), bool) & ~terminated
