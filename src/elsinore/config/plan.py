@@ -188,7 +188,7 @@ def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curri
         program = build_program(
             algo, world, env_params, schedule, experiment.evaluation, experiment.convergence,
             max_steps_of(experiment, env_params), curriculum, evaluation,
-        )  # fmt: skip
+        )._replace(trains_in_init=experiment.imitation is not None)  # fmt: skip
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return Plan(experiment, program, world, env_params, experiment.env, hyper, between, learner)

@@ -76,6 +76,7 @@ class Program(NamedTuple):
     evaluate: Callable[..., Episodes]  # (acting, env_params, key)
     algo: Algorithm
     schedule: Schedule
+    trains_in_init: bool = False  # as with imitation: then `init`, which runs once, is worth compiling well
 
 
 def build_program(

@@ -157,7 +157,10 @@ def init_program(program: Program) -> Callable:
     def begin(keys: jax.Array, hyper: PyTree) -> PyTree:
         return jax.lax.map(lambda x: program.init(*x), (keys, hyper))
 
-    return jax.jit(begin, compiler_options=compiler_options())
+    options = compiler_options()
+    if options and not program.trains_in_init:
+        options = options | {"xla_backend_optimization_level": 0}
+    return jax.jit(begin, compiler_options=options)
 
 
 def stacked_shapes(program: Program, num_seeds: int) -> PyTree:
