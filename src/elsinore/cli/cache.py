@@ -17,7 +17,8 @@ def add_import(actions) -> None:
     command = actions.add_parser("import", help="make a trace of a web log, a CSV or libCacheSim's oracleGeneral")
     command.set_defaults(function=import_command)
     command.add_argument("log", metavar="LOG", help="access.log, trace.csv, trace.oracleGeneral.bin or .zst")
-    command.add_argument("-o", "--out", required=True, metavar="FILE", help="the npz to write")
+    command.add_argument("-o", "--out", metavar="FILE",
+                         help="the npz to write (default: LOG's name as .npz, in this folder)")  # fmt: skip
     command.add_argument("--format", metavar="NAME", help="weblog, csv or oracleGeneral (default: by the file's name)")
     command.add_argument("--sizes", metavar="HOW",
                          help="of an object whose requests differ in size: exact (refuse; default), largest (default "
@@ -50,13 +51,20 @@ def import_command(args: argparse.Namespace) -> int:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(source.name, total=source.stat().st_size if source.exists() else None)
         found = import_trace(source, args.format, args.sizes, lambda at: bar.update(task, completed=at))
-    save_trace(found.trace, Path(args.out))
-    trace = found.trace
-    print(f"{args.out}: {trace.num_requests} requests of {trace.num_objects} objects, "
+    trace, out = found.trace, Path(args.out or _named_after(source))
+    save_trace(trace, out)
+    print(f"{out}: {trace.num_requests} requests of {trace.num_objects} objects, "
           f"{trace.object_size.sum()} distinct bytes, of {found.lines} lines")  # fmt: skip
     for told in found.skipped.lines():
         print(f"  left out: {told}")
     return 0
+
+
+def _named_after(log) -> str:
+    """`access.npz` of access.log, `site.npz` of site.oracleGeneral.bin.zst."""
+    while log.suffix in (".log", ".csv", ".oracleGeneral", ".bin", ".zst"):
+        log = log.with_suffix("")
+    return f"{log.name}.npz"
 
 
 def replay_command(args: argparse.Namespace) -> int:

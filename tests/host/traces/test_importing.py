@@ -121,6 +121,14 @@ def test_the_command_writes_the_trace_and_says_what_it_left_out(file, capsys, tm
     assert load_trace(tmp_path / "out.npz").num_requests == 4
 
 
+@pytest.mark.parametrize(("log", "npz"), [("access.log", "access.npz"), ("access_log", "access_log.npz")])
+def test_without_a_name_the_trace_takes_the_logs_and_lies_in_this_folder(file, monkeypatch, tmp_path, log, npz):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli.main(["cache", "import", str(file(log, LOG))]) == 0
+    assert load_trace(tmp_path / "here" / npz).num_requests == 4
+
+
 @pytest.mark.parametrize(
     ("option", "told"),
     [(["--format", "xml"], "format='xml' is unknown"), (["--sizes", "any"], "sizes='any' is unknown")],
