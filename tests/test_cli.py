@@ -121,6 +121,7 @@ MISTAKES = {
         ["CartPole-v1", "--set", "env_params.max_step=3"],
         "env_params.max_step is no parameter of CartPole",
     ),
+    "another algorithm's option": (["--algo", "a2c", "--double"], "algo.double is a setting of dqn, not of a2c"),
     "an argument that does not fit": (["Catch-bsuite", "--set", "env_kwargs.row=6"], "env_kwargs={'row': 6} "),
     "a world without a limit": (
         ["tests.envs.broken_worlds:Endless"],
@@ -316,6 +317,11 @@ def test_a_plan_takes_everything_that_training_takes(elsinore, elsewhere):
     assert "UmbrellaChain-bsuite" in out
     assert "2 (5 to 6)" in out
     assert "9,728 a seed" in out
+
+
+def test_double_is_short_for_its_setting():
+    given = cli.parser().parse_args(["train", "CartPole-v1", "--set", "algo.gamma=0.9", "--double"]).assignments
+    assert given == ["algo.gamma=0.9", "algo.double=true"]
 
 
 # train, evaluate, runs

@@ -18,6 +18,8 @@ def add_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument("env", nargs="?", metavar="ENV")
     train.add_argument("--algo", help="a known name or 'module:function' (default: ppo)")
     add_settings(train)
+    train.add_argument("--double", dest="assignments", action="append_const", const="algo.double=true",
+                       help="Double DQN: short for --set algo.double=true")  # fmt: skip
     train.add_argument("--seed", type=int, help="the first random seed (default: 0)")
     train.add_argument("--seeds", type=int, help="how many seeds, side by side (default: 1)")
     train.add_argument("--name", help="of the run's folder (default: made from env, algorithm and time)")
