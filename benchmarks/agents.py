@@ -51,9 +51,8 @@ def measured(agents: int, sharing: str) -> dict:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.seeds import init_seeds, layout_for, over_seeds, prepare_devices
+    from elsinore.training.seeds import init_seeds, layout_for, over_seeds
 
-    prepare_devices()
     overrides = {
         "agents.number": agents, "agents.sharing": sharing, "algo.num_envs": WORLDS, "algo.rollout_length": LENGTH,
         "env_steps": agents * WORLDS * LENGTH * 10 * (CHUNKS + 1), "evaluation.period": 10, "evaluation.episodes": 1,

@@ -60,9 +60,8 @@ def ppo_compiles(stage: int, args: argparse.Namespace) -> dict:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.host.run import compile_run
-    from elsinore.training.seeds import layout_for, prepare_devices
+    from elsinore.training.seeds import layout_for
 
-    prepare_devices()
     plan = plan_for(load_experiment(f"Balatro-stage{stage}", "ppo", overrides=PPO))
     began = time.process_time()
     compiled = compile_run(plan, layout_for(1))
@@ -75,9 +74,7 @@ def speed(stage: int, args: argparse.Namespace) -> dict:
     import jax
 
     from elsinore.envs.balatro.env import Balatro
-    from elsinore.training.seeds import prepare_devices
 
-    prepare_devices()
     env, cores = Balatro(stage=stage), len(jax.devices())
     (obs, state), advance = walk(env, env.default_params, args.envs, args.steps)
     per_world = {

@@ -23,7 +23,7 @@ from elsinore.config.load import load_experiment, parse_set
 from elsinore.config.plan import plan_for
 from elsinore.envs import make
 from elsinore.envs.cache.api.rules_of_thumb import RULES
-from elsinore.training.seeds import compiler_options, init_seeds, layout_for, over_seeds, prepare_devices
+from elsinore.training.seeds import compiler_options, init_seeds, layout_for, over_seeds
 
 HELD_OUT = 1_000_003  # seed of the streams that policies are compared on
 COMPARED = ("always 3", "rule A", "rule B")
@@ -51,7 +51,6 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="settings other than the preset's")
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    prepare_devices()
     work = {"world": "Cache-api", "streams": args.streams, "seeds": args.seeds}
     results = Results(FOLDER / "cache_api_learning.json", work, args.again)
     kept = (lambda measure, policy: measure()) if args.set else results.measure

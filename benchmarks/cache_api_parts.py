@@ -23,7 +23,6 @@ from elsinore.envs.cache.api.acting import act
 from elsinore.envs.cache.api.observation import observe
 from elsinore.envs.cache.api.serving import pass_time, serve
 from elsinore.experience.autoreset import reset
-from elsinore.training.seeds import prepare_devices
 
 
 def main() -> None:
@@ -33,7 +32,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    prepare_devices()
     work = {"world": "Cache-api", "worlds": args.worlds, "steps": args.steps, "repeats": args.repeats}
     results = Results(FOLDER / "cache_api_parts.json", work, args.again)
     row = results.measure(lambda: shares(args.worlds, args.steps, args.repeats), cores=1)

@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.record import FOLDER, Results
 from elsinore.envs import make
 from elsinore.experience.autoreset import autoreset_steps, reset
-from elsinore.training.seeds import layout_for, over_seeds, prepare_devices
+from elsinore.training.seeds import layout_for, over_seeds
 
 
 def main() -> None:
@@ -31,7 +31,6 @@ def main() -> None:
     parser.add_argument("--action", type=int, help="always this one; otherwise uniformly random")
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    prepare_devices()
     work = {"world": "Cache-api", "steps": args.steps, "repeats": args.repeats, "action": args.action}
     results = Results(FOLDER / "cache_api_speed.json", work, args.again)
     for streams in args.streams:

@@ -34,7 +34,7 @@ from elsinore.envs.cache.trace.made_up import (
     scanning_trace,
     sized,
 )
-from elsinore.training.seeds import layout_for, over_seeds, prepare_devices, seed_keys
+from elsinore.training.seeds import layout_for, over_seeds, seed_keys
 
 SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "data" / "cache" / "traces"
 CAPACITIES = (64, 256, 1_024)
@@ -59,7 +59,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of traces")
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    prepare_devices()
     capacities = {"smallest, largest capacity": LEARNT_AT[args.unit]}
     work = {"world": WORLD, "settings": SETTINGS | capacities, "seeds": args.seeds,
             "lessons": lessons(args.unit).num_requests}  # fmt: skip

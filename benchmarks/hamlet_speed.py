@@ -40,9 +40,8 @@ def measured(world: str, num_envs: int, seconds: float) -> dict:
     """Steps a second of several launches, together as long as asked."""
     import jax
 
-    from elsinore.training.seeds import compiler_options, prepare_devices
+    from elsinore.training.seeds import compiler_options
 
-    prepare_devices()
     cores = len(jax.devices())
     launch, state = launched(world, num_envs)
     began = time.perf_counter()

@@ -56,9 +56,8 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.host.run import compile_run
-    from elsinore.training.seeds import layout_for, prepare_devices
+    from elsinore.training.seeds import layout_for
 
-    prepare_devices()
     settings = {"env_steps": 20_000, "seeds": seeds, "algo.buffer_size": buffer_size, "algo.prioritized": prioritised}
     plan = plan_for(load_experiment("CartPole-v1", "dqn", overrides=TRAINING_ONLY | settings))
     layout = layout_for(seeds)

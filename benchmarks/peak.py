@@ -8,9 +8,8 @@ def matmul_peak(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
     import jax
     import jax.numpy as jnp
 
-    from elsinore.training.seeds import compiler_options, prepare_devices
+    from elsinore.training.seeds import compiler_options
 
-    prepare_devices()
     devices = jax.devices()
 
     def products(x):

@@ -77,9 +77,8 @@ class Ready:
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
         from elsinore.host.run import compile_run
-        from elsinore.training.seeds import layout_for, prepare_devices
+        from elsinore.training.seeds import layout_for
 
-        prepare_devices()
         overrides = TRAINING_ONLY | {"env_steps": env_steps, "seeds": seeds}
         self.plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
         self.compiled = compile_run(self.plan, layout_for(seeds))

@@ -70,9 +70,8 @@ def planned(args, algo: str = "ppo", **settings):
     """The plan and the layout of this work, with `args`'s env_steps, seeds and layout."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.seeds import layout_for, prepare_devices
+    from elsinore.training.seeds import layout_for
 
-    prepare_devices()
     overrides = WORKS[algo] | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout} | settings
     plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
     return plan, layout_for(args.seeds, args.layout)

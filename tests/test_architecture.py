@@ -74,10 +74,10 @@ WORLDLY_CALLS = {"open", "print", "input"}
 WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
 
 EXCEPTIONS = {
+    "__init__.py": {"os", "sys"},  # asks how many cores this process may use, and jax for as many devices
     "config/load.py": {"os", "pathlib", "read_text"},  # reads the YAML file that a run is described by
     "config/plan.py": {"os", "pathlib", "read_text"},  # reads /proc/meminfo: what does not fit is refused
     "envs/hamlet/load.py": {"pathlib", "read_text"},  # reads the YAML file that a world is described by
-    "training/seeds.py": {"os"},  # asks how many cores this process may use
 }
 
 

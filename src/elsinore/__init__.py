@@ -4,13 +4,39 @@
     run = elsinore.train("CartPole-v1", algo="ppo", seeds=4)
     run.summary["eval_return"], run.policy(seed=2)(obs)
 
-Names are imported when they are first used: `import elsinore` costs nothing.
+Names are imported when they are first used: `import elsinore` costs nothing. It asks that jax's CPU be one device a
+core, for seeds to go over; `JAX_NUM_CPU_DEVICES`, where it is set, says otherwise.
 """
 
 import importlib
+import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+
+def cpu_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _ask_for_a_device_a_core() -> None:
+    """Now, and not when training begins: by then jax may have started, as it does while gymnax is imported."""
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    if "jax" not in sys.modules:
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cpu_cores()))  # jax reads it when it is imported
+        return
+    import jax
+
+    if jax.config.jax_num_cpu_devices == -1:  # nobody has said
+        with suppress(RuntimeError):  # jax has started: what it has is what there is, and training says so
+            jax.config.update("jax_num_cpu_devices", cpu_cores())
+
+
+_ask_for_a_device_a_core()
 
 _HOMES = {
     "train": "elsinore.host.api",

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from elsinore import cpu_cores
 from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
@@ -17,7 +18,6 @@ from elsinore.host.folder import RunFolder
 from elsinore.host.result import Run
 from elsinore.host.session import Callback, logging_to, run_session
 from elsinore.host.sinks.wandb import refuse_if_absent
-from elsinore.training.seeds import prepare_devices
 
 log = logging.getLogger("elsinore")
 
@@ -129,10 +129,11 @@ def describe(
 
 
 def prepare() -> None:
-    """Set jax up for training: one CPU device a core, and a compile cache that outlives the process."""
-    if not prepare_devices():
-        log.info("jax was started with one CPU device: seeds will share a core. Call elsinore before using jax, or "
-                 "set JAX_NUM_CPU_DEVICES, to use all cores")  # fmt: skip
+    """Set jax up for training: a compile cache that outlives the process, and a word where cores would be idle."""
+    if jax.config.jax_num_cpu_devices == -1 and jax.default_backend() == "cpu" and jax.device_count() < cpu_cores():
+        log.warning("jax had started before elsinore was imported, with %d of the CPU's %d cores: the others will be "
+                    "idle. Import elsinore before what uses jax (gymnax does when it is imported), or set "
+                    "JAX_NUM_CPU_DEVICES=%d", jax.device_count(), cpu_cores(), cpu_cores())  # fmt: skip
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(Path.home() / ".cache" / "elsinore" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

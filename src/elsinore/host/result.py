@@ -18,7 +18,7 @@ from elsinore.host.folder import RunFolder
 from elsinore.host.policy import Policy
 from elsinore.host.store import Store
 from elsinore.training.evaluation import Episodes
-from elsinore.training.seeds import Layout, layout_for, over_seeds, place, prepare_devices, stacked_shapes, wrap_keys
+from elsinore.training.seeds import Layout, layout_for, over_seeds, place, stacked_shapes, wrap_keys
 from elsinore.types import Acting, RunState
 
 
@@ -117,7 +117,6 @@ class Run:
         """
         if episodes < 1:
             raise ConfigError(f"--episodes {episodes} must be at least 1.")
-        prepare_devices()
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = plan_for(_with_overrides(self.experiment, overrides), self._env, self._network)
         layout = layout_for(plan.experiment.replicas, plan.experiment.layout)

@@ -6,7 +6,6 @@ another (`lax.map`), because threads inside one small program cost more than the
 matrix products is slower than doing them in turn. The numbers do not depend on the choice.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -33,20 +32,6 @@ CPU_OPTIONS = {
     "xla_cpu_multi_thread_eigen": False,
     "xla_backend_optimization_level": 1,
 }
-
-
-def cpu_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def prepare_devices() -> bool:
-    """Ask for one CPU device a core; False if jax had already started with fewer."""
-    try:
-        jax.config.update("jax_num_cpu_devices", cpu_cores())
-    except RuntimeError:  # the backend is up, and what it has is what there is
-        return jax.default_backend() != "cpu" or len(jax.devices()) >= cpu_cores()
-    return True
 
 
 @dataclass(frozen=True)
