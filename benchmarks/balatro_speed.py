@@ -12,15 +12,17 @@ import argparse
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from benchmarks.record import FOLDER, Results
 from benchmarks.run import run
+from elsinore.config.presets.ppo import PRESETS
 
 # PPO at the width that Balatro's presets have.
 PPO = {"env_steps": 200_000, "seeds": 1, "algo.num_envs": 64, "algo.rollout_length": 64, "algo.num_minibatches": 8,
-       "algo.network": {"encoder": "cards", "hidden": [128, 128], "activation": "relu"}}  # fmt: skip
+       "algo.network": {"encoder": "cards", "hidden": [128, 128], "activation": "relu"}, "imitation": None}  # fmt: skip
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def main() -> None:
     results = Results(args.out, work, args.again)
     sizes = ["--envs", str(args.envs), "--steps", str(args.steps), "--repeats", str(args.repeats)]
     for stage in args.stages.split(","):
-        for case in CASES:
+        for case in CASES if f"Balatro-stage{stage}" in PRESETS else ("speed", "ppo"):
             case_of = [sys.executable, "-m", "benchmarks.balatro_speed", "--case", case, "--stages", stage, *sizes]
             row = results.measure(lambda case_of=case_of: run(case_of), case=case, stage=int(stage))
             print(f"stage {stage}: {told(row)} (load {row['load_before']:.1f})", flush=True)
@@ -50,19 +52,21 @@ def main() -> None:
 def told(row: dict) -> str:
     if row["case"] == "ppo":
         return f"PPO compiles in {row['compile_seconds']:.1f} s"
+    if row["case"] == "preset":
+        return f"PPO's preset compiles in {row['compile_seconds']:.1f} s"
     rates = row["steps_per_second"]
     size = f"{row['state_bytes']:,} bytes a world and {row['obs_bytes']:,} an observation"
     return f"best {max(rates):,.0f}, median {median(rates):,.0f} steps/s; {size}"
 
 
-def ppo_compiles(stage: int, args: argparse.Namespace) -> dict:
-    """Seconds to trace and compile all programs of a run."""
+def compiles(stage: int, args: argparse.Namespace, settings: dict) -> dict:
+    """Seconds to trace and compile all programs of a run of PPO."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.host.run import compile_run
     from elsinore.training.seeds import layout_for
 
-    plan = plan_for(load_experiment(f"Balatro-stage{stage}", "ppo", overrides=PPO))
+    plan = plan_for(load_experiment(f"Balatro-stage{stage}", "ppo", overrides=settings))
     began = time.process_time()
     compiled = compile_run(plan, layout_for(1))
     cpu = time.process_time() - began  # of all threads: a bound for a quiet core, however busy the others are
@@ -131,7 +135,7 @@ def walk(env, params, num_envs: int, num_steps: int):
     return begin(keys), jax.jit(on_each, compiler_options=compiler_options())
 
 
-CASES = {"speed": speed, "ppo": ppo_compiles}
+CASES = {"speed": speed, "ppo": partial(compiles, settings=PPO), "preset": partial(compiles, settings={})}
 
 
 if __name__ == "__main__":

@@ -83,17 +83,18 @@ def memory(data: dict) -> str:
 
 
 def balatro(data: dict) -> str:
-    speeds, compiling = (
-        {row["stage"]: row for row in data["rows"] if row["case"] == case} for case in ("speed", "ppo")
+    speeds, *compiling = (
+        {row["stage"]: row for row in data["rows"] if row["case"] == case} for case in ("speed", "ppo", "preset")
     )
     lines = []
     for stage, row in speeds.items():
         rates = row["steps_per_second"]
-        compiles = f"{compiling[stage]['compile_seconds']:.1f} s" if stage in compiling else ""
+        compiles = [f"{rows[stage]['compile_seconds']:.1f} s" if stage in rows else "" for rows in compiling]
         sizes = [f"{row[name]:,}" for name in ("state_bytes", "obs_bytes")]
         load = f"{row['load_before']:.1f}"  # of other work: these are rates of what it leaves
-        lines.append([str(stage), f"{median(rates):,.0f}", f"{max(rates):,.0f}", load, *sizes, compiles])
-    heads = ["stage", "steps/s, median", "best", "load before", "bytes a world", "an observation", "PPO compiles in"]
+        lines.append([str(stage), f"{median(rates):,.0f}", f"{max(rates):,.0f}", load, *sizes, *compiles])
+    heads = ["stage", "steps/s, median", "best", "load before", "bytes a world", "an observation", "PPO compiles in",
+             "its preset"]  # fmt: skip
     return markdown(heads, lines) + measured_on(data)
 
 

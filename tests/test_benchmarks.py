@@ -78,12 +78,15 @@ def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
 def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
     speed = {"steps_per_second": [3e6, 1e6, 2e6], "state_bytes": 475, "obs_bytes": 725, "load_before": 0.5}
     rows = [{"case": "speed", "stage": stage} | speed for stage in (0, 2)]
-    rows.append({"case": "ppo", "stage": 2, "compile_seconds": 12.34})
+    rows += [
+        {"case": "ppo", "stage": 2, "compile_seconds": 12.34},
+        {"case": "preset", "stage": 2, "compile_seconds": 23},
+    ]
     machine = {"cores": 2, "cpu": "x", "python": "3", "date": "today"}
     table = tables.balatro({"rows": rows, "machine": machine}).splitlines()
     assert table[2:4] == [
-        "| 0 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 |  |",
-        "| 2 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 | 12.3 s |",
+        "| 0 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 |  |  |",
+        "| 2 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 | 12.3 s | 23.0 s |",
     ]  # fmt: skip
 
 
