@@ -45,7 +45,9 @@ PRESETS: dict[str, dict[str, Any]] = {
             "epsilon_fraction": 0.12, "normalize_obs": True, "network": {"hidden": [128, 128], "layer_norm": True},
         },
     },
-    # Normalised observations: without them most seeds never see the hill's top.
+    # Normalised observations: without them most seeds never see the hill's top. A gradient step for every env step in
+    # place of every second makes the best seeds better and leaves 3 of 16 at the bottom; targets that follow faster, or
+    # more rewards in them, lose more.
     "MountainCar-v0": {
         "env_steps": 120_000,
         "algo": {
