@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from benchmarks.record import FOLDER
+from elsinore.host.statistics import ci95, iqm
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -164,6 +165,22 @@ def cache_traces(data: dict) -> str:
 LEARNT_FROM = ("nasa", "zipf09", "api_sessions")  # their first parts
 
 
+def balatro_wins(data: list) -> str:
+    """What was trained without a shop: the share of games won at each number of antes that somebody won of."""
+    lines = []
+    for row in data:
+        if "env_steps" not in row or "stage2" in row["env"]:
+            continue
+        for antes, games in row["games"].items():
+            won = [100.0 * share for share in games["won"]]
+            if any(won):
+                low, high = ci95(won)
+                shares = f"{fmean(won):.1f} %", f"{iqm(won):.1f} %", f"{low:.1f} to {high:.1f}", f"{min(won):.1f} %"
+                told = row["name"].partition(", ")[2]
+                lines.append([told, f"{row['env_steps']:,}", antes, *shares, f"{fmean(games['progress']):.3f}"])
+    return markdown(["", "env steps", "antes", "wins, mean", "IQM", "95 % of the IQM", "worst seed", "return"], lines)
+
+
 def markdown(heads: list[str], lines: list[list[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows) + "\n"
@@ -179,6 +196,7 @@ TABLES = {
     "replicas_cartpole": ("benchmarks.md", replicas),
     "memory": ("benchmarks.md", memory),
     "balatro_speed": ("benchmarks.md", balatro),
+    "balatro_learning": ("balatro.md", balatro_wins),
     "page_cost": ("benchmarks.md", page_cost),
     "latency": ("export.md", latency),
     "cache_trace_learning": ("cache.md", cache_traces),

@@ -90,6 +90,20 @@ def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
     ]  # fmt: skip
 
 
+def test_what_was_won_without_a_shop_stands_in_a_row_for_each_number_of_antes_that_somebody_won():
+    of = {"won": [0.5, 0.75], "progress": [1.0, 2.0]}
+    lost = {"won": [0.0, 0.0], "progress": [0.0, 0.0]}
+    rows = [
+        {"name": "Balatro-stage0, greedy", "env": "Balatro-stage0", "games": {"1": of}},
+        {"name": "Balatro-stage0, ppo, x", "env": "Balatro-stage0", "env_steps": 2000, "games": {"1": of, "2": lost}},
+        {"name": "Balatro-stage2, ppo, x", "env": "Balatro-stage2", "env_steps": 2000, "games": {"1": of}},
+    ]
+    lines = tables.balatro_wins(rows).splitlines()[2:]
+    assert len(lines) == 1
+    assert lines[0].startswith("| ppo, x | 2,000 | 1 | 62.5 % | 62.5 % | ")
+    assert lines[0].endswith(" | 50.0 % | 1.500 |")
+
+
 def test_how_long_a_decision_takes_stands_in_a_row_for_each_way_of_asking():
     rows = [{"way": way, "batch": batch, "median_us": 10.4 * batch, "p99_us": 1e3 * batch}
             for way in ("training", "jax", "mlflow", "dispatch alone") for batch in (1, 256)]  # fmt: skip
