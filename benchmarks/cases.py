@@ -90,12 +90,14 @@ PUZZLES = (
          note="The same without its recurrent layer: chance, as it must be."),
     Case("MemoryChain-bsuite", "a2c", "preset", note="Length 16, a recurrent policy; chance is 0."),
 )  # fmt: skip
+BLINES = "gymnax-blines at 10,000,000 steps, 1 seed"
 MINATAR = (
-    Case("Breakout-MinAtar", "ppo", "preset", (
-        Published("S", 22.9, "gymnax-blines at 10,000,000 steps, 1 seed"),), seeds=8),
-    Case("Breakout-MinAtar", "pqn", "preset", (
-        Published("S", 22.9, "PPO, gymnax-blines at 10,000,000 steps, 1 seed"),), seeds=8),
-)  # fmt: skip
+    Case("Asterix-MinAtar", "ppo", "preset", (Published("S", 17.8, BLINES),), seeds=8),
+    Case("Breakout-MinAtar", "ppo", "preset", (Published("S", 43.4, BLINES),), seeds=8),
+    Case("Breakout-MinAtar", "pqn", "preset", (Published("S", 43.4, f"PPO, {BLINES}"),), seeds=8),
+    Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
+    Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
+)
 
 SCRIPTED = "a scripted life: to the lowest need, to work when poor"
 ANYWHERE = {

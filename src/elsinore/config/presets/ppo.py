@@ -29,6 +29,18 @@ def _town(network: str, num_minibatches: int, env_steps: int) -> dict[str, Any]:
 
 _WHOLE_DAYS = {"name": "whole days", "params": {"random_start_share": 0.8, "reward_weights": [0.01]}}
 
+
+def _arcade() -> dict[str, Any]:
+    """MinAtar's games at a budget for two cores, a twentieth of the 10,000,000 steps that are usual."""
+    return {
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4, "learning_rate": 1e-3,
+            "network": {"hidden": [64], "activation": "relu"},
+        },
+    }  # fmt: skip
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     # rl-baselines3-zoo's settings for CartPole with a constant clip range: 48 of 48 seeds reach 500. The bar is above
     # 475 so that a seed that is frozen at it stays above 475 in evaluations it has not seen.
@@ -93,14 +105,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "rnd": {"weight": 0.5, "hidden": [64], "features": 32, "learning_rate": 1e-3},
         },
     },
-    # A budget for two cores, a fraction of the 10,000,000 steps that are usual.
-    "Breakout-MinAtar": {
-        "env_steps": 500_000,
-        "algo": {
-            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4, "learning_rate": 1e-3,
-            "network": {"hidden": [64], "activation": "relu"},
-        },
-    },
+    **{f"{game}-MinAtar": _arcade() for game in ("Asterix", "Breakout", "Freeway", "SpaceInvaders")},
     # Lives that begin anywhere, short and poor at first, are what finds the Job, without which the first money is spent
     # by step 250 (classic4) or 465 (base6), whatever the entropy, the discount or the network. Much entropy to look
     # around, none in the end: a greedy policy of much entropy may walk into a wall for ever. Little money is 0.50 of
