@@ -52,6 +52,9 @@ BARS = [
     Bar("MemoryChain-bsuite", "a2c", "G", 0.85, -0.3),
     Bar("DeepSea-bsuite", "ppo", "G", 0.85, -0.1),
     Bar("Breakout-MinAtar", "ppo", "S", 5.0, 4.0),  # random play clears about half a brick
+    Bar("Breakout-MinAtar", "pqn", "S", 7.1, 6.0),
+    Bar("Freeway-MinAtar", "ppo", "S", 31.5, 20.0),
+    Bar("SpaceInvaders-MinAtar", "ppo", "S", 48.9, 40.0),
 ]
 
 
