@@ -9,12 +9,12 @@ import pytest
 from elsinore import cpu_cores
 
 COUNT = "import jax; print(jax.device_count())"
-BOTH = {"JAX_NUM_CPU_DEVICES": None, "XLA_FLAGS": None, "JAX_PLATFORMS": "cpu"}
+NOBODY_SAYS = {"JAX_NUM_CPU_DEVICES": None, "XLA_FLAGS": None, "JAX_PLATFORMS": "cpu"}
 
 
 def told(code, **env):
     """What a fresh process prints, with some environment variables set and others (None) taken away."""
-    env = {name: value for name, value in {**os.environ, **BOTH, **env}.items() if value is not None}
+    env = {name: value for name, value in {**os.environ, **NOBODY_SAYS, **env}.items() if value is not None}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -150,7 +150,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # One ante, because at this stage nobody wins more. Luck is most of what a hand comes to, so a short lambda: 0.5
-    # wins 87.2 % of the games (8 seeds, the worst 85.2), 0.7 86 % (one), 0.95, with a narrower network, 78 % (two). No
+    # wins 87.1 % of the games (8 seeds, the worst 85.2), 0.7 86 % (one), 0.95, with a narrower network, 78 % (two). No
     # discount, which would be a price on every discard.
     "Balatro-stage0": {
         "env_kwargs": {"play_scores": True},
