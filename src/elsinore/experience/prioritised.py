@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 from elsinore.experience import replay, sum_tree
 from elsinore.experience.replay import Batch, Memory, Replay, Where, size_of, slots_for
 from elsinore.experience.sum_tree import SumTree
+from elsinore.ops.once import once
 from elsinore.types import Transition
 
 EPS = 1e-6  # what no surprise at all is worth, in units of the TD error
@@ -85,8 +86,8 @@ def sample(
     """
     segment = jnp.arange(batch_size) + jax.random.uniform(key, (batch_size,))
     leaves = sum_tree.find(buffer.tree, segment * (sum_tree.total(buffer.tree) / batch_size))
-    # The barrier has the priorities read before anything is done with the draw, which may be to change them.
-    leaves, priority = jax.lax.optimization_barrier((leaves, sum_tree.mass_of(buffer.tree, leaves)))
+    # The priorities are read before anything is done with the draw, which may be to change them.
+    leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
     where = _where(buffer, leaves)
     return replay.batch_at(buffer.replay, where, n_step, gamma), where, importance(priority, beta)
 

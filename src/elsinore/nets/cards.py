@@ -4,7 +4,7 @@ Cards, jokers and offers are numbers that stand for things, so each becomes a ve
 added up; amounts grow without bound, so they enter by their logarithms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import flax.linen as nn
 import jax
@@ -41,10 +41,14 @@ def check_cards(obs: PyTree) -> None:
         )
 
 
-def compressed(amount: Array) -> Float[Array, "numbers"]:
-    """By the logarithm of 1 + |x|, flat."""
-    x = jnp.ravel(amount).astype(jnp.float32)
-    return jnp.sign(x) * jnp.log1p(jnp.abs(x))
+def flat(obs: Mapping[str, Array], names: Iterable[str]) -> Float[Array, "numbers"]:
+    """Some parts of an observation one after another."""
+    return jnp.concatenate([jnp.ravel(obs[name]).astype(jnp.float32) for name in names])
+
+
+def compressed(amounts: Float[Array, "..."]) -> Float[Array, "..."]:
+    """By the logarithm of 1 + |x|."""
+    return jnp.sign(amounts) * jnp.log1p(jnp.abs(amounts))
 
 
 class CardEncoder(nn.Module):
@@ -64,8 +68,7 @@ class CardEncoder(nn.Module):
         seen += [self._jokers(items, act, obs), self._shop(items, act, obs)]
         sizes = {"phase": PHASES, "blind_kind": BLINDS, "boss_id": BOSSES}
         seen += [jax.nn.one_hot(obs[name].astype(jnp.int32), size) for name, size in sizes.items()]
-        seen += [compressed(obs[name]) for name in AMOUNTS]
-        seen += [jnp.ravel(obs[name]).astype(jnp.float32) for name in (*COUNTS, "selected") if name in obs]
+        seen += [compressed(flat(obs, AMOUNTS)), flat(obs, (name for name in (*COUNTS, "selected") if name in obs))]
         if (scores := scores_shown(obs)) is not None:
             seen.append(jnp.max(scores, axis=0))  # the best play
         return MLP(self.hidden, self.activation, self.layer_norm)(jnp.concatenate(seen))
@@ -73,14 +76,14 @@ class CardEncoder(nn.Module):
     def _jokers(self, items: nn.Embed, act: Callable, obs: Mapping[str, Array]) -> Float[Array, "width"]:
         """The sum over those owned: in any order the same."""
         ids = obs["joker_ids"].astype(jnp.int32)
-        numbers = jnp.stack([compressed(obs["joker_state"]), compressed(obs["joker_sell"])], axis=1)
+        numbers = compressed(flat(obs, ("joker_state", "joker_sell"))).reshape(2, -1).T
         each = act(dense(self.width, np.sqrt(2), name="jokers")(jnp.concatenate([items(ids), numbers], axis=1)))
         return jnp.sum(each * (ids > 0)[:, None], axis=0)
 
     def _shop(self, items: nn.Embed, act: Callable, obs: Mapping[str, Array]) -> Float[Array, "offers"]:
         """Slot by slot, because a slot is an action."""
         kind = jax.nn.one_hot(obs["shop_kind"].astype(jnp.int32), NUM_KINDS)
-        item, price = items(obs["shop_item"].astype(jnp.int32)), compressed(obs["shop_price"])[:, None]
+        item, price = items(obs["shop_item"].astype(jnp.int32)), compressed(flat(obs, ("shop_price",)))[:, None]
         offers = jnp.concatenate([kind, item * (1.0 - kind[:, :1]), price], axis=1)
         return jnp.ravel(act(dense(self.width, np.sqrt(2), name="offers")(offers)))
 

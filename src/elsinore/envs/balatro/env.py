@@ -6,7 +6,6 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import spaces
@@ -19,10 +18,11 @@ from elsinore.envs.balatro.rewards import REWARDS
 from elsinore.envs.balatro.rules import run
 from elsinore.envs.balatro.rules.bosses import enabled_bosses
 from elsinore.envs.balatro.rules.cards import NUM_CARDS
-from elsinore.envs.balatro.rules.game import DONE, NOTHING, Game, Rules
+from elsinore.envs.balatro.rules.game import DONE, NOTHING, Rules
 from elsinore.envs.balatro.rules.jokers import enabled_jokers
 from elsinore.envs.balatro.rules.stages import check_stage, doubts
 from elsinore.envs.balatro.state import NUM_BLINDS, Params, State, metrics
+from elsinore.ops.once import once
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Balatro(Environment):
         return doubts(self.stage, int(params.max_ante))
 
     def reset_env(self, key: Key[Array, ""], params: Params) -> tuple[PyTree, State]:
-        game = _settled(run.first_deal(key, params.max_ante, self.rules, params.decks))
+        game = once(run.first_deal(key, params.max_ante, self.rules, params.decks))
         state = State(time=jnp.int32(0), game=game, selected=jnp.int32(0), episode_return=jnp.float32(0.0))
         return self.observe(key, state, None, params), state
 
@@ -111,7 +111,9 @@ class Balatro(Environment):
         legal = is_legal(self.mode.mask(state.game, state.selected, self.rules), action)
         move, selected = self.mode.move(state.game, state.selected, action)
         move = move._replace(kind=jnp.where(legal, move.kind, NOTHING))
-        game = _settled(run.step(key, state.game, move, self.rules, params.decks))
+        # Once: else it is worked out again for each of the 448 flags of the next mask, and training takes sixty times
+        # as long.
+        game = once(run.step(key, state.game, move, self.rules, params.decks))
         reward = REWARDS[self.reward](state.game, game)
         state = State(
             time=state.time + 1,
@@ -128,12 +130,3 @@ class Balatro(Environment):
 
     def is_truncated(self, state: State, params: Params) -> Bool[Array, ""]:
         return jnp.asarray(state.time >= params.max_steps_in_episode)
-
-
-def _settled(game: Game) -> Game:
-    """The game as it is, worked out once.
-
-    Without the barrier XLA works it out again for each of the 448 flags of a mask that depend on it: a step of training
-    took sixty times as long on a CPU.
-    """
-    return jax.lax.optimization_barrier(game)

@@ -5,7 +5,6 @@ A step is: act (pay for it, and use what is in the cell), drain, decline, wear, 
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
@@ -14,6 +13,7 @@ from jaxtyping import Array, Bool, Int, Num
 
 from elsinore.envs.hamlet.profile import Profile
 from elsinore.envs.hamlet.tables import NOTHING, Tables, tables
+from elsinore.ops.once import once
 
 INTERACT = 4
 DAY = 24  # hours, of one step each
@@ -205,8 +205,7 @@ def _worn(profile: Profile, meters: Array) -> Num[Array, "meter"]:
     """Low meters wear down others."""
     world = tables(profile)
     for layer in world.wear:
-        # Made once: fused into what follows they would be worked out anew for every meter, six times the work.
-        sources = meters = jax.lax.optimization_barrier(meters)
+        sources = meters = once(meters)  # or they are worked out anew for every meter, six times the work
         for wear in layer:
             lost = jnp.maximum(wear.below - sources[wear.source], 0) * wear.rate
             whole = jnp.round(lost).astype(meters.dtype) if world.resolution else lost

@@ -9,6 +9,7 @@ from elsinore.envs.balatro.rules.cards import EMPTY, suit_of
 from elsinore.envs.balatro.rules.hands import Hand
 from elsinore.envs.balatro.rules.jokers.joker import Per
 from elsinore.envs.balatro.rules.play import Play
+from elsinore.ops.once import once
 from elsinore.ops.whole import quotient, remainder
 
 _STENCIL = jokers.joker_id("Joker Stencil")
@@ -30,7 +31,6 @@ def counts(
     chance: Int[Array, "5"] | int = 0,
 ) -> Float[Array, "5"]:
     """What each of five jokers counts: something `shared` by all, or something of its own."""
-    every = jnp.stack([jnp.asarray(shared[one], jnp.float32) for one in Per if one < Per.DOLLAR_OF_OTHERS])
     own = {
         Per.DOLLAR_OF_OTHERS: sell.sum() - sell,
         Per.COUNTER: counter,
@@ -38,10 +38,10 @@ def counts(
         Per.EVERY_SIXTH: remainder(counter.astype(jnp.int32), 6) == 5,
         Per.CHANCE_TO_23: chance,
     }
-    count = every[jnp.minimum(per, len(every) - 1)]
-    for one, value in own.items():
+    count = jnp.zeros_like(counter)
+    for one, value in (shared | own).items():
         count = jnp.where(per == one, value, count)
-    return count
+    return once(count)
 
 
 def facts(play: Play, hand: Hand, scored_marks: Int[Array, "5"]) -> dict[Per, Array]:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Int, Key
 
 from elsinore.envs.balatro.rules.cards import ACE, EMPTY, NUM_CARDS, RANKS, SUITS, rank_of, suit_of
 from elsinore.envs.balatro.rules.chance import below, nth_bit
+from elsinore.ops.once import once
 
 SLOTS = 8  # the most cards a hand can hold
 _WORD = NUM_CARDS // 2  # bits in each of the two words of a set
@@ -59,9 +60,7 @@ def count(cards: Cards) -> Int[Array, ""]:
 
 def set_of(cards: Int[Array, "slot"]) -> Cards:
     """The set of some cards; empty slots (below 0) are left out."""
-    place = place_of(cards)
-    in_low = place >= _WORD
-    return _union(Cards(_bit(place, ~in_low), _bit(place - _WORD, in_low)), place < _NOWHERE)
+    return _union(_at(place_of(cards)))
 
 
 def place_of(card: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
@@ -77,14 +76,13 @@ def card_at(place: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
 
 def slots_of(cards: Cards, num_slots: int = SLOTS) -> Int[Array, "slot"]:
     """The first `num_slots` cards of a set in order, -1 where there are no more."""
-    in_low, place = _nth(cards, jnp.arange(num_slots))
-    return card_at(jnp.where(in_low, _WORD + place, place))
+    return once(card_at(_place_of_nth(cards, jnp.arange(num_slots))))
 
 
 def chosen(cards: Cards, slots: Int[Array, ""]) -> Cards:
     """Those of the first eight cards of a set whose bit is set in `slots`."""
     slot = jnp.arange(SLOTS)
-    return _union(nth(cards, slot), (slots >> slot) & 1 == 1)
+    return _union(nth(cards, jnp.where((slots >> slot) & 1 == 1, slot, _NOWHERE)))
 
 
 def held(cards: Cards) -> Bool[Array, "52"]:
@@ -109,7 +107,7 @@ def draw(key: Key[Array, ""], pile: Cards, wanted: Int[Array, ""], most: int = S
     for i in range(most):
         gone = [aimed[i] == other for other in taken]
         taken.append(jnp.where(reduce(or_, gone, False), last[i], aimed[i]))
-    return _union(nth(pile, jnp.stack(taken)), turn < wanted)
+    return _union(nth(pile, jnp.where(turn < wanted, jnp.stack(taken), _NOWHERE)))
 
 
 def dealt(order: Int[Array, "52"], pile: Cards, wanted: Int[Array, ""]) -> Cards:
@@ -120,21 +118,26 @@ def dealt(order: Int[Array, "52"], pile: Cards, wanted: Int[Array, ""]) -> Cards
 
 def nth(cards: Cards, n: Int[Array, "*slot"]) -> Cards:
     """The set of card number `n` (from 0) alone, for each `n`; empty where there are not so many."""
-    in_low, place = _nth(cards, n)
-    there = place < _WORD
-    return Cards(_bit(place, there & ~in_low), _bit(place, there & in_low))
+    return _at(_place_of_nth(cards, n))
 
 
-def _nth(cards: Cards, n: Int[Array, "*slot"]) -> tuple[Bool[Array, "*slot"], Int[Array, "*slot"]]:
-    """Whether card number `n` is in the lower word, and its bit there; a bit beyond the word if there is none."""
+def _place_of_nth(cards: Cards, n: Int[Array, "*slot"]) -> Int[Array, "*slot"]:
+    """Where card number `n` of a set lies in the order on the table; at 52 or beyond if there are not so many."""
     in_high = jax.lax.population_count(cards.high).astype(jnp.int32)
     in_low = n >= in_high
-    return in_low, nth_bit(jnp.where(in_low, cards.low, cards.high), jnp.where(in_low, n - in_high, n))
+    place = nth_bit(jnp.where(in_low, cards.low, cards.high), jnp.where(in_low, n - in_high, n))
+    return jnp.where(in_low, _WORD + place, place)
 
 
-def _union(sets: Cards, of: Bool[Array, "slot"]) -> Cards:
-    """The union of some of the sets."""
-    return Cards(*(jax.lax.reduce_or(jnp.where(of, word, jnp.uint32(0)), (0,)) for word in sets))
+def _at(place: Int[Array, "*slot"]) -> Cards:
+    """The set of the card at a place alone, for each place; empty at 52 and beyond."""
+    in_low = place >= _WORD
+    return Cards(_bit(place, ~in_low), _bit(place - _WORD, in_low & (place < _NOWHERE)))
+
+
+def _union(sets: Cards) -> Cards:
+    """All the sets as one."""
+    return Cards(*(jax.lax.reduce_or(word, (0,)) for word in sets))
 
 
 def _bit(place: Int[Array, "*slot"], there: Bool[Array, "*slot"]) -> Int[Array, "*slot"]:

@@ -9,6 +9,7 @@ from elsinore.envs.balatro.rules import marks
 from elsinore.envs.balatro.rules.cards import EMPTY, JACK
 from elsinore.envs.balatro.rules.hands import NUM_HANDS, classify
 from elsinore.envs.balatro.rules.jokers import joker_id
+from elsinore.ops.once import once
 
 _GREEN, _HIT_THE_ROAD, _RAMEN, _FACELESS, _BURNT = (
     joker_id(name) for name in ("Green Joker", "Hit the Road", "Ramen", "Faceless Joker", "Burnt Joker")
@@ -36,7 +37,7 @@ def discard(
     joker_state: Float[Array, "5"],
 ) -> Discarded:
     """Discard one to five cards (-1 where empty), as a player does; what The Hook discards does not count."""
-    kind = classify(cards).type
+    kind = once(classify(cards)).type
     seen = jnp.where((cards != EMPTY) & ~debuffed, marks.of_card(cards), 0)
     faces = ((seen & marks.FACES) != 0).sum()
     faceless = (joker_ids == _FACELESS).sum() * (faces >= _FACELESS_FACES)

@@ -1,6 +1,6 @@
 """The record of a game: what the rules change from one move to the next."""
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +12,7 @@ from elsinore.envs.balatro.rules import blinds
 from elsinore.envs.balatro.rules.bosses import NO_BOSS, NUM_BOSSES
 from elsinore.envs.balatro.rules.deck import Cards, all_cards, no_cards
 from elsinore.envs.balatro.rules.hands import NUM_HANDS
+from elsinore.ops.once import once
 from elsinore.ops.whole import quotient, remainder
 
 JOKER_SLOTS = 5  # slots
@@ -126,12 +127,25 @@ OVERSTOCK, CLEARANCE_SALE, GRABBER, WASTEFUL, SEED_MONEY = range(5)
 
 
 def when(condition: Bool[Array, ""], then: Any, otherwise: Any) -> Any:
-    """One record or another of the same kind, field by field, worked out once.
+    """One record or another of the same kind, field by field."""
+    return case({True: then}, condition, otherwise)
 
-    Without the barrier XLA fuses one rule after another into each number that depends on them, and works them out again
-    for each: a step of stage 2 took four times as long, and five times as long to compile.
+
+def case(outcomes: Mapping[int, Any], kind: Array, otherwise: Any) -> Any:
+    """The record that this `kind` leads to, or another of the same kind; each field is worked out once.
+
+    Otherwise one rule after another is worked out again for each number that depends on them: a step of stage 2 took
+    four times as long, and five times as long to compile.
     """
-    return jax.lax.optimization_barrier(jax.tree.map(partial(jnp.where, condition), then, otherwise))
+    kind = once(kind)
+
+    def field(before: Array, *after: Array) -> Array:
+        value = before
+        for name, other in zip(outcomes, after, strict=True):
+            value = value if other is before else jnp.where(kind == name, other, value)
+        return value
+
+    return once(jax.tree.map(field, otherwise, *outcomes.values()))
 
 
 def new_run(max_ante: Int[Array, ""]) -> Game:

@@ -22,6 +22,7 @@ def free(jokers: Jokers) -> Int[Array, ""]:
     return jnp.sum(jokers.ids == 0)
 
 
+@jax.jit
 def kept(jokers: Jokers, stays: Bool[Array, "5"]) -> Jokers:
     """Those that stay, moved left over the gaps."""
     place = jnp.sum(jnp.where(_SLOTS[:, None] > _SLOTS, stays, False), axis=1)

@@ -24,6 +24,7 @@ from elsinore.envs.balatro.rules.hands import NUM_HANDS
 from elsinore.envs.balatro.rules.jokers import joker_id
 from elsinore.envs.balatro.rules.play import Play, Scored
 from elsinore.envs.balatro.rules.scoring import score
+from elsinore.ops.once import once
 from elsinore.ops.randomness import for_use
 
 PLAYED_SLOTS = 5
@@ -76,7 +77,8 @@ def play(key: Key[Array, ""], game: Game, cards: Cards, rules: Rules) -> Game:
     asked = as_play(game, cards, rules)
     if rules.stage >= stages.CHANCE:
         asked = asked._replace(key=for_use(key, "luck"))
-    return disabling(key, _after_scoring(game, cards, score(asked, rules.stage), rules), rules)
+    scored = once(score(asked, rules.stage))
+    return disabling(key, _after_scoring(game, cards, scored, rules), rules)
 
 
 def preview(game: Game, cards: Cards, rules: Rules) -> Scored:

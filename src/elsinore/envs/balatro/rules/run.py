@@ -21,6 +21,7 @@ from elsinore.envs.balatro.rules.game import (
     Game,
     Move,
     Rules,
+    case,
     new_round,
     new_run,
     when,
@@ -44,8 +45,8 @@ def first_deal(key: Key[Array, ""], max_ante: Int[Array, ""], rules: Rules, deck
 
 def step(key: Key[Array, ""], game: Game, move: Move, rules: Rules, decks: Decks = None) -> Game:
     """What a legal move leads to, up to the next decision. Nothing happens in a game that is done."""
-    game = when(move.kind == PLAY_CARDS, rounds.play(key, game, move.cards, rules), game)
-    game = when(move.kind == DISCARD_CARDS, rounds.discard(game, move.cards, rules), game)
+    played, discarded = rounds.play(key, game, move.cards, rules), rounds.discard(game, move.cards, rules)
+    game = case({PLAY_CARDS: played, DISCARD_CARDS: discarded}, move.kind, game)
     game, goes_on = settle(key, game, rules)
     if rules.stage >= stages.SHOP:
         opens, goes_on = goes_on, (game.phase == SHOP) & (move.kind == LEAVE)

@@ -14,17 +14,16 @@ from elsinore.envs.balatro.rules.luck import Luck, draw_luck
 from elsinore.envs.balatro.rules.meddling import Terms, boss_terms, free_terms
 from elsinore.envs.balatro.rules.play import Play, Scored
 from elsinore.envs.balatro.rules.stages import BOSSES, CHANCE, JOKERS
+from elsinore.ops.once import once
 
 __all__ = ["Play", "Scored", "score"]
 
-# XLA computes a cheap value anew in each fusion that reads it, and here that doubles the work. A barrier says: once.
-_once = jax.lax.optimization_barrier
 _SPACE, _SPLASH = jokers.joker_id("Space Joker"), jokers.joker_id("Splash")
 
 
 def score(play: Play, stage: int) -> Scored:
     """Score one hand by the rules of a stage (static, see `stages`)."""
-    hand = _once(classify(play.played))
+    hand = once(classify(play.played))
     if stage < JOKERS:
         return _score_cards(play, hand)
     terms = boss_terms(play, hand) if stage >= BOSSES else free_terms(play, hand)
@@ -82,7 +81,7 @@ def _tally(play: Play, hand: Hand, terms: Terms, luck: Luck, effects: Effects) -
     """The passes in their order: before, played cards, held cards, each joker."""
     acting = hand.scoring & ~terms.played_debuffed
     played = marks.of_scored(play.played, hand.scoring, acting, play.ancient_suit, play.hands_left == 0)
-    played, held = _once((played, marks.of_held(play.held, terms.held_debuffed)))
+    played, held = once((played, marks.of_held(play.held, terms.held_debuffed)))
     known = facts(play, hand, played)
     tally = passes.before(play, hand, terms, effects, known)
     tally = passes.played_cards(tally, play.played, played, effects, luck)

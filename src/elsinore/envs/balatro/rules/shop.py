@@ -20,6 +20,7 @@ from elsinore.envs.balatro.rules.game import (
     Game,
     Move,
     Rules,
+    case,
     when,
 )
 from elsinore.envs.balatro.rules.hands import NUM_HANDS
@@ -83,9 +84,10 @@ def opened(game: Game, rules: Rules) -> Game:
 
 def trade(key: Key[Array, ""], game: Game, move: Move, rules: Rules) -> Game:
     """A legal trade is made; what a reroll offers is yet to be stocked."""
-    game = when(move.kind == BUY, buy(key, game, move.slot, rules), game)
-    game = when(move.kind == REROLL, reroll(game), game)
-    return when(move.kind == SELL, sell(game, move.slot), game) if rules.stage >= stages.JOKERS else game
+    trades = {BUY: buy(key, game, move.slot, rules), REROLL: reroll(game)}
+    if rules.stage >= stages.JOKERS:
+        trades[SELL] = sell(game, move.slot)
+    return case(trades, move.kind, game)
 
 
 def buy(key: Key[Array, ""], game: Game, slot: Int[Array, ""], rules: Rules) -> Game:

@@ -10,6 +10,7 @@ from elsinore.envs.balatro.rules.chance import below, one_of
 from elsinore.envs.balatro.rules.game import NUM_OFFERS, OVERSTOCK, Game, Rules, Shop
 from elsinore.envs.balatro.rules.hands import FIVE, FLUSH_FIVE, FLUSH_HOUSE, NUM_HANDS
 from elsinore.envs.balatro.rules.jokers import NUM_JOKERS, RARITY, joker_id
+from elsinore.ops.once import once
 from elsinore.ops.randomness import for_use
 
 NOTHING_OFFERED, JOKER, PLANET, TAROT, VOUCHER = range(5)
@@ -65,7 +66,7 @@ def _offer(
     kind = JOKER + jnp.sum(weight >= np.cumsum(weights)[:-1])
     tarot = below(bits[1], jnp.int32(len(TAROTS)))
     item = jnp.where(kind == JOKER, _joker(bits[1:], game, taken, rules), jnp.where(kind == PLANET, planet, tarot))
-    return kind, item
+    return once((kind, item))
 
 
 def _joker(bits: Int[Array, "2"], game: Game, taken: Bool[Array, "joker"], rules: Rules) -> Int[Array, ""]:

@@ -6,12 +6,12 @@ Folding changes nothing but the rounding of floats.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.envs.balatro.rules import marks
 from elsinore.envs.balatro.rules.jokers.joker import Card
+from elsinore.ops.once import once
 
 
 class Pass(NamedTuple):
@@ -74,7 +74,7 @@ def _maps(happens: Bool[Array, "joker card _"], added: Int[Array, "joker card"],
 
 def _through(mult: Float[Array, ""], factor: Float[Array, "card trigger"], gain: Float[Array, "card trigger"]) -> Array:
     """Mult after every map in order; that of a trigger which does not take place changes nothing."""
-    factor, gain = jax.lax.optimization_barrier((factor, gain))  # or every single map is computed by itself
+    factor, gain = once((factor, gain))
     for card in range(factor.shape[0]):
         for trigger in range(factor.shape[1]):
             mult = factor[card, trigger] * mult + gain[card, trigger]
