@@ -62,6 +62,13 @@ def test_the_entropy_of_the_policy_is_paid_for():
     np.testing.assert_allclose(metrics["loss/total"].total, expected, rtol=1e-6)
 
 
+def test_the_entropy_bonus_may_fade():
+    _, begin, update = compiled(A2C(ent_coef=0.2, ent_coef_final=0.0), Wait(1), updates=100, network=Sum)
+    for number, ent_coef in ((0, 0.2), (50, 0.1), (100, 0.0)):
+        _, metrics = update(begin()._replace(update=jnp.int32(number)))
+        assert metrics["loss/total"].total == pytest.approx(np.log(2.0) + 0.5 * 0.5 - ent_coef * np.log(2.0))
+
+
 def test_the_learning_rate_goes_to_its_end():
     _, begin, update = compiled(A2C(learning_rate_final=0.01), Wait(1), updates=100)
     for number, rate in ((0, 0.03), (50, 0.02), (200, 0.01)):
@@ -75,7 +82,7 @@ def test_the_learning_rate_goes_to_its_end():
         *((name, 0) for name in ("num_envs", "rollout_length")),
         *((name, value) for name in ("gamma", "gae_lambda") for value in (-0.1, 1.1, float("nan"))),
         *((name, 0.0) for name in ("learning_rate", "optimiser_eps", "max_grad_norm")),
-        *((name, -0.1) for name in ("learning_rate_final", "vf_coef", "ent_coef")),
+        *((name, -0.1) for name in ("learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final")),
         ("optimiser", "sgd"),
     ],
 )

@@ -36,6 +36,7 @@ class A2CConfig:
     gae_lambda: float = traced(1.0)
     vf_coef: float = traced(0.5)
     ent_coef: float = traced(0.0)
+    ent_coef_final: float | None = traced(None, absent="ent_coef")  # likewise
     max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
     normalize_advantage: bool = False
     normalize_obs: bool = False
@@ -48,7 +49,7 @@ class A2CConfig:
         checks.one_of(self, "optimiser", *OPTIMISERS)
         checks.in_unit_interval(self, "gamma", "gae_lambda")
         checks.positive(self, "learning_rate", "optimiser_eps", off={"max_grad_norm": float("inf")})
-        checks.not_negative(self, "learning_rate_final", "vf_coef", "ent_coef")
+        checks.not_negative(self, "learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final")
 
 
 def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
@@ -77,12 +78,13 @@ def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network:
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
         """One rollout, and the one step down its gradient."""
-        hyper = state.hyper
-        learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, state.update / hyper.num_updates)
+        hyper, progress = state.hyper, state.update / state.hyper.num_updates
+        learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, progress)
+        ent_coef = linear(hyper.ent_coef, hyper.ent_coef_final, progress)
         state, batch, lived = agent.live(state, *for_uses(for_update(state.key, state.update), "act", "rollout"))
 
         def objective(params, batch):
-            return loss(params, batch, hyper)
+            return loss(params, batch, hyper._replace(ent_coef=ent_coef))
 
         learner, learnt = gradient_step(objective, scale(hyper), state.learner, batch, learning_rate)
         metrics = {name: Mean.of(x) for name, x in (learnt | {"schedule/learning_rate": learning_rate}).items()}

@@ -64,13 +64,14 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_advantage": True, "normalize_obs": True, "normalize_rewards": True,
         },
     },
+    # Much entropy at first: without it every second seed plays what scores most at once and never learns to discard.
     "Balatro-stage0": {
         "env_kwargs": {"play_scores": True},
         "env_params": {"max_ante": 1},
         "env_steps": 1_000_000,
         "algo": {
             "num_envs": 64, "rollout_length": 16, "optimiser": "adam", "learning_rate": 1e-3,
-            "learning_rate_final": 0.0, "gamma": 1.0, "gae_lambda": 0.5, "ent_coef": 0.001,
+            "learning_rate_final": 0.0, "gamma": 1.0, "gae_lambda": 0.5, "ent_coef": 0.1, "ent_coef_final": 0.0,
             "normalize_advantage": True,
             "network": {"encoder": "cards", "hidden": [128, 128], "activation": "relu"},
         },
