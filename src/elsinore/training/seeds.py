@@ -195,7 +195,7 @@ def train_compiled(program: Program, layout: Layout, first_seed: int = 0, hyper:
     def whole(state):
         return jax.lax.scan(program.chunk, state, lengths)
 
-    states, reports = over_seeds(whole, layout)(init_seeds(program, layout, first_seed, hyper))
+    states, reports = over_seeds(whole, layout, donate=True)(init_seeds(program, layout, first_seed, hyper))
     return jax.tree.map(partial(_first, layout.num_seeds), (states, reports))
 
 
