@@ -50,7 +50,7 @@ def one_hot_cards(hand: Int[Array, "slot"]) -> Float[Array, "slot 17"]:
     return jnp.concatenate([jax.nn.one_hot(rank, RANKS), jax.nn.one_hot(suit, SUITS)], axis=1)
 
 
-@jax.jit
+@jax.jit  # traced once for policy, critic and head
 def hand_types(hand: Int[Array, "slot"]) -> Int[Array, "subset"]:
     """High card, pair, two pair, three, straight, flush, full house, four, straight flush (0 to 8) of each choice from
     a hand that lies from high to low. A choice of empty slots has any."""
@@ -64,7 +64,7 @@ def hand_types(hand: Int[Array, "slot"]) -> Int[Array, "subset"]:
     return jnp.where(straight | flush, five, by_pairs)
 
 
-@jax.jit
+@jax.jit  # traced once for policy, critic and head
 def seen_cards(hand: Int[Array, "slot"], drawn: Bool[Array, "52"]) -> Float[Array, "slot seen"]:
     """Each card, and how it goes with the others: how many of the hand have its rank, how many its suit, how many ranks
     of a straight with it are there; and what share of its rank and of its suit is still to be drawn."""
@@ -79,7 +79,7 @@ def seen_cards(hand: Int[Array, "slot"], drawn: Bool[Array, "52"]) -> Float[Arra
     return jnp.concatenate([cards, *related, left], axis=1)
 
 
-@jax.jit
+@jax.jit  # traced once for policy, critic and head
 def held_and_left(hand: Int[Array, "slot"], drawn: Bool[Array, "52"]) -> tuple[Array, Array, Array, Array]:
     """How many of each rank and of each suit are in the hand, and what share of each is still to be drawn."""
     held = jnp.sum(one_hot_cards(hand), axis=0)

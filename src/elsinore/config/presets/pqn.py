@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # MinAtar's games at a budget for two cores. Breakout 12.9 greedily (8 seeds), where PPO at the same budget has 8.3;
-    # SpaceInvaders 58 sampled, Freeway 25, Asterix 1.1 (two seeds each).
+    # SpaceInvaders 58 sampled, Freeway 25, Asterix 1.1 (tried with two seeds or few).
     **{
         f"{game}-MinAtar": {
             "env_steps": 500_000,

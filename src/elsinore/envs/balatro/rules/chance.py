@@ -30,7 +30,7 @@ def one_of(bits: Int[Array, ""], allowed: Bool[Array, "choice"]) -> Int[Array, "
     return _WORD * word + nth_bit(words[word], rank - before[word])
 
 
-@jax.jit
+@jax.jit  # traced once for all draws of a shape
 def nth_bit(word: Int[Array, "*draw"], n: Int[Array, "*draw"]) -> Int[Array, "*draw"]:
     """The place of the n-th set bit, 31 if there are not so many: halve the word, go on in the half that holds it."""
     place = jnp.zeros_like(n)

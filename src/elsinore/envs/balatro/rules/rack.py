@@ -22,7 +22,7 @@ def free(jokers: Jokers) -> Int[Array, ""]:
     return jnp.sum(jokers.ids == 0)
 
 
-@jax.jit
+@jax.jit  # traced once for all the ways a joker goes
 def kept(jokers: Jokers, stays: Bool[Array, "5"]) -> Jokers:
     """Those that stay, moved left over the gaps."""
     place = jnp.sum(jnp.where(_SLOTS[:, None] > _SLOTS, stays, False), axis=1)
