@@ -22,6 +22,7 @@ from elsinore.config.presets.ppo import PRESETS
 
 # PPO at the width that Balatro's presets have.
 PPO = {"env_steps": 200_000, "seeds": 1, "algo.num_envs": 64, "algo.rollout_length": 64, "algo.num_minibatches": 8,
+       "evaluation.episodes": 64,
        "algo.network": {"encoder": "cards", "hidden": [128, 128], "activation": "relu"}, "imitation": None}  # fmt: skip
 
 

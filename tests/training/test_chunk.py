@@ -6,15 +6,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.algos.ppo import ppo
+from elsinore.experience import tracing
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+from tests.lowered import units
 
 
-def program_with(cartpole_ppo, convergence, episodes=8):
+def program_with(cartpole_ppo, convergence, episodes=8, algo=None):
     return build_program(
-        cartpole_ppo.algo, cartpole_ppo.env, cartpole_ppo.env_params, Schedule(20, 4, 2),
+        algo or cartpole_ppo.algo, cartpole_ppo.env, cartpole_ppo.env_params, Schedule(20, 4, 2),
         EvaluationConfig(episodes=episodes), convergence, max_steps=500,
     )  # fmt: skip
 
@@ -76,3 +79,23 @@ def test_a_seed_whose_parameters_are_not_finite_is_frozen_and_says_so(cartpole_p
 def test_a_layout_holds_equally_many_seeds_on_each_device(num_seeds):
     layout = layout_for(num_seeds)
     assert layout.padded % len(layout.devices) == 0 and layout.padded >= num_seeds
+
+
+@pytest.mark.parametrize("num_seeds", [1, 2])
+def test_learning_and_evaluation_step_one_unit(cartpole_ppo, num_seeds, monkeypatch):
+    """Where a world is large, with a device to each seed or one for all; nothing else changes but rounding."""
+    env, env_params, config, layout = *cartpole_ppo[:3], layout_for(num_seeds)
+
+    def stepped_and_trained(large):
+        monkeypatch.setattr(tracing, "LARGE", large)
+        algo = ppo(config, env, env_params, num_updates=100)  # not yet traced
+        program = program_with(cartpole_ppo, ConvergenceConfig(enabled=False), config.num_envs, algo)
+        states = init_seeds(program, layout, 0)
+        lowered = over_seeds(program.chunk, layout).lower(states, jnp.int32(2))
+        return units(lowered.as_text()), lowered.compile()(states, jnp.int32(2))[1]
+
+    inlined, expected = stepped_and_trained(tracing.LARGE)
+    stepped, report = stepped_and_trained(10)
+    assert inlined == [] and len(stepped) == 2 and len(set(stepped)) == 1
+    np.testing.assert_array_equal(report.episodes.lengths, expected.episodes.lengths)
+    np.testing.assert_allclose(report.metrics.table, expected.metrics.table, rtol=1e-3, atol=1e-5)

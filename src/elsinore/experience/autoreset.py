@@ -1,15 +1,14 @@
 """One function steps every world, and keeps the finished episode's last sight."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, Bool, Key, PyTree
 
 from elsinore.experience.bodies import agents_in, over_bodies
-from elsinore.experience.tracing import once_for_types
+from elsinore.experience.tracing import compiled_once, once_for_types
 from elsinore.types import EnvStep
 
 
@@ -54,6 +53,12 @@ def true_step(env: Any, key: Key[Array, ""], state: PyTree, action: Array, param
     return EnvStep(final_obs, stepped, jnp.asarray(reward, jnp.float32), terminated, truncated, final_obs, info)
 
 
+@compiled_once
+def true_steps(env: Any, keys: Key[Array, "env"], state: PyTree, action: Array, params: PyTree) -> EnvStep:
+    """`true_step` in many envs at once."""
+    return over_bodies(env, partial(true_step, env), params)(keys, state, action)
+
+
 def autoreset_step(
     env: Any, step_key: Key[Array, ""], reset_key: Key[Array, ""], state: PyTree, action: Array, params: PyTree
 ) -> EnvStep:
@@ -74,9 +79,10 @@ def autoreset_steps(
     13 % less on a CPU core. Of many envs some end at nearly every step, so only a `FEW` are drawn at a time. Under
     `vmap` a branch becomes a selection, as it is for a single env. The numbers are the same each way.
     """
-    out = over_bodies(env, partial(true_step, env), params)(step_keys, state, action)
+    out = true_steps(env, step_keys, state, action, params)
     if len(out.reward) > 2 * FEW and agents_in(env) == 1:
-        return _restarted_few_by_few(out, partial(reset, env), reset_keys, params)
+        obs, state = _few_by_few(env, out.terminated | out.truncated, out.obs, out.state, reset_keys, params)
+        return out._replace(obs=obs, state=state)
 
     def restart(out: EnvStep) -> EnvStep:
         return jax.vmap(_restarted)(out, resets(env, reset_keys, params))
@@ -87,8 +93,10 @@ def autoreset_steps(
 FEW = 8  # episodes drawn at once
 
 
-def _restarted_few_by_few(out: EnvStep, draw: Callable, reset_keys: Key[Array, "env"], params: PyTree) -> EnvStep:
-    """Fresh episodes, `draw(key, params)`, for those that have ended, the next `FEW` of them at a time."""
+def _few_by_few(
+    env: Any, ended: Bool[Array, "env"], obs: PyTree, state: PyTree, keys: Key[Array, "env"], params: PyTree
+) -> tuple[PyTree, PyTree]:
+    """(obs, state), of fresh episodes for those that have ended, the next `FEW` of them at a time."""
 
     def going_on(carry):
         return carry[0].any()
@@ -96,12 +104,12 @@ def _restarted_few_by_few(out: EnvStep, draw: Callable, reset_keys: Key[Array, "
     def the_next(carry):
         ended, *goes_on = carry
         (rows,) = jnp.nonzero(ended, size=FEW, fill_value=len(ended))  # beyond the last: nobody's
-        fresh = jax.vmap(draw, in_axes=(0, None))(reset_keys[rows], params)
+        fresh = jax.vmap(partial(reset, env), in_axes=(0, None))(keys[rows], params)
         put = lambda x, new: x.at[rows].set(new, mode="drop")  # noqa: E731
         return put(ended, False), *jax.tree.map(put, tuple(goes_on), fresh)
 
-    _, obs, state = jax.lax.while_loop(going_on, the_next, (out.terminated | out.truncated, out.obs, out.state))
-    return out._replace(obs=obs, state=state)
+    _, obs, state = jax.lax.while_loop(going_on, the_next, (ended, obs, state))
+    return obs, state
 
 
 def _restarted(out: EnvStep, fresh: tuple[PyTree, PyTree]) -> EnvStep:

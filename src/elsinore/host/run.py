@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
 
 from elsinore.config.plan import Plan
 from elsinore.host.control import Controls
@@ -92,8 +91,7 @@ def _keys(plan: Plan) -> jax.Array:
 
 def between_chunks(between: Between, layout: Layout) -> Any:
     """What a population does between chunks, jitted; states stay where they are, what is told is everywhere."""
-    everywhere = NamedSharding(layout.sharding.mesh, PartitionSpec())
-    return jax.jit(between, donate_argnums=0, out_shardings=(layout.sharding, everywhere))
+    return jax.jit(between, donate_argnums=0, out_shardings=(layout.sharding, layout.everywhere))
 
 
 def train_loop(

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.experience.autoreset import resets
-from elsinore.experience.bodies import agents_in, over_bodies
+from elsinore.experience.autoreset import resets, true_steps
+from elsinore.experience.bodies import agents_in
 from elsinore.experience.facts import facts_of, told
 from elsinore.ops.randomness import for_uses, split
 from elsinore.types import Acting, Algorithm
@@ -67,8 +67,6 @@ def evaluate(
     obs, env_state = resets(env, jax.random.split(reset_key, episodes), env_params)
     memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), algo.memory)
     act = jax.vmap(partial(algo.act, greedy=greedy), in_axes=(0, None, 0, 0))
-    step = over_bodies(env, env.step_env, env_params)
-    is_truncated = over_bodies(env, env.is_truncated, env_params)
 
     def going_on(carry):
         time, *_, so_far = carry
@@ -78,17 +76,14 @@ def evaluate(
         time, obs, env_state, memory, so_far = carry
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
         action, memory = act(act_keys, acting, memory, obs)
-        new_obs, new_state, reward, terminated, info = step(step_keys, env_state, action)
-        new_obs, new_state = jax.tree.map(
-            lambda new, old: jnp.asarray(new, old.dtype), (new_obs, new_state), (obs, env_state)
-        )
+        out = true_steps(env, step_keys, env_state, action, env_params)
         so_far = Episodes(
-            returns=so_far.returns + jnp.where(so_far.ended, 0.0, reward),
+            returns=so_far.returns + jnp.where(so_far.ended, 0.0, out.reward),
             lengths=so_far.lengths + ~so_far.ended,
-            ended=so_far.ended | jnp.asarray(terminated, bool) | is_truncated(new_state),
-            facts=jax.tree.map(partial(jnp.where, so_far.ended), so_far.facts, told(env, info)),
+            ended=so_far.ended | out.terminated | out.truncated,
+            facts=jax.tree.map(partial(jnp.where, so_far.ended), so_far.facts, told(env, out.info)),
         )
-        return time + 1, new_obs, new_state, memory, so_far
+        return time + 1, out.obs, out.state, memory, so_far
 
     facts = {name: jnp.zeros(episodes) for name in facts_of(env)}
     start = Episodes(jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool), facts)

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding, Sharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, PyTree
 
@@ -48,9 +48,19 @@ class Layout:
         return -(-self.num_seeds // len(self.devices)) * len(self.devices)
 
     @property
-    def sharding(self) -> NamedSharding:
-        mesh = jax.make_mesh((len(self.devices),), ("seed",), axis_types=(AxisType.Auto,), devices=self.devices)
-        return NamedSharding(mesh, P("seed"))
+    def mesh(self) -> Mesh:
+        return jax.make_mesh((len(self.devices),), ("seed",), axis_types=(AxisType.Auto,), devices=self.devices)
+
+    @property
+    def sharding(self) -> Sharding:
+        """Each device its own seeds. One device needs no mesh: with one, types would differ between what comes from the
+        states and what a program makes itself, and what is traced once for its types be traced twice."""
+        return SingleDeviceSharding(*self.devices) if len(self.devices) == 1 else NamedSharding(self.mesh, P("seed"))
+
+    @property
+    def everywhere(self) -> Sharding:
+        """The same on each device."""
+        return self.sharding if len(self.devices) == 1 else NamedSharding(self.mesh, P())
 
 
 def layout_for(num_seeds: int, kind: str = "auto") -> Layout:
@@ -87,8 +97,8 @@ def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Call
             # some scatters) make XLA's partitioner crash, in jaxlib 0.11.2.
             inner = jax.jit(lambda solid, *rest: per_device(whole(solid), *rest))
             specs = (P("seed"), *[P()] * len(rest))
-            mesh = layout.sharding.mesh
-            return jax.shard_map(inner, mesh=mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)(solid, *rest)
+            per_shard = jax.shard_map(inner, mesh=layout.mesh, in_specs=specs, out_specs=P("seed"), check_vma=False)
+            return per_shard(solid, *rest)
 
     return jax.jit(program, donate_argnums=0 if donate else (), compiler_options=compiler_options())
 

@@ -82,6 +82,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "env_kwargs": {"play_scores": True},
         "env_params": {"max_ante": 1},
         "env_steps": 1_000_000,
+        "evaluation": {"episodes": 64},
         "algo": {
             "num_envs": 64, "rollout_length": 16, "optimiser": "adam", "learning_rate": 1e-3,
             "learning_rate_final": 0.0, "gamma": 1.0, "gae_lambda": 0.5, "ent_coef": 0.1, "ent_coef_final": 0.0,

@@ -92,6 +92,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "env_kwargs": {"play_scores": True},
         "env_params": {"max_ante": 1},
         "env_steps": 1_000_000,
+        "evaluation": {"episodes": 64},
         "algo": {
             "num_envs": 64, "rollout_length": 1, "gradient_steps": 1, "n_step": 3, "double": True,
             "buffer_size": 50_000, "batch_size": 128, "learning_rate": 1e-3, "learning_rate_final": 0.0,

@@ -156,6 +156,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "env_kwargs": {"play_scores": True},
         "env_params": {"max_ante": 1},
         "env_steps": 1_200_000,
+        "evaluation": {"episodes": 256},
         "algo": {
             "num_envs": 256, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2, "learning_rate": 1.5e-3,
             "gamma": 1.0, "gae_lambda": 0.5, "ent_coef": 0.001, "ent_coef_final": 0.0,
@@ -172,6 +173,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "teacher": "elsinore.envs.balatro.players:joker_buyer_teacher", "env_steps": 131_072, "num_envs": 64,
             "rollout_length": 16,
         },
+        "evaluation": {"episodes": 256},
         "algo": {
             "num_envs": 256, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2, "learning_rate": 7e-4,
             "gamma": 1.0, "gae_lambda": 0.7, "ent_coef": 0.001, "ent_coef_final": 0.0,

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.envs.balatro.rules import blinds
@@ -192,7 +191,7 @@ def new_round(target: Int[Array, ""]) -> Round:
         discards_left=jnp.int32(BASE_DISCARDS),
         discards_used=jnp.int32(0),
         hand_size=jnp.int32(BASE_HAND_SIZE),
-        plays=jnp.asarray(np.zeros(NUM_HANDS, np.int32)),
+        plays=jnp.zeros(NUM_HANDS, jnp.int32),
         eye_used=jnp.zeros(NUM_HANDS, bool),
         mouth_type=jnp.int32(-1),
         disabled=jnp.int32(-1),

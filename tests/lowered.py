@@ -1,0 +1,8 @@
+"""What is to be seen in a program before it is compiled."""
+
+import re
+
+
+def units(text: str) -> list[tuple[str, str]]:
+    """(function, unit) of each call that is marked as a unit of compilation."""
+    return re.findall(r'call @(\w+)\(.*compilation_unit = "(\w+)"', text)
