@@ -95,6 +95,22 @@ MINATAR = (
     Case("Asterix-MinAtar", "ppo", "preset", (Published("S", 17.8, BLINES),), seeds=8),
     Case("Breakout-MinAtar", "ppo", "preset", (Published("S", 43.4, BLINES),), seeds=8),
     Case("Breakout-MinAtar", "pqn", "preset", (Published("S", 43.4, f"PPO, {BLINES}"),), seeds=8),
+    Case(
+        "Breakout-MinAtar",
+        "ppo",
+        "what two cores do in half an hour",
+        (Published("S", 43.4, BLINES),),
+        {"env_steps": 4_000_000},
+        seeds=8,
+    ),
+    Case(
+        "Breakout-MinAtar",
+        "pqn",
+        "what two cores do in half an hour",
+        (Published("S", 43.4, f"PPO, {BLINES}"),),
+        {"env_steps": 3_000_000},
+        seeds=8,
+    ),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
 )
