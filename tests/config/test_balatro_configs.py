@@ -8,6 +8,7 @@ import yaml
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.config.presets import PRESETS
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "balatro"
 FILES = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
@@ -51,3 +52,11 @@ def test_each_of_the_older_frameworks_settings_says_where_it_is_from(name):
 def test_the_older_frameworks_network_is_a_plain_one_of_two_layers_of_256(name):
     network = load_experiment(config=FILES[name]).algo.network
     assert (network.encoder, network.hidden, network.shared) == ("mlp", (256, 256), False)
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if "/Balatro-" in name])
+def test_a_preset_evaluates_as_many_games_as_it_learns_from(name):
+    """The kernels of their step are then the same, and made once."""
+    algo, env = name.split("/")
+    experiment = load_experiment(env, algo)
+    assert experiment.evaluation.episodes == experiment.algo.num_envs

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from elsinore.config.presets.minatar import in_each_game
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Standardised advantages and a rate that falls to 0 are what keeps it at 500; without either, seeds fall back.
     "CartPole-v1": {
@@ -48,17 +50,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # MinAtar's games, as PPO has them, with one gradient step for every 256 transitions. Two seeds, sampled: Breakout
     # 5.3, SpaceInvaders 36, Freeway 24, Asterix 0.9.
-    **{
-        f"{game}-MinAtar": {
-            "env_steps": 500_000,
-            "algo": {
-                "num_envs": 32, "rollout_length": 8, "optimiser": "adam", "learning_rate": 1e-3,
-                "learning_rate_final": 0.0, "gae_lambda": 0.95, "ent_coef": 0.01, "normalize_advantage": True,
-                "network": {"hidden": [64], "activation": "relu"},
-            },
-        }
-        for game in ("Asterix", "Breakout", "Freeway", "SpaceInvaders")
-    },
+    **in_each_game({
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 32, "rollout_length": 8, "optimiser": "adam", "learning_rate": 1e-3,
+            "learning_rate_final": 0.0, "gae_lambda": 0.95, "ent_coef": 0.01, "normalize_advantage": True,
+            "network": {"hidden": [64], "activation": "relu"},
+        },
+    }),
     # Length 16; a rollout is two episodes.
     "MemoryChain-bsuite": {
         "env_params": {"memory_length": 16},

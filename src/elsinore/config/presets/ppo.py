@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from elsinore.config.presets.minatar import in_each_game
+
 
 def _short_and_poor(low: list[float], high: list[float], steps: int) -> dict[str, Any]:
     """A stage of Hamlet, so many env steps long: many beginnings, with meters from `low` to `high`."""
@@ -28,17 +30,6 @@ def _town(network: str, num_minibatches: int, env_steps: int) -> dict[str, Any]:
 
 
 _WHOLE_DAYS = {"name": "whole days", "params": {"random_start_share": 0.8, "reward_weights": [0.01]}}
-
-
-def _arcade() -> dict[str, Any]:
-    """MinAtar's games at a budget for two cores, a twentieth of the 10,000,000 steps that are usual."""
-    return {
-        "env_steps": 500_000,
-        "algo": {
-            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4, "learning_rate": 1e-3,
-            "network": {"hidden": [64], "activation": "relu"},
-        },
-    }  # fmt: skip
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -105,7 +96,14 @@ PRESETS: dict[str, dict[str, Any]] = {
             "rnd": {"weight": 0.5, "hidden": [64], "features": 32, "learning_rate": 1e-3},
         },
     },
-    **{f"{game}-MinAtar": _arcade() for game in ("Asterix", "Breakout", "Freeway", "SpaceInvaders")},
+    # MinAtar's games at a budget for two cores, a twentieth of the 10,000,000 steps that are usual.
+    **in_each_game({
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4, "learning_rate": 1e-3,
+            "network": {"hidden": [64], "activation": "relu"},
+        },
+    }),
     # Lives that begin anywhere, short and poor at first, are what finds the Job, without which the first money is spent
     # by step 250 (classic4) or 465 (base6), whatever the entropy, the discount or the network. Much entropy to look
     # around, none in the end: a greedy policy of much entropy may walk into a wall for ever. Little money is 0.50 of

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from elsinore.config.presets.minatar import in_each_game
+
 PRESETS: dict[str, dict[str, Any]] = {
     # A quarter of the published width and four times as many updates. Scaled rewards keep it at 500 once it is there.
     "CartPole-v1": {
@@ -29,14 +31,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # MinAtar's games at a budget for two cores. Breakout 12.9 greedily (8 seeds), where PPO at the same budget has 8.3;
     # SpaceInvaders 58 sampled, Freeway 25, Asterix 1.1 (tried with two seeds or few).
-    **{
-        f"{game}-MinAtar": {
-            "env_steps": 500_000,
-            "algo": {
-                "num_envs": 32, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2, "learning_rate": 1e-3,
-                "q_lambda": 0.65, "epsilon_final": 0.05, "epsilon_fraction": 0.1, "network": {"hidden": [128]},
-            },
-        }
-        for game in ("Asterix", "Breakout", "Freeway", "SpaceInvaders")
-    },
+    **in_each_game({
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 32, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2, "learning_rate": 1e-3,
+            "q_lambda": 0.65, "epsilon_final": 0.05, "epsilon_fraction": 0.1, "network": {"hidden": [128]},
+        },
+    }),
 }  # fmt: skip
