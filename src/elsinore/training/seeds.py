@@ -197,6 +197,10 @@ def wrap_keys(host: PyTree, like: PyTree) -> PyTree:
 def train_compiled(program: Program, layout: Layout, first_seed: int = 0, hyper: PyTree = None):
     """The whole run as one call: every chunk of every seed in one compiled program.
 
+    A long run of large networks on several CPU devices is better launched chunk by chunk, as the host does: XLA's
+    products of large matrices hold on to some 5 KB each until their call ends (jaxlib 0.11.2, YNNPACK, where more than
+    one device runs), which on MinAtar is 5 to 8 MB a second.
+
     Returns:
         the final states, stacked by seed, and every chunk's report, [seed, chunk, ...].
     """

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from elsinore.config.presets.minatar import in_each_game
+
 
 def _life(low: list[float], high: list[float]) -> dict[str, Any]:
     """Hamlet in as few episodes as we know how: a gradient step for every env step, five rewards in each target, and
@@ -88,6 +90,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     # with half as many short lives 4 of 8 do. PPO needs 49,000 episodes.
     "Hamlet-classic4": _life([30, 30, 30, 0], [100, 100, 100, 30]),
     "Hamlet-base6": _life([30, 30, 30, 0, 0, 0], [100, 100, 100, 30, 100, 100]),
+    # MinAtar's games with one gradient step for every 8 env steps: Breakout 20.3 sampled and 24.7 greedily (8 seeds),
+    # where PPO has 8 at this budget and 16 at eight times as much.
+    **in_each_game({
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 8, "rollout_length": 4, "gradient_steps": 4, "n_step": 3, "double": True,
+            "buffer_size": 50_000, "batch_size": 64, "learning_rate": 5e-4, "learning_rate_final": 0.0,
+            "target_period": 32, "tau": 0.02, "epsilon_fraction": 0.1, "epsilon_final": 0.02,
+            "network": {"hidden": [128], "activation": "relu", "layer_norm": True},
+        },
+    }),
     "Balatro-stage0": {
         "env_kwargs": {"play_scores": True},
         "env_params": {"max_ante": 1},
