@@ -54,6 +54,9 @@ def compiled_once(function: Callable) -> Callable:
     calls. Not those that are marked as units of compilation: its CPU compiler optimises each unit once, beside the
     others, and what comes out alike, for as many worlds, is the same kernels. What goes into a unit and out of it is
     copied, which is dear where a step is small. On other machines nothing is marked: they would rather fuse.
+
+    What a unit gives may be a loop's next carry only where nothing but its own arguments needs what it replaces:
+    otherwise the compiler, which must let others read that first, cannot put its units together (jaxlib 0.11.2).
     """
 
     @lru_cache(maxsize=64)
