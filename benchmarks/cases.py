@@ -100,6 +100,8 @@ MINATAR = (
     Case("Breakout-MinAtar", "pqn", "preset", (Published("S", 43.4, f"PPO, {BLINES}"),), seeds=8),
     Case("Breakout-MinAtar", "dqn", "preset", (
         Published("T", 10.0, STICKY), Published("S", 43.4, f"PPO, {BLINES}")), seeds=8),
+    Case("Breakout-MinAtar", "dqn", "2,000,000 steps", (
+        Published("T", 10.0, STICKY), Published("S", 43.4, f"PPO, {BLINES}")), {"env_steps": 2_000_000}, seeds=8),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
 )  # fmt: skip
