@@ -40,6 +40,12 @@ P1 = {
     "algo.num_epochs": 4, "algo.learning_rate": 2.5e-4, "algo.gamma": 0.99, "algo.gae_lambda": 0.95,
     "algo.clip_eps_final": None, "algo.value_clip_eps": 0.2, "algo.ent_coef": 0.01,
 }  # fmt: skip
+LONG_DQN = {  # a memory of a fifth of the run, targets that follow slowly, and a rate half as high
+    "env_steps": 500_000, "algo.num_envs": 10, "algo.rollout_length": 1, "algo.gradient_steps": 1, "algo.n_step": 3,
+    "algo.learning_rate": 5e-4, "algo.buffer_size": 100_000, "algo.target_period": 10, "algo.tau": 0.01,
+    "algo.epsilon_final": 0.01, "algo.network": {"hidden": [120, 84], "activation": "relu"},
+}  # fmt: skip
+LONG_NOTE = "A gradient step for every ten env steps, and the network that is published."
 ZOO = "rl-baselines3-zoo, 1 seed"
 RUN = "PureJaxRL, 16 seeds, run by us"
 
@@ -55,6 +61,10 @@ CARTPOLE = (
     Case("CartPole-v1", "dqn", "Double DQN", (Published("G", 500.0, f"DQN, {ZOO}"),),
          {"algo.double": True, "algo.prioritized": True, "algo.buffer_size": 50_000}, 475.0,
          note="With prioritised replay of the whole run; with the preset's other settings as they are, G is 450."),
+    Case("CartPole-v1", "dqn", "500,000 steps", (Published("T", 498.4, "CleanRL docs, 3 seeds"),),
+         LONG_DQN, 475.0, note=LONG_NOTE),
+    Case("CartPole-v1", "dqn", "Double DQN, 500,000 steps", (Published("T", 498.4, "DQN, CleanRL docs, 3 seeds"),),
+         LONG_DQN | {"algo.double": True}, 475.0, note=LONG_NOTE),
     Case("CartPole-v1", "pqn", "preset", (Published("T", 495.1, "CleanRL docs, 3 seeds"),), threshold=475.0),
 )  # fmt: skip
 ACROBOT = (
@@ -72,6 +82,7 @@ CLASSIC = (
          "240,000 steps, 1 seed")), threshold=-120.0),
     Case("MountainCar-v0", "a2c", "preset", (Published("G", -111.3, ZOO),), threshold=-120.0),
     Case("MountainCar-v0", "dqn", "preset", (Published("G", -100.8, ZOO),), threshold=-120.0),
+    Case("MountainCar-v0", "pqn", "preset", threshold=-120.0),
     Case("Pendulum-v1", "ppo", "preset", (Published("G", -172.0, ZOO),)),
     Case("Pendulum-v1", "a2c", "preset", (Published("G", -163.0, f"{ZOO}, with gSDE"),)),
 )  # fmt: skip
@@ -84,7 +95,9 @@ PUZZLES = (
          note="Size 8; with random network distillation. The best there is is 0.99."),
     Case("DeepSea-bsuite", "ppo", "without curiosity", (Published("S", 0.0, "gymnax-blines, 1 seed"),),
          {"algo.rnd.weight": 0.0}),
+    Case("DeepSea-bsuite", "a2c", "preset", note="Size 8; with random network distillation."),
     Case("DeepSea-bsuite", "dqn", "preset", note="Size 8; with random network distillation."),
+    Case("DeepSea-bsuite", "pqn", "preset", note="Size 8; with random network distillation."),
     Case("MemoryChain-bsuite", "ppo", "preset", note="Length 16, a recurrent policy; chance is 0."),
     Case("MemoryChain-bsuite", "ppo", "without a memory", (), {"algo.network.gru": None},
          note="The same without its recurrent layer: chance, as it must be."),

@@ -1,6 +1,6 @@
 """An experiment is data: what is written is read back, and what does not fit is refused where it stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import yaml
@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsinore.algos import ALGORITHMS
+from elsinore.algos.contract import config_type
 from elsinore.config.build import ConfigError, as_dict, build, build_algo
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
@@ -338,6 +339,33 @@ class Wall:
 
 def test_a_record_in_a_record_is_built_from_mappings():
     assert build(Wall, {"brazier": {"heat": 2}, "sentries": ["Bernardo"]}) == Wall(Brazier(2.0), ("Bernardo",))
+
+
+def test_what_a_mapping_leaves_out_is_as_in_the_field_s_own_default():
+    @dataclass(frozen=True)
+    class Torch:
+        heat: float = 1.0
+        hours: int = 1
+
+    @dataclass(frozen=True)
+    class Guard:
+        torch: Torch = Torch(heat=5.0)
+
+    @dataclass(frozen=True)
+    class Tower:
+        guard: Guard = Guard(Torch(heat=7.0))
+
+    assert build(Guard, {"torch": {"hours": 3}}) == Guard(Torch(5.0, 3))
+    assert build(Tower, {"guard": {"torch": {"hours": 3}}}) == Tower(Guard(Torch(7.0, 3)))
+    with pytest.raises(ConfigError, match=r"guard\.torch\.hour is not a setting; did you mean 'guard\.torch\.hours'"):
+        build(Tower, {"guard": {"torch": {"hour": 3}}})
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_one_setting_of_the_network_leaves_the_algorithm_its_others(algo):
+    default = config_type(algo)().network
+    narrow = load_experiment("UmbrellaChain-bsuite", algo, overrides={"algo.network.hidden": [8]}).algo.network
+    assert narrow == replace(default, hidden=(8,))
 
 
 def test_what_has_no_default_must_be_given():

@@ -32,6 +32,7 @@ BARS = [
     Bar("CartPole-v1", "a2c", "G", 495, 475),
     Bar("CartPole-v1", "dqn", "G", 470, 350),
     Bar("CartPole-v1", "dqn", "G", 470, 350, "Double DQN"),
+    Bar("CartPole-v1", "dqn", "T", 498.4, 490, "500,000 steps"),  # CleanRL docs
     Bar("CartPole-v1", "pqn", "G", 490, 450),
     Bar("CartPole-v1", "pqn", "T", 480, 450),
     Bar("Acrobot-v1", "ppo", "G", -80, -100),
@@ -42,6 +43,7 @@ BARS = [
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -115, -160),
     Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
+    Bar("MountainCar-v0", "pqn", "G", -115, -130),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
     Bar("Pendulum-v1", "a2c", "G", -180, -250),
     Bar("Catch-bsuite", "ppo", "G", 0.99, 0.95),
@@ -51,6 +53,9 @@ BARS = [
     Bar("MemoryChain-bsuite", "ppo", "G", 0.95, 0.8),
     Bar("MemoryChain-bsuite", "a2c", "G", 0.85, -0.3),
     Bar("DeepSea-bsuite", "ppo", "G", 0.85, -0.1),
+    Bar("DeepSea-bsuite", "a2c", "G", 0.85, -0.1),
+    Bar("DeepSea-bsuite", "dqn", "G", 0.85, -0.1),
+    Bar("DeepSea-bsuite", "pqn", "G", 0.85, -0.1),
     Bar("Breakout-MinAtar", "ppo", "S", 5.0, 4.0),  # random play clears about half a brick
     Bar("Breakout-MinAtar", "pqn", "S", 7.1, 6.0),
     Bar("Freeway-MinAtar", "ppo", "S", 31.5, 20.0),

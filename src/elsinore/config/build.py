@@ -22,6 +22,8 @@ class ConfigError(ValueError):
 def build(cls: type, data: Any, path: str = "") -> Any:
     """An instance of the dataclass `cls` from nested dicts; `path` is where `data` stands, for messages.
 
+    What `data` leaves out is as in the defaults, at every level.
+
     Raises:
         ConfigError: for an unknown key (with the closest known one), a value of another type, or a value that
             the dataclass itself refuses.
@@ -35,7 +37,7 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         here = f"{path}.{key}" if path else str(key)
         if key not in fields:
             raise ConfigError(f"{here} is not a setting{_suggestion(str(key), fields, path)}")
-        values[key] = convert(hints[key], value, here)
+        values[key] = convert(hints[key], _completed(fields[key].default, value), here)
     for name, f in fields.items():
         if name not in values and f.default is f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{f'{path}.{name}' if path else name} has no default; give it a value.")
@@ -47,6 +49,14 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         text = str(error)
         about_field = text.split("=")[0] in fields
         raise ConfigError(f"{path}{'.' if about_field else ': '}{text}" if path else text) from error
+
+
+def _completed(default: Any, value: Any) -> Any:
+    """What a mapping leaves out is as in the field's own default, which may differ from that of its type."""
+    if not (dataclasses.is_dataclass(default) and isinstance(value, dict)):
+        return value
+    own = {f.name: getattr(default, f.name) for f in dataclasses.fields(default) if f.init}
+    return own | {key: _completed(own.get(key), given) for key, given in value.items()}
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -48,6 +48,15 @@ PRESETS: dict[str, dict[str, Any]] = {
             "gae_lambda": 0.95, "ent_coef": 0.1, "normalize_advantage": True, "network": {"activation": "relu"},
         },
     },
+    # As for PPO, a reward for what is new; a rollout is one episode of every env. All of 8 seeds find the chest.
+    "DeepSea-bsuite": {
+        "env_steps": 150_000,
+        "algo": {
+            "rollout_length": 8, "optimiser": "adam", "learning_rate": 1e-3, "gae_lambda": 0.95, "ent_coef": 0.03,
+            "normalize_advantage": True, "network": {"activation": "relu"},
+            "rnd": {"weight": 0.5, "hidden": [64], "features": 32, "learning_rate": 1e-3},
+        },
+    },
     # MinAtar's games, as PPO has them, with one gradient step for every 256 transitions. Two seeds, sampled: Breakout
     # 5.3, SpaceInvaders 36, Freeway 24, Asterix 0.9.
     **in_each_game({

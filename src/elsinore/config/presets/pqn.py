@@ -6,11 +6,13 @@ from elsinore.config.presets.minatar import in_each_game
 
 PRESETS: dict[str, dict[str, Any]] = {
     # A quarter of the published width and four times as many updates. Scaled rewards keep it at 500 once it is there.
+    # Without layer normalisation 16 of 16 seeds stay there to the end; with it, one or two fall.
     "CartPole-v1": {
         "env_steps": 300_000,
         "algo": {
             "num_envs": 8, "rollout_length": 32, "num_minibatches": 4, "learning_rate": 2e-3, "epsilon_final": 0.02,
-            "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
+            "epsilon_fraction": 0.3, "normalize_rewards": True,
+            "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": False},
         },
         "convergence": {"target": 490.0, "window": 4, "patience": 2},
     },
@@ -21,12 +23,32 @@ PRESETS: dict[str, dict[str, Any]] = {
             "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
         },
     },
+    # Found by trying 25 settings. A tenth of the actions stays random: with fewer, envs come to the top too seldom for
+    # values to become better. So greedy returns are 108 steps, and those in training 132. With layer normalisation
+    # or rectified units most seeds never see the top.
+    "MountainCar-v0": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 128, "rollout_length": 32, "num_minibatches": 32, "learning_rate": 1e-3, "gamma": 0.995,
+            "q_lambda": 0.8, "epsilon_final": 0.1, "epsilon_fraction": 0.3, "normalize_obs": True,
+            "normalize_rewards": True, "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": False},
+        },
+    },
     # A rollout is one episode.
     "Catch-bsuite": {
         "env_steps": 40_000,
         "algo": {
             "num_envs": 8, "rollout_length": 9, "num_minibatches": 2, "learning_rate": 2e-3, "epsilon_final": 0.02,
             "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
+        },
+    },
+    # As for DQN, a reward for what is new; a rollout is one episode of every env.
+    "DeepSea-bsuite": {
+        "env_steps": 150_000,
+        "algo": {
+            "num_envs": 8, "rollout_length": 8, "num_minibatches": 2, "learning_rate": 1e-3, "epsilon_final": 0.02,
+            "epsilon_fraction": 0.3, "network": {"hidden": [64, 64]},
+            "rnd": {"weight": 0.1, "hidden": [64], "features": 32, "learning_rate": 1e-3},
         },
     },
     # MinAtar's games at a budget for two cores. Breakout 12.9 greedily (8 seeds), where PPO at the same budget has 8.3;
