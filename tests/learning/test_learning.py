@@ -41,7 +41,7 @@ BARS = [
     Bar("Acrobot-v1", "dqn", "G", -76.6, -100),  # rl-baselines3-zoo
     Bar("Acrobot-v1", "pqn", "T", -95.6, -110),  # CleanRL docs
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
-    Bar("MountainCar-v0", "dqn", "G", -115, -160),
+    Bar("MountainCar-v0", "dqn", "G", -103, -120),
     Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "pqn", "G", -115, -130),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
@@ -57,7 +57,7 @@ BARS = [
     Bar("DeepSea-bsuite", "dqn", "G", 0.85, -0.1),
     Bar("DeepSea-bsuite", "pqn", "G", 0.85, -0.1),
     Bar("Breakout-MinAtar", "ppo", "S", 5.0, 4.0),  # random play clears about half a brick
-    Bar("Breakout-MinAtar", "pqn", "S", 7.1, 6.0),
+    Bar("Breakout-MinAtar", "pqn", "S", 10.3, 8.0),
     Bar("Freeway-MinAtar", "ppo", "S", 31.5, 20.0),
     Bar("SpaceInvaders-MinAtar", "ppo", "S", 48.9, 40.0),
 ]

@@ -49,14 +49,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     # Normalised observations and tanh: without either most seeds never see the hill's top. A gradient step for every
-    # env step in place of every second makes the best seeds better and leaves 3 of 16 at the bottom; targets that
-    # follow faster, or more rewards in them, lose more.
+    # env step, with layer normalisation: without it 3 of 16 seeds stay at the bottom, and with half as many steps and
+    # none G is -102.8. Little exploring: with three times as long 3 of 16 stay there too; targets that follow faster,
+    # or more rewards in them, lose more.
     "MountainCar-v0": {
         "env_steps": 120_000,
         "algo": {
-            "num_envs": 4, "rollout_length": 2, "gradient_steps": 4, "n_step": 5, "buffer_size": 50_000,
+            "num_envs": 4, "rollout_length": 2, "gradient_steps": 8, "n_step": 5, "buffer_size": 50_000,
             "gamma": 0.98, "learning_rate": 1e-3, "learning_rate_final": 0.0, "target_period": 8, "tau": 0.02,
-            "epsilon_fraction": 0.4, "normalize_obs": True, "network": {"hidden": [64, 64], "activation": "tanh"},
+            "epsilon_fraction": 0.2, "normalize_obs": True,
+            "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": True},
         },
     },
     "Catch-bsuite": {
