@@ -1,6 +1,6 @@
 """An experiment is data: what is written is read back, and what does not fit is refused where it stands."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import yaml
@@ -354,9 +354,11 @@ def test_what_a_mapping_leaves_out_is_as_in_the_field_s_own_default():
     @dataclass(frozen=True)
     class Tower:
         guard: Guard = Guard(Torch(heat=7.0))
+        second: Guard = field(default_factory=lambda: Guard(Torch(heat=8.0)))
 
     assert build(Guard, {"torch": {"hours": 3}}) == Guard(Torch(5.0, 3))
     assert build(Tower, {"guard": {"torch": {"hours": 3}}}) == Tower(Guard(Torch(7.0, 3)))
+    assert build(Tower, {"second": {"torch": {"hours": 3}}}) == Tower(second=Guard(Torch(8.0, 3)))
     with pytest.raises(ConfigError, match=r"guard\.torch\.hour is not a setting; did you mean 'guard\.torch\.hours'"):
         build(Tower, {"guard": {"torch": {"hour": 3}}})
 

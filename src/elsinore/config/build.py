@@ -37,9 +37,9 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         here = f"{path}.{key}" if path else str(key)
         if key not in fields:
             raise ConfigError(f"{here} is not a setting{_suggestion(str(key), fields, path)}")
-        values[key] = convert(hints[key], _completed(fields[key].default, value), here)
+        values[key] = convert(hints[key], _completed(_default(fields[key]), value), here)
     for name, f in fields.items():
-        if name not in values and f.default is f.default_factory is dataclasses.MISSING:
+        if name not in values and _default(f) is dataclasses.MISSING:
             raise ConfigError(f"{f'{path}.{name}' if path else name} has no default; give it a value.")
     try:
         return cls(**values)
@@ -49,6 +49,10 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         text = str(error)
         about_field = text.split("=")[0] in fields
         raise ConfigError(f"{path}{'.' if about_field else ': '}{text}" if path else text) from error
+
+
+def _default(f: dataclasses.Field) -> Any:
+    return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
 
 
 def _completed(default: Any, value: Any) -> Any:
