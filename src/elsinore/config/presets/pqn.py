@@ -6,7 +6,7 @@ from elsinore.config.presets.minatar import in_each_game
 
 PRESETS: dict[str, dict[str, Any]] = {
     # A quarter of the published width and four times as many updates. Scaled rewards keep it at 500 once it is there.
-    # Without layer normalisation 16 of 16 seeds stay there to the end; with it, one or two fall.
+    # Without layer normalisation all of 16 seeds stay there to the end; with it two fall, with rectified units three.
     "CartPole-v1": {
         "env_steps": 300_000,
         "algo": {
@@ -23,9 +23,9 @@ PRESETS: dict[str, dict[str, Any]] = {
             "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
         },
     },
-    # Found by trying 25 settings. A tenth of the actions stays random: with fewer, envs come to the top too seldom for
-    # values to become better. So greedy returns are 108 steps, and those in training 132. With layer normalisation
-    # or rectified units most seeds never see the top.
+    # Found by trying some 25 settings, eight seeds each. A tenth of the actions stays random, so episodes in training
+    # are 132 steps and greedy ones 108; with a fiftieth greedy ones are 118. With rectified units and layer
+    # normalisation, as by default, 7 of 8 seeds stay at the bottom.
     "MountainCar-v0": {
         "env_steps": 1_000_000,
         "algo": {
