@@ -1,8 +1,10 @@
-"""What agents of one world cost: PPO on Hamlet-base6 with 1, 9, 10 and 100 of them, and both ways to learn.
+"""What agents of one world cost: PPO on Hamlet-base6 with 1, 9, 10 and 100 of them, and both ways
+to learn.
 
     python -m benchmarks.agents [--agents 1,9,10,100] [--again]
 
-Each case in a process of its own: steps a second of all agents together, and the bytes of a seed's state.
+Each case in a process of its own: steps a second of all agents together, and the bytes of a seed's
+state.
 """
 
 import argparse
@@ -19,7 +21,9 @@ WORLDS, LENGTH, CHUNKS = 8, 64, 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--agents", default="1,9,10,100")
     parser.add_argument("--sharing", default="auto,independent,shared")
     parser.add_argument("--out", type=Path, default=FOLDER / "agents.json")
@@ -36,9 +40,10 @@ def main() -> None:
             measure = lambda: run([sys.executable, "-m", "benchmarks.agents", *options])  # noqa: B023, E731
             row = results.measure(measure, agents=int(agents), sharing=sharing)
             print(
-                f"{row['agents']:3} agents, {row['sharing']:11} ({row['learners']} learners): "
-                f"{median(row['steps_per_second']) / 1e3:,.0f} thousand steps/s, {row['state_bytes'] / 2**20:.2f} MiB, "
-                f"compiled in {row['compile_seconds']:.1f} s",
+                f"{row['agents']:3} agents, {row['sharing']:11} ({row['learners']} learners):"
+                f" {median(row['steps_per_second']) / 1e3:,.0f} thousand steps/s,"
+                f" {row['state_bytes'] / 2**20:.2f} MiB, compiled in"
+                f" {row['compile_seconds']:.1f} s",
                 flush=True,
             )
     results.save()
@@ -51,13 +56,20 @@ def measured(agents: int, sharing: str) -> dict:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+    from elsinore.training.replicas import init_seeds, layout_for, over_seeds
 
     overrides = {
-        "agents.number": agents, "agents.sharing": sharing, "algo.num_envs": WORLDS, "algo.rollout_length": LENGTH,
-        "env_steps": agents * WORLDS * LENGTH * 10 * (CHUNKS + 1), "evaluation.period": 10, "evaluation.episodes": 1,
-        "env_kwargs.observation": "one_hot", "curriculum": None, "convergence.enabled": False,
-    }  # fmt: skip
+        "agents.number": agents,
+        "agents.sharing": sharing,
+        "algo.num_envs": WORLDS,
+        "algo.rollout_length": LENGTH,
+        "env_steps": agents * WORLDS * LENGTH * 10 * (CHUNKS + 1),
+        "evaluation.period": 10,
+        "evaluation.episodes": 1,
+        "env_kwargs.observation": "one_hot",
+        "curriculum": None,
+        "convergence.enabled": False,
+    }
     plan = plan_for(load_experiment("Hamlet-base6", "ppo", overrides=overrides))
     layout = layout_for(1)
     state = init_seeds(plan.program, layout, 0)
@@ -71,8 +83,10 @@ def measured(agents: int, sharing: str) -> dict:
         rates.append(10 * plan.steps_per_update / (time.perf_counter() - began))
     return {
         "learners": agents if plan.has_learners_of_their_own else 1,
-        "steps_per_second": rates[1:], "state_bytes": plan.state_bytes, "compile_seconds": compile_seconds,
-    }  # fmt: skip
+        "steps_per_second": rates[1:],
+        "state_bytes": plan.state_bytes,
+        "compile_seconds": compile_seconds,
+    }
 
 
 if __name__ == "__main__":

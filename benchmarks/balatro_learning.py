@@ -1,9 +1,10 @@
-"""How often policies win Balatro, beside players that follow a rule: benchmarks/results/balatro_learning.json.
+"""How often policies win Balatro, beside players that follow a rule:
+benchmarks/results/balatro_learning.json.
 
     python -m benchmarks.balatro_learning [--seeds 8] [--again] [NAME ...]
 
-Every policy plays greedily, and every player likewise, 500 fresh games of each seed at each number of antes. Names that
-are recorded already are not trained again.
+Every policy plays greedily, and every player likewise, 500 fresh games of each seed at each number
+of antes. Names that are recorded already are not trained again.
 """
 
 import argparse
@@ -21,15 +22,15 @@ import numpy as np
 from benchmarks.cases import BALATRO, Case
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.envs.balatro.actions import NUM_SUBSETS
-from elsinore.envs.balatro.env import Balatro
-from elsinore.envs.balatro.players import PLAYERS
-from elsinore.envs.balatro.rules.game import NUM_OFFERS
-from elsinore.envs.balatro.rules.stock import JOKER, PLANET
-from elsinore.envs.balatro.state import Params
-from elsinore.host.api import prepare
-from elsinore.host.statistics import ci95, iqm
-from elsinore.training.seeds import layout_for, over_seeds, place, train_compiled
+from elsinore.runs.api import prepare
+from elsinore.runs.statistics import ci95, iqm
+from elsinore.training.replicas import layout_for, over_seeds, place, train_compiled
+from elsinore.worlds.balatro.actions import NUM_SUBSETS
+from elsinore.worlds.balatro.baselines import BASELINES
+from elsinore.worlds.balatro.env import Balatro
+from elsinore.worlds.balatro.rules.game import NUM_OFFERS
+from elsinore.worlds.balatro.rules.offers import JOKER, PLANET
+from elsinore.worlds.balatro.state import BalatroParams
 
 RECORD = Path(__file__).parent / "results" / "balatro_learning.json"
 GAMES, MOST_STEPS = 500, 512  # of each seed; the world's own time limit
@@ -48,7 +49,7 @@ class Played(NamedTuple):
     planets: Any
 
 
-def play(env: Balatro, params: Params, choose: Callable, key: Any) -> Played:
+def play(env: Balatro, params: BalatroParams, choose: Callable, key: Any) -> Played:
     """Games to their end. `choose(key, state, obs)` gives the action of one."""
 
     def one(key, obs, state, so_far: Played):
@@ -67,12 +68,16 @@ def play(env: Balatro, params: Params, choose: Callable, key: Any) -> Played:
 
     def step(carry):
         time, *games_so_far = carry
-        return time + 1, *jax.vmap(one)(jax.random.split(jax.random.fold_in(key, time), GAMES), *games_so_far)
+        return time + 1, *jax.vmap(one)(
+            jax.random.split(jax.random.fold_in(key, time), GAMES), *games_so_far
+        )
 
     obs, state = jax.vmap(env.reset_env, in_axes=(0, None))(jax.random.split(key, GAMES), params)
     none = jnp.zeros(GAMES, jnp.int32)
     start = (jnp.int32(0), obs, state, Played(none > 0, none > 0, jnp.zeros(GAMES), none, none))
-    return jax.lax.while_loop(lambda carry: (carry[0] < MOST_STEPS) & ~carry[-1].over.all(), step, start)[-1]
+    return jax.lax.while_loop(
+        lambda carry: (carry[0] < MOST_STEPS) & ~carry[-1].over.all(), step, start
+    )[-1]
 
 
 def of_rule(player: str, stage: int, antes: Sequence[int]) -> dict[str, Any]:
@@ -80,67 +85,103 @@ def of_rule(player: str, stage: int, antes: Sequence[int]) -> dict[str, Any]:
     env = Balatro(stage=stage)
 
     def choose(key, state, obs):
-        return PLAYERS[player](state.game, env.rules)
+        return BASELINES[player](state.game, env.rules)
 
-    run = jax.jit(lambda ante: play(env, Params(max_ante=ante), choose, jax.random.key(1)))
-    return {"env": env.name, "games": {ante: _means(jax.tree.map(lambda x: x[None], run(ante))) for ante in antes}}
+    run = jax.jit(lambda ante: play(env, BalatroParams(max_ante=ante), choose, jax.random.key(1)))
+    return {
+        "env": env.name,
+        "games": {ante: _means(jax.tree.map(lambda x: x[None], run(ante))) for ante in antes},
+    }
 
 
 def of_case(case: Case, seeds: int) -> dict[str, Any]:
-    """Train the seeds of a case, and let each play at each number of antes that it was meant for."""
+    """Train the seeds of a case, and let each play at each number of antes that it was meant
+    for."""
     prepare()
     settings = dict(case.settings) | {"convergence.enabled": False, "seeds": seeds}
-    plan, layout = plan_for(load_experiment(case.env, case.algo, overrides=settings)), layout_for(seeds)
+    plan, layout = (
+        plan_for(load_experiment(case.env, case.algo, overrides=settings)),
+        layout_for(seeds),
+    )
     began = time.time()
     states, reports = jax.block_until_ready(train_compiled(plan.program, layout))
     seconds = time.time() - began
 
     def games(state, ante):
         def choose(key, _, obs):
-            return plan.program.algo.act(key, state.train.acting, (), obs, True)[0]
+            return plan.program.algo.policy.act(key, state.train.policy_state, (), obs, True)[0]
 
         params = state.train.env_params.replace(max_ante=ante)
         return play(plan.env, params, choose, jax.random.fold_in(state.train.key, 1))
 
     run, placed = over_seeds(games, layout), place(states, layout)
     antes = ANTES if plan.env_params.max_ante == ANTES[-1] else (plan.env_params.max_ante,)
-    played = {ante: _means(jax.tree.map(lambda x: x[:seeds], run(placed, jnp.int32(ante)))) for ante in antes}
+    played = {
+        ante: _means(jax.tree.map(lambda x: x[:seeds], run(placed, jnp.int32(ante))))
+        for ante in antes
+    }
     return {
-        "env": case.env, "algo": case.algo, "settings": dict(case.settings), "env_steps": plan.env_steps,
-        "seconds": seconds, "curve": np.asarray(reports.episodes.returns).mean(axis=2).tolist(),
-        "stage": np.asarray(getattr(states.curriculum, "stage", [0] * seeds))[:seeds].tolist(), "games": played,
-    }  # fmt: skip
+        "env": case.env,
+        "algo": case.algo,
+        "settings": dict(case.settings),
+        "env_steps": plan.env_steps,
+        "seconds": seconds,
+        "curve": np.asarray(reports.episodes.returns).mean(axis=2).tolist(),
+        "stage": np.asarray(getattr(states.curriculum, "stage", [0] * seeds))[:seeds].tolist(),
+        "games": played,
+    }
 
 
 def _means(played: Played) -> dict[str, list[float]]:
     """Over games, of each seed."""
     assert np.asarray(played.over).all(), "games that did not end"
-    return {name: np.asarray(x, float).mean(axis=1).tolist() for name, x in played._asdict().items() if name != "over"}
+    return {
+        name: np.asarray(x, float).mean(axis=1).tolist()
+        for name, x in played._asdict().items()
+        if name != "over"
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """For docs: the share of games won at each number of antes, and what it took."""
-    lines = ["| | env steps | seconds | antes | won: mean | IQM | 95 % of the IQM | worst seed | return | jokers |",
-             "|---|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
-    return "\n".join(lines + [line(row, ante, games) for row in rows for ante, games in row["games"].items()])
+    lines = [
+        (
+            "| | env steps | seconds | antes | won: mean | IQM | 95 % of the IQM | worst seed |"
+            " return | jokers |"
+        ),
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join(
+        lines + [line(row, ante, games) for row in rows for ante, games in row["games"].items()]
+    )
 
 
 def line(row: dict[str, Any], ante: int, games: dict[str, list[float]]) -> str:
     won = 100.0 * np.asarray(games["won"])
     low, high = ci95(won) or (np.nan, np.nan)
-    several = f"{iqm(won):.1f} % | [{low:.1f}, {high:.1f}] | {won.min():.1f} %" if len(won) > 1 else "– | – | –"
+    several = (
+        f"{iqm(won):.1f} % | [{low:.1f}, {high:.1f}] | {won.min():.1f} %"
+        if len(won) > 1
+        else "– | – | –"
+    )
     trained = f"{row['env_steps']:,} | {row['seconds']:.0f}" if "seconds" in row else "– | –"
-    return (f"| {row['name']} | {trained} | {ante} | {won.mean():.1f} % | {several} | "
-            f"{np.mean(games['progress']):.3f} | {np.mean(games['jokers']):.1f} |")  # fmt: skip
+    return (
+        f"| {row['name']} | {trained} | {ante} | {won.mean():.1f} % | {several} | "
+        f"{np.mean(games['progress']):.3f} | {np.mean(games['jokers']):.1f} |"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("only", nargs="*", metavar="NAME", help="these (default: all)")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--again", action="store_true", help="those that are recorded, too")
     given = parser.parse_args()
-    jobs: dict[str, Callable] = {f"Balatro-stage{rule[1]}, {rule[0]}": partial(of_rule, *rule) for rule in RULES}
+    jobs: dict[str, Callable] = {
+        f"Balatro-stage{rule[1]}, {rule[0]}": partial(of_rule, *rule) for rule in RULES
+    }
     jobs |= {f"{case.env}, {case.title}": partial(of_case, case, given.seeds) for case in BALATRO}
     done = {row["name"]: row for row in (json.loads(RECORD.read_text()) if RECORD.exists() else [])}
     for name, job in jobs.items():
@@ -148,7 +189,9 @@ def main() -> None:
             continue
         done[name] = {"name": name} | job()
         print(table([done[name]]), flush=True)
-        RECORD.write_text(json.dumps([done[name] for name in jobs if name in done], indent=1) + "\n")
+        RECORD.write_text(
+            json.dumps([done[name] for name in jobs if name in done], indent=1) + "\n"
+        )
     print(table([done[name] for name in jobs if name in done]))
 
 

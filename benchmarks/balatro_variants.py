@@ -5,16 +5,20 @@ from typing import Any
 
 from gymnax.environments import spaces
 
-from elsinore.envs.balatro.env import Balatro
-from elsinore.nets.cards import CardActorCritic, CardEncoder
+from elsinore.worlds.balatro.env import Balatro
+from elsinore.worlds.balatro.nets.cards import CardActorCritic, CardEncoder
 
 
 class Unmasked(Balatro):
-    """The same game for a policy that is not told which actions are legal; an illegal one does nothing."""
+    """The same game for a policy that is not told which actions are legal; an illegal one does
+    nothing."""
 
     def observe(self, key: Any, state: Any, action: Any, params: Any) -> Any:
-        return {name: part for name, part in super().observe(key, state, action, params).items()
-                if name != "action_mask"}  # fmt: skip
+        return {
+            name: part
+            for name, part in super().observe(key, state, action, params).items()
+            if name != "action_mask"
+        }
 
     def observation_space(self, params: Any = None) -> spaces.Dict:
         shown = super().observation_space(params).spaces

@@ -1,11 +1,13 @@
-"""How far above the rules of thumb the best play of the API cache lies: bounds for single streams, known in advance.
+"""How far above the rules of thumb the best play of the API cache lies: bounds for single streams,
+known in advance.
 
     python -m benchmarks.cache_api_bound [--streams 4] [--width 256] [--seed 0] [--again]
 
-From below: a beam search that knows the stream keeps, of all ways to go on from `width` states, those with the largest
-return so far plus the worth of what is cached: what a hit to come will pay, less a waste to come. What it finds can be
-played, so the best possible is at least that. From above: every read that could be a hit at all pays as one, nothing
-else costs anything. No agent sees the future, so none need come near either. Saved in results/cache_api_bound.json.
+From below: a beam search that knows the stream keeps, of all ways to go on from `width` states,
+those with the largest return so far plus the worth of what is cached: what a hit to come will pay,
+less a waste to come. What it finds can be played, so the best possible is at least that. From
+above: every read that could be a hit at all pays as one, nothing else costs anything. No agent sees
+the future, so none need come near either. Saved in results/cache_api_bound.json.
 """
 
 import argparse
@@ -18,26 +20,30 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.record import FOLDER, Results
-from elsinore.envs.cache.api import ApiCache, Params, Recorded, stream
-from elsinore.envs.cache.api.rules_of_thumb import RULES
-from elsinore.envs.cache.api.tables import OBJECTS
+from elsinore.worlds.cache.api import ApiCache, ApiCacheParams, RecordedStreams, generate_stream
+from elsinore.worlds.cache.api.heuristics import HEURISTICS
+from elsinore.worlds.cache.api.tables import OBJECTS
 
 NEVER = 10_000  # a step that does not come
 TOLD = ("rule B", "found", "at most")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--streams", type=int, default=4)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    results = Results(FOLDER / "cache_api_bound.json", {"width": args.width, "seed": args.seed}, args.again)
+    results = Results(
+        FOLDER / "cache_api_bound.json", {"width": args.width, "seed": args.seed}, args.again
+    )
     keys = jax.random.split(jax.random.key(args.seed), args.streams)
-    bank = Recorded(jax.tree.map(np.asarray, jax.jit(jax.vmap(stream))(keys)))
+    bank = RecordedStreams(jax.tree.map(np.asarray, jax.jit(jax.vmap(generate_stream))(keys)))
     search = jax.jit(partial(searched, ApiCache(bank), args.width))
-    play = jax.jit(partial(played, ApiCache(bank), RULES["rule B"]))
+    play = jax.jit(partial(played, ApiCache(bank), HEURISTICS["rule B"]))
 
     def bounds(i: int) -> dict[str, float]:
         rows = jax.tree.map(lambda x: x[i], bank.requests)
@@ -53,25 +59,28 @@ def main() -> None:
     print(f"means: {means}")
 
 
-def begun(env: ApiCache, stream, params: Params):
+def begun(env: ApiCache, stream, params: ApiCacheParams):
     return env.begin(*env.source.at(env.source.first(stream)), params)
 
 
 def played(env: ApiCache, rule, stream):
     """The return of a rule of thumb."""
-    params = Params()
+    params = ApiCacheParams()
 
     def step(carry, _):
         obs, state = carry
-        obs, state, reward, *_ = env.step_env(jax.random.key(0), state, rule(jax.random.key(0), obs), params)
+        obs, state, reward, *_ = env.step_env(
+            jax.random.key(0), state, rule(jax.random.key(0), obs), params
+        )
         return (obs, state), reward
 
     return jax.lax.scan(step, begun(env, stream, params), length=512)[1].sum()
 
 
 def searched(env: ApiCache, width: int, stream, next_read, payoff):
-    """The largest return found in that stream; `next_read` and `payoff` are what `next_events` tells."""
-    params = Params()
+    """The largest return found in that stream; `next_read` and `payoff` are what `next_events`
+    tells."""
+    params = ApiCacheParams()
     actions = jnp.tile(jnp.arange(env.num_actions), width)
     _, first = begun(env, stream, params)
     beam = jax.tree.map(lambda x: jnp.broadcast_to(x, (width, *jnp.shape(x))), first)
@@ -91,8 +100,9 @@ def searched(env: ApiCache, width: int, stream, next_read, payoff):
     return returns.max()
 
 
-def worth(next_read, payoff, params: Params, state):
-    """What the cached answers will still pay if nothing happens to them, less the backlog's likely cost."""
+def worth(next_read, payoff, params: ApiCacheParams, state):
+    """What the cached answers will still pay if nothing happens to them, less the backlog's likely
+    cost."""
     contents = state.contents
     when = next_read[state.time, contents.id]
     alive = contents.filled & (when < NEVER)
@@ -101,12 +111,14 @@ def worth(next_read, payoff, params: Params, state):
     kept = alive & (times - contents.born < contents.ttl)
     gain = jnp.asarray(payoff.hit)[when] + 0.1
     loss = params.waste_penalty * (contents.unused & ~kept)
-    fading = jnp.exp(-(times - state.request.time) / 60.0)  # what is needed late may yet be fetched again
+    # what is needed late may yet be fetched again
+    fading = jnp.exp(-(times - state.request.time) / 60.0)
     return jnp.sum(jnp.where(kept, gain * fading, 0.0) - loss) - 2.0 * state.backlog
 
 
 def best_of(score, states, width: int):
-    """The places of the `width` best that differ: many ways lead to one state, and its copies would fill the beam."""
+    """The places of the `width` best that differ: many ways lead to one state, and its copies would
+    fill the beam."""
     order = jnp.argsort(-score)
     marks = jnp.stack([score, states.backlog, states.contents.used.astype(jnp.float32)])[:, order]
     copy = jnp.append(False, (marks[:, 1:] == marks[:, :-1]).all(axis=0))
@@ -121,7 +133,8 @@ class Payoff(NamedTuple):
 
 
 def next_events(rows) -> tuple[np.ndarray, Payoff]:
-    """After each request, the step at which each object is next read, [513, object]; NEVER if a write comes before."""
+    """After each request, the step at which each object is next read, [513, object]; NEVER if a
+    write comes before."""
     length = len(rows.obj_id)
     coming = np.full(OBJECTS, NEVER, np.int32)
     next_read = np.empty((length, OBJECTS), np.int32)
@@ -135,10 +148,12 @@ def next_events(rows) -> tuple[np.ndarray, Payoff]:
 
 
 def upper_bound(rows) -> float:
-    """Every read of something that may be cached is a hit, all else is free but for the 0.1 of a miss.
+    """Every read of something that may be cached is a hit, all else is free but for the 0.1 of a
+    miss.
 
-    A read may be a hit if its object was read or could be fetched ahead before, with no write between that
-    invalidates it. That its time may be over, and that there is room for some thirty only, is left out.
+    A read may be a hit if its object was read or could be fetched ahead before, with no write
+    between that invalidates it. That its time may be over, and that there is room for some thirty
+    only, is left out.
     """
     total, cachable = 0.0, set()
     for t in range(len(rows.obj_id)):

@@ -1,11 +1,14 @@
-"""What algorithms learn of the API cache, beside rules of thumb on the same streams; they trained on none of them.
+"""What algorithms learn of the API cache, beside rules of thumb on the same streams; they trained
+on none of them.
 
-    python -m benchmarks.cache_api_learning [PPO A2C DQN "Double DQN"] [--seeds 8] [--streams 256] [--again]
-    python -m benchmarks.cache_api_learning PPO --seeds 2 --set algo.gamma=0.95   # a trial: nothing is saved
+    python -m benchmarks.cache_api_learning [PPO A2C DQN "Double DQN"] [--seeds 8] [--streams 256]
+    [--again]
+    # a trial, of which nothing is saved
+    python -m benchmarks.cache_api_learning PPO --seeds 2 --set algo.gamma=0.95
 
-Each trains at its preset. Told of every one, and saved in results/cache_api_learning.json: the mean return of the
-greedy policies, hit rate and cascades an episode, and what they earn beyond each rule, paired by stream, with an
-interval of 95 % over seeds and streams.
+Each trains at its preset. Told of every one, and saved in results/cache_api_learning.json: the mean
+return of the greedy policies, hit rate and cascades an episode, and what they earn beyond each
+rule, paired by stream, with an interval of 95 % over seeds and streams.
 """
 
 import argparse
@@ -22,8 +25,8 @@ from benchmarks.record import FOLDER, Results
 from elsinore.config.load import load_experiment, parse_set
 from elsinore.config.plan import plan_for
 from elsinore.envs import make
-from elsinore.envs.cache.api.rules_of_thumb import RULES
-from elsinore.training.seeds import compiler_options, init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import compiler_options, init_seeds, layout_for, over_seeds
+from elsinore.worlds.cache.api.heuristics import HEURISTICS
 
 HELD_OUT = 1_000_003  # seed of the streams that policies are compared on
 COMPARED = ("always 3", "rule A", "rule B")
@@ -44,7 +47,9 @@ class Played(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("learners", nargs="*", default=list(LEARNERS), help="default: all")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--streams", type=int, default=256)
@@ -55,7 +60,7 @@ def main() -> None:
     results = Results(FOLDER / "cache_api_learning.json", work, args.again)
     kept = (lambda measure, policy: measure()) if args.set else results.measure
     keys = jax.random.split(jax.random.key(HELD_OUT), args.streams)
-    rules = {name: played(*make("Cache-api"), RULES[name], keys) for name in COMPARED}
+    rules = {name: played(*make("Cache-api"), HEURISTICS[name], keys) for name in COMPARED}
     for name, found in rules.items():
         print(told(kept(partial(figures, found, rules), policy=name), name), flush=True)
     for name in args.learners:
@@ -63,37 +68,48 @@ def main() -> None:
         print(told(kept(measure, policy=name), name), flush=True)
 
 
-def learnt(name: str, seeds: int, overrides: dict[str, Any], keys: Any, rules: dict[str, Played]) -> dict[str, Any]:
+def learnt(
+    name: str, seeds: int, overrides: dict[str, Any], keys: Any, rules: dict[str, Played]
+) -> dict[str, Any]:
     """A learner's row: trained, then played greedily."""
     algo, changes = LEARNERS[name]
-    plan = plan_for(load_experiment("Cache-api", algo, overrides={"seeds": seeds} | changes | overrides))
+    plan = plan_for(
+        load_experiment("Cache-api", algo, overrides={"seeds": seeds} | changes | overrides)
+    )
     began = time.perf_counter()
     states = trained(plan, seeds)
     seconds = time.perf_counter() - began
-    act, env = plan.program.algo.act, (plan.env, plan.env_params)
+    act, env = plan.program.algo.policy.act, (plan.env, plan.env_params)
 
     def of_seed(seed: int) -> Played:
-        acting = jax.tree.map(lambda x: x[seed], states.train.acting)
-        return played(*env, lambda key, obs: act(key, acting, (), obs, greedy=True)[0], keys)
+        policy_state = jax.tree.map(lambda x: x[seed], states.train.policy_state)
+        return played(*env, lambda key, obs: act(key, policy_state, (), obs, greedy=True)[0], keys)
 
     found = jax.tree.map(lambda *each: np.stack(each), *[of_seed(seed) for seed in range(seeds)])
     return {"env_steps": plan.env_steps, "seconds": round(seconds, 1)} | figures(found, rules)
 
 
 def figures(found: Played, rules: dict[str, Played]) -> dict[str, Any]:
-    """What is saved of a policy: means of each seed (or the one), and what it earns beyond each rule."""
+    """What is saved of a policy: means of each seed (or the one), and what it earns beyond each
+    rule."""
     means = {name: np.atleast_1d(x.mean(axis=-1)).tolist() for name, x in found._asdict().items()}
-    return means | {"over": {name: beyond(found.returns - rule.returns) for name, rule in rules.items()}}
+    return means | {
+        "over": {name: beyond(found.returns - rule.returns) for name, rule in rules.items()}
+    }
 
 
 def beyond(gain: np.ndarray) -> dict[str, float]:
-    """The mean gain, its standard error over seeds and over streams together, and an interval of 95 %.
+    """The mean gain, its standard error over seeds and over streams together, and an interval of 95
+    %.
 
     Both are draws: of trainings that might have been, and of streams that may come.
     """
     gain = np.atleast_2d(gain)
     of_seeds, of_streams = gain.mean(axis=1), gain.mean(axis=0)
-    error, mean = float(np.hypot(standard_error(of_seeds), standard_error(of_streams))), float(gain.mean())
+    error, mean = (
+        float(np.hypot(standard_error(of_seeds), standard_error(of_streams))),
+        float(gain.mean()),
+    )
     draws = len(of_seeds) if len(of_seeds) > 1 else len(of_streams)
     width = error * float(np.asarray(stats.t.ppf(0.975, draws - 1)))
     return {"mean": mean, "standard_error": error, "low": mean - width, "high": mean + width}
@@ -119,7 +135,9 @@ def played(env: Any, params: Any, policy, keys) -> Played:
     def episode(key):
         def step(carry, step_key):
             obs, state = carry
-            obs, state, reward, _, counters = env.step_env(step_key, state, policy(step_key, obs), params)
+            obs, state, reward, _, counters = env.step_env(
+                step_key, state, policy(step_key, obs), params
+            )
             return (obs, state), (reward, counters)
 
         steps = jax.random.split(jax.random.fold_in(key, 1), int(params.max_steps_in_episode))

@@ -1,11 +1,13 @@
-"""Where a step of the API cache goes: each of its parts alone, beside the whole: results/cache_api_parts.json.
+"""Where a step of the API cache goes: each of its parts alone, beside the whole:
+results/cache_api_parts.json.
 
     python -m benchmarks.cache_api_parts [--worlds 64] [--steps 512] [--repeats 9] [--again]
 
-On one core. A part is given the states of a random walk, a new one each step, and what it gives is added up so that
-nothing of it can be left out. Parts and the whole alternate; a share is of the whole's median time. Each part reads
-what it needs and writes what it gives, which in the whole is done once, so that shares may add up to more than one.
-`begin` is what an episode's first step costs, of 512.
+On one core. A part is given the states of a random walk, a new one each step, and what it gives is
+added up so that nothing of it can be left out. Parts and the whole alternate; a share is of the
+whole's median time. Each part reads what it needs and writes what it gives, which in the whole is
+done once, so that shares may add up to more than one. `begin` is what an episode's first step
+costs, of 512.
 """
 
 import argparse
@@ -19,20 +21,27 @@ import jax.numpy as jnp
 
 from benchmarks.record import FOLDER, Results
 from elsinore.envs import make
-from elsinore.envs.cache.api.acting import act
-from elsinore.envs.cache.api.observation import observe
-from elsinore.envs.cache.api.serving import pass_time, serve
 from elsinore.experience.autoreset import reset
+from elsinore.worlds.cache.api.acting import apply_action
+from elsinore.worlds.cache.api.observation import api_observation
+from elsinore.worlds.cache.api.serving import pass_time, serve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--worlds", type=int, default=64)
     parser.add_argument("--steps", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    work = {"world": "Cache-api", "worlds": args.worlds, "steps": args.steps, "repeats": args.repeats}
+    work = {
+        "world": "Cache-api",
+        "worlds": args.worlds,
+        "steps": args.steps,
+        "repeats": args.repeats,
+    }
     results = Results(FOLDER / "cache_api_parts.json", work, args.again)
     row = results.measure(lambda: shares(args.worlds, args.steps, args.repeats), cores=1)
     for name, share in row["shares"].items():
@@ -50,11 +59,11 @@ def parts(env: Any, params: Any) -> dict[str, Callable]:
 
     return {
         "whole step": whole,
-        "act": lambda state, action: act(state, action, params),
+        "act": lambda state, action: apply_action(state, action, params),
         "next request": lambda state, action: env.source.next(state.source),
         "pass time": passing,
         "serve": lambda state, action: serve(state.contents, state.backlog, state.request, params),
-        "observe": lambda state, action: observe(state, params),
+        "observe": lambda state, action: api_observation(state, params),
         "begin": lambda state, action: env.reset_env(jax.random.key(action), params),
     }
 
@@ -63,8 +72,10 @@ def shares(worlds: int, steps: int, repeats: int) -> dict[str, Any]:
     """Seconds of a step of one world, and as shares of the whole's."""
     env, params = make("Cache-api")
     states, actions = jax.jit(lambda key: walk(env, params, worlds, steps, key))(jax.random.key(0))
-    programs = {name: jax.jit(lambda states, actions, f=f: added_up(f, states, actions))
-                for name, f in parts(env, params).items()}  # fmt: skip
+    programs = {
+        name: jax.jit(lambda states, actions, f=f: added_up(f, states, actions))
+        for name, f in parts(env, params).items()
+    }
     taken: dict[str, list[float]] = {name: [] for name in programs}
     for repeat in range(repeats + 1):
         for name, program in programs.items():
@@ -72,7 +83,10 @@ def shares(worlds: int, steps: int, repeats: int) -> dict[str, Any]:
             jax.block_until_ready(program(states, actions))
             taken[name] += [time.perf_counter() - began] if repeat else []  # the first compiles
     seconds = {name: median(each) / (worlds * steps) for name, each in taken.items()}
-    return {"seconds": seconds, "shares": {name: one / seconds["whole step"] for name, one in seconds.items()}}
+    return {
+        "seconds": seconds,
+        "shares": {name: one / seconds["whole step"] for name, one in seconds.items()},
+    }
 
 
 def walk(env: Any, params: Any, worlds: int, steps: int, key: Any) -> Any:
@@ -93,7 +107,10 @@ def added_up(part: Callable, states: Any, actions: Any) -> Any:
 
     def step(total, now):
         given = jax.tree.leaves(jax.vmap(part)(*now))
-        numbers = [jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x for x in given]
+        numbers = [
+            jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+            for x in given
+        ]
         return total + sum(x.astype(jnp.float32).sum() for x in numbers), None
 
     return jax.lax.scan(step, jnp.float32(0.0), (states, actions))[0]

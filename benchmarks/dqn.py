@@ -1,9 +1,11 @@
 """DQN's gradient steps a second, ours and the peers' in turn, on the same work.
 
-    python -m benchmarks.dqn [--rounds 2] [--seeds 1,4] [--peers rejax,sbx] [--env-steps 100000] [--again]
+    python -m benchmarks.dqn [--rounds 2] [--seeds 1,4] [--peers rejax,sbx] [--env-steps 100000]
+    [--again]
 
-The work is `Q1` of `benchmarks/peers/work.py`. Each measurement is a process of its own with a cold compile cache; a
-round runs everyone once, and ratios are taken within rounds. Stopped, it goes on where it was.
+The work is `Q1` of `benchmarks/peers/work.py`. Each measurement is a process of its own with a cold
+compile cache; a round runs everyone once, and ratios are taken within rounds. Stopped, it goes on
+where it was.
 """
 
 import argparse
@@ -18,11 +20,14 @@ from benchmarks.record import FOLDER, Results
 from benchmarks.run import HERE, run
 
 RATE = "gradient_steps_per_second"
-SLOW = ("sbx",)  # by an order of magnitude: one round, one repeat and a few steps are enough to say so
+# by an order of magnitude: one round, one repeat and a few steps are enough to say so
+SLOW = ("sbx",)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--peers", default="rejax,sbx")
     parser.add_argument("--seeds", default="1,4")
     parser.add_argument("--rounds", type=int, default=2)
@@ -37,11 +42,17 @@ def main() -> None:
             for peer in ("elsinore", *peers):
                 if not (peer in SLOW and round_):
                     measure = lambda: measured(peer, seeds, args.env_steps)  # noqa: B023, E731
-                    print(told(results.measure(measure, round=round_, seeds=seeds, peer=peer)), flush=True)
+                    print(
+                        told(results.measure(measure, round=round_, seeds=seeds, peer=peer)),
+                        flush=True,
+                    )
     results.save(ratios=ratios(results.rows))
     for peer, by_seeds in results.data["ratios"].items():
         for seeds, ratio in by_seeds.items():
-            print(f"elsinore over {peer}, {seeds} seeds: {ratio['speed']:.2f}, compiling {ratio['compile']:.2f}")
+            print(
+                f"elsinore over {peer}, {seeds} seeds: {ratio['speed']:.2f}, compiling"
+                f" {ratio['compile']:.2f}"
+            )
 
 
 def measured(peer: str, seeds: int, env_steps: int) -> dict:
@@ -49,17 +60,31 @@ def measured(peer: str, seeds: int, env_steps: int) -> dict:
     repeats = 1 if peer in SLOW else 3
     options = ["--seeds", str(seeds), "--repeats", str(repeats)]
     if peer == "elsinore":
-        return run([sys.executable, "-m", "benchmarks.work", "--work", "dqn", *options, "--env-steps", str(env_steps)])
+        return run(
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.work",
+                "--work",
+                "dqn",
+                *options,
+                "--env-steps",
+                str(env_steps),
+            ]
+        )
     if peer in SLOW:
         options += ["--max-total-steps", "20000"]
     script = HERE / "peers" / f"{peer}_dqn.py"
-    return run([str(python_of(environment(peer))), str(script), *options, "--env-steps", str(env_steps)])
+    return run(
+        [str(python_of(environment(peer))), str(script), *options, "--env-steps", str(env_steps)]
+    )
 
 
 def told(row: dict) -> str:
     return (
-        f"round {row['round']}  {row['seeds']:2} seeds  {row['peer']:10} {median(row[RATE]):9,.0f} gradient steps/s "
-        f"{median(row['steps_per_second']):10,.0f} env steps/s, traced and compiled in {compiling(row):.1f} s"
+        f"round {row['round']}  {row['seeds']:2} seeds  {row['peer']:10} {median(row[RATE]):9,.0f}"
+        f" gradient steps/s {median(row['steps_per_second']):10,.0f} env steps/s, traced and"
+        f" compiled in {compiling(row):.1f} s"
     )
 
 
@@ -80,8 +105,10 @@ def ratios(rows: list[dict]) -> dict[str, dict[str, dict]]:
         by_round = [median(own[RATE]) / median(row[RATE]) for own, row in both]
         compiled = median(compiling(own) / compiling(row) for own, row in both)
         found.setdefault(peer, {})[str(seeds)] = {
-            "speed": median(by_round), "speed_by_round": by_round, "compile": compiled,
-        }  # fmt: skip
+            "speed": median(by_round),
+            "speed_by_round": by_round,
+            "compile": compiled,
+        }
     return found
 
 

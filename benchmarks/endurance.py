@@ -1,7 +1,8 @@
 """Runs in a row, to see that none hangs: `python -m benchmarks.endurance --runs 200 --seeds 4`.
 
-Each run begins anew (initialisation included) and launches its chunks one ahead over all CPU devices, as the host
-does. A run that takes over a minute is called a hang, and the process ends with exit code 1.
+Each run begins anew (initialisation included) and launches its chunks one ahead over all CPU
+devices, as the host does. A run that takes over a minute is called a hang, and the process ends
+with exit code 1.
 """
 
 import argparse
@@ -21,7 +22,7 @@ def main() -> None:
     import jax.numpy as jnp
 
     from benchmarks.work import planned
-    from elsinore.host.run import compile_run
+    from elsinore.runs.programs import compile_run
 
     args.layout = "auto"
     plan, layout = planned(args)
@@ -40,7 +41,14 @@ def main() -> None:
         digests.add(returns.tobytes())
     faulthandler.cancel_dump_traceback_later()
     print(
-        json.dumps({"jax": jax.__version__, "runs": len(seconds), "slowest": max(seconds), "different": len(digests)})
+        json.dumps(
+            {
+                "jax": jax.__version__,
+                "runs": len(seconds),
+                "slowest": max(seconds),
+                "different": len(digests),
+            }
+        )
     )
 
 

@@ -2,9 +2,9 @@
 
     python -m benchmarks.hamlet_speed [--worlds base6,L1] [--num-envs 1024] [--again]
 
-As in training: environments side by side on each core, observation, reward and a fresh episode wherever one ends,
-keys and actions drawn before each stretch of steps. The original steps one environment at 22 to 28 thousand a second
-on one core; the bar is 400 times its best with base6.
+As in training: environments side by side on each core, observation, reward and a fresh episode
+wherever one ends, keys and actions drawn before each stretch of steps. The original steps one
+environment at 22 to 28 thousand a second on one core; the bar is 400 times its best with base6.
 """
 
 import argparse
@@ -14,17 +14,22 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.record import FOLDER, Results
-from elsinore.envs import HAMLET, make
+from elsinore.envs import make
+from elsinore.worlds.hamlet import LEVELS
 
 ORIGINAL = 28_000  # steps a second, the best measured of base6
 LENGTH = 128  # steps of each environment between two draws of keys and actions
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", default=",".join(HAMLET))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--worlds", default=",".join(LEVELS))
     parser.add_argument("--num-envs", type=int, default=1024, help="on each core")
-    parser.add_argument("--seconds", type=float, default=5.0, help="about how long each world is measured")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="about how long each world is measured"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER / "hamlet_speed.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
@@ -32,15 +37,23 @@ def main() -> None:
     for world in args.worlds.split(","):
         row = results.measure(partial(measured, world, args.num_envs, args.seconds), world=world)
         rate = median(row["steps_per_second"])
-        print(f"{world:9} {rate / 1e6:7.2f} million steps/s, {rate / ORIGINAL:6.0f} times the original", flush=True)
-    results.save(times_original={row["world"]: median(row["steps_per_second"]) / ORIGINAL for row in results.rows})
+        print(
+            f"{world:9} {rate / 1e6:7.2f} million steps/s, {rate / ORIGINAL:6.0f} times the"
+            " original",
+            flush=True,
+        )
+    results.save(
+        times_original={
+            row["world"]: median(row["steps_per_second"]) / ORIGINAL for row in results.rows
+        }
+    )
 
 
 def measured(world: str, num_envs: int, seconds: float) -> dict:
     """Steps a second of several launches, together as long as asked."""
     import jax
 
-    from elsinore.training.seeds import compiler_options
+    from elsinore.training.replicas import compiler_options
 
     cores = len(jax.devices())
     launch, state = launched(world, num_envs)
@@ -56,33 +69,39 @@ def measured(world: str, num_envs: int, seconds: float) -> dict:
 
 
 def launched(world: str, num_envs: int):
-    """Ten stretches of steps of all environments on every device, as a function of their state, and that state."""
+    """Ten stretches of steps of all environments on every device, as a function of their state, and
+    that state."""
     import jax
     import jax.numpy as jnp
     from jax.sharding import AxisType
     from jax.sharding import PartitionSpec as P
 
-    from elsinore.experience.autoreset import autoreset_steps, reset
-    from elsinore.ops.randomness import draw, split
+    from elsinore.experience.autoreset import batched_autoreset_step, reset
+    from elsinore.jaxtools.prng import draw, split
 
     env, params = make(f"Hamlet-{world}")
     devices = jax.devices()
     mesh = jax.make_mesh((len(devices),), ("core",), axis_types=(AxisType.Auto,), devices=devices)
 
     def begin(key):
-        return key, jax.vmap(partial(reset, env), (0, None))(jax.random.split(key[0], num_envs), params)[1]
+        return (
+            key,
+            jax.vmap(partial(reset, env), (0, None))(jax.random.split(key[0], num_envs), params)[1],
+        )
 
     def stretch(carry, _):
         key, state = carry
         act_key, step_key, next_key = jax.random.split(key[0], 3)
         shape = (LENGTH, num_envs)
-        actions = draw(partial(jax.random.randint, minval=0, maxval=env.num_actions), act_key, shape)
+        actions = draw(
+            partial(jax.random.randint, minval=0, maxval=env.num_actions), act_key, shape
+        )
         keys = split(step_key, (2, *shape))
 
         def step(carry, inputs):
             total, state = carry
             action, step_keys, reset_keys = inputs
-            out = autoreset_steps(env, step_keys, reset_keys, state, action, params)
+            out = batched_autoreset_step(env, step_keys, reset_keys, state, action, params)
             # Something must be made of what is seen, or the compiler leaves it out.
             seen = sum(leaf.sum(dtype=jnp.float32) for leaf in jax.tree.leaves(out.obs))
             return (total + seen + out.reward.sum(), out.state), None
@@ -94,7 +113,9 @@ def launched(world: str, num_envs: int):
         carry, totals = jax.lax.scan(stretch, carry, None, 10)
         return carry, totals.sum(keepdims=True)
 
-    on_cores = partial(jax.shard_map, mesh=mesh, in_specs=P("core"), out_specs=P("core"), check_vma=False)
+    on_cores = partial(
+        jax.shard_map, mesh=mesh, in_specs=P("core"), out_specs=P("core"), check_vma=False
+    )
     keys = jax.random.split(jax.random.key(0), len(devices))
     return on_cores(launch), jax.jit(on_cores(begin))(keys)
 

@@ -1,10 +1,12 @@
-"""How long an exported policy takes to decide: one observation, or 256 at once, by jax and by MLflow.
+"""How long an exported policy takes to decide: one observation, or 256 at once, by jax and by
+MLflow.
 
     python -m benchmarks.latency [--calls 2000] [--again]
 
-The policy is PPO's for Cache-api, trained for an instant: how well it decides does not change how long it takes. A
-decision begins with numpy arrays and ends with them. The training's own policy stands beside the two forms, and what a
-call costs that decides nothing: the dispatch of a compiled function that is handed the same observations.
+The policy is PPO's for Cache-api, trained for an instant: how well it decides does not change how
+long it takes. A decision begins with numpy arrays and ends with them. The training's own policy
+stands beside the two forms, and what a call costs that decides nothing: the dispatch of a compiled
+function that is handed the same observations.
 """
 
 import argparse
@@ -18,14 +20,19 @@ import numpy as np
 
 import elsinore
 from benchmarks.record import FOLDER, Results
-from elsinore.host.export import export
-from elsinore.host.latency import DECIDERS, about_of, latency_of, observations_like
+from elsinore.runs.export import export
+from elsinore.runs.latency import DECIDERS, about_of, latency_of, observations_like
 
 BATCHES = (1, 256)
 SETTINGS = {
-    "env_steps": 4_096, "algo.num_envs": 8, "evaluation.episodes": 2, "evaluation.final_episodes": 2,
-    "sinks.mlflow.enabled": False, "sinks.tensorboard": False, "sinks.console": False,
-}  # fmt: skip
+    "env_steps": 4_096,
+    "algo.num_envs": 8,
+    "evaluation.episodes": 2,
+    "evaluation.final_episodes": 2,
+    "sinks.mlflow.enabled": False,
+    "sinks.tensorboard": False,
+    "sinks.console": False,
+}
 
 
 def deciders(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -40,19 +47,30 @@ def deciders(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=2_000)
     parser.add_argument("--again", action="store_true", help="measure anew")
     args = parser.parse_args()
-    results = Results(FOLDER / "latency.json", {"world": "Cache-api", "algo": "ppo", "calls": args.calls}, args.again)
+    results = Results(
+        FOLDER / "latency.json",
+        {"world": "Cache-api", "algo": "ppo", "calls": args.calls},
+        args.again,
+    )
     with tempfile.TemporaryDirectory() as folder:
         ways, about = deciders(Path(folder))
         for size in BATCHES:
             obs = observations_like(about, size)
             for name, decide in ways.items():
-                found = results.measure(partial(_row, decide, obs, args.calls), way=name, batch=size)
-                print(f"{name:15} batch {size:3}: median {found['median_us']:8.1f} us, "
-                      f"99 % within {found['p99_us']:8.1f} us", flush=True)  # fmt: skip
+                found = results.measure(
+                    partial(_row, decide, obs, args.calls), way=name, batch=size
+                )
+                print(
+                    f"{name:15} batch {size:3}: median {found['median_us']:8.1f} us, "
+                    f"99 % within {found['p99_us']:8.1f} us",
+                    flush=True,
+                )
 
 
 def _row(decide: Any, obs: Any, calls: int) -> dict[str, float]:

@@ -1,10 +1,12 @@
-"""What the presets reach, over many seeds, beside what others have published: makes docs/results.md.
+"""What the presets reach, over many seeds, beside what others have published: makes
+docs/results.md.
 
     python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...]
 
-Cases that are recorded already are not trained again, so it can be stopped and gone on with (`--again`: they are).
-Protocols, never to be compared across letters: G greedy and S sampled, 128 fresh whole episodes of each seed's final
-policy; T the mean return of the training episodes that ended in the last tenth of the run, exploring.
+Cases that are recorded already are not trained again, so it can be stopped and gone on with
+(`--again`: they are). Protocols, never to be compared across letters: G greedy and S sampled, 128
+fresh whole episodes of each seed's final policy; T the mean return of the training episodes that
+ended in the last tenth of the run, exploring.
 """
 
 import argparse
@@ -22,12 +24,13 @@ RECORD, PAGE = HERE / "results" / "learning.json", HERE.parent / "docs" / "resul
 
 
 def trained(plan: Any, layout: Any) -> tuple[Any, Any]:
-    """The final states, stacked by seed, and every chunk's report, [seed, chunk, ...]; a call for each chunk, because
-    within a call XLA's CPU runtime lets go of nothing that large products needed on several devices."""
+    """The final states, stacked by seed, and every chunk's report, [seed, chunk, ...]; a call for
+    each chunk, because within a call XLA's CPU runtime lets go of nothing that large products
+    needed on several devices."""
     import jax
     import jax.numpy as jnp
 
-    from elsinore.training.seeds import init_seeds, over_seeds
+    from elsinore.training.replicas import init_seeds, over_seeds
 
     launch, schedule = over_seeds(plan.program.chunk, layout, donate=True), plan.schedule
     states, reports = init_seeds(plan.program, layout, 0), []
@@ -44,14 +47,20 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.host.api import prepare
-    from elsinore.host.result import final_evaluation_of
-    from elsinore.training.seeds import layout_for, place
+    from elsinore.runs.api import prepare
+    from elsinore.runs.run import final_evaluation_of
+    from elsinore.training.replicas import layout_for, place
 
     prepare()
-    settings = {"convergence.enabled": False, "seeds": seeds, "evaluation.final_episodes": 128} | dict(case.settings)
+    settings = {
+        "convergence.enabled": False,
+        "seeds": seeds,
+        "evaluation.final_episodes": 128,
+    } | dict(case.settings)
     plans = {
-        greedy: plan_for(load_experiment(case.env, case.algo, overrides=settings | {"evaluation.greedy": greedy}))
+        greedy: plan_for(
+            load_experiment(case.env, case.algo, overrides=settings | {"evaluation.greedy": greedy})
+        )
         for greedy in (True, False)
     }
     layout = layout_for(seeds)
@@ -59,34 +68,53 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began
     tenth = max(1, plans[True].schedule.num_chunks // 10)
-    training = jax.tree.map(lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"])
+    training = jax.tree.map(
+        lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"]
+    )
     padded = place(states, layout)
     evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
     episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
     greedy, sampled = (final_evaluation_of(plans[how], layout)(padded) for how in (True, False))
     row = {
-        "env": case.env, "algo": case.algo, "label": case.label, "env_steps": plans[True].env_steps, "seeds": seeds,
-        "seconds": seconds, "settings": dict(case.settings),
-        "G": greedy.returns.mean(axis=1).tolist(), "S": sampled.returns.mean(axis=1).tolist(),
-        "steps": greedy.lengths.mean(axis=1).tolist(), "steps_sampled": sampled.lengths.mean(axis=1).tolist(),
+        "env": case.env,
+        "algo": case.algo,
+        "label": case.label,
+        "env_steps": plans[True].env_steps,
+        "seeds": seeds,
+        "seconds": seconds,
+        "settings": dict(case.settings),
+        "G": greedy.returns.mean(axis=1).tolist(),
+        "S": sampled.returns.mean(axis=1).tolist(),
+        "steps": greedy.lengths.mean(axis=1).tolist(),
+        "steps_sampled": sampled.lengths.mean(axis=1).tolist(),
         "steps_to": steps_to(case.threshold, evaluations, plans[True]),
         "episodes_to": episodes_to(case.threshold, evaluations, episodes),
-    }  # fmt: skip
-    if settings["convergence.enabled"]:  # a seed that has converged does not train in the last tenth
+    }
+    # a seed that has converged does not train in the last tenth
+    if settings["convergence.enabled"]:
         return row
     return row | {"T": (training.total / np.maximum(training.count, 1)).tolist()}
 
 
-def steps_to(threshold: float | None, evaluations: np.ndarray, plan: Any) -> list[int | None] | None:
-    """Env steps at the first greedy evaluation ([seed, chunk]) at or above the threshold, of each seed."""
+def steps_to(
+    threshold: float | None, evaluations: np.ndarray, plan: Any
+) -> list[int | None] | None:
+    """Env steps at the first greedy evaluation ([seed, chunk]) at or above the threshold, of each
+    seed."""
     if threshold is None:
         return None
-    ends = [plan.schedule.updates_after(i + 1) * plan.steps_per_update for i in range(evaluations.shape[1])]
+    ends = [
+        plan.schedule.updates_after(i + 1) * plan.steps_per_update
+        for i in range(evaluations.shape[1])
+    ]
     return [ends[int(np.argmax(seed))] if seed.any() else None for seed in evaluations >= threshold]
 
 
-def episodes_to(threshold: float | None, evaluations: np.ndarray, episodes: np.ndarray) -> list[int | None] | None:
-    """Episodes that had ended in training by then; `episodes` are those of each chunk, [seed, chunk]."""
+def episodes_to(
+    threshold: float | None, evaluations: np.ndarray, episodes: np.ndarray
+) -> list[int | None] | None:
+    """Episodes that had ended in training by then; `episodes` are those of each chunk, [seed,
+    chunk]."""
     if threshold is None:
         return None
     so_far = np.cumsum(episodes, axis=1)
@@ -100,34 +128,54 @@ def page(found: list[dict[str, Any]]) -> str:
 
 
 def section(row: dict[str, Any]) -> list[str]:
-    from elsinore.host.statistics import ci95, iqm
+    from elsinore.runs.statistics import ci95, iqm
 
     case = next(c for c in CASES if c.key == key_of(row))
-    lines = [f"\n## {case.env}: {case.title}, {row['env_steps']:,} env steps a seed, {row['seeds']} seeds\n"]
-    lines.append("| protocol | mean | IQM | 95 % of the IQM | worst seed | published |\n|---|---|---|---|---|---|")
+    lines = [
+        f"\n## {case.env}: {case.title}, {row['env_steps']:,} env steps a seed, {row['seeds']}"
+        " seeds\n"
+    ]
+    lines.append(
+        "| protocol | mean | IQM | 95 % of the IQM | worst seed | published"
+        " |\n|---|---|---|---|---|---|"
+    )
     for protocol in (p for p in "GST" if p in row):
         values = np.array(row[protocol])
         low, high = ci95(values) or (np.nan, np.nan)
-        beside = "; ".join(f"{p.value:g} ({p.source})" for p in case.published if p.protocol == protocol) or "–"
-        lines.append(f"| {protocol} | {values.mean():.2f} | {iqm(values):.2f} | [{low:.2f}, {high:.2f}] | "
-                     f"{values.min():.2f} | {beside} |")  # fmt: skip
+        beside = (
+            "; ".join(f"{p.value:g} ({p.source})" for p in case.published if p.protocol == protocol)
+            or "–"
+        )
+        lines.append(
+            f"| {protocol} | {values.mean():.2f} | {iqm(values):.2f} | [{low:.2f}, {high:.2f}] | "
+            f"{values.min():.2f} | {beside} |"
+        )
     if row.get("steps_to"):
         arrived = sorted(s for s in row["steps_to"] if s is not None)
         median = ""
         if arrived:
             middle = arrived[len(arrived) // 2]
-            median = f", the median after {middle:,} env steps, {row['seconds'] * middle / row['env_steps']:.0f} s"
+            median = (
+                f", the median after {middle:,} env steps,"
+                f" {row['seconds'] * middle / row['env_steps']:.0f} s"
+            )
         if arrived and (lived := sorted(n for n in row.get("episodes_to") or [] if n is not None)):
             median += f" and {lived[len(lived) // 2]:,} episodes"
-        lines.append(f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
-                     f"evaluation{median} (evaluations are a twentieth of the run apart).")  # fmt: skip
+        lines.append(
+            f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
+            f"evaluation{median} (evaluations are a twentieth of the run apart)."
+        )
     if case.lives and "steps" in row:
-        lived = (f"{np.mean(row[name]):.0f} steps (the worst seed {min(row[name]):.0f}) {how}"
-                 for name, how in (("steps", "greedily"), ("steps_sampled", "sampled")))  # fmt: skip
+        lived = (
+            f"{np.mean(row[name]):.0f} steps (the worst seed {min(row[name]):.0f}) {how}"
+            for name, how in (("steps", "greedily"), ("steps_sampled", "sampled"))
+        )
         lines.append(f"\nEpisodes last {' and '.join(lived)}; {case.lives}.")
     if case.note:
         lines.append(f"\n{case.note}")
-    lines.append(f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores.")
+    lines.append(
+        f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores."
+    )
     return lines
 
 
@@ -138,14 +186,16 @@ def key_of(row: dict[str, Any]) -> tuple[str, str, str]:
 HEADER = """# Results
 
 Made by `make results`; the numbers of every seed are in `benchmarks/results/learning.json`.
-Never compare across letters: **G** greedy and **S** sampled, 128 fresh whole episodes of each seed's final policy;
-**T** the mean return of the training episodes that ended in the last tenth of the run, with the exploring policy.
-Published figures are at the same budget unless they say otherwise; their sources differ in number of seeds, and a
-single seed's figure is no interval."""
+Never compare across letters: **G** greedy and **S** sampled, 128 fresh whole episodes of each
+seed's final policy; **T** the mean return of the training episodes that ended in the last tenth of
+the run, with the exploring policy. Published figures are at the same budget unless they say
+otherwise; their sources differ in number of seeds, and a single seed's figure is no interval."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("only", nargs="*", metavar="ALGO/ENV", help="these cases (default: all)")
     parser.add_argument("--seeds", type=int, default=16)
     parser.add_argument("--again", action="store_true", help="train those that are recorded, too")

@@ -1,6 +1,8 @@
-"""Those who look at a run's page: a browser at the curves, one at the agent, a crowd of which one takes nothing.
+"""Those who look at a run's page: a browser at the curves, one at the agent, a crowd of which one
+takes nothing.
 
-Each is `look(url, over, seen)`: look until `over()`, and put what was seen into the table `seen`; first, that it began.
+Each is `look(url, over, seen)`: look until `over()`, and put what was seen into the table `seen`;
+first, that it began.
 """
 
 import asyncio
@@ -50,7 +52,8 @@ def browsing(url: str) -> Iterator[Any]:
 
 
 def crowd(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> None:
-    """Hear all there is to hear of a run and of the list, twenty times; one stops reading once it is connected."""
+    """Hear all there is to hear of a run and of the list, twenty times; one stops reading once it
+    is connected."""
     asyncio.run(_crowd(url, over, seen))
 
 
@@ -59,7 +62,10 @@ async def _crowd(url: str, over: Callable[[], bool], seen: dict[str, Any]) -> No
     run = unquote(place.fragment).rsplit("/", 1)[-1]
     wish = json.dumps({"list": True, "watch": [{"run": run, "update": -1}]})
     heard = [0] * CROWD  # bytes
-    listeners = [asyncio.create_task(_hear(f"ws://{place.netloc}/live", wish, heard, i)) for i in range(1, CROWD)]
+    listeners = [
+        asyncio.create_task(_hear(f"ws://{place.netloc}/live", wish, heard, i))
+        for i in range(1, CROWD)
+    ]
     stalled = await _stall(place.hostname or "", place.port or 0, wish)
     seen["began"] = True
     while not over():
@@ -83,8 +89,16 @@ async def _hear(url: str, wish: str, heard: list[int], i: int) -> None:
 async def _stall(host: str, port: int, wish: str) -> asyncio.StreamWriter:
     """A connection that asks for everything, and whose answers nobody takes."""
     _, writer = await asyncio.open_connection(host, port, limit=1024)
-    request = ("GET /live HTTP/1.1", f"Host: {host}:{port}", "Upgrade: websocket", "Connection: Upgrade",
-               "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Version: 13", "", "")  # fmt: skip
+    request = (
+        "GET /live HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version: 13",
+        "",
+        "",
+    )
     text = wish.encode()
     writer.write("\r\n".join(request).encode() + bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
     await writer.drain()

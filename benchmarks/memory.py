@@ -1,9 +1,11 @@
-"""What a run with a large replay buffer holds in memory, beside what its arrays take and what `--plan` says.
+"""What a run with a large replay buffer holds in memory, beside what its arrays take and what
+`--plan` says.
 
     python -m benchmarks.memory [--seeds 1,4] [--buffer-size 1000000] [--again]
 
-DQN on CartPole-v1, each case a process of its own: what XLA says of the compiled chunk, and the process's peak of
-resident memory while it begins, trains and saves, above what it held once everything was compiled. Linux only.
+DQN on CartPole-v1, each case a process of its own: what XLA says of the compiled chunk, and the
+process's peak of resident memory while it begins, trains and saves, above what it held once
+everything was compiled. Linux only.
 """
 
 import argparse
@@ -20,7 +22,9 @@ MIB = 2**20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", default="1,4")
     parser.add_argument("--buffer-size", type=int, default=1_000_000)
     parser.add_argument("--memories", default="uniform,prioritised")
@@ -29,12 +33,22 @@ def main() -> None:
     parser.add_argument("--case", action="store_true", help="measure one case in this process")
     args = parser.parse_args()
     if args.case:
-        print(json.dumps(measured(int(args.seeds), args.buffer_size, args.memories == "prioritised")))
+        print(
+            json.dumps(measured(int(args.seeds), args.buffer_size, args.memories == "prioritised"))
+        )
         return
     results = Results(args.out, {"buffer_size": args.buffer_size}, args.again)
     for memory in args.memories.split(","):
         for seeds in args.seeds.split(","):
-            options = ["--case", "--memories", memory, "--seeds", seeds, "--buffer-size", str(args.buffer_size)]
+            options = [
+                "--case",
+                "--memories",
+                memory,
+                "--seeds",
+                seeds,
+                "--buffer-size",
+                str(args.buffer_size),
+            ]
             measure = lambda: run([sys.executable, "-m", "benchmarks.memory", *options])  # noqa: B023, E731
             print(told(results.measure(measure, memory=memory, seeds=int(seeds))), flush=True)
     results.save()
@@ -43,10 +57,11 @@ def main() -> None:
 def told(row: dict) -> str:
     size = {name: f"{row[name] / MIB:,.1f}" for name in row if name.endswith("_bytes")}
     return (
-        f"{row['memory']}, {row['seeds']} seeds, MiB: buffers {size['buffers_bytes']}, states {size['states_bytes']}, "
-        f"planned {size['planned_bytes']}; a chunk needs {size['chunk_extra_bytes']} more on each of {row['devices']} "
-        f"devices; resident, at most: beginning {size['begin_peak_bytes']}, training {size['train_peak_bytes']}, "
-        f"saving {size['save_peak_bytes']}"
+        f"{row['memory']}, {row['seeds']} seeds, MiB: buffers {size['buffers_bytes']}, states"
+        f" {size['states_bytes']}, planned {size['planned_bytes']}; a chunk needs"
+        f" {size['chunk_extra_bytes']} more on each of {row['devices']} devices; resident, at most:"
+        f" beginning {size['begin_peak_bytes']}, training {size['train_peak_bytes']}, saving"
+        f" {size['save_peak_bytes']}"
     )
 
 
@@ -55,10 +70,15 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.host.run import compile_run
-    from elsinore.training.seeds import layout_for
+    from elsinore.runs.programs import compile_run
+    from elsinore.training.replicas import layout_for
 
-    settings = {"env_steps": 20_000, "seeds": seeds, "algo.buffer_size": buffer_size, "algo.prioritized": prioritised}
+    settings = {
+        "env_steps": 20_000,
+        "seeds": seeds,
+        "algo.buffer_size": buffer_size,
+        "algo.prioritized": prioritised,
+    }
     plan = plan_for(load_experiment("CartPole-v1", "dqn", overrides=TRAINING_ONLY | settings))
     layout = layout_for(seeds)
     compiled = compile_run(plan, layout)
@@ -75,7 +95,9 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
         "buffers_bytes": seeds * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(buffer)),
         "states_bytes": plan.state_bytes,
         "planned_bytes": plan.bytes_on_device,
-        "chunk_extra_bytes": chunk.temp_size_in_bytes + chunk.output_size_in_bytes - chunk.alias_size_in_bytes,
+        "chunk_extra_bytes": (
+            chunk.temp_size_in_bytes + chunk.output_size_in_bytes - chunk.alias_size_in_bytes
+        ),
         "begin_peak_bytes": begin_peak,
         "held_bytes": held,
         "train_peak_bytes": train_peak,
@@ -95,11 +117,13 @@ def train(plan, compiled, state):
 
 def save(plan, layout, state) -> None:
     """One checkpoint, as a run saves it at its end."""
-    from elsinore.host.keeper import Keeper
-    from elsinore.training.seeds import fetch
+    from elsinore.runs.checkpoint_manager import CheckpointManager
+    from elsinore.training.replicas import fetch
 
     with tempfile.TemporaryDirectory() as place:
-        Keeper(Path(place), plan.experiment).save("latest", 1, fetch(state, layout), None)
+        CheckpointManager(Path(place), plan.experiment).save(
+            "latest", 1, fetch(state, layout), None
+        )
 
 
 class Peak:
@@ -122,7 +146,9 @@ class Peak:
         Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, proc(5)
 
     def _status(self, name: str) -> int:
-        lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        lines = dict(
+            line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
+        )
         return int(lines[name].split()[0]) * 1024
 
 

@@ -2,13 +2,14 @@
 
     python -m benchmarks.page_cost [--rounds 3] [--seeds 1,2] [--again]
 
-Two runs of Hamlet-base6, each a process of its own: one alone and without replays, the other with replays, a page, and
-somebody who looks at it: a real browser at the curves, one at the agent, or twenty connections of which one takes
-nothing. They are paused and resumed by turns, ten seconds each, so that what else the machine does falls on both; a
-ratio is of two turns that stand beside each other. Turns begin when the first replay has been recorded and is drawn:
-what that takes of the server once, to load and to compile, is told apart in seconds of a core. With `--pinned` the runs
-have the first core to themselves, and all who look the second: what is left is what the training pays beside the time
-that a browser takes of the machine. Needs Linux, a Chromium and playwright.
+Two runs of Hamlet-base6, each a process of its own: one alone and without replays, the other with
+replays, a page, and somebody who looks at it: a real browser at the curves, one at the agent, or
+twenty connections of which one takes nothing. They are paused and resumed by turns, ten seconds
+each, so that what else the machine does falls on both; a ratio is of two turns that stand beside
+each other. Turns begin when the first replay has been recorded and is drawn: what that takes of the
+server once, to load and to compile, is told apart in seconds of a core. With `--pinned` the runs
+have the first core to themselves, and all who look the second: what is left is what the training
+pays beside the time that a browser takes of the machine. Needs Linux, a Chromium and playwright.
 """
 
 import argparse
@@ -32,26 +33,36 @@ from typing import Any
 from benchmarks.lookers import agent, crowd, curves
 from benchmarks.processes import usage
 from benchmarks.record import FOLDER, Results
-from elsinore.host.control import ask
-from elsinore.host.store import Store
+from elsinore.runs.control import ask
+from elsinore.runs.store import Store
 
 LOOKERS = {"curves": curves, "agent": agent, "crowd": crowd}
 SECONDS, PAIRS = 10.0, 6  # a turn; turns of each run
 SETTINGS = {
-    "convergence.enabled": False, "env_steps": 10**9, "evaluation.period": 10, "sinks.console": False,
-    "sinks.mlflow.enabled": False, "sinks.tensorboard": False,
-}  # fmt: skip
+    "convergence.enabled": False,
+    "env_steps": 10**9,
+    "evaluation.period": 10,
+    "sinks.console": False,
+    "sinks.mlflow.enabled": False,
+    "sinks.tensorboard": False,
+}
 KINDS = (
-    ("server", "elsinore.cli watch"), ("training", "elsinore.cli train"), ("browser, rendering", "--type=renderer"),
+    ("server", "elsinore.cli watch"),
+    ("training", "elsinore.cli train"),
+    ("browser, rendering", "--type=renderer"),
     ("browser, the rest", "/chromium/"),
-)  # fmt: skip
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seeds", default="1,2")
-    parser.add_argument("--pinned", action="store_true", help="runs on one core, all who look on another")
+    parser.add_argument(
+        "--pinned", action="store_true", help="runs on one core, all who look on another"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER / "page_cost.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
@@ -64,7 +75,9 @@ def main() -> None:
         for seeds in map(int, args.seeds.split(",")):
             for who in LOOKERS:
                 measure = partial(measured, who, seeds, args.pinned)
-                row = results.measure(measure, who=who, seeds=seeds, pinned=args.pinned, round=round_)
+                row = results.measure(
+                    measure, who=who, seeds=seeds, pinned=args.pinned, round=round_
+                )
                 print(told(row), flush=True)
     results.save(ratios=ratios(results.rows))
     print(json.dumps(results.data["ratios"], indent=1))
@@ -110,20 +123,36 @@ def measured(who: str, seeds: int, pinned: bool) -> dict[str, Any]:
         replays = replays_of(watched)
     both = zip(speeds[alone], speeds[watched], strict=True)
     return {
-        "alone": speeds[alone], "watched": speeds[watched], "ratios": [on / off for off, on in both],
-        "cores": {kind: median(one[kind] for one in cores) for kind, _ in KINDS}, "server_bytes": memory,
-        "replays": replays, **seen,
-    }  # fmt: skip
+        "alone": speeds[alone],
+        "watched": speeds[watched],
+        "ratios": [on / off for off, on in both],
+        "cores": {kind: median(one[kind] for one in cores) for kind, _ in KINDS},
+        "server_bytes": memory,
+        "replays": replays,
+        **seen,
+    }
 
 
 @contextlib.contextmanager
 def trained(run: Path, seeds: int, pinned: bool, replays: bool) -> Iterator[Path]:
-    """A run that has learnt a little and recorded its first replay, where it does, and is paused."""
+    """A run that has learnt a little and recorded its first replay, where it does, and is
+    paused."""
     settings = [f"--set={name}={json.dumps(value)}" for name, value in SETTINGS.items()]
     place = ["taskset", "--cpu-list", "0"] if pinned else []
     quiet = [] if replays else ["--set=replays.share=0"]
-    command = [*place, sys.executable, "-m", "elsinore.cli", "train", "Hamlet-base6", f"--seeds={seeds}", *settings,
-               *quiet, f"--name={run.name}", f"--runs-dir={run.parent}"]  # fmt: skip
+    command = [
+        *place,
+        sys.executable,
+        "-m",
+        "elsinore.cli",
+        "train",
+        "Hamlet-base6",
+        f"--seeds={seeds}",
+        *settings,
+        *quiet,
+        f"--name={run.name}",
+        f"--runs-dir={run.parent}",
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             while not (replays_of(run) if replays else chunks(run)):
@@ -143,8 +172,11 @@ def looked_at(who: str, run: Path) -> Iterator[dict[str, Any]]:
     over = threading.Event()
     command = [sys.executable, "-m", "elsinore.cli", "watch", str(run), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        url = next(found[0] for line in iter(server.stdout.readline, "")
-                   if (found := re.search(r"http://\S+", line)))  # fmt: skip
+        url = next(
+            found[0]
+            for line in iter(server.stdout.readline, "")
+            if (found := re.search(r"http://\S+", line))
+        )
         looker = threading.Thread(target=LOOKERS[who], args=(url, over.is_set, seen))
         looker.start()
         try:
@@ -159,7 +191,8 @@ def looked_at(who: str, run: Path) -> Iterator[dict[str, Any]]:
 
 
 def turn(run: Path) -> tuple[float, dict[str, float], int]:
-    """Train for a while: env steps a second, what each kind of process took of a core, and the server's memory."""
+    """Train for a while: env steps a second, what each kind of process took of a core, and the
+    server's memory."""
     before, began = usage(KINDS), time.time()
     ask(run, "resume")
     time.sleep(SECONDS)
@@ -167,7 +200,10 @@ def turn(run: Path) -> tuple[float, dict[str, float], int]:
     after, ended = usage(KINDS), time.time()
     whole = [row for row in chunks(run) if row[2] > began + 1.0]  # the first may have begun before
     seconds = sum(row[3] for row in whole)
-    cores = {kind: (after[kind].cpu_seconds - before[kind].cpu_seconds) / (ended - began) for kind, _ in KINDS}
+    cores = {
+        kind: (after[kind].cpu_seconds - before[kind].cpu_seconds) / (ended - began)
+        for kind, _ in KINDS
+    }
     return sum(row[3] * row[4] for row in whole) / seconds, cores, after["server"].resident_bytes
 
 

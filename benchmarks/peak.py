@@ -8,7 +8,7 @@ def matmul_peak(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
     import jax
     import jax.numpy as jnp
 
-    from elsinore.training.seeds import compiler_options
+    from elsinore.training.replicas import compiler_options
 
     devices = jax.devices()
 
@@ -28,4 +28,8 @@ def matmul_peak(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
             done += len(these)
         return done * 8 * 2 * size**3 / (time.perf_counter() - began) / 1e9
 
-    return {"one_device_gflops": rate(inputs[:1]), "all_devices_gflops": rate(inputs), "devices": len(devices)}
+    return {
+        "one_device_gflops": rate(inputs[:1]),
+        "all_devices_gflops": rate(inputs),
+        "devices": len(devices),
+    }

@@ -1,11 +1,18 @@
-"""The picture of a benchmark's results: `python -m benchmarks.plot benchmarks/results/ppo_cartpole.json`."""
+"""The picture of a benchmark's results: `python -m benchmarks.plot
+benchmarks/results/ppo_cartpole.json`."""
 
 import json
 import sys
 from pathlib import Path
 from statistics import median
 
-COLOURS = {"elsinore": "#0072b2", "purejaxrl": "#d55e00", "rejax": "#009e73", "sbx": "#cc79a7", "sb3": "#5f5f5f"}
+COLOURS = {
+    "elsinore": "#0072b2",
+    "purejaxrl": "#d55e00",
+    "rejax": "#009e73",
+    "sbx": "#cc79a7",
+    "sb3": "#5f5f5f",
+}
 
 
 def draw(results: dict, target: Path) -> None:
@@ -23,7 +30,10 @@ def draw(results: dict, target: Path) -> None:
             heights = [figure_of(results, peer, s) for s in seeds]
             at = [j + (i - (len(peers) - 1) / 2) * width for j in range(len(seeds))]
             bars = axis.bar(at, [h or 0 for h in heights], width, color=COLOURS[peer], label=peer)
-            labels = ["" if h is None else f"{h / 1000:.0f} k" if axis is speed else f"{h:.1f}" for h in heights]
+            labels = [
+                "" if h is None else f"{h / 1000:.0f} k" if axis is speed else f"{h:.1f}"
+                for h in heights
+            ]
             axis.bar_label(bars, labels, fontsize=7, padding=2)
     for axis in (speed, compiled):
         axis.set_xticks(range(len(seeds)), [f"{s} seed{'s' if s > 1 else ''}" for s in seeds])
@@ -33,7 +43,8 @@ def draw(results: dict, target: Path) -> None:
     speed.legend(frameon=False)
     machine = results["machine"]
     figure.suptitle(
-        f"PPO on CartPole-v1, 4 envs x 128 steps; {machine['cores']} cores, {machine['cpu']}, {machine['date']}"
+        f"PPO on CartPole-v1, 4 envs x 128 steps; {machine['cores']} cores, {machine['cpu']},"
+        f" {machine['date']}"
     )
     FigureCanvasAgg(figure).print_png(str(target))
 
@@ -49,7 +60,11 @@ def _speed(results: dict, peer: str, seeds: int) -> float | None:
 
 def _compile(results: dict, peer: str, seeds: int) -> float | None:
     rows = _rows(results, peer, seeds)
-    return median((r.get("trace_seconds") or 0.0) + (r["compile_seconds"] or 0.0) for r in rows) if rows else None
+    return (
+        median((r.get("trace_seconds") or 0.0) + (r["compile_seconds"] or 0.0) for r in rows)
+        if rows
+        else None
+    )
 
 
 if __name__ == "__main__":

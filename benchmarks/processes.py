@@ -19,14 +19,17 @@ class Process(NamedTuple):
 def usage(kinds: tuple[tuple[str, str], ...]) -> dict[str, Process]:
     """What everything that was started below this process has taken so far, by kind.
 
-    `kinds` names processes: (kind, a part of the command), the first that fits; the others are left out.
+    `kinds` names processes: (kind, a part of the command), the first that fits; the others are left
+    out.
     """
     found = {kind: Process(kind, 0.0, 0) for kind, _ in kinds}
     for process in descendants(os.getpid()):
         kind = next((kind for kind, part in kinds if part in process.command), None)
         if kind is not None:
             _, cpu, resident = found[kind]
-            found[kind] = Process(kind, cpu + process.cpu_seconds, resident + process.resident_bytes)
+            found[kind] = Process(
+                kind, cpu + process.cpu_seconds, resident + process.resident_bytes
+            )
     return found
 
 
@@ -46,16 +49,21 @@ def descendants(pid: int) -> Iterator[Process]:
 def _seen(pid: int) -> Process | None:
     folder = Path("/proc") / str(pid)
     try:
-        command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        command = (
+            (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        )
         resident = int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:  # it has ended meanwhile
         return None
     fields = _fields(folder)
-    return Process(command, TICK * (int(fields[11]) + int(fields[12])), resident) if fields else None
+    return (
+        Process(command, TICK * (int(fields[11]) + int(fields[12])), resident) if fields else None
+    )
 
 
 def _fields(folder: Path) -> list[str]:
-    """Of `/proc/<pid>/stat` what stands after the name, which may hold anything: the state, the parent, ..."""
+    """Of `/proc/<pid>/stat` what stands after the name, which may hold anything: the state, the
+    parent, ..."""
     try:
         return (folder / "stat").read_text().rsplit(")", 1)[1].split()
     except OSError:

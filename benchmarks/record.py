@@ -21,7 +21,9 @@ class Results:
         self.path = path
         head = {"machine": machine(), "work": json.loads(json.dumps(work))}
         found = json.loads(path.read_text()) if path.exists() and not again else {}
-        goes_on = found.get("work") == head["work"] and _place(found.get("machine", {})) == _place(head["machine"])
+        goes_on = found.get("work") == head["work"] and _place(found.get("machine", {})) == _place(
+            head["machine"]
+        )
         self.data = found if goes_on else {**head, "rows": []}
 
     @property

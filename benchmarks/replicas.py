@@ -2,13 +2,15 @@
 
     python -m benchmarks.replicas [--algos ppo,a2c,dqn,pqn] [--seeds 10] [--repeats 5] [--again]
 
-CartPole-v1 at each algorithm's preset, or its defaults; training only, compiled before. One seed and ten are run in
-turn, and the ratio of their times is taken within a turn. On two cores the least is 5. `core_ratio` is the same of
-the seconds that cores were at work, which other processes on the machine change less. Stopped, it goes on.
+CartPole-v1 at each algorithm's preset, or its defaults; training only, compiled before. One seed
+and ten are run in turn, and the ratio of their times is taken within a turn. On two cores the least
+is 5. `core_ratio` is the same of the seconds that cores were at work, which other processes on the
+machine change less. Stopped, it goes on.
 """
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -16,11 +18,14 @@ from typing import NamedTuple
 from benchmarks.record import FOLDER, Results
 from benchmarks.work import TRAINING_ONLY, launch_all
 
-ENV_STEPS = {"ppo": 100_000, "a2c": 800_000, "dqn": 50_000, "pqn": 200_000}  # a seed, for a second or so of work
+# a seed, for a second or so of work
+ENV_STEPS = {"ppo": 100_000, "a2c": 800_000, "dqn": 50_000, "pqn": 200_000}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--algos", default=",".join(ENV_STEPS))
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--repeats", type=int, default=5)
@@ -31,17 +36,20 @@ def main() -> None:
     work = {"seeds": args.seeds, "repeats": args.repeats, "scale": args.scale}
     results = Results(args.out, work, args.again)
     for algo in args.algos.split(","):
-        measure = lambda: measured(algo, int(ENV_STEPS[algo] * args.scale), args.seeds, args.repeats)  # noqa: B023, E731
+        env_steps = int(ENV_STEPS[algo] * args.scale)
+        measure = partial(measured, algo, env_steps, args.seeds, args.repeats)
         row = results.measure(measure, algo=algo)
         print(f"{algo}: {told(row)}", flush=True)
     results.save()
 
 
 def told(row: dict) -> str:
-    one, many = (row["env_steps"] * n / median(s) for n, s in ((1, row["one"]), (row["seeds"], row["many"])))
+    one, many = (
+        row["env_steps"] * n / median(s) for n, s in ((1, row["one"]), (row["seeds"], row["many"]))
+    )
     return (
-        f"{row['seeds']} seeds take {row['ratio']:.2f} times as long as one and {row['core_ratio']:.1f} times its core "
-        f"seconds; {one:,.0f} and {many:,.0f} env steps/s"
+        f"{row['seeds']} seeds take {row['ratio']:.2f} times as long as one and"
+        f" {row['core_ratio']:.1f} times its core seconds; {one:,.0f} and {many:,.0f} env steps/s"
     )
 
 
@@ -76,8 +84,8 @@ class Ready:
 
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
-        from elsinore.host.run import compile_run
-        from elsinore.training.seeds import layout_for
+        from elsinore.runs.programs import compile_run
+        from elsinore.training.replicas import layout_for
 
         overrides = TRAINING_ONLY | {"env_steps": env_steps, "seeds": seeds}
         self.plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))

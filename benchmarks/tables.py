@@ -1,6 +1,7 @@
 """The tables of the docs that are made from data: `python -m benchmarks.tables`.
 
-Each stands between two comments that name its file in `benchmarks/results`; what is there is replaced.
+Each stands between two comments that name its file in `benchmarks/results`; what is there is
+replaced.
 """
 
 import json
@@ -9,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from benchmarks.record import FOLDER
-from elsinore.host.statistics import ci95, iqm
+from elsinore.runs.statistics import ci95, iqm
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -18,7 +19,9 @@ def main() -> None:
     for name, (document, table) in TABLES.items():
         path, document = FOLDER / f"{name}.json", DOCS / document
         if path.exists():
-            document.write_text(replaced(document.read_text(), name, table(json.loads(path.read_text()))))
+            document.write_text(
+                replaced(document.read_text(), name, table(json.loads(path.read_text())))
+            )
 
 
 def replaced(text: str, name: str, table: str) -> str:
@@ -35,7 +38,9 @@ def dqn(data: dict) -> str:
     peers = list(dict.fromkeys(row["peer"] for row in data["rows"]))
 
     def middle(peer: str, count: int, figure: Callable[[dict], float]) -> float:
-        return median(figure(row) for row in data["rows"] if (row["peer"], row["seeds"]) == (peer, count))
+        return median(
+            figure(row) for row in data["rows"] if (row["peer"], row["seeds"]) == (peer, count)
+        )
 
     def rate(name: str):
         return lambda row: median(row[name])
@@ -64,9 +69,14 @@ HEADS = ("gradient steps/s", "env steps/s", "compiling")
 def replicas(data: dict) -> str:
     lines = []
     for row in data["rows"]:
-        one, many = row["env_steps"] / median(row["one"]), row["env_steps"] * row["seeds"] / median(row["many"])
+        one, many = (
+            row["env_steps"] / median(row["one"]),
+            row["env_steps"] * row["seeds"] / median(row["many"]),
+        )
         spread = f"{min(row['ratios']):.2f} to {max(row['ratios']):.2f}"
-        lines.append([row["algo"], f"{one:,.0f}", f"{many:,.0f}", f"**{row['ratio']:.2f}** ({spread})"])
+        lines.append(
+            [row["algo"], f"{one:,.0f}", f"{many:,.0f}", f"**{row['ratio']:.2f}** ({spread})"]
+        )
     count = data["work"]["seeds"]
     heads = ["", "env steps/s, 1 seed", f"{count} seeds", f"time of {count} seeds / time of 1"]
     return markdown(heads, lines) + measured_on(data)
@@ -74,8 +84,16 @@ def replicas(data: dict) -> str:
 
 def memory(data: dict) -> str:
     names = ("buffers", "states", "planned", "chunk_extra", "begin_peak", "train_peak", "save_peak")
-    heads = ["MiB", "buffers", "states", "planned", "a chunk, beside them, a device", "peak: beginning", "training",
-             "saving"]  # fmt: skip
+    heads = [
+        "MiB",
+        "buffers",
+        "states",
+        "planned",
+        "a chunk, beside them, a device",
+        "peak: beginning",
+        "training",
+        "saving",
+    ]
     lines = []
     for row in data["rows"]:
         label = f"{row['memory']}, {row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
@@ -85,80 +103,150 @@ def memory(data: dict) -> str:
 
 def balatro(data: dict) -> str:
     speeds, *compiling = (
-        {row["stage"]: row for row in data["rows"] if row["case"] == case} for case in ("speed", "ppo", "preset")
+        {row["stage"]: row for row in data["rows"] if row["case"] == case}
+        for case in ("speed", "ppo", "preset")
     )
     lines = []
     for stage, row in speeds.items():
         rates = row["steps_per_second"]
-        compiles = [f"{rows[stage]['compile_seconds']:.1f} s" if stage in rows else "" for rows in compiling]
+        compiles = [
+            f"{rows[stage]['compile_seconds']:.1f} s" if stage in rows else "" for rows in compiling
+        ]
         sizes = [f"{row[name]:,}" for name in ("state_bytes", "obs_bytes")]
         load = f"{row['load_before']:.1f}"  # of other work: these are rates of what it leaves
-        lines.append([str(stage), f"{median(rates):,.0f}", f"{max(rates):,.0f}", load, *sizes, *compiles])
-    heads = ["stage", "steps/s, median", "best", "load before", "bytes a world", "an observation", "PPO compiles in",
-             "its preset"]  # fmt: skip
+        lines.append(
+            [str(stage), f"{median(rates):,.0f}", f"{max(rates):,.0f}", load, *sizes, *compiles]
+        )
+    heads = [
+        "stage",
+        "steps/s, median",
+        "best",
+        "load before",
+        "bytes a world",
+        "an observation",
+        "PPO compiles in",
+        "its preset",
+    ]
     return markdown(heads, lines) + measured_on(data)
 
 
 def page_cost(data: dict) -> str:
     kinds = list(data["rows"][0]["cores"])
     lines = []
-    for row in sorted(data["rows"], key=lambda row: (row["pinned"], row["seeds"], row["who"], row["round"])):
+    for row in sorted(
+        data["rows"], key=lambda row: (row["pinned"], row["seeds"], row["who"], row["round"])
+    ):
         shares = [f"{100 * row['cores'][kind]:.1f} %" for kind in kinds if kind != "training"]
         first, last = row["server_bytes"][0] / 2**20, row["server_bytes"][-1] / 2**20
         speeds = [f"{sum(row[which]) / len(row[which]):,.0f}" for which in ("alone", "watched")]
         label = (
-            f"{row['who']}{', pinned' if row['pinned'] else ''}, {row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+            f"{row['who']}{', pinned' if row['pinned'] else ''}, {row['seeds']}"
+            f" seed{'s' if row['seeds'] > 1 else ''}"
         )
         turns = f"{min(row['ratios']):.2f} to {max(row['ratios']):.2f}"
         lines.append(
-            [label, *speeds, f"**{median(row['ratios']):.3f}** ({turns})", *shares, f"{first:.0f}, {last:.0f} MiB"]
+            [
+                label,
+                *speeds,
+                f"**{median(row['ratios']):.3f}** ({turns})",
+                *shares,
+                f"{first:.0f}, {last:.0f} MiB",
+            ]
         )
     takes = [f"of a core: {kind}" for kind in kinds if kind != "training"]
-    heads = ["", "env steps/s, alone", "looked at", "ratio (turns)", *takes, "server's memory, first and last turn"]
+    heads = [
+        "",
+        "env steps/s, alone",
+        "looked at",
+        "ratio (turns)",
+        *takes,
+        "server's memory, first and last turn",
+    ]
     return markdown(heads, lines) + measured_on(data)
 
 
 def latency(data: dict) -> str:
-    ways = {"jax": "form `jax`, jitted", "mlflow": "form `mlflow`", "training": "`Run.policy()`",
-            "dispatch alone": "a compiled function that decides nothing"}  # fmt: skip
-    took = {(row["way"], row["batch"]): f"{row['median_us']:.0f} ({row['p99_us']:,.0f})" for row in data["rows"]}
+    ways = {
+        "jax": "form `jax`, jitted",
+        "mlflow": "form `mlflow`",
+        "training": "`Run.policy()`",
+        "dispatch alone": "a compiled function that decides nothing",
+    }
+    took = {
+        (row["way"], row["batch"]): f"{row['median_us']:.0f} ({row['p99_us']:,.0f})"
+        for row in data["rows"]
+    }
     lines = [[label, took[way, 1], took[way, 256]] for way, label in ways.items()]
-    return markdown(["median, us (99 % within)", "one observation", "256 at once"], lines) + measured_on(data)
+    return markdown(
+        ["median, us (99 % within)", "one observation", "256 at once"], lines
+    ) + measured_on(data)
 
 
 def cache_traces(data: dict) -> str:
     """Of a policy learnt for caches: a row for each trace and capacity, and what they come to."""
     policies = ("lru", "fifo", "lfu", "sieve", "s3fifo", "gdsf")
-    of = {(row["trace"], row["capacity"]): row for row in data["rows"] if row["policy"] == "classic"}
-    alone = {(row["trace"], row["capacity"]): fmean(row["hit_ratios"]) for row in data["rows"]
-             if row["policy"] == "learnt" and not row["fallback"]}  # fmt: skip
+    of = {
+        (row["trace"], row["capacity"]): row for row in data["rows"] if row["policy"] == "classic"
+    }
+    alone = {
+        (row["trace"], row["capacity"]): fmean(row["hit_ratios"])
+        for row in data["rows"]
+        if row["policy"] == "learnt" and not row["fallback"]
+    }
     lines, closed, floors, gaps = [], [], [], []
     for row in (row for row in data["rows"] if row["policy"] == "learnt" and row["fallback"]):
         ratios, mean = of[row["trace"], row["capacity"]], fmean(row["hit_ratios"])
-        share = {name: (ratio - ratios["lru"]) / (ratios["belady_bypass"] - ratios["lru"])
-                 for name, ratio in {**{name: ratios[name] for name in policies}, "learnt": mean}.items()}  # fmt: skip
+        share = {
+            name: (ratio - ratios["lru"]) / (ratios["belady_bypass"] - ratios["lru"])
+            for name, ratio in {**{name: ratios[name] for name in policies}, "learnt": mean}.items()
+        }
         name, best = row["trace"].split("_seed")[0], max(ratios[name] for name in policies)
         seen = name.startswith(LEARNT_FROM)
         closed.append((seen, share))
         floors.append((mean - max(ratios["lru"], ratios["lfu"]), name, row["capacity"]))
         gaps.append((mean - best, name, row["capacity"]))
         spread = f"{mean:.3f} ({min(row['hit_ratios']):.3f}-{max(row['hit_ratios']):.3f})"
-        lines.append([f"{name}, {'time' if seen else 'trace'}", f"{row['capacity']:,}",
-                      *(f"{ratios[name]:.3f}" for name in (*policies, "belady_bypass")), spread,
-                      f"{alone[row['trace'], row['capacity']]:.3f}", f"{mean - best:+.3f}",
-                      *(f"{share[name]:.2f}" for name in ("learnt", *policies[3:]))])  # fmt: skip
+        lines.append(
+            [
+                f"{name}, {'time' if seen else 'trace'}",
+                f"{row['capacity']:,}",
+                *(f"{ratios[name]:.3f}" for name in (*policies, "belady_bypass")),
+                spread,
+                f"{alone[row['trace'], row['capacity']]:.3f}",
+                f"{mean - best:+.3f}",
+                *(f"{share[name]:.2f}" for name in ("learnt", *policies[3:])),
+            ]
+        )
 
     def mean_share(name: str, which: list[dict]) -> str:
         return f"{name} {fmean(share[name] for share in which):.3f}"
 
-    everywhere, unseen = [share for _, share in closed], [share for seen, share in closed if not seen]
+    everywhere, unseen = (
+        [share for _, share in closed],
+        [share for seen, share in closed if not seen],
+    )
     order = ("learnt", *policies[2:])
     told = "\nMean `closed`: " + ", ".join(mean_share(name, everywhere) for name in order)
-    told += "; on traces of which nothing was learnt from: " + ", ".join(mean_share(name, unseen) for name in order)
-    told += ".\nAgainst the better of LRU and LFU, the worst row: {:+.4f} ({} at {:,}).".format(*min(floors))
-    told += "\nAgainst the best of the six, the worst row: {:+.4f} ({} at {:,}).\n".format(*min(gaps))
-    heads = ["trace, held out by", "capacity", *policies, "belady with bypass", "learnt (seeds)", "without fallback",
-             "to the best", "closed: learnt", *policies[3:]]  # fmt: skip
+    told += "; on traces of which nothing was learnt from: " + ", ".join(
+        mean_share(name, unseen) for name in order
+    )
+    told += ".\nAgainst the better of LRU and LFU, the worst row: {:+.4f} ({} at {:,}).".format(
+        *min(floors)
+    )
+    told += "\nAgainst the best of the six, the worst row: {:+.4f} ({} at {:,}).\n".format(
+        *min(gaps)
+    )
+    heads = [
+        "trace, held out by",
+        "capacity",
+        *policies,
+        "belady with bypass",
+        "learnt (seeds)",
+        "without fallback",
+        "to the best",
+        "closed: learnt",
+        *policies[3:],
+    ]
     return markdown(heads, lines) + told + measured_on(data)
 
 
@@ -166,7 +254,8 @@ LEARNT_FROM = ("nasa", "zipf09", "api_sessions")  # their first parts
 
 
 def balatro_wins(data: list) -> str:
-    """What was trained without a shop: the share of games won at each number of antes that somebody won of."""
+    """What was trained without a shop: the share of games won at each number of antes that somebody
+    won of."""
     lines = []
     for row in data:
         if "env_steps" not in row or "stage2" in row["env"]:
@@ -175,10 +264,26 @@ def balatro_wins(data: list) -> str:
             won = [100.0 * share for share in games["won"]]
             if any(won):
                 low, high = ci95(won)
-                shares = f"{fmean(won):.1f} %", f"{iqm(won):.1f} %", f"{low:.1f} to {high:.1f}", f"{min(won):.1f} %"
+                shares = (
+                    f"{fmean(won):.1f} %",
+                    f"{iqm(won):.1f} %",
+                    f"{low:.1f} to {high:.1f}",
+                    f"{min(won):.1f} %",
+                )
                 told = row["name"].partition(", ")[2]
-                lines.append([told, f"{row['env_steps']:,}", antes, *shares, f"{fmean(games['progress']):.3f}"])
-    return markdown(["", "env steps", "antes", "wins, mean", "IQM", "95 % of the IQM", "worst seed", "return"], lines)
+                lines.append(
+                    [
+                        told,
+                        f"{row['env_steps']:,}",
+                        antes,
+                        *shares,
+                        f"{fmean(games['progress']):.3f}",
+                    ]
+                )
+    return markdown(
+        ["", "env steps", "antes", "wins, mean", "IQM", "95 % of the IQM", "worst seed", "return"],
+        lines,
+    )
 
 
 def markdown(heads: list[str], lines: list[list[str]]) -> str:
@@ -188,7 +293,10 @@ def markdown(heads: list[str], lines: list[list[str]]) -> str:
 
 def measured_on(data: dict) -> str:
     machine = data["machine"]
-    return f"\n{machine['cores']} cores, {machine['cpu']}, Python {machine['python']}, {machine['date']}.\n"
+    return (
+        f"\n{machine['cores']} cores, {machine['cpu']}, Python {machine['python']},"
+        f" {machine['date']}.\n"
+    )
 
 
 TABLES = {

@@ -2,8 +2,8 @@
 
     python -m benchmarks.work --seeds 4 --repeats 3 [--work dqn]
 
-Everything of ours is included: episode statistics, evaluations (of PPO), the convergence test, chunks launched by
-the host. With `--host` it is a whole run of PPO instead, every sink on.
+Everything of ours is included: episode statistics, evaluations (of PPO), the convergence test,
+chunks launched by the host. With `--host` it is a whole run of PPO instead, every sink on.
 """
 
 import argparse
@@ -16,24 +16,50 @@ from pathlib import Path
 from benchmarks.peers.work import Q1 as DQN
 
 P1 = {  # PureJaxRL's settings, which are CleanRL's
-    "algo.num_envs": 4, "algo.rollout_length": 128, "algo.num_minibatches": 4, "algo.num_epochs": 4,
-    "algo.learning_rate": 2.5e-4, "algo.learning_rate_final": 0.0, "algo.gamma": 0.99, "algo.gae_lambda": 0.95,
-    "algo.clip_eps": 0.2, "algo.clip_eps_final": None, "algo.value_clip_eps": 0.2, "algo.ent_coef": 0.01,
-    "algo.vf_coef": 0.5, "algo.max_grad_norm": 0.5, "convergence.enabled": False,
-}  # fmt: skip
+    "algo.num_envs": 4,
+    "algo.rollout_length": 128,
+    "algo.num_minibatches": 4,
+    "algo.num_epochs": 4,
+    "algo.learning_rate": 2.5e-4,
+    "algo.learning_rate_final": 0.0,
+    "algo.gamma": 0.99,
+    "algo.gae_lambda": 0.95,
+    "algo.clip_eps": 0.2,
+    "algo.clip_eps_final": None,
+    "algo.value_clip_eps": 0.2,
+    "algo.ent_coef": 0.01,
+    "algo.vf_coef": 0.5,
+    "algo.max_grad_norm": 0.5,
+    "convergence.enabled": False,
+}
 
 TRAINING_ONLY = {"convergence.enabled": False, "evaluation.episodes": 1, "evaluation.max_steps": 1}
 
 Q1 = TRAINING_ONLY | {
-    "algo.num_envs": DQN.num_envs, "algo.buffer_size": DQN.buffer_size, "algo.batch_size": DQN.batch_size,
-    "algo.learning_starts": DQN.learning_starts, "algo.target_period": DQN.target_period, "algo.gamma": DQN.gamma,
-    "algo.learning_rate": DQN.learning_rate, "algo.epsilon": DQN.epsilon, "algo.epsilon_final": DQN.epsilon_final,
-    "algo.epsilon_fraction": DQN.epsilon_fraction, "algo.network.hidden": list(DQN.hidden_sizes),
-    "algo.network.activation": DQN.activation, "algo.max_grad_norm": float("inf"), "algo.double": False,
-    "algo.dueling": False, "algo.prioritized": False, "algo.n_step": 1, "algo.rollout_length": 1,
-    "algo.gradient_steps": 1, "algo.loss": "mse", "algo.optimiser": "adam", "algo.tau": 1.0,
+    "algo.num_envs": DQN.num_envs,
+    "algo.buffer_size": DQN.buffer_size,
+    "algo.batch_size": DQN.batch_size,
+    "algo.learning_starts": DQN.learning_starts,
+    "algo.target_period": DQN.target_period,
+    "algo.gamma": DQN.gamma,
+    "algo.learning_rate": DQN.learning_rate,
+    "algo.epsilon": DQN.epsilon,
+    "algo.epsilon_final": DQN.epsilon_final,
+    "algo.epsilon_fraction": DQN.epsilon_fraction,
+    "algo.network.hidden": list(DQN.hidden_sizes),
+    "algo.network.activation": DQN.activation,
+    "algo.max_grad_norm": float("inf"),
+    "algo.double": False,
+    "algo.dueling": False,
+    "algo.prioritized": False,
+    "algo.n_step": 1,
+    "algo.rollout_length": 1,
+    "algo.gradient_steps": 1,
+    "algo.loss": "mse",
+    "algo.optimiser": "adam",
+    "algo.tau": 1.0,
     "algo.learning_rate_final": None,
-}  # fmt: skip
+}
 
 WORKS = {"ppo": P1, "dqn": Q1}
 
@@ -52,8 +78,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--layout", default="auto")
     parser.add_argument("--work", choices=WORKS, default="ppo")
-    parser.add_argument("--host", action="store_true", help="a whole run, every sink on, beside the bare chunks")
-    parser.add_argument("--until", type=float, help="train until each seed's evaluations reach this, and stop")
+    parser.add_argument(
+        "--host", action="store_true", help="a whole run, every sink on, beside the bare chunks"
+    )
+    parser.add_argument(
+        "--until", type=float, help="train until each seed's evaluations reach this, and stop"
+    )
     args = parser.parse_args()
     if args.host:
         measured = host_overhead(args)
@@ -70,9 +100,13 @@ def planned(args, algo: str = "ppo", **settings):
     """The plan and the layout of this work, with `args`'s env_steps, seeds and layout."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.seeds import layout_for
+    from elsinore.training.replicas import layout_for
 
-    overrides = WORKS[algo] | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout} | settings
+    overrides = (
+        WORKS[algo]
+        | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout}
+        | settings
+    )
     plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
     return plan, layout_for(args.seeds, args.layout)
 
@@ -81,7 +115,7 @@ def bare_chunks(args) -> dict:
     """Steps a second of the compiled chunks alone, launched one after another."""
     import jax
 
-    from elsinore.host.run import compile_run
+    from elsinore.runs.programs import compile_run
 
     plan, layout = planned(args, args.work)
     compiled = compile_run(plan, layout)
@@ -95,7 +129,10 @@ def bare_chunks(args) -> dict:
     }
     if args.work == "dqn":
         steps = DQN.gradient_steps(plan.env_steps)
-        told |= {"gradient_steps": steps, "gradient_steps_per_second": [steps * args.seeds / s for s in seconds]}
+        told |= {
+            "gradient_steps": steps,
+            "gradient_steps_per_second": [steps * args.seeds / s for s in seconds],
+        }
     return told
 
 
@@ -115,11 +152,12 @@ def host_overhead(args) -> dict:
     """The host loop with every sink on, against the same chunks bare; alternated."""
     import jax
 
-    from elsinore.host import session
-    from elsinore.host.control import Controls
-    from elsinore.host.folder import RunFolder
-    from elsinore.host.keeper import Keeper
-    from elsinore.host.run import compile_run, train_loop
+    from elsinore.runs import session
+    from elsinore.runs.control import Controls
+    from elsinore.runs.loop import Publisher, train_loop
+    from elsinore.runs.pipeline import Pipeline
+    from elsinore.runs.programs import compile_run
+    from elsinore.runs.run_dir import RunDir
 
     plan, layout = planned(args)
     compiled = compile_run(plan, layout)
@@ -128,29 +166,42 @@ def host_overhead(args) -> dict:
     with tempfile.TemporaryDirectory() as place:
         for repeat in range(args.repeats):
             bare.append(launch_all(plan, compiled, compiled.copy(state)))
-            folder = RunFolder.create(Path(place), f"run{repeat}", plan.experiment)
+            folder = RunDir.create(Path(place), f"run{repeat}", plan.experiment)
             run_id, scores = session._open_store(folder, plan, 0)
-            store, told, sinks = session._couriers(folder, plan, run_id, ())
-            time.sleep(15)  # until every sink has opened: MLflow takes seconds, of another core, once a run
-            keeper = Keeper(folder.checkpoints, plan.experiment)
-            copied, couriers = compiled.copy(state), [*told, *sinks]
-            outcome = train_loop(plan, layout, compiled, copied, 0, keeper, store, couriers, Controls(), scores)
+            store, told, sinks = session._workers(folder, plan, run_id, ())
+            # until every sink has opened: MLflow takes seconds, of another core, once a run
+            time.sleep(15)
+            controls, copied = Controls(), compiled.copy(state)
+            outcome = train_loop(
+                Pipeline(plan, layout, compiled, copied, 0, controls),
+                Publisher(plan, store, [*told, *sinks], scores),
+                session.manager_of(folder, plan, layout, store, controls),
+            )
             hosted.append(outcome.train_seconds)
             for courier in (*told, store, *sinks):
                 courier.finish(timeout=60.0)
             folder.unlock()
     ratios = [h / b for h, b in zip(hosted, bare, strict=True)]
-    return {"env_steps": plan.env_steps, "bare_seconds": bare, "hosted_seconds": hosted, "ratios": ratios}
+    return {
+        "env_steps": plan.env_steps,
+        "bare_seconds": bare,
+        "hosted_seconds": hosted,
+        "ratios": ratios,
+    }
 
 
 def until(args) -> dict:
     """A run from process start until every seed has converged at `--until`."""
     import elsinore
-    from elsinore.host.store import Store
+    from elsinore.runs.store import Store
 
     with tempfile.TemporaryDirectory() as place:
         settings = {k: v for k, v in P1.items() if k != "convergence.enabled"}
-        settings |= {"convergence.target": args.until, "env_steps": args.env_steps, "layout": args.layout}
+        settings |= {
+            "convergence.target": args.until,
+            "env_steps": args.env_steps,
+            "layout": args.layout,
+        }
         run = elsinore.train("CartPole-v1", seeds=args.seeds, runs_dir=place, overrides=settings)
         done = process_age()
         summary = run.summary

@@ -1,10 +1,11 @@
-"""How an agent got better: `python demos/progression.py`, or with `cartpole`. Trains it if it has to."""
+"""Figures of an agent's progress: `python demos/progression.py [cartpole]`; trains it if needed."""
 
 import sys
 from pathlib import Path
 
-from elsinore.host.demo.api import demo
+from elsinore.view.demo.api import demo
 
 name = sys.argv[1] if len(sys.argv) > 1 else "hamlet"
 made = demo(name)
-print(made.progression(Path(f"{name}-progression.png")), made.learning(Path(f"{name}-learning.png")))
+print(made.progression(Path(f"{name}-progression.png")))
+print(made.learning(Path(f"{name}-learning.png")))

@@ -1,71 +1,75 @@
-"""REINFORCE (Williams 1992): every action becomes likelier by as much as the rewards that followed it came to."""
+"""REINFORCE (Williams 1992): an action becomes more likely in proportion to the return after it."""
 
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 
-from elsinore.algos.descent import begin_learning, gradient_step, scaler
-from elsinore.algos.experience import observation_of
-from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.experience.rollout import begin, rollout
-from elsinore.nets.build import NetworkConfig, actor_critic_network
-from elsinore.nets.heads import head_for
-from elsinore.ops.advantages import lambda_returns
-from elsinore.ops.randomness import for_update, for_use, for_uses
-from elsinore.traced import numbers_of, traced
-from elsinore.types import Algorithm, Decision, Mean, TrainState
+from elsinore import toolkit as tk
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReinforceConfig:
     num_envs: int = 16
-    rollout_length: int = 64  # steps per env per update; rewards after them are not seen
-    learning_rate: float = traced(1e-3)  # traced: may vary within one compiled program
-    gamma: float = traced(0.99)
-    network: NetworkConfig = NetworkConfig()
+    rollout_length: int = 64  # steps per env per update; later rewards are not seen
+    learning_rate: float = tk.traced(1e-3)  # traced: may differ between runs of one program
+    gamma: float = tk.traced(0.99)
+    network: tk.NetworkConfig = tk.NetworkConfig()
 
 
-def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=None) -> Algorithm:
-    head = head_for(env.action_space(env_params))
-    net = actor_critic_network(config.network, head, observation_of(env, env_params), network)
-    if net.remembers:
-        raise ValueError(f"network.gru={config.network.gru} asks for a memory; leave it out.")
-    scale = scaler("adam", 1e-8, jnp.inf)
+def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=None) -> tk.Algorithm:
+    head = tk.head_for(env.action_space(env_params))
+    observation = tk.observation_of(env, env_params)
+    net = tk.actor_critic_network(config.network, head, observation, network)
+    if net.recurrent:
+        raise ValueError(
+            f"network.gru={config.network.gru} makes a recurrent network; leave it out."
+        )
+    optimiser = tk.optimiser("adam", 1e-8, jnp.inf)
 
-    def policy_of(params, obs):  # of a batch of observations
+    def distribution(params, obs):  # of a batch of observations
         return head.distribution(net.step(params, (), obs)[1], obs)
 
-    def init(key, env_params, hyper) -> TrainState:
-        actor = begin(env, key, env_params, config.num_envs)
-        params = net.init(for_use(key, "init"), jax.tree.map(lambda x: x[0], actor.obs))
-        return TrainState(key, jnp.int32(0), begin_learning(params, scale), actor, (), hyper, env_params)
+    def init(key, env_params, hyper) -> tk.TrainState:
+        actor = tk.init_actor(env, key, env_params, config.num_envs)
+        params = net.init(tk.for_use(key, "init"), jax.tree.map(lambda x: x[0], actor.obs))
+        learner = tk.init_learner(params, optimiser)
+        return tk.TrainState(key, jnp.int32(0), learner, actor, (), hyper, env_params)
 
     def loss(params, batch):
         obs, action, returns = batch
-        policy = policy_of(params, obs)
+        policy = distribution(params, obs)
         total = -jnp.mean(returns * policy.log_prob(action))
         return total, {"loss/policy": total, "policy/entropy": jnp.mean(policy.entropy())}
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        act_key, rollout_key = for_uses(for_update(state.key, state.update), "act", "rollout")
+    def update(state: tk.TrainState) -> tuple[tk.TrainState, dict[str, tk.Mean]]:
+        act_key, rollout_key = tk.for_uses(tk.for_update(state.key, state.update), "act", "rollout")
         noise = head.noise(act_key, (config.rollout_length, config.num_envs))
 
-        def decide(noise, memory, obs) -> Decision:
-            action = policy_of(state.learner.params, obs).sample(noise)
-            return Decision(action, head.sent(action), extras=())
+        def policy(noise, carry, obs) -> tk.Decision:
+            action = distribution(state.learner.params, obs).sample(noise)
+            return tk.Decision(action, head.env_action(action), log_prob=())
 
-        actor, seen, metrics = rollout(env, state.env_params, decide, state.actor, rollout_key, noise)
-        nothing = jnp.zeros_like(seen.reward)  # what comes after the rollout: there is no critic to guess it
-        returns = lambda_returns(seen.reward, nothing, seen.terminated, seen.truncated, state.hyper.gamma, 1.0)
-        batch = merge_time_and_env((seen.obs, seen.action, returns))
-        learner, learnt = gradient_step(loss, scale, state.learner, batch, state.hyper.learning_rate)
+        actor, seen, metrics = tk.rollout(
+            env, state.env_params, policy, state.actor, rollout_key, noise
+        )
+        no_value = jnp.zeros_like(seen.reward)  # there is no critic to bootstrap from
+        returns = tk.lambda_returns(
+            seen.reward, no_value, seen.terminated, seen.truncated, state.hyper.gamma, 1.0
+        )
+        batch = tk.merge_time_and_env((seen.obs, seen.action, returns))
+        learner, losses, _ = tk.gradient_step(
+            loss, optimiser, state.learner, batch, state.hyper.learning_rate
+        )
         state = state._replace(update=state.update + 1, learner=learner, actor=actor)
-        return state, metrics | {name: Mean.of(value) for name, value in learnt.items()}
+        return state, metrics | {name: tk.Mean.of(value) for name, value in losses.items()}
 
-    def act(key, acting, memory, obs, greedy):  # for one observation
-        policy = policy_of(acting.params, jax.tree.map(lambda x: jnp.asarray(x)[None], obs))
-        action = policy.mode() if greedy else policy.sample(head.noise(for_use(key, "act"), (1,)))
-        return head.sent(action)[0], memory
+    def act(key, policy_state: tk.PolicyState, carry, obs, greedy):  # for one observation
+        batch = jax.tree.map(lambda x: jnp.asarray(x)[None], obs)
+        policy = distribution(policy_state.params, batch)
+        noise = head.noise(tk.for_use(key, "act"), (1,))
+        action = policy.mode() if greedy else policy.sample(noise)
+        return head.env_action(action)[0], carry
 
-    return Algorithm(init, update, act, numbers_of(config), config.num_envs * config.rollout_length)
+    steps = config.num_envs * config.rollout_length
+    return tk.Algorithm(init, update, tk.Policy(act), tk.numbers_of(config), steps)

@@ -1,4 +1,4 @@
-"""`elsinore compare`, as a script."""
+"""`elsinore compare` as a script."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`elsinore evaluate`, as a script."""
+"""`elsinore evaluate` as a script."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`elsinore sweep`, as a script."""
+"""`elsinore sweep` as a script."""
 
 import sys
 

@@ -1,8 +1,10 @@
-"""`elsinore train`, as a script, which takes the flags of the old DQN trainer as well (`--help` lists them)."""
+"""`elsinore train` as a script, with the flags of the old DQN trainer (see `--help`)."""
 
 import sys
+
+from old_flags import parser
 
 from elsinore.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(["train-script", *sys.argv[1:]]))
+    sys.exit(main(parser=parser()))

@@ -1,11 +1,13 @@
-"""What every test starts from: two CPU devices, so that seeds have somewhere to go, and a compile cache."""
+"""What every test starts from: two CPU devices, so that seeds have somewhere to go, and a compile
+cache."""
 
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "xla"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))  # environment: processes that tests start share it
+# environment: processes that tests start share it
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
@@ -17,7 +19,8 @@ jax.config.update("jax_num_cpu_devices", 2)  # before the backend starts, which 
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
-# The first example compiles, so no deadline; the same examples every time, so that no change fails by chance.
+# The first example compiles, so no deadline; the same examples every time, so that no change fails
+# by chance.
 settings.register_profile("elsinore", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("elsinore")
 

@@ -30,8 +30,14 @@ def test_other_work_begins_anew(tmp_path, work, again):
 
 
 def row(round_: int, peer: str, rate: float, seconds: float) -> dict:
-    return {"round": round_, "seeds": 1, "peer": peer, "gradient_steps_per_second": [rate], "compile_seconds": seconds,
-            "steps_per_second": [10 * rate]}  # fmt: skip
+    return {
+        "round": round_,
+        "seeds": 1,
+        "peer": peer,
+        "gradient_steps_per_second": [rate],
+        "compile_seconds": seconds,
+        "steps_per_second": [10 * rate],
+    }
 
 
 def test_speeds_are_compared_within_a_round():
@@ -44,7 +50,10 @@ def test_speeds_are_compared_within_a_round():
 def test_a_table_replaces_what_stood_in_its_place_and_nothing_else():
     text = "before\n<!-- x -->\nold\n<!-- end of x -->\nafter\n"
     once = tables.replaced(text, "x", tables.markdown(["a", "b"], [["1", "2"]]))
-    assert once == "before\n<!-- x -->\n| a | b |\n| --- | --- |\n| 1 | 2 |\n<!-- end of x -->\nafter\n"
+    assert (
+        once
+        == "before\n<!-- x -->\n| a | b |\n| --- | --- |\n| 1 | 2 |\n<!-- end of x -->\nafter\n"
+    )
     assert tables.replaced(once, "x", "old\n") == text
     with pytest.raises(SystemExit, match="once each"):
         tables.replaced(text, "y", "")
@@ -56,17 +65,33 @@ def test_the_documents_have_a_place_for_every_table():
 
 
 def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
-    classic = {"lru": 0.2, "fifo": 0.1, "lfu": 0.3, "sieve": 0.25, "s3fifo": 0.4, "gdsf": 0.1, "belady_bypass": 0.6}
+    classic = {
+        "lru": 0.2,
+        "fifo": 0.1,
+        "lfu": 0.3,
+        "sieve": 0.25,
+        "s3fifo": 0.4,
+        "gdsf": 0.1,
+        "belady_bypass": 0.6,
+    }
     rows = []
     for trace, hit in (("nasa_jul01_10k", 0.4), ("other", 0.28)):
         where = {"trace": trace, "capacity": 64}
         rows += [{"policy": "classic", **where, **classic}]
-        rows += [{"policy": "learnt", **where, "fallback": fallback, "hit_ratios": [hit - 0.1 * (not fallback)] * 2}
-                 for fallback in (True, False)]  # fmt: skip
+        rows += [
+            {
+                "policy": "learnt",
+                **where,
+                "fallback": fallback,
+                "hit_ratios": [hit - 0.1 * (not fallback)] * 2,
+            }
+            for fallback in (True, False)
+        ]
     machine = {"cores": 2, "cpu": "x", "python": "3", "date": "today"}
     table = tables.cache_traces({"rows": rows, "machine": machine})
-    assert table.splitlines()[2] == (
-        "| nasa_jul01_10k, time | 64 | 0.200 | 0.100 | 0.300 | 0.250 | 0.400 | 0.100 | 0.600 "
+    assert (
+        table.splitlines()[2]
+        == "| nasa_jul01_10k, time | 64 | 0.200 | 0.100 | 0.300 | 0.250 | 0.400 | 0.100 | 0.600 "
         "| 0.400 (0.400-0.400) | 0.300 | +0.000 | 0.50 | 0.12 | 0.50 | -0.25 |"
     )
     assert "Mean `closed`: learnt 0.350, lfu 0.250, sieve 0.125" in table
@@ -76,7 +101,12 @@ def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
 
 
 def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
-    speed = {"steps_per_second": [3e6, 1e6, 2e6], "state_bytes": 475, "obs_bytes": 725, "load_before": 0.5}
+    speed = {
+        "steps_per_second": [3e6, 1e6, 2e6],
+        "state_bytes": 475,
+        "obs_bytes": 725,
+        "load_before": 0.5,
+    }
     rows = [{"case": "speed", "stage": stage} | speed for stage in (0, 2)]
     rows += [
         {"case": "ppo", "stage": 2, "compile_seconds": 12.34},
@@ -87,7 +117,7 @@ def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
     assert table[2:4] == [
         "| 0 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 |  |  |",
         "| 2 | 2,000,000 | 3,000,000 | 0.5 | 475 | 725 | 12.3 s | 23.0 s |",
-    ]  # fmt: skip
+    ]
 
 
 def test_what_was_won_without_a_shop_stands_in_a_row_for_each_number_of_antes_that_somebody_won():
@@ -95,8 +125,18 @@ def test_what_was_won_without_a_shop_stands_in_a_row_for_each_number_of_antes_th
     lost = {"won": [0.0, 0.0], "progress": [0.0, 0.0]}
     rows = [
         {"name": "Balatro-stage0, greedy", "env": "Balatro-stage0", "games": {"1": of}},
-        {"name": "Balatro-stage0, ppo, x", "env": "Balatro-stage0", "env_steps": 2000, "games": {"1": of, "2": lost}},
-        {"name": "Balatro-stage2, ppo, x", "env": "Balatro-stage2", "env_steps": 2000, "games": {"1": of}},
+        {
+            "name": "Balatro-stage0, ppo, x",
+            "env": "Balatro-stage0",
+            "env_steps": 2000,
+            "games": {"1": of, "2": lost},
+        },
+        {
+            "name": "Balatro-stage2, ppo, x",
+            "env": "Balatro-stage2",
+            "env_steps": 2000,
+            "games": {"1": of},
+        },
     ]
     lines = tables.balatro_wins(rows).splitlines()[2:]
     assert len(lines) == 1
@@ -105,8 +145,13 @@ def test_what_was_won_without_a_shop_stands_in_a_row_for_each_number_of_antes_th
 
 
 def test_how_long_a_decision_takes_stands_in_a_row_for_each_way_of_asking():
-    rows = [{"way": way, "batch": batch, "median_us": 10.4 * batch, "p99_us": 1e3 * batch}
-            for way in ("training", "jax", "mlflow", "dispatch alone") for batch in (1, 256)]  # fmt: skip
-    table = tables.latency({"rows": rows, "machine": {"cores": 2, "cpu": "x", "python": "3", "date": "today"}})
+    rows = [
+        {"way": way, "batch": batch, "median_us": 10.4 * batch, "p99_us": 1e3 * batch}
+        for way in ("training", "jax", "mlflow", "dispatch alone")
+        for batch in (1, 256)
+    ]
+    table = tables.latency(
+        {"rows": rows, "machine": {"cores": 2, "cpu": "x", "python": "3", "date": "today"}}
+    )
     assert table.splitlines()[2] == "| form `jax`, jitted | 10 (1,000) | 2662 (256,000) |"
     assert len(table.splitlines()) == 8

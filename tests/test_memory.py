@@ -6,9 +6,10 @@ import pytest
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
-from elsinore.training.seeds import layout_for, over_seeds, stacked_shapes
+from elsinore.training.replicas import layout_for, over_seeds, stacked_shapes
 
-BUFFER = 1_000_000 * (4 * 4 + 4 * 4 + 4 + 4 + 1 + 1)  # obs, final obs, action, reward, terminated, truncated
+# obs, final obs, action, reward, terminated, truncated
+BUFFER = 1_000_000 * (4 * 4 + 4 * 4 + 4 + 4 + 1 + 1)
 SETTINGS = {
     "algo.buffer_size": 1_000_000,
     "algo.num_envs": 10,
@@ -20,7 +21,9 @@ SETTINGS = {
 
 
 def planned(seeds: int, **settings) -> Plan:
-    overrides = SETTINGS | {"seeds": seeds} | {f"algo.{name}": value for name, value in settings.items()}
+    overrides = (
+        SETTINGS | {"seeds": seeds} | {f"algo.{name}": value for name, value in settings.items()}
+    )
     return plan_for(load_experiment("CartPole-v1", "dqn", overrides=overrides))
 
 
@@ -28,8 +31,12 @@ def spent(plan: Plan) -> int:
     """Bytes that a chunk needs on one device beyond the memory of the states that it is given."""
     layout = layout_for(plan.experiment.replicas)
     shapes = stacked_shapes(plan.program, layout.padded)
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes)
-    compiled = over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0)).compile()
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes
+    )
+    compiled = (
+        over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0)).compile()
+    )
     memory = compiled.memory_analysis()
     return memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
 

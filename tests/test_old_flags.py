@@ -1,4 +1,5 @@
-"""The flags of the old DQN trainer mean what they always meant, and two that contradict each other are refused."""
+"""The flags of the old DQN trainer mean what they always meant, and two that contradict each other
+are refused."""
 
 from types import SimpleNamespace
 
@@ -6,17 +7,19 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.host import api
-from tests.host.conftest import TINY, train_tiny
+from elsinore.runs import api
+from scripts import old_flags
+from tests.runs.conftest import TINY, train_tiny
 
 
 @pytest.fixture
 def script(monkeypatch, tmp_path, capsys):
-    """Run scripts/train.py in this process, in an empty folder: exit code, and what it complained of."""
+    """Run scripts/train.py in this process, in an empty folder: exit code, and what it complained
+    of."""
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
-        code = cli.main(["train-script", *map(str, argv)])
+        code = cli.main(list(map(str, argv)), parser=old_flags.parser())
         return code, capsys.readouterr().err
 
     return run
@@ -30,8 +33,14 @@ def asked(script, monkeypatch):
         found = {}
 
         def train(env, algo, **rest):
-            found.update(rest, experiment=api.describe(
-                env, algo, **{name: rest[name] for name in ("config", "overrides", "seeds", "seed")})[0])  # fmt: skip
+            found.update(
+                rest,
+                experiment=api.resolve_experiment(
+                    env,
+                    algo,
+                    **{name: rest[name] for name in ("config", "overrides", "seeds", "seed")},
+                )[0],
+            )
             raise KeyboardInterrupt
 
         monkeypatch.setattr(api, "train", train)
@@ -43,7 +52,9 @@ def asked(script, monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return train_tiny(tmp_path_factory.mktemp("old"), "old", {"checkpoints.interval_seconds": 0}).path
+    return train_tiny(
+        tmp_path_factory.mktemp("old"), "old", {"checkpoints.interval_seconds": 0}
+    ).path
 
 
 # What each means
@@ -52,7 +63,11 @@ def trained(tmp_path_factory):
 @pytest.mark.parametrize(("name", "double"), [("dqn", False), ("double_dqn", True)])
 def test_an_agent_type_is_dqn_with_or_without_a_second_opinion(asked, name, double):
     experiment = asked("--agent-type", name).experiment
-    assert (experiment.env, experiment.algo.name, experiment.algo.double) == ("Cache-api", "dqn", double)
+    assert (experiment.env, experiment.algo.name, experiment.algo.double) == (
+        "Cache-api",
+        "dqn",
+        double,
+    )
 
 
 def test_an_agent_type_can_be_had_in_any_world(asked):
@@ -61,7 +76,11 @@ def test_an_agent_type_can_be_had_in_any_world(asked):
 
 @pytest.mark.parametrize(
     ("where", "limit"),
-    [([], 512), (["CartPole-v1"], 500), (["CartPole-v1", "--set", "env_params.max_steps_in_episode=200"], 200)],
+    [
+        ([], 512),
+        (["CartPole-v1"], 500),
+        (["CartPole-v1", "--set", "env_params.max_steps_in_episode=200"], 200),
+    ],
 )
 def test_episodes_are_counted_in_the_worlds_time_limit(asked, where, limit):
     assert asked(*where, "--episodes", 1000).experiment.env_steps == 1000 * limit
@@ -75,7 +94,9 @@ def test_the_old_trainers_world_and_algorithm_are_meant_where_none_is_named(aske
 
 def test_a_config_says_the_world_and_a_seed_is_the_first(asked, tmp_path):
     (tmp_path / "mine.yaml").write_text("env: Acrobot-v1\nalgo: {name: dqn, gamma: 0.9}\n")
-    found = asked("--config", "mine.yaml", "--seed", 5, "--agent-type", "double_dqn", "--episodes", 100)
+    found = asked(
+        "--config", "mine.yaml", "--seed", 5, "--agent-type", "double_dqn", "--episodes", 100
+    )
     experiment = found.experiment
     assert (experiment.env, experiment.seed, experiment.env_steps) == ("Acrobot-v1", 5, 50_000)
     assert (experiment.algo.gamma, experiment.algo.double) == (0.9, True)
@@ -93,24 +114,26 @@ def test_wandb_is_told_where_it_is_asked_for(asked):
 
 def test_without_them_it_is_elsinore_train(asked):
     experiment = asked("--set", "algo.gamma=0.5").experiment
-    assert (experiment.env, experiment.algo.name, experiment.algo.gamma) == ("CartPole-v1", "ppo", 0.5)
-
-
-def test_the_script_is_that_command():
-    from tests.test_architecture import ROOT
-
-    assert '"train-script"' in (ROOT / "scripts" / "train.py").read_text()
+    assert (experiment.env, experiment.algo.name, experiment.algo.gamma) == (
+        "CartPole-v1",
+        "ppo",
+        0.5,
+    )
 
 
 # Evaluation only, and going on
 
 
 @pytest.mark.parametrize("which", ["the run", "the best", "by --resume"])
-def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(script, trained, monkeypatch, which):
+def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(
+    script, trained, monkeypatch, which
+):
     best = elsinore.load(trained).checkpoint("best")
     played = []
-    monkeypatch.setattr("elsinore.host.result.Run.evaluate",
-                        lambda run, *how: played.append((run.path, *how)) or _returns())  # fmt: skip
+    monkeypatch.setattr(
+        "elsinore.runs.run.Run.evaluate",
+        lambda run, *how: played.append((run.path, *how)) or _returns(),
+    )
     argv = {
         "the run": ["--checkpoint", trained],
         "the best": ["--checkpoint", best.path],
@@ -126,15 +149,21 @@ def _returns():
     return np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
 
-def test_without_a_number_as_many_episodes_are_played_as_at_the_end_of_the_training(script, trained, monkeypatch):
+def test_without_a_number_as_many_episodes_are_played_as_at_the_end_of_the_training(
+    script, trained, monkeypatch
+):
     played = []
-    monkeypatch.setattr("elsinore.host.result.Run.evaluate", lambda run, *how: played.append(how[0]) or _returns())
+    monkeypatch.setattr(
+        "elsinore.runs.run.Run.evaluate", lambda run, *how: played.append(how[0]) or _returns()
+    )
     assert script("--eval-only", "--checkpoint", trained, "CartPole-v1")[0] == 0
     assert played == [TINY["evaluation.final_episodes"]]
 
 
 @pytest.mark.parametrize("by", ["run", "checkpoint"])
-def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(script, trained, monkeypatch, by):
+def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
+    script, trained, monkeypatch, by
+):
     asked = []
     monkeypatch.setattr(api, "resume", lambda run, **_: asked.append(run) or elsinore.load(run))
     path = trained if by == "run" else elsinore.load(trained).checkpoint().path
@@ -149,37 +178,87 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(script, tr
     ("argv", "said"),
     [
         (["--agent-type", "ddqn"], "--agent-type 'ddqn' is unknown; choose one of dqn, double_dqn"),
-        (["--agent-type", "dqn", "--algo", "ppo"], "--agent-type dqn and --algo ppo contradict each other"),
-        (["--agent-type", "dqn", "--set", "algo.double=true"], "--agent-type and --set algo.double=... contradict"),
-        (["--agent-type", "dqn", "--set", "algo=ppo"], "--agent-type and --set algo=... contradict"),
+        (
+            ["--agent-type", "dqn", "--algo", "ppo"],
+            "--agent-type dqn and --algo ppo contradict each other",
+        ),
+        (
+            ["--agent-type", "dqn", "--set", "algo.double=true"],
+            "--agent-type and --set algo.double=... contradict",
+        ),
+        (
+            ["--agent-type", "dqn", "--set", "algo=ppo"],
+            "--agent-type and --set algo=... contradict",
+        ),
         (["--episodes", "0"], "--episodes 0 must be at least 1"),
-        (["--episodes", "9", "--set", "env_steps=512"], "--episodes and --set env_steps=... contradict"),
-        (["--eval-episodes", "9", "--set", "evaluation.episodes=3"], "--set evaluation.episodes=... contradict"),
+        (
+            ["--episodes", "9", "--set", "env_steps=512"],
+            "--episodes and --set env_steps=... contradict",
+        ),
+        (
+            ["--eval-episodes", "9", "--set", "evaluation.episodes=3"],
+            "--set evaluation.episodes=... contradict",
+        ),
         (["--eval-episodes", "0"], "episodes=0 must be at least 1"),
-        (["--wandb", "--set", "sinks.wandb.enabled=false"], "--wandb and --set sinks.wandb.enabled=... contradict"),
+        (
+            ["--wandb", "--set", "sinks.wandb.enabled=false"],
+            "--wandb and --set sinks.wandb.enabled=... contradict",
+        ),
         (["--output", "a/b", "--name", "c"], "--output a/b is --runs-dir and --name in one"),
         (["--output", "a/b", "--runs-dir", "c"], "--output a/b is --runs-dir and --name in one"),
         (["--config", "none.yaml"], "none.yaml cannot be read"),
-        (["--checkpoint", "TRAINED"], "--checkpoint names what --eval-only evaluates; to go on with"),
-        (["--resume", "TRAINED", "--agent-type", "dqn"], "--agent-type cannot be changed in a run that"),
-        (["--resume", "TRAINED", "--episodes", "9"], "--episodes cannot be changed in a run"),
-        (["--resume", "TRAINED", "--output", "a/b"], "--output cannot be changed in a run"),
-        (["--resume", "TRAINED", "--seed", "1"], "--resume goes on with a run as it is; seed cannot be changed"),
+        (
+            ["--checkpoint", "TRAINED"],
+            "--checkpoint is for --eval-only; to resume a run give --resume",
+        ),
+        (
+            ["--resume", "TRAINED", "--agent-type", "dqn"],
+            "--agent-type cannot be changed when a run is resumed",
+        ),
+        (
+            ["--resume", "TRAINED", "--episodes", "9"],
+            "--episodes cannot be changed when a run is resumed",
+        ),
+        (
+            ["--resume", "TRAINED", "--output", "a/b"],
+            "--output cannot be changed when a run is resumed",
+        ),
+        (
+            ["--resume", "TRAINED", "--seed", "1"],
+            "--resume keeps the run's own settings; seed cannot be changed",
+        ),
         (["--resume", "nowhere"], "nowhere is not a run"),
         (["--resume", "OLDER"], "is not the newest checkpoint"),
         (["--eval-only"], "--eval-only needs one path"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--resume", "TRAINED"], "--eval-only needs one path"),
+        (
+            ["--eval-only", "--checkpoint", "TRAINED", "--resume", "TRAINED"],
+            "--eval-only needs one path",
+        ),
         (["--eval-only", "--checkpoint", "nowhere"], "nowhere is not a run"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--episodes", "9"], "--episodes says how to train"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--wandb"], "--wandb says how to train"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--seed", "9"], "--seed says how to train"),
-        (["--eval-only", "--checkpoint", "TRAINED", "Cache-api"], "trained in CartPole-v1, not in Cache-api"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--agent-type", "dqn"], "not what"),
-        (["--eval-only", "--checkpoint", "TRAINED", "--eval-episodes", "0"], "--episodes 0 must be at least 1"),
+        (
+            ["--eval-only", "--checkpoint", "TRAINED", "--episodes", "9"],
+            "--episodes is for training",
+        ),
+        (["--eval-only", "--checkpoint", "TRAINED", "--wandb"], "--wandb is for training"),
+        (["--eval-only", "--checkpoint", "TRAINED", "--seed", "9"], "--seed is for training"),
+        (
+            ["--eval-only", "--checkpoint", "TRAINED", "Cache-api"],
+            "trained in CartPole-v1, not in Cache-api",
+        ),
+        (
+            ["--eval-only", "--checkpoint", "TRAINED", "--agent-type", "dqn"],
+            "is not the algorithm of",
+        ),
+        (
+            ["--eval-only", "--checkpoint", "TRAINED", "--eval-episodes", "0"],
+            "--episodes 0 must be at least 1",
+        ),
     ],
     ids=" ".join,
-)  # fmt: skip
-def test_what_contradicts_or_will_not_do_is_refused_in_one_line(script, trained, tmp_path, argv, said):
+)
+def test_what_contradicts_or_will_not_do_is_refused_in_one_line(
+    script, trained, tmp_path, argv, said
+):
     older = sorted((trained / "checkpoints" / "periodic").iterdir())[0]
     names = {"TRAINED": str(trained), "OLDER": str(older)}
     code, err = script(*(names.get(arg, arg) for arg in argv))

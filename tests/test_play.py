@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from elsinore import cli
-from elsinore.host import replays
-from tests.host.drawing.scenes import replay
+from elsinore.runs import replays
+from tests.view.drawing.scenes import replay
 
 
 @pytest.fixture
@@ -17,7 +17,8 @@ def path(tmp_path):
 
 @pytest.fixture
 def play(capsys, tmp_path, monkeypatch):
-    """Run the command in an empty folder: its exit code, what it printed, and what it complained of."""
+    """Run the command in an empty folder: its exit code, what it printed, and what it complained
+    of."""
     monkeypatch.chdir(tmp_path)
 
     def command(*argv):
@@ -32,7 +33,7 @@ def test_a_replay_is_printed_where_there_is_no_terminal(play, path):
     assert code == 0 and not err
     assert out.count("lane · ppo · seed 2") == 4  # the beginning and three steps
     assert "▶ go" in out and "75 %" in out
-    assert out.splitlines()[-1] == "return 2 after 3 steps: time ran out"
+    assert out.splitlines()[-1] == "return 2 after 3 steps: truncated"
 
 
 def test_every_so_manieth_step_is_printed(play, path):
@@ -69,42 +70,71 @@ def typing(play, monkeypatch):
 def test_a_person_plays_balatro(typing):
     """Three cards are discarded; three hands of one card and a last one of five do not suffice."""
     lines = ["hello", "d 1 2 3", "p 1", "p 9", "p 1", "p 1", "p 1 2 3 4 5"]
-    code, out, err = typing("Balatro-stage0", "--human", "--set", "env_params.max_ante=1", lines=lines)
+    code, out, err = typing(
+        "Balatro-stage0", "--human", "--set", "env_params.max_ante=1", lines=lines
+    )
     assert code == 0 and not err
-    assert "'hello' is no move: p 1 3 5 plays the first, third and fifth card" in out
+    assert "'hello' is no command: p 1 3 5 plays the first, third and fifth card" in out
     assert "there is no card 9; the hand has 1 to 8." in out
     assert "0 of 300" in out and "Small Blind, ante 1 of 1" in out
     last, facts = out.splitlines()[-2:]
-    assert last.endswith("after 5 steps: the world ended it")
+    assert last.endswith("after 5 steps: terminated")
     assert facts.startswith("won no, ante 1, blinds 0, score ") and facts.endswith("hands 4")
 
 
 def test_a_world_that_chance_plays_in_may_be_changed(play):
     _, out, _ = play("CartPole-v1", "--set", "env_params.max_steps_in_episode=2", "--every", 1000)
-    assert "return 2 after 2 steps: time ran out" in out
+    assert "return 2 after 2 steps: truncated" in out
 
 
 def test_the_world_of_a_replay_is_as_it_was(play, path):
     code, _, err = play(path, "--set", "env_params.max_steps_in_episode=2")
-    assert code == 2 and "settings are for an environment by its name" in err
+    assert code == 2 and "--set applies to an environment by name" in err
 
 
 MISTAKES = {
-    "nothing known": (["Nowhere"], "Nowhere is no replay, no run in runs and no environment known by name"),
-    "a replay that is not there": (["x.npz"], "replay x.npz cannot be read: No such file or directory."),
+    "nothing known": (
+        ["Nowhere"],
+        "Nowhere is not a replay, a run in runs or a known environment",
+    ),
+    "a replay that is not there": (
+        ["x.npz"],
+        "replay x.npz cannot be read: No such file or directory.",
+    ),
     "a folder that is no run": (["/dev"], "/dev is not a run"),
-    "a policy of an environment": (["CartPole-v1", "--policy", "best"], "CartPole-v1 is no run in runs"),
-    "a seed of an environment": (["CartPole-v1", "--seed-index", "0"], "CartPole-v1 is no run in runs"),
+    "a policy of an environment": (
+        ["CartPole-v1", "--policy", "best"],
+        "CartPole-v1 is not a run in runs",
+    ),
+    "a seed of an environment": (
+        ["CartPole-v1", "--seed", "0"],
+        "CartPole-v1 is not a run in runs",
+    ),
     "no episodes": (["CartPole-v1", "--episodes", "0"], "--episodes 0 must be at least 1."),
     "a negative speed": (["CartPole-v1", "--speed", "-1"], "--speed -1.0 must be 0 or more."),
     "an endless speed": (["CartPole-v1", "--speed", "inf"], "--speed inf must be 0 or more."),
     "a film of no kind": (["CartPole-v1", "--gif", "x.avi"], "x.avi ends in neither"),
     "a film nowhere": (["CartPole-v1", "--gif", "none/x.gif"], "there is no folder none"),
-    "a film by hand": (["CartPole-v1", "--human", "--gif", "x.gif"], "--human and --gif do not go together"),
-    "nothing by hand": (["CartPole-v1", "--human", "--episodes", "0"], "--episodes 0 must be at least 1."),
-    "nowhere by hand": (["Nowhere", "--human"], "Nowhere is no replay, no run in runs and no environment"),
-    "a setting of no world": (["CartPole-v1", "--set", "seeds=2"], "--set seeds is no setting of a world"),
-    "a setting of another world": (["CartPole-v1", "--set", "env_params.max_ante=2"], "env_params.max_ante is no"),
+    "a film by hand": (
+        ["CartPole-v1", "--human", "--gif", "x.gif"],
+        "--human and --gif do not go together",
+    ),
+    "nothing by hand": (
+        ["CartPole-v1", "--human", "--episodes", "0"],
+        "--episodes 0 must be at least 1.",
+    ),
+    "nowhere by hand": (
+        ["Nowhere", "--human"],
+        "Nowhere is not a replay, a run in runs or a known environment",
+    ),
+    "a setting of no world": (
+        ["CartPole-v1", "--set", "seeds=2"],
+        "--set seeds is not a setting of an environment",
+    ),
+    "a setting of another world": (
+        ["CartPole-v1", "--set", "env_params.max_ante=2"],
+        "env_params.max_ante is no",
+    ),
 }
 
 
@@ -119,4 +149,4 @@ def test_a_mistake_is_one_clear_line(play, mistake, tmp_path):
 
 def test_a_replay_has_no_policies_to_choose_from(play, path):
     code, _, err = play(path, "--policy", "best")
-    assert code == 2 and "in which everything has happened" in err
+    assert code == 2 and "which is played as recorded" in err

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from gymnax.environments import spaces
 from gymnax.environments.environment import EnvState
 
-from elsinore.traced import numbers_of, traced
+from elsinore.hyperparameters import numbers_of, traced
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.types import Actor, Algorithm, Mean, TrainState
-from tests.worlds import World
+from elsinore.types import Actor, Algorithm, Mean, Policy, TrainState
+from tests.small_envs import World
 
 BEST = 0.7  # the gain at which nothing is lost
 TRACES: list[str] = []  # one entry each time that a toy's update is traced
@@ -37,7 +37,8 @@ class Payout(World):
 class ToyConfig:
     num_envs: int = 1
     rollout_length: int = 1
-    gain: float = traced(0.5)  # an update costs the square of how far it is from BEST; above 1 it breaks everything
+    # an update costs the square of how far it is from BEST; above 1 it breaks everything
+    gain: float = traced(0.5)
     gain_final: float | None = traced(None, absent="gain")
     noise: float = traced(0.0)  # of each update's own, drawn from the seed's key
     ballast: int = 1  # numbers in a buffer, one of which each update writes
@@ -47,7 +48,9 @@ class ToyConfig:
         if not self.gain >= 0.0:
             raise ValueError(f"gain={self.gain} must not be negative.")
         if self.ballast % self.num_envs:
-            raise ValueError(f"ballast={self.ballast} must be a multiple of num_envs={self.num_envs}.")
+            raise ValueError(
+                f"ballast={self.ballast} must be a multiple of num_envs={self.num_envs}."
+            )
 
 
 class ToyLearner(NamedTuple):
@@ -59,9 +62,13 @@ def toy(config: ToyConfig, env, env_params, num_updates, network=None) -> Algori
     hyper = numbers_of(config)
 
     def init(key, env_params, hyper) -> TrainState:
-        obs, env_state = jax.vmap(env.reset_env, (0, None))(jax.random.split(key, config.num_envs), env_params)
+        obs, env_state = jax.vmap(env.reset_env, (0, None))(
+            jax.random.split(key, config.num_envs), env_params
+        )
         zeros = jnp.zeros(config.num_envs)
-        actor = Actor(env_state=env_state, obs=obs, memory=(), episode_return=zeros, episode_length=zeros)
+        actor = Actor(
+            env_state=env_state, obs=obs, carry=(), episode_return=zeros, episode_length=zeros
+        )
         learner = ToyLearner({"score": jnp.float32(0.0)}, jnp.zeros(config.ballast))
         return TrainState(key, jnp.int32(0), learner, actor, (), hyper, env_params)
 
@@ -75,10 +82,10 @@ def toy(config: ToyConfig, env, env_params, num_updates, network=None) -> Algori
         metrics = {"loss/total": Mean(loss, jnp.float32(1.0))}
         return state._replace(update=state.update + 1, learner=ToyLearner(params, buffer)), metrics
 
-    def act(key, acting, memory, obs, greedy):
-        return acting.params["score"], memory
+    def act(key, policy_state, carry, obs, greedy):
+        return policy_state.params["score"], carry
 
-    return Algorithm(init, update, act, hyper, config.num_envs * config.rollout_length)
+    return Algorithm(init, update, Policy(act), hyper, config.num_envs * config.rollout_length)
 
 
 def toy_program(config: ToyConfig | None = None, num_updates: int = 12, updates_per_chunk: int = 2):
@@ -86,9 +93,14 @@ def toy_program(config: ToyConfig | None = None, num_updates: int = 12, updates_
     env = Payout()
     algo = toy(config or ToyConfig(), env, env.default_params, num_updates)
     return build_program(
-        algo, env, env.default_params, Schedule(num_updates, updates_per_chunk),
-        EvaluationConfig(episodes=1), ConvergenceConfig(enabled=False), max_steps=1,
-    )  # fmt: skip
+        algo,
+        env,
+        env.default_params,
+        Schedule(num_updates, updates_per_chunk),
+        EvaluationConfig(episodes=1),
+        ConvergenceConfig(enabled=False),
+        max_steps=1,
+    )
 
 
 # A small experiment with it: 12 updates in 6 chunks.

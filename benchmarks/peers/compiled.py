@@ -17,8 +17,11 @@ class Timing(NamedTuple):
     process_start_to_done_seconds: float
 
 
-def time_program(train: Callable, seeds: int, repeats: int, clock: ProcessClock) -> tuple[Any, Timing]:
-    """Run `train(key)` for every seed in one vmapped program; every leaf of the result is [seeds, ...].
+def time_program(
+    train: Callable, seeds: int, repeats: int, clock: ProcessClock
+) -> tuple[Any, Timing]:
+    """Run `train(key)` for every seed in one vmapped program; every leaf of the result is [seeds,
+    ...].
 
     One seed is run without vmap, as its user would, and given its axis afterwards.
     """

@@ -48,7 +48,8 @@ TORCH = ("torch==2.13.0", "stable-baselines3==2.9.2", "gymnasium==1.3.0", "numpy
 PEERS = {
     # gymnax 1.x's step returns six values, and rejax reads five.
     "rejax": Peer(("3.13", "3.12"), ("rejax==0.1.3", "gymnax==0.0.9", *JAX_0_11)),
-    # jax 0.11 and no older: under 0.10.2 its vmapped orthogonal start can hang for ever on two cores.
+    # jax 0.11 and no older: under 0.10.2 its vmapped orthogonal start can hang for ever on two
+    # cores.
     "purejaxrl": Peer(("3.13", "3.12"), ("gymnax==1.0.1", "six==1.17.0", *JAX_0_11)),
     # 3.11 first: where a small CPU wheel of torch is kept beside pip, it is for that Python.
     "sbx": Peer(("3.11", "3.12", "3.13"), ("sbx-rl==0.28.0", *JAX_0_10, *TORCH)),
@@ -61,7 +62,8 @@ class EnvironmentFailure(RuntimeError):
 
 
 def environment(peer: str, root: Path = ROOT) -> Path:
-    """The folder of the peer's virtual environment, built on first use or after its pins changed."""
+    """The folder of the peer's virtual environment, built on first use or after its pins
+    changed."""
     if peer not in PEERS:
         raise EnvironmentFailure(f"no peer is called {peer!r}; choose from {', '.join(PEERS)}")
     folder, wanted = root / peer, "\n".join(PEERS[peer].requirements) + "\n"
@@ -105,9 +107,12 @@ def uv_works() -> bool:
 
 def build_with_uv(python: Path, folder: Path, requirements: tuple[str, ...]) -> None:
     call("uv", "venv", "--clear", "--python", python, folder)
-    # uv does not read pip's settings, and the wheels kept beside pip are smaller than the index's (torch).
+    # uv does not read pip's settings, and the wheels kept beside pip are smaller than the index's
+    # (torch).
     links = {"UV_FIND_LINKS": ",".join(os.environ.get("PIP_FIND_LINKS", "").split())}
-    call("uv", "pip", "install", "--python", python_of(folder), *requirements, env=os.environ | links)
+    call(
+        "uv", "pip", "install", "--python", python_of(folder), *requirements, env=os.environ | links
+    )
 
 
 def build_with_pip(python: Path, folder: Path, requirements: tuple[str, ...]) -> None:
@@ -116,12 +121,16 @@ def build_with_pip(python: Path, folder: Path, requirements: tuple[str, ...]) ->
 
 
 def call(*command, env: dict[str, str] | None = None) -> None:
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True, env=env)
+    subprocess.run(
+        [str(part) for part in command], check=True, capture_output=True, text=True, env=env
+    )
 
 
 def gist(stderr: str) -> str:
     """The line of a builder's complaint that says most: the last that names an error or a cause."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or ["it failed without a word"]
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()] or [
+        "it failed without a word"
+    ]
     telling = [line for line in lines if line.lower().startswith(("error", "cause"))]
     return (telling or lines)[-1]
 
@@ -132,11 +141,14 @@ def find_python(peer: str) -> Path:
         for candidate in candidates(version):
             if is_python(candidate, version):
                 return candidate
-    raise EnvironmentFailure(f"{peer} needs Python {' or '.join(versions)}; none is on the path or under pyenv")
+    raise EnvironmentFailure(
+        f"{peer} needs Python {' or '.join(versions)}; none is on the path or under pyenv"
+    )
 
 
 def candidates(version: str) -> Iterator[Path]:
-    """Where a Python of this version may lie, pyenv's own ones first: its shims on the path may refuse."""
+    """Where a Python of this version may lie, pyenv's own ones first: its shims on the path may
+    refuse."""
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     yield from sorted(pyenv.glob(f"{version}*/bin/python{version}"), reverse=True)
     on_path = shutil.which(f"python{version}")
@@ -155,7 +167,9 @@ def is_python(candidate: Path, version: str) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build the virtual environments of the peers.")
-    parser.add_argument("peers", nargs="*", default=list(PEERS), metavar="peer", help=f"of {', '.join(PEERS)}")
+    parser.add_argument(
+        "peers", nargs="*", default=list(PEERS), metavar="peer", help=f"of {', '.join(PEERS)}"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the cache folder")
     args = parser.parse_args()
     failed = False

@@ -27,8 +27,10 @@ ADAPTATIONS = {
     "env.step, in_axes=(0, 0, 0, None)": "five_values(env.step), in_axes=(0, 0, 0, None)",
 }
 NOTES = (
-    "purejaxrl/ppo.py adapted in memory to gymnax 1.x: its wrappers from gymnax.wrappers.purerl, "
-    "done = terminated | truncated",
+    (
+        "purejaxrl/ppo.py adapted in memory to gymnax 1.x: its wrappers from"
+        " gymnax.wrappers.purerl, done = terminated | truncated"
+    ),
     "an episode cut by the time limit is treated as ended (the shared settings' own way)",
     f"final_return is the mean of each seed's last {WINDOW} finished training episodes",
 )
@@ -48,7 +50,10 @@ def load(source: Path) -> tuple[ModuleType, str]:
     """The checkout's PPO as a module, and a name for exactly that text."""
     path = source / "purejaxrl" / "ppo.py"
     if not path.is_file():
-        sys.exit(f"error: --source={source} holds no purejaxrl/ppo.py; give a checkout of luchris429/purejaxrl")
+        sys.exit(
+            f"error: --source={source} holds no purejaxrl/ppo.py; give a checkout of"
+            " luchris429/purejaxrl"
+        )
     original = path.read_text()
     module = ModuleType("purejaxrl_ppo")
     module.__dict__["five_values"] = five_values
@@ -61,7 +66,10 @@ def adapted(text: str, path: Path) -> str:
     """`text` with every adaptation made, each exactly once, or a refusal."""
     for old, new in ADAPTATIONS.items():
         if text.count(old) != 1:
-            sys.exit(f"error: {path} holds {old!r} {text.count(old)} times, not once: a version this cannot adapt")
+            sys.exit(
+                f"error: {path} holds {old!r} {text.count(old)} times, not once: a version this"
+                " cannot adapt"
+            )
         text = text.replace(old, new)
     return text
 
@@ -91,7 +99,8 @@ def finished_episodes(info, seed: int):
     """(returns, env steps) of one seed's finished episodes, in the order they finished."""
     import numpy as np
 
-    finished = np.asarray(info["returned_episode"][seed]).reshape(-1)  # [update, time, env], in order of time
+    # [update, time, env], in order of time
+    finished = np.asarray(info["returned_episode"][seed]).reshape(-1)
     returns = np.asarray(info["returned_episode_returns"][seed]).reshape(-1)
     return returns[finished], np.flatnonzero(finished) + 1
 
@@ -125,7 +134,9 @@ def measure(args) -> Outcome:
         **timing._asdict(),
         final_return=sum(float(returns[-WINDOW:].mean()) for returns, _ in episodes) / args.seeds,
         reached_seconds=None if None in marks else timing.process_start_to_done_seconds,
-        reached_note="the run is seen only at its end: its time, if every seed reached the threshold in it; "
+        reached_note=(
+            "the run is seen only at its end: its time, if every seed reached the threshold in it; "
+        )
         + reached_summary(marks, "env steps"),
         notes=NOTES,
     )
@@ -133,6 +144,10 @@ def measure(args) -> Outcome:
 
 if __name__ == "__main__":
     args = arguments(
-        __doc__, ("--source", {"type": Path, "required": True, "help": "a checkout of luchris429/purejaxrl"})
+        __doc__,
+        (
+            "--source",
+            {"type": Path, "required": True, "help": "a checkout of luchris429/purejaxrl"},
+        ),
     )
     report("purejaxrl", args, measure(args))

@@ -4,18 +4,33 @@ import sys
 from functools import partial
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])  # from this folder `import rejax` would find this file
+# from this folder `import rejax` would find this file
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from benchmarks.peers.work import P1, Outcome, ProcessClock, arguments, installed, report, whole_updates  # noqa: E402
+from benchmarks.peers.work import (  # noqa: E402
+    P1,
+    Outcome,
+    ProcessClock,
+    arguments,
+    installed,
+    report,
+    whole_updates,
+)
 
 EPISODES = 128  # fresh ones a seed, rejax's own evaluation
 NOTES = (
-    "max_grad_norm clips each gradient element to 0.5, not the gradient's norm (rejax's own meaning)",
+    (
+        "max_grad_norm clips each gradient element to 0.5, not the gradient's norm (rejax's own"
+        " meaning)"
+    ),
     "Adam eps 1e-8, fixed in rejax, not 1e-5",
     "layers start at flax's default (lecun normal), not orthogonal",
     "policy and value are updated one after the other, each with its own optimiser",
     "no evaluation while training: the callback is replaced by one that does nothing",
-    f"final_return is the mean of {EPISODES} fresh episodes a seed, actions sampled, after the timed run",
+    (
+        f"final_return is the mean of {EPISODES} fresh episodes a seed, actions sampled, after the"
+        " timed run"
+    ),
 )
 
 
@@ -76,8 +91,10 @@ def measure(args) -> Outcome:
         **timing._asdict(),
         final_return=float(returns.mean()),
         reached_seconds=timing.process_start_to_done_seconds if num_reached == args.seeds else None,
-        reached_note="the run is seen only at its end: its time, if every seed's fresh episodes after it "
-        f"average the threshold or more; {num_reached} of {args.seeds} seeds' do",
+        reached_note=(
+            "the run is seen only at its end: its time, if every seed's fresh episodes after it "
+            f"average the threshold or more; {num_reached} of {args.seeds} seeds' do"
+        ),
         notes=NOTES,
     )
 

@@ -3,18 +3,35 @@
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])  # from this folder `import rejax` would find its PPO's file
+# from this folder `import rejax` would find its PPO's file
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from benchmarks.peers.work import Q1, Outcome, ProcessClock, arguments, installed, report  # noqa: E402
+from benchmarks.peers.work import (  # noqa: E402
+    Q1,
+    Outcome,
+    ProcessClock,
+    arguments,
+    installed,
+    report,
+)
 
 EPISODES = 128  # fresh ones a seed, rejax's own evaluation
 NOTES = (
-    "batches are drawn without replacement, by a weighted choice over the whole buffer (rejax's own way)",
+    (
+        "batches are drawn without replacement, by a weighted choice over the whole buffer (rejax's"
+        " own way)"
+    ),
     "ddqn off, polyak 0 (a hard copy), no clipping of gradients",
-    "an episode cut by the time limit is treated as ended, and its last observation is the next one's first",
+    (
+        "an episode cut by the time limit is treated as ended, and its last observation is the next"
+        " one's first"
+    ),
     "no evaluation while training: the callback is replaced by one that does nothing",
     "the network is put in by hand: DQN.create refuses hidden_layer_sizes in this version",
-    f"final_return is the mean of {EPISODES} fresh episodes a seed, nearly greedy, after the timed run",
+    (
+        f"final_return is the mean of {EPISODES} fresh episodes a seed, nearly greedy, after the"
+        " timed run"
+    ),
 )
 
 
@@ -59,7 +76,9 @@ def fresh_return(algorithm, states, seeds: int) -> float:
         _, returns = algorithm.eval_callback(algorithm, state, key)
         return returns.mean()
 
-    return float(jax.vmap(mean_return)(states, jax.random.split(jax.random.PRNGKey(1), seeds)).mean())
+    return float(
+        jax.vmap(mean_return)(states, jax.random.split(jax.random.PRNGKey(1), seeds)).mean()
+    )
 
 
 def measure(args) -> Outcome:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])  # the repository, for the shared files
 
-from benchmarks.peers.work import MAX_TOTAL_STEPS, P1, Outcome, ProcessClock, arguments, installed, report  # noqa: E402
+from benchmarks.peers.work import (  # noqa: E402
+    MAX_TOTAL_STEPS,
+    P1,
+    Outcome,
+    ProcessClock,
+    arguments,
+    installed,
+    report,
+)
 
 NOTES = (
     "nothing is compiled; torch is held to one thread",

@@ -3,16 +3,27 @@
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])  # from this folder `import sbx` would find this file
+# from this folder `import sbx` would find this file
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from benchmarks.peers.work import MAX_TOTAL_STEPS, Outcome, ProcessClock, arguments, installed, report  # noqa: E402
+from benchmarks.peers.work import (  # noqa: E402
+    MAX_TOTAL_STEPS,
+    Outcome,
+    ProcessClock,
+    arguments,
+    installed,
+    report,
+)
 
 NOTES = (
     "no value clipping: sbx has none",
     "policy and value have an optimiser each, and their gradients are clipped apart",
     "only the policy's last layer starts orthogonal; the others at flax's default (lecun normal)",
-    "every seed compiles anew: compile_seconds is the sum over the first repeat's seeds, tracing included, "
-    "told by what building and the first update took above a later update; run_seconds leave it out",
+    (
+        "every seed compiles anew: compile_seconds is the sum over the first repeat's seeds,"
+        " tracing included, told by what building and the first update took above a later update;"
+        " run_seconds leave it out"
+    ),
 )
 
 

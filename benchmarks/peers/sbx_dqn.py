@@ -5,17 +5,29 @@ import time
 from pathlib import Path
 from statistics import fmean
 
-sys.path[0] = str(Path(__file__).resolve().parents[2])  # from this folder `import sbx` would find its PPO's file
+# from this folder `import sbx` would find its PPO's file
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from benchmarks.peers.work import MAX_TOTAL_STEPS, Q1, Outcome, ProcessClock, arguments, installed, report  # noqa: E402
+from benchmarks.peers.work import (  # noqa: E402
+    MAX_TOTAL_STEPS,
+    Q1,
+    Outcome,
+    ProcessClock,
+    arguments,
+    installed,
+    report,
+)
 
 WARM_UP = 2 * Q1.learning_starts  # env steps of each model that are not timed: it compiles in them
 NOTES = (
     "Huber loss, sbx's only one; epsilon-greedy for all environments at once",
     "its network has layers of one width only, so it is given another of the shared widths",
     "seeds one after another in one process, gymnasium environments in a DummyVecEnv",
-    "every seed compiles anew: compile_seconds is the sum over the first repeat's seeds, tracing and the warm-up's "
-    f"{WARM_UP} env steps included; run_seconds are of what follows, where every step trains",
+    (
+        "every seed compiles anew: compile_seconds is the sum over the first repeat's seeds,"
+        f" tracing and the warm-up's {WARM_UP} env steps included; run_seconds are of what follows,"
+        " where every step trains"
+    ),
     "final_return is the mean of each seed's last 100 finished training episodes, first repeat",
 )
 
@@ -64,7 +76,8 @@ def make_model(seed: int):
 
 
 def run_seed(seed: int, env_steps: int) -> tuple[float, float, float]:
-    """(seconds that compiling and warming up took, seconds of `env_steps` steps more, return at last)."""
+    """(seconds that compiling and warming up took, seconds of `env_steps` steps more, return at
+    last)."""
     start = time.perf_counter()
     model = make_model(seed)
     model.learn(WARM_UP)
@@ -85,7 +98,9 @@ def measure(args) -> Outcome:
     env_steps = min(args.env_steps, bound) // Q1.num_envs * Q1.num_envs
     first = [run_seed(seed, env_steps) for seed in range(args.seeds)]
     done = clock()
-    repeats = [first] + [[run_seed(seed, env_steps) for seed in range(args.seeds)] for _ in range(args.repeats - 1)]
+    repeats = [first] + [
+        [run_seed(seed, env_steps) for seed in range(args.seeds)] for _ in range(args.repeats - 1)
+    ]
     return Outcome(
         version=installed("sbx-rl") or "unknown",
         device=jax.default_backend(),

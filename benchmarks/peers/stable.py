@@ -10,14 +10,28 @@ from typing import Any
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
-from benchmarks.peers.work import P1, WINDOW, Outcome, ProcessClock, reached_summary, slowest, whole_updates
+from benchmarks.peers.work import (
+    P1,
+    WINDOW,
+    Outcome,
+    ProcessClock,
+    reached_summary,
+    slowest,
+    whole_updates,
+)
 
 NOTES = (
     "seeds one after another in one process, gymnasium environments in a DummyVecEnv",
     "value loss has no factor 1/2 here, so vf_coef is 0.25 for the same weight",
-    "an episode cut by the time limit keeps its future value (the shared settings treat it as ended)",
+    (
+        "an episode cut by the time limit keeps its future value (the shared settings treat it as"
+        " ended)"
+    ),
     "the learning rate is read after the rollout: one update ahead of the shared schedule",
-    f"final_return is the mean of each seed's last {WINDOW} finished training episodes, first repeat",
+    (
+        f"final_return is the mean of each seed's last {WINDOW} finished training episodes, first"
+        " repeat"
+    ),
 )
 
 
@@ -37,7 +51,11 @@ class Watch(BaseCallback):
         self.update_starts.append(time.perf_counter())
 
     def _on_rollout_end(self) -> None:
-        if self.until is not None and self.reached_seconds is None and self.recent_return() >= self.until:
+        if (
+            self.until is not None
+            and self.reached_seconds is None
+            and self.recent_return() >= self.until
+        ):
             self.reached_seconds = self.process_clock()
 
     def recent_return(self) -> float:
@@ -70,7 +88,10 @@ def measure(trainer: Trainer, args: argparse.Namespace, clock: ProcessClock) -> 
     env_steps = steps_a_seed(args)
 
     def run_all() -> list[SeedRun]:
-        return [run_seed(trainer, seed, env_steps, Watch(args.until, clock)) for seed in range(args.seeds)]
+        return [
+            run_seed(trainer, seed, env_steps, Watch(args.until, clock))
+            for seed in range(args.seeds)
+        ]
 
     first = run_all()
     done = clock()
@@ -120,7 +141,9 @@ def run_seed(trainer: Trainer, seed: int, env_steps: int, watch: Watch) -> SeedR
     compile_seconds = built - start + excess if trainer.compiles else 0.0
     final_return = fmean(episode["r"] for episode in model.ep_info_buffer)
     model.env.close()
-    return SeedRun(end - start - compile_seconds, compile_seconds, watch.reached_seconds, final_return)
+    return SeedRun(
+        end - start - compile_seconds, compile_seconds, watch.reached_seconds, final_return
+    )
 
 
 def make_model(trainer: Trainer, seed: int):

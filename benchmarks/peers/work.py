@@ -66,7 +66,8 @@ P1 = PPOSettings()
 
 @dataclass(frozen=True)
 class DQNSettings:
-    """CleanRL's settings for CartPole-v1: one gradient step for every `num_envs` env steps, a hard copy as target."""
+    """CleanRL's settings for CartPole-v1: one gradient step for every `num_envs` env steps, a hard
+    copy as target."""
 
     env: str = "CartPole-v1"
     num_envs: int = 10
@@ -100,29 +101,43 @@ class Outcome:
     trace_seconds: float | None
     compile_seconds: float | None
     run_seconds: list[float]
-    process_start_to_done_seconds: float  # to the end of the first repeat: what one run makes a user wait
+    # to the end of the first repeat: what one run makes a user wait
+    process_start_to_done_seconds: float
     final_return: float
-    reached_seconds: float | None = None  # from process start until every seed had reached the threshold
+    # from process start until every seed had reached the threshold
+    reached_seconds: float | None = None
     reached_note: str | None = None
     notes: Sequence[str] = ()
-    gradient_steps: int | None = None  # a seed, in each repeat, where that is what was to be measured
+    # a seed, in each repeat, where that is what was to be measured
+    gradient_steps: int | None = None
 
 
 def arguments(
     description: str | None, *extra: tuple[str, dict], least: int = P1.steps_per_update
 ) -> argparse.Namespace:
-    """Read the options all adapters share, and the `extra` ones of this adapter; `least` env steps do something."""
+    """Read the options all adapters share, and the `extra` ones of this adapter; `least` env steps
+    do something."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seeds", type=positive, default=1)
-    parser.add_argument("--env-steps", type=positive, default=500_000, help="environment steps a seed")
+    parser.add_argument(
+        "--env-steps", type=positive, default=500_000, help="environment steps a seed"
+    )
     parser.add_argument("--repeats", type=positive, default=3)
-    parser.add_argument("--until", type=float, help=f"time the mean of {WINDOW} episodes reaching this return")
-    parser.add_argument("--started", type=float, help="epoch seconds when the process began; else asked of the system")
+    parser.add_argument(
+        "--until", type=float, help=f"time the mean of {WINDOW} episodes reaching this return"
+    )
+    parser.add_argument(
+        "--started",
+        type=float,
+        help="epoch seconds when the process began; else asked of the system",
+    )
     for flag, options in extra:
         parser.add_argument(flag, **options)
     args = parser.parse_args()
     if args.env_steps < least:
-        parser.error(f"--env-steps={args.env_steps} is less than one update; ask for {least} or more")
+        parser.error(
+            f"--env-steps={args.env_steps} is less than one update; ask for {least} or more"
+        )
     return args
 
 
@@ -139,7 +154,8 @@ def whole_updates(env_steps: int) -> int:
 
 
 class ProcessClock:
-    """Seconds since the process began, so that imports and compiling count as the waiting they are."""
+    """Seconds since the process began, so that imports and compiling count as the waiting they
+    are."""
 
     def __init__(self, started: float | None = None):
         age = time.time() - started if started is not None else process_age()
@@ -155,7 +171,9 @@ def process_age() -> float:
         with open("/proc/self/stat") as file:
             fields = file.read().rpartition(")")[2].split()  # a process's name may hold spaces
     except FileNotFoundError:
-        sys.exit("error: no /proc/self/stat here to tell when the process began; pass --started EPOCH")
+        sys.exit(
+            "error: no /proc/self/stat here to tell when the process began; pass --started EPOCH"
+        )
     start_ticks = int(fields[19])  # field 22 of proc(5), counted from the one after the name
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")
 
@@ -174,7 +192,12 @@ def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
     if gradient_steps is not None:
         rates = [args.seeds * gradient_steps / seconds for seconds in outcome.run_seconds]
         told |= {"gradient_steps": gradient_steps, "gradient_steps_per_second": rates}
-    first = {"peer": peer, "version": told.pop("version"), "jax": installed("jax"), "seeds": args.seeds}
+    first = {
+        "peer": peer,
+        "version": told.pop("version"),
+        "jax": installed("jax"),
+        "seeds": args.seeds,
+    }
     rest = {
         "env_steps_asked": args.env_steps,
         "steps_per_second": steps_per_second,
@@ -186,7 +209,8 @@ def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
 def machine() -> dict:
     """What else a reader needs to judge a speed."""
     libraries = {name: installed(name) for name in ("jaxlib", "torch", "gymnax", "gymnasium")}
-    affinity = getattr(os, "sched_getaffinity", None)  # Linux: the cores this process was given, not all
+    # Linux: the cores this process was given, not all
+    affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count()
     return {"python": platform.python_version(), "libraries": libraries, "cores": cores}
 
@@ -204,7 +228,9 @@ def rounded(value):
         return float(f"{value:.6g}")
     if isinstance(value, list):
         return [rounded(each) for each in value]
-    return {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
+    )
 
 
 def slowest(seconds: Sequence[float | None]) -> float | None:
@@ -218,4 +244,7 @@ def reached_summary(marks: Sequence[float | None], unit: str) -> str:
     count = f"{len(reached)} of {len(marks)} seeds reached it"
     if not reached:
         return count
-    return f"{count}, at {min(reached):,.0f} to {max(reached):,.0f} {unit} (mean {fmean(reached):,.0f})"
+    return (
+        f"{count}, at {min(reached):,.0f} to {max(reached):,.0f} {unit} (mean"
+        f" {fmean(reached):,.0f})"
+    )

@@ -1,11 +1,12 @@
-"""Reinforcement learning in which the world, the policy and the learning are one compiled JAX program.
+"""Reinforcement learning in which the world, the policy and the learning are one compiled JAX
+program.
 
     import elsinore
     run = elsinore.train("CartPole-v1", algo="ppo", seeds=4)
     run.summary["eval_return"], run.policy(seed=2)(obs)
 
-Names are imported when they are first used: `import elsinore` costs nothing. It asks that jax's CPU be one device a
-core, for seeds to go over; `JAX_NUM_CPU_DEVICES`, where it is set, says otherwise.
+Names are imported when they are first used: `import elsinore` costs nothing. It asks that jax's CPU
+be one device a core, for seeds to go over; `JAX_NUM_CPU_DEVICES`, where it is set, says otherwise.
 """
 
 import importlib
@@ -23,60 +24,79 @@ def cpu_cores() -> int:
 
 
 def _ask_for_a_device_a_core() -> None:
-    """Now, and not when training begins: by then jax may have started, as it does while gymnax is imported."""
+    """Now, and not when training begins: by then jax may have started, as it does while gymnax is
+    imported."""
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
     if "jax" not in sys.modules:
-        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cpu_cores()))  # jax reads it when it is imported
+        # jax reads it when it is imported
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cpu_cores()))
         return
     import jax
 
     if jax.config.jax_num_cpu_devices == -1:  # nobody has said
-        with suppress(RuntimeError):  # jax has started: what it has is what there is, and training says so
+        # jax has started: what it has is what there is, and training says so
+        with suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", cpu_cores())
 
 
 _ask_for_a_device_a_core()
 
 _HOMES = {
-    "train": "elsinore.host.api",
-    "resume": "elsinore.host.api",
-    "load": "elsinore.host.api",
-    "compare": "elsinore.host.comparison.api",
-    "sweep": "elsinore.host.sweep.api",
-    "query": "elsinore.host.query",
-    "gymnasium_env": "elsinore.host.adapters.gymnasium",
-    "parallel_env": "elsinore.host.adapters.pettingzoo",
-    "Run": "elsinore.host.result",
-    "Policy": "elsinore.host.policy",
-    "ConfigError": "elsinore.config.build",
+    "train": "elsinore.runs.api",
+    "resume": "elsinore.runs.api",
+    "load": "elsinore.runs.api",
+    "compare": "elsinore.analysis.compare.api",
+    "sweep": "elsinore.analysis.sweep.api",
+    "query": "elsinore.analysis.query",
+    "gymnasium_env": "elsinore.integrations.gymnasium",
+    "parallel_env": "elsinore.integrations.pettingzoo",
+    "Run": "elsinore.runs.run",
+    "Policy": "elsinore.runs.policy",
+    "ConfigError": "elsinore.config.parse",
     "Experiment": "elsinore.config.experiment",
     "PPOConfig": "elsinore.algos.ppo",
-    "check_algorithm": "elsinore.laws.algorithm",
-    "check_env": "elsinore.laws.env",
+    "check_algorithm": "elsinore.checks.algorithm",
+    "check_env": "elsinore.checks.env",
     "make": "elsinore.envs",
-    "train_compiled": "elsinore.training.seeds",
+    "train_compiled": "elsinore.training.replicas",
 }
-__all__ = ["ConfigError", "Experiment", "PPOConfig", "Policy", "Run", "check_algorithm", "check_env", "compare",
-           "gymnasium_env", "load", "make", "parallel_env", "query", "resume", "sweep", "train",
-           "train_compiled"]  # fmt: skip
+__all__ = [
+    "ConfigError",
+    "Experiment",
+    "PPOConfig",
+    "Policy",
+    "Run",
+    "check_algorithm",
+    "check_env",
+    "compare",
+    "gymnasium_env",
+    "load",
+    "make",
+    "parallel_env",
+    "query",
+    "resume",
+    "sweep",
+    "train",
+    "train_compiled",
+]
 
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
-    from elsinore.config.build import ConfigError
+    from elsinore.analysis.compare.api import compare
+    from elsinore.analysis.query import query
+    from elsinore.analysis.sweep.api import sweep
+    from elsinore.checks.algorithm import check_algorithm
+    from elsinore.checks.env import check_env
     from elsinore.config.experiment import Experiment
+    from elsinore.config.parse import ConfigError
     from elsinore.envs import make
-    from elsinore.host.adapters.gymnasium import gymnasium_env
-    from elsinore.host.adapters.pettingzoo import parallel_env
-    from elsinore.host.api import load, resume, train
-    from elsinore.host.comparison.api import compare
-    from elsinore.host.policy import Policy
-    from elsinore.host.query import query
-    from elsinore.host.result import Run
-    from elsinore.host.sweep.api import sweep
-    from elsinore.laws.algorithm import check_algorithm
-    from elsinore.laws.env import check_env
-    from elsinore.training.seeds import train_compiled
+    from elsinore.integrations.gymnasium import gymnasium_env
+    from elsinore.integrations.pettingzoo import parallel_env
+    from elsinore.runs.api import load, resume, train
+    from elsinore.runs.policy import Policy
+    from elsinore.runs.run import Run
+    from elsinore.training.replicas import train_compiled
 
 
 def __getattr__(name: str):

@@ -1,4 +1,5 @@
-"""Algorithms of someone else's: `sound` keeps the contract, and each of the others breaks it in one way."""
+"""Algorithms of someone else's: `sound` keeps the contract, and each of the others breaks it in one
+way."""
 
 import functools
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from elsinore.types import Algorithm
+from elsinore.types import Algorithm, Policy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +30,7 @@ class Settings:
 
 def made(steps_per_update: int) -> Algorithm:
     nothing: Any = None
-    return Algorithm(nothing, nothing, nothing, (), steps_per_update)
+    return Algorithm(nothing, nothing, Policy(nothing), (), steps_per_update)
 
 
 def sound(config: Settings, env, env_params, num_updates, network=None):
@@ -179,4 +180,6 @@ def miscounts(config: Settings, env, env_params, num_updates, network=None):
 
 
 def refuses(config: Settings, env, env_params, num_updates, network=None):
-    raise ValueError(f"boldness={config.boldness} is too little for {type(env).__name__}; give more.")
+    raise ValueError(
+        f"boldness={config.boldness} is too little for {type(env).__name__}; give more."
+    )

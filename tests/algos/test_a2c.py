@@ -1,4 +1,5 @@
-"""What is A2C's own: one step an update, down the gradient of n-step returns, by RMSprop as TensorFlow's."""
+"""What is A2C's own: one step an update, down the gradient of n-step returns, by RMSprop as
+TensorFlow's."""
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -7,7 +8,7 @@ import pytest
 
 from elsinore.algos.a2c import A2CConfig
 from tests.algos.trainees import A2C, compiled
-from tests.worlds import Forever, Wait
+from tests.small_envs import Forever, Wait
 
 
 class Sum(nn.Module):
@@ -21,7 +22,9 @@ class Sum(nn.Module):
 
 
 def updated(world, **config):
-    _, begin, update = compiled(A2C(learning_rate=0.1, max_grad_norm=float("inf"), **config), world, network=Sum)
+    _, begin, update = compiled(
+        A2C(learning_rate=0.1, max_grad_norm=float("inf"), **config), world, network=Sum
+    )
     return update(begin())
 
 
@@ -29,17 +32,24 @@ def updated(world, **config):
     ("gae_lambda", "targets"),
     [(1.0, [1.75, 1.5, 1.0]), (0.0, [1.0, 1.0, 1.0]), (0.5, [1 + 0.25 * 1.25, 1.25, 1.0])],
 )
-def test_a_target_is_the_return_of_the_rollout_or_less_of_it_with_a_smaller_lambda(gae_lambda, targets):
+def test_a_target_is_the_return_of_the_rollout_or_less_of_it_with_a_smaller_lambda(
+    gae_lambda, targets
+):
     """Three steps that pay 1, gamma .5, and a critic that thinks all is worth 0."""
     _, metrics = updated(Forever(), rollout_length=3, gamma=0.5, gae_lambda=gae_lambda)
-    np.testing.assert_allclose(metrics["loss/value"].total, 0.5 * np.mean(np.square(targets)), rtol=1e-6)
-    np.testing.assert_allclose(metrics["loss/policy"].total, np.log(2.0) * np.mean(targets), rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics["loss/value"].total, 0.5 * np.mean(np.square(targets)), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        metrics["loss/policy"].total, np.log(2.0) * np.mean(targets), rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
     ("optimiser", "step"),
     [
-        ("rmsprop", -0.5 / np.sqrt(0.99 * 1.0 + 0.01 * 0.25 + 1e-5)),  # eps under the root, the mean begun at 1
+        # eps under the root, the mean begun at 1
+        ("rmsprop", -0.5 / np.sqrt(0.99 * 1.0 + 0.01 * 0.25 + 1e-5)),
         ("adam", -1.0 / (1.0 + 1e-5 / 0.5)),
     ],
 )
@@ -63,10 +73,14 @@ def test_the_entropy_of_the_policy_is_paid_for():
 
 
 def test_the_entropy_bonus_may_fade():
-    _, begin, update = compiled(A2C(ent_coef=0.2, ent_coef_final=0.0), Wait(1), updates=100, network=Sum)
+    _, begin, update = compiled(
+        A2C(ent_coef=0.2, ent_coef_final=0.0), Wait(1), updates=100, network=Sum
+    )
     for number, ent_coef in ((0, 0.2), (50, 0.1), (100, 0.0)):
         _, metrics = update(begin()._replace(update=jnp.int32(number)))
-        assert metrics["loss/total"].total == pytest.approx(np.log(2.0) + 0.5 * 0.5 - ent_coef * np.log(2.0))
+        assert metrics["loss/total"].total == pytest.approx(
+            np.log(2.0) + 0.5 * 0.5 - ent_coef * np.log(2.0)
+        )
 
 
 def test_the_learning_rate_goes_to_its_end():
@@ -82,7 +96,10 @@ def test_the_learning_rate_goes_to_its_end():
         *((name, 0) for name in ("num_envs", "rollout_length")),
         *((name, value) for name in ("gamma", "gae_lambda") for value in (-0.1, 1.1, float("nan"))),
         *((name, 0.0) for name in ("learning_rate", "optimiser_eps", "max_grad_norm")),
-        *((name, -0.1) for name in ("learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final")),
+        *(
+            (name, -0.1)
+            for name in ("learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final")
+        ),
         ("optimiser", "sgd"),
     ],
 )

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.laws.env import check_env
+from elsinore.checks.env import check_env
 from tests.algos.trainees import A2C, DQN, KEY, PARAMS, PPO, PQN, make, mean, train
-from tests.worlds import Dials
+from tests.small_envs import Dials
 
 
 @pytest.mark.parametrize("make", [PPO, A2C], ids=["ppo", "a2c"])
@@ -17,7 +17,7 @@ def test_every_dial_is_set_to_its_best_legal_setting_and_never_to_another(make):
     assert mean(trained.metrics["episode/return"]) > 2.8  # of 3; chance is near 1.8
 
     def act(obs):
-        return trained.algo.act(KEY, trained.state.acting, (), obs, True)[0]
+        return trained.algo.policy.act(KEY, trained.state.policy_state, (), obs, True)[0]
 
     obs = jax.vmap(Dials().reset_env, (0, None))(jax.random.split(KEY, 64), PARAMS)[0]
     chosen = np.asarray(jax.jit(jax.vmap(act))(obs))
@@ -32,8 +32,8 @@ def test_algorithms_of_action_values_refuse_it_with_what_takes_it(config):
         make(config, Dials())
 
 
-def test_a_world_of_several_choices_keeps_the_laws_of_worlds():
-    assert [verdict for verdict in check_env(Dials(), num_steps=100) if not verdict.holds] == []
+def test_an_env_of_several_choices_passes_every_check():
+    assert [result for result in check_env(Dials(), num_steps=100) if not result.passed] == []
 
 
 def test_a_mask_of_another_length_is_told():
@@ -46,5 +46,5 @@ def test_a_mask_of_another_length_is_told():
             space.spaces["action_mask"].shape = (8,)
             return space
 
-    verdicts = {verdict.law: verdict for verdict in check_env(Short(), num_steps=50)}
-    assert "it must be bool of shape (9,)" in verdicts["spaces"].detail
+    results = {result.check: result for result in check_env(Short(), num_steps=50)}
+    assert "it must be bool of shape (9,)" in results["spaces"].detail

@@ -9,9 +9,9 @@ import optax
 import pytest
 
 from elsinore.algos.ppo import PPOConfig, ppo
-from elsinore.traced import numbers_of
+from elsinore.hyperparameters import numbers_of
 from tests.algos.trainees import KEY, PARAMS, PPO, assert_same, compiled, mean, train
-from tests.worlds import Clocked, Corridor, Dart, MaskedBandit, Wait
+from tests.small_envs import Clocked, Corridor, Dart, MaskedBandit, Wait
 
 ONE_STEP = {"num_minibatches": 1, "num_epochs": 1}  # one gradient step an update
 UPDATES = 100
@@ -25,14 +25,20 @@ class Sum(nn.Module):
 
     @nn.compact
     def __call__(self, obs):
-        return jnp.zeros(self.num_outputs), self.param("weight", nn.initializers.zeros, (self.size,)).sum()
+        return (
+            jnp.zeros(self.num_outputs),
+            self.param("weight", nn.initializers.zeros, (self.size,)).sum(),
+        )
 
 
 def summing(size=1, **config):
-    """One update with that network, where every step pays 1 and ends: a function of its traced numbers."""
+    """One update with that network, where every step pays 1 and ends: a function of its traced
+    numbers."""
     algo = ppo(PPO(**config), Wait(1), PARAMS, UPDATES, network=partial(Sum, size=size))
     run = jax.jit(lambda hyper: algo.update(algo.init(KEY, PARAMS, hyper)))
-    return lambda **hyper: run(algo.hyper._replace(**{name: jnp.float32(x) for name, x in hyper.items()}))
+    return lambda **hyper: run(
+        algo.hyper._replace(**{name: jnp.float32(x) for name, x in hyper.items()})
+    )
 
 
 # What is learnt where the answer is known
@@ -48,21 +54,28 @@ def test_it_learns_from_what_is_normalised_and_tells_what_is_not():
 
 def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
     algo, state, metrics = train(PPO(normalize_obs=True), MaskedBandit())
-    assert (metrics["episode/return"].total >= 0.0).all()  # one illegal action among an update's 128 costs 1,000
-    legal = (jnp.arange(1, 16)[:, None] >> jnp.arange(4)) & 1 == 1  # every mask there is, but the empty one
+    # one illegal action among an update's 128 costs 1,000
+    assert (metrics["episode/return"].total >= 0.0).all()
+    # every mask there is, but the empty one
+    legal = (jnp.arange(1, 16)[:, None] >> jnp.arange(4)) & 1 == 1
     obs = {"bias": jnp.ones((15, 1)), "action_mask": legal}
-    act = jax.vmap(algo.act, in_axes=(None, None, None, 0, None))
-    chosen, _ = jax.jit(act, static_argnums=4)(KEY, state.acting, (), obs, True)
+    act = jax.vmap(algo.policy.act, in_axes=(None, None, None, 0, None))
+    chosen, _ = jax.jit(act, static_argnums=4)(KEY, state.policy_state, (), obs, True)
     np.testing.assert_array_equal(chosen, jnp.max(jnp.where(legal, jnp.arange(4), -1), axis=1))
     drawn = jax.jit(jax.vmap(act, in_axes=(0, None, None, None, None)), static_argnums=4)
-    assert legal[jnp.arange(15), drawn(jax.random.split(KEY, 200), state.acting, (), obs, False)[0]].all()
+    assert legal[
+        jnp.arange(15), drawn(jax.random.split(KEY, 200), state.policy_state, (), obs, False)[0]
+    ].all()
 
 
 def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
     algo, state, metrics = train(PPO(ent_coef=0.0), Dart())
-    assert (metrics["episode/return"].total > -128 * 1.5**2 - 1e-3).all()  # off the board is 1,000 less
+    # off the board is 1,000 less
+    assert (metrics["episode/return"].total > -128 * 1.5**2 - 1e-3).all()
     assert mean(metrics["episode/return"]) > -0.05  # it began near -0.9
-    assert algo.act(KEY, state.acting, (), jnp.ones(1), greedy=True)[0] == pytest.approx([0.5], abs=0.1)
+    assert algo.policy.act(KEY, state.policy_state, (), jnp.ones(1), greedy=True)[
+        0
+    ] == pytest.approx([0.5], abs=0.1)
 
 
 # One update, by known answers
@@ -70,8 +83,11 @@ def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
 
 @pytest.mark.parametrize("world", [MaskedBandit(), Dart()], ids=lambda world: world.name)
 def test_the_policy_that_learns_begins_as_the_policy_that_acted(world):
-    """So the first ratio is 1, also once normalisers have seen something, and where an action is clipped."""
-    _, _, metrics = train(PPO(normalize_obs=True, normalize_rewards=True, **ONE_STEP), world, updates=3)
+    """So the first ratio is 1, also once normalisers have seen something, and where an action is
+    clipped."""
+    _, _, metrics = train(
+        PPO(normalize_obs=True, normalize_rewards=True, **ONE_STEP), world, updates=3
+    )
     np.testing.assert_allclose(metrics["policy/kl"].total, 0.0, atol=1e-9)
     np.testing.assert_array_equal(metrics["policy/clip_fraction"].total, 0.0)
 
@@ -83,16 +99,20 @@ def test_gradients_are_clipped_by_their_norm_and_not_one_by_one():
     for max_grad_norm, norm_after in [(0.5, 0.5), (float("inf"), unclipped)]:
         state, metrics = update(max_grad_norm=max_grad_norm)
         np.testing.assert_allclose(metrics["learner/gradient_norm"].total, unclipped, rtol=1e-5)
-        first_moment = optax.tree_utils.tree_get(state.learner.opt_state, "mu")  # a tenth of the first gradient
+        # a tenth of the first gradient
+        first_moment = optax.tree_utils.tree_get(state.learner.opt_state, "mu")
         np.testing.assert_allclose(jnp.linalg.norm(first_moment), 0.1 * norm_after, rtol=1e-5)
 
 
 def test_value_clipping_is_felt_from_the_second_step_on():
-    """V goes from 0 to 0.5 (Adam's first step is the learning rate), the target is 1; kept near, V is 0.1."""
+    """V goes from 0 to 0.5 (Adam's first step is the learning rate), the target is 1; kept near, V
+    is 0.1."""
     update = summing(value_clip_eps=0.1, num_epochs=2, num_minibatches=1, learning_rate=0.5)
     for value_clip_eps, second_loss in [(0.1, 0.5 * 0.9**2), (float("inf"), 0.5 * 0.5**2)]:
         _, metrics = update(value_clip_eps=value_clip_eps)
-        np.testing.assert_allclose(metrics["loss/value"].total, 0.5 * 1.0**2 + second_loss, rtol=1e-4)
+        np.testing.assert_allclose(
+            metrics["loss/value"].total, 0.5 * 1.0**2 + second_loss, rtol=1e-4
+        )
 
 
 def test_an_update_stops_once_the_policy_has_moved_too_far():
@@ -116,9 +136,14 @@ def test_the_first_policy_loss_is_minus_the_mean_advantage(normalize_advantage, 
 
 @pytest.mark.parametrize(("update", "ent_coef"), [(0, 0.2), (25, 0.15), (50, 0.1), (UPDATES, 0.0)])
 def test_the_entropy_bonus_may_fade(update, ent_coef):
-    algo, begin, run = compiled(PPO(ent_coef=0.2, ent_coef_final=0.0, **ONE_STEP), Corridor(), updates=UPDATES)
+    algo, begin, run = compiled(
+        PPO(ent_coef=0.2, ent_coef_final=0.0, **ONE_STEP), Corridor(), updates=UPDATES
+    )
     _, metrics = run(begin()._replace(update=jnp.int32(update)))
-    told = {name: metrics[name].total for name in ("loss/total", "loss/policy", "loss/value", "policy/entropy")}
+    told = {
+        name: metrics[name].total
+        for name in ("loss/total", "loss/policy", "loss/value", "policy/entropy")
+    }
     expected = told["loss/policy"] + 0.5 * told["loss/value"] - ent_coef * told["policy/entropy"]
     np.testing.assert_allclose(told["loss/total"], expected, rtol=1e-5, atol=1e-6)
 
@@ -136,19 +161,33 @@ def test_each_update_draws_anew(cartpole_ppo):
 
 
 def test_numbers_of_the_config_do_the_same_traced_as_compiled_in():
-    numbers = {"gamma": 0.5, "learning_rate": 0.1, "clip_eps": 0.05, "ent_coef": 0.2, "gae_lambda": 0.5}
+    numbers = {
+        "gamma": 0.5,
+        "learning_rate": 0.1,
+        "clip_eps": 0.05,
+        "ent_coef": 0.2,
+        "gae_lambda": 0.5,
+    }
     one, other = (compiled(PPO(**own), Corridor()) for own in ({}, numbers))
     traced, _ = one.update(one.begin()._replace(hyper=other.algo.hyper))
     compiled_in, _ = other.update(other.begin())
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), traced.learner, compiled_in.learner)
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6),
+        traced.learner,
+        compiled_in.learner,
+    )
     as_one, _ = one.update(one.begin())
-    one_learnt, other_learnt = (jax.flatten_util.ravel_pytree(s.learner.params)[0] for s in (as_one, traced))
+    one_learnt, other_learnt = (
+        jax.flatten_util.ravel_pytree(s.learner.params)[0] for s in (as_one, traced)
+    )
     assert (one_learnt != other_learnt).any()
 
 
 def at(trainee, update, **hyper):
     state = trainee.init(KEY)
-    return state, *trainee.update(state._replace(update=jnp.int32(update), hyper=state.hyper._replace(**hyper)))
+    return state, *trainee.update(
+        state._replace(update=jnp.int32(update), hyper=state.hyper._replace(**hyper))
+    )
 
 
 @pytest.mark.parametrize(("update", "share"), [(0, 0.0), (25, 0.25), (100, 1.0), (200, 1.0)])
@@ -158,7 +197,9 @@ def test_schedules_go_from_one_end_to_the_other_and_stay_there(cartpole_ppo, upd
     hyper |= {f"{name}_final": jnp.float32(end) for name, (_, end) in ends.items()}
     _, _, metrics = at(cartpole_ppo, update, **hyper)
     for name, (start, end) in ends.items():
-        np.testing.assert_allclose(metrics[f"schedule/{name}"].total, start + share * (end - start), rtol=1e-6)
+        np.testing.assert_allclose(
+            metrics[f"schedule/{name}"].total, start + share * (end - start), rtol=1e-6
+        )
 
 
 def test_with_the_learning_rate_at_zero_nothing_is_learnt(cartpole_ppo):
@@ -203,8 +244,21 @@ def test_updates_are_counted_and_drawn_right_up_to_the_last_int32(cartpole_ppo):
             for name in ("learning_rate", "clip_eps", "max_grad_norm")
             for value in (0, -0.1, float("nan"))
         ),
-        *((name, value) for name in ("adam_eps", "value_clip_eps", "target_kl") for value in (0.0, -0.1)),
-        *((name, -0.1) for name in ("learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef", "ent_coef_final")),
+        *(
+            (name, value)
+            for name in ("adam_eps", "value_clip_eps", "target_kl")
+            for value in (0.0, -0.1)
+        ),
+        *(
+            (name, -0.1)
+            for name in (
+                "learning_rate_final",
+                "clip_eps_final",
+                "vf_coef",
+                "ent_coef",
+                "ent_coef_final",
+            )
+        ),
         ("normalize_advantage", "always"),
     ],
 )
@@ -215,12 +269,15 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
 
 
 def test_a_minibatch_count_that_does_not_divide_is_refused_with_the_numbers_it_must_divide():
-    with pytest.raises(ValueError, match=r"512 transitions .*num_envs=4 x rollout_length=128.*choose a divisor"):
+    with pytest.raises(
+        ValueError, match=r"512 transitions .*num_envs=4 x rollout_length=128.*choose a divisor"
+    ):
         PPOConfig(num_minibatches=3)
 
 
 @pytest.mark.parametrize(
-    "field", ["learning_rate", "clip_eps", "max_grad_norm", "adam_eps", "value_clip_eps", "target_kl"]
+    "field",
+    ["learning_rate", "clip_eps", "max_grad_norm", "adam_eps", "value_clip_eps", "target_kl"],
 )
 def test_null_is_advised_only_where_null_will_do(field):
     with pytest.raises(ValueError) as refusal:
@@ -228,4 +285,5 @@ def test_null_is_advised_only_where_null_will_do(field):
     advised = "null" in str(refusal.value)
     assert advised == (field in ("value_clip_eps", "target_kl"))
     if advised:
-        assert getattr(numbers_of(PPOConfig(**{field: None})), field) == jnp.inf  # leaves the equations as they are
+        # leaves the equations as they are
+        assert getattr(numbers_of(PPOConfig(**{field: None})), field) == jnp.inf

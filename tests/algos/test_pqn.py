@@ -1,4 +1,5 @@
-"""What is PQN's own: lambda-returns of the network's own values, without a memory and without a target network."""
+"""What is PQN's own: lambda-returns of the network's own values, without a memory and without a
+target network."""
 
 import flax.linen as nn
 import jax
@@ -8,7 +9,7 @@ import pytest
 
 from elsinore.algos.pqn import PQNConfig
 from tests.algos.trainees import PQN, compiled, train
-from tests.worlds import Clocked, Forever, Gate, MaskedBandit, Wait
+from tests.small_envs import Clocked, Forever, Gate, MaskedBandit, Wait
 
 ONE_STEP = {"num_minibatches": 1, "num_epochs": 1, "gamma": 0.5}
 
@@ -25,24 +26,34 @@ class Table(nn.Module):
 
 
 def loss(world, q, limit=1_000, **config):
-    """The mean squared error of one update that begins with these action values, and never explores."""
+    """The mean squared error of one update that begins with these action values, and never
+    explores."""
     params = Clocked(max_steps_in_episode=limit)
     greedy = PQN(**ONE_STEP | {"epsilon": 0.0, "epsilon_final": 0.0} | config)
     _, begin, update = compiled(greedy, world, params, network=Table)
     state = begin()
-    _, metrics = update(state._replace(learner=state.learner._replace(params={"params": {"q": jnp.float32(q)}})))
+    _, metrics = update(
+        state._replace(learner=state.learner._replace(params={"params": {"q": jnp.float32(q)}}))
+    )
     return 2.0 * float(metrics["loss/value"].total)
 
 
 @pytest.mark.parametrize(
     ("q_lambda", "targets"),
     # G = r + gamma ((1 - lambda) max Q + lambda G')
-    [(0.0, [3.0, 3.0, 3.0]), (1.0, [1 + 0.5 + 0.25 * 3.0, 1 + 0.5 * 3.0, 3.0]), (0.5, [2.6875, 2.75, 3.0])],
+    [
+        (0.0, [3.0, 3.0, 3.0]),
+        (1.0, [1 + 0.5 + 0.25 * 3.0, 1 + 0.5 * 3.0, 3.0]),
+        (0.5, [2.6875, 2.75, 3.0]),
+    ],
 )
 def test_a_target_is_the_lambda_return_of_the_best_next_actions(q_lambda, targets):
-    """Three steps that pay 1, gamma .5; the better of two actions is thought worth 4, so that one step is worth 3."""
+    """Three steps that pay 1, gamma .5; the better of two actions is thought worth 4, so that one
+    step is worth 3."""
     error = np.mean(np.square(4.0 - np.array(targets)))
-    assert loss(Forever(), (4.0, 1.0), rollout_length=3, q_lambda=q_lambda) == pytest.approx(error, rel=1e-5)
+    assert loss(Forever(), (4.0, 1.0), rollout_length=3, q_lambda=q_lambda) == pytest.approx(
+        error, rel=1e-5
+    )
 
 
 def test_a_death_has_no_future_and_a_time_limit_keeps_its_own():
@@ -51,9 +62,12 @@ def test_a_death_has_no_future_and_a_time_limit_keeps_its_own():
 
 
 def test_an_illegal_next_action_is_never_bootstrapped_from_however_much_it_seems_worth():
-    """Two steps that pay 1. At the second only action 0, thought worth 2, is legal; action 1 seems worth 1,000."""
+    """Two steps that pay 1. At the second only action 0, thought worth 2, is legal; action 1 seems
+    worth 1,000."""
     first, second = (1_000.0 - (1.0 + 0.5 * 2.0)) ** 2, (2.0 - 1.0) ** 2
-    assert loss(Gate(), (2.0, 1_000.0), q_lambda=0.0) == pytest.approx((first + second) / 2, rel=1e-5)
+    assert loss(Gate(), (2.0, 1_000.0), q_lambda=0.0) == pytest.approx(
+        (first + second) / 2, rel=1e-5
+    )
 
 
 def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
@@ -61,7 +75,11 @@ def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
     assert (trained.metrics["episode/return"].total >= 0.0).all()
     legal = (jnp.arange(1, 16)[:, None] >> jnp.arange(4)) & 1 == 1
     obs = {"bias": jnp.ones((15, 1)), "action_mask": legal}
-    chosen = jax.vmap(lambda obs: trained.algo.act(jax.random.key(0), trained.state.acting, (), obs, True)[0])(obs)
+    chosen = jax.vmap(
+        lambda obs: trained.algo.policy.act(
+            jax.random.key(0), trained.state.policy_state, (), obs, True
+        )[0]
+    )(obs)
     np.testing.assert_array_equal(chosen, jnp.max(jnp.where(legal, jnp.arange(4), -1), axis=1))
 
 
@@ -77,8 +95,15 @@ def test_exploration_falls_over_a_part_of_the_run_and_stays(update, epsilon):
     [
         *((name, 0) for name in ("num_envs", "rollout_length", "num_minibatches", "num_epochs")),
         ("num_minibatches", 3),
-        *((name, value) for name in ("gamma", "q_lambda", "epsilon", "epsilon_final") for value in (-0.1, 1.1)),
-        *((name, 0.0) for name in ("learning_rate", "optimiser_eps", "max_grad_norm", "epsilon_fraction")),
+        *(
+            (name, value)
+            for name in ("gamma", "q_lambda", "epsilon", "epsilon_final")
+            for value in (-0.1, 1.1)
+        ),
+        *(
+            (name, 0.0)
+            for name in ("learning_rate", "optimiser_eps", "max_grad_norm", "epsilon_fraction")
+        ),
         ("learning_rate_final", -0.1),
         ("optimiser", "sgd"),
     ],

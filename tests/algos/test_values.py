@@ -7,19 +7,46 @@ import jax.numpy as jnp
 import pytest
 
 from tests.algos.trainees import A2C, DQN, PPO, PQN, VARIANTS, mean, train, values
-from tests.worlds import Clocked, Corridor, Forever, Seesaw, Wait
+from tests.small_envs import Clocked, Corridor, Forever, Seesaw, Wait
 
 plain = pytest.mark.parametrize("make", [PPO, A2C, DQN, PQN], ids=["ppo", "a2c", "dqn", "pqn"])
-BOOTSTRAPPING = ["ppo", "a2c", "a2c gae adam", "dqn", "dqn double", "dqn n-step", "dqn rainbow", "dqn polyak", "pqn"]
-EXPLORING = ["ppo", "ppo gru", "ppo rnd", "a2c", "a2c gru", "a2c rnd", "dqn dueling", "dqn prioritised", "dqn rainbow",
-             "dqn episodes", "dqn huber", "dqn rnd", "pqn", "pqn rnd"]  # fmt: skip
+BOOTSTRAPPING = [
+    "ppo",
+    "a2c",
+    "a2c gae adam",
+    "dqn",
+    "dqn double",
+    "dqn n-step",
+    "dqn rainbow",
+    "dqn polyak",
+    "pqn",
+]
+EXPLORING = [
+    "ppo",
+    "ppo gru",
+    "ppo rnd",
+    "a2c",
+    "a2c gru",
+    "a2c rnd",
+    "dqn dueling",
+    "dqn prioritised",
+    "dqn rainbow",
+    "dqn episodes",
+    "dqn huber",
+    "dqn rnd",
+    "pqn",
+    "pqn rnd",
+]
 
 
 @plain
 def test_a_reward_that_always_comes_is_worth_itself(make):
     trained = train(make(), Wait(1))
     assert values(trained, jnp.ones(1)) == pytest.approx([1.0], abs=0.02)
-    assert mean(trained.metrics["episode/return"]) == 1.0 and mean(trained.metrics["episode/length"]) == 1.0
+    assert (
+        mean(trained.metrics["episode/return"]) == 1.0
+        and mean(trained.metrics["episode/length"]) == 1.0
+    )
 
 
 @plain
@@ -43,7 +70,8 @@ def test_a_time_limit_takes_nothing_from_what_a_world_without_end_is_worth(make)
 
 @pytest.mark.parametrize("name", BOOTSTRAPPING)
 def test_the_future_beyond_a_time_limit_is_that_of_the_last_sight_and_not_of_the_next_first(name):
-    """Every step is timed out; by the fresh episode's sight, which is either, up would be worth 1.5 and down 0.5."""
+    """Every step is timed out; by the fresh episode's sight, which is either, up would be worth 1.5
+    and down 0.5."""
     config = replace(VARIANTS[name], gamma=0.5)
     trained = train(config, Seesaw(), Clocked(max_steps_in_episode=1))
     down, up = values(trained, *jnp.eye(2))
@@ -56,7 +84,8 @@ def test_it_learns_to_walk_to_the_end_of_the_corridor(name):
     trained = train(config, Corridor(), Clocked(max_steps_in_episode=20))
     lengths = trained.metrics["episode/length"]
     assert mean(jax.tree.map(lambda x: x[:5], lengths)) > 6.0
-    assert mean(lengths) < 4.9  # four steps are the least; one random action in ten costs half a step
+    # four steps are the least; one random action in ten costs half a step
+    assert mean(lengths) < 4.9
     assert mean(trained.metrics["episode/return"]) == 1.0  # raw, whatever it learns from
 
 

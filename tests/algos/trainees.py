@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from elsinore.algos import a2c, dqn, ppo, pqn
-from elsinore.experience.curiosity import RNDConfig
+from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import NetworkConfig
-from tests.worlds import Clocked
+from tests.small_envs import Clocked
 
 KEY, PARAMS = jax.random.key(0), Clocked()
 TINY = NetworkConfig(hidden=(16,))
@@ -19,10 +19,27 @@ CURIOUS = RNDConfig(weight=0.01, hidden=(8,), features=4, batch_size=32)
 
 PPO = partial(ppo.PPOConfig, num_envs=8, rollout_length=16, learning_rate=0.01, network=TINY)
 A2C = partial(a2c.A2CConfig, num_envs=16, learning_rate=0.03, network=TINY)
-DQN = partial(dqn.DQNConfig, num_envs=8, rollout_length=4, gradient_steps=4, batch_size=64, buffer_size=2_000,
-              learning_starts=100, target_period=128, learning_rate=0.01, network=TINY)  # fmt: skip
-PQN = partial(pqn.PQNConfig, num_envs=8, rollout_length=16, num_minibatches=4, learning_rate=0.01, epsilon_final=0.1,
-              network=NetworkConfig(hidden=(16,), layer_norm=True))  # fmt: skip
+DQN = partial(
+    dqn.DQNConfig,
+    num_envs=8,
+    rollout_length=4,
+    gradient_steps=4,
+    batch_size=64,
+    buffer_size=2_000,
+    learning_starts=100,
+    target_period=128,
+    learning_rate=0.01,
+    network=TINY,
+)
+PQN = partial(
+    pqn.PQNConfig,
+    num_envs=8,
+    rollout_length=16,
+    num_minibatches=4,
+    learning_rate=0.01,
+    epsilon_final=0.1,
+    network=NetworkConfig(hidden=(16,), layer_norm=True),
+)
 RAINBOW = {"double": True, "dueling": True, "n_step": 3, "prioritized": True}
 
 VARIANTS = {
@@ -30,7 +47,9 @@ VARIANTS = {
     "ppo gru": PPO(network=GRU),
     "ppo rnd": PPO(rnd=CURIOUS),
     "a2c": A2C(),
-    "a2c gae adam": A2C(gae_lambda=0.95, optimiser="adam", normalize_advantage=True, learning_rate=0.01),
+    "a2c gae adam": A2C(
+        gae_lambda=0.95, optimiser="adam", normalize_advantage=True, learning_rate=0.01
+    ),
     "a2c gru": A2C(network=GRU, optimiser="adam", learning_rate=0.01),
     "a2c rnd": A2C(rnd=CURIOUS),
     "dqn": DQN(),
@@ -68,7 +87,9 @@ def train(config, world, params=PARAMS, updates=None, network=None) -> Trained:
 
     def run(key):
         start = algo.init(key, params, algo.hyper)
-        return jax.lax.scan(lambda state, _: algo.update(state), start, length=updates or UPDATES[config.name])
+        return jax.lax.scan(
+            lambda state, _: algo.update(state), start, length=updates or UPDATES[config.name]
+        )
 
     return Trained(algo, *jax.jit(run, compiler_options=QUICKLY)(KEY))
 
@@ -89,8 +110,10 @@ def compiled(config, world, params=PARAMS, updates=None, network=None) -> Compil
 
 def values(trained, *obs):
     """What observations are thought to be worth, as an episode begins."""
-    value = jax.vmap(trained.algo.value, in_axes=(None, None, 0))
-    return jax.jit(value)(trained.state.acting, trained.algo.memory, jnp.stack(obs)).tolist()
+    value = jax.vmap(trained.algo.policy.value, in_axes=(None, None, 0))
+    return jax.jit(value)(
+        trained.state.policy_state, trained.algo.policy.initial_carry, jnp.stack(obs)
+    ).tolist()
 
 
 def mean(metric, last=10):

@@ -1,4 +1,5 @@
-"""The files of configs/balatro: each describes a run that can be made, and the older framework's say it all."""
+"""The files of configs/balatro: each describes a run that can be made, and the older framework's
+say it all."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -13,14 +14,17 @@ from elsinore.config.presets import PRESETS
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "balatro"
 FILES = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 SEEDS = [name for name in FILES if name.endswith("-seed")]
-OURS_ALONE = {"name", "rnd", "priority_alpha", "priority_beta", "epsilon_decay"}  # or of what is switched off
+# or of what is switched off
+OURS_ALONE = {"name", "rnd", "priority_alpha", "priority_beta", "epsilon_decay"}
 each_file = pytest.mark.parametrize("name", FILES)
 each_seed = pytest.mark.parametrize("name", SEEDS)
 
 
 @each_file
 def test_a_file_says_in_its_first_lines_how_to_use_it(name):
-    assert f"configs/balatro/{name}.yaml" in "".join(FILES[name].read_text().splitlines(keepends=True)[:5])
+    assert f"configs/balatro/{name}.yaml" in "".join(
+        FILES[name].read_text().splitlines(keepends=True)[:5]
+    )
 
 
 @each_file
@@ -35,16 +39,24 @@ def test_the_older_frameworks_three_algorithms_have_one_each():
 
 @each_seed
 def test_the_older_frameworks_settings_are_all_told_so_that_no_preset_is_under_them(name):
-    told = yaml.safe_load(FILES[name].read_text())["algo"]
+    settings = yaml.safe_load(FILES[name].read_text())["algo"]
     known = {field.name for field in fields(load_experiment(config=FILES[name]).algo)}
-    assert set(told) == (known - OURS_ALONE) | {"name"}
+    assert set(settings) == (known - OURS_ALONE) | {"name"}
 
 
 @each_seed
 def test_each_of_the_older_frameworks_settings_says_where_it_is_from(name):
     algo = FILES[name].read_text().partition("algo:\n")[2].partition("env_steps:")[0]
     silent = {line for line in algo.splitlines() if "#" not in line}
-    allowed = ("name:", "network:", "encoder:", "rollout_length: 1", "dueling:", "n_step:", "prioritized:")
+    allowed = (
+        "name:",
+        "network:",
+        "encoder:",
+        "rollout_length: 1",
+        "dueling:",
+        "n_step:",
+        "prioritized:",
+    )
     assert all(line.strip().startswith(allowed) for line in silent)
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.envs.balatro.env import Balatro
-from elsinore.envs.balatro.state import Params
+from elsinore.worlds.balatro.env import Balatro
+from elsinore.worlds.balatro.state import BalatroParams
 
 LADDER = {"curriculum.ladder": {"param": "max_ante", "initial": 1, "maximum": 4},
           "curriculum.advance_when": {"metric": "won", "at_least": 0.8}}  # fmt: skip
@@ -13,11 +13,18 @@ LADDER = {"curriculum.ladder": {"param": "max_ante", "initial": 1, "maximum": 4}
 
 @pytest.mark.parametrize(
     ("stage", "max_ante", "said"),
-    [(0, 1, None), (0, 2, "hardly ever"), (0, 3, "hardly ever"), (0, 4, "cannot be won"), (0, 8, "cannot be won"),
-     (1, 8, None), (2, 8, None)],
-)  # fmt: skip
+    [
+        (0, 1, None),
+        (0, 2, "hardly ever"),
+        (0, 3, "hardly ever"),
+        (0, 4, "cannot be won"),
+        (0, 8, "cannot be won"),
+        (1, 8, None),
+        (2, 8, None),
+    ],
+)
 def test_without_a_shop_no_hands_win_the_later_antes(stage, max_ante, said):
-    found = Balatro(stage=stage).doubts(Params(max_ante=max_ante))
+    found = Balatro(stage=stage).doubts(BalatroParams(max_ante=max_ante))
     assert [said in text for text in found] == ([] if said is None else [True])
 
 
@@ -25,8 +32,12 @@ def test_without_a_shop_no_hands_win_the_later_antes(stage, max_ante, said):
 def test_a_plan_warns_of_each_stage_of_a_curriculum_that_cannot_be_won():
     settings = LADDER | {"env_params.max_ante": 4, "algo.network.hidden": [8]}
     lines = plan_for(load_experiment("Balatro-stage0", "ppo", overrides=settings)).lines()
-    warnings = [line.removeprefix("warning").strip() for line in lines if line.startswith("warning")]
+    warnings = [
+        line.removeprefix("warning").strip() for line in lines if line.startswith("warning")
+    ]
     assert [text.split(":")[1].strip() for text in warnings if text.startswith("curriculum")] == [
-        "stage 1 'max_ante=2'", "stage 2 'max_ante=3'", "stage 3 'max_ante=4'",
-    ]  # fmt: skip
+        "stage 1 'max_ante=2'",
+        "stage 2 'max_ante=3'",
+        "stage 3 'max_ante=4'",
+    ]
     assert warnings[-1].startswith("max_ante=4 cannot be won at stage 0")

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from elsinore.algos.contract import steps_per_update
+from elsinore.algos.registry import steps_per_update
 from elsinore.config.load import load_experiment, read_yaml
 from elsinore.config.plan import Plan, plan_for
 
@@ -15,14 +15,21 @@ FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))
 CURRICULA = {path.stem: path for path in sorted((CONFIGS / "curricula").glob("hamlet-*.yaml"))}
 RECURRENT = ("L2", "L3")
 each_file = pytest.mark.parametrize("name", FILES)
-each_world = pytest.mark.parametrize("name", [name for name in FILES if name not in ("curriculum", "example_dqn")])
+each_world = pytest.mark.parametrize(
+    "name", [name for name in FILES if name not in ("curriculum", "example_dqn")]
+)
 
 # Two updates of next to nothing: what is compiled is the same program, only smaller.
 TINY = {
-    "algo.network.hidden": [4], "evaluation.period": 2, "evaluation.episodes": 2, "evaluation.final_episodes": 2,
-    "evaluation.max_steps": 4,
+    "algo.network.hidden": [4], "evaluation.period": 2, "evaluation.episodes": 2,
+    "evaluation.final_episodes": 2, "evaluation.max_steps": 4,
 }  # fmt: skip
-TINY_PPO = {"algo.num_envs": 2, "algo.rollout_length": 4, "algo.num_minibatches": 2, "algo.num_epochs": 1}
+TINY_PPO = {
+    "algo.num_envs": 2,
+    "algo.rollout_length": 4,
+    "algo.num_minibatches": 2,
+    "algo.num_epochs": 1,
+}
 TINY_DQN = {"algo.learning_starts": 1, "algo.buffer_size": 64, "algo.batch_size": 4}
 
 
@@ -60,7 +67,7 @@ def test_a_file_describes_a_run_that_can_be_planned(name):
 
 @pytest.mark.parametrize("name", RECURRENT)
 def test_who_cannot_see_everything_has_a_memory(name):
-    assert jax.tree.leaves(plan_for(experiment(name)).program.algo.memory)
+    assert jax.tree.leaves(plan_for(experiment(name)).program.algo.policy.initial_carry)
 
 
 @each_file
@@ -82,9 +89,19 @@ def test_a_recipe_is_the_preset_written_out(name):
 def test_the_example_is_the_original_deep_q_learner():
     algo = experiment("example_dqn").algo
     assert algo.network.hidden == (128, 128) and algo.network.activation == "relu"
-    assert (algo.learning_rate, algo.gamma, algo.max_grad_norm, algo.loss) == (2.5e-4, 0.99, 10.0, "mse")
+    assert (algo.learning_rate, algo.gamma, algo.max_grad_norm, algo.loss) == (
+        2.5e-4,
+        0.99,
+        10.0,
+        "mse",
+    )
     assert (algo.buffer_size, algo.batch_size, algo.learning_starts) == (10_000, 64, 1_000)
-    assert (algo.epsilon, algo.epsilon_final, algo.epsilon_decay, algo.epsilon_schedule) == (1, 0.01, 0.995, "episodes")
+    assert (algo.epsilon, algo.epsilon_final, algo.epsilon_decay, algo.epsilon_schedule) == (
+        1,
+        0.01,
+        0.995,
+        "episodes",
+    )
     assert steps_per_update(algo) == 1 and algo.gradient_steps == 1
     assert not (algo.double or algo.dueling or algo.prioritized) and algo.n_step == 1
 
@@ -106,12 +123,26 @@ def stages(name: str) -> list[dict]:
 
 
 def test_the_four_stages_are_those_of_the_first_design():
-    sleep, wash, eat, earn, live = (stage.get("params", {}) for stage in stages("hamlet-four-stages"))
+    sleep, wash, eat, earn, live = (
+        stage.get("params", {}) for stage in stages("hamlet-four-stages")
+    )
     assert [sum(stage["fatal"]) for stage in (sleep, wash)] == [1, 2] and "fatal" not in eat | earn
-    assert [stage.get("max_steps_in_episode") for stage in (sleep, wash, eat, earn)] == [50, 100, None, None]
-    assert sleep["use_bonus"] == 5 and sleep["reward_weights"][1] == 1 and eat["reward_weights"][1] == 0 and not live
+    assert [stage.get("max_steps_in_episode") for stage in (sleep, wash, eat, earn)] == [
+        50,
+        100,
+        None,
+        None,
+    ]
+    assert (
+        sleep["use_bonus"] == 5
+        and sleep["reward_weights"][1] == 1
+        and eat["reward_weights"][1] == 0
+        and not live
+    )
     rules = [stage["advance_when"] for stage in stages("hamlet-four-stages")[:-1]]
-    assert [rule["above"] for rule in rules] == [40, 0, 200, 0.9] and {rule["window"] for rule in rules} == {100}
+    assert [rule["above"] for rule in rules] == [40, 0, 200, 0.9] and {
+        rule["window"] for rule in rules
+    } == {100}
 
 
 def test_the_adversary_has_five_stages_ever_harder_and_the_last_pays_as_the_world_does():
@@ -123,7 +154,10 @@ def test_the_adversary_has_five_stages_ever_harder_and_the_last_pays_as_the_worl
 def test_a_curriculum_for_people_fits_its_world_and_nothing_about_it_is_doubtful():
     shaped = {"env_kwargs": {"reward": {"sparse": 1.0, "shaped": 0.0}}, "env_steps": 2_000_000}
     adversary = shaped | {"curriculum": str(CURRICULA["hamlet-adversarial"])}
-    for plan in (plan_for(experiment("curriculum")), plan_for(load_experiment("Hamlet-mood6", overrides=adversary))):
-        told = plan.lines()
-        assert "curriculum      5 stages, evaluated in the target world" in told
-        assert not [line for line in told if line.startswith("warning")]
+    for plan in (
+        plan_for(experiment("curriculum")),
+        plan_for(load_experiment("Hamlet-mood6", overrides=adversary)),
+    ):
+        lines = plan.lines()
+        assert "curriculum      5 stages, evaluated in the target environment" in lines
+        assert not [line for line in lines if line.startswith("warning")]

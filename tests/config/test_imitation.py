@@ -1,18 +1,20 @@
-"""A teacher is asked for by a word; one that cannot teach is refused before anything is compiled."""
+"""A teacher is asked for by a word; one that cannot teach is refused before anything is
+compiled."""
 
 from pathlib import Path
 
 import jax
 import pytest
 
-from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.load import load_experiment, whole_experiment
+from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import plan_for
 from elsinore.training.imitation import ImitationConfig
 
 SMALL = {
-    "env_kwargs.capacity": 16, "imitation.env_steps": 512, "imitation.num_envs": 4, "imitation.rollout_length": 32,
-    "algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1, "env_steps": 64,
+    "env_kwargs.capacity": 16, "imitation.env_steps": 512, "imitation.num_envs": 4,
+    "imitation.rollout_length": 32, "algo.num_envs": 2, "algo.rollout_length": 8,
+    "algo.num_minibatches": 1, "env_steps": 64,
 }  # fmt: skip
 
 
@@ -38,7 +40,12 @@ def test_one_word_asks_for_a_teacher():
 def test_the_file_to_copy_is_of_a_run_that_can_be_made(name, unit):
     plan = plan_for(load_experiment(config=CACHES / f"{name}.yaml"))
     imitation = plan.experiment.imitation
-    assert imitation is not None and imitation.loss == "worth" and plan.env.fallback and plan.env.unit == unit
+    assert (
+        imitation is not None
+        and imitation.loss == "worth"
+        and plan.env.fallback
+        and plan.env.unit == unit
+    )
     assert plan.env_steps < imitation.env_steps / 1_000  # next to nothing by reward
 
 
@@ -46,28 +53,42 @@ def test_the_file_to_copy_is_of_a_run_that_can_be_made(name, unit):
 def test_a_run_begins_as_what_the_teacher_made_of_it():
     plan, plain = planned(), planned(imitation=None)
     assert any("imitation       of belady, for 512 env steps" in line for line in plan.lines())
-    begun, untaught = (jax.jit(p.program.init)(jax.random.key(0)).train.learner.params for p in (plan, plain))
+    begun, untaught = (
+        jax.jit(p.program.init)(jax.random.key(0)).train.learner.params for p in (plan, plain)
+    )
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), begun, untaught)
     assert any(jax.tree.leaves(changed))
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
-        ({"imitation.teacher": "beladi"}, "imitation.teacher='beladi' is unknown; did you mean 'belady'"),
-        ({"imitation.teacher": "nowhere:nobody"}, "imitation.teacher='nowhere:nobody' cannot be imported"),
-        ({"imitation.teacher": "tests.config.test_imitation:other_world"}, "does not teach in TraceCache"),
+        (
+            {"imitation.teacher": "beladi"},
+            "imitation.teacher='beladi' is unknown; did you mean 'belady'",
+        ),
+        (
+            {"imitation.teacher": "nowhere:nobody"},
+            "imitation.teacher='nowhere:nobody' cannot be imported",
+        ),
+        (
+            {"imitation.teacher": "tests.config.test_imitation:other_world"},
+            "does not teach in TraceCache",
+        ),
         ({"imitation.loss": "mse"}, "imitation.loss='mse' is unknown"),
         ({"imitation.steps": 3}, "imitation.steps is not a setting"),
         ({"algo.normalize_obs": True}, "set algo.normalize_obs: false"),
-        ({"algo.network.gru": 8}, "no network with a memory"),
-        ({"imitation.env_steps": 100}, "imitation.env_steps=100 must be at least one update of 128 steps"),
+        ({"algo.network.gru": 8}, "no recurrent network"),
+        (
+            {"imitation.env_steps": 100},
+            "imitation.env_steps=100 must be at least one update of 128 steps",
+        ),
     ],
 )
-def test_what_cannot_be_taught_is_refused(settings, told):
+def test_what_cannot_be_taught_is_refused(settings, message):
     with pytest.raises(ConfigError) as refused:
         planned(**settings)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_belady_teaches_no_other_world():

@@ -1,10 +1,18 @@
-"""Preset, YAML, overrides: the later word wins, and a file or a word that cannot be read is refused by name."""
+"""Preset, YAML, overrides: the later word wins, and a file or a word that cannot be read is refused
+by name."""
 
 import pytest
 
-from elsinore.config.build import ConfigError, as_dict
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import load_experiment, merge, parse_set, read_yaml, whole_experiment
+from elsinore.config.load import (
+    load_experiment,
+    merge_settings,
+    parse_set,
+    read_yaml,
+    whole_experiment,
+    yaml_text,
+)
+from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.presets import PRESETS
 
 
@@ -57,10 +65,16 @@ def test_a_presets_name_stands_for_its_env_and_algorithm(name):
     assert load_experiment(name) == load_experiment(env, algo)
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in PRESETS if not name.endswith("/CartPole-v1")]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in PRESETS
+    if not name.endswith("/CartPole-v1")
+]
 
 
-@pytest.mark.parametrize("name", [*(name for name in PRESETS if name.endswith("/CartPole-v1")), *SLOW])
+@pytest.mark.parametrize(
+    "name", [*(name for name in PRESETS if name.endswith("/CartPole-v1")), *SLOW]
+)
 def test_a_preset_is_an_experiment_that_can_be_planned(name):
     from elsinore.config.plan import plan_for
 
@@ -76,7 +90,7 @@ def test_the_caller_keeps_the_overrides_as_they_were():
 
 def test_merging_goes_level_by_level_and_changes_neither():
     base, top = {"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": {"z": 4}}
-    assert merge(base, top) == {"a": {"x": 1, "y": 3}, "b": {"z": 4}}
+    assert merge_settings(base, top) == {"a": {"x": 1, "y": 3}, "b": {"z": 4}}
     assert (base, top) == ({"a": {"x": 1, "y": 2}, "b": 1}, {"a": {"y": 3}, "b": {"z": 4}})
 
 
@@ -85,7 +99,9 @@ def test_merging_goes_level_by_level_and_changes_neither():
 
 @pytest.mark.parametrize("text", ["algo: ppo", "algo: {name: ppo}", "algo: {}", "seeds: 1"])
 def test_an_override_reaches_an_algorithm_however_yaml_names_it(yaml_file, text):
-    experiment = load_experiment("Catch-bsuite", config=yaml_file(text), overrides={"algo.gamma": 0.5})
+    experiment = load_experiment(
+        "Catch-bsuite", config=yaml_file(text), overrides={"algo.gamma": 0.5}
+    )
     assert (experiment.algo.name, experiment.algo.gamma) == ("ppo", 0.5)
 
 
@@ -117,7 +133,7 @@ def test_an_algorithm_of_ones_own_takes_the_place_of_a_presets_and_nothing_of_it
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "is empty; it must hold settings, such as `env: CartPole-v1`."),
         ("# nothing yet\n", "is empty; it must hold settings"),
@@ -133,16 +149,18 @@ def test_an_algorithm_of_ones_own_takes_the_place_of_a_presets_and_nothing_of_it
         (b"\x00\x01", "is not valid YAML: "),
     ],
 )
-def test_a_file_that_holds_no_settings_is_refused_by_name(yaml_file, text, told):
+def test_a_file_that_holds_no_settings_is_refused_by_name(yaml_file, text, message):
     path = yaml_file(text)
     with pytest.raises(ConfigError) as caught:
         read_yaml(path)
-    assert str(caught.value).startswith(f"config {path} {told}")
+    assert str(caught.value).startswith(f"config {path} {message}")
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
-    with pytest.raises(ConfigError, match=r"config .*missing\.yaml cannot be read: No such file or directory\."):
+    with pytest.raises(
+        ConfigError, match=r"config .*missing\.yaml cannot be read: No such file or directory\."
+    ):
         load_experiment(config=tmp_path / "missing.yaml")
 
 
@@ -161,9 +179,15 @@ def test_a_folder_is_refused_as_a_file(tmp_path):
 
 
 def test_assignments_are_read_as_yaml():
-    assert parse_set(["algo.gamma=0.9", " seeds =4", "env=a=b", "convergence.target=null", "x.y=[64, 64]"]) == {
-        "algo.gamma": 0.9, "seeds": 4, "env": "a=b", "convergence.target": None, "x.y": [64, 64],
-    }  # fmt: skip
+    assert parse_set(
+        ["algo.gamma=0.9", " seeds =4", "env=a=b", "convergence.target=null", "x.y=[64, 64]"]
+    ) == {
+        "algo.gamma": 0.9,
+        "seeds": 4,
+        "env": "a=b",
+        "convergence.target": None,
+        "x.y": [64, 64],
+    }
 
 
 def test_of_two_assignments_the_later_wins():
@@ -174,7 +198,10 @@ def test_of_two_assignments_the_later_wins():
 def test_an_assignment_of_another_form_is_refused(text):
     with pytest.raises(ConfigError) as caught:
         parse_set([text])
-    assert str(caught.value) == f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9."
+    assert (
+        str(caught.value)
+        == f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9."
+    )
 
 
 @pytest.mark.parametrize("value", ["[1", "{a: b", "a: b: c"])
@@ -186,7 +213,8 @@ def test_an_assignment_of_broken_yaml_is_refused(value):
 
 def test_nothing_can_be_set_inside_a_value(yaml_file):
     with pytest.raises(
-        ConfigError, match=r"^seeds\.more cannot be set: seeds=3 is a value, not a group of settings\.$"
+        ConfigError,
+        match=r"^seeds\.more cannot be set: seeds=3 is a value, not a group of settings\.$",
     ):
         load_experiment(config=yaml_file("seeds: 3"), overrides={"seeds.more": 1})
     with pytest.raises(ConfigError, match=r"^seeds={'more': 1} must be a whole number\.$"):
@@ -204,6 +232,39 @@ def test_another_curriculum_takes_the_place_of_the_presets():
     ladder = {"param": "max_steps_in_episode", "initial": 100, "increment": 200, "maximum": 500}
     rule = {"metric": "survival", "above": 0.5}
     given = {"curriculum": {"ladder": ladder, "advance_when": rule}}
-    assert len(load_experiment("Hamlet-base6", overrides=given).curriculum.course) == 3
-    changed = load_experiment("Hamlet-base6", overrides={"curriculum.evaluate_on": "stage"}).curriculum
-    assert changed.stages == load_experiment("Hamlet-base6").curriculum.stages and changed.evaluate_on == "stage"
+    assert len(load_experiment("Hamlet-base6", overrides=given).curriculum.all_stages) == 3
+    changed = load_experiment(
+        "Hamlet-base6", overrides={"curriculum.evaluate_on": "stage"}
+    ).curriculum
+    assert (
+        changed.stages == load_experiment("Hamlet-base6").curriculum.stages
+        and changed.evaluate_on == "stage"
+    )
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1E-3", "+1e-3", "1.e-3", ".1e-2"])
+def test_exponents_of_yaml_1_2_are_numbers_anywhere(number):
+    settings = parse_set(
+        [f"vary={{'algo.learning_rate': [{number}, 2.5e-4]}}", f"env_params.gravity={number}"]
+    )
+    experiment = load_experiment("CartPole-v1", overrides=settings)
+    assert experiment.vary == {"algo.learning_rate": [0.001, 0.00025]}
+    assert experiment.env_params == {"gravity": 0.001}
+
+
+def test_text_in_vary_is_converted_to_the_type_of_its_setting():
+    for given, converted in (
+        ({"algo.learning_rate": ["1e-3", 2]}, {"algo.learning_rate": [0.001, 2]}),
+        ({"algo.nope": ["1", 1]}, {"algo.nope": ["1", 1]}),  # refused as members are made
+    ):
+        assert load_experiment(overrides={"vary": given}).vary == converted
+
+
+def test_text_in_vary_that_is_no_number_is_refused():
+    with pytest.raises(ConfigError, match=r"vary.algo.gamma\[1\]='high' must be a number"):
+        load_experiment(overrides={"vary": {"algo.gamma": [0.9, "high"]}})
+
+
+def test_yaml_text_is_read_back_equal(yaml_file):
+    data = {"a": "1e-3", "b": 1e-3, "c": 1e-12, "d": "1", "e": [True, None, "null"]}
+    assert read_yaml(yaml_file(yaml_text(data))) == data

@@ -1,4 +1,5 @@
-"""A plan is exact about steps and chunks, near about bytes, and refuses before anything is compiled."""
+"""A plan is exact about steps and chunks, near about bytes, and refuses before anything is
+compiled."""
 
 import pytest
 from hypothesis import given
@@ -6,9 +7,9 @@ from hypothesis import strategies as st
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.config import plan as plan_module
-from elsinore.config.build import ConfigError
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
+from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for, schedule_for
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
@@ -27,10 +28,15 @@ def plan():
 
 
 @given(
-    env_steps=st.integers(1, 10**9), num_envs=st.integers(1, 64), rollout_length=st.integers(1, 64),
-    period=st.integers(0, 300), rows=st.integers(1, 20),
-)  # fmt: skip
-def test_steps_are_whole_updates_and_chunks_and_rows_add_up_to_them(env_steps, num_envs, rollout_length, period, rows):
+    env_steps=st.integers(1, 10**9),
+    num_envs=st.integers(1, 64),
+    rollout_length=st.integers(1, 64),
+    period=st.integers(0, 300),
+    rows=st.integers(1, 20),
+)
+def test_steps_are_whole_updates_and_chunks_and_rows_add_up_to_them(
+    env_steps, num_envs, rollout_length, period, rows
+):
     steps = num_envs * rollout_length
     experiment = Experiment(
         env_steps=env_steps + steps,
@@ -62,7 +68,12 @@ def test_env_steps_are_rounded_down_to_whole_updates(plan):
 
 def test_a_run_is_evaluated_about_twenty_times_unless_it_says_otherwise(plan):
     assert plan.schedule.num_chunks == 21
-    assert schedule_for(load_experiment("CartPole-v1", overrides={"evaluation.period": 100})).num_chunks == 4
+    assert (
+        schedule_for(
+            load_experiment("CartPole-v1", overrides={"evaluation.period": 100})
+        ).num_chunks
+        == 4
+    )
 
 
 def test_a_period_longer_than_the_run_makes_one_chunk():
@@ -77,8 +88,9 @@ def test_one_update_is_enough():
 def test_fewer_steps_than_one_update_are_refused():
     with pytest.raises(ConfigError) as caught:
         planned(env_steps=255)
-    assert str(caught.value) == (
-        "env_steps=255 is less than one update of 256 steps (algo.num_envs=8 x algo.rollout_length=32); raise it."
+    assert (
+        str(caught.value) == "env_steps=255 is less than one update of 256 steps (algo.num_envs=8 x"
+        " algo.rollout_length=32); raise it."
     )
 
 
@@ -111,10 +123,10 @@ def test_a_run_that_does_not_fit_is_refused_with_what_to_lower(plan, monkeypatch
     monkeypatch.setattr(plan_module, "available_bytes", lambda: plan.bytes_on_device - 1)
     with pytest.raises(ConfigError) as caught:
         plan.refuse_what_does_not_fit()
-    told = str(caught.value)
-    assert "available" in told
+    message = str(caught.value)
+    assert "available" in message
     for remedy in ("algo.num_envs=8", "algo.rollout_length=32", "seeds=3"):
-        assert remedy in told
+        assert remedy in message
 
 
 def test_a_run_that_just_fits_is_not_refused(plan, monkeypatch):
@@ -123,14 +135,26 @@ def test_a_run_that_just_fits_is_not_refused(plan, monkeypatch):
 
 
 def test_more_of_anything_needs_more_bytes(plan):
-    for more in ({"seeds": 4}, {"algo.num_envs": 16}, {"algo.rollout_length": 64}, {"algo.network.hidden": [128, 128]}):
-        assert planned(**({"env_steps": 100_000, "seeds": 3} | more)).bytes_on_device > plan.bytes_on_device
+    for more in (
+        {"seeds": 4},
+        {"algo.num_envs": 16},
+        {"algo.rollout_length": 64},
+        {"algo.network.hidden": [128, 128]},
+    ):
+        assert (
+            planned(**({"env_steps": 100_000, "seeds": 3} | more)).bytes_on_device
+            > plan.bytes_on_device
+        )
 
 
 def test_a_replay_is_told_of_and_is_the_first_to_lower(monkeypatch):
-    dqn = planned("dqn", **{"algo.buffer_size": 2**20, "algo.num_envs": 1, "algo.prioritized": False})
-    transition = 2 * 4 * 4 + 4 + 4 + 1 + 1  # two observations of four floats, action, reward, two flags
-    assert dqn.replay_bytes == 2**20 * transition + 2 * 4  # where to write next, and how much is filled
+    dqn = planned(
+        "dqn", **{"algo.buffer_size": 2**20, "algo.num_envs": 1, "algo.prioritized": False}
+    )
+    # two observations of four floats, action, reward, two flags
+    transition = 2 * 4 * 4 + 4 + 4 + 1 + 1
+    # where to write next, and how much is filled
+    assert dqn.replay_bytes == 2**20 * transition + 2 * 4
     assert f"replay          {transition} MiB a seed" in dqn.lines()
     monkeypatch.setattr(plan_module, "available_bytes", lambda: dqn.bytes_on_device - 1)
     with pytest.raises(ConfigError, match=r"lower algo\.buffer_size=1048576, algo\.num_envs=1, "):
@@ -143,16 +167,21 @@ def test_an_algorithm_without_a_replay_has_nothing_to_tell_of_one(plan):
 
 
 def test_a_run_that_is_over_before_it_would_learn_is_refused():
-    told = r"algo\.learning_starts=500 is not below the 500 env steps .*lower it, or raise env_steps=505"
+    message = (
+        r"algo\.learning_starts=500 is not below the 500 env steps .*lower it, or raise"
+        r" env_steps=505"
+    )
     settings = {"algo.learning_starts": 500, "algo.num_envs": 10, "algo.rollout_length": 1}
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         planned("dqn", env_steps=505, **settings)
     assert planned("dqn", env_steps=510, **settings).env_steps == 510
 
 
 def test_a_run_that_no_machine_holds_is_refused_without_being_built():
     with pytest.raises(ConfigError, match="needs about .*TiB"):
-        planned(env_steps=10**12, **{"algo.num_envs": 10**8, "algo.rollout_length": 1000}).refuse_what_does_not_fit()
+        planned(
+            env_steps=10**12, **{"algo.num_envs": 10**8, "algo.rollout_length": 1000}
+        ).refuse_what_does_not_fit()
 
 
 def test_the_machine_has_some_memory():
@@ -163,11 +192,13 @@ def test_the_machine_has_some_memory():
 
 
 def test_an_env_without_a_limit_needs_one_for_its_evaluations():
-    world = Experiment(env="tests.envs.broken_worlds:Endless", algo=PPOConfig())
+    world = Experiment(env="tests.envs.broken_envs:Endless", algo=PPOConfig())
     with pytest.raises(ConfigError) as caught:
         plan_for(world)
-    assert str(caught.value) == (
-        f"evaluation.max_steps=0 means the environment's own limit, and {world.env} has none; set it."
+    assert (
+        str(caught.value)
+        == f"evaluation.max_steps=0 means the environment's own limit, and {world.env} has none;"
+        " set it."
     )
     limited = Experiment(env=world.env, evaluation=EvaluationConfig(max_steps=50))
     assert plan_for(limited).env_name == world.env
@@ -178,22 +209,25 @@ def test_the_limit_of_an_env_can_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         ({"env_params.max_step": 3}, "env_params.max_step is no parameter of CartPole"),
         ({"env_kwargs.rows": 3}, "env_kwargs={'rows': 3} do not fit"),
         ({"env_params.max_steps_in_episode": "many"}, "env_params.max_steps_in_episode='many' "),
-        ({"algo.network.custom": "no_such_module:net"}, "algo.network.custom='no_such_module:net' cannot be imported"),
+        (
+            {"algo.network.custom": "no_such_module:net"},
+            "algo.network.custom='no_such_module:net' cannot be imported",
+        ),
         (
             {"algo.network.encoder": "cnn"},
             "algo.network.encoder='cnn' needs observations of shape [height, width, channel]",
         ),
     ],
 )
-def test_what_does_not_fit_the_env_is_refused(overrides, told):
+def test_what_does_not_fit_the_env_is_refused(overrides, message):
     with pytest.raises(ConfigError) as caught:
         planned(**overrides)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_env_that_is_an_object_is_planned_like_its_name(cartpole):
@@ -224,6 +258,11 @@ def test_a_network_is_planned_as_wide_as_it_says():
 
 def test_a_policy_is_shown_in_the_world_it_is_evaluated_in():
     target = plan_for(load_experiment("Hamlet-classic4"))
-    assert target.shown_in("the stage's") is target.env_params and target.env_params.random_start_share == 0.0
-    stage = plan_for(load_experiment("Hamlet-classic4", overrides={"curriculum.evaluate_on": "stage"}))
+    assert (
+        target.shown_in("the stage's") is target.env_params
+        and target.env_params.random_start_share == 0.0
+    )
+    stage = plan_for(
+        load_experiment("Hamlet-classic4", overrides={"curriculum.evaluate_on": "stage"})
+    )
     assert stage.shown_in("the stage's") == "the stage's"

@@ -1,25 +1,26 @@
-"""Worlds by name, and what is said of names that are wrong."""
+"""Environments by name, and the errors for wrong names."""
 
 import pytest
 
-from elsinore.envs import GYMNAX, check_name, imported, make, names
-from tests.envs.broken_worlds import Params, Wall
+from elsinore.envs.registry import GYMNAX, check_name, make, names
+from elsinore.validation import import_object
+from tests.envs.broken_envs import Params, Wall
 
 
-def test_a_world_is_made_by_its_gymnax_name():
+def test_an_env_is_made_by_its_gymnax_name():
     env, params = make("Catch-bsuite", {"rows": 6}, {"max_steps_in_episode": 9})
     assert env.name == "Catch-bsuite"
     assert env.rows == 6
     assert params.max_steps_in_episode == 9
 
 
-def test_a_world_is_made_from_a_module_and_a_class():
-    env, params = make("tests.envs.broken_worlds:Wall")
+def test_an_env_is_made_from_a_module_and_a_class():
+    env, params = make("tests.envs.broken_envs:Wall")
     assert isinstance(env, Wall)
     assert params == Params()
 
 
-def test_a_world_that_is_an_instance_already_is_kept():
+def test_an_instance_is_kept():
     wall = Wall()
     env, params = make(wall, params={"max_steps_in_episode": 3})
     assert env is wall
@@ -55,13 +56,18 @@ def test_a_name_like_no_other_is_refused_without_a_guess():
         check_name("%")
 
 
-def test_an_unknown_parameter_is_refused_with_those_there_are():
-    with pytest.raises(ValueError, match=r"env_params.max_steps is no parameter of Wall; it has: max_steps_in_episode"):
+def test_an_unknown_parameter_is_refused_with_the_known_ones():
+    with pytest.raises(
+        ValueError,
+        match=r"env_params.max_steps is no parameter of Wall; it has: max_steps_in_episode",
+    ):
         make(Wall(), params={"max_steps": 3})
 
 
 def test_arguments_that_do_not_fit_the_constructor_are_refused():
-    with pytest.raises(ValueError, match=r"env_kwargs={'row': 6} do not fit .* unexpected keyword argument 'row'"):
+    with pytest.raises(
+        ValueError, match=r"env_kwargs={'row': 6} do not fit .* unexpected keyword argument 'row'"
+    ):
         make("Catch-bsuite", {"row": 6})
 
 
@@ -69,12 +75,14 @@ def test_arguments_that_do_not_fit_the_constructor_are_refused():
     ("path", "why"),
     [
         ("no_such_module:World", "No module named 'no_such_module'"),
-        ("tests.envs.broken_worlds:NoSuchWorld", "has no attribute 'NoSuchWorld'"),
+        ("tests.envs.broken_envs:NoSuchWorld", "has no attribute 'NoSuchWorld'"),
         (":World", "Empty module name"),
     ],
 )
-def test_what_cannot_be_imported_is_refused_with_the_field_and_the_reason(path, why):
-    with pytest.raises(ValueError, match=f"env='{path}' cannot be imported: .*{why}.*'module:name'"):
+def test_a_path_that_cannot_be_imported_is_refused_with_the_field_and_the_reason(path, why):
+    with pytest.raises(
+        ValueError, match=f"env='{path}' cannot be imported: .*{why}.*'module:name'"
+    ):
         make(path)
     with pytest.raises(ValueError, match=f"algo='{path}' cannot be imported"):
-        imported(path, "algo")
+        import_object(path, "algo")

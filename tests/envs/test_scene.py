@@ -1,4 +1,4 @@
-"""A scene is plain data that any renderer can draw."""
+"""Scenes as plain data."""
 
 import json
 
@@ -10,23 +10,58 @@ from elsinore.envs import scene as vocabulary
 from elsinore.envs.scene import Bar, Bars, Circle, Figure, Grid, Scene, Thing, number, to_json
 
 
-def test_a_scene_travels_as_json_and_each_part_says_what_it_is():
-    hall = Scene("hall", (
-        Grid("board", 2, 1, (Thing(1, 0, "fire", "danger"), Thing(0, 0, "guard", "agent", token=True))),
-        Figure("sketch", 1.5, (Circle(0.5, 0.5, 0.1, "goal"),)),
-    ))  # fmt: skip
+def test_a_scene_becomes_json_with_the_kind_of_each_part():
+    hall = Scene(
+        "hall",
+        (
+            Grid(
+                "board",
+                2,
+                1,
+                (Thing(1, 0, "fire", "danger"), Thing(0, 0, "guard", "agent", token=True)),
+            ),
+            Figure("sketch", 1.5, (Circle(0.5, 0.5, 0.1, "goal"),)),
+        ),
+    )
     travelled = json.loads(json.dumps(to_json(hall)))
     assert travelled == {
-        "kind": "scene", "title": "hall", "panels": [
-            {"kind": "grid", "title": "board", "width": 2, "height": 1, "things": [
-                {"kind": "thing", "x": 1, "y": 0, "label": "fire", "role": "danger", "token": False},
-                {"kind": "thing", "x": 0, "y": 0, "label": "guard", "role": "agent", "token": True},
-            ]},
-            {"kind": "figure", "title": "sketch", "aspect": 1.5, "shapes": [
-                {"kind": "circle", "x": 0.5, "y": 0.5, "radius": 0.1, "role": "goal"},
-            ]},
+        "kind": "scene",
+        "title": "hall",
+        "panels": [
+            {
+                "kind": "grid",
+                "title": "board",
+                "width": 2,
+                "height": 1,
+                "things": [
+                    {
+                        "kind": "thing",
+                        "x": 1,
+                        "y": 0,
+                        "label": "fire",
+                        "role": "danger",
+                        "token": False,
+                    },
+                    {
+                        "kind": "thing",
+                        "x": 0,
+                        "y": 0,
+                        "label": "guard",
+                        "role": "agent",
+                        "token": True,
+                    },
+                ],
+            },
+            {
+                "kind": "figure",
+                "title": "sketch",
+                "aspect": 1.5,
+                "shapes": [
+                    {"kind": "circle", "x": 0.5, "y": 0.5, "radius": 0.1, "role": "goal"},
+                ],
+            },
         ],
-    }  # fmt: skip
+    }
 
 
 def test_a_bar_may_be_dangerous_when_low_when_high_or_never():
@@ -45,14 +80,15 @@ def test_a_scene_cannot_be_changed():
 
 
 NUMBERS = {
-    0: "0", 1: "1", -3: "-3", 1234567: "1,234,567", 0.5: "0.500", 3.14159: "3.14", -31.4159: "-31.4",
+    0: "0", 1: "1", -3: "-3", 1234567: "1,234,567", 0.5: "0.500", 3.14159: "3.14",
+    -31.4159: "-31.4",
     314.159: "314", 31415.9: "31,416", 0.001234: "0.00123", 1e-9: "1.00e-09", 3e12: "3.00e+12",
     float("nan"): "not a number", float("-inf"): "-∞",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("value", NUMBERS, ids=str)
-def test_numbers_are_written_as_people_read_them(value):
+def test_numbers_become_short_text(value):
     assert number(value) == NUMBERS[value]
 
 

@@ -15,14 +15,15 @@ def test_a_sample_is_one_number_for_each_choice_and_reaches_every_option():
 
 
 @pytest.mark.parametrize(
-    ("action", "inside"), [([2, 0, 1], True), ([3, 0, 1], False), ([2, 1, 1], False), ([-1, 0, 0], False)]
+    ("action", "inside"),
+    [([2, 0, 1], True), ([3, 0, 1], False), ([2, 1, 1], False), ([-1, 0, 0], False)],
 )
-def test_it_contains_what_every_choice_has(action, inside):
+def test_it_contains_options_of_every_choice(action, inside):
     assert jax.jit(SPACE.contains)(jnp.array(action)) == inside
 
 
 @pytest.mark.parametrize("nvec", [[], [2, 0], [2, -1], [2.5], 3, None])
-def test_what_is_no_list_of_sizes_is_refused(nvec):
+def test_a_bad_list_of_sizes_is_refused(nvec):
     with pytest.raises(ValueError, match="nvec="):
         MultiDiscrete(nvec)
 

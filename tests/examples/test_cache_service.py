@@ -1,4 +1,5 @@
-"""The cache service: what it holds is what the rules say, by whatever clock and in whatever store it runs."""
+"""The cache service: what it holds is what the rules say, by whatever clock and in whatever store
+it runs."""
 
 import importlib.util
 import shutil
@@ -8,8 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from elsinore.envs.cache.api import stream
-from elsinore.envs.cache.api.acting import EAGER, EVICT_LRU, KEEP, MODERATE, NOTHING
+from elsinore.worlds.cache.api import generate_stream
+from elsinore.worlds.cache.api.acting import EAGER, EVICT_LRU, KEEP, MODERATE, NOTHING
 
 PATH = Path(__file__).resolve().parents[2] / "examples" / "cache_service.py"
 spec = importlib.util.spec_from_file_location("cache_service", PATH)
@@ -18,7 +19,8 @@ spec.loader.exec_module(service)
 
 
 class StandingClock:
-    """Time passes from request to request, and waiting takes none: as in the world, where callers wait side by side."""
+    """Time passes from request to request, and waiting takes none: as in the world, where callers
+    wait side by side."""
 
     speed = 1.0
 
@@ -60,7 +62,7 @@ class FakeStore:
 
 @pytest.fixture(scope="module")
 def requests():
-    return jax.jit(stream, static_argnums=1)(jax.random.key(0), 200)
+    return jax.jit(generate_stream, static_argnums=1)(jax.random.key(0), 200)
 
 
 def served(requests, decide):
@@ -93,7 +95,8 @@ def test_a_hit_waits_for_nothing_and_all_else_for_the_backend(requests, by_lru):
     account, _, _ = by_lru
     waits = np.array(account.waits)
     assert len(waits) == 200
-    assert int((waits < 0.01).sum()) == account.hits  # the quickest answer of the backend takes longer
+    # the quickest answer of the backend takes longer
+    assert int((waits < 0.01).sum()) == account.hits
     assert waits.max() > float(requests.latency.max()) / 1000  # somebody stood in the queue
 
 
@@ -142,7 +145,8 @@ def test_a_clock_may_run_faster_than_ours():
 # With a real Redis
 
 redis_server = pytest.mark.skipif(
-    shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None, reason="needs redis-server"
+    shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None,
+    reason="needs redis-server",
 )
 
 
@@ -163,14 +167,25 @@ def test_a_folder_without_a_policy_is_refused(tmp_path, capsys):
 def test_a_real_redis_is_kept_by_lru_and_by_a_policy_of_a_run(tmp_path, capsys):
     import elsinore
 
-    tiny = {"env_steps": 512, "algo.num_envs": 4, "algo.rollout_length": 32, "algo.network.hidden": [8],
-            "evaluation.episodes": 2, "evaluation.final_episodes": 2, "sinks.mlflow.enabled": False,
-            "sinks.console": False}  # fmt: skip
+    tiny = {
+        "env_steps": 512,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 32,
+        "algo.network.hidden": [8],
+        "evaluation.episodes": 2,
+        "evaluation.final_episodes": 2,
+        "sinks.mlflow.enabled": False,
+        "sinks.console": False,
+    }
     run = elsinore.train("Cache-api", "ppo", overrides=tiny, runs_dir=tmp_path, name="cache")
     capsys.readouterr()
-    assert service.main(["--policy", str(run.path / "policy"), "--requests", "150", "--speed", "40"]) == 0
+    assert (
+        service.main(["--policy", str(run.path / "policy"), "--requests", "150", "--speed", "40"])
+        == 0
+    )
     heading, *lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["LRU", "learned"]
     for line in lines:
         *_, surprises = line.split()
-        assert int(surprises) <= 15  # Redis lets answers go by the clock of this machine, however busy it is
+        # Redis lets answers go by the clock of this machine, however busy it is
+        assert int(surprises) <= 15

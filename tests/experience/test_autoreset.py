@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.experience.autoreset import autoreset_step, autoreset_steps, reset
-from tests.worlds import Clocked, Scripted
+from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step, reset
+from tests.small_envs import Clocked, Scripted
 
 LIVE, DIE = 0, 1
 KEYS = jax.random.split(jax.random.key(0), 3)
@@ -36,7 +36,9 @@ def test_while_it_lives_the_agent_sees_what_the_step_led_to():
     [([LIVE, DIE], 9, True, False), ([LIVE, LIVE], 2, False, True), ([LIVE, DIE], 2, True, False)],
     ids=["death", "time limit", "death at the time limit"],
 )
-def test_an_episode_ends_for_one_reason_and_its_last_sight_is_kept(actions, limit, terminated, truncated):
+def test_an_episode_ends_for_one_reason_and_its_last_sight_is_kept(
+    actions, limit, terminated, truncated
+):
     born, out = after(actions, limit)
     assert (bool(out.terminated), bool(out.truncated)) == (terminated, truncated)
     np.testing.assert_array_equal(out.final_obs, [born[0], 2.0])
@@ -65,7 +67,8 @@ def test_a_world_that_begins_with_python_numbers_keeps_one_dtype():
 
 def test_it_is_gymnaxs_own_step_given_the_same_keys(cartpole):
     env, params = cartpole
-    params = params.replace(max_steps_in_episode=15)  # a random walk falls after 10 to 30 steps: both ends are met
+    # a random walk falls after 10 to 30 steps: both ends are met
+    params = params.replace(max_steps_in_episode=15)
     key = jax.random.key(0)
 
     @jax.jit
@@ -81,10 +84,13 @@ def test_it_is_gymnaxs_own_step_given_the_same_keys(cartpole):
         ours, theirs = both(state, jax.random.fold_in(key, i))
         obs, _, reward, _, _, info = theirs
         for mine, other in [
-            (ours.obs, obs), (ours.state, theirs[1]), (ours.reward, reward),
-            (ours.terminated, info["terminated"]), (ours.truncated, info["truncated"] & ~info["terminated"]),
+            (ours.obs, obs),
+            (ours.state, theirs[1]),
+            (ours.reward, reward),
+            (ours.terminated, info["terminated"]),
+            (ours.truncated, info["truncated"] & ~info["terminated"]),
             (ours.final_obs, info["final_observation"]),
-        ]:  # fmt: skip
+        ]:
             jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), mine, other)
         ends |= {(bool(ours.terminated), bool(ours.truncated))}
         state = ours.state
@@ -98,7 +104,11 @@ def test_of_many_envs_those_that_ended_begin_as_each_would_alone(ending):
     _, state = jax.vmap(partial(reset, Scripted()), in_axes=(0, None))(keys[0], params)
     dies = jax.random.permutation(jax.random.key(3), jnp.arange(num_envs) < ending)
     action = jnp.where(dies, DIE, LIVE)
-    together = jax.jit(partial(autoreset_steps, Scripted()))(keys[1], keys[2], state, action, params)
+    together = jax.jit(partial(batched_autoreset_step, Scripted()))(
+        keys[1], keys[2], state, action, params
+    )
     alone = jax.vmap(partial(autoreset_step, Scripted()), in_axes=(0, 0, 0, 0, None))
-    jax.tree.map(np.testing.assert_array_equal, together, alone(keys[1], keys[2], state, action, params))
+    jax.tree.map(
+        np.testing.assert_array_equal, together, alone(keys[1], keys[2], state, action, params)
+    )
     assert together.terminated.sum() == ending

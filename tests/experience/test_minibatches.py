@@ -47,11 +47,15 @@ def test_whatever_is_packed_comes_back_equal(batch):
 
 def test_integers_beyond_what_a_float_can_count_come_back_equal():
     edges = np.array([2**24 + 1, -(2**24) - 1, 2**31 - 1, -(2**31), -1, 0], np.int32)
-    assert_same_rows({"edges": edges, "bits": edges.view(np.uint32), "value": edges.astype(np.float32)})
+    assert_same_rows(
+        {"edges": edges, "bits": edges.view(np.uint32), "value": edges.astype(np.float32)}
+    )
 
 
 def test_integers_whose_bits_spell_nan_or_a_denormal_come_back_equal():
-    bits = np.array([0x7FC00001, 0x7F800001, 0xFFC00000, 0x00000001, 0x807FFFFF, 0x7F800000], np.uint32)
+    bits = np.array(
+        [0x7FC00001, 0x7F800001, 0xFFC00000, 0x00000001, 0x807FFFFF, 0x7F800000], np.uint32
+    )
     assert_same_rows({"signed": bits.view(np.int32), "unsigned": bits})
 
 

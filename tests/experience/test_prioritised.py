@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 
-from elsinore.experience.prioritised import EPS, importance, prioritised
-from elsinore.experience.replay import Where
+from elsinore.experience.prioritised import EPS, prioritised
+from elsinore.experience.replay_buffer import BatchIndices
+from elsinore.ops.losses import importance_weight
 from elsinore.types import Transition
 from tests.experience.test_sum_tree import assert_every_node_is_the_sum_of_its_children
 
@@ -33,24 +34,28 @@ def priorities(buffer):
 
 def everywhere():
     slot, env = jnp.divmod(jnp.arange(SLOTS * ENV), ENV)
-    return Where(slot, env)
+    return BatchIndices(slot, env)
 
 
 def full():
     """The oldest slot is 0; the newest n - 1 have no whole window."""
-    return add(memory.begin(LIKE), steps(SLOTS))
+    return add(memory.init(LIKE), steps(SLOTS))
 
 
 def test_the_first_transitions_get_priority_one_once_their_window_is_whole():
-    buffer = add(memory.begin(LIKE), steps(2))
+    buffer = add(memory.init(LIKE), steps(2))
     assert not priorities(buffer).any()
     buffer = add(buffer, steps(3))
     np.testing.assert_array_equal(priorities(buffer)[:4, 0], [1, 1, 1, 0])
 
 
 def test_new_transitions_get_the_largest_priority_seen_so_far_even_if_it_has_gone():
-    buffer = reprioritise(full(), Where(jnp.array([4]), jnp.array([1])), jnp.array([7.0]), 1.0)
-    buffer = reprioritise(buffer, Where(jnp.array([4]), jnp.array([1])), jnp.array([2.0]), 1.0)
+    buffer = reprioritise(
+        full(), BatchIndices(jnp.array([4]), jnp.array([1])), jnp.array([7.0]), 1.0
+    )
+    buffer = reprioritise(
+        buffer, BatchIndices(jnp.array([4]), jnp.array([1])), jnp.array([2.0]), 1.0
+    )
     np.testing.assert_allclose(priorities(buffer)[4], [1.0, 2.0], rtol=1e-5)
     buffer = add(buffer, steps(1))
     np.testing.assert_allclose(priorities(buffer)[[17, 18, 19, 0], 0], [1, 7, 0, 0], rtol=1e-5)
@@ -69,7 +74,7 @@ def test_a_start_that_is_not_whole_gets_no_priority_whoever_asks():
 
 
 def test_of_two_errors_of_one_transition_the_larger_counts():
-    where = Where(jnp.array([3, 3]), jnp.array([0, 0]))
+    where = BatchIndices(jnp.array([3, 3]), jnp.array([0, 0]))
     buffer = reprioritise(full(), where, jnp.array([-5.0, 2.0]), 1.0)
     assert priorities(buffer)[3, 0] == pytest.approx(5.0)
 
@@ -91,7 +96,8 @@ def test_transitions_are_drawn_in_proportion_to_their_priorities(batch_size):
     assert not counts[expected == 0].any()
     counts, expected = counts[expected > 0], 50_000 * expected[expected > 0]
     np.testing.assert_allclose(counts, expected, rtol=0.2)
-    if batch_size == 1:  # draws of one batch are not independent: their counts vary less than chi-square's
+    # draws of one batch are not independent: their counts vary less than chi-square's
+    if batch_size == 1:
         assert 0.01 < chisquare(counts, expected).pvalue < 0.99
 
 
@@ -99,14 +105,17 @@ def test_a_batch_takes_one_from_each_equal_share_of_the_mass():
     buffer = reprioritise(full(), everywhere(), jnp.ones(SLOTS * ENV), 1.0)
     _, where, _ = sample(buffer, KEY, (SLOTS - 2) * ENV, GAMMA, BETA)
     numbers = np.asarray(where.slot * ENV + where.env)
-    assert (np.abs(numbers - np.arange((SLOTS - 2) * ENV)) <= 1).all()  # its own share, but for rounding at its ends
+    # its own share, but for rounding at its ends
+    assert (np.abs(numbers - np.arange((SLOTS - 2) * ENV)) <= 1).all()
 
 
 @given(arrays(np.float32, 16, elements=st.floats(np.float32(1e-3), 1e3, width=32)), st.floats(0, 1))
 def test_weights_are_schauls(priority, beta):
     """(N P(i))^-beta over the largest of the batch, with any N and any total."""
     unnormalised = (1_000 * priority.astype(np.float64) / 4_321.0) ** -beta
-    np.testing.assert_allclose(importance(priority, beta), unnormalised / unnormalised.max(), rtol=1e-4)
+    np.testing.assert_allclose(
+        importance_weight(priority, beta), unnormalised / unnormalised.max(), rtol=1e-4
+    )
 
 
 def test_weights_undo_what_priorities_do():
@@ -121,8 +130,12 @@ def test_weights_undo_what_priorities_do():
 
 @pytest.mark.parametrize("error", [np.nan, np.inf, -np.inf])
 def test_an_error_that_is_no_number_counts_as_the_largest_so_far(error):
-    buffer = reprioritise(full(), Where(jnp.array([1]), jnp.array([0])), jnp.array([9.0]), 1.0)
-    buffer = reprioritise(buffer, Where(jnp.array([2]), jnp.array([0])), jnp.array([error]), 1.0)
+    buffer = reprioritise(
+        full(), BatchIndices(jnp.array([1]), jnp.array([0])), jnp.array([9.0]), 1.0
+    )
+    buffer = reprioritise(
+        buffer, BatchIndices(jnp.array([2]), jnp.array([0])), jnp.array([error]), 1.0
+    )
     np.testing.assert_allclose(priorities(buffer)[:4, 0], [1, 9, 9, 1], rtol=1e-5)
     assert buffer.largest == pytest.approx(9.0)
 
@@ -151,8 +164,9 @@ operations = st.lists(
 
 @given(operations)
 def test_priorities_are_what_a_list_would_hold(todo):
-    """The slow reference: each transition ever made has a priority; those overwritten or not whole do not count."""
-    buffer, made, largest, given = memory.begin(LIKE), 0, 1.0, {}
+    """The slow reference: each transition ever made has a priority; those overwritten or not whole
+    do not count."""
+    buffer, made, largest, given = memory.init(LIKE), 0, 1.0, {}
     for what in todo:
         whole = range(max(made - SLOTS, 0), made - N_STEP + 1)
         if isinstance(what, int):
@@ -160,14 +174,16 @@ def test_priorities_are_what_a_list_would_hold(todo):
             for step in range(whole.stop if whole else 0, made - N_STEP + 1):
                 given |= {(step, env): largest for env in range(ENV)}
         else:
-            where = Where(*(jnp.asarray(x) for x in np.divmod(what[0], ENV)))
+            where = BatchIndices(*(jnp.asarray(x) for x in np.divmod(what[0], ENV)))
             buffer = reprioritise(buffer, where, what[1], ALPHA)
             surprises = {}
             for leaf, error in zip(*what, strict=True):
                 step = next((s for s in whole if s % SLOTS == leaf // ENV), None)
                 if step is not None:
                     start = (step, leaf % ENV)
-                    surprises[start] = max(surprises.get(start, 0.0), (abs(float(error)) + EPS) ** ALPHA)
+                    surprises[start] = max(
+                        surprises.get(start, 0.0), (abs(float(error)) + EPS) ** ALPHA
+                    )
             given |= surprises
             largest = max([largest, *surprises.values()])
     expected = np.zeros((SLOTS, ENV))
@@ -187,12 +203,16 @@ def test_thousands_of_turns_in_one_program_leave_it_consistent():
         buffer = large.add(buffer, seen)
         batch, where, weights = large.sample(buffer, jax.random.fold_in(KEY, i), 32, 1.0, BETA)
         error = jax.random.cauchy(jax.random.fold_in(KEY, -i), (32,)) * 10.0 ** (i % 7 - 3)
-        # Steps are numbered by their rewards: a window is whole where it sums three that follow each other.
+        # Steps are numbered by their rewards: a window is whole where it sums three that follow
+        # each other.
         first = jnp.where(where.slot > i % 2_000, i - i % 2_000 - 2_000, i - i % 2_000) + where.slot
         whole = (batch.reward == 3 * first + 3) & (first >= 0) & (first <= i - (N_STEP - 1))
-        return large.reprioritise(buffer, where, error, ALPHA), whole.all() & jnp.isfinite(weights).all()
+        return (
+            large.reprioritise(buffer, where, error, ALPHA),
+            whole.all() & jnp.isfinite(weights).all(),
+        )
 
-    buffer, right = jax.jit(lambda b: jax.lax.scan(turn, b, jnp.arange(5_000)))(large.begin(LIKE))
+    buffer, right = jax.jit(lambda b: jax.lax.scan(turn, b, jnp.arange(5_000)))(large.init(LIKE))
     assert right[N_STEP - 1 :].all()
     assert_every_node_is_the_sum_of_its_children(buffer.tree)
     mass = np.asarray(buffer.tree.levels[0]).reshape(-1)[:4_000].reshape(2_000, ENV)

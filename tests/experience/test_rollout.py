@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.experience.rollout import begin, rollout
+from elsinore.experience.rollout import init_actor, rollout
 from elsinore.types import Decision
-from tests.worlds import Clocked, Scripted
+from tests.small_envs import Clocked, Scripted
 
 TIME, ENV = 8, 3
 KEY = jax.random.key(0)
@@ -14,9 +14,9 @@ LIMITED = Clocked(max_steps_in_episode=5)
 scripts = arrays(np.int32, (2 * TIME, ENV), elements=st.sampled_from([0, 0, 0, 1]))
 
 
-def play(script, memory, obs) -> Decision:
+def play(script, carry, obs) -> Decision:
     """The script is the policy: its noise says what to do; a decision remembers what was seen."""
-    return Decision(action=script + 100, sent=script, extras=obs[:, 0])
+    return Decision(action=script + 100, env_action=script, log_prob=obs[:, 0])
 
 
 @jax.jit
@@ -25,7 +25,7 @@ def act(actor, script, params):
 
 
 def begun():
-    return begin(Scripted(), KEY, Clocked(), ENV)
+    return init_actor(Scripted(), KEY, Clocked(), ENV)
 
 
 def script(*deaths):
@@ -53,7 +53,7 @@ def test_the_world_gets_what_was_sent_and_learning_what_was_drawn():
     _, experience, _ = act(begun(), plan, Clocked())
     np.testing.assert_array_equal(experience.action, plan + 100)
     np.testing.assert_array_equal(experience.terminated, plan == 1)
-    np.testing.assert_array_equal(experience.extras, experience.obs[..., 0])
+    np.testing.assert_array_equal(experience.log_prob, experience.obs[..., 0])
 
 
 def test_what_a_step_led_to_is_what_is_seen_next_except_across_an_end():
@@ -104,6 +104,8 @@ def test_episodes_are_counted_as_a_loop_would_count_them(plan):
                 returns.append(time * (time + 1) / 2)
                 lengths.append(time)
                 time = 0
-        assert actor.episode_length[env] == time and actor.episode_return[env] == time * (time + 1) / 2
+        assert (
+            actor.episode_length[env] == time and actor.episode_return[env] == time * (time + 1) / 2
+        )
     np.testing.assert_array_equal(ours["episode/return"], [sum(returns), len(returns)])
     np.testing.assert_array_equal(ours["episode/length"], [sum(lengths), len(lengths)])

@@ -22,7 +22,7 @@ extremes = arrays(np.float32, NUM, elements=st.sampled_from(EXTREMES).map(np.flo
 
 def tree_of(mass):
     mass = jnp.asarray(mass, jnp.float32)
-    return update(sum_tree.begin(mass.size), jnp.arange(mass.size), mass)
+    return update(sum_tree.init(mass.size), jnp.arange(mass.size), mass)
 
 
 def assert_every_node_is_the_sum_of_its_children(tree):
@@ -34,7 +34,7 @@ def assert_every_node_is_the_sum_of_its_children(tree):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_level_holds_a_node_for_every_row_below(size):
-    levels = sum_tree.begin(size).levels
+    levels = sum_tree.init(size).levels
     assert levels[0].size >= size and levels[-1].shape[0] == 1
     assert all(below.shape[0] <= above.size for below, above in pairwise(levels))
 
@@ -45,7 +45,9 @@ def test_a_target_finds_the_leaf_where_the_running_sum_passes_it(mass):
     tree = tree_of(mass)
     assert sum_tree.total(tree) == mass.sum()
     targets = np.linspace(0, mass.sum() - 0.5, 97).astype(np.float32)
-    np.testing.assert_array_equal(find(tree, targets), np.searchsorted(np.cumsum(mass), targets, side="right"))
+    np.testing.assert_array_equal(
+        find(tree, targets), np.searchsorted(np.cumsum(mass), targets, side="right")
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -68,15 +70,19 @@ def test_a_leaf_without_mass_is_never_found(mass, lucky, seed):
     edges = jnp.array([0.0, 1e-30, 1.0])
     edges = jnp.concatenate([edges * total, jnp.nextafter(total, jnp.array([0.0, jnp.inf]))])
     inside = jax.random.uniform(jax.random.key(seed), (256,)) * total
-    borders = np.cumsum(mass)[:: NUM // 64]  # where one leaf ends and the next begins, but for rounding
-    found = find(tree, np.concatenate([edges, inside, borders, np.nextafter(borders, np.float32(0))]))
+    # where one leaf ends and the next begins, but for rounding
+    borders = np.cumsum(mass)[:: NUM // 64]
+    found = find(
+        tree, np.concatenate([edges, inside, borders, np.nextafter(borders, np.float32(0))])
+    )
     assert (mass[np.asarray(found)] > 0).all()
 
 
 def test_of_a_leaf_named_twice_the_larger_mass_wins_in_any_order():
     for mass in ([1.0, 5.0, 2.0], [5.0, 2.0, 1.0], [2.0, 1.0, 5.0]):
         tree = update(tree_of(np.ones(NUM)), jnp.array([7, 7, 7]), jnp.array(mass))
-        assert sum_tree.mass_of(tree, jnp.array([7])) == 5.0  # also where it held more, or less, before
+        # also where it held more, or less, before
+        assert sum_tree.mass_of(tree, jnp.array([7])) == 5.0
         assert sum_tree.total(tree) == NUM - 1 + 5.0
         tree = update(tree, jnp.array([7, 7]), jnp.array([0.5, 0.25]))
         assert sum_tree.total(tree) == NUM - 1 + 0.5
@@ -93,7 +99,7 @@ def test_of_a_leaf_named_twice_the_larger_mass_wins_in_any_order():
     )
 )
 def test_after_any_updates_it_is_the_tree_of_the_masses_that_stand(updates):
-    tree, stands = sum_tree.begin(NUM), np.zeros(NUM, np.float32)
+    tree, stands = sum_tree.init(NUM), np.zeros(NUM, np.float32)
     for leaves, mass in updates:
         tree = update(tree, leaves, mass)
         stands[leaves] = 0.0
@@ -107,5 +113,5 @@ def test_sums_do_not_drift_though_huge_masses_come_and_go():
         tree = sum_tree.update(tree, jnp.array([3, 40]), jnp.array([1e20, 1.0]))
         return sum_tree.update(tree, jnp.array([3]), jnp.array([0.125])), None
 
-    tree, _ = jax.jit(lambda tree: jax.lax.scan(turn, tree, jnp.arange(1_000)))(sum_tree.begin(NUM))
+    tree, _ = jax.jit(lambda tree: jax.lax.scan(turn, tree, jnp.arange(1_000)))(sum_tree.init(NUM))
     assert sum_tree.total(tree) == 1.125

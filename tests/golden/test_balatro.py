@@ -1,6 +1,7 @@
 """Balatro's rules against recordings that were confirmed by public engines of the game.
 
-A failure names the jokers and bosses of the rows that differ: one wrong joker shows up in some 500 of them.
+A failure names the jokers and bosses of the rows that differ: one wrong joker shows up in some 500
+of them.
 """
 
 import csv
@@ -12,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.envs.balatro.rules import bosses, stages
-from elsinore.envs.balatro.rules.discards import discard
-from elsinore.envs.balatro.rules.hands import classify
-from elsinore.envs.balatro.rules.jokers import JOKER_NAMES, joker_id
-from elsinore.envs.balatro.rules.money import Round, cash_out
-from elsinore.envs.balatro.rules.scoring import Play, Scored, score
+from elsinore.worlds.balatro.rules import bosses
+from elsinore.worlds.balatro.rules.discards import discard_effects
+from elsinore.worlds.balatro.rules.hands import classify
+from elsinore.worlds.balatro.rules.jokers import JOKER_NAMES, joker_id
+from elsinore.worlds.balatro.rules.money import WonRound, cash_out
+from elsinore.worlds.balatro.rules.scoring import Play, ScoredHand, score
+from elsinore.worlds.balatro.rules.stages import Stage
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "balatro"
 
@@ -39,14 +41,17 @@ PLAYS = {key: np.concatenate([part[key] for part in _PARTS]) for key in _PARTS[0
 
 
 def assert_same(got, recorded, rows, near=0.0):
-    """Equality of arrays [case, ...], up to `near` [case], else the jokers and bosses where they differ."""
+    """Equality of arrays [case, ...], up to `near` [case], else the jokers and bosses where they
+    differ."""
     off = np.abs(np.asarray(got, np.float64) - recorded).reshape(len(recorded), -1).max(axis=1)
     wrong = off > near
     bosses_there = rows.get("boss_id", np.zeros(len(recorded), np.int8))
     assert not wrong.any(), (
-        f"{wrong.sum()} of {len(wrong)} rows differ, first {np.flatnonzero(wrong)[:3]}; jokers there: "
-        f"{Counter(JOKER_NAMES[i] for i in rows['joker_ids'][wrong].ravel() if i).most_common(5)}; "
-        f"bosses there: {Counter(bosses.BOSS_NAMES[i] for i in bosses_there[wrong]).most_common(3)}"
+        f"{wrong.sum()} of {len(wrong)} rows differ, first {np.flatnonzero(wrong)[:3]}; jokers"
+        " there:"
+        f" {Counter(JOKER_NAMES[i] for i in rows['joker_ids'][wrong].ravel() if i).most_common(5)};"
+        " bosses there:"
+        f" {Counter(bosses.BOSS_NAMES[i] for i in bosses_there[wrong]).most_common(3)}"
     )
 
 
@@ -69,8 +74,10 @@ def test_cards_make_the_recorded_hand(classified, what):
 
 @pytest.mark.parametrize("what", ["chips", "mult", "score"])
 def test_a_hand_without_jokers_scores_as_recorded(what):
-    bare = jax.vmap(lambda cards, levels: score(Play(cards, levels), stages.HANDS))
-    np.testing.assert_array_equal(getattr(jax.jit(bare)(HANDS["cards"], HANDS["levels"]), what), HANDS[what])
+    bare = jax.vmap(lambda cards, levels: score(Play(cards, levels), Stage.HANDS))
+    np.testing.assert_array_equal(
+        getattr(jax.jit(bare)(HANDS["cards"], HANDS["levels"]), what), HANDS[what]
+    )
 
 
 # Hands with jokers and bosses
@@ -78,12 +85,16 @@ def test_a_hand_without_jokers_scores_as_recorded(what):
 
 @pytest.fixture(scope="module")
 def scored():
-    return jax.device_get(jax.jit(jax.vmap(lambda row: score(Play(**row), stages.BOSSES)))(inputs(PLAYS)))
+    return jax.device_get(
+        jax.jit(jax.vmap(lambda row: score(Play(**row), Stage.BOSSES)))(inputs(PLAYS))
+    )
 
 
 def allowance():
-    """How far float32 may be off: not at all, but for very high scores and jokers that count in fractions."""
-    counts_in_fractions = np.isin(PLAYS["joker_ids"], [joker_id("Constellation"), joker_id("Ramen")]).any(axis=1)
+    """Tolerances of float32: 0, except for very high scores and fractional counters."""
+    counts_in_fractions = np.isin(
+        PLAYS["joker_ids"], [joker_id("Constellation"), joker_id("Ramen")]
+    ).any(axis=1)
     relative = np.where(counts_in_fractions | (PLAYS["out_score"] >= 2**24), 2e-6, 0.0)
     return {
         "score": (relative > 0) + relative * PLAYS["out_score"],
@@ -99,7 +110,7 @@ def test_every_joker_that_scores_and_every_boss_were_recorded():
     assert (np.bincount(PLAYS["boss_id"]) >= 215).all()
 
 
-@pytest.mark.parametrize("what", Scored._fields)
+@pytest.mark.parametrize("what", ScoredHand._fields)
 def test_a_hand_with_jokers_and_a_boss_comes_out_as_recorded(scored, what):
     assert_same(getattr(scored, what), PLAYS[f"out_{what}"], PLAYS, near=allowance().get(what, 0.0))
 
@@ -111,27 +122,40 @@ def test_a_hand_with_jokers_and_a_boss_comes_out_as_recorded(scored, what):
 def test_a_discard_comes_out_as_recorded(what):
     def run(row):
         debuffed = bosses.debuffed(row["cards"], row.pop("boss_id"), row.pop("played_this_ante"))
-        return discard(debuffed=debuffed, **row)
+        return discard_effects(debuffed=debuffed, **row)
 
     got = jax.jit(jax.vmap(run))(inputs(DISCARDS))
-    assert_same(getattr(got, what), DISCARDS[f"out_{what}"], DISCARDS, near=1e-4 * (what == "joker_state"))
+    assert_same(
+        getattr(got, what), DISCARDS[f"out_{what}"], DISCARDS, near=1e-4 * (what == "joker_state")
+    )
 
 
 @pytest.mark.parametrize(
     "what",
-    ["blind_reward", "joker_dollars", "interest", "total", "money", "joker_state", "joker_sell", "joker_alive"],
+    [
+        "blind_reward",
+        "joker_dollars",
+        "interest",
+        "total",
+        "money",
+        "joker_state",
+        "joker_sell",
+        "joker_alive",
+    ],
 )
 def test_a_beaten_blind_pays_as_recorded(what):
     def run(row):
-        boss = jnp.where(row.pop("finisher"), bosses.VIOLET_VESSEL, bosses.CLUB)
-        return cash_out(Round(boss_id=boss, **row), stages.JOKERS)
+        boss = jnp.where(row.pop("finisher"), bosses.VIOLET_VESSEL, bosses.THE_CLUB)
+        return cash_out(WonRound(boss_id=boss, **row), Stage.JOKERS)
 
     got = jax.jit(jax.vmap(run))(inputs(MONEY))
     assert_same(getattr(got, what), MONEY[f"out_{what}"], MONEY)
 
 
 def test_the_table_of_bosses_is_the_recorded_one():
-    rows = {row["name"]: row for row in csv.DictReader((DATA / "bosses.csv").read_text().splitlines())}
+    rows = {
+        row["name"]: row for row in csv.DictReader((DATA / "bosses.csv").read_text().splitlines())
+    }
     for number, boss in enumerate(bosses.BOSSES[1:], start=1):
         row = rows[boss.name]
         assert int(row["golden_id"]) in (0, number)

@@ -8,10 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.envs.balatro.env import Balatro
-from elsinore.envs.balatro.rules.blinds import BIG, BOSS, SMALL, reward, target
-from elsinore.envs.balatro.rules.bosses import CLUB, CRIMSON_HEART, NEEDLE, VIOLET_VESSEL, WALL
-from elsinore.envs.balatro.state import Params
+from elsinore.worlds.balatro.env import Balatro
+from elsinore.worlds.balatro.rules.blinds import BIG_BLIND, BOSS_BLIND, SMALL_BLIND, reward, target
+from elsinore.worlds.balatro.rules.bosses import (
+    CRIMSON_HEART,
+    THE_CLUB,
+    THE_NEEDLE,
+    THE_WALL,
+    VIOLET_VESSEL,
+)
+from elsinore.worlds.balatro.state import BalatroParams
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "balatro"
 
@@ -24,11 +30,11 @@ BLINDS = list(csv.DictReader((DATA / "blinds.csv").read_text().splitlines()))
 
 @pytest.fixture(scope="module")
 def replayed():
-    """What the world says after every recorded action, each [game, time, ...]."""
+    """The outputs of the env after every recorded action, each [game, time, ...]."""
     env = Balatro(stage=0, stacked_decks=True)
 
     def play(max_ante, decks, actions):
-        params = Params(max_ante=max_ante, decks=decks)
+        params = BalatroParams(max_ante=max_ante, decks=decks)
         first = env.reset_env(jax.random.key(0), params)
 
         def step(carry, action):
@@ -40,11 +46,21 @@ def replayed():
 
     recorded = (TRACES[name] for name in ("max_ante", "decks", "action"))
     first, (legal, obs, state, reward, terminated, info) = jax.jit(jax.vmap(play))(*recorded)
-    return jax.device_get({"first": first[0], "legal": legal, "obs": obs, "game": state.game, "reward": reward,
-                           "terminated": terminated, "info": info})  # fmt: skip
+    return jax.device_get(
+        {
+            "first": first[0],
+            "legal": legal,
+            "obs": obs,
+            "game": state.game,
+            "reward": reward,
+            "terminated": terminated,
+            "info": info,
+        }
+    )
 
 
-DURING = np.arange(TRACES["action"].shape[1]) < TRACES["num_steps"][:, None]  # steps that were taken
+# steps that were taken
+DURING = np.arange(TRACES["action"].shape[1]) < TRACES["num_steps"][:, None]
 LAST = np.arange(TRACES["action"].shape[1]) == TRACES["num_steps"][:, None] - 1
 
 
@@ -55,16 +71,25 @@ def test_a_recorded_game_begins_with_the_same_hand_and_target(replayed):
 
 @pytest.mark.parametrize(
     ("name", "recorded"),
-    [("hands_left", "hands_left"), ("discards_left", "discards_left"), ("chips_scored", "round_score"),
-     ("chips_needed", "target"), ("phase", "phase"), ("ante", "ante"), ("blind_kind", "blind_kind")],
-)  # fmt: skip
-def test_after_every_action_of_a_recorded_game_the_same_is_seen(replayed, name, recorded):
+    [
+        ("hands_left", "hands_left"),
+        ("discards_left", "discards_left"),
+        ("chips_scored", "round_score"),
+        ("chips_needed", "target"),
+        ("phase", "phase"),
+        ("ante", "ante"),
+        ("blind_kind", "blind_kind"),
+    ],
+)
+def test_observations_agree_after_every_recorded_action(replayed, name, recorded):
     np.testing.assert_array_equal(replayed["obs"][name][DURING], TRACES[recorded][DURING])
 
 
-def test_after_every_action_but_the_last_the_same_hand_is_held(replayed):
+def test_the_hand_agrees_after_every_action_but_the_last(replayed):
     before_the_end = DURING & ~LAST
-    np.testing.assert_array_equal(replayed["obs"]["hand"][before_the_end], TRACES["hand"][before_the_end])
+    np.testing.assert_array_equal(
+        replayed["obs"]["hand"][before_the_end], TRACES["hand"][before_the_end]
+    )
 
 
 def test_every_play_scores_what_was_recorded_and_a_discard_nothing(replayed):
@@ -73,21 +98,25 @@ def test_every_play_scores_what_was_recorded_and_a_discard_nothing(replayed):
     np.testing.assert_array_equal(points[DURING], TRACES["points"][DURING])
 
 
-def test_blinds_are_beaten_and_games_won_and_lost_when_they_were(replayed):
+def test_blinds_are_beaten_and_games_won_and_lost_as_recorded(replayed):
     game = replayed["game"]
     np.testing.assert_array_equal(game.beaten[DURING], TRACES["blinds_beaten"][DURING])
     np.testing.assert_array_equal(game.won[DURING], TRACES["won"][DURING])
-    np.testing.assert_array_equal(replayed["terminated"][DURING], (TRACES["won"] | TRACES["lost"])[DURING])
+    np.testing.assert_array_equal(
+        replayed["terminated"][DURING], (TRACES["won"] | TRACES["lost"])[DURING]
+    )
 
 
-def test_an_action_is_legal_where_it_was_and_else_changes_nothing(replayed):
+def test_actions_are_legal_as_recorded_and_illegal_ones_change_nothing(replayed):
     np.testing.assert_array_equal(replayed["legal"][DURING], TRACES["valid"][DURING])
-    np.testing.assert_array_equal(replayed["info"]["illegal_action"][DURING], ~TRACES["valid"][DURING])
+    np.testing.assert_array_equal(
+        replayed["info"]["illegal_action"][DURING], ~TRACES["valid"][DURING]
+    )
     assert (~TRACES["valid"] & DURING).sum() > 100
     assert (replayed["reward"][DURING & ~TRACES["valid"]] == 0.0).all()
 
 
-def test_the_rewards_of_a_game_add_up_to_the_share_got_through_and_one_for_a_win(replayed):
+def test_the_rewards_of_a_game_sum_to_its_progress_and_one_for_a_win(replayed):
     ends = np.flatnonzero(LAST.ravel())
     game = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[ends], replayed["game"])
     share = np.where(game.won, 0.0, np.minimum(game.round.score / game.round.target, 1.0))
@@ -96,12 +125,19 @@ def test_the_rewards_of_a_game_add_up_to_the_share_got_through_and_one_for_a_win
     np.testing.assert_allclose(replayed["info"]["reward"].ravel()[ends], expected, rtol=1e-5)
 
 
-BOSS_OF = {"boss": CLUB, "boss_wall": WALL, "boss_needle": NEEDLE, "finisher_violet_vessel": VIOLET_VESSEL,
-           "finisher": CRIMSON_HEART}  # fmt: skip
+BOSS_OF = {"boss": THE_CLUB, "boss_wall": THE_WALL, "boss_needle": THE_NEEDLE,
+           "finisher_violet_vessel": VIOLET_VESSEL, "finisher": CRIMSON_HEART}  # fmt: skip
 
 
-@pytest.mark.parametrize("row", BLINDS, ids=[f"ante-{row['ante']}-{row['blind']}" for row in BLINDS])
-def test_a_blind_asks_for_and_pays_what_is_recorded(row):
-    kind, boss = {"small": SMALL, "big": BIG}.get(row["blind"], BOSS), BOSS_OF.get(row["blind"], CLUB)
-    assert target(jnp.int32(int(row["ante"])), jnp.int32(kind), jnp.int32(boss)) == int(row["target"])
+@pytest.mark.parametrize(
+    "row", BLINDS, ids=[f"ante-{row['ante']}-{row['blind']}" for row in BLINDS]
+)
+def test_targets_and_rewards_of_blinds_agree(row):
+    kind, boss = (
+        {"small": SMALL_BLIND, "big": BIG_BLIND}.get(row["blind"], BOSS_BLIND),
+        BOSS_OF.get(row["blind"], THE_CLUB),
+    )
+    assert target(jnp.int32(int(row["ante"])), jnp.int32(kind), jnp.int32(boss)) == int(
+        row["target"]
+    )
     assert reward(jnp.int32(kind), jnp.int32(boss)) == int(row["reward"])

@@ -1,4 +1,4 @@
-"""The cache worlds against what was recorded of them; `tests/data/cache/README.md` says what the files hold."""
+"""The cache environments against recordings; `tests/data/cache/README.md` describes the files."""
 
 import csv
 from importlib import resources
@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.envs.cache.api import COUNTERS, ApiCache, Params, recorded
-from elsinore.envs.cache.trace import POLICIES, load_trace, replay
-from elsinore.envs.cache.trace.predictor import predicted_successors
+from elsinore.worlds.cache.api import COUNTERS, ApiCache, ApiCacheParams, recorded_streams
+from elsinore.worlds.cache.trace import POLICIES, load_trace, replay
+from elsinore.worlds.cache.trace.predictor import predicted_successors
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "cache"
 
@@ -30,32 +30,46 @@ def under(prefix):
 
 
 def begun(env, stream, params):
-    """The episode of that number among the recorded ones, whatever a key would have drawn."""
+    """First observation and state of the recorded stream of that number."""
     place, request = env.source.at(env.source.first(stream))
     return env.begin(place, request, params)
 
 
 @pytest.fixture(scope="module")
 def replayed():
-    """What our world does in every recording, all at once: {recording: {what: [time, ...]}}."""
-    env, params = ApiCache(recorded(*(under(f"{name}/") for name in STREAMS))), Params()
+    """Our replays of every recording, in one program: {recording: {quantity: [time, ...]}}."""
+    env, params = (
+        ApiCache(recorded_streams(*(under(f"{name}/") for name in STREAMS))),
+        ApiCacheParams(),
+    )
 
     def seen(obs, state):
         contents = state.contents
-        return {"obs": obs, "counters": state.counters, "used": contents.used, "backlog": state.backlog,
-                "entries": contents.filled.sum()}  # fmt: skip
+        return {
+            "obs": obs,
+            "counters": state.counters,
+            "used": contents.used,
+            "backlog": state.backlog,
+            "entries": contents.filled.sum(),
+        }
 
     def step(state, action):
         obs, state, reward, terminated, _ = env.step_env(jax.random.key(0), state, action, params)
         truncated = env.is_truncated(state, params)
-        return state, (seen(obs, state), {"reward": reward, "terminated": terminated, "truncated": truncated})
+        return state, (
+            seen(obs, state),
+            {"reward": reward, "terminated": terminated, "truncated": truncated},
+        )
 
     @jax.jit
     @jax.vmap
     def replay(stream, actions):
         obs, state = begun(env, stream, params)
         _, (later, steps) = jax.lax.scan(step, state, actions)
-        return jax.tree.map(lambda x, xs: jnp.concatenate([x[None], xs]), seen(obs, state), later) | steps
+        return (
+            jax.tree.map(lambda x, xs: jnp.concatenate([x[None], xs]), seen(obs, state), later)
+            | steps
+        )
 
     streams = np.array([STREAMS.index(name.partition("/")[0]) for name in RECORDINGS])
     actions = np.stack([ROLLOUTS[f"{name}/actions"] for name in RECORDINGS])
@@ -75,28 +89,35 @@ def test_what_is_counted_is_as_recorded_at_every_step(replayed, recording):
     for what in EXACT:
         ours, truth = replayed[recording][what], ROLLOUTS[f"{recording}/{what}"]
         rows = np.flatnonzero((ours != truth).reshape(len(truth), -1).any(axis=1))
-        assert not rows.size, f"{what} differs first in row {rows[0]}: {ours[rows[0]]} against {truth[rows[0]]}"
+        assert not rows.size, (
+            f"{what} differs first in row {rows[0]}: {ours[rows[0]]} against {truth[rows[0]]}"
+        )
 
 
 @each_recording
 @pytest.mark.parametrize("what", CLOSE)
 def test_what_is_measured_is_as_recorded_at_every_step(replayed, recording, what):
-    np.testing.assert_allclose(replayed[recording][what], ROLLOUTS[f"{recording}/{what}"], rtol=0, atol=CLOSE[what])
+    np.testing.assert_allclose(
+        replayed[recording][what], ROLLOUTS[f"{recording}/{what}"], rtol=0, atol=CLOSE[what]
+    )
 
 
 @each_recording
 def test_only_the_clock_ends_an_episode(replayed, recording):
     assert not replayed[recording]["terminated"].any()
-    assert np.flatnonzero(replayed[recording]["truncated"]).tolist() == [Params().max_steps_in_episode - 1]
+    assert np.flatnonzero(replayed[recording]["truncated"]).tolist() == [
+        ApiCacheParams().max_steps_in_episode - 1
+    ]
 
 
 @pytest.mark.parametrize("name", ["api_endpoints.csv", "api_model.npz"])
 def test_the_tables_shipped_are_those_of_the_recordings(name):
-    shipped = resources.files("elsinore.envs.cache") / "data" / name
+    shipped = resources.files("elsinore.worlds.cache") / "data" / name
     assert shipped.read_bytes() == (DATA / name).read_bytes()
 
 
-# Cache-trace: whichever traces there are, replayed under every policy that the file has exact counts of.
+# Cache-trace: whichever traces there are, replayed under every policy that the file has exact
+# counts of.
 
 with (DATA / "hit_counts.csv").open() as file:
     ROWS = list(csv.DictReader(file))
@@ -104,17 +125,25 @@ COUNTED = [row for row in ROWS if row["policy"] in POLICIES]
 TRACES = {path.stem: path for path in sorted((DATA / "traces").glob("*.npz"))}
 QUICK = 20_000  # requests of a trace that is replayed by default
 API_SESSIONS = {  # README.md: (unit, capacity) -> hits
-    ("objects", 64): {"fifo": 20_782, "lru": 22_622, "lfu": 14_332, "belady": 33_259, "belady_bypass": 33_315},
-    ("objects", 256): {"fifo": 33_677, "lru": 34_941, "lfu": 27_241, "belady": 43_620, "belady_bypass": 43_627},
-    ("bytes", 262_144): {"fifo": 15_283, "lru": 16_938, "lfu": 15_089, "gdsf": 20_023, "belady": 27_805,
-                         "belady_bypass": 28_339},
+    ("objects", 64): {
+        "fifo": 20_782, "lru": 22_622, "lfu": 14_332, "belady": 33_259, "belady_bypass": 33_315,
+    },
+    ("objects", 256): {
+        "fifo": 33_677, "lru": 34_941, "lfu": 27_241, "belady": 43_620, "belady_bypass": 43_627,
+    },
+    ("bytes", 262_144): {
+        "fifo": 15_283, "lru": 16_938, "lfu": 15_089, "gdsf": 20_023, "belady": 27_805,
+        "belady_bypass": 28_339,
+    },
 }  # fmt: skip
 
 
 def recorded_hits():
     """(trace, policy) of every count, the long traces among the slow tests."""
     requests = {row["trace"]: int(row["requests"]) for row in COUNTED}
-    for trace, policy in sorted({(row["trace"], row["policy"]) for row in COUNTED if row["trace"] in TRACES}):
+    for trace, policy in sorted(
+        {(row["trace"], row["policy"]) for row in COUNTED if row["trace"] in TRACES}
+    ):
         marks = () if requests[trace] <= QUICK else pytest.mark.slow
         yield pytest.param(trace, policy, marks=marks, id=f"{trace}-{policy}")
 
@@ -130,9 +159,11 @@ def test_a_policy_hits_exactly_as_was_recorded(name, policy):
 
 
 def test_by_lot_hits_are_about_as_many_as_were_recorded():
-    """The mean of three replays with other lots: for orientation, to a hundredth."""
+    """The mean of three replays with other random numbers, to a hundredth."""
     trace = load_trace(TRACES["nasa_jul01_10k"])
-    rows = [row for row in ROWS if (row["trace"], row["policy"]) == ("nasa_jul01_10k", "random_mean3")]
+    rows = [
+        row for row in ROWS if (row["trace"], row["policy"]) == ("nasa_jul01_10k", "random_mean3")
+    ]
     for row in rows:
         counts = replay(trace, "random", int(row["capacity"]), row["capacity_unit"])
         assert counts.hit_ratio == pytest.approx(float(row["hit_ratio"]), abs=0.01), row

@@ -1,7 +1,7 @@
-"""Every recorded life in the original Hamlet is lived again, step by step, with the same outcome.
+"""Every recorded episode of the original Hamlet, replayed step by step with the same outcome.
 
-Any recording of this layout in `tests/data/hamlet` is replayed; the world is the one its file is named after. Where
-float rounding decided in the original (`ambiguous...`), that comparison is left out.
+Any recording of this layout in `tests/data/hamlet` is replayed; its file is named after the level.
+Where float rounding decided in the original (`ambiguous...`), that comparison is left out.
 """
 
 from functools import cache
@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-from elsinore.envs.hamlet.env import hamlet
-from elsinore.envs.hamlet.rules import hour
+from elsinore.worlds.hamlet.env import hamlet
+from elsinore.worlds.hamlet.rules import hour
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "hamlet"
 FILES = {path.stem: path for path in sorted(FOLDER.rglob("*.npz"))}
@@ -27,7 +27,9 @@ def recording(world):
 
 
 def rewards_of(world):
-    recorded = [name.removeprefix("reward_") for name in recording(world) if name.startswith("reward_")]
+    recorded = [
+        name.removeprefix("reward_") for name in recording(world) if name.startswith("reward_")
+    ]
     return recorded or ["survival"]
 
 
@@ -37,7 +39,7 @@ def env_of(world):
 
 
 def padded(world, values):
-    """Steps as [episode, time, ...], and where there is one."""
+    """Steps as [episode, time, ...], and the mask of existing steps."""
     starts = recording(world)["ep_start"]
     lengths = np.diff(starts)
     there = np.arange(lengths.max()) < lengths[:, None]
@@ -47,17 +49,25 @@ def padded(world, values):
 
 
 def beginnings(world):
-    """What `state_at` makes the state from in which each recorded episode begins, and its parameters."""
+    """Arguments of `state_at` for each recorded episode's first state, and its parameters."""
     tape, env = recording(world), env_of(world)
     nowhere = np.zeros((len(tape["ep_seed"]), len(env.profile.affordances), 2), np.int8)
-    given = tape["ep_init_pos"], tape["ep_init_meters"].astype(np.float32), tape.get("ep_affordance_pos", nowhere)
-    limits = tape.get("ep_max_steps", np.full(len(tape["ep_seed"]), env.default_params.max_steps_in_episode))
-    params = jax.tree.map(lambda x: np.broadcast_to(x, (len(limits), *np.shape(x))), env.default_params)
+    given = (
+        tape["ep_init_pos"],
+        tape["ep_init_meters"].astype(np.float32),
+        tape.get("ep_affordance_pos", nowhere),
+    )
+    limits = tape.get(
+        "ep_max_steps", np.full(len(tape["ep_seed"]), env.default_params.max_steps_in_episode)
+    )
+    params = jax.tree.map(
+        lambda x: np.broadcast_to(x, (len(limits), *np.shape(x))), env.default_params
+    )
     return given, params.replace(max_steps_in_episode=limits.astype(np.int32))
 
 
 class Seen(NamedTuple):
-    """What can be compared of a step or a beginning."""
+    """Comparable quantities of a step or a first state."""
 
     pos: jax.Array
     meters: jax.Array
@@ -73,8 +83,15 @@ def seen(env, obs, state, params):
     windowed = narrow.observe(None, state, None, params)
     vector = obs["vector"] if isinstance(obs, dict) else obs
     clock = hour(env.profile, state.time)
-    return Seen(state.position, state.meters, vector, windowed["vector"], windowed["action_mask"],
-                state.progress, clock)  # fmt: skip
+    return Seen(
+        state.position,
+        state.meters,
+        vector,
+        windowed["vector"],
+        windowed["action_mask"],
+        state.progress,
+        clock,
+    )
 
 
 def one_step(env, state, action, params):
@@ -85,7 +102,7 @@ def one_step(env, state, action, params):
 
 @cache
 def replayed(world):
-    """[episode, time, ...] of all that happened, in one compiled program; and the beginnings."""
+    """[episode, time, ...] of all steps, in one compiled program; and the first states."""
     env = env_of(world)
     given, params = beginnings(world)
     actions, _ = padded(world, recording(world)["action"].astype(np.int32))
@@ -93,13 +110,18 @@ def replayed(world):
     def live(given, params, actions):
         state = env.state_at(*given)
         first = seen(env, env.observe(None, state, None, params), state, params)
-        return first, jax.lax.scan(lambda state, action: one_step(env, state, action, params), state, actions)[1]
+        return (
+            first,
+            jax.lax.scan(
+                lambda state, action: one_step(env, state, action, params), state, actions
+            )[1],
+        )
 
     return jax.device_get(jax.jit(jax.vmap(live))(given, params, actions))
 
 
 def compare(world, name, ours, tolerance, but_for=()):
-    """All recorded steps of `name` against ours, [episode, time, ...]."""
+    """Compare all recorded steps of `name` with ours, [episode, time, ...]."""
     theirs, there = padded(world, recording(world)[name])
     for flag in but_for:
         if flag in recording(world):
@@ -177,7 +199,9 @@ def test_rewards_are_those_that_were_paid(world):
     for name in rewards_of(world):
         recorded = "reward" if name == "survival" else f"reward_{name}"
         compare(world, recorded, info[f"reward/{name}"], 2e-5, ["ambiguous_reward", "ambiguous"])
-    np.testing.assert_allclose(reward, sum(info[f"reward/{name}"] for name in rewards_of(world)), atol=1e-4)
+    np.testing.assert_allclose(
+        reward, sum(info[f"reward/{name}"] for name in rewards_of(world)), atol=1e-4
+    )
 
 
 @each_recording
@@ -200,11 +224,15 @@ def test_worlds_stepped_in_any_order_do_not_disturb_each_other():
         env = env_of(world)
         given, params = beginnings(world)
         states[world] = jax.jit(jax.vmap(lambda given, env=env: env.state_at(*given)))(given)
-        steps[world] = jax.jit(jax.vmap(lambda s, a, p, env=env: env.step_env(jax.random.key(0), s, a, p)[1]))
+        steps[world] = jax.jit(
+            jax.vmap(lambda s, a, p, env=env: env.step_env(jax.random.key(0), s, a, p)[1])
+        )
     for world in rng.choice(worlds, 90):
         actions = padded(world, recording(world)["action"].astype(np.int32))[0][:, time[world]]
         states[world] = steps[world](states[world], actions, beginnings(world)[1])
         time[world] += 1
         theirs, there = (x[:, time[world] - 1] for x in padded(world, recording(world)["meters"]))
-        ours = np.asarray(states[world].meters, np.float64) / (env_of(world).profile.resolution or 1)
+        ours = np.asarray(states[world].meters, np.float64) / (
+            env_of(world).profile.resolution or 1
+        )
         np.testing.assert_allclose(ours[there], theirs[there], atol=1e-6)

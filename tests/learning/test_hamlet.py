@@ -1,4 +1,5 @@
-"""What `elsinore train Hamlet-classic4 --seeds 8` comes to: lives that last the whole day, with every seed."""
+"""What `elsinore train Hamlet-classic4 --seeds 8` comes to: lives that last the whole day, with
+every seed."""
 
 import pytest
 
@@ -12,8 +13,14 @@ QUIET = {"sinks.console": False, "sinks.tensorboard": False, "sinks.mlflow.enabl
 def test_every_seed_lives_the_whole_day_and_well(world, tmp_path):
     run = elsinore.train(f"Hamlet-{world}", seeds=8, runs_dir=tmp_path, overrides=QUIET)
     assert all(run.summary["converged"])
-    assert min(run.summary["eval_return"]["per_seed"]) >= 490.0  # of 500; a scripted life has 500 and 478
-    lengths = run.metrics.query("name == 'eval/length'").sort_values("update").groupby("seed").value.last()
+    # of 500; a scripted life has 500 and 478
+    assert min(run.summary["eval_return"]["per_seed"]) >= 490.0
+    lengths = (
+        run.metrics.query("name == 'eval/length'")
+        .sort_values("update")
+        .groupby("seed")
+        .value.last()
+    )
     assert (lengths == 500.0).all() and len(lengths) == 8
 
 

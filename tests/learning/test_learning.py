@@ -1,7 +1,7 @@
 """The presets learn, over eight seeds, what they are said to learn in docs/results.md.
 
-A bar is a published figure where eight seeds clear it by three standard errors, and else what they clear by that
-much; `docs/results.md` has the figures themselves, over sixteen.
+A bar is a published figure where eight seeds clear it by three standard errors, and else what they
+clear by that much; `docs/results.md` has the figures themselves, over sixteen.
 """
 
 from typing import NamedTuple
@@ -77,7 +77,9 @@ def scores():
     return of
 
 
-@pytest.mark.parametrize("bar", BARS, ids=lambda b: f"{b.algo}-{b.env}-{b.protocol}-{b.label.split()[0]}")
+@pytest.mark.parametrize(
+    "bar", BARS, ids=lambda b: f"{b.algo}-{b.env}-{b.protocol}-{b.label.split()[0]}"
+)
 def test_eight_seeds_learn_what_is_said(scores, bar):
     returns = scores(bar.env, bar.algo, bar.label)[bar.protocol]
     assert returns.mean() >= bar.mean

@@ -16,7 +16,7 @@ DISCRETE, CONTINUOUS = head_for(spaces.Discrete(4)), head_for(spaces.Box(-1.0, 1
 
 
 class Alone(NamedTuple):
-    """A network asked about one observation."""
+    """A network applied to one observation."""
 
     network: Network
 
@@ -37,7 +37,11 @@ def size(params) -> int:
 def moved_by(network, params, part) -> set[str]:
     """Names of the layers with a gradient, of the outputs (part 0) or of the value (part 1)."""
     gradient = jax.grad(lambda params: jnp.sum(network.apply(params, OBS)[part]))(params)["params"]
-    return {name for name, layer in gradient.items() if any(leaf.any() for leaf in jax.tree.leaves(layer))}
+    return {
+        name
+        for name, layer in gradient.items()
+        if any(leaf.any() for leaf in jax.tree.leaves(layer))
+    }
 
 
 @pytest.mark.parametrize(("head", "num_outputs"), [(DISCRETE, 4), (CONTINUOUS, 4)])
@@ -47,15 +51,17 @@ def test_one_observation_gives_the_heads_outputs_and_one_value(head, num_outputs
     assert outputs.shape == (num_outputs,) and value.shape == ()
 
 
-def test_the_first_policy_is_nearly_uniform_and_the_critic_is_not_held_back():
+def test_the_first_policy_is_nearly_uniform_and_the_gain_of_the_critic_is_one():
     _, params = made(hidden=(16,))
     policy, value = params["params"]["policy"], params["params"]["value"]
-    np.testing.assert_allclose(policy["kernel"].T @ policy["kernel"], 0.01**2 * np.eye(4), atol=1e-8)
+    np.testing.assert_allclose(
+        policy["kernel"].T @ policy["kernel"], 0.01**2 * np.eye(4), atol=1e-8
+    )
     np.testing.assert_allclose(value["kernel"].T @ value["kernel"], [[1.0]], rtol=1e-5)
     assert not policy["bias"].any() and not value["bias"].any()
 
 
-def test_the_deviation_of_continuous_actions_begins_where_it_is_told_and_no_state_changes_it():
+def test_log_std_starts_at_initial_log_std_and_does_not_depend_on_the_state():
     network, params = made(CONTINUOUS, initial_log_std=-0.5)
     for obs in (OBS, -3 * OBS):
         np.testing.assert_array_equal(network.apply(params, obs)[0][2:], [-0.5, -0.5])
@@ -75,7 +81,11 @@ def test_a_shared_trunk_is_read_by_both_heads():
 
 def test_a_shared_trunk_saves_the_parameters_of_one():
     separate, shared = made(hidden=(8, 8))[1], made(hidden=(8, 8), shared=True)[1]
-    assert size(separate) - size(shared) == size(separate["params"]["MLP_1"]) == (3 * 8 + 8) + (8 * 8 + 8)
+    assert (
+        size(separate) - size(shared)
+        == size(separate["params"]["MLP_1"])
+        == (3 * 8 + 8) + (8 * 8 + 8)
+    )
 
 
 def test_separate_trunks_begin_differently():
@@ -84,7 +94,7 @@ def test_separate_trunks_begin_differently():
 
 
 @pytest.mark.parametrize("encoder", ["auto", "cnn"])
-def test_an_image_is_read_by_convolutions(encoder):
+def test_an_image_is_encoded_by_convolutions(encoder):
     network, params = made(obs=jnp.ones((10, 10, 4)), encoder=encoder)
     assert "CNN_0" in params["params"] and "MLP_0" not in params["params"]
     outputs, value = network.apply(params, jnp.ones((10, 10, 4)))
@@ -96,23 +106,31 @@ def test_an_image_can_be_read_flat():
 
 
 @pytest.mark.parametrize("obs", [jnp.ones(4), {"seen": jnp.ones((3, 3, 1))}], ids=["flat", "dict"])
-def test_convolutions_over_what_is_no_image_are_refused(obs):
-    with pytest.raises(ValueError, match=r"encoder='cnn' needs .*\[height, width, channel\].*encoder: mlp"):
+def test_a_cnn_refuses_observations_that_are_no_images(obs):
+    with pytest.raises(
+        ValueError, match=r"encoder='cnn' needs .*\[height, width, channel\].*encoder: mlp"
+    ):
         made(obs=obs, encoder="cnn")
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("encoder", "rnn"), ("activation", "tan"), ("hidden", ()), ("hidden", (64, 0)), ("channels", ())],
+    [
+        ("encoder", "rnn"),
+        ("activation", "tan"),
+        ("hidden", ()),
+        ("hidden", (64, 0)),
+        ("channels", ()),
+    ],
 )
-def test_a_network_that_cannot_be_is_refused(field, value):
+def test_impossible_settings_are_refused(field, value):
     shown = repr(list(value) if isinstance(value, tuple) else value)
     with pytest.raises(ValueError) as refusal:
         NetworkConfig(**{field: value})
     assert f"{field}={shown}" in str(refusal.value)
 
 
-def test_a_network_of_ones_own_is_asked_for_the_outputs_of_the_head():
+def test_a_custom_network_gets_the_number_of_outputs_of_the_head():
     class Own(nn.Module):
         num_outputs: int
 

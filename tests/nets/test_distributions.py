@@ -21,7 +21,7 @@ LOGITS, MASK = (
 
 @jax.jit
 def facts(logits, mask):
-    """All that is asked of a masked categorical, and the slopes of its entropy and of a log-probability."""
+    """All functions of a masked categorical, and the gradients of its entropy and log_prob."""
     policy = categorical(logits, mask)
     slope = jax.grad(lambda logits: categorical(logits, mask).entropy().sum())(logits)
     drawn = policy.sample(Categorical.noise(jax.random.key(0), (3,), ACTIONS))
@@ -43,14 +43,14 @@ def test_probabilities_sum_to_one_and_an_illegal_one_is_exactly_zero(logits, mas
 
 
 @given(logits_of, some_legal)
-def test_neither_a_draw_nor_the_likeliest_action_is_illegal(logits, mask):
+def test_neither_a_sample_nor_the_mode_is_illegal(logits, mask):
     _, _, _, drawn, mode, _ = facts(logits, mask)
     rows = np.arange(3)
     assert mask[rows, drawn].all() and mask[rows, mode].all()
 
 
 @given(logits_of, masks)
-def test_whatever_is_legal_even_nothing_all_numbers_are_finite(logits, mask):
+def test_all_numbers_are_finite_under_any_mask(logits, mask):
     log_probs, entropy, slope, _, _, chosen = facts(logits, mask)
     assert all(np.isfinite(x).all() for x in (log_probs, entropy, slope, chosen))
 
@@ -65,13 +65,13 @@ def test_the_entropy_is_that_of_the_legal_actions(logits, mask):
     assert (np.asarray(slope)[~mask] == 0.0).all()
 
 
-def test_with_one_legal_action_nothing_is_uncertain():
+def test_with_one_legal_action_the_entropy_is_zero():
     policy = categorical(LOGITS, jnp.array([False, False, True, False]))
     assert policy.entropy() == 0.0 and policy.log_prob(jnp.array(2)) == 0.0
     assert (draws(policy) == 2).all()
 
 
-def test_where_nothing_is_legal_everything_is():
+def test_where_no_action_is_legal_all_are():
     nothing = categorical(LOGITS, jnp.zeros(ACTIONS, bool))
     np.testing.assert_allclose(nothing.log_probs, categorical(LOGITS).log_probs)
 
@@ -101,7 +101,7 @@ points = arrays(np.float32, 2, elements=st.floats(-10, 10, width=32))
 
 @given(points)
 def test_a_normal_has_the_density_that_scipy_gives_it(action):
-    ours = Normal(MEAN, LOG_STD).log_prob(action)
+    ours = Normal(MEAN, LOG_STD).log_prob(jnp.asarray(action))
     theirs = stats.norm.logpdf(action, MEAN, np.exp(LOG_STD)).sum()
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-4)
 
@@ -112,9 +112,11 @@ def test_a_normal_has_the_entropy_that_scipy_gives_it():
     )
 
 
-def test_a_normal_draws_what_it_says_and_does_not_squash_it():
+def test_samples_of_a_normal_follow_it_unsquashed():
     noise = Normal.noise(jax.random.key(0), (DRAWS,), 2)
-    drawn = Normal(jnp.broadcast_to(MEAN, (DRAWS, 2)), jnp.broadcast_to(LOG_STD, (DRAWS, 2))).sample(noise)
+    drawn = Normal(
+        jnp.broadcast_to(MEAN, (DRAWS, 2)), jnp.broadcast_to(LOG_STD, (DRAWS, 2))
+    ).sample(noise)
     for i in range(2):
         z = (np.asarray(drawn[:, i], np.float64) - float(MEAN[i])) / float(jnp.exp(LOG_STD[i]))
         assert stats.kstest(z, "norm").pvalue > 1e-3

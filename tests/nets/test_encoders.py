@@ -41,7 +41,8 @@ def test_any_observation_is_one_vector_of_floats_without_its_mask():
 def test_an_image_of_10_by_10_by_4_keeps_its_neighbourhoods():
     params = initialise(CNN((16,), (128,)), KEY, jnp.ones((10, 10, 4), bool))["params"]
     assert params["Dense_0"]["kernel"].shape == (3 * 3 * 4, 16)
-    assert params["MLP_0"]["Dense_0"]["kernel"].shape == (8 * 8 * 16, 128)  # 3x3 without padding: 10 -> 8
+    # 3x3 without padding: 10 -> 8
+    assert params["MLP_0"]["Dense_0"]["kernel"].shape == (8 * 8 * 16, 128)
     assert CNN((16,), (128,)).apply({"params": params}, jnp.ones((10, 10, 4), bool)).shape == (128,)
 
 
@@ -51,14 +52,23 @@ def test_a_dense_layer_on_patches_is_a_convolution():
     convolved = jax.lax.conv_general_dilated(
         image[None], kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
     )[0]
-    np.testing.assert_allclose(patches(image) @ kernel.reshape(-1, 16), convolved, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        patches(image) @ kernel.reshape(-1, 16), convolved, rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_each_activation_is_the_one_it_is_called(activation):
+def test_each_activation_is_the_named_function(activation):
     network = MLP((4,), activation)
     x = jnp.array([0.5, -1.0])
     params = initialise(network, KEY, x)
     kernel = params["params"]["Dense_0"]["kernel"]
-    expected = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "silu": jax.nn.silu, "gelu": jax.nn.gelu}
-    np.testing.assert_allclose(network.apply(params, x), expected[activation](x @ kernel), rtol=1e-5, atol=1e-6)
+    expected = {
+        "tanh": np.tanh,
+        "relu": lambda x: np.maximum(x, 0),
+        "silu": jax.nn.silu,
+        "gelu": jax.nn.gelu,
+    }
+    np.testing.assert_allclose(
+        network.apply(params, x), expected[activation](x @ kernel), rtol=1e-5, atol=1e-6
+    )

@@ -49,7 +49,7 @@ def test_a_wide_matrix_has_orthonormal_rows():
     np.testing.assert_allclose(wide @ wide.T, np.eye(2), atol=1e-6)
 
 
-def test_of_more_axes_the_last_is_the_columns():
+def test_with_more_axes_the_last_is_the_columns():
     (kernel,) = orthogonal_matrices(KEY, [(3, 3, 2, 8)])
     assert kernel.shape == (3, 3, 2, 8)
     assert is_orthonormal(kernel)
@@ -71,7 +71,9 @@ def test_a_layer_gets_its_gain_and_other_initialisers_are_left_alone():
 
 
 def test_the_parameters_hold_plain_arrays():
-    leaves = jax.tree.leaves(initialise(Net(), KEY, jnp.ones(5)), is_leaf=lambda x: not isinstance(x, dict))
+    leaves = jax.tree.leaves(
+        initialise(Net(), KEY, jnp.ones(5)), is_leaf=lambda x: not isinstance(x, dict)
+    )
     assert all(isinstance(leaf, jax.Array) for leaf in leaves)
 
 
@@ -82,13 +84,15 @@ def test_layers_of_one_shape_differ_and_so_do_keys():
 
 
 @pytest.mark.parametrize("make", [lambda f: f, jax.jit], ids=["plain", "jitted"])
-def test_a_network_without_wishes_is_initialised_as_flax_does(make):
+def test_a_network_without_placeholders_is_initialised_as_by_flax(make):
     net = nn.Dense(3)
     made = make(lambda key: initialise(net, key, jnp.ones(2)))(KEY)
-    np.testing.assert_allclose(made["params"]["kernel"], net.init(KEY, jnp.ones(2))["params"]["kernel"], rtol=1e-6)
+    np.testing.assert_allclose(
+        made["params"]["kernel"], net.init(KEY, jnp.ones(2))["params"]["kernel"], rtol=1e-6
+    )
 
 
-def test_an_initialiser_says_only_what_it_wants():
-    wanted = orthogonal(1.5)(KEY, (3, 2))
-    assert wanted.scale == 1.5
-    assert not wanted.unbox().any()
+def test_an_initialiser_leaves_a_placeholder():
+    placeholder = orthogonal(1.5)(KEY, (3, 2))
+    assert placeholder.scale == 1.5
+    assert not placeholder.unbox().any()

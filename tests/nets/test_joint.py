@@ -1,4 +1,4 @@
-"""Several choices at once: a joint distribution, and the head that speaks it."""
+"""Joint distributions of several choices, and their head."""
 
 import itertools
 
@@ -31,19 +31,26 @@ def facts(logits, mask):
 
 
 def parts(logits, mask):
-    """One categorical a choice, as slowly as that."""
-    return [categorical(x, m) for x, m in zip(np.split(logits, ENDS), np.split(mask, ENDS), strict=True)]
+    """One categorical for each choice."""
+    return [
+        categorical(x, m) for x, m in zip(np.split(logits, ENDS), np.split(mask, ENDS), strict=True)
+    ]
 
 
 @given(logits_of, masks)
 def test_it_is_as_many_independent_categoricals(logits, mask):
-    """Also where a choice has nothing legal: then all of its own options are, and none that it does not have."""
+    """Also where a choice has no legal option: then exactly its own options are legal."""
     log_prob, entropy, slope, drawn, mode = facts(logits, mask)
     alone = parts(logits, jnp.asarray(mask))
-    expected = [sum(float(p.log_probs[a]) for p, a in zip(alone, action, strict=True)) for action in EVERY.tolist()]
+    expected = [
+        sum(float(p.log_probs[a]) for p, a in zip(alone, action, strict=True))
+        for action in EVERY.tolist()
+    ]
     np.testing.assert_allclose(np.exp(log_prob), np.exp(expected), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(np.exp(log_prob).sum(), 1.0, rtol=1e-4)
-    np.testing.assert_allclose(entropy, sum(float(p.entropy()) for p in alone), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        entropy, sum(float(p.entropy()) for p in alone), rtol=1e-4, atol=1e-4
+    )
     assert np.isfinite(slope).all()
     for chosen in (drawn, mode):
         for part, a in zip(alone, chosen.tolist(), strict=True):
@@ -64,8 +71,10 @@ def test_the_head_of_several_choices_needs_an_output_an_option():
     assert head.num_outputs == 6 and not head.continuous
     policy = head.distribution(jnp.zeros((5, 6)), None)
     action = policy.sample(head.noise(jax.random.key(0), (5,)))
-    assert action.shape == (5, 3) and policy.log_prob(action).shape == policy.entropy().shape == (5,)
-    np.testing.assert_array_equal(head.sent(action), action)
+    assert action.shape == (5, 3) and policy.log_prob(action).shape == policy.entropy().shape == (
+        5,
+    )
+    np.testing.assert_array_equal(head.env_action(action), action)
 
 
 def test_the_mask_of_several_choices_is_theirs_in_a_row():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.ops.advantages import explained_variance, gae, lambda_returns
+from elsinore.ops.advantages import explained_variance, gae, lambda_returns, td_target
 
 TIME, ENV = 6, 3
 GAMMA, LAM = 0.5, 0.9
@@ -19,7 +19,8 @@ jitted_gae, jitted_returns, jitted_explained = (
 )
 
 floats = arrays(np.float32, (TIME, ENV), elements=st.floats(-100, 100, width=32))
-flags = arrays(np.int8, (TIME, ENV), elements=st.sampled_from([0, 0, 0, 1, 2]))  # 1: died, 2: out of time
+# 1: died, 2: out of time
+flags = arrays(np.int8, (TIME, ENV), elements=st.sampled_from([0, 0, 0, 1, 2]))
 unit = st.floats(0, 1, width=32)
 
 
@@ -31,9 +32,15 @@ def advantages(reward, value, next_value, died=None, out_of_time=None, lam=LAM):
     """One env's advantages; nothing ends unless it is said."""
     never = [False] * len(reward)
     died, out_of_time = died or never, out_of_time or never
-    return gae(column(*reward), column(*value), column(*next_value), column(*died), column(*out_of_time), GAMMA, lam)[
-        :, 0
-    ]
+    return gae(
+        column(*reward),
+        column(*value),
+        column(*next_value),
+        column(*died),
+        column(*out_of_time),
+        GAMMA,
+        lam,
+    )[:, 0]
 
 
 def test_death_has_no_future():
@@ -69,24 +76,31 @@ def test_envs_do_not_see_each_other():
     ended = jax.random.bernoulli(key, 0.3, (TIME, ENV))
     together = jitted_gae(*parts, ended, ~ended & (parts[0] > 1), GAMMA, LAM)
     for env in range(ENV):
-        alone = jitted_gae(*(x[:, env : env + 1] for x in (*parts, ended, ~ended & (parts[0] > 1))), GAMMA, LAM)
+        alone = jitted_gae(
+            *(x[:, env : env + 1] for x in (*parts, ended, ~ended & (parts[0] > 1))), GAMMA, LAM
+        )
         np.testing.assert_allclose(together[:, env], alone[:, 0], rtol=1e-6)
 
 
 def test_with_a_time_limit_of_ten_an_endless_reward_of_one_is_worth_100_and_not_9_6():
-    """The state is the step of the episode; V <- its target until it stays. The last step is a time-out."""
+    """The state is the step of the episode; V <- its target until it stays. The last step is a
+    time-out."""
     clock_ends = jnp.arange(10)[:, None] == 9
     nowhere = jnp.zeros((10, 1), bool)
 
     def fixed_point(terminated, truncated):
         def sweep(_, value):
-            next_value = jnp.append(value[1:], value[-1:], axis=0)  # the world goes on looking as it did
-            return value + gae(jnp.ones((10, 1)), value, next_value, terminated, truncated, 0.99, 0.95)
+            # the world goes on looking as it did
+            next_value = jnp.append(value[1:], value[-1:], axis=0)
+            return value + gae(
+                jnp.ones((10, 1)), value, next_value, terminated, truncated, 0.99, 0.95
+            )
 
         return jax.lax.fori_loop(0, 3_000, sweep, jnp.zeros((10, 1)))[:, 0]
 
     np.testing.assert_allclose(fixed_point(nowhere, clock_ends), 100.0, rtol=1e-3)
-    assert fixed_point(clock_ends, nowhere)[0] == pytest.approx(9.56, abs=0.01)  # what merging the flags would learn
+    # what merging the flags would learn
+    assert fixed_point(clock_ends, nowhere)[0] == pytest.approx(9.56, abs=0.01)
 
 
 @given(floats, floats, floats, flags, unit, unit)
@@ -108,7 +122,8 @@ def test_gae_is_what_a_loop_would_compute(reward, value, next_value, ends, gamma
 @given(floats, floats, flags, unit, unit)
 def test_a_lambda_return_is_the_advantage_plus_the_value(reward, value, ends, gamma, lam):
     terminated, truncated = ends == 1, ends == 2
-    # Inside an episode what a step leads to is what the next begins with; at its end it is another sight.
+    # Inside an episode what a step leads to is what the next begins with; at its end it is another
+    # sight.
     ahead = np.where(terminated | truncated, -value, np.append(value[1:], value[:1], axis=0))
     returns = jitted_returns(reward, ahead, terminated, truncated, gamma, lam)
     advantage = jitted_gae(reward, value, ahead, terminated, truncated, gamma, lam)
@@ -117,8 +132,12 @@ def test_a_lambda_return_is_the_advantage_plus_the_value(reward, value, ends, ga
 
 def test_at_lambda_one_it_is_the_discounted_return():
     never = jnp.zeros((3, 1), bool)
-    returns = partial(lambda_returns, column(1.0, 2.0, 4.0), column(7.0, 7.0, 8.0), never, never, 0.5)
-    np.testing.assert_allclose(returns(1.0)[:, 0], [1 + 0.5 * (2 + 0.5 * (4 + 0.5 * 8)), 2 + 0.5 * (4 + 4), 8])
+    returns = partial(
+        lambda_returns, column(1.0, 2.0, 4.0), column(7.0, 7.0, 8.0), never, never, 0.5
+    )
+    np.testing.assert_allclose(
+        returns(1.0)[:, 0], [1 + 0.5 * (2 + 0.5 * (4 + 0.5 * 8)), 2 + 0.5 * (4 + 4), 8]
+    )
 
 
 def test_at_lambda_zero_it_is_the_one_step_target():
@@ -129,7 +148,9 @@ def test_at_lambda_zero_it_is_the_one_step_target():
 
 def test_a_lambda_return_ends_with_its_episode():
     died, timed_out = column(True, False, False), column(False, True, False)
-    returns = lambda_returns(column(1.0, 2.0, 4.0), column(7.0, 6.0, 8.0), died, timed_out, 0.5, 1.0)
+    returns = lambda_returns(
+        column(1.0, 2.0, 4.0), column(7.0, 6.0, 8.0), died, timed_out, 0.5, 1.0
+    )
     np.testing.assert_allclose(returns[:, 0], [1.0, 2.0 + 0.5 * 6.0, 8.0])
 
 
@@ -147,7 +168,10 @@ def test_where_nothing_varies_nothing_is_explained(constant, size):
     assert jitted_explained(jnp.linspace(1.0, 2.0, size), jnp.full(size, constant)) == 0.0
 
 
-@given(arrays(np.float32, 16, elements=st.floats(-1, 1, width=32)), st.sampled_from([1e-6, 1e-3, 1.0, 1e3]))
+@given(
+    arrays(np.float32, 16, elements=st.floats(-1, 1, width=32)),
+    st.sampled_from([1e-6, 1e-3, 1.0, 1e3]),
+)
 def test_explained_variance_does_not_depend_on_the_unit_of_reward(noise, unit):
     target = np.linspace(-1, 1, 16, dtype=np.float32)
     of_one, of_unit = (
@@ -155,3 +179,13 @@ def test_explained_variance_does_not_depend_on_the_unit_of_reward(noise, unit):
         jitted_explained((target + noise) * unit, target * unit),
     )
     np.testing.assert_allclose(of_unit, of_one, rtol=1e-3, atol=1e-3)
+
+
+def test_the_td_target_is_the_reward_and_the_discounted_value_of_the_next_action():
+    target = td_target(
+        reward=jnp.array([1.0, 2.0]),
+        discount=jnp.array([0.5, 0.0]),  # the second transition ended in a terminal state
+        next_q=jnp.array([[10.0, 20.0], [30.0, 40.0]]),
+        next_action=jnp.array([0, 1]),
+    )
+    np.testing.assert_array_equal(target, [6.0, 2.0])

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from elsinore.ops.exploration import best_action, best_value, epsilon_greedy, exploration_noise, value_of
+from elsinore.ops.exploration import (
+    best_action,
+    best_value,
+    epsilon_greedy,
+    exploration_noise,
+    value_of,
+)
 
 ACTIONS, DRAWS = 4, 20_000
 Q, LEGAL = jnp.array([1.0, 9.0, 3.0, -2.0]), jnp.array([True, False, True, True])
@@ -29,9 +35,9 @@ def test_the_best_action_is_the_best_of_the_legal():
 
 @given(action_values, some_legal)
 def test_the_best_is_that_of_numpy_over_the_legal(q, legal):
-    rows = np.where(legal, q, -np.inf)
-    np.testing.assert_array_equal(best_action(q, jnp.asarray(legal)), rows.argmax(axis=1))
-    np.testing.assert_array_equal(best_value(q, jnp.asarray(legal)), rows.max(axis=1))
+    rows, q, legal = np.where(legal, q, -np.inf), jnp.asarray(q), jnp.asarray(legal)
+    np.testing.assert_array_equal(best_action(q, legal), rows.argmax(axis=1))
+    np.testing.assert_array_equal(best_value(q, legal), rows.max(axis=1))
 
 
 def test_where_nothing_is_legal_everything_is_and_no_worth_is_infinite():
@@ -56,9 +62,12 @@ def test_a_share_of_epsilon_is_spread_evenly_over_the_legal_actions(epsilon):
 
 
 def test_whether_to_explore_says_nothing_of_which_way():
-    """One number decides whether, others which: at epsilon 0.1 explorers take every action as often."""
+    """One number decides whether, others which: at epsilon 0.1 explorers take every action as
+    often."""
     noise = exploration_noise(jax.random.key(1), (DRAWS,), ACTIONS)
-    chosen = np.asarray(epsilon_greedy(jnp.zeros((DRAWS, ACTIONS)), None, noise, 0.1))[np.asarray(noise[:, 0] < 0.1)]
+    chosen = np.asarray(epsilon_greedy(jnp.zeros((DRAWS, ACTIONS)), None, noise, 0.1))[
+        np.asarray(noise[:, 0] < 0.1)
+    ]
     assert stats.chisquare(np.bincount(chosen, minlength=ACTIONS)).pvalue > 1e-3
 
 

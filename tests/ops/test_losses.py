@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.ops.losses import approximate_kl, clipped_surrogate, clipped_value_loss, standardise, value_loss
+from elsinore.ops.losses import (
+    approximate_kl,
+    clipped_surrogate,
+    clipped_value_loss,
+    importance_weight,
+    policy_gradient_loss,
+    rnd_error,
+    standardise,
+    td_error_loss,
+    value_loss,
+)
 
 EPS = 0.2
 batch = arrays(np.float32, 8, elements=st.floats(-10, 10, width=32))
@@ -15,7 +25,9 @@ jitted_kl, jitted_standardise = jax.jit(approximate_kl), jax.jit(standardise)
 
 def surrogate(ratio, advantage):
     """The loss of one sample, and its slope in the ratio."""
-    return jax.value_and_grad(lambda r: clipped_surrogate(r[None], jnp.array([advantage]), EPS))(jnp.float32(ratio))
+    return jax.value_and_grad(lambda r: clipped_surrogate(r[None], jnp.array([advantage]), EPS))(
+        jnp.float32(ratio)
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,7 +55,8 @@ def test_the_value_loss_is_half_the_mean_squared_error():
     ("value", "old_value", "target", "loss"),
     [
         (1.1, 1.0, 3.0, 0.5 * 1.9**2),  # within the range: the plain error
-        (2.0, 1.0, 3.0, 0.5 * 1.8**2),  # moved too far toward the target: the error from 1.2 is the worse
+        # moved too far toward the target: the error from 1.2 is the worse
+        (2.0, 1.0, 3.0, 0.5 * 1.8**2),
         (0.0, 1.0, 3.0, 0.5 * 3.0**2),  # moved away: its own error is the worse
         (4.0, 1.0, 3.0, 0.5 * 1.8**2),  # overshot
     ],
@@ -54,10 +67,15 @@ def test_value_clipping_takes_the_worse_of_two_errors(value, old_value, target, 
 
 
 @given(batch, batch, batch)
-def test_value_clipping_only_ever_adds_to_the_loss_and_an_infinite_range_adds_nothing(value, old_value, target):
+def test_value_clipping_only_ever_adds_to_the_loss_and_an_infinite_range_adds_nothing(
+    value, old_value, target
+):
+    value, old_value, target = map(jnp.asarray, (value, old_value, target))
     plain = value_loss(value, target)
     assert clipped_value_loss(value, old_value, target, EPS) >= plain
-    np.testing.assert_allclose(clipped_value_loss(value, old_value, target, jnp.inf), plain, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        clipped_value_loss(value, old_value, target, jnp.inf), plain, rtol=1e-5, atol=1e-5
+    )
 
 
 @given(batch)
@@ -93,4 +111,49 @@ def test_a_constant_batch_becomes_zeros(x, size):
 @given(batch, st.floats(0.5, 2, width=32), st.floats(-5, 5, width=32))
 def test_standardising_forgets_scale_and_offset(x, scale, offset):
     spread = x + np.arange(8, dtype=np.float32) * 30  # never nearly constant
-    np.testing.assert_allclose(jitted_standardise(spread * scale + offset), jitted_standardise(spread), atol=1e-4)
+    np.testing.assert_allclose(
+        jitted_standardise(spread * scale + offset), jitted_standardise(spread), atol=1e-4
+    )
+
+
+def test_the_policy_gradient_loss_weighs_log_probabilities_by_advantages():
+    log_prob, advantage = jnp.array([-1.0, -2.0]), jnp.array([3.0, -1.0])
+    loss, slope = jax.value_and_grad(policy_gradient_loss)(log_prob, advantage)
+    assert loss == 0.5  # -(3 x -1 + -1 x -2) / 2
+    np.testing.assert_array_equal(slope, [-1.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "loss", "slope"),
+    [
+        # errors 0.5 and -3, weights 1 and 0.5
+        ("mse", 1.1875, [0.25, -0.75]),  # (0.125 + 0.5 x 4.5) / 2
+        ("huber", 0.6875, [0.25, -0.25]),  # (0.125 + 0.5 x 2.5) / 2; the slope of 3 is cut to 1
+    ],
+)
+def test_the_td_loss_is_a_weighted_mean(kind, loss, slope):
+    error, weight = jnp.array([0.5, -3.0]), jnp.array([1.0, 0.5])
+    ours, gradient = jax.value_and_grad(td_error_loss)(error, weight, kind)
+    np.testing.assert_allclose(ours, loss, rtol=1e-6)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("beta", "weight"), [(0.0, [1, 1, 1]), (0.5, [1, 0.5, 0.25]), (1.0, [1, 0.25, 0.0625])]
+)
+def test_importance_weights_undo_the_priorities(beta, weight):
+    np.testing.assert_allclose(importance_weight(jnp.array([1.0, 4.0, 16.0]), beta), weight)
+
+
+def test_importance_weights_are_those_of_the_paper():
+    priority, beta = np.array([2.0, 3.0, 5.0], np.float32), 0.4
+    paper = (3 * priority / priority.sum()) ** -beta
+    np.testing.assert_allclose(
+        importance_weight(jnp.asarray(priority), beta), paper / paper.max(), rtol=1e-6
+    )
+
+
+def test_the_rnd_error_is_the_mean_over_features():
+    prediction = jnp.array([[1.0, 2.0], [0.0, 0.0]])
+    target = jnp.array([[1.0, 4.0], [3.0, 1.0]])
+    np.testing.assert_array_equal(rnd_error(prediction, target), [2.0, 5.0])

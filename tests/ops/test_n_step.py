@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.ops.n_step import n_step_return
+from elsinore.ops.advantages import n_step_return
 
 LIVE, DIE, CUT = (False, False), (True, False), (False, True)
 n_step = jax.jit(n_step_return)
@@ -15,7 +15,9 @@ n_step = jax.jit(n_step_return)
 def of_three(*ends, gamma=0.5):
     """Rewards 1, 2, 4, and how each step ended."""
     terminated, truncated = (jnp.array([flags]) for flags in zip(*ends, strict=True))
-    return tuple(float(x[0]) for x in n_step(jnp.array([[1.0, 2.0, 4.0]]), terminated, truncated, gamma))
+    return tuple(
+        float(x[0]) for x in n_step(jnp.array([[1.0, 2.0, 4.0]]), terminated, truncated, gamma)
+    )
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,15 @@ def of_three(*ends, gamma=0.5):
         ((LIVE, LIVE, DIE), (1 + 0.5 * 2 + 0.25 * 4, 0.0, 2)),
         ((LIVE, LIVE, CUT), (1 + 0.5 * 2 + 0.25 * 4, 0.125, 2)),
     ],
-    ids=["nothing ends", "death", "time limit", "death at once", "cut at once", "death at last", "cut at last"],
+    ids=[
+        "nothing ends",
+        "death",
+        "time limit",
+        "death at once",
+        "cut at once",
+        "death at last",
+        "cut at last",
+    ],
 )
 def test_it_counts_up_to_the_first_end_and_only_death_has_no_future(ends, expected):
     assert of_three(*ends) == expected
@@ -53,5 +63,7 @@ def test_it_is_what_a_loop_would_sum(reward, end, gamma):
             if end[row, k]:
                 break
         np.testing.assert_allclose(total[row], expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(discount[row], 0.0 if end[row, k] == 1 else weight, rtol=1e-5, atol=1e-30)
+        np.testing.assert_allclose(
+            discount[row], 0.0 if end[row, k] == 1 else weight, rtol=1e-5, atol=1e-30
+        )
         assert last[row] == k

@@ -7,7 +7,7 @@ import pytest
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, layout_for, over_seeds
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,8 @@ def program(cartpole_ppo):
 
 @pytest.fixture(scope="session")
 def trained(program):
-    """Chunks of `num_updates` of seeds 0 .. num_seeds - 1 in a layout: (final states, every report)."""
+    """Chunks of `num_updates` of seeds 0 .. num_seeds - 1 in a layout: (final states, every
+    report)."""
     compiled = {}
 
     def train(num_seeds: int, chunks: tuple[int, ...], kind: str = "map", first_seed: int = 0):

@@ -1,4 +1,5 @@
-"""A world whose every episode is known in advance, an algorithm that only lives in it, and both by hand."""
+"""A world whose every episode is known in advance, an algorithm that only lives in it, and both by
+hand."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,9 +10,9 @@ import jax.numpy as jnp
 from flax import struct
 from gymnax.environments.environment import EnvParams, EnvState
 
-from elsinore.experience.rollout import begin, rollout
-from elsinore.types import Algorithm, Decision, Mean, TrainState
-from tests.worlds import World
+from elsinore.experience.rollout import init_actor, rollout
+from elsinore.types import Algorithm, Decision, Mean, Policy, TrainState
+from tests.small_envs import World
 
 
 @struct.dataclass
@@ -25,7 +26,8 @@ class Sand(EnvParams):
 
 @dataclass(frozen=True)
 class Hourglass(World):
-    """Nothing can be done: an episode ends after as many steps as there are grains, and is won where they are even."""
+    """Nothing can be done: an episode ends after as many steps as there are grains, and is won
+    where they are even."""
 
     @property
     def default_params(self) -> Sand:
@@ -37,7 +39,13 @@ class Hourglass(World):
     def step_env(self, key, state, action, params):
         time = state.time + 1
         info = {"won": params.grains % 2 == 0, "weights": params.weights}
-        return jnp.ones(1), EnvState(time=time), jnp.float32(params.prize), time >= params.grains, info
+        return (
+            jnp.ones(1),
+            EnvState(time=time),
+            jnp.float32(params.prize),
+            time >= params.grains,
+            info,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +59,25 @@ def live(config: LiveConfig, env, env_params, num_updates, network=None) -> Algo
     """Does the same whatever it sees; after u updates `policy/entropy` is log(2) / u."""
 
     def init(key, env_params, hyper) -> TrainState:
-        actor = begin(env, key, env_params, config.num_envs)
-        return TrainState(key, jnp.int32(0), Learner({"nothing": jnp.zeros(1)}), actor, (), hyper, env_params)
+        actor = init_actor(env, key, env_params, config.num_envs)
+        return TrainState(
+            key, jnp.int32(0), Learner({"nothing": jnp.zeros(1)}), actor, (), hyper, env_params
+        )
 
     def update(state: TrainState):
         key = jax.random.fold_in(state.key, state.update)
         noise = jnp.zeros((config.rollout_length, config.num_envs), jnp.int32)
-        policy = lambda noise, memory, obs: Decision(noise, noise, ())  # noqa: E731
+        policy = lambda noise, carry, obs: Decision(noise, noise, ())  # noqa: E731
         actor, _, metrics = rollout(env, state.env_params, policy, state.actor, key, noise)
         entropy = jnp.log(2.0) / (state.update + 1)
-        return state._replace(actor=actor, update=state.update + 1), metrics | {"policy/entropy": Mean.of(entropy)}
+        return state._replace(actor=actor, update=state.update + 1), metrics | {
+            "policy/entropy": Mean.of(entropy)
+        }
 
-    def act(key, acting, memory, obs, greedy):
-        return jnp.int32(0), memory
+    def act(key, policy_state, carry, obs, greedy):
+        return jnp.int32(0), carry
 
-    return Algorithm(init, update, act, (), config.num_envs * config.rollout_length)
+    return Algorithm(init, update, Policy(act), (), config.num_envs * config.rollout_length)
 
 
 class Learner(NamedTuple):
@@ -78,7 +90,9 @@ def forgetful(config: LiveConfig, env, env_params, num_updates, network=None) ->
 
     def update(state):
         later, metrics = algo.update(state)
-        return later._replace(actor=later.actor._replace(outcomes=state.actor.outcomes)), metrics
+        return later._replace(
+            actor=later.actor._replace(episode_stats=state.actor.episode_stats)
+        ), metrics
 
     return algo._replace(update=update)
 
@@ -126,7 +140,8 @@ class ByHand:
             self.ages[env], self.born_here[env] = 0, True
 
 
-# A small experiment: 40 updates of 15 env steps in 10 chunks, three stages, the last of them the target.
+# A small experiment: 40 updates of 15 env steps in 10 chunks, three stages, the last of them the
+# target.
 HOURGLASS = {
     "env": "tests.training.hourglass:Hourglass",
     "algo": {"name": "tests.training.hourglass:live"},

@@ -7,19 +7,24 @@ import numpy as np
 import pytest
 
 from elsinore.algos.ppo import ppo
-from elsinore.experience import tracing
+from elsinore.jaxtools import compile_units
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, layout_for, over_seeds
 from tests.lowered import units
 
 
 def program_with(cartpole_ppo, convergence, episodes=8, algo=None):
     return build_program(
-        algo or cartpole_ppo.algo, cartpole_ppo.env, cartpole_ppo.env_params, Schedule(20, 4, 2),
-        EvaluationConfig(episodes=episodes), convergence, max_steps=500,
-    )  # fmt: skip
+        algo or cartpole_ppo.algo,
+        cartpole_ppo.env,
+        cartpole_ppo.env_params,
+        Schedule(20, 4, 2),
+        EvaluationConfig(episodes=episodes),
+        convergence,
+        max_steps=500,
+    )
 
 
 def test_a_schedule_covers_every_update_once():
@@ -32,7 +37,8 @@ def test_a_schedule_covers_every_update_once():
 def test_rows_hold_the_sums_of_their_updates(trained):
     _, (report,) = trained(1, (5,))
     counts = np.asarray(report.metrics["loss/total"].count[0])
-    assert counts[0] == counts[1] > 0 and counts[2] == counts[0] / 2  # rows of two updates, the last of one
+    # rows of two updates, the last of one
+    assert counts[0] == counts[1] > 0 and counts[2] == counts[0] / 2
 
 
 def test_a_seed_that_has_converged_is_frozen_while_others_go_on(cartpole_ppo):
@@ -57,14 +63,29 @@ def test_a_seed_that_has_converged_is_frozen_while_others_go_on(cartpole_ppo):
 
 
 def test_the_best_policy_is_the_one_that_was_evaluated(program):
-    """The one after the chunk, whose score it is; not the one from before it, which is the mistake elsewhere."""
+    """The one after the chunk, whose score it is; not the one from before it, which is the mistake
+    elsewhere."""
     before = jax.jit(program.init)(jax.random.key(3))
     state, report = jax.jit(program.chunk)(before, jnp.int32(6))
-    chex.assert_trees_all_equal(state.best.acting, state.train.acting)
+    chex.assert_trees_all_equal(state.best.policy_state, state.train.policy_state)
     assert float(state.best.score) == float(report.episodes.returns.mean())
     assert int(state.best.update) == 6
-    changed = jax.tree.map(lambda a, b: bool((a != b).any()), state.best.acting.params, before.train.acting.params)
+    changed = jax.tree.map(
+        lambda a, b: bool((a != b).any()),
+        state.best.policy_state.params,
+        before.train.policy_state.params,
+    )
     assert all(jax.tree.leaves(changed))
+
+
+def test_a_chunk_is_traced_once_for_any_number_of_updates(program):
+    """What it returns has the types of what it takes."""
+    chex.clear_trace_counter()
+    chunk = jax.jit(chex.assert_max_traces(program.chunk, n=1))
+    state = jax.jit(program.init)(jax.random.key(3))
+    for updates in (6, 4):
+        state, _ = chunk(state, jnp.int32(updates))
+    assert int(state.train.update) == 10
 
 
 def test_a_seed_whose_parameters_are_not_finite_is_frozen_and_says_so(cartpole_ppo):
@@ -83,18 +104,21 @@ def test_a_layout_holds_equally_many_seeds_on_each_device(num_seeds):
 
 @pytest.mark.parametrize("num_seeds", [1, 2])
 def test_learning_and_evaluation_step_one_unit(cartpole_ppo, num_seeds, monkeypatch):
-    """Where a world is large, with a device to each seed or one for all; nothing else changes but rounding."""
+    """Where a world is large, with a device to each seed or one for all; nothing else changes but
+    rounding."""
     env, env_params, config, layout = *cartpole_ppo[:3], layout_for(num_seeds)
 
     def stepped_and_trained(large):
-        monkeypatch.setattr(tracing, "LARGE", large)
+        monkeypatch.setattr(compile_units, "LARGE", large)
         algo = ppo(config, env, env_params, num_updates=100)  # not yet traced
-        program = program_with(cartpole_ppo, ConvergenceConfig(enabled=False), config.num_envs, algo)
+        program = program_with(
+            cartpole_ppo, ConvergenceConfig(enabled=False), config.num_envs, algo
+        )
         states = init_seeds(program, layout, 0)
         lowered = over_seeds(program.chunk, layout).lower(states, jnp.int32(2))
         return units(lowered.as_text()), lowered.compile()(states, jnp.int32(2))[1]
 
-    inlined, expected = stepped_and_trained(tracing.LARGE)
+    inlined, expected = stepped_and_trained(compile_units.LARGE)
     stepped, report = stepped_and_trained(10)
     assert inlined == [] and len(stepped) == 2 and len(set(stepped)) == 1
     np.testing.assert_array_equal(report.episodes.lengths, expected.episodes.lengths)

@@ -3,13 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from elsinore.training.convergence import ConvergenceConfig, begin_convergence, judge
+from elsinore.training.convergence import ConvergenceConfig, init_convergence, judge
 
 
 def judged(scores, config, min_updates=0, finite=True):
     """The state after each score; evaluation i is made after update 10 (i + 1)."""
-    step = jax.jit(lambda s, score, update: judge(config, s, score, jnp.bool_(finite), update, min_updates))
-    state, states = begin_convergence(config), []
+    step = jax.jit(
+        lambda s, score, update: judge(config, s, score, jnp.bool_(finite), update, min_updates)
+    )
+    state, states = init_convergence(config), []
     for i, score in enumerate(scores):
         state = step(state, jnp.float32(score), jnp.int32(10 * (i + 1)))
         states.append(state)
@@ -25,14 +27,18 @@ def test_the_mean_of_the_window_must_hold_for_as_long_as_patience_says():
 
 
 def test_an_unfilled_window_never_counts():
-    assert [int(s.converged_at) for s in judged([500, 500], ConvergenceConfig(target=1.0, window=3, patience=1))] == [
+    assert [
+        int(s.converged_at)
+        for s in judged([500, 500], ConvergenceConfig(target=1.0, window=3, patience=1))
+    ] == [
         -1,
         -1,
     ]
 
 
 def test_getting_even_better_does_not_cost_patience():
-    """The older rule reset its patience at every improvement, so that a run that kept improving never converged."""
+    """The older rule reset its patience at every improvement, so that a run that kept improving
+    never converged."""
     config = ConvergenceConfig(target=100.0, window=1, patience=3)
     assert int(judged([101, 102, 103], config)[-1].converged_at) == 30
 

@@ -9,8 +9,8 @@ from flax import struct
 from gymnax.environments.environment import EnvState
 
 from elsinore.training.evaluation import evaluate
-from elsinore.types import Acting, Algorithm
-from tests.worlds import Clocked, World
+from elsinore.types import Algorithm, Policy, PolicyState
+from tests.small_envs import Clocked, World
 
 
 @struct.dataclass
@@ -31,22 +31,33 @@ class Hourglasses(World):
         return jnp.ones(1), state, jnp.float32(1.0), state.left == 0, {}
 
 
-NOBODY = Algorithm(
-    init=None, update=None, act=lambda key, acting, memory, obs, greedy: (jnp.int32(0), memory), hyper=None,
+UNTRAINED = Algorithm(
+    init=None,
+    update=None,
+    policy=Policy(lambda key, policy_state, carry, obs, greedy: (jnp.int32(0), carry)),
+    hyper=None,
     steps_per_update=1,
-)  # fmt: skip
+)
 
 
 def played(env, params, episodes=200, max_steps=1_000):
     return evaluate(
-        NOBODY, env, params, Acting((), ()), jax.random.key(0), episodes=episodes, max_steps=max_steps, greedy=True
+        UNTRAINED,
+        env,
+        params,
+        PolicyState((), ()),
+        jax.random.key(0),
+        episodes=episodes,
+        max_steps=max_steps,
+        greedy=True,
     )
 
 
 def test_short_episodes_are_not_counted_more_often():
     result = played(Hourglasses(), Clocked())
     assert set(np.unique(result.returns)) == {1.0, 100.0}
-    assert abs(float(result.returns.mean()) - 50.5) < 10  # the mean of all that end in a window would be near 2
+    # the mean of all that end in a window would be near 2
+    assert abs(float(result.returns.mean()) - 50.5) < 10
     assert bool(result.ended.all())
 
 
@@ -74,8 +85,15 @@ def test_evaluating_leaves_no_trace_in_training(program):
 
     def params_after(episodes):
         algo, env = program.algo, played_env
-        built = build_program(algo, env, env.default_params, Schedule(2, 2), EvaluationConfig(episodes=episodes),
-                              ConvergenceConfig(enabled=False), max_steps=20)  # fmt: skip
+        built = build_program(
+            algo,
+            env,
+            env.default_params,
+            Schedule(2, 2),
+            EvaluationConfig(episodes=episodes),
+            ConvergenceConfig(enabled=False),
+            max_steps=20,
+        )
         state, _ = jax.jit(built.chunk)(jax.jit(built.init)(jax.random.key(0)), jnp.int32(2))
         return jax.flatten_util.ravel_pytree(state.train.learner.params)[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from elsinore.training.halving import HalvingConfig, halve, rungs_of, survivors_of
 from elsinore.training.population import Population
-from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, layout_for, over_seeds
 from tests.toys import toy_program
 
 
@@ -34,14 +34,23 @@ def left_after(between, state, chunk: int) -> list[int]:
 
 @pytest.mark.parametrize(
     ("num_chunks", "eta", "rungs", "expected"),
-    [(20, 3, 3, [1, 3, 7]), (27, 3, 3, [1, 3, 9]), (8, 2, 2, [2, 4]), (10, 2, 1, [5]), (100, 4, 2, [7, 25])],
+    [
+        (20, 3, 3, [1, 3, 7]),
+        (27, 3, 3, [1, 3, 9]),
+        (8, 2, 2, [2, 4]),
+        (10, 2, 1, [5]),
+        (100, 4, 2, [7, 25]),
+    ],
 )
 def test_rungs_are_a_factor_eta_apart_and_from_the_end(num_chunks, eta, rungs, expected):
     assert rungs_of(HalvingConfig(eta=eta, rungs=rungs), num_chunks) == expected
 
 
 def test_rungs_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"rungs=3 with eta=3 do not fit into 5 chunks .* smaller evaluation.period"):
+    with pytest.raises(
+        ValueError,
+        match=r"rungs=3 with eta=3 do not fit into 5 chunks .* smaller evaluation.period",
+    ):
         rungs_of(HalvingConfig(), 5)
 
 
@@ -51,7 +60,8 @@ def test_one_in_eta_is_left_at_each_rung_and_never_none():
 
 
 def test_the_worse_ones_are_frozen_at_a_rung_and_nobody_elsewhere():
-    between = halve(HalvingConfig(eta=2, rungs=2), Population(6, 1), num_chunks=8)  # rungs after 2 and 4 chunks
+    # rungs after 2 and 4 chunks
+    between = halve(HalvingConfig(eta=2, rungs=2), Population(6, 1), num_chunks=8)
     state = states_with([3.0, 1.0, 6.0, 5.0, 2.0, 4.0])
     for chunk in (1, 3, 5):
         assert left_after(between, state, chunk) == [0, 1, 2, 3, 4, 5]
@@ -59,8 +69,13 @@ def test_the_worse_ones_are_frozen_at_a_rung_and_nobody_elsewhere():
     np.testing.assert_array_equal(state.convergence.pruned_at, [10, 10, -1, -1, 10, -1])
     np.testing.assert_array_equal(state.convergence.frozen, [True, True, False, False, True, False])
     # who is out stays out, however well he did
-    state = state._replace(convergence=state.convergence._replace(
-        history=state.convergence.history.at[:, 0].set(jnp.array([9.0, 9.0, 1.0, 3.0, 9.0, 2.0]))))  # fmt: skip
+    state = state._replace(
+        convergence=state.convergence._replace(
+            history=state.convergence.history.at[:, 0].set(
+                jnp.array([9.0, 9.0, 1.0, 3.0, 9.0, 2.0])
+            )
+        )
+    )
     state = state._replace(train=state.train._replace(update=jnp.full(6, 20)))
     state, _ = between(state, jnp.int32(4))
     np.testing.assert_array_equal(state.convergence.pruned_at, [10, 10, 20, -1, 10, -1])
@@ -81,7 +96,8 @@ def test_no_score_is_the_worst_score_and_of_equals_the_first_goes_on():
 def test_a_member_is_judged_by_the_mean_over_its_seeds_and_frozen_with_all_of_them():
     between = halve(HalvingConfig(eta=2, rungs=1), Population(2, 3), num_chunks=6)
     state = states_with([9.0, 0.0, 0.0, 4.0, 4.0, 4.0], padding=2)
-    assert left_after(between, state, 3) == [3, 4, 5, 6, 7]  # 6 and 7 are padding: they are nobody's
+    # 6 and 7 are padding: they are nobody's
+    assert left_after(between, state, 3) == [3, 4, 5, 6, 7]
 
 
 def test_those_frozen_rest_while_the_others_train_on():

@@ -1,4 +1,4 @@
-"""Learning from a teacher: a pupil comes to act as it does, and to do as well."""
+"""Learning from a teacher: a student comes to act as it does, and to do as well."""
 
 import jax
 import jax.numpy as jnp
@@ -6,27 +6,36 @@ import pytest
 
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.ppo import PPOConfig, ppo
-from elsinore.envs.cache.trace import TraceCache, replay, zipf_trace
-from elsinore.envs.cache.trace.teacher import belady_teacher
 from elsinore.nets.build import NetworkConfig
-from elsinore.nets.candidates import CandidateScorer
 from elsinore.training.imitation import ImitationConfig, imitate
-from tests.worlds import MaskedBandit
+from elsinore.worlds.cache.nets import CandidateScorer
+from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
+from elsinore.worlds.cache.trace.teacher import belady_teacher
+from tests.small_envs import MaskedBandit
 
 SOME = zipf_trace(6_000, 400)
 SHORT = {"num_envs": 8, "rollout_length": 8, "env_steps": 60 * 64}
-PUPILS = {
-    "ppo": (ppo, PPOConfig(num_envs=2, rollout_length=4, num_minibatches=1, network=NetworkConfig(hidden=(32,)))),
+STUDENTS = {
+    "ppo": (
+        ppo,
+        PPOConfig(
+            num_envs=2, rollout_length=4, num_minibatches=1, network=NetworkConfig(hidden=(32,))
+        ),
+    ),
     "dqn": (dqn, DQNConfig(num_envs=2, learning_starts=0, network=NetworkConfig(hidden=(32,)))),
 }
 
 
-def taught(pupil, env, env_params, teacher, **settings):
-    """The algorithm, its state after imitation, and what was told of it."""
-    make, config = PUPILS[pupil]
+def imitated(student, env, env_params, teacher, **settings):
+    """The algorithm, its state after imitation, and the metrics of imitation."""
+    make, config = STUDENTS[student]
     algo = make(config, env, env_params, 1)
     state = algo.init(jax.random.key(0), env_params, algo.hyper)
-    learn = jax.jit(lambda state: imitate(jax.random.key(1), algo, state, env, teacher, ImitationConfig(**settings)))
+    learn = jax.jit(
+        lambda state: imitate(
+            jax.random.key(1), algo, state, env, teacher, ImitationConfig(**settings)
+        )
+    )
     return algo, *learn(state)
 
 
@@ -35,22 +44,26 @@ def best_arm(state, env_params):
     return 3 - jnp.argmax(state.legal[::-1]), jnp.bool_(True), jnp.arange(4.0)
 
 
-@pytest.mark.parametrize(("pupil", "loss"), [("ppo", "choice"), ("ppo", "worth"), ("dqn", "worth")])
-def test_a_pupil_comes_to_choose_exactly_as_its_teacher_does(pupil, loss):
+@pytest.mark.parametrize(
+    ("student", "loss"), [("ppo", "choice"), ("ppo", "worth"), ("dqn", "worth")]
+)
+def test_a_student_comes_to_choose_exactly_as_its_teacher_does(student, loss):
     env = MaskedBandit()
-    algo, state, told = taught(pupil, env, env.default_params, best_arm, loss=loss, **SHORT)
-    assert (told["agreement"][-5:] == 1.0).all() and told["agreement"][0] < 0.8
-    assert told["loss"][-1] < 0.2 < told["loss"][0]
+    algo, state, metrics = imitated(student, env, env.default_params, best_arm, loss=loss, **SHORT)
+    assert (metrics["agreement"][-5:] == 1.0).all() and metrics["agreement"][0] < 0.8
+    assert metrics["loss"][-1] < 0.2 < metrics["loss"][0]
     for i in range(20):
         obs, world = env.reset_env(jax.random.key(i), env.default_params)
-        chosen, _ = algo.act(jax.random.key(i), state.acting, (), obs, greedy=True)
+        chosen, _ = algo.policy.act(jax.random.key(i), state.policy_state, (), obs, greedy=True)
         assert int(chosen) == int(best_arm(world, env.default_params)[0])
 
 
 def test_targets_are_those_of_what_was_learnt():
     env = MaskedBandit()
-    _, state, _ = taught("dqn", env, env.default_params, best_arm, loss="worth", **SHORT)
-    same = jax.tree.map(lambda a, b: bool((a == b).all()), state.learner.params, state.learner.target)
+    _, state, _ = imitated("dqn", env, env.default_params, best_arm, loss="worth", **SHORT)
+    same = jax.tree.map(
+        lambda a, b: bool((a == b).all()), state.learner.params, state.learner.target_params
+    )
     assert all(jax.tree.leaves(same))
 
 
@@ -59,16 +72,18 @@ def test_targets_are_those_of_what_was_learnt():
 def test_who_imitates_belady_hits_more_than_lru(loss):
     env = TraceCache(SOME, 40)
     env_params = env.default_params.replace(max_steps_in_episode=1_000)
-    algo, state, told = taught("ppo", env, env_params, belady_teacher(env), loss=loss)
-    assert told["loss"][-10:].mean() < told["loss"][0]
+    algo, state, metrics = imitated("ppo", env, env_params, belady_teacher(env), loss=loss)
+    assert metrics["loss"][-10:].mean() < metrics["loss"][0]
     start = env.default_params.replace(random_start=False, max_steps_in_episode=10**6)
 
     def step(seen, key):
-        action, _ = algo.act(key, state.acting, (), seen[0], greedy=True)
+        action, _ = algo.policy.act(key, state.policy_state, (), seen[0], greedy=True)
         return env.step_env(key, seen[1], action, start)[:2], None
 
     keys = jax.random.split(jax.random.key(2), SOME.num_requests)
-    hits = jax.jit(lambda: jax.lax.scan(step, env.reset_env(jax.random.key(0), start), keys)[0][1].hits)()
+    hits = jax.jit(
+        lambda: jax.lax.scan(step, env.reset_env(jax.random.key(0), start), keys)[0][1].hits
+    )()
     assert int(hits) > replay(SOME, "lru", 40).hits * 1.1
 
 
@@ -81,32 +96,51 @@ def test_the_teacher_does_what_belady_with_bypass_would():
         return env.step_env(key, state, teach(state, params)[0], params)[1], None
 
     keys = jax.random.split(jax.random.key(0), SOME.num_requests)
-    last = jax.jit(lambda: jax.lax.scan(step, env.reset_env(jax.random.key(0), params)[1], keys)[0])()
+    last = jax.jit(
+        lambda: jax.lax.scan(step, env.reset_env(jax.random.key(0), params)[1], keys)[0]
+    )()
     optimum = replay(SOME, "belady_bypass", 40).hits
     assert int(last.hits) == optimum
 
 
-def test_a_pupil_with_a_memory_is_refused():
+def test_a_student_with_a_memory_is_refused():
     env = MaskedBandit()
-    config = PPOConfig(num_envs=2, rollout_length=4, num_minibatches=1, network=NetworkConfig(gru=4))
+    config = PPOConfig(
+        num_envs=2, rollout_length=4, num_minibatches=1, network=NetworkConfig(gru=4)
+    )
     algo = ppo(config, env, env.default_params, 1)
-    with pytest.raises(ValueError, match=r"no network with a memory \(algo.network.gru\)"):
+    with pytest.raises(ValueError, match=r"no recurrent network \(algo.network.gru\)"):
         imitate(jax.random.key(0), algo, None, env, best_arm, ImitationConfig())  # type: ignore[arg-type]
 
 
 def test_the_newcomer_is_judged_as_an_entry_that_was_stored_this_instant():
     scorer = CandidateScorer(4)
-    obs = {"globals": jnp.zeros(12), "candidates": jnp.zeros((3, 8)), "action_mask": jnp.ones(4, bool)}
+    obs = {
+        "globals": jnp.zeros(12),
+        "candidates": jnp.zeros((3, 8)),
+        "action_mask": jnp.ones(4, bool),
+    }
     params = scorer.init(jax.random.key(0), obs)
-    scores, _ = scorer.apply(params, obs | {"candidates": jax.random.normal(jax.random.key(1), (3, 8))})
-    mirrored, _ = scorer.apply(params, obs | {"candidates": jax.random.normal(jax.random.key(1), (3, 8))[::-1]})
+    scores, _ = scorer.apply(
+        params, obs | {"candidates": jax.random.normal(jax.random.key(1), (3, 8))}
+    )
+    mirrored, _ = scorer.apply(
+        params, obs | {"candidates": jax.random.normal(jax.random.key(1), (3, 8))[::-1]}
+    )
     assert scores.shape == (4,)
-    assert jnp.allclose(mirrored, scores[jnp.array([2, 1, 0, 3])], atol=1e-6)  # the order of candidates means nothing
+    # the order of candidates means nothing
+    assert jnp.allclose(mirrored, scores[jnp.array([2, 1, 0, 3])], atol=1e-6)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("num_envs", 0), ("env_steps", 100), ("loss", "mse"), ("learning_rate", 0.0), ("own_share", 1.5)],
+    [
+        ("num_envs", 0),
+        ("env_steps", 100),
+        ("loss", "mse"),
+        ("learning_rate", 0.0),
+        ("own_share", 1.5),
+    ],
 )
 def test_a_config_that_cannot_be_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field}={value!r} "):

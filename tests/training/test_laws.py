@@ -8,7 +8,7 @@ import pytest
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.training.chunk import updates
-from elsinore.training.seeds import init_seeds, layout_for, over_seeds, train_compiled
+from elsinore.training.replicas import init_seeds, layout_for, over_seeds, train_compiled
 
 
 def comparable(tree):
@@ -29,7 +29,9 @@ def test_a_chunk_of_six_updates_is_two_chunks_of_three(trained):
     halves, reports = trained(1, (3, 3))
     assert_equal(whole.train, halves.train)
     total = sum(r.metrics["episode/return"].total.sum() for r in reports)
-    assert float(report.metrics["episode/return"].total.sum()) == pytest.approx(float(total), rel=1e-6)
+    assert float(report.metrics["episode/return"].total.sum()) == pytest.approx(
+        float(total), rel=1e-6
+    )
 
 
 def test_a_seed_among_others_is_the_seed_alone(trained):
@@ -50,11 +52,17 @@ def test_vmapped_seeds_draw_what_they_would_draw_alone(trained):
     mapped, mapped_reports = trained(2, (2,), kind="map")
     vmapped, vmapped_reports = trained(2, (2,), kind="vmap")
     assert_equal(mapped.train.key, vmapped.train.key)
-    np.testing.assert_array_equal(mapped.train.actor.episode_length, vmapped.train.actor.episode_length)
-    for x, y in zip(comparable(mapped.train.learner), comparable(vmapped.train.learner), strict=True):
+    np.testing.assert_array_equal(
+        mapped.train.actor.episode_length, vmapped.train.actor.episode_length
+    )
+    for x, y in zip(
+        comparable(mapped.train.learner), comparable(vmapped.train.learner), strict=True
+    ):
         np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-6)
     for a, b in zip(mapped_reports, vmapped_reports, strict=True):
-        np.testing.assert_array_equal(a.metrics["episode/length"].total, b.metrics["episode/length"].total)
+        np.testing.assert_array_equal(
+            a.metrics["episode/length"].total, b.metrics["episode/length"].total
+        )
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others(trained):
@@ -109,8 +117,11 @@ def test_memory_does_not_grow_with_the_number_of_updates():
 def test_counters_started_near_the_end_of_an_int32_go_on(program, cartpole_ppo):
     train = cartpole_ppo.init(jax.random.key(0))
     begun = train._replace(update=jnp.int32(2**31 - 10))
-    later, rows = jax.jit(lambda state: updates(cartpole_ppo.algo, state, 5, program.schedule))(begun)
+    later, rows = jax.jit(lambda state: updates(cartpole_ppo.algo, state, 5, program.schedule))(
+        begun
+    )
     assert int(later.update) == 2**31 - 5
-    assert int(later.update) * cartpole_ppo.algo.steps_per_update == (2**31 - 5) * 128  # a Python integer
+    # a Python integer
+    assert int(later.update) * cartpole_ppo.algo.steps_per_update == (2**31 - 5) * 128
     assert np.isfinite(np.asarray(jax.flatten_util.ravel_pytree(later.learner.params)[0])).all()
     assert len(set(np.asarray(rows["loss/total"].total[:3]).tolist())) == 3  # each row drew anew

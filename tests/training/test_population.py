@@ -1,4 +1,5 @@
-"""Members that do badly go on from members that do well, with other numbers, and nothing else changes."""
+"""Members that do badly go on from members that do well, with other numbers, and nothing else
+changes."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from elsinore.training.population import Number, PBTConfig, Population, evolve, parents
-from elsinore.training.seeds import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, layout_for, over_seeds
 from tests.toys import BEST, ToyConfig, toy_program
 
 GAIN = Number("gain", ("gain", "gain_final"), 0.0, 1.0, log=False)
@@ -17,7 +18,9 @@ def population_of(gains, seeds: int = 1, chunks: int = 1, noise: float = 0.0):
     program = toy_program(ToyConfig(), num_updates=200)
     layout = layout_for(len(gains) * seeds)
     numbers = jnp.repeat(jnp.array(gains, jnp.float32), seeds)
-    hyper = program.algo.hyper._replace(gain=numbers, gain_final=numbers, noise=jnp.full_like(numbers, noise))
+    hyper = program.algo.hyper._replace(
+        gain=numbers, gain_final=numbers, noise=jnp.full_like(numbers, noise)
+    )
     state = init_seeds(program, layout, 0, hyper)
     launch = over_seeds(program.chunk, layout)
     for _ in range(chunks):
@@ -43,7 +46,10 @@ def test_the_worst_go_on_from_the_best_and_the_others_from_themselves():
         found = np.asarray(parents(jax.random.key(seed), score, 2))
         assert (found[[0, 2, 3, 5]] == -1).all()
         assert set(found[[1, 4]].tolist()) <= {0, 3}
-    drawn = {tuple(np.asarray(parents(jax.random.key(seed), score, 2))[[1, 4]].tolist()) for seed in range(30)}
+    drawn = {
+        tuple(np.asarray(parents(jax.random.key(seed), score, 2))[[1, 4]].tolist())
+        for seed in range(30)
+    }
     assert drawn == {(0, 0), (0, 3), (3, 0), (3, 3)}
 
 
@@ -51,13 +57,18 @@ def test_a_copy_has_what_its_parent_learnt_and_half_of_its_number_if_halving_is_
     state, _ = population_of([0.6, 0.1, 0.3, 0.5], seeds=2)
     between = evolve(PBTConfig(perturb=(0.5,), resample=0.0), (GAIN,), Population(4, 2))
     after, told = between(state, jnp.int32(1))
-    np.testing.assert_allclose(after.train.hyper.gain, [0.6, 0.6, 0.3, 0.3, 0.3, 0.3, 0.5, 0.5], rtol=1e-6)
-    np.testing.assert_array_equal(after.train.hyper.gain_final, after.train.hyper.gain)  # it follows
+    np.testing.assert_allclose(
+        after.train.hyper.gain, [0.6, 0.6, 0.3, 0.3, 0.3, 0.3, 0.5, 0.5], rtol=1e-6
+    )
+    # it follows
+    np.testing.assert_array_equal(after.train.hyper.gain_final, after.train.hyper.gain)
     np.testing.assert_array_equal(scores(after), scores(state)[[0, 1, 0, 1, 4, 5, 6, 7]])
     np.testing.assert_array_equal(
         after.convergence.history, state.convergence.history[jnp.array([0, 1, 0, 1, 4, 5, 6, 7])]
     )
-    np.testing.assert_array_equal(told["population/parent"], [np.nan, np.nan, 0, 0, np.nan, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        told["population/parent"], [np.nan, np.nan, 0, 0, np.nan, np.nan, np.nan, np.nan]
+    )
     np.testing.assert_array_equal(told["hyper/gain"], after.train.hyper.gain)
 
 
@@ -82,13 +93,19 @@ def test_numbers_stay_within_their_ranges():
         assert replaced.sum() == 4
         gains = np.asarray(after.train.hyper.gain)
         assert ((gains[replaced] >= 0.2 - 1e-6) & (gains[replaced] <= 0.8 + 1e-6)).all()
-        np.testing.assert_array_equal(gains[~replaced], np.asarray(state.train.hyper.gain)[~replaced])
+        np.testing.assert_array_equal(
+            gains[~replaced], np.asarray(state.train.hyper.gain)[~replaced]
+        )
 
 
 def test_drawn_afresh_a_number_is_anywhere_in_its_range():
     state, _ = population_of([0.7, 0.1])
     between = jax.jit(
-        evolve(PBTConfig(resample=1.0, quantile=0.5), (Number("gain", ("gain",), 1e-4, 1.0, True),), Population(2, 1))
+        evolve(
+            PBTConfig(resample=1.0, quantile=0.5),
+            (Number("gain", ("gain",), 1e-4, 1.0, True),),
+            Population(2, 1),
+        )
     )
     drawn = np.array([between(state, jnp.int32(c))[0].train.hyper.gain[1] for c in range(1, 200)])
     assert np.median(np.log10(drawn)) == pytest.approx(-2.0, abs=0.4)
@@ -108,7 +125,9 @@ def test_nothing_happens_between_the_periods():
 def test_a_broken_member_lives_again_as_a_copy():
     state, launch = population_of([0.6, 2.0, 0.5, 0.4])
     assert np.isnan(scores(state)[1]) and bool(state.convergence.frozen[1])
-    after, _ = evolve(PBTConfig(resample=0.0, perturb=(1.0,)), (GAIN,), Population(4, 1))(state, jnp.int32(1))
+    after, _ = evolve(PBTConfig(resample=0.0, perturb=(1.0,)), (GAIN,), Population(4, 1))(
+        state, jnp.int32(1)
+    )
     assert not after.convergence.frozen.any()
     later, _ = launch(after, jnp.int32(2))
     np.testing.assert_array_equal(later.train.update, [4, 4, 4, 4])
@@ -140,4 +159,5 @@ def test_numbers_move_to_where_the_score_is_best():
         state, _ = launch(state, jnp.int32(2))
     assert abs(float(np.median(state.train.hyper.gain)) - BEST) < 0.15  # it began 0.55 away
     alone, _ = population_of(gains, chunks=40, noise=0.001)
-    assert scores(state).max() > 0.5 * scores(alone).max()  # both are losses: it lost less than half
+    # both are losses: it lost less than half
+    assert scores(state).max() > 0.5 * scores(alone).max()

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,33 +10,45 @@ import pytest
 from flax import struct
 from gymnax.environments.environment import EnvState
 
-from elsinore.experience.autoreset import reset, true_step
-from elsinore.experience.bodies import Together
-from elsinore.ops.company import company
-from elsinore.ops.randomness import for_uses
-from elsinore.training.agents import independent
-from elsinore.training.recording import in_every_body, record
-from elsinore.training.untrained import NOBODY, by_chance
-from elsinore.types import Acting, Algorithm
-from tests.worlds import Clocked, Dart, Dials, MaskedBandit, Scripted, World
+from elsinore.experience.autoreset import env_step, reset
+from elsinore.experience.multi_agent import MultiAgentEnv, gather_agents
+from elsinore.jaxtools.prng import for_uses
+from elsinore.training.independent_learners import independent
+from elsinore.training.random_policy import UNTRAINED, random_policy
+from elsinore.training.recording import acting_for_all, record
+from elsinore.types import Algorithm, Policy, PolicyState
+from tests.small_envs import Clocked, Dart, Dials, MaskedBandit, Scripted, World
 
 
 def player(act, **opinions) -> Algorithm:
-    """Who acts by `act(key, memory, obs) -> (action, memory)` and never learns."""
+    """An algorithm that acts by `act(key, carry, obs) -> (action, carry)` and never learns."""
     return Algorithm(
-        init=None, update=None, hyper=(), steps_per_update=1, memory=jnp.int32(0),
-        act=lambda key, acting, memory, obs, greedy: act(key, memory, obs), **opinions,
-    )  # fmt: skip
+        init=None,
+        update=None,
+        policy=Policy(
+            lambda key, policy_state, carry, obs, greedy: act(key, carry, obs),
+            initial_carry=jnp.int32(0),
+            **opinions,
+        ),
+        hyper=(),
+        steps_per_update=1,
+    )
+
+
+def with_act(algo: Algorithm, act) -> Algorithm:
+    return algo._replace(policy=algo.policy._replace(act=act))
 
 
 def dying_at(step: int) -> Algorithm:
     """In `Scripted`, whose action 1 dies: the memory counts the steps."""
-    return player(lambda key, memory, obs: (jnp.int32(memory == step - 1), memory + 1))
+    return player(lambda key, carry, obs: (jnp.int32(carry == step - 1), carry + 1))
 
 
-def recorded(algo, env, params=None, max_steps=6, key=0, acting=NOBODY, greedy=True):
+def recorded(algo, env, params=None, max_steps=6, key=0, policy_state=UNTRAINED, greedy=True):
     params = params or env.default_params
-    film = jax.jit(lambda key: record(algo, env, acting, params, key, max_steps, greedy))(jax.random.key(key))
+    film = jax.jit(lambda key: record(algo, env, policy_state, params, key, max_steps, greedy))(
+        jax.random.key(key)
+    )
     return jax.tree.map(np.asarray, film)
 
 
@@ -66,26 +79,25 @@ def test_a_recording_that_is_too_short_has_no_end():
 
 
 def test_many_episodes_are_recorded_side_by_side_as_they_are_alone():
-    env, algo = MaskedBandit(), by_chance(MaskedBandit(), Clocked())
-    play = partial(record, algo, env, NOBODY, env.default_params, max_steps=3, greedy=False)
+    env, algo = MaskedBandit(), random_policy(MaskedBandit(), Clocked())
+    play = partial(record, algo, env, UNTRAINED, env.default_params, max_steps=3, greedy=False)
     keys = jax.random.split(jax.random.key(3), 4)
     together = jax.jit(jax.vmap(lambda key: play(key=key)))(keys)
     alone = jax.jit(lambda key: play(key=key))(keys[2])
-    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
-        np.testing.assert_array_equal(a[2], b)
+    chex.assert_trees_all_equal(jax.tree.map(lambda x: x[2], together), alone)
 
 
 def test_a_recording_is_what_a_plain_loop_sees(cartpole, cartpole_ppo):
     """Agreement with the slow and obvious way."""
     env, params = cartpole
-    algo, acting = cartpole_ppo.algo, cartpole_ppo.init(jax.random.key(1)).acting
-    film = recorded(algo, env, params, max_steps=60, key=5, acting=acting, greedy=False)
+    algo, policy_state = cartpole_ppo.algo, cartpole_ppo.init(jax.random.key(1)).policy_state
+    film = recorded(algo, env, params, max_steps=60, key=5, policy_state=policy_state, greedy=False)
     reset_key, act_key, step_key = for_uses(jax.random.key(5), "record", "act", "step")
-    step, act = jax.jit(partial(true_step, env)), jax.jit(partial(algo.act, greedy=False))
+    step, act = jax.jit(partial(env_step, env)), jax.jit(partial(algo.policy.act, greedy=False))
     obs, state = reset(env, reset_key, params)
     for time in range(int(film.length)):
         np.testing.assert_allclose(film.state.theta[time], state.theta, rtol=1e-5, atol=1e-6)
-        action, _ = act(jax.random.fold_in(act_key, time), acting, (), obs)
+        action, _ = act(jax.random.fold_in(act_key, time), policy_state, (), obs)
         assert action == film.action[time]
         out = step(jax.random.fold_in(step_key, time), state, action, params)
         obs, state = out.obs, out.state
@@ -94,9 +106,11 @@ def test_a_recording_is_what_a_plain_loop_sees(cartpole, cartpole_ppo):
 
 def test_the_policy_says_what_it_thought(cartpole, cartpole_ppo):
     env, params = cartpole
-    acting = cartpole_ppo.init(jax.random.key(1)).acting
-    film = recorded(cartpole_ppo.algo, env, params, max_steps=30, acting=acting, greedy=True)
-    steps, probability = int(film.length), film.preferences["probability"]
+    policy_state = cartpole_ppo.init(jax.random.key(1)).policy_state
+    film = recorded(
+        cartpole_ppo.algo, env, params, max_steps=30, policy_state=policy_state, greedy=True
+    )
+    steps, probability = int(film.length), film.action_scores["probability"]
     np.testing.assert_allclose(probability[:steps].sum(axis=-1), 1.0, rtol=1e-5)
     assert (probability[:steps].argmax(axis=-1) == film.action[:steps]).all()
     assert np.isfinite(film.value[:steps]).all() and film.value[:steps].any()
@@ -117,7 +131,7 @@ class Lottery(World):
 
 
 def test_random_keys_are_recorded_as_numbers():
-    film = recorded(player(lambda key, memory, obs: (jnp.int32(0), memory)), Lottery())
+    film = recorded(player(lambda key, carry, obs: (jnp.int32(0), carry)), Lottery())
     assert film.length == 2
     assert film.state["key"].shape == (7, 2) and film.state["key"].dtype == np.uint32
     assert len({tuple(key) for key in film.state["key"][:3].tolist()}) == 3
@@ -132,26 +146,30 @@ class Candle(EnvState):
 
 
 class Vigil(World):
-    """Each step pays everyone as many as there are candles burning; action 1 blows one's own out, and ends its life.
+    """Each step pays everyone as many as there are candles burning; action 1 blows one's own out,
+    and ends its life.
 
     An agent sees its number and the time.
     """
 
     def reset_env(self, key, params):
-        return jnp.array([company(0)[1], 0]), Candle(time=jnp.int32(0), lit=jnp.int32(1))
+        return jnp.array([gather_agents(0)[1], 0]), Candle(time=jnp.int32(0), lit=jnp.int32(1))
 
     def step_env(self, key, state, action, params):
-        candles, me = company(state.lit)
+        candles, me = gather_agents(state.lit)
         state = Candle(time=state.time + 1, lit=state.lit - action)
         return jnp.stack([me, state.time]), state, jnp.float32(candles.sum()), action == 1, {}
 
 
-THREE = Together(Vigil(), 3)
-BY_AGE = player(lambda key, memory, obs: (jnp.int32(obs[1] >= obs[0]), memory), value=lambda _, memory, obs: obs[0])
+THREE = MultiAgentEnv(Vigil(), 3)
+BY_AGE = player(
+    lambda key, carry, obs: (jnp.int32(obs[1] >= obs[0]), carry),
+    value=lambda _, carry, obs: obs[0],
+)
 
 
 def test_every_life_is_recorded_until_it_ends_and_stays_as_it_was():
-    film = recorded(in_every_body(BY_AGE, 3), THREE, Clocked())
+    film = recorded(acting_for_all(BY_AGE, 3), THREE, Clocked())
     assert film.length == 3
     assert film.state.lit[:4].tolist() == [[1, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]]
     assert film.state.time[:4].tolist() == [[0, 0, 0], [1, 1, 1], [1, 2, 2], [1, 2, 3]]
@@ -159,31 +177,41 @@ def test_every_life_is_recorded_until_it_ends_and_stays_as_it_was():
 
 
 def test_the_living_see_the_others_as_they_were_and_the_dead_earn_nothing():
-    film = recorded(in_every_body(BY_AGE, 3), THREE, Clocked())
+    film = recorded(acting_for_all(BY_AGE, 3), THREE, Clocked())
     assert film.reward[:3].tolist() == [[3, 3, 3], [0, 2, 2], [0, 0, 1]]
     assert film.value[:3].tolist() == [[0, 1, 2], [0, 1, 2], [0, 0, 2]]
 
 
 def test_the_clock_ends_the_lives_that_are_left():
-    film = recorded(in_every_body(BY_AGE, 3), THREE, Clocked(max_steps_in_episode=2))
+    film = recorded(acting_for_all(BY_AGE, 3), THREE, Clocked(max_steps_in_episode=2))
     assert film.length == 2
-    assert film.terminated[1].tolist() == [False, True, False] and film.truncated[1].tolist() == [False, False, True]
+    assert film.terminated[1].tolist() == [False, True, False] and film.truncated[1].tolist() == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_each_agent_acts_by_a_policy_of_its_own_where_it_has_one():
-    own = player(lambda key, memory, obs: (jnp.int32(0), memory))
-    own = own._replace(act=lambda key, acting, memory, obs, greedy: (acting, memory + 1))
-    film = recorded(independent(own, THREE), THREE, Clocked(), acting=jnp.array([0, 1, 0]), max_steps=2)
+    own = player(lambda key, carry, obs: (jnp.int32(0), carry))
+    own = with_act(own, lambda key, policy_state, carry, obs, greedy: (policy_state, carry + 1))
+    film = recorded(
+        independent(own, THREE), THREE, Clocked(), policy_state=jnp.array([0, 1, 0]), max_steps=2
+    )
     assert film.action[:2].tolist() == [[0, 1, 0], [0, 0, 0]]
     assert film.reward[1].tolist() == [2, 0, 2]
 
 
 def test_numbers_that_differ_between_agents_are_each_ones_own():
     params = Clocked(max_steps_in_episode=jnp.array([1, 3, 2]))
-    world = Together(Vigil(), 3, frozenset({"max_steps_in_episode"}))
-    still = player(lambda key, memory, obs: (jnp.int32(0), memory))
-    film = recorded(in_every_body(still, 3), world, params)
-    assert film.truncated[:3].tolist() == [[True, False, False], [False, False, True], [False, True, False]]
+    world = MultiAgentEnv(Vigil(), 3, frozenset({"max_steps_in_episode"}))
+    still = player(lambda key, carry, obs: (jnp.int32(0), carry))
+    film = recorded(acting_for_all(still, 3), world, params)
+    assert film.truncated[:3].tolist() == [
+        [True, False, False],
+        [False, False, True],
+        [False, True, False],
+    ]
 
 
 # Who has learnt nothing
@@ -191,8 +219,8 @@ def test_numbers_that_differ_between_agents_are_each_ones_own():
 
 @pytest.mark.parametrize("env", [MaskedBandit(), Dials()], ids=lambda env: type(env).__name__)
 def test_chance_plays_legal_actions_only(env):
-    algo = by_chance(env, env.default_params)
-    play = partial(record, algo, env, NOBODY, env.default_params, max_steps=1, greedy=True)
+    algo = random_policy(env, env.default_params)
+    play = partial(record, algo, env, UNTRAINED, env.default_params, max_steps=1, greedy=True)
     films = jax.jit(jax.vmap(lambda key: play(key=key)))(jax.random.split(jax.random.key(0), 200))
     assert films.reward.min() >= 0.0  # an illegal one costs 1,000
     assert len(set(map(str, films.action[:, 0].tolist()))) > 2
@@ -200,13 +228,13 @@ def test_chance_plays_legal_actions_only(env):
 
 def test_to_chance_every_legal_action_is_as_good():
     legal = jnp.array([True, False, True, True])
-    algo = by_chance(MaskedBandit(), Clocked())
-    told = algo.preferences(NOBODY, (), {"bias": jnp.ones(1), "action_mask": legal})
+    algo = random_policy(MaskedBandit(), Clocked())
+    told = algo.policy.action_scores(UNTRAINED, (), {"bias": jnp.ones(1), "action_mask": legal})
     np.testing.assert_allclose(told["probability"], [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-6)
 
 
 def test_chance_plays_continuous_actions_within_their_bounds():
-    algo = by_chance(Dart(), Clocked())
-    act = jax.vmap(lambda key: algo.act(key, Acting((), ()), (), None, True)[0])
+    algo = random_policy(Dart(), Clocked())
+    act = jax.vmap(lambda key: algo.policy.act(key, PolicyState((), ()), (), None, True)[0])
     actions = act(jax.random.split(jax.random.key(0), 500))
     assert -1.0 <= actions.min() < -0.9 and 0.9 < actions.max() <= 1.0

@@ -1,29 +1,31 @@
-"""Advantage actor-critic, the synchronous form of A3C (Mnih 2016, arXiv:1602.01783), from top to bottom.
+"""Advantage actor-critic, the synchronous form of A3C (Mnih 2016, arXiv:1602.01783), from top to
+bottom.
 
-The published form and defaults: short rollouts, n-step returns (`gae_lambda` 1; less is GAE), one gradient step an
-update over the whole rollout, RMSprop as TensorFlow's.
+The published form and defaults: short rollouts, n-step returns (`gae_lambda` 1; less is GAE), one
+gradient step an update over the whole rollout, RMSprop as TensorFlow's.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
 
-from elsinore.algos import checks
-from elsinore.algos.descent import OPTIMISERS, gradient_step, scaler
-from elsinore.algos.on_policy import Sample, on_policy
-from elsinore.experience.curiosity import RNDConfig
+from elsinore import validation
+from elsinore.algos.on_policy import OnPolicyBatch, on_policy
+from elsinore.algos.optimise import OPTIMISERS, Learner, LossAndMetrics, LossFn, gradient_step
+from elsinore.experience.rnd import RNDConfig
+from elsinore.hyperparameters import traced
 from elsinore.nets.build import NetworkConfig
-from elsinore.ops.losses import standardise, value_loss
-from elsinore.ops.randomness import for_update, for_uses
-from elsinore.ops.schedules import linear
-from elsinore.traced import numbers_of, traced
-from elsinore.types import Algorithm, Mean, TrainState
+from elsinore.nets.distributions import Distribution
+from elsinore.ops.losses import policy_gradient_loss, standardise, value_loss
+from elsinore.types import Algorithm, Mean
 
 
 @dataclass(frozen=True, kw_only=True)
 class A2CConfig:
-    """What A2C is run with. What is `traced` may differ between seeds of one compiled program."""
+    """Settings of A2C (`traced`: see `PPOConfig`)."""
 
     name: str = field(default="a2c", init=False)
     num_envs: int = 8
@@ -31,7 +33,8 @@ class A2CConfig:
     optimiser: str = "rmsprop"  # rmsprop | adam | radam
     optimiser_eps: float = 1e-5
     learning_rate: float = traced(7e-4)
-    learning_rate_final: float | None = traced(None, absent="learning_rate")  # approached linearly; null: constant
+    # approached linearly; null: constant
+    learning_rate_final: float | None = traced(None, absent="learning_rate")
     gamma: float = traced(0.99)
     gae_lambda: float = traced(1.0)
     vf_coef: float = traced(0.5)
@@ -42,54 +45,55 @@ class A2CConfig:
     normalize_obs: bool = False
     normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig()
-    rnd: RNDConfig = RNDConfig()  # a reward for what is new
+    rnd: RNDConfig = RNDConfig()  # exploration bonus
 
     def __post_init__(self):
-        checks.at_least(self, 1, "num_envs", "rollout_length")
-        checks.one_of(self, "optimiser", *OPTIMISERS)
-        checks.in_unit_interval(self, "gamma", "gae_lambda")
-        checks.positive(self, "learning_rate", "optimiser_eps", off={"max_grad_norm": float("inf")})
-        checks.not_negative(self, "learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final")
+        validation.at_least(self, 1, "num_envs", "rollout_length")
+        validation.one_of(self, "optimiser", *OPTIMISERS)
+        validation.in_unit_interval(self, "gamma", "gae_lambda")
+        validation.positive(
+            self, "learning_rate", "optimiser_eps", off={"max_grad_norm": float("inf")}
+        )
+        validation.not_negative(
+            self, "learning_rate_final", "vf_coef", "ent_coef", "ent_coef_final"
+        )
 
 
-def a2c(config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
-    """A2C for one gymnax env: pure functions over `TrainState`, to be jitted together with it.
+def a2c(
+    config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+) -> Algorithm:
+    """A2C for one gymnax env; the rest is `on_policy`.
 
     Raises:
-        ValueError: where the env's action space has no head, or the network cannot read its observations.
+        ValueError: as `on_policy`.
     """
-    agent = on_policy(config, env, env_params, network)
 
-    def scale(hyper):
-        return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
-
-    def init(key, env_params, hyper) -> TrainState:
-        return agent.init(key, env_params, hyper, scale(hyper))
-
-    def loss(params, batch: Sample, hyper):
-        policy, value = agent.read(params, batch)
+    def loss(
+        policy: Distribution, value: Float[Array, "*batch"], batch: OnPolicyBatch, hyper: Any
+    ) -> LossAndMetrics:
         advantage = standardise(batch.advantage) if config.normalize_advantage else batch.advantage
-        policy_loss = -jnp.mean(advantage * policy.log_prob(batch.action))
+        actor_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
         critic_loss = value_loss(value, batch.target)
         entropy = jnp.mean(policy.entropy())
-        total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
-        told = {"loss/total": total, "loss/policy": policy_loss, "loss/value": critic_loss, "policy/entropy": entropy}
-        return total, told
+        total = actor_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
+        names = ("loss/total", "loss/policy", "loss/value", "policy/entropy")
+        return total, dict(zip(names, (total, actor_loss, critic_loss, entropy), strict=True))
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One rollout, and the one step down its gradient."""
-        hyper, progress = state.hyper, state.update / state.hyper.num_updates
-        learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, progress)
-        ent_coef = linear(hyper.ent_coef, hyper.ent_coef_final, progress)
-        state, batch, lived = agent.live(state, *for_uses(for_update(state.key, state.update), "act", "rollout"))
+    def learn(
+        key: Key[Array, ""],
+        learner: Learner,
+        batch: OnPolicyBatch,
+        hyper: Any,
+        loss_fn: LossFn,
+        optimiser: optax.GradientTransformation,
+    ) -> tuple[Learner, dict[str, Mean]]:
+        """One gradient step over the whole rollout."""
+        learner, metrics, norm = gradient_step(
+            loss_fn, optimiser, learner, batch, hyper.learning_rate
+        )
+        metrics["learner/gradient_norm"] = norm
+        return learner, {name: Mean.of(x) for name, x in metrics.items()}
 
-        def objective(params, batch):
-            return loss(params, batch, hyper._replace(ent_coef=ent_coef))
-
-        learner, learnt = gradient_step(objective, scale(hyper), state.learner, batch, learning_rate)
-        metrics = {name: Mean.of(x) for name, x in (learnt | {"schedule/learning_rate": learning_rate}).items()}
-        return state._replace(update=state.update + 1, learner=learner), lived | metrics
-
-    hyper = numbers_of(config, num_updates=num_updates)
-    steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, agent.act, hyper, steps, agent.memory, agent.value, agent.preferences)
+    own = {"loss": loss, "learn": learn, "annealed": ("learning_rate", "ent_coef")}
+    own |= {"optimiser_name": config.optimiser, "optimiser_eps": config.optimiser_eps}
+    return on_policy(config, env, env_params, num_updates, network, **own)

@@ -1,7 +1,9 @@
-"""Deep Q-learning (Mnih 2015, Nature 518), and the refinements that are options of it, from top to bottom.
+"""Deep Q-learning (Mnih 2015, Nature 518), and the refinements that are options of it, from top to
+bottom.
 
-Double (van Hasselt 2016, arXiv:1509.06461), dueling (Wang 2016, arXiv:1511.06581), n-step targets and prioritised
-replay (Schaul 2016, arXiv:1511.05952), each alone or together as in Rainbow (Hessel 2018, arXiv:1710.02298).
+Double (van Hasselt 2016, arXiv:1509.06461), dueling (Wang 2016, arXiv:1511.06581), n-step targets
+and prioritised replay (Schaul 2016, arXiv:1511.05952), each alone or together as in Rainbow (Hessel
+2018, arXiv:1710.02298).
 """
 
 from dataclasses import dataclass, field
@@ -10,209 +12,272 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Key, PyTree
 
-from elsinore.algos import checks
-from elsinore.algos.action_values import action_values
-from elsinore.algos.descent import OPTIMISERS, Learner, begin_learning, gradient_step, scaler
-from elsinore.algos.experience import begin_state
-from elsinore.experience import prioritised, replay
-from elsinore.experience.curiosity import RNDConfig
-from elsinore.experience.normalisation import normalise_obs
-from elsinore.experience.replay import Batch
+from elsinore import validation
+from elsinore.algos.optimise import OPTIMISERS, Learner, gradient_step, init_learner
+from elsinore.algos.value_based import action_values, value_based
+from elsinore.experience import prioritised, replay_buffer
+from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.experience.replay_buffer import ReplayBatch
+from elsinore.experience.rnd import RNDConfig
+from elsinore.hyperparameters import traced
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.heads import action_mask
+from elsinore.ops.advantages import td_target
 from elsinore.ops.exploration import best_action, value_of
-from elsinore.ops.randomness import for_update, for_uses
+from elsinore.ops.losses import td_error_loss
 from elsinore.ops.schedules import exponential, linear
-from elsinore.traced import numbers_of, traced
 from elsinore.types import Actor, Algorithm, Mean, TrainState, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class DQNConfig:
-    """What DQN is run with. What is `traced` may differ between seeds of one compiled program."""
+    """Settings of DQN (`traced`: see `PPOConfig`)."""
 
     name: str = field(default="dqn", init=False)
     num_envs: int = 10
-    rollout_length: int = 1  # steps per env between trainings: one for every num_envs x rollout_length env steps
+    # steps per env between trainings: one for every num_envs x rollout_length env steps
+    rollout_length: int = 1
     gradient_steps: int = 1  # in each training
-    double: bool = False  # the online network chooses the next action, the target network says what it is worth
-    dueling: bool = False  # the worth of a state and the advantages of its actions are learnt apart
+    # the online network chooses the next action, the target network values it
+    double: bool = False
+    dueling: bool = False  # state value and advantages are separate outputs of the network
     n_step: int = 1  # rewards in a target before it bootstraps
-    buffer_size: int = 10_000  # transitions remembered
+    buffer_size: int = 10_000  # transitions
     batch_size: int = 128
     learning_starts: int = 1_000  # env steps before the first training
     target_period: int = 500  # env steps between updates of the target network
-    tau: float = traced(1.0)  # how far it then goes towards the online one; 1: a hard copy
-    prioritized: bool = False  # go back more often to what surprised more
-    priority_alpha: float = traced(0.6)  # how much more; 0 is uniform
-    priority_beta: float = traced(0.4)  # how much of the bias is corrected at first; all of it at the end
-    epsilon: float = traced(1.0)  # the share of random actions at first
-    epsilon_final: float = traced(0.05)  # and at last
-    epsilon_schedule: str = "linear"  # linear: over epsilon_fraction of the run | episodes: times epsilon_decay each
+    tau: float = traced(1.0)  # step of the target network towards the online one; 1: a copy
+    prioritized: bool = False  # sample by TD error
+    priority_alpha: float = traced(0.6)  # exponent of the TD error; 0 is uniform
+    # initial exponent of the importance weights; 1 at the end
+    priority_beta: float = traced(0.4)
+    epsilon: float = traced(1.0)  # initial probability of a random action
+    epsilon_final: float = traced(0.05)
+    # linear: over epsilon_fraction of the run | episodes: times epsilon_decay each
+    epsilon_schedule: str = "linear"
     epsilon_fraction: float = traced(0.5)
     epsilon_decay: float = traced(0.995)
     loss: str = "mse"  # mse | huber
     optimiser: str = "adam"  # adam | rmsprop | radam
     optimiser_eps: float = 1e-8
     learning_rate: float = traced(2.5e-4)
-    learning_rate_final: float | None = traced(None, absent="learning_rate")  # approached linearly; null: constant
+    # approached linearly; null: constant
+    learning_rate_final: float | None = traced(None, absent="learning_rate")
     max_grad_norm: float = traced(10.0)  # of all gradients together; .inf: no clipping
     gamma: float = traced(0.99)
     normalize_obs: bool = False
     normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig(hidden=(120, 84), activation="relu")
-    rnd: RNDConfig = RNDConfig()  # a reward for what is new, as it was when it was remembered
+    rnd: RNDConfig = RNDConfig()  # exploration bonus, as it was when it was stored
 
     def __post_init__(self):
-        checks.at_least(
-            self, 1, "num_envs", "rollout_length", "gradient_steps", "n_step", "batch_size", "target_period"
+        validation.at_least(
+            self,
+            1,
+            "num_envs",
+            "rollout_length",
+            "gradient_steps",
+            "n_step",
+            "batch_size",
+            "target_period",
         )
-        checks.at_least(self, 0, "learning_starts")
-        checks.in_unit_interval(
-            self, "gamma", "tau", "epsilon", "epsilon_final", "epsilon_decay", "priority_alpha", "priority_beta"
+        validation.at_least(self, 0, "learning_starts")
+        validation.in_unit_interval(
+            self,
+            "gamma",
+            "tau",
+            "epsilon",
+            "epsilon_final",
+            "epsilon_decay",
+            "priority_alpha",
+            "priority_beta",
         )
-        checks.positive(self, "learning_rate", "optimiser_eps", "epsilon_fraction", "tau",
-                        off={"max_grad_norm": float("inf")})  # fmt: skip
-        checks.not_negative(self, "learning_rate_final")
-        checks.one_of(self, "epsilon_schedule", "linear", "episodes")
-        checks.one_of(self, "loss", "mse", "huber")
-        checks.one_of(self, "optimiser", *OPTIMISERS)
+        validation.positive(
+            self,
+            "learning_rate",
+            "optimiser_eps",
+            "epsilon_fraction",
+            "tau",
+            off={"max_grad_norm": float("inf")},
+        )
+        validation.not_negative(self, "learning_rate_final")
+        validation.one_of(self, "epsilon_schedule", "linear", "episodes")
+        validation.one_of(self, "loss", "mse", "huber")
+        validation.one_of(self, "optimiser", *OPTIMISERS)
         self._check_buffer()
 
-    def _check_buffer(self):
+    def _check_buffer(self) -> None:
         slots = self.buffer_size // self.num_envs
         if self.buffer_size >= 2**31:
             raise ValueError(
-                f"buffer_size={self.buffer_size} transitions cannot be numbered in 31 bits; use at most {2**31 - 1}."
+                f"buffer_size={self.buffer_size} transitions cannot be numbered in 31 bits; use at"
+                f" most {2**31 - 1}."
             )
         if self.buffer_size < self.batch_size:
             raise ValueError(
-                f"buffer_size={self.buffer_size} holds less than one batch of batch_size={self.batch_size} "
-                "transitions; raise it, or lower batch_size."
+                f"buffer_size={self.buffer_size} holds less than one batch of"
+                f" batch_size={self.batch_size} transitions; raise it, or lower batch_size."
             )
         if slots < max(self.rollout_length, self.n_step):
             name = "rollout_length" if self.rollout_length >= self.n_step else "n_step"
             raise ValueError(
-                f"buffer_size={self.buffer_size} holds {slots} steps of num_envs={self.num_envs} envs, fewer than "
-                f"{name}={getattr(self, name)}; raise it to at least {getattr(self, name) * self.num_envs}."
+                f"buffer_size={self.buffer_size} holds {slots} steps of num_envs={self.num_envs}"
+                f" envs, fewer than {name}={getattr(self, name)}; raise it to at least"
+                f" {getattr(self, name) * self.num_envs}."
             )
         if self.learning_starts > self.buffer_size:
             raise ValueError(
-                f"learning_starts={self.learning_starts} is more than buffer_size={self.buffer_size} can remember; "
-                "lower it, or raise buffer_size."
+                f"learning_starts={self.learning_starts} is more than"
+                f" buffer_size={self.buffer_size} can remember; lower it, or raise buffer_size."
             )
 
 
 class DQNLearner(NamedTuple):
-    params: Any
-    opt_state: Any
-    target: Any  # the parameters that targets are computed with
-    buffer: Any
-    episodes: Int[Array, ""]  # finished, for the schedule that goes by them
+    """Learner with a target network and a replay buffer."""
+
+    params: PyTree
+    opt_state: PyTree
+    target_params: PyTree  # of the network that targets are computed with
+    buffer: PyTree
+    episodes: Int[Array, ""]  # finished, for the schedule that counts them
 
 
-def dqn(config: DQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
-    """DQN for one gymnax env: pure functions over `TrainState`, to be jitted together with it.
+class Aux(NamedTuple):
+    """Outputs of the loss besides its value."""
+
+    metrics: dict[str, Float[Array, ""]]
+    td_error: Float[Array, "batch"]
+
+
+def dqn(
+    config: DQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+) -> Algorithm:
+    """DQN for one gymnax env.
 
     Raises:
-        ValueError: where actions are not one of n, or the network cannot read the env's observations.
+        ValueError: for an action space that is not discrete, or where the network cannot read the
+            env's observations.
     """
     values = action_values(config, env, env_params, network, config.dueling)
-    remembering = prioritised.prioritised if config.prioritized else replay.uniform
-    memory = remembering(config.buffer_size, config.num_envs, config.n_step)
+    kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
+    buffer = kind(config.buffer_size, config.num_envs, config.n_step)
     steps = config.num_envs * config.rollout_length
     first_training = -(-config.learning_starts // steps)  # updates
     target_period = max(1, round(config.target_period / steps))
 
-    def scale(hyper):
-        return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
+    def init(params: PyTree, actor: Actor, optimiser: optax.GradientTransformation) -> DQNLearner:
+        empty = buffer.init(transition_like(actor.obs))
+        return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
 
-    def init(key, env_params, hyper) -> TrainState:
-        def learner(params, actor: Actor) -> DQNLearner:
-            buffer = memory.begin(a_transition(actor.obs))
-            return DQNLearner(*begin_learning(params, scale(hyper)), params, buffer, jnp.int32(0))
-
-        return begin_state(config, env, values.net, learner, key, env_params, hyper)
-
-    def td_target(params, target, batch: Batch):
-        """Reward + discount x what the best next action is worth, an illegal one never being the best."""
-        next_q, legal = values.q(target, batch.next_obs), action_mask(batch.next_obs)
+    def targets(params: PyTree, target_params: PyTree, batch: ReplayBatch) -> Float[Array, "batch"]:
+        """TD targets; an illegal next action is never the best one."""
+        next_q, legal = values.q(target_params, batch.next_obs), action_mask(batch.next_obs)
         chooser = values.q(params, batch.next_obs) if config.double else next_q
-        return batch.reward + batch.discount * value_of(next_q, best_action(chooser, legal))
+        return td_target(batch.reward, batch.discount, next_q, best_action(chooser, legal))
 
-    def loss(params, batch, target):
-        batch, weights = batch
+    def loss(
+        params: PyTree, batch: ReplayBatch, weight: Float[Array, "batch"], target_params: PyTree
+    ) -> tuple[Float[Array, ""], Aux]:
         q = value_of(values.q(params, batch.obs), batch.action)
-        error = q - jax.lax.stop_gradient(td_target(params, target, batch))
-        losses = 0.5 * jnp.square(error) if config.loss == "mse" else optax.huber_loss(error)
-        total = jnp.mean(weights * losses)
-        return total, {"loss/value": total, "value/q": jnp.mean(q), "td_error": error}
+        td_error = q - jax.lax.stop_gradient(targets(params, target_params, batch))
+        total = td_error_loss(td_error, weight, config.loss)
+        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)}, td_error)
 
-    def train(learner: DQNLearner, stats, key, hyper, learning_rate, beta):
-        """`gradient_steps` batches from memory."""
-
-        def one(learner: DQNLearner, key):
-            batch, where, weights = memory.sample(learner.buffer, key, config.batch_size, hyper.gamma, beta)
-            obs, next_obs = (normalise_obs(stats, x) for x in (batch.obs, batch.next_obs))
-            batch = batch._replace(obs=obs, next_obs=next_obs)
-            (params, opt_state), metrics = gradient_step(
-                lambda params, batch: loss(params, batch, learner.target), scale(hyper),
-                Learner(learner.params, learner.opt_state), (batch, weights), learning_rate,
-            )  # fmt: skip
-            error = metrics.pop("td_error")
-            buffer = memory.reprioritise(learner.buffer, where, error, hyper.priority_alpha)
-            metrics["loss/td_error"] = jnp.mean(jnp.abs(error))
-            return learner._replace(params=params, opt_state=opt_state, buffer=buffer), metrics
-
-        learner, metrics = jax.lax.scan(one, learner, jax.random.split(key, config.gradient_steps))
-        return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), jnp.float32(config.gradient_steps)), metrics)
-
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One rollout, remembered; then, once there is enough to remember, a training."""
-        hyper, stats, progress = state.hyper, state.stats, state.update / state.hyper.num_updates
-        act_key, rollout_key, train_key = for_uses(for_update(state.key, state.update), "act", "rollout", "train")
-        learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, progress)
-        beta = linear(hyper.priority_beta, 1.0, progress)
-        epsilon = epsilon_now(hyper, progress, state.learner.episodes)
-
-        state, experience, metrics = values.live(state, act_key, rollout_key, epsilon)
-        ended = jnp.sum(experience.terminated | experience.truncated)
-        learner = state.learner._replace(
-            buffer=memory.add(state.learner.buffer, experience), episodes=state.learner.episodes + ended
+    def train(
+        learner: DQNLearner,
+        key: Key[Array, ""],
+        stats: Normalisers,
+        hyper: Any,
+        beta: Float[Array, ""],
+        optimiser: optax.GradientTransformation,
+    ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
+        """One gradient step on a batch from the buffer, whose priorities change."""
+        batch, indices, weight = buffer.sample(
+            learner.buffer, key, config.batch_size, hyper.gamma, beta
+        )
+        obs, next_obs = (normalise_obs(stats, x) for x in (batch.obs, batch.next_obs))
+        batch = batch._replace(obs=obs, next_obs=next_obs)
+        (params, opt_state), aux, norm = gradient_step(
+            lambda params, batch: loss(params, batch, weight, learner.target_params),
+            optimiser,
+            Learner(learner.params, learner.opt_state),
+            batch,
+            hyper.learning_rate,
+        )
+        kept = buffer.reprioritise(learner.buffer, indices, aux.td_error, hyper.priority_alpha)
+        error = {"loss/td_error": jnp.mean(jnp.abs(aux.td_error)), "learner/gradient_norm": norm}
+        return learner._replace(params=params, opt_state=opt_state, buffer=kept), (
+            aux.metrics | error
         )
 
-        def training(learner):
-            return train(learner, stats, train_key, hyper, learning_rate, beta)
+    def learn(
+        key: Key[Array, ""],
+        learner: DQNLearner,
+        experience: Transition,
+        before: TrainState,
+        hyper: Any,
+        optimiser: optax.GradientTransformation,
+    ) -> tuple[DQNLearner, dict[str, Mean]]:
+        """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
+        ended = jnp.sum(experience.terminated | experience.truncated)
+        learner = learner._replace(
+            buffer=buffer.add(learner.buffer, experience), episodes=learner.episodes + ended
+        )
+        beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
 
-        def waiting(learner):
-            nothing = jax.eval_shape(training, learner)[1]
-            return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), nothing)
+        def training(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
+            def one(
+                learner: DQNLearner, key: Key[Array, ""]
+            ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
+                return train(learner, key, before.stats, hyper, beta, optimiser)
 
-        due = (state.update >= first_training) & (memory.num_starts(learner.buffer) > 0)
-        learner, learnt = jax.lax.cond(due, training, waiting, learner)
-        learner = learner._replace(target=target_after(state.update + 1, learner, hyper))
-        schedules = {"schedule/epsilon": Mean.of(epsilon), "schedule/learning_rate": Mean.of(learning_rate)}
-        return state._replace(update=state.update + 1, learner=learner), metrics | learnt | schedules
+            keys = jax.random.split(key, config.gradient_steps)
+            learner, metrics = jax.lax.scan(one, learner, keys)
+            count = jnp.float32(config.gradient_steps)
+            return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), count), metrics)
 
-    def epsilon_now(hyper, progress, episodes) -> Float[Array, ""]:
+        def waiting(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
+            shapes = jax.eval_shape(training, learner)[1]
+            return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        due = (before.update >= first_training) & (buffer.num_starts(learner.buffer) > 0)
+        learner, metrics = jax.lax.cond(due, training, waiting, learner)
+        return with_target(learner, before.update + 1, hyper), metrics
+
+    def with_target(learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
+        """The target network moved by `tau` towards the online one, every `target_period`."""
+
+        def moved() -> PyTree:
+            return optax.incremental_update(learner.params, learner.target_params, hyper.tau)
+
+        due = update % target_period == 0
+        target_params = jax.lax.cond(due, moved, lambda: learner.target_params)
+        return learner._replace(target_params=target_params)
+
+    def epsilon(hyper: Any, progress: Float[Array, ""], learner: DQNLearner) -> Float[Array, ""]:
+        start, end = hyper.epsilon, hyper.epsilon_final
         if config.epsilon_schedule == "episodes":
-            return exponential(hyper.epsilon, hyper.epsilon_final, hyper.epsilon_decay, episodes)
-        return linear(hyper.epsilon, hyper.epsilon_final, progress / hyper.epsilon_fraction)
+            return exponential(start, end, hyper.epsilon_decay, learner.episodes)
+        return linear(start, end, progress / hyper.epsilon_fraction)
 
-    def target_after(update, learner: DQNLearner, hyper):
-        def nearer():
-            return optax.incremental_update(learner.params, learner.target, hyper.tau)
+    return value_based(
+        config,
+        env,
+        num_updates,
+        values,
+        init_learner=init,
+        epsilon=epsilon,
+        learn=learn,
+        learn_key="train",
+    )
 
-        return jax.lax.cond(update % target_period == 0, nearer, lambda: learner.target)
 
-    hyper = numbers_of(config, num_updates=num_updates)
-    return Algorithm(init, update, values.act, hyper, steps, value=values.value, preferences=values.preferences)
-
-
-def a_transition(obs: Any) -> Transition:
-    """One env's transition, as it will be remembered; `obs` is [env, ...]."""
+def transition_like(obs: PyTree) -> Transition:
+    """One transition as the buffer stores it; `obs` is [env, ...]."""
     obs = jax.tree.map(lambda x: x[0], obs)
-    no, nothing = jnp.bool_(False), jnp.float32(0.0)
-    return Transition(obs, jnp.int32(0), nothing, terminated=no, truncated=no, final_obs=obs, extras=())
+    no, zero = jnp.bool_(False), jnp.float32(0.0)
+    return Transition(
+        obs, jnp.int32(0), zero, terminated=no, truncated=no, final_obs=obs, log_prob=()
+    )

@@ -1,135 +1,220 @@
-"""What algorithms share that learn from what their own policy has just done: acting, and judging it in hindsight."""
+"""The frame of PPO and A2C: a rollout of the current policy, its advantages, then learning."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from elsinore.algos.descent import begin_learning
-from elsinore.algos.experience import begin_state, gather, observation_of
+from elsinore.algos.common import collect, init_state, observation_of
+from elsinore.algos.optimise import Learner, LossAndMetrics, init_learner, optimiser
 from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.hyperparameters import numbers_of
+from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.build import actor_critic_network
-from elsinore.nets.heads import head_for
+from elsinore.nets.distributions import Distribution
+from elsinore.nets.heads import Head, head_for
+from elsinore.nets.network import Network
 from elsinore.ops.advantages import explained_variance, gae
-from elsinore.ops.randomness import for_use
-from elsinore.types import Acting, Decision, Mean, TrainState, Transition
+from elsinore.ops.schedules import anneal
+from elsinore.types import (
+    Actor,
+    Algorithm,
+    Decision,
+    Mean,
+    Policy,
+    PolicyState,
+    TrainState,
+    Transition,
+)
 
 
-class Sample(NamedTuple):
-    """What a loss reads. Each leaf is [transition, ...]; of a policy with a memory, [env, time, ...]."""
+class OnPolicyBatch(NamedTuple):
+    """Input of a policy-gradient loss: each leaf [transition, ...], or [env, time, ...] of a
+    recurrent policy."""
 
-    obs: Any
+    obs: PyTree
     action: Array
-    log_prob: Float[Array, "..."]  # under the policy that acted
-    value: Float[Array, "..."]  # by the critic of that time
-    advantage: Float[Array, "..."]
-    target: Float[Array, "..."]  # what the value should have been
-    memory: Any = ()  # at the rollout's first step, [env, ...]
-    begins: Any = ()  # the steps an episode begins at, [env, time]
+    log_prob: Float[Array, "*batch"]  # under the policy that acted
+    value: Float[Array, "*batch"]  # of the critic at that time
+    advantage: Float[Array, "*batch"]
+    target: Float[Array, "*batch"]  # of the value
+    carry: PyTree = ()  # recurrent state at the rollout's first step, [env, ...]
+    episode_start: PyTree = ()  # whether an episode starts at the step, [env, time]
 
 
-class OnPolicy(NamedTuple):
-    """For one env, functions that close over its network and action head.
-
-    `init(key, env_params, hyper, scale) -> TrainState`; `live(state, act_key, rollout_key) -> (state, Sample,
-    metrics)`, one rollout in hindsight; `read(params, sample) -> (policy, value)`, what the network says of it now;
-    `act`, `value` and `preferences` as in `Algorithm`.
-    """
-
-    init: Callable[..., TrainState]
-    live: Callable[..., tuple[TrainState, Sample, dict[str, Mean]]]
-    read: Callable[..., tuple[Any, Array]]
-    act: Callable[..., tuple[Array, Any]]
-    value: Callable[..., Array]
-    preferences: Callable[..., dict[str, Array]]
-    memory: Any
+Loss = Callable[..., LossAndMetrics]
+Learn = Callable[..., tuple[Learner, dict[str, Mean]]]
 
 
-def on_policy(config: Any, env: Any, env_params: Any, custom: Any = None) -> OnPolicy:
-    """`config` has `num_envs`, `rollout_length`, `network`, `normalize_obs`, `normalize_rewards` and `rnd`; a state's
-    `hyper` has `gamma`, `gae_lambda` and `rnd_weight`.
+def on_policy(
+    config: Any,
+    env: Any,
+    env_params: PyTree,
+    num_updates: int,
+    network: Any,
+    *,
+    loss: Loss,
+    learn: Learn,
+    optimiser_name: str,
+    optimiser_eps: float,
+    annealed: tuple[str, ...],
+) -> Algorithm:
+    """An algorithm that learns from each rollout once, made of what is its own:
+
+    `loss(distribution, value, batch, hyper) -> (scalar, metrics)`, and `learn(key, learner, batch,
+    hyper, loss_fn, optimiser) -> (learner, metrics)`, which minimises `loss_fn(params, batch)`.
+    The hyperparameters `annealed` move linearly to their `_final` values. `config` has `num_envs`,
+    `rollout_length`, `network`, `normalize_obs`, `normalize_rewards` and `rnd`.
 
     Raises:
-        ValueError: where the env's action space has no head, or the network cannot read its observations.
+        ValueError: where the env's action space has no head, or the network cannot read its
+            observations.
     """
     head = head_for(env.action_space(env_params))
-    net = actor_critic_network(config.network, head, observation_of(env, env_params), custom)
+    net = actor_critic_network(config.network, head, observation_of(env, env_params), network)
 
-    def init(key: Key[Array, ""], env_params, hyper, scale: optax.GradientTransformation) -> TrainState:
-        return begin_state(
-            config, env, net, lambda params, actor: begin_learning(params, scale), key, env_params, hyper
+    def optimiser_of(hyper: Any) -> optax.GradientTransformation:
+        return optimiser(optimiser_name, optimiser_eps, hyper.max_grad_norm)
+
+    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
+        def learner(params: PyTree, actor: Actor) -> Learner:
+            return init_learner(params, optimiser_of(hyper))
+
+        return init_state(config, env, net, learner, key, env_params, hyper)
+
+    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
+        """One rollout, and all the learning from it."""
+        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *annealed)
+        act_key, rollout_key, learn_key = for_uses(
+            for_update(state.key, state.update), "act", "rollout", "minibatches"
         )
 
-    def live(state: TrainState, act_key, rollout_key) -> tuple[TrainState, Sample, dict[str, Mean]]:
-        params, stats = state.learner.params, state.stats
+        def loss_fn(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
+            return loss(*apply(net, head, params, batch), batch, hyper)
 
-        def policy(noise, memory, obs) -> Decision:
-            seen = normalise_obs(stats, obs)
-            memory, outputs, _ = net.step(params, memory, seen)
-            distribution = head.distribution(outputs, seen)
-            action = distribution.sample(noise)
-            return Decision(action, head.sent(action), distribution.log_prob(action), memory)
-
+        params, stats, carry = state.learner.params, state.stats, state.actor.carry
+        policy = partial(decide, net, head, params, stats)
         noise = head.noise(act_key, (config.rollout_length, config.num_envs))
-        after, experience, metrics = gather(config, env, state, policy, rollout_key, noise, net.memory)
-        sample = hindsight(params, stats, state.actor.memory, experience, state.hyper)
-        metrics["value/explained_variance"] = Mean.of(explained_variance(sample.value, sample.target))
-        return after, sample, metrics
+        state, experience, rollout_metrics = collect(
+            config, env, state, policy, rollout_key, noise, net.initial_carry
+        )
+        batch = with_advantages(net, params, stats, carry, experience, hyper)
+        quality = explained_variance(batch.value, batch.target)
+        learner, loss_metrics = learn(
+            learn_key, state.learner, batch, hyper, loss_fn, optimiser_of(hyper)
+        )
+        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
+        metrics = rollout_metrics | {"value/explained_variance": Mean.of(quality)} | schedules
+        return state._replace(update=state.update + 1, learner=learner), metrics | loss_metrics
 
-    def hindsight(params, stats, memory, experience: Transition, hyper) -> Sample:
-        """Every step of the rollout with the advantage it turned out to have."""
-        obs, final_obs = normalise_obs(stats, experience.obs), normalise_obs(stats, experience.final_obs)
-        reward, terminated, truncated = experience.reward, experience.terminated, experience.truncated
-        begins = begins_of(terminated | truncated)
-        memories, _, value = net.unroll(params, memory, obs, begins)
-        next_value = what_it_led_to(params, memories, final_obs, reward.shape)
-        advantage = gae(reward, value, next_value, terminated, truncated, hyper.gamma, hyper.gae_lambda)
-        sample = Sample(obs, experience.action, experience.extras, value, advantage, advantage + value)
-        if not net.remembers:
-            return merge_time_and_env(sample)
-        sample = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), sample._replace(begins=begins))
-        return sample._replace(memory=memory)
-
-    def what_it_led_to(params, memories, final_obs, shape) -> Float[Array, "time env"]:
-        """V of what each step led to, remembering all that was seen up to that step."""
-        memories, final_obs = merge_time_and_env((memories, final_obs))
-        return net.step(params, memories, final_obs)[2].reshape(shape)
-
-    def read(params, sample: Sample) -> tuple[Any, Array]:
-        if not net.remembers:
-            _, outputs, value = net.step(params, (), sample.obs)
-        else:  # through time from the memory there was; [env, time] there and back
-            obs, begins = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (sample.obs, sample.begins))
-            answers = net.unroll(params, sample.memory, obs, begins)[1:]
-            outputs, value = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), answers)
-        return head.distribution(outputs, sample.obs), value
-
-    def one(acting: Acting, memory, obs):
-        """The network's answer to one observation."""
-        seen, memory = jax.tree.map(lambda x: jnp.asarray(x)[None], (normalise_obs(acting.stats, obs), memory))
-        memory, outputs, value = net.step(acting.params, memory, seen)
-        return jax.tree.map(lambda x: x[0], memory), head.distribution(outputs, seen), value[0]
-
-    def act(key, acting: Acting, memory, obs, greedy: bool):
-        """The action for one observation: the most likely, or a sample."""
-        memory, policy, _ = one(acting, memory, obs)
-        action = policy.mode() if greedy else policy.sample(head.noise(for_use(key, "act"), (1,)))
-        return head.sent(action)[0], memory
-
-    def value(acting: Acting, memory, obs):
-        return one(acting, memory, obs)[2]
-
-    def preferences(acting: Acting, memory, obs):
-        return jax.tree.map(lambda x: x[0], one(acting, memory, obs)[1].preferences())
-
-    return OnPolicy(init, live, read, act, value, preferences, net.memory)
+    steps = config.num_envs * config.rollout_length
+    hyper = numbers_of(config, num_updates=num_updates)
+    return Algorithm(init, update, actor_critic_policy(net, head), hyper, steps)
 
 
-def begins_of(done: Bool[Array, "time env"]) -> Bool[Array, "time env"]:
-    """Where an episode begins inside a rollout: after a step that was `done`. The memory that a rollout starts from
-    is already a new episode's where one begins there."""
+def decide(
+    net: Network,
+    head: Head,
+    params: PyTree,
+    stats: Normalisers,
+    noise: PyTree,
+    carry: PyTree,
+    obs: PyTree,
+) -> Decision:
+    """Sampled actions of a batch of envs, with their log-probabilities."""
+    obs = normalise_obs(stats, obs)
+    carry, outputs, _ = net.step(params, carry, obs)
+    distribution = head.distribution(outputs, obs)
+    action = distribution.sample(noise)
+    return Decision(action, head.env_action(action), distribution.log_prob(action), carry)
+
+
+def with_advantages(
+    net: Network,
+    params: PyTree,
+    stats: Normalisers,
+    carry: PyTree,
+    experience: Transition,
+    hyper: Any,
+) -> OnPolicyBatch:
+    """A rollout, [time, env, ...], as a batch with advantages (GAE) and value targets."""
+    obs, final_obs = (normalise_obs(stats, x) for x in (experience.obs, experience.final_obs))
+    terminated, truncated = experience.terminated, experience.truncated
+    episode_start = episode_starts(terminated | truncated)
+    carries, _, value = net.unroll(params, carry, obs, episode_start)
+    next_value = bootstrap_values(net, params, carries, final_obs, experience.reward.shape)
+    advantage = gae(
+        experience.reward, value, next_value, terminated, truncated, hyper.gamma, hyper.gae_lambda
+    )
+    batch = OnPolicyBatch(
+        obs, experience.action, experience.log_prob, value, advantage, advantage + value
+    )
+    if not net.recurrent:
+        return merge_time_and_env(batch)
+    batch = batch._replace(episode_start=episode_start)
+    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), batch)._replace(carry=carry)
+
+
+def bootstrap_values(
+    net: Network, params: PyTree, carries: PyTree, final_obs: PyTree, shape: tuple[int, ...]
+) -> Float[Array, "time env"]:
+    """V(s'_t) of the true next observation, from the recurrent state after step t."""
+    carries, final_obs = merge_time_and_env((carries, final_obs))
+    return net.step(params, carries, final_obs)[2].reshape(shape)
+
+
+def episode_starts(done: Bool[Array, "time env"]) -> Bool[Array, "time env"]:
+    """Steps at which an episode starts inside a rollout: those after a step that was `done`. The
+    carry at the first step is already that of a new episode where one starts there."""
     return jnp.concatenate([jnp.zeros_like(done[:1]), done[:-1]])
+
+
+def apply(
+    net: Network, head: Head, params: PyTree, batch: OnPolicyBatch
+) -> tuple[Distribution, Float[Array, "*batch"]]:
+    """Action distribution and value of every step of a batch, with these parameters."""
+    if not net.recurrent:
+        _, outputs, value = net.step(params, (), batch.obs)
+    else:  # through time from the carry of the rollout; [env, time] there and back
+        obs, episode_start = jax.tree.map(
+            lambda x: jnp.swapaxes(x, 0, 1), (batch.obs, batch.episode_start)
+        )
+        found = net.unroll(params, batch.carry, obs, episode_start)[1:]
+        outputs, value = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)
+    return head.distribution(outputs, batch.obs), value
+
+
+def actor_critic_policy(net: Network, head: Head) -> Policy:
+    """The policy of an actor-critic network."""
+
+    def one(
+        policy_state: PolicyState, carry: PyTree, obs: PyTree
+    ) -> tuple[PyTree, Distribution, Float[Array, ""]]:
+        """Carry, distribution and value for one observation, in a batch of one."""
+        obs, carry = jax.tree.map(
+            lambda x: jnp.asarray(x)[None], (normalise_obs(policy_state.stats, obs), carry)
+        )
+        carry, outputs, value = net.step(policy_state.params, carry, obs)
+        return jax.tree.map(lambda x: x[0], carry), head.distribution(outputs, obs), value[0]
+
+    def act(
+        key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
+    ) -> tuple[Array, PyTree]:
+        """The mode of the distribution, or a sample."""
+        carry, distribution, _ = one(policy_state, carry, obs)
+        noise = () if greedy else head.noise(for_use(key, "act"), (1,))
+        action = distribution.mode() if greedy else distribution.sample(noise)
+        return head.env_action(action)[0], carry
+
+    def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
+        return one(policy_state, carry, obs)[2]
+
+    def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
+        return jax.tree.map(lambda x: x[0], one(policy_state, carry, obs)[1].action_scores())
+
+    return Policy(act, net.initial_carry, value, action_scores)

@@ -1,36 +1,42 @@
-"""Parallelised Q-learning (Gallici 2024, arXiv:2407.04811), from top to bottom: config, loss, update.
+"""Parallelised Q-learning (Gallici 2024, arXiv:2407.04811), from top to bottom: config, loss,
+update.
 
-Q-learning without a replay buffer and without a target network: many envs make the data, layer normalisation makes
-the learning stable, and lambda-returns carry rewards back through a rollout.
+Q-learning without a replay buffer and without a target network: many envs make the data, layer
+normalisation makes the learning stable, and lambda-returns carry rewards back through a rollout.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
 
-from elsinore.algos import checks
-from elsinore.algos.action_values import action_values
-from elsinore.algos.descent import OPTIMISERS, begin_learning, minibatch_epochs, scaler
-from elsinore.algos.experience import begin_state
-from elsinore.experience.curiosity import RNDConfig
+from elsinore import validation
+from elsinore.algos.optimise import (
+    OPTIMISERS,
+    Learner,
+    LossAndMetrics,
+    init_learner,
+    minibatch_epochs,
+)
+from elsinore.algos.value_based import action_values, value_based
 from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.experience.rnd import RNDConfig
+from elsinore.hyperparameters import traced
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.heads import action_mask
 from elsinore.ops.advantages import lambda_returns
 from elsinore.ops.exploration import best_value, value_of
 from elsinore.ops.losses import value_loss
-from elsinore.ops.randomness import for_update, for_uses
 from elsinore.ops.schedules import linear
-from elsinore.traced import numbers_of, traced
 from elsinore.types import Algorithm, Mean, TrainState, Transition
 
 
 @dataclass(frozen=True, kw_only=True)
 class PQNConfig:
-    """What PQN is run with. What is `traced` may differ between seeds of one compiled program."""
+    """Settings of PQN (`traced`: see `PPOConfig`)."""
 
     name: str = field(default="pqn", init=False)
     num_envs: int = 32
@@ -40,84 +46,104 @@ class PQNConfig:
     optimiser: str = "radam"  # radam | adam | rmsprop
     optimiser_eps: float = 1e-8
     learning_rate: float = traced(1e-4)
-    learning_rate_final: float | None = traced(0.0, absent="learning_rate")  # approached linearly; null: constant
+    # approached linearly; null: constant
+    learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     max_grad_norm: float = traced(10.0)  # of all gradients together; .inf: no clipping
     gamma: float = traced(0.99)
-    q_lambda: float = traced(0.95)  # of the returns that action values are drawn to
-    epsilon: float = traced(1.0)  # the share of random actions at first
-    epsilon_final: float = traced(0.2)  # and at last
-    epsilon_fraction: float = traced(0.2)  # of the run, over which it goes from one to the other
+    q_lambda: float = traced(0.95)  # of the lambda-returns
+    epsilon: float = traced(1.0)  # initial probability of a random action
+    epsilon_final: float = traced(0.2)
+    epsilon_fraction: float = traced(0.2)  # of the run, in which epsilon falls
     normalize_obs: bool = False
     normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu", layer_norm=True)
-    rnd: RNDConfig = RNDConfig()  # a reward for what is new
+    rnd: RNDConfig = RNDConfig()  # exploration bonus
 
     def __post_init__(self):
-        checks.at_least(self, 1, "num_envs", "rollout_length", "num_minibatches", "num_epochs")
-        checks.divides(self, "num_minibatches")
-        checks.in_unit_interval(self, "gamma", "q_lambda", "epsilon", "epsilon_final")
-        checks.positive(self, "learning_rate", "optimiser_eps", "epsilon_fraction", off={"max_grad_norm": float("inf")})
-        checks.not_negative(self, "learning_rate_final")
-        checks.one_of(self, "optimiser", *OPTIMISERS)
+        validation.at_least(self, 1, "num_envs", "rollout_length", "num_minibatches", "num_epochs")
+        validation.divides(self, "num_minibatches")
+        validation.in_unit_interval(self, "gamma", "q_lambda", "epsilon", "epsilon_final")
+        validation.positive(
+            self,
+            "learning_rate",
+            "optimiser_eps",
+            "epsilon_fraction",
+            off={"max_grad_norm": float("inf")},
+        )
+        validation.not_negative(self, "learning_rate_final")
+        validation.one_of(self, "optimiser", *OPTIMISERS)
 
 
-class Sample(NamedTuple):
-    """What the loss reads of one transition."""
+class PQNBatch(NamedTuple):
+    """Input of the loss, each leaf [transition, ...]."""
 
-    obs: Any
-    action: Array
+    obs: PyTree
+    action: Int[Array, "batch"]
     target: Float[Array, "batch"]
 
 
-def pqn(config: PQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None) -> Algorithm:
-    """PQN for one gymnax env: pure functions over `TrainState`, to be jitted together with it.
+def pqn(
+    config: PQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+) -> Algorithm:
+    """PQN for one gymnax env.
 
     Raises:
-        ValueError: where actions are not one of n, or the network cannot read the env's observations.
+        ValueError: for an action space that is not discrete, or where the network cannot read the
+            env's observations.
     """
     values = action_values(config, env, env_params, network)
 
-    def scale(hyper):
-        return scaler(config.optimiser, config.optimiser_eps, hyper.max_grad_norm)
-
-    def init(key, env_params, hyper) -> TrainState:
-        def learner(params, actor):
-            return begin_learning(params, scale(hyper))
-
-        return begin_state(config, env, values.net, learner, key, env_params, hyper)
-
-    def hindsight(params, stats, experience: Transition, hyper) -> Sample:
-        """Every step of the rollout with the lambda-return it turned out to have."""
+    def with_returns(
+        params: PyTree, stats: Normalisers, experience: Transition, hyper: Any
+    ) -> PQNBatch:
+        """A rollout, [time, env, ...], as a batch with lambda-returns of the network's values."""
         flat = merge_time_and_env(experience)
-        led_to = normalise_obs(stats, flat.final_obs)
-        next_value = best_value(values.q(params, led_to), action_mask(led_to)).reshape(experience.reward.shape)
+        final_obs = normalise_obs(stats, flat.final_obs)
+        next_value = best_value(values.q(params, final_obs), action_mask(final_obs))
         target = lambda_returns(
-            experience.reward, next_value, experience.terminated, experience.truncated, hyper.gamma, hyper.q_lambda
+            experience.reward,
+            next_value.reshape(experience.reward.shape),
+            experience.terminated,
+            experience.truncated,
+            hyper.gamma,
+            hyper.q_lambda,
         )
-        return Sample(normalise_obs(stats, flat.obs), flat.action, target.reshape(-1))
+        return PQNBatch(normalise_obs(stats, flat.obs), flat.action, target.reshape(-1))
 
-    def loss(params, batch: Sample):
+    def loss(params: PyTree, batch: PQNBatch) -> LossAndMetrics:
         q = value_of(values.q(params, batch.obs), batch.action)
         total = value_loss(q, batch.target)
         return total, {"loss/value": total, "value/q": jnp.mean(q)}
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One rollout, and all the learning from it."""
-        params, stats, hyper = state.learner.params, state.stats, state.hyper
-        progress = state.update / hyper.num_updates
-        act_key, rollout_key, learn_key = for_uses(for_update(state.key, state.update), "act", "rollout", "minibatches")
-        learning_rate = linear(hyper.learning_rate, hyper.learning_rate_final, progress)
-        epsilon = linear(hyper.epsilon, hyper.epsilon_final, progress / hyper.epsilon_fraction)
+    def learn(
+        key: Key[Array, ""],
+        learner: Learner,
+        experience: Transition,
+        before: TrainState,
+        hyper: Any,
+        optimiser: optax.GradientTransformation,
+    ) -> tuple[Learner, dict[str, Mean]]:
+        """Several epochs of minibatches over the rollout."""
+        return minibatch_epochs(
+            loss,
+            optimiser,
+            learner,
+            with_returns(before.learner.params, before.stats, experience, hyper),
+            key,
+            hyper.learning_rate,
+            num_epochs=config.num_epochs,
+            num_minibatches=config.num_minibatches,
+        )
 
-        state, experience, lived = values.live(state, act_key, rollout_key, epsilon)
-        batch = hindsight(params, stats, experience, hyper)
-        learner, learnt = minibatch_epochs(
-            loss, scale(hyper), state.learner, batch, learn_key, learning_rate,
-            num_epochs=config.num_epochs, num_minibatches=config.num_minibatches,
-        )  # fmt: skip
-        schedules = {"schedule/epsilon": Mean.of(epsilon), "schedule/learning_rate": Mean.of(learning_rate)}
-        return state._replace(update=state.update + 1, learner=learner), lived | learnt | schedules
-
-    hyper = numbers_of(config, num_updates=num_updates)
-    steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, values.act, hyper, steps, value=values.value, preferences=values.preferences)
+    return value_based(
+        config,
+        env,
+        num_updates,
+        values,
+        init_learner=lambda params, actor, optimiser: init_learner(params, optimiser),
+        epsilon=lambda hyper, progress, learner: linear(
+            hyper.epsilon, hyper.epsilon_final, progress / hyper.epsilon_fraction
+        ),
+        learn=learn,
+        learn_key="minibatches",
+    )

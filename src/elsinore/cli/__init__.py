@@ -1,22 +1,21 @@
-"""The command line. Each file here is one command: `add` describes it, and its function calls one thing.
+"""The command line. Each module is one command: `add` declares it, its function calls one API.
 
-Exit codes: 0 done, 2 bad input, 130 interrupted after an emergency checkpoint, 1 anything else.
+Exit codes: 0 success, 2 invalid input, 130 interrupted after an emergency checkpoint, 1 otherwise.
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
 from elsinore.cli import (
-    cache,
-    check,
     check_algo,
+    check_env,
     compare,
     demo,
     envs,
     evaluate,
     export,
-    old_flags,
     play,
     report,
     runs,
@@ -25,6 +24,7 @@ from elsinore.cli import (
     watch,
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from elsinore.envs.registry import families
 
 COMMANDS = (
     train,
@@ -38,18 +38,16 @@ COMMANDS = (
     report,
     runs,
     envs,
-    check,
+    check_env,
     check_algo,
-    cache,
-    old_flags,
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; errors of the user's become one message and exit code 2."""
-    sys.path.insert(0, "")  # a world of one's own, "module:Class", may lie in the current folder
-    args = parser().parse_args(argv)
-    from elsinore.config.build import ConfigError
+def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
+    """Run one command; invalid input becomes one message and exit code 2."""
+    sys.path.insert(0, "")  # a custom environment, "module:Class", may be in the current folder
+    args = (parser or elsinore_parser()).parse_args(argv)
+    from elsinore.config.parse import ConfigError
 
     try:
         return args.function(args)
@@ -62,9 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="elsinore", description="Reinforcement learning as one compiled program.")
+def elsinore_parser() -> argparse.ArgumentParser:
+    """The parser of all commands, including those of plug-ins."""
+    top = argparse.ArgumentParser(
+        prog="elsinore",
+        description=(
+            "Train, evaluate and compare reinforcement learning agents. Environment, policy and"
+            " learning run as one compiled JAX program."
+        ),
+        epilog="Begin with: elsinore train CartPole-v1",
+    )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    plugin_modules = (family.command for family in families().values() if family.command)
+    for command in (*COMMANDS, *map(importlib.import_module, plugin_modules)):
         command.add(commands)
     return top

@@ -1,4 +1,4 @@
-"""`elsinore check-algo`: is an algorithm one whose runs mean something?"""
+"""`elsinore check-algo`: check the requirements that training puts on an algorithm."""
 
 import argparse
 
@@ -6,38 +6,55 @@ from elsinore.cli.arguments import add_assignments
 
 
 def add(commands) -> None:
-    check = commands.add_parser("check-algo", help="hold an algorithm to the laws that runs rely on")
+    check = commands.add_parser(
+        "check-algo",
+        help="check a custom algorithm",
+        description=(
+            "Check that an algorithm can be trained: fixed structure, pure functions, PRNG keys,"
+            " vmap over seeds, action masks, learning and metrics. Prints one line for each check."
+        ),
+    )
     check.set_defaults(function=check_algo_command)
-    check.add_argument("algo", metavar="ALGO", help="its name, or 'module:function'")
-    check.add_argument("--env", metavar="ENV", help="the environment to ask in (default: a small one made for it)")
+    check.add_argument("algo", metavar="ALGO", help="algorithm: a known name or 'module:function'")
+    check.add_argument(
+        "--env", metavar="ENV", help="environment to check it in (default: a small test one)"
+    )
     add_assignments(check)
-    check.add_argument("--thorough", action="store_true", help="also what takes a training to know")
+    check.add_argument(
+        "--thorough",
+        action="store_true",
+        help="run the check of time limits too, which trains for 200,000 env steps",
+    )
 
 
 def check_algo_command(args: argparse.Namespace) -> int:
-    from elsinore.algos import algorithm
-    from elsinore.cli.verdicts import show
-    from elsinore.config.build import ConfigError
+    from elsinore.algos.registry import algorithm
+    from elsinore.checks.algorithm import check_algorithm
+    from elsinore.cli.check_env import print_check_results
+    from elsinore.config.parse import ConfigError
     from elsinore.envs import make
-    from elsinore.laws.algorithm import check_algorithm
 
     try:
         config = _config_of(args.algo, args.assignments)
         env, params = make(args.env) if args.env is not None else (None, None)
-        verdicts = check_algorithm(algorithm(args.algo), config, env=env, env_params=params, thorough=args.thorough)
+        results = check_algorithm(
+            algorithm(args.algo), config, env=env, env_params=params, thorough=args.thorough
+        )
     except ValueError as error:
         raise error if isinstance(error, ConfigError) else ConfigError(str(error)) from error
-    return show(args.algo, verdicts)
+    return print_check_results(args.algo, results)
 
 
 def _config_of(name: str, assignments: list[str]):
-    from elsinore.algos.contract import config_type
-    from elsinore.config.build import ConfigError, build
+    from elsinore.algos.registry import config_type
     from elsinore.config.load import parse_set, set_dotted
+    from elsinore.config.parse import ConfigError, build
 
     data: dict = {}
     for setting, value in parse_set(assignments).items():
         set_dotted(data, setting, value)
     if other := sorted(set(data) - {"algo"}):
-        raise ConfigError(f"--set {other[0]} is no setting of an algorithm; give algo.NAME=VALUE.")
+        raise ConfigError(
+            f"--set {other[0]} is not a setting of an algorithm; give algo.NAME=VALUE."
+        )
     return build(config_type(name), data.get("algo", {}), "algo")

@@ -1,48 +1,67 @@
-"""`elsinore demo`: from nothing to an agent to look at."""
+"""`elsinore demo`: train a small agent and show its progress."""
 
 import argparse
 
 from elsinore.cli.arguments import add_runs_dir
 
-NAMES = ("hamlet", "cartpole")
+DEMOS = ("hamlet", "cartpole")
 
 
 def add(commands) -> None:
-    demo = commands.add_parser("demo", help="see an agent learn, from one command", description=(
-        "Train a short run if there is none yet, then show the untrained agent beside the trained one and how it got "
-        "there, in the terminal and in the live page, and write a film, a strip and the curve."))  # fmt: skip
+    demo = commands.add_parser(
+        "demo",
+        help="train a small agent and show its progress",
+        description=(
+            "Train a short run unless it exists, show the untrained and the trained agent side by"
+            " side in the terminal and on the live page, and write a film, a strip of snapshots and"
+            " the learning curve."
+        ),
+    )
     demo.set_defaults(function=demo_command)
-    demo.add_argument("name", metavar="NAME", help=" or ".join(NAMES))
-    demo.add_argument("--out", metavar="DIR", help="where the pictures go (default: demo/ in the run's folder)")
-    demo.add_argument("--film", metavar="FILE", help="write the film here as well, as .gif or .mp4")
-    demo.add_argument("--no-show", action="store_true", help="show nothing, write only")
-    demo.add_argument("--watch", action=argparse.BooleanOptionalAction, help=(
-        "show both agents in the live page too, until Ctrl-C (default: where there is a terminal)"))  # fmt: skip
-    demo.add_argument("--port", type=int, default=0, help="of the page (default: one that is free)")
+    demo.add_argument("name", metavar="NAME", help=f"demo: {' or '.join(DEMOS)}")
+    demo.add_argument(
+        "--out",
+        metavar="DIR",
+        help="output directory of the pictures (default: demo/ in the run's directory)",
+    )
+    demo.add_argument("--film", metavar="FILE", help="additional file for the film, .gif or .mp4")
+    demo.add_argument("--no-show", action="store_true", help="write the files and show nothing")
+    demo.add_argument(
+        "--watch",
+        action=argparse.BooleanOptionalAction,
+        help=(
+            "show both agents on the live page too, until Ctrl-C (default: if there is a terminal)"
+        ),
+    )
+    demo.add_argument(
+        "--port", type=int, default=0, help="port of the page (default: any free port)"
+    )
     add_runs_dir(demo)
 
 
 def demo_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from rich.console import Console
-
-    from elsinore.cli.play import WIDTH
-    from elsinore.host.demo.api import demo
-    from elsinore.host.drawing.film import check_film
-    from elsinore.host.page.server import watch
+    from elsinore.cli.play import console_of
+    from elsinore.page.server import watch
+    from elsinore.view.demo.api import demo
+    from elsinore.view.drawing.film import check_film
 
     if args.film:
         check_film(Path(args.film))
     made = demo(args.name, runs_dir=args.runs_dir)
-    console = Console() if Console().is_terminal else Console(width=WIDTH)
+    console = console_of()
     if not args.no_show:
         made.show(console)
     for path in made.pictures(Path(args.out or made.run.path / "demo")):
         print(path)
     if args.film:
         print(made.untrained_beside_trained(Path(args.film)))
-    print(f"the run: {made.run.path}; look closer with `elsinore play {made.pages[-1].path}`")
+    print(
+        f"run: {made.run.path}; replay the last snapshot: `elsinore play {made.episodes[-1].path}`"
+    )
     if args.watch or (args.watch is None and console.is_terminal and not args.no_show):
-        return watch(str(made.run.path), args.runs_dir, "127.0.0.1", args.port, browser=True, part=made.part)
+        return watch(
+            str(made.run.path), args.runs_dir, "127.0.0.1", args.port, browser=True, part=made.part
+        )
     return 0

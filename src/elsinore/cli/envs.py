@@ -1,10 +1,10 @@
-"""`elsinore envs`: the environments known by name."""
+"""`elsinore envs`: the registered environments and their presets."""
 
 import argparse
 
 
 def add(commands) -> None:
-    envs = commands.add_parser("envs", help="list the environments known by name")
+    envs = commands.add_parser("envs", help="list the registered environments and their presets")
     envs.set_defaults(function=envs_command)
 
 
@@ -17,5 +17,7 @@ def envs_command(args: argparse.Namespace) -> int:
         algo, env = name.split("/", 1)
         presets.setdefault(env, []).append(algo)
     for name in names():
-        print(f"{name:26} {'preset: ' + ', '.join(presets[name]) if name in presets else ''}".rstrip())
+        print(
+            f"{name:26} {'preset: ' + ', '.join(presets[name]) if name in presets else ''}".rstrip()
+        )
     return 0

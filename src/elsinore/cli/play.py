@@ -1,118 +1,198 @@
-"""`elsinore play`: look at an agent."""
+"""`elsinore play`: show episodes in the terminal or as a film, or play by hand."""
 
 import argparse
 
-from elsinore.cli.arguments import add_runs_dir
+from elsinore.cli.arguments import add_assignments, add_runs_dir
 
-WIDTH = 110  # characters, where there is no terminal to ask
+CONSOLE_WIDTH = 110  # characters, without a terminal
 
 
 def add(commands) -> None:
-    play = commands.add_parser("play", help="look at an agent, in the terminal or as a film", description=(
-        "Play episodes of TARGET: a run's policy, a replay (RUN/replays/*.npz), or an environment by its name, in "
-        "which chance plays, or you do (--human)."))  # fmt: skip
+    play = commands.add_parser(
+        "play",
+        help="watch an agent in the terminal or as a film, or play yourself",
+        description=(
+            "Play episodes of TARGET: a run (its policy acts), a replay (RUN/replays/*.npz), or an"
+            " environment by name (a random policy acts, or you do with --human)."
+        ),
+    )
     play.set_defaults(function=play_command)
-    play.add_argument("target", metavar="TARGET", help="a run's folder or name, a replay's file, or an environment")
-    play.add_argument("--policy", metavar="WHICH",
-                      help="of a run: latest, best, untrained, or a checkpoint's name (default: latest)")  # fmt: skip
-    play.add_argument("--seed-index", type=int, metavar="I",
-                      help="which of a run's seeds, from 0 (default: the best)")  # fmt: skip
-    play.add_argument("--agent", metavar="NAME",
-                      help="of several in one world, the one to look at (default: agent_0)")  # fmt: skip
-    play.add_argument("--episodes", type=int, default=1, metavar="N", help="how many (default: 1)")
-    play.add_argument("--first", type=int, default=0, metavar="N",
-                      help="the number of the first; each number is always the same episode (default: 0)")  # fmt: skip
-    play.add_argument("--sample", action="store_true", help="draw actions as in training; default: the likeliest")
-    play.add_argument("--speed", type=float, default=1.0, metavar="X",
-                      help="1: the world's own pace, 2: twice that, 0: as fast as can be (default: 1)")  # fmt: skip
-    play.add_argument("--step", action="store_true", help="wait for Enter after each step")
-    play.add_argument("--every", type=int, default=0, metavar="N",
-                      help="without a terminal: print every N-th step (default: ten or so in all)")  # fmt: skip
-    play.add_argument("--gif", metavar="FILE", help="write a film instead")
-    play.add_argument("--mp4", metavar="FILE", help="likewise; needs the extra `video`")
-    play.add_argument("--day", metavar="FILE", help="draw what a Hamlet agent does all day instead, as a .png")
-    play.add_argument("--light", action="store_true", help="a film on white")
-    play.add_argument("--human", action="store_true",
-                      help="play yourself: type what to do, a line at a time, q to end; also from a pipe")  # fmt: skip
-    play.add_argument("--set", dest="assignments", action="append", default=[], metavar="NAME=VALUE",
-                      help="a setting of an environment, e.g. env_params.max_ante=1, env_kwargs.NAME=...")  # fmt: skip
+    play.add_argument(
+        "target", metavar="TARGET", help="run directory or name, replay file, or environment name"
+    )
+    _add_choice_of_episodes(play)
+    _add_display(play)
+    play.add_argument(
+        "--human",
+        action="store_true",
+        help="play yourself: type one action per line, q to quit; also reads from a pipe",
+    )
+    add_assignments(
+        play, help="environment setting, e.g. env_params.max_ante=1 or env_kwargs.NAME=VALUE"
+    )
     add_runs_dir(play)
 
 
-def play_command(args: argparse.Namespace) -> int:
-    from elsinore.config.build import ConfigError
-    from elsinore.config.load import parse_set
-    from elsinore.host.drawing import player
-    from elsinore.host.drawing.company import numbered
-    from elsinore.host.play import episodes_of
+def _add_choice_of_episodes(play: argparse.ArgumentParser) -> None:
+    play.add_argument(
+        "--policy",
+        metavar="NAME",
+        help="policy of a run: latest (default), best, untrained, or a checkpoint's name",
+    )
+    play.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="seed of the run whose policy acts (default: the best of the final evaluation)",
+    )
+    play.add_argument(
+        "--agent",
+        metavar="NAME",
+        help="agent to follow in a multi-agent environment (default: agent_0)",
+    )
+    play.add_argument(
+        "--episodes", type=int, default=1, metavar="N", help="number of episodes (default: 1)"
+    )
+    play.add_argument(
+        "--episode",
+        type=int,
+        default=0,
+        metavar="N",
+        help="number of the first episode; a number always gives the same one (default: 0)",
+    )
+    play.add_argument(
+        "--sample", action="store_true", help="sample actions as in training (default: greedy)"
+    )
 
-    for name in ("speed", "every", "first"):
+
+def _add_display(play: argparse.ArgumentParser) -> None:
+    play.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="playback speed: 1 is the environment's own, 0 is without delay (default: 1)",
+    )
+    play.add_argument("--step", action="store_true", help="wait for Enter after each step")
+    play.add_argument(
+        "--every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="print every N-th step if there is no terminal (default: about ten in all)",
+    )
+    play.add_argument("--gif", metavar="FILE", help="write a film as .gif instead")
+    play.add_argument(
+        "--mp4", metavar="FILE", help="write a film as .mp4 instead; needs elsinore[video]"
+    )
+    play.add_argument(
+        "--day", metavar="FILE", help="draw the day of a Hamlet agent as a .png instead"
+    )
+    play.add_argument("--light", action="store_true", help="draw films on a white background")
+
+
+def play_command(args: argparse.Namespace) -> int:
+    from elsinore.config.load import parse_set
+    from elsinore.config.parse import ConfigError
+    from elsinore.view.drawing.multi_agent import agent_number
+    from elsinore.view.play import episodes_of
+
+    for name in ("speed", "every", "episode"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise ConfigError(f"--{name} {getattr(args, name)} must be 0 or more.")
     settings = parse_set(args.assignments)
     if args.human:
-        return _by_hand(args, settings)
-    episodes = episodes_of(args.target, policy=args.policy, seed_index=args.seed_index, episodes=args.episodes,
-                           sample=args.sample, first=args.first, agent=numbered(args.agent), settings=settings,
-                           runs_dir=args.runs_dir)  # fmt: skip
+        return _human_play(args, settings)
+    episodes = episodes_of(
+        args.target,
+        policy=args.policy,
+        seed=args.seed,
+        episodes=args.episodes,
+        sample=args.sample,
+        first_episode=args.episode,
+        agent=agent_number(args.agent),
+        settings=settings,
+        runs_dir=args.runs_dir,
+    )
     if args.day:
-        return _day(args, next(episodes))
+        return _draw_day(args, next(episodes))
     if args.gif or args.mp4:
-        return _film(args, episodes)
-    console = _console()
+        return _write_films(args, episodes)
+    return _play_in_terminal(args, episodes)
+
+
+def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
+    from elsinore.view.drawing import player
+
+    console = console_of()
     for episode in episodes:
         if not args.step:
-            player.play(episode, console, speed=args.speed, every=args.every)
-        elif not player.step(episode, console):
+            player.show_episode(episode, console, speed=args.speed, every=args.every)
+        elif not player.step_through(episode, console):
             return 0
-        console.print(f"return {episode.about['return']:g} after {episode.about['length']:,} steps: {episode.outcome}")
+        console.print(
+            f"return {episode.about['return']:g} after {episode.about['length']:,} steps:"
+            f" {episode.outcome}"
+        )
     return 0
 
 
-def _console():
+def console_of():
+    """A rich console; `CONSOLE_WIDTH` wide if there is no terminal."""
     from rich.console import Console
 
-    return Console() if Console().is_terminal else Console(width=WIDTH)
+    return Console() if Console().is_terminal else Console(width=CONSOLE_WIDTH)
 
 
-# What only makes sense where a policy plays, or what has happened is shown.
-NOT_BY_HAND = ("policy", "seed_index", "agent", "sample", "step", "every", "gif", "mp4", "day")
+# options that need a policy or recorded episodes
+NOT_WITH_HUMAN = ("policy", "seed", "agent", "sample", "step", "every", "gif", "mp4", "day")
 
 
-def _by_hand(args: argparse.Namespace, settings: dict) -> int:
-    from elsinore.config.build import ConfigError
-    from elsinore.host import by_hand
-    from elsinore.host.play import world_to_play
+def _human_play(args: argparse.Namespace, settings: dict) -> int:
+    from elsinore.config.parse import ConfigError
+    from elsinore.view import human_play
+    from elsinore.view.play import env_to_play
 
-    given = [name for name in NOT_BY_HAND if getattr(args, name)]
+    options = vars(args) | {"seed": args.seed is not None}
+    given = [name for name in NOT_WITH_HUMAN if options[name]]
     if given:
-        raise ConfigError(f"--human and --{given[0].replace('_', '-')} do not go together: you play, and live.")
+        raise ConfigError(
+            f"--human and --{given[0]} do not go together: --{given[0]} is for episodes of"
+            " policies. Leave either out."
+        )
     if args.episodes < 1:
         raise ConfigError(f"--episodes {args.episodes} must be at least 1.")
-    console = _console()
-    world = by_hand.ready(*world_to_play(args.target, settings, args.runs_dir))
-    for seed in range(args.first, args.first + args.episodes):
-        if not by_hand.play(world, seed, console, console.input):
+    console = console_of()
+    world = human_play.playable(*env_to_play(args.target, settings, args.runs_dir))
+    for number in range(args.episode, args.episode + args.episodes):
+        if not human_play.play_episode(world, number, console, console.input):
             return 0
     return 0
 
 
-def _day(args: argparse.Namespace, episode) -> int:
+def _draw_day(args: argparse.Namespace, episode) -> int:
     from pathlib import Path
 
-    from elsinore.host.drawing.day import draw_day
+    from elsinore.config.parse import ConfigError
+    from elsinore.envs.views import view_of
 
-    episode = getattr(episode, "own", episode)  # of several, the day of the one that is looked at
+    episode = getattr(episode, "own", episode)  # of several agents, the one followed
+    draw_day = view_of(episode.env).draw_day
+    if draw_day is None:
+        raise ConfigError(
+            f"--day {args.day} needs an environment that draws days (Hamlet does);"
+            f" {episode.about['env']} does not."
+        )
     day = draw_day(Path(args.day), episode)
     print(f"{args.day}: {len(day.used):,} steps, return {episode.about['return']:g}")
     return 0
 
 
-def _film(args: argparse.Namespace, episodes) -> int:
+def _write_films(args: argparse.Namespace, episodes) -> int:
     from pathlib import Path
 
-    from elsinore.host.drawing.film import check_film, write_film
-    from elsinore.host.drawing.palette import DARK, LIGHT
+    from elsinore.view.drawing.film import check_film, write_film
+    from elsinore.view.drawing.palette import DARK, LIGHT
 
     paths = [Path(name) for name in (args.gif, args.mp4) if name]
     for path in paths:

@@ -1,26 +1,40 @@
-"""`elsinore report`: what can be said of any runs there are."""
+"""`elsinore report`: a comparison report of existing runs."""
 
 import argparse
 
 from elsinore.cli.arguments import add_runs_dir
-from elsinore.cli.compare import add_readings
+from elsinore.cli.compare import add_thresholds
 
 
 def add(commands) -> None:
-    report = commands.add_parser("report", help="compare runs that there are, and write a report", description=(
-        "Write report.html and report.md of any runs: also of unequal seeds, budgets and environments."))  # fmt: skip
+    report = commands.add_parser(
+        "report",
+        help="compare existing runs, and write a report",
+        description=(
+            "Write report.html and report.md of existing runs; seeds, budgets and environments may"
+            " differ."
+        ),
+    )
     report.set_defaults(function=report_command)
-    report.add_argument("runs", nargs="+", metavar="RUN",
-                        help="a run or a comparison, by folder or by name; LABEL=RUN gives it a label")  # fmt: skip
-    report.add_argument("--out", metavar="DIR", help="default: a comparison's own folder, or else report")
+    report.add_argument(
+        "runs",
+        nargs="+",
+        metavar="RUN",
+        help="run or comparison, by directory or name; LABEL=RUN gives it a label",
+    )
+    report.add_argument(
+        "--out",
+        metavar="DIR",
+        help="output directory (default: the comparison's own, or report for single runs)",
+    )
     add_runs_dir(report)
-    add_readings(report)
+    add_thresholds(report)
 
 
 def report_command(args: argparse.Namespace) -> int:
-    from elsinore.host.comparison import api, terminal
-    from elsinore.host.comparison.readings import parse_readings
+    from elsinore.analysis.compare import api, terminal
+    from elsinore.analysis.compare.thresholds import parse_thresholds
 
-    readings = parse_readings(args.threshold, args.reference)
-    terminal.show(api.report(args.runs, out=args.out, runs_dir=args.runs_dir, **readings))
+    given = parse_thresholds(args.threshold, args.reference)
+    terminal.print_comparison(api.report(args.runs, out=args.out, runs_dir=args.runs_dir, **given))
     return 0

@@ -1,81 +1,148 @@
-"""`elsinore train`: train, or go on with a run."""
+"""`elsinore train`: train an agent, or resume a run."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from elsinore.cli.arguments import EXIT_INTERRUPTED, add_runs_dir, add_settings
+from elsinore.cli.arguments import (
+    EXIT_INTERRUPTED,
+    add_no_check,
+    add_runs_dir,
+    add_seeds,
+    add_settings,
+)
 
 
 def add(commands) -> None:
-    train = commands.add_parser("train", help="train, or go on with a run", description=(
-        "Train on ENV: a known name (`elsinore envs`), a preset (ppo/CartPole-v1) or 'module:Class'."))  # fmt: skip
+    train = commands.add_parser(
+        "train",
+        help="train an agent, or resume a run",
+        description="Train an agent in ENV; checkpoints, metrics and plots go to RUNS_DIR/NAME.",
+    )
     train.set_defaults(function=train_command)
-    add_arguments(train)
+    add_train_arguments(train)
 
 
-def add_arguments(train: argparse.ArgumentParser) -> None:
-    train.add_argument("env", nargs="?", metavar="ENV")
-    train.add_argument("--algo", help="a known name or 'module:function' (default: ppo)")
+def add_train_arguments(train: argparse.ArgumentParser) -> None:
+    train.add_argument(
+        "env",
+        nargs="?",
+        metavar="ENV",
+        help="environment: a known name (`elsinore envs`), a preset (ppo/CartPole-v1) or"
+        " 'module:Class' (default: CartPole-v1)",
+    )
+    train.add_argument("--algo", help="algorithm: a known name or 'module:function' (default: ppo)")
     add_settings(train)
-    train.add_argument("--double", dest="assignments", action="append_const", const="algo.double=true",
-                       help="Double DQN: short for --set algo.double=true")  # fmt: skip
-    train.add_argument("--seed", type=int, help="the first random seed (default: 0)")
-    train.add_argument("--seeds", type=int, help="how many seeds, side by side (default: 1)")
-    train.add_argument("--name", help="of the run's folder (default: made from env, algorithm and time)")
+    train.add_argument(
+        "--double",
+        dest="assignments",
+        action="append_const",
+        const="algo.double=true",
+        help="Double DQN: short for --set algo.double=true",
+    )
+    add_seeds(train, default=1)
+    train.add_argument(
+        "--name", help="directory name of the run (default: from env, algorithm and time)"
+    )
     add_runs_dir(train)
-    train.add_argument("--plan", action="store_true", help="say what would be done, and what it needs; do nothing")
-    train.add_argument("--resume", metavar="RUN", help="go on with this run, exactly where it was")
-    train.add_argument("--fall-back", action="store_true", help="with --resume: skip a broken checkpoint")
-    train.add_argument("--accept-versions", action="store_true", help="with --resume: other library versions are fine")
-    train.add_argument("--watch", action="store_true", help="show it as a live page in the browser (`elsinore watch`)")
-    train.add_argument("--no-check", action="store_true", help="do not hold a world of one's own to the laws first")
+    train.add_argument(
+        "--plan", action="store_true", help="print the plan and its memory use without training"
+    )
+    train.add_argument("--resume", metavar="RUN", help="run to resume, with its own settings")
+    train.add_argument(
+        "--fall-back", action="store_true", help="skip broken checkpoints when resuming"
+    )
+    train.add_argument(
+        "--accept-versions",
+        action="store_true",
+        help="resume a run that other library versions began",
+    )
+    train.add_argument(
+        "--watch",
+        action="store_true",
+        help="show the run on a live page in the browser (`elsinore watch`)",
+    )
+    add_no_check(train)
 
 
 def train_command(args: argparse.Namespace) -> int:
-    from elsinore.config.build import ConfigError
     from elsinore.config.load import parse_set
 
-    given = [name for name in ("env", "algo", "config", "seed", "seeds", "name") if getattr(args, name) is not None]
-    if args.resume is not None and (given or args.assignments):
-        what = given[0] if given else "set"
-        raise ConfigError(f"--resume goes on with a run as it is; {what} cannot be changed. Leave it out.")
+    _check_resume(args)
     overrides = parse_set(args.assignments)
     if args.plan:
         return _print_plan(args, overrides)
-    from elsinore.host import api
-
     if args.watch:
-        _watch(args, overrides)
-    if args.resume is not None:
-        run = api.resume(args.resume, runs_dir=args.runs_dir, fall_back=args.fall_back,
-                         accept_versions=args.accept_versions)  # fmt: skip
-    else:
-        run = api.train(args.env, args.algo, config=args.config, overrides=overrides, seeds=args.seeds,
-                        seed=args.seed, name=args.name, runs_dir=args.runs_dir, check=not args.no_check)  # fmt: skip
-    print(describe_run(run))
+        _start_page(args, overrides)
+    run = _train_or_resume(args, overrides)
+    print(run_report(run))
     if run.summary["stopped_by"] == "interrupted":
-        print(f"interrupted; go on with:\n  elsinore train --resume {run.path}", file=sys.stderr)
+        print(f"interrupted; resume with:\n  elsinore train --resume {run.path}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 
 
+def _check_resume(args: argparse.Namespace) -> None:
+    """Refuse settings beside --resume.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    from elsinore.config.parse import ConfigError
+
+    settings = ("env", "algo", "config", "seed", "seeds", "name")
+    given = [name for name in settings if getattr(args, name) is not None]
+    given += ["set"] if args.assignments else []
+    if args.resume is not None and given:
+        raise ConfigError(
+            f"--resume keeps the run's own settings; {given[0]} cannot be changed. Leave it out."
+        )
+
+
+def _train_or_resume(args: argparse.Namespace, overrides: dict):
+    from elsinore.runs import api
+
+    if args.resume is not None:
+        return api.resume(
+            args.resume,
+            runs_dir=args.runs_dir,
+            fall_back=args.fall_back,
+            accept_versions=args.accept_versions,
+        )
+    return api.train(
+        args.env,
+        args.algo,
+        config=args.config,
+        overrides=overrides,
+        seeds=args.seeds,
+        seed=args.seed,
+        name=args.name,
+        runs_dir=args.runs_dir,
+        check=not args.no_check,
+    )
+
+
 def _described(args: argparse.Namespace, overrides: dict):
-    """The experiment that the arguments describe."""
-    from elsinore.host import api
+    """The experiment of the arguments, and its environment."""
+    from elsinore.runs import api
 
-    settings = {"config": args.config, "overrides": overrides, "seeds": args.seeds, "seed": args.seed}
-    return api.describe(args.env, args.algo, **settings)
+    settings = {
+        "config": args.config,
+        "overrides": overrides,
+        "seeds": args.seeds,
+        "seed": args.seed,
+    }
+    return api.resolve_experiment(args.env, args.algo, **settings)
 
 
-def _watch(args: argparse.Namespace, overrides: dict) -> None:
-    """Start the page of the run that is about to begin, which from here on has a name."""
-    from elsinore.host.folder import RunFolder, free_name
-    from elsinore.host.page.server import start_beside
+def _start_page(args: argparse.Namespace, overrides: dict) -> None:
+    """Start the live page of the run that is about to train; fixes its name."""
+    from elsinore.page.server import start_beside
+    from elsinore.runs.run_dir import RunDir, free_name
 
     runs_dir = Path(args.runs_dir)
     if args.resume is not None:
-        start_beside(RunFolder.open(args.resume, runs_dir).path)
+        start_beside(RunDir.open(args.resume, runs_dir).path)
         return
     experiment, _ = _described(args, overrides)
     args.name = args.name or free_name(runs_dir, experiment)
@@ -83,7 +150,7 @@ def _watch(args: argparse.Namespace, overrides: dict) -> None:
 
 
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
-    from elsinore.host import api
+    from elsinore.runs import api
 
     if args.resume is not None:
         experiment, env = api.load(args.resume, runs_dir=args.runs_dir).experiment, None
@@ -96,24 +163,45 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     return 0
 
 
-def describe_run(run) -> str:
-    """A run's outcome, for people."""
-    from elsinore.host.summary import replica_names
-
+def run_report(run) -> str:
+    """The results of a finished run as text: one line per seed, IQM, speed and paths."""
     summary = run.summary
     score, steps = summary["eval_return"], summary["env_steps"]
-    lines = ["", f"{summary['algo']} on {summary['env']}: {summary['stopped_by']} after {steps:,} env steps a seed"]
-    names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
-    for i, (name, value) in enumerate(zip(names, score["per_seed"], strict=True)):
-        at = summary["converged_at_env_steps"][i]
-        how = f"converged at {at:,}" if at is not None else f"{summary['env_steps_per_seed'][i]:,} env steps"
-        shown = "not finite" if value is None else f"{value:8.1f}"
-        lines.append(f"  {name}: {shown}   {how}")
-    if score["ci95"] and "members" not in summary:  # the members of a population are not draws of one thing
+    lines = [
+        "",
+        f"{summary['algo']} on {summary['env']}: {summary['stopped_by']} after {steps:,} env steps"
+        " a seed",
+        *_seed_lines(summary),
+    ]
+    # the members of a population have different settings: no statistic over them
+    if score["ci95"] and "members" not in summary:
         low, high = score["ci95"]
-        lines.append(f"  IQM {score['iqm']:.1f}, 95 % interval [{low:.1f}, {high:.1f}], mean {score['mean']:.1f}")
-    speed, compiled, trained = (summary[name] for name in ("steps_per_second", "compile_seconds", "train_seconds"))
-    lines.append(f"  over {summary['eval_episodes']} fresh episodes a seed")
-    lines.append(f"  {speed:,.0f} steps/s; compiled in {compiled:.1f} s, trained in {trained:.1f} s")
-    lines.append(f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite")
-    return "\n".join(lines)
+        lines.append(
+            f"  IQM {score['iqm']:.1f}, 95 % interval [{low:.1f}, {high:.1f}], mean"
+            f" {score['mean']:.1f}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            f"  over {summary['eval_episodes']} fresh episodes a seed",
+            f"  {summary['steps_per_second']:,.0f} steps/s; compiled in"
+            f" {summary['compile_seconds']:.1f} s, trained in {summary['train_seconds']:.1f} s",
+            f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite",
+        ]
+    )
+
+
+def _seed_lines(summary: dict) -> list[str]:
+    from elsinore.runs.summary import replica_names
+
+    names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
+    lines = []
+    for i, (name, value) in enumerate(zip(names, summary["eval_return"]["per_seed"], strict=True)):
+        converged_at = summary["converged_at_env_steps"][i]
+        if converged_at is not None:
+            end = f"converged at {converged_at:,}"
+        else:
+            end = f"{summary['env_steps_per_seed'][i]:,} env steps"
+        mean_return = "not finite" if value is None else f"{value:8.1f}"
+        lines.append(f"  {name}: {mean_return}   {end}")
+    return lines

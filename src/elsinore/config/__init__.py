@@ -1,1 +1,2 @@
-"""An experiment as data: presets, YAML and overrides become one frozen record, or a clear refusal."""
+"""An experiment as data: presets, YAML and overrides become one frozen record, or a clear
+refusal."""

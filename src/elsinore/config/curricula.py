@@ -1,4 +1,4 @@
-"""A curriculum that is written down, for one world: checked, and made into what the compiled program goes by."""
+"""A curriculum config checked against one environment, and built into the traced `Curriculum`."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -9,35 +9,43 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.build import ConfigError
-from elsinore.config.reach import World, describe_rule, least_steps, never, quarrel
-from elsinore.config.stage_worlds import LIMIT, default_of, suggestion, tables_of
-from elsinore.experience.bodies import params_of_one
-from elsinore.experience.outcomes import OWN
+from elsinore.config.parse import ConfigError
+from elsinore.config.reachability import (
+    EpisodeBounds,
+    describe_rule,
+    least_steps,
+    overlapping,
+    unreachable,
+)
+from elsinore.config.stage_params import LIMIT, default_of, tables_of
+from elsinore.experience.episode_stats import OWN
+from elsinore.experience.multi_agent import params_of_one
 from elsinore.training.curriculum.conditions import EPISODE, STAGE, Rule
 from elsinore.training.curriculum.config import CurriculumConfig
-from elsinore.training.curriculum.lessons import refuse_the_forgetful, remembering
 from elsinore.training.curriculum.stages import Curriculum, Stages, staged
+from elsinore.training.curriculum.with_curriculum import check_episodes_recorded, with_episode_stats
 from elsinore.types import Algorithm
+from elsinore.validation import did_you_mean
 
 
-def curriculum_for(config: CurriculumConfig, env: Any, env_params: PyTree, algo: Algorithm) -> Curriculum:
-    """The curriculum that `config` describes, where `env_params` is the world that it leads to.
+def curriculum_for(
+    config: CurriculumConfig, env: Any, env_params: PyTree, algo: Algorithm
+) -> Curriculum:
+    """Build the curriculum of a config; `env_params` are the experiment's own parameters.
 
     Raises:
-        ConfigError: for a parameter or a metric that is not there, a value that does not fit, or a stage that can
-            never be left, with its place.
+        ConfigError: for an unknown parameter or metric, a value of another shape or type, or a
+            stage that can never be left, with its place in the config.
     """
     tables = tables_of(config, env_params)
     info = _info(env, env_params)
     for path, rule in _rules(config):
         _refuse_unknown_info(path, rule, info, env_params)
-        _refuse_the_impossible(path, rule, _worlds(config, tables, env_params, info), config)
-    course = config.course
+        _refuse_unreachable(path, rule, _stage_bounds(config, tables, env_params, info), config)
     stages = Stages(
         {name: jnp.asarray(table) for name, table in tables.items()},
-        tuple(stage.advance_when for stage in course),
-        tuple(stage.retreat_when for stage in course),
+        tuple(stage.advance_when for stage in config.all_stages),
+        tuple(stage.retreat_when for stage in config.all_stages),
         _max_entropy(config, env.action_space(env_params)),
     )
     curriculum = staged(stages, config.evaluate_on)
@@ -46,112 +54,159 @@ def curriculum_for(config: CurriculumConfig, env: Any, env_params: PyTree, algo:
 
 
 def longest_episode(config: CurriculumConfig, env_params: PyTree) -> float:
-    """The largest time limit of any world that evaluations are made in; 0 where there is none."""
+    """The largest time limit of an evaluation episode, in steps; 0 without a limit."""
     own = getattr(env_params, LIMIT, 0)
-    return int(np.max(tables_of(config, env_params).get(LIMIT, own))) if config.evaluate_on == "stage" else own
+    return (
+        int(np.max(tables_of(config, env_params).get(LIMIT, own)))
+        if config.evaluate_on == "stage"
+        else own
+    )
 
 
-def curriculum_lines(config: CurriculumConfig, env: Any, env_params: PyTree, env_steps: int) -> list[str]:
-    """For people: each stage, and what is doubtful about them."""
+def curriculum_lines(
+    config: CurriculumConfig, env: Any, env_params: PyTree, env_steps: int
+) -> list[str]:
+    """The lines of a plan about its curriculum: one for each stage, then the warnings."""
     tables = tables_of(config, env_params)
-    worlds = _worlds(config, tables, env_params, _info(env, env_params))
-    where = "the target world" if config.evaluate_on == "target" else "the present stage's world"
-    lines = [f"curriculum      {len(config.course)} stages, evaluated in {where}"]
-    for i, stage in enumerate(config.course):
-        told = [", ".join(f"{name}={value}" for name, value in stage.params.items()) or "the experiment's own world"]
-        told += [f"on when {describe_rule(stage.advance_when)}"] if stage.advance_when else []
-        told += [f"back when {describe_rule(stage.retreat_when)}"] if stage.retreat_when else []
+    bounds = _stage_bounds(config, tables, env_params, _info(env, env_params))
+    where = "target" if config.evaluate_on == "target" else "present stage's"
+    lines = [
+        f"curriculum      {len(config.all_stages)} stages, evaluated in the {where} environment"
+    ]
+    for i, stage in enumerate(config.all_stages):
+        parts = [
+            ", ".join(f"{name}={value}" for name, value in stage.params.items())
+            or "the experiment's own parameters"
+        ]
+        parts += [f"on when {describe_rule(stage.advance_when)}"] if stage.advance_when else []
+        parts += [f"back when {describe_rule(stage.retreat_when)}"] if stage.retreat_when else []
         name = "" if stage.name == str(i) else f" {stage.name}"
-        lines.append(f"  stage {i}{name}: {'; '.join(told)}")
-    doubts = (*_doubts(config, worlds, tables, env_params, env_steps), *_stage_doubts(config, tables, env, env_params))
-    return lines + [f"warning         {text}" for text in doubts]
+        lines.append(f"  stage {i}{name}: {'; '.join(parts)}")
+    warnings = (
+        *_rule_warnings(config, bounds, tables, env_params, env_steps),
+        *_stage_warnings(config, tables, env, env_params),
+    )
+    return lines + [f"warning         {text}" for text in warnings]
 
 
-def world_doubts(env: Any, env_params: PyTree) -> list[str]:
-    """What the world itself warns of where its parameters are those: its `doubts`, if it has such a method."""
+def env_warnings(env: Any, env_params: PyTree) -> list[str]:
+    """Warnings of the environment about its parameters: its method `doubts`, if it has one."""
     return env.doubts(env_params) if hasattr(env, "doubts") else []
 
 
-def _stage_doubts(config: CurriculumConfig, tables, env: Any, env_params: PyTree) -> Iterator[str]:
-    for i, stage in enumerate(config.course):
+def _stage_warnings(
+    config: CurriculumConfig, tables, env: Any, env_params: PyTree
+) -> Iterator[str]:
+    for i, stage in enumerate(config.all_stages):
         changed = {name: table[i] for name, table in tables.items()}
         params = env_params.replace(**changed) if changed else env_params
-        yield from (f"curriculum: stage {i} {stage.name!r}: {text}" for text in world_doubts(env, params))
-
-
-def _doubts(config: CurriculumConfig, worlds: list[World], tables, env_params, env_steps: int) -> Iterator[str]:
-    needed = 0.0
-    for i, (stage, world) in enumerate(zip(config.course, worlds, strict=True)):
-        if needed > env_steps:
-            yield (
-                f"curriculum: stage {i} {stage.name!r} cannot be reached: the rules before it need {needed:,.0f} env "
-                f"steps at least, and env_steps={env_steps:,}."
-            )
-            return
-        needed += least_steps(stage.advance_when, world) if stage.advance_when else 0.0
-        if quarrel(stage.advance_when, stage.retreat_when):
-            yield f"curriculum: one score can send stage {i} {stage.name!r} both ways; going back is tried first."
-    differing = [n for n, table in tables.items() if not np.array_equal(table[-1], default_of(env_params, n))]
-    if differing and config.evaluate_on == "target":
-        yield (
-            f"curriculum: the last stage differs from the world that is evaluated in, in {', '.join(differing)}; make "
-            "its params those of the experiment (env_params), or evaluate_on: stage."
+        yield from (
+            f"curriculum: stage {i} {stage.name!r}: {text}" for text in env_warnings(env, params)
         )
 
 
-def _worlds(config: CurriculumConfig, tables: dict[str, np.ndarray], env_params: PyTree, info: dict) -> list[World]:
-    """What bounds the episodes of each stage."""
+def _rule_warnings(
+    config: CurriculumConfig, bounds: list[EpisodeBounds], tables, env_params, env_steps: int
+) -> Iterator[str]:
+    needed = 0.0
+    for i, (stage, bound) in enumerate(zip(config.all_stages, bounds, strict=True)):
+        if needed > env_steps:
+            yield (
+                f"curriculum: stage {i} {stage.name!r} cannot be reached: the rules before it need"
+                f" {needed:,.0f} env steps at least, and env_steps={env_steps:,}."
+            )
+            return
+        needed += least_steps(stage.advance_when, bound) if stage.advance_when else 0.0
+        if overlapping(stage.advance_when, stage.retreat_when):
+            yield (
+                f"curriculum: at stage {i} {stage.name!r} one score can hold for both rules; going"
+                " back is tried first."
+            )
+    differing = [
+        n for n, table in tables.items() if not np.array_equal(table[-1], default_of(env_params, n))
+    ]
+    if differing and config.evaluate_on == "target":
+        yield (
+            "curriculum: the last stage differs from the evaluation environment in"
+            f" {', '.join(differing)}; give it the experiment's values (env_params), or set"
+            " evaluate_on: stage."
+        )
+
+
+def _stage_bounds(
+    config: CurriculumConfig, tables: dict[str, np.ndarray], env_params: PyTree, info: dict
+) -> list[EpisodeBounds]:
     flags = frozenset(name for name, x in info.items() if x.dtype == bool)
     own = np.max(getattr(env_params, LIMIT, 0)) or math.inf
-    limits = tables.get(LIMIT, [own] * len(config.course))
-    return [World(float(np.max(limit)), flags) for limit in limits]
+    limits = tables.get(LIMIT, [own] * len(config.all_stages))
+    return [EpisodeBounds(float(np.max(limit)), flags) for limit in limits]
 
 
 # The rules
 
 
 def _rules(config: CurriculumConfig) -> Iterator[tuple[str, Rule]]:
-    """Every rule, once for each place that it is written at.
+    """Each rule with its place in the config, once for each place.
 
     Raises:
-        ConfigError: where a stage cannot be left, or a rule leads nowhere.
+        ConfigError: for a stage that cannot be left, or a rule without a stage to go to.
     """
     for name in ("advance_when", "retreat_when"):
         if (shared := getattr(config, name)) is not None:
             yield f"curriculum.{name}", shared
-    for i, (written, stage) in enumerate(zip(config.stages or config.course, config.course, strict=True)):
+    for i, (written, stage) in enumerate(
+        zip(config.stages or config.all_stages, config.all_stages, strict=True)
+    ):
         path = f"curriculum.stages[{i}]"
-        for name, what in (("advance_when", "after"), ("retreat_when", "before")):
+        for name, side in (("advance_when", "after"), ("retreat_when", "before")):
             own = getattr(written, name) if config.stages else None
             if own is not None and getattr(stage, name) is None:
-                raise ConfigError(f"{path}.{name} leads nowhere: there is no stage {what} it; leave it out.")
+                raise ConfigError(
+                    f"{path}.{name} leads nowhere: there is no stage {side} it; leave it out."
+                )
             if own is not None:
                 yield f"{path}.{name}", own
-        if stage.advance_when is None and i + 1 < len(config.course):
+        if stage.advance_when is None and i + 1 < len(config.all_stages):
             place = path if config.stages else "curriculum"
-            raise ConfigError(f"{place}.advance_when is missing, so nothing comes after stage {stage.name!r}; give it.")
+            raise ConfigError(
+                f"{place}.advance_when is missing, so nothing comes after stage {stage.name!r};"
+                " give it."
+            )
 
 
-def _refuse_the_impossible(path: str, rule: Rule, worlds: list[World], config: CurriculumConfig) -> None:
-    """Where a rule holds for several stages, it must be possible at each."""
-    for stage, world in zip(config.course, worlds, strict=True):
-        if rule in (stage.advance_when, stage.retreat_when) and (reasons := never(rule, world, path)):
-            raise ConfigError(f"{reasons[0]} So stage {stage.name!r} can never be left by it; choose another bound.")
+def _refuse_unreachable(
+    path: str, rule: Rule, bounds: list[EpisodeBounds], config: CurriculumConfig
+) -> None:
+    """A rule must be reachable at each stage that has it."""
+    for stage, bound in zip(config.all_stages, bounds, strict=True):
+        if rule in (stage.advance_when, stage.retreat_when) and (
+            reasons := unreachable(rule, bound, path)
+        ):
+            raise ConfigError(
+                f"{reasons[0]} So stage {stage.name!r} can never be left by it; choose another"
+                " bound."
+            )
 
 
-def _refuse_unknown_info(path: str, rule: Rule, info: dict[str, jax.ShapeDtypeStruct], env_params: PyTree) -> None:
+def _refuse_unknown_info(
+    path: str, rule: Rule, info: dict[str, jax.ShapeDtypeStruct], env_params: PyTree
+) -> None:
     for place, leaf in rule.leaves():
         where = f"{path}.{place}.metric" if place else f"{path}.metric"
         if leaf.metric == "survival" and not np.max(getattr(env_params, LIMIT, 0)):
-            raise ConfigError(f"{where}='survival' is a share of {LIMIT}, which this environment has not; use length.")
+            raise ConfigError(
+                f"{where}='survival' is a share of {LIMIT}, which this environment does not have;"
+                " use length."
+            )
         if leaf.recorded is None or leaf.recorded in OWN:
             continue
         if leaf.recorded not in info:
-            known = [*EPISODE, *STAGE, "entropy", *info]
-            raise ConfigError(f"{where}={leaf.metric!r} is unknown{suggestion(leaf.metric or '', known)}")
+            known = did_you_mean(leaf.metric, [*EPISODE, *STAGE, "entropy", *info], 0.5, "known")
+            raise ConfigError(f"{where}={leaf.metric!r} is unknown{known}")
         if info[leaf.recorded].shape != ():
             raise ConfigError(
-                f"{where}={leaf.metric!r} has the shape {info[leaf.recorded].shape}; it must be a number."
+                f"{where}={leaf.metric!r} has the shape {info[leaf.recorded].shape}; it must be a"
+                " number."
             )
 
 
@@ -163,26 +218,28 @@ def _refuse_unknown_metrics(config: CurriculumConfig, known: Iterable[str]) -> N
                 where = f"{path}.{place}.metric" if place else f"{path}.metric"
                 needs = f" needs {leaf.of_update!r}, which" if leaf.of_update != leaf.metric else ""
                 raise ConfigError(
-                    f"{where}={leaf.metric!r}{needs} is not told by this algorithm{suggestion(leaf.of_update, known)}"
+                    f"{where}={leaf.metric!r}{needs} is no metric of this algorithm"
+                    f"{did_you_mean(leaf.of_update, known, 0.5, 'known')}"
                 )
 
 
 def _metrics_of(algo: Algorithm, curriculum: Curriculum, env_params: PyTree) -> tuple[str, ...]:
-    """What an update tells, in the first stage's world."""
+    """The names of an update's metrics at the first stage."""
 
     def update(key):
-        world = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
-        before = remembering(curriculum, algo.init(key, curriculum.begin(world)[1], algo.hyper))
+        params = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
+        before = with_episode_stats(
+            curriculum, algo.init(key, curriculum.begin(params)[1], algo.hyper)
+        )
         after, metrics = algo.update(before)
-        refuse_the_forgetful(before, after)
+        check_episodes_recorded(before, after)
         return metrics
 
     return tuple(jax.eval_shape(update, jax.random.key(0)))
 
 
 def _info(env: Any, env_params: PyTree) -> dict[str, Any]:
-    """Shapes and types of what the world tells of a step, by name."""
-
+    """Shapes and types of the `info` of a step, by name."""
     params = params_of_one(env, env_params)
 
     def step(key):
@@ -194,18 +251,23 @@ def _info(env: Any, env_params: PyTree) -> dict[str, Any]:
 
 
 def _max_entropy(config: CurriculumConfig, space: Any) -> float:
-    """Of a policy without a preference, where a rule asks for `entropy`.
+    """The entropy of a uniform policy if a rule has the metric `entropy`, else NaN.
 
     Raises:
-        ConfigError: for continuous actions, of which there is no such number.
+        ConfigError: for continuous actions, whose entropy has no maximum.
     """
-    asked = [path for path, rule in _rules(config) for _, leaf in rule.leaves() if leaf.metric == "entropy"]
-    if not asked:
+    places = [
+        path
+        for path, rule in _rules(config)
+        for _, leaf in rule.leaves()
+        if leaf.metric == "entropy"
+    ]
+    if not places:
         return math.nan
     sizes = np.atleast_1d(getattr(space, "n", getattr(space, "nvec", 0)))
     if type(space).__name__ == "Box" or not (sizes > 0).all():
         raise ConfigError(
-            f"{asked[0]}: 'entropy' is a share of a policy's without preference, and this environment's actions "
-            f"({type(space).__name__}) have none; use policy/entropy."
+            f"{places[0]}: 'entropy' is a share of the entropy of a uniform policy, and this"
+            f" environment's actions ({type(space).__name__}) have none; use policy/entropy."
         )
     return float(np.sum(np.log(sizes)))

@@ -1,4 +1,4 @@
-"""Everything that decides what a run does, as one frozen record."""
+"""All settings of a run, as one frozen record."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,58 +11,58 @@ from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
+from elsinore.validation import at_least, one_of
 
-SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")  # what a policy can be ranked by
+# metrics that can rank policies
+SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointsConfig:
-    """What is saved, besides the end of the run. Between saves nothing is lost: a resumed run recomputes it."""
+    """Checkpoints during a run; its end is always saved. A resumed run recomputes everything after
+    its last checkpoint."""
 
-    interval_seconds: float = 30.0  # at most this long between saves of `latest`; 0: after every chunk
-    best: int = 1  # how many of the best to keep; 0: none
-    metric: str = "eval/return"  # mean over seeds, that decides which are best
-    mode: str = "max"  # max | min
-    period: int = 0  # chunks between checkpoints that are kept for good; 0: none
+    # The longest time between two saves of `latest`; 0 saves after every chunk.
+    interval_seconds: float = 30.0
+    best: int = 1  # The number of best checkpoints to keep; 0 keeps none.
+    metric: str = "eval/return"  # The metric that ranks checkpoints, as the mean over seeds.
+    mode: str = "max"  # max | min: whether a higher or a lower metric is better.
+    period: int = 0  # Chunks between checkpoints that are never deleted; 0 keeps none.
 
     def __post_init__(self):
-        if not self.interval_seconds >= 0:
-            raise ValueError(f"interval_seconds={self.interval_seconds} must not be negative.")
-        for name in ("best", "period"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be 0 (none) or more.")
-        if self.metric not in SCORES:
-            raise ValueError(f"metric={self.metric!r} is unknown; choose one of {', '.join(SCORES)}.")
-        if self.mode not in ("max", "min"):
-            raise ValueError(f"mode={self.mode!r} is unknown; choose max or min.")
+        at_least(self, 0, "interval_seconds", "best", "period")
+        one_of(self, "metric", *SCORES)
+        one_of(self, "mode", "max", "min")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplaysConfig:
-    """Episodes recorded while training, to be looked at then or later. A run of a minute or so makes none."""
+    """Episodes recorded during training. Runs shorter than about a minute record none."""
 
-    share: float = 0.02  # of the time, at most, that is spent on them, compiling included; 0: none
-    every_seconds: float = 10.0  # at least, between two
-    seed_index: int = 0  # which of the seeds is recorded, from 0
-    keep: int = 50  # files, spread over the training
-    max_steps: int = 1_000  # after which an episode is cut
+    share: float = 0.02  # The largest share of the run time spent on recording; 0 records none.
+    every_seconds: float = 10.0  # The shortest time between two recordings.
+    seed_index: int = 0  # The seed whose policy is recorded, counted from 0.
+    keep: int = 50  # The number of files to keep, spread evenly over the training.
+    max_steps: int = 1_000  # The number of steps after which a recorded episode is cut.
 
     def __post_init__(self):
         if not 0 <= self.share <= 1:
             raise ValueError(f"share={self.share} must be between 0 (none) and 1.")
-        for name, least in (("every_seconds", 0), ("seed_index", 0), ("keep", 1), ("max_steps", 1)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
+        at_least(self, 0, "every_seconds", "seed_index")
+        at_least(self, 1, "keep", "max_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MLflowConfig:
+    """Tracking and model registration with MLflow."""
+
     enabled: bool = True
-    tracking_uri: str | None = None  # null: MLFLOW_TRACKING_URI, or else mlflow.db in the runs folder
-    experiment: str = "elsinore"
-    register: bool = True  # a model version, with the alias, once a seed has converged
-    model_name: str | None = None  # null: elsinore-<algo>-<env>
-    alias: str = "champion"
+    # The tracking server; null uses MLFLOW_TRACKING_URI, or else mlflow.db in the runs folder.
+    tracking_uri: str | None = None
+    experiment: str = "elsinore"  # The name of the MLflow experiment.
+    register: bool = True  # Register a model version, with the alias, if a seed has converged.
+    model_name: str | None = None  # The registered model; null names it elsinore-<algo>-<env>.
+    alias: str = "champion"  # The alias of the newest model version.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,58 +71,67 @@ class WandbConfig:
 
     enabled: bool = False
     project: str = "elsinore"
-    entity: str | None = None  # a team; null: your own
-    mode: str | None = None  # online | offline; null: WANDB_MODE, or else online
+    entity: str | None = None  # The team or user; null uses the default of your login.
+    mode: str | None = None  # online | offline; null uses WANDB_MODE, or else online.
 
     def __post_init__(self):
         if self.mode not in (None, "online", "offline"):
-            raise ValueError(f"mode={self.mode!r} is unknown; choose online or offline, or leave it to WANDB_MODE.")
+            raise ValueError(
+                f"mode={self.mode!r} is unknown; choose online or offline, or leave it to"
+                " WANDB_MODE."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SinksConfig:
-    """Where the run is told. metrics.sqlite is always written: it is the truth that the others are filled from."""
+    """Metric sinks besides metrics.sqlite, which is always written and fills the others."""
 
-    console: bool = True
-    tensorboard: bool = True
-    jsonl: bool = True
+    console: bool = True  # The progress line in the terminal.
+    tensorboard: bool = True  # TensorBoard event files in tensorboard/.
+    jsonl: bool = True  # metrics.jsonl, one line for each seed and update.
     mlflow: MLflowConfig = MLflowConfig()
     wandb: WandbConfig = WandbConfig()
 
 
 @dataclass(frozen=True, kw_only=True)
 class PopulationConfig:
-    """What happens between the members of a population (`vary`), from chunk to chunk."""
+    """Selection between the members of a population (`vary`), after each chunk."""
 
-    mode: str = "max"  # max | min: which members' evaluations are better
-    halving: HalvingConfig | None = None  # freeze the worse ones early; null: none
-    pbt: PBTConfig | None = None  # let them copy the better ones; null: never
+    mode: str = "max"  # max | min: whether a higher or a lower evaluation return is better.
+    halving: HalvingConfig | None = None  # Successive halving: freeze the worse members early.
+    pbt: PBTConfig | None = None  # Population-based training: copy the better members.
 
     def __post_init__(self):
-        if self.mode not in ("max", "min"):
-            raise ValueError(f"mode={self.mode!r} is unknown; choose max or min.")
+        one_of(self, "mode", "max", "min")
         if self.halving is not None and self.pbt is not None:
-            raise ValueError("halving and pbt cannot both be set: one freezes the worse members, the other moves them.")
+            raise ValueError(
+                "halving and pbt cannot both be set: one freezes the worse members, the other moves"
+                " them."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A run, but for its name and folder."""
+    """All settings of a run, except its name and its directory."""
 
-    env: str = "CartPole-v1"  # a known name, or "module:Class"
-    env_kwargs: dict[str, Any] = field(default_factory=dict)  # of its constructor: they fix shapes
-    env_params: dict[str, Any] = field(default_factory=dict)  # of its parameters, e.g. max_steps_in_episode
-    algo: Any = PPOConfig()
-    agents: AgentsConfig = AgentsConfig()  # that live in each world
-    imitation: ImitationConfig | None = None  # of a teacher, before anything is learnt from reward; null: none
-    env_steps: int = 500_000  # of each seed; rounded down to whole updates
-    seeds: int = 1  # how many, side by side
-    seed: int = 0  # the first; the others follow it
-    vary: dict[str, list[Any]] = field(default_factory=dict)  # {"algo.gamma": [0.9, 0.99]}: a member a value
+    env: str = "CartPole-v1"  # The name of an environment, or "module:Class".
+    # Arguments of the environment's constructor; they fix shapes.
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    # Values that replace defaults of the environment's parameters, such as max_steps_in_episode.
+    env_params: dict[str, Any] = field(default_factory=dict)
+    algo: Any = PPOConfig()  # The algorithm's config; in YAML a mapping with its `name`.
+    agents: AgentsConfig = AgentsConfig()  # The agents in each environment.
+    imitation: ImitationConfig | None = None  # Pre-training on a teacher; null trains from scratch.
+    env_steps: int = 500_000  # Environment steps of each seed, rounded down to whole updates.
+    seeds: int = 1  # The number of seeds trained in parallel.
+    seed: int = 0  # The first seed; the others are seed + 1, seed + 2 ...
+    # A population: one value for each member, such as {"algo.gamma": [0.9, 0.99]}.
+    vary: dict[str, list[Any]] = field(default_factory=dict)
     population: PopulationConfig = PopulationConfig()
-    layout: str = "auto"  # of the seeds: auto | map | vmap (the results do not depend on it)
-    rows_per_chunk: int = 10  # rows of metrics between two evaluations
-    curriculum: CurriculumConfig | None = None  # stages that change env_params on the way; in YAML also a file's path
+    layout: str = "auto"  # auto | map | vmap: how seeds share a device; results do not change.
+    rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
+    # Stages that change env_params during training; in YAML also the path of a file.
+    curriculum: CurriculumConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     convergence: ConvergenceConfig = ConvergenceConfig()
     checkpoints: CheckpointsConfig = CheckpointsConfig()
@@ -130,58 +139,67 @@ class Experiment:
     sinks: SinksConfig = SinksConfig()
 
     def __post_init__(self):
-        for name in ("env_steps", "seeds", "rows_per_chunk"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+        at_least(self, 1, "env_steps", "seeds", "rows_per_chunk")
         self._check_vary()
         self._check_agents()
-        if self.members > 1 and self.curriculum is not None and self.curriculum.evaluate_on == "stage":
+        if (
+            self.members > 1
+            and self.curriculum is not None
+            and self.curriculum.evaluate_on == "stage"
+        ):
             raise ValueError(
-                "curriculum.evaluate_on='stage' judges each member of a population in a world of its own, which cannot "
-                "be compared; use target."
+                "curriculum.evaluate_on='stage' evaluates each member of a population at another"
+                " stage, so their scores cannot be compared; use target."
             )
         if not 0 <= self.seed < 2**31 - self.replicas:
             raise ValueError(f"seed={self.seed} must be at least 0 and below 2^31 - seeds.")
-        if self.layout not in ("auto", "map", "vmap"):
-            raise ValueError(f"layout={self.layout!r} is unknown; choose auto, map or vmap.")
+        one_of(self, "layout", "auto", "map", "vmap")
 
     @property
     def members(self) -> int:
-        """Of the population, each with its own numbers: the first has the first of each list in `vary`."""
+        """The number of members of the population; 1 without `vary`."""
         return len(next(iter(self.vary.values()), [None]))
 
     @property
     def replicas(self) -> int:
-        """Runs side by side: `seeds` of each member, member after member."""
+        """The number of learners trained in parallel: `seeds` of each member, member by member."""
         return self.members * self.seeds
 
     @property
     def member_values(self) -> list[dict[str, Any]]:
-        """What each member has for the settings that vary."""
-        return [{name: values[i] for name, values in self.vary.items()} for i in range(self.members)]
+        """The varied settings of each member."""
+        return [
+            {name: values[i] for name, values in self.vary.items()} for i in range(self.members)
+        ]
 
     def _check_agents(self) -> None:
         if self.agents.number == 1 or self.agents.shared:
             return
-        remedy = "agents.sharing: shared has one learner for them"
+        remedy = "agents.sharing: shared trains one learner for all"
         if self.curriculum is not None:
             raise ValueError(
-                f"curriculum would need a stage for each of the independent agents; {remedy}, and curriculum: null "
-                "leaves it out."
+                f"curriculum would need a stage for each of the independent agents; {remedy}, and"
+                " curriculum: null leaves it out."
             )
         if self.population.pbt is not None:
-            raise ValueError(f"population.pbt cannot copy one of several independent agents; {remedy}.")
+            raise ValueError(
+                f"population.pbt cannot copy one of several independent agents; {remedy}."
+            )
 
     def _check_vary(self) -> None:
         for name, values in self.vary.items():
             if not isinstance(values, list | tuple) or not values:
-                raise ValueError(f"vary.{name}={values!r} must be a list with a value for each member.")
+                raise ValueError(
+                    f"vary.{name}={values!r} must be a list with a value for each member."
+                )
             if len(values) != self.members:
                 first = next(iter(self.vary))
                 raise ValueError(
-                    f"vary.{name}={values!r} has {len(values)} values and vary.{first} has {self.members}; each needs "
-                    "one for every member."
+                    f"vary.{name}={values!r} has {len(values)} values and vary.{first} has"
+                    f" {self.members}; each needs one for every member."
                 )
         for name in ("halving", "pbt"):
             if getattr(self.population, name) is not None and self.members < 2:
-                raise ValueError(f"population.{name} needs at least two members; list their values in vary.")
+                raise ValueError(
+                    f"population.{name} needs at least two members; list their values in vary."
+                )

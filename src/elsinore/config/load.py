@@ -1,14 +1,16 @@
-"""Preset, then YAML, then overrides: later ones win, and each is refused where it does not fit."""
+"""Load an experiment from a preset, a YAML file and overrides; later settings win."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from elsinore.config.build import ConfigError, build, build_algo
 from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError, as_dict, build, build_algo, convert_setting
 from elsinore.config.presets import PRESETS, preset
 from elsinore.envs import check_name
 
@@ -19,16 +21,19 @@ def load_experiment(
     config: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Experiment:
-    """The experiment that a command or a call describes.
+    """The experiment of a command or a call.
 
-    `env` may name a preset (`ppo/CartPole-v1`); `overrides` are dotted names and values (`{"algo.gamma": 0.9}`).
+    `env` may be a preset (`ppo/CartPole-v1`); `overrides` are values by dotted name
+    (`{"algo.gamma": 0.9}`).
 
     Raises:
-        ConfigError: naming the field, its value and what would do.
+        ConfigError: naming the field, its value and a remedy.
     """
     data = read_yaml(Path(config)) if config is not None else {}
     if "sweep" in data:
-        raise ConfigError(f"config {config} has a section `sweep`: search with `elsinore sweep {config}`.")
+        raise ConfigError(
+            f"config {config} has a section `sweep`: search with `elsinore sweep {config}`."
+        )
     for name, value in (overrides or {}).items():
         set_dotted(data, name, value)
     if env is not None and env in PRESETS:
@@ -43,32 +48,48 @@ def load_experiment(
 
 
 def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experiment:
-    """An experiment from plain data, on top of the preset for its environment and algorithm.
+    """An experiment from plain data, merged with the preset of its environment and algorithm.
 
-    A curriculum may be a file's path: from the folder `beside` which it is named, or else from the present one.
+    The path of a curriculum file is relative to the folder `beside`, or else to the current one.
     """
-    data = {**data, "curriculum": _curriculum(data["curriculum"], beside)} if "curriculum" in data else data
+    if "curriculum" in data:
+        data = {**data, "curriculum": _curriculum(data["curriculum"], beside)}
     if isinstance(data.get("imitation"), str):
         data = {**data, "imitation": {"teacher": data["imitation"]}}
     algo = _algo_as_mapping(data.get("algo", {}))
     base = preset(f"{algo.get('name', 'ppo')}/{data.get('env', 'CartPole-v1')}")
-    if {"stages", "ladder"} & set(data.get("curriculum") or {}):  # another course, not changes to the preset's
+    # new stages replace the preset's curriculum instead of changing it
+    if {"stages", "ladder"} & set(data.get("curriculum") or {}):
         base = {name: value for name, value in base.items() if name != "curriculum"}
-    return whole_experiment(merge(base, {**data, "algo": algo}))
+    return whole_experiment(merge_settings(base, {**data, "algo": algo}))
 
 
 def whole_experiment(data: dict[str, Any]) -> Experiment:
-    """An experiment from data that say it all, as a run's config.yaml does: no preset is put under them."""
+    """An experiment from complete data, such as a run's config.yaml, without a preset."""
     if isinstance(data.get("env"), str):
         try:
             check_name(data["env"])
         except ValueError as error:
             raise ConfigError(str(error)) from error
-    return build(Experiment, {**data, "algo": build_algo(_algo_as_mapping(data.get("algo", {})))})
+    algo = build_algo(_algo_as_mapping(data.get("algo", {})))
+    experiment = build(Experiment, {**data, "algo": algo})
+    vary = {
+        name: [convert_setting(experiment, name, x, f"vary.{name}[{i}]") for i, x in enumerate(xs)]
+        for name, xs in experiment.vary.items()
+    }
+    return replace(experiment, vary=vary)
+
+
+def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
+    """The experiment with other values of some settings, by dotted name."""
+    data = as_dict(experiment)
+    for name, value in settings.items():
+        set_dotted(data, name, value)
+    return whole_experiment(data)
 
 
 def _curriculum(given: Any, beside: Path | None) -> Any:
-    """The mapping that a curriculum's path stands for, or a list of stages."""
+    """The mapping of a curriculum that is given as a file or as a list of stages."""
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
         return read_yaml(near if near.exists() else Path(given))
@@ -79,65 +100,109 @@ def _algo_as_mapping(algo: Any) -> dict[str, Any]:
     if isinstance(algo, str):
         return {"name": algo}
     if not isinstance(algo, dict):
-        raise ConfigError(f"algo={algo!r} must be an algorithm's name or a mapping with its settings.")
+        raise ConfigError(
+            f"algo={algo!r} must be an algorithm's name or a mapping with its settings."
+        )
     return dict(algo)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1, which reads 1e-3 as text, with the exponents of YAML 1.2."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that `_Loader` would read as a number."""
+
+
+for _yaml in (_Loader, _Dumper):
+    _yaml.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        list("-+.0123456789"),
+    )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        ConfigError: where there is no file, it cannot be read, is no YAML, or holds no mapping.
+        ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
     try:
-        text = path.read_text()
-        data = yaml.safe_load(text)
+        data = yaml.load(path.read_text(), _Loader)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(f"config {path} cannot be read: {reason}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config {path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        raise ConfigError(
+            f"config {path} is not valid YAML: {' '.join(str(error).split())}."
+        ) from error
     if not isinstance(data, dict) or not data:
         found = "empty" if not data else f"a {type(data).__name__}"
-        raise ConfigError(f"config {path} is {found}; it must hold settings, such as `env: CartPole-v1`.")
+        raise ConfigError(
+            f"config {path} is {found}; it must hold settings, such as `env: CartPole-v1`."
+        )
     return data
 
 
-def parse_set(assignments: list[str]) -> dict[str, Any]:
+def yaml_text(data: Any) -> str:
+    """Plain data as the YAML text that `read_yaml` reads."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False)
+
+
+def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
     """`["algo.gamma=0.9", ...]` as a mapping; values are read as YAML."""
     overrides = {}
     for text in assignments:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise ConfigError(f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9.")
+            raise ConfigError(
+                f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9."
+            )
         try:
-            overrides[name.strip()] = yaml.safe_load(value)
+            overrides[name.strip()] = yaml.load(value, _Loader)
         except yaml.YAMLError as error:
             raise ConfigError(f"--set {name}: the value {value!r} is not valid YAML.") from error
     return overrides
 
 
 def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
-    """`data["a"]["b"] = value` for the name "a.b"."""
+    """Set `data["a"]["b"] = value` for the name "a.b"."""
     *parents, last = name.split(".")
     if not all((*parents, last)):
-        raise ConfigError(f"{name!r} is no setting's name: a part between dots is empty.")
+        raise ConfigError(f"{name!r} is not a setting: a part between dots is empty.")
     here = data
     if name == "algo" and isinstance(value, str) and isinstance(data.get("algo"), dict):
-        here, last = data["algo"], "name"  # another algorithm's name, beside settings that came before
+        # another algorithm's name, beside earlier settings
+        here, last = data["algo"], "name"
     for parent in parents:
         if parent == "algo" and isinstance(here.get("algo"), str):
             here["algo"] = {"name": here["algo"]}
         here = here.setdefault(parent, {})
         if not isinstance(here, dict):
-            raise ConfigError(f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings.")
+            raise ConfigError(
+                f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings."
+            )
     here[last] = value
 
 
-def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings, level by level; where both have a value `top`'s wins."""
+def dotted(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        flat |= dotted(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def merge_settings(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, level by level; the values of `top` win."""
     merged = dict(base)
     for key, value in top.items():
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = (
+            merge_settings(old, value)
+            if isinstance(old, dict) and isinstance(value, dict)
+            else value
+        )
     return merged

@@ -1,4 +1,4 @@
-"""What a run will do and need, known before anything is compiled."""
+"""The plan: work and memory of a run, computed before anything is compiled."""
 
 import os
 from dataclasses import dataclass
@@ -10,20 +10,26 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
-from elsinore.algos.contract import steps_per_update
 from elsinore.algos.dqn import DQNConfig
-from elsinore.config.agents import learner_for, together, with_everyone
-from elsinore.config.build import ConfigError
-from elsinore.config.curricula import curriculum_for, curriculum_lines, longest_episode, world_doubts
+from elsinore.algos.registry import steps_per_update
+from elsinore.config.agents import learner_for, multi_agent_env, with_all_learners
+from elsinore.config.curricula import (
+    curriculum_for,
+    curriculum_lines,
+    env_warnings,
+    longest_episode,
+)
 from elsinore.config.experiment import Experiment
-from elsinore.config.imitation import taught
-from elsinore.config.members import between_of, members_of, stacked_hyper
+from elsinore.config.imitation import with_pretraining
+from elsinore.config.parse import ConfigError
+from elsinore.config.population import members_of, population_step_of, stacked_hyper
 from elsinore.training.chunk import Program, Schedule, build_program
-from elsinore.training.population import Between
+from elsinore.training.population import PopulationStep
 from elsinore.types import Algorithm, RunState
+from elsinore.validation import import_object
 
-# What the host's share of a chunk costs when nothing runs meanwhile is milliseconds; a copy of a state with a replay
-# buffer is gigabytes. Up to here the copy is the cheaper.
+# What the host's share of a chunk costs when nothing runs meanwhile is milliseconds; a copy of a
+# state with a replay buffer is gigabytes. Up to here the copy is the cheaper.
 LOOKAHEAD_BYTES = 16 * 2**20
 
 
@@ -37,7 +43,7 @@ class Plan:
     env_params: PyTree
     env_name: str
     hyper: PyTree = None  # each replica's own numbers, [replica]; None: the algorithm's, for all
-    between: Between | None = None  # what the members of a population do between chunks
+    population_step: PopulationStep | None = None  # step of the population between chunks
     learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
 
     @property
@@ -50,14 +56,17 @@ class Plan:
 
     @property
     def has_learners_of_their_own(self) -> bool:
-        """Whether several agents learn each for itself: leaves of a seed's learner are then [agent, ...]."""
+        """True for independent learners: leaves of a seed's learner are then [agent,
+        ...]."""
         return self.experiment.agents.number > 1 and not self.experiment.agents.shared
 
     def shown_in(self, env_params: PyTree) -> PyTree:
-        """The world's parameters to show a policy with that learns with `env_params`: a curriculum's own where it is
-        evaluated with them, or else those it leads to."""
+        """The world's parameters to show a policy with that learns with `env_params`: a
+        curriculum's own where it is evaluated with them, or else those it leads to."""
         config = self.experiment.curriculum
-        return env_params if config is not None and config.evaluate_on == "stage" else self.env_params
+        return (
+            env_params if config is not None and config.evaluate_on == "stage" else self.env_params
+        )
 
     @property
     def env_steps(self) -> int:
@@ -71,19 +80,25 @@ class Plan:
 
     @property
     def num_parameters(self) -> int:
-        return sum(int(np.prod(x.shape)) for x in jax.tree.leaves(self.state_shapes.train.learner.params))
+        return sum(
+            int(np.prod(x.shape)) for x in jax.tree.leaves(self.state_shapes.train.learner.params)
+        )
 
     @property
     def bytes_on_device(self) -> int:
-        """An estimate from shapes: every replica's state, its copy for the host where one is made, and what a chunk
-        holds for the replicas that run at once: their states once more, a rollout and its learning."""
+        """An estimate from shapes: every replica's state, its copy for the host where one is made,
+        and what a chunk holds for the replicas that run at once: their states once more, a rollout
+        and its learning."""
         replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
         at_once = replicas if self._layout_is_vmap else min(replicas, len(jax.devices()))
         again = 0  # alone on its device, a state is worked on where it is
         if replicas > len(jax.devices()):
-            again = 2 if self._layout_is_vmap else 1  # old and new, to choose from; or the one at hand, cut out
+            # old and new, to choose from; or the one at hand, cut out
+            again = 2 if self._layout_is_vmap else 1
         experience = 3 * self._rollout_bytes()  # the rollout, its table, a gathered copy
-        return self.state_bytes * (3 if self.looks_ahead else 1) + at_once * (again * one + experience)
+        return self.state_bytes * (3 if self.looks_ahead else 1) + at_once * (
+            again * one + experience
+        )
 
     @property
     def state_bytes(self) -> int:
@@ -92,12 +107,14 @@ class Plan:
 
     @property
     def replay_bytes(self) -> int:
-        """Of one seed's memory of the past; 0 where the algorithm keeps none in its record's `buffer`."""
+        """Of one seed's memory of the past; 0 where the algorithm keeps none in its record's
+        `buffer`."""
         return _bytes(getattr(self.state_shapes.train.learner, "buffer", ()))
 
     @property
     def looks_ahead(self) -> bool:
-        """Whether a chunk is launched while the host still reads the one before, from a copy of the states."""
+        """True if a chunk is launched while the host still reads the one before, from a copy of the
+        states."""
         return self.state_bytes <= LOOKAHEAD_BYTES
 
     @property
@@ -116,82 +133,138 @@ class Plan:
         return [
             f"environment     {self.env_name}",
             f"algorithm       {experiment.algo.name}",
-            *([f"agents          {experiment.agents.described()}"] if experiment.agents.number > 1 else []),
-            *([f"members         {experiment.members}, each with every seed"] if experiment.vary else []),
-            f"seeds           {experiment.seeds} ({experiment.seed} to {experiment.seed + experiment.seeds - 1})",
-            *([f"imitation       {imitation.described}"] if (imitation := experiment.imitation) else []),
-            f"env steps       {self.env_steps:,} a seed, {self.env_steps * experiment.replicas:,} in all",
-            f"updates         {schedule.num_updates:,} a seed, of {self.steps_per_update:,} env steps",
-            f"chunks          {schedule.num_chunks}, of {schedule.updates_per_chunk} updates each at most",
-            f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes} episodes, and one of "
-            f"{experiment.evaluation.final_episodes} at the end",
+            *(
+                [f"agents          {experiment.agents.described()}"]
+                if experiment.agents.number > 1
+                else []
+            ),
+            *(
+                [f"members         {experiment.members}, each with every seed"]
+                if experiment.vary
+                else []
+            ),
+            (
+                f"seeds           {experiment.seeds} ({experiment.seed} to"
+                f" {experiment.seed + experiment.seeds - 1})"
+            ),
+            *(
+                [f"imitation       {imitation.described}"]
+                if (imitation := experiment.imitation)
+                else []
+            ),
+            (
+                f"env steps       {self.env_steps:,} a seed,"
+                f" {self.env_steps * experiment.replicas:,} in all"
+            ),
+            (
+                f"updates         {schedule.num_updates:,} a seed, of {self.steps_per_update:,} env"
+                " steps"
+            ),
+            (
+                f"chunks          {schedule.num_chunks}, of {schedule.updates_per_chunk} updates"
+                " each at most"
+            ),
+            (
+                f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes}"
+                f" episodes, and one of {experiment.evaluation.final_episodes} at the end"
+            ),
             f"parameters      {self.num_parameters:,} a seed",
             *self._curriculum_lines(),
-            *(f"warning         {text}" for text in world_doubts(self.env, self.env_params)),
+            *(f"warning         {text}" for text in env_warnings(self.env, self.env_params)),
             *([f"replay          {_human(self.replay_bytes)} a seed"] if self.replay_bytes else []),
-            f"device          {jax.default_backend()}, {len(jax.devices())} "
-            f"device{'s' if len(jax.devices()) > 1 else ''}",
-            f"bytes on device {self.bytes_on_device:,} (about {_human(self.bytes_on_device)}; "
-            f"{_human(available_bytes())} available)",
+            (
+                f"device          {jax.default_backend()}, {len(jax.devices())} "
+                f"device{'s' if len(jax.devices()) > 1 else ''}"
+            ),
+            (
+                f"bytes on device {self.bytes_on_device:,} (about {_human(self.bytes_on_device)}; "
+                f"{_human(available_bytes())} available)"
+            ),
         ]
 
     def _curriculum_lines(self) -> list[str]:
         config = self.experiment.curriculum
-        return [] if config is None else curriculum_lines(config, self.env, self.env_params, self.env_steps)
+        return (
+            []
+            if config is None
+            else curriculum_lines(config, self.env, self.env_params, self.env_steps)
+        )
 
     def refuse_what_does_not_fit(self) -> None:
         """Raises:
         ConfigError: when the estimate is above what the device has free."""
         available = available_bytes()
         if self.bytes_on_device > available:
+            members = " or the members in vary" if self.experiment.vary else ""
             raise ConfigError(
-                f"this run needs about {_human(self.bytes_on_device)} on the device and {_human(available)} are "
+                f"this run needs about {_human(self.bytes_on_device)} on the device and"
+                f" {_human(available)} are "
                 f"available; lower {', '.join(self._what_is_large())} or "
-                f"seeds={self.experiment.seeds}{' or the members in vary' if self.experiment.vary else ''}."
+                f"seeds={self.experiment.seeds}{members}."
             )
 
     def _what_is_large(self) -> list[str]:
         """The settings to lower where there is not room enough."""
         algo = self.experiment.algo
-        replay = [f"algo.buffer_size={algo.buffer_size}"] if self.replay_bytes and hasattr(algo, "buffer_size") else []
+        replay = (
+            [f"algo.buffer_size={algo.buffer_size}"]
+            if self.replay_bytes and hasattr(algo, "buffer_size")
+            else []
+        )
         return replay + _rollout_sizes(algo)
 
 
-def plan_for(experiment: Experiment, env: Any = None, network: Any = None, curriculum: Any = None) -> Plan:
-    """Build everything but the compiled program; `env` and `network` may be objects instead of names.
+def plan_for(
+    experiment: Experiment, env: Any = None, network: Any = None, curriculum: Any = None
+) -> Plan:
+    """Build everything but the compiled program; `env` and `network` may be objects instead of
+    names.
 
     Raises:
         ConfigError: for whatever could not be run, naming the field, its value and a remedy.
     """
     try:
-        made, env_params = envs.make(env or experiment.env, experiment.env_kwargs, experiment.env_params)
+        made, env_params = envs.make(
+            env or experiment.env, experiment.env_kwargs, experiment.env_params
+        )
         company = experiment.agents.number > 1
-        world, env_params = together(experiment.agents, made, env_params) if company else (made, env_params)
+        world, env_params = (
+            multi_agent_env(experiment.agents, made, env_params) if company else (made, env_params)
+        )
         custom = getattr(getattr(experiment.algo, "network", None), "custom", None)
         if network is None and custom:
-            network = envs.imported(custom, "algo.network.custom")
+            network = import_object(custom, "algo.network.custom")
         schedule = schedule_for(experiment)
         _refuse_to_learn_nothing(experiment, schedule)
         members = members_of(experiment)
 
         def algorithm(member: Experiment) -> Algorithm:
             learner = learner_for(member, world, env_params, schedule.num_updates, network)
-            return taught(experiment, learner, world, env_params)
+            return with_pretraining(experiment, learner, world, env_params)
 
         learner = algorithm(members[0])
-        algo, evaluation = with_everyone(experiment.agents, learner, world)
+        algo, evaluation = with_all_learners(experiment.agents, learner, world)
         hyper_of = lambda member: algorithm(member).hyper  # noqa: E731
         hyper = stacked_hyper(experiment, members, hyper_of)
-        between = between_of(experiment, members, hyper_of, schedule.num_chunks)
+        population_step = population_step_of(experiment, members, hyper_of, schedule.num_chunks)
         if experiment.curriculum is not None and curriculum is None:
             curriculum = curriculum_for(experiment.curriculum, world, env_params, algo)
         program = build_program(
-            algo, world, env_params, schedule, experiment.evaluation, experiment.convergence,
-            max_steps_of(experiment, env_params), curriculum, evaluation,
-        )._replace(trains_in_init=experiment.imitation is not None)  # fmt: skip
+            algo,
+            world,
+            env_params,
+            schedule,
+            experiment.evaluation,
+            experiment.convergence,
+            max_steps_of(experiment, env_params),
+            curriculum,
+            evaluation,
+        )._replace(trains_in_init=experiment.imitation is not None)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return Plan(experiment, program, world, env_params, experiment.env, hyper, between, learner)
+    return Plan(
+        experiment, program, world, env_params, experiment.env, hyper, population_step, learner
+    )
 
 
 def schedule_for(experiment: Experiment) -> Schedule:
@@ -204,42 +277,57 @@ def schedule_for(experiment: Experiment) -> Schedule:
             f"({' x '.join(_rollout_sizes(experiment.algo))}); raise it."
         )
     if updates >= 2**31:
-        raise ConfigError(f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be counted.")
+        raise ConfigError(
+            f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be"
+            " counted."
+        )
     per_chunk = min(experiment.evaluation.period or max(1, updates // 20), updates)
     return Schedule(updates, per_chunk, -(-per_chunk // experiment.rows_per_chunk))
 
 
 def _refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     """A run that is over before DQN begins to learn would end without a word of it."""
-    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)  # of each learner
+    # of each learner
+    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)
     if isinstance(algo, DQNConfig) and algo.learning_starts >= env_steps:
         raise ConfigError(
-            f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of this run: nothing "
-            f"would be learnt; lower it, or raise env_steps={experiment.env_steps}."
+            f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of"
+            " this run: nothing would be learnt; lower it, or raise"
+            f" env_steps={experiment.env_steps}."
         )
 
 
 def _rollout_sizes(algo: Any) -> list[str]:
-    """The settings that make a rollout as large as it is, or where an algorithm has none, its name."""
-    named = [f"algo.{name}={getattr(algo, name)}" for name in ("num_envs", "rollout_length") if hasattr(algo, name)]
+    """The settings that make a rollout as large as it is, or where an algorithm has none, its
+    name."""
+    named = [
+        f"algo.{name}={getattr(algo, name)}"
+        for name in ("num_envs", "rollout_length")
+        if hasattr(algo, name)
+    ]
     return named or [f"the env steps of an update of algo={algo.name!r}"]
 
 
 def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
-    """The bound on an evaluation's episodes: the config's, or else the environment's own time limit."""
+    """The bound on an evaluation's episodes: the config's, or else the environment's own time
+    limit."""
     own = getattr(env_params, "max_steps_in_episode", 0)
-    longest = own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
+    longest = (
+        own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
+    )
     limit = experiment.evaluation.max_steps or np.max(longest)
     if not limit or limit < 1:
         has = f"has {limit}" if limit else "has none"
         raise ConfigError(
-            f"evaluation.max_steps=0 means the environment's own limit, and {experiment.env} {has}; set it."
+            f"evaluation.max_steps=0 means the environment's own limit, and {experiment.env} {has};"
+            " set it."
         )
     return int(limit)
 
 
 def available_bytes() -> int:
-    """What the device has free: an accelerator says so itself; for a CPU it is the memory the system can give."""
+    """Free bytes of the device: as an accelerator reports them; of a CPU the memory that the
+    system can give."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
@@ -251,8 +339,10 @@ def available_bytes() -> int:
 
 
 def _bytes(tree: PyTree) -> int:
-    sizes = (x.size * (8 if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)
-             for x in jax.tree.leaves(tree))  # fmt: skip
+    sizes = (
+        x.size * (8 if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)
+        for x in jax.tree.leaves(tree)
+    )
     return int(sum(sizes))
 
 

@@ -1,19 +1,20 @@
-"""What there is to see of a world, as plain data: a vocabulary for worlds to speak and for renderers to draw.
+"""Scenes: plain data that describes an environment's state to renderers.
 
-A world says where things are and what they mean (`food`, `danger`); a renderer decides on colours, fonts and pixels.
-The same scene is drawn in a terminal, as an image and on a page: `to_json` is what travels.
+A scene has positions and roles (`food`, `danger`); a renderer decides on colours, fonts and pixels.
+The same scene is drawn in a terminal, as an image and, through `to_json`, on a page.
 """
 
 import math
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-# What things can mean. Each renderer has a colour for each: nothing is told by colour alone.
+# The roles of things. Each renderer has a colour for each, and never shows a role by colour alone.
 ROLES = (
-    "ink", "faint", "wall", "ground",  # words and lines, what is in the background, what is solid, what is not
-    "agent", "rival", "goal",  # who acts, who acts against it, what it is after
-    "food", "rest", "wash", "work", "play", "care",  # what a living thing needs
-    "danger", "calm", "gain",  # what kills, what is well, what pays
+    # text and lines, background, solid, passable
+    "ink", "faint", "wall", "ground",
+    "agent", "rival", "goal",  # the agent, its opponent, its aim
+    "food", "rest", "wash", "work", "play", "care",  # needs
+    "danger", "calm", "gain",  # deadly, safe, rewarding
 )  # fmt: skip
 
 
@@ -23,14 +24,15 @@ class Thing:
 
     x: int  # column, 0 at the left
     y: int  # row, 0 at the top
-    label: str  # a word, cut where there is no room for it
+    label: str  # a word, truncated to fit
     role: str
     token: bool = False
 
     @property
     def sign(self) -> str:
-        """What there is room for on a token: its first letter, or all of a label that ends in a number."""
-        return self.label if self.label[-1:].isdigit() and len(self.label) <= 3 else self.label[:1].upper()
+        """The label on a token: its first letter, or all of up to 3 letters that end in a digit."""
+        whole = self.label[-1:].isdigit() and len(self.label) <= 3
+        return self.label if whole else self.label[:1].upper()
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Bar:
-    """An amount between nothing and full."""
+    """A bar from empty to full."""
 
     name: str
     value: float  # 0 .. 1
-    shown: str  # as people read it, with its unit
+    shown: str  # the text beside it, with its unit
     role: str = "calm"
-    danger_below: float | None = None  # in units of `value`: where it becomes dangerous
+    danger_below: float | None = None  # thresholds in units of `value`
     danger_above: float | None = None
 
     @property
@@ -62,18 +64,20 @@ class Bar:
 
 @dataclass(frozen=True)
 class Bars:
+    """Quantities of the state, one bar each."""
+
     title: str
     bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True)
 class Card:
-    """A small thing to hold: what it is in large, more about it in small."""
+    """A card: a label in large, a note in small."""
 
     label: str
     about: str = ""
     role: str = "ink"
-    marked: bool = False  # chosen, raised out of the row
+    marked: bool = False  # raised out of the row
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Cards:
 
 @dataclass(frozen=True)
 class Line:
-    """Points joined by straight strokes."""
+    """Points joined by straight lines."""
 
     points: tuple[tuple[float, float], ...]
     role: str = "ink"
@@ -101,7 +105,7 @@ class Circle:
 
 @dataclass(frozen=True)
 class Rectangle:
-    x: float  # of its middle
+    x: float  # of its centre
     y: float
     width: float
     height: float
@@ -110,7 +114,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Words:
-    """Text about a point."""
+    """Text centred on a point."""
 
     x: float
     y: float
@@ -123,7 +127,7 @@ Shape = Line | Circle | Rectangle | Words
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing. Its height is the unit of every length: y goes up from 0 to 1, x right from 0 to `aspect`."""
+    """A drawing in units of its height: y goes up from 0 to 1, x right from 0 to `aspect`."""
 
     title: str
     aspect: float  # width / height
@@ -132,7 +136,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Key:
-    """What a kind of pixel is."""
+    """The name and role of a kind of pixel."""
 
     name: str
     role: str
@@ -140,10 +144,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Pixels:
-    """A picture of few kinds of cells."""
+    """A grid of pixels of few kinds."""
 
     title: str
-    rows: tuple[tuple[int, ...], ...]  # each an index into `keys`, or -1 for nothing
+    rows: tuple[tuple[int, ...], ...]  # each an index into `keys`, or -1 for none
     keys: tuple[Key, ...]
 
 
@@ -153,12 +157,14 @@ class Shades:
 
     title: str
     rows: tuple[tuple[float, ...], ...]  # 0 .. 1
-    low: str  # what 0 and 1 stand for
+    low: str  # the text of the values 0 and 1
     high: str
 
 
 @dataclass(frozen=True)
 class Facts:
+    """A table of names and values."""
+
     title: str
     rows: tuple[tuple[str, str], ...]  # name, value with its unit
 
@@ -175,10 +181,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class Choices:
-    """The actions there were, and what the policy thought of each."""
+    """The actions, with the policy's value of each."""
 
     title: str
-    measure: str  # what the values are: "probability" (0 .. 1), or "action value" (any number)
+    measure: str  # of the values: "probability" (0 .. 1), or "action value" (any number)
     choices: tuple[Choice, ...]
 
 
@@ -187,14 +193,14 @@ Panel = Grid | Bars | Cards | Figure | Pixels | Shades | Facts | Choices
 
 @dataclass(frozen=True)
 class Scene:
-    """One moment."""
+    """All panels of one step."""
 
     title: str
     panels: tuple[Panel, ...]
 
 
 def to_json(thing: Any) -> Any:
-    """A scene as dictionaries, lists, text and numbers; each panel and shape says in `kind` what it is."""
+    """A scene as JSON data; each panel and shape has its class name in `kind`."""
     if is_dataclass(thing):
         kind = {"kind": type(thing).__name__.lower()}
         return kind | {field.name: to_json(getattr(thing, field.name)) for field in fields(thing)}
@@ -204,7 +210,7 @@ def to_json(thing: Any) -> Any:
 
 
 def number(x: Any, digits: int = 3) -> str:
-    """A number as people read it: about `digits` significant ones, no exponent where none is needed."""
+    """A number as text, with about `digits` significant digits and no needless exponent."""
     x = float(x)
     if not math.isfinite(x):
         return "not a number" if math.isnan(x) else "∞" if x > 0 else "-∞"

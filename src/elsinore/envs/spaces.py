@@ -11,21 +11,23 @@ from jaxtyping import Array, Bool, Int, Key
 
 
 class MultiDiscrete(Space):
-    """Several choices at once: number i is one of 0 .. nvec[i] - 1.
+    """Several discrete choices: number i is in 0 .. nvec[i] - 1.
 
-    In a world with illegal actions `action_mask` is the masks of all the choices in a row, [sum(nvec)].
+    An observation's `action_mask` concatenates the masks of all choices, [sum(nvec)].
 
     Raises:
-        ValueError: where `nvec` is empty or holds anything but whole numbers of at least 1.
+        ValueError: if `nvec` is empty or has anything but integers of at least 1.
     """
 
     def __init__(self, nvec: Sequence[int]):
         try:
             self.nvec = tuple(operator.index(n) for n in nvec)
         except TypeError as error:
-            raise ValueError(f"nvec={nvec!r} must be a list of whole numbers, such as [3, 2].") from error
+            raise ValueError(
+                f"nvec={nvec!r} must be a list of integers, such as [3, 2]."
+            ) from error
         if not self.nvec or min(self.nvec) < 1:
-            raise ValueError(f"nvec={list(self.nvec)} must hold, for each choice, how many there are: 1 or more.")
+            raise ValueError(f"nvec={list(self.nvec)} must give each choice at least 1 option.")
         self.shape = (len(self.nvec),)
         self.dtype = jnp.dtype(jnp.int32)
 
@@ -36,6 +38,6 @@ class MultiDiscrete(Space):
         return jax.random.randint(key, self.shape, 0, np.array(self.nvec, np.int32))
 
     def contains(self, x: Array) -> Bool[Array, ""]:
-        """Whether every number of `x` is one there is."""
+        """True if every number of `x` is in the range of its choice."""
         x = jnp.asarray(x)
         return jnp.all((x >= 0) & (x < np.array(self.nvec, np.int32)))

@@ -1,22 +1,23 @@
-"""Scales for observations and rewards, learnt from the stream and kept in the train state.
+"""Running normalisation of observations and rewards; its statistics are in the train state.
 
-Observations are normalised by what was known before the rollout, in acting and in learning alike, so that the
-first ratio of an update is exactly 1. Rewards are divided by the deviation of the running discounted return,
-this rollout's included; what is logged is always the raw reward.
+Observations are normalised by what was known before the rollout, in acting and in learning alike,
+so that the first ratio of an update is exactly 1. Rewards are divided by the deviation of the
+running discounted return, this rollout's included; what is logged is always the raw reward.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
-from elsinore.ops import running
-from elsinore.ops.running import RunningStats
+from elsinore.ops import running_statistics
+from elsinore.ops.running_statistics import RunningStats
+from elsinore.ops.schedules import Scalar
 
 
 class Normalisers(NamedTuple):
-    """None where that normaliser is off."""
+    """Statistics of the normalisers; None where one is off."""
 
     obs: PyTree | None  # a RunningStats for each leaf of the observation
     returns: RunningStats | None
@@ -24,42 +25,53 @@ class Normalisers(NamedTuple):
 
 
 def init_normalisers(obs: PyTree, normalise_obs: bool, normalise_rewards: bool) -> Normalisers:
-    """Nothing seen yet; `obs` is a batch of observations [env, ...]."""
+    """Statistics of no data yet; `obs` is a batch of observations [env, ...]."""
     return Normalisers(
-        obs=jax.tree.map(lambda x: running.empty(x.shape[1:]), obs) if normalise_obs else None,
-        returns=running.empty() if normalise_rewards else None,
+        obs=jax.tree.map(lambda x: running_statistics.empty(x.shape[1:]), obs)
+        if normalise_obs
+        else None,
+        returns=running_statistics.empty() if normalise_rewards else None,
         running_return=jnp.zeros(jax.tree.leaves(obs)[0].shape[0]) if normalise_rewards else None,
     )
 
 
 def normalise_obs(stats: Normalisers, obs: PyTree) -> PyTree:
-    """Each leaf to zero mean and unit deviation, within +-10; an action mask stays as it is."""
+    """Scale each leaf to zero mean and unit deviation, within +-10; an action mask is unchanged."""
     if stats.obs is None:
         return obs
-    seen = jax.tree.map(running.normalise, stats.obs, obs, is_leaf=_is_stats)
-    return seen | {"action_mask": obs["action_mask"]} if isinstance(obs, dict) and "action_mask" in obs else seen
+    seen = jax.tree.map(running_statistics.normalise, stats.obs, obs, is_leaf=_is_stats)
+    return (
+        seen | {"action_mask": obs["action_mask"]}
+        if isinstance(obs, dict) and "action_mask" in obs
+        else seen
+    )
 
 
 def observe(stats: Normalisers, obs: PyTree) -> Normalisers:
-    """Take in a rollout's observations, [time, env, ...]."""
+    """Update the statistics with a rollout's observations, [time, env, ...]."""
     if stats.obs is None:
         return stats
 
-    def take_in(known: RunningStats, x: Array) -> RunningStats:
-        return running.merge(known, running.of_batch(x.astype(jnp.float32).reshape(-1, *known.mean.shape)))
+    def update(known: RunningStats, x: Array) -> RunningStats:
+        return running_statistics.merge(
+            known, running_statistics.of_batch(x.astype(jnp.float32).reshape(-1, *known.mean.shape))
+        )
 
-    return stats._replace(obs=jax.tree.map(take_in, stats.obs, obs, is_leaf=_is_stats))
+    return stats._replace(obs=jax.tree.map(update, stats.obs, obs, is_leaf=_is_stats))
 
 
-def _is_stats(x) -> bool:
+def _is_stats(x: Any) -> bool:
     return isinstance(x, RunningStats)
 
 
 def scale_rewards(
-    stats: Normalisers, reward: Float[Array, "time env"], done: Bool[Array, "time env"], gamma: Float[Array, ""]
+    stats: Normalisers,
+    reward: Float[Array, "time env"],
+    done: Bool[Array, "time env"],
+    gamma: Scalar,
 ) -> tuple[Normalisers, Float[Array, "time env"]]:
-    """Rewards over the deviation of the running return R_t = gamma R_{t-1} + r_t, which starts anew *after* an
-    episode's last reward (before it, that reward would leak into the next episode)."""
+    """Divide rewards by the deviation of the return R_t = gamma R_{t-1} + r_t, which starts anew
+    *after* an episode's last reward (before it, that reward would leak into the next episode)."""
     if stats.returns is None:
         return stats, reward
 
@@ -69,6 +81,8 @@ def scale_rewards(
         return jnp.where(done, 0.0, running_return), running_return
 
     running_return, returns = jax.lax.scan(step, stats.running_return, (reward, done))
-    known = running.merge(stats.returns, running.of_batch(returns.reshape(-1)))
+    known = running_statistics.merge(
+        stats.returns, running_statistics.of_batch(returns.reshape(-1))
+    )
     scaled = jnp.clip(reward * jax.lax.rsqrt(known.var + 1e-8), -10.0, 10.0)
     return stats._replace(returns=known, running_return=running_return), scaled

@@ -1,1 +1,1 @@
-"""Networks, and the distributions their outputs are read as."""
+"""Networks, action heads and action distributions."""

@@ -1,10 +1,11 @@
-"""The policy and its critic as one flax module.
+"""Actor and critic, or action values, as one flax module.
 
-The contract of a network, ours or a user's: a flax module that takes one observation (no batch axis) and returns
-`(outputs, value)`: `num_outputs` numbers for the action head and one scalar. One with a method `initial_memory()`
-remembers: it takes `(memory, obs)` and returns `(memory, (outputs, value))`. A user's is given as `"module:name"`
-or as the object itself, and is called with `num_outputs` to make the module. Algorithms that learn action values
-read `outputs` as those of the actions, and leave `value` alone.
+The interface of a network, built-in or custom: a flax module that takes one observation (no batch
+axis) and returns `(outputs, value)`: `num_outputs` numbers for the action head, and a scalar. A
+module with a method `initial_carry()` is recurrent: it takes `(carry, obs)` and returns `(carry,
+(outputs, value))`. A custom network is given as `"module:name"` or as the object itself, and is
+called with `num_outputs` to make the module. Value-based algorithms read `outputs` as action values
+and ignore `value`.
 """
 
 from collections.abc import Callable
@@ -18,27 +19,28 @@ from jaxtyping import Array, Float, PyTree
 from elsinore.nets.encoders import dense
 from elsinore.nets.initialisation import orthogonal
 
-Answer = tuple[Float[Array, "outputs"], Float[Array, ""]]
+OutputsAndValue = tuple[Float[Array, "outputs"], Float[Array, ""]]
 
 
 class ActorCritic(nn.Module):
-    """Outputs for the action head, and a value."""
+    """Outputs for the action head, and V(s)."""
 
-    encoder: Callable[[], nn.Module]  # makes one trunk
+    encoder: Callable[[], nn.Module]  # builds one trunk
     num_outputs: int
     continuous: bool = False
     shared: bool = False
     initial_log_std: float = 0.0
 
     @nn.compact
-    def __call__(self, obs: PyTree) -> Answer:
+    def __call__(self, obs: PyTree) -> OutputsAndValue:
         actor_trunk = self.encoder()
         critic_trunk = actor_trunk if self.shared else self.encoder()
-        return answer(self, actor_trunk(obs), critic_trunk(obs))
+        return actor_critic_heads(self, actor_trunk(obs), critic_trunk(obs))
 
 
 class RecurrentActorCritic(nn.Module):
-    """The same with a gated recurrent unit (Cho 2014, arXiv:1406.1078) between each trunk and its head."""
+    """`ActorCritic` with a gated recurrent unit (Cho 2014, arXiv:1406.1078) between trunk and
+    head."""
 
     encoder: Callable[[], nn.Module]
     width: int  # of the recurrent layer
@@ -47,36 +49,42 @@ class RecurrentActorCritic(nn.Module):
     shared: bool = False
     initial_log_std: float = 0.0
 
-    def initial_memory(self) -> tuple[Float[Array, "width"], ...]:
-        """Nothing remembered, for each trunk."""
+    def initial_carry(self) -> tuple[Float[Array, "width"], ...]:
+        """Zeros, for each trunk."""
         return (jnp.zeros(self.width),) * (1 if self.shared else 2)
 
     @nn.compact
-    def __call__(self, memory: tuple, obs: PyTree) -> tuple[tuple, Answer]:
-        remembered, features = [], []
-        for before in memory:
-            cell = nn.GRUCell(self.width, kernel_init=orthogonal(1.0), recurrent_kernel_init=orthogonal(1.0))
-            after, feature = cell(before, self.encoder()(obs))
-            remembered.append(after)
+    def __call__(self, carry: tuple, obs: PyTree) -> tuple[tuple, OutputsAndValue]:
+        after, features = [], []
+        for state in carry:
+            cell = nn.GRUCell(
+                self.width, kernel_init=orthogonal(1.0), recurrent_kernel_init=orthogonal(1.0)
+            )
+            state, feature = cell(state, self.encoder()(obs))
+            after.append(state)
             features.append(feature)
-        return tuple(remembered), answer(self, features[0], features[-1])
+        return tuple(after), actor_critic_heads(self, features[0], features[-1])
 
 
-def answer(net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"]) -> Answer:
-    """The two heads; called inside a network's `__call__`, whose parameters they become."""
-    # A small last gain makes the first policy nearly uniform; the critic's is 1 (detail 2 of Huang 2022).
+def actor_critic_heads(
+    net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"]
+) -> OutputsAndValue:
+    """The layers `policy` and `value`; call it inside `net.__call__`, which gets the parameters."""
+    # A small gain makes the initial policy nearly uniform; the critic's is 1 (detail 2 of Huang
+    # 2022).
     num_means = net.num_outputs // 2 if net.continuous else net.num_outputs
     outputs = dense(num_means, 0.01, name="policy")(actor)
-    if net.continuous:  # a standard deviation that no state changes (detail 2 of its continuous details)
+    # a state-independent standard deviation (detail 2 of its continuous details)
+    if net.continuous:
         log_std = net.param("log_std", nn.initializers.constant(net.initial_log_std), (num_means,))
         outputs = jnp.concatenate([outputs, log_std])
     return outputs, dense(1, 1.0, name="value")(critic)[0]
 
 
 class QNetwork(nn.Module):
-    """What each action is worth, and the best of them.
+    """Q(s, a) of each action, and their maximum.
 
-    `dueling` learns the state's worth and the actions' advantages apart: Q = V + A - mean(A) (Wang 2016,
+    `dueling` learns V and the advantages A separately: Q = V + A - mean(A) (Wang 2016,
     arXiv:1511.06581 eq. 9).
     """
 
@@ -85,7 +93,7 @@ class QNetwork(nn.Module):
     dueling: bool = False
 
     @nn.compact
-    def __call__(self, obs: PyTree) -> Answer:
+    def __call__(self, obs: PyTree) -> OutputsAndValue:
         features = self.encoder()(obs)
         q = dense(self.num_outputs, 1.0, name="advantage" if self.dueling else "q")(features)
         if self.dueling:
@@ -93,27 +101,39 @@ class QNetwork(nn.Module):
         return q, jnp.max(q)
 
 
-def check_contract(net: Any, num_outputs: int, obs: PyTree) -> None:
-    """A value of shape [1] instead of [] would broadcast into a batch of batches, and learn nonsense in silence.
+def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
+    """Check the shapes that a custom network returns.
+
+    A value of shape [1] instead of [] would broadcast to [batch, batch] and corrupt the loss
+    without an error.
 
     Raises:
-        ValueError: saying what the network must give and what it gives.
+        ValueError: with the required shapes and the network's.
     """
     wanted = f"(outputs [{num_outputs}], value []) for one observation"
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), obs)
     try:
-        if hasattr(net, "initial_memory"):
-            memory = net.initial_memory()
-            wanted = f"(memory, (outputs [{num_outputs}], value [])) for a memory and one observation"
-            after, found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), memory, zeros)[0])
-            same = jax.tree.map(lambda a, b: (jnp.shape(a), jnp.result_type(a)) == (b.shape, b.dtype), memory, after)
+        if hasattr(net, "initial_carry"):
+            carry = net.initial_carry()
+            wanted = f"(carry, (outputs [{num_outputs}], value [])) for a carry and one observation"
+            after, found = jax.eval_shape(
+                lambda: net.init_with_output(jax.random.key(0), carry, zeros)[0]
+            )
+            same = jax.tree.map(
+                lambda a, b: (jnp.shape(a), jnp.result_type(a)) == (b.shape, b.dtype), carry, after
+            )
             if not all(jax.tree.leaves(same)):
-                raise TypeError(f"the memory it gives is {after}, the one it begins with {memory}")
+                raise TypeError(f"the carry it returns is {after}, and initial_carry() is {carry}")
         else:
             found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), zeros)[0])
         outputs, value = found
         shapes = list(outputs.shape), list(value.shape)
     except Exception as error:
-        raise ValueError(f"network {type(net).__name__} must give {wanted}, and could not: {error}") from error
+        raise ValueError(
+            f"network {type(net).__name__} must return {wanted}, and fails: {error}"
+        ) from error
     if shapes != ([num_outputs], []):
-        raise ValueError(f"network {type(net).__name__} must give {wanted}; it gives {shapes[0]} and {shapes[1]}.")
+        raise ValueError(
+            f"network {type(net).__name__} must return {wanted}; it returns {shapes[0]} and"
+            f" {shapes[1]}."
+        )

@@ -1,102 +1,167 @@
-"""From a few settings to the network that reads a world's observations."""
+"""Build the network of a config for an environment's observations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 from jaxtyping import PyTree
 
-from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_contract
-from elsinore.nets.cards import CardActorCritic, CardEncoder, CardQNetwork, check_cards
+from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_network
 from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP
 from elsinore.nets.heads import Head
 from elsinore.nets.network import Network, network_of
+from elsinore.validation import import_object
+
+
+class NetworkFamily(NamedTuple):
+    """An encoder and its networks, for observations of a special form.
+
+    A config names it as `encoder: "module:name"`. `make_encoder` below takes no arguments and
+    builds one encoder.
+    """
+
+    encoder: Callable[..., nn.Module]  # (hidden, activation, layer_norm)
+    actor_critic: Callable[..., nn.Module]  # (make_encoder, num_outputs, shared)
+    q_network: Callable[..., nn.Module]  # (make_encoder, num_outputs, dueling)
+    check: Callable[[PyTree], None]  # raises ValueError for unfit observations
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What reads the observation, and how wide it is."""
+    """Settings of the network: encoder, layer sizes, recurrence."""
 
-    custom: str | None = None  # "module:name" of a network of your own; the rest is then unused
-    encoder: str = "auto"  # auto | mlp | cnn | cards; auto takes cnn for [height, width, channel] observations
+    custom: str | None = None  # "module:name" of a custom network; the rest is then unused
+    # auto | mlp | cnn | "module:name" of a NetworkFamily; auto is cnn for observations of shape
+    # [height, width, channel], else mlp
+    encoder: str = "auto"
     hidden: tuple[int, ...] = (64, 64)
     channels: tuple[int, ...] = (16,)  # of the cnn's convolutions
     activation: str = "tanh"  # tanh | relu | silu | gelu
     layer_norm: bool = False  # before each activation
-    gru: int | None = None  # width of a recurrent layer after the encoder (ppo, a2c); null: no memory
+    # width of a recurrent layer after the encoder (ppo, a2c); null: feed-forward
+    gru: int | None = None
     shared: bool = False  # one trunk for policy and critic, or one each
     initial_log_std: float = 0.0  # of continuous actions
 
     def __post_init__(self):
-        if self.encoder not in ("auto", "mlp", "cnn", "cards"):
-            raise ValueError(f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn or cards.")
+        if self.encoder not in ENCODERS and ":" not in self.encoder:
+            raise ValueError(
+                f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn, or 'module:name' of a"
+                " NetworkFamily (Balatro's is elsinore.worlds.balatro.nets:CARDS)."
+            )
         if self.activation not in ACTIVATIONS:
             known = ", ".join(ACTIVATIONS)
             raise ValueError(f"activation={self.activation!r} is unknown; choose one of {known}.")
         for name in ("hidden", "channels"):
             sizes = getattr(self, name)
             if not sizes or min(sizes) < 1:
-                raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
+                raise ValueError(
+                    f"{name}={list(sizes)} must be one or more layer sizes of at least 1."
+                )
         if self.gru is not None and self.gru < 1:
-            raise ValueError(f"gru={self.gru} must be a width of at least 1; null leaves the recurrent layer out.")
-        if self.gru is not None and self.encoder == "cards":
-            raise ValueError(f"gru={self.gru} cannot follow encoder='cards', which sees the whole table; leave it out.")
+            raise ValueError(
+                f"gru={self.gru} must be a width of at least 1; null leaves the recurrent layer"
+                " out."
+            )
+        if self.gru is not None and ":" in self.encoder:
+            raise ValueError(
+                f"gru={self.gru} cannot follow encoder={self.encoder!r}, whose networks are"
+                " feed-forward; leave it out."
+            )
 
 
-def actor_critic_network(config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None) -> Network:
-    """The network of a config, for an env that shows observations like `obs`; `custom` is a user's factory.
+ENCODERS = ("auto", "mlp", "cnn")
+
+
+def family_of(config: NetworkConfig) -> NetworkFamily | None:
+    """The family that the config's encoder names; None for the built-in encoders.
 
     Raises:
-        ValueError: where it cannot read such observations, or a user's does not keep the contract.
+        ValueError: for a name that cannot be imported or is no family.
+    """
+    if ":" not in config.encoder:
+        return None
+    family = import_object(config.encoder, "algo.network.encoder")
+    if not isinstance(family, NetworkFamily):
+        raise ValueError(
+            f"algo.network.encoder={config.encoder!r} is {type(family).__name__}; it must be an"
+            " elsinore.nets.build.NetworkFamily."
+        )
+    return family
+
+
+def actor_critic_network(
+    config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None
+) -> Network:
+    """The actor-critic network of a config, for observations like `obs` (no batch axis).
+
+    `custom` is the factory of a custom network.
+
+    Raises:
+        ValueError: if the encoder does not fit `obs`, or a custom network's outputs do not fit.
     """
     if custom is not None:
         return _custom(custom, head.num_outputs, obs)
-    ours = {"num_outputs": head.num_outputs, "continuous": head.continuous, "shared": config.shared}
-    ours["initial_log_std"] = config.initial_log_std
+    settings = {
+        "num_outputs": head.num_outputs,
+        "continuous": head.continuous,
+        "shared": config.shared,
+    }
+    settings["initial_log_std"] = config.initial_log_std
     encoder = encoder_of(config, obs)
-    if config.encoder == "cards":
-        return network_of(CardActorCritic(encoder, head.num_outputs, config.shared))
-    module = RecurrentActorCritic(encoder, config.gru, **ours) if config.gru else ActorCritic(encoder, **ours)
+    if family := family_of(config):
+        return network_of(family.actor_critic(encoder, head.num_outputs, config.shared))
+    module = (
+        RecurrentActorCritic(encoder, config.gru, **settings)
+        if config.gru
+        else ActorCritic(encoder, **settings)
+    )
     return network_of(module)
 
 
 def q_network(
     config: NetworkConfig, num_actions: int, obs: PyTree, dueling: bool = False, custom: Any = None
 ) -> Network:
-    """Likewise, of action values.
+    """The network of action values of a config.
 
     Raises:
-        ValueError: likewise, and for a recurrent one, which a replay of single steps cannot train.
+        ValueError: as `actor_critic_network`, and for a recurrent network: a replay buffer of
+            single steps cannot train it.
     """
     network = _custom(custom, num_actions, obs) if custom is not None else None
-    if config.gru or (network is not None and network.remembers):
+    if config.gru or (network is not None and network.recurrent):
         raise ValueError(
-            f"algo.network.gru={config.gru} asks for a memory, which algorithms of action values do not train here; "
-            "use ppo or a2c, or leave it out."
+            f"algo.network with gru={config.gru}, custom={custom!r} is recurrent, which value-based"
+            " algorithms do not train; use ppo or a2c, or leave the recurrent layer out."
         )
-    module = CardQNetwork if config.encoder == "cards" else QNetwork
-    return network or network_of(module(encoder_of(config, obs), num_actions, dueling))
+    family = family_of(config)
+    make = family.q_network if family else QNetwork
+    return network or network_of(make(encoder_of(config, obs), num_actions, dueling))
 
 
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
     module = factory(num_outputs)
-    check_contract(module, num_outputs, obs)
+    check_network(module, num_outputs, obs)
     return network_of(module)
 
 
 def encoder_of(config: NetworkConfig, obs: PyTree) -> Callable[[], nn.Module]:
-    """A maker of trunks."""
+    """A function that builds one encoder.
+
+    Raises:
+        ValueError: if the encoder does not fit `obs`.
+    """
     is_image = not isinstance(obs, dict) and getattr(obs, "ndim", 0) == 3
     if config.encoder == "cnn" and not is_image:
         raise ValueError(
-            "algo.network.encoder='cnn' needs observations of shape [height, width, channel]; this environment's are "
-            f"{getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
+            "algo.network.encoder='cnn' needs observations of shape [height, width, channel]; this"
+            f" environment's are {getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
         )
-    if config.encoder == "cards":
-        check_cards(obs)
-        return partial(CardEncoder, config.hidden, config.activation, config.layer_norm)
+    if family := family_of(config):
+        family.check(obs)
+        return partial(family.encoder, config.hidden, config.activation, config.layer_norm)
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
         return partial(CNN, config.channels, config.hidden, config.activation, config.layer_norm)
     return partial(MLP, config.hidden, config.activation, config.layer_norm)

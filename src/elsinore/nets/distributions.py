@@ -1,5 +1,5 @@
-"""Distributions over actions. A sample is a function of noise drawn beforehand, so that all the random numbers
-of a rollout can be drawn at once, outside its loop."""
+"""Action distributions. A sample is a function of noise drawn in advance, so that all random
+numbers of a rollout are drawn before its scan."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from elsinore.ops.randomness import draw
+from elsinore.jaxtools.prng import draw
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -16,11 +16,14 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 class Categorical(NamedTuple):
     """One of n actions. Build it with `categorical`, which applies the mask and normalises."""
 
-    log_probs: Float[Array, "... action"]  # normalised; -inf never appears: masked ones are at float's lowest
+    # normalised; illegal actions have the lowest float, never -inf
+    log_probs: Float[Array, "... action"]
     legal: Bool[Array, "... action"] | None  # None: every action is legal
 
     @staticmethod
-    def noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... action"]:
+    def noise(
+        key: Key[Array, ""], shape: tuple[int, ...], num_actions: int
+    ) -> Float[Array, "... action"]:
         """Gumbel noise: the argmax of log-probabilities plus it is a sample."""
         return draw(jax.random.gumbel, key, (*shape, num_actions))
 
@@ -38,18 +41,20 @@ class Categorical(NamedTuple):
         terms = jnp.exp(self.log_probs) * self.log_probs
         return -jnp.sum(terms if self.legal is None else jnp.where(self.legal, terms, 0.0), axis=-1)
 
-    def preferences(self) -> dict[str, Float[Array, "... action"]]:
-        """What there is to be shown of it."""
+    def action_scores(self) -> dict[str, Float[Array, "... action"]]:
+        """The probabilities, for replays."""
         return {"probability": jnp.exp(self.log_probs)}
 
     def _masked(self, x: Float[Array, "... action"]) -> Float[Array, "... action"]:
         return x if self.legal is None else jnp.where(self.legal, x, -jnp.inf)
 
 
-def categorical(logits: Float[Array, "... action"], legal: Bool[Array, "... action"] | None = None) -> Categorical:
+def categorical(
+    logits: Float[Array, "... action"], legal: Bool[Array, "... action"] | None = None
+) -> Categorical:
     """The softmax of `logits` over the legal actions; an illegal one has probability exactly 0.
 
-    Where no action at all is legal (a state no one acts in) all are treated as legal, so nothing becomes NaN.
+    Where no action is legal (after the end of an episode) all count as legal, which avoids NaN.
     """
     if legal is None:
         return Categorical(jax.nn.log_softmax(logits), None)
@@ -60,12 +65,15 @@ def categorical(logits: Float[Array, "... action"], legal: Bool[Array, "... acti
 
 
 class Joint(NamedTuple):
-    """Several choices at once, each independent of the others. Build it with `joint`."""
+    """Independent categoricals, one for each choice of an action. Build it with `joint`."""
 
-    choices: Categorical  # [..., choice, option]; an option that a choice does not have is illegal in it
+    # [..., choice, option]; options beyond a choice's own are illegal
+    choices: Categorical
 
     @staticmethod
-    def noise(key: Key[Array, ""], shape: tuple[int, ...], sizes: tuple[int, ...]) -> Float[Array, "... choice option"]:
+    def noise(
+        key: Key[Array, ""], shape: tuple[int, ...], sizes: tuple[int, ...]
+    ) -> Float[Array, "... choice option"]:
         return Categorical.noise(key, (*shape, len(sizes)), max(sizes))
 
     def sample(self, noise: Float[Array, "... choice option"]) -> Int[Array, "... choice"]:
@@ -80,17 +88,19 @@ class Joint(NamedTuple):
     def entropy(self) -> Float[Array, "..."]:
         return jnp.sum(self.choices.entropy(), axis=-1)
 
-    def preferences(self) -> dict[str, Float[Array, "... choice option"]]:
-        return self.choices.preferences()
+    def action_scores(self) -> dict[str, Float[Array, "... choice option"]]:
+        return self.choices.action_scores()
 
 
 def joint(
-    logits: Float[Array, "... outputs"], sizes: tuple[int, ...], legal: Bool[Array, "... outputs"] | None = None
+    logits: Float[Array, "... outputs"],
+    sizes: tuple[int, ...],
+    legal: Bool[Array, "... outputs"] | None = None,
 ) -> Joint:
-    """Choice i has `sizes[i]` options; `logits` and `legal` are those of all the choices in a row.
+    """Independent choices, choice i with `sizes[i]` options; `logits` and `legal` are concatenated.
 
-    Where no option of a choice is legal all of that choice are treated as legal. As one table, the short choices
-    padded: as many operations for ten choices as for one.
+    Where no option of a choice is legal, all of its options count as legal. The choices are padded
+    to one table, so ten choices take as many operations as one.
     """
     option = np.arange(max(sizes))
     real = option < np.array(sizes)[:, None]  # [choice, option]
@@ -103,14 +113,19 @@ def joint(
 
 
 class Normal(NamedTuple):
-    """Independent normals, one for each action dimension. Not squashed: the env's bounds clip what it is sent,
-    and the log-probability stays that of what was drawn (detail 4 of the continuous details of Huang 2022)."""
+    """Independent normals, one for each action dimension, not squashed.
+
+    The head clips the action for the env; the log-probability is that of the unclipped sample
+    (detail 4 of the continuous details of Huang 2022).
+    """
 
     mean: Float[Array, "... action"]
     log_std: Float[Array, "... action"]
 
     @staticmethod
-    def noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... action"]:
+    def noise(
+        key: Key[Array, ""], shape: tuple[int, ...], num_actions: int
+    ) -> Float[Array, "... action"]:
         return draw(jax.random.normal, key, (*shape, num_actions))
 
     def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
@@ -127,5 +142,8 @@ class Normal(NamedTuple):
         """In nats: sum of log std + (1 + log 2 pi) / 2."""
         return jnp.sum(self.log_std + 0.5 * (1.0 + LOG_2PI), axis=-1)
 
-    def preferences(self) -> dict[str, Float[Array, "... action"]]:
+    def action_scores(self) -> dict[str, Float[Array, "... action"]]:
         return {"mean": self.mean, "standard deviation": jnp.exp(self.log_std)}
+
+
+Distribution = Categorical | Joint | Normal

@@ -1,22 +1,25 @@
-"""From what a network puts out to an action of a given space, and back."""
+"""Action heads: from a network's outputs to a distribution over an action space."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from elsinore.nets.distributions import Categorical, Joint, Normal, categorical, joint
+from elsinore.nets.distributions import Categorical, Distribution, Joint, Normal, categorical, joint
 
 
 class Head(NamedTuple):
-    """How one kind of action space is spoken to."""
+    """The outputs, distribution and env action of an action space."""
 
-    num_outputs: int  # numbers a policy network must put out for it
-    distribution: Callable[[Array, PyTree], Any]  # (outputs, obs) -> Categorical, Joint or Normal
-    noise: Callable[..., Array]  # (key, shape) -> what `sample` needs
-    sent: Callable[[Array], Array]  # the action as the env takes it
+    num_outputs: int  # of the policy network
+    # (outputs, obs) -> distribution
+    distribution: Callable[[Float[Array, "... outputs"], PyTree], Distribution]
+    noise: Callable[
+        [Key[Array, ""], tuple[int, ...]], Float[Array, "..."]
+    ]  # (key, batch shape) -> the noise of `sample`
+    env_action: Callable[[Array], Array]  # clips an action to the env's bounds
     continuous: bool
 
 
@@ -24,7 +27,7 @@ def head_for(space: Any) -> Head:
     """The head of a gymnax action space.
 
     Raises:
-        ValueError: for a space that no head speaks (anything but Discrete, MultiDiscrete and a float Box of rank 1).
+        ValueError: for any space but Discrete, MultiDiscrete and a float Box of rank 1.
     """
     kind = type(space).__name__
     if kind == "Discrete":
@@ -34,46 +37,48 @@ def head_for(space: Any) -> Head:
     if kind == "Box" and len(space.shape) == 1 and jnp.issubdtype(space.dtype, jnp.floating):
         return continuous_head(space.shape[0], space.low, space.high)
     raise ValueError(
-        f"action space {space} is of a kind no policy here can act in; Discrete(n) and one-dimensional Box "
-        "spaces of floats are supported, and MultiDiscrete([n, ...]) of elsinore.envs.spaces. Wrap the environment "
-        "so that it takes one of those."
+        f"action space {space} is not supported; Discrete(n), one-dimensional Box spaces of floats"
+        " and MultiDiscrete([n, ...]) of elsinore.envs.spaces are. Wrap the environment so that it"
+        " takes one of those."
     )
 
 
 def discrete_head(num_actions: int) -> Head:
-    """Categorical over n actions; a dict observation's `action_mask` rules out the illegal ones."""
+    """A categorical over n actions, masked by the `action_mask` of a dict observation."""
     return Head(
         num_outputs=num_actions,
         distribution=lambda outputs, obs: categorical(outputs, action_mask(obs)),
         noise=lambda key, shape: Categorical.noise(key, shape, num_actions),
-        sent=lambda action: action,
+        env_action=lambda action: action,
         continuous=False,
     )
 
 
 def joint_head(sizes: tuple[int, ...]) -> Head:
-    """Several choices at once, with so many options each; the mask is those of all the choices in a row."""
+    """Independent choices with `sizes` options; `action_mask` concatenates their masks."""
     return Head(
         num_outputs=sum(sizes),
         distribution=lambda outputs, obs: joint(outputs, sizes, action_mask(obs)),
         noise=lambda key, shape: Joint.noise(key, shape, sizes),
-        sent=lambda action: action,
+        env_action=lambda action: action,
         continuous=False,
     )
 
 
 def continuous_head(size: int, low: Any, high: Any) -> Head:
-    """Normal of `size` dimensions; outputs are the means, then the logs of the standard deviations."""
+    """A normal of `size` dimensions; outputs are the means, then the log standard deviations."""
     low, high = np.broadcast_to(low, size), np.broadcast_to(high, size)
     return Head(
         num_outputs=2 * size,
         distribution=lambda outputs, obs: Normal(outputs[..., :size], outputs[..., size:]),
         noise=lambda key, shape: Normal.noise(key, shape, size),
-        sent=lambda action: jnp.clip(action, low, high),
+        env_action=lambda action: jnp.clip(action, low, high),
         continuous=True,
     )
 
 
-def action_mask(obs: PyTree) -> Array | None:
-    """The legal actions, where the observation tells them."""
-    return obs["action_mask"].astype(bool) if isinstance(obs, dict) and "action_mask" in obs else None
+def action_mask(obs: PyTree) -> Bool[Array, "... action"] | None:
+    """The observation's `action_mask` [..., action]; None if it has none."""
+    return (
+        obs["action_mask"].astype(bool) if isinstance(obs, dict) and "action_mask" in obs else None
+    )

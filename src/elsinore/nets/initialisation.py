@@ -1,8 +1,8 @@
 """Orthogonal weights for a whole network at once.
 
-Each orthogonal matrix asked for on its own is a draw and a QR decomposition of its own to compile: 0.15 s each, 1 s
-for a policy and its critic. So a layer only says what it wants, and `initialise` makes all of it with one draw and
-one decomposition.
+Compiling a draw and a QR decomposition for each matrix takes 0.15 s a matrix, 1 s for a policy and
+its critic. So a layer only leaves a placeholder, and `initialise` fills all of them with one draw
+and one decomposition.
 """
 
 from collections.abc import Callable
@@ -15,59 +15,67 @@ from flax import struct
 from flax.core import meta
 from jaxtyping import Array, Float, Key, PyTree
 
-from elsinore.ops.randomness import draw, for_use
+from elsinore.jaxtools.prng import draw, for_use
 
 
 @struct.dataclass
-class Wanted(meta.AxisMetadata):
-    """A place in the parameters where an orthogonal matrix of gain `scale` is to be put."""
+class OrthogonalPlaceholder(meta.AxisMetadata):
+    """A parameter that `initialise` replaces by an orthogonal matrix of gain `scale`."""
 
-    value: Array  # zeros, of the matrix's shape
+    value: Any  # zeros of the matrix's shape, or their ShapeDtypeStruct
     scale: float = struct.field(pytree_node=False)
 
-    def unbox(self) -> Array:
+    def unbox(self) -> Any:
         return self.value
 
-    def replace_boxed(self, val: Any) -> "Wanted":
-        return Wanted(val, self.scale)
+    def replace_boxed(self, val: Any) -> "OrthogonalPlaceholder":
+        return OrthogonalPlaceholder(val, self.scale)
 
-    def add_axis(self, index: int, params: dict) -> "Wanted":
+    def add_axis(self, index: int, params: dict) -> "OrthogonalPlaceholder":
         return self
 
-    def remove_axis(self, index: int, params: dict) -> "Wanted":
+    def remove_axis(self, index: int, params: dict) -> "OrthogonalPlaceholder":
         return self
 
 
 def orthogonal(scale: float) -> Callable[..., Any]:
-    """An initialiser for `kernel_init`, to be used with `initialise`."""
-    return lambda key, shape, dtype=jnp.float32: Wanted(jnp.zeros(shape, dtype), scale)
+    """A `kernel_init` that leaves a placeholder for `initialise`."""
+    return lambda key, shape, dtype=jnp.float32: OrthogonalPlaceholder(
+        jnp.zeros(shape, dtype), scale
+    )
 
 
 def initialise(net: Any, key: Key[Array, ""], *inputs: PyTree) -> PyTree:
-    """`net.init(key, *inputs)`, with every orthogonal matrix it wants made together."""
+    """`net.init(key, *inputs)`, with all orthogonal matrices made together."""
     params = net.init(key, *inputs)
-    leaves, tree = jax.tree.flatten(params, is_leaf=_is_wanted)
-    places = [i for i, leaf in enumerate(leaves) if _is_wanted(leaf)]
+    leaves, tree = jax.tree.flatten(params, is_leaf=_is_placeholder)
+    places = [i for i, leaf in enumerate(leaves) if _is_placeholder(leaf)]
     if places:
-        made = orthogonal_matrices(for_use(key, "orthogonal"), [leaves[i].value.shape for i in places])
+        made = orthogonal_matrices(
+            for_use(key, "orthogonal"), [leaves[i].value.shape for i in places]
+        )
         for i, matrix in zip(places, made, strict=True):
             leaves[i] = (leaves[i].scale * matrix).astype(leaves[i].value.dtype)
     return jax.tree.unflatten(tree, leaves)
 
 
-def _is_wanted(leaf: Any) -> bool:
-    return isinstance(leaf, Wanted)
+def _is_placeholder(leaf: Any) -> bool:
+    return isinstance(leaf, OrthogonalPlaceholder)
 
 
-def orthogonal_matrices(key: Key[Array, ""], shapes: list[tuple[int, ...]]) -> list[Float[Array, "..."]]:
-    """A random matrix of each shape with orthonormal rows or columns, whichever are fewer (Saxe 2013, 1312.6120).
+def orthogonal_matrices(
+    key: Key[Array, ""], shapes: list[tuple[int, ...]]
+) -> list[Float[Array, "..."]]:
+    """A random matrix of each shape with orthonormal rows or columns, whichever are fewer (Saxe
+    2013, 1312.6120).
 
-    Of more than two axes, the last is the columns. All are decomposed as corners of matrices of one size,
+    The last axis is the columns, all others the rows. All are decomposed as corners of matrices of
+    one size,
 
         [A 0]        [Q 0]
         [0 I]   whose QR decomposition is   [0 I] [R 0; 0 I]
 
-    so that one loop serves them all, and the corner is that of A alone.
+    so that one loop decomposes all, and the corner of Q is that of A alone.
     """
     sizes = [(int(np.prod(shape[:-1])), shape[-1]) for shape in shapes]
     tall = [(max(size), min(size)) for size in sizes]
@@ -78,9 +86,10 @@ def orthogonal_matrices(key: Key[Array, ""], shapes: list[tuple[int, ...]]) -> l
     corner = np.array([(row < m) & (column < n) for m, n in tall])
     identity = np.array([(column >= n) & (row - m == column - n) for m, n in tall])
 
-    def decompose(matrix):
+    def decompose(matrix: Float[Array, "row column"]) -> Float[Array, "row column"]:
         q, r = jnp.linalg.qr(matrix)
-        return q * jnp.sign(jnp.diagonal(r))  # without it Q would not be uniform (Mezzadri 2006, math-ph/0609050)
+        # without it Q would not be uniform (Mezzadri 2006, math-ph/0609050)
+        return q * jnp.sign(jnp.diagonal(r))
 
     q = jax.lax.map(decompose, jnp.where(corner, normal, identity.astype(jnp.float32)))
     parts = [q[i, :m, :n] for i, (m, n) in enumerate(tall)]

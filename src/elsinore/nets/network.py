@@ -1,78 +1,98 @@
-"""A network as algorithms use it: functions of batches, the same whether it remembers or not."""
+"""Networks over batches: one interface for feed-forward and recurrent modules."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.nets.initialisation import initialise
 
 
 class Network(NamedTuple):
-    """What a flax module becomes.
+    """A flax module as functions of parameters.
 
-    `init(key, obs) -> params`, for one observation. `step(params, memory, obs) -> (memory, outputs, value)`, over
-    [batch]. `unroll(params, memory, obs, begins) -> (memories, outputs, values)`, over [time, batch]: `memory`
-    ([batch]) is that of the first step, `begins` tells the steps at which an episode begins, and `memories` are
-    those after each step.
+    `init(key, obs) -> params`, for one observation. `step(params, carry, obs) -> (carry, outputs,
+    value)`, over [batch]. `unroll(params, carry, obs, episode_start) -> (carries, outputs,
+    values)`, over [time, batch]: `carry` ([batch]) is that before the first step, it is reset where
+    `episode_start` is True, and `carries` are those after each step.
     """
 
-    init: Callable[..., PyTree]
-    memory: PyTree  # one agent's when an episode begins; () where nothing is remembered
-    step: Callable[..., tuple[PyTree, Array, Array]]
-    unroll: Callable[..., tuple[PyTree, Array, Array]]
+    init: Callable[[Key[Array, ""], PyTree], PyTree]
+    initial_carry: PyTree  # of one env at the start of an episode; () if feed-forward
+    step: Callable[..., tuple[PyTree, Float[Array, "batch outputs"], Float[Array, "batch"]]]
+    unroll: Callable[
+        ..., tuple[PyTree, Float[Array, "time batch outputs"], Float[Array, "time batch"]]
+    ]
 
     @property
-    def remembers(self) -> bool:
-        return bool(jax.tree.leaves(self.memory))
+    def recurrent(self) -> bool:
+        return bool(jax.tree.leaves(self.initial_carry))
 
 
 def network_of(module: Any) -> Network:
-    """A module with `initial_memory` takes (memory, obs) and gives (memory, (outputs, value)); any other takes obs
-    and gives (outputs, value)."""
-    return _recurrent(module) if hasattr(module, "initial_memory") else _feed_forward(module)
+    """Wrap a flax module.
+
+    With `initial_carry`, a module maps (carry, obs) to (carry, (outputs, value)); without, obs to
+    (outputs, value).
+    """
+    return _recurrent(module) if hasattr(module, "initial_carry") else _feed_forward(module)
 
 
 def _feed_forward(module: Any) -> Network:
     forward = jax.vmap(module.apply, in_axes=(None, 0))
 
-    def step(params, memory, obs):
-        return memory, *forward(params, obs)
+    def step(
+        params: PyTree, carry: PyTree, obs: PyTree
+    ) -> tuple[PyTree, Float[Array, "batch outputs"], Float[Array, "batch"]]:
+        return carry, *forward(params, obs)
 
-    def unroll(params, memory, obs, begins: Bool[Array, "time batch"]):
+    def unroll(
+        params: PyTree, carry: PyTree, obs: PyTree, episode_start: Bool[Array, "time batch"]
+    ) -> tuple[PyTree, Float[Array, "time batch outputs"], Float[Array, "time batch"]]:
         rows = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), obs)
-        answers = jax.tree.map(lambda x: x.reshape(*begins.shape, *x.shape[1:]), forward(params, rows))
-        return memory, *answers
+        outputs, value = jax.tree.map(
+            lambda x: x.reshape(*episode_start.shape, *x.shape[1:]), forward(params, rows)
+        )
+        return carry, outputs, value
 
     return Network(lambda key, obs: initialise(module, key, obs), (), step, unroll)
 
 
 def _recurrent(module: Any) -> Network:
     forward = jax.vmap(module.apply, in_axes=(None, 0, 0))
-    beginning = module.initial_memory()
+    initial = module.initial_carry()
 
-    def step(params, memory, obs):
-        memory, (outputs, value) = forward(params, memory, obs)
-        return memory, outputs, value
+    def step(
+        params: PyTree, carry: PyTree, obs: PyTree
+    ) -> tuple[PyTree, Float[Array, "batch outputs"], Float[Array, "batch"]]:
+        carry, (outputs, value) = forward(params, carry, obs)
+        return carry, outputs, value
 
-    def unroll(params, memory, obs, begins: Bool[Array, "time batch"]):
-        def one(memory, now):
-            obs, begins = now
-            memory = renew(begins, beginning, memory)
-            memory, outputs, value = step(params, memory, obs)
-            return memory, (memory, outputs, value)
+    def unroll(
+        params: PyTree, carry: PyTree, obs: PyTree, episode_start: Bool[Array, "time batch"]
+    ) -> tuple[PyTree, Float[Array, "time batch outputs"], Float[Array, "time batch"]]:
+        def one(
+            carry: PyTree, now: tuple[PyTree, Bool[Array, "batch"]]
+        ) -> tuple[PyTree, tuple[PyTree, Array, Array]]:
+            obs, episode_start = now
+            carry = reset_carry(episode_start, initial, carry)
+            carry, outputs, value = step(params, carry, obs)
+            return carry, (carry, outputs, value)
 
-        return jax.lax.scan(one, memory, (obs, begins))[1]
+        return jax.lax.scan(one, carry, (obs, episode_start))[1]
 
-    return Network(lambda key, obs: initialise(module, key, beginning, obs), beginning, step, unroll)
+    return Network(lambda key, obs: initialise(module, key, initial, obs), initial, step, unroll)
 
 
-def renew(begins: Bool[Array, "batch"], fresh: PyTree, running: PyTree) -> PyTree:
-    """`fresh`, one agent's memory, where an episode begins, and `running` ([batch, ...]) elsewhere."""
+def reset_carry(episode_start: Bool[Array, "batch"], initial: PyTree, carry: PyTree) -> PyTree:
+    """`initial`, one agent's carry, where an episode starts; `carry` ([batch, ...]) elsewhere."""
 
-    def pick(fresh: Array, running: Array) -> Array:
-        return jnp.where(begins.reshape(begins.shape + (1,) * (running.ndim - begins.ndim)), fresh, running)
+    def pick(initial: Array, carry: Array) -> Array:
+        start = episode_start.reshape(
+            episode_start.shape + (1,) * (carry.ndim - episode_start.ndim)
+        )
+        return jnp.where(start, initial, carry)
 
-    return jax.tree.map(pick, fresh, running)
+    return jax.tree.map(pick, initial, carry)

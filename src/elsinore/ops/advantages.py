@@ -1,8 +1,8 @@
-"""How good an action was, in hindsight."""
+"""Advantages, returns and value targets."""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 Scalar = float | Float[Array, ""]
 
@@ -16,20 +16,22 @@ def gae(
     gamma: Scalar,
     lam: Scalar,
 ) -> Float[Array, "time env"]:
-    """How much better each action was than the critic expected.
+    """Generalised advantage estimation.
 
         delta_t = r_t + gamma * (1 - terminated_t) * V(s'_t) - V(s_t)
         A_t     = delta_t + gamma * lam * (1 - done_t) * A_{t+1}
 
-    `next_value` is V of the state the step truly led to, before any auto-reset, so a time limit (truncated)
-    keeps its future and a death (terminated) does not; `done` is either, and ends the sum.
+    `next_value` is V of the next state before any auto-reset: a truncated step bootstraps from it,
+    a terminated one does not; `done` is either, and ends the sum.
 
     Source: Schulman 2016, arXiv:1506.02438 eq. 16; time limits: Pardo 2018, arXiv:1712.00378.
     """
     delta = reward + gamma * next_value * ~terminated - value
     decay = gamma * lam * ~(terminated | truncated)
 
-    def backward(later, now):
+    def backward(
+        later: Float[Array, "env"], now: tuple[Float[Array, "env"], Float[Array, "env"]]
+    ) -> tuple[Float[Array, "env"], Float[Array, "env"]]:
         delta, decay = now
         advantage = delta + decay * later
         return advantage, advantage
@@ -46,19 +48,22 @@ def lambda_returns(
     gamma: Scalar,
     lam: Scalar,
 ) -> Float[Array, "time env"]:
-    """What each state turned out to be worth: a mixture of all n-step returns.
+    """Lambda-returns: a mixture of all n-step returns.
 
         G_t = r_t + gamma * (1 - terminated_t) * ((1 - lam_t) * V(s'_t) + lam_t * G_{t+1})
 
-    with lam_t = lam inside an episode and 0 at its last step and the rollout's, where only V(s'_t) is known.
-    lam = 1 is the discounted return, lam = 0 the one-step target; G_t = A_t + V(s_t) with A_t of `gae`.
+    with lam_t = lam inside an episode and 0 at its last step and the rollout's, where only V(s'_t)
+    is known. lam = 1 is the discounted return, lam = 0 the one-step target; G_t = A_t + V(s_t) with
+    A_t of `gae`.
 
     Source: Sutton & Barto 2018, eq. 12.20.
     """
     lam_t = lam * ~(terminated | truncated)
     lam_t = lam_t.at[-1].set(0.0)
 
-    def backward(later, now):
+    def backward(
+        later: Float[Array, "env"], now: tuple[Array, Array, Array, Array]
+    ) -> tuple[Float[Array, "env"], Float[Array, "env"]]:
         reward, next_value, alive, lam_t = now
         g = reward + gamma * alive * ((1.0 - lam_t) * next_value + lam_t * later)
         return g, g
@@ -68,9 +73,58 @@ def lambda_returns(
     return returns
 
 
-def explained_variance(prediction: Float[Array, "batch"], target: Float[Array, "batch"]) -> Float[Array, ""]:
+def explained_variance(
+    prediction: Float[Array, "*batch"], target: Float[Array, "*batch"]
+) -> Float[Array, ""]:
     """1 - Var(target - prediction) / Var(target): 1 is a perfect critic, 0 as good as the mean
     (or nothing to explain), below is worse."""
     variance = jnp.var(target)
     varies = variance > 1e-10 * jnp.mean(jnp.square(target))  # more than rounding does
-    return jnp.where(varies, 1.0 - jnp.var(target - prediction) / jnp.where(varies, variance, 1.0), 0.0)
+    return jnp.where(
+        varies, 1.0 - jnp.var(target - prediction) / jnp.where(varies, variance, 1.0), 0.0
+    )
+
+
+def n_step_return(
+    reward: Float[Array, "batch step"],
+    terminated: Bool[Array, "batch step"],
+    truncated: Bool[Array, "batch step"],
+    gamma: Scalar,
+) -> tuple[Float[Array, "batch"], Float[Array, "batch"], Int[Array, "batch"]]:
+    """Return of m steps, discount of the value after them, and index m - 1 of the last step.
+
+        R = sum_{k < m} gamma^k r_k,    discount = gamma^m (1 - terminated_{m-1})
+
+    where m counts the steps up to and including the first that ended an episode. The target is
+    R + discount V(s_m). A truncated episode bootstraps, a terminated one does not; s_m must be the
+    observation after step m - 1 before any auto-reset.
+
+    Source: Sutton 1988; in DQN: Hessel 2018, arXiv:1710.02298; time limits: Pardo 2018,
+    arXiv:1712.00378.
+    """
+    last = jnp.full(reward.shape[:1], reward.shape[1] - 1, jnp.int32)
+    total, discount = jnp.zeros_like(reward[:, 0]), jnp.ones_like(reward[:, 0])
+    # backward, as R_k = r_k + gamma R_{k+1}: one fused loop
+    for k in reversed(range(reward.shape[1])):
+        done = terminated[:, k] | truncated[:, k]
+        total = reward[:, k] + gamma * jnp.where(done, 0.0, total)
+        discount = gamma * jnp.where(done, ~terminated[:, k], discount)
+        last = jnp.where(done, k, last)
+    return total, discount, last
+
+
+def td_target(
+    reward: Float[Array, "batch"],
+    discount: Float[Array, "batch"],
+    next_q: Float[Array, "batch action"],
+    next_action: Int[Array, "batch"],
+) -> Float[Array, "batch"]:
+    """Target of an action value, R + discount Q(s', a').
+
+    `discount` is gamma^m after m steps and 0 where the environment terminated. With `next_q` of the
+    target network and `next_action` its argmax this is DQN's; with the online network's argmax,
+    Double DQN's.
+
+    Source: Mnih 2015, Nature 518; van Hasselt 2016, arXiv:1509.06461 eq. 4.
+    """
+    return reward + discount * jnp.take_along_axis(next_q, next_action[:, None], axis=-1)[:, 0]

@@ -1,16 +1,16 @@
-"""Choosing among actions by what they are thought to be worth. An illegal action is never chosen, nor looked at."""
+"""Action selection from action values. Illegal actions are masked out."""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from elsinore.ops.randomness import draw
+from elsinore.jaxtools.prng import draw
 
 Legal = Bool[Array, "... action"] | None  # None: every action is legal
 
 
 def legal_values(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "... action"]:
-    """-inf where an action is illegal; where none is legal (a state no one acts in) all are left as they are."""
+    """`q` with -inf for illegal actions; unchanged where no action is legal."""
     if legal is None:
         return q
     return jnp.where(legal | ~legal.any(axis=-1, keepdims=True), q, -jnp.inf)
@@ -28,14 +28,19 @@ def value_of(q: Float[Array, "... action"], action: Int[Array, "..."]) -> Float[
     return jnp.take_along_axis(q, action[..., None], axis=-1)[..., 0]
 
 
-def exploration_noise(key: Key[Array, ""], shape: tuple[int, ...], num_actions: int) -> Float[Array, "... noise"]:
-    """What `epsilon_greedy` needs: uniform numbers, one for whether to explore and one for each action."""
+def exploration_noise(
+    key: Key[Array, ""], shape: tuple[int, ...], num_actions: int
+) -> Float[Array, "... noise"]:
+    """Uniform numbers for `epsilon_greedy`: one decides whether to explore, then one per action."""
     size = (*shape, num_actions + 1)
     return draw(jax.random.uniform, key, size)
 
 
 def epsilon_greedy(
-    q: Float[Array, "... action"], legal: Legal, noise: Float[Array, "... noise"], epsilon: Float[Array, ""] | float
+    q: Float[Array, "... action"],
+    legal: Legal,
+    noise: Float[Array, "... noise"],
+    epsilon: float | Float[Array, ""],
 ) -> Int[Array, "..."]:
     """With probability epsilon any legal action, each as likely; otherwise the best."""
     explores = noise[..., :1] < epsilon

@@ -1,16 +1,18 @@
-"""The losses of policy-gradient learning, each the mean over a batch."""
+"""Losses and errors; a `Batch` is [transition], or [env, time] of a recurrent policy."""
 
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float
 
 Scalar = float | Float[Array, ""]
-Batch = Float[Array, "batch"]
+Batch = Float[Array, "*batch"]
 
 
 def clipped_surrogate(ratio: Batch, advantage: Batch, clip_eps: Scalar) -> Float[Array, ""]:
-    """PPO's policy loss, -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)), with r = pi(a|s) / pi_old(a|s).
+    """PPO's policy loss, -mean(min(r A, clip(r, 1 - eps, 1 + eps) A)), with r = pi(a|s) /
+    pi_old(a|s).
 
-    The minimum makes it a pessimist: moving past the clip range earns nothing, moving back always does.
+    Moving past the clip range earns nothing, moving back always does.
 
     Source: Schulman 2017, arXiv:1707.06347 eq. 7.
     """
@@ -23,8 +25,10 @@ def value_loss(value: Batch, target: Batch) -> Float[Array, ""]:
     return 0.5 * jnp.mean(jnp.square(value - target))
 
 
-def clipped_value_loss(value: Batch, old_value: Batch, target: Batch, clip_eps: Scalar) -> Float[Array, ""]:
-    """Half the mean of the worse of two squared errors: of V, and of V kept within `clip_eps` of its old self.
+def clipped_value_loss(
+    value: Batch, old_value: Batch, target: Batch, clip_eps: Scalar
+) -> Float[Array, ""]:
+    """Half the mean of the larger squared error: of V, or of V clipped to old V +- `clip_eps`.
 
     `clip_eps` is in units of value, so the right size depends on the scale of rewards.
 
@@ -35,14 +39,52 @@ def clipped_value_loss(value: Batch, old_value: Batch, target: Batch, clip_eps: 
 
 
 def standardise(x: Batch, eps: float = 1e-8) -> Batch:
-    """Zero mean and unit standard deviation; a constant batch becomes zeros, not its own rounding made large."""
+    """Zero mean and unit standard deviation; a constant batch becomes zeros."""
     mean, std = jnp.mean(x), jnp.std(x)
     return jnp.where(std > 1e-5 * jnp.abs(mean), (x - mean) / (std + eps), 0.0)
 
 
 def approximate_kl(log_ratio: Batch) -> Float[Array, ""]:
-    """KL(old, new) from samples of old: mean((r - 1) - log r), unbiased, never negative, low variance.
+    """KL(old, new) from samples of old: mean((r - 1) - log r), unbiased, never negative, low
+    variance.
 
     Source: Schulman 2020, "Approximating KL Divergence", estimator k3.
     """
     return jnp.mean(jnp.expm1(log_ratio) - log_ratio)
+
+
+def policy_gradient_loss(log_prob: Batch, advantage: Batch) -> Float[Array, ""]:
+    """Loss whose gradient is the policy gradient, -mean(A log pi(a|s)).
+
+    Source: Mnih 2016, arXiv:1602.01783 section 4 (advantage actor-critic).
+    """
+    return -jnp.mean(advantage * log_prob)
+
+
+def td_error_loss(td_error: Batch, weight: Batch, kind: str) -> Float[Array, ""]:
+    """Weighted mean of half the squared TD error ("mse"), or of its Huber loss ("huber").
+
+    Source: Mnih 2015, Nature 518 (clipped errors are Huber's loss with delta 1).
+    """
+    losses = 0.5 * jnp.square(td_error) if kind == "mse" else optax.huber_loss(td_error)
+    return jnp.mean(weight * losses)
+
+
+def importance_weight(priority: Float[Array, "batch"], beta: Scalar) -> Float[Array, "batch"]:
+    """Weights that correct for prioritised sampling, (min_j p_j / p_i)^beta, at most 1.
+
+    The equation of the paper, w_i = (N P(i))^-beta / max_j w_j, with the maximum over the batch.
+
+    Source: Schaul 2016, arXiv:1511.05952 section 3.4.
+    """
+    return (jnp.min(priority) / priority) ** beta
+
+
+def rnd_error(
+    prediction: Float[Array, "batch features"], target: Float[Array, "batch features"]
+) -> Float[Array, "batch"]:
+    """Mean squared error of a predictor of random features: the exploration bonus.
+
+    Source: Burda 2018, arXiv:1810.12894 section 2.2.
+    """
+    return jnp.mean(jnp.square(prediction - target), axis=-1)

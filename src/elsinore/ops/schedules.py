@@ -1,4 +1,6 @@
-"""Numbers that change as training goes on."""
+"""Schedules of hyperparameters."""
+
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -7,10 +9,21 @@ Scalar = float | Float[Array, ""]
 
 
 def linear(start: Scalar, end: Scalar, progress: Scalar) -> Float[Array, ""]:
-    """From `start` at progress 0 to `end` at 1, and there from then on."""
+    """Linear from `start` at progress 0 to `end` at progress 1, constant after it."""
     return start + (end - start) * jnp.clip(progress, 0.0, 1.0)
 
 
-def exponential(start: Scalar, end: Scalar, decay: Scalar, count: Int[Array, ""] | int) -> Float[Array, ""]:
-    """`start`, times `decay` for each of `count`, but never beyond `end`."""
+def exponential(
+    start: Scalar, end: Scalar, decay: Scalar, count: Int[Array, ""] | int
+) -> Float[Array, ""]:
+    """Exponential decay: `start` x `decay`^`count`, at least `end`."""
     return jnp.maximum(start * jnp.asarray(decay) ** count, end)
+
+
+def anneal(hyper: Any, progress: Scalar, *names: str) -> Any:
+    """The record `hyper` with each named field moved linearly towards its field `<name>_final`."""
+    moved = {
+        name: linear(getattr(hyper, name), getattr(hyper, f"{name}_final"), progress)
+        for name in names
+    }
+    return hyper._replace(**moved)

@@ -1,6 +1,7 @@
-"""The unit the host launches: updates, each with the curriculum's step, then an evaluation and the convergence test.
+"""The compiled unit that the host launches: updates with their curriculum steps, an evaluation, and
+the convergence test.
 
-`learn_chunk` is a pure function of one seed's `RunState`; `seeds.py` puts the seed axis around it.
+`Program.chunk` is a pure function of one seed's `RunState`; `replicas.py` adds the seed axis.
 """
 
 from collections.abc import Callable
@@ -10,27 +11,30 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.ops.randomness import for_update, for_use
-from elsinore.training.convergence import Convergence, ConvergenceConfig, begin_convergence, judge
-from elsinore.training.curriculum.lessons import (
-    Lessons,
-    Moves,
-    before_judging,
-    begin_lessons,
-    remembering,
-    taught,
-)
+from elsinore.jaxtools.prng import for_update, for_use
+from elsinore.training.convergence import Convergence, ConvergenceConfig, init_convergence, judge
 from elsinore.training.curriculum.stages import Curriculum
+from elsinore.training.curriculum.with_curriculum import (
+    CurriculumCarry,
+    StageChanges,
+    adjust_for_stage,
+    init_curriculum_carry,
+    with_curriculum,
+    with_episode_stats,
+)
 from elsinore.training.evaluation import Episodes, EvaluationConfig, evaluate
-from elsinore.types import Algorithm, Best, Metrics, RunState, names_of
+from elsinore.types import Algorithm, Best, Metrics, PolicyState, RunState, names_of
+
+Count = int | np.integer | Int[Array, ""]
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a run's updates are cut into rows of metrics and chunks. A chunk ends in an evaluation."""
+    """Division of a run's updates into chunks, each ending in an evaluation, and metric rows."""
 
     num_updates: int
     updates_per_chunk: int
@@ -43,7 +47,10 @@ class Schedule:
     def row_ends(self, chunk: int) -> list[int]:
         """Updates done at the end of each of a chunk's rows."""
         start, size = chunk * self.updates_per_chunk, self.updates_in(chunk)
-        return [start + min(i + self.updates_per_row, size) for i in range(0, size, self.updates_per_row)]
+        return [
+            start + min(i + self.updates_per_row, size)
+            for i in range(0, size, self.updates_per_row)
+        ]
 
     @property
     def num_chunks(self) -> int:
@@ -53,19 +60,19 @@ class Schedule:
         return min(chunks * self.updates_per_chunk, self.num_updates)
 
     def updates_in(self, chunk: int) -> int:
-        """The last chunk, and in it the last row, may be shorter."""
+        """Updates of a chunk; the last chunk, and in it the last row, may be shorter."""
         return min(self.updates_per_chunk, self.num_updates - chunk * self.updates_per_chunk)
 
 
 class ChunkReport(NamedTuple):
-    """What a chunk tells the host, one seed's worth; small, however many updates it holds."""
+    """Results of one seed's chunk for the host; their size does not depend on its updates."""
 
-    metrics: Metrics  # each [row]; count 0 where nothing was to be measured
+    metrics: Metrics  # each [row]; count 0 where there was nothing to measure
     episodes: Episodes  # of the evaluation
     convergence: Convergence
     update: Int[Array, ""]  # updates this seed has done
     learning: Bool[Array, ""]  # False: the seed was frozen and did nothing
-    moves: Moves | tuple[()] = ()  # from stage to stage of a curriculum
+    stage_changes: StageChanges | tuple[()] = ()  # () without a curriculum
 
 
 class Program(NamedTuple):
@@ -73,10 +80,11 @@ class Program(NamedTuple):
 
     init: Callable[..., RunState]  # (key, hyper=None)
     chunk: Callable[[RunState, Any], tuple[RunState, ChunkReport]]  # (state, num_updates)
-    evaluate: Callable[..., Episodes]  # (acting, env_params, key)
+    evaluate: Callable[..., Episodes]  # (policy_state, env_params, key)
     algo: Algorithm
     schedule: Schedule
-    trains_in_init: bool = False  # as with imitation: then `init`, which runs once, is worth compiling well
+    # True with imitation: then `init` is compiled with all optimisations
+    trains_in_init: bool = False
 
 
 def build_program(
@@ -90,9 +98,9 @@ def build_program(
     curriculum: Curriculum | None = None,
     evaluate: Callable[..., Episodes] = evaluate,
 ) -> Program:
-    """Everything about a run that is compiled. `max_steps` bounds an episode of an evaluation.
+    """Build the compiled functions of a run. `max_steps` bounds the episodes of an evaluation.
 
-    With a curriculum `env_params` is the world it leads to, which evaluations are made in unless it says otherwise.
+    With a curriculum `env_params` are the target's, which evaluations use by default.
     """
     min_updates = -(-convergence.min_env_steps // algo.steps_per_update)
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
@@ -100,57 +108,78 @@ def build_program(
     def target() -> PyTree:
         return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
 
-    def tested_in(stage_params: PyTree) -> PyTree:
+    def evaluation_params(stage_params: PyTree) -> PyTree:
         return stage_params if curriculum is None or curriculum.evaluate_on == "stage" else target()
 
     def init(key: Key[Array, ""], hyper: Any = None) -> RunState:
-        course, world = ((), target()) if curriculum is None else curriculum.begin(target())
-        train = algo.init(key, world, algo.hyper if hyper is None else hyper)
-        train = train if curriculum is None else remembering(curriculum, train)
-        best = Best(jnp.float32(-jnp.inf), jnp.int32(0), train.acting)
-        return RunState(train, course, begin_convergence(convergence), best)
+        stage_state, params = ((), target()) if curriculum is None else curriculum.begin(target())
+        train = algo.init(key, params, algo.hyper if hyper is None else hyper)
+        train = train if curriculum is None else with_episode_stats(curriculum, train)
+        best = Best(jnp.float32(-jnp.inf), jnp.int32(0), train.policy_state)
+        return RunState(train, stage_state, init_convergence(convergence), best)
 
-    def lessons(state: RunState, num_updates) -> tuple[Lessons, Metrics]:
+    def run_updates(state: RunState, num_updates: Count) -> tuple[CurriculumCarry, Metrics]:
         if curriculum is None:
             train, metrics = updates(algo, state.train, num_updates, schedule)
-            return Lessons(train, (), ()), metrics
-        return updates(taught(algo, curriculum), begin_lessons(state.train, state.curriculum), num_updates, schedule)
+            return CurriculumCarry(train, (), ()), metrics
+        return updates(
+            with_curriculum(algo, curriculum),
+            init_curriculum_carry(state.train, state.curriculum),
+            num_updates,
+            schedule,
+        )
 
-    def learn(state: RunState, num_updates) -> tuple[RunState, ChunkReport]:
-        (train, course, moves), metrics = lessons(state, num_updates)
+    def learn(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
+        (train, stage_state, changes), metrics = run_updates(state, num_updates)
         before, best, earliest = state.convergence, state.best, min_updates
         if curriculum is not None:
-            before, best, earliest = before_judging(curriculum, course, moves, before, best, earliest)
+            before, best, earliest = adjust_for_stage(
+                curriculum, stage_state, changes, before, best, earliest
+            )
         key = for_update(train.key, train.update)
-        episodes = play(tested_in(train.env_params), train.acting, key, episodes=evaluation.episodes)
+        episodes = play(
+            evaluation_params(train.env_params),
+            train.policy_state,
+            key,
+            episodes=evaluation.episodes,
+        )
         score = jnp.mean(episodes.returns)
         finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
         judged = judge(convergence, before, score, finite, train.update, earliest)
         better = score > best.score  # the score is of the policy as it is now, after the chunk
-        best = jax.lax.cond(better, lambda: Best(score, train.update, train.acting), lambda: best)
-        report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True), moves)
-        return RunState(train, course, judged, best), report
+        best = jax.lax.cond(
+            better, lambda: Best(score, train.update, train.policy_state), lambda: best
+        )
+        report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True), changes)
+        return RunState(train, stage_state, judged, best), report
 
     learn = jax.jit(learn, inline=True)  # traced once, for its shapes and for its branch
 
-    def chunk(state: RunState, num_updates) -> tuple[RunState, ChunkReport]:
-        """At most `schedule.updates_per_chunk` updates; a seed that is frozen stays exactly as it is."""
-        told = jax.eval_shape(learn, state, num_updates)[1]
+    def chunk(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
+        """At most `schedule.updates_per_chunk` updates; a frozen seed does not change."""
+        shapes = jax.eval_shape(learn, state, num_updates)[1]
 
-        def rest(state: RunState, num_updates) -> tuple[RunState, ChunkReport]:
-            nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), told)
-            return state, nothing._replace(convergence=state.convergence, update=state.train.update)
+        def skip(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
+            zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+            return state, zeros._replace(convergence=state.convergence, update=state.train.update)
 
-        return jax.lax.cond(state.convergence.frozen, rest, learn, state, num_updates)
+        return jax.lax.cond(state.convergence.frozen, skip, learn, state, num_updates)
 
-    def final(acting, env_params, key) -> Episodes:
-        return play(tested_in(env_params), acting, for_use(key, "final"), episodes=evaluation.final_episodes)
+    def final(policy_state: PolicyState, env_params: PyTree, key: Key[Array, ""]) -> Episodes:
+        return play(
+            evaluation_params(env_params),
+            policy_state,
+            for_use(key, "final"),
+            episodes=evaluation.final_episodes,
+        )
 
     return Program(init, chunk, final, algo, schedule)
 
 
-def updates(algo: Algorithm, train: Any, num_updates, schedule: Schedule):
-    """`num_updates` (traced) updates; their metrics added up row by row, [rows_per_chunk] each."""
+def updates(
+    algo: Algorithm, train: Any, num_updates: Count, schedule: Schedule
+) -> tuple[Any, Metrics]:
+    """Run `num_updates` updates; their metrics are summed row by row, [rows_per_chunk] each."""
     update = jax.jit(algo.update, inline=True)  # traced once, for its shapes and for the loop
     names = tuple(names_of(jax.eval_shape(update, train)[1]))
 

@@ -1,4 +1,4 @@
-"""When a seed has learnt enough, or stopped learning: decided on the device from its evaluations alone."""
+"""Convergence and early stopping of a seed, decided on the device from its evaluations alone."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,9 +9,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 @dataclass(frozen=True, kw_only=True)
 class ConvergenceConfig:
-    """A seed has converged once the mean of its last `window` evaluations has been at or above `target` for
-    `patience` evaluations in a row, not before `min_env_steps`. It is on a plateau once `plateau_patience`
-    evaluations have passed without a new best by more than `min_delta`. Either freezes it."""
+    """A seed has converged once the mean of its last `window` evaluations has been at or above
+    `target` for `patience` evaluations in a row, not before `min_env_steps`. It is on a plateau
+    once `plateau_patience` evaluations have passed without a new best by more than `min_delta`.
+    Either freezes it."""
 
     enabled: bool = True  # false: train the whole budget, whatever is reached
     target: float | None = None  # return; null: no target
@@ -28,32 +29,42 @@ class ConvergenceConfig:
         if self.min_env_steps < 0:
             raise ValueError(f"min_env_steps={self.min_env_steps} must not be negative.")
         if self.plateau_patience is not None and self.plateau_patience < 1:
-            raise ValueError(f"plateau_patience={self.plateau_patience} must be at least 1; null turns it off.")
+            raise ValueError(
+                f"plateau_patience={self.plateau_patience} must be at least 1; null turns it off."
+            )
         if self.min_delta < 0:
             raise ValueError(f"min_delta={self.min_delta} must not be negative.")
 
 
 class Convergence(NamedTuple):
-    """What a seed remembers of its evaluations."""
+    """Convergence state of a seed: summary of its evaluations."""
 
-    history: Float[Array, "window"]  # the last evaluations, newest first; NaN where there were none yet
+    # the last evaluations, newest first; NaN where there were none yet
+    history: Float[Array, "window"]
     streak: Int[Array, ""]  # evaluations in a row with the window's mean at the target
     best: Float[Array, ""]
     since_best: Int[Array, ""]  # evaluations since it improved
     converged_at: Int[Array, ""]  # the update, or -1
     plateau_at: Int[Array, ""]
-    diverged_at: Int[Array, ""]  # parameters no longer finite
-    pruned_at: Int[Array, ""]  # given up in favour of better members of its population
+    diverged_at: Int[Array, ""]  # parameters are not finite
+    pruned_at: Int[Array, ""]  # frozen in favour of better members of its population
 
     @property
-    def frozen(self) -> Bool[Array, ""]:
-        return (self.converged_at >= 0) | (self.plateau_at >= 0) | (self.diverged_at >= 0) | (self.pruned_at >= 0)
+    def frozen(self) -> Bool[Array, "*replica"]:
+        return (
+            (self.converged_at >= 0)
+            | (self.plateau_at >= 0)
+            | (self.diverged_at >= 0)
+            | (self.pruned_at >= 0)
+        )
 
 
-def begin_convergence(config: ConvergenceConfig) -> Convergence:
+def init_convergence(config: ConvergenceConfig) -> Convergence:
     never = jnp.int32(-1)
     history = jnp.full(config.window, jnp.nan)
-    return Convergence(history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never, never)
+    return Convergence(
+        history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never, never
+    )
 
 
 def judge(
@@ -62,9 +73,9 @@ def judge(
     score: Float[Array, ""],
     finite: Bool[Array, ""],
     update: Int[Array, ""],
-    min_updates: int,
+    min_updates: int | Int[Array, ""],
 ) -> Convergence:
-    """Take in one evaluation, made after `update` updates. A patience is not lost by getting even better."""
+    """Update the test with one evaluation, made after `update` updates."""
     history = jnp.roll(state.history, 1).at[0].set(score)
     full = ~jnp.isnan(history).any()
     reached = full & (jnp.mean(history) >= (jnp.inf if config.target is None else config.target))
@@ -77,7 +88,13 @@ def judge(
         converged = (streak >= config.patience) & (update >= min_updates) & finite
         converged_at = jnp.where((converged_at < 0) & converged, update, converged_at)
         if config.plateau_patience is not None:
-            plateau = (since_best >= config.plateau_patience) & (update >= min_updates) & (converged_at < 0)
+            plateau = (
+                (since_best >= config.plateau_patience)
+                & (update >= min_updates)
+                & (converged_at < 0)
+            )
             plateau_at = jnp.where((plateau_at < 0) & plateau, update, plateau_at)
     best = jnp.where(improved, score, state.best)
-    return Convergence(history, streak, best, since_best, converged_at, plateau_at, diverged_at, state.pruned_at)
+    return Convergence(
+        history, streak, best, since_best, converged_at, plateau_at, diverged_at, state.pruned_at
+    )

@@ -1,6 +1,6 @@
-"""How good a policy is: the first episode of each of E fresh worlds, and nothing else.
+"""Evaluation of a policy on the first episode of each of E fresh environments.
 
-Counting every episode that ends within a window would favour the short ones; one episode each has no such bias.
+Counting every episode that ends within a window would favour short ones; this has no such bias.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.experience.autoreset import resets, true_steps
-from elsinore.experience.bodies import agents_in
-from elsinore.experience.facts import facts_of, told
-from elsinore.ops.randomness import for_uses, split
-from elsinore.types import Acting, Algorithm
+from elsinore.experience.autoreset import batched_env_step, batched_reset
+from elsinore.experience.episode_stats import episode_facts, facts_of
+from elsinore.experience.multi_agent import num_agents_in
+from elsinore.jaxtools.prng import for_uses, split
+from elsinore.types import Algorithm, PolicyState
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
-    """When and how policies are evaluated. The evaluation at the end of a run is the one that is reported."""
+    """Evaluations while training, and the final one, which is reported."""
 
     period: int = 0  # updates between evaluations; 0: the run's updates / 20
     episodes: int = 32  # at each evaluation while training
@@ -38,53 +38,60 @@ class EvaluationConfig:
 
 
 class Episodes(NamedTuple):
-    """What became of each episode of an evaluation."""
+    """Results of the episodes of an evaluation."""
 
     returns: Float[Array, "episode"]
     lengths: Int[Array, "episode"]
     ended: Bool[Array, "episode"]  # False: cut at `max_steps`, its return is of the steps it had
-    facts: dict[str, Float[Array, "episode"]]  # what the world tells of it beside, by name, at its last step
+    # further numbers of the env's `info`, by name, at the last step
+    facts: dict[str, Float[Array, "episode"]]
 
 
 def evaluate(
     algo: Algorithm,
     env: Any,
     env_params: PyTree,
-    acting: Acting,
+    policy_state: PolicyState,
     key: Key[Array, ""],
     *,
     episodes: int,
     max_steps: int,
     greedy: bool,
 ) -> Episodes:
-    """Play `episodes` fresh worlds until each has ended, or for `max_steps`; the policy learns nothing from it.
+    """Play `episodes` fresh envs until each has ended, or for `max_steps`, without learning.
 
-    Where several agents live in each world there is an episode of each, [episode x agent]: those of one world stand
-    next to each other.
+    In a multi-agent env each agent has its episode, [episode x agent], those of one env adjacent.
     """
     reset_key, play_key = for_uses(key, "evaluate", "play")
-    episodes *= agents_in(env)
-    obs, env_state = resets(env, jax.random.split(reset_key, episodes), env_params)
-    memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), algo.memory)
-    act = jax.vmap(partial(algo.act, greedy=greedy), in_axes=(0, None, 0, 0))
+    episodes *= num_agents_in(env)
+    obs, env_state = batched_reset(env, jax.random.split(reset_key, episodes), env_params)
+    policy = algo.policy
+    carry = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), policy.initial_carry
+    )
+    act = jax.vmap(partial(policy.act, greedy=greedy), in_axes=(0, None, 0, 0))
 
-    def going_on(carry):
-        time, *_, so_far = carry
+    def unfinished(loop):
+        time, *_, so_far = loop
         return (time < max_steps) & ~so_far.ended.all()
 
-    def play(carry):
-        time, obs, env_state, memory, so_far = carry
+    def play(loop):
+        time, obs, env_state, carry, so_far = loop
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
-        action, memory = act(act_keys, acting, memory, obs)
-        out = true_steps(env, step_keys, env_state, action, env_params)
+        action, carry = act(act_keys, policy_state, carry, obs)
+        out = batched_env_step(env, step_keys, env_state, action, env_params)
         so_far = Episodes(
             returns=so_far.returns + jnp.where(so_far.ended, 0.0, out.reward),
             lengths=so_far.lengths + ~so_far.ended,
             ended=so_far.ended | out.terminated | out.truncated,
-            facts=jax.tree.map(partial(jnp.where, so_far.ended), so_far.facts, told(env, out.info)),
+            facts=jax.tree.map(
+                partial(jnp.where, so_far.ended), so_far.facts, episode_facts(env, out.info)
+            ),
         )
-        return time + 1, out.obs, out.state, memory, so_far
+        return time + 1, out.obs, out.state, carry, so_far
 
     facts = {name: jnp.zeros(episodes) for name in facts_of(env)}
-    start = Episodes(jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool), facts)
-    return jax.lax.while_loop(going_on, play, (jnp.int32(0), obs, env_state, memory, start))[-1]
+    start = Episodes(
+        jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool), facts
+    )
+    return jax.lax.while_loop(unfinished, play, (jnp.int32(0), obs, env_state, carry, start))[-1]

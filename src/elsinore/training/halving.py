@@ -1,26 +1,26 @@
-"""Successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943): the worse members of a population are given up
-early, so that their time goes to the others."""
+"""Successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943): freeze the worse members
+of a population early, so that their time goes to the others."""
 
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from elsinore.training.population import Between, Population
+from elsinore.training.population import Population, PopulationStep
 from elsinore.types import RunState
 
 
 @dataclass(frozen=True, kw_only=True)
 class HalvingConfig:
-    """At each of `rungs` chunk boundaries, a factor `eta` apart and the last a factor `eta` before the end, the best
-    1 / eta of the members that are left go on and the others are frozen."""
+    """At each of `rungs` chunk boundaries, a factor `eta` apart and the last a factor `eta` before
+    the end, the best 1 / eta of the remaining members continue and the others are frozen."""
 
     eta: int = 3
     rungs: int = 3
 
     def __post_init__(self):
         if self.eta < 2:
-            raise ValueError(f"eta={self.eta} must be at least 2: one in eta goes on.")
+            raise ValueError(f"eta={self.eta} must be at least 2: one member in eta continues.")
         if self.rungs < 1:
             raise ValueError(f"rungs={self.rungs} must be at least 1.")
 
@@ -29,19 +29,20 @@ def rungs_of(config: HalvingConfig, num_chunks: int) -> list[int]:
     """Chunks done at each rung.
 
     Raises:
-        ValueError: where a run has too few chunks for its rungs to differ.
+        ValueError: if a run has too few chunks for its rungs to differ.
     """
     rungs = [-(-num_chunks // config.eta**i) for i in range(config.rungs, 0, -1)]
     if any(a >= b for a, b in zip(rungs, [*rungs[1:], num_chunks], strict=True)):
         raise ValueError(
-            f"rungs={config.rungs} with eta={config.eta} do not fit into {num_chunks} chunks (at {rungs}); "
-            "lower rungs or eta, or evaluate more often with a smaller evaluation.period."
+            f"rungs={config.rungs} with eta={config.eta} do not fit into {num_chunks} chunks (at"
+            f" {rungs}); lower rungs or eta, or evaluate more often with a smaller"
+            " evaluation.period."
         )
     return rungs
 
 
 def survivors_of(config: HalvingConfig, members: int) -> list[int]:
-    """Members that go on from each rung: at least one."""
+    """Members that continue after each rung: at least one."""
     left = []
     for _ in range(config.rungs):
         members = -(-members // config.eta)
@@ -49,24 +50,33 @@ def survivors_of(config: HalvingConfig, members: int) -> list[int]:
     return left
 
 
-def halve(config: HalvingConfig, population: Population, num_chunks: int) -> Between:
-    """Freeze the worse members at each rung: a pure function of states and chunk. It tells nothing of its own, for
-    `convergence.pruned_at` says it all.
+def halve(config: HalvingConfig, population: Population, num_chunks: int) -> PopulationStep:
+    """Freeze the worse members at each rung: a pure function of states and chunk.
+
+    It has no metrics; `convergence.pruned_at` has the update.
 
     Raises:
-        ValueError: where a run has too few chunks for its rungs to differ.
+        ValueError: if a run has too few chunks for its rungs to differ.
     """
-    rungs, left = jnp.array(rungs_of(config, num_chunks)), jnp.array(survivors_of(config, population.members))
+    rungs, left = (
+        jnp.array(rungs_of(config, num_chunks)),
+        jnp.array(survivors_of(config, population.members)),
+    )
 
-    def between(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, dict]:
+    def population_step(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, dict]:
         convergence = state.convergence
-        given_up = population.by_member(convergence.pruned_at >= 0)[:, 0]
-        order = jnp.lexsort((-population.scores(state), given_up))  # best first, and those given up at the end
+        frozen = population.by_member(convergence.pruned_at >= 0)[:, 0]
+        # best first, and frozen ones last
+        order = jnp.lexsort((-population.scores(state), frozen))
         place = jnp.zeros_like(order).at[order].set(jnp.arange(population.members))
         at_rung = rungs == chunk
-        num_left = jnp.where(at_rung.any(), jnp.sum(jnp.where(at_rung, left, 0)), population.members)
+        num_left = jnp.where(
+            at_rung.any(), jnp.sum(jnp.where(at_rung, left, 0)), population.members
+        )
         pruned = population.to_replicas(place >= num_left, convergence.pruned_at >= 0)
-        pruned_at = jnp.where(pruned & (convergence.pruned_at < 0), state.train.update, convergence.pruned_at)
+        pruned_at = jnp.where(
+            pruned & (convergence.pruned_at < 0), state.train.update, convergence.pruned_at
+        )
         return state._replace(convergence=convergence._replace(pruned_at=pruned_at)), {}
 
-    return between
+    return population_step

@@ -1,8 +1,9 @@
 """The population axis: members that differ in their numbers, each trained with the same seeds.
 
-Replica r of a run is seed r % seeds of member r // seeds, so a population is the seed axis with a `hyper` of each
-member's own, and everything that holds of seeds holds of it. Population-based training (Jaderberg 2017,
-arXiv:1711.09846) lets members that do badly go on from members that do well, with changed numbers.
+Replica r of a run is seed r % seeds of member r // seeds, so a population is the seed axis with a
+`hyper` of each member's own, and everything that holds of seeds holds of it. Population-based
+training (Jaderberg 2017, arXiv:1711.09846) replaces bad members by copies of good ones,
+with changed numbers.
 """
 
 from collections.abc import Callable
@@ -11,26 +12,29 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
-from elsinore.ops.randomness import for_use
+from elsinore.jaxtools.prng import for_use
 from elsinore.types import RunState
 
-# (stacked states, chunks done) -> the states to go on from, and what to tell of it: [replica] each, NaN for nothing
-Between = Callable[[RunState, Int[Array, ""]], tuple[RunState, dict[str, Float[Array, "replica"]]]]
+# (stacked states, chunks done) -> new states, and metrics: [replica] each, NaN for none
+PopulationStep = Callable[
+    [RunState, Int[Array, ""]], tuple[RunState, dict[str, Float[Array, "replica"]]]
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PBTConfig:
-    """Every `period` chunks the worst `quantile` of members each copy one of the best `quantile`, drawn at random:
-    what it has learnt and its numbers, each of which is then multiplied by one of `perturb`, or with probability
-    `resample` drawn afresh from its range."""
+    """Every `period` chunks the worst `quantile` of members each copy one of the best `quantile`,
+    drawn at random: its learner and its numbers, each of which is then multiplied by one of
+    `perturb`, or with probability `resample` drawn afresh from its range."""
 
     period: int = 1  # chunks
     quantile: float = 0.25  # at least one member
     perturb: tuple[float, ...] = (0.8, 1.25)
     resample: float = 0.25
-    space: dict[str, Any] = field(default_factory=dict)  # {"algo.gamma": {"uniform": [0.9, 1.0]}}: the ranges
+    # {"algo.gamma": {"uniform": [0.9, 1.0]}}: the ranges
+    space: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.period < 1:
@@ -38,23 +42,25 @@ class PBTConfig:
         if not 0.0 < self.quantile <= 0.5:
             raise ValueError(f"quantile={self.quantile} must be above 0 and at most 0.5.")
         if not self.perturb or not all(0.0 < x < float("inf") for x in self.perturb):
-            raise ValueError(f"perturb={list(self.perturb)} must hold factors above 0, such as [0.8, 1.25].")
+            raise ValueError(
+                f"perturb={list(self.perturb)} must hold factors above 0, such as [0.8, 1.25]."
+            )
         if not 0.0 <= self.resample <= 1.0:
             raise ValueError(f"resample={self.resample} is a probability: it must lie in [0, 1].")
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number that evolves, within a range."""
+    """A hyperparameter that evolves within a range."""
 
-    name: str  # as it is told: the setting's
+    name: str  # the setting's, in metrics
     fields: tuple[str, ...]  # of the hyper record: the number's own, and those that follow it
     low: float
     high: float
     log: bool  # drawn uniformly in its logarithm
 
     def draw(self, unit: Float[Array, "..."]) -> Float[Array, "..."]:
-        """From [0, 1) to the range."""
+        """Map [0, 1) to the range."""
         if self.log:
             return self.low * (self.high / self.low) ** unit
         return self.low + (self.high - self.low) * unit
@@ -62,7 +68,8 @@ class Number:
 
 @dataclass(frozen=True)
 class Population:
-    """Replica r of a stacked state is seed r % seeds of member r // seeds; what comes after those is padding."""
+    """Replica r of a stacked state is seed r % seeds of member r // seeds; what comes after those
+    is padding."""
 
     members: int
     seeds: int
@@ -72,80 +79,99 @@ class Population:
     def replicas(self) -> int:
         return self.members * self.seeds
 
-    def by_member(self, x: Array) -> Array:
+    def by_member(self, x: Shaped[Array, "replica ..."]) -> Shaped[Array, "member seed ..."]:
         """[replica, ...] as [member, seed, ...]."""
         return x[: self.replicas].reshape(self.members, self.seeds, *x.shape[1:])
 
-    def to_replicas(self, x: Array, padding: Array) -> Array:
-        """[member] as [replica], each seed with its member's; `padding` [replica] has what stands after them."""
+    def to_replicas(
+        self, x: Shaped[Array, "member"], padding: Shaped[Array, "replica"]
+    ) -> Shaped[Array, "replica"]:
+        """Repeat members' values for their seeds; `padding` fills the replicas after them."""
         return padding.at[: self.replicas].set(jnp.repeat(x, self.seeds).astype(padding.dtype))
 
     def scores(self, state: RunState) -> Float[Array, "member"]:
-        """How well each member does, the higher the better: the mean over its seeds of their last evaluation.
+        """Score of each member, higher is better: mean over its seeds of their last evaluation.
 
-        One with a seed that has no score, or whose parameters are no longer finite, is worse than any other.
+        It is -inf if a seed has no score or has parameters that are not finite.
         """
-        last = jnp.where(state.convergence.diverged_at >= 0, jnp.nan, state.convergence.history[:, 0])
+        last = jnp.where(
+            state.convergence.diverged_at >= 0, jnp.nan, state.convergence.history[:, 0]
+        )
         score = jnp.mean(self.by_member(last), axis=1)
         return jnp.where(jnp.isnan(score), -jnp.inf, score if self.mode == "max" else -score)
 
 
-def evolve(config: PBTConfig, numbers: tuple[Number, ...], population: Population) -> Between:
-    """Population-based training, between chunks: a pure function of states and chunk, the random draws included.
+def evolve(
+    config: PBTConfig, numbers: tuple[Number, ...], population: Population
+) -> PopulationStep:
+    """Population-based training between chunks: a pure function of states and chunk.
 
-    It tells `population/parent`, the member that was copied, and each number as `hyper/<name>`.
+    Its metrics are `population/parent`, the member that was copied, and `hyper/<name>`.
     """
 
-    def step(state: RunState, chunk) -> tuple[RunState, Array]:
+    def step(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, Float[Array, "replica"]]:
         key = jax.random.fold_in(for_use(state.train.key[0], "population"), chunk)
-        parent = parents(key, population.scores(state), max(1, int(config.quantile * population.members)))
+        parent = parents(
+            key, population.scores(state), max(1, int(config.quantile * population.members))
+        )
         replaced = parent >= 0
-        state = _copied(state, jnp.where(replaced, parent, jnp.arange(population.members)), population)
+        state = _copied(
+            state, jnp.where(replaced, parent, jnp.arange(population.members)), population
+        )
         hyper = _explored(config, numbers, key, state.train.hyper, replaced, population)
-        told = jnp.where(replaced, parent.astype(jnp.float32), jnp.nan)
-        return state._replace(train=state.train._replace(hyper=hyper)), population.to_replicas(told, nothing(state))
+        copied = jnp.where(replaced, parent.astype(jnp.float32), jnp.nan)
+        return state._replace(train=state.train._replace(hyper=hyper)), population.to_replicas(
+            copied, nothing(state)
+        )
 
-    def rest(state: RunState, chunk) -> tuple[RunState, Array]:
+    def rest(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, Float[Array, "replica"]]:
         return state, nothing(state)
 
-    def nothing(state: RunState) -> Array:
+    def nothing(state: RunState) -> Float[Array, "replica"]:
         return jnp.full(state.train.update.shape, jnp.nan)
 
-    def between(state: RunState, chunk) -> tuple[RunState, dict[str, Array]]:
+    def population_step(
+        state: RunState, chunk: Int[Array, ""]
+    ) -> tuple[RunState, dict[str, Float[Array, "replica"]]]:
         state, parent = jax.lax.cond(chunk % config.period == 0, step, rest, state, chunk)
-        told = {f"hyper/{n.name}": getattr(state.train.hyper, n.fields[0]) for n in numbers}
-        return state, {"population/parent": parent, **told}
+        hyper = {f"hyper/{n.name}": getattr(state.train.hyper, n.fields[0]) for n in numbers}
+        return state, {"population/parent": parent, **hyper}
 
-    return between
+    return population_step
 
 
 def parents(key: Key[Array, ""], score: Float[Array, "member"], size: int) -> Int[Array, "member"]:
-    """Whom each member goes on from: for the worst `size` one of the best `size`, for the others -1."""
+    """Parent of each member: one of the best `size` for the worst `size`, -1 for the others."""
     order = jnp.argsort(-score, stable=True)
     chosen = order[jax.random.randint(for_use(key, "parents"), (size,), 0, size)]
     return jnp.full(score.shape, -1).at[order[-size:]].set(chosen)
 
 
 def _copied(state: RunState, source: Int[Array, "member"], population: Population) -> RunState:
-    """Each member with what its source has learnt; its key, its worlds and its own best policy stay.
+    """Copy each member's learner from its source; its key, envs and best policy stay.
 
-    Seeds are copied one to one. What judged the source judges the copy, so one that had diverged lives again.
+    Seeds are copied one to one. The convergence state is copied, so a diverged member restarts.
     """
     replica = jnp.arange(state.train.update.shape[0])
     source = population.to_replicas(source, replica) * population.seeds + replica % population.seeds
     source = jnp.where(replica < population.replicas, source, replica)
     train = state.train
-    learnt = train.learner, train.stats, train.hyper, train.update, state.convergence
-    learner, stats, hyper, update, convergence = jax.tree.map(lambda x: x[source], learnt)
+    copied = train.learner, train.stats, train.hyper, train.update, state.convergence
+    learner, stats, hyper, update, convergence = jax.tree.map(lambda x: x[source], copied)
     train = train._replace(learner=learner, stats=stats, hyper=hyper, update=update)
     return state._replace(train=train, convergence=convergence)
 
 
 def _explored(
-    config: PBTConfig, numbers: tuple[Number, ...], key: Key[Array, ""], hyper: PyTree,
-    replaced: Bool[Array, "member"], population: Population,
-) -> PyTree:  # fmt: skip
-    """The numbers of the members that were replaced, perturbed or drawn afresh, within their ranges."""
+    config: PBTConfig,
+    numbers: tuple[Number, ...],
+    key: Key[Array, ""],
+    hyper: PyTree,
+    replaced: Bool[Array, "member"],
+    population: Population,
+) -> PyTree:
+    """The numbers of the members that were replaced, perturbed or drawn afresh, within their
+    ranges."""
     for number in numbers:
         draw_key, choice_key, factor_key = (
             for_use(key, f"{number.name} {use}") for use in ("draw", "choice", "factor")

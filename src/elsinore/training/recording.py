@@ -1,6 +1,6 @@
-"""One episode with everything there is to see of it: what a viewer plays back.
+"""Recording of one episode for replay: states, actions, rewards, and the policy's scores.
 
-Pure and compiled, apart from training: it takes a policy as it is and changes nothing.
+Pure and compiled, separate from training.
 """
 
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
-from elsinore.experience.autoreset import reset, resets, true_step
-from elsinore.experience.bodies import agents_in, over_bodies
-from elsinore.ops.randomness import for_uses
-from elsinore.types import Acting, Algorithm, EnvStep
+from elsinore.experience.autoreset import batched_reset, env_step, reset
+from elsinore.experience.multi_agent import num_agents_in, over_agents
+from elsinore.jaxtools.prng import for_uses
+from elsinore.types import Algorithm, EnvStep, Policy, PolicyState
 
 
 class Recording(NamedTuple):
-    """An episode of `length` steps; what lies behind them is padding. Step t leads from state t to state t + 1.
+    """An episode of `length` steps, then padding. Step t leads from state t to state t + 1.
 
-    Where several agents live in the world there is an axis more: [time, agent, ...].
+    A multi-agent env adds an axis: [time, agent, ...].
     """
 
     state: PyTree  # [time + 1, ...], random keys as their data
@@ -28,108 +28,144 @@ class Recording(NamedTuple):
     reward: Float[Array, "time *agent"]
     terminated: Bool[Array, "time *agent"]
     truncated: Bool[Array, "time *agent"]
-    preferences: dict[str, Float[Array, "time ..."]]  # what the policy thought of each action; {} if it has no say
-    value: Float[Array, "time *agent"] | None  # what the episode was thought to be worth from here on, discounted
+    # of the policy; {} if it has none
+    action_scores: dict[str, Float[Array, "time ..."]]
+    # estimate of the discounted return from here on
+    value: Float[Array, "time *agent"] | None
     length: Int[Array, ""]
 
 
 def record(
     algo: Algorithm,
     env: Any,
-    acting: Acting,
+    policy_state: PolicyState,
     env_params: PyTree,
     key: Key[Array, ""],
     max_steps: int,
     greedy: bool,
 ) -> Recording:
-    """Play one episode until it ends, or for `max_steps`. Several are a `vmap` over `key`.
+    """Play one episode until it ends, or for `max_steps`; `vmap` over `key` plays several.
 
-    The episode is cut, neither terminated nor truncated, where `max_steps` end it.
+    An episode cut by `max_steps` is neither terminated nor truncated.
 
-    Where several agents live in the world, `algo` acts for all of them at once (`independent` and `in_every_body`
-    do), and the recording goes on until the last life has ended. Whoever's life is over stays in the world as it was
-    at that moment, and what is recorded of its steps from there on is 0.
+    In a multi-agent env `algo` acts for all agents at once (`independent` and `acting_for_all` do),
+    and the recording continues until every agent's episode has ended. The state of an ended agent
+    stays as it was, and its recorded steps are 0.
     """
+    policy = algo.policy
     reset_key, act_key, step_key = for_uses(key, "record", "act", "step")
-    begin, step = _ways(env, env_params)
-    obs, state = begin(reset_key)
+    reset_fn, step_fn = _env_functions(env, env_params)
+    obs, state = reset_fn(reset_key)
 
-    def one_step(time, over, obs, state, memory) -> tuple[EnvStep, PyTree, Recording]:
-        """What happens at `time`, and what there is to see of it."""
+    def one_step(
+        time: Int[Array, ""], over: Bool[Array, "*agent"], obs: PyTree, state: PyTree, carry: PyTree
+    ) -> tuple[EnvStep, PyTree, Recording]:
+        """The step at `time`, and its recording."""
         keys = [jax.random.fold_in(key, time) for key in (act_key, step_key)]
-        preferences = {} if algo.preferences is None else algo.preferences(acting, memory, obs)
-        value = None if algo.value is None else algo.value(acting, memory, obs)
-        action, memory = algo.act(keys[0], acting, memory, obs, greedy)
-        out = step(keys[1], state, action)
+        inputs = (policy_state, carry, obs)
+        action_scores = {} if policy.action_scores is None else policy.action_scores(*inputs)
+        value = None if policy.value is None else policy.value(*inputs)
+        action, carry = policy.act(keys[0], policy_state, carry, obs, greedy)
+        out = step_fn(keys[1], state, action)
         obs, state = jax.tree.map(partial(_where, over), (obs, state), (out.obs, out.state))
-        told = (action, out.reward, out.terminated, out.truncated, preferences, value)
-        told = jax.tree.map(lambda x: _where(over, jnp.zeros_like(x), x), told)
-        return out._replace(obs=obs, state=state), memory, Recording(_without_keys(state), *told, length=time + 1)
+        step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value)
+        step_data = jax.tree.map(lambda x: _where(over, jnp.zeros_like(x), x), step_data)
+        return (
+            out._replace(obs=obs, state=state),
+            carry,
+            Recording(_without_keys(state), *step_data, length=time + 1),
+        )
 
-    def going_on(carry):
-        time, over, *_ = carry
+    def unfinished(loop):
+        time, over, *_ = loop
         return (time < max_steps) & ~over.all()
 
-    def play(carry):
-        time, over, obs, state, memory, film = carry
-        out, memory, seen = one_step(time, over, obs, state, memory)
-        film = film._replace(
-            state=_put(film.state, time + 1, seen.state),
-            **{name: _put(getattr(film, name), time, getattr(seen, name)) for name in EACH_STEP},
+    def play(loop):
+        time, over, obs, state, carry, recording = loop
+        out, carry, seen = one_step(time, over, obs, state, carry)
+        recording = recording._replace(
+            state=_put(recording.state, time + 1, seen.state),
+            **{
+                name: _put(getattr(recording, name), time, getattr(seen, name))
+                for name in EACH_STEP
+            },
             length=seen.length,
         )
-        return time + 1, over | out.terminated | out.truncated, out.obs, out.state, memory, film
+        return time + 1, over | out.terminated | out.truncated, out.obs, out.state, carry, recording
 
-    over = jnp.zeros((env.agents,) if agents_in(env) > 1 else (), bool)
-    memory = jax.tree.map(jnp.asarray, algo.memory)
-    film = _blank(jax.eval_shape(one_step, jnp.int32(0), over, obs, state, memory)[2], max_steps)
-    film = film._replace(state=_put(film.state, 0, _without_keys(state)))
-    return jax.lax.while_loop(going_on, play, (jnp.int32(0), over, obs, state, memory, film))[-1]
-
-
-def in_every_body(algo: Algorithm, bodies: int) -> Algorithm:
-    """One learner's algorithm as that of all the agents of a world: it acts for [agent, ...] observations."""
-
-    def act(key, acting, memory, obs, greedy):
-        one = partial(algo.act, greedy=greedy)
-        return jax.vmap(one, in_axes=(0, None, 0, 0))(jax.random.split(key, bodies), acting, memory, obs)
-
-    def each(opinion: Callable | None) -> Callable | None:
-        return opinion and jax.vmap(opinion, in_axes=(None, 0, 0))
-
-    memory = jax.tree.map(lambda x: jnp.broadcast_to(x, (bodies, *jnp.shape(x))), algo.memory)
-    return algo._replace(act=act, memory=memory, value=each(algo.value), preferences=each(algo.preferences))
+    over = jnp.zeros((env.agents,) if num_agents_in(env) > 1 else (), bool)
+    carry = jax.tree.map(jnp.asarray, policy.initial_carry)
+    recording = _blank(
+        jax.eval_shape(one_step, jnp.int32(0), over, obs, state, carry)[2], max_steps
+    )
+    recording = recording._replace(state=_put(recording.state, 0, _without_keys(state)))
+    return jax.lax.while_loop(unfinished, play, (jnp.int32(0), over, obs, state, carry, recording))[
+        -1
+    ]
 
 
-def _ways(env: Any, params: PyTree) -> tuple[Callable, Callable]:
-    """How an episode begins, `(key) -> (obs, state)`, and goes on, `(key, state, action) -> EnvStep`."""
-    if agents_in(env) == 1:
-        return partial(reset, env, params=params), partial(true_step, env, params=params)
+def acting_for_all(algo: Algorithm, agents: int) -> Algorithm:
+    """A shared learner's algorithm with a policy of [agent, ...] observations."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        one = partial(algo.policy.act, greedy=greedy)
+        return jax.vmap(one, in_axes=(0, None, 0, 0))(
+            jax.random.split(key, agents), policy_state, carry, obs
+        )
+
+    def each(function: Callable | None) -> Callable | None:
+        return function and jax.vmap(function, in_axes=(None, 0, 0))
+
+    policy = algo.policy
+    carry = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (agents, *jnp.shape(x))), policy.initial_carry
+    )
+    return algo._replace(policy=Policy(act, carry, each(policy.value), each(policy.action_scores)))
+
+
+def _env_functions(env: Any, params: PyTree) -> tuple[Callable, Callable]:
+    """`reset(key) -> (obs, state)` and `step(key, state, action) -> EnvStep` of one episode."""
+    if num_agents_in(env) == 1:
+        return partial(reset, env, params=params), partial(env_step, env, params=params)
     keys = partial(jax.random.split, num=env.agents)
-    step = over_bodies(env, partial(true_step, env), params)
-    return lambda key: resets(env, keys(key), params), lambda key, state, action: step(keys(key), state, action)
+    step = over_agents(env, partial(env_step, env), params)
+    return lambda key: batched_reset(env, keys(key), params), lambda key, state, action: step(
+        keys(key), state, action
+    )
 
 
-def _where(over: Bool[Array, "*agent"], then: Array, otherwise: Array) -> Array:
-    """`then` of those whose life is over, `otherwise` of the others."""
-    return jnp.where(over.reshape(over.shape + (1,) * (otherwise.ndim - over.ndim)), then, otherwise)
+def _where(
+    over: Bool[Array, "*agent"],
+    then: Shaped[Array, "*shape"],
+    otherwise: Shaped[Array, "*shape"],
+) -> Shaped[Array, "*shape"]:
+    """`then` for agents whose episode is over, `otherwise` for the others."""
+    return jnp.where(
+        over.reshape(over.shape + (1,) * (otherwise.ndim - over.ndim)), then, otherwise
+    )
 
 
-EACH_STEP = ("action", "reward", "terminated", "truncated", "preferences", "value")
+EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value")
 
 
 def _blank(seen: Recording, max_steps: int) -> Recording:
-    """Room for `max_steps` steps like the one of these shapes, and for the state they begin at."""
+    """Zeros for `max_steps` steps of these shapes, and one state more."""
     room = lambda size, tree: jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), tree)  # noqa: E731
-    return Recording(room(max_steps + 1, seen.state), *room(max_steps, seen[1:-1]), length=jnp.int32(0))
+    return Recording(
+        room(max_steps + 1, seen.state), *room(max_steps, seen[1:-1]), length=jnp.int32(0)
+    )
 
 
-def _put(film: PyTree, time: Int[Array, ""], seen: PyTree) -> PyTree:
-    return jax.tree.map(lambda film, x: jax.lax.dynamic_update_index_in_dim(film, x, time, 0), film, seen)
+def _put(recording: PyTree, time: int | Int[Array, ""], seen: PyTree) -> PyTree:
+    return jax.tree.map(
+        lambda recording, x: jax.lax.dynamic_update_index_in_dim(recording, x, time, 0),
+        recording,
+        seen,
+    )
 
 
 def _without_keys(state: PyTree) -> PyTree:
-    """Random keys as numbers, so that a film is arrays that can be written down."""
+    """Random keys as their data, so that a recording can be saved."""
 
     def plain(x):
         return jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x

@@ -1,17 +1,18 @@
-"""What PQN is run with, by environment."""
+"""Presets of PQN, by environment."""
 
 from typing import Any
 
 from elsinore.config.presets.minatar import in_each_game
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # A quarter of the published width and four times as many updates. Scaled rewards keep it at 500 once it is there.
-    # Without layer normalisation all of 16 seeds stay there to the end; with it two fall, with rectified units three.
+    # A quarter of the published width and four times as many updates. Scaled rewards keep it at 500
+    # once it is there. Without layer normalisation all of 16 seeds stay there to the end; with it
+    # two fall, with rectified units three.
     "CartPole-v1": {
         "env_steps": 300_000,
         "algo": {
-            "num_envs": 8, "rollout_length": 32, "num_minibatches": 4, "learning_rate": 2e-3, "epsilon_final": 0.02,
-            "epsilon_fraction": 0.3, "normalize_rewards": True,
+            "num_envs": 8, "rollout_length": 32, "num_minibatches": 4, "learning_rate": 2e-3,
+            "epsilon_final": 0.02, "epsilon_fraction": 0.3, "normalize_rewards": True,
             "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": False},
         },
         "convergence": {"target": 490.0, "window": 4, "patience": 2},
@@ -19,46 +20,51 @@ PRESETS: dict[str, dict[str, Any]] = {
     "Acrobot-v1": {
         "env_steps": 300_000,
         "algo": {
-            "num_envs": 8, "rollout_length": 32, "num_minibatches": 4, "learning_rate": 1e-3, "epsilon_final": 0.02,
-            "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
+            "num_envs": 8, "rollout_length": 32, "num_minibatches": 4, "learning_rate": 1e-3,
+            "epsilon_final": 0.02, "epsilon_fraction": 0.3, "normalize_rewards": True,
+            "network": {"hidden": [64, 64]},
         },
     },
-    # Found by trying some 25 settings, eight seeds each. A tenth of the actions stays random, so episodes in training
-    # are 132 steps and greedy ones 108 (with 16 other seeds 112); with a fiftieth they are 118. With rectified
-    # units and layer normalisation, as by default, 7 of 8 seeds stay at the bottom.
+    # Found by trying some 25 settings, eight seeds each. A tenth of the actions stays random, so
+    # episodes in training are 132 steps and greedy ones 108 (with 16 other seeds 112); with a
+    # fiftieth they are 118. With rectified units and layer normalisation, as by default, 7 of 8
+    # seeds stay at the bottom.
     "MountainCar-v0": {
         "env_steps": 1_000_000,
         "algo": {
-            "num_envs": 128, "rollout_length": 32, "num_minibatches": 32, "learning_rate": 1e-3, "gamma": 0.995,
-            "q_lambda": 0.8, "epsilon_final": 0.1, "epsilon_fraction": 0.3, "normalize_obs": True,
-            "normalize_rewards": True, "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": False},
+            "num_envs": 128, "rollout_length": 32, "num_minibatches": 32, "learning_rate": 1e-3,
+            "gamma": 0.995, "q_lambda": 0.8, "epsilon_final": 0.1, "epsilon_fraction": 0.3,
+            "normalize_obs": True, "normalize_rewards": True,
+            "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": False},
         },
     },
     # A rollout is one episode.
     "Catch-bsuite": {
         "env_steps": 40_000,
         "algo": {
-            "num_envs": 8, "rollout_length": 9, "num_minibatches": 2, "learning_rate": 2e-3, "epsilon_final": 0.02,
-            "epsilon_fraction": 0.3, "normalize_rewards": True, "network": {"hidden": [64, 64]},
+            "num_envs": 8, "rollout_length": 9, "num_minibatches": 2, "learning_rate": 2e-3,
+            "epsilon_final": 0.02, "epsilon_fraction": 0.3, "normalize_rewards": True,
+            "network": {"hidden": [64, 64]},
         },
     },
-    # As for DQN, a reward for what is new; a rollout is one episode of every env.
+    # The RND bonus, as for DQN; a rollout is one episode of every env.
     "DeepSea-bsuite": {
         "env_steps": 150_000,
         "algo": {
-            "num_envs": 8, "rollout_length": 8, "num_minibatches": 2, "learning_rate": 1e-3, "epsilon_final": 0.02,
-            "epsilon_fraction": 0.3, "network": {"hidden": [64, 64]},
+            "num_envs": 8, "rollout_length": 8, "num_minibatches": 2, "learning_rate": 1e-3,
+            "epsilon_final": 0.02, "epsilon_fraction": 0.3, "network": {"hidden": [64, 64]},
             "rnd": {"weight": 0.1, "hidden": [64], "features": 32, "learning_rate": 1e-3},
         },
     },
-    # MinAtar's games at a budget for two cores, sampled: Breakout 12.5 (8 seeds; greedily 17.8), SpaceInvaders 68,
-    # Freeway 43, Asterix 1.6 (two seeds), where PPO at this budget has 8.0, 62, 36 and 2.0. Without layer normalisation
-    # and with tanh, Breakout is 9.1.
+    # MinAtar's games at a budget for two cores, sampled: Breakout 12.5 (8 seeds; greedily 17.8),
+    # SpaceInvaders 68, Freeway 43, Asterix 1.6 (two seeds), where PPO at this budget has 8.0, 62,
+    # 36 and 2.0. Without layer normalisation and with tanh, Breakout is 9.1.
     **in_each_game({
         "env_steps": 500_000,
         "algo": {
-            "num_envs": 32, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2, "learning_rate": 1e-3,
-            "q_lambda": 0.65, "epsilon_final": 0.05, "epsilon_fraction": 0.1, "network": {"hidden": [128]},
+            "num_envs": 32, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 2,
+            "learning_rate": 1e-3, "q_lambda": 0.65, "epsilon_final": 0.05, "epsilon_fraction": 0.1,
+            "network": {"hidden": [128]},
         },
     }),
 }  # fmt: skip

@@ -1,10 +1,11 @@
-"""What a seed is taught next, decided on the device from the episodes it has finished.
+"""Curricula: the stage of each seed, decided on the device from its finished episodes.
 
-A stage of a curriculum changes numbers of the world's parameters, which are traced: changing stage never recompiles.
-`conditions` are statements about what was lived, as data; `judge` says whether they hold; `stages` moves along them,
-and is where a curriculum of one's own begins; `lessons` teaches by one, update after update; `config` describes one.
+A stage changes numbers of the env parameters, which are traced: changing stage never recompiles.
+`conditions` are rules as data; `judge` evaluates them; `stages` moves along them and defines
+`Curriculum`, the interface of custom ones; `with_curriculum` adds one to an algorithm's updates;
+`config` is the form in a settings file.
 """
 
-from elsinore.training.curriculum.stages import Course, Curriculum, Lived, staged
+from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome, StageState, staged
 
-__all__ = ["Course", "Curriculum", "Lived", "staged"]
+__all__ = ["Curriculum", "RolloutOutcome", "StageState", "staged"]

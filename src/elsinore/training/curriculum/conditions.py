@@ -1,19 +1,27 @@
-"""When a stage is done, as data: statements about the episodes that began and ended at it, alone or several together.
+"""Rules for leaving a stage, as data about the episodes that began and ended at it.
 
 {metric: won, at_least: 0.8, window: 100}
-{all: [{metric: survival, above: 0.7}, {metric: return, statistic: progress, above: 0}], min_steps: 1000}
+{all: [{metric: survival, above: 0.7}, {metric: return, statistic: progress, above: 0}],
+ min_steps: 1000}
 {any: [{metric: length, above: 40}, {metric: steps, at_least: 100000}]}
 """
 
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-EPISODE = ("length", "return", "survival")  # of an episode; survival is its length as a share of the time limit
-STAGE = ("steps", "episodes")  # since the stage began: env steps of the seed, and episodes that began and ended at it
-ENTROPY = "policy/entropy"  # what `entropy` is made of: divided by that of a policy without a preference
-BOUNDS = {"above": operator.gt, "at_least": operator.ge, "below": operator.lt, "at_most": operator.le}
+# of an episode; survival is its length as a share of the time limit
+EPISODE = ("length", "return", "survival")
+# since the stage began: env steps of the seed, and episodes that began and ended at it
+STAGE = ("steps", "episodes")
+# `entropy` is this, divided by the entropy of a uniform policy
+ENTROPY = "policy/entropy"
+BOUNDS = {
+    "above": operator.gt,
+    "at_least": operator.ge,
+    "below": operator.lt,
+    "at_most": operator.le,
+}
 STATISTICS = ("mean", "progress")
 
 
@@ -21,10 +29,11 @@ STATISTICS = ("mean", "progress")
 class Condition:
     """A metric within bounds; or `all` or `any` of several conditions.
 
-    The metric is one of an episode (length, return, survival, or a name of the world's `info` at an episode's end),
-    whose `statistic` over the last `window` episodes is taken; of the stage (steps, episodes); or of the newest update
-    (entropy, from 0 to 1, or any metric that has a slash in its name, such as policy/entropy). The mean of a window
-    is known once it is full. Its `progress` is the mean of its newer half less that of its older half.
+    The metric is one of an episode (length, return, survival, or a name of the env's `info` at an
+    episode's end), whose `statistic` over the last `window` episodes is taken; of the stage (steps,
+    episodes); or of the newest update (entropy, from 0 to 1, or any metric that has a slash in its
+    name, such as policy/entropy). The mean of a window is known once it is full. Its `progress` is
+    the mean of its newer half less that of its older half.
     """
 
     metric: str | None = None
@@ -39,21 +48,34 @@ class Condition:
     def __post_init__(self):
         kinds = [name for name in ("metric", "all", "any") if getattr(self, name)]
         if len(kinds) > 1:
-            raise ValueError(f"{kinds[0]} and {kinds[1]} stand side by side; put them into one list `all` or `any`.")
+            raise ValueError(
+                f"{kinds[0]} and {kinds[1]} stand side by side; put them into one list `all` or"
+                " `any`."
+            )
         if self.statistic not in STATISTICS:
-            raise ValueError(f"statistic={self.statistic!r} is unknown; choose one of {', '.join(STATISTICS)}.")
+            raise ValueError(
+                f"statistic={self.statistic!r} is unknown; choose one of {', '.join(STATISTICS)}."
+            )
         if self.metric and not self.bounds:
-            raise ValueError(f"metric={self.metric!r} has no bound; add one of {', '.join(BOUNDS)}.")
+            raise ValueError(
+                f"metric={self.metric!r} has no bound; add one of {', '.join(BOUNDS)}."
+            )
         if self.bounds and not self.metric:
             name, bound = next(iter(self.bounds.items()))
-            raise ValueError(f"{name}={bound} bounds nothing; say which metric, such as metric: length.")
+            raise ValueError(
+                f"{name}={bound} bounds nothing; say which metric, such as metric: length."
+            )
         if self.metric and self.statistic != "mean" and not self.is_of_episodes:
-            raise ValueError(f"statistic={self.statistic!r} is of episodes, and metric={self.metric!r} is not.")
+            raise ValueError(
+                f"statistic={self.statistic!r} is of episodes, and metric={self.metric!r} is not."
+            )
         self._check_kind(bool(kinds))
 
     def _check_kind(self, says_something: bool) -> None:
         if not says_something:
-            raise ValueError("a condition says nothing; give it a metric with a bound, or a list `all` or `any`.")
+            raise ValueError(
+                "a condition says nothing; give it a metric with a bound, or a list `all` or `any`."
+            )
 
     @property
     def bounds(self) -> dict[str, float]:
@@ -61,23 +83,27 @@ class Condition:
 
     @property
     def is_of_episodes(self) -> bool:
-        """Whether a window of episodes is looked at: metrics that are ours, or the world's by their name."""
+        """True for a metric of episodes, which is read over a window."""
         return self.metric is not None and not (self.metric in STAGE or self.of_update)
 
     @property
     def of_update(self) -> str | None:
-        """The metric of an update that it reads, if it reads one."""
+        """The update metric that the condition reads, if any."""
         if self.metric == "entropy":
             return ENTROPY
         return self.metric if self.metric is not None and "/" in self.metric else None
 
     @property
     def recorded(self) -> str | None:
-        """What has to be known of each episode for it: `return`, `length`, or a name of the world's info."""
-        return ("length" if self.metric == "survival" else self.metric) if self.is_of_episodes else None
+        """Name of what is recorded of each episode: `return`, `length`, or a key of `info`."""
+        return (
+            ("length" if self.metric == "survival" else self.metric)
+            if self.is_of_episodes
+            else None
+        )
 
     def leaves(self, path: str = "") -> Iterator[tuple[str, "Condition"]]:
-        """Every condition that has a metric, and where it stands: `path.all[1]`."""
+        """Every condition that has a metric, with its path: `path.all[1]`."""
         if self.metric:
             yield path, self
         for name in ("all", "any"):
@@ -87,7 +113,7 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Condition):
-    """A condition for going to another stage, its `window`, and how long the stage has to have lasted first.
+    """A condition for leaving a stage, its `window`, and the least duration of the stage.
 
     Without a condition it holds once the stage has lasted that long.
     """
@@ -104,14 +130,18 @@ class Rule(Condition):
             if not 0 <= getattr(self, name) < 2**30:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 0 and below 2^30.")
         if self.window < 2 and any(leaf.statistic == "progress" for _, leaf in self.leaves()):
-            raise ValueError(f"window={self.window} has no two halves, which progress compares; make it at least 2.")
+            raise ValueError(
+                f"window={self.window} has no two halves, which progress compares; make it at"
+                " least 2."
+            )
 
     def _check_kind(self, says_something: bool) -> None:
         if not (says_something or self.min_episodes or self.min_steps):
             raise ValueError(
-                "a rule says nothing; give it a metric with a bound, a list `all` or `any`, min_episodes or min_steps."
+                "a rule says nothing; give it a metric with a bound, a list `all` or `any`,"
+                " min_episodes or min_steps."
             )
 
-    def first(self) -> Any:
-        """The first condition with a metric, which stands for the rule on a plot; None where it has none."""
+    def first(self) -> Condition | None:
+        """The first condition with a metric, if any: the one that plots show for the rule."""
         return next((leaf for _, leaf in self.leaves()), None)

@@ -1,4 +1,4 @@
-"""A curriculum as it is written down: stages one by one, or a ladder of them."""
+"""Curriculum settings: a list of stages, or a ladder of them."""
 
 import math
 from collections import Counter
@@ -10,17 +10,19 @@ from elsinore.training.curriculum.conditions import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class StageConfig:
-    """What differs from the experiment's own world, and when it is left."""
+    """Changes to the experiment's env parameters, and the rules for leaving the stage."""
 
     name: str = ""  # empty: its number, from 0
-    params: dict[str, Any] = field(default_factory=dict)  # of the environment's parameters: {"drain": 0.2}
+    # of the environment's parameters: {"drain": 0.2}
+    params: dict[str, Any] = field(default_factory=dict)
     advance_when: Rule | None = None  # null: the curriculum's
     retreat_when: Rule | None = None  # null: the curriculum's
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderConfig:
-    """A stage for each value of one parameter: initial, initial + increment, and so on up to the maximum."""
+    """A stage for each value of one parameter: initial, initial + increment, and so on up to the
+    maximum."""
 
     param: str
     initial: float
@@ -31,13 +33,17 @@ class LadderConfig:
         if not 0.0 < self.increment < float("inf"):
             raise ValueError(f"increment={self.increment} must be above 0.")
         if not self.initial <= self.maximum < float("inf"):
-            raise ValueError(f"maximum={self.maximum} must be finite and not below initial={self.initial}.")
+            raise ValueError(
+                f"maximum={self.maximum} must be finite and not below initial={self.initial}."
+            )
         if self.maximum - self.initial > 1000 * self.increment:
             raise ValueError(f"increment={self.increment} makes more than 1000 stages; raise it.")
 
     @property
     def stages(self) -> tuple[StageConfig, ...]:
-        return tuple(StageConfig(name=f"{self.param}={x:g}", params={self.param: x}) for x in self.values)
+        return tuple(
+            StageConfig(name=f"{self.param}={x:g}", params={self.param: x}) for x in self.values
+        )
 
     @property
     def values(self) -> list[float]:
@@ -47,26 +53,34 @@ class LadderConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CurriculumConfig:
-    """What is taught, stage after stage. A stage without a rule of its own has the curriculum's."""
+    """The stages, in order. A stage without a rule uses the curriculum's."""
 
     stages: tuple[StageConfig, ...] = ()
     ladder: LadderConfig | None = None  # instead of stages
     advance_when: Rule | None = None  # to the next stage
     retreat_when: Rule | None = None  # to the one before, tried first; null: never
-    evaluate_on: str = "target"  # target: the experiment's own world | stage: the present stage's
+    evaluate_on: str = "target"  # target: the experiment's env parameters | stage: the stage's
 
     def __post_init__(self):
         if bool(self.stages) == (self.ladder is not None):
-            raise ValueError(f"stages={list(self.stages)!r} must hold stages, or ladder describe them; one of the two.")
+            raise ValueError(
+                f"stages={list(self.stages)!r} must hold stages, or ladder describe them; one of"
+                " the two."
+            )
         if self.evaluate_on not in ("target", "stage"):
-            raise ValueError(f"evaluate_on={self.evaluate_on!r} is unknown; choose target or stage.")
-        name, times = Counter(stage.name for stage in self.course).most_common(1)[0]
+            raise ValueError(
+                f"evaluate_on={self.evaluate_on!r} is unknown; choose target or stage."
+            )
+        name, times = Counter(stage.name for stage in self.all_stages).most_common(1)[0]
         if times > 1:
-            raise ValueError(f"stages={[stage.name for stage in self.course]} has {name!r} twice; name them apart.")
+            raise ValueError(
+                f"stages={[stage.name for stage in self.all_stages]} has {name!r} twice; name them"
+                " apart."
+            )
 
     @property
-    def course(self) -> tuple[StageConfig, ...]:
-        """Every stage, with its name and the rules that hold for it; nothing leads beyond the first and the last."""
+    def all_stages(self) -> tuple[StageConfig, ...]:
+        """Every stage with its name and rules; the first has no retreat, the last no advance."""
         given = self.stages if self.ladder is None else self.ladder.stages
         last = len(given) - 1
         return tuple(

@@ -1,29 +1,30 @@
-"""Whether a rule holds, in the compiled program."""
+"""Evaluation of rules in the compiled program."""
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.experience.outcomes import Outcomes
+from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.training.curriculum.conditions import BOUNDS, Condition, Rule
 
 
 class Evidence(NamedTuple):
-    """What a rule is judged by."""
+    """Inputs of a rule."""
 
-    outcomes: Outcomes
+    episode_stats: EpisodeStats
     updates: Int[Array, ""]  # at this stage
     steps_per_update: int
-    told: dict[str, Float[Array, ""]]  # the newest value of each metric of an update that is asked for; NaN: none yet
+    # newest value of each update metric that a rule reads; NaN: none yet
+    metrics: dict[str, Float[Array, ""]]
     max_steps: Float[Array, ""] | Int[Array, ""]  # an episode's time limit at this stage
-    max_entropy: float  # of a policy without a preference
+    max_entropy: float  # of a uniform policy
 
 
 def holds(rule: Rule, evidence: Evidence) -> Bool[Array, ""]:
-    """Whether the stage has lasted long enough, and the rule's condition holds if it has one."""
+    """True where the stage has lasted long enough and the rule's condition, if any, is met."""
     min_updates = -(-rule.min_steps // evidence.steps_per_update)
-    lasted = (evidence.updates >= min_updates) & (evidence.outcomes.num >= rule.min_episodes)
+    lasted = (evidence.updates >= min_updates) & (evidence.episode_stats.num >= rule.min_episodes)
     return lasted & _is_met(rule, rule.window, evidence)
 
 
@@ -36,33 +37,43 @@ def _is_met(condition: Condition, window: int, evidence: Evidence) -> Bool[Array
         return jnp.bool_(True)
     value, count = measured(condition, window, evidence)
     known = count >= window if condition.is_of_episodes else count > 0
-    return jnp.stack([known, *(BOUNDS[name](value, bound) for name, bound in condition.bounds.items())]).all()
+    return jnp.stack(
+        [known, *(BOUNDS[name](value, bound) for name, bound in condition.bounds.items())]
+    ).all()
 
 
-def measured(condition: Condition, window: int, evidence: Evidence) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """The value that a condition with a metric bounds, and how many numbers it is of: 0 where it is not known yet."""
+def measured(
+    condition: Condition, window: int, evidence: Evidence
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Value that a condition with a metric bounds, and its count of samples: 0 while unknown."""
     if condition.metric == "steps":
         return evidence.updates.astype(jnp.float32) * evidence.steps_per_update, jnp.int32(1)
     if condition.metric == "episodes":
-        return evidence.outcomes.num.astype(jnp.float32), jnp.int32(1)
+        return evidence.episode_stats.num.astype(jnp.float32), jnp.int32(1)
     if (name := condition.of_update) is not None:
-        value = evidence.told[name] / (evidence.max_entropy if condition.metric == "entropy" else 1.0)
+        value = evidence.metrics[name] / (
+            evidence.max_entropy if condition.metric == "entropy" else 1.0
+        )
         return value, jnp.isfinite(value).astype(jnp.int32)
-    outcomes, count = evidence.outcomes, jnp.minimum(evidence.outcomes.num, window)
-    values = outcomes.recent[outcomes.names.index(condition.recorded)]
-    value = STATISTICS[condition.statistic](values, outcomes.age, count)
+    episode_stats, count = evidence.episode_stats, jnp.minimum(evidence.episode_stats.num, window)
+    values = episode_stats.recent[episode_stats.names.index(condition.recorded)]
+    value = STATISTICS[condition.statistic](values, episode_stats.age, count)
     return value / (evidence.max_steps if condition.metric == "survival" else 1.0), count
 
 
-def mean(values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]) -> Float[Array, ""]:
-    """Of the newest `count` values; 0 where there are none."""
+def mean(
+    values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]
+) -> Float[Array, ""]:
+    """Mean of the newest `count` values; 0 where there are none."""
     return jnp.sum(values, where=age < count) / jnp.maximum(count, 1)
 
 
-def progress(values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]) -> Float[Array, ""]:
-    """By how much the mean of the newer half of the newest `count` values exceeds that of the older half.
+def progress(
+    values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]
+) -> Float[Array, ""]:
+    """Mean of the newer half of the newest `count` values, less that of the older half.
 
-    Of an odd number the oldest is left out.
+    An odd count leaves out the oldest.
     """
     half = count // 2
     older = jnp.sum(values, where=(age >= half) & (age < 2 * half)) / jnp.maximum(half, 1)

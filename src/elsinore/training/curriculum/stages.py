@@ -1,4 +1,4 @@
-"""A curriculum: pure functions that say what world a seed is in, and when it goes to another."""
+"""Curricula as pure functions: the env parameters of each stage, and when to change stage."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,102 +7,113 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from elsinore.experience.outcomes import Outcomes
+from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.training.curriculum.conditions import Rule
 from elsinore.training.curriculum.judge import Evidence, holds, measured
 from elsinore.types import Mean
 
 
-class Lived(NamedTuple):
-    """What is known after an update."""
+class RolloutOutcome(NamedTuple):
+    """Result of one update, which `Curriculum.advance` reads."""
 
-    outcomes: Outcomes  # the last episodes that began and ended at the present stage
-    metrics: dict[str, Mean]  # what the update told
+    episode_stats: EpisodeStats  # the last episodes that began and ended at the present stage
+    metrics: dict[str, Mean]  # of the update
     update: Int[Array, ""]  # updates done
     steps_per_update: int
     env_params: PyTree  # of the present stage
 
 
 class Curriculum(NamedTuple):
-    """`begin(env_params) -> (course, env_params)`, where the experiment's parameters become the first stage's, and
-    `advance(course, lived) -> (course, env_params, score)` after each update, where `score` is a `Mean` for plots.
+    """`begin(env_params) -> (stage_state, env_params)` turns the experiment's parameters into the
+    first stage's; `advance(stage_state, outcome) -> (stage_state, env_params, score)` runs after
+    each update, with `score` a `Mean` for plots.
 
-    A course is any record with a field `stage`, an int32 from 0 to `num_stages` - 1. Where it changes, the outcomes
-    are forgotten, and episodes that are running do not count.
+    `stage_state` is any record with a field `stage`, an int32 from 0 to `num_stages` - 1. A change
+    of `stage` clears the episode statistics, and running episodes do not count.
     """
 
     begin: Callable[[PyTree], tuple[Any, PyTree]]
-    advance: Callable[[Any, Lived], tuple[Any, PyTree, Mean]]
+    advance: Callable[[Any, RolloutOutcome], tuple[Any, PyTree, Mean]]
     num_stages: int
-    recorded: tuple[str, ...] = ("return", "length")  # of each episode; another name is of the world's `info`
-    window: int = 100  # episodes remembered
-    evaluate_on: str = "target"  # target: the experiment's own parameters | stage: those of the present stage
+    # of each episode; another name is of the env's `info`
+    recorded: tuple[str, ...] = ("return", "length")
+    window: int = 100  # episodes
+    # target: the experiment's own parameters | stage: those of the present stage
+    evaluate_on: str = "target"
 
 
-class Course(NamedTuple):
-    """Where a seed is in stages."""
+class StageState(NamedTuple):
+    """Stage of a seed."""
 
     stage: Int[Array, ""]
     since: Int[Array, ""]  # the update after which the stage began
-    # The newest value of each metric of an update that a rule asks for, NaN where there is none yet. No array of all:
-    # of no numbers, and sharded over CPU devices, it makes XLA crash (jax 0.11.2).
-    told: tuple[Float[Array, ""], ...] = ()
+    # Newest value of each update metric that a rule reads, NaN before the first. Not one array: an
+    # empty array sharded over CPU devices crashes XLA (jax 0.11.2).
+    metrics: tuple[Float[Array, ""], ...] = ()
 
 
 @dataclass(frozen=True)
 class Stages:
-    """A course to be followed: for each stage what the world's parameters are, and the rules for leaving it."""
+    """Env parameters of each stage, and the rules for leaving it."""
 
     params: dict[str, Array]  # those that differ, [stage, ...] each
     advance: tuple[Rule | None, ...]  # to the next stage; None: never
     retreat: tuple[Rule | None, ...]  # to the one before
-    max_entropy: float = float("nan")  # of a policy without a preference, where a rule asks for `entropy`
+    # of a uniform policy, if a rule reads `entropy`
+    max_entropy: float = float("nan")
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """Each rule once."""
-        return tuple(dict.fromkeys(rule for rule in (*self.advance, *self.retreat) if rule is not None))
+        return tuple(
+            dict.fromkeys(rule for rule in (*self.advance, *self.retreat) if rule is not None)
+        )
 
     @property
     def recorded(self) -> tuple[str, ...]:
-        """What has to be known of each episode; never nothing, since episodes are counted."""
+        """Names of what is recorded of each episode: at least one, since episodes are counted."""
         names = (leaf.recorded for rule in self.rules for _, leaf in rule.leaves())
         return tuple(dict.fromkeys(name for name in names if name is not None)) or ("length",)
 
     @property
     def of_updates(self) -> tuple[str, ...]:
-        """The metrics of an update that rules ask for."""
+        """The metrics of an update that rules read."""
         names = (leaf.of_update for rule in self.rules for _, leaf in rule.leaves())
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def staged(stages: Stages, evaluate_on: str = "target") -> Curriculum:
-    """Stage after stage. Going back is tried first; a stage without a rule is not left that way."""
+    """Curriculum that moves by rules, `retreat` before `advance`; no rule: no move that way."""
     last = len(stages.advance) - 1
 
-    def world(stage, env_params: PyTree) -> PyTree:
+    def params_at(stage: Any, env_params: PyTree) -> PyTree:
         return env_params.replace(**{name: table[stage] for name, table in stages.params.items()})
 
-    def begin(env_params: PyTree) -> tuple[Course, PyTree]:
-        told = tuple(jnp.float32(jnp.nan) for _ in stages.of_updates)
-        return Course(jnp.int32(0), jnp.int32(0), told), world(0, env_params)
+    def begin(env_params: PyTree) -> tuple[StageState, PyTree]:
+        metrics = tuple(jnp.float32(jnp.nan) for _ in stages.of_updates)
+        return StageState(jnp.int32(0), jnp.int32(0), metrics), params_at(0, env_params)
 
-    def advance(course: Course, lived: Lived) -> tuple[Course, PyTree, Mean]:
-        asked = zip(stages.of_updates, course.told, strict=True)
-        told = tuple(_newest(lived.metrics[name], old) for name, old in asked)
+    def advance(
+        stage_state: StageState, outcome: RolloutOutcome
+    ) -> tuple[StageState, PyTree, Mean]:
+        known = zip(stages.of_updates, stage_state.metrics, strict=True)
+        metrics = tuple(_newest(outcome.metrics[name], old) for name, old in known)
         evidence = Evidence(
-            lived.outcomes, lived.update - course.since, lived.steps_per_update,
-            dict(zip(stages.of_updates, told, strict=True)),
-            jnp.max(getattr(lived.env_params, "max_steps_in_episode", jnp.inf)), stages.max_entropy,
-        )  # fmt: skip
-        back = _verdict(stages.retreat, course.stage, evidence)
-        on = _verdict(stages.advance, course.stage, evidence)
-        stage = jnp.clip(course.stage + jnp.where(back, -1, on.astype(jnp.int32)), 0, last)
-        since = jnp.where(stage == course.stage, course.since, lived.update)
-        score = _score(stages.advance, course.stage, evidence)
-        return Course(stage, since, told), world(stage, lived.env_params), score
+            outcome.episode_stats,
+            outcome.update - stage_state.since,
+            outcome.steps_per_update,
+            dict(zip(stages.of_updates, metrics, strict=True)),
+            jnp.max(getattr(outcome.env_params, "max_steps_in_episode", jnp.inf)),
+            stages.max_entropy,
+        )
+        back = _verdict(stages.retreat, stage_state.stage, evidence)
+        on = _verdict(stages.advance, stage_state.stage, evidence)
+        stage = jnp.clip(stage_state.stage + jnp.where(back, -1, on.astype(jnp.int32)), 0, last)
+        since = jnp.where(stage == stage_state.stage, stage_state.since, outcome.update)
+        score = _score(stages.advance, stage_state.stage, evidence)
+        return StageState(stage, since, metrics), params_at(stage, outcome.env_params), score
 
     window = max((rule.window for rule in stages.rules), default=1)
     return Curriculum(begin, advance, last + 1, stages.recorded, window, evaluate_on)
@@ -112,15 +123,21 @@ def _newest(mean: Mean, old: Float[Array, ""]) -> Float[Array, ""]:
     return jnp.where(mean.count > 0, mean.total / jnp.maximum(mean.count, 1.0), old)
 
 
-def _verdict(rules: tuple[Rule | None, ...], stage: Int[Array, ""], evidence: Evidence) -> Array:
-    """Whether the present stage's rule holds."""
+def _verdict(
+    rules: tuple[Rule | None, ...], stage: Int[Array, ""], evidence: Evidence
+) -> Bool[Array, ""]:
+    """True where the present stage's rule holds."""
     known = tuple(dict.fromkeys(rules))  # one branch for all the stages that have the same rule
-    branches = [lambda rule=rule: jnp.bool_(False) if rule is None else holds(rule, evidence) for rule in known]
+    branches = [
+        lambda rule=rule: jnp.bool_(False) if rule is None else holds(rule, evidence)
+        for rule in known
+    ]
     return _present(branches, [known.index(rule) for rule in rules], stage)
 
 
 def _score(rules: tuple[Rule | None, ...], stage: Int[Array, ""], evidence: Evidence) -> Mean:
-    """What the present stage's rule looks at first, as far as it is known; the last stage keeps to the one before."""
+    """Value of the first condition of the present stage's rule; count 0 while it is unknown. The
+    last stage uses the rule of the stage before."""
 
     def score(rule: Rule | None) -> Mean:
         leaf = None if rule is None else rule.first()
@@ -137,5 +154,9 @@ def _score(rules: tuple[Rule | None, ...], stage: Int[Array, ""], evidence: Evid
 
 
 def _present(branches: list[Callable], branch_of: list[int], stage: Int[Array, ""]) -> Any:
-    """What the present stage's branch gives."""
-    return jax.lax.switch(jnp.asarray(np.array(branch_of))[stage], branches) if len(branches) > 1 else branches[0]()
+    """Run the branch of the present stage."""
+    return (
+        jax.lax.switch(jnp.asarray(np.array(branch_of))[stage], branches)
+        if len(branches) > 1
+        else branches[0]()
+    )

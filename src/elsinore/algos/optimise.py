@@ -1,0 +1,142 @@
+"""Gradient steps on one vector of all parameters, with a traced learning rate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from elsinore.experience.minibatches import pack
+from elsinore.jaxtools.prng import permutations
+from elsinore.types import Mean
+
+LossFn = Callable[[PyTree, Any], tuple[Float[Array, ""], Any]]  # (params, batch) -> loss, aux
+LossAndMetrics = tuple[Float[Array, ""], dict[str, Float[Array, ""]]]
+OPTIMISERS = ("adam", "radam", "rmsprop")
+
+
+class Learner(NamedTuple):
+    """Parameters and optimiser state."""
+
+    params: PyTree
+    opt_state: PyTree  # of the parameters raveled into one vector
+
+
+def optimiser(
+    name: str, eps: float, max_grad_norm: Float[Array, ""]
+) -> optax.GradientTransformation:
+    """Clipping by the global norm, then Adam's, RAdam's or RMSprop's scaling; no learning rate."""
+    scalings = {
+        "adam": lambda: optax.scale_by_adam(eps=eps),
+        "radam": lambda: optax.scale_by_radam(eps=eps),
+        # TensorFlow's form, as in the published results of A2C: eps under the root, initially 1.
+        "rmsprop": lambda: optax.scale_by_rms(
+            decay=0.99, eps=eps, eps_in_sqrt=True, initial_scale=1.0
+        ),
+    }
+    return optax.chain(optax.clip_by_global_norm(max_grad_norm), scalings[name]())
+
+
+def init_learner(params: PyTree, optimiser: optax.GradientTransformation) -> Learner:
+    """Learner before its first gradient step."""
+    return Learner(params, optimiser.init(ravel_pytree(params)[0]))
+
+
+def gradient_step(
+    loss_fn: LossFn,
+    optimiser: optax.GradientTransformation,
+    learner: Learner,
+    batch: PyTree,
+    learning_rate: Float[Array, ""],
+) -> tuple[Learner, Any, Float[Array, ""]]:
+    """One step down the gradient of the loss over `batch`: (learner, aux, gradient norm).
+
+    One vector instead of a tree: the optimiser is then a handful of operations, not that many a
+    layer.
+    """
+    vector, unravel = ravel_pytree(learner.params)
+    step = partial(_vector_step, lambda vector, batch: loss_fn(unravel(vector), batch), optimiser)
+    (vector, opt_state), aux, norm = step(Learner(vector, learner.opt_state), batch, learning_rate)
+    return Learner(unravel(vector), opt_state), aux, norm
+
+
+def _vector_step(
+    loss_fn: LossFn,
+    optimiser: optax.GradientTransformation,
+    learner: Learner,
+    batch: PyTree,
+    learning_rate: Float[Array, ""],
+) -> tuple[Learner, Any, Float[Array, ""]]:
+    """`gradient_step` of a learner whose parameters are one vector already."""
+    gradient, aux = jax.grad(loss_fn, has_aux=True)(learner.params, batch)
+    step, opt_state = optimiser.update(gradient, learner.opt_state)
+    return (
+        Learner(learner.params - learning_rate * step, opt_state),
+        aux,
+        optax.global_norm(gradient),
+    )
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["values"], meta_fields=["names"])
+@dataclass(frozen=True)
+class MetricRow:
+    """Scalar metrics in one array: compile time grows with the number of arrays."""
+
+    values: Float[Array, "*steps metric"]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, metrics: dict[str, Float[Array, ""]]) -> "MetricRow":
+        return cls(jnp.stack(list(metrics.values())), tuple(metrics))
+
+    def means(self) -> dict[str, Mean]:
+        """Means over the leading axis."""
+        totals, count = jnp.sum(self.values, axis=0), jnp.float32(self.values.shape[0])
+        return {name: Mean(totals[i], count) for i, name in enumerate(self.names)}
+
+
+def minibatch_epochs(
+    loss_fn: LossFn,
+    optimiser: optax.GradientTransformation,
+    learner: Learner,
+    batch: PyTree,
+    key: Key[Array, ""],
+    learning_rate: Float[Array, ""],
+    *,
+    num_epochs: int,
+    num_minibatches: int,
+    stop_fn: Callable[[dict[str, Array]], Bool[Array, ""]] | None = None,
+) -> tuple[Learner, dict[str, Mean]]:
+    """`num_epochs` passes over the rows of `batch` ([row, ...]) in fresh random minibatches.
+
+    The aux of `loss_fn` is a dict of metrics. `stop_fn(metrics)` ends the learning at the first
+    minibatch for which it is true, whose step is not taken.
+    """
+    table, unpack = pack(batch)
+    size = table.shape[0]
+    orders = permutations(key, num_epochs, size)
+    rows = orders.reshape(num_epochs * num_minibatches, size // num_minibatches)
+    vector, unravel = ravel_pytree(learner.params)
+    step = partial(_vector_step, lambda vector, batch: loss_fn(unravel(vector), batch), optimiser)
+
+    def minibatch(
+        carry: tuple[Learner, Bool[Array, ""]], rows: Int[Array, "row"]
+    ) -> tuple[tuple[Learner, Bool[Array, ""]], MetricRow]:
+        learner, stopped = carry
+        new, metrics, norm = step(learner, unpack(table[rows]), learning_rate)
+        metrics = metrics | {"learner/gradient_norm": norm}
+        if stop_fn is None:
+            return (new, stopped), MetricRow.of(metrics)
+        stopped |= stop_fn(metrics)
+        kept = jax.tree.map(lambda old, new: jnp.where(stopped, old, new), learner, new)
+        metrics["learner/steps_taken"] = 1.0 - stopped.astype(jnp.float32)  # share before the stop
+        return (kept, stopped), MetricRow.of(metrics)
+
+    carry = (Learner(vector, learner.opt_state), jnp.bool_(False))
+    ((vector, opt_state), _), metrics = jax.lax.scan(minibatch, carry, rows)
+    return Learner(unravel(vector), opt_state), metrics.means()

@@ -1,0 +1,1 @@
+"""Conclusions from many runs: comparisons, hyperparameter searches, queries."""

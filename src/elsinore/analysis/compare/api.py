@@ -1,0 +1,251 @@
+"""`elsinore.compare` trains and reports; `report` reports on runs that exist."""
+
+import logging
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from elsinore.analysis.compare.grid import GridCell, cell_state, grid_cells
+from elsinore.analysis.compare.results import (
+    RunResults,
+    load_results,
+    read_results,
+    with_finite_returns,
+)
+from elsinore.analysis.compare.scores import Scores, scores_table
+from elsinore.analysis.compare.thresholds import check_thresholds
+from elsinore.analysis.compare.variants import variants_of
+from elsinore.analysis.compare.write import write_comparison_report
+from elsinore.config.parse import ConfigError
+from elsinore.runs import api
+from elsinore.runs.run import Run
+from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.sinks.console import Console
+
+log = logging.getLogger("elsinore")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs and their statistics; `path` is the folder of `report.html`."""
+
+    path: Path
+    results: RunResults
+    thresholds: Mapping[str, float]  # by environment; "" for all
+    references: Mapping[str, tuple[float, float]]
+    interrupted: bool = False  # then no report has been written yet
+
+    def __repr__(self) -> str:
+        return f"Comparison({str(self.path)!r}, {len(self.results.finished)} runs)"
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The statistics of the report."""
+        return Scores(self.results, self.thresholds, self.references)
+
+    @property
+    def table(self):
+        """Pandas table with one row per environment and algorithm."""
+        return scores_table(self.scores)
+
+    @property
+    def runs(self) -> dict[tuple[str, str], Run]:
+        """The finished runs, by environment and label."""
+        return {(r.env, r.label): api.load(r.path) for r in self.results.finished}
+
+
+def compare(
+    envs: Any = (),
+    algos: Sequence[str] | Mapping[str, Any] = ("ppo",),
+    *,
+    seeds: int | None = None,
+    seed: int | None = None,
+    env_steps: int | None = None,
+    config: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    thresholds: Mapping[str, float] | float | None = None,
+    references: Mapping[str, tuple[float, float]] | None = None,
+    accept_versions: bool = False,
+    check: bool = True,
+    progress: Callable[[str], None] = print,
+) -> Comparison:
+    """Train every algorithm in every environment, then write a report.
+
+    Each pair is an ordinary run of `seeds` seeds (10) in `runs_dir/name/env/label`. A second call
+    with the same name skips finished runs and resumes unfinished ones exactly.
+
+    Args:
+        envs: one environment or a list, each as in `elsinore.train`.
+        algos: texts such as `"ppo"` and `"fast=ppo:algo.gamma=0.9"` (see `variants`), or a mapping
+            from label to dotted settings: `{"fast": {"algo": "ppo", "algo.gamma": 0.9}}`.
+        env_steps: per seed; default: the largest budget among the presets of an environment.
+        config, overrides: settings of every run.
+        thresholds: return to reach, one for all or by environment; default: `convergence.target`.
+        references: by environment, the returns normalised to 0 and 1.
+        progress: called with one line before and after each run.
+
+    Raises:
+        ConfigError: for an invalid run, an existing run with other settings, or a threshold for
+            an environment outside the comparison; before any training.
+    """
+    folder = _comparison_path(Path(runs_dir), name)
+    budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
+    overrides = dict(overrides or {}) | {k: v for k, v in budget.items() if v is not None}
+    cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
+    given = _as_mapping(thresholds), dict(references or {})
+    check_thresholds((cell.experiment.env for cell in cells), *given)
+    states = [cell_state(cell) for cell in cells]
+    _make(folder)
+    with _quiet():
+        interrupted = _train_all(cells, states, accept_versions, progress)
+    results = load_results([(cell.variant.label, cell.folder) for cell in cells])
+    if interrupted:
+        return Comparison(folder, results, *given, interrupted)
+    return _reported(Comparison(folder, with_finite_returns(results), *given))
+
+
+def report(
+    runs: Sequence[str | Path] | str | Path,
+    *,
+    out: str | Path | None = None,
+    runs_dir: str | Path = "runs",
+    thresholds: Mapping[str, float] | float | None = None,
+    references: Mapping[str, tuple[float, float]] | None = None,
+) -> Comparison:
+    """Write the report of existing runs; seeds, budgets and environments may be unequal.
+
+    Args:
+        runs: folders of runs or comparisons, or their names in `runs_dir`; `"LABEL=RUN"` labels
+            a run.
+        out: output folder; default: the comparison's folder if `runs` is one comparison, else
+            `report`.
+
+    Raises:
+        ConfigError: for a folder that is not a run, or if no run has a finite return.
+    """
+    results, home = read_results(
+        [runs] if isinstance(runs, str | Path) else list(runs), Path(runs_dir)
+    )
+    given = _as_mapping(thresholds), dict(references or {})
+    check_thresholds((run.env for run in (*results.finished, *results.excluded)), *given)
+    path = Path(out) if out is not None else home or Path("report")
+    return _reported(Comparison(path, results, *given))
+
+
+def _reported(comparison: Comparison) -> Comparison:
+    write_comparison_report(comparison.scores, comparison.path)
+    return comparison
+
+
+def _train_all(
+    cells: list[GridCell], states: list[str], accept_versions: bool, progress: Callable[[str], None]
+) -> bool:
+    """Train or resume each cell in turn; returns whether a signal interrupted it."""
+    stop = threading.Event()
+    with stop_on_signals(stop):
+        for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
+            prefix = f"[{i + 1}/{len(cells)}] {cell.name}"
+            if stop.is_set() or _train(cell, state, prefix, accept_versions, progress):
+                return True
+    return False
+
+
+def _train(
+    cell: GridCell, state: str, prefix: str, accept_versions: bool, progress: Callable[[str], None]
+) -> bool:
+    """Train or resume one cell; returns whether a signal interrupted it."""
+    experiment = cell.experiment
+    if state == "finished":
+        progress(f"{prefix}: finished already")
+        return False
+    verb = "resuming" if state == "unfinished" else "training"
+    progress(
+        f"{prefix}: {verb} {experiment.seeds} seed(s), {experiment.env_steps:,} env steps each"
+    )
+    console = Console(experiment.env_steps, experiment.seeds, experiment.convergence.target)
+    watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}
+    if state == "unfinished":
+        run = api.resume(cell.folder, env=cell.env, accept_versions=accept_versions, **watch)
+    else:
+        run = api.train(
+            **cell.call, name=cell.folder.name, runs_dir=cell.folder.parent, check=False, **watch
+        )
+    if watch["callbacks"]:
+        console.close()
+    progress(f"{prefix}: {_summary_line(run.summary)}")
+    return run.summary["stopped_by"] == "interrupted"
+
+
+def _summary_line(summary: dict[str, Any]) -> str:
+    score = summary["eval_return"]
+    iqm = "not finite" if score["iqm"] is None else f"{score['iqm']:.1f}"
+    interval = f" [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score["ci95"] else ""
+    clock = (
+        f"compiled in {summary['compile_seconds']:.1f} s, trained in"
+        f" {summary['train_seconds']:.1f} s"
+    )
+    halted = (
+        f"interrupted after {summary['env_steps']:,} env steps, "
+        if summary["stopped_by"] == "interrupted"
+        else ""
+    )
+    return f"{halted}return (IQM) {iqm}{interval}; {clock}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Show only warnings in the terminal; each run's log file has every message.
+
+    Logging that has handlers already is left alone.
+    """
+    if log.handlers or logging.getLogger().handlers:
+        yield
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    log.addHandler(handler)
+    log.propagate = False  # libraries may add root handlers while they are imported
+    try:
+        yield
+    finally:
+        log.propagate = True
+        log.removeHandler(handler)
+
+
+def _comparison_path(runs_dir: Path, name: str | None) -> Path:
+    name = f"comparison-{datetime.now():%Y%m%d-%H%M%S}" if name is None else name
+    if not re.fullmatch(r"[\w+-][\w .+-]*", name):
+        raise ConfigError(
+            f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.'."
+        )
+    if (runs_dir / name / "config.yaml").exists():
+        raise ConfigError(f"--name {name!r} is the name of a run in {runs_dir}; choose another.")
+    return runs_dir / name
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"{os.strerror(error.errno or 0)}; choose another with --runs-dir."
+        raise ConfigError(f"runs folder {folder.parent} cannot be written: {reason}") from error
+
+
+def _as_list(envs: Any) -> list:
+    return list(envs) if isinstance(envs, list | tuple) else [] if envs is None else [envs]
+
+
+def _as_mapping(thresholds: Mapping[str, float] | float | None) -> dict[str, float]:
+    if thresholds is None:
+        return {}
+    return dict(thresholds) if isinstance(thresholds, Mapping) else {"": float(thresholds)}

@@ -1,0 +1,114 @@
+"""Caveats of a report: few seeds, unequal settings, early stops and missing runs."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from elsinore.analysis.compare.document import join_names
+from elsinore.analysis.compare.results import RunResult
+from elsinore.analysis.compare.scores import Scores
+from elsinore.config.parse import as_dict
+from elsinore.runs.statistics import RESAMPLES
+
+# below this many seeds a percentile interval of an IQM is clearly too narrow (docs/compare.md)
+FEW_SEEDS = 10
+
+
+def caveats(scores: Scores) -> list[str]:
+    """Sentences on everything that limits the conclusions."""
+    return [
+        *_on_seeds(scores),
+        *_on_intervals(scores),
+        *_on_fairness(scores),
+        *_on_missing_runs(scores),
+    ]
+
+
+def _on_seeds(scores: Scores) -> Iterator[str]:
+    counts = {result.seeds for result in scores.results.finished}
+    if len(counts) == 1:
+        count = counts.pop()
+        yield f"Every run has {count} seed{'s' if count > 1 else ''}."
+    else:
+        yield (
+            f"The runs have between {min(counts)} and {max(counts)} seeds; each table lists the"
+            " number."
+        )
+    for result in scores.results.finished:
+        bad = int((result.returns != result.returns).sum())
+        if bad:
+            yield (
+                f"{_name(result)}: {bad} of {result.seeds} seeds have no finite return; each"
+                " counts as the lowest return of any seed in this environment."
+            )
+
+
+def _on_intervals(scores: Scores) -> Iterator[str]:
+    single = [_name(result) for result in scores.results.finished if result.seeds == 1]
+    few = [_name(result) for result in scores.results.finished if 1 < result.seeds < FEW_SEEDS]
+    few = ["every run here"] if len(few) == len(scores.results.finished) > 1 else few
+    if len(single) < len(scores.results.finished):
+        yield (
+            f"Brackets and bands are 95 % percentile-bootstrap intervals over seeds ({RESAMPLES:,}"
+            " resamples, within each environment). They cover other seeds of the same settings,"
+            " not other settings or environments."
+        )
+    if single:
+        yield f"A single seed has no interval and proves nothing: {join_names(single)}."
+    if few:
+        yield (
+            f"Fewer than {FEW_SEEDS} seeds make such intervals too narrow (for the IQM of normal"
+            " returns they contain the true value 9 times in 10 with 5 seeds, 3 times in 4 with"
+            f" 3): {join_names(few)}."
+        )
+
+
+def _on_fairness(scores: Scores) -> Iterator[str]:
+    for env in scores.envs:
+        results = scores.in_env(env)
+        for what, of in SHOULD_AGREE.items():
+            values = {result.label: of(result) for result in results}
+            if len(set(map(str, values.values()))) > 1:
+                listed = "; ".join(f"{label} {value}" for label, value in values.items())
+                yield f"{env}: the algorithms do not have the same {what}: {listed}."
+        early = [f"{r.label} ({r.stopped_early} of {r.seeds})" for r in results if r.stopped_early]
+        if early:
+            yield (
+                f"{env}: some seeds stopped before their budget, by convergence or on a plateau;"
+                f" their last evaluation counts from there on: {join_names(early)}."
+            )
+    if len({str(result.summary["versions"]) for result in scores.results.finished}) > 1:
+        yield "The runs were made with different library versions, listed under Runs."
+    yield (
+        "Seconds count training only, with all seeds of a run in parallel on the machine that"
+        " trained it; other load on that machine is included."
+    )
+
+
+def _on_missing_runs(scores: Scores) -> Iterator[str]:
+    missing = [env for env in scores.envs if env not in scores.shared_envs]
+    if missing and scores.shared_envs:
+        yield (
+            f"Not every algorithm has a run on {join_names(missing)}: aggregates over environments"
+            f" cover {join_names(scores.shared_envs)}."
+        )
+    if scores.results.excluded:
+        yield f"{len(scores.results.excluded)} run(s) are excluded; they are listed under Runs."
+
+
+def _name(result: RunResult) -> str:
+    return f"{result.label} on {result.env}"
+
+
+SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
+    "budget": lambda result: f"{result.experiment.env_steps:,} env steps",
+    "environment settings": (
+        lambda result: result.experiment.env_kwargs | result.experiment.env_params
+    ),
+    "final evaluation": lambda result: _evaluation(as_dict(result.experiment.evaluation)),
+}
+
+
+def _evaluation(settings: dict[str, Any]) -> str:
+    limit = f", at most {settings['max_steps']} steps each" if settings["max_steps"] else ""
+    actions = "greedy" if settings["greedy"] else "sampled"
+    return f"{settings['final_episodes']} {actions} episodes{limit}"

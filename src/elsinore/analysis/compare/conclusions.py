@@ -1,0 +1,59 @@
+"""Conclusions: the leading algorithm, the clearly worse ones, and the undecided ones."""
+
+from elsinore.analysis.compare.document import (
+    format_estimate,
+    format_number,
+    format_probability,
+    join_names,
+)
+from elsinore.analysis.compare.scores import Pair, Scores
+from elsinore.runs.statistics import Estimate
+
+
+def conclusions(scores: Scores) -> list[str]:
+    """One or two sentences per environment, preceded by those over all shared environments."""
+    sentences = []
+    if len(scores.shared_envs) > 1:
+        estimates = {label: scores.over_envs(label, "iqm") for label in scores.labels}
+        overall = _conclusion(estimates, scores.pairs_over_envs(), "normalised IQM")
+        sentences.append(f"{len(scores.shared_envs)} environments together: {overall}")
+    for env in scores.envs:
+        estimates = {r.label: scores.over_seeds(r, "iqm") for r in scores.in_env(env)}
+        sentences.append(f"{env}: {_conclusion(estimates, scores.pairs(env), 'IQM')}")
+    return sentences
+
+
+def _conclusion(found: dict[str, Estimate], pairs: list[Pair], what: str) -> str:
+    best = max(x.value for x in found.values())
+    leaders = [label for label, x in found.items() if x.value == best]
+    if len(found) == 1:
+        return f"{leaders[0]} is the only algorithm: {what} {format_estimate(found[leaders[0]])}."
+    if len(leaders) > 1:
+        lead = f"{join_names(leaders)} share the highest {what}, {format_number(best)}."
+    else:
+        lead = f"{leaders[0]} has the highest {what}, {format_estimate(found[leaders[0]])}."
+    return " ".join([lead, *_behind(pairs, leaders)])
+
+
+def _behind(pairs: list[Pair], leaders: list[str]) -> list[str]:
+    """Sentences about the algorithms clearly worse than the first leader, and the undecided."""
+    rest = {
+        (pair.y if pair.x == leaders[0] else pair.x): pair
+        for pair in pairs
+        if leaders[0] in (pair.x, pair.y)
+    }
+    rest = {other: pair for other, pair in rest.items() if other not in leaders}
+    clear = [
+        f"{other} (beaten with probability {format_probability(pair.probability)})"
+        for other, pair in rest.items()
+        if pair.is_clear and pair.x == leaders[0]
+    ]
+    unclear = [
+        other for other, pair in rest.items() if not (pair.is_clear and pair.x == leaders[0])
+    ]
+    sentences = []
+    if clear:
+        sentences.append(f"Clearly worse: {join_names(clear)}.")
+    if unclear:
+        sentences.append(f"No clear difference between {leaders[0]} and {join_names(unclear)}.")
+    return sentences

@@ -1,0 +1,72 @@
+"""Sample efficiency: evaluation return against env steps."""
+
+from typing import Any
+
+import numpy as np
+
+from elsinore.analysis.compare.figures.style import (
+    FAINT,
+    colour,
+    columns_for,
+    dash,
+    label_line_ends,
+    panels,
+    width,
+)
+from elsinore.analysis.compare.results import RunResult
+from elsinore.analysis.compare.scores import Scores
+from elsinore.runs.statistics import ci95, iqm
+
+
+def draw_sample_efficiency(scores: Scores) -> Any:
+    """One panel per environment: IQM over seeds against env steps of one seed, with 95 % band."""
+    figure, axes = panels(len(scores.envs), 3.5, columns=columns_for(scores.labels))
+    for axis, env in zip(axes, scores.envs, strict=True):
+        results = [result for result in scores.in_env(env) if len(result.steps)]
+        ends = [_curve(axis, scores, result) for result in results]
+        last = max((float(result.steps[-1]) for result in results), default=1.0)
+        axis.set_xlim(0, last)
+        axis.margins(y=0.08)
+        threshold = scores.threshold(env)
+        if threshold is not None:
+            axis.axhline(threshold, color=FAINT, linestyle=(0, (3, 2)), linewidth=1)
+            axis.annotate(
+                f"threshold {threshold:g}",
+                (0, threshold),
+                (4, 2),
+                textcoords="offset points",
+                fontsize=8,
+                color=FAINT,
+                va="bottom",
+            )
+        label_line_ends(axis, ends, last)
+        axis.set_title(env)
+        axis.set_xlabel("env steps of one seed")
+        axis.set_ylabel("evaluation return (IQM)")
+        axis.xaxis.set_major_formatter(_steps)
+    return figure
+
+
+def _curve(axis: Any, scores: Scores, result: RunResult) -> tuple[str, float, str]:
+    values, ink = scores.curve(result), colour(scores.labels, result.label)
+    middle = iqm(values, axis=0)
+    axis.plot(
+        result.steps,
+        middle,
+        color=ink,
+        linewidth=width(scores.labels, result.label),
+        linestyle=dash(scores.labels, result.label),
+    )
+    bands = [ci95(column) for column in values.T]
+    if all(bands):
+        low, high = np.array(bands).T
+        axis.fill_between(result.steps, low, high, color=ink, alpha=0.16, linewidth=0)
+    return result.label, float(middle[-1]), ink
+
+
+def _steps(value: float, _: Any = None) -> str:
+    """`50k` for 50000."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"

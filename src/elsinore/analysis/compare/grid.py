@@ -1,0 +1,158 @@
+"""The grid of environments and algorithms, checked completely before any training."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elsinore.analysis.compare.variants import Variant
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import dotted, read_yaml
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs import api
+from elsinore.runs.run_dir import RunDir, as_file_name
+
+# Defaults of a comparison: an equal budget for all runs, and one line of output per run.
+DEFAULTS = {
+    "seeds": 10,
+    "convergence.enabled": False,
+    "sinks.console": False,
+    "sinks.tensorboard": False,
+    "sinks.mlflow.enabled": False,
+}
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """One environment and one algorithm: a run, trained by `api.train(**call)`."""
+
+    variant: Variant
+    call: dict[str, Any]  # the arguments of `api.resolve_experiment`
+    experiment: Experiment
+    env: Any  # the environment object, if one was given
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.experiment.env}, {self.variant.label}"
+
+
+def grid_cells(
+    envs: Sequence[Any],
+    variants: Sequence[Variant],
+    folder: Path,
+    config: str | Path | None,
+    overrides: Mapping[str, Any],
+    check: bool,
+) -> list[GridCell]:
+    """Build and check all cells; those of one environment have the same budget.
+
+    Precedence: settings of a variant, `overrides`, `config`, presets.
+
+    Raises:
+        ConfigError: naming the cell that cannot be run.
+    """
+    given = dotted(read_yaml(Path(config))) if config is not None else {}
+    envs = list(envs) or [given.get("env")]
+    if envs == [None]:
+        raise ConfigError("no environment is named; give --env, such as --env CartPole-v1.")
+    settings = {k: v for k, v in DEFAULTS.items() if k not in given} | dict(overrides)
+    cells = []
+    for env in envs:
+        call = {"env": env, "config": config}
+        row = [
+            _cell(call | {"algo": v.algo, "overrides": settings | v.settings}, v, folder)
+            for v in variants
+        ]
+        has_budget = "env_steps" in {*given, *overrides}
+        cells += row if has_budget else _with_largest_budget(row, folder)
+    _refuse_shared_folders(cells)
+    api.prepare()
+    for cell in cells:
+        with naming_cell(cell.name):
+            checked = check and cell.variant is variants[0]
+            api.checked_plan(cell.experiment, cell.env, None, None, checked)
+    return cells
+
+
+def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
+    """Build the cell for arguments of `api.resolve_experiment`."""
+    with naming_cell(f"{call['env']}, {variant.label}"):
+        experiment, env = api.resolve_experiment(**call)
+    return GridCell(
+        variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
+    )
+
+
+def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
+    """Raise every budget to the largest of the row, except where a variant sets env_steps."""
+    largest = max(cell.experiment.env_steps for cell in row)
+
+    def budgeted(cell: GridCell) -> GridCell:
+        if "env_steps" in cell.variant.settings:
+            return cell
+        overrides = {**cell.call["overrides"], "env_steps": largest}
+        return _cell({**cell.call, "overrides": overrides}, cell.variant, folder)
+
+    return [budgeted(cell) for cell in row]
+
+
+def _refuse_shared_folders(cells: list[GridCell]) -> None:
+    taken: dict[Path, GridCell] = {}
+    for cell in cells:
+        other = taken.setdefault(cell.folder, cell)
+        if other is not cell:
+            both = f"{other.experiment.env!r} and {cell.experiment.env!r}"
+            raise ConfigError(f"--env: {both} are the same, or share a folder name; give it once.")
+
+
+def folder_name(env: str) -> str:
+    return as_file_name(env).lstrip(".") or "env"
+
+
+@contextmanager
+def naming_cell(cell: str) -> Iterator[None]:
+    """Prefix errors with the name of the cell."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{cell}: {error}") from error
+
+
+def cell_state(cell: GridCell) -> str:
+    """State of the cell's folder: `new`, `unfinished` or `finished`.
+
+    Raises:
+        ConfigError: if the folder holds a run with other settings, listing the differences.
+    """
+    if not (cell.folder / "config.yaml").is_file():
+        if cell.folder.exists():
+            raise ConfigError(
+                f"{cell.folder} exists and is not a run; move it, or choose another --name."
+            )
+        return "new"
+    run = api.load(cell.folder)
+    differing = config_differences(run.experiment, cell.experiment)
+    if differing:
+        raise ConfigError(
+            f"{cell.name}: {cell.folder} was made with other settings (then, now):"
+            f" {'; '.join(differing)}. Restore them, or choose another --name."
+        )
+    if run.summary.get("stopped_by") not in (None, "interrupted"):
+        return "finished"
+    if RunDir(cell.folder).is_locked():
+        raise ConfigError(
+            f"{cell.folder} is being trained by another process; wait for it, or stop it."
+        )
+    return "unfinished"
+
+
+def config_differences(then: Experiment, now: Experiment) -> list[str]:
+    """Settings that differ between two experiments: `name then, now` for each."""
+    a, b = dotted(as_dict(then)), dotted(as_dict(now))
+    return [
+        f"{name} {a.get(name)!r}, {b.get(name)!r}"
+        for name in dict.fromkeys((*a, *b))
+        if a.get(name) != b.get(name)
+    ]

@@ -1,0 +1,234 @@
+"""Finished runs read from their folders, and the runs that are excluded."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.runs.curves import values_by_seed
+from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.store import Store
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its settings, final returns and learning curve."""
+
+    label: str
+    path: Path
+    experiment: Experiment
+    summary: dict[str, Any]  # summary.json
+    returns: np.ndarray  # [seed]: mean return of the final evaluation; NaN where it is not finite
+    steps: np.ndarray  # [evaluation]: env steps of one seed
+    seconds: np.ndarray  # [evaluation]: training time of all seeds together
+    curve: np.ndarray  # [seed, evaluation]: mean return; constant after a seed has stopped
+
+    @property
+    def env(self) -> str:
+        return self.experiment.env
+
+    @property
+    def algo(self) -> str:
+        return self.experiment.algo.name
+
+    @property
+    def seeds(self) -> int:
+        return len(self.returns)
+
+    @property
+    def budget(self) -> int:
+        """Env steps of the longest-trained seed."""
+        return self.summary["env_steps"]
+
+    @property
+    def episode_stats(self) -> dict[str, dict[str, Any]]:
+        """Further statistics of the final evaluation, by name: `called` is the display name,
+        `per_seed` the means. Empty if the environment has none."""
+        return self.summary.get("eval_facts", {})
+
+    @property
+    def stopped_early(self) -> int:
+        """Number of seeds stopped by convergence or on a plateau."""
+        stops = (self.summary[f"{how}_at_env_steps"] for how in ("converged", "plateau"))
+        return sum(a is not None or b is not None for a, b in zip(*stops, strict=True))
+
+
+@dataclass(frozen=True)
+class ExcludedRun:
+    """A run left out of the statistics, with the reason."""
+
+    env: str
+    label: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """The runs of a comparison: counted and excluded ones."""
+
+    finished: list[RunResult]
+    excluded: list[ExcludedRun]
+
+    @cached_property
+    def envs(self) -> list[str]:
+        return list(dict.fromkeys(result.env for result in self.finished))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        return list(dict.fromkeys(result.label for result in self.finished))
+
+    def of(self, env: str, label: str) -> RunResult | None:
+        return next((r for r in self.finished if (r.env, r.label) == (env, label)), None)
+
+
+def with_finite_returns(results: RunResults) -> RunResults:
+    """Exclude environments in which no seed has a finite return.
+
+    Raises:
+        ConfigError: if no run is left.
+    """
+    finite = {result.env for result in results.finished if np.isfinite(result.returns).any()}
+    reason = "without a finite return, like every run in its environment"
+    excluded = [
+        ExcludedRun(r.env, r.label, r.path, reason) for r in results.finished if r.env not in finite
+    ]
+    left = RunResults(
+        [r for r in results.finished if r.env in finite], [*results.excluded, *excluded]
+    )
+    if not left.finished:
+        reasons = "; ".join(f"{x.path} is {x.reason}" for x in left.excluded)
+        raise ConfigError(f"there is nothing to report: every run is excluded ({reasons}).")
+    return left
+
+
+def load_results(named: Sequence[tuple[str, Path]]) -> RunResults:
+    """Read (label, folder) pairs.
+
+    Raises:
+        ConfigError: if two runs in one environment have the same label.
+    """
+    read = [read_run(label, path) for label, path in named]
+    finished = [x for x in read if isinstance(x, RunResult)]
+    twice = [
+        pair for pair, count in Counter((r.env, r.label) for r in finished).items() if count > 1
+    ]
+    if twice:
+        raise ConfigError(
+            f"two runs on {twice[0][0]} have the label {twice[0][1]!r}; name one of them:"
+            " LABEL=RUN."
+        )
+    return RunResults(finished, [x for x in read if isinstance(x, ExcludedRun)])
+
+
+def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
+    """Read one run; an unfinished or unreadable one becomes an `ExcludedRun`."""
+    folder, env = RunDir(path), "?"
+    try:
+        experiment = folder.experiment()
+        env = experiment.env
+        if not folder.summary.exists():
+            reason = "being trained" if folder.is_locked() else "unfinished"
+            return ExcludedRun(env, label, path, reason)
+        summary = json.loads(folder.summary.read_text())
+        if summary["stopped_by"] == "interrupted":
+            reason = f"interrupted after {summary['env_steps']:,} env steps"
+            return ExcludedRun(env, label, path, reason)
+        per_seed = summary["eval_return"]["per_seed"]
+        if len(per_seed) != experiment.seeds:
+            reason = f"a population of {len(per_seed)} runs with different settings"
+            return ExcludedRun(env, label, path, reason)
+        returns = np.array([np.nan if x is None else x for x in per_seed], float)
+        return RunResult(label, path, experiment, summary, returns, *_curve(folder))
+    except (ConfigError, OSError, ValueError, KeyError, TypeError, sqlite3.Error) as error:
+        return ExcludedRun(env, label, path, f"unreadable: {type(error).__name__}: {error}")
+
+
+def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Env steps [evaluation], seconds [evaluation] and returns [seed, evaluation]."""
+    store = Store(folder.database, read_only=True)
+    try:
+        rows, chunks = store.rows(names=["eval/return"], agent=""), store.chunks()
+        steps = int(store.info()["steps_per_update"])
+    finally:
+        store.close()
+    updates, values = values_by_seed(rows, "eval/return")
+    ends = np.array([chunk[0] for chunk in chunks])
+    elapsed = np.cumsum([0.0, *(chunk[3] for chunk in chunks)])
+    return updates * steps, elapsed[np.searchsorted(ends, updates, side="right")], values
+
+
+def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults, Path | None]:
+    """Read runs and comparisons by path or name; also returns the folder of a single comparison.
+
+    Raises:
+        ConfigError: for a path that is neither, or if no run has a finite return.
+    """
+    found: dict[Path, str | None] = {}
+    home = None
+    for text in map(str, runs):
+        label, path = _named(text, runs_dir)
+        if (path / "config.yaml").is_file():
+            found.setdefault(path, label)
+            continue
+        home = path
+        for config in sorted(path.glob("[!.]*/[!.]*/config.yaml")):
+            found.setdefault(config.parent, config.parent.name)
+    return with_finite_returns(load_results(_with_labels(found))), home if len(runs) == 1 else None
+
+
+def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
+    """Split `LABEL=RUN`; a path that contains `=` and exists has precedence."""
+    label, equals, run = text.partition("=")
+    choices = [(None, text)] + ([(label, run)] if equals and label else [])
+    for name, place in choices:
+        for path in (Path(place), runs_dir / place):
+            if (path / "config.yaml").is_file() or (
+                name is None and any(path.glob("[!.]*/[!.]*/config.yaml"))
+            ):
+                return name, path
+    raise ConfigError(
+        f"{text} is neither a run nor a comparison; `elsinore runs` lists the runs in {runs_dir}."
+    )
+
+
+def _with_labels(found: dict[Path, str | None]) -> list[tuple[str, Path]]:
+    """Label unlabelled runs by algorithm, then by folder name, then by parent folder, until the
+    labels of an environment are unique."""
+    about = {path: _env_and_algo(path) for path, label in found.items() if label is None}
+    count = Counter(about.values())
+    labels = {path: label or about[path][1] for path, label in found.items()}
+    for path, (env, algo) in about.items():
+        if count[env, algo] > 1:
+            short = _short(path.name, env, algo)
+            labels[path] = short if short.startswith(as_file_name(algo)) else f"{algo} {short}"
+    taken = Counter((about[path][0], labels[path]) for path in about)
+    for path in about:
+        if taken[about[path][0], labels[path]] > 1:
+            labels[path] = f"{labels[path]} in {path.resolve().parent.name}"
+    return [(label, path) for path, label in labels.items()]
+
+
+def _env_and_algo(path: Path) -> tuple[str, str]:
+    try:
+        experiment = RunDir(path).experiment()
+    except ConfigError:
+        return "?", path.name
+    return experiment.env, experiment.algo.name
+
+
+def _short(name: str, env: str, algo: str) -> str:
+    """A folder name without environment and algorithm: `CartPole-v1-ppo-20260101-120000` becomes
+    `20260101-120000`."""
+    return (
+        name.removeprefix(as_file_name(env)).removeprefix(f"-{as_file_name(algo)}").lstrip("-")
+        or name
+    )

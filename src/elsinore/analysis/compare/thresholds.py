@@ -1,0 +1,100 @@
+"""Thresholds and reference returns: read from the command line, checked, and the known ones."""
+
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elsinore.config.parse import ConfigError
+from elsinore.validation import did_you_mean
+
+
+class Reference(NamedTuple):
+    """The returns that are normalised to 0 (`low`) and 1 (`high`)."""
+
+    low: float
+    high: float
+    source: str
+
+    def normalised(self, returns: np.ndarray) -> np.ndarray:
+        """0 at `low`, 1 at `high`; one half if the two are equal."""
+        span = self.high - self.low
+        return (returns - self.low) / span if span > 0 else np.full_like(returns, 0.5)
+
+
+# Lows: mean over 4,096 episodes of uniformly random actions. Highs: the maximum of CartPole and
+# Catch; the returns of this project's presets on Acrobot and Pendulum (IQM of 16 seeds,
+# docs/results.md).
+KNOWN_REFERENCES = {
+    "CartPole-v1": Reference(22.5, 500.0, "random actions; the maximum"),
+    "Catch-bsuite": Reference(-0.61, 1.0, "random actions; the maximum"),
+    "Acrobot-v1": Reference(-498.9, -72.3, "random actions; the PPO preset, 16 seeds"),
+    "Pendulum-v1": Reference(-1222.0, -170.7, "random actions; the PPO preset, 16 seeds"),
+}
+
+
+def reference_for(env: str, given: tuple[float, float] | None, returns: np.ndarray) -> Reference:
+    """The given reference, or else the known one, or else the range of the final `returns`."""
+    if given is not None:
+        return Reference(*given, "as given")
+    if env in KNOWN_REFERENCES:
+        return KNOWN_REFERENCES[env]
+    finite = returns[np.isfinite(returns)]
+    return Reference(
+        float(finite.min()), float(finite.max()), "lowest and highest seed compared here"
+    )
+
+
+def parse_thresholds(thresholds: list[str], references: list[str]) -> dict[str, Any]:
+    """`["475", "Acrobot-v1=-100"]` and `["Acrobot-v1=-500:-72"]` as mappings by environment; the
+    key "" stands for every environment.
+
+    Raises:
+        ConfigError: for a text of another form.
+    """
+    return {
+        "thresholds": dict(map(_threshold, thresholds)),
+        "references": dict(map(_reference, references)),
+    }
+
+
+def check_thresholds(
+    envs: Iterable[str], thresholds: Collection[str], references: Collection[str]
+) -> None:
+    """Check that every environment with a threshold or a reference is one of `envs`, or "".
+
+    Raises:
+        ConfigError: naming an unknown environment and the closest known one.
+    """
+    known = list(dict.fromkeys(envs))
+    for option, named in (("--threshold", thresholds), ("--reference", references)):
+        for env in named:
+            if env and env not in known:
+                raise ConfigError(
+                    f"{option} names the environment {env!r}, which is not compared; the"
+                    f" environments are {', '.join(known)}{did_you_mean(env, known, 0.5)}"
+                )
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    env, _, value = text.rpartition("=")
+    try:
+        return env, float(value)
+    except ValueError:
+        raise ConfigError(
+            f"--threshold {text!r} must be a return, or ENV=RETURN such as CartPole-v1=475."
+        ) from None
+
+
+def _reference(text: str) -> tuple[str, tuple[float, float]]:
+    env, _, bounds = text.rpartition("=")
+    try:
+        low, high = map(float, bounds.split(":"))
+    except ValueError:
+        low = high = 0.0
+    if not env or not low < high:
+        raise ConfigError(
+            f"--reference {text!r} must be ENV=LOW:HIGH with LOW < HIGH, such as"
+            " CartPole-v1=22:500."
+        )
+    return env, (low, high)

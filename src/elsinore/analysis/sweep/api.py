@@ -1,0 +1,206 @@
+"""`elsinore.sweep`: hyperparameter search, round after round of trials."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from elsinore.analysis.sweep.groups import Interrupted, train_group
+from elsinore.analysis.sweep.mlflow import log_to_mlflow
+from elsinore.analysis.sweep.programs import ProgramCache
+from elsinore.analysis.sweep.report import write_sweep_report, write_trials
+from elsinore.analysis.sweep.results import TrialResult, failed_trial, group_results
+from elsinore.analysis.sweep.samplers import Sampler, sampler_for
+from elsinore.analysis.sweep.sweep_dir import SweepDir
+from elsinore.config.load import read_yaml
+from elsinore.config.parse import ConfigError
+from elsinore.config.search import Group, Sweep, SweepTrial, grouped, load_sweep
+from elsinore.runs.api import checked_plan, prepare
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.session import logging_to
+from elsinore.runs.signals import stop_on_signals
+
+log = logging.getLogger("elsinore")
+
+
+class SweepRun:
+    """A sweep on disk: summary, best settings, trials and runs."""
+
+    def __init__(
+        self,
+        folder: SweepDir,
+        results: list[TrialResult] | None = None,
+        interrupted: bool = False,
+    ):
+        self.path, self.results, self.interrupted = folder.path, results or [], interrupted
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        found = self.summary.get("trials", "unfinished")
+        return f"SweepRun({str(self.path)!r}, trials: {found})"
+
+    @property
+    def sweep(self) -> Sweep:
+        return self._folder.sweep()
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """`summary.json`; empty while the sweep is unfinished."""
+        return json.loads(self._folder.summary.read_text()) if self._folder.summary.exists() else {}
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """Settings of the best trial; None if no trial is complete."""
+        best = self.summary.get("best")
+        return best["settings"] if best else None
+
+    @property
+    def trials(self):
+        """Pandas table of every trial with its settings and score."""
+        import pandas as pd
+
+        return pd.read_csv(self._folder.trials, dtype={"group": str})
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that trained the trials, one per group."""
+        return [
+            Run(RunDir(path.parent)) for path in sorted(self._folder.groups.glob("*/config.yaml"))
+        ]
+
+
+def sweep(
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    resume: str | Path | None = None,
+) -> SweepRun:
+    """Search for good settings; an existing sweep of the same name is resumed.
+
+    Args:
+        config: a YAML file or a mapping: settings of an experiment, and a section `sweep`
+            (`docs/sweep.md`).
+        overrides: dotted settings with the highest precedence: `{"sweep.trials": 8}`.
+        name: of the folder in `runs_dir`; default: made from the time.
+        resume: folder or name of an existing sweep, instead of a config.
+
+    Raises:
+        ConfigError: for an invalid sweep, before anything is compiled or written.
+    """
+    if resume is not None and (config is not None or overrides or name):
+        raise ConfigError(
+            "--resume continues a sweep unchanged; leave out the config, settings and name."
+        )
+    prepare()
+    folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume)
+    try:
+        with logging_to(folder):
+            return _search(folder, found, rounds)
+    finally:
+        folder.unlock()
+
+
+def _opened(
+    config: Any, overrides: Any, name: str | None, runs_dir: Path, resume: str | Path | None
+) -> tuple[SweepDir, Sweep, "Rounds"]:
+    """The locked directory of a new or resumed sweep, with its first round planned."""
+    if resume is not None:
+        folder = SweepDir.open(resume, runs_dir)
+        sweep = folder.sweep()
+        rounds = _planned(sweep)
+        folder.lock()
+        return folder, sweep, rounds
+    if config is None:
+        raise ConfigError("a sweep needs a config, or --resume with the name of a sweep.")
+    sweep = load_sweep(
+        config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides
+    )
+    rounds = _planned(sweep)
+    return SweepDir.of(runs_dir, name, sweep), sweep, rounds
+
+
+def _planned(sweep: Sweep) -> "Rounds":
+    """The rounds of a sweep, after a check that the first round can run and fits in memory."""
+    rounds = Rounds(sweep, sampler_for(sweep))
+    for group in rounds.peek()[1]:
+        checked_plan(group.experiment, None, None, None, check=False)
+    return rounds
+
+
+class Rounds:
+    """Rounds of at most `batch` trials from the sampler, split into groups."""
+
+    def __init__(self, sweep: Sweep, sampler: Sampler):
+        self._sweep, self._sampler = sweep, sampler
+        self._peeked: tuple[list[SweepTrial], list[Group]] | None = None
+
+    def peek(self) -> tuple[list[SweepTrial], list[Group]]:
+        """The round that `next` will return."""
+        self._peeked = self._peeked or self._ask()
+        return self._peeked
+
+    def next(self) -> tuple[list[SweepTrial], list[Group]]:
+        """The next round; no trials at the end."""
+        round_, self._peeked = self.peek(), None
+        return round_
+
+    def tell(self, results: list[TrialResult]) -> None:
+        self._sampler.tell(results)
+
+    def _ask(self) -> tuple[list[SweepTrial], list[Group]]:
+        trials = self._sampler.ask(self._sweep.batch)
+        return trials, grouped(self._sweep, [trial for trial in trials if self._can_run(trial)])
+
+    def _can_run(self, trial: SweepTrial) -> bool:
+        try:
+            self._sweep.experiment_of(trial.settings)
+        except ConfigError as error:  # settings that are valid alone, but not together
+            log.warning("trial %d cannot be run: %s", trial.number, error)
+            return False
+        return True
+
+
+def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds) -> SweepRun:
+    began = time.perf_counter()
+    results: dict[int, TrialResult] = {}
+    if not _train(folder, sweep, rounds, results):
+        return SweepRun(folder, list(results.values()), interrupted=True)
+    found = [results[number] for number in sorted(results)]
+    write_trials(folder, found)
+    summary = write_sweep_report(folder, sweep, found, time.perf_counter() - began)
+    with suppress(KeyboardInterrupt):  # only MLflow is missing by now
+        log_to_mlflow(folder, sweep, found, summary)
+    return SweepRun(folder, found)
+
+
+def _train(folder: SweepDir, sweep: Sweep, rounds: Rounds, results: dict[int, TrialResult]) -> bool:
+    """Train round after round, adding to `results`; returns False if interrupted."""
+    programs, count, stop = ProgramCache(), 0, threading.Event()
+    with stop_on_signals(stop):
+        while (round_ := rounds.next())[0]:
+            trials, groups = round_
+            for group in groups:
+                if stop.is_set():  # a signal at the end of the previous group
+                    return False
+                name, count = f"{count:03d}", count + 1
+                log.info(
+                    "group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials)
+                )
+                try:
+                    run = train_group(folder.groups / name, group, programs)
+                except Interrupted:
+                    return False
+                results |= {r.trial: r for r in group_results(sweep, group, run, name)}
+                write_trials(folder, list(results.values()))
+            for trial in trials:
+                # a trial that cannot be run is in no group
+                results.setdefault(trial.number, failed_trial(trial, ""))
+            rounds.tell([results[trial.number] for trial in trials])
+    return True

@@ -1,0 +1,80 @@
+"""Training of one group of trials as an ordinary run: started, resumed or already finished."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.search import Group
+from elsinore.runs import checkpoints
+from elsinore.runs.api import checked_plan
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.session import logging_to, run_session
+from elsinore.runs.summary import write_json
+
+log = logging.getLogger("elsinore")
+
+
+class Interrupted(Exception):
+    """A signal stopped a group after it saved a checkpoint."""
+
+
+def train_group(folder: Path, group: Group, programs: Callable) -> Run | None:
+    """Train the group to its end; returns None if it fails now or failed before.
+
+    Raises:
+        Interrupted: if a signal stopped it.
+        ConfigError: if the folder holds the run of another group.
+    """
+    run = Run(RunDir(folder))
+    if (folder / "config.yaml").exists():
+        _check_same(run, group)
+    if (folder / "failed.json").exists():
+        return None
+    if run.summary.get("stopped_by") in (None, "interrupted"):
+        opened, checkpoint = _opened(folder, group)
+        try:
+            plan = checked_plan(group.experiment, None, None, None, check=False)
+            with logging_to(opened):
+                run_session(opened, plan, checkpoint, (), programs)
+        except Exception as error:
+            _fail(folder, error)
+            return None
+        finally:
+            opened.unlock()
+    if run.summary["stopped_by"] == "interrupted":
+        raise Interrupted(folder.name)
+    return run
+
+
+def _opened(folder: Path, group: Group) -> tuple[RunDir, checkpoints.Checkpoint | None]:
+    """The locked run folder, and the checkpoint to resume from."""
+    if not (folder / "config.yaml").exists():
+        return RunDir.create(folder.parent, folder.name, group.experiment), None
+    opened = RunDir(folder)
+    opened.lock()
+    try:
+        if not checkpoints.list_checkpoints(opened.checkpoints):
+            return opened, None
+        checkpoint = checkpoints.newest(opened.checkpoints, fall_back=True)
+        checkpoints.check_match(checkpoint, group.experiment)
+        return opened, checkpoint
+    except BaseException:
+        opened.unlock()
+        raise
+
+
+def _fail(folder: Path, error: Exception) -> None:
+    """Write failed.json, so that a resumed sweep samples the same trials afterwards."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}"
+    write_json(folder / "failed.json", {"error": text})
+    log.error("group %s failed with all its trials: %s; the sweep continues", folder.name, text)
+
+
+def _check_same(run: Run, group: Group) -> None:
+    if as_dict(run.experiment) != as_dict(group.experiment):
+        raise ConfigError(
+            f"{run.path} holds other trials than the sweep now samples: another version of"
+            " elsinore or Optuna made it, or it was edited. Start the sweep under another --name."
+        )

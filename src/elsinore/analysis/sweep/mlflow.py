@@ -1,0 +1,123 @@
+"""A sweep in MLflow: one parent run, and per trial a child run with settings, score and curve."""
+
+import logging
+import time
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from elsinore.analysis.sweep.results import TrialResult
+from elsinore.analysis.sweep.sweep_dir import SweepDir
+from elsinore.config.search import Sweep
+from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.sinks.mlflow import MAX_BATCH, tracking_uri
+from elsinore.runs.store import Store
+
+log = logging.getLogger("elsinore")
+
+
+def log_to_mlflow(
+    folder: SweepDir, sweep: Sweep, results: list[TrialResult], summary: dict[str, Any]
+) -> None:
+    """Log trials that MLflow does not have yet; a failure of MLflow is only a warning."""
+    if not sweep.experiment.sinks.mlflow.enabled:
+        return
+    try:
+        _SweepLogger(folder, sweep).log(results, summary)
+    except Exception as error:
+        log.warning(
+            "MLflow failed: %s: %s (the files of the sweep are complete)",
+            type(error).__name__,
+            " ".join(str(error).split())[:300],
+        )
+
+
+class _SweepLogger:
+    def __init__(self, folder: SweepDir, sweep: Sweep):
+        configure_mlflow()
+        from mlflow import MlflowClient
+
+        config = sweep.experiment.sinks.mlflow
+        self._folder, self._sweep, self._tag = folder, sweep, str(folder.path.resolve())
+        uri = tracking_uri(config, folder)
+        self._client = MlflowClient(uri)
+        found = self._client.get_experiment_by_name(config.experiment)
+        here = (folder.path.parent / "mlartifacts" / config.experiment).resolve().as_uri()
+        place = here if uri.startswith("sqlite:") else None  # a server chooses its own place
+        self._experiment = (
+            found.experiment_id
+            if found
+            else self._client.create_experiment(config.experiment, place)
+        )
+        known = self._client.search_runs(
+            [self._experiment], f"tags.`elsinore.sweep` = '{self._tag}'", max_results=50_000
+        )
+        self._known = {run.data.tags["elsinore.part"]: run.info for run in known}
+
+    def log(self, results: list[TrialResult], summary: dict[str, Any]) -> None:
+        parent = self._run("parent", self._folder.name, {}, {"sampler": self._sweep.config.sampler})
+        curves: dict[str, dict[int, list[tuple[int, float]]]] = {}
+        for result in results:
+            part = f"trial_{result.trial}"
+            if part in self._known and self._known[part].status in ("FINISHED", "FAILED"):
+                continue
+            run = self._run(
+                part, f"{self._folder.name}/{part}", {"mlflow.parentRunId": parent}, result.settings
+            )
+            if result.replicas and result.group not in curves:
+                curves[result.group] = self._curves_of(result.group)
+            self._send(run, result, curves.get(result.group, {}))
+            self._client.set_terminated(run, "FAILED" if result.state == "failed" else "FINISHED")
+        if summary["best"] is not None:
+            self._client.log_metric(parent, "best", summary["best"]["mean"])
+        for path in (
+            self._folder.config,
+            self._folder.trials,
+            self._folder.summary,
+            self._folder.best,
+            self._folder.coordinates,
+            self._folder.importance,
+        ):
+            if path.exists():
+                self._client.log_artifact(parent, str(path))
+        self._client.set_terminated(parent)
+
+    def _run(self, part: str, name: str, tags: dict[str, str], params: dict[str, Any]) -> str:
+        from mlflow.entities import Param
+
+        if part in self._known:
+            return self._known[part].run_id
+        tags = {"elsinore.sweep": self._tag, "elsinore.part": part, **tags}
+        run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
+        self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in params.items()])
+        return run
+
+    def _send(
+        self, run: str, result: TrialResult, curves: dict[int, list[tuple[int, float]]]
+    ) -> None:
+        from mlflow.entities import Metric
+
+        at: dict[int, list[float]] = defaultdict(list)
+        for replica in result.replicas:
+            for env_steps, value in curves.get(replica, []):
+                at[env_steps].append(value)
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric("eval/return", float(np.mean(values)), now, steps)
+            for steps, values in sorted(at.items())
+        ]
+        if result.score is not None:
+            metrics.append(Metric("score", result.score, now, result.env_steps))
+        for i in range(0, len(metrics), MAX_BATCH):
+            self._client.log_batch(run, metrics=metrics[i : i + MAX_BATCH])
+        self._client.set_tag(run, "state", result.state)
+
+    def _curves_of(self, group: str) -> dict[int, list[tuple[int, float]]]:
+        """Evaluations of each replica, (env steps, return)."""
+        store = Store(self._folder.groups / group / "metrics.sqlite", read_only=True)
+        steps, curves = int(store.info()["steps_per_update"]), defaultdict(list)
+        for row in store.rows(names=["eval/return"], agent=""):
+            curves[row.seed].append((row.update * steps, row.value))
+        store.close()
+        return curves

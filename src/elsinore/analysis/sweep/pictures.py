@@ -1,0 +1,92 @@
+"""The figures of a sweep: parallel_coordinates.png and importance.png."""
+
+from pathlib import Path
+
+from elsinore.analysis.sweep.results import TrialResult, ranked
+from elsinore.config.search import Sweep
+from elsinore.config.search_space import OneOf
+from elsinore.runs.curves import BLUE, GREY
+
+
+def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
+    """One line per trial through one axis per setting to its score; better trials are brighter and
+    drawn on top."""
+    figure, axis = _figure(1.8 * (len(sweep.space) + 1) + 2.0, 5.0)
+    scored = [result for result in results if result.score is not None]
+    scores = [result.score or 0.0 for result in scored]
+    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    shades = _viridis()
+    for result in reversed(ranked(scored, sweep.config.mode)):
+        units = [span.unit_of(result.settings[name]) for name, span in sweep.space.items()]
+        place = ((result.score or 0.0) - low) / (high - low) if high > low else 0.5
+        good = place if sweep.config.mode == "max" else 1.0 - place
+        whole = result.is_whole
+        axis.plot(
+            [*units, place],
+            color=shades(good) if whole else GREY,
+            alpha=0.8 if whole else 0.25,
+            linewidth=1.2,
+        )
+    for i, span in enumerate(sweep.space.values()):
+        _ticks(
+            axis,
+            i,
+            [
+                (span.unit_of(x), x)
+                for x in (span.values if isinstance(span, OneOf) else span.ends())
+            ],
+        )
+    _ticks(axis, len(sweep.space), [(0.0, low), (1.0, high)])
+    names = [name.removeprefix("algo.") for name in sweep.space]
+    axis.set_xticks(range(len(names) + 1), [*names, sweep.config.metric])
+    axis.set_yticks([])
+    axis.set_xlim(-0.3, len(names) + 0.6)
+    axis.spines[:].set_visible(False)
+    axis.set_title(
+        f"{len(scored)} trials, mean over {sweep.experiment.seeds} seed(s); grey: pruned"
+    )
+    _save(figure, path)
+
+
+def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
+    """One bar per setting, the largest on top; the title names the method."""
+    figure, axis = _figure(8.0, 1.2 + 0.45 * len(values))
+    names = list(values)[::-1]
+    axis.barh(
+        [name.removeprefix("algo.") for name in names], [values[name] for name in names], color=BLUE
+    )
+    axis.set_title(method, fontsize=10)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xlim(left=0.0)
+    _save(figure, path)
+
+
+def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
+    axis.axvline(x, color="black", linewidth=0.8)
+    for y, value in marks:
+        axis.text(
+            x + 0.04,
+            y,
+            f"{value:.3g}" if isinstance(value, float) else str(value),
+            fontsize=8,
+            va="center",
+        )
+
+
+def _figure(width: float, height: float):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _viridis():
+    import matplotlib
+
+    return matplotlib.colormaps["viridis"]
+
+
+def _save(figure, path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure).print_png(str(path))

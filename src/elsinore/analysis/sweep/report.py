@@ -1,0 +1,132 @@
+"""The report of a sweep: trials.csv, best.yaml, summary.json and figures."""
+
+import csv
+import io
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elsinore.analysis.sweep.importance import setting_importance
+from elsinore.analysis.sweep.pictures import draw_coordinates, draw_importance
+from elsinore.analysis.sweep.results import TrialResult, best_trial, csv_row, ranked
+from elsinore.analysis.sweep.sweep_dir import SweepDir
+from elsinore.config.load import yaml_text
+from elsinore.config.parse import as_dict
+from elsinore.config.search import Sweep
+from elsinore.config.search_space import OneOf
+from elsinore.runs.checkpoints import versions
+from elsinore.runs.summary import write_json
+
+log = logging.getLogger("elsinore")
+NUM_LISTED = 10  # best trials in the summary and the terminal
+
+
+def write_trials(folder: SweepDir, results: list[TrialResult]) -> None:
+    """Write trials.csv atomically, one row per trial."""
+    text = io.StringIO()
+    rows = [csv_row(result) for result in sorted(results, key=lambda r: r.trial)]
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["trial"])
+    writer.writeheader()
+    writer.writerows(rows)
+    _write(folder.trials, text.getvalue())
+
+
+def write_sweep_report(
+    folder: SweepDir, sweep: Sweep, results: list[TrialResult], seconds: float
+) -> dict[str, Any]:
+    """Write best.yaml, the figures and summary.json; returns the summary.
+
+    A figure that cannot be drawn is only a warning.
+    """
+    best, mode = best_trial(results, sweep.config.mode), sweep.config.mode
+    if best is not None:
+        _write(folder.best, best_yaml(sweep, best))
+    method, values = setting_importance(sweep, results)
+    _draw(folder.coordinates, lambda path: draw_coordinates(path, sweep, results))
+    _draw(folder.importance, lambda path: draw_importance(path, method, values))
+    states = [result.state for result in results]
+    summary = {
+        "metric": sweep.config.metric,
+        "mode": mode,
+        "sampler": sweep.config.sampler,
+        "seeds": sweep.experiment.seeds,
+        "trials": len(results),
+        **{state: states.count(state) for state in ("complete", "pruned", "failed")},
+        "best": _as_json(best) if best is not None else None,
+        "top": [_as_json(r) for r in ranked(results, mode)[:NUM_LISTED] if r.score is not None],
+        "importance": {"method": method, "values": values},
+        "seconds": seconds,
+        "versions": versions(),
+    }
+    write_json(folder.summary, summary)
+    return summary
+
+
+def _draw(path: Path, draw: Callable[[Path], None]) -> None:
+    try:
+        draw(path)
+    except Exception as error:
+        log.warning("%s could not be drawn: %s: %s", path.name, type(error).__name__, error)
+
+
+def best_yaml(sweep: Sweep, best: TrialResult) -> str:
+    """The best trial as a config for `elsinore train --config`."""
+    header = (
+        f"# Trial {best.trial}: {sweep.config.metric} {best.score:.6g}, mean over"
+        f" {sweep.experiment.seeds} seed(s)."
+    )
+    if sweep.config.sampler == "pbt":
+        header += " Its settings evolved; these are the final ones."
+    config = as_dict(sweep.experiment_of(best.settings))
+    return f"{header}\n{yaml_text(config)}"
+
+
+def results_table(sweep: Sweep, results: list[TrialResult]):
+    """Rich table of the best trials."""
+    from rich.table import Table
+
+    found = Table(
+        title=f"{sweep.config.metric}, mean over {sweep.experiment.seeds} seed(s)",
+        title_justify="left",
+    )
+    for name in ("trial", "score", "95 % interval", "state", *sweep.space):
+        found.add_column(
+            name.removeprefix("algo."), justify="left" if name == "state" else "right", no_wrap=True
+        )
+    for r in ranked(results, sweep.config.mode)[:NUM_LISTED]:
+        interval = "[{:.4g}, {:.4g}]".format(*r.interval) if r.interval else "-"
+        settings = [_short(r.settings[name], span) for name, span in sweep.space.items()]
+        found.add_row(
+            str(r.trial), "-" if r.score is None else f"{r.score:.4g}", interval, r.state, *settings
+        )
+    return found
+
+
+def _short(value: Any, span: Any) -> str:
+    return (
+        f"{value:.4g}" if isinstance(value, float) and not isinstance(span, OneOf) else str(value)
+    )
+
+
+def _as_json(result: TrialResult) -> dict[str, Any]:
+    finite = [x for x in result.per_seed if x is not None]
+    return {
+        "trial": result.trial,
+        "group": result.group,
+        "state": result.state,
+        "mean": result.score,
+        "ci95": result.interval,
+        "std": float(np.std(finite, ddof=1)) if len(result.per_seed) > 1 else None,
+        "per_seed": result.per_seed,
+        "rows": result.replicas,
+        "settings": result.settings,
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(path)

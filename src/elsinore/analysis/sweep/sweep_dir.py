@@ -1,0 +1,118 @@
+"""Directory of a sweep.
+
+runs/<name>/sweep.yaml     the sweep with every default written out
+runs/<name>/groups/<n>/    the runs of its trials
+runs/<name>/               trials.csv  summary.json  best.yaml  parallel_coordinates.png
+                           importance.png  logs/sweep.log
+"""
+
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+import yaml
+
+from elsinore.config.load import dotted, read_yaml, yaml_text
+from elsinore.config.parse import ConfigError
+from elsinore.config.search import Sweep, load_sweep
+from elsinore.runs.run_dir import RunDir
+
+
+class SweepDir:
+    """Paths and lock of one sweep."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config = path / "sweep.yaml"
+        self.groups = path / "groups"
+        self.trials = path / "trials.csv"
+        self.summary = path / "summary.json"
+        self.best = path / "best.yaml"
+        self.coordinates = path / "parallel_coordinates.png"
+        self.importance = path / "importance.png"
+        self.log = path / "logs" / "sweep.log"
+        self._lock = RunDir(path)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @classmethod
+    def of(cls, runs_dir: Path, name: str | None, sweep: Sweep) -> "SweepDir":
+        """Create and lock the directory, or lock an existing one of the same sweep.
+
+        Raises:
+            ConfigError: for an invalid or taken name, or a directory that cannot be written.
+        """
+        name = name or f"sweep-{datetime.now():%Y%m%d-%H%M%S}"
+        if not re.fullmatch(r"[\w.+-][\w .+-]*", name) or name in (".", ".."):
+            raise ConfigError(
+                f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.'."
+            )
+        folder = cls(runs_dir / name)
+        if folder.config.exists():
+            folder.lock()
+            folder._check_same(sweep)
+            return folder
+        if (folder.path / "config.yaml").exists():
+            raise ConfigError(f"--name {name!r} is taken in {runs_dir} by a run; choose another.")
+        try:
+            folder.log.parent.mkdir(parents=True, exist_ok=True)
+            folder.groups.mkdir(exist_ok=True)
+            folder.lock()
+            unfinished = folder.path / ".sweep.yaml"
+            unfinished.write_text(yaml_text(sweep.as_dict()))
+            unfinished.rename(folder.config)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise ConfigError(
+                f"runs folder {runs_dir} cannot be written: {reason}; choose another."
+            ) from error
+        return folder
+
+    @classmethod
+    def open(cls, sweep: str | Path, runs_dir: Path) -> "SweepDir":
+        """An existing sweep, by path or by name.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        for path in (Path(sweep), runs_dir / sweep):
+            if (path / "sweep.yaml").is_file():
+                return cls(path)
+        raise ConfigError(
+            f"{sweep} is not a sweep: neither it nor {runs_dir / sweep} has a sweep.yaml."
+        )
+
+    def sweep(self) -> Sweep:
+        return load_sweep(read_yaml(self.config))
+
+    def lock(self) -> None:
+        """Take the lock, which is released when the process ends.
+
+        Raises:
+            ConfigError: if another process runs this sweep.
+        """
+        self._lock.lock()
+
+    def unlock(self) -> None:
+        self._lock.unlock()
+
+    def _check_same(self, sweep: Sweep) -> None:
+        then, now = (
+            dotted(read_yaml(self.config)),
+            dotted(yaml.safe_load(yaml_text(sweep.as_dict()))),
+        )
+        differing = [
+            f"{n} {then.get(n)!r}, {now.get(n)!r}"
+            for n in {**then, **now}
+            if then.get(n) != now.get(n)
+        ]
+        if differing:
+            self.unlock()
+            raise ConfigError(
+                f"--name {self.name!r} is taken by another sweep (then, now):"
+                f" {'; '.join(differing)}. Choose another name, or resume it unchanged:"
+                f" `elsinore sweep --resume {self.path}`."
+            )

@@ -1,0 +1,1 @@
+"""Checks of environments and algorithms, as functions that users can call."""

@@ -1,0 +1,160 @@
+"""An environment under test, with the values that several checks share, each made once."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Key, PyTree
+
+from elsinore.checks.tree_differences import is_tuple
+from elsinore.experience.autoreset import autoreset_step, reset
+from elsinore.nets.heads import head_for
+
+NUM_ENVS = 8  # in a batch
+LONGEST_WALK = 20_000  # steps; a longer episode is not waited for
+
+
+class Walk(NamedTuple):
+    """Records of a walk of random legal actions, through as many episodes as fit."""
+
+    lowest: PyTree  # of each number of the observation, over the whole walk
+    highest: PyTree
+    finite: PyTree  # one [time] for each leaf of the observation
+    legal: Bool[Array, "time"]  # at least one action was legal
+    reward: Float[Array, "time ..."]
+    terminated: Bool[Array, "time"]
+    truncated: Bool[Array, "time"]
+
+
+class EnvFixture:
+    """An env, with the values that several checks share, each made at its first use."""
+
+    def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int):
+        self.env = env
+        self.key = jax.random.key(seed)
+        self._params = params
+        self._num_steps = num_steps
+
+    @cached_property
+    def params(self) -> PyTree:
+        return self.env.default_params if self._params is None else self._params
+
+    @cached_property
+    def fresh(self) -> tuple[PyTree, PyTree]:
+        return self.env.reset_env(self.key, self.params)
+
+    @cached_property
+    def action(self) -> Array:
+        return self.env.action_space(self.params).sample(self.key)
+
+    @cached_property
+    def stepped(self) -> tuple:
+        return self.env.step_env(self.key, self.fresh[1], self.action, self.params)
+
+    def calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """Each required method, by name, with a call of it."""
+        yield "default_params", lambda: self.params
+        yield "reset_env", lambda: self.fresh
+        yield "action_space", lambda: self.action
+        yield "observation_space", lambda: self.env.observation_space(self.params)
+        if is_tuple(self.fresh, 2):
+            yield "step_env", lambda: self.stepped
+            yield "is_truncated", lambda: self.env.is_truncated(self.fresh[1], self.params)
+
+    @cached_property
+    def compiled_step(self) -> Callable[..., tuple]:
+        return jax.jit(self.env.step_env)
+
+    @cached_property
+    def batch(self) -> tuple[PyTree, PyTree]:
+        """Observations and states of a batch of resets."""
+        keys = jax.random.split(self.key, NUM_ENVS)
+        return jax.jit(jax.vmap(partial(reset, self.env), (0, None)))(keys, self.params)
+
+    @cached_property
+    def first_inputs(self) -> list[tuple]:
+        """The arguments of the first three steps of an episode of random actions."""
+        inputs, state = (
+            [],
+            jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.fresh[1]),
+        )
+        for key in jax.random.split(self.key, 3):
+            action = self.env.action_space(self.params).sample(key)
+            inputs.append((key, state, action, self.params))
+            state = self.env.step_env(*inputs[-1])[1]
+        return inputs
+
+    @cached_property
+    def max_steps(self) -> int | None:
+        steps = getattr(self.params, "max_steps_in_episode", None)
+        return None if steps is None else int(steps)
+
+    @cached_property
+    def walk(self) -> Walk:
+        length = max(self._num_steps, min(self.max_steps or 0, LONGEST_WALK))
+        return jax.device_get(
+            jax.jit(partial(random_walk, self.env, length))(self.key, self.params)
+        )
+
+    def ends_with_the_clock(self) -> bool:
+        """True if a first step terminates only when max_steps_in_episode is 1."""
+        if (
+            self.max_steps is None
+            or not dataclasses.is_dataclass(self.params)
+            or np.any(self.stepped[3])
+        ):
+            return False
+        try:
+            short = dataclasses.replace(self.params, max_steps_in_episode=1)
+            return bool(np.all(self.env.step_env(self.key, self.fresh[1], self.action, short)[3]))
+        except Exception:  # shapes may depend on the limit
+            return False
+
+
+def random_walk(env: Any, length: int, key: Key[Array, ""], params: PyTree) -> Walk:
+    """Take `length` random legal steps in one scan, keeping only the extremes of observations."""
+    actions = env.action_space(params)
+
+    def step(carry, keys):
+        state, obs, lowest, highest = carry
+        act_key, step_key, reset_key = keys
+        action, legal = random_action(act_key, actions, obs)
+        out = autoreset_step(env, step_key, reset_key, state, action, params)
+        finite = jax.tree.map(lambda *seen: jnp.isfinite(jnp.stack(seen)).all(), obs, out.final_obs)
+        for seen in (out.final_obs, out.obs):
+            lowest = jax.tree.map(lambda x, low: jnp.where(x < low, x, low), seen, lowest)
+            highest = jax.tree.map(lambda x, high: jnp.where(x > high, x, high), seen, highest)
+        seen = (finite, legal, out.reward, out.terminated, out.truncated)
+        return (out.state, out.obs, lowest, highest), seen
+
+    obs, state = reset(env, key, params)
+    (_, _, lowest, highest), seen = jax.lax.scan(
+        step, (state, obs, obs, obs), jax.random.split(key, (length, 3))
+    )
+    return Walk(lowest, highest, *seen)
+
+
+def random_action(key: Key[Array, ""], space: Any, obs: PyTree) -> tuple[Array, Bool[Array, ""]]:
+    """A random legal action, and whether every choice of the space had one."""
+    mask = obs.get("action_mask") if isinstance(obs, Mapping) else None
+    if mask is None or mask.shape != mask_shape(space):
+        return space.sample(key), jnp.bool_(True)
+    head = head_for(space)
+    action = head.distribution(jnp.zeros(head.num_outputs), obs).sample(head.noise(key, ()))
+    ends = np.cumsum(choices(space))
+    legal = [part.any() for part in jnp.split(mask.astype(bool), ends[:-1])]
+    return action.astype(space.dtype), jnp.stack(legal).all()
+
+
+def choices(space: Any) -> tuple[int, ...]:
+    """The number of options of each choice of a Discrete or MultiDiscrete space; () for others."""
+    return tuple(getattr(space, "nvec", (space.n,) if hasattr(space, "n") else ()))
+
+
+def mask_shape(space: Any) -> tuple[int, ...]:
+    """The shape of an action space's `action_mask`; () for a space without one."""
+    return (sum(choices(space)),) if choices(space) else ()

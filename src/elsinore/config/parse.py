@@ -1,0 +1,230 @@
+"""Build frozen dataclasses from plain dicts; every refusal names the field and a remedy.
+
+A library is not used for this: those tried ignore unknown keys, guess union members, or lose the
+message of a refused value.
+"""
+
+import dataclasses
+import math
+import types
+import typing
+from typing import Any
+
+from elsinore.algos.registry import ALGORITHMS, config_type
+from elsinore.hyperparameters import value_of
+from elsinore.validation import did_you_mean
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; the message names the field, its value, the reason and a
+    remedy."""
+
+
+def build(cls: type, data: Any, path: str = "") -> Any:
+    """Build the dataclass `cls` from nested dicts; keys that are left out have their defaults.
+
+    Args:
+        path: the place of `data` in the config, for error messages.
+
+    Raises:
+        ConfigError: for an unknown key (with the closest known one), a value of another type, or a
+            value that the dataclass itself refuses.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(
+            f"{path or 'the config'}={data!r} must be a mapping with the keys: {_listed(cls)}."
+        )
+    hints = _hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
+    values = {}
+    for key, value in data.items():
+        here = f"{path}.{key}" if path else str(key)
+        if key not in fields:
+            prefix = f"{path}." if path else ""
+            close = did_you_mean(key, fields, 0.5, "the settings here are", prefix)
+            raise ConfigError(f"{here} is not a setting{close}")
+        values[key] = convert(hints[key], _completed(_default(fields[key]), value), here)
+    for name, f in fields.items():
+        if name not in values and _default(f) is dataclasses.MISSING:
+            raise ConfigError(
+                f"{f'{path}.{name}' if path else name} has no default; give it a value."
+            )
+    try:
+        return cls(**values)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        text = str(error)
+        about_field = text.split("=")[0] in fields
+        raise ConfigError(
+            f"{path}{'.' if about_field else ': '}{text}" if path else text
+        ) from error
+
+
+def _default(f: dataclasses.Field) -> Any:
+    return f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+
+
+def _completed(default: Any, value: Any) -> Any:
+    """Fill a mapping with the field's own default, which may differ from the default of its
+    type."""
+    if not (dataclasses.is_dataclass(default) and isinstance(value, dict)):
+        return value
+    own = {f.name: getattr(default, f.name) for f in dataclasses.fields(default) if f.init}
+    return own | {key: _completed(own.get(key), given) for key, given in value.items()}
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls)
+    except Exception as error:  # evaluating an annotation that is text may raise anything
+        raise ConfigError(f"the annotations of {cls.__name__} cannot be read: {error}.") from error
+
+
+def build_algo(data: Any, path: str = "algo") -> Any:
+    """Build an algorithm's config from its name, `"ppo"` or `"module:function"`, or from a mapping
+    with a `name`.
+
+    Raises:
+        ConfigError: as `build`, and for an algorithm that is unknown or breaks the contract, or
+            settings that cannot be written to a config file and read again.
+    """
+    data = {"name": data} if isinstance(data, str) else data
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}={data!r} must be an algorithm's name or a mapping with one.")
+    try:
+        cls = config_type(data.get("name", "ppo"))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    _refuse_anothers_settings(cls, data, path)
+    config = build(cls, _without_name(data), path)
+    _refuse_unwritable(as_dict(config), path)
+    if build(cls, _without_name(as_dict(config)), path) != config:
+        raise ConfigError(
+            f"{path}={config!r} is not the same once written and read again; use plain values."
+        )
+    return config
+
+
+def _refuse_anothers_settings(cls: Any, data: dict[str, Any], path: str) -> None:
+    """Refuse a setting of another algorithm by naming that algorithm, not the closest setting."""
+    for key in _without_name(data):
+        if key in cls.__dataclass_fields__:
+            continue
+        owners = [name for name in ALGORITHMS if key in config_type(name).__dataclass_fields__]
+        if owners:
+            raise ConfigError(
+                f"{path}.{key} is a setting of {' and '.join(owners)}, not of {cls.name}; leave it"
+                f" out, or choose another algorithm. {cls.name} has: {_listed(cls)}."
+            )
+
+
+def _without_name(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key != "name"}
+
+
+def _refuse_unwritable(data: Any, path: str) -> None:
+    """Refuse values that config.yaml cannot hold."""
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            _refuse_unwritable(
+                value, f"{path}.{key}" if isinstance(data, dict) else f"{path}[{key}]"
+            )
+    elif data is not None and type(data) not in (bool, int, float, str):
+        raise ConfigError(
+            f"{path}={data!r} cannot be written to a config file; use numbers, text, flags, tuples"
+            " or dicts of them, or None."
+        )
+
+
+def convert(hint: Any, value: Any, path: str) -> Any:
+    """Convert `value` to the type `hint`: 3 is a float, 0.5 is no int, 1e5 is the int 100000.
+
+    Raises:
+        ConfigError: for a value of another type.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in args:
+            return None
+        return convert(next(a for a in args if a is not type(None)), value, path)
+    if dataclasses.is_dataclass(hint):
+        return value if isinstance(value, hint) else build(typing.cast(type, hint), value, path)
+    if origin is tuple:
+        if not isinstance(value, list | tuple):
+            raise ConfigError(f"{path}={value!r} must be a list, such as [64, 64].")
+        return tuple(convert(args[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+    if origin is dict or hint is dict:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{path}={value!r} must be a mapping, such as {{name: value}}.")
+        return dict(value)
+    return _scalar(hint, value, path)
+
+
+def convert_setting(config: Any, name: str, value: Any, path: str) -> Any:
+    """Convert text to the type of the setting with that dotted name, such as `algo.gamma`; other
+    values, and values of unknown settings, are returned unchanged.
+
+    Raises:
+        ConfigError: as `convert`.
+    """
+    *parents, last = name.split(".")
+    owner = value_of(config, ".".join(parents)) if parents else config
+    if not isinstance(value, str) or last not in getattr(owner, "__dataclass_fields__", ()):
+        return value
+    return convert(_hints(type(owner))[last], value, path)
+
+
+def _scalar(hint: type, value: Any, path: str) -> Any:
+    if hint is bool and isinstance(value, bool):
+        return value
+    if hint is str and isinstance(value, str):
+        return value
+    if hint in (int, float) and not isinstance(value, bool):
+        number = _number(value)
+        if number is not None and hint is float:
+            if math.isnan(number):
+                raise ConfigError(
+                    f"{path}={value!r} is not a number that can be used; give a finite one."
+                )
+            return float(number)
+        if number is not None and math.isfinite(number) and number == int(number):
+            return int(number)
+    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    if hint not in wanted:
+        raise ConfigError(
+            f"{path} is annotated with {hint}, which no setting can be; use bool, int, float, str,"
+            " tuple[...], dict, a dataclass, or one of these | None."
+        )
+    raise ConfigError(f"{path}={value!r} must be {wanted[hint]}.")
+
+
+def _number(value: Any) -> float | int | None:
+    """A number, also one that is written as text, such as "1e-3"; None for anything else."""
+    if isinstance(value, int | float):
+        return value
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _listed(cls: type) -> str:
+    return ", ".join(f.name for f in dataclasses.fields(cls) if f.init)
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """A config as plain dicts and lists, with every default; the inverse of `build`."""
+
+    def plain(x: Any) -> Any:
+        if dataclasses.is_dataclass(x):
+            return {
+                f.name: plain(getattr(x, f.name))
+                for f in dataclasses.fields(x)
+                if f.init or f.name == "name"
+            }
+        return [plain(i) for i in x] if isinstance(x, list | tuple) else x
+
+    return plain(config)

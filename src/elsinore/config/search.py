@@ -1,0 +1,305 @@
+"""A sweep as data: its search space, its sampler, and the runs that train its trials.
+
+Trials that differ only in traced numbers are members of one population: one run and one compile.
+Any other setting starts a new group.
+"""
+
+import copy
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elsinore.config.experiment import SCORES, Experiment
+from elsinore.config.load import experiment_from, set_dotted, with_settings
+from elsinore.config.parse import ConfigError, as_dict, build
+from elsinore.config.plan import plan_for
+from elsinore.config.population import is_traced, traced_names
+from elsinore.config.search_space import Range, Space, parse_space
+from elsinore.hyperparameters import value_of
+from elsinore.training.halving import HalvingConfig
+from elsinore.training.population import PBTConfig
+from elsinore.validation import at_least, one_of
+
+SPACE = "sweep.space"
+SAMPLERS = ("random", "grid", "optuna", "pbt")
+OPTUNA_BATCH = 16  # trials that Optuna proposes at a time, by default
+MAX_COMBINATIONS = 64  # combinations of the other settings' ends with which an end is tried
+FIXED = (  # the same for all trials
+    "algo.name",
+    "seed",
+    "seeds",
+    "vary",
+    "population",
+    "layout",
+    "checkpoints",
+    "sinks",
+    "sweep",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig:
+    """A search over settings; each trial is trained with every seed of the experiment."""
+
+    # A range or a choice for each setting, such as {"algo.gamma": {"uniform": [0.9, 0.999]}}.
+    space: dict[str, Any] = field(default_factory=dict)
+    trials: int | None = None  # The number of trials; null runs 64, or the whole grid.
+    sampler: str = "random"  # random | grid | optuna | pbt
+    # The objective: eval/return of the final evaluation, or the last training value of another.
+    metric: str = "eval/return"
+    mode: str = "max"  # max | min: whether a higher or a lower metric is better.
+    # Trials that are sampled and trained together; null takes all, or 16 with optuna.
+    batch: int | None = None
+    halving: HalvingConfig | None = None  # Successive halving: freeze the worse trials early.
+    pbt: PBTConfig | None = None  # Settings of the sampler pbt.
+
+    def __post_init__(self):
+        one_of(self, "sampler", *SAMPLERS)
+        one_of(self, "metric", *SCORES)
+        one_of(self, "mode", "max", "min")
+        at_least(self, 1, "trials", "batch")
+        early = "halving" if self.halving is not None else "pbt" if self.sampler == "pbt" else None
+        if early and self.metric != "eval/return":
+            raise ValueError(
+                f"metric={self.metric!r} cannot be used with {early}, which compares eval/return;"
+                " remove one of them."
+            )
+        if self.pbt is not None and self.sampler != "pbt":
+            raise ValueError(f"pbt is set and sampler={self.sampler!r}; set sampler: pbt.")
+        if self.sampler == "pbt" and self.halving is not None:
+            raise ValueError(
+                "halving cannot be set with sampler: pbt, which keeps all its members; remove it."
+            )
+        if self.sampler == "pbt" and self.batch is not None:
+            raise ValueError(
+                f"batch={self.batch} cannot be set with sampler: pbt, whose trials are one"
+                " population; remove it."
+            )
+
+
+class SweepTrial(NamedTuple):
+    """One point of the search space."""
+
+    number: int
+    settings: dict[str, Any]  # by dotted name
+
+
+class Group(NamedTuple):
+    """Trials of one compile signature, trained as one run."""
+
+    experiment: Experiment
+    trials: tuple[SweepTrial, ...]
+    members: tuple[int, ...]  # each trial's member in `experiment.vary`; equal trials share one
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep whose settings were checked."""
+
+    experiment: Experiment  # the settings that all trials share
+    config: SweepConfig
+    space: Space
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for `load_sweep`."""
+        return as_dict(self.experiment) | {"sweep": as_dict(self.config)}
+
+    @property
+    def num_trials(self) -> int:
+        return self.config.trials or (
+            len(grid_of(self.space)) if self.config.sampler == "grid" else 64
+        )
+
+    @property
+    def batch(self) -> int:
+        """The number of trials that are sampled together."""
+        return self.config.batch or (
+            OPTUNA_BATCH if self.config.sampler == "optuna" else self.num_trials
+        )
+
+    def experiment_of(self, settings: Mapping[str, Any]) -> Experiment:
+        """The experiment of one trial.
+
+        Raises:
+            ConfigError: for settings that cannot be run.
+        """
+        return with_settings(self.experiment, settings)
+
+
+def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Sweep:
+    """Build a sweep from an experiment's settings and their section `sweep`.
+
+    Raises:
+        ConfigError: naming the setting, its value and a remedy.
+    """
+    data = copy.deepcopy(dict(config))
+    for name, value in (overrides or {}).items():
+        set_dotted(data, name, value)
+    section = data.pop("sweep", None)
+    if section is None:
+        raise ConfigError(
+            "the config has no section `sweep`, such as sweep: {space: {algo.gamma: {uniform: [0.9,"
+            " 1]}}}."
+        )
+    settings = build(SweepConfig, section, "sweep")
+    experiment = experiment_from(data)
+    if experiment.vary or as_dict(experiment.population) != as_dict(type(experiment.population)()):
+        raise ConfigError(
+            "vary and population cannot be set in a sweep, which makes them from its trials; remove"
+            " them."
+        )
+    sweep = Sweep(experiment, settings, parse_space(settings.space, SPACE, experiment))
+    _check_space(sweep)
+    _check_sampler(sweep)
+    if settings.sampler != "optuna":
+        grouped(sweep, trials_of(sweep))
+    return sweep
+
+
+def random_trials(space: Space, seed: int, num: int) -> list[SweepTrial]:
+    """Draw `num` trials; trial t does not depend on `num`."""
+
+    def draw(number: int) -> dict[str, Any]:
+        units = np.random.default_rng((seed, number)).random(len(space))
+        return {
+            name: span.at(float(unit))
+            for (name, span), unit in zip(space.items(), units, strict=True)
+        }
+
+    return [SweepTrial(number, draw(number)) for number in range(num)]
+
+
+def grid_of(space: Space) -> list[SweepTrial]:
+    """All combinations of the settings' grids; the last setting changes fastest."""
+    values = itertools.product(*(span.grid() for span in space.values()))
+    return [
+        SweepTrial(i, dict(zip(space, combination, strict=True)))
+        for i, combination in enumerate(values)
+    ]
+
+
+def trials_of(sweep: Sweep) -> list[SweepTrial]:
+    """All trials of a sampler other than optuna."""
+    if sweep.config.sampler == "grid":
+        return grid_of(sweep.space)
+    return random_trials(sweep.space, sweep.experiment.seed, sweep.num_trials)
+
+
+def grouped(sweep: Sweep, trials: list[SweepTrial]) -> list[Group]:
+    """The groups of these trials, one for each compile signature, in the order of their first
+    trials.
+
+    Raises:
+        ConfigError: for a trial that cannot be run.
+    """
+    groups: dict[str, list[SweepTrial]] = {}
+    for trial in trials:
+        fixed = {
+            name: value
+            for name, value in trial.settings.items()
+            if not is_traced(name, value, sweep.experiment)
+        }
+        groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(trial)
+    return [_group(sweep, json.loads(signature), found) for signature, found in groups.items()]
+
+
+def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> Group:
+    for trial in trials:
+        try:
+            sweep.experiment_of(trial.settings)
+        except ConfigError as error:
+            raise ConfigError(
+                f"trial {trial.number} ({trial.settings}) cannot be run: {error}"
+            ) from error
+    numbers = [
+        {name: value for name, value in trial.settings.items() if name not in fixed}
+        for trial in trials
+    ]
+    members = [numbers[i] for i in range(len(numbers)) if numbers.index(numbers[i]) == i]
+    vary = {name: [member[name] for member in members] for name in members[0]}
+    quiet = {"sinks.jsonl": False, "sinks.tensorboard": False, "sinks.mlflow.enabled": False}
+    experiment = with_settings(
+        sweep.experiment, {**fixed, **quiet, "vary": vary, **_population(sweep, len(members))}
+    )
+    return Group(experiment, tuple(trials), tuple(members.index(n) for n in numbers))
+
+
+def _population(sweep: Sweep, members: int) -> dict[str, Any]:
+    config, settings = sweep.config, {"population.mode": sweep.config.mode}
+    if config.halving is not None and members > 1:
+        settings["population.halving"] = as_dict(config.halving)
+    if config.sampler == "pbt":
+        settings["population.pbt"] = as_dict(replace(config.pbt or PBTConfig(), space=config.space))
+    return settings
+
+
+def _check_space(sweep: Sweep) -> None:
+    """Refuse an end of a range, or a choice, that cannot be run with any of the others' ends (a
+    number of minibatches may need a longer rollout)."""
+    for name, span in sweep.space.items():
+        if any(name == fixed or name.startswith(f"{fixed}.") for fixed in FIXED):
+            raise ConfigError(
+                f"{SPACE}.{name} cannot be searched: it is the same for all trials; remove it."
+            )
+        others = [
+            [(other, end) for end in found.ends()]
+            for other, found in sweep.space.items()
+            if other != name
+        ]
+        combinations = [
+            dict(ends) for ends in itertools.islice(itertools.product(*others), MAX_COMBINATIONS)
+        ]
+        for value in span.ends():
+            alone = _refusal(sweep, {name: value})
+            if alone is not None and all(
+                _refusal(sweep, {**settings, name: value}) for settings in combinations
+            ):
+                raise ConfigError(f"{SPACE}.{name} reaches {value!r}, which cannot be run: {alone}")
+
+
+def _refusal(sweep: Sweep, settings: dict[str, Any]) -> str | None:
+    """The reason why a trial with these settings cannot be run, or None."""
+    try:
+        plan_for(sweep.experiment_of(settings))
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _check_sampler(sweep: Sweep) -> None:
+    config = sweep.config
+    if config.sampler == "grid":
+        _check_grid(sweep)
+    elif any(isinstance(span, Range) and span.count is not None for span in sweep.space.values()):
+        raise ConfigError(f"a count is for grids, and sweep.sampler={config.sampler!r}; remove it.")
+    if config.sampler == "pbt" and sweep.num_trials < 2:
+        raise ConfigError(
+            f"sweep.trials={sweep.num_trials} is no population; pbt needs at least 2."
+        )
+    if config.sampler == "pbt" or config.halving is not None:
+        try:
+            plan_for(with_settings(sweep.experiment, _two_members(sweep)))
+        except ConfigError as error:
+            text = str(error).replace("population.halving", "sweep.halving")
+            raise ConfigError(text.replace("population.pbt.space", SPACE)) from error
+
+
+def _check_grid(sweep: Sweep) -> None:
+    for name, span in sweep.space.items():
+        try:
+            span.grid()
+        except ValueError as error:
+            raise ConfigError(f"{SPACE}.{name}: {error}.") from error
+    size, trials = len(grid_of(sweep.space)), sweep.config.trials
+    if trials not in (None, size):
+        raise ConfigError(f"sweep.trials={trials}, and the grid has {size}; remove trials.")
+
+
+def _two_members(sweep: Sweep) -> dict[str, Any]:
+    """Settings of a population of two, to check halving and PBT."""
+    name = traced_names(sweep.experiment)[0]
+    return {"vary": {name: [value_of(sweep.experiment, name)] * 2}} | _population(sweep, 2)

@@ -1,0 +1,151 @@
+"""Environment registry: `make(name)` for gymnax's environments, for those of plug-ins, and for
+`"module:Class"`.
+
+A wheel adds environments by an entry point in the group `elsinore.envs` that names an `EnvFamily`:
+
+    [project.entry-points."elsinore.envs"]
+    maze = "my_mazes:FAMILY"
+
+The built-in worlds (Hamlet, Balatro, the caches) are such plug-ins themselves.
+"""
+
+from collections.abc import Callable
+from functools import cache, partial
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from elsinore.validation import did_you_mean, import_object
+
+if TYPE_CHECKING:  # names and help are listed without importing jax
+    from jaxtyping import PyTree
+
+GROUP = "elsinore.envs"
+
+# Listed here so that names can be shown and checked without importing gymnax, which takes seconds.
+GYMNAX = (
+    "CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0",
+    "Asterix-MinAtar", "Breakout-MinAtar", "Freeway-MinAtar", "Seaquest-MinAtar",
+    "SpaceInvaders-MinAtar", "Catch-bsuite", "DeepSea-bsuite", "MemoryChain-bsuite",
+    "UmbrellaChain-bsuite", "DiscountingChain-bsuite", "MNISTBandit-bsuite", "SimpleBandit-bsuite",
+    "FourRooms-misc", "MetaMaze-misc", "PointRobot-misc", "BernoulliBandit-misc",
+    "GaussianBandit-misc", "Reacher-misc", "Swimmer-misc", "Pong-misc", "FrozenLake-misc",
+)  # fmt: skip
+
+
+class EnvFamily(NamedTuple):
+    """The environments that one plug-in adds. Only text, so that listing names imports nothing.
+
+    Objects are given as `"module:name"` and imported when they are needed. The package that holds
+    the `EnvFamily` may have a module `view` beside the environment's own (`elsinore.envs.views`).
+    """
+
+    names: tuple[str, ...]  # as `make` knows them
+    make: str  # "module:function", called as function(name, **env_kwargs) -> gymnax Environment
+    presets: str | None = None  # "module:PRESETS", a mapping of "ppo/NAME" to settings
+    teachers: dict[str, str] = {}  # noqa: RUF012
+    command: str | None = None  # module with `add(commands)`: a command of `elsinore`
+
+
+@cache
+def families() -> dict[str, EnvFamily]:
+    """Every plug-in's environments, by the package that holds the plug-in.
+
+    Raises:
+        ValueError: for a plug-in that cannot be imported, or whose entry point names something
+            else.
+    """
+    found = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        family = import_object(point.value, f"the entry point {point.name!r} of {GROUP}")
+        if not isinstance(family, EnvFamily):
+            raise ValueError(
+                f"the entry point {point.name!r} of {GROUP} names {point.value!r}, which is"
+                f" {type(family).__name__}; it must be an elsinore.envs.registry.EnvFamily."
+            )
+        found[point.module] = family
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Every environment that `make` knows by name."""
+    return (*(name for family in families().values() for name in family.names), *GYMNAX)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that `make` cannot know, without importing the environment.
+
+    Raises:
+        ValueError: with the closest known name.
+    """
+    if ":" in name or name in names():
+        return
+    raise ValueError(
+        f"env={name!r} is unknown{did_you_mean(name, names())} `elsinore envs` lists the known"
+        " ones; a custom environment is given as 'module:Class'."
+    )
+
+
+def make(
+    env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] | None = None
+) -> "tuple[Any, PyTree]":
+    """An environment and its parameters, from a name, `"module:Class"`, or an instance.
+
+    `kwargs` go to its constructor (they fix shapes), `params` replace fields of its default
+    parameters (traced numbers, such as `max_steps_in_episode`).
+
+    Raises:
+        ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
+    """
+    name = env
+    if isinstance(env, str):
+        check_name(env)
+        factory = _factory(env)
+        try:
+            env = factory(**(kwargs or {}))
+        except TypeError as error:
+            raise ValueError(
+                f"env_kwargs={kwargs} do not fit the environment's constructor: {error}."
+            ) from error
+        except OSError as error:  # MNISTBandit fetches its images
+            raise ValueError(f"env={name!r} needs a file that cannot be read: {error}.") from error
+    if isinstance(env, type):
+        raise ValueError(f"env={env.__name__} is a class; give an instance of it.")
+    required = ("default_params", "reset_env", "step_env")
+    missing = [part for part in required if not hasattr(env, part)]
+    if missing:
+        raise ValueError(f"env={name!r} is no gymnax Environment: it has no {missing[0]}.")
+    return env, _with_params(env, env.default_params, params or {})
+
+
+def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTree":
+    """The default parameters with some replaced, each by numbers of the same shape."""
+    import numpy as np
+
+    for name, value in params.items():
+        if not hasattr(defaults, name):
+            known = ", ".join(vars(defaults))
+            raise ValueError(f"env_params.{name} is no parameter of {env.name}; it has: {known}.")
+        default = getattr(defaults, name)
+        try:
+            fits = np.shape(np.asarray(value, float)) == np.shape(default)
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            raise ValueError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
+    return defaults.replace(**params) if params else defaults
+
+
+def _factory(name: str) -> Callable[..., Any]:
+    """The constructor of the environment of that name, to be called with `env_kwargs`."""
+    if ":" in name:
+        return import_object(name, "env")
+    for family in families().values():
+        if name in family.names:
+            return partial(import_object(family.make, "env"), name)
+    return _gymnax_factory(name)
+
+
+def _gymnax_factory(name: str) -> Callable[..., Any]:
+    import gymnax.registration  # seconds: seaborn, matplotlib and scipy come with it
+
+    return lambda **kwargs: gymnax.registration.make(name, **kwargs)[0]

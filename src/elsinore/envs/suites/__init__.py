@@ -1,0 +1,1 @@
+"""Adapters to the environments of other libraries."""

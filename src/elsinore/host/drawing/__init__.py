@@ -1,1 +1,0 @@
-"""Scenes made visible: in a terminal, as images, as films."""

@@ -1,1 +1,0 @@
-"""Hyperparameter search: trials as members of populations, group after group, each an ordinary run."""

@@ -1,0 +1,88 @@
+"""An elsinore environment with Gymnasium's API.
+
+    env = gymnasium_env("Balatro-stage0")
+    obs, info = env.reset(seed=1)
+    action = env.action_space.sample(env.action_masks().astype("int8"))
+    obs, reward, terminated, truncated, info = env.step(action)
+
+`reset` and `step` are compiled once for each environment.
+"""
+
+from typing import Any
+
+import gymnasium
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore import envs
+from elsinore.experience.autoreset import env_step, reset
+from elsinore.integrations.spaces import as_numpy, gymnasium_space, gymnasium_value
+
+
+class GymnasiumEnv(gymnasium.Env):
+    """A single environment, stepped one action at a time.
+
+    `action_masks()` is the method that sb3-contrib's MaskablePPO calls.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(self, env: Any, params: PyTree):
+        self._env, self._params = env, params
+        self.observation_space = gymnasium_space(env.observation_space(params))
+        self.action_space = gymnasium_space(env.action_space(params))
+        # Keys are made in the program: one made outside takes as long as a small step.
+        self._reset = jax.jit(lambda seed, params: reset(env, jax.random.key(seed), params))
+        self._step = jax.jit(lambda seed, *given: env_step(env, jax.random.key(seed), *given))
+        self._state: Any = None
+        self._obs: Any = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        obs, self._state = self._reset(self._draw_seed(), self._params)
+        return self._convert(obs), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One step: obs, reward, terminated, truncated, info.
+
+        Raises:
+            ValueError: before the first reset.
+        """
+        if self._state is None:
+            raise ValueError("step() was called before the first reset(); call reset() first.")
+        out = self._step(self._draw_seed(), self._state, np.asarray(action), self._params)
+        self._state = out.state
+        obs = self._convert(out.obs)
+        return obs, float(out.reward), bool(out.terminated), bool(out.truncated), as_numpy(out.info)
+
+    def action_masks(self) -> np.ndarray:
+        """The mask of legal actions in the present state, bool [action].
+
+        Raises:
+            ValueError: if the environment has no `action_mask` in its observation.
+        """
+        if not isinstance(self._obs, dict) or "action_mask" not in self._obs:
+            raise ValueError("this environment has no illegal actions; train without masks.")
+        return np.asarray(self._obs["action_mask"], bool)
+
+    def _convert(self, obs: PyTree) -> Any:
+        self._obs = gymnasium_value(jax.device_get(obs), self.observation_space)
+        return self._obs
+
+    def _draw_seed(self) -> np.int32:
+        """The seed of the next step's randomness."""
+        return np.int32(self.np_random.integers(2**31))
+
+
+def gymnasium_env(
+    env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] | None = None
+) -> GymnasiumEnv:
+    """A Gymnasium environment; the arguments are those of `elsinore.envs.make`.
+
+    Raises:
+        ValueError: as `make`, or for a space that Gymnasium does not have.
+    """
+    return GymnasiumEnv(*envs.make(env, kwargs, params))

@@ -1,0 +1,1 @@
+"""JAX tools apart from reinforcement learning: keys, barriers, compile units, integers."""

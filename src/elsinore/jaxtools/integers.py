@@ -1,0 +1,17 @@
+"""Division of non-negative integers in one operation; `//` and `%` take ten, for the signs."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Integer
+
+
+def quotient(x: Integer[Array, "*any"], n: int) -> Integer[Array, "*any"]:
+    """`x // n`, for x >= 0 and n > 0."""
+    x = jnp.asarray(x)
+    return jax.lax.div(x, jnp.full_like(x, n))
+
+
+def remainder(x: Integer[Array, "*any"], n: int) -> Integer[Array, "*any"]:
+    """`x % n`, for x >= 0 and n > 0."""
+    x = jnp.asarray(x)
+    return jax.lax.rem(x, jnp.full_like(x, n))

@@ -1,1 +1,0 @@
-"""What worlds must keep, as functions that users can call."""

@@ -1,0 +1,176 @@
+"""The page's HTTP routes; each endpoint calls one function."""
+
+import asyncio
+import contextlib
+import functools
+import importlib.util
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from elsinore.config.parse import ConfigError
+from elsinore.page import launch, run_status
+from elsinore.page.guard import Guard, has_token
+from elsinore.page.live import LiveFeed
+from elsinore.page.metrics_csv import csv_lines
+from elsinore.page.overviews import Overviews
+from elsinore.page.run_list import RunList
+from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.page.scenes import Scenes
+from elsinore.runs.control import ask
+from elsinore.runs.run_dir import as_file_name
+
+STATIC = Path(__file__).parent / "static"
+MAX_BODY = 65_536  # bytes
+
+
+class PageApi:
+    """The endpoints, for the runs of one directory."""
+
+    def __init__(self, top: Path, token: str):
+        self.token = token
+        self.directory = RunsDirectory(top)
+        self.run_list, self.scenes = RunList(self.directory), Scenes(self.directory)
+        self.overviews, self.launcher = Overviews(self.directory), launch.Launcher(self.directory)
+        self.live = LiveFeed(self.directory, self.run_list)
+
+    # Read
+
+    async def session(self, request: Request) -> Response:
+        """The client's permission, the runs directory and the presets."""
+        from elsinore.config.presets import PRESETS
+
+        return JSONResponse(
+            {
+                "may_control": has_token(request.scope, self.token),
+                "folder": str(self.directory.top),
+                "presets": sorted(PRESETS),
+            }
+        )
+
+    async def runs(self, request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self.run_list.all))
+
+    async def run(self, request: Request) -> Response:
+        details = functools.partial(run_status.details_of, self.directory, _run_name(request))
+        return JSONResponse(await asyncio.to_thread(details))
+
+    async def curves(self, request: Request) -> Response:
+        span = _integer(request, "first"), _integer(request, "last")
+        overview = functools.partial(self.overviews.overview, _run_name(request), *span)
+        return JSONResponse(await asyncio.to_thread(overview))
+
+    async def csv(self, request: Request) -> Response:
+        name = _run_name(request)
+        lines = csv_lines(self.directory, name)
+        # an unreadable run is refused before anything is sent
+        head = await asyncio.to_thread(next, lines)
+        headers = {"content-disposition": f'attachment; filename="{as_file_name(name)}.csv"'}
+        return StreamingResponse(
+            itertools.chain([head], lines), media_type="text/csv", headers=headers
+        )
+
+    async def replays(self, request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(self.scenes.replays, _run_name(request)))
+
+    async def replay(self, request: Request) -> Response:
+        read = functools.partial(
+            self.scenes.scenes,
+            _run_name(request),
+            request.query_params.get("replay", ""),
+            first=_integer(request, "first") or 0,
+            agent=_integer(request, "agent"),
+            trusted=has_token(request.scope, self.token),
+        )
+        return JSONResponse(
+            await asyncio.get_running_loop().run_in_executor(self.scenes.worker, read)
+        )
+
+    # Control: the guard has checked the token
+
+    async def control(self, request: Request) -> Response:
+        run = self.directory.open(_run_name(request))
+        self.directory.check(run.path / "control.sock")
+        command = request.query_params.get("command", "")
+        return JSONResponse({"phase": await asyncio.to_thread(ask, run.path, command)})
+
+    async def plan(self, request: Request) -> Response:
+        settings = await _launch_settings(request)
+        return JSONResponse({"plan": await asyncio.to_thread(self.launcher.plan, settings)})
+
+    async def start(self, request: Request) -> Response:
+        settings = await _launch_settings(request)
+        return JSONResponse({"run": await asyncio.to_thread(self.launcher.start, settings)})
+
+
+def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
+    """The ASGI application; `host` is the address it will listen on."""
+    read = (api.session, api.runs, api.run, api.curves, api.csv, api.replays, api.replay)
+    control = (api.control, api.plan, api.start)
+    routes = [
+        Route("/", lambda request: FileResponse(STATIC / "index.html")),
+        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/uplot", StaticFiles(directory=_uplot())),
+        *(Route(f"/api/{f.__name__}", f) for f in read),
+        WebSocketRoute("/live", api.live.serve),
+        *(Route(f"/api/{f.__name__}", f, methods=["POST"]) for f in control),
+    ]
+    handlers = {PageError: _refused, ConfigError: _refused, HTTPException: _http_error}
+    app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lambda app: _closing(api))
+    return Guard(app, api.token, host)
+
+
+@contextlib.asynccontextmanager
+async def _closing(api: PageApi):
+    yield
+    api.overviews.close()
+    api.scenes.close()
+
+
+def _uplot() -> Path:
+    """The JavaScript of the package `uplot-python`, found without importing its notebook code."""
+    found = importlib.util.find_spec("uplot")
+    if found is None or not found.submodule_search_locations:
+        raise ConfigError(
+            "the page draws with uplot-python, which is not installed: pip install uplot-python."
+        )
+    return Path(found.submodule_search_locations[0]) / "static"
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=404 if request.method == "GET" else 409)
+
+
+async def _http_error(request: Request, error: Any) -> Response:
+    return JSONResponse({"error": error.detail}, status_code=error.status_code)
+
+
+def _run_name(request: Request) -> str:
+    return request.query_params.get("run", "")
+
+
+def _integer(request: Request, name: str) -> int | None:
+    """A non-negative integer of the query; None if it is absent or malformed."""
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+async def _launch_settings(request: Request) -> dict[str, Any]:
+    """The settings of a run to start, from the request's body."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            raise HTTPException(413, f"the body is longer than {MAX_BODY:,} bytes.")
+    try:
+        return launch.parse_launch(json.loads(body))
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "the body is not JSON.") from error

@@ -1,0 +1,168 @@
+"""Start training runs from the page: `elsinore train` as a process of its own."""
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.parse import ConfigError
+from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.runs.control import Busy, ask
+from elsinore.runs.run_dir import as_file_name
+
+START_TIMEOUT = 120.0  # seconds to print a plan, or to begin training
+TEXTS = ("env", "algo", "name", "yaml", "resume")
+NUMBERS = ("seeds", "seed")
+
+
+def parse_launch(data: Any) -> dict[str, Any]:
+    """The settings of a run to start: `env`, `algo`, `name`, `yaml`, `resume` (texts), `seeds`,
+    `seed` (integers), `set` (a list of "name=value"); all are optional.
+
+    Raises:
+        PageError: for anything else.
+    """
+    if not isinstance(data, dict):
+        raise PageError("the settings of a run must be an object.")
+    settings = {name: value for name, value in data.items() if value not in (None, "", [])}
+    for name, value in settings.items():
+        if not _is_setting(name, value):
+            raise PageError(
+                f"{name}={value!r} is not a setting of a run; texts are {', '.join(TEXTS)},"
+                f" integers {', '.join(NUMBERS)}, and `set` is a list of texts."
+            )
+    if str(settings.get("env", "")).startswith("-"):
+        raise PageError(
+            f"env={settings['env']!r} is not an environment; `elsinore envs` lists them."
+        )
+    return settings
+
+
+def _is_setting(name: str, value: Any) -> bool:
+    if name in TEXTS:
+        return isinstance(value, str)
+    if name in NUMBERS:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return name == "set" and isinstance(value, list) and all(isinstance(x, str) for x in value)
+
+
+def train_arguments(settings: dict[str, Any], config: Path | None) -> list[str]:
+    """Arguments of `elsinore train`; `config` is the file that holds the settings' YAML."""
+    args = [settings["env"]] if "env" in settings else []
+    args += [f"--config={config}"] if config is not None else []
+    args += [f"--{name}={settings[name]}" for name in ("algo", "seeds", "seed") if name in settings]
+    return args + [f"--set={assignment}" for assignment in settings.get("set", [])]
+
+
+class Launcher:
+    """Starts runs in the runs directory. They outlive the page."""
+
+    def __init__(self, runs: RunsDirectory):
+        self._runs = runs
+
+    def plan(self, settings: dict[str, Any]) -> str:
+        """The output of `elsinore train --plan`.
+
+        Raises:
+            PageError: with the command's error message.
+        """
+        try:
+            with _yaml_file(settings) as config:
+                done = subprocess.run(
+                    _command([*train_arguments(settings, config), "--plan"]),
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=START_TIMEOUT,
+                )
+        except subprocess.TimeoutExpired as error:
+            raise PageError(
+                f"the plan took longer than {START_TIMEOUT:.0f} s; try `elsinore train --plan`."
+            ) from error
+        if done.returncode:
+            raise PageError(_error_message(done.stderr))
+        return done.stdout.decode()
+
+    def start(self, settings: dict[str, Any]) -> str:
+        """Start or resume a run; returns its name once its process answers.
+
+        Raises:
+            PageError: with the command's error message.
+        """
+        if "resume" in settings:
+            run = self._runs.open(settings["resume"]).path
+            if _is_training(run):
+                raise PageError(f"{settings['resume']} is being trained already.")
+            _launch(["--resume", str(run)], run)
+            return settings["resume"]
+        name = (
+            settings.get("name")
+            or f"{as_file_name(settings.get('env', 'run'))}-{datetime.now():%Y%m%d-%H%M%S}"
+        )
+        if "/" in name or (self._runs.top / name).exists():
+            raise PageError(f"name={name!r} is taken, or not a directory name; choose another.")
+        with _yaml_file(settings) as config:
+            args = [*train_arguments(settings, config), f"--name={name}"]
+            _launch([*args, f"--runs-dir={self._runs.top}"], self._runs.top / name)
+        return name
+
+
+def _launch(args: list[str], run: Path) -> None:
+    """Start a training process; returns when it answers for its run or has ended."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            _command(args),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        # reaps the process
+        threading.Thread(target=process.wait, name="elsinore-started-run", daemon=True).start()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not _is_training(run) and time.monotonic() < deadline:
+            if process.poll():
+                errors.seek(0)
+                raise PageError(_error_message(errors.read()))
+            if process.returncode == 0:
+                break
+            time.sleep(0.1)
+
+
+def _is_training(run: Path) -> bool:
+    """True if a process trains the run, also one too busy to answer."""
+    try:
+        ask(run, timeout=0.5)
+    except Busy:
+        return True
+    except ConfigError:
+        return False
+    return True
+
+
+def _command(args: list[str]) -> list[str]:
+    return [sys.executable, "-m", "elsinore.cli", "train", *args]
+
+
+def _error_message(stderr: bytes) -> str:
+    """The command's one-line refusal, or the last line of a traceback."""
+    lines = stderr.decode(errors="replace").strip().splitlines() or ["it ended without a message"]
+    mine = [line for line in lines if line.startswith("elsinore: ")]
+    return (mine or lines)[-1].removeprefix("elsinore: ")
+
+
+@contextlib.contextmanager
+def _yaml_file(settings: dict[str, Any]) -> Iterator[Path | None]:
+    """The settings' YAML in a temporary file that only its owner can read; None without YAML."""
+    if "yaml" not in settings:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="elsinore-") as file:
+        file.write(settings["yaml"])
+        file.flush()
+        yield Path(file.name)

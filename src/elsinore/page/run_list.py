@@ -1,0 +1,75 @@
+"""The list of runs, cached: a run is read again only when its files have changed."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from elsinore.page.run_status import status_of
+from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.runs.control import SOCKET
+from elsinore.runs.run_dir import RunDir
+
+ASK_PERIOD = 0.8  # seconds between two requests to a run in training
+LIST_PERIOD = 2.0  # seconds between two searches for new runs
+
+
+class RunList:
+    """The status of every run, read again when its files change and while it trains."""
+
+    def __init__(self, runs: RunsDirectory):
+        self._runs = runs
+        self._lock = threading.Lock()
+        # name -> time of reading, signature, status
+        self._cache: dict[str, tuple[float, tuple, dict[str, Any]]] = {}
+        self._names: tuple[float, list[str]] = (0.0, [])
+
+    def status(self, name: str) -> tuple[tuple, dict[str, Any]]:
+        """A signature that changes with the run's files, and the run's status.
+
+        Raises:
+            PageError: if there is no such run.
+        """
+        run = self._runs.open(name)
+        with self._lock:
+            now, signature = time.monotonic(), file_signature(run)
+            read_at, known, status = self._cache.get(name, (0.0, None, {}))
+            fresh = not (run.path / SOCKET).exists() or now - read_at < ASK_PERIOD
+            if known != signature or not fresh:
+                status = status_of(self._runs, name)
+                self._cache[name] = (now, signature, status)
+        return signature, status
+
+    def all(self) -> list[dict[str, Any]]:
+        """The status of every run, the last changed first."""
+        found = []
+        for name in self._listed():
+            try:
+                found.append(self.status(name)[1])
+            except PageError:  # deleted in the meantime
+                self._cache.pop(name, None)
+        return sorted(found, key=lambda status: status["time"], reverse=True)
+
+    def _listed(self) -> list[str]:
+        with self._lock:
+            listed_at, names = self._names
+            if time.monotonic() - listed_at >= LIST_PERIOD:
+                names = self._runs.names()
+                self._names = (time.monotonic(), names)
+            return names
+
+
+def file_signature(run: RunDir) -> tuple:
+    """Modification times and sizes of the files that a run's status depends on."""
+    wal = run.database.with_name(f"{run.database.name}-wal")
+    return tuple(_stamp(path) for path in (run.database, wal, run.summary, run.path / SOCKET))
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if path.name.endswith("-wal") and not found.st_size:  # a reader leaves an empty one
+        return None
+    return found.st_mtime_ns, found.st_size

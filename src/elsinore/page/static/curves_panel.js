@@ -1,0 +1,192 @@
+// The charts of one run, or of several in the same charts.
+
+import { Chart } from "./chart.js";
+import { h } from "./dom.js";
+import { title } from "./format.js";
+import { curvesOf } from "./run_data.js";
+import { get } from "./server.js";
+import { envelope, overSeeds, smoothed } from "./statistics.js";
+
+// Okabe and Ito's palette, safe for colour blindness; yellow is left out on white.
+const ON_LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#636d7b"];
+const ON_DARK = ["#56b4e9", "#e69f00", "#00b886", "#cc79a7", "#f0e442", "#d55e00", "#b3bcc9"];
+
+/** The colour of the i-th line. */
+export function colour(i) {
+  const colours = matchMedia("(prefers-color-scheme: dark)").matches ? ON_DARK : ON_LIGHT;
+  return colours[i % colours.length];
+}
+
+// Dash patterns, in pixels on and off, for readers who do not see the colours.
+const DASHES = [[], [9, 4], [2, 3], [10, 3, 2, 3], [5, 3], [14, 4, 5, 4], [1, 5]];
+
+/** The dashes of the i-th line. */
+export function dash(i) {
+  return DASHES[i % DASHES.length];
+}
+
+const PERIOD = 1000; // milliseconds between two redraws
+const SHARE = 1 / 40; // of the time, at most, spent on drawing; a slow machine draws less often
+const FIRST = ["eval/return", "episode/return", "curriculum/stage", "eval/length", "episode/length", "eval/return_std"];
+const REST = "Everything else";
+const GROUPS = [
+  ["Returns", (name) => FIRST.includes(name)],
+  ["Losses", (name) => name.startsWith("loss/") || name.endsWith("/loss")],
+  ["Policy and value", (name) => /^(policy|value)\//.test(name)],
+  ["Curriculum", (name) => name.startsWith("curriculum/")],
+  [REST, () => true],
+];
+const WIDE = 2; // larger charts at the top
+
+export class CurvesPanel {
+  constructor(runs) {
+    Object.assign(this, { runs, charts: new Map(), drawn: 0, took: 0, zoomed: null, cuts: new Map(), shape: "" });
+    this.settings = { axis: "steps", smoothing: 0, each: false, ...remembered() };
+    this.back = h("button", { class: "quiet", onclick: () => this.zoom(null), hidden: true }, "Whole run");
+    this.note = h("p", { class: "note", role: "status" });
+    this.groups = h("div", { class: "groups" });
+    this.element = h("section", { class: "curves", "aria-label": "Curves" }, this.toolbar(), this.note, this.groups);
+  }
+
+  toolbar() {
+    const { axis, smoothing, each } = this.settings;
+    const option = (value, text) => h("option", { value, selected: value === axis }, text);
+    const over = h("select", { id: "axis", onchange: (event) => this.set({ axis: event.target.value }) },
+      option("steps", "env steps"), option("episodes", "episodes"), option("seconds", "seconds"));
+    const slider = h("input", { type: "range", id: "smoothing", min: 0, max: 0.98, step: 0.02, value: smoothing,
+      oninput: (event) => this.set({ smoothing: Number(event.target.value) }) });
+    const seeds = h("input", { type: "checkbox", id: "each", checked: each,
+      onchange: (event) => this.set({ each: event.target.checked }) });
+    return h("div", { class: "toolbar", role: "group", "aria-label": "Chart settings" },
+      h("label", {}, "Over ", over), h("label", {}, "Smoothing ", slider), this.runs.length === 1 ? h("label", {}, seeds, " Each seed") : "", this.back,
+      h("span", { class: "hint" }, "Shade: 95 % interval over seeds for evaluations, else minimum to maximum. Drag to zoom."));
+  }
+
+  set(change) {
+    Object.assign(this.settings, change);
+    if (change.axis) this.zoom(null);
+    try {
+      localStorage.setItem("curves", JSON.stringify(this.settings));
+    } catch { /* no storage: the settings last until the page closes */ }
+    this.draw();
+  }
+
+  /** Show a range of x, loaded again at full resolution; null for the whole run. */
+  async zoom(range) {
+    this.zoomed = range;
+    this.back.hidden = !range;
+    this.cuts.clear();
+    if (range) {
+      await Promise.all(this.runs.map(async (run) => {
+        const [first, last] = range.map((x) => run.updateAt(x, this.settings.axis));
+        const found = await get("curves", { run: run.name, first: Math.max(Math.floor(first), 0), last: Math.ceil(last) });
+        if (this.zoomed === range) this.cuts.set(run, curvesOf(found.curves));
+      }));
+    }
+    this.draw();
+  }
+
+  /** Schedule a redraw. */
+  soon() {
+    this.waiting ??= setTimeout(() => this.draw(), Math.max(this.drawn + Math.max(PERIOD, this.took / SHARE) - performance.now(), 0));
+  }
+
+  draw() {
+    clearTimeout(this.waiting);
+    this.waiting = null;
+    const began = performance.now();
+    this.drawNow();
+    this.drawn = performance.now();
+    this.took = this.drawn - began;
+  }
+
+  drawNow() {
+    const names = this.names();
+    if (names.join() !== this.shape) this.arrange(names);
+    for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.settings.axis);
+    if (!names.length) {
+      this.note.textContent = "The first chunk has not finished.";
+      return;
+    }
+    const sampled = this.runs.some((run) => run.sampled);
+    const rough = this.runs.some((run) => [...this.of(run).values()].some((curve) => !curve.exact));
+    this.note.textContent = sampled ? "A part of the updates is shown while the rest is being read."
+      : rough ? "A line is the mean of several updates, its shade their minimum and maximum; zoom in for single values." : "";
+  }
+
+  of(run) {
+    return this.cuts.get(run) ?? run.curves;
+  }
+
+  names() {
+    const all = new Set(this.runs.flatMap((run) => [...run.curves.keys()]));
+    return [...all].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+  }
+
+  arrange(names) {
+    this.shape = names.join();
+    this.destroy();
+    let left = names;
+    let large = WIDE;
+    this.groups.replaceChildren(...GROUPS.map(([heading, belongs]) => {
+      const mine = left.filter(belongs);
+      left = left.filter((name) => !belongs(name));
+      const charts = mine.map((name) => {
+        const big = large-- > 0;
+        const chart = new Chart(title(name), { onzoom: (range) => this.zoom(range), height: big ? 280 : 180, id: name });
+        if (big) chart.element.classList.add("large");
+        this.charts.set(name, chart);
+        return chart.element;
+      });
+      if (!charts.length) return "";
+      const inside = h("div", { class: "charts" }, charts);
+      return heading === REST ? h("details", { class: "group" }, h("summary", {}, heading), inside)
+        : h("section", { class: "group" }, h("h2", {}, heading), inside);
+    }));
+  }
+
+  linesOf(name) {
+    return this.runs.flatMap((run, i) => {
+      const curve = this.of(run).get(name);
+      if (!curve?.update.length) return [];
+      const x = curve.update.map((update) => run.place(update, this.settings.axis));
+      const several = this.runs.length > 1;
+      return this.settings.each && !several ? this.eachSeed(curve, x) : [{ ...this.mean(run, curve, x, name), colour: colour(i), dash: dash(i) }];
+    });
+  }
+
+  eachSeed(curve, x) {
+    return [...curve.seeds].map(([seed, { mean, low, high }], i) => ({
+      label: `seed ${seed}`, colour: colour(i), dash: dash(i), x, y: smoothed(mean, this.settings.smoothing),
+      ...(curve.exact ? {} : { low, high }),
+    }));
+  }
+
+  /** The mean over seeds, with the interval of an evaluation or else the range. */
+  mean(run, curve, x, name) {
+    const weight = this.settings.smoothing;
+    const seeds = [...curve.seeds.values()].map((seed) => smoothed(seed.mean, weight));
+    const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"));
+    const around = !curve.exact ? envelope(curve) : curve.seeds.size > 1 ? { low, high } : {};
+    return { label: this.runs.length > 1 ? run.name : "mean over seeds", x, y: mean, ...around };
+  }
+
+  destroy() {
+    clearTimeout(this.waiting);
+    for (const chart of this.charts.values()) chart.destroy();
+    this.charts.clear();
+  }
+}
+
+function rank(name) {
+  const place = FIRST.indexOf(name);
+  return place < 0 ? FIRST.length : place;
+}
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem("curves") ?? "{}");
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,133 @@
+// A run's metrics in the browser: an overview from the server, extended by live updates.
+
+const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
+
+export class RunData {
+  constructor(name) {
+    Object.assign(this, { name, status: null, error: null, eventTime: 0, events: [] });
+    this.clear();
+  }
+
+  clear() {
+    Object.assign(this, { cursor: -1, first: 0, info: {}, curves: new Map(), sampled: false });
+    this.episodes = { update: [0], count: [0] };
+    this.clock = { update: [0], seconds: [0], speed: [null] };
+  }
+
+  /** Replace everything by an overview. */
+  load(overview) {
+    this.clear();
+    Object.assign(this, { info: overview.info, cursor: overview.cursor, first: overview.first, sampled: overview.sampled });
+    this.curves = curvesOf(overview.curves);
+    this.events = overview.events;
+    this.eventTime = overview.events.at(-1)?.[0] ?? 0;
+    let sum = 0;
+    overview.episodes.update.forEach((update, i) => {
+      sum += overview.episodes.count[i];
+      put(this.episodes, { update, count: sum });
+    });
+    overview.clock.update.forEach((update, i) => {
+      put(this.clock, { update, seconds: overview.clock.seconds[i], speed: overview.clock.speed[i] });
+    });
+  }
+
+  /** Add live updates. Returns true if a new overview is needed. */
+  apply(updates) {
+    if (updates.events) {
+      this.events.push(...updates.events);
+      this.eventTime = updates.events.at(-1)[0];
+    }
+    if (updates.forget_after !== undefined) this.forgetAfter(updates.forget_after);
+    for (const [update, seed, name, value] of updates.rows ?? []) {
+      if (update <= this.cursor) continue; // repeated after a lost connection
+      addPoint(this.curves, name, seed, update, value);
+      if (name === "episode/count") addCount(this.episodes, update, value ?? 0);
+    }
+    for (const [update, seconds, speed] of updates.clock ?? []) {
+      if (update > this.clock.update.at(-1)) {
+        put(this.clock, { update, seconds: this.clock.seconds.at(-1) + seconds, speed });
+      }
+    }
+    this.cursor = Math.max(this.cursor, updates.rows?.at(-1)?.[0] ?? -1);
+    return Boolean(updates.reload) || [...this.curves.values()].some((curve) => curve.update.length > MOST_POINTS);
+  }
+
+  /** Drop later updates: a resumed run goes back to its checkpoint and logs them again. */
+  forgetAfter(update) {
+    for (const curve of this.curves.values()) cut(curve, update);
+    cut(this.episodes, update);
+    cut(this.clock, update);
+    this.events = this.events.filter((event) => event[1] <= update);
+    this.cursor = Math.min(this.cursor, update);
+  }
+
+  /** An update's x: "steps" and "episodes" of one seed, or "seconds" of training. */
+  place(update, axis) {
+    if (axis === "steps") return update * (this.info.steps_per_update ?? 1);
+    if (axis === "seconds") return interpolate(this.clock.update, this.clock.seconds, update);
+    return interpolate(this.episodes.update, this.episodes.count, update) / (this.info.seeds || 1);
+  }
+
+  /** The update at an x. */
+  updateAt(x, axis) {
+    if (axis === "steps") return x / (this.info.steps_per_update ?? 1);
+    if (axis === "seconds") return interpolate(this.clock.seconds, this.clock.update, x);
+    return interpolate(this.episodes.count, this.episodes.update, x * (this.info.seeds || 1));
+  }
+}
+
+/** Curves by name, each {update, exact, seeds: Map(seed -> {mean, low, high})}, from the server's. */
+export function curvesOf(data) {
+  return new Map(Object.entries(data).map(([name, { update, exact, seeds }]) => {
+    const each = Object.entries(seeds).map(([seed, { mean, low, high }]) => [
+      Number(seed), { mean, low: low ?? [...mean], high: high ?? [...mean] },
+    ]);
+    return [name, { update, exact, seeds: new Map(each) }];
+  }));
+}
+
+function put(columns, row) {
+  for (const [name, value] of Object.entries(row)) columns[name].push(value);
+}
+
+function addPoint(curves, name, seed, update, value) {
+  if (!curves.has(name)) curves.set(name, { update: [], exact: true, seeds: new Map() });
+  const curve = curves.get(name);
+  if (curve.update.at(-1) !== update) {
+    curve.update.push(update);
+    for (const each of curve.seeds.values()) put(each, { mean: null, low: null, high: null });
+  }
+  if (!curve.seeds.has(seed)) {
+    const blank = () => curve.update.map(() => null);
+    curve.seeds.set(seed, { mean: blank(), low: blank(), high: blank() });
+  }
+  const each = curve.seeds.get(seed);
+  for (const name of ["mean", "low", "high"]) each[name][curve.update.length - 1] = value;
+}
+
+function addCount(episodes, update, count) {
+  if (episodes.update.at(-1) === update) episodes.count[episodes.count.length - 1] += count;
+  else put(episodes, { update, count: episodes.count.at(-1) + count });
+}
+
+function cut(columns, update) {
+  const keep = columns.update.findLastIndex((one) => one <= update) + 1;
+  columns.update.length = keep;
+  for (const each of columns.seeds?.values() ?? [columns]) {
+    for (const values of Object.values(each)) if (Array.isArray(values)) values.length = keep;
+  }
+}
+
+/** Linear interpolation: y at x. */
+function interpolate(xs, ys, x) {
+  let low = 0, high = xs.length - 1;
+  if (high < 0) return 0;
+  if (x >= xs[high]) return ys[high];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (xs[middle] <= x) low = middle;
+    else high = middle;
+  }
+  const share = (x - xs[low]) / (xs[high] - xs[low] || 1);
+  return ys[low] + (ys[high] - ys[low]) * Math.max(share, 0);
+}

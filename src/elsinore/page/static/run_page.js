@@ -1,0 +1,201 @@
+// The page of one run: its state and tabs.
+
+import { controls } from "./controls.js";
+import { CurvesPanel } from "./curves_panel.js";
+import { fillLike, h, setText } from "./dom.js";
+import { dateTime, duration, number, short, whole } from "./format.js";
+import { ReplayPlayer } from "./replay_player.js";
+import { address, get } from "./server.js";
+import { newest, summary } from "./statistics.js";
+import { chip, progress, stateLabel, table, tile } from "./widgets.js";
+
+const TABS = ["Curves", "Agents", "Seeds", "Plan", "Events", "Numbers"];
+const ROWS = 200; // of the table on the page; the CSV file has all
+
+export class RunPage {
+  /** The array is the address after the run's name: a tab, and for Agents the replays to open. */
+  constructor(run, session, [tab, ...replays] = []) {
+    Object.assign(this, { run, session, details: null, panel: new CurvesPanel([run]), player: new ReplayPlayer(run.name, replays) });
+    this.state = h("span", { class: "state" });
+    this.controls = h("div", { class: "buttons", role: "group", "aria-label": "Controls" });
+    this.bar = h("div", { class: "bar" });
+    this.tiles = h("dl", { class: "tiles" });
+    this.fault = h("p", { class: "fault", role: "status" });
+    this.remedy = h("p", { class: "remedy", role: "status" });
+    this.body = h("div", { class: "body", role: "tabpanel", id: "tabpanel" });
+    this.element = h("article", { class: "run" },
+      h("div", { class: "head" }, h("h1", {}, run.name), this.state, this.controls), this.bar, this.fault, this.remedy, this.tiles,
+      this.tabs(), this.body);
+    this.open(TABS.includes(tab) ? tab : TABS[0]);
+  }
+
+  tabs() {
+    this.buttons = TABS.map((name) => h("button", { role: "tab", id: `tab-${name}`, "aria-controls": "tabpanel",
+      onclick: () => this.turn(name), onkeydown: (event) => this.move(event) }, name));
+    return h("div", { class: "tabs", role: "tablist", "aria-label": "Parts of the run" }, this.buttons);
+  }
+
+  move(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = TABS[(TABS.indexOf(this.tab) + step + TABS.length) % TABS.length];
+    this.turn(next);
+    this.buttons[TABS.indexOf(next)].focus();
+  }
+
+  /** Open a tab and put it in the address. */
+  turn(name) {
+    this.open(name);
+    history.replaceState(null, "", `#/run/${encodeURIComponent(this.run.name)}${name === TABS[0] ? "" : `/${name}`}`);
+  }
+
+  open(name) {
+    this.tab = name;
+    for (const button of this.buttons) {
+      const mine = button.textContent === name;
+      button.setAttribute("aria-selected", mine);
+      button.tabIndex = mine ? 0 : -1;
+      if (mine) button.scrollIntoView({ block: "nearest", inline: "center" });
+    }
+    this.body.setAttribute("aria-labelledby", `tab-${name}`);
+    this.player.shown(name === "Agents");
+    this.element.classList.toggle("replaying", name === "Agents");
+    this.fill();
+    if (["Seeds", "Plan"].includes(name)) this.loadDetails();
+  }
+
+  /** Load the details, which change rarely, when a tab shows them. */
+  async loadDetails() {
+    try {
+      this.details = await get("run", { run: this.run.name });
+    } catch (error) {
+      this.run.error = error.message;
+    }
+    this.fill();
+  }
+
+  fill() {
+    const element = { Curves: () => this.panel.element, Agents: () => this.player.element, Seeds: () => this.seeds(),
+      Plan: () => this.plan(), Events: () => this.events(), Numbers: () => this.numbers() }[this.tab]();
+    const place = this.body.querySelector(".scroll");
+    const [top, left] = [place?.scrollTop ?? 0, place?.scrollLeft ?? 0];
+    if (this.body.firstElementChild !== element) this.body.replaceChildren(element);
+    const now = this.body.querySelector(".scroll");
+    if (now) Object.assign(now, { scrollTop: top, scrollLeft: left });
+    if (this.tab === "Curves") this.panel.draw();
+  }
+
+  /** Redraw after a message about the run. */
+  changed(run, message) {
+    this.head();
+    if (message.updates || message.overview) {
+      if (this.tab === "Curves") this.panel.soon();
+      else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
+    }
+  }
+
+  head() {
+    const { status, error } = this.run;
+    const waiting = error?.startsWith("there is no run") ? "Waiting for the run to begin." : error ?? "";
+    setText(this.fault, waiting);
+    if (!status) return;
+    const shown = status.state + this.session.may_control;
+    if (shown !== this.shownState) {
+      this.shownState = shown;
+      this.state.replaceChildren(chip(status.state));
+      this.controls.replaceChildren(...controls(this.run.name, status.state, this.session));
+      this.remedy.replaceChildren(...(status.state === "interrupted" ? this.resumeCommand() : []));
+    }
+    fillLike(this.bar, [progress(status)]);
+    fillLike(this.tiles, this.facts(status));
+  }
+
+  /** The command that resumes an interrupted run. */
+  resumeCommand() {
+    const path = `${this.session.folder}/${this.run.name}`;
+    const quoted = /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+    return ["Interrupted. Resume it with: ", h("code", {}, `elsinore train --resume ${quoted}`)];
+  }
+
+  facts(status) {
+    const of = (name) => summary(newest(this.run.curves.get(name)));
+    const { mean, low, high } = of("eval/return");
+    const seeds = low === null ? (status.seeds > 1 ? `mean of ${status.seeds} seeds` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${status.seeds} seeds`;
+    const left = status.seconds_left ?? null;
+    const stage = this.run.curves.has("curriculum/stage") ? newest(this.run.curves.get("curriculum/stage")) : null;
+    return [
+      tile("Evaluation", number(mean), seeds),
+      tile("Training return", number(of("episode/return").mean), "of finished episodes"),
+      tile("Env steps", short(status.env_steps), `of ${short(status.total_env_steps)} a seed`),
+      tile("Speed", status.speed ? `${short(status.speed)}/s` : "–", "steps of all seeds"),
+      left === null ? tile("Trained for", duration(this.run.clock.seconds.at(-1)), "without compilation") : tile("Time left", duration(left), "at most"),
+      stage ? tile("Stage", number(Math.min(...stage)), "lowest of all seeds") : "",
+    ].filter(Boolean);
+  }
+
+  seeds() {
+    const curve = this.run.curves.get("eval/return");
+    const summary = this.details?.summary ?? {};
+    const steps = this.run.info.steps_per_update ?? 1;
+    const first = this.run.info.first_seed ?? 0;
+    const rows = [...(curve?.seeds ?? [])].map(([seed, { mean }]) => {
+      const last = mean.findLastIndex((x) => x !== null);
+      const ended = Object.entries({ converged: "converged_at_env_steps", "at a plateau": "plateau_at_env_steps", diverged: "diverged_at_env_steps" })
+        .map(([how, key]) => [how, summary[key]?.[seed - first]]).find(([, at]) => at !== null && at !== undefined);
+      const stopped = curve.update[last] < curve.update.at(-1);
+      const how = ended ? `${ended[0]} at ${whole(ended[1])}` : stopped ? `frozen after ${whole(curve.update[last] * steps)}` : "learning";
+      return [`seed ${seed}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !summary.stopped_by ? how : stateLabel(summary.stopped_by)];
+    });
+    return h("section", {}, h("h2", {}, "Each seed"),
+      table("Each seed's newest evaluation and env steps", ["Seed", "Evaluation", "Env steps", "Status"], rows),
+      h("h2", {}, "Checkpoints"), this.checkpoints(steps));
+  }
+
+  checkpoints(steps) {
+    const rows = (this.details?.checkpoints ?? []).map(({ name, update, time, metric }) => [
+      name, whole(update * steps), metric ? `${number(metric.value)}` : "–", time ? dateTime(time) : "–"]);
+    return rows.length ? table("Checkpoints, newest first", ["Checkpoint", "Env steps", "Evaluation", "Saved"], rows)
+      : h("p", { class: "note" }, "No checkpoint yet.");
+  }
+
+  plan() {
+    const { plan = [], config = "", log = [] } = this.details ?? {};
+    return h("section", { class: "texts" },
+      h("h2", {}, "Plan"), h("pre", { tabindex: 0 }, plan.join("\n") || "The run's log has no plan."),
+      h("h2", {}, "Config with all defaults"), h("pre", { tabindex: 0 }, config),
+      h("h2", {}, "Log"), h("pre", { tabindex: 0 }, log.join("\n")));
+  }
+
+  events() {
+    const steps = this.run.info.steps_per_update ?? 1;
+    const rows = [...this.run.events].reverse().map(([at, update, kind, text]) => [dateTime(at), whole(update * steps), kind, text]);
+    return h("section", {}, h("h2", {}, "Events"),
+      rows.length ? table("Events, newest first", ["Time", "Env steps", "Event", ""], rows, false) : h("p", { class: "note" }, "Nothing yet."));
+  }
+
+  numbers() {
+    const names = ["eval/return", "eval/length", "episode/return", "episode/length", "loss/policy", "loss/value"].filter((name) => this.run.curves.has(name));
+    const ends = this.run.curves.get(names[0])?.update.slice(-ROWS).reverse() ?? [];
+    const at = (name, seed, update) => {
+      const curve = this.run.curves.get(name);
+      return curve.seeds.get(seed)?.mean[curve.update.indexOf(update)] ?? null;
+    };
+    const seeds = [...(this.run.curves.get(names[0])?.seeds.keys() ?? [])];
+    const steps = this.run.info.steps_per_update ?? 1;
+    const rows = ends.flatMap((update) => seeds.map((seed) => [whole(update * steps), seed, ...names.map((name) => number(at(name, seed, update)))]))
+      .filter((row) => row[2] !== "–").slice(0, ROWS);
+    return h("section", { class: "numbers" }, h("div", { class: "head" }, h("h2", {}, "Numbers"),
+      h("a", { class: "button", href: address("api/csv", { run: this.run.name }), download: "" }, "Download all as CSV")),
+    table(`The newest ${ROWS} evaluations with the other metrics of their updates`, ["Env steps", "Seed", ...names], rows));
+  }
+
+  repaint() {
+    this.panel.draw();
+    this.player.repaint();
+  }
+
+  destroy() {
+    this.panel.destroy();
+    this.player.shown(false);
+  }
+}

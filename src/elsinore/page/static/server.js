@@ -1,0 +1,82 @@
+// Requests to the server, and the WebSocket on which it sends updates.
+
+const token = new URLSearchParams(location.search).get("token") ?? "";
+
+/** The address of a request, with the token if the page has one. */
+export function address(path, parameters = {}) {
+  const query = new URLSearchParams(parameters);
+  if (token) query.set("token", token);
+  return `${path}?${query}`;
+}
+
+/** GET an answer. Throws an Error with the server's message if it refuses. */
+export async function get(what, parameters = {}) {
+  return answerOf(await reached(fetch(address(`api/${what}`, parameters))));
+}
+
+/** POST a request. Throws as `get`. */
+export async function post(what, parameters = {}, body = undefined) {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  return answerOf(await reached(fetch(address(`api/${what}`, parameters), { method: "POST", body: text })));
+}
+
+async function reached(request) {
+  try {
+    return await request;
+  } catch {
+    throw new Error("the page's server does not answer: is elsinore watch still running?");
+  }
+}
+
+async function answerOf(response) {
+  const text = await response.text();
+  let answer;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    throw new Error(text.trim() || `the server answered ${response.status}`);
+  }
+  if (!response.ok) throw new Error(answer.error ?? `the server answered ${response.status}`);
+  return answer;
+}
+
+const SOONEST = 500, LATEST = 8000; // milliseconds between two tries to connect
+
+/** A WebSocket that reconnects. `subscription()` returns the runs to watch and the position in each. */
+export class LiveSocket {
+  constructor(subscription, onmessage, onstate) {
+    Object.assign(this, { subscription, onmessage, onstate, wait: SOONEST, closed: false });
+    this.connect();
+  }
+
+  connect() {
+    const url = new URL(address("live"), location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    url.hash = "";
+    this.socket = new WebSocket(url);
+    this.socket.onopen = () => {
+      this.wait = SOONEST;
+      this.onstate("live");
+      this.subscribe();
+    };
+    this.socket.onmessage = (event) => this.onmessage(JSON.parse(event.data));
+    this.socket.onclose = () => this.reconnect();
+  }
+
+  /** Send the subscription. */
+  subscribe() {
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.subscription()));
+  }
+
+  reconnect() {
+    if (this.closed) return;
+    this.onstate("lost");
+    setTimeout(() => this.connect(), this.wait);
+    this.wait = Math.min(2 * this.wait, LATEST);
+  }
+
+  /** Close the connection, as a network failure does. */
+  drop() {
+    this.socket.close();
+  }
+}

@@ -1,0 +1,67 @@
+"""New rows of a run's metrics since a reader's last look.
+
+The rows of an update are stored before any of a later one, so the last update read says exactly
+what is new. A resumed run goes back to a checkpoint and logs the later updates again: the reader is
+asked to drop those first.
+"""
+
+import sqlite3
+from typing import Any, NamedTuple
+
+from elsinore.page.series import metric_label
+
+MAX_ROWS = 20_000  # per message; a reader that lags further behind reloads an overview
+
+
+class Cursor(NamedTuple):
+    """The position of a reader in a run."""
+
+    update: int  # the last update read completely
+    event_time: float = 0.0  # of the last event read, in seconds since the epoch; 0: none
+
+
+def rows_after(db: sqlite3.Connection, update: int) -> list[tuple]:
+    """(update, seed, name, value) of later updates, in order; at most one more than `MAX_ROWS`."""
+    query = (
+        "SELECT update_, seed, agent, name, value FROM metrics WHERE update_ > ? ORDER BY update_"
+        " LIMIT ?"
+    )
+    rows = db.execute(query, (update, MAX_ROWS + 1))
+    return [(u, s, metric_label(name, agent), _finite(value)) for u, s, agent, name, value in rows]
+
+
+def events_after(db: sqlite3.Connection, at: float) -> list[tuple]:
+    """(at, update, kind, text) of later events, in order; at most the newest 1,000."""
+    query = "SELECT at, update_, kind, text FROM events WHERE at > ? ORDER BY at DESC LIMIT 1000"
+    return list(db.execute(query, (at,)))[::-1]
+
+
+def updates_since(db: sqlite3.Connection, cursor: Cursor) -> tuple[dict[str, Any], Cursor]:
+    """Everything logged after `cursor`, and the cursor after it; an empty mapping if nothing was.
+
+    `rows`: as `rows_after`. `clock`: (update, seconds, steps per second) of chunks. `events`: (at,
+    update, kind, text). `forget_after`: an update whose later rows are void. `reload`: too many
+    rows to send; load an overview.
+    """
+    events = events_after(db, cursor.event_time)
+    event_time = events[-1][0] if events else cursor.event_time
+    message: dict[str, Any] = {"events": events} if events else {}
+    begins = [update for _, update, kind, _ in events if kind in ("begin", "resume")]
+    if begins and cursor.event_time and min(begins) < cursor.update:
+        message["forget_after"] = min(begins)
+        cursor = cursor._replace(update=min(begins))
+    rows = rows_after(db, cursor.update)
+    if len(rows) > MAX_ROWS:
+        return message | {"reload": True}, cursor._replace(event_time=event_time)
+    if rows:
+        chunks = (
+            "SELECT update_, seconds, steps_per_second FROM chunks WHERE update_ > ? ORDER BY"
+            " update_"
+        )
+        message |= {"rows": rows, "clock": list(db.execute(chunks, (cursor.update,)))}
+    return message, Cursor(rows[-1][0] if rows else cursor.update, event_time)
+
+
+def _finite(value: float | None) -> float | None:
+    """None for infinities, which JSON does not have."""
+    return value if value is not None and abs(value) < float("inf") else None

@@ -1,0 +1,1 @@
+"""Training runs: their directories, metrics, checkpoints, sinks, controls and exported policies."""

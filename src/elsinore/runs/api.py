@@ -1,0 +1,179 @@
+"""The Python interface of runs: train, resume, load."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from elsinore import cpu_cores
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import load_experiment
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import Plan, plan_for
+from elsinore.runs import checkpoints
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.session import Callback, logging_to, run_session
+from elsinore.runs.sinks.wandb import refuse_if_absent
+
+log = logging.getLogger("elsinore")
+
+
+def train(
+    env: Any = None,
+    algo: str | None = None,
+    *,
+    config: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    seeds: int | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    network: Any = None,
+    curriculum: Any = None,
+    callbacks: Sequence[Callback] = (),
+    check: bool = True,
+) -> Run:
+    """Train, and return the run.
+
+    Args:
+        env: a name, a preset (`ppo/CartPole-v1`), `"module:Class"`, or a gymnax `Environment`.
+        algo: a name or `"module:function"`; by default `ppo`.
+        config: a YAML file.
+        overrides: values by dotted name, which win over all others: `{"algo.gamma": 0.9}`.
+        seeds: the number of seeds trained in parallel; `seed` is the first.
+        name: of the run's directory in `runs_dir`; by default a new one.
+        network: a factory of a flax module, called with the number of outputs (see
+            `elsinore.nets.actor_critic`).
+        curriculum: an `elsinore.training.curriculum.Curriculum`.
+        callbacks: called with each chunk's `ChunkRecord`, in a thread of their own.
+        check: run `check_env` on a custom environment first.
+
+    Raises:
+        ConfigError: for settings that cannot be run, before anything is compiled or written.
+    """
+    experiment, env_object = resolve_experiment(
+        env, algo, config=config, overrides=overrides, seeds=seeds, seed=seed
+    )
+    prepare()
+    plan = checked_plan(experiment, env_object, network, curriculum, check)
+    folder = RunDir.create(Path(runs_dir), name, experiment)
+    with logging_to(folder):
+        run_session(folder, plan, None, callbacks)
+    return Run(folder, plan, env_object, network)
+
+
+def resume(
+    run: str | Path,
+    *,
+    runs_dir: str | Path = "runs",
+    env: Any = None,
+    network: Any = None,
+    curriculum: Any = None,
+    callbacks: Sequence[Callback] = (),
+    fall_back: bool = False,
+    accept_versions: bool = False,
+) -> Run:
+    """Resume a run from its newest checkpoint; a finished run is returned unchanged.
+
+    Args:
+        env, network, curriculum: needed again if the run was given objects.
+        fall_back: if the newest checkpoint is broken, resume from the newest that is not.
+        accept_versions: resume a checkpoint of other library versions.
+
+    Raises:
+        ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
+            or its config or library versions differ from the checkpoint's.
+    """
+    folder = RunDir.open(run, Path(runs_dir))
+    if Run(folder).summary.get("stopped_by") not in (None, "interrupted"):
+        log.info("%s is finished already", folder.path)
+        return Run(folder, env=env, network=network)
+    experiment = folder.experiment()
+    folder.lock()
+    try:
+        prepare()
+        checkpoint = None
+        if checkpoints.list_checkpoints(folder.checkpoints):
+            checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
+            checkpoints.check_match(checkpoint, experiment, accept_versions)
+        plan = checked_plan(experiment, env, network, curriculum, check=False)
+    except BaseException:
+        folder.unlock()
+        raise
+    with logging_to(folder):
+        run_session(folder, plan, checkpoint, callbacks)
+    return Run(folder, plan, env, network)
+
+
+def load(
+    run: str | Path, *, runs_dir: str | Path = "runs", env: Any = None, network: Any = None
+) -> Run:
+    """Open a run on disk, finished or not.
+
+    Raises:
+        ConfigError: if there is no such run.
+    """
+    return Run(RunDir.open(run, Path(runs_dir)), env=env, network=network)
+
+
+def resolve_experiment(
+    env: Any = None, algo: str | None = None, *, config=None, overrides=None, seeds=None, seed=None
+) -> tuple[Experiment, Any]:
+    """The experiment of a call's arguments, and the environment if it is an object."""
+    env_object = None if env is None or isinstance(env, str) else env
+    overrides = dict(overrides or {})
+    if env_object is not None:
+        env = f"{type(env).__module__}:{type(env).__qualname__}"
+        env = getattr(env_object, "name", env) if env.startswith("gymnax.") else env
+        if dataclasses.is_dataclass(env_object):  # the config records how to make it again
+            overrides.setdefault("env_kwargs", dataclasses.asdict(env_object))
+    overrides |= {k: v for k, v in {"seeds": seeds, "seed": seed}.items() if v is not None}
+    return load_experiment(env, algo, config, overrides), env_object
+
+
+def prepare() -> None:
+    """Set up jax for training: a compile cache on disk, and a warning about idle cores."""
+    if (
+        jax.config.jax_num_cpu_devices == -1
+        and jax.default_backend() == "cpu"
+        and jax.device_count() < cpu_cores()
+    ):
+        log.warning(
+            "jax had started before elsinore was imported, with %d of the CPU's %d cores: the"
+            " others will be idle. Import elsinore before modules that use jax when they are"
+            " imported (such as gymnax), or set JAX_NUM_CPU_DEVICES=%d",
+            jax.device_count(),
+            cpu_cores(),
+            cpu_cores(),
+        )
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update(
+            "jax_compilation_cache_dir", str(Path.home() / ".cache" / "elsinore" / "xla")
+        )
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def checked_plan(
+    experiment: Experiment, env: Any, network: Any, curriculum: Any, check: bool
+) -> Plan:
+    """The plan of an experiment, after the checks of its environment and of its memory.
+
+    Raises:
+        ConfigError: if a check fails.
+    """
+    refuse_if_absent(experiment)
+    plan = plan_for(experiment, env, network, curriculum)
+    if check and (env is not None or ":" in experiment.env):
+        from elsinore.checks.env import check_env
+
+        for result in check_env(plan.env, plan.env_params):
+            if not result.passed and result.level == "error":
+                raise ConfigError(
+                    f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
+                )
+    plan.refuse_what_does_not_fit()
+    return plan

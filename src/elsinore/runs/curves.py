@@ -1,0 +1,238 @@
+"""Draw training_curves.png: returns, losses, and their spread over seeds."""
+
+from pathlib import Path
+
+import numpy as np
+
+from elsinore.runs.curriculum_log import STAGE_METRIC
+from elsinore.runs.statistics import ci95
+from elsinore.runs.store import Row, Store
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # safe for colour-blind readers (Okabe & Ito)
+GREEN = "#009e73"
+LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
+
+
+def draw_training_curves(
+    database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed"
+) -> None:
+    """Draw four panels from a run's store: training return, evaluation return, losses, and other
+    metrics of the algorithm (of its policy, or action values with the exploration rate).
+
+    Args:
+        goal: the target return, as a dashed line.
+        each: "seed", or "replica" of a population. Replicas differ in settings, so they have no
+            interval.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    store = Store(database, read_only=True)
+    rows, steps = store.rows(agent=""), int(store.info()["steps_per_update"])
+    store.close()
+    figure = Figure(figsize=(12, 7.5), layout="constrained")
+    axes = figure.subplots(2, 2)
+    _training(axes[0, 0], rows, steps, each)
+    _evaluation(axes[0, 1], rows, steps, goal, each)
+    names = {row.name for row in rows}
+    panels = [("losses", loss_labels(names)), other_labels(names)]
+    for axis, (heading, labels) in zip(axes[1], panels, strict=True):
+        _lines(axis, rows, steps, f"{heading}, mean over {each}s", labels)
+    if "schedule/epsilon" in names:
+        _exploration(axes[1, 1], rows, steps)
+    for axis in axes.flat:
+        axis.set_xlabel("env steps of one seed")
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 5))
+    for axis in axes[0]:
+        _stages(axis, rows, steps)
+    figure.suptitle(title)
+    FigureCanvasAgg(figure).print_png(str(target))
+
+
+def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """(updates, values) of one metric for each seed."""
+    found: dict[int, list[tuple[int, float]]] = {}
+    for row in rows:
+        if row.name == name:
+            found.setdefault(row.seed, []).append((row.update, row.value))
+    return {
+        seed: (np.array([u for u, _ in pairs]), np.array([v for _, v in pairs]))
+        for seed, pairs in found.items()
+    }
+
+
+def values_by_seed(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(updates, values [seed, update]); a frozen seed keeps its last value."""
+    curves = by_seed(rows, name)
+    if not curves:
+        return np.array([]), np.zeros((0, 0))
+    updates = np.unique(np.concatenate([u for u, _ in curves.values()]))
+    values = np.full((len(curves), len(updates)), np.nan)
+    for i, (at, value) in enumerate(curves.values()):
+        index = np.searchsorted(at, updates, side="right") - 1
+        values[i] = np.where(index >= 0, value[np.maximum(index, 0)], np.nan)
+    return updates, values
+
+
+def mean_of(values: np.ndarray) -> np.ndarray:
+    """The mean over seeds of the finite values, or NaN."""
+    finite = np.isfinite(values)
+    return np.where(finite, values, 0.0).sum(axis=0) / np.where(
+        finite.any(axis=0), finite.sum(axis=0), np.nan
+    )
+
+
+def _legend(axis) -> None:
+    if axis.get_legend_handles_labels()[0]:
+        axis.legend(framealpha=0.8, edgecolor="none")
+
+
+def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:
+    """An exponential moving average, without bias at the start, that skips NaN."""
+    out, total, mass = np.full(len(values), np.nan), 0.0, 0.0
+    for i, value in enumerate(values):
+        if np.isfinite(value):
+            total, mass = weight * total + (1 - weight) * value, weight * mass + (1 - weight)
+        out[i] = total / mass if mass else np.nan
+    return out
+
+
+def _training(axis, rows: list[Row], steps: int, each: str) -> None:
+    curves = by_seed(rows, "episode/return")
+    for updates, values in curves.values():
+        axis.plot(updates * steps, values, color=GREY, alpha=0.3, linewidth=0.8)
+        axis.plot(updates * steps, smoothed(values), color=BLUE, alpha=0.8, linewidth=1.4)
+    axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
+    axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
+    axis.set_title("training: return of finished episodes")
+    _legend(axis)
+
+
+def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
+    updates, values = values_by_seed(rows, "eval/return")
+    for seed in values:
+        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8)
+    if len(updates):
+        axis.plot(
+            updates * steps,
+            mean_of(values),
+            color=ORANGE,
+            marker="o",
+            markersize=3,
+            label=f"mean over {each}s",
+        )
+        bands = [ci95(column, statistic=np.mean) for column in values.T]
+        if each == "seed" and len(values) > 1 and all(bands):
+            low, high = np.array(bands).T
+            axis.fill_between(
+                updates * steps,
+                low,
+                high,
+                color=ORANGE,
+                alpha=0.2,
+                label="95 % interval over seeds",
+            )
+    if goal is not None:
+        axis.axhline(goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {goal:g}")
+    axis.set_title("evaluation: first episodes of fresh environments")
+    _legend(axis)
+
+
+def _stages(axis, rows: list[Row], steps: int) -> None:
+    """A vertical line for each change of stage, dotted for a retreat; with the stage's number for a
+    single seed."""
+    curves = by_seed(rows, STAGE_METRIC)
+    for updates, stages in curves.values():
+        for i in np.flatnonzero(np.diff(stages, prepend=0.0)):
+            back = i > 0 and stages[i] < stages[i - 1]
+            at = updates[i] * steps
+            axis.axvline(
+                at, color=GREEN, alpha=0.6, linewidth=1, linestyle=":" if back else "-", zorder=0
+            )
+            if len(curves) == 1:
+                axis.text(
+                    at,
+                    1.0,
+                    f"{stages[i]:g}",
+                    transform=axis.get_xaxis_transform(),
+                    color=GREEN,
+                    fontsize=7,
+                )
+    if curves:
+        axis.plot([], [], color=GREEN, label="another stage")
+        _legend(axis)
+
+
+def loss_labels(names: set[str]) -> dict[str, str]:
+    """The losses among the names of metrics, with their labels; `loss/total` only if it is the only
+    one."""
+    known = {
+        "loss/policy": "policy",
+        "loss/value": "value",
+        "loss/td_error": "|TD error|",
+        "rnd/loss": "RND",
+    }
+    others = sorted(name for name in names if name.startswith("loss/") and name not in known)
+    found = {
+        name: known.get(name, name.removeprefix("loss/"))
+        for name in (*known, *others)
+        if name in names
+    }
+    return {name: label for name, label in found.items() if name != "loss/total" or len(found) == 1}
+
+
+def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
+    """The title of the last panel, and the labels of its metrics: the first group with a metric
+    among `names`."""
+    groups = {
+        "policy": {
+            "policy/entropy": "entropy",
+            "policy/kl": "KL of an update",
+            "policy/clip_fraction": "clipped",
+        },
+        "action values": {"value/q": "Q of the training batch"},
+        "learning": {
+            "learner/gradient_norm": "gradient norm",
+            "schedule/learning_rate": "learning rate",
+        },
+    }
+    for title, group in groups.items():
+        if found := {name: label for name, label in group.items() if name in names}:
+            return title, found
+    return "learning", {}
+
+
+def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str]) -> None:
+    drawn = []
+    for colour, (name, label) in zip(LINE_COLOURS, names.items(), strict=False):
+        updates, values = values_by_seed(rows, name)
+        drawn.append(mean_of(values))
+        axis.plot(updates * steps, drawn[-1], color=colour, linewidth=1.2, label=label)
+    if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
+        axis.set_yscale("symlog", linthresh=1e-2)
+    else:
+        axis.ticklabel_format(axis="y", useOffset=False)
+    axis.set_title(title)
+    if not drawn:
+        axis.text(0.5, 0.5, "no metrics", transform=axis.transAxes, ha="center", color=GREY)
+    _legend(axis)
+
+
+def spans_decades(values: np.ndarray) -> bool:
+    """True if the largest value is more than a hundred times a small one (the 5 % percentile), so
+    that a linear axis would flatten the small ones."""
+    sizes = np.abs(values[np.isfinite(values) & (values != 0.0)])
+    return len(sizes) > 0 and bool(sizes.max() > 100.0 * np.percentile(sizes, 5))
+
+
+def _exploration(axis, rows: list[Row], steps: int) -> None:
+    """The share of random actions, on a second axis at the right."""
+    updates, values = values_by_seed(rows, "schedule/epsilon")
+    right = axis.twinx()
+    right.plot(updates * steps, mean_of(values), color=GREY, linestyle="--", linewidth=1.2)
+    axis.plot([], [], color=GREY, linestyle="--", label="random actions (right)")
+    right.set_ylim(0.0, 1.05)
+    right.spines["top"].set_visible(False)
+    _legend(axis)

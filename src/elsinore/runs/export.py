@@ -1,0 +1,134 @@
+"""Export a trained policy: as a file that jax calls, or as a model that MLflow loads and serves."""
+
+import contextlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elsinore.config.parse import ConfigError
+from elsinore.runs import checkpoints
+from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.run import Run
+
+PYFUNC = Path(__file__).parent / "sinks" / "mlflow_policy.py"
+
+
+def export(
+    run: Run,
+    form: str = "jax",
+    out: Path | None = None,
+    *,
+    checkpoint: str = "latest",
+    seed: int | None = None,
+    agent: str | None = None,
+) -> Path:
+    """Write one seed's greedy policy of a checkpoint, and return its folder.
+
+    Args:
+        form: `jax` (policy.jaxexport, policy.json) or `mlflow` (a folder for
+            `mlflow.pyfunc.load_model`).
+        out: a new or empty folder; by default `export/<form>` in the run's.
+        checkpoint, seed, agent: as for `Run.policy`.
+
+    Raises:
+        ConfigError: for an unknown form, a folder that is not empty, or a checkpoint that does not
+            exist or does not match the run's config.
+    """
+    if form not in FORMS:
+        raise ConfigError(f"--format {form!r} is unknown; choose one of {', '.join(FORMS)}.")
+    out = run.path / "export" / form if out is None else out
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"--out {out} exists already; choose another, or remove it.")
+    found = run.checkpoint(checkpoint)
+    checkpoints.check_match(found, run.experiment, accept_versions=True)
+    policy = run.policy(seed, found.name, agent)
+    with _atomic_folder(out) as folder:
+        FORMS[form](
+            policy, folder, {"env": run.experiment.env, "run": run.name, "checkpoint": found.name}
+        )
+    return out
+
+
+@contextlib.contextmanager
+def _atomic_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder, renamed to `out` at the end.
+
+    Raises:
+        ConfigError: if it cannot be written.
+    """
+    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        if out.exists():
+            out.rmdir()
+        unfinished.rename(out)
+    except OSError as error:
+        raise ConfigError(
+            f"--out {out} cannot be written: {error.strerror}; choose another."
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def write_jax(policy: Any, folder: Path, facts: dict[str, str]) -> None:
+    """Write policy.jaxexport and policy.json."""
+    rest = {name: value for name, value in facts.items() if name != "env"}
+    policy.export(folder, facts["env"], **rest)
+
+
+def write_mlflow(policy: Any, folder: Path, facts: dict[str, str]) -> None:
+    """Write an MLflow model with the exported function and its policy.json as artifacts."""
+    configure_mlflow()
+    import mlflow
+
+    exported = folder / "exported"
+    write_jax(policy, exported, facts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants an example in addition to the signature
+        mlflow.pyfunc.save_model(path=str(folder / "model"), **pyfunc_parts(exported))
+    shutil.rmtree(exported)
+    for path in (folder / "model").iterdir():
+        path.rename(folder / path.name)
+    (folder / "model").rmdir()
+
+
+FORMS: dict[str, Callable[[Any, Path, dict[str, str]], None]] = {
+    "jax": write_jax,
+    "mlflow": write_mlflow,
+}
+
+
+def pyfunc_parts(exported: Path) -> dict[str, Any]:
+    """The arguments of `mlflow.pyfunc.save_model` for the files of `Policy.export`."""
+    about = json.loads((exported / "policy.json").read_text())
+    return {
+        "python_model": str(PYFUNC),
+        "artifacts": {
+            "policy": str(exported / "policy.jaxexport"),
+            "about": str(exported / "policy.json"),
+        },
+        "pip_requirements": [f"jax=={about['jax']}", "numpy", "flatbuffers"],
+        "signature": model_signature(about),
+    }
+
+
+def model_signature(about: dict[str, Any]) -> Any:
+    """The MLflow signature: types and shapes of batches of observations and actions; arrays of a
+    dict by name."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+    inputs = [
+        TensorSpec(np.dtype(part["dtype"]), (-1, *part["shape"]), name=part["name"] or None)
+        for part in about["obs"]
+    ]
+    output = TensorSpec(np.dtype(about["action_dtype"]), (-1, *about["action_shape"]))
+    begin = ParamSchema([ParamSpec("begin", "boolean", False)]) if about["memory_shapes"] else None
+    return ModelSignature(Schema(inputs), Schema([output]), begin)

@@ -1,0 +1,87 @@
+"""The latency of an exported policy."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from elsinore.runs.mlflow_env import configure_mlflow
+
+Decide = Callable[[Any], np.ndarray]
+
+
+class Latency(NamedTuple):
+    """The latency of one call, in seconds."""
+
+    median: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> "Latency":
+        return cls(float(np.median(seconds)), float(np.percentile(seconds, 99)))
+
+    def __str__(self) -> str:
+        return f"median {1e6 * self.median:,.0f} us, 99 % within {1e6 * self.p99:,.0f} us"
+
+
+def latency_of(decide: Decide, obs: Any, calls: int = 1_000, first: int = 20) -> Latency:
+    """Measure `calls` calls with the same observations, after `first` calls that compile and warm
+    up."""
+    for _ in range(first):
+        decide(obs)
+    seconds = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        decide(obs)
+        seconds.append(time.perf_counter() - began)
+    return Latency.of(seconds)
+
+
+def jax_decider(folder: Path) -> Decide:
+    """The policy of an export in the form `jax`, jitted; each call begins an episode."""
+    import jax
+    from jax import export
+
+    exported = export.deserialize(bytearray((folder / "policy.jaxexport").read_bytes()))
+    call = jax.jit(exported.call)
+    begin = exported.in_avals[len(json.loads((folder / "policy.json").read_text())["obs"]) :]
+
+    def decide(obs: Any) -> np.ndarray:
+        if not begin:
+            return np.asarray(call(obs))
+        size = jax.tree.leaves(obs)[0].shape[0]
+        return np.asarray(call(obs, [np.zeros((size, *x.shape[1:]), x.dtype) for x in begin])[0])
+
+    return decide
+
+
+def mlflow_decider(folder: Path) -> Decide:
+    """The policy of an export in the form `mlflow`."""
+    configure_mlflow()
+    import mlflow
+
+    return mlflow.pyfunc.load_model(str(folder)).predict
+
+
+DECIDERS: dict[str, Callable[[Path], Decide]] = {"jax": jax_decider, "mlflow": mlflow_decider}
+
+
+def about_of(folder: Path) -> dict[str, Any]:
+    """The contents of policy.json, anywhere in an export."""
+    return json.loads(next(folder.rglob("policy.json")).read_text())
+
+
+def observations_like(about: dict[str, Any], size: int) -> Any:
+    """Random observations for a policy: normal floats, and ones of other types (a mask allows
+    every action)."""
+    rng = np.random.default_rng(0)
+
+    def random(part: dict[str, Any]) -> np.ndarray:
+        shape, dtype = (size, *part["shape"]), np.dtype(part["dtype"])
+        return rng.normal(size=shape).astype(dtype) if dtype.kind == "f" else np.ones(shape, dtype)
+
+    arrays = {part["name"]: random(part) for part in about["obs"]}
+    return arrays[""] if list(arrays) == [""] else arrays

@@ -1,0 +1,133 @@
+"""The training loop: chunks from the pipeline, published and checkpointed."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from elsinore.config.plan import Plan
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.curriculum_log import events_of
+from elsinore.runs.metrics import rows_of, score_of
+from elsinore.runs.pipeline import FinishedChunk, Pipeline
+from elsinore.runs.store import ChunkRecord, Row
+from elsinore.runs.workers import BackgroundWorker as BackgroundWorker
+from elsinore.types import RunState
+
+log = logging.getLogger("elsinore")
+
+
+class Outcome(NamedTuple):
+    """A training that has ended."""
+
+    state: RunState  # [replica, ...], in host memory
+    interrupted: bool  # stopped on request before its budget was spent
+    train_seconds: float
+
+
+def train_loop(
+    pipeline: Pipeline,
+    publisher: "Publisher",
+    checkpoints: CheckpointManager,
+    offer: Callable[[RunState], None] = lambda states: None,
+) -> Outcome:
+    """Train until the budget is spent, every seed is frozen, or a stop is requested.
+
+    `offer` gets the states after each chunk. If anything fails, the state of the last whole chunk
+    is saved before the error is raised.
+    """
+    pipeline.hold = checkpoints.hold
+    try:
+        checkpoints.resume_from(pipeline.initial, pipeline.first_chunk, publisher.score)
+        for chunk in pipeline:
+            publisher.publish(chunk)
+            checkpoints.after_chunk(chunk, publisher.score)
+            offer(chunk.state)
+            if chunk.frozen:
+                break
+    except BaseException:
+        save_emergency(pipeline, publisher, checkpoints)
+        raise
+    return Outcome(*checkpoints.conclude(), pipeline.seconds)
+
+
+def save_emergency(
+    pipeline: Pipeline, publisher: "Publisher", checkpoints: CheckpointManager
+) -> None:
+    """Save the state of the last whole chunk while an error is raised; a failure to do so is logged
+    and does not hide the error."""
+    try:
+        if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
+            publisher.store.put(record_of(publisher.plan, chunk))
+            checkpoints.hold_state(chunk.state, chunk.index + 1)
+        checkpoints.save_emergency()
+    except Exception as error:
+        log.error("training failed, and so did the emergency checkpoint: %s", error)
+
+
+class Publisher:
+    """Gives the record of each chunk to the store, then to the listeners and the log.
+
+    `scores` holds each seed's newest value of the checkpoints' metric; `score` is their mean.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: BackgroundWorker,
+        listeners: list[BackgroundWorker],
+        scores: dict[int, float],
+    ):
+        self.plan, self.store = plan, store
+        self._listeners, self._scores, self._diverged = listeners, scores, set[int]()
+        self._metric = plan.experiment.checkpoints.metric
+        self.score = score_of([], self._metric, scores)
+
+    def publish(self, chunk: FinishedChunk) -> None:
+        record = record_of(self.plan, chunk)
+        self.store.put(record)
+        for listener in self._listeners:
+            listener.put(record)
+        self._warn_of_divergence(chunk)
+        for event in record.events:
+            log.info(event.text)
+        self.score = score_of(record.rows, self._metric, self._scores)
+
+    def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
+        diverged_at = chunk.report.convergence.diverged_at
+        for i in set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged:
+            self._diverged.add(i)
+            log.warning(
+                "seed %d has parameters that are not finite after update %d and is frozen; a lower "
+                "algo.learning_rate is the usual remedy",
+                self.plan.experiment.seed + i,
+                int(diverged_at[i]),
+            )
+
+
+def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:
+    """The record of a chunk for the store: rows of metrics, speed and events."""
+    update = plan.schedule.row_ends(chunk.index)[-1]
+    steps = plan.schedule.updates_in(chunk.index) * plan.steps_per_update
+    return ChunkRecord(
+        update,
+        update * plan.steps_per_update,
+        rows_of(chunk.report, chunk.index, plan) + population_rows(plan, chunk, update),
+        time.time(),
+        chunk.seconds,
+        steps * int(np.sum(chunk.report.learning)) / max(chunk.seconds, 1e-9),
+        events_of(chunk.report, plan),
+    )
+
+
+def population_rows(plan: Plan, chunk: FinishedChunk, update: int) -> list[Row]:
+    """Metrics of the population step before the chunk, where they are finite."""
+    rows = []
+    for name, values in jax.device_get(chunk.population).items():
+        for i in np.flatnonzero(np.isfinite(values[: len(chunk.report.learning)])):
+            seed = plan.experiment.seed + int(i)
+            rows.append(Row(update, seed, "", name, float(values[i])))
+    return rows

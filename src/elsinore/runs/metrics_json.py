@@ -1,0 +1,55 @@
+"""metrics.json: all metrics of a run, with its config and its summary, in one file.
+
+    {"run", "config", "summary", "metrics": {name: {series: {"env_steps": [...], "value": [...]}}}}
+
+A series is named by its seed, `"3"`, or its seed and agent, `"3/agent_0"`. A value that is not
+finite is null.
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.run import Run
+from elsinore.runs.store import Store
+from elsinore.runs.summary import write_json
+
+
+def write_metrics(run: Run, path: Path) -> None:
+    """Write metrics.json.
+
+    Raises:
+        ConfigError: if the file cannot be written.
+    """
+    try:
+        write_json(path, metrics_of(run))
+    except OSError as error:
+        raise ConfigError(
+            f"--out {path} cannot be written: {error.strerror}; choose another."
+        ) from error
+
+
+def metrics_of(run: Run) -> dict[str, Any]:
+    """The contents of metrics.json; a run without chunks has no metrics."""
+    return {
+        "run": run.name,
+        "config": as_dict(run.experiment),
+        "summary": run.summary,
+        "metrics": _series(run.path / "metrics.sqlite"),
+    }
+
+
+def _series(database: Path) -> dict[str, dict[str, dict[str, list]]]:
+    if not database.exists():
+        return {}
+    store = Store(database, read_only=True)
+    rows, steps = store.rows(), int(store.info().get("steps_per_update", 0))
+    store.close()
+    found: dict[str, dict[str, dict[str, list]]] = {}
+    for row in rows:
+        of = f"{row.seed}/{row.agent}" if row.agent else str(row.seed)
+        series = found.setdefault(row.name, {}).setdefault(of, {"env_steps": [], "value": []})
+        series["env_steps"].append(row.update * steps)
+        series["value"].append(row.value if math.isfinite(row.value) else None)
+    return found

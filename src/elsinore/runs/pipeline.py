@@ -1,0 +1,120 @@
+"""The chunks of a run, in order, with the device at work while the host handles the last one."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from elsinore.config.plan import Plan
+from elsinore.runs.control import Controls
+from elsinore.runs.programs import Compiled
+from elsinore.training.chunk import ChunkReport
+from elsinore.training.replicas import Layout
+from elsinore.types import RunState
+
+
+class InFlight(NamedTuple):
+    """A chunk that was launched; its arrays may not be computed yet."""
+
+    index: int
+    state: RunState
+    report: ChunkReport
+    population: dict[str, Any]  # metrics of the population step before it, [replica] each
+    launched: float  # on the clock of time.perf_counter
+
+
+class FinishedChunk(NamedTuple):
+    """A chunk whose report is in host memory."""
+
+    index: int
+    state: RunState  # [replica, ...] on the devices; valid until the next chunk is taken
+    report: ChunkReport  # of the real seeds, numpy
+    population: dict[str, Any]
+    seconds: float
+    last: bool  # the budget is spent, or a stop was requested
+
+    @property
+    def frozen(self) -> bool:
+        """True if every seed is frozen, so that nothing is left to train."""
+        return bool(self.report.convergence.frozen.all())
+
+
+class Pipeline:
+    """Launches the chunks of a run and yields them as they finish.
+
+    A small state is copied, so that the next chunk runs while the host handles this one. A large
+    one (`Plan.looks_ahead` is false) is not: the next chunk takes its memory, and is launched when
+    the host asks for it. Between chunks `hold` waits while the run is paused, and returns the
+    seconds it waited, which count for no chunk.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        layout: Layout,
+        compiled: Compiled,
+        state: RunState,
+        first_chunk: int,
+        controls: Controls,
+    ):
+        self._plan, self._layout, self._compiled, self._controls = plan, layout, compiled, controls
+        self.first_chunk, self._ahead, self._state = first_chunk, plan.looks_ahead, state
+        self.initial = self._snapshot(state)  # valid until the first chunk is taken
+        self.hold: Callable[[], float] = lambda: 0.0
+        self._began = self._finished = time.perf_counter()
+        self._in_flight: InFlight | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Time of all chunks so far, pauses excluded."""
+        return self._finished - self._began
+
+    def __iter__(self) -> Iterator[FinishedChunk]:
+        num_chunks, controls = self._plan.schedule.num_chunks, self._controls
+        self._began = self._finished = time.perf_counter()
+        self._in_flight = self._launch(self._state, self.first_chunk)
+        for index in range(self.first_chunk, num_chunks):
+            this, snapshot = self._in_flight, self._snapshot(self._in_flight.state)
+            last = index + 1 == num_chunks or controls.stop.is_set()
+            early = self._ahead and not last and not controls.paused
+            if early:
+                self._in_flight = self._launch(this.state, index + 1)
+            report = self._report(this)
+            before, self._finished = self._finished, time.perf_counter()
+            yield FinishedChunk(
+                index, snapshot, report, this.population, self._finished - before, last
+            )
+            if last:
+                return
+            if not early:
+                self._finished += self.hold()
+                if controls.stop.is_set():
+                    return
+                self._in_flight = self._launch(this.state, index + 1)
+
+    def taken_by(self, chunks: int) -> FinishedChunk | None:
+        """The chunk that took the memory of the state after `chunks` chunks, waited for; None where
+        that state is still valid."""
+        this = self._in_flight
+        if this is None or self._ahead or this.index != chunks:
+            return None
+        report, seconds = self._report(this), time.perf_counter() - this.launched
+        return FinishedChunk(this.index, this.state, report, this.population, seconds, last=True)
+
+    def _launch(self, state: RunState, index: int) -> InFlight:
+        launched, population = time.perf_counter(), {}
+        if self._compiled.population_step is not None and index:
+            state, population = self._compiled.population_step(state, jnp.int32(index))
+        updates = self._plan.schedule.updates_in(index)
+        state, report = self._compiled.chunk(state, jnp.int32(updates))
+        return InFlight(index, state, report, population, launched)
+
+    def _snapshot(self, state: RunState) -> RunState:
+        return self._compiled.copy(state) if self._ahead else state
+
+    def _report(self, chunk: InFlight) -> ChunkReport:
+        """The report in host memory, without the seeds that pad the layout."""
+        report = jax.device_get(chunk.report)
+        return jax.tree.map(lambda x: x[: self._layout.num_seeds], report)

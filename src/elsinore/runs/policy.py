@@ -1,0 +1,172 @@
+"""A trained policy: callable on numpy arrays, and exportable to a file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.types import Algorithm, PolicyState
+
+
+def _repeated(tree: PyTree, size: int) -> PyTree:
+    return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *jnp.shape(x))), tree)
+
+
+class Policy:
+    """Maps observations to actions, as numpy arrays; one observation or a batch of them.
+
+    A recurrent policy keeps one carry for each observation of the batch from call to call: call
+    `reset` when episodes begin.
+    """
+
+    def __init__(self, algo: Algorithm, policy_state: PolicyState, obs_like: PyTree, seed: int):
+        self.policy_state, self.seed = policy_state, seed
+        self._algo, self._obs_like = algo, obs_like
+        self._carry: PyTree = None  # of the running episodes, [batch, ...]
+        self._act = {
+            greedy: jax.jit(
+                jax.vmap(
+                    lambda key, carry, obs, greedy=greedy: algo.policy.act(
+                        key, policy_state, carry, obs, greedy
+                    )
+                )
+            )
+            for greedy in (True, False)
+        }
+        value = algo.policy.value
+        self._value = (
+            None
+            if value is None
+            else jax.jit(jax.vmap(lambda carry, obs: value(policy_state, carry, obs)))
+        )
+
+    def reset(self) -> None:
+        """Begin a new episode with the next observation."""
+        self._carry = None
+
+    def __call__(self, obs: PyTree, *, sample: bool = False, seed: int = 0) -> np.ndarray:
+        """The greedy action for each observation, or with `sample` a random one drawn with `seed`.
+
+        Raises:
+            ValueError: for an observation of another shape than the environment's.
+        """
+        batch, single = self._as_batch(obs)
+        size = jax.tree.leaves(batch)[0].shape[0]
+        keys = jax.random.split(jax.random.key(seed), size)
+        actions, self._carry = self._act[not sample](keys, self._carry_of(size), batch)
+        actions = np.asarray(actions)
+        return actions[0] if single else actions
+
+    def value(self, obs: PyTree) -> np.ndarray:
+        """The critic's estimate of the discounted return, V(s).
+
+        Raises:
+            ValueError: for an algorithm without a critic, or an observation of another shape.
+        """
+        if self._value is None:
+            raise ValueError("this algorithm estimates no value of an observation.")
+        batch, single = self._as_batch(obs)
+        values = np.asarray(self._value(self._carry_of(jax.tree.leaves(batch)[0].shape[0]), batch))
+        return values[0] if single else values
+
+    def _carry_of(self, size: int) -> PyTree:
+        """The carry of `size` running episodes, or the initial one."""
+        if self._carry is None:
+            return _repeated(self._algo.policy.initial_carry, size)
+        before = [x.shape[0] for x in jax.tree.leaves(self._carry)[:1]]
+        if before and before[0] != size:
+            raise ValueError(
+                f"a batch of {size} observations does not fit the carry of {before[0]} episodes;"
+                " call reset() when episodes begin."
+            )
+        return self._carry
+
+    def _as_batch(self, obs: PyTree) -> tuple[PyTree, bool]:
+        if isinstance(self._obs_like, jax.ShapeDtypeStruct):
+            obs = np.asarray(obs)  # it may be a list
+        obs = jax.tree.map(lambda x, like: np.asarray(x, like.dtype), obs, self._obs_like)
+        shapes = [
+            (x.shape, like.shape)
+            for x, like in zip(*map(jax.tree.leaves, (obs, self._obs_like)), strict=True)
+        ]
+        if all(shape == like for shape, like in shapes):
+            return jax.tree.map(lambda x: x[None], obs), True
+        if all(shape[1:] == like and len(shape) == len(like) + 1 for shape, like in shapes):
+            return obs, False
+        shape, like = shapes[0]
+        raise ValueError(
+            f"obs of shape {list(shape)} is neither one observation {list(like)} nor a batch of"
+            " them; reshape it."
+        )
+
+    def export(self, folder: Path, env_name: str, **facts: Any) -> None:
+        """Write policy.jaxexport (greedy, any batch size, CPU, CUDA and TPU) and policy.json (its
+        inputs and outputs, and the `facts`). It loads with `jax.export` of the same jax or a newer
+        one.
+
+        The function maps observations to actions, or for a recurrent policy (observations, carry)
+        to (actions, carry); the carry is a list of arrays, all zeros when episodes begin."""
+        exported = self._exported()
+        about = {
+            "env": env_name,
+            "seed": self.seed,
+            "jax": jax.__version__,
+            **facts,
+            **self._inputs(),
+        }
+        action = exported.out_avals[0]
+        about |= {"action_shape": list(action.shape[1:]), "action_dtype": action.dtype.name}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "policy.jaxexport").write_bytes(exported.serialize())
+        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+
+    def _exported(self) -> Any:
+        """The greedy policy with its parameters and normaliser, as a `jax.export.Exported`."""
+        from jax import export
+
+        (batch,) = export.symbolic_shape("batch")
+        policy_state = jax.tree.map(jnp.asarray, self.policy_state)
+        start, tree = jax.tree.flatten(self._algo.policy.initial_carry)
+
+        def greedy(obs, carry):
+            carry = jax.tree.unflatten(tree, carry)
+            act = jax.vmap(
+                lambda carry, obs: self._algo.policy.act(
+                    jax.random.key(0), policy_state, carry, obs, True
+                )
+            )
+            actions, carry = act(carry, obs)
+            return actions, jax.tree.leaves(carry)
+
+        def batched(tree):
+            return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), tree)
+
+        obs, carry = batched(self._obs_like), batched(start)
+        function, inputs = (
+            (greedy, (obs, carry)) if start else (lambda obs: greedy(obs, [])[0], (obs,))
+        )
+        return export.export(jax.jit(function), platforms=("cpu", "cuda", "tpu"))(*inputs)
+
+    def _inputs(self) -> dict[str, Any]:
+        """The entries of policy.json about the observation's arrays, in the order of the exported
+        function, and about the carry."""
+        found = jax.tree_util.tree_flatten_with_path(self._obs_like)[0]
+        parts = [
+            {
+                "name": jax.tree_util.keystr(path, simple=True, separator="/"),
+                "shape": list(x.shape),
+                "dtype": np.dtype(x.dtype).name,
+            }
+            for path, x in found
+        ]
+        alone = (
+            {"obs_shape": parts[0]["shape"], "obs_dtype": parts[0]["dtype"]}
+            if len(parts) == 1
+            else {}
+        )
+        carry = [list(jnp.shape(x)) for x in jax.tree.leaves(self._algo.policy.initial_carry)]
+        return {"obs": parts, **alone, "memory_shapes": carry}

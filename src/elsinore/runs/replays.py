@@ -1,0 +1,296 @@
+"""Replays: recorded episodes as small files.
+
+    replays/<update>-seed<seed>.npz      compressed arrays, and `about`: JSON
+
+A file has the environment's state at each step instead of the observations, so that every renderer
+can draw it.
+"""
+
+import contextlib
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.training.recording import EACH_STEP, Recording
+
+REPLAY_FORMAT = 2  # episodes of several agents; format 1 is an episode of one agent
+REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
+SCORE_PREFIX = "preferences."  # before the names of action scores in a file
+AGENT_KEYS = ("lengths", "returns", "endings")  # one value for each of several agents
+
+
+class EpisodeRecording(NamedTuple):
+    """An episode as it is stored in a file.
+
+    `about` has: `format`, `env` (a name or "module:Class"), `env_kwargs`, `length` (steps),
+    `return` (sum of the raw rewards), `terminated`, `truncated`, `time` (of the recording, Unix),
+    and the origin of the policy, where it is known: `algo`, `run`, `seed`, `update`, `env_steps`,
+    `greedy`.
+
+    An episode of several agents has their number `agents`, and `lengths`, `returns` and `endings`
+    of each (terminated, truncated, or cut); `length` is then the greatest, `return` the mean, and
+    `terminated` is true if all agents terminated. Its arrays have one more axis: [time, agent,
+    ...], and `params<path>` [agent, ...].
+    """
+
+    about: dict[str, Any]
+    # `state<path>` [length + 1, ...], `action` [length, ...] ..., `params<path>`
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def agents(self) -> int:
+        return int(self.about.get("agents", 1))
+
+    def of_agent(self, agent: int) -> "EpisodeRecording":
+        """The episode of one of several agents, up to its own end."""
+        if self.agents == 1:
+            return self
+        length = self.about["lengths"][agent]
+
+        def own(name: str, x: np.ndarray) -> np.ndarray:
+            if name.startswith("params"):
+                return x[agent]
+            return x[: length + name.startswith("state"), agent]
+
+        ending = self.about["endings"][agent]
+        facts = {
+            "format": 1,
+            "length": length,
+            "return": self.about["returns"][agent],
+            "agent": agent,
+            "terminated": ending == "terminated",
+            "truncated": ending == "truncated",
+        }
+        rest = {name: x for name, x in self.about.items() if name not in ("agents", *AGENT_KEYS)}
+        return EpisodeRecording(
+            rest | facts, {name: own(name, x) for name, x in self.arrays.items()}
+        )
+
+    def film(self, state_like: PyTree) -> Recording:
+        """The episode, its states in the structure of `state_like`.
+
+        Raises:
+            ConfigError: if the environment's state has another structure than when it was recorded.
+        """
+        state = self._tree("state", state_like, lead=1 + (self.agents > 1))
+        scores = {
+            k.removeprefix(SCORE_PREFIX): x
+            for k, x in self.arrays.items()
+            if k.startswith(SCORE_PREFIX)
+        }
+        each = {name: self.arrays.get(name) for name in EACH_STEP} | {"action_scores": scores}
+        return Recording(state=state, **each, length=np.int32(self.about["length"]))
+
+    def params(self, params_like: PyTree) -> PyTree:
+        """The environment's parameters during the episode."""
+        return self._tree("params", params_like, lead=int(self.agents > 1))
+
+    def _tree(self, prefix: str, like: PyTree, lead: int) -> PyTree:
+        """The arrays of a pytree, with `lead` axes before those of `like`."""
+        named, tree = jax.tree_util.tree_flatten_with_path(like)
+        leaves = []
+        for path, leaf in named:
+            name = prefix + jax.tree_util.keystr(path)
+            found, wanted = self.arrays.get(name), np.shape(leaf)
+            if found is None or (not _is_key(leaf) and found.shape[lead:] != wanted):
+                has = (
+                    "is missing"
+                    if found is None
+                    else f"is {list(found.shape[lead:])} and should be {list(wanted)}"
+                )
+                raise ConfigError(
+                    f"this replay of {self.about['env']} was made with another version of that"
+                    f" environment: {name} {has}; record it again."
+                )
+            leaves.append(found)
+        return jax.tree.unflatten(tree, leaves)
+
+
+def recording_of(film: Recording, params: PyTree, about: dict[str, Any]) -> EpisodeRecording:
+    """An episode without its padding, ready for `write`.
+
+    With several agents `params` are [agent, ...] (`episode_player.params_of_each`).
+    """
+    film = jax.tree.map(np.asarray, film)
+    length = int(film.length)
+    arrays = {
+        **_named("state", jax.tree.map(lambda x: x[: length + 1], film.state)),
+        **{f"{SCORE_PREFIX}{name}": x[:length] for name, x in film.action_scores.items()},
+        **{
+            name: x[:length]
+            for name in EACH_STEP
+            if name != "action_scores" and (x := getattr(film, name)) is not None
+        },
+        **_named("params", jax.tree.map(np.asarray, params)),
+    }
+    facts = _facts(arrays, length) if film.reward.ndim == 1 else _facts_of_each(arrays, length)
+    return EpisodeRecording({"env_kwargs": {}, **facts, "time": time.time(), **about}, arrays)
+
+
+def _facts(arrays: dict[str, np.ndarray], length: int) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "length": length,
+        "return": float(arrays["reward"].sum(dtype=np.float64)),
+        "terminated": bool(arrays["terminated"][-1]),
+        "truncated": bool(arrays["truncated"][-1]),
+    }
+
+
+def _facts_of_each(arrays: dict[str, np.ndarray], length: int) -> dict[str, Any]:
+    returns = arrays["reward"].sum(axis=0, dtype=np.float64)
+    terminated, truncated = arrays["terminated"], arrays["truncated"]
+    over = terminated | truncated
+    died, ended = terminated.any(axis=0), over.any(axis=0)
+    lengths = np.where(ended, over.argmax(axis=0) + 1, length)
+    return {
+        "format": REPLAY_FORMAT,
+        "agents": len(returns),
+        "length": length,
+        "return": float(returns.mean()),
+        "lengths": lengths.tolist(),
+        "returns": returns.tolist(),
+        "endings": np.where(died, "terminated", np.where(ended, "truncated", "cut")).tolist(),
+        "terminated": bool(died.all()),
+        "truncated": bool(ended.all() and not died.all()),
+    }
+
+
+def provenance(
+    experiment: Experiment, run: str, seed: int, update: int, steps_per_update: int, greedy: bool
+) -> dict[str, Any]:
+    """The origin of a replay, for its `about`."""
+    return {
+        "env": experiment.env,
+        "env_kwargs": experiment.env_kwargs,
+        "algo": experiment.algo.name,
+        "run": run,
+        "seed": seed,
+        "update": update,
+        "env_steps": update * steps_per_update,
+        "greedy": greedy,
+    }
+
+
+def path_for(folder: Path, replay: EpisodeRecording) -> Path:
+    return folder / f"{replay.about.get('update', 0):010d}-seed{replay.about.get('seed', 0)}.npz"
+
+
+def write(path: Path, replay: EpisodeRecording) -> Path:
+    """Write a replay under another name, then rename it when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".unfinished-{path.name}-{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            np.savez_compressed(file, about=np.array(json.dumps(replay.about)), **replay.arrays)
+        unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def read(path: Path) -> EpisodeRecording:
+    """Read a replay.
+
+    Raises:
+        ConfigError: if the file is no replay, is broken, or was written by a newer elsinore.
+    """
+    with _opened(path) as file:
+        about = _about_in(file, path)
+        arrays = {name: file[name] for name in file.files if name != "about"}
+    lengths = {
+        name: len(arrays[name])
+        for name in ("action", "reward", "terminated", "truncated")
+        if name in arrays
+    }
+    if len(lengths) < 4 or set(lengths.values()) != {about["length"]}:
+        raise ConfigError(
+            f"replay {path} is broken: its header says {about['length']} steps and it holds"
+            f" {lengths}; delete it."
+        )
+    if about.get("agents", 1) != (1 if arrays["reward"].ndim == 1 else arrays["reward"].shape[1]):
+        raise ConfigError(
+            f"replay {path} is broken: it does not hold the {about.get('agents', 1)} agents of its"
+            " header; delete it."
+        )
+    return EpisodeRecording(about, arrays)
+
+
+def about(path: Path) -> dict[str, Any]:
+    """The header of a replay, without its arrays.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    with _opened(path) as file:
+        return _about_in(file, path)
+
+
+def list_replays(folder: Path) -> list[Path]:
+    """The replays of a run, oldest first."""
+    return sorted(folder.glob("[0-9]*.npz"))
+
+
+def thin(folder: Path, keep: int) -> None:
+    """Delete replays until `keep` are left, spread evenly over the training; the first and the
+    newest stay."""
+    while len(paths := list_replays(folder)) > max(keep, 1):
+        updates = [int(path.name.split("-")[0]) for path in paths]
+        gaps = [updates[i + 1] - updates[i - 1] for i in range(1, len(paths) - 1)]
+        paths[1 + int(np.argmin(gaps)) if gaps else 0].unlink(missing_ok=True)
+
+
+def _about_in(file: Any, path: Path) -> dict[str, Any]:
+    about = json.loads(str(file["about"]))
+    if not isinstance(about, dict):
+        raise ValueError("its header is no mapping")
+    version = about.get("format")
+    if isinstance(version, int) and version > REPLAY_FORMAT:
+        raise ConfigError(
+            f"replay {path} has format {version}, and this elsinore reads up to {REPLAY_FORMAT};"
+            " use the elsinore that made it, or a newer one."
+        )
+    required = (*REQUIRED_KEYS, *(AGENT_KEYS if "agents" in about else ()))
+    missing = [name for name in required if name not in about]
+    if missing:
+        raise ValueError(f"its header has no {missing[0]!r}")
+    return about
+
+
+@contextlib.contextmanager
+def _opened(path: Path):
+    """Open a replay; its arrays are read lazily.
+
+    Raises:
+        ConfigError: for any error while it is open.
+    """
+    try:
+        with path.open("rb") as raw:
+            if not zipfile.is_zipfile(raw):
+                raise ValueError("it is no replay, or it is incomplete")
+            with np.load(raw, allow_pickle=False) as file:
+                yield file
+    except ConfigError:
+        raise
+    except Exception as error:  # zip and its codecs raise many types on foreign bytes
+        strerror = error.strerror if isinstance(error, OSError) else None
+        reason = strerror or " ".join(str(error).split())[:120] or type(error).__name__
+        raise ConfigError(f"replay {path} cannot be read: {reason}.") from error
+
+
+def _named(prefix: str, tree: PyTree) -> dict[str, np.ndarray]:
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {prefix + jax.tree_util.keystr(path): np.asarray(x) for path, x in leaves}
+
+
+def _is_key(leaf: Any) -> bool:
+    return jax.dtypes.issubdtype(getattr(leaf, "dtype", np.float32), jax.dtypes.prng_key)

@@ -1,0 +1,93 @@
+"""The progress line of a run: updated in a terminal, or a new line now and then without one."""
+
+import logging
+import math
+import sys
+import time
+
+from elsinore.runs.store import ChunkRecord
+
+PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
+
+
+class Console:
+    """Writes progress, returns, steps per second, elapsed and remaining time.
+
+    `seconds` is the training time before a resume.
+    """
+
+    def __init__(
+        self,
+        total_env_steps: int,
+        num_seeds: int,
+        target: float | None,
+        stream=None,
+        what: str = "seeds",
+        seconds: float = 0.0,
+    ):
+        self._total, self._seeds, self._target, self._what = (
+            total_env_steps,
+            num_seeds,
+            target,
+            what,
+        )
+        self._seconds = seconds
+        self._stream = stream or sys.stdout
+        self._live = self._stream.isatty()
+        self._last_shown, self._every = 0.0, 0.1 if self._live else 2.0
+
+    def write(self, record: ChunkRecord) -> None:
+        self._seconds += record.seconds
+        finished = record.env_steps >= self._total
+        if not finished and time.monotonic() - self._last_shown < self._every:
+            return
+        self._last_shown = time.monotonic()
+        self.show(self.line(record))
+
+    def show(self, line: str) -> None:
+        print(
+            f"\r\x1b[2K{line}" if self._live else line,
+            end="" if self._live else "\n",
+            file=self._stream,
+            flush=True,
+        )
+
+    def line(self, record: ChunkRecord) -> str:
+        by_name = {}
+        for row in record.rows:
+            if not row.agent:
+                by_name.setdefault(row.name, []).append(row.value)
+        share = record.env_steps / self._total
+        bar = "#" * round(20 * share)
+        parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
+        for name, label in (("episode/return", "training"), ("eval/return", "evaluation")):
+            if values := [v for v in by_name.get(name, []) if math.isfinite(v)]:
+                parts.append(f"{label} {sum(values) / len(values):.1f}")
+        if self._seeds > 1:
+            learning = len({row.seed for row in record.rows})
+            parts.append(f"{learning} of {self._seeds} {self._what} learning")
+        parts.append(f"{record.steps_per_second:,.0f} steps/s")
+        left = (self._total - record.env_steps) * self._seeds / max(record.steps_per_second, 1e-9)
+        parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left at most")
+        return "  ".join(parts)
+
+    def close(self) -> None:
+        if self._live:
+            print(file=self._stream, flush=True)
+
+
+class ProgressLog(Console):
+    """Writes the progress line to the run's log, every 30 seconds."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._live, self._every = False, 30.0
+
+    def show(self, line: str) -> None:
+        logging.getLogger(PROGRESS).info(line)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,103 @@
+"""Weights & Biases: one run there for each run here, with the means of each chunk.
+
+The mean over seeds has the metric's name, the value of a seed the prefix `seed_3/`. The step is the
+number of updates; the x axis is `env_steps`.
+"""
+
+import importlib.util
+import json
+import math
+from bisect import bisect_right
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from elsinore.config.experiment import Experiment, WandbConfig
+from elsinore.config.parse import ConfigError
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Row, Store
+
+
+def refuse_if_absent(experiment: Experiment) -> None:
+    """Refuse an experiment with this sink if its library is missing.
+
+    Raises:
+        ConfigError: with the command that installs it.
+    """
+    if experiment.sinks.wandb.enabled and importlib.util.find_spec("wandb") is None:
+        raise ConfigError(
+            "sinks.wandb.enabled=true needs a library that is not installed; pip install "
+            "'elsinore[wandb]', or set it to false."
+        )
+
+
+class WandbSink:
+    name = "Weights & Biases"
+    every = 15.0
+
+    def __init__(self, config: WandbConfig, folder: RunDir, run_id: str, facts: dict[str, Any]):
+        self._config, self._folder, self._run_id, self._facts = config, folder, run_id, facts
+
+    def open(self) -> None:
+        """Start the run there, or resume it."""
+        import wandb
+
+        # no output in the run's terminal
+        settings = wandb.Settings(console="off", silent=True, x_disable_stats=True)
+        self._run = wandb.init(
+            project=self._config.project,
+            entity=self._config.entity,
+            mode=self._config.mode,
+            id=self._run_id,
+            name=self._folder.name,
+            resume="allow",
+            config=self._facts,
+            dir=str(self._folder.path),
+            reinit="create_new",
+            settings=settings,
+        )
+        self._run.define_metric("*", step_metric="env_steps")
+        self._logged = self._run.step - 1  # the last update there, also before a resume
+        self._store = Store(self._folder.database, read_only=True)
+
+    def catch_up(self) -> None:
+        """Log each new chunk in one call, at the number of updates at its end."""
+        rows = self._store.rows(self._logged)
+        for update, env_steps, _, _, speed in self._store.chunks():
+            if update > self._logged:
+                end = bisect_right(rows, update, key=lambda row: row.update)
+                means = means_of(rows[:end])
+                means |= {"env_steps": env_steps, "steps_per_second": speed}
+                self._run.log(means, step=update)
+                self._logged, rows = update, rows[end:]
+
+    def close(self) -> None:
+        """Log the summary, and the policy as an artifact."""
+        folder = self._folder
+        summary = json.loads(folder.summary.read_text()) if folder.summary.exists() else {}
+        if summary:
+            self._run.summary.update(
+                {
+                    "stopped_by": summary["stopped_by"],
+                    "final/return": summary["eval_return"]["mean"],
+                }
+            )
+        if folder.policy.exists():
+            self._run.log_artifact(str(folder.policy), name=f"policy-{self._run_id}", type="model")
+        self._run.finish(exit_code=0 if summary else 1)
+        self._store.close()
+
+
+def means_of(rows: list[Row]) -> dict[str, float]:
+    """Means of one chunk's finite values: of each metric for each seed, and over seeds."""
+    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if math.isfinite(row.value):
+            values[f"{row.agent}/{row.name}" if row.agent else row.name][row.seed].append(row.value)
+    means = {}
+    for name, by_seed in values.items():
+        per_seed = {seed: float(np.mean(found)) for seed, found in by_seed.items()}
+        means |= {f"seed_{seed}/{name}": mean for seed, mean in per_seed.items()}
+        means[name] = float(np.mean(list(per_seed.values())))
+    return means

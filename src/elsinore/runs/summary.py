@@ -1,0 +1,146 @@
+"""summary.json: the results of a run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elsinore.config.plan import Plan
+from elsinore.config.population import number_of
+from elsinore.experience.episode_stats import facts_of
+from elsinore.runs.checkpoints import params_sha256, versions
+from elsinore.runs.statistics import ci95, iqm
+from elsinore.training.evaluation import Episodes
+from elsinore.types import RunState
+
+
+def stopped_by(state: RunState, plan: Plan, interrupted: bool) -> str:
+    """The reason why a run ended: `converged` (every seed, except those pruned from a population),
+    `plateau` (every seed is frozen, not all converged), `interrupted` or `budget`."""
+    convergence = state.convergence
+    converged, pruned = convergence.converged_at >= 0, convergence.pruned_at >= 0
+    if converged.any() and (converged | pruned).all():
+        return "converged"
+    if np.asarray(convergence.frozen).all():
+        return "plateau"
+    return (
+        "interrupted"
+        if interrupted and state.train.update.max() < plan.schedule.num_updates
+        else "budget"
+    )
+
+
+def summarise(
+    plan: Plan, state: RunState, final: Episodes, clock: dict[str, float], how: str
+) -> dict[str, Any]:
+    """The summary of a run from its final state ([seed, ...] numpy arrays) and evaluation ([seed,
+    episode] each). Lists are by seed, or by replica of a population; `env_steps` is the greatest.
+    """
+    steps, convergence = plan.steps_per_update, state.convergence
+    updates = np.asarray(state.train.update)
+    taken = [int(u) * steps for u in updates]
+    return {
+        "env": plan.env_name,
+        "algo": plan.experiment.algo.name,
+        "seeds": plan.experiment.seeds,
+        "first_seed": plan.experiment.seed,
+        "env_steps": max(taken),
+        "env_steps_per_seed": taken,
+        "updates": int(updates.max()),
+        "compile_seconds": clock["compile"],
+        "train_seconds": clock["train"],
+        "steps_per_second": sum(taken) / clock["train"] if clock["train"] else 0.0,
+        "evaluation_seconds": clock["evaluate"],
+        "converged": [bool(x >= 0) for x in convergence.converged_at],
+        "converged_at_env_steps": _steps_at(convergence.converged_at, steps),
+        "plateau_at_env_steps": _steps_at(convergence.plateau_at, steps),
+        "diverged_at_env_steps": _steps_at(convergence.diverged_at, steps),
+        **_evaluation(plan, final),
+        "best_return": {
+            "per_seed": [_finite(x) for x in state.best.score],
+            "env_steps": [int(u) * steps for u in state.best.update],
+        },
+        "stopped_by": how,
+        "versions": versions(),
+        "params_sha256": params_sha256(state.train.learner.params),
+        **(_population(plan, state) if plan.experiment.vary else {}),
+    }
+
+
+def _evaluation(plan: Plan, final: Episodes) -> dict[str, Any]:
+    agents, means = plan.experiment.agents.number, final.returns.mean(axis=1)
+    return {
+        "eval_return": {
+            "mean": _finite(np.mean(means)),
+            "iqm": _finite(iqm(means)),
+            "ci95": ci95(means),
+            "per_seed": [_finite(x) for x in means],
+            **({"per_agent": returns_by_agent(final.returns, agents)} if agents > 1 else {}),
+        },
+        "eval_episodes": int(final.returns.shape[1]),
+        **({"eval_facts": stats_summary(facts_of(plan.env), final)} if final.facts else {}),
+    }
+
+
+def stats_summary(labels: Mapping[str, str], final: Episodes) -> dict[str, dict[str, Any]]:
+    """The environment's own statistics of the final evaluation, by name: label and means."""
+    means = {name: final.facts[name].astype(np.float64).mean(axis=1) for name in labels}
+    return {
+        name: {
+            "called": label,
+            "mean": _finite(np.mean(means[name])),
+            "per_seed": [_finite(x) for x in means[name]],
+        }
+        for name, label in labels.items()
+    }
+
+
+def returns_by_agent(returns: np.ndarray, agents: int) -> list[list[float | None]]:
+    """Each agent's mean return, [seed, agent], from [seed, episode x agent]."""
+    means = returns.reshape(len(returns), -1, agents).mean(axis=1)
+    return [[_finite(x) for x in row] for row in means]
+
+
+def _population(plan: Plan, state: RunState) -> dict[str, Any]:
+    """The members of a population, and the final values of numbers that evolve. Lists by replica
+    have the `seeds` of the first member first."""
+    experiment = plan.experiment
+    facts: dict[str, Any] = {
+        "members": experiment.member_values,
+        "pruned_at_env_steps": _steps_at(state.convergence.pruned_at, plan.steps_per_update),
+    }
+    if experiment.population.pbt is not None:
+        names = dict.fromkeys((*experiment.vary, *experiment.population.pbt.space))
+        finals = {n: number_of(n, state.train.hyper)[:: experiment.seeds] for n in names}
+        facts["members_final"] = [
+            {n: float(x[i]) for n, x in finals.items()} for i in range(experiment.members)
+        ]
+    return facts
+
+
+def replica_names(first_seed: int, seeds: int, members: list[dict[str, Any]]) -> list[str]:
+    """A label for each entry of a list by replica; `members` are their settings, `[{}]` without a
+    population."""
+    return [
+        ", ".join((f"seed {seed}", *(f"{name}={value:.4g}" for name, value in member.items())))
+        for member in members
+        for seed in range(first_seed, first_seed + seeds)
+    ]
+
+
+def _steps_at(updates: Any, steps: int) -> list[int | None]:
+    return [int(u) * steps if u >= 0 else None for u in updates]
+
+
+def _finite(x: Any) -> float | None:
+    """JSON has no NaN."""
+    return float(x) if np.isfinite(x) else None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON under another name, then rename it."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    unfinished.replace(path)

@@ -1,0 +1,160 @@
+"""Background workers that feed sinks without blocking training.
+
+A worker that fails logs a warning once, retries, and logs when it has caught up. A sink reads what
+it missed from the store.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+log = logging.getLogger("elsinore")
+
+
+class Sink(Protocol):
+    """A destination of metrics. All methods are called in the sink's own thread, and may raise."""
+
+    name: str
+    every: float  # seconds between reads of the store
+
+    def open(self) -> None: ...
+
+    def catch_up(self) -> None:
+        """Write the rows of the store that are new since the last call."""
+
+    def close(self) -> None: ...
+
+
+class BackgroundWorker:
+    """A thread that handles the items of a bounded queue.
+
+    Args:
+        retry: try an item that fails again, at growing intervals, before any later one; otherwise
+            drop it.
+        capacity: when the queue is full, its oldest item is dropped with a warning.
+        every: seconds of rest after each item, which leave the cores to the training.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handle: Callable[[Any], None],
+        *,
+        open: Callable[[], None] = lambda: None,
+        close: Callable[[], None] = lambda: None,
+        retry: bool = True,
+        capacity: int = 10_000,
+        every: float = 0.0,
+    ):
+        self.name = name
+        self._handle, self._open, self._close = handle, open, close
+        self._retry, self._capacity, self._every = retry, capacity, every
+        self._items: deque[Any] = deque()
+        self._change = threading.Condition()
+        self._closing, self._busy, self._failing, self._overflowed = False, False, False, False
+        self._thread = threading.Thread(target=self._run, name=f"elsinore-{name}", daemon=True)
+        self._thread.start()
+
+    def put(self, item: Any) -> None:
+        """Add an item; never blocks."""
+        with self._change:
+            if len(self._items) >= self._capacity:
+                self._items.popleft()
+                if self._capacity > 1 and not self._overflowed:
+                    self._overflowed = True
+                    log.warning(
+                        "%s has fallen %d chunks behind; its oldest are dropped",
+                        self.name,
+                        self._capacity,
+                    )
+            self._items.append(item)
+            self._change.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until all items are handled; False after `timeout` seconds, or 1.5 s while the
+        handler fails."""
+        began = time.monotonic()
+        with self._change:
+            while self._items or self._busy:
+                left = began + (min(timeout, 1.5) if self._failing else timeout) - time.monotonic()
+                if left <= 0 or not self._thread.is_alive():
+                    return False
+                self._change.wait(min(left, 0.5))
+        return True
+
+    def finish(self, timeout: float) -> bool:
+        """Handle the remaining items, close, and end the thread; False after `timeout` seconds."""
+        with self._change:
+            self._closing = True
+            self._change.notify_all()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("%s did not finish within %.0f s and was left behind", self.name, timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        opened = self._persistently(self._open)
+        while opened:
+            with self._change:
+                while not self._items and not self._closing:
+                    self._change.wait()
+                if not self._items:
+                    break
+                item, self._busy = self._items.popleft(), True
+            self._persistently(lambda: self._handle(item))  # noqa: B023
+            with self._change:
+                self._busy = False
+                self._change.notify_all()
+                self._change.wait_for(lambda: self._closing, timeout=self._every)
+        if opened:
+            self._attempt(self._close, recovers=False)
+
+    def _persistently(self, action: Callable[[], None]) -> bool:
+        """Repeat an action until it succeeds (with `retry`); one last time while closing."""
+        wait = 1.0
+        while not self._attempt(action):
+            if not self._retry:
+                return True
+            with self._change:
+                if self._closing:
+                    return False
+                self._change.wait_for(lambda: self._closing, timeout=wait)
+            wait = min(2 * wait, 60.0)
+        return True
+
+    def _attempt(self, action: Callable[[], None], recovers: bool = True) -> bool:
+        try:
+            action()
+        except Exception as error:
+            if not self._failing:
+                self._failing = True
+                text = " ".join(str(error).split())[:300]
+                again = "it will be retried; " if self._retry else ""
+                log.warning(
+                    "%s failed: %s: %s (%straining goes on)",
+                    self.name,
+                    type(error).__name__,
+                    text,
+                    again,
+                )
+            return False
+        if self._failing and self._retry and recovers:
+            self._failing = False
+            log.info("%s works again and is up to date", self.name)
+        return True
+
+
+def sink_worker(sink: Sink) -> BackgroundWorker:
+    """The worker of a sink. Its queue holds one item, since each wakes the sink to read all new
+    rows."""
+    return BackgroundWorker(
+        sink.name,
+        lambda _: sink.catch_up(),
+        open=sink.open,
+        close=sink.close,
+        capacity=1,
+        every=sink.every,
+    )

@@ -1,0 +1,100 @@
+"""The parts that a custom algorithm or environment is made of; `__all__` is the promise.
+
+An algorithm is a function `(config, env, env_params, num_updates, network=None) -> Algorithm`
+(docs/extending.md; docs/reinforce.py is a whole one). An environment is a gymnax `Environment`; a
+plug-in names its environments in an `EnvFamily`.
+"""
+
+from elsinore.algos.common import collect, init_state, observation_of
+from elsinore.algos.on_policy import on_policy
+from elsinore.algos.optimise import (
+    Learner,
+    gradient_step,
+    init_learner,
+    minibatch_epochs,
+    optimiser,
+)
+from elsinore.algos.value_based import action_values, value_based
+from elsinore.envs.registry import EnvFamily
+from elsinore.envs.scene import Bar, Bars, Facts, Grid, Panel, Scene, Shades, Thing
+from elsinore.envs.view import View
+from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step
+from elsinore.experience.minibatches import merge_time_and_env
+from elsinore.experience.multi_agent import gather_agents
+from elsinore.experience.rnd import RNDConfig
+from elsinore.experience.rollout import init_actor, rollout
+from elsinore.hyperparameters import numbers_of, traced
+from elsinore.jaxtools.compile_units import compile_unit
+from elsinore.jaxtools.prng import for_update, for_use, for_uses
+from elsinore.nets.build import NetworkConfig, NetworkFamily, actor_critic_network, q_network
+from elsinore.nets.heads import action_mask, head_for
+from elsinore.nets.network import Network
+from elsinore.ops.advantages import gae, lambda_returns, n_step_return, td_target
+from elsinore.types import (
+    Actor,
+    Algorithm,
+    Decision,
+    EnvStep,
+    Mean,
+    Policy,
+    PolicyState,
+    TrainState,
+    Transition,
+)
+
+__all__ = [
+    "Actor",
+    "Algorithm",
+    "Bar",
+    "Bars",
+    "Decision",
+    "EnvFamily",
+    "EnvStep",
+    "Facts",
+    "Grid",
+    "Learner",
+    "Mean",
+    "Network",
+    "NetworkConfig",
+    "NetworkFamily",
+    "Panel",
+    "Policy",
+    "PolicyState",
+    "RNDConfig",
+    "Scene",
+    "Shades",
+    "Thing",
+    "TrainState",
+    "Transition",
+    "View",
+    "action_mask",
+    "action_values",
+    "actor_critic_network",
+    "autoreset_step",
+    "batched_autoreset_step",
+    "collect",
+    "compile_unit",
+    "for_update",
+    "for_use",
+    "for_uses",
+    "gae",
+    "gather_agents",
+    "gradient_step",
+    "head_for",
+    "init_actor",
+    "init_learner",
+    "init_state",
+    "lambda_returns",
+    "merge_time_and_env",
+    "minibatch_epochs",
+    "n_step_return",
+    "numbers_of",
+    "observation_of",
+    "on_policy",
+    "optimiser",
+    "q_network",
+    "rollout",
+    "td_target",
+    "traced",
+    "value_based",
+]

@@ -1,0 +1,100 @@
+"""Independent learners: several agents in one env, each with its own parameters and experience.
+
+An algorithm along the agent axis. The agents step together, so that the env may let them see one
+another (`experience/multi_agent.py`). A shared learner is the plain algorithm in a multi-agent env.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, Key, PyTree
+
+from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
+from elsinore.jaxtools.prng import for_use
+from elsinore.training.evaluation import Episodes
+from elsinore.types import PER_AGENT, Algorithm, Mean, Policy, TrainState
+
+
+def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
+    """`algo`, made for `env.env`, with a learner for each agent.
+
+    Every leaf of the state is [agent, ...], but for the seed's `key`, `update` and what the agents
+    share of `env_params`. Metrics are means over all agents, and below `PER_AGENT` those of each.
+    """
+
+    def axes(state: TrainState) -> TrainState:
+        return TrainState(0, None, 0, 0, 0, 0, env.axes(state.env_params), 0)
+
+    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
+        def one(agent: Int[Array, ""]) -> TrainState:
+            mine = jax.tree.map(lambda x: x[agent], differing(env_params))
+            return algo.init(key_of(key, agent), env_params.replace(**mine), hyper)
+
+        # Not batched: a vmapped orthogonal initialisation can deadlock on jax 0.10.
+        state = jax.lax.map(one, jnp.arange(env.agents))
+        return state._replace(key=key, update=jnp.int32(0), env_params=env_params)
+
+    def differing(env_params: PyTree) -> dict[str, Array]:
+        return {name: getattr(env_params, name) for name in env.differing}
+
+    def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        over = jax.vmap(
+            algo.update, in_axes=(axes(state),), out_axes=(axes(state), 0), axis_name=AGENTS
+        )
+        seed_key = state.key
+        state, each = over(state._replace(key=keys_of(seed_key, env.agents)))
+        state = state._replace(key=seed_key)
+        means = {name: Mean(mean.total.sum(), mean.count.sum()) for name, mean in each.items()}
+        return state, means | {PER_AGENT: each}
+
+    def act(key, policy_state, carry, obs, greedy):
+        """Actions for one observation of each agent, [agent, ...]."""
+        return jax.vmap(partial(algo.policy.act, greedy=greedy))(
+            jax.random.split(key, env.agents), policy_state, carry, obs
+        )
+
+    policy = algo.policy
+    carry = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (env.agents, *jnp.shape(x))), policy.initial_carry
+    )
+    of_agents = Policy(
+        act,
+        carry,
+        policy.value and jax.vmap(policy.value),
+        policy.action_scores and jax.vmap(policy.action_scores),
+    )
+    return Algorithm(init, update, of_agents, algo.hyper, env.agents * algo.steps_per_update)
+
+
+def key_of(key: Key[Array, ""], agent: int | Int[Array, ""]) -> Key[Array, ""]:
+    """The key of one agent of a seed."""
+    return jax.random.fold_in(for_use(key, "agent"), agent)
+
+
+def keys_of(key: Key[Array, ""], agents: int) -> Key[Array, "agent"]:
+    return jax.vmap(partial(key_of, key))(jnp.arange(agents))
+
+
+def evaluate_each(
+    evaluate: Callable[..., Episodes], algo: Algorithm, env: MultiAgentEnv
+) -> Callable[..., Episodes]:
+    """Evaluation of `independent` agents: `episodes` envs with all agents in each.
+
+    Results are [episode x agent], the agents of one env adjacent.
+    """
+
+    def each(
+        _, env_of_all, env_params: PyTree, policy_state: PyTree, key: Key[Array, ""], **how
+    ) -> Episodes:
+        def one(env_params, policy_state, key) -> Episodes:
+            return evaluate(algo, env.env, env_params, policy_state, key, **how)
+
+        over = jax.vmap(one, in_axes=(env.axes(env_params), 0, 0), axis_name=AGENTS)
+        return jax.tree.map(
+            lambda x: x.T.reshape(-1), over(env_params, policy_state, keys_of(key, env.agents))
+        )
+
+    return each

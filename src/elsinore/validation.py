@@ -1,0 +1,114 @@
+"""Checks of settings: ranges, choices, closest names, and imports of `"module:name"`.
+
+Every refusal names the field, its value and a remedy.
+"""
+
+import difflib
+import importlib
+import math
+from collections.abc import Iterable
+from typing import Any
+
+
+def did_you_mean(
+    name: Any,
+    known: Iterable[str],
+    cutoff: float = 0.4,
+    label: str | None = None,
+    prefix: str = "",
+) -> str:
+    """The end of a sentence about an unknown name: `; did you mean 'x'?`, or a full stop.
+
+    With a `label`, such as "known", the full stop becomes `; known: a, b, c.` The `prefix` stands
+    before the suggested name.
+    """
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
+    if close:
+        return f"; did you mean {prefix + close[0]!r}?"
+    return "." if label is None else f"; {label}: {', '.join(known)}."
+
+
+# Modules that runs of before the worlds became plug-ins name in their config.
+MOVED = {
+    "elsinore.nets.candidates": "elsinore.worlds.cache.nets",
+    "elsinore.nets.places": "elsinore.worlds.hamlet.nets",
+    "elsinore.envs.balatro.players": "elsinore.worlds.balatro.baselines",
+    "elsinore.envs.cache.trace.teacher": "elsinore.worlds.cache.trace.teacher",
+}
+
+
+def import_object(path: str, field: str) -> Any:
+    """The object at `"module:name"`.
+
+    Raises:
+        ValueError: naming the config field, the object that cannot be imported, and why.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(MOVED.get(module, module)), name)
+    except Exception as error:  # a module may raise anything while it is imported
+        plain = isinstance(error, ImportError | AttributeError)
+        message = error if plain else f"{type(error).__name__}: {error}"
+        raise ValueError(
+            f"{field}={path!r} cannot be imported: {message}. Give it as 'module:name', with the"
+            " module on the Python path (the current folder is)."
+        ) from error
+
+
+def at_least(config: Any, least: int, *names: str) -> None:
+    """None passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= least:
+            raise ValueError(f"{name}={value} must be at least {least}.")
+
+
+def in_unit_interval(config: Any, *names: str) -> None:
+    for name in names:
+        if not 0.0 <= (value := getattr(config, name)) <= 1.0:
+            raise ValueError(f"{name}={value} must lie in [0, 1].")
+
+
+def positive(config: Any, *names: str, off: dict[str, float | None] | None = None) -> None:
+    """Above 0 and finite; `off` holds, for some of the names, the one other value that turns the
+    thing off."""
+    off = off or {}
+    for name in (*names, *off):
+        value, remedy = getattr(config, name), ""
+        if name in off:
+            remedy = f" ({'null' if off[name] is None else '.inf'} turns it off)"
+            if value == off[name]:
+                continue
+        if value is None or not value > 0.0:
+            raise ValueError(f"{name}={value} must be above 0{remedy}.")
+        if value == math.inf:
+            raise ValueError(f"{name}={value} must be finite{remedy}.")
+
+
+def not_negative(config: Any, *names: str) -> None:
+    """Finite and at least 0; None passes."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= 0.0:
+            raise ValueError(f"{name}={value} must not be negative.")
+        if value == math.inf:
+            raise ValueError(f"{name}={value} must be finite.")
+
+
+def one_of(config: Any, name: str, *choices: str) -> None:
+    if (value := getattr(config, name)) not in choices:
+        raise ValueError(
+            f"{name}={value!r} is unknown; choose {', '.join(choices[:-1])} or {choices[-1]}."
+        )
+
+
+def divides(config: Any, name: str) -> None:
+    """`name` minibatches can be made of a rollout."""
+    transitions, parts = config.num_envs * config.rollout_length, getattr(config, name)
+    if transitions % parts:
+        raise ValueError(
+            f"{name}={parts} does not divide the {transitions} transitions of a rollout"
+            f" (num_envs={config.num_envs} x rollout_length={config.rollout_length}); choose a"
+            " divisor, or change either factor."
+        )

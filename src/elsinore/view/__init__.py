@@ -1,0 +1,1 @@
+"""Episodes drawn as images, films and terminal output, human play, and demos."""

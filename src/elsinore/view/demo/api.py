@@ -1,0 +1,127 @@
+"""`elsinore demo`: short trainings with figures, a film and a terminal view of the result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from elsinore.config.parse import ConfigError
+from elsinore.envs.views import env_name
+from elsinore.runs import api
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.view.demo.episodes import DemoEpisode, demo_episodes, record_episodes
+from elsinore.view.demo.learning import draw_learning
+from elsinore.view.demo.show import show_progression, show_side_by_side
+from elsinore.view.demo.side_by_side import (
+    AgentColumn,
+    agent_column,
+    draw_side_by_side,
+    write_side_by_side,
+)
+
+# No early stop; metrics go to the terminal and the run's database only.
+OVERRIDES = {
+    "convergence.enabled": False,
+    "sinks.mlflow.enabled": False,
+    "sinks.tensorboard": False,
+    "replays.share": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training with one seed, and the numbers of finished episodes to take snapshots at."""
+
+    config: Path
+    episodes: tuple[int, ...] = (1, 100, 500, 1000)
+
+
+HERE = Path(__file__).parent
+RECIPES = {
+    "hamlet": Recipe(HERE / "hamlet.yaml"),
+    # solved after about 200 episodes
+    "cartpole": Recipe(HERE / "cartpole.yaml", (1, 20, 50, 100, 500, 1000)),
+}
+
+
+class Demo(NamedTuple):
+    """A trained run and recorded episodes of its snapshots."""
+
+    run: Run
+    episodes: list[DemoEpisode]  # the first is of the untrained agent
+
+    @property
+    def limit(self) -> int:
+        """Time limit of an episode, in steps."""
+        return int(self.run.plan.env_params.max_steps_in_episode)
+
+    @property
+    def title(self) -> str:
+        return f"{env_name(self.run.plan.env)}, {self.run.experiment.algo.name}"
+
+    @property
+    def part(self) -> str:
+        """The address of the trained and the untrained agent on the live page."""
+        return f"Agents/{self.episodes[-1].path.name}/{self.episodes[0].path.name}"
+
+    def columns(self) -> list[AgentColumn]:
+        return [agent_column(episode.label, episode.load()) for episode in self.episodes]
+
+    def untrained_beside_trained(self, path: Path) -> Path:
+        """Write a film of the first and the last agent, .gif or .mp4."""
+        write_side_by_side(_with_folder(path), self._first_and_last(), self.title)
+        return path
+
+    def progression(self, path: Path) -> Path:
+        """Write an image of the last step of every episode, side by side."""
+        title = f"{self.title}: the episode of median length at each snapshot"
+        draw_side_by_side(self.columns(), title).save(_with_folder(path))
+        return path
+
+    def learning(self, path: Path) -> Path:
+        """Write the learning curve with the snapshots."""
+        draw_learning(_with_folder(path), self.run, self.episodes, self.title)
+        return path
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """Write the film and both figures into a folder."""
+        return [
+            self.untrained_beside_trained(folder / "untrained-beside-trained.gif"),
+            self.progression(folder / "progression.png"),
+            self.learning(folder / "learning.png"),
+        ]
+
+    def show(self, console: Console) -> None:
+        """Play the first and the last agent side by side, then print the table of snapshots."""
+        show_side_by_side(self._first_and_last(), console)
+        show_progression(self.episodes, console, self.limit)
+
+    def _first_and_last(self) -> list[AgentColumn]:
+        both = (self.episodes[0], self.episodes[-1])
+        return [agent_column(episode.label, episode.load()) for episode in both]
+
+
+def demo(name: str, *, runs_dir: str | Path = "runs") -> Demo:
+    """The demo of that name, trained in `runs_dir`/demo-`name` if necessary.
+
+    Raises:
+        ConfigError: for an unknown name, or an existing run that cannot be resumed.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"there is no demo {name!r}; choose {' or '.join(RECIPES)}.")
+    recipe = RECIPES[name]
+    run = _trained(recipe, f"demo-{name}", Path(runs_dir))
+    return Demo(run, demo_episodes(run.path) or record_episodes(run, recipe.episodes))
+
+
+def _trained(recipe: Recipe, name: str, runs_dir: Path) -> Run:
+    if RunDir(runs_dir / name).config.is_file():
+        return api.resume(name, runs_dir=runs_dir)
+    return api.train(config=recipe.config, overrides=OVERRIDES, name=name, runs_dir=runs_dir)
+
+
+def _with_folder(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

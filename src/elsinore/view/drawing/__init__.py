@@ -1,0 +1,1 @@
+"""Drawing of scenes: in the terminal, as images and as films."""

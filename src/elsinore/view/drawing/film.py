@@ -1,0 +1,103 @@
+"""Episodes as films: GIF, or MP4, which is smaller and needs the extra `video`."""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from elsinore.config.parse import ConfigError
+from elsinore.envs.scene import Scene
+from elsinore.view.drawing.episode import Episode
+from elsinore.view.drawing.image import draw_scene, image_size
+from elsinore.view.drawing.multi_agent import MultiAgentEpisode
+from elsinore.view.drawing.palette import DARK, Palette
+
+FASTEST = {".gif": 20.0, ".mp4": 30.0}  # frames per second; GIFs count in hundredths of a second
+HELD = 1.5  # seconds for which the last frame of an episode stays
+GIF_COLOURS = 128
+
+
+def check_film(path: Path) -> None:
+    """Check that a film can be written, before any episode is played.
+
+    Raises:
+        ConfigError: for a suffix other than .gif and .mp4, a missing extra, or a missing folder.
+    """
+    if path.suffix.lower() not in FASTEST:
+        raise ConfigError(f"a film is written as .gif or .mp4, and {path.name} ends in neither.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path} cannot be written: there is no folder {path.parent}.")
+    if path.suffix.lower() == ".mp4":
+        _encoder()
+
+
+def write_film(
+    path: Path,
+    episodes: Sequence[Episode | MultiAgentEpisode],
+    speed: float = 1.0,
+    palette: Palette = DARK,
+) -> int:
+    """Write one film of all episodes, .gif or .mp4; returns its number of frames.
+
+    Raises:
+        ConfigError: as `check_film`.
+    """
+    check_film(path)
+    fps, scenes = paced(episodes, speed, FASTEST[path.suffix.lower()])
+    size = image_size(scenes)
+    write = _write_gif if path.suffix.lower() == ".gif" else write_mp4
+    write(path, (draw_scene(scene, palette, size) for scene in scenes), fps)
+    return len(scenes)
+
+
+def paced(
+    episodes: Sequence[Episode | MultiAgentEpisode], speed: float, fastest: float
+) -> tuple[float, list[Scene]]:
+    """Frames per second, and the scenes to show; steps are skipped above `fastest`."""
+    rate = max(episode.view.steps_per_second for episode in episodes) * (speed or 1.0)
+    stride = max(1, math.ceil(rate / fastest))
+    fps, scenes = rate / stride, []
+    for episode in episodes:
+        last = len(episode) - 1
+        shown = [episode.scene(now) for now in (*range(0, last, stride), last)]
+        scenes += [*shown, *[shown[-1]] * round(HELD * fps)]
+    return fps, scenes
+
+
+def _write_gif(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
+    """Write frames with one shared palette; a palette per frame flickers."""
+    images = list(frames)
+    some = images[:: max(1, len(images) // 8)]
+    together = Image.fromarray(np.concatenate([np.asarray(image) for image in some]))
+    palette = together.quantize(GIF_COLOURS, dither=Image.Dither.NONE)
+    flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    duration = max(20, 10 * round(100 / fps))  # milliseconds, a multiple of 10
+    flat[0].save(
+        path, save_all=True, append_images=flat[1:], duration=duration, loop=0, optimize=False
+    )
+
+
+def write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
+    """Write frames as MP4; needs the extra `video`, see `check_film`."""
+    first = next(frames)
+    writer = _encoder().write_frames(str(path), first.size, fps=fps, macro_block_size=2, quality=7)
+    with warnings.catch_warnings():
+        # jax warns of forks; this one execs ffmpeg at once
+        warnings.simplefilter("ignore", RuntimeWarning)
+        writer.send(None)
+    for image in (first, *frames):
+        writer.send(np.ascontiguousarray(image))
+    writer.close()
+
+
+def _encoder():
+    try:
+        import imageio_ffmpeg
+    except ImportError as error:
+        raise ConfigError(
+            "an MP4 needs imageio-ffmpeg: pip install 'elsinore[video]', or write a .gif."
+        ) from error
+    return imageio_ffmpeg

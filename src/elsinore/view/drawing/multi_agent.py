@@ -1,0 +1,116 @@
+"""Multi-agent episodes as scenes: all agents in their environment, and one agent in detail."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from elsinore.config.parse import ConfigError
+from elsinore.envs.scene import Facts, Scene, number
+from elsinore.runs.replays import EpisodeRecording
+from elsinore.view.drawing.episode import Episode, env_of
+
+MAX_AGENTS = 10  # agents listed in a scene
+
+
+class MultiAgentEpisode:
+    """A multi-agent replay with its environment, one scene per state, with one agent in detail.
+
+    An environment without `scene_together` is shown from the view of that agent. The length is
+    that of the longest-lived agent.
+
+    Raises:
+        ConfigError: as `Episode`, or for an unknown agent.
+    """
+
+    def __init__(self, replay: EpisodeRecording, env: Any = None, agent: int = 0):
+        if not 0 <= agent < replay.agents:
+            raise ConfigError(
+                f"agent_{agent} is not in this replay; it has agent_0 to agent_{replay.agents - 1}."
+            )
+        self.about, self.agent = replay.about, agent
+        self.env, params, state = env_of(replay, env)
+        self.agent_episode = Episode(replay.of_agent(agent), self.env)
+        self.view = self.agent_episode.view
+        self.params, self.recording = replay.params(params), replay.film(state)
+        self._ends = np.array(self.about["lengths"])
+        earned = np.cumsum(self.recording.reward, axis=0, dtype=np.float64)
+        self._returns = np.concatenate([np.zeros((1, replay.agents)), earned])
+
+    def __len__(self) -> int:
+        """Number of states of the longest-lived agent."""
+        return int(self.recording.length) + 1
+
+    def scene(self, time: int) -> Scene:
+        """The scene after `time` steps; an agent that is done stays at its last state."""
+        agent_time = min(time, len(self.agent_episode) - 1)
+        scene = self._env_scene(time, agent_time)
+        title = self.agent_episode.title(f"{scene.title} · agent_{self.agent} of {len(self._ends)}")
+        agents = Facts("agents", tuple(self._agent_rows(time)))
+        panels = self.agent_episode.policy_panels(agent_time)
+        return Scene(title, (*scene.panels, *panels, agents))
+
+    @property
+    def outcome(self) -> str:
+        """Number of terminated agents."""
+        ended = self.about["endings"].count("terminated")
+        return f"{ended} of {len(self._ends)} agents terminated"
+
+    def _env_scene(self, time: int, agent_time: int) -> Scene:
+        if self.view.together is None:
+            return self.agent_episode.env_scene(agent_time)
+        states = jax.tree.map(lambda x: x[time], self.recording.state)
+        return self.view.together(
+            self.env, self.params, states, self.agent, self._over(time, "terminated")
+        )
+
+    def _over(self, time: int, *endings: str) -> np.ndarray:
+        """True for each agent done after `time` steps with one of these endings, [agent]."""
+        return (self._ends <= time) & np.isin(self.about["endings"], endings)
+
+    def _agent_rows(self, time: int) -> Iterator[tuple[str, str]]:
+        """Return and ending per agent; of many, those next to the selected one."""
+        over, count = self._over(time, "terminated", "truncated"), len(self._ends)
+        first = min(max(self.agent - MAX_AGENTS // 2, 0), max(count - MAX_AGENTS, 0))
+        for i in range(first, min(first + MAX_AGENTS, count)):
+            mark = "▶ " if i == self.agent else ""
+            yield (
+                f"{mark}agent_{i}",
+                f"{number(self._returns[time, i])}{self._ended(i) if over[i] else ''}",
+            )
+        if count > MAX_AGENTS:
+            yield "mean return of all", number(self._returns[time].mean())
+            yield "still running", f"{count - over.sum()} of {count}"
+
+    def _ended(self, agent: int) -> str:
+        return f", {self.about['endings'][agent]} at {self._ends[agent]:,}"
+
+
+def episode_of(
+    replay: EpisodeRecording, env: Any = None, agent: int | None = None
+) -> Episode | MultiAgentEpisode:
+    """The episode of a replay; with several agents, `agent` (default: the first) is in detail.
+
+    Raises:
+        ConfigError: as `Episode` and `MultiAgentEpisode`, or for an unknown agent.
+    """
+    if replay.agents > 1:
+        return MultiAgentEpisode(replay, env, agent or 0)
+    if agent:
+        raise ConfigError(f"agent_{agent} is not in this replay; it has one agent.")
+    return Episode(replay, env)
+
+
+def agent_number(agent: str | None) -> int | None:
+    """The number in `agent_3` or `3`.
+
+    Raises:
+        ConfigError: for any other text.
+    """
+    digits = (agent or "").removeprefix("agent_")
+    if agent is not None and not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+        raise ConfigError(
+            f"--agent {agent} is not the name of an agent; use agent_0, agent_1 and so on."
+        )
+    return int(digits) if digits else None

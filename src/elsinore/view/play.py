@@ -1,0 +1,222 @@
+"""Episodes for `elsinore play`: a replay, or new ones of a run's policy or of random actions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.config.load import set_dotted
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import max_steps_of
+from elsinore.envs import make, names
+from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
+from elsinore.runs import api, replays
+from elsinore.runs.episode_player import (
+    EpisodePlayer,
+    episode_key,
+    episode_player_for,
+    params_of_each,
+)
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.training.random_policy import UNTRAINED, random_policy
+from elsinore.types import PolicyState
+from elsinore.view.drawing.episode import Episode
+from elsinore.view.drawing.multi_agent import MultiAgentEpisode, episode_of
+
+MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
+
+
+def episodes_of(
+    target: str,
+    *,
+    policy: str | None = None,
+    seed: int | None = None,
+    episodes: int = 1,
+    sample: bool = False,
+    first_episode: int = 0,
+    agent: int | None = None,
+    settings: dict[str, Any] | None = None,
+    runs_dir: str | Path = "runs",
+) -> Iterator[Episode | MultiAgentEpisode]:
+    """Episodes of a target, each played lazily.
+
+    Args:
+        target: a replay file, a run (folder or name), or an environment with random actions.
+        policy: of a run: `latest` (default), `best`, `untrained`, or the name of a checkpoint.
+        seed: seed of the run whose policy acts; default: the best in the final evaluation.
+        episodes: number of episodes of a run or an environment.
+        sample: sample a run's actions as in training instead of taking the most likely ones.
+        first_episode: number of the first episode; the same number is always the same episode.
+        agent: of a multi-agent environment, the agent to show; default: the first.
+        settings: of an environment, dotted: `{"env_params.max_ante": 1}`.
+
+    Raises:
+        ConfigError: for an unknown target, or an option that does not apply to it.
+    """
+    if episodes < 1:
+        raise ConfigError(f"--episodes {episodes} must be at least 1.")
+    numbers = range(first_episode, first_episode + episodes)
+    if Path(target).is_file() or target.endswith(".npz"):
+        return _recorded(target, policy, seed, agent, settings)
+    if _is_run(target, Path(runs_dir)):
+        _check_no_settings(target, settings)
+        run = api.load(target, runs_dir=runs_dir)
+        return _of_run(run, policy or "latest", seed, numbers, sample, agent)
+    if agent is not None:
+        raise ConfigError(
+            f"--agent needs several agents, and {target} with random actions has one."
+        )
+    if policy not in (None, "untrained") or seed is not None:
+        raise ConfigError(
+            f"{target} is not a run in {runs_dir}, and --policy and --seed need a run."
+        )
+    return _random_episodes(target, settings or {}, numbers, runs_dir)
+
+
+def _recorded(
+    target: str,
+    policy: str | None,
+    seed: int | None,
+    agent: int | None,
+    settings: dict[str, Any] | None,
+) -> Iterator[Episode | MultiAgentEpisode]:
+    if policy is not None or seed is not None:
+        raise ConfigError(
+            f"{target} is a replay, which is played as recorded; leave out --policy and --seed."
+        )
+    _check_no_settings(target, settings)
+    return iter([episode_of(replays.read(Path(target)), agent=agent)])
+
+
+def _check_no_settings(target: str, settings: dict[str, Any] | None) -> None:
+    if settings:
+        raise ConfigError(
+            f"--set applies to an environment by name; {target} keeps its recorded settings."
+        )
+
+
+def _is_run(target: str, runs_dir: Path) -> bool:
+    try:
+        RunDir.open(target, runs_dir)
+    except ConfigError:
+        if Path(target).is_dir() or (runs_dir / target).is_dir():
+            raise  # a folder: the error names its kind
+        return False
+    return True
+
+
+def _of_run(
+    run: Run, policy: str, seed: int | None, numbers: range, sample: bool, agent: int | None
+) -> Iterator[Episode | MultiAgentEpisode]:
+    api.prepare()
+    experiment, plan = run.experiment, run.plan
+    if agent is not None and agent >= experiment.agents.number:
+        raise ConfigError(
+            f"--agent agent_{agent} is not in this run; it has {experiment.agents.number} agent(s)."
+        )
+    i = _replica(run, seed)
+    policy_state, params, update = _policy(run, policy, i)
+    greedy = experiment.evaluation.greedy and not sample
+    max_steps = min(max_steps_of(experiment, plan.env_params), MAX_STEPS)
+    recorder = episode_player_for(plan, max_steps, greedy)
+    env = plan.env.env if isinstance(plan.env, MultiAgentEnv) else plan.env
+    own_seed = experiment.seed + i
+    about = replays.provenance(
+        experiment, run.name, own_seed, update, plan.steps_per_update, greedy
+    )
+    for number in numbers:
+        recording = recorder(policy_state, params, episode_key(own_seed, update, number))
+        replay = replays.recording_of(recording, params_of_each(plan.env, params), about)
+        yield episode_of(replay, env, agent)
+
+
+def _replica(run: Run, seed: int | None) -> int:
+    """Index of a seed among the run's replicas; by default of the best final evaluation."""
+    seeds = range(run.experiment.seed, run.experiment.seed + run.experiment.replicas)
+    if seed is None:
+        returns = run.summary.get("eval_return", {}).get("per_seed") or [0.0]
+        return int(np.argmax([-np.inf if r is None else r for r in returns]))
+    if seed not in seeds:
+        raise ConfigError(
+            f"--seed {seed} is not in this run; it has {seeds.start} to {seeds.stop - 1}."
+        )
+    return seeds.index(seed)
+
+
+def _policy(run: Run, policy: str, i: int) -> tuple[PolicyState, PyTree, int]:
+    """A replica's policy, the environment parameters to show it with, and its number of updates."""
+    if policy == "untrained":
+        state = jax.jit(run.plan.program.init)(
+            jax.random.key(run.experiment.seed + i % run.experiment.seeds)
+        ).train
+        return state.policy_state, run.plan.shown_in(state.env_params), 0
+    train = jax.tree.map(lambda x: x[i], run.state(policy).train)
+    return train.policy_state, run.plan.shown_in(train.env_params), int(train.update)
+
+
+def _random_episodes(
+    target: str, settings: dict[str, Any], numbers: range, runs_dir: Any
+) -> Iterator[Episode]:
+    env, params = _made(target, settings, runs_dir)
+    try:
+        algo = random_policy(env, params)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    api.prepare()
+    limit = int(getattr(params, "max_steps_in_episode", MAX_STEPS))
+    recorder = EpisodePlayer(
+        algo, env, min(limit if limit > 0 else MAX_STEPS, MAX_STEPS), greedy=False
+    )
+    about = {"env": target, "env_kwargs": _env_settings(settings)["env_kwargs"], "algo": "chance"}
+    for number in numbers:
+        recording = recorder(UNTRAINED, params, episode_key(0, 0, number))
+        yield Episode(replays.recording_of(recording, params, about | {"seed": number}), env)
+
+
+def _env_settings(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Dotted settings as the mappings `env_kwargs` and `env_params` of `make`."""
+    data: dict[str, Any] = {}
+    for name, value in settings.items():
+        set_dotted(data, name, value)
+    unknown = set(data) - {"env_kwargs", "env_params"}
+    if unknown:
+        raise ConfigError(
+            f"--set {unknown.pop()} is not a setting of an environment; use env_kwargs.NAME or"
+            " env_params.NAME."
+        )
+    return {"env_kwargs": {}, "env_params": {}} | data
+
+
+def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, PyTree]:
+    given = _env_settings(settings)
+    try:
+        return make(target, given["env_kwargs"], given["env_params"])
+    except ValueError as error:
+        if target in names() or ":" in target:
+            raise ConfigError(str(error)) from error
+        raise ConfigError(
+            f"{target} is not a replay, a run in {runs_dir} or a known environment;"
+            " `elsinore runs` and `elsinore envs` list them."
+        ) from error
+
+
+def env_to_play(
+    target: str, settings: dict[str, Any], runs_dir: str | Path = "runs"
+) -> tuple[Any, PyTree]:
+    """The environment of a run, or one by name, for human play; with its parameters.
+
+    `settings` are dotted, for an environment by name: `env_params.max_ante`, `env_kwargs.stage`.
+
+    Raises:
+        ConfigError: for an unknown target or setting.
+    """
+    if _is_run(target, Path(runs_dir)):
+        _check_no_settings(target, settings)
+        plan = api.load(target, runs_dir=runs_dir).plan
+        env = plan.env.env if isinstance(plan.env, MultiAgentEnv) else plan.env
+        return env, params_of_one(plan.env, plan.env_params)
+    return _made(target, settings, runs_dir)

@@ -1,0 +1,1 @@
+"""The built-in worlds: plug-ins, found through the entry point group `elsinore.envs`."""

@@ -1,0 +1,1 @@
+"""The rules of Balatro on arrays of fixed shape."""

@@ -1,0 +1,49 @@
+"""Comparison of policies over capacities, for `elsinore cache replay`."""
+
+from collections.abc import Mapping
+
+from elsinore.config.parse import ConfigError
+from elsinore.worlds.cache.trace import POLICIES, Counts, check_policy, replay
+from elsinore.worlds.cache.trace.recording import resolve_trace
+from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities
+
+
+def compare_policies(
+    path: str, capacity: str, policies: str = "all", run: str | None = None, runs_dir: str = "runs"
+) -> dict[Capacity, dict[str, Counts]]:
+    """Counts by capacity and policy; a run's are under "run <name>".
+
+    Raises:
+        ConfigError: for an unreadable trace, an unknown policy or an invalid capacity.
+    """
+    names = list(POLICIES) if policies == "all" else [name.strip() for name in policies.split(",")]
+    try:
+        for name in names:
+            check_policy(name)
+        trace = resolve_trace(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    wanted = parse_capacities(capacity, trace)
+    results: dict[Capacity, dict[str, Counts]] = {each: {} for each in wanted}
+    for each in wanted:
+        for name in names:
+            results[each][name] = replay(trace, name, each.amount, each.unit)
+    if run is not None:
+        from elsinore.runs import api
+        from elsinore.worlds.cache.traces.learned import replay_learned
+
+        trained = api.load(run, runs_dir=runs_dir)
+        for each in wanted:
+            results[each][f"run {trained.name}"] = replay_learned(
+                trained, trace, each.amount, each.unit
+            )
+    return results
+
+
+def gap_closed(by_policy: Mapping[str, Counts], name: str) -> float | None:
+    """Share of the gap between LRU and Belady with bypass that a policy closes; None without a
+    gap."""
+    if not {"lru", "belady_bypass"} <= set(by_policy):
+        return None
+    gap = by_policy["belady_bypass"].hits - by_policy["lru"].hits
+    return (by_policy[name].hits - by_policy["lru"].hits) / gap if gap > 0 else None

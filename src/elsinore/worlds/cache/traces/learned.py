@@ -1,0 +1,74 @@
+"""Replay of a trained policy over a whole trace."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from elsinore.config.parse import ConfigError
+from elsinore.worlds.cache.trace import Counts, Trace, TraceCache
+from elsinore.worlds.cache.trace.env import PAGE
+
+CHUNK = 4_096  # requests of one launch
+# constructor arguments of the run, kept for another trace and capacity
+COPIED_KWARGS = ("decide", "candidates", "fallback")
+# by name, or trained as an object
+NAMES = ("Cache-trace", f"{TraceCache.__module__}:{TraceCache.__qualname__}")
+
+
+def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
+    """Hits of a run's greedy policy on the whole trace, from a cold cache.
+
+    Raises:
+        ConfigError: for a run of another environment, or a capacity in which nothing of the trace
+            fits.
+    """
+    if run.experiment.env not in NAMES:
+        raise ConfigError(
+            f"--run {run.path} was trained in {run.experiment.env}; a run in Cache-trace can be"
+            " replayed."
+        )
+    kwargs = {
+        name: value
+        for name, value in dict(run.experiment.env_kwargs).items()
+        if name in COPIED_KWARGS
+    }
+    try:
+        env = TraceCache(trace, capacity, unit, **kwargs)
+    except ValueError as error:
+        raise ConfigError(f"--run {run.path} at capacity {capacity}: {error}") from None
+    return replay_policy(run.policy(), env, trace)
+
+
+def replay_policy(policy: Any, env: TraceCache, trace: Trace) -> Counts:
+    """Counts of a policy on the env's trace, chunk after chunk."""
+    params = env.default_params.replace(random_start=False, max_steps_in_episode=trace.num_requests)
+    launch = jax.jit(partial(_chunk, policy._algo, env, params))
+    obs, state = env.reset_env(jax.random.key(policy.seed), params)
+    carried = (obs, state, jax.tree.map(jnp.asarray, policy._algo.policy.initial_carry))
+    for begin in range(0, trace.num_requests, CHUNK):  # steps past the trace's end serve nothing
+        carried = launch(
+            policy.policy_state, jax.random.fold_in(jax.random.key(policy.seed), begin), carried
+        )
+    state = carried[1]
+    requested = int(trace.weights(env.unit)[trace.obj_id].sum())
+    return Counts(
+        trace.num_requests,
+        int(state.hits),
+        requested,
+        int(state.hit_pages) * PAGE + int(state.hit_rest),
+    )
+
+
+def _chunk(
+    algo: Any, env: TraceCache, params: Any, policy_state: Any, key: Any, carried: tuple
+) -> tuple:
+    def step(carried, key):
+        obs, state, carry = carried
+        act_key, env_key = jax.random.split(key)
+        action, carry = algo.policy.act(act_key, policy_state, carry, obs, True)
+        obs, state, *_ = env.step_env(env_key, state, action, params)
+        return (obs, state, carry), None
+
+    return jax.lax.scan(step, carried, jax.random.split(key, CHUNK))[0]

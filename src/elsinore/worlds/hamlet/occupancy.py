@@ -1,0 +1,47 @@
+"""Several agents in one world: an affordance serves one agent at a time."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, Key
+
+from elsinore.worlds.hamlet.tables import NOTHING
+
+AXIS = "agents"  # the name of the vmapped axis along which agents share a world
+
+
+def served(wants: Int[Array, "agent"], holds: Bool[Array, "agent"]) -> Bool[Array, "agent"]:
+    """True for each agent that gets the affordance it wants; -1 wants none.
+
+    Among those who want the same one its holder comes first, then the lowest agent number.
+    """
+    count = wants.shape[0]
+    rank = jnp.arange(count) + jnp.where(holds, 0, count)
+    rivals = wants[:, None] == wants
+    best = jnp.min(jnp.where(rivals, rank, 2 * count), axis=1)
+    return (wants >= 0) & (rank == best)
+
+
+def granted(wants: Int[Array, ""], holds: Bool[Array, ""]) -> Int[Array, ""]:
+    """The wanted affordance, or NOTHING if another agent gets it; always granted without an agents
+    axis."""
+    if not has_agents_axis():
+        return wants
+    gets = served(jax.lax.all_gather(wants, AXIS), jax.lax.all_gather(holds, AXIS))
+    return jnp.where(gets[jax.lax.axis_index(AXIS)], wants, NOTHING)
+
+
+def shared_key(key: Key[Array, ""]) -> Key[Array, ""]:
+    """The first agent's key, for draws that all agents of a world share; `key` itself without an
+    agents axis."""
+    if not has_agents_axis():
+        return key
+    return jax.random.wrap_key_data(jax.lax.all_gather(jax.random.key_data(key), AXIS)[0])
+
+
+def has_agents_axis() -> bool:
+    """True while tracing under a vmapped axis named "agents"."""
+    try:
+        jax.lax.axis_size(AXIS)
+    except NameError:
+        return False
+    return True

@@ -1,0 +1,275 @@
+"""Algorithms are trained alike, and an interrupted comparison resumes exactly."""
+
+import json
+import signal
+
+import pytest
+
+import elsinore
+from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.variants import variants_of
+from elsinore.config.parse import ConfigError
+from elsinore.runs import api, loop
+from tests.runs.conftest import TINY, learnt, rows_in, train_tiny
+
+ALGOS = {"ppo": "ppo", "slow": {"algo": "ppo", "algo.learning_rate": 1e-5}}
+# what is left is the comparison's own choice
+FREE = {k: v for k, v in TINY.items() if not k.startswith("sinks")}
+
+
+def compare(runs_dir, algos=None, name="cmp", **rest):
+    lines = []
+    rest = {"overrides": FREE, "seeds": 2, "progress": lines.append} | rest
+    return (
+        elsinore.compare("CartPole-v1", algos or ALGOS, name=name, runs_dir=runs_dir, **rest),
+        lines,
+    )
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory):
+    """An uninterrupted comparison, and its lines of progress."""
+    return compare(tmp_path_factory.mktemp("compared"))
+
+
+def cells(tmp_path, envs, algos, overrides=None, config=None):
+    return grid_cells(
+        envs, variants_of(algos), tmp_path / "cmp", config, overrides or {}, check=True
+    )
+
+
+# What is trained
+
+
+def test_each_is_an_ordinary_run_in_its_folder(compared):
+    comparison, _ = compared
+    assert set(comparison.runs) == {("CartPole-v1", "ppo"), ("CartPole-v1", "slow")}
+    slow = elsinore.load(comparison.path / "CartPole-v1" / "slow")
+    assert slow.summary["seeds"] == 2
+    assert slow.evaluate(episodes=3).shape == (2, 3)
+
+
+@pytest.mark.slow
+def test_it_learns_what_it_would_have_learnt_alone(compared, tmp_path):
+    alone = train_tiny(tmp_path, "alone", {"convergence.enabled": False})
+    compared_with = compared[0].path / "CartPole-v1" / "ppo"
+    assert learnt(compared_with) == learnt(alone.path)
+    assert rows_in(compared_with) == rows_in(alone.path)
+
+
+def test_by_default_no_run_stops_early_and_sinks_are_off(compared):
+    experiment = elsinore.load(compared[0].path / "CartPole-v1" / "ppo").experiment
+    assert not experiment.convergence.enabled
+    assert not experiment.sinks.mlflow.enabled
+    assert experiment.seeds == 2
+
+
+def test_progress_gets_a_line_before_and_after_each_run(compared):
+    lines = compared[1]
+    assert [line.split(": ")[0] for line in lines] == ["[1/2] CartPole-v1, ppo"] * 2 + [
+        "[2/2] CartPole-v1, slow"
+    ] * 2
+    assert lines[0].endswith("training 2 seed(s), 5,120 env steps each")
+    assert "return (IQM) " in lines[1]
+
+
+def test_the_report_is_beside_the_runs(compared):
+    path = compared[0].path
+    assert {p.name for p in path.iterdir()} == {
+        "CartPole-v1",
+        "report.html",
+        "report.md",
+        "figures",
+    }
+    assert list(compared[0].table.label) == ["ppo", "slow"]
+
+
+def test_settings_of_a_config_file_are_kept(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "env: Catch-bsuite\nseeds: 3\nconvergence:\n  enabled: true\nsinks:\n  tensorboard: true\n"
+    )
+    (cell,) = cells(tmp_path, [], ["ppo"], config=config)
+    experiment = cell.experiment
+    assert (experiment.env, experiment.seeds, experiment.convergence.enabled) == (
+        "Catch-bsuite",
+        3,
+        True,
+    )
+    assert experiment.sinks.tensorboard and not experiment.sinks.mlflow.enabled
+
+
+def test_a_variants_own_settings_win_over_those_of_all(tmp_path):
+    found = cells(tmp_path, ["CartPole-v1"], ["ppo", "x=ppo:algo.gamma=0.5"], {"algo.gamma": 0.7})
+    assert [cell.experiment.algo.gamma for cell in found] == [0.7, 0.5]
+
+
+def test_defaults_are_ten_seeds_and_the_presets_budget(tmp_path):
+    (cell,) = cells(tmp_path, ["CartPole-v1"], ["ppo"])
+    assert (cell.experiment.seeds, cell.experiment.env_steps) == (10, 100_000)
+
+
+def test_all_in_one_environment_have_the_largest_of_their_budgets(tmp_path, monkeypatch):
+    from elsinore.config.presets import PRESETS
+
+    small = {**PRESETS["ppo/CartPole-v1"], "env_steps": 3_000}
+    monkeypatch.setitem(PRESETS, "ppo/CartPole-v1", small)
+    found = cells(
+        tmp_path, ["CartPole-v1", "Catch-bsuite"], ["ppo", "much=ppo:env_steps=9000", "a=ppo"]
+    )
+    assert [cell.experiment.env_steps for cell in found] == [
+        9_000,
+        9_000,
+        9_000,
+        40_000,
+        9_000,
+        40_000,
+    ]
+
+
+# Refusals: before anything is trained
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"algos": ["ppo", "bad=ppo:algo.gama=1"]},
+            "CartPole-v1, bad: algo.gama is not a setting; did you mean",
+        ),
+        ({"algos": ["ppo", "nobody"]}, "CartPole-v1, nobody: algo='nobody' is unknown"),
+        (
+            {"algos": ["ppo", "x=ppo:algo.num_minibatches=7"]},
+            "CartPole-v1, x: algo.num_minibatches=7 does not divide",
+        ),
+        ({"seeds": 0}, "CartPole-v1, ppo: seeds=0 must be at least 1."),
+        ({"name": "a/b"}, "--name 'a/b' is not a folder name"),
+    ],
+)
+def test_one_bad_cell_is_refused_by_name_before_the_first_is_trained(
+    tmp_path, monkeypatch, change, message
+):
+    monkeypatch.setattr(api, "train", lambda *args, **kwargs: pytest.fail("something was trained"))
+    with pytest.raises(ConfigError) as refusal:
+        compare(tmp_path / "runs", **change)
+    assert str(refusal.value).startswith(message)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_environment_named_twice_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--env: 'CartPole-v1' and 'CartPole-v1' are the same"):
+        cells(tmp_path, ["CartPole-v1", "ppo/CartPole-v1"], ["ppo"])
+
+
+def test_a_comparison_needs_an_environment(tmp_path):
+    with pytest.raises(ConfigError, match="no environment is named; give --env"):
+        cells(tmp_path, [], ["ppo"])
+
+
+def test_a_comparison_cannot_have_the_name_of_a_run(tmp_path):
+    (tmp_path / "cmp").mkdir()
+    (tmp_path / "cmp" / "config.yaml").write_text("env: CartPole-v1")
+    with pytest.raises(ConfigError, match="--name 'cmp' is the name of a run"):
+        compare(tmp_path)
+
+
+def test_other_settings_under_the_same_name_are_refused_with_what_differs(compared, monkeypatch):
+    monkeypatch.setattr(api, "train", lambda *args, **kwargs: pytest.fail("something was trained"))
+    with pytest.raises(ConfigError) as refusal:
+        compare(
+            compared[0].path.parent,
+            ["new=ppo:algo.gamma=0.5", "ppo", "slow=ppo:algo.learning_rate=0.5"],
+        )
+    message = str(refusal.value)
+    assert message.startswith("CartPole-v1, slow: ")
+    assert "other settings (then, now): algo.learning_rate 1e-05, 0.5." in message
+
+
+# Resuming
+
+
+def test_what_is_finished_is_not_trained_again(compared, monkeypatch):
+    monkeypatch.setattr(api, "train", lambda *args, **kwargs: pytest.fail("something was trained"))
+    before = {p: p.stat().st_mtime_ns for p in compared[0].path.glob("*/*/summary.json")}
+    again, lines = compare(compared[0].path.parent)
+    assert lines == [
+        "[1/2] CartPole-v1, ppo: finished already",
+        "[2/2] CartPole-v1, slow: finished already",
+    ]
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
+
+
+@pytest.fixture
+def interrupted(tmp_path, monkeypatch):
+    """A comparison interrupted after the third chunk of its second run."""
+    chunks, record = [], loop.record_of
+
+    def ask(*args):
+        chunks.append(args)
+        if len(chunks) == 13:  # the first run has ten
+            signal.raise_signal(signal.SIGINT)
+        return record(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "record_of", ask)
+        return compare(tmp_path)
+
+
+@pytest.mark.slow
+def test_an_interrupted_comparison_resumes_to_the_same_end(interrupted, compared):
+    found, lines = interrupted
+    assert found.interrupted
+    assert not (found.path / "report.html").exists()
+    summary = json.loads((found.path / "CartPole-v1" / "slow" / "summary.json").read_text())
+    assert summary["stopped_by"] == "interrupted"
+    assert f"slow: interrupted after {summary['env_steps']:,} env steps, return (IQM) " in lines[-1]
+    whole, lines = compare(found.path.parent)
+    assert "resuming 2 seed(s)" in lines[1]
+    for label in ALGOS:
+        one, other = (c.path / "CartPole-v1" / label for c in (whole, compared[0]))
+        assert learnt(one) == learnt(other)
+        assert rows_in(one) == rows_in(other)
+
+
+def test_a_signal_that_comes_as_a_run_is_ending_stops_before_the_next(tmp_path, monkeypatch):
+    record, chunks = loop.record_of, []
+
+    def ask(*args):
+        chunks.append(args)
+        if len(chunks) == 10:  # the first run's last
+            signal.raise_signal(signal.SIGINT)
+        return record(*args)
+
+    monkeypatch.setattr(loop, "record_of", ask)
+    found, lines = compare(tmp_path)
+    assert found.interrupted
+    assert len(lines) == 2  # before and after the first run
+    assert (
+        json.loads((found.path / "CartPole-v1" / "ppo" / "summary.json").read_text())["stopped_by"]
+        == "budget"
+    )
+    assert not (found.path / "CartPole-v1" / "slow").exists()
+
+
+def test_a_threshold_for_an_environment_that_is_not_there_is_refused_before_anything_is_trained(
+    tmp_path,
+):
+    with pytest.raises(
+        ConfigError, match="--threshold names the environment 'Cart', which is not compared"
+    ):
+        compare(tmp_path, thresholds={"Cart": 3.0})
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_environment_object_can_be_compared(tmp_path, cartpole):
+    found = elsinore.compare(
+        cartpole[0],
+        ["ppo"],
+        seeds=2,
+        overrides=FREE,
+        name="object",
+        runs_dir=tmp_path,
+        progress=lambda line: None,
+    )
+    assert list(found.table.env) == ["CartPole-v1"]

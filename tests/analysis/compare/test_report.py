@@ -1,0 +1,245 @@
+"""A report states its conclusions and caveats, and is one self-contained file."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from elsinore.analysis.compare.api import Comparison
+from elsinore.analysis.compare.caveats import caveats
+from elsinore.analysis.compare.conclusions import conclusions
+from elsinore.analysis.compare.document import format_number, join_names
+from elsinore.analysis.compare.figures.style import RC, rendered, spread
+from elsinore.analysis.compare.results import ExcludedRun, RunResults
+from elsinore.analysis.compare.sections import document_of
+from elsinore.analysis.compare.write import FIGURES, write_comparison_report
+from elsinore.config.parse import ConfigError
+from tests.analysis.compare.synthetic import NAN, result, scores
+
+RNG = np.random.default_rng(0)
+AWKWARD = {
+    "two environments": [
+        result(label, RNG.normal(size=4), env)
+        for label in "ab"
+        for env in ("CartPole-v1", "Catch-bsuite")
+    ],
+    "one run of one seed": [result("only", [3.0])],
+    "unequal seeds": [result("few", [1.0]), result("many", RNG.normal(size=7))],
+    "runs without a finite return": [
+        result("a", [NAN, NAN]),
+        result("b", [NAN]),
+        result("c", [1.0, 2.0]),
+    ],
+    "no evaluation while training": [result("a", [1.0, 2.0], steps=(), curve=np.zeros((0, 0)))],
+    "environments that do not overlap": [
+        result("a", [1.0, 2.0]),
+        result("b", [1.0, 2.0], "Acrobot-v1"),
+    ],
+    "many labels": [result(f"{i} with a long name", RNG.normal(i, 1, size=5)) for i in range(9)],
+    "markup in a label": [result("<b>|*&", [1.0, 2.0]), result("b", [1.0, 2.0])],
+}
+
+
+def text_of(made) -> str:
+    return " ".join([*caveats(made), *conclusions(made)])
+
+
+@pytest.mark.parametrize("results", AWKWARD.values(), ids=AWKWARD)
+def test_a_report_is_written_for_awkward_results(tmp_path, results):
+    write_comparison_report(
+        Comparison(tmp_path / "out", RunResults(results, []), {}, {}).scores, tmp_path / "out"
+    )
+    html, markdown = (
+        (tmp_path / "out" / name).read_text() for name in ("report.html", "report.md")
+    )
+    assert "Conclusions" in html and "Conclusions" in markdown
+    for picture in re.findall(r"\((figures/\w+\.png)\)", markdown):
+        assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    excluded = [ExcludedRun("CartPole-v1", "late", Path("runs/late"), "being trained")]
+    results = RunResults([*AWKWARD["two environments"], result("<b>|*&", [1.0, 2.0])], excluded)
+    write_comparison_report(Comparison(folder, results, {}, {}).scores, folder)
+    return (folder / "report.html").read_text()
+
+
+def test_a_page_needs_no_network_and_runs_nothing(page):
+    assert not re.search(r"<script|<link|@import|url\(|src=\"(?!data:)|href=", page)
+
+
+def test_its_figures_are_inside_as_pictures_that_can_be_drawn(page):
+    found = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', page)
+    assert len(found) == 5 - ("Across environments" not in page)
+    for data in found:
+        assert ElementTree.fromstring(b64decode(data)).tag.endswith("svg")
+
+
+def test_labels_are_text_and_not_markup(page):
+    assert "<b>" not in page
+    assert "&lt;b&gt;|*&amp;" in page
+
+
+def test_an_unfinished_run_is_listed_with_its_reason(page):
+    assert "being trained" in page
+    assert "1 run(s) are excluded" in page
+
+
+def test_a_page_is_whole(page):
+    body = page.partition("<body>")[2]
+    for tag in ("section", "table", "details", "ul", "tr", "td", "h2"):
+        assert body.count(f"<{tag}>") + body.count(f"<{tag} ") == body.count(f"</{tag}>")
+
+
+def test_a_report_that_cannot_be_written_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written to .*; choose another --out"):
+        write_comparison_report(scores(result("a", [1.0])), tmp_path / "file")
+
+
+# What it says
+
+
+def test_settings_that_are_shared_and_differ_are_listed():
+    a, b = result("a", [1.0]), result("b", [2.0], settings={"algo": {"gamma": 0.5}})
+    section = next(s for s in document_of(scores(a, b)).sections if s.title == "Settings")
+    assert [list(row) for table in section.tables for row in table.rows] == [
+        ["algo.gamma", "0.98", "0.5"]
+    ]
+    assert [title for title, _ in section.details] == [
+        "config of a on CartPole-v1",
+        "config of b on CartPole-v1",
+    ]
+    assert "gamma: 0.5" in section.details[1][1]
+
+
+def test_a_clear_winner_is_named_and_the_rest_is_not_called_worse():
+    made = scores(
+        result("good", [7.0, 8, 9, 10, 11]),
+        result("bad", [1.0, 2, 3, 4, 5]),
+        result("near", [7.0, 8, 8.5, 10, 11]),
+    )
+    (said,) = conclusions(made)
+    assert said.startswith("CartPole-v1: good has the highest IQM, 9.00 [")
+    assert "Clearly worse: bad (beaten with probability 1.00" in said
+    assert said.endswith("No clear difference between good and near.")
+
+
+def test_all_leaders_are_named():
+    (said,) = conclusions(scores(result("a", [5.0, 5.0]), result("b", [5.0, 5.0])))
+    assert said == "CartPole-v1: a and b share the highest IQM, 5.00."
+
+
+def test_a_single_algorithm_is_said_to_be_the_only_one():
+    assert "a is the only algorithm: IQM 5.50" in conclusions(scores(result("a", [5.0, 6.0])))[0]
+
+
+@pytest.mark.parametrize(
+    ("results", "caveat"),
+    [
+        (
+            [result("a", [1.0])],
+            "A single seed has no interval and proves nothing: a on CartPole-v1.",
+        ),
+        (
+            [result("a", [1.0, NAN])],
+            "a on CartPole-v1: 1 of 2 seeds have no finite return; each counts as the",
+        ),
+        ([result("a", [1.0]), result("b", [1.0, 2.0])], "The runs have between 1 and 2 seeds"),
+        ([result("a", [1.0, 2.0])], "Fewer than 10 seeds make such intervals too narrow"),
+        (
+            [result("a", [1.0]), result("b", [1.0], settings={"env_steps": 5000})],
+            (
+                "CartPole-v1: the algorithms do not have the same budget: a 100,000 env steps; b"
+                " 5,000 env steps."
+            ),
+        ),
+        (
+            [
+                result("a", [1.0]),
+                result("b", [1.0], settings={"env_params": {"max_steps_in_episode": 9}}),
+            ],
+            "CartPole-v1: the algorithms do not have the same environment settings",
+        ),
+        (
+            [result("a", [1.0]), result("b", [1.0], settings={"evaluation": {"greedy": False}})],
+            "same final evaluation: a 128 greedy episodes; b 128 sampled episodes.",
+        ),
+        (
+            [result("a", [1.0, 2.0], converged_at_env_steps=[300, None])],
+            "CartPole-v1: some seeds stopped before their budget, by convergence or on a plateau",
+        ),
+        (
+            [result("a", [1.0]), result("b", [1.0], versions={"jax": "2"})],
+            "made with different library versions",
+        ),
+        (
+            [result("a", [1.0]), result("b", [1.0]), result("b", [1.0], "Acrobot-v1")],
+            (
+                "Not every algorithm has a run on Acrobot-v1: aggregates over environments cover"
+                " CartPole-v1."
+            ),
+        ),
+    ],
+)
+def test_a_report_lists_its_caveats(results, caveat):
+    assert caveat in text_of(scores(*results))
+
+
+def test_a_fair_comparison_with_many_seeds_has_no_such_caveats():
+    text = text_of(scores(result("a", RNG.normal(size=10)), result("b", RNG.normal(size=10))))
+    for word in (
+        "proves nothing",
+        "too narrow",
+        "do not have the same",
+        "stopped before",
+        "are excluded",
+    ):
+        assert word not in text
+
+
+# How it looks
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    made = scores(*AWKWARD["two environments"])
+    with rc_context(RC):
+        first, second = (rendered(FIGURES["curves"](made), "svg") for _ in range(2))
+    assert first == second
+
+
+def test_labels_that_would_touch_are_moved_apart_and_the_others_stay():
+    assert spread([0.0, 5.0, 9.0], gap=1.0, high=10.0) == [0.0, 5.0, 9.0]
+    assert spread([5.0, 5.0], gap=1.0, high=10.0) == [4.5, 5.5]
+    assert spread([9.0, 10.0, 10.0], gap=1.0, high=10.0) == [8.0, 9.0, 10.0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_moved_labels_keep_their_order_and_distance(seed):
+    places = np.sort(np.random.default_rng(seed).uniform(0, 10, 6))
+    moved = spread(list(places), gap=1.2, high=10.0)
+    assert (np.diff(moved) >= 1.2 - 1e-9).all()
+    assert max(moved) <= 10.0
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_labels_its_axes_and_names_its_panels(name):
+    with rc_context(RC):
+        figure = FIGURES[name](scores(*AWKWARD["two environments"]))
+    assert isinstance(figure, Figure)
+    for axis in (axis for axis in figure.axes if axis.get_visible()):
+        assert axis.get_title(loc="left") and axis.get_xlabel()
+
+
+def test_numbers_have_about_four_digits():
+    texts = [format_number(x) for x in (1234.56, 12.344, -0.12345, 0.0, None, NAN)]
+    assert texts == ["1,234.6", "12.34", "-0.123", "0.000", "–", "–"]
+    assert join_names(["a", "b", "c"]) == "a, b and c"
+    assert join_names(["a"]) == "a"

@@ -1,0 +1,173 @@
+"""Run folders are read, and each run gets a unique label."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from elsinore.analysis.compare.api import report
+from elsinore.analysis.compare.results import RunResult, read_results, read_run
+from elsinore.config.parse import ConfigError
+from elsinore.runs.store import Store
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """A function that copies a finished run of two seeds, with changes."""
+
+    def copy(name: str, env: str = "CartPole-v1", seeds: int = 2, **summary) -> Path:
+        folder = tmp_path / "runs" / name
+        shutil.copytree(whole, folder)
+        original = json.loads((folder / "summary.json").read_text())
+        (folder / "summary.json").write_text(json.dumps(original | summary))
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        (folder / "config.yaml").write_text(yaml.safe_dump(config | {"env": env, "seeds": seeds}))
+        return folder
+
+    return copy
+
+
+def labels_of(*runs, runs_dir: Path = Path("nowhere")) -> list[tuple[str, str]]:
+    results, _ = read_results([str(run) for run in runs], runs_dir)
+    return [(result.env, result.label) for result in results.finished]
+
+
+def test_a_run_is_read_with_its_curve_and_its_clock(whole):
+    run = read_run("x", whole)
+    assert isinstance(run, RunResult)
+    assert (run.env, run.algo, run.label, run.seeds) == ("CartPole-v1", "ppo", "x", 2)
+    np.testing.assert_array_equal(run.steps, np.arange(1, 11) * 512)
+    assert run.curve.shape == (2, 10)
+    assert (
+        list(run.returns)
+        == json.loads((whole / "summary.json").read_text())["eval_return"]["per_seed"]
+    )
+    store = Store(whole / "metrics.sqlite", read_only=True)
+    seconds = [chunk[3] for chunk in store.chunks()]
+    store.close()
+    np.testing.assert_allclose(run.seconds, np.cumsum(seconds))
+
+
+def test_a_run_goes_by_its_algorithm(copied):
+    assert labels_of(copied("a"), copied("b", "Acrobot-v1")) == [
+        ("CartPole-v1", "ppo"),
+        ("Acrobot-v1", "ppo"),
+    ]
+
+
+def test_runs_of_one_algorithm_get_unique_labels(copied):
+    runs = [copied("CartPole-v1-ppo-20260101-120000"), copied("fast"), copied("elsewhere/fast")]
+    assert labels_of(*runs) == [
+        ("CartPole-v1", "ppo 20260101-120000"),
+        ("CartPole-v1", "ppo fast in runs"),
+        ("CartPole-v1", "ppo fast in elsewhere"),
+    ]
+
+
+def test_a_folder_name_with_the_algorithm_is_the_label(copied):
+    runs = [copied("ppo-wide"), copied("ppo-narrow"), copied("other")]
+    assert [label for _, label in labels_of(*runs)] == ["ppo-wide", "ppo-narrow", "ppo other"]
+
+
+def test_runs_may_be_labelled(copied):
+    a, b = copied("a"), copied("b")
+    assert labels_of(f"old={a}", f"new={b}") == [("CartPole-v1", "old"), ("CartPole-v1", "new")]
+    with pytest.raises(
+        ConfigError,
+        match="two runs on CartPole-v1 have the label 'same'; name one of them: LABEL=RUN",
+    ):
+        labels_of(f"same={a}", f"same={b}")
+
+
+def test_a_run_named_twice_is_one_run(copied):
+    run = copied("a")
+    assert labels_of(run, run, f"{run}/") == [("CartPole-v1", "ppo")]
+
+
+def test_a_folder_may_have_an_equals_sign_in_its_name(copied):
+    assert labels_of(copied("lr=3")) == [("CartPole-v1", "ppo")]
+
+
+def test_runs_are_found_by_name_in_the_runs_folder(copied):
+    folder = copied("a")
+    assert labels_of("a", runs_dir=folder.parent) == [("CartPole-v1", "ppo")]
+
+
+def test_the_runs_of_a_comparison_are_labelled_by_their_folders(copied):
+    folder = copied("cmp/CartPole-v1/fast").parents[1]
+    copied("cmp/CartPole-v1/slow")
+    results, home = read_results([str(folder)], Path("nowhere"))
+    assert [result.label for result in results.finished] == ["fast", "slow"]
+    assert home == folder
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file", "a folder"])
+def test_a_path_that_is_not_a_run_is_refused(tmp_path, what):
+    path = tmp_path / "x"
+    if what == "a file":
+        path.write_text("")
+    elif what == "a folder":
+        path.mkdir()
+    with pytest.raises(
+        ConfigError, match="x is neither a run nor a comparison; `elsinore runs` lists"
+    ):
+        labels_of(path)
+
+
+def broken(folder: Path, how: str) -> Path:
+    if how == "unfinished":
+        (folder / "summary.json").unlink()
+    elif how == "a torn summary":
+        (folder / "summary.json").write_text('{"env": ')
+    elif how == "no metrics":
+        (folder / "metrics.sqlite").unlink()
+    elif how == "metrics that are none":
+        (folder / "metrics.sqlite").write_bytes(b"not a database" * 100)
+    elif how == "a config that is none":
+        (folder / "config.yaml").write_text("algo: nobody")
+    elif how == "a summary of another kind":
+        (folder / "summary.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "unfinished",
+        "a torn summary",
+        "no metrics",
+        "metrics that are none",
+        "a config that is none",
+        "a summary of another kind",
+    ],
+)
+def test_an_unreadable_run_is_listed_and_the_others_are_reported(copied, tmp_path, how):
+    found = report([copied("good"), broken(copied("bad"), how)], out=tmp_path / "out")
+    assert [result.path.name for result in found.results.finished] == ["good"]
+    (excluded,) = found.results.excluded
+    assert excluded.path.name == "bad"
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "1 run(s) are excluded" in text and "### Excluded" in text
+
+
+def test_runs_of_a_population_are_not_seeds(copied):
+    with pytest.raises(ConfigError, match="is a population of 4 runs with different settings"):
+        report([copied("a", eval_return={"per_seed": [1.0, 2.0, 3.0, 4.0]})])
+
+
+def test_an_interrupted_run_is_not_counted(copied):
+    with pytest.raises(
+        ConfigError, match="there is nothing to report: .* is interrupted after 512 env steps"
+    ):
+        report([copied("a", stopped_by="interrupted", env_steps=512)])
+
+
+def test_runs_of_unequal_seeds_are_compared(copied, tmp_path):
+    one = copied("one", seeds=1, eval_return={"per_seed": [3.0]})
+    found = report([f"one={one}", f"two={copied('two')}"], out=tmp_path / "out")
+    assert list(found.table.seeds) == [1, 2]
+    assert found.path == tmp_path / "out"
+    assert set(found.runs) == {("CartPole-v1", "one"), ("CartPole-v1", "two")}

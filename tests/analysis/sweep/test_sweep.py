@@ -1,0 +1,456 @@
+"""A sweep finds the best trial, compiles one program per group signature, and resumes exactly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import elsinore
+from elsinore import cli
+from elsinore.analysis.sweep import api
+from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
+from elsinore.analysis.sweep.results import TrialResult
+from elsinore.analysis.sweep.samplers import OptunaSampler
+from elsinore.config.parse import ConfigError
+from elsinore.config.search import load_sweep
+from elsinore.runs import loop, programs
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from tests.runs.conftest import rows_in
+from tests.toys import BEST, TOY, TRACES, score_after
+
+GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
+CLOCKS = ("seconds", "versions")
+
+
+def config(space=GAIN, settings=None, **sweep):
+    return TOY | (settings or {}) | {"sweep": {"space": space, **sweep}}
+
+
+def search(runs_dir: Path, name: str = "search", **rest):
+    return elsinore.sweep(config(**rest), name=name, runs_dir=runs_dir)
+
+
+def found(path: Path) -> dict:
+    return {
+        k: v for k, v in json.loads((path / "summary.json").read_text()).items() if k not in CLOCKS
+    }
+
+
+def assert_same_search(path: Path, whole: Path) -> None:
+    assert found(path) == found(whole)
+    assert (path / "trials.csv").read_text() == (whole / "trials.csv").read_text()
+    groups = sorted(p.name for p in (whole / "groups").iterdir())
+    assert sorted(p.name for p in (path / "groups").iterdir()) == groups
+    for group in groups:
+        assert rows_in(path / "groups" / group) == rows_in(whole / "groups" / group)
+
+
+# What is found
+
+
+def test_each_trial_has_its_known_score_and_the_best_is_the_best(tmp_path):
+    search_run = search(tmp_path, trials=20)
+    table = search_run.trials
+    np.testing.assert_allclose(
+        table["score"], [score_after(12, g) for g in table["algo.gain"]], rtol=1e-5, atol=1e-6
+    )
+    assert (table["state"] == "complete").all()
+    closest = table.iloc[(table["algo.gain"] - BEST).abs().argmin()]
+    assert search_run.best == {"algo.gain": closest["algo.gain"]}
+    assert search_run.summary["best"]["trial"] == closest["trial"]
+    assert search_run.summary["top"][0] == search_run.summary["best"]
+    for name in ("parallel_coordinates.png", "importance.png"):
+        assert (search_run.path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_mode_min_prefers_the_lowest_score(tmp_path):
+    worst = search(tmp_path, trials=6, mode="min")
+    assert worst.summary["best"]["mean"] == min(t["mean"] for t in worst.summary["top"])
+
+
+def test_a_trial_has_a_mean_and_an_interval_over_seeds(tmp_path):
+    settings = {"seeds": 3, "algo": TOY["algo"] | {"noise": 1.0}}
+    best = search(tmp_path, trials=4, settings=settings).summary["best"]
+    assert len(best["per_seed"]) == 3 and len(set(best["per_seed"])) == 3
+    assert best["mean"] == pytest.approx(np.mean(best["per_seed"]))
+    assert best["ci95"][0] <= best["mean"] <= best["ci95"][1]
+
+
+def test_a_metric_of_training_counts_with_its_last_value(tmp_path):
+    searched = search(tmp_path, trials=3, metric="eval/length")
+    assert [t["mean"] for t in searched.summary["top"]] == [1.0, 1.0, 1.0]
+
+
+def test_the_best_can_be_trained_as_it_is(tmp_path):
+    searched = search(tmp_path, trials=5)
+    again = elsinore.train(
+        config=searched.path / "best.yaml", runs_dir=tmp_path, name="again", check=False
+    )
+    assert again.summary["eval_return"]["mean"] == pytest.approx(
+        searched.summary["best"]["mean"], rel=1e-6
+    )
+    assert again.experiment.vary == {}
+    assert again.experiment.algo.gain == searched.best["algo.gain"]
+
+
+# Compilations
+
+
+def test_64_trials_that_differ_in_numbers_are_one_compile(tmp_path):
+    TRACES.clear()
+    search(tmp_path, trials=64)
+    assert len(list((tmp_path / "search" / "groups").iterdir())) == 1
+    assert TRACES == ["update"]
+
+
+def test_rounds_of_one_size_are_one_compile_and_choices_one_each(tmp_path):
+    TRACES.clear()
+    search(tmp_path, trials=12, batch=4)
+    assert len(list((tmp_path / "search" / "groups").iterdir())) == 3
+    assert TRACES == ["update"]
+    TRACES.clear()
+    grid = {"algo.gain": {"uniform": [0, 1], "count": 3}, "algo.ballast": {"choice": [2, 4]}}
+    search(tmp_path, "grid", space=grid, sampler="grid")
+    assert TRACES == ["update"] * 2
+
+
+# Early stopping, evolution, failures
+
+
+def test_halving_trains_the_best_to_the_end_and_no_other(tmp_path):
+    table = search(tmp_path, trials=9, halving={"eta": 3, "rungs": 1}).trials
+    best = (table["algo.gain"] - BEST).abs().argsort().to_numpy()[:3]
+    assert set(table[table["state"] == "complete"]["trial"]) == set(best)
+    assert (table["env_steps"] == np.where(table["state"] == "complete", 12, 4)).all()
+
+
+def test_a_population_evolves_towards_what_is_best(tmp_path):
+    space = {"algo.gain": {"uniform": [0.0, 1.0]}}
+    settings = {"env_steps": 60, "seed": 3}
+    evolved = search(tmp_path, space=space, settings=settings, sampler="pbt", trials=8)
+    begun = np.array([member["algo.gain"] for member in evolved.runs[0].summary["members"]])
+    ended = evolved.trials["algo.gain"].to_numpy()
+    assert np.median(np.abs(ended - BEST)) < 0.5 * np.median(np.abs(begun - BEST))
+    assert evolved.best["algo.gain"] == pytest.approx(ended[evolved.summary["best"]["trial"]])
+
+
+def test_a_diverged_trial_is_reported_as_failed_and_the_others_continue(tmp_path):
+    # a gain above 1 makes parameters that are not finite
+    space = {"algo.gain": {"choice": [0.5, 7.0, 0.6]}}
+    searched = search(tmp_path, space=space, sampler="grid")
+    assert searched.trials["state"].tolist() == ["complete", "failed", "complete"]
+    assert searched.summary["failed"] == 1
+    assert searched.best == {"algo.gain": 0.6}
+
+
+def test_a_failing_group_is_reported_and_the_others_continue(tmp_path, monkeypatch):
+    compile_run, calls = programs.compile_run, []
+
+    def broken(plan, layout):
+        calls.append(plan)
+        if len(calls) == 1:
+            raise RuntimeError("out of memory")
+        return compile_run(plan, layout)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("elsinore.analysis.sweep.programs.compile_run", broken)
+        searched = search(tmp_path, space={"algo.ballast": {"choice": [1, 2]}}, sampler="grid")
+    assert searched.trials["state"].tolist() == ["failed", "complete"]
+    assert "out of memory" in (searched.path / "groups" / "000" / "failed.json").read_text()
+    again = search(tmp_path, space={"algo.ballast": {"choice": [1, 2]}}, sampler="grid")
+    assert again.trials["state"].tolist() == ["failed", "complete"]
+
+
+def test_without_a_complete_trial_there_is_no_best(tmp_path):
+    searched = search(tmp_path, space={"algo.gain": {"choice": [7.0, 8.0]}}, sampler="grid")
+    assert searched.best is None
+    assert not (searched.path / "best.yaml").exists()
+
+
+# Optuna
+
+
+def test_optuna_is_deterministic():
+    space = load_sweep(config(GAIN | {"algo.ballast": {"choice": [2, 4, 8]}})).space
+
+    def asked(seed: int) -> list[dict]:
+        sampler, trials = OptunaSampler(space, 24, seed, "max"), []
+        while batch := sampler.ask(8):
+            trials += batch
+            scores = [
+                None if t.number == 3 else score_after(12, t.settings["algo.gain"]) for t in batch
+            ]
+            states = [
+                "failed" if s is None else "pruned" if t.number == 4 else "complete"
+                for t, s in zip(batch, scores, strict=True)
+            ]
+            sampler.tell(
+                [
+                    TrialResult(t.number, "", t.settings, state, s, None, [], 12, [])
+                    for t, s, state in zip(batch, scores, states, strict=True)
+                ]
+            )
+        return [t.settings for t in trials]
+
+    once = asked(0)
+    assert once == asked(0)
+    assert once != asked(1)
+    assert len(once) == 24
+    assert all(t["algo.ballast"] in (2, 4, 8) and 0.0 <= t["algo.gain"] <= 1.0 for t in once)
+
+
+def test_optuna_goes_where_the_score_is_better(tmp_path):
+    table = search(tmp_path, sampler="optuna", trials=40, batch=8).trials
+    errors = (table["algo.gain"] - BEST).abs()
+    assert errors[20:].median() < 0.6 * errors[:10].median()
+
+
+def test_without_optuna_random_search_and_ranks_do(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(
+        ConfigError, match=r"needs Optuna; install `elsinore\[sweep\]`, or choose sampler: random"
+    ):
+        search(tmp_path, sampler="optuna")
+    assert not list(tmp_path.iterdir())
+    assert search(tmp_path, trials=4).summary["importance"]["method"] == RANK_CORRELATION
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_importance_separates_relevant_settings_from_irrelevant_ones(monkeypatch, hidden):
+    if hidden:
+        monkeypatch.setitem(sys.modules, "optuna", None)
+    sweep = load_sweep(
+        config(GAIN | {"algo.noise": {"uniform": [0.0, 1.0]}, "algo.ballast": {"choice": [2, 4]}})
+    )
+    draw = np.random.default_rng(0)
+    results = [
+        TrialResult(
+            i,
+            "",
+            {"algo.gain": g, "algo.noise": n, "algo.ballast": 2},
+            "complete",
+            g + 0.01 * n,
+            None,
+            [],
+            0,
+            [],
+        )
+        for i, (g, n) in enumerate(draw.random((40, 2)))
+    ]
+    how, values = setting_importance(sweep, results)
+    assert how == (RANK_CORRELATION if hidden else FANOVA)
+    assert next(iter(values)) == "algo.gain"
+    assert values["algo.gain"] > 0.9 and values["algo.ballast"] == 0.0
+
+
+# Resuming
+
+
+def test_a_finished_search_is_returned_as_it_is(tmp_path):
+    first = search(tmp_path, trials=4)
+    TRACES.clear()
+    again = search(tmp_path, trials=4)
+    assert TRACES == []
+    assert_same_search(again.path, first.path)
+    assert elsinore.sweep(resume="search", runs_dir=tmp_path).best == first.best
+
+
+@pytest.mark.parametrize("sampler", ["random", "optuna", "pbt"])
+def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler):
+    rest = {
+        "trials": 12,
+        "sampler": sampler,
+        "settings": {"seeds": 2, "algo": TOY["algo"] | {"noise": 0.1}},
+    }
+    rest |= {} if sampler == "pbt" else {"batch": 4}
+    whole = search(tmp_path, "whole", **rest)
+    keep, calls = CheckpointManager._save_due, []
+
+    def accident(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == (3 if sampler == "pbt" else 9):
+            raise KeyboardInterrupt
+        return keep(*args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CheckpointManager, "_save_due", accident)
+        search(tmp_path, "halted", **rest)
+    assert not (tmp_path / "halted" / "summary.json").exists()
+    assert_same_search(search(tmp_path, "halted", **rest).path, whole.path)
+
+
+def test_an_interrupted_sweep_resumes_to_the_same_end(tmp_path, monkeypatch, capsys):
+    whole = search(tmp_path, "whole", trials=6, batch=3)
+    record, calls = loop.record_of, []
+
+    def ask(*args):
+        calls.append(1)
+        if len(calls) == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return record(*args)
+
+    path = tmp_path / "search.yaml"
+    path.write_text(yaml.safe_dump(config(trials=6, batch=3)))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "record_of", ask)
+        assert (
+            cli.main(["sweep", str(path), "--name", "halted", "--runs-dir", str(tmp_path)]) == 130
+        )
+    assert f"elsinore sweep --resume {tmp_path / 'halted'}" in capsys.readouterr().err
+    assert cli.main(["sweep", "--resume", str(tmp_path / "halted")]) == 0
+    assert "the best again: elsinore train --config" in capsys.readouterr().out
+    assert_same_search(tmp_path / "halted", whole.path)
+
+
+def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path, monkeypatch):
+    whole = search(tmp_path, "whole", trials=6, batch=3)
+    train_group, trained = api.train_group, []
+
+    def ask(*args):
+        trained.append(train_group(*args))
+        signal.raise_signal(signal.SIGINT)
+        return trained[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "train_group", ask)
+        assert search(tmp_path, "halted", trials=6, batch=3).interrupted
+    assert len(trained) == 1
+    assert_same_search(search(tmp_path, "halted", trials=6, batch=3).path, whole.path)
+
+
+def test_another_search_under_the_same_name_is_refused_naming_what_differs(tmp_path):
+    search(tmp_path, trials=3)
+    with pytest.raises(
+        ConfigError, match=r"taken by another sweep \(then, now\): sweep.trials 3, 4"
+    ):
+        search(tmp_path, trials=4)
+    # nothing is locked or lost
+    assert elsinore.sweep(resume="search", runs_dir=tmp_path).summary["trials"] == 3
+
+
+def test_a_group_with_other_trials_than_those_sampled_is_refused(tmp_path):
+    path = search(tmp_path, trials=3).path / "groups" / "000" / "config.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["vary"]["algo.gain"][0] = 0.25
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(ConfigError, match="holds other trials than the sweep now samples"):
+        search(tmp_path, trials=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "needs a config, or --resume"),
+        (["x.yaml", "--resume", "y"], "leave out the config, settings and name"),
+        (["--resume", "y", "--set", "seeds=3"], "leave out the config, settings and name"),
+        (["--resume", "nothing"], "nothing is not a sweep"),
+        (["missing.yaml"], "missing.yaml cannot be read"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_one_message_and_exit_code_2(
+    tmp_path, capsys, arguments, message
+):
+    assert cli.main(["sweep", *arguments, "--runs-dir", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+# MLflow
+
+
+def test_mlflow_has_one_run_with_a_child_for_each_trial(tmp_path, mlflow_uri):
+    from mlflow import MlflowClient
+
+    sinks = TOY["sinks"] | {
+        "mlflow": {"enabled": True, "tracking_uri": mlflow_uri, "experiment": tmp_path.name}
+    }
+    rest = {
+        "space": {"algo.gain": {"choice": [0.5, 7.0, 0.6]}},
+        "sampler": "grid",
+        "settings": {"sinks": sinks},
+    }
+    for _ in range(2):
+        search(tmp_path, **rest)
+    client = MlflowClient(mlflow_uri)
+    runs = client.search_runs([client.get_experiment_by_name(tmp_path.name).experiment_id])
+    parts = {r.data.tags["elsinore.part"]: r for r in runs}
+    assert sorted(parts) == ["parent", "trial_0", "trial_1", "trial_2"] and len(runs) == 4
+    assert parts["trial_0"].data.tags["mlflow.parentRunId"] == parts["parent"].info.run_id
+    assert parts["trial_0"].data.params == {"algo.gain": "0.5"}
+    assert parts["trial_0"].data.metrics["score"] == pytest.approx(score_after(12, 0.5), rel=1e-5)
+    assert parts["trial_1"].info.status == "FAILED"
+    history = client.get_metric_history(parts["trial_2"].info.run_id, "eval/return")
+    assert [m.step for m in history] == [2, 4, 6, 8, 10, 12]
+    assert history[0].value == pytest.approx(score_after(2, 0.6), rel=1e-5)
+
+
+def test_a_failure_of_mlflow_is_only_a_warning(tmp_path):
+    sinks = TOY["sinks"] | {"mlflow": {"enabled": True, "tracking_uri": "nonsense://"}}
+    searched = search(tmp_path, trials=2, settings={"sinks": sinks})
+    assert searched.summary["complete"] == 2
+    assert "MLflow failed" in (searched.path / "logs" / "sweep.log").read_text()
+
+
+# Real processes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_search_killed_at_any_moment_and_resumed_equals_the_one_never_killed(tmp_path):
+    settings = {
+        "env": "CartPole-v1",
+        "algo": "ppo",
+        "env_steps": 5120,
+        "seeds": 2,
+        "rows_per_chunk": 2,
+        "evaluation": {"period": 4, "episodes": 4, "final_episodes": 4, "max_steps": 50},
+        "checkpoints": {"interval_seconds": 0},
+        "sinks": TOY["sinks"],
+    }
+    settings["sweep"] = {
+        "space": {"algo.learning_rate": {"log": [1e-4, 1e-2]}},
+        "sampler": "optuna",
+        "trials": 9,
+        "batch": 3,
+        "halving": {"eta": 2, "rungs": 1},
+    }
+    path = tmp_path / "search.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    command = [
+        sys.executable,
+        "-m",
+        "elsinore.cli",
+        "sweep",
+        str(path),
+        "--runs-dir",
+        str(tmp_path),
+        "--name",
+    ]
+    quiet = {
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+        "env": os.environ | {"PYTHONWARNINGS": "ignore"},
+    }
+    subprocess.run([*command, "whole"], check=True, timeout=300, **quiet)
+    draw, kills = np.random.default_rng(3), 0
+    for group in ("000", "001", "002"):
+        process = subprocess.Popen([*command, "killed"], **quiet)
+        database = tmp_path / "killed" / "groups" / group / "metrics.sqlite"
+        deadline = time.monotonic() + 120
+        while process.poll() is None and not database.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0.0, 1.0))
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills == 3
+    assert not (tmp_path / "killed" / "summary.json").exists()
+    subprocess.run([*command, "killed"], check=True, timeout=300, **quiet)
+    assert_same_search(tmp_path / "killed", tmp_path / "whole")

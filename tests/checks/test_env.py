@@ -1,0 +1,125 @@
+"""`check_env` on sound environments, and on broken ones that each fail one check."""
+
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from elsinore.checks.env import ENV_CHECKS, CheckResult, check_env
+from elsinore.envs import make
+from tests.envs import broken_envs
+
+ERRORS = {
+    "OldGymnax": ("interface", "is_truncated is missing, as in gymnax before 1.0"),
+    "OldDone": ("interface", "it holds the time limit, as in gymnax before 1.0"),
+    "SixValues": ("interface", "step_env gave 6 values"),
+    "NoActions": ("interface", "action_space raised NotImplementedError"),
+    "FailingStep": ("interface", "step_env raised KeyError: 'brazier'"),
+    "Counting": ("pure", "two results for one key, state and action"),
+    "NumpyChance": ("pure", "reset_env gave two results for one key"),
+    "Overwriting": ("pure", "step_env changed what it was given"),
+    "Printing": ("pure", "step_env has side effects"),
+    "CallingBack": ("pure", "pure_callback"),
+    "PythonIf": ("jit", "TracerBoolConversionError"),
+    "OtherWhenTraced": ("jit", "is 1.0 against 2.0"),
+    "GrowingState": ("stable", "state.extra has shape () after a reset, (3,) after a step"),
+    "ForgetfulState": ("stable", "one structure after a reset, another after a step"),
+    "LongFlag": ("flags", "terminated is bool of shape (1,)"),
+    "NumberFlag": ("flags", "is_truncated is float32"),
+    "OtherInABatch": ("vmap", "steps differently alone and in the batch"),
+    "HalfPrecision": ("float32", "obs is float16"),
+    "NotANumber": ("float32", "obs is NaN or infinite around step"),
+    "RewardOfOne": ("float32", "the reward has shape (1,)"),
+    "InfiniteReward": ("float32", "the reward is inf at step"),
+    "OtherShape": ("spaces", "obs has shape (2,)"),
+    "MissingPart": ("spaces", "obs['action_mask'] is in the observation only"),
+    "NumberMask": ("spaces", "obs['action_mask'] is int32"),
+    "NothingLegal": ("spaces", "no legal action at step 0"),
+    "StoppedClock": ("ends", "though max_steps_in_episode=20"),
+}
+WARNINGS = {
+    "OutOfBounds": ("spaces", "obs[0] was 6, above the declared 3"),
+    "OtherKind": ("spaces", "obs is float32, declared int32"),
+    "OneBeginning": ("resets", "8 equal resets"),
+    "Endless": ("ends", "params have no max_steps_in_episode"),
+}
+
+
+@cache
+def results_of(name):
+    """Results by check, of an environment in `broken_envs` or of gymnax."""
+    env, params = (getattr(broken_envs, name)(), None) if hasattr(broken_envs, name) else make(name)
+    return {result.check: result for result in check_env(env, params, num_steps=200)}
+
+
+def failures_of(name):
+    return [result for result in results_of(name).values() if not result.passed]
+
+
+@pytest.mark.parametrize("name", ["Wall", "Masked"])
+def test_a_sound_env_passes_every_check(name):
+    assert list(results_of(name)) == list(ENV_CHECKS)
+    assert set(results_of(name).values()) == {CheckResult(check, True) for check in ENV_CHECKS}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_a_broken_env_fails_one_check_with_a_detail(name):
+    check, seen = ERRORS[name]
+    failures = failures_of(name)
+    assert [(result.check, result.level) for result in failures] == [(check, "error")], failures
+    assert seen in failures[0].detail
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_an_odd_env_gets_a_warning(name):
+    check, seen = WARNINGS[name]
+    failures = failures_of(name)
+    assert [(result.check, result.level) for result in failures] == [(check, "warning")], failures
+    assert seen in failures[0].detail
+    assert not any(result.skipped for result in results_of(name).values())
+
+
+def test_every_check_is_failed_by_some_env():
+    assert {check for check, _ in [*ERRORS.values(), *WARNINGS.values()]} == set(ENV_CHECKS)
+
+
+def test_checks_that_need_a_failed_one_are_skipped():
+    results = results_of("LongFlag")
+    skipped = {check for check, result in results.items() if result.skipped}
+    assert skipped == {"float32", "spaces", "ends"}
+    assert all(
+        results[check].passed and "needs 'flags'" in results[check].detail for check in skipped
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, object(), "CartPole-v1"])
+def test_a_subject_that_is_no_env_gets_a_result_and_not_an_exception(nothing):
+    interface, *others = check_env(nothing)
+    assert not interface.passed and "reset_env" in interface.detail
+    assert all(result.skipped for result in others)
+
+
+def test_the_given_parameters_are_checked():
+    results = {
+        v.check: v
+        for v in check_env(broken_envs.Wall(), broken_envs.Params(max_steps_in_episode=30))
+    }
+    assert "above the declared 20" in results["spaces"].detail
+
+
+@pytest.mark.parametrize(
+    "name", ["CartPole-v1", "Pendulum-v1", "Breakout-MinAtar", "Catch-bsuite", "FourRooms-misc"]
+)
+def test_gymnax_envs_fail_no_check(name):
+    assert not [result for result in failures_of(name) if result.level == "error"]
+    assert not any(result.skipped for result in results_of(name).values())
+
+
+def test_a_gymnax_env_that_declares_integers_and_shows_floats_gets_a_warning():
+    assert results_of("Catch-bsuite")["spaces"].detail.startswith("obs is float32, declared int32")
+
+
+def test_the_checks_are_imported_without_gymnax():
+    code = "import sys, elsinore.checks.env; sys.exit('gymnax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

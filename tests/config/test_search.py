@@ -1,0 +1,234 @@
+"""A search is checked whole before anything is compiled, and its trials fall into as few programs
+as they can."""
+
+import numpy as np
+import pytest
+
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.plan import plan_for
+from elsinore.config.search import (
+    SweepTrial,
+    grid_of,
+    grouped,
+    load_sweep,
+    random_trials,
+    trials_of,
+)
+from tests.toys import TOY
+
+GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
+
+
+def search(space=GAIN, overrides=None, **sweep):
+    return load_sweep(TOY | {"sweep": {"space": space, **sweep}}, overrides)
+
+
+# Trials
+
+
+def test_a_trial_is_the_same_however_many_there_are():
+    space = search(GAIN | {"algo.ballast": {"choice": [1, 2, 4]}}).space
+    assert random_trials(space, 0, 10) == random_trials(space, 0, 20)[:10]
+    assert random_trials(space, 1, 10) != random_trials(space, 0, 10)
+    assert len({trial.settings["algo.gain"] for trial in random_trials(space, 0, 50)}) == 50
+
+
+def test_a_grid_is_every_combination():
+    space = search(
+        {"algo.gain": {"uniform": [0, 1], "count": 2}, "algo.ballast": {"choice": [1, 2]}},
+        sampler="grid",
+    ).space
+    assert [trial.settings for trial in grid_of(space)] == [
+        {"algo.gain": 0.0, "algo.ballast": 1},
+        {"algo.gain": 0.0, "algo.ballast": 2},
+        {"algo.gain": 1.0, "algo.ballast": 1},
+        {"algo.gain": 1.0, "algo.ballast": 2},
+    ]
+
+
+def test_there_are_64_trials_or_a_whole_grid_unless_it_is_said():
+    assert len(trials_of(search())) == 64
+    assert len(trials_of(search(trials=3))) == 3
+    assert len(trials_of(search({"algo.ballast": {"int": [1, 5]}}, sampler="grid"))) == 5
+
+
+# Groups
+
+
+def test_trials_that_differ_in_traced_numbers_are_one_population():
+    sweep = search(trials=64)
+    (group,) = grouped(sweep, trials_of(sweep))
+    assert group.experiment.vary == {"algo.gain": [t.settings["algo.gain"] for t in group.trials]}
+    assert group.members == tuple(range(64))
+
+
+def test_what_changes_the_program_makes_a_group_in_order_of_first_trials():
+    trials = [
+        SweepTrial(i, {"algo.gain": g, "algo.ballast": b})
+        for i, (g, b) in enumerate([(0.1, 4), (0.2, 2), (0.3, 4)])
+    ]
+    groups = grouped(search(GAIN | {"algo.ballast": {"choice": [2, 4]}}), trials)
+    assert [[t.number for t in group.trials] for group in groups] == [[0, 2], [1]]
+    assert [group.experiment.algo.ballast for group in groups] == [4, 2]
+    assert [group.experiment.vary for group in groups] == [
+        {"algo.gain": [0.1, 0.3]},
+        {"algo.gain": [0.2]},
+    ]
+
+
+def test_a_number_that_may_be_null_is_two_programs():
+    trials = [SweepTrial(i, {"algo.gain_final": x}) for i, x in enumerate([None, 0.5, 0.7, None])]
+    groups = grouped(search({"algo.gain_final": {"choice": [None, 0.5, 0.7]}}), trials)
+    assert [[t.number for t in group.trials] for group in groups] == [[0, 3], [1, 2]]
+    assert [group.experiment.vary for group in groups] == [{}, {"algo.gain_final": [0.5, 0.7]}]
+    assert groups[0].members == (0, 0)  # two trials that are equal are trained once
+
+
+def test_the_weight_of_curiosity_is_searched_within_one_program_but_for_none_of_it():
+    found = {"space": {"algo.rnd.weight": {"choice": [0.0, 0.1, 1.0]}}, "sampler": "grid"}
+    sweep = load_sweep({"env": "Catch-bsuite", "sweep": found})
+    groups = grouped(sweep, trials_of(sweep))
+    assert [group.experiment.vary for group in groups] == [{}, {"algo.rnd.weight": [0.1, 1.0]}]
+    assert plan_for(groups[0].experiment).hyper is None
+    np.testing.assert_allclose(plan_for(groups[1].experiment).hyper.rnd_weight, [0.1, 1.0])
+
+
+def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someone_to_prefer():
+    sweep = search(GAIN | {"algo.ballast": {"choice": [2, 4]}}, halving={"eta": 2, "rungs": 1})
+    many, one = grouped(
+        sweep,
+        [SweepTrial(i, {"algo.gain": 0.1 * i, "algo.ballast": b}) for i, b in enumerate([2, 2, 4])],
+    )
+    assert many.experiment.population.halving == sweep.config.halving
+    assert one.experiment.population.halving is None
+    sinks = many.experiment.sinks
+    assert not (sinks.mlflow.enabled or sinks.jsonl or sinks.tensorboard)
+
+
+def test_a_population_that_evolves_has_the_ranges_of_the_search():
+    sweep = search(sampler="pbt", trials=4, pbt={"period": 2})
+    (group,) = grouped(sweep, trials_of(sweep))
+    assert group.experiment.population.pbt.space == GAIN
+    assert group.experiment.population.pbt.period == 2
+
+
+def test_a_search_is_read_back_as_it_was_written():
+    sweep = search(
+        trials=5, halving={"eta": 2, "rungs": 2}, overrides={"seeds": 3, "sweep.mode": "min"}
+    )
+    assert load_sweep(sweep.as_dict()) == sweep
+    assert (sweep.experiment.seeds, sweep.config.mode) == (3, "min")
+    assert as_dict(sweep.config)["trials"] == 5
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("space", "sweep", "message"),
+    [
+        ({}, {}, r"sweep.space=\{\} is empty"),
+        (
+            {"algo.gian": {"uniform": [0, 1]}},
+            {},
+            r"sweep.space.algo.gian reaches 0.0, .* did you mean 'algo.gain'",
+        ),
+        (
+            {"algo.gain": {"uniform": [-0.5, 1]}},
+            {},
+            r"algo.gain reaches -0.5, which cannot be run: algo.gain",
+        ),
+        ({"algo.ballast": {"uniform": [1, 2.5]}}, {}, r"reaches 2.5, .* must be a whole number"),
+        ({"env_steps": {"choice": [12, 0]}}, {}, r"sweep.space.env_steps reaches 0"),
+        ({"seeds": {"int": [1, 4]}}, {}, r"sweep.space.seeds cannot be searched"),
+        ({"algo.name": {"choice": ["ppo"]}}, {}, r"sweep.space.algo.name cannot be searched"),
+        ({"sinks.jsonl": {"choice": [True]}}, {}, r"sweep.space.sinks.jsonl cannot be searched"),
+        (GAIN, {"trails": 3}, r"sweep.trails is not a setting; did you mean 'sweep.trials'"),
+        (GAIN, {"trials": 0}, r"sweep.trials=0 must be at least 1"),
+        (GAIN, {"batch": 0}, r"sweep.batch=0 must be at least 1"),
+        (
+            GAIN,
+            {"sampler": "bayes"},
+            r"sweep.sampler='bayes' is unknown; choose random, grid, optuna or pbt",
+        ),
+        (
+            GAIN,
+            {"metric": "reward"},
+            r"sweep.metric='reward' is unknown; choose eval/return",
+        ),
+        (GAIN, {"mode": "best"}, r"sweep.mode='best' is unknown"),
+        (
+            GAIN,
+            {"metric": "episode/return", "halving": {}},
+            r"metric='episode/return' cannot be used with halving",
+        ),
+        (GAIN, {"sampler": "grid"}, r"sweep.space.algo.gain: a grid needs a count"),
+        (
+            {"algo.ballast": {"choice": [1, 2]}},
+            {"sampler": "grid", "trials": 3},
+            r"trials=3, and the grid has 2",
+        ),
+        ({"algo.gain": {"uniform": [0, 1], "count": 3}}, {}, r"a count is for grids"),
+        (
+            GAIN,
+            {"halving": {"eta": 3, "rungs": 3}},
+            r"^sweep.halving.rungs=3 with eta=3 do not fit into 6 chunks",
+        ),
+        (GAIN, {"halving": {"eta": 1}}, r"sweep.halving.eta=1 must be at least 2"),
+        (GAIN, {"pbt": {}}, r"set sampler: pbt"),
+        (GAIN, {"sampler": "pbt", "halving": {}}, r"halving cannot be set with sampler: pbt"),
+        (GAIN, {"sampler": "pbt", "trials": 1}, r"trials=1 is no population"),
+        (
+            {"algo.gain": {"choice": [0.1, 0.2]}},
+            {"sampler": "pbt"},
+            r"algo.gain cannot evolve: it must be a uniform or log",
+        ),
+        ({"algo.ballast": {"int": [1, 4]}}, {"sampler": "pbt"}, r"algo.ballast cannot evolve"),
+        (
+            GAIN,
+            {"sampler": "pbt", "pbt": {"quantile": 0.9}},
+            r"sweep.pbt.quantile=0.9 must be above 0 and at most 0.5",
+        ),
+        (
+            GAIN,
+            {"sampler": "pbt", "pbt": {"perturb": [0.0]}},
+            r"perturb=\[0.0\] must hold factors above 0",
+        ),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(space, sweep, message):
+    with pytest.raises(ConfigError, match=message):
+        search(space, **sweep)
+
+
+def test_what_can_evolve_is_told_by_the_names_of_settings():
+    sweep = {"space": {"algo.num_envs": {"choice": [4, 8]}}, "sampler": "pbt"}
+    with pytest.raises(ConfigError, match=r"algo\.gamma, .*algo\.value_clip_eps, ") as refusal:
+        load_sweep({"env": "CartPole-v1", "sweep": sweep})
+    assert "num_updates" not in str(refusal.value)  # the length of a schedule is no setting
+
+
+def test_settings_that_are_sound_alone_and_not_together_are_refused_naming_the_trial():
+    space = {"algo.num_envs": {"choice": [1, 2]}, "algo.ballast": {"choice": [2, 3]}}
+    with pytest.raises(
+        ConfigError,
+        match=r"trial 3 .* cannot be run: algo.ballast=3 must be a multiple of num_envs=2",
+    ):
+        search(space, sampler="grid")
+
+
+def test_a_setting_that_needs_another_is_sound_if_the_search_has_that():
+    space = {"algo.num_envs": {"choice": [1, 2]}, "algo.ballast": {"choice": [2, 4]}}
+    # with one number of ballast, two envs would not do
+    assert len(trials_of(search(space, sampler="grid"))) == 4
+
+
+def test_a_config_without_a_search_or_with_a_population_of_its_own_is_refused():
+    with pytest.raises(ConfigError, match="has no section `sweep`"):
+        load_sweep(TOY)
+    with pytest.raises(ConfigError, match="vary and population cannot be set in a sweep"):
+        search(overrides={"vary": {"algo.gain": [0.1]}})
+
+
+def test_choices_that_are_text_have_the_type_of_their_setting():
+    assert search({"algo.gain": {"choice": ["1e-1", 0.5]}}).space["algo.gain"].values == (0.1, 0.5)

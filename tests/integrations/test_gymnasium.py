@@ -1,0 +1,85 @@
+"""Our worlds as Gymnasium's."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnax.environments import spaces
+
+from elsinore.envs.spaces import MultiDiscrete
+from elsinore.integrations.gymnasium import gymnasium_env
+from elsinore.integrations.spaces import gymnasium_space
+from elsinore.worlds.balatro.env import Balatro
+from tests.integrations.worlds import DescribedBandit, DescribedScripted
+
+
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Catch-bsuite"])
+def test_gymnasium_finds_no_fault(name):
+    check_env(gymnasium_env(name), skip_render_check=True)
+
+
+BALATROS = {
+    "cards": {},
+    "one vector": {"flatten": True},
+    "toggling": {"action_mode": "toggle"},
+    "everything": {"stage": 4, "play_scores": True, "auto_select_blind": False},
+}
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        pytest.param(kwargs, marks=() if name == "cards" else pytest.mark.slow)
+        for name, kwargs in BALATROS.items()
+    ],
+    ids=BALATROS,
+)
+def test_gymnasium_finds_no_fault_with_balatro_and_the_mask_tells_what_is_legal(kwargs):
+    env = gymnasium_env(Balatro(**kwargs), params={"max_ante": 1})
+    check_env(env, skip_render_check=True)
+    env.reset(seed=1)
+    for action in range(0, env.action_space.n, 5):
+        legal = env.action_masks()[action]
+        _, _, terminated, _, info = env.step(action)
+        assert info["illegal_action"] != legal
+        if terminated:
+            env.reset()
+
+
+def test_it_is_the_same_world():
+    env = gymnasium_env(DescribedScripted())
+    first, _ = env.reset(seed=1)
+    _, reward, terminated, truncated, _ = env.step(0)
+    assert (reward, terminated, truncated) == (1.0, False, False)
+    _, reward, terminated, truncated, _ = env.step(1)
+    assert (reward, terminated, truncated) == (2.0, True, False)
+    again, _ = env.reset(seed=1)
+    np.testing.assert_array_equal(first, again)
+
+
+def test_masks_are_given_as_maskable_ppo_asks_for_them():
+    env = gymnasium_env(DescribedBandit())
+    env.reset(seed=0)
+    mask = env.action_masks()
+    assert (
+        mask.dtype == bool and mask.shape == (env.action_space.n,) and mask.any() and not mask.all()
+    )
+    assert isinstance(env.observation_space["action_mask"], gymnasium.spaces.MultiBinary)
+    plain = gymnasium_env("CartPole-v1")
+    plain.reset()
+    with pytest.raises(ValueError, match="no illegal actions"):
+        plain.action_masks()
+
+
+def test_a_step_before_the_first_reset_is_refused():
+    with pytest.raises(ValueError, match="call reset"):
+        gymnasium_env("CartPole-v1").step(0)
+
+
+def test_spaces_have_their_counterparts():
+    several = gymnasium_space(spaces.Tuple([MultiDiscrete([3, 2]), spaces.Discrete(4)]))
+    assert several == gymnasium.spaces.Tuple(
+        (gymnasium.spaces.MultiDiscrete([3, 2]), gymnasium.spaces.Discrete(4))
+    )
+    with pytest.raises(ValueError, match="no counterpart in Gymnasium"):
+        gymnasium_space(object())

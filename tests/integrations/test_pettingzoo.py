@@ -1,0 +1,55 @@
+"""The agents of a world, by name."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pettingzoo")
+
+from pettingzoo.test import parallel_api_test
+
+from elsinore.integrations.pettingzoo import parallel_env
+from tests.integrations.worlds import DescribedCrowd, DescribedScripted
+
+
+def test_it_is_what_pettingzoo_takes_it_for():
+    parallel_api_test(parallel_env("Catch-bsuite", agents=3), num_cycles=50)
+
+
+def test_agents_act_in_the_company_of_each_other():
+    env = parallel_env(DescribedCrowd(), agents=3)
+    env.reset(seed=0)
+    _, rewards, _, truncations, _ = env.step({"agent_0": 1, "agent_1": 0, "agent_2": 1})
+    assert rewards == {"agent_0": 2.0, "agent_1": 1.0, "agent_2": 2.0}
+    assert not any(truncations.values())
+
+
+def test_one_whose_life_has_ended_leaves_and_the_others_go_on():
+    env = parallel_env(DescribedScripted(), agents=2)  # action 1 dies
+    first, _ = env.reset(seed=3)
+    seen, rewards, terminations, truncations, infos = env.step({"agent_0": 1, "agent_1": 0})
+    assert terminations == {"agent_0": True, "agent_1": False} and truncations == {
+        "agent_0": False,
+        "agent_1": False,
+    }
+    assert set(seen) == {"agent_0", "agent_1"} and env.agents == ["agent_1"]
+    seen, rewards, *_ = env.step({"agent_1": 0})
+    assert rewards == {"agent_1": 2.0} and list(seen) == ["agent_1"]
+    with pytest.raises(
+        ValueError, match="actions are of agent_0, and the agents alive are agent_1"
+    ):
+        env.step({"agent_0": 0})
+    again, _ = env.reset(seed=3)
+    np.testing.assert_array_equal(again["agent_1"], first["agent_1"])
+
+
+def test_time_that_runs_out_is_no_death():
+    env = parallel_env(DescribedScripted(), agents=2, params={"max_steps_in_episode": 1})
+    env.reset()
+    _, _, terminations, truncations, _ = env.step({"agent_0": 0, "agent_1": 0})
+    assert not any(terminations.values()) and all(truncations.values()) and env.agents == []
+
+
+@pytest.mark.parametrize("agents", [0, 101])
+def test_a_number_of_agents_that_cannot_be_is_refused(agents):
+    with pytest.raises(ValueError, match=f"number={agents} must be from 1 to 100"):
+        parallel_env("Catch-bsuite", agents=agents)

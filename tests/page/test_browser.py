@@ -1,0 +1,263 @@
+"""The page as people see it: in a real browser, with a run that grows while they look."""
+
+import re
+import shlex
+import time
+
+import pytest
+
+from elsinore.runs import replays
+from elsinore.runs.store import Store
+from tests.page.browser import chromium, looking
+from tests.page.conftest import as_if_trained, chunk_ending_at, make_run, serving
+from tests.page.test_runs import HOSTILE
+from tests.view.drawing import scenes
+from tests.view.drawing.test_multi_agent import walkers
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+def points(page, metric: str = "eval/return") -> int:
+    """How far a curve has grown: what its summary says it is worth at its end."""
+    text = page.locator(f'[data-metric="{metric}"] .unseen').inner_text()
+    return int(re.search(r": ([\d,]+)", text)[1].replace(",", ""))
+
+
+def until(condition, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.05)
+
+
+def grow(run, update: int) -> None:
+    store = Store(run / "metrics.sqlite")
+    store.write(chunk_ending_at(update))
+    store.close()
+
+
+def test_a_run_is_found_grows_is_paused_and_survives_a_lost_connection(browser, tmp_path):
+    run = make_run(tmp_path, "alive", updates=8)
+    make_run(tmp_path, "other", updates=12)
+    with (
+        serving(tmp_path) as served,
+        as_if_trained(run) as controls,
+        looking(browser, served.url) as page,
+    ):
+        page.get_by_role("link", name="alive").click()
+        page.locator('[data-metric="eval/return"] canvas').wait_for()
+        assert points(page) == 80
+        grow(run, 12)
+        until(lambda: points(page) == 120)
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_text("paused", exact=True).wait_for()
+        assert controls.paused
+        page.evaluate("elsinore.drop()")
+        page.get_by_text("connection lost").wait_for()
+        grow(run, 16)
+        grow(run, 20)
+        until(lambda: points(page) == 200)
+        assert page.locator("#connection").inner_text() == "live"
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_text("training", exact=True).wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_role("button", name="Stop the run").click()
+        until(controls.stop.is_set)
+
+
+@pytest.mark.slow
+def test_two_runs_stand_over_each_other_over_any_axis(browser, tmp_path):
+    for name in ("first", "second"):
+        make_run(tmp_path, name)
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.get_by_label("Compare first").check()
+        page.get_by_label("Compare second").check()
+        page.get_by_role("button", name="Compare 2 runs").click()
+        summary = page.locator('[data-metric="episode/return"] .unseen')
+        until(
+            lambda: (
+                "first: 90 at 2.56k steps" in summary.inner_text()
+                and "second: 90" in summary.inner_text()
+            )
+        )
+        page.get_by_label("Over").select_option("episodes")
+        until(lambda: "at 80 episodes" in summary.inner_text())  # two an update, of one seed
+        page.get_by_label("Over").select_option("seconds")
+        # ten chunks of a quarter of a second
+        until(lambda: "at 2.5 s seconds" in summary.inner_text())
+        page.get_by_label("Smoothing").fill("0.9")
+        until(lambda: "first: 90" not in summary.inner_text())
+
+
+@pytest.mark.slow
+def test_zooming_shows_a_part_and_the_whole_again(browser, tmp_path):
+    make_run(tmp_path, "run", updates=400, num_updates=400)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        plot = page.locator('[data-metric="episode/return"] .u-over')
+        plot.wait_for()
+        box = plot.bounding_box()
+        page.mouse.move(box["x"] + 50, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 120, box["y"] + 50, steps=5)
+        page.mouse.up()
+        whole = page.get_by_role("button", name="Whole run")
+        whole.wait_for()
+        until(lambda: points(page, "episode/return") < 250)
+        whole.click()
+        until(lambda: points(page, "episode/return") == 450)
+
+
+@pytest.mark.slow
+def test_numbers_at_an_axis_are_short_and_never_read_alike(browser, tmp_path):
+    cases = {
+        (0, 250, 500): ["0", "250", "500"],
+        (0, 20_000, 150_000): ["0", "20k", "150k"],
+        (-0.005, 0, 0.0025): ["-0.005", "0", "0.0025"],
+        (2e-5, 1.5e-4): ["2e-5", "1.5e-4"],
+        (100_100, 100_200): ["100,100", "100,200"],
+    }
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        ticks = "import('/static/format.js').then(({ ticks }) => all.map(ticks))"
+        assert page.evaluate(f"all => {ticks}", [list(xs) for xs in cases]) == list(cases.values())
+
+
+@pytest.mark.slow
+def test_names_that_hold_html_are_shown_as_text(browser, tmp_path):
+    run = make_run(tmp_path, HOSTILE.replace("/", ""), env=HOSTILE, algo=HOSTILE)
+    store = Store(run / "metrics.sqlite")
+    with store._db:
+        store._db.execute(
+            "INSERT INTO metrics VALUES (8, 0, ?, ?, 1.0)", (HOSTILE, f"loss/{HOSTILE}")
+        )
+    store.add_event(8, HOSTILE, HOSTILE)
+    store.close()
+    (run / "config.yaml").write_text(HOSTILE)
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.on("dialog", lambda dialog: pytest.fail("a script ran"))
+        page.get_by_role("link", name=run.name).click()
+        for tab in ("Seeds", "Plan", "Events", "Numbers", "Agents", "Curves"):
+            page.get_by_role("tab", name=tab).click()
+            page.wait_for_timeout(200)
+            assert page.locator("img").count() == 0
+
+
+@pytest.mark.slow
+def test_without_the_token_one_can_look_and_not_act(browser, tmp_path):
+    run = make_run(tmp_path, "alive")
+    with (
+        serving(tmp_path) as served,
+        as_if_trained(run),
+        looking(browser, served.url.split("?")[0]) as page,
+    ):
+        assert page.get_by_role("button", name="Start a run").is_disabled()
+        page.get_by_role("link", name="alive").click()
+        assert page.get_by_role("button", name="Stop").is_disabled()
+
+
+@pytest.mark.slow
+def test_what_cannot_be_shown_is_said_on_the_page(browser, tmp_path):
+    make_run(tmp_path, "newer", format=99)
+    (make_run(tmp_path, "plain") / "replays").mkdir()
+    (tmp_path / "plain" / "replays" / "0000000001-seed0.npz").write_bytes(b"broken")
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        assert "format 99" in page.get_by_role("row", name="newer").inner_text()
+        page.get_by_role("link", name="newer").click()
+        page.get_by_text("format 99").wait_for()
+        page.goto(f"{served.url}#/run/unborn")
+        page.get_by_text("Waiting for the run to begin").wait_for()
+        page.goto(f"{served.url}#/run/plain")
+        page.get_by_role("tab", name="Agents").click()
+        page.locator(".player .note", has_text="cannot be read").wait_for()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_shows_as_interrupted_with_the_command_that_goes_on(browser, tmp_path):
+    run = make_run(tmp_path, "it's alive")
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/it's%20alive") as page:
+        with as_if_trained(run):
+            page.get_by_text("training", exact=True).wait_for()
+            assert page.locator(".remedy").inner_text() == ""
+        page.get_by_text("interrupted", exact=True).wait_for()
+        command = page.locator(".remedy code").inner_text()
+        assert shlex.split(command) == ["elsinore", "train", "--resume", str(run)]
+        page.get_by_role("button", name="Continue").wait_for()
+
+
+@pytest.mark.slow
+def test_an_agent_is_seen_beside_its_earlier_self_by_one_clock(browser, tmp_path):
+    """As `elsinore demo` opens it; the address holds both."""
+    folder = make_run(tmp_path, "run") / "replays"
+    for update, episodes, steps in ((0, 0, 2), (8, 40, 4)):
+        film = scenes.replay((1,) * steps)
+        demo = {"episodes": episodes, "lengths": [steps], "returns": [0.0]}
+        replays.write(
+            folder / f"{update:010d}-seed0.npz", film._replace(about=film.about | {"demo": demo})
+        )
+    address = "#/run/run/Agents/0000000008-seed0.npz/0000000000-seed0.npz"
+    with serving(tmp_path) as served, looking(browser, served.url + address) as page:
+        page.get_by_role("heading", name="after 40 episodes").wait_for()
+        page.get_by_label("Step of the episode").fill("3")
+        until(lambda: page.locator('[data-fact="step"]').all_inner_texts() == ["2 of 2", "3 of 4"])
+        page.get_by_role("button", name="untrained").click()
+        until(lambda: page.locator(".stage").count() == 1)
+
+
+@pytest.mark.slow
+def test_of_several_agents_one_is_chosen_to_look_at(browser, tmp_path):
+    replays.write(make_run(tmp_path, "run") / "replays" / "0000000008-seed0.npz", walkers())
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        page.get_by_role("tab", name="Agents").click()
+        page.get_by_text("agent_0 of 3").wait_for()
+        page.get_by_label("Step of the episode").fill("4")
+        page.get_by_label("Agent", exact=True).select_option("agent_2")
+        page.get_by_text("agent_2 of 3").wait_for()
+        assert page.locator(".where").inner_text() == "4 / 4"
+        assert page.locator('[data-fact="▶ agent_2"]').inner_text() == "0, out of time at 4"
+
+
+@pytest.mark.slow
+def test_an_empty_folder_says_how_to_make_a_run(browser, tmp_path):
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.get_by_text("No runs here yet").wait_for()
+
+
+@pytest.mark.slow
+def test_everything_can_be_done_with_the_keyboard(browser, tmp_path):
+    make_run(tmp_path, "run")
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        page.get_by_role("tab", name="Curves").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.get_by_role("tab", name="Agents").get_attribute("aria-selected") == "true"
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
+        assert page.get_by_role("tab", name="Numbers").get_attribute("aria-selected") == "true"
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download all as CSV").press("Enter")
+        assert download.value.suggested_filename == "run.csv"
+        unnamed = page.evaluate(
+            """[...document.querySelectorAll("button, a, input, select, [role=tab]")]
+            .filter((e) => !(e.textContent.trim() || e.getAttribute("aria-label")
+                || e.labels?.length)).length"""
+        )
+        assert unnamed == 0
+
+
+@pytest.mark.slow
+def test_a_page_that_is_left_open_keeps_its_curves_short(browser, tmp_path):
+    run = make_run(tmp_path, "run", updates=4, num_updates=10_000)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        page.locator('[data-metric="eval/return"] canvas').wait_for()
+        store = Store(run / "metrics.sqlite")
+        for update in range(8, 2400, 4):
+            store.write(chunk_ending_at(update))
+        store.close()
+        until(lambda: points(page) >= 23960, 60)
+        assert (
+            page.locator('[data-metric="episode/return"] .unseen')
+            .inner_text()
+            .startswith("mean over seeds")
+        )

@@ -1,0 +1,142 @@
+"""One tiny experiment, the same for all, so that its program is compiled once; and stores to fill
+sinks from."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import elsinore
+from elsinore.runs.store import ChunkRecord, Row, Store
+
+# 40 updates of 128 env steps in 10 chunks of 4; two rows of metrics a chunk, two seeds.
+TINY = {
+    "env_steps": 5120,
+    "rows_per_chunk": 2,
+    "algo.num_envs": 4,
+    "algo.rollout_length": 32,
+    "algo.num_epochs": 1,
+    "algo.network.hidden": [8],
+    "evaluation.period": 4,
+    "evaluation.episodes": 4,
+    "evaluation.final_episodes": 4,
+    "evaluation.max_steps": 50,
+    "convergence.target": 475.0,
+    "checkpoints.best": 2,
+    "checkpoints.period": 3,
+    "sinks.console": False,
+    "sinks.tensorboard": False,
+    "sinks.mlflow.enabled": False,
+}
+CLOCKS = ("compile_seconds", "train_seconds", "evaluation_seconds", "steps_per_second")
+STEPS = 64  # env steps an update takes in the stores below
+
+
+def train_tiny(runs_dir: Path, name: str, overrides=None, **rest):
+    return elsinore.train(
+        "CartPole-v1",
+        overrides=TINY | (overrides or {}),
+        seeds=2,
+        name=name,
+        runs_dir=runs_dir,
+        **rest,
+    )
+
+
+def learnt(run: Path) -> dict:
+    """What a run came to, without what the clock says."""
+    return {
+        k: v for k, v in json.loads((run / "summary.json").read_text()).items() if k not in CLOCKS
+    }
+
+
+def rows_in(run: Path) -> list[tuple]:
+    """The metrics table; NaN is None, so that tables can be compared."""
+    store = Store(run / "metrics.sqlite", read_only=True)
+    try:
+        return store._db.execute(
+            "SELECT * FROM metrics ORDER BY update_, seed, agent, name"
+        ).fetchall()
+    finally:
+        store.close()
+
+
+def chunk_ends(run: Path) -> list[tuple[int, int]]:
+    store = Store(run / "metrics.sqlite", read_only=True)
+    try:
+        return [(update, env_steps) for update, env_steps, *_ in store.chunks()]
+    finally:
+        store.close()
+
+
+def kept(run: Path, *kinds: str) -> dict[str, list[str]]:
+    """Names of a run's checkpoints."""
+    return {kind: sorted(p.name for p in (run / "checkpoints" / kind).glob("*")) for kind in kinds}
+
+
+def assert_same_run(run: Path, whole: Path) -> None:
+    """A run that was stopped and resumed came to what the other did in one go."""
+    assert learnt(run) == learnt(whole)
+    assert rows_in(run) == rows_in(whole)
+    assert chunk_ends(run) == chunk_ends(whole)
+    assert (run / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
+    assert kept(run, "best", "periodic") == kept(whole, "best", "periodic")
+
+
+def record(
+    update: int, seeds=(0, 1), value: float = 0.5, names=("episode/return", "loss/value")
+) -> ChunkRecord:
+    """A chunk of four updates ending at `update`: two rows of each name, and an evaluation."""
+    rows = [
+        Row(at, seed, "", name, value + at + 100 * seed + 1000 * i)
+        for at in (update - 2, update)
+        for seed in seeds
+        for i, name in enumerate(names)
+    ]
+    rows += [Row(update, seed, "", "eval/return", value + update + seed) for seed in seeds]
+    return ChunkRecord(update, update * STEPS, rows, 1.7e9 + update, 0.25, 1e4)
+
+
+def count_in_log(run: Path, text: str) -> int:
+    return (run / "logs" / "train.log").read_text().count(text)
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "metrics.sqlite")
+    store.describe(steps_per_update=STEPS)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory):
+    """The tiny run that nothing stopped, saving after every chunk."""
+    return train_tiny(
+        tmp_path_factory.mktemp("whole"), "whole", {"checkpoints.interval_seconds": 0}
+    ).path
+
+
+@pytest.fixture(scope="session")
+def mlflow_uri(tmp_path_factory) -> str:
+    """One database for all: its first use takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A folder with room for 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if (
+        not mount
+        or subprocess.run(
+            [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True
+        ).returncode
+    ):
+        pytest.skip("needs leave to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

@@ -1,0 +1,99 @@
+"""A tiny experiment for each algorithm, with whatever it carries from chunk to chunk, in
+seconds."""
+
+from typing import Any, NamedTuple
+
+from tests.runs.conftest import TINY
+
+CHUNKS = 40
+
+
+class Learner(NamedTuple):
+    """Settings, and the parts of the state without which it would go on otherwise."""
+
+    settings: dict[str, Any]
+    parts: tuple[str, ...]
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """Of a whole experiment: CHUNKS chunks on CartPole, saved after every one."""
+        period, steps = self.settings["evaluation.period"], self.settings["env_steps"]
+        base = {name: value for name, value in TINY.items() if not name.startswith("algo.")}
+        every = {
+            "checkpoints.interval_seconds": 0,
+            "checkpoints.period": 7,
+            "convergence.enabled": False,
+        }
+        return (
+            base
+            | every
+            | self.settings
+            | {
+                "env_steps": steps * period * CHUNKS,
+                "algo.network.hidden": [8],
+            }
+        )
+
+
+def on_policy(**more) -> dict[str, Any]:
+    """Four envs of 16 steps; chunks of 4 updates."""
+    return {
+        "env_steps": 64,
+        "evaluation.period": 4,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 16,
+    } | more
+
+
+def off_policy(**more) -> dict[str, Any]:
+    """Four envs of one step, so chunks of 50 updates; the buffer is full, and written over, after
+    five chunks."""
+    small = {"buffer_size": 1000, "batch_size": 16, "learning_starts": 100, "target_period": 120}
+    return {"env_steps": 4, "evaluation.period": 50, "algo.name": "dqn", "algo.num_envs": 4} | {
+        f"algo.{name}": value for name, value in (small | more).items()
+    }
+
+
+PPO = {"algo.name": "ppo", "algo.num_minibatches": 2, "algo.num_epochs": 2}
+PQN = {"algo.name": "pqn", "algo.num_minibatches": 2, "algo.num_epochs": 2}
+RND = {"weight": 0.1, "hidden": [8], "features": 4, "batch_size": 16, "anneal": 0.99,
+       "anneal_share": 0.01, "anneal_variance": 1e6}  # fmt: skip
+CURIOUS = {f"algo.rnd.{name}": value for name, value in RND.items()}
+
+LEARNERS = {
+    "ppo with a memory": Learner(
+        on_policy(**PPO, **{"algo.network.gru": 8}),
+        ("train.actor.carry", "train.actor.env_state", "train.learner.opt_state"),
+    ),
+    "ppo that wonders": Learner(
+        on_policy(**PPO, **CURIOUS, **{"algo.normalize_obs": True, "algo.normalize_rewards": True}),
+        ("train.rnd", "train.stats", "train.update"),
+    ),
+    "a2c": Learner(
+        on_policy(**{"algo.name": "a2c"}),
+        ("train.learner.opt_state", "train.learner.params", "train.actor.env_state"),
+    ),
+    "dqn with everything": Learner(
+        off_policy(
+            double=True,
+            dueling=True,
+            n_step=3,
+            prioritized=True,
+            epsilon_schedule="episodes",
+            epsilon_decay=0.99,
+        ),
+        (
+            "train.learner.target_params",
+            "train.learner.episodes",
+            "train.learner.buffer.tree",
+            "train.learner.buffer.replay",
+        ),
+    ),
+    "dqn by small steps": Learner(
+        off_policy(tau=0.05, target_period=4, gradient_steps=2),
+        ("train.learner.target_params", "train.learner.buffer", "train.learner.opt_state"),
+    ),
+    "pqn": Learner(
+        on_policy(**PQN), ("train.learner.opt_state", "train.actor.obs", "train.update")
+    ),
+}

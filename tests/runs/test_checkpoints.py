@@ -1,0 +1,441 @@
+"""A checkpoint has its name only when it is whole, and what is read back is what was written."""
+
+import json
+import shutil
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.config.experiment import CheckpointsConfig, Experiment
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs import checkpoints
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
+
+
+class Learner(NamedTuple):
+    params: dict
+    count: np.ndarray
+
+
+class State(NamedTuple):
+    key: np.ndarray
+    learner: Learner
+    alive: np.ndarray
+
+
+def state_of(number: int = 0) -> State:
+    """Of two seeds: every type that a run's state has, and values that compare badly."""
+    odd = np.array([np.nan, -0.0, np.inf, 1e-45, number], np.float32)
+    kernel = np.random.default_rng(number).normal(size=(2, 5)).astype(np.float32)
+    keys = jnp.stack([jax.random.key(number), jax.random.key(number + 1)])
+    return State(
+        key=np.asarray(jax.random.key_data(keys)),
+        learner=Learner(
+            {"Dense_0": {"kernel": kernel, "bias": np.stack([odd, -odd])}},
+            np.array([number, 2**31 - 1], np.int32),
+        ),
+        alive=np.array([True, False]),
+    )
+
+
+def manifest_of(update: int) -> dict:
+    return {
+        "update": update,
+        "metric": None,
+        "config": as_dict(Experiment()),
+        "versions": versions(),
+    }
+
+
+def saved(folder, update: int = 4, kind: str = "latest"):
+    checkpoints.save(folder, kind, state_of(update), manifest_of(update))
+    return next(
+        c for c in checkpoints.list_checkpoints(folder) if (c.kind, c.update) == (kind, update)
+    )
+
+
+def shapes_of(state) -> State:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
+
+
+def assert_equal_bits(a, b) -> None:
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for (path, x), y in zip(jax.tree.leaves_with_path(a), jax.tree.leaves(b), strict=True):
+        assert (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes()), path
+
+
+def flip(path, at: int | None = None) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if at is None else at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A folder with one checkpoint in it, to be copied by those who break it."""
+    folder = tmp_path_factory.mktemp("one")
+    saved(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(one, tmp_path):
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(one, folder)
+    return folder
+
+
+# What is read back
+
+
+def test_a_state_comes_back_bit_for_bit_with_its_types(one):
+    state = checkpoints.restore(checkpoints.newest(one), shapes_of(state_of()))
+    assert_equal_bits(state, state_of(4))
+
+
+def test_restored_keys_draw_what_they_would_have_drawn(one):
+    state = checkpoints.restore(checkpoints.newest(one), shapes_of(state_of()))
+    again = jax.random.wrap_key_data(jnp.asarray(state.key))
+    assert jax.random.uniform(again[1]) == jax.random.uniform(jax.random.key(5))
+
+
+def test_a_folder_may_be_named_relative_to_the_current_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = (tmp_path / "runs" / "checkpoints").relative_to(tmp_path)
+    checkpoint = saved(folder)
+    assert_equal_bits(checkpoints.restore(checkpoint, shapes_of(state_of())), state_of(4))
+
+
+def test_saving_the_same_update_again_replaces_it(tmp_path):
+    saved(tmp_path)
+    checkpoints.save(tmp_path, "latest", state_of(9), manifest_of(4))
+    (checkpoint,) = checkpoints.list_checkpoints(tmp_path)
+    assert_equal_bits(checkpoints.restore(checkpoint, shapes_of(state_of())), state_of(9))
+    assert [p.name for p in (tmp_path / "latest").iterdir()] == ["0000000004"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda s: s._replace(alive=jax.ShapeDtypeStruct((3,), np.bool_)),
+        lambda s: s._replace(
+            learner=s.learner._replace(params={"Dense_1": s.learner.params["Dense_0"]})
+        ),
+        lambda s: s._replace(
+            learner=s.learner._replace(count={"more": s.learner.count, "less": s.learner.count})
+        ),
+    ],
+    ids=["shape", "name", "structure"],
+)
+def test_a_state_of_another_structure_is_refused(one, other):
+    with pytest.raises(BrokenCheckpoint, match="holds another state"):
+        checkpoints.restore(checkpoints.newest(one), other(shapes_of(state_of())))
+
+
+def test_a_state_of_another_type_is_refused_rather_than_cast(one):
+    like = shapes_of(state_of())
+    with pytest.raises(BrokenCheckpoint):
+        checkpoints.restore(
+            checkpoints.newest(one), like._replace(alive=jax.ShapeDtypeStruct((2,), np.int32))
+        )
+
+
+# What is broken
+
+
+def test_one_flipped_bit_in_any_file_is_found_and_the_file_is_named(copy):
+    folder = copy / "latest" / "0000000004"
+    files = [p for p in folder.rglob("*") if p.is_file() and p.stat().st_size]
+    assert {p.name for p in files} >= {"manifest.json", "_METADATA", "manifest.ocdbt"}
+    for path in files:
+        whole = path.read_bytes()
+        flip(path)
+        with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
+            checkpoints.newest(copy)
+        with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
+            checkpoints.restore(checkpoints.list_checkpoints(copy)[0], shapes_of(state_of()))
+        path.write_bytes(whole)
+    checkpoints.newest(copy)
+
+
+def test_a_flipped_bit_anywhere_in_the_manifest_is_found(copy):
+    path = copy / "latest" / "0000000004" / "manifest.json"
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        flip(path, at)
+        with pytest.raises(BrokenCheckpoint, match=r"manifest\.json"):
+            checkpoints.newest(copy)
+        path.write_bytes(whole)
+
+
+def test_a_missing_file_is_found_and_named(copy):
+    path = copy / "latest" / "0000000004" / "state" / "_METADATA"
+    path.unlink()
+    with pytest.raises(BrokenCheckpoint, match="state/_METADATA is missing"):
+        checkpoints.newest(copy)
+
+
+def test_an_empty_checkpoint_folder_is_broken_not_overlooked(copy):
+    (copy / "latest" / "0000000008").mkdir()
+    with pytest.raises(BrokenCheckpoint, match="0000000008"):
+        checkpoints.newest(copy)
+
+
+def test_a_broken_checkpoint_says_how_to_go_on(copy):
+    flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
+    with pytest.raises(BrokenCheckpoint, match="--fall-back"):
+        checkpoints.newest(copy)
+
+
+def test_falling_back_goes_to_the_newest_that_is_whole_and_only_when_told_to(tmp_path):
+    for update in (4, 8, 12, 16):
+        saved(tmp_path, update)
+    for name in ("0000000012", "0000000016"):
+        flip(tmp_path / "latest" / name / "state" / "_METADATA")
+    with pytest.raises(BrokenCheckpoint, match="0000000016"):
+        checkpoints.newest(tmp_path)
+    assert checkpoints.newest(tmp_path, fall_back=True).update == 8
+
+
+def test_without_any_whole_checkpoint_falling_back_is_refused(copy, tmp_path):
+    flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
+    with pytest.raises(ConfigError, match="only broken checkpoints"):
+        checkpoints.newest(copy, fall_back=True)
+    with pytest.raises(ConfigError, match="no checkpoint yet"):
+        checkpoints.newest(tmp_path / "nowhere")
+
+
+# What kills leave behind
+
+
+class Killed(BaseException):
+    pass
+
+
+def killed(*_, **__):
+    raise Killed
+
+
+def test_a_writer_killed_midway_leaves_nothing_that_is_listed(copy, monkeypatch):
+    import orbax.checkpoint as ocp
+
+    before = [c.name for c in checkpoints.list_checkpoints(copy)]
+    for holder, name in ((ocp.Checkpointer, "save"), (checkpoints, "_digests"), (json, "dumps")):
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(holder, name, killed)
+            checkpoints.save(copy, "latest", state_of(8), manifest_of(8))
+        assert list(copy.glob("latest/.*"))
+        assert [c.name for c in checkpoints.list_checkpoints(copy)] == before
+        assert checkpoints.newest(copy).update == 4
+        checkpoints.clean(copy)
+        assert not list(copy.glob("*/.*"))
+    assert checkpoints.newest(copy).update == 4
+
+
+def test_one_killed_while_deleting_leaves_nothing_that_is_listed(copy, monkeypatch):
+    saved(copy, 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.shutil, "rmtree", lambda *_, **__: None)  # it never came to that
+        checkpoints.remove_checkpoint(copy / "latest" / "0000000004")
+    assert list(copy.glob("latest/.trash-*"))
+    assert [c.update for c in checkpoints.list_checkpoints(copy)] == [8]
+    checkpoints.clean(copy)
+    assert not list(copy.glob("*/.*"))
+    assert checkpoints.newest(copy).update == 8
+
+
+def test_cleaning_leaves_whole_checkpoints_alone(copy):
+    checkpoints.clean(copy)
+    assert checkpoints.newest(copy).update == 4
+
+
+# Which one
+
+
+@pytest.mark.parametrize("kind", checkpoints.CHECKPOINT_KINDS)
+def test_the_newest_of_all_kinds_is_chosen(tmp_path, kind):
+    for other in checkpoints.CHECKPOINT_KINDS:
+        saved(tmp_path, 12 if other == kind else 8, other)
+    assert checkpoints.newest(tmp_path).name == f"{kind}/0000000012"
+
+
+def test_of_equally_new_ones_the_latest_is_chosen(tmp_path):
+    for kind in reversed(checkpoints.CHECKPOINT_KINDS):
+        saved(tmp_path, 4, kind)
+    assert [c.kind for c in checkpoints.list_checkpoints(tmp_path)] == list(
+        checkpoints.CHECKPOINT_KINDS
+    )
+    assert checkpoints.newest(tmp_path).kind == "latest"
+
+
+# What must agree
+
+
+def test_a_checkpoint_of_the_same_config_and_versions_matches(one):
+    checkpoints.check_match(checkpoints.newest(one), Experiment())
+
+
+def test_another_config_is_refused_with_a_list_of_what_differs(one):
+    other = Experiment(seeds=3, algo=replace(Experiment().algo, gamma=0.5))
+    with pytest.raises(ConfigError) as refused:
+        checkpoints.check_match(checkpoints.newest(one), other, accept_versions=True)
+    assert "algo.gamma 0.99, 0.5" in str(refused.value)
+    assert "seeds 1, 3" in str(refused.value)
+    assert "clip_eps" not in str(refused.value)
+
+
+def test_other_versions_are_refused_with_a_list_of_what_differs_unless_accepted(one, monkeypatch):
+    now = versions() | {"jax": "99.0", "python": "4.0"}
+    monkeypatch.setattr(checkpoints, "versions", lambda: now)
+    checkpoint = checkpoints.newest(one)
+    with pytest.raises(ConfigError) as refused:
+        checkpoints.check_match(checkpoint, Experiment())
+    assert f"jax {jax.__version__!r}, '99.0'" in str(refused.value)
+    assert "python" in str(refused.value)
+    assert "flax" not in str(refused.value)
+    assert "--accept-versions" in str(refused.value)
+    checkpoints.check_match(checkpoint, Experiment(), accept_versions=True)
+
+
+def test_a_checkpoint_of_a_newer_format_is_refused(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "CHECKPOINT_FORMAT", checkpoints.CHECKPOINT_FORMAT + 1)
+        saved(tmp_path)
+    with pytest.raises(ConfigError, match=f"has format {checkpoints.CHECKPOINT_FORMAT + 1}"):
+        checkpoints.check_match(checkpoints.newest(tmp_path), Experiment())
+
+
+# What is kept
+
+
+def manager_of(folder, **config) -> CheckpointManager:
+    return CheckpointManager(
+        folder, Experiment(checkpoints=CheckpointsConfig(interval_seconds=0.0, **config))
+    )
+
+
+def keep_all(manager: CheckpointManager, scores, save_every: int = 1, first: int = 1) -> None:
+    for update, score in enumerate(scores, first):
+        if manager.consider(update, score):
+            manager.offer(update, score, state_of(update))
+        if update % save_every == 0:
+            manager.save("latest", update, state_of(update), score)
+
+
+def updates_of(folder, kind: str) -> list[int]:
+    return [c.update for c in checkpoints.list_checkpoints(folder, (kind,))]
+
+
+@pytest.mark.parametrize("save_every", [1, 3])
+@pytest.mark.parametrize(("mode", "best"), [("max", {4, 2}), ("min", {3, 5})])
+def test_the_best_are_kept_whenever_they_came(tmp_path, mode, best, save_every):
+    keep_all(manager_of(tmp_path, best=2, mode=mode), [3.0, 9.0, 1.0, 11.0, 2.0, 8.0], save_every)
+    assert set(updates_of(tmp_path, "best")) == best
+    for checkpoint in checkpoints.list_checkpoints(tmp_path, ("best",)):
+        assert (
+            checkpoint.manifest["metric"]["value"]
+            == [3.0, 9.0, 1.0, 11.0, 2.0, 8.0][checkpoint.update - 1]
+        )
+        state = checkpoints.restore(checkpoint, shapes_of(state_of()))
+        assert_equal_bits(state, state_of(checkpoint.update))
+
+
+def test_the_latest_two_are_kept_though_they_are_not_the_best(tmp_path):
+    keep_all(manager_of(tmp_path, best=1), [9.0, 1.0, 2.0, 3.0])
+    assert updates_of(tmp_path, "latest") == [4, 3]
+    assert updates_of(tmp_path, "best") == [1]
+
+
+def test_the_best_are_written_before_the_latest(tmp_path, monkeypatch):
+    written, save = [], checkpoints.save
+    monkeypatch.setattr(
+        checkpoints,
+        "save",
+        lambda folder, kind, *rest: written.append(kind) or save(folder, kind, *rest),
+    )
+    keep_all(manager_of(tmp_path, best=2), [1.0, 2.0, 0.0], save_every=3)
+    assert written == ["best", "best", "latest"]
+
+
+def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
+    manager = manager_of(tmp_path, best=2)
+    assert not any(
+        manager.consider(1, score) for score in (float("nan"), float("inf"), -float("inf"))
+    )
+    manager.save("latest", 1, state_of(1), float("nan"))
+    assert checkpoints.newest(tmp_path).manifest["metric"] is None
+
+
+def test_an_equal_score_does_not_replace_an_older_one(tmp_path):
+    keep_all(manager_of(tmp_path, best=1), [5.0, 5.0])
+    assert updates_of(tmp_path, "best") == [1]
+
+
+def test_none_are_kept_where_none_are_wanted(tmp_path):
+    keep_all(manager_of(tmp_path, best=0), [1.0, 2.0])
+    assert updates_of(tmp_path, "best") == []
+
+
+def test_a_new_manager_knows_the_best_that_are_on_disk(tmp_path):
+    keep_all(manager_of(tmp_path, best=2), [9.0, 1.0, 8.0])
+    keep_all(manager_of(tmp_path, best=2), [2.0, 8.5], first=4)
+    assert set(updates_of(tmp_path, "best")) == {1, 5}
+
+
+def test_periodic_ones_stay_for_good(tmp_path):
+    manager = manager_of(tmp_path)
+    for update in range(1, 5):
+        manager.save("periodic", update, state_of(update), 0.0)
+        manager.save("latest", update, state_of(update), 0.0)
+    assert updates_of(tmp_path, "periodic") == [4, 3, 2, 1]
+
+
+def test_one_is_due_once_the_interval_has_passed_since_the_last(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    manager = CheckpointManager(
+        tmp_path, Experiment(checkpoints=CheckpointsConfig(interval_seconds=30.0))
+    )
+    assert not manager.due()
+    now[0] = 130.0
+    assert manager.due()
+    manager.save("latest", 1, state_of(1), None)
+    assert not manager.due()
+
+
+# The digest of a run's parameters
+
+PARAMS = {
+    "a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    "b": np.zeros(2, np.float32),
+}
+
+
+def test_equal_parameters_have_equal_digests_whatever_holds_them():
+    fortran = {
+        "b": np.zeros(2, np.float32),
+        "a": {"kernel": np.asfortranarray(PARAMS["a"]["kernel"])},
+    }
+    assert params_sha256(PARAMS) == params_sha256(fortran)
+    assert params_sha256(PARAMS) == params_sha256(jax.tree.map(np.copy, PARAMS))
+    assert len(params_sha256(PARAMS)) == 64
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"a": {"kernel": np.nextafter(PARAMS["a"]["kernel"], np.float32(9))}, "b": PARAMS["b"]},
+        {"a": {"kernel": PARAMS["a"]["kernel"].reshape(3, 2)}, "b": PARAMS["b"]},
+        {"a": {"weight": PARAMS["a"]["kernel"]}, "b": PARAMS["b"]},
+        {"a": {"kernel": PARAMS["a"]["kernel"]}, "b": -PARAMS["b"]},
+        {"a": {"kernel": PARAMS["a"]["kernel"]}},
+    ],
+    ids=["value", "shape", "name", "sign of zero", "one fewer"],
+)
+def test_another_value_shape_or_name_gives_another_digest(other):
+    assert params_sha256(other) != params_sha256(PARAMS)

@@ -1,0 +1,239 @@
+"""A run with a curriculum: its stages in every record, which no stop changes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.runs import loop
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.curriculum_log import stage_rows
+from elsinore.runs.store import Store
+from elsinore.training.chunk import ChunkReport
+from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES, StageChanges
+from tests.runs.conftest import TINY, assert_same_run, count_in_log
+from tests.runs.test_resume import Accident, on_call
+from tests.training.hourglass import HOURGLASS
+
+SETTINGS = {name: value for name, value in HOURGLASS.items() if name not in ("env", "algo")}
+SETTINGS |= {"checkpoints": {"interval_seconds": 0}, "replays": {"share": 0.0}}
+EVERY = [(2, "short", "long"), (6, "long", "own")]  # the moves of each seed
+
+
+def train(runs_dir: Path, **settings):
+    return elsinore.train(
+        HOURGLASS["env"],
+        HOURGLASS["algo"]["name"],
+        overrides=SETTINGS | settings,
+        seeds=2,
+        name="whole",
+        runs_dir=runs_dir,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train(tmp_path_factory.mktemp("whole"))
+
+
+def stage_curve(path: Path, seed: int = 0) -> list[tuple[int, float]]:
+    store = Store(path / "metrics.sqlite", read_only=True)
+    rows = [
+        (row.update, row.value)
+        for row in store.rows(names=["curriculum/stage"])
+        if row.seed == seed
+    ]
+    store.close()
+    return rows
+
+
+def events(path: Path) -> list[tuple[int, str, str]]:
+    store = Store(path / "metrics.sqlite", read_only=True)
+    found = store._db.execute(
+        "SELECT update_, kind, text FROM events WHERE kind IN ('promotion', 'retreat')"
+    )
+    try:
+        return sorted(found.fetchall())
+    finally:
+        store.close()
+
+
+# Records
+
+
+def test_the_stage_is_told_after_every_row_and_the_score_beside_it(whole):
+    """Rows end at every other update."""
+    assert stage_curve(whole.path)[:4] == [(2, 1.0), (4, 1.0), (6, 2.0), (8, 2.0)]
+    assert stage_curve(whole.path)[-1] == (40, 2.0)
+    scores = whole.metrics.query("name == 'curriculum/score' and seed == 1").set_index("update")[
+        "value"
+    ]
+    assert scores[2] == 4.0 and scores[6] == 6.0 and scores[40] == 5.0
+
+
+def test_every_change_of_stage_is_an_event_and_a_line_of_the_log(whole):
+    expected = [
+        (
+            update,
+            "promotion",
+            (
+                f"seed {seed} goes on from stage {i} ({a}) to stage {i + 1} ({b}) after update"
+                f" {update} ({15 * update} env steps)"
+            ),
+        )
+        for i, (update, a, b) in enumerate(EVERY)
+        for seed in (0, 1)
+    ]
+    assert events(whole.path) == expected
+    assert all(count_in_log(whole.path, text) == 1 for _, _, text in expected)
+
+
+def test_the_summary_has_the_course_of_each_seed(whole):
+    course = [
+        {"env_steps": 0, "stage": "short"},
+        {"env_steps": 30, "stage": "long"},
+        {"env_steps": 90, "stage": "own"},
+    ]
+    assert whole.summary["curriculum"] == {
+        "stages": ["short", "long", "own"],
+        "course": [course, course],
+        "last": ["own", "own"],
+    }
+
+
+def test_a_run_without_a_curriculum_tells_of_none(tmp_path):
+    plain = train(tmp_path, curriculum=None)
+    assert (
+        "curriculum" not in plain.summary
+        and stage_curve(plain.path) == []
+        and events(plain.path) == []
+    )
+
+
+def test_the_curves_are_drawn_with_the_stages(whole):
+    assert (whole.path / "training_curves.png").stat().st_size > 10_000
+
+
+def test_the_final_evaluation_is_in_the_target_world(tmp_path, whole):
+    """Five grains pay five, whatever stage a run ends at; at its own stage it is six."""
+    forever = {
+        **HOURGLASS["curriculum"],
+        "stages": [{"params": {"grains": 6}}, {}],
+        "advance_when": {"min_steps": 10_000},
+    }
+    stuck = train(tmp_path / "target", curriculum=forever)
+    assert stuck.summary["eval_return"]["mean"] == 5.0 == whole.summary["eval_return"]["mean"]
+    assert stuck.summary["curriculum"]["last"] == ["0", "0"]
+    assert (stuck.evaluate(episodes=3) == 5.0).all()
+    assert count_in_log(stuck.path, "cannot be reached") == 1
+
+
+def test_moves_within_a_row_are_told_at_their_own_update():
+    report = moves([(3, 1), (4, 2)], first=0, last=2)
+    assert [(row.update, row.value) for row in stage_rows(report, 0, 7, [5, 10])] == [
+        (3, 1),
+        (4, 2),
+        (5, 2),
+        (10, 2),
+    ]
+
+
+def test_where_more_changes_than_a_chunk_tells_the_stage_at_its_end_is_known():
+    swings = [(i + 1, (i + 1) % 2) for i in range(MAX_STAGE_CHANGES)]
+    report = moves(swings, first=0, last=1, num=MAX_STAGE_CHANGES + 5)
+    rows = {row.update: row.value for row in stage_rows(report, 0, 0, [10, 50, 100])}
+    assert rows[10] == 0 and rows[MAX_STAGE_CHANGES] == 0 and rows[50] == 0 and rows[100] == 1
+
+
+def moves(those, first: int, last: int, num: int | None = None) -> ChunkReport:
+    """The report of one seed that changed stage so."""
+    nothing = [-1] * (MAX_STAGE_CHANGES - len(those))
+    update, stage = (np.array([[*column, *nothing]]) for column in zip(*those, strict=True))
+    found = StageChanges(
+        np.array([num or len(those)]), update, stage, np.array([first]), np.array([last])
+    )
+    return ChunkReport(*[None] * 5, stage_changes=found)
+
+
+# Stopped and resumed. Chunks end at updates 4, 8, ...: the first move is in the first, the second
+# in the second.
+
+
+def stopped(runs_dir: Path, monkeypatch, holder, name: str, number: int) -> Path:
+    """A run that ended because the `number`-th call of `holder.name` failed."""
+    with monkeypatch.context() as patch, pytest.raises(Accident):
+        patch.setattr(holder, name, on_call(number, getattr(holder, name)))
+        train(runs_dir)
+    return runs_dir / "whole"
+
+
+@pytest.mark.parametrize(
+    "holder, name, number",
+    [
+        (CheckpointManager, "_save_due", 1),  # between the stages
+        (
+            loop,
+            "record_of",
+            2,
+        ),  # the chunk of the second move is done, and nothing is told of it yet
+        (loop, "events_of", 2),
+    ],
+    ids=["between", "before-it-is-written", "while-it-is-written"],
+)
+def test_a_run_stopped_in_its_curriculum_and_resumed_equals_the_whole(
+    tmp_path, whole, monkeypatch, holder, name, number
+):
+    path = stopped(tmp_path, monkeypatch, holder, name, number)
+    assert 0 < stage_curve(path)[-1][0] < 40
+    resumed = elsinore.resume(path)
+    assert_same_run(path, whole.path)
+    assert events(path) == events(whole.path)
+    assert resumed.summary["curriculum"] == whole.summary["curriculum"]
+
+
+def test_a_chunk_whose_move_was_told_but_whose_state_was_not_saved_is_told_once(
+    tmp_path, whole, monkeypatch
+):
+    """Killed after the second chunk's rows and events, with a checkpoint of the first."""
+    path = stopped(tmp_path, monkeypatch, CheckpointManager, "_save_due", 2)
+    for checkpoint in list((path / "checkpoints").glob("*/0000000008")):
+        shutil.rmtree(checkpoint)
+    assert len(events(path)) == 4
+    elsinore.resume(path)
+    assert events(path) == events(whole.path)
+    assert (
+        json.loads((path / "summary.json").read_text())["curriculum"] == whole.summary["curriculum"]
+    )
+    assert stage_curve(path) == stage_curve(whole.path)
+
+
+def test_a_store_that_was_away_has_every_event_when_it_is_back(tmp_path, whole, monkeypatch):
+    """Its worker retries; what was half written is not there."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", on_call(2, Store.write, OSError))
+        path = train(tmp_path).path
+    assert events(path) == events(whole.path)
+
+
+@pytest.mark.slow
+def test_members_of_a_population_that_copy_each_other_follow_a_course_each(tmp_path):
+    """Two stages, the second from the third update on, in a world that all can live in."""
+    settings = TINY | {
+        "vary": {"algo.learning_rate": [1e-3, 1e-2]},
+        "population.pbt": {"space": {"algo.learning_rate": {"log": [1e-4, 1e-1]}}, "quantile": 0.5},
+        "curriculum": {
+            "stages": [{"params": {"gravity": 5.0}}, {}],
+            "advance_when": {"min_steps": 3 * 128},
+        },
+    }
+    found = elsinore.train(
+        "CartPole-v1", overrides=settings, seeds=2, name="members", runs_dir=tmp_path
+    )
+    course = [{"env_steps": 0, "stage": "0"}, {"env_steps": 384, "stage": "1"}]
+    assert found.summary["curriculum"]["course"] == [course] * 4
+    assert (found.state().train.env_params.gravity == np.float32(9.8)).all()
+    assert count_in_log(found.path, "replica 3 goes on from stage 0 to stage 1 after update 3") == 1

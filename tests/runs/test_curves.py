@@ -1,0 +1,208 @@
+"""Curves and numbers over seeds do not flatter."""
+
+import numpy as np
+import pytest
+
+from elsinore.runs.curves import (
+    by_seed,
+    draw_training_curves,
+    loss_labels,
+    other_labels,
+    smoothed,
+    spans_decades,
+    values_by_seed,
+)
+from elsinore.runs.statistics import ci95, iqm
+from elsinore.runs.store import Row, Store
+from tests.runs.conftest import record
+
+NAN = float("nan")
+
+
+def curve(seed: int, values: dict[int, float], name: str = "eval/return") -> list[Row]:
+    return [Row(update, seed, "", name, value) for update, value in values.items()]
+
+
+def test_smoothing_begins_at_the_first_value_not_at_zero():
+    np.testing.assert_allclose(smoothed(np.full(5, 7.0)), 7.0)
+    assert smoothed(np.array([3.0, 9.0]))[0] == 3.0
+
+
+def test_smoothing_is_a_weighted_mean_of_what_came_so_far():
+    values = np.array([1.0, 5.0, 2.0])
+    weights = 0.5 ** np.array([2, 1, 0])
+    np.testing.assert_allclose(
+        smoothed(values, weight=0.5)[2], np.sum(weights * values) / np.sum(weights)
+    )
+
+
+def test_smoothing_skips_what_is_not_a_number():
+    got = smoothed(np.array([NAN, 4.0, NAN, float("inf"), 4.0]))
+    assert np.isnan(got[0])
+    np.testing.assert_allclose(got[1:], 4.0)
+    with_gap, without = smoothed(np.array([1.0, NAN, 5.0])), smoothed(np.array([1.0, 5.0]))
+    np.testing.assert_allclose(with_gap[[0, 2]], without)
+
+
+def test_each_seed_has_its_own_curve():
+    rows = curve(0, {4: 1.0, 8: 2.0}) + curve(3, {4: 5.0}) + curve(0, {4: 9.0}, "loss/value")
+    found = by_seed(rows, "eval/return")
+    assert {seed: (list(u), list(v)) for seed, (u, v) in found.items()} == {
+        0: ([4, 8], [1.0, 2.0]),
+        3: ([4], [5.0]),
+    }
+
+
+def test_a_frozen_seed_keeps_its_last_value():
+    updates, values = values_by_seed(
+        curve(0, {4: 1.0, 8: 2.0, 12: 3.0}) + curve(1, {4: 10.0}), "eval/return"
+    )
+    assert list(updates) == [4, 8, 12]
+    np.testing.assert_array_equal(values, [[1, 2, 3], [10, 10, 10]])
+
+
+def test_a_seed_that_has_not_begun_has_no_value_yet():
+    _, values = values_by_seed(curve(0, {4: 1.0, 8: 2.0}) + curve(1, {8: 5.0}), "eval/return")
+    np.testing.assert_array_equal(values, [[1, 2], [NAN, 5]])
+
+
+def test_a_metric_without_rows_has_no_curve():
+    updates, values = values_by_seed(curve(0, {4: 1.0}), "loss/none")
+    assert len(updates) == len(values) == 0
+
+
+def drawn(tmp_path, records, goal=None, **rest) -> bytes:
+    store = Store(tmp_path / "metrics.sqlite")
+    store.describe(steps_per_update=64)
+    for chunk in records:
+        store.write(chunk)
+    store.close()
+    draw_training_curves(
+        tmp_path / "metrics.sqlite", tmp_path / "curves.png", "a run", goal, **rest
+    )
+    return (tmp_path / "curves.png").read_bytes()
+
+
+def test_the_losses_drawn_are_those_that_the_algorithm_has():
+    assert loss_labels({"loss/policy", "loss/value", "loss/total", "eval/return"}) == {
+        "loss/policy": "policy",
+        "loss/value": "value",
+    }
+    assert list(loss_labels({"loss/value", "loss/td_error", "rnd/loss"})) == [
+        "loss/value",
+        "loss/td_error",
+        "rnd/loss",
+    ]
+    assert loss_labels({"loss/mine"}) == {"loss/mine": "mine"}
+    assert loss_labels({"loss/total"}) == {"loss/total": "total"}
+    assert loss_labels({"policy/entropy"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "title", "names"),
+    [
+        (
+            {"policy/entropy", "policy/kl", "learner/gradient_norm"},
+            "policy",
+            ["policy/entropy", "policy/kl"],
+        ),
+        ({"value/q", "schedule/epsilon", "learner/gradient_norm"}, "action values", ["value/q"]),
+        ({"learner/gradient_norm"}, "learning", ["learner/gradient_norm"]),
+        (set(), "learning", []),
+    ],
+)
+def test_the_last_panel_shows_what_the_algorithm_has(metrics, title, names):
+    found, labels = other_labels(metrics)
+    assert (found, list(labels)) == (title, names)
+
+
+def test_an_axis_is_logarithmic_only_where_some_values_are_a_hundred_times_others():
+    assert spans_decades(np.array([1.0, 2.0, 0.0, -1000.0, NAN]))
+    assert not spans_decades(np.array([1.0, 0.0, -50.0, NAN]))
+    assert not spans_decades(np.array([0.0, NAN]))
+    assert not spans_decades(np.zeros(0))
+
+
+PPO = (
+    "episode/return",
+    "loss/policy",
+    "loss/value",
+    "policy/entropy",
+    "policy/kl",
+    "policy/clip_fraction",
+)
+DQN = ("episode/return", "loss/value", "loss/td_error", "value/q", "schedule/epsilon")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "records",
+    [
+        [record(u, names=PPO) for u in (4, 8, 12)],
+        [record(4, seeds=(0,), names=PPO)],
+        [record(4, names=PPO), record(8, seeds=(1,), names=PPO)],
+        [record(4, value=NAN, names=PPO), record(8, names=PPO)],
+        [record(u, names=DQN) for u in (4, 8, 12)],
+        [record(4, names=("schedule/epsilon",)), record(8, names=DQN)],
+        [record(4, names=("loss/value",))],
+        [],
+    ],
+    ids=[
+        "two seeds",
+        "one seed and chunk",
+        "one seed frozen",
+        "not a number",
+        "action values",
+        "before learning",
+        "no policy",
+        "nothing",
+    ],
+)
+def test_curves_are_a_picture_drawn_without_a_warning(tmp_path, records):
+    png = drawn(tmp_path, records, goal=10.0)
+    assert png.startswith(b"\x89PNG")
+    assert len(png) > 10_000
+
+
+@pytest.mark.parametrize(("each", "bands"), [("seed", 1), ("replica", 0)])
+def test_an_interval_is_drawn_over_seeds_and_none_over_members_of_different_settings(
+    tmp_path, monkeypatch, each, bands
+):
+    drawn_bands = []
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.fill_between", lambda *args, **rest: drawn_bands.append(rest["label"])
+    )
+    drawn(tmp_path, [record(u, names=("eval/return",)) for u in (4, 8)], each=each)
+    assert len(drawn_bands) == bands
+
+
+def test_the_interquartile_mean_leaves_a_quarter_out_at_either_end():
+    assert iqm(np.arange(8)) == 3.5
+    assert iqm([1000.0, 2.0, -1000.0, 4.0]) == 3.0
+    assert iqm([7.0]) == 7.0
+    assert iqm([1.0, 2.0, 9.0]) == 4.0  # a quarter of three is nobody
+    np.testing.assert_array_equal(iqm([[0, 1, 2, 3], [4, 5, 6, 70]]), [1.5, 5.5])
+
+
+def test_one_seed_has_no_interval_nor_have_seeds_that_are_not_numbers():
+    assert ci95([3.0]) is None
+    assert ci95([]) is None
+    assert ci95([1.0, NAN, 2.0]) is None
+
+
+def test_equal_seeds_have_an_interval_of_one_point():
+    assert ci95([5.0] * 6) == [5.0, 5.0]
+
+
+def test_the_same_values_give_the_same_interval_around_their_interquartile_mean():
+    values = np.random.default_rng(1).normal(size=10)
+    low, high = ci95(values)
+    assert [low, high] == ci95(values)
+    assert low < iqm(values) < high
+
+
+def test_about_95_of_100_intervals_hold_the_true_mean():
+    samples = np.random.default_rng(2).normal(3.0, 2.0, size=(300, 25))
+    intervals = np.array([ci95(sample, statistic=np.mean, resamples=500) for sample in samples])
+    held = np.mean((intervals[:, 0] <= 3.0) & (intervals[:, 1] >= 3.0))
+    assert 0.87 <= held <= 0.99

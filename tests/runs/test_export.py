@@ -1,0 +1,292 @@
+"""A policy is taken out of its run whole: it answers elsewhere as it did here, and nothing of ours
+has to be there."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.runs.export import export, write_jax, write_mlflow
+from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
+from elsinore.runs.run import policy_of
+
+FACTS = {"env": "a world", "checkpoint": "latest/1"}
+REMEMBERING = {
+    "algo.network.gru": 8,
+    "algo.network.hidden": [8],
+    "algo.normalize_obs": True,
+    "env_steps": 10_000,
+}
+
+
+@pytest.fixture(scope="module")
+def run(whole):
+    return elsinore.load(whole)
+
+
+@pytest.fixture(scope="module")
+def masked():
+    """The policy, untrained, of a recurrent network that sees a dictionary with a mask of the legal
+    actions."""
+    plan = plan_for(load_experiment("tests.small_envs:MaskedBandit", "ppo", None, REMEMBERING))
+    state = jax.tree.map(
+        lambda x: np.asarray(x)[None],
+        jax.jit(plan.program.init)(jax.random.key(0)).train.policy_state,
+    )
+    return policy_of(plan, _Holding(state), seed=0)
+
+
+class _Holding:
+    """As much of a run's state as a policy is made of."""
+
+    def __init__(self, policy_state):
+        self.train = type("Train", (), {"policy_state": policy_state})
+
+
+@pytest.fixture(scope="module")
+def exported(masked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    for name, write in (("jax", write_jax), ("mlflow", write_mlflow)):
+        (folder / name).mkdir()
+        write(masked, folder / name, FACTS)
+    return folder
+
+
+def sights(number: int, seed: int = 0):
+    draw = np.random.default_rng(seed)
+    legal = draw.random((number, 4)) < 0.5
+    legal[np.arange(number), draw.integers(0, 4, number)] = True
+    return {"bias": draw.normal(size=(number, 1)).astype(np.float32), "action_mask": legal}
+
+
+# Run in a process of its own, where whatever imports elsinore fails.
+ELSEWHERE = """
+import sys
+sys.modules["elsinore"] = None
+import json
+import numpy as np
+folder, form = sys.argv[1], sys.argv[2]
+days = [dict(np.load(f"{folder}/day{i}.npz")) for i in range(3)]
+if form == "mlflow":
+    import mlflow
+    model = mlflow.pyfunc.load_model(f"{folder}/mlflow")
+    actions = [model.predict(obs) for obs in days]
+    actions.append(model.predict(days[0], params={"begin": True}))
+else:
+    from jax import export
+    policy = export.deserialize(bytearray(open(f"{folder}/jax/policy.jaxexport", "rb").read()))
+    shapes = json.load(open(f"{folder}/jax/policy.json"))["memory_shapes"]
+    begin = memory = [np.zeros((len(days[0]["bias"]), *shape), np.float32) for shape in shapes]
+    actions = []
+    for obs in days:
+        action, memory = policy.call(obs, memory)
+        actions.append(action)
+    actions.append(policy.call(days[0], begin)[0])
+np.save(f"{folder}/{form}.npy", np.stack([np.asarray(x) for x in actions]))
+assert not [name for name in sys.modules if name.startswith("elsinore.")]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["jax", "mlflow"])
+def test_a_policy_with_mask_and_memory_answers_alike_where_elsinore_cannot_be_imported(
+    exported, masked, form
+):
+    days = [sights(50, seed) for seed in range(3)]
+    for i, obs in enumerate(days):
+        np.savez(exported / f"day{i}.npz", **obs)
+    subprocess.run([sys.executable, "-c", ELSEWHERE, str(exported), form], check=True, timeout=240)
+    masked.reset()
+    expected = [masked(obs) for obs in days]
+    np.testing.assert_array_equal(np.load(exported / f"{form}.npy"), [*expected, expected[0]])
+    assert all(
+        obs["action_mask"][np.arange(50), actions].all()
+        for obs, actions in zip(days, expected, strict=True)
+    )
+    assert len({tuple(actions) for actions in expected}) > 1
+
+
+def test_the_file_says_which_arrays_it_takes_in_which_order_and_what_it_remembers(exported):
+    about = json.loads((exported / "jax" / "policy.json").read_text())
+    assert about["obs"] == [
+        {"name": "action_mask", "shape": [4], "dtype": "bool"},
+        {"name": "bias", "shape": [1], "dtype": "float32"},
+    ]
+    assert about["memory_shapes"] == [[8], [8]]
+    assert (about["env"], about["checkpoint"], about["jax"]) == (
+        "a world",
+        "latest/1",
+        jax.__version__,
+    )
+    assert about_of(exported / "mlflow") == about
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_both_forms_answer_as_the_policy_does_for_any_number_of_observations(
+    exported, masked, number
+):
+    obs = sights(number)
+    masked.reset()
+    expected = masked(obs)
+    for form, decider in DECIDERS.items():
+        np.testing.assert_array_equal(decider(exported / form)(obs), expected, err_msg=form)
+
+
+def test_a_model_that_remembers_goes_on_from_call_to_call_until_told_that_episodes_begin(exported):
+    import mlflow
+
+    model, obs = mlflow.pyfunc.load_model(str(exported / "mlflow")), sights(64)
+    first = model.predict(obs)
+    later = [model.predict(obs) for _ in range(4)]
+    assert any(not np.array_equal(first, actions) for actions in later)
+    np.testing.assert_array_equal(model.predict(obs, params={"begin": True}), first)
+
+
+def test_a_model_refuses_observations_without_the_mask(exported):
+    import mlflow
+
+    model = mlflow.pyfunc.load_model(str(exported / "mlflow"))
+    with pytest.raises(mlflow.exceptions.MlflowException, match="action_mask"):
+        model.predict({"bias": np.zeros((1, 1), np.float32)})
+
+
+# From a run's folder
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "latest"])
+def test_a_run_is_exported_as_any_of_its_checkpoints_has_it(run, tmp_path, checkpoint):
+    out = export(run, "jax", tmp_path / "out", checkpoint=checkpoint, seed=1)
+    obs = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    np.testing.assert_array_equal(DECIDERS["jax"](out)(obs), run.policy(1, checkpoint)(obs))
+    assert about_of(out)["checkpoint"] == run.checkpoint(checkpoint).name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_the_command_writes_says_where_and_measures(run, tmp_path, capsys):
+    argv = ["export", str(run.path), "-o", str(tmp_path / "out"), "--measure", "--json"]
+    assert cli.main(argv) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["out"] == str(tmp_path / "out")
+    for size in ("1", "256"):
+        assert (
+            0
+            < printed["seconds_by_batch"][size]["median"]
+            <= printed["seconds_by_batch"][size]["p99"]
+            < 10
+        )
+
+
+def test_all_that_was_told_is_in_one_file(run, tmp_path, capsys):
+    assert (
+        cli.main(
+            ["export", str(run.path), "--format", "json", "-o", str(tmp_path / "metrics.json")]
+        )
+        == 0
+    )
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    table = run.metrics
+    assert written["summary"] == run.summary
+    assert written["config"]["env"] == "CartPole-v1"
+    assert sum(
+        len(series["value"])
+        for by_seed in written["metrics"].values()
+        for series in by_seed.values()
+    ) == len(table)
+    mine = table[(table["name"] == "eval/return") & (table["seed"] == 1)]
+    assert written["metrics"]["eval/return"]["1"] == {
+        "env_steps": [*mine["env_steps"]],
+        "value": [*mine["value"]],
+    }
+
+
+def test_each_evaluation_is_told_with_its_spread(run):
+    found = (
+        run.metrics[run.metrics["seed"] == 0]
+        .pivot(index="update", columns="name", values="value")
+        .dropna()
+    )
+    low, mean, high = (found[f"eval/return{what}"] for what in ("_min", "", "_max"))
+    assert len(found) == 10
+    assert (low <= mean).all() and (mean <= high).all()
+    # of numbers between two bounds
+    assert (found["eval/return_std"] <= (high - low) / 2 + 1e-6).all()
+    assert (high > low).any()
+
+
+# Refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--format", "onnx"], "'onnx' is unknown; choose one of jax, mlflow"),
+        (["--checkpoint", "best/17"], "'best/17' is not in"),
+        (["--seed", "9"], "seed=9 is not of this run; it has 0 to 1"),
+        (["--agent", "agent_1"], "agent='agent_1' is not of this run"),
+        (["--format", "json", "--seed", "1"], "--seed says nothing to it"),
+        (["--format", "json", "--measure"], "--measure says nothing to it"),
+        (
+            ["--format", "json", "-o", "/dev/null/metrics.json"],
+            "cannot be written: Not a directory",
+        ),
+        (["-o", "/dev/null/policy"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_naming_it(run, tmp_path, capsys, arguments, said):
+    where = [] if "-o" in arguments else ["-o", str(tmp_path / "out")]
+    assert cli.main(["export", str(run.path), *arguments, *where]) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def stopped(whole, tmp_path):
+    """A copy of the run, to be spoilt."""
+    shutil.copytree(whole, tmp_path / "whole")
+    return tmp_path / "whole"
+
+
+def test_a_run_without_a_checkpoint_cannot_be_exported(stopped, capsys):
+    shutil.rmtree(stopped / "checkpoints")
+    assert cli.main(["export", str(stopped)]) == 2
+    assert "--checkpoint 'latest' is not in" in capsys.readouterr().err
+    assert not (stopped / "export").exists()
+
+
+def test_a_checkpoint_of_another_world_is_refused(stopped, capsys):
+    config = (stopped / "config.yaml").read_text()
+    (stopped / "config.yaml").write_text(config.replace("env: CartPole-v1", "env: Acrobot-v1"))
+    assert cli.main(["export", str(stopped)]) == 2
+    assert "env 'CartPole-v1', 'Acrobot-v1'" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_in_use_is_left_alone(run, tmp_path, capsys):
+    (tmp_path / "mine").write_text("precious")
+    assert cli.main(["export", str(run.path), "-o", str(tmp_path)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+# How long it takes
+
+
+def test_a_latency_is_of_calls_after_the_first_ones():
+    calls = []
+    found = latency_of(calls.append, "obs", calls=10, first=3)
+    assert calls == ["obs"] * 13
+    assert 0 <= found.median <= found.p99 < 1
+    assert Latency.of([1e-3] * 50 + [2e-3] * 50 + [9.0]).median == 2e-3
+
+
+def test_made_up_observations_have_the_shapes_and_everything_is_legal(exported):
+    obs = observations_like(about_of(exported / "jax"), 3)
+    assert obs["bias"].shape == (3, 1) and obs["bias"].dtype == np.float32
+    assert obs["action_mask"].dtype == bool and obs["action_mask"].all()

@@ -1,0 +1,96 @@
+"""A trained policy answers observations, here and wherever its file is taken."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import elsinore
+
+
+@pytest.fixture(scope="module")
+def run(whole):
+    return elsinore.load(whole)
+
+
+def observations(number: int = 64) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(number, 4)).astype(np.float32)
+
+
+def test_a_batch_gets_the_actions_that_each_observation_gets_alone(run):
+    policy, obs = run.policy(seed=1), observations(8)
+    actions = policy(obs)
+    assert actions.shape == (8,)
+    assert actions.tolist() == [int(policy(each)) for each in obs]
+    assert set(policy(observations(500)).tolist()) <= {0, 1}
+
+
+def test_one_observation_gets_one_action(run):
+    assert run.policy()(observations()[0]).shape == ()
+
+
+def test_observations_of_another_type_are_taken_as_the_worlds_own(run):
+    obs = observations(16)
+    assert run.policy()(obs.astype(np.float64)).tolist() == run.policy()(obs).tolist()
+    assert run.policy()([0.0, 0.0, 0.0, 0.0]).shape == ()
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 2, 4), ()])
+def test_an_observation_of_another_shape_is_refused_naming_both(run, shape):
+    with pytest.raises(ValueError, match=r"neither one observation \[4\] nor a batch"):
+        run.policy()(np.zeros(shape))
+
+
+def test_drawn_actions_depend_on_the_seed_and_nothing_else(run):
+    policy, obs = run.policy(), observations(200)
+    once, again, other = (policy(obs, sample=True, seed=seed) for seed in (1, 1, 2))
+    assert once.tolist() == again.tolist()
+    assert once.tolist() != other.tolist()
+    assert once.tolist() != policy(obs).tolist()
+
+
+def test_each_seed_has_its_own_policy_and_the_best_is_chosen_unless_one_is_named(run):
+    returns = run.summary["eval_return"]["per_seed"]
+    assert run.policy().seed == int(np.argmax(returns))
+    obs = observations()
+    assert not np.array_equal(run.policy(seed=0).value(obs), run.policy(seed=1).value(obs))
+    with pytest.raises(elsinore.ConfigError, match="0 to 1"):
+        run.policy(seed=2)
+
+
+def test_values_are_one_number_an_observation(run):
+    values = run.policy().value(observations(8))
+    assert values.shape == (8,)
+    assert np.isfinite(values).all()
+    assert run.policy().value(observations()[0]).shape == ()
+
+
+def test_the_exported_file_says_what_it_takes_and_gives(run):
+    about = json.loads((run.path / "policy" / "policy.json").read_text())
+    assert about["env"] == "CartPole-v1"
+    assert about["seed"] == run.policy().seed
+    assert (about["obs_shape"], about["obs_dtype"]) == ([4], "float32")
+    assert about["action_shape"] == []
+    assert about["action_dtype"].startswith("int")
+
+
+@pytest.mark.slow
+def test_the_exported_policy_acts_alike_in_a_process_that_knows_nothing_of_elsinore(run, tmp_path):
+    np.save(tmp_path / "obs.npy", observations(300))
+    script = f"""
+import sys
+import numpy as np
+from jax import export
+path = {str(run.path / "policy" / "policy.jaxexport")!r}
+policy = export.deserialize(bytearray(open(path, "rb").read()))
+obs = np.load({str(tmp_path / "obs.npy")!r})
+np.save({str(tmp_path / "actions.npy")!r}, np.asarray(policy.call(obs)))
+np.save({str(tmp_path / "one.npy")!r}, np.asarray(policy.call(obs[:1])))
+assert "elsinore" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    expected = run.policy()(observations(300))
+    np.testing.assert_array_equal(np.load(tmp_path / "actions.npy"), expected)
+    np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), expected[:1])

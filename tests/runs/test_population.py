@@ -1,0 +1,283 @@
+"""A population is one run: its members are what they would be alone, and it is resumed exactly as
+it was."""
+
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.config.parse import ConfigError
+from elsinore.runs import loop, programs, session
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.run_dir import RunDir
+from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
+from tests.runs.test_resume import stopped
+from tests.toys import TOY, score_after
+
+RATES = {"vary": {"algo.learning_rate": [1e-3, 1e-4]}}
+
+
+def train_toys(runs_dir: Path, name: str, seeds: int = 1, **settings):
+    overrides = {k: v for k, v in TOY.items() if k != "env"} | settings
+    return elsinore.train(
+        TOY["env"], overrides=overrides, seeds=seeds, name=name, runs_dir=runs_dir, check=False
+    )
+
+
+def rows_of(path: Path, seed: int) -> list[tuple]:
+    return [(update, name, value) for update, s, _, name, value in rows_in(path) if s == seed]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two members of two seeds each, first seed 5."""
+    return train_tiny(tmp_path_factory.mktemp("pair"), "pair", RATES | {"seed": 5}).path
+
+
+def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
+    for member, rate in enumerate(RATES["vary"]["algo.learning_rate"]):
+        alone = train_tiny(tmp_path, f"alone{member}", {"algo.learning_rate": rate, "seed": 5})
+        for seed in range(2):
+            assert rows_of(pair, 5 + 2 * member + seed) == rows_of(alone.path, 5 + seed)
+        per_seed = learnt(pair)["eval_return"]["per_seed"][2 * member : 2 * member + 2]
+        assert per_seed == alone.summary["eval_return"]["per_seed"]
+
+
+def test_people_are_told_whose_each_return_is_and_no_interval_over_different_settings(pair, capsys):
+    names = [
+        f"seed {seed}, algo.learning_rate={rate:g}" for rate in (1e-3, 1e-4) for seed in (5, 6)
+    ]
+    assert cli.main(["train", "--resume", str(pair)]) == 0
+    printed = capsys.readouterr().out
+    assert [
+        line.split(":")[0].strip() for line in printed.splitlines() if "  seed " in line
+    ] == names
+    assert "interval" not in printed
+    assert cli.main(["evaluate", str(pair), "--episodes", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert [
+        line.split(":")[0].strip() for line in printed.splitlines() if "  seed " in line
+    ] == names
+
+
+def test_the_summary_has_the_members_and_lists_by_replica(pair):
+    summary = learnt(pair)
+    assert summary["members"] == [{"algo.learning_rate": 1e-3}, {"algo.learning_rate": 1e-4}]
+    assert summary["seeds"] == 2
+    assert len(summary["eval_return"]["per_seed"]) == len(summary["converged"]) == 4
+    assert "members_final" not in summary
+
+
+def test_a_replicas_policy_is_found_by_its_row_number(pair):
+    run = elsinore.load(pair)
+    policies = [run.policy(seed) for seed in (5, 8)]
+    assert any(
+        (a != b).any()
+        for a, b in zip(*(jax.tree.leaves(p.policy_state.params) for p in policies), strict=True)
+    )
+    with pytest.raises(ConfigError, match="seed=9 is not of this run; it has 5 to 8"):
+        run.policy(9)
+    assert run.evaluate(episodes=2).shape == (4, 2)
+
+
+def test_a_run_without_members_says_nothing_of_them(whole):
+    assert not {"members", "pruned_at_env_steps"} & set(learnt(whole))
+
+
+def test_a_stopped_population_resumed_is_the_whole_one(pair, tmp_path, monkeypatch):
+    path = stopped(tmp_path, monkeypatch, CheckpointManager, "_save_due", 5, RATES | {"seed": 5})
+    elsinore.resume(path)
+    assert learnt(path) == learnt(pair)
+    assert rows_in(path) == rows_in(pair)
+
+
+# Between the members
+
+
+GAINS = [0.1, 0.6, 0.3, 0.5]
+PBT = {"population": {"pbt": {"space": {"algo.gain": {"uniform": [0.0, 1.0]}}}}}
+
+
+def test_halving_stops_the_worse_members_and_says_when(tmp_path):
+    halving = {"population": {"halving": {"eta": 2, "rungs": 2}}}
+    summary = train_toys(tmp_path, "halved", vary={"algo.gain": GAINS}, **halving).summary
+    # rungs after 2 and 3 of 6 chunks of two steps
+    assert summary["pruned_at_env_steps"] == [4, None, 4, 6]
+    assert summary["env_steps_per_seed"] == [4, 12, 4, 6]
+    assert summary["eval_return"]["per_seed"] == pytest.approx(
+        [score_after(u, g) for u, g in zip((4, 12, 4, 6), GAINS, strict=True)], rel=1e-5
+    )
+
+
+def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_path):
+    path = train_toys(tmp_path, "evolved", vary={"algo.gain": GAINS}, **PBT).path
+    rows = [row for row in rows_in(path) if row[3] in ("population/parent", "hyper/gain")]
+    parents = [
+        (update, seed, value)
+        for update, seed, _, name, value in rows
+        if name == "population/parent"
+    ]
+    # one in four, before each chunk but the first
+    assert [update for update, *_ in parents] == [4, 6, 8, 10, 12]
+    assert parents[0][1:] == (0, 1.0)
+    gains = {(update, seed): value for update, seed, _, name, value in rows if name == "hyper/gain"}
+    assert gains[12, 2] != gains[4, 2] or gains[12, 0] != pytest.approx(0.1)
+    final = [member["algo.gain"] for member in learnt(path)["members_final"]]
+    assert final == [gains[12, seed] for seed in range(4)]
+
+
+@pytest.mark.parametrize("lookahead", [True, False], ids=["small", "large"])
+def test_a_stopped_evolution_resumed_is_the_whole_one(tmp_path, monkeypatch, lookahead):
+    settings = PBT | {
+        "vary": {"algo.gain": GAINS},
+        "algo.noise": 0.01,
+        "checkpoints.interval_seconds": 0,
+    }
+    whole = train_toys(tmp_path, "whole", seeds=2, **settings).path
+    if not lookahead:
+        monkeypatch.setattr("elsinore.config.plan.LOOKAHEAD_BYTES", 0)
+    keep, calls = CheckpointManager._save_due, []
+
+    def accident(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return keep(*args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(CheckpointManager, "_save_due", accident)
+        train_toys(tmp_path, "halted", seeds=2, **settings)
+    halted = elsinore.resume(tmp_path / "halted").path
+    assert rows_in(halted) == rows_in(whole)
+    assert learnt(halted) == learnt(whole)
+
+
+# Large states
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """Every state counts as large."""
+    monkeypatch.setattr("elsinore.config.plan.LOOKAHEAD_BYTES", 0)
+
+
+def test_a_large_state_is_never_copied_and_the_run_is_the_same(whole, tmp_path, large, monkeypatch):
+    compile_run = programs.compile_run
+
+    def without_copy(plan, layout):
+        return compile_run(plan, layout)._replace(copy=None)
+
+    monkeypatch.setattr("elsinore.runs.session.run_session.__defaults__", (without_copy,))
+    train_tiny(tmp_path, "whole", {"checkpoints.interval_seconds": 0})
+    assert_same_run(tmp_path / "whole", whole)
+
+
+@pytest.mark.parametrize(
+    ("holder", "name"),
+    [
+        (CheckpointManager, "_save_due"),
+        (loop, "record_of"),
+        (session, "fetch"),
+        (jax, "device_get"),
+    ],
+)
+def test_a_large_run_that_fails_anywhere_saves_its_last_chunk_and_resumed_is_the_whole(
+    whole, tmp_path, large, monkeypatch, holder, name
+):
+    path = stopped(tmp_path, monkeypatch, holder, name, 4, error=KeyboardInterrupt)
+    assert list((path / "checkpoints" / "emergency").iterdir())
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vary": {"algo.gamma": []}}, r"vary.algo.gamma=\[\] must be a list"),
+        (
+            {"vary": {"algo.gamma": [0.9, 0.8], "algo.ent_coef": [0.1]}},
+            r"has 1 values and vary.algo.gamma has 2",
+        ),
+        (
+            {"vary": {"algo.gamma": [0.9, 1.5]}},
+            r"vary: algo.gamma=1.5 cannot be run: algo.gamma=1.5 must lie in",
+        ),
+        ({"vary": {"algo.gama": [0.9, 0.8]}}, r"did you mean 'algo.gamma'"),
+        (
+            {"vary": {"algo.num_envs": [2, 4]}},
+            r"algo.num_envs=\[2, 4\] cannot vary within one program; .*algo.gamma",
+        ),
+        (
+            {"vary": {"algo.target_kl": [None, 0.1]}},
+            r"algo.target_kl=\[None, 0.1\] cannot vary within one program",
+        ),
+        ({"vary": {"env_steps": [1000, 2000]}}, r"vary.env_steps=.* cannot vary"),
+        ({"population": {"halving": {}}}, r"population.halving needs at least two members"),
+        (
+            {"vary": {"algo.gamma": [0.9, 0.8]}, "population": {"halving": {"eta": 1}}},
+            r"population.halving.eta=1 must",
+        ),
+        (
+            {"vary": {"algo.gamma": [0.9, 0.8]}, "population": {"halving": {"rungs": 9}}},
+            r"rungs=9 with eta=3 do not",
+        ),
+        (
+            {"vary": {"algo.gamma": [0.9, 0.8]}, "population": {"halving": {}, "pbt": {}}},
+            r"cannot both be set",
+        ),
+        (
+            {"vary": {"algo.gamma": [0.9, 0.8]}, "population": {"pbt": {}}},
+            r"population.pbt.space=\{\} is empty",
+        ),
+        (
+            {
+                "vary": {"algo.gamma": [0.9, 0.8]},
+                "population.pbt.space": {"algo.gamma": {"uniform": [0.5, 2.0]}},
+            },
+            r"population.pbt.space.algo.gamma: algo.gamma=2.0 must lie in",
+        ),
+        (
+            {
+                "vary": {"algo.gamma": [0.9, 0.8]},
+                "population.pbt.space": {"algo.gamma": {"choice": [0.5, 1.0]}},
+            },
+            r"population.pbt.space.algo.gamma cannot evolve",
+        ),
+    ],
+)
+def test_a_population_that_cannot_be_is_refused(tmp_path, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_that_follows_another_in_the_config_follows_it_in_the_population(tmp_path):
+    from elsinore.config.load import load_experiment
+    from elsinore.config.plan import plan_for
+    from elsinore.config.population import members_of
+
+    settings = {"algo.learning_rate_final": None, "vary": {"algo.learning_rate": [1e-3, 1e-4]}}
+    plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
+    np.testing.assert_allclose(plan.hyper.learning_rate_final, [1e-3, 1e-4])
+    plan = plan_for(
+        load_experiment(
+            "CartPole-v1", overrides=settings | {"algo.learning_rate_final": 0.0, "seeds": 2}
+        )
+    )
+    np.testing.assert_allclose(plan.hyper.learning_rate, [1e-3, 1e-3, 1e-4, 1e-4])
+    np.testing.assert_array_equal(plan.hyper.learning_rate_final, 0.0)
+    assert [m.algo.learning_rate for m in members_of(plan.experiment)] == [1e-3, 1e-4]
+
+
+def test_the_config_of_a_population_is_read_back_as_it_was(pair):
+    experiment = RunDir(pair).experiment()
+    assert experiment.vary == {"algo.learning_rate": [1e-3, 1e-4]}
+    assert (experiment.members, experiment.replicas) == (2, 4)
+    assert json.loads((pair / "summary.json").read_text())["first_seed"] == 5

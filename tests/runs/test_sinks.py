@@ -1,0 +1,548 @@
+"""Every sink holds what the store holds, once, whatever happens to it; and none can stop the
+training."""
+
+import errno
+import json
+import logging
+import os
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.config.experiment import MLflowConfig
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.session import logging_to
+from elsinore.runs.sinks import mlflow as mlflow_sink
+from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.tensorboard import TensorBoardSink
+from elsinore.runs.store import ChunkRecord, Row
+from elsinore.runs.workers import sink_worker
+from tests.runs.conftest import STEPS, count_in_log, record, train_tiny
+
+# What is read back, as {(update, seed): {name: value}}, from each sink and from the store
+
+
+def in_store(store) -> dict:
+    found = {}
+    for row in store.rows():
+        found.setdefault((row.update, row.seed), {})[row.name] = row.value
+    return found
+
+
+def in_jsonl(path) -> dict:
+    found = {}
+    for line in path.read_text().splitlines():
+        values = json.loads(line)
+        update, seed, env_steps = values.pop("update"), values.pop("seed"), values.pop("env_steps")
+        assert env_steps == update * STEPS
+        assert (update, seed) not in found, "logged twice"
+        found[update, seed] = {k: np.nan if v is None else v for k, v in values.items()}
+    return found
+
+
+def in_tensorboard(folder) -> dict:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = {}
+    for path in folder.glob("seed_*"):
+        events = EventAccumulator(str(path), size_guidance={"scalars": 0}).Reload()
+        for tag in events.Tags()["scalars"]:
+            for event in events.Scalars(tag):
+                values = found.setdefault(
+                    (event.step // STEPS, int(path.name.removeprefix("seed_"))), {}
+                )
+                assert tag not in values, "logged twice"
+                values[tag] = event.value
+    return found
+
+
+def assert_equal(found: dict, expected: dict, single: bool = False) -> None:
+    assert found.keys() == expected.keys()
+    for at, values in expected.items():
+        wanted = {k: float(np.float32(v)) if single else v for k, v in values.items()}
+        assert found[at].keys() == wanted.keys()
+        np.testing.assert_equal(found[at], wanted)
+
+
+SINKS = {
+    "jsonl": (
+        lambda tmp: JSONLinesSink(tmp / "metrics.jsonl", tmp / "metrics.sqlite", STEPS),
+        in_jsonl,
+        "metrics.jsonl",
+    ),
+    "tensorboard": (
+        lambda tmp: TensorBoardSink(tmp / "tensorboard", tmp / "metrics.sqlite", STEPS),
+        in_tensorboard,
+        "tensorboard",
+    ),
+}
+
+
+@pytest.fixture(params=SINKS)
+def sink(request, tmp_path):
+    """(a sink's maker, what reads it back, whether it keeps single precision)"""
+    make, read, name = SINKS[request.param]
+    return lambda: make(tmp_path), lambda: read(tmp_path / name), request.param == "tensorboard"
+
+
+def odd_chunk(update: int) -> ChunkRecord:
+    values = {"a": float("nan"), "b": 1 / 3, "c": -1e30, "d/e f": 0.0}
+    return ChunkRecord(
+        update,
+        update * STEPS,
+        [Row(update, 3, "", k, v) for k, v in values.items()],
+        1.7e9,
+        1.0,
+        1.0,
+    )
+
+
+def test_a_sink_holds_exactly_what_the_store_holds(sink, store):
+    make, read, single = sink
+    mine = make()
+    mine.open()
+    mine.catch_up()  # of nothing
+    for update in (4, 8):
+        store.write(record(update))
+        mine.catch_up()
+        mine.catch_up()
+    for each in (record(12, seeds=(1,)), odd_chunk(16)):  # several at once; a seed has stopped
+        store.write(each)
+    mine.catch_up()
+    mine.close()
+    assert_equal(read(), in_store(store), single)
+
+
+def test_a_sink_opened_again_after_a_resume_holds_exactly_what_the_store_holds(sink, store):
+    make, read, single = sink
+    killed = make()
+    killed.open()
+    for update in (4, 8, 12):
+        store.write(record(update, value=0.1))
+    killed.catch_up()
+    store.forget_after(4)
+    mine = make()
+    mine.open()
+    store.write(record(8, value=0.7))
+    mine.catch_up()
+    mine.close()
+    assert_equal(read(), in_store(store), single)
+    assert (12, 0) not in read()
+
+
+def test_env_steps_beyond_2_to_the_31_are_told_whole(sink, store):
+    make, read, _ = sink
+    update = 2**31 - 1
+    store.write(
+        ChunkRecord(update, update * STEPS, [Row(update, 0, "", "a", 1.0)], 1.7e9, 1.0, 1.0)
+    )
+    mine = make()
+    mine.open()
+    mine.catch_up()
+    mine.close()
+    assert read() == {(update, 0): {"a": 1.0}}
+
+
+# A disk that is full
+
+
+def test_lines_that_find_the_disk_full_are_told_once_and_keep_nobody_waiting(
+    store, tmp_path, caplog
+):
+    full = tmp_path / "full"
+    full.symlink_to("/dev/full")
+    worker = sink_worker(JSONLinesSink(full, tmp_path / "metrics.sqlite", STEPS))
+    began = time.monotonic()
+    for update in range(4, 400, 4):
+        store.write(record(update))
+        worker.put(None)
+    assert time.monotonic() - began < 5.0
+    worker.finish(10.0)
+    failures = [
+        r for r in caplog.records if r.name == "elsinore" and "No space left" in r.getMessage()
+    ]
+    assert len(failures) == 1
+
+
+def fill(disk) -> None:
+    with (disk / "ballast").open("wb", buffering=0) as file:
+        try:
+            while file.write(b"x" * 1024):
+                pass
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("kind", SINKS)
+def test_a_sink_is_whole_again_once_there_is_room_again(store, tmp_path, tiny_disk, kind):
+    path = tiny_disk / SINKS[kind][2]
+    mine = type(SINKS[kind][0](tmp_path))(path, tmp_path / "metrics.sqlite", STEPS)
+    mine.open()
+    for update in (4, 8):
+        store.write(record(update))
+    mine.catch_up()
+    fill(tiny_disk)
+    for update in range(12, 200, 4):  # more than what is left of the file's last block
+        store.write(record(update))
+    failures = sum(fails(mine.catch_up) for _ in range(3))
+    (tiny_disk / "ballast").unlink()
+    for _ in range(3):  # as often as its worker likes
+        fails(mine.catch_up)
+    fails(mine.close)
+    assert failures
+    assert_equal(SINKS[kind][1](path), in_store(store), single=kind == "tensorboard")
+
+
+def fails(action) -> bool:
+    try:
+        action()
+    except Exception:
+        return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_tensorboard_finding_the_disk_full_tells_once_and_keeps_nobody_waiting(
+    store, tmp_path, tiny_disk, caplog
+):
+    worker = sink_worker(
+        TensorBoardSink(tiny_disk / "tensorboard", tmp_path / "metrics.sqlite", STEPS)
+    )
+    store.write(record(4))
+    worker.put(None)
+    worker.flush(10.0)
+    fill(tiny_disk)
+    began = time.monotonic()
+    for update in range(8, 800, 4):
+        store.write(record(update))
+        worker.put(None)
+    assert time.monotonic() - began < 5.0
+    assert worker.finish(20.0)
+    failures = [r for r in caplog.records if r.name == "elsinore" and r.levelno >= logging.WARNING]
+    assert len(failures) == 1
+
+
+@pytest.mark.parametrize("sink", [JSONLinesSink, TensorBoardSink])
+def test_a_run_whose_sink_finds_the_disk_full_goes_on_and_tells_once(tmp_path, monkeypatch, sink):
+    def full(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sink, "catch_up", full)
+    run = train_tiny(tmp_path, "full", {"sinks.tensorboard": True})
+    assert run.summary["stopped_by"] == "budget"
+    assert len(run.metrics) > 0
+    assert count_in_log(run.path, "No space left on device") == 1
+    assert count_in_log(run.path, "WARNING") == 1
+
+
+def test_a_callback_that_raises_is_told_once_and_training_goes_on(tmp_path):
+    got = []
+
+    def mine(record):
+        got.append(record.update)
+        raise RuntimeError("my own fault")
+
+    run = train_tiny(tmp_path, "callback", callbacks=[mine])
+    assert run.summary["stopped_by"] == "budget"
+    assert got == list(range(4, 44, 4))
+    assert count_in_log(run.path, "callback mine failed: RuntimeError: my own fault") == 1
+    assert count_in_log(run.path, "WARNING") == 1
+
+
+def test_the_log_is_whole_though_something_was_told_before_the_run(tmp_path):
+    (tmp_path / "logs").mkdir()
+    log = logging.getLogger("elsinore")
+    log.info("to nobody, for nobody listens yet")
+    with logging_to(RunDir(tmp_path)):
+        log.info("compiled")
+    assert count_in_log(tmp_path, "compiled") == 1
+
+
+def test_a_tracking_server_that_cannot_be_reached_is_told_once_and_training_goes_on(tmp_path):
+    overrides = {"sinks.mlflow.enabled": True, "sinks.mlflow.tracking_uri": "http://127.0.0.1:9"}
+    run = train_tiny(tmp_path, "alone", overrides)
+    assert run.summary["stopped_by"] == "budget"
+    assert count_in_log(run.path, "MLflow failed") == 1
+    assert count_in_log(run.path, "WARNING") == 1
+    assert (run.path / "metrics.jsonl").read_text().count("\n") == 40
+
+
+# MLflow
+
+
+class Tracked(SimpleNamespace):
+    """A store and the MLflow runs filled from it."""
+
+    def sink(self, **config) -> MLflowSink:
+        config = MLflowConfig(tracking_uri=self.uri, **config)
+        return MLflowSink(
+            config, self.folder, self.id, {"algo.gamma": 0.9, "env": "x"}, [0, 1], STEPS
+        )
+
+    def caught_up(self) -> MLflowSink:
+        sink = self.sink()
+        sink.open()
+        sink.catch_up()
+        return sink
+
+    def runs(self) -> dict:
+        """By part: `parent`, `seed_0`, ..."""
+        experiment = self.client.get_experiment_by_name("elsinore").experiment_id
+        found = self.client.search_runs([experiment], f"tags.`elsinore.run` = '{self.id}'")
+        parts = [run.data.tags["elsinore.part"] for run in found]
+        assert len(parts) == len(set(parts)), "begun twice"
+        return dict(zip(parts, found, strict=True))
+
+    def logged(self, part: str) -> dict:
+        """{name: [(step, value), ...]} in the order of logging."""
+        run = self.runs()[part]
+        return {
+            name: [(m.step, m.value) for m in self.client.get_metric_history(run.info.run_id, name)]
+            for name in run.data.metrics
+        }
+
+
+@pytest.fixture
+def tracked(store, tmp_path, mlflow_uri):
+    from mlflow import MlflowClient
+
+    (tmp_path / "logs").mkdir()
+    return Tracked(
+        uri=mlflow_uri,
+        folder=RunDir(tmp_path),
+        id=tmp_path.name,
+        client=MlflowClient(mlflow_uri),
+    )
+
+
+def expected(store, seeds=(0, 1)) -> dict:
+    """Each chunk's mean, then the mean of those seeds' means, at the chunk's env steps."""
+    found, chunks = {}, store.chunks()
+    for i, (update, env_steps, *_) in enumerate(chunks):
+        rows = [
+            r
+            for r in store.rows(chunks[i - 1][0] if i else -1)
+            if r.update <= update and r.seed in seeds
+        ]
+        for name in {r.name for r in rows}:
+            means = [
+                np.mean([r.value for r in rows if (r.seed, r.name) == (s, name)])
+                for s in {r.seed for r in rows}
+            ]
+            found.setdefault(name, []).append((env_steps, float(np.mean(means))))
+    return found
+
+
+def assert_logged(tracked, store) -> None:
+    for seed in (0, 1):
+        assert tracked.logged(f"seed_{seed}") == expected(store, (seed,))
+    logged = tracked.logged("parent")
+    speeds = logged.pop("steps_per_second")
+    assert logged == expected(store)
+    assert speeds == [(env_steps, 1e4) for _, env_steps, *_ in store.chunks()]
+
+
+def test_mlflow_has_a_run_with_a_child_for_each_seed(tracked, store):
+    store.write(record(4))
+    tracked.caught_up()
+    runs = tracked.runs()
+    assert runs.keys() == {"parent", "seed_0", "seed_1"}
+    parent = runs.pop("parent")
+    assert "mlflow.parentRunId" not in parent.data.tags
+    assert parent.info.run_name == tracked.folder.name
+    for part, run in runs.items():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.info.run_name == f"{tracked.folder.name}/{part}"
+        assert run.data.params == {"algo.gamma": "0.9", "env": "x", "seed": part[-1]}
+    assert parent.data.params == {"algo.gamma": "0.9", "env": "x"}
+    assert parent.info.status == "RUNNING"
+
+
+def test_mlflow_has_each_chunks_means_at_its_env_steps_and_over_seeds_in_the_parent(tracked, store):
+    store.write(record(4))
+    sink = tracked.caught_up()
+    for each in (record(8), record(12, seeds=(1,))):
+        store.write(each)
+    sink.catch_up()
+    assert_logged(tracked, store)
+    assert tracked.logged("seed_1")["loss/value"][0] == (256, 0.5 + 3 + 100 + 1000)
+    assert tracked.logged("parent")["loss/value"][0] == (256, 0.5 + 3 + 50 + 1000)
+
+
+def test_mlflow_is_sent_nothing_twice(tracked, store, monkeypatch):
+    store.write(record(4))
+    sink = tracked.caught_up()
+    sent = []
+    monkeypatch.setattr(
+        sink._client, "log_batch", lambda *args, **kwargs: sent.append((args, kwargs))
+    )
+    sink.catch_up()
+    assert sent == []
+    assert_logged(tracked, store)
+
+
+def test_mlflow_goes_on_with_the_same_runs_after_a_resume_and_adds_nothing_twice(tracked, store):
+    for update in (4, 8):
+        store.write(record(update))
+    first = tracked.caught_up()
+    store.forget_after(4)  # the checkpoint was older than what MLflow had
+    store.write(record(8)._replace(finished_at=1.8e9))
+    store.write(record(12)._replace(finished_at=1.8e9))
+    second = tracked.caught_up()
+    assert (first._parent, first._children) == (second._parent, second._children)
+    assert_logged(tracked, store)
+
+
+class ServerGone(Exception):
+    pass
+
+
+def send_in_part(tracked, monkeypatch, batches: int) -> MLflowSink:
+    """Values go out five at a time, and after some the server is gone."""
+    monkeypatch.setattr(mlflow_sink, "MAX_BATCH", 5)
+    sink = tracked.sink()
+    sink.open()
+    send, calls = sink._client.log_batch, []
+
+    def log_batch(*args, **kwargs):
+        calls.append(args)
+        if len(calls) > batches:
+            raise ServerGone
+        return send(*args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(ServerGone):
+        patch.setattr(sink._client, "log_batch", log_batch)
+        sink.catch_up()
+    return sink
+
+
+@pytest.mark.parametrize("batches", range(1, 6))
+def test_mlflow_gets_the_rest_of_what_it_got_in_part(tracked, store, monkeypatch, batches):
+    for update in (4, 8, 12):
+        store.write(record(update))
+    sink = send_in_part(tracked, monkeypatch, batches)
+    sink.catch_up()
+    assert_logged(tracked, store)
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_mlflow_gets_the_rest_of_what_it_got_in_part_after_a_resume(
+    tracked, store, monkeypatch, batches
+):
+    for update in (4, 8, 12):
+        store.write(record(update))
+    send_in_part(tracked, monkeypatch, batches)
+    tracked.caught_up()
+    assert_logged(tracked, store)
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_mlflow_has_nothing_twice_though_the_chunk_it_got_in_part_was_done_again(
+    tracked, store, monkeypatch, batches
+):
+    for update in (4, 8, 12):
+        store.write(record(update))
+    send_in_part(tracked, monkeypatch, batches)
+    store.forget_after(0)
+    for update in (4, 8, 12):
+        store.write(record(update)._replace(finished_at=1.8e9 + update))  # the same numbers, later
+    tracked.caught_up()
+    assert_logged(tracked, store)
+
+
+def test_what_is_not_a_number_reaches_mlflow_as_such(tracked, store):
+    rows = [
+        Row(4, seed, "", name, v)
+        for seed in (0, 1)
+        for name, v in (("a", float("nan")), ("eval/return", 1.0))
+    ]
+    store.write(ChunkRecord(4, 256, rows, 1.7e9, 1.0, 1e4))
+    tracked.caught_up()
+    assert np.isnan(tracked.logged("seed_0")["a"][0][1])
+
+
+@pytest.fixture(scope="module")
+def converged(tmp_path_factory):
+    """A real run that converges at its first evaluation, tracked in a database beside it."""
+    easy = {"convergence.target": 5.0, "convergence.window": 1, "convergence.patience": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        before = dict(os.environ)
+        run = train_tiny(
+            tmp_path_factory.mktemp("runs"), "easy", easy | {"sinks.mlflow.enabled": True}
+        )
+        changed = {k for k in os.environ if os.environ[k] != before.get(k)}
+        yield SimpleNamespace(
+            run=run, uri=f"sqlite:///{run.path.parent / 'mlflow.db'}", changed=changed
+        )
+
+
+@pytest.fixture
+def client(converged):
+    from mlflow import MlflowClient
+
+    return MlflowClient(converged.uri)
+
+
+def runs_of(client) -> dict:
+    found = client.search_runs([client.get_experiment_by_name("elsinore").experiment_id])
+    return {run.data.tags["elsinore.part"]: run for run in found}
+
+
+def test_a_finished_run_is_in_a_database_beside_the_runs_with_its_files(converged, client):
+    run, runs = converged.run, runs_of(client)
+    assert run.summary["stopped_by"] == "converged"
+    assert runs.keys() == {"parent", "seed_0", "seed_1"}
+    parent = runs["parent"]
+    assert {r.info.status for r in runs.values()} == {"FINISHED"}
+    assert parent.data.tags["stopped_by"] == "converged"
+    assert parent.data.metrics["final/return"] == run.summary["eval_return"]["mean"]
+    assert runs["seed_1"].data.metrics["final/return"] == run.summary["eval_return"]["per_seed"][1]
+    files = {f.path for f in client.list_artifacts(parent.info.run_id)}
+    assert files >= {"config.yaml", "summary.json", "training_curves.png", "train.log", "policy"}
+    assert parent.data.params["algo.num_envs"] == "4"
+    assert count_in_log(run.path, "WARNING") == 0
+
+
+def test_the_registered_champion_acts_as_the_run_does(converged, client, monkeypatch):
+    import mlflow
+
+    name = "elsinore-ppo-CartPole-v1"
+    version = client.get_model_version_by_alias(name, "champion")
+    assert version.run_id == runs_of(client)["parent"].info.run_id
+    assert version.tags["eval_return"] == str(converged.run.summary["eval_return"]["mean"])
+    before = mlflow.get_tracking_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", converged.uri)
+    mlflow.set_tracking_uri(converged.uri)
+    try:
+        model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+    finally:
+        mlflow.set_tracking_uri(before)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_array_equal(model.predict(obs), converged.run.policy()(obs))
+
+
+def test_a_run_does_not_change_where_the_next_one_is_told(converged):
+    assert "MLFLOW_TRACKING_URI" not in converged.changed
+
+
+def test_a_converged_run_that_lost_its_summary_is_concluded_again_and_nothing_is_told_twice(
+    converged, client
+):
+    summary, rows = converged.run.summary, converged.run.metrics
+    (converged.run.path / "summary.json").unlink()
+    again = elsinore.resume(converged.run.path)
+    assert again.summary["stopped_by"] == "converged"
+    assert again.summary["params_sha256"] == summary["params_sha256"]
+    assert again.summary["eval_return"] == summary["eval_return"]
+    assert again.metrics.equals(rows)
+    for run in runs_of(client).values():
+        history = client.get_metric_history(run.info.run_id, "eval/return")
+        assert [m.step for m in history] == [512]
+    speeds = client.get_metric_history(runs_of(client)["parent"].info.run_id, "steps_per_second")
+    assert [m.step for m in speeds] == [512]

@@ -1,0 +1,72 @@
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import pytest
+
+from elsinore.algos.ppo import PPOConfig
+from elsinore.experience.rnd import RNDConfig
+from elsinore.hyperparameters import marks_of, numbers_of, traced, value_of, varies
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    weight: float = traced(0.0, off=0.0)
+    depth: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outer:
+    rate: float = traced(0.5)
+    rate_final: float | None = traced(None, absent="rate")
+    bound: float | None = traced(None, absent=math.inf)
+    size: int = 4
+    inner: Inner = Inner()
+
+
+def test_the_record_holds_every_traced_number_as_a_float32_scalar():
+    numbers = numbers_of(Outer(), num_updates=7)
+    assert numbers._fields == ("rate", "rate_final", "bound", "inner_weight", "num_updates")
+    assert {(x.shape, x.dtype) for x in numbers} == {((), jnp.dtype("float32"))}
+    assert numbers.num_updates == 7.0
+
+
+def test_what_is_none_becomes_what_stands_for_it():
+    assert numbers_of(Outer(rate=0.25))[:3] == (0.25, 0.25, jnp.inf)
+    assert numbers_of(Outer(rate_final=0.0, bound=2.0))[:3] == (0.5, 0.0, 2.0)
+
+
+def test_two_configs_of_one_kind_give_one_structure():
+    assert type(numbers_of(Outer())) is type(numbers_of(Outer(rate=1.0, bound=3.0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "may"),
+    [
+        ("rate", 0.1, True),
+        ("rate", 1, True),
+        ("bound", None, False),
+        ("bound", 2.0, True),
+        ("size", 8, False),
+        ("inner.weight", 0.5, True),
+        ("inner.weight", 0.0, False),
+        ("inner.depth", 2, False),
+        ("inner", 1.0, False),
+        ("rate", True, False),
+        ("rate", "0.1", False),
+        ("unknown", 1.0, False),
+        ("inner.unknown", 1.0, False),
+    ],
+)
+def test_a_number_varies_unless_its_value_makes_another_program(name, value, may):
+    assert varies(Outer(), name, value) is may
+
+
+def test_settings_are_read_by_dotted_name():
+    assert value_of(Outer(inner=Inner(weight=2.0)), "inner.weight") == 2.0
+    assert value_of(Outer(), "inner.nothing.at.all") is None
+
+
+def test_the_weight_of_curiosity_is_among_the_numbers_of_an_algorithm():
+    config = PPOConfig(rnd=RNDConfig(weight=0.25))
+    assert "rnd.weight" in marks_of(config) and numbers_of(config).rnd_weight == 0.25

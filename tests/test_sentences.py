@@ -1,0 +1,75 @@
+"""Docstrings, help texts and messages name their subject, in plain words."""
+
+import argparse
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from elsinore.cli import elsinore_parser
+
+SOURCE = Path(__file__).resolve().parents[1] / "src" / "elsinore"
+
+FILES = sorted(SOURCE.rglob("*.py"))
+NAMES = [path.relative_to(SOURCE).as_posix() for path in FILES]
+each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+
+NO_SUBJECT = re.compile(r"(What|How|Where|Who|Whoever|Whose|Whether|When|Which)\b")
+AVOIDED = re.compile(r"\b(told|whoever|somebody|nobody|one's own)\b", re.I)
+NO_NOUN = {"", "as", "by", "for", "how", "in", "likewise", "of", "or", "what", "where", "with"}
+
+
+def docstrings(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield ast.get_docstring(node) or ""
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """All string literals, docstrings included; not the paths of leaves (".train.rnd")."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield "" if node.value.startswith(".") else node.value
+
+
+@each_file
+def test_a_docstring_begins_with_its_subject(path):
+    found = [text for text in docstrings(ast.parse(path.read_text())) if NO_SUBJECT.match(text)]
+    assert not found
+
+
+@each_file
+def test_texts_have_no_avoided_words(path):
+    found = [text for text in texts(ast.parse(path.read_text())) if AVOIDED.search(text)]
+    assert not found
+
+
+def options(parser: argparse.ArgumentParser, command: str = "elsinore"):
+    """Every argument and subcommand of the command line with its help text."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for choice in action._choices_actions:
+                yield f"{command} {choice.dest}", choice.help
+            for name, subparser in action.choices.items():
+                yield from options(subparser, f"{command} {name}")
+        elif action.help is not argparse.SUPPRESS:
+            yield f"{command} {'/'.join(action.option_strings) or action.dest}", action.help
+
+
+OPTIONS = {name: text for name, text in options(elsinore_parser())}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_help_text_begins_with_what_it_describes(name):
+    text = OPTIONS[name]
+    assert text and text.strip(), "no help text"
+    assert text.split()[0].rstrip(",:;").lower() not in NO_NOUN
+    assert not AVOIDED.search(text)
+
+
+def test_a_seed_is_chosen_by_one_flag():
+    flags = {name.split()[-1] for name in OPTIONS}
+    assert "--seed" in flags and "--episode" in flags
+    assert not flags & {"--seed-index", "--first"}

@@ -1,0 +1,42 @@
+"""The toolkit is the promise to authors of algorithms and environments."""
+
+import ast
+
+import pytest
+
+import elsinore
+from elsinore import toolkit
+from tests.test_architecture import FILES, NAMES, ROOT, imported_modules
+
+# a plug-in, or the source of `elsinore demo`, is what these show
+ALLOWED = {"cache_service.py": "elsinore.worlds.cache", "demos": "elsinore.view.demo"}
+SHOWN = [
+    ROOT / "docs" / "reinforce.py",
+    *sorted((ROOT / "examples").glob("*.py")),
+    *sorted((ROOT / "demos").glob("*.py")),
+]
+
+
+def test_its_names_are_sorted_and_each_is_there_once():
+    assert toolkit.__all__ == sorted(set(toolkit.__all__))
+
+
+@pytest.mark.parametrize("name", toolkit.__all__)
+def test_each_name_is_documented(name):
+    text = getattr(toolkit, name).__doc__
+    assert text and not text.startswith(f"{name}(")  # which Python writes where there is none
+
+
+@pytest.mark.parametrize("path", SHOWN, ids=lambda path: path.name)
+def test_what_is_shown_uses_public_names_only(path):
+    allowed = {"elsinore", "elsinore.toolkit"}
+    allowed |= {f"elsinore.{name}" for name in elsinore.__all__}
+    allowed |= {f"elsinore.toolkit.{name}" for name in toolkit.__all__}
+    prefix = ALLOWED.get(path.name) or ALLOWED.get(path.parent.name, "elsinore.toolkit")
+    found = {m for m in imported_modules(ast.parse(path.read_text())) if m.startswith("elsinore")}
+    assert not {m for m in found - allowed if not m.startswith(prefix)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_nothing_in_the_package_imports_it(path):
+    assert "elsinore.toolkit" not in imported_modules(ast.parse(path.read_text()))

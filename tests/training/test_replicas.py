@@ -1,0 +1,93 @@
+"""The seed axis holds every state once, and little more."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.training.replicas import (
+    in_place,
+    init_seeds,
+    layout_for,
+    over_seeds,
+    seed_keys,
+    stacked_shapes,
+)
+from tests.toys import ToyConfig, toy_program
+
+BALLAST = 10 * 2**20  # numbers: 40 MiB
+
+
+def spent(num_seeds: int, kind: str = "map") -> int:
+    """Bytes that a chunk needs beyond the memory of the states that it is given."""
+    program, layout = toy_program(ToyConfig(ballast=BALLAST)), layout_for(num_seeds, kind)
+    shapes = stacked_shapes(program, layout.padded)
+    shapes = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes
+    )
+    compiled = over_seeds(program.chunk, layout, donate=True).lower(shapes, jnp.int32(0)).compile()
+    memory = compiled.memory_analysis()  # of one device
+    return memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+
+
+def test_seeds_that_take_turns_need_the_memory_of_one_more():
+    assert 4 * BALLAST <= spent(6) < 1.05 * 4 * BALLAST
+
+
+@pytest.mark.parametrize("kind", ["map", "vmap"])
+def test_a_seed_that_has_a_device_to_itself_needs_no_more_memory(kind):
+    assert spent(2, kind) < 2**20
+
+
+def test_taking_turns_in_place_is_mapping_over_the_seeds():
+    def step(state):
+        return {"x": state["x"] * 2, "key": state["key"]}, jax.random.normal(state["key"]) + state[
+            "x"
+        ].sum()
+
+    stacked = {"x": jnp.arange(6.0).reshape(3, 2), "key": seed_keys(5, 3)}
+    for some in (stacked, jax.tree.map(lambda x: x[:1], stacked)):
+        states, told = in_place(step, some)
+        expected, expected_told = jax.lax.map(step, some)
+        np.testing.assert_array_equal(states["x"], expected["x"])
+        np.testing.assert_array_equal(told, expected_told)
+        assert (states["key"] == some["key"]).all()
+
+
+@pytest.mark.parametrize("kind", ["map", "vmap"])
+def test_states_in_place_are_those_of_a_copy(kind):
+    program, layout = toy_program(ToyConfig(noise=1.0)), layout_for(3, kind)
+    states = init_seeds(program, layout, 0)
+    copied, copied_report = over_seeds(program.chunk, layout)(states, jnp.int32(2))
+    placed, placed_report = over_seeds(program.chunk, layout, donate=True)(states, jnp.int32(2))
+    np.testing.assert_array_equal(
+        copied.train.learner.params["score"], placed.train.learner.params["score"]
+    )
+    np.testing.assert_array_equal(copied_report.episodes.returns, placed_report.episodes.returns)
+    assert len(set(np.asarray(placed.train.learner.params["score"][:3]).tolist())) == 3
+
+
+@pytest.mark.parametrize("donate", [False, True])
+def test_arrays_of_no_elements_do_not_crash_the_partitioner(donate):
+    """The indices of a scatter that has none (SpaceInvaders-MinAtar steps with ten such), or a part
+    of a state."""
+    layout, none = layout_for(4), jnp.zeros(0, jnp.int32)
+    assert len(layout.devices) == 2
+    state = jax.device_put({"empty": jnp.zeros((4, 0, 3)), "x": jnp.arange(4.0)}, layout.sharding)
+
+    def add(state):
+        return {
+            "empty": state["empty"],
+            "x": state["x"] + none.sum() + state["empty"].sum(),
+        }, state["x"]
+
+    after, told = over_seeds(add, layout, donate)(state)
+    np.testing.assert_array_equal(after["x"], np.arange(4))
+    np.testing.assert_array_equal(told, np.arange(4))
+    assert after["empty"].shape == (4, 0, 3)
+
+
+def test_every_member_of_a_population_has_the_same_seeds():
+    keys = seed_keys(7, 2, members=3)
+    assert keys.shape == (6,)
+    assert (keys == jnp.stack([jax.random.key(7), jax.random.key(8)] * 3)).all()

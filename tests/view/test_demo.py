@@ -1,0 +1,243 @@
+"""A demo recomputes the policies of a run, and draws them."""
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from rich.console import Console
+
+from elsinore import cli
+from elsinore.cli.demo import DEMOS
+from elsinore.config.load import load_experiment, set_dotted
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import plan_for
+from elsinore.page import server
+from elsinore.runs import replays
+from elsinore.view.demo import api
+from elsinore.view.demo.api import RECIPES, Demo, Recipe, demo
+from elsinore.view.demo.episodes import EPISODES_PER_SNAPSHOT, demo_episodes
+from elsinore.view.demo.show import show_progression, show_side_by_side
+from elsinore.view.demo.side_by_side import (
+    agent_column,
+    draw_side_by_side,
+    status_line,
+    write_side_by_side,
+)
+from elsinore.view.demo.snapshots import (
+    Snapshot,
+    nearest_snapshots,
+    recompute_policies,
+    run_snapshots,
+)
+from tests.runs.conftest import TINY
+from tests.view.drawing import scenes
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAPSHOTS = [Snapshot(0, 0), Snapshot(1, 8), Snapshot(2, 90), Snapshot(3, 140)]
+
+
+# Snapshots
+
+
+def test_the_nearest_snapshots_and_the_last_are_taken():
+    assert nearest_snapshots(SNAPSHOTS, (1, 100)) == [SNAPSHOTS[0], SNAPSHOTS[2], SNAPSHOTS[3]]
+
+
+def test_numbers_beyond_the_end_are_left_out_and_no_snapshot_is_taken_twice():
+    assert nearest_snapshots(SNAPSHOTS, (1, 2, 3, 500)) == [SNAPSHOTS[0], SNAPSHOTS[3]]
+
+
+def test_numbers_may_be_those_of_snapshots():
+    assert nearest_snapshots(SNAPSHOTS, (8, 90, 140)) == SNAPSHOTS[1:]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Demo:
+    """A tiny demo."""
+    settings = {
+        name: value
+        for name, value in TINY.items()
+        if not name.startswith(("evaluation", "checkpoints"))
+    }
+    settings |= {
+        "evaluation.period": 4,
+        "evaluation.episodes": 2,
+        "evaluation.final_episodes": 2,
+        "env_steps": 2560,
+    }
+    config: dict = {"env": "CartPole-v1"}
+    for name, value in settings.items():
+        set_dotted(config, name, value)
+    path = tmp_path_factory.mktemp("demo") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(api.RECIPES, "tiny", Recipe(path, (1, 40)))
+        return demo("tiny", runs_dir=path.parent / "runs")
+
+
+def test_a_recomputed_policy_equals_the_trained_one(made):
+    """Bit for bit, with any number of stops before it."""
+    was = made.run.state("latest").train.policy_state
+    *_, again = recompute_policies(made.run, [1, 3, 20])
+    for x, y in zip(jax.tree.leaves(was), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(x[0], y)
+
+
+def test_snapshots_start_before_the_first_episode_and_ascend(made):
+    snapshots = run_snapshots(made.run)
+    assert snapshots[0] == (0, 0) and snapshots[-1].update == 20
+    assert all(b.episodes >= a.episodes and b.update > a.update for a, b in pairwise(snapshots))
+
+
+# Episodes
+
+
+def test_episodes_start_with_the_untrained_agent_and_end_with_the_run(made):
+    labels = [episode.label for episode in made.episodes]
+    assert (
+        labels[0] == "untrained"
+        and labels[-1] == f"after {run_snapshots(made.run)[-1].episodes:,} episodes"
+    )
+    assert [episode.is_last for episode in made.episodes] == [False, False, True]
+    assert abs(made.episodes[1].episodes - 40) <= 8
+
+
+def test_the_episode_of_median_length_is_recorded(made):
+    for episode in made.episodes:
+        assert len(episode.lengths) == EPISODES_PER_SNAPSHOT
+        assert replays.about(episode.path)["length"] == np.median(episode.lengths)
+
+
+def test_episodes_are_replays_of_the_run(made):
+    assert [episode.path for episode in made.episodes] == replays.list_replays(
+        made.run.path / "replays"
+    )
+    assert replays.about(made.episodes[0].path)["run"] == made.run.name
+
+
+def test_other_replays_of_a_run_are_no_part_of_a_demo(tmp_path):
+    replays.write(tmp_path / "replays" / "0000000001-seed0.npz", scenes.replay())
+    assert demo_episodes(tmp_path) == []
+
+
+def test_existing_episodes_are_not_recorded_again(made, monkeypatch):
+    # it could not be trained
+    monkeypatch.setitem(api.RECIPES, "tiny", Recipe(Path("nowhere.yaml")))
+    again = demo("tiny", runs_dir=made.run.path.parent)
+    assert again.episodes == made.episodes
+
+
+# Figures and films
+
+
+def test_three_pictures_are_written_into_a_new_folder(made, tmp_path):
+    paths = made.pictures(tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == [
+        "untrained-beside-trained.gif",
+        "progression.png",
+        "learning.png",
+    ]
+    for path in paths:
+        with Image.open(path) as image:
+            assert min(image.size) > 300
+    with Image.open(paths[1]) as strip, Image.open(paths[0]) as film:
+        assert strip.size[0] > 1.4 * film.size[0]  # three agents, two
+
+
+def test_the_address_on_the_page_names_the_trained_and_the_untrained_agent(made):
+    assert made.part == "Agents/0000000020-seed0.npz/0000000000-seed0.npz"
+
+
+def test_a_finished_agent_waits_for_the_others():
+    short, long = (agent_column(str(steps), scenes.episode((1,) * steps)) for steps in (2, 4))
+    assert [status_line(short, now)[:9] for now in (0, 1, 2)] == [
+        "step 0   ",
+        "step 1   ",
+        "cut after",
+    ]
+    both = [np.asarray(draw_side_by_side([short, long], "both", time)) for time in (2, 3, 4)]
+    middle = both[0].shape[1] // 2
+    assert (both[0][:, :middle] == both[1][:, :middle]).all() and (
+        both[1][:, :middle] == both[2][:, :middle]
+    ).all()
+    assert (both[0][:, middle:] != both[1][:, middle:]).any()
+
+
+def test_a_film_has_a_frame_for_each_step_and_holds_the_last(tmp_path):
+    frames = write_side_by_side(tmp_path / "x.gif", [agent_column("a", scenes.episode())], "lane")
+    with Image.open(tmp_path / "x.gif") as film:
+        assert frames == 5 + 25 and film.info["duration"] == 80
+
+
+def test_a_film_can_be_an_mp4_and_nothing_else_besides_a_gif(tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    walker = [agent_column("a", scenes.episode())]
+    write_side_by_side(tmp_path / "film.mp4", walker, "lane")
+    assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
+    with pytest.raises(ConfigError, match=r"\.gif or \.mp4"):
+        write_side_by_side(tmp_path / "film.mov", walker, "lane")
+
+
+def test_the_progression_is_printed_in_the_terminal(made):
+    console = Console(width=110, record=True, file=io.StringIO())
+    show_progression(made.episodes, console, made.limit)
+    show_side_by_side(made.columns()[:2], console)
+    text = console.export_text()
+    assert all(episode.label in text for episode in made.episodes)
+    assert f"mean of {EPISODES_PER_SNAPSHOT} new episodes of at most 500 steps" in text
+    assert text.count("untrained: ") == 3
+
+
+# Recipes and command
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_a_run_of_one_seed_without_early_stopping(name):
+    recipe = RECIPES[name]
+    plan = plan_for(load_experiment(config=recipe.config, overrides=api.OVERRIDES))
+    assert plan.experiment.seeds == 1 and not plan.experiment.convergence.enabled
+    assert plan.schedule.updates_per_row == 1  # a snapshot at every update
+
+
+def test_hamlets_recipe_has_the_curriculum_of_the_full_config():
+    """A copy, because the folder of configs is not installed."""
+    recipe = load_experiment(config=RECIPES["hamlet"].config)
+    full = load_experiment(config=ROOT / "configs" / "hamlet" / "curriculum.yaml")
+    assert (recipe.curriculum, recipe.algo, recipe.env_kwargs) == (
+        full.curriculum,
+        full.algo,
+        full.env_kwargs,
+    )
+
+
+def test_the_command_knows_every_recipe():
+    assert set(DEMOS) == set(RECIPES)
+
+
+def test_an_unknown_demo_is_refused_in_one_line(capsys):
+    assert cli.main(["demo", "balatro"]) == 2
+    assert (
+        capsys.readouterr().err
+        == "elsinore: there is no demo 'balatro'; choose hamlet or cartpole.\n"
+    )
+    with pytest.raises(ConfigError):
+        demo("balatro")
+
+
+def test_the_command_shows_and_writes(made, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(api.RECIPES, "tiny", Recipe(Path("nowhere.yaml")))
+    arguments = ["demo", "tiny", "--runs-dir", str(made.run.path.parent), "--out", str(tmp_path)]
+    film, shown = tmp_path / "film.gif", []
+    monkeypatch.setattr(
+        server, "watch", lambda *args, **more: shown.append((args[0], more["part"])) or 0
+    )
+    assert cli.main([*arguments, "--no-show", "--watch", "--film", str(film)]) == 0
+    out = capsys.readouterr().out
+    assert "progression.png" in out and "untrained" not in out.replace("untrained-beside", "")
+    assert film.exists() and shown == [(str(made.run.path), made.part)]
+    assert made.episodes[0].load().about["env"] == "CartPole-v1"

@@ -1,0 +1,81 @@
+"""A run's untrained, best and latest policies play episodes."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from elsinore.config.parse import ConfigError
+from elsinore.runs import replays
+from elsinore.view.play import _replica, env_to_play, episodes_of
+
+
+@pytest.fixture(scope="module")
+def latest(whole):
+    """Two episodes of the latest policy of the tiny run."""
+    return list(episodes_of(str(whole), episodes=2))
+
+
+def test_a_runs_newest_policy_plays(whole, latest):
+    about = latest[0].about
+    assert (about["run"], about["algo"], about["env"], about["greedy"]) == (
+        "whole",
+        "ppo",
+        "CartPole-v1",
+        True,
+    )
+    assert about["update"] == 40 and about["env_steps"] == 5120
+    assert about["return"] == about["length"] <= 50  # as long as its evaluations
+
+
+def test_episodes_differ_by_number_and_are_reproducible(whole, latest):
+    assert not np.array_equal(latest[0].recording.state.x[0], latest[1].recording.state.x[0])
+    (again,) = episodes_of(str(whole), first_episode=1)
+    np.testing.assert_array_equal(again.recording.state.x, latest[1].recording.state.x)
+
+
+def test_an_untrained_policy_is_nearly_uniform(whole):
+    (untrained,) = episodes_of(str(whole), policy="untrained", seed=1)
+    assert untrained.about["update"] == 0 and untrained.about["seed"] == 1
+    probability = untrained.recording.action_scores["probability"][: untrained.about["length"]]
+    assert abs(probability - 0.5).max() < 0.1
+
+
+def test_the_best_policy_is_that_of_the_best_checkpoint(whole):
+    (best,) = episodes_of(str(whole), policy="best", seed=0)
+    names = [path.name for path in (whole / "checkpoints" / "best").iterdir()]
+    assert f"{best.about['update']:010d}" in names
+
+
+def test_a_seed_is_chosen_by_its_own_number():
+    run = SimpleNamespace(experiment=SimpleNamespace(seed=5, replicas=2))
+    assert [_replica(run, seed) for seed in (5, 6)] == [0, 1]
+    with pytest.raises(ConfigError, match="--seed 0 is not in this run; it has 5 to 6"):
+        _replica(run, 0)
+
+
+def test_a_seed_that_is_not_of_the_run_is_refused(whole):
+    with pytest.raises(ConfigError, match="--seed 2 is not in this run; it has 0 to 1"):
+        list(episodes_of(str(whole), seed=2))
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(whole):
+    with pytest.raises(ConfigError, match="'worst' is not in"):
+        list(episodes_of(str(whole), policy="worst"))
+
+
+def test_an_episode_can_be_saved_and_loaded(latest, tmp_path):
+    kept = latest[0]
+    path = replays.write(
+        tmp_path / "kept.npz", replays.recording_of(kept.recording, kept.params, kept.about)
+    )
+    (again,) = episodes_of(str(path))
+    assert len(again) == len(kept)
+    assert again.scene(3) == kept.scene(3)
+
+
+def test_a_person_plays_the_environment_of_a_run(whole):
+    env, params = env_to_play(str(whole), {})
+    assert (env.name, params.max_steps_in_episode) == ("CartPole-v1", 500)
+    with pytest.raises(ConfigError, match="--set applies to an environment by name"):
+        env_to_play(str(whole), {"env_params.max_steps_in_episode": 5})

@@ -1,0 +1,68 @@
+"""Traces: numbering of objects, and refusals."""
+
+import numpy as np
+import pytest
+
+from elsinore.worlds.cache.trace import Trace, load_trace, zipf_trace
+
+
+def test_objects_are_numbered_as_they_appear():
+    trace = Trace.of(["b", "a", "b", "c"], [5, 6, 5, 7])
+    assert trace.obj_id.tolist() == [0, 1, 0, 2]
+    assert trace.object_size.tolist() == [5, 6, 7]
+    assert trace.num_objects == 3
+
+
+def test_what_a_source_does_not_tell_is_unknown():
+    trace = Trace.of([4, 4])
+    assert (trace.size.tolist(), trace.client.tolist(), trace.cls.tolist()) == (
+        [1, 1],
+        [-1, -1],
+        [-1, -1],
+    )
+    assert {x.dtype.name for x in (trace.obj_id, trace.size, trace.ts, trace.client)} == {"int32"}
+
+
+def test_the_made_up_trace_is_the_same_every_time():
+    one, other = zipf_trace(500, 50, seed=3), zipf_trace(500, 50, seed=3)
+    assert (one.obj_id == other.obj_id).all() and (one.size == other.size).all()
+    assert (zipf_trace(500, 50, seed=4).obj_id != one.obj_id).any()
+
+
+@pytest.mark.parametrize(
+    ("ids", "size", "message"),
+    [
+        ([], 1, "obj_id is empty"),
+        ([0, 1, 0], [3, -2, 3], "size=-2 at request 1, but every object has at least 1 byte"),
+        (
+            [0, 1, 0],
+            [3, 2, 4],
+            "size=4 at request 2, but an object keeps the size of its first request",
+        ),
+        ([0, 1], [3, 2**31], "size=2147483648 is more than 2147483647"),
+    ],
+)
+def test_a_trace_that_cannot_be_is_refused_with_its_field_and_request(ids, size, message):
+    with pytest.raises(ValueError, match=message):
+        Trace.of(ids, size)
+
+
+def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path):
+    garbage, empty = tmp_path / "garbage.npz", tmp_path / "other.npz"
+    garbage.write_bytes(bytes(range(256)) * 40)
+    np.savez(empty, something=np.zeros(3))
+    refused = {
+        garbage: "is no npz of a trace: it is no zip archive",
+        tmp_path / "none.npz": "does not exist",
+        empty: "has no array obj_id; it has: something",
+    }
+    for path, message in refused.items():
+        with pytest.raises(ValueError, match=message):
+            load_trace(path)
+
+
+def test_a_file_is_read_as_it_was_written(tmp_path):
+    trace = zipf_trace(200, 30)
+    np.savez(tmp_path / "t.npz", obj_id=trace.obj_id, size=trace.size)
+    read = load_trace(tmp_path / "t.npz")
+    assert (read.obj_id == trace.obj_id).all() and (read.size == trace.size).all()

@@ -1,0 +1,167 @@
+"""Import of logs: records, skipped lines, and refusals."""
+
+import struct
+
+import pytest
+
+from elsinore import cli
+from elsinore.config.parse import ConfigError
+from elsinore.worlds.cache.trace import load_trace, zipf_trace
+from elsinore.worlds.cache.traces import import_trace
+from elsinore.worlds.cache.traces.importing import save_trace
+from elsinore.worlds.cache.traces.simulator import oracle_general_rows
+
+LOG = r"""
+h1 - - [01/Jul/1995:00:00:01 -0400] "GET /a.gif HTTP/1.0" 200 500
+h2 - - [01/Jul/1995:00:00:02 -0400] "GET /b HTTP/1.0" 200 700
+not a request at all
+h1 - bob [01/Jul/1995:00:00:03 -0400] "POST /a.gif HTTP/1.0" 304 -
+h3 - - [01/Jul/1995:00:00:05 -0400] "GET /a.gif HTTP/1.0" 404 10
+h3 - - [01/Jul/1995:00:00:07 -0400] "GET /b HTTP/1.1" 200 900 "http://x/?q=\"1\"" "Mozilla"
+"""
+CSV = "time,key,size,op\n0,a,5,get\n2,b,7,set\n,,,\n3,a,5,get\n"
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def general(*rows):
+    return b"".join(struct.pack("<IQIq", *row) for row in rows)
+
+
+def test_a_web_log_is_read_in_the_common_and_the_combined_format(file):
+    found = import_trace(file("access.log", LOG))
+    trace = found.trace
+    assert trace.obj_id.tolist() == [0, 1, 0, 1]
+    assert trace.size.tolist() == [500, 900, 500, 900]  # the largest answer is the object
+    assert trace.ts.tolist() == [0, 1, 2, 6]
+    assert trace.op.tolist() == [0, 0, 1, 0]
+    assert trace.client.tolist() == [0, 1, 0, 2]
+    assert trace.cls.tolist() == [0, 1, 0, 1]  # gif, page
+
+
+def test_lines_that_are_left_out_are_counted_and_named(file):
+    message = list(import_trace(file("access.log", LOG)).skipped.lines())
+    assert message == [
+        "1 not of the common log format (lines 4)",
+        "1 answered by an error (status 400 or more) (lines 6)",
+    ]
+    many = list(import_trace(file("many.log", LOG + "rubbish\n" * 9)).skipped.lines())
+    assert many[0] == "10 not of the common log format (lines 4, 8, 9, 10, 11, ...)"
+
+
+def test_a_csv_is_read_by_the_names_of_its_columns(file):
+    found = import_trace(file("trace.csv", CSV))
+    assert (found.trace.obj_id.tolist(), found.trace.size.tolist()) == ([0, 1, 0], [5, 7, 5])
+    assert (found.trace.ts.tolist(), found.trace.op.tolist()) == ([0, 2, 3], [0, 1, 0])
+    assert list(found.skipped.lines()) == ["1 without an object (lines 4)"]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_the_binary_of_libcachesim_is_read(file, compressed):
+    content, name = general((3, 9, 100, 3), (4, 8, 50, -1), (9, 9, 100, -1)), "t.oracleGeneral.bin"
+    if compressed:
+        zstandard = pytest.importorskip("zstandard")
+        content, name = zstandard.ZstdCompressor().compress(content), name + ".zst"
+    trace = import_trace(file(name, content)).trace
+    assert (trace.obj_id.tolist(), trace.size.tolist(), trace.ts.tolist()) == (
+        [0, 1, 0],
+        [100, 50, 100],
+        [0, 1, 6],
+    )
+
+
+def test_a_trace_survives_the_formats(file, tmp_path):
+    trace = zipf_trace(2_000, 300)
+    read = import_trace(file("t.bin", oracle_general_rows(trace, "bytes").tobytes())).trace
+    save_trace(read, tmp_path / "t.npz")
+    again = load_trace(tmp_path / "t.npz")
+    assert (again.obj_id == trace.obj_id).all() and (again.size == trace.size).all()
+
+
+def test_an_object_that_changes_size_is_refused_unless_told_what_to_do(file):
+    path = file("t.csv", "id,size\na,5\nb,1\na,9\n")
+    with pytest.raises(
+        ConfigError, match=r"t.csv, line 4: size=9, but this object had 5 before. `--sizes largest`"
+    ):
+        import_trace(path)
+    assert import_trace(path, sizes="largest").trace.size.tolist() == [9, 1, 9]
+    assert import_trace(path, sizes="first").trace.size.tolist() == [5, 1, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", "id,size\na,5\nb,-3\n", r"t.csv, line 3: size=-3 must be 1 to"),
+        ("t.csv", "when,what\n1,2\n", r"t.csv, line 1: the heading 'when,what' names no object"),
+        ("t.csv", "id,size\na,many\n", "holds no request .* 1 with a size that is no number"),
+        ("access.log", "", "holds no request as weblog has them. It is empty"),
+        (
+            "access.log",
+            bytes(range(256)) * 99,
+            "holds no request as weblog has them.*not of the common log format",
+        ),
+        ("t.bin", general((1, 2, 3, -1))[:-5], "ends 19 bytes into request 1"),
+        ("t.bin", bytes(range(256)) * 3, r"t.bin, line 11: size=4294901244 must be 1 to"),
+    ],
+)
+def test_what_is_no_trace_is_refused_by_line_or_field(file, name, content, message):
+    with pytest.raises(ConfigError, match=message):
+        import_trace(file(name, content))
+
+
+def test_what_is_not_compressed_is_refused(file):
+    pytest.importorskip("zstandard")
+    with pytest.raises(ConfigError, match="cannot be decompressed"):
+        import_trace(file("t.bin.zst", b"not compressed at all"))
+
+
+def test_the_command_writes_the_trace_and_says_what_it_left_out(file, capsys, tmp_path):
+    assert (
+        cli.main(["cache", "import", str(file("access.log", LOG)), "-o", str(tmp_path / "out.npz")])
+        == 0
+    )
+    message = capsys.readouterr().out
+    assert "4 requests of 2 objects, 1400 distinct bytes" in message
+    assert "left out: 1 not of the common log format (lines 4)" in message
+    assert load_trace(tmp_path / "out.npz").num_requests == 4
+
+
+@pytest.mark.parametrize(
+    ("log", "npz"), [("access.log", "access.npz"), ("access_log", "access_log.npz")]
+)
+def test_without_a_name_the_trace_takes_the_logs_and_lies_in_this_folder(
+    file, monkeypatch, tmp_path, log, npz
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert cli.main(["cache", "import", str(file(log, LOG))]) == 0
+    assert load_trace(tmp_path / "here" / npz).num_requests == 4
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--format", "xml"], "format='xml' is unknown"),
+        (["--sizes", "any"], "sizes='any' is unknown"),
+    ],
+)
+def test_the_command_refuses_what_it_does_not_know(file, capsys, tmp_path, option, message):
+    argv = [
+        "cache",
+        "import",
+        str(file("access.log", LOG)),
+        "-o",
+        str(tmp_path / "out.npz"),
+        *option,
+    ]
+    assert cli.main(argv) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.npz").exists()

@@ -1,0 +1,117 @@
+"""`elsinore cache replay`: every policy at every capacity, and a trained one beside them."""
+
+import json
+import sys
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.config.parse import ConfigError
+from elsinore.worlds.cache.trace import replay, zipf_trace
+from elsinore.worlds.cache.traces.capacities import parse_capacities
+from elsinore.worlds.cache.traces.importing import save_trace
+from elsinore.worlds.cache.traces.simulator import simulated_hits
+from tests.runs.conftest import TINY
+
+SOME = zipf_trace(1_500, 200)
+
+
+@pytest.fixture
+def trace(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_trace(SOME, tmp_path / "some.npz")
+    return "some.npz"
+
+
+def test_a_capacity_is_in_objects_in_bytes_or_a_share():
+    found = parse_capacities("20, 10KB,1KiB,50%", SOME)
+    half = int(SOME.object_size.sum()) // 2
+    assert [(c.amount, c.unit) for c in found] == [
+        (20, "objects"),
+        (10_000, "bytes"),
+        (1_024, "bytes"),
+        (half, "bytes"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("big", "'big' is none; write 64"),
+        ("1.5", "objects are whole"),
+        ("1B", "holds nothing"),
+        ("5 feet", "is none"),
+    ],
+)
+def test_a_capacity_that_is_none_is_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_capacities(text, SOME)
+
+
+def test_the_table_and_the_picture_tell_every_policy(trace, tmp_path, capsys):
+    assert (
+        cli.main(
+            ["cache", "replay", trace, "--capacity", "20,60KB", "--policies", "lru,belady_bypass"]
+        )
+        == 0
+    )
+    message = capsys.readouterr().out
+    assert "capacity 20 (20 objects)" in message and "capacity 60KB (60000 bytes)" in message
+    assert str(replay(SOME, "lru", 20).hits) in message
+    assert (tmp_path / "hit_ratios.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_numbers_come_as_json(trace, capsys):
+    assert (
+        cli.main(["cache", "replay", trace, "--capacity", "20", "--policies", "lru", "--json"]) == 0
+    )
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["hits"] == replay(SOME, "lru", 20).hits and row["policy"] == "lru"
+
+
+def test_an_unknown_policy_is_refused_by_the_command(trace, capsys):
+    assert cli.main(["cache", "replay", trace, "--policies", "lru,seive"]) == 2
+    assert "policy='seive' is unknown; did you mean 'sieve'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_trained_policy_is_replayed_beside_the_classic_ones(trace, tmp_path, capsys):
+    settings = TINY | {"env_kwargs": {"trace": "some.npz", "capacity": 20}}
+    settings = {k: v for k, v in settings.items() if not k.startswith("convergence")}
+    elsinore.train(
+        "Cache-trace",
+        "ppo",
+        overrides=settings | {"env_steps": 1_280},
+        name="learnt",
+        runs_dir="runs",
+    )
+    argv = [
+        "cache",
+        "replay",
+        trace,
+        "--capacity",
+        "20,60KB",
+        "--policies",
+        "lru,fifo",
+        "--run",
+        "learnt",
+        "--json",
+    ]
+    assert cli.main(argv) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    ours = [row for row in rows if row["policy"] == "run learnt"]
+    assert [row["unit"] for row in ours] == ["objects", "bytes"]
+    assert all(0 < row["hits"] < row["requests"] for row in ours)
+
+
+def test_libcachesim_hits_as_often():
+    pytest.importorskip("libcachesim")
+    for policy in ("lru", "fifo", "sieve", "belady"):
+        assert simulated_hits(SOME, policy, 20, "objects") == replay(SOME, policy, 20).hits
+
+
+def test_a_check_without_the_package_says_which_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "libcachesim", None)
+    with pytest.raises(ConfigError, match="the package libcachesim is not installed"):
+        simulated_hits(SOME, "lru", 20, "objects")
