@@ -28,7 +28,7 @@ def test_every_dial_is_set_to_its_best_legal_setting_and_never_to_another(make):
 
 @pytest.mark.parametrize("config", [DQN(), PQN()], ids=["dqn", "pqn"])
 def test_algorithms_of_action_values_refuse_it_with_what_takes_it(config):
-    with pytest.raises(ValueError, match=r"actions are MultiDiscrete; use algo: ppo or a2c"):
+    with pytest.raises(ValueError, match=r"action space is MultiDiscrete; use algo: ppo or a2c"):
         make(config, Dials())
 
 

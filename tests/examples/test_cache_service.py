@@ -102,7 +102,7 @@ def test_a_hit_waits_for_nothing_and_all_else_for_the_backend(requests, by_lru):
 
 def test_under_lru_the_backend_works_for_misses_and_writes_only(requests, by_lru):
     account, _, mine = by_lru
-    tables = service.tables()
+    tables = service.api_tables()
     missed = np.array(account.waits) >= 0.01
     base = tables.base[np.asarray(requests.endpoint)][missed]
     assert mine.backend.work == pytest.approx(base.sum())
@@ -119,7 +119,7 @@ def test_fetching_ahead_hits_more_and_makes_the_backend_work_more(requests, by_l
 def test_a_backend_slows_with_its_queue_and_recovers_with_time():
     clock = StandingClock()
     backend = service.Backend(clock, service.ApiCache().default_params)
-    obj = int(service.tables().first_id[13])  # 0.45 s of work
+    obj = int(service.api_tables().first_id[13])  # 0.45 s of work
     waits = [backend.answer(obj, 0.1)[1] for _ in range(2)]
     assert waits == pytest.approx([0.1, 0.1 * (1 + 3 * 0.45 / 0.75)])
     clock.until(100.0)
@@ -130,7 +130,7 @@ def test_a_backend_slows_with_its_queue_and_recovers_with_time():
 def test_a_backend_sheds_half_of_a_queue_that_is_too_long():
     backend = service.Backend(StandingClock(), service.ApiCache().default_params)
     for _ in range(6):  # 2.7 s of work, above 2.5
-        backend.fetch(int(service.tables().first_id[13]))
+        backend.fetch(int(service.api_tables().first_id[13]))
     assert backend.backlog == pytest.approx(1.35)
 
 

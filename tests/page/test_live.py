@@ -114,7 +114,7 @@ def test_a_resumed_run_takes_back_what_it_will_tell_again(served, run):
         seen = rows_until(line, run, 8, [])
         store = Store(run / "metrics.sqlite")
         store.forget_after(4)
-        store.tell(4, "resume", "from update 4")
+        store.add_event(4, "resume", "from update 4")
         store.write(chunk_ending_at(8, (0, 1)))
         store.close()
         again = next_message(line, "updates", run.name)
@@ -128,7 +128,7 @@ def test_a_resumed_run_takes_back_what_it_will_tell_again(served, run):
 def test_an_event_that_was_heard_before_takes_nothing_back(run):
     store = Store(run / "metrics.sqlite")
     _, place = updates_since(store._db, Cursor(8))
-    store.tell(4, "resume", "from update 4")
+    store.add_event(4, "resume", "from update 4")
     first, place = updates_since(store._db, place)
     assert first["forget_after"] == 4
     store.write(chunk_ending_at(12))

@@ -231,8 +231,8 @@ def test_each_evaluation_is_told_with_its_spread(run):
         (["--checkpoint", "best/17"], "'best/17' is not in"),
         (["--seed", "9"], "seed=9 is not of this run; it has 0 to 1"),
         (["--agent", "agent_1"], "agent='agent_1' is not of this run"),
-        (["--format", "json", "--seed", "1"], "--seed says nothing to it"),
-        (["--format", "json", "--measure"], "--measure says nothing to it"),
+        (["--format", "json", "--seed", "1"], "leave out --seed"),
+        (["--format", "json", "--measure"], "leave out --measure"),
         (
             ["--format", "json", "-o", "/dev/null/metrics.json"],
             "cannot be written: Not a directory",

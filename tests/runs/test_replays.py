@@ -2,6 +2,7 @@
 not."""
 
 import json
+import struct
 from types import SimpleNamespace
 
 import jax
@@ -172,6 +173,21 @@ def test_a_replay_that_was_cut_off_is_refused(path, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
     refused(path)
+
+
+def test_a_table_of_contents_that_ends_early_is_refused(path):
+    """The length of zip's table of contents has no checksum: its first entry is left out."""
+    whole = path.read_bytes()
+    end = whole.rindex(b"PK\x05\x06")
+    size, start = struct.unpack_from("<II", whole, end + 12)
+    first = 46 + sum(struct.unpack_from("<HHH", whole, start + 28))
+    path.write_bytes(whole[: end + 12] + struct.pack("<I", size - first) + whole[end + 16 :])
+    refused(path)
+    second = first + 46 + sum(struct.unpack_from("<HHH", whole, start + first + 28))
+    kept = whole[:start] + whole[start : start + first] + whole[start + second : end]
+    shorter = struct.pack("<I", size - second + first)
+    path.write_bytes(kept + whole[end : end + 12] + shorter + whole[end + 16 :])
+    assert "is not as its header says" in refused(path)
 
 
 def test_a_changed_byte_changes_nothing_unseen(path):

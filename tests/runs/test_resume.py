@@ -98,7 +98,7 @@ def test_what_fails_leaves_an_emergency_checkpoint_and_resumed_it_equals_the_who
     assert count_in_log(path, "resume with: elsinore train --resume") == 1
     resumed = elsinore.resume(path)
     assert resumed.summary["stopped_by"] == "budget"
-    assert count_in_log(path, "compiling, to go on from emergency/0000000028") == 1
+    assert count_in_log(path, "compiling, to resume from emergency/0000000028") == 1
     assert_same_run(path, whole)
 
 
@@ -141,7 +141,7 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(
         patch.setattr(CheckpointManager, "save", on_call(6, CheckpointManager.save, OSError))
         train_tiny(tmp_path, "whole", {"checkpoints.interval_seconds": 0})
     assert_same_run(tmp_path / "whole", whole)
-    assert count_in_log(tmp_path / "whole", "could not be written: call 6; training goes on") == 1
+    assert count_in_log(tmp_path / "whole", "could not be written: call 6; training continues") == 1
 
 
 def test_failing_at_the_emergency_checkpoint_does_not_hide_the_error(tmp_path, monkeypatch):

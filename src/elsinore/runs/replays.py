@@ -191,7 +191,8 @@ def write(path: Path, replay: EpisodeRecording) -> Path:
     unfinished = path.with_name(f".unfinished-{path.name}-{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
-            np.savez_compressed(file, about=np.array(json.dumps(replay.about)), **replay.arrays)
+            header = json.dumps(replay.about | {"arrays": sorted(replay.arrays)})
+            np.savez_compressed(file, about=np.array(header), **replay.arrays)
         unfinished.rename(path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -207,6 +208,10 @@ def read(path: Path) -> EpisodeRecording:
     with _opened(path) as file:
         about = _about_in(file, path)
         arrays = {name: file[name] for name in file.files if name != "about"}
+    # a damaged table of contents can end early: zip compares neither its length nor a checksum
+    if (written := about.pop("arrays", None)) is not None and written != sorted(arrays):
+        lost = sorted(set(written) ^ set(arrays))[0]
+        raise ConfigError(f"replay {path} is broken: {lost} is not as its header says; delete it.")
     lengths = {
         name: len(arrays[name])
         for name in ("action", "reward", "terminated", "truncated")
@@ -232,7 +237,9 @@ def about(path: Path) -> dict[str, Any]:
         ConfigError: as `read`.
     """
     with _opened(path) as file:
-        return _about_in(file, path)
+        about = _about_in(file, path)
+    about.pop("arrays", None)
+    return about
 
 
 def list_replays(folder: Path) -> list[Path]:
