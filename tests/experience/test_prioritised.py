@@ -114,7 +114,7 @@ def test_weights_are_schauls(priority, beta):
     """(N P(i))^-beta over the largest of the batch, with any N and any total."""
     unnormalised = (1_000 * priority.astype(np.float64) / 4_321.0) ** -beta
     np.testing.assert_allclose(
-        importance_weight(priority, beta), unnormalised / unnormalised.max(), rtol=1e-4
+        importance_weight(jnp.asarray(priority), beta), unnormalised / unnormalised.max(), rtol=1e-4
     )
 
 

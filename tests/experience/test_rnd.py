@@ -197,9 +197,9 @@ def test_the_errors_return_goes_on_past_the_end_of_an_episode():
     config, obs = replace(SMALL, return_gamma=0.9), random_obs(0)
     bonus, rnd, _ = bonus_of(config, begun(config), obs, jnp.ones((TIME, ENV), bool))
     seen = (obs - obs.mean((0, 1))) / obs.std((0, 1))
-    error = prediction_error(NET, begun().predictor, begun().target, seen.reshape(-1, OBS)).reshape(
-        TIME, ENV
-    )
+    error = prediction_error(
+        NET, begun().predictor, begun().target, jnp.asarray(seen.reshape(-1, OBS))
+    ).reshape(TIME, ENV)
     running, returns = np.zeros(ENV), []
     for now in error:
         running = 0.9 * running + now
@@ -222,7 +222,8 @@ def adam_steps(rnd, *groups):
     adam = optax.adam(SMALL.learning_rate)
     params, state = rnd.predictor, adam.init(rnd.predictor)
     for group in groups:
-        gradient = jax.grad(lambda p: prediction_error(NET, p, rnd.target, group).mean())(params)  # noqa: B023
+        seen = jnp.asarray(group)
+        gradient = jax.grad(lambda p: prediction_error(NET, p, rnd.target, seen).mean())(params)  # noqa: B023
         updates, state = adam.update(gradient, state)
         params = optax.apply_updates(params, updates)
     return params

@@ -33,7 +33,8 @@ def facts(logits, mask):
 def parts(logits, mask):
     """One categorical for each choice."""
     return [
-        categorical(x, m) for x, m in zip(np.split(logits, ENDS), np.split(mask, ENDS), strict=True)
+        categorical(x, m)
+        for x, m in zip(jnp.split(logits, ENDS), jnp.split(mask, ENDS), strict=True)
     ]
 
 

@@ -110,7 +110,8 @@ def test_a_student_with_a_memory_is_refused():
     )
     algo = ppo(config, env, env.default_params, 1)
     with pytest.raises(ValueError, match=r"no recurrent network \(algo.network.gru\)"):
-        imitate(jax.random.key(0), algo, None, env, best_arm, ImitationConfig())  # type: ignore[arg-type]
+        state = algo.init(jax.random.key(0), env.default_params, algo.hyper)
+        imitate(jax.random.key(0), algo, state, env, best_arm, ImitationConfig())
 
 
 def test_the_newcomer_is_judged_as_an_entry_that_was_stored_this_instant():

@@ -28,7 +28,7 @@ class Learner(NamedTuple):
 
 
 def optimiser(
-    name: str, eps: float, max_grad_norm: Float[Array, ""]
+    name: str, eps: float, max_grad_norm: float | Float[Array, ""]
 ) -> optax.GradientTransformation:
     """Clipping by the global norm, then Adam's, RAdam's or RMSprop's scaling; no learning rate."""
     scalings = {

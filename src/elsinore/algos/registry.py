@@ -26,8 +26,9 @@ ALGORITHMS = {
 ARGUMENTS = "config, env, env_params, num_updates, network"
 
 
-def algorithm(name: Any) -> Callable[..., Any]:
-    """The function that makes an `Algorithm`, by a known name or `"module:function"`.
+def algorithm(name: Any) -> Any:
+    """The function that makes an `Algorithm`, by a known name or `"module:function"`; whether it
+    is a function is not checked.
 
     Raises:
         ValueError: naming the algorithm that is unknown or cannot be imported, with a remedy.

@@ -15,7 +15,7 @@ from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.jaxtools.prng import for_uses, split
-from elsinore.types import Algorithm, PolicyState
+from elsinore.types import Algorithm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ def evaluate(
     algo: Algorithm,
     env: Any,
     env_params: PyTree,
-    policy_state: PolicyState,
+    policy_state: PyTree,
     key: Key[Array, ""],
     *,
     episodes: int,

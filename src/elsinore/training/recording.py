@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 from elsinore.experience.autoreset import batched_reset, env_step, reset
 from elsinore.experience.multi_agent import num_agents_in, over_agents
 from elsinore.jaxtools.prng import for_uses
-from elsinore.types import Algorithm, EnvStep, Policy, PolicyState
+from elsinore.types import Algorithm, EnvStep, Policy
 
 
 class Recording(NamedTuple):
@@ -38,7 +38,7 @@ class Recording(NamedTuple):
 def record(
     algo: Algorithm,
     env: Any,
-    policy_state: PolicyState,
+    policy_state: PyTree,
     env_params: PyTree,
     key: Key[Array, ""],
     max_steps: int,
