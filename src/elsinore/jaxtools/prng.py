@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Int, Key
 
 
-def for_update(seed_key: Key[Array, ""], update: Int[Array, ""]) -> Key[Array, ""]:
+def for_update(seed_key: Key[Array, ""], update: Int[ArrayLike, ""]) -> Key[Array, ""]:
     """The key of one update of one seed; any update can be replayed alone."""
     return jax.random.fold_in(seed_key, update)  # below 2^31, where no use's constant is
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped, UInt32
 
 
@@ -20,7 +21,7 @@ class RunningStats(NamedTuple):
     var: Float[Array, "..."]  # population variance; 1 while the count is 0
 
     @property
-    def count(self) -> Float[Array, ""]:
+    def count(self) -> Float[ArrayLike, ""]:
         """The count rounded to a float32, for ratios; only the two words are exact."""
         return self.count_high.astype(jnp.float32) * 2.0**32 + self.count_low.astype(jnp.float32)
 

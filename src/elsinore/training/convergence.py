@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 
@@ -51,7 +51,7 @@ class Convergence(NamedTuple):
     pruned_at: Int[Array, ""]  # frozen in favour of better members of its population
 
     @property
-    def frozen(self) -> Bool[Array, "*replica"] | Bool[np.ndarray, "*replica"]:
+    def frozen(self) -> Bool[ArrayLike, "*replica"]:
         return (
             (self.converged_at >= 0)
             | (self.plateau_at >= 0)
