@@ -186,7 +186,7 @@ def test_links_out_of_the_folder_are_not_followed(served, secret, top):
         ("run", "leaks-logs"),
     ):
         status, _, body = served.ask(f"/api/{what}", run=run)
-        assert status == 404 and b"leads out of the runs directory" in body
+        assert status == 404 and b"leads out of its run" in body
 
 
 @pytest.mark.parametrize("replay", ["../../two/config.yaml", "/etc/passwd", "..", "", "x" * 400])

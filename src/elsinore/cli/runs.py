@@ -1,7 +1,6 @@
 """`elsinore runs`: a table of all runs with their states and returns."""
 
 import argparse
-import json
 from pathlib import Path
 
 from elsinore.cli.arguments import add_runs_dir
@@ -14,35 +13,46 @@ def add(commands) -> None:
 
 
 def runs_command(args: argparse.Namespace) -> int:
-    from elsinore.config.parse import ConfigError
-    from elsinore.page.runs_directory import run_paths
-    from elsinore.runs.run_dir import RunDir
+    from elsinore.page.runs_directory import list_runs
 
     top = Path(args.runs_dir)
-    folders = run_paths(top)
-    if not folders:
+    names, skipped = list_runs(top, links=True)
+    if not names and not skipped:
         print(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1`")
         return 0
-    names = {folder: folder.relative_to(top).as_posix() for folder in folders}
-    width = max(map(len, names.values()))
+    width = max(map(len, names), default=3)
     print(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
-    for folder, name in names.items():
-        run = RunDir(folder)
+    unread: list[tuple[str, str]] = []
+    for name in names:
+        reasons: list[str] = []
         try:
-            summary = json.loads(run.summary.read_text()) if run.summary.exists() else None
-            seeds = summary["seeds"] if summary else run.experiment().seeds
-        except (ConfigError, ValueError) as error:
-            print(f"{name:{width}}  unreadable: {error}")
-            continue
-        if summary is None:
-            print(
-                f"{name:{width}}  {'training' if run.is_locked() else 'interrupted':12} {seeds:>5}"
-            )
-            continue
-        score = summary["eval_return"]["iqm"]
-        shown = "-" if score is None else f"{score:.1f}"
-        print(
-            f"{name:{width}}  {summary['stopped_by']:12} {seeds:>5}  {summary['env_steps']:>12,} "
-            f" {shown:>12}"
-        )
+            row = _row(top / name, reasons)
+        except Exception as error:  # its files may hold anything; the other runs are listed
+            row = f"unreadable: {str(error) or type(error).__name__}"
+        print(f"{name:{width}}  {row}")
+        unread += [(name, reason) for reason in reasons]
+    for name, reason in (*unread, *skipped.items()):
+        print(f"not shown of {name}: {reason}" if name in names else f"skipped {name}: {reason}")
     return 0
+
+
+def _row(folder: Path, unread: list[str]) -> str:
+    """State, seeds, env steps and return of a run; `unread` gets what its summary lacks."""
+    from elsinore.config.load import read_yaml
+    from elsinore.page.run_status import final_return, run_state, summary_of
+    from elsinore.page.runs_directory import RunsDirectory
+
+    folder = folder.resolve()
+    runs = RunsDirectory(folder.parent)
+    run = runs.open(folder.name)
+    summary = summary_of(runs, run, unread)
+    if "stopped_by" not in summary:
+        lock = run.path / ".lock"
+        locked = lock.is_file() and not lock.is_symlink() and run.is_locked()
+        seeds = read_yaml(run.config).get("seeds", "-")
+        state = run_state(run, summary)
+        return f"{'training' if locked and state == 'interrupted' else state:12} {seeds!s:>5}"
+    steps, score = summary.get("env_steps", 0), final_return(summary)
+    shown = "-" if score is None else f"{score:.1f}"
+    seeds = summary.get("seeds", "-")
+    return f"{summary['stopped_by']:12} {seeds:>5}  {steps:>12,}  {shown:>12}"

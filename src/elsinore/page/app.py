@@ -12,20 +12,21 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from elsinore.config.parse import ConfigError
 from elsinore.page import launch, run_status
-from elsinore.page.guard import Guard, has_token
+from elsinore.page.answers import Answer
+from elsinore.page.guard import Access, Guard
 from elsinore.page.live import LiveFeed
-from elsinore.page.metrics_csv import csv_lines
+from elsinore.page.metrics_csv import csv_pages
 from elsinore.page.overviews import Overviews
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.scenes import Scenes
-from elsinore.runs.control import ask
+from elsinore.runs.control import SOCKET, ask
 from elsinore.runs.run_dir import as_file_name
 
 STATIC = Path(__file__).parent / "static"
@@ -36,7 +37,7 @@ class PageApi:
     """The endpoints, for the runs of one directory."""
 
     def __init__(self, top: Path, token: str):
-        self.token = token
+        self.access = Access(token)
         self.directory = RunsDirectory(top)
         self.run_list, self.scenes = RunList(self.directory), Scenes(self.directory)
         self.overviews, self.launcher = Overviews(self.directory), launch.Launcher(self.directory)
@@ -44,42 +45,53 @@ class PageApi:
 
     # Read
 
+    async def index(self, request: Request) -> Response:
+        """The page; an address with a token or a code leads to the one without, with a cookie."""
+        if not {"token", "code"} & set(request.query_params):
+            return FileResponse(STATIC / "index.html")
+        cookie = self.access.exchange(request.scope)
+        return RedirectResponse("./", 303, headers={"set-cookie": cookie} if cookie else {})
+
     async def session(self, request: Request) -> Response:
         """The client's permission, the runs directory and the presets."""
         from elsinore.config.presets import PRESETS
 
-        return JSONResponse(
+        return Answer(
             {
-                "may_control": has_token(request.scope, self.token),
+                "may_control": self.access.is_owner(request.scope),
                 "folder": str(self.directory.top),
                 "presets": sorted(PRESETS),
             }
         )
 
     async def runs(self, request: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(self.run_list.all))
+        return Answer(await asyncio.to_thread(self.run_list.all))
+
+    async def skipped(self, request: Request) -> Response:
+        """Folders that are not listed though they look like runs: name and reason."""
+        return Answer(await asyncio.to_thread(self.run_list.skipped))
 
     async def run(self, request: Request) -> Response:
         details = functools.partial(run_status.details_of, self.directory, _run_name(request))
-        return JSONResponse(await asyncio.to_thread(details))
+        return Answer(await asyncio.to_thread(details))
 
     async def curves(self, request: Request) -> Response:
         span = _integer(request, "first"), _integer(request, "last")
         overview = functools.partial(self.overviews.overview, _run_name(request), *span)
-        return JSONResponse(await asyncio.to_thread(overview))
+        return Answer(await asyncio.to_thread(overview))
 
     async def csv(self, request: Request) -> Response:
         name = _run_name(request)
-        lines = csv_lines(self.directory, name)
+        pages = csv_pages(self.directory, name)
         # an unreadable run is refused before anything is sent
-        head = await asyncio.to_thread(next, lines)
+        head = await asyncio.to_thread(next, pages)
         headers = {"content-disposition": f'attachment; filename="{as_file_name(name)}.csv"'}
         return StreamingResponse(
-            itertools.chain([head], lines), media_type="text/csv", headers=headers
+            itertools.chain([head], pages), media_type="text/csv", headers=headers
         )
 
     async def replays(self, request: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(self.scenes.replays, _run_name(request)))
+        return Answer(await asyncio.to_thread(self.scenes.replays, _run_name(request)))
 
     async def replay(self, request: Request) -> Response:
         read = functools.partial(
@@ -88,35 +100,34 @@ class PageApi:
             request.query_params.get("replay", ""),
             first=_integer(request, "first") or 0,
             agent=_integer(request, "agent"),
-            trusted=has_token(request.scope, self.token),
+            trusted=self.access.is_owner(request.scope),
         )
-        return JSONResponse(
-            await asyncio.get_running_loop().run_in_executor(self.scenes.worker, read)
-        )
+        return Answer(await asyncio.get_running_loop().run_in_executor(self.scenes.worker, read))
 
     # Control: the guard has checked the token
 
     async def control(self, request: Request) -> Response:
         run = self.directory.open(_run_name(request))
-        self.directory.check(run.path / "control.sock")
+        self.directory.held(run, run.path / SOCKET)
         command = request.query_params.get("command", "")
-        return JSONResponse({"phase": await asyncio.to_thread(ask, run.path, command)})
+        return Answer({"phase": await asyncio.to_thread(ask, run.path, command)})
 
     async def plan(self, request: Request) -> Response:
         settings = await _launch_settings(request)
-        return JSONResponse({"plan": await asyncio.to_thread(self.launcher.plan, settings)})
+        return Answer({"plan": await asyncio.to_thread(self.launcher.plan, settings)})
 
     async def start(self, request: Request) -> Response:
         settings = await _launch_settings(request)
-        return JSONResponse({"run": await asyncio.to_thread(self.launcher.start, settings)})
+        return Answer({"run": await asyncio.to_thread(self.launcher.start, settings)})
 
 
 def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
     """The ASGI application; `host` is the address it will listen on."""
-    read = (api.session, api.runs, api.run, api.curves, api.csv, api.replays, api.replay)
+    read = (api.session, api.runs, api.skipped, api.run, api.curves, api.csv)
+    read += (api.replays, api.replay)
     control = (api.control, api.plan, api.start)
     routes = [
-        Route("/", lambda request: FileResponse(STATIC / "index.html")),
+        Route("/", api.index),
         Mount("/static", StaticFiles(directory=STATIC)),
         Mount("/uplot", StaticFiles(directory=_uplot())),
         *(Route(f"/api/{f.__name__}", f) for f in read),
@@ -125,7 +136,7 @@ def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
     ]
     handlers = {PageError: _refused, ConfigError: _refused, HTTPException: _http_error}
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=lambda app: _closing(api))
-    return Guard(app, api.token, host)
+    return Guard(app, api.access, host)
 
 
 @contextlib.asynccontextmanager
@@ -146,11 +157,11 @@ def _uplot() -> Path:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, status_code=404 if request.method == "GET" else 409)
+    return Answer({"error": str(error)}, status_code=404 if request.method == "GET" else 409)
 
 
 async def _http_error(request: Request, error: Any) -> Response:
-    return JSONResponse({"error": error.detail}, status_code=error.status_code)
+    return Answer({"error": error.detail}, status_code=error.status_code)
 
 
 def _run_name(request: Request) -> str:

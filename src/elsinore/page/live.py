@@ -3,7 +3,7 @@
 A page subscribes to runs and says how far it has read each; the server sends what is new:
 
     page    {"list": true, "watch": [{"run": "a", "update": 120, "event_time": 1.7e9}]}
-    server  {"runs": [...]}   {"run": "a", "status": {...}}
+    server  {"runs": [...], "skipped": {...}}   {"run": "a", "status": {...}}
             {"run": "a", "updates": {...}}   {"run": "a", "error": "..."}
 
 After a lost connection the page subscribes again from its own position, so no row is lost or
@@ -22,6 +22,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from elsinore.page.answers import json_text
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.updates import Cursor, updates_since
@@ -48,7 +49,7 @@ class Subscription:
 
     runs: dict[str, WatchedRun] = field(default_factory=dict)
     wants_list: bool = False
-    sent_list: list | None = None
+    sent_list: tuple | None = None
 
 
 def parse_subscription(text: str) -> Subscription:
@@ -115,9 +116,10 @@ class LiveFeed:
     async def _send_new(self, socket: WebSocket, subscription: Subscription) -> None:
         if subscription.wants_list:
             runs = await asyncio.to_thread(self._run_list.all)
-            if runs != subscription.sent_list:
-                subscription.sent_list = runs
-                await _send(socket, _text(runs=runs))
+            listed = runs, await asyncio.to_thread(self._run_list.skipped)
+            if listed != subscription.sent_list:
+                subscription.sent_list = listed
+                await _send(socket, _text(runs=listed[0], skipped=listed[1]))
         for name, watched in list(subscription.runs.items()):
             for message in await asyncio.to_thread(self._messages, name, watched):
                 await _send(socket, message)
@@ -153,7 +155,7 @@ class LiveFeed:
 
 
 def _text(**message: Any) -> str:
-    return json.dumps(message, allow_nan=False)
+    return json_text(message)
 
 
 async def _send(socket: WebSocket, text: str) -> None:

@@ -22,7 +22,8 @@ class RunList:
         self._lock = threading.Lock()
         # name -> time of reading, signature, status
         self._cache: dict[str, tuple[float, tuple, dict[str, Any]]] = {}
-        self._names: tuple[float, list[str]] = (0.0, [])
+        # time of the search, names, and the folders skipped with their reasons
+        self._found: tuple[float, list[str], dict[str, str]] = (0.0, [], {})
 
     def status(self, name: str) -> tuple[tuple, dict[str, Any]]:
         """A signature that changes with the run's files, and the run's status.
@@ -36,27 +37,40 @@ class RunList:
             read_at, known, status = self._cache.get(name, (0.0, None, {}))
             fresh = not (run.path / SOCKET).exists() or now - read_at < ASK_PERIOD
             if known != signature or not fresh:
-                status = status_of(self._runs, name)
+                status = self._read(name)
                 self._cache[name] = (now, signature, status)
         return signature, status
 
     def all(self) -> list[dict[str, Any]]:
         """The status of every run, the last changed first."""
         found = []
-        for name in self._listed():
+        for name in self._search()[0]:
             try:
                 found.append(self.status(name)[1])
             except PageError:  # deleted in the meantime
                 self._cache.pop(name, None)
         return sorted(found, key=lambda status: status["time"], reverse=True)
 
-    def _listed(self) -> list[str]:
+    def skipped(self) -> dict[str, str]:
+        """Folders that are not listed though they look like runs: name and reason."""
+        return self._search()[1]
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            return status_of(self._runs, name)
+        except PageError:
+            raise
+        except Exception as error:  # its files may hold anything; the other runs are shown
+            reason = f"this run cannot be read ({type(error).__name__})."
+            return {"name": name, "state": "interrupted", "time": 0.0, "error": reason}
+
+    def _search(self) -> tuple[list[str], dict[str, str]]:
         with self._lock:
-            listed_at, names = self._names
-            if time.monotonic() - listed_at >= LIST_PERIOD:
-                names = self._runs.names()
-                self._names = (time.monotonic(), names)
-            return names
+            searched_at, names, skipped = self._found
+            if time.monotonic() - searched_at >= LIST_PERIOD:
+                names, skipped = self._runs.names(), self._runs.skipped()
+                self._found = (time.monotonic(), names, skipped)
+            return names, skipped
 
 
 def file_signature(run: RunDir) -> tuple:
@@ -67,7 +81,7 @@ def file_signature(run: RunDir) -> tuple:
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = path.lstat()
     except OSError:
         return None
     if path.name.endswith("-wal") and not found.st_size:  # a reader leaves an empty one

@@ -1,18 +1,24 @@
 """The status of a run: its row in the list, and the details of its page."""
 
 import json
+import os
 import sqlite3
 from typing import Any
 
 from elsinore.config.parse import ConfigError
+from elsinore.page.answers import plain
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
-from elsinore.runs import checkpoints
+from elsinore.runs.checkpoints import CHECKPOINT_KINDS
 from elsinore.runs.control import SOCKET, Busy, ask
+from elsinore.runs.masks import masked
 from elsinore.runs.run_dir import RunDir
 
 LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean
+MANIFEST = "manifest.json"
 PLAN_END = "compiling"  # the line of a run's log after its plan
+# of summary.json: what readers use, and its type
+SUMMARY_TYPES = {"stopped_by": str, "seeds": int, "env_steps": int, "eval_return": dict}
 
 
 def run_state(run: RunDir, summary: dict[str, Any]) -> str:
@@ -27,31 +33,51 @@ def run_state(run: RunDir, summary: dict[str, Any]) -> str:
     return str(summary.get("stopped_by", "interrupted"))
 
 
-def summary_of(runs: RunsDirectory, run: RunDir) -> dict[str, Any]:
-    """The contents of summary.json; empty if it is absent or malformed."""
+def summary_of(runs: RunsDirectory, run: RunDir, unread: list[str]) -> dict[str, Any]:
+    """The contents of summary.json without what readers cannot use, which `unread` then names."""
     try:
-        found = json.loads(runs.text(run.summary) or "{}")
-    except ValueError:
+        text = runs.text(run, run.summary)
+        found = plain(json.loads(text)) if text or run.summary.exists() else None
+    except (ValueError, RecursionError, PageError) as error:
+        found = None
+        reason = str(error) if isinstance(error, PageError) else "summary.json is no JSON."
+        unread.append(reason)
+    if found is None:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        unread.append("summary.json is no mapping.")
+        return {}
+    for name, kind in SUMMARY_TYPES.items():
+        if not isinstance(found.get(name), kind):
+            unread.append(f"summary.json has no {name} that can be read.")
+            found.pop(name, None)
+    return found
+
+
+def final_return(summary: dict[str, Any]) -> float | None:
+    """The return of the final evaluation; None without one."""
+    found = summary.get("eval_return", {}).get("iqm")
+    return found if isinstance(found, int | float) else None
 
 
 def status_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
-    """A run's row in the list; `error` if its metrics cannot be read."""
+    """A run's row in the list; `error` if its metrics cannot be read, `unread` for what else."""
     run = runs.open(name)
-    summary = summary_of(runs, run)
+    unread: list[str] = []
+    summary = summary_of(runs, run, unread)
     status: dict[str, Any] = {
         "name": name,
         "state": run_state(run, summary),
         "time": _last_change(run),
+        "unread": unread,
     }
     try:
         with runs.database(run) as db:
             status |= _progress(db, status["state"])
     except PageError as error:
         return status | {"error": str(error)}
-    if status["state"] not in LIVE and isinstance(final := summary.get("eval_return"), dict):
-        status["return"] = final.get("iqm")
+    if status["state"] not in LIVE and "eval_return" in summary:
+        status["return"] = final_return(summary)
     return status
 
 
@@ -95,12 +121,12 @@ def _last_change(run: RunDir) -> float:
     """The time of the last write, in seconds since the epoch."""
     wal = run.database.with_name(f"{run.database.name}-wal")
     found = [
-        (path, path.stat())
+        (path, path.lstat())
         for path in (run.config, run.database, wal, run.summary)
-        if path.exists()
+        if os.path.lexists(path)
     ]
     # a reader leaves an empty write-ahead log
-    return max(stat.st_mtime for path, stat in found if path != wal or stat.st_size)
+    return max((s.st_mtime for path, s in found if path != wal or s.st_size), default=0.0)
 
 
 def details_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
@@ -110,15 +136,14 @@ def details_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
         PageError: if there is no such run.
     """
     run = runs.open(name)
-    log = runs.text(run.log).splitlines()
-    return status_of(runs, name) | {
-        "config": runs.text(run.config),
-        "summary": summary_of(runs, run),
+    status = status_of(runs, name)
+    log = masked(runs.text(run, run.log)).splitlines()
+    return status | {
+        "config": masked(runs.text(run, run.config)),
+        "summary": summary_of(runs, run, []),
         "plan": _plan_in(log),
         "log": log[-300:],
-        "checkpoints": [
-            _checkpoint_row(each) for each in checkpoints.list_checkpoints(run.checkpoints)
-        ],
+        "checkpoints": _checkpoints(runs, run, status["unread"]),
     }
 
 
@@ -129,12 +154,30 @@ def _plan_in(log: list[str]) -> list[str]:
     return messages[:end]
 
 
-def _checkpoint_row(checkpoint: Any) -> dict[str, Any]:
-    manifest = checkpoint.manifest
+def _checkpoints(runs: RunsDirectory, run: RunDir, unread: list[str]) -> list[dict[str, Any]]:
+    """The checkpoints of a run, newest first; `unread` names those that cannot be read."""
+    rows = []
+    for kind in CHECKPOINT_KINDS:
+        folder = run.checkpoints / kind
+        try:
+            found = [path for path in runs.entries(run, folder) if not path.name.startswith(".")]
+        except PageError as error:
+            unread.append(f"checkpoints/{error}")
+            continue
+        for path in found:
+            try:
+                rows.append(_checkpoint_row(kind, path.name, runs.text(run, path / MANIFEST)))
+            except (PageError, ValueError, RecursionError, KeyError, TypeError):
+                unread.append(f"checkpoints/{kind}/{path.name} cannot be read.")
+    return sorted(rows, key=lambda row: -row["update"])
+
+
+def _checkpoint_row(kind: str, name: str, manifest: str) -> dict[str, Any]:
+    about = plain(json.loads(manifest))
     return {
-        "name": checkpoint.name,
-        "kind": checkpoint.kind,
-        "update": manifest["update"],
-        "time": manifest.get("time"),
-        "metric": manifest.get("metric"),
+        "name": f"{kind}/{name}",
+        "kind": kind,
+        "update": int(about["update"]),
+        "time": about.get("time"),
+        "metric": about.get("metric"),
     }

@@ -1,6 +1,12 @@
-"""Read access to the runs below one directory; paths that lead out of it are refused."""
+"""Read access to the runs below one directory: the only way of the page to a run's files.
+
+Every path is resolved before it is opened; one that leads out of its run, by a name or by a link at
+any depth, is refused.
+"""
 
 import contextlib
+import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +15,9 @@ from typing import Any
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import SCHEMA, STORE_FORMAT
 
-RUN_DEPTHS = ("[!.]*", "[!.]*/[!.]*/[!.]*")  # a run; a run of a comparison or a sweep
+RUN_DEPTHS = (1, 3)  # a run; a run of a comparison or a sweep
+UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name
+BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 MAX_TEXT = 1_000_000  # bytes of a text file that are read
 
 
@@ -24,77 +32,159 @@ class RunsDirectory:
         self.top = top.resolve()
 
     def names(self) -> list[str]:
-        """Names of all runs below, except links to runs elsewhere."""
-        return sorted(
-            path.relative_to(self.top).as_posix()
-            for path in run_paths(self.top)
-            if self._contains(path / "config.yaml")
-        )
+        """Names of all runs below."""
+        return [name for name in list_runs(self.top)[0] if self._is_run(name)]
+
+    def skipped(self) -> dict[str, str]:
+        """Folders that are not listed though they look like runs: name and reason."""
+        names, skipped = list_runs(self.top)
+        no_config = "its config.yaml is no file, or leads out of it."
+        return skipped | {name: no_config for name in names if not self._is_run(name)}
 
     def open(self, name: str) -> RunDir:
-        """The run of that name.
+        """The run of that name, of which there is one spelling.
 
         Raises:
             PageError: if there is none below the directory.
         """
-        path = self.top / name
-        try:
-            found = self._contains(path / "config.yaml") and (path / "config.yaml").is_file()
-        except (OSError, ValueError):  # a name too long, a byte 0
-            found = False
-        if not found:
+        if not self._is_run(name):
             raise PageError(f"there is no run {name[:80]!r} here.")
-        return RunDir(path)
+        return RunDir(self.top / name)
 
-    def text(self, path: Path) -> str:
+    def _is_run(self, name: str) -> bool:
+        parts = name.split("/")
+        if len(parts) not in RUN_DEPTHS or not all(x and not x.startswith(".") for x in parts):
+            return False
+        run = RunDir(self.top / name)
+        try:
+            return self.file(run, run.config) is not None
+        except PageError:
+            return False
+
+    def held(self, run: RunDir, path: Path) -> Path:
+        """`path` with every link followed.
+
+        Raises:
+            PageError: if it leads out of the run.
+        """
+        try:
+            found = path.resolve()
+        except (OSError, RuntimeError, ValueError):  # a loop of links, or no path at all
+            found = None
+        if found is None or not found.is_relative_to(run.path):
+            raise PageError(f"{path.name} leads out of its run.")
+        return found
+
+    def file(self, run: RunDir, path: Path) -> Path | None:
+        """`path` with every link followed, if it is a file (no folder, pipe or socket).
+
+        Raises:
+            PageError: if it leads out of the run.
+        """
+        found = self.held(run, path)
+        try:
+            return found if found.is_file() else None
+        except (OSError, ValueError):  # a name too long, a byte 0
+            return None
+
+    def entries(self, run: RunDir, folder: Path) -> list[Path]:
+        """Paths of the entries of a folder of a run, sorted; none if it is absent.
+
+        Raises:
+            PageError: if it leads out of the run.
+        """
+        try:
+            return sorted(folder / name for name in os.listdir(self.held(run, folder)))
+        except OSError:
+            return []
+
+    def text(self, run: RunDir, path: Path) -> str:
         """The first `MAX_TEXT` bytes of a file of a run; empty if there is no file.
 
         Raises:
-            PageError: if the path leads out of the directory.
+            PageError: if the path leads out of the run.
         """
-        self.check(path)
+        found = self.file(run, path)
         try:
-            with path.open("rb") as file:
+            with open(found or os.devnull, "rb") as file:
                 return file.read(MAX_TEXT).decode(errors="replace")
         except OSError:
             return ""
-
-    def check(self, path: Path) -> None:
-        """Raises:
-        PageError: if a path leads out of the directory."""
-        if not self._contains(path):
-            raise PageError(f"{path.name} leads out of the runs directory.")
 
     @contextlib.contextmanager
     def database(self, run: RunDir) -> Iterator[sqlite3.Connection]:
         """A read-only snapshot of a run's metrics; empty tables before the first chunk.
 
         Raises:
-            PageError: if it is broken, of another format, or leads out of the directory.
+            PageError: if it is broken, of another format, leads out of the run, or holds what the
+                reader in the `with` statement cannot use.
         """
-        self.check(run.database)
-        db = None
+        for suffix in BESIDE_DATABASE:
+            self.held(run, run.database.with_name(f"{run.database.name}{suffix}"))
+        db, path = None, self.file(run, run.database)
+        if path is None and run.database.exists():
+            raise PageError("metrics.sqlite cannot be read: it is no file.")
         try:
-            db = _connect(run.database) if run.database.exists() else _empty_database()
+            db = _connect(path) if path else _empty_database()
             db.execute("BEGIN")  # all later reads see this moment
             _check_format(db)
             yield db
         except sqlite3.Error as error:
             raise PageError(f"metrics.sqlite cannot be read: {error}.") from error
+        except (TypeError, ValueError, ArithmeticError) as error:  # SQLite's columns have no types
+            raise PageError("metrics.sqlite cannot be read: a value has another type.") from error
         finally:
             if db is not None:
                 db.close()
 
-    def _contains(self, path: Path) -> bool:
-        try:
-            return path.resolve().is_relative_to(self.top)
-        except (OSError, RuntimeError, ValueError):  # a loop of links, or no path at all
-            return False
+
+def list_runs(top: Path, links: bool = False) -> tuple[list[str], dict[str, str]]:
+    """Names of the runs below a directory, and folders that are skipped, with the reason.
+
+    A link to a folder is followed with `links` only.
+    """
+    found: list[str] = []
+    skipped: dict[str, str] = {}
+    above = [""]
+    for depth in range(1, max(RUN_DEPTHS) + 1):
+        folders = [entry for name in above for entry in _folders(top, name, skipped)]
+        above = []
+        for name, entry in folders:
+            reason = _reason_to_skip(entry, depth, links)
+            if reason:
+                skipped[ascii(name)[1:-1]] = reason
+            elif reason is None and depth in RUN_DEPTHS and _has_config(entry):
+                found.append(name)
+            elif reason is None:
+                above.append(f"{name}/")
+    return sorted(found), dict(sorted(skipped.items()))
 
 
-def run_paths(top: Path) -> list[Path]:
-    """Directories with a config.yaml, sorted: runs, and runs of comparisons and sweeps."""
-    return sorted(path.parent for depth in RUN_DEPTHS for path in top.glob(f"{depth}/config.yaml"))
+def _folders(top: Path, above: str, skipped: dict[str, str]) -> list[tuple[str, os.DirEntry]]:
+    """Folders and links to folders, by name."""
+    try:
+        entries = list(os.scandir(top / above))
+    except OSError as error:
+        if above:
+            skipped[above[:-1]] = f"it cannot be read: {os.strerror(error.errno or 0)}."
+        return []
+    return [(f"{above}{entry.name}", entry) for entry in entries if os.path.isdir(entry.path)]
+
+
+def _has_config(entry: os.DirEntry) -> bool:
+    return os.path.lexists(f"{entry.path}/config.yaml")
+
+
+def _reason_to_skip(entry: os.DirEntry, depth: int, links: bool) -> str | None:
+    """The reason why a folder is not looked into; empty if it does not look like a run."""
+    if entry.name.startswith("."):
+        looks_like_run = depth == 1 and not entry.is_symlink() and _has_config(entry)
+        said = looks_like_run and not UNBORN.fullmatch(entry.name)
+        return "its name begins with a dot; rename it." if said else ""
+    if entry.is_symlink() and not links:
+        said = depth == 1 or _has_config(entry)
+        return "it is a link, which is not followed; watch the folder it leads to." if said else ""
+    return None if entry.name.isprintable() else "its name cannot be printed; rename it."
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -1,19 +1,31 @@
 """A run's replays as scenes, which the browser draws."""
 
+import os
 import zipfile
 from collections import OrderedDict
+from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import to_json
+from elsinore.page.guard import REMEDY
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.workers import low_priority_worker
 from elsinore.runs import replays
+from elsinore.runs.run_dir import RunDir
 
 CACHED_EPISODES = 4
 MAX_BYTES = 256 * 2**20  # of a replay's arrays, unpacked
 MAX_SCENES = 200  # in one answer
+REPLAY_NAME = "[0-9]*.npz"
+SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
+FETCHING = ("MNISTBandit-bsuite",)  # downloads its images when it is made
+MADE_OF_FILES = (
+    "the environment of this replay cannot be made of the files that it names; `elsinore play`"
+    " says why."
+)
 
 
 class Scenes:
@@ -27,14 +39,18 @@ class Scenes:
     def replays(self, name: str) -> list[dict[str, Any]]:
         """A description of every replay of a run, oldest first; `error` if it cannot be read."""
         run = self._runs.open(name)
-        return [self._description(path) for path in replays.list_replays(run.path / "replays")]
+        return [self._description(run, path) for path in self._paths(run)]
 
     def close(self) -> None:
         self.worker.shutdown(wait=False, cancel_futures=True)
 
-    def _description(self, path: Path) -> dict[str, Any]:
+    def _paths(self, run: RunDir) -> list[Path]:
+        found = self._runs.entries(run, run.replays)
+        return [path for path in found if fnmatch(path.name, REPLAY_NAME)]
+
+    def _description(self, run: RunDir, path: Path) -> dict[str, Any]:
         try:
-            return {"replay": path.name, **replays.about(self._checked(path))}
+            return {"replay": path.name, **replays.about(self._checked(run, path))}
         except (ConfigError, PageError) as error:
             return {"replay": path.name, "error": str(error)}
 
@@ -49,15 +65,18 @@ class Scenes:
         Raises:
             PageError: if the replay is absent or unreadable, or its environment cannot be built.
         """
-        path = self._checked(self._runs.open(name).path / "replays" / replay)
-        episode = self._episode(path, agent, trusted)
+        run = self._runs.open(name)
+        path = next((path for path in self._paths(run) if path.name == replay), None)
+        if path is None:
+            raise PageError(f"there is no replay {replay[:80]!r} here.")
+        episode = self._episode(self._checked(run, path), agent, trusted)
         times = range(max(first, 0), min(max(first, 0) + MAX_SCENES, len(episode)))
         try:
             scenes = [to_json(episode.scene(time)) for time in times]
         except Exception as error:  # an environment's view may raise anything
-            raise PageError(
-                f"{replay} cannot be shown: {type(error).__name__}: {error}."
-            ) from error
+            hides = any(_texts_like_files(episode.about["env_kwargs"]))
+            reason = type(error).__name__ + ("" if hides else f": {error}")
+            raise PageError(f"{replay} cannot be shown: {reason}.") from error
         return {
             "length": len(episode),
             "first": times.start,
@@ -67,39 +86,68 @@ class Scenes:
         }
 
     def _episode(self, path: Path, agent: int | None, trusted: bool) -> Any:
-        key = (path, path.stat().st_mtime_ns if path.exists() else 0, agent)
-        if key in self._episodes:
-            self._episodes.move_to_end(key)
-            return self._episodes[key]
         from elsinore.view.drawing.multi_agent import episode_of
 
-        try:
-            replay = replays.read(path)
-            if ":" in str(replay.about["env"]) and not trusted:
-                raise PageError(
-                    f"env={replay.about['env']!r} is code from outside elsinore: it needs the"
-                    " token. Open the address that `elsinore watch` printed."
-                )
-            episode = episode_of(replay, agent=agent)
-        except ConfigError as error:
-            raise PageError(str(error)) from error
-        self._episodes[key] = episode
+        about = _about(path)
+        if not trusted and (reason := self._reason_to_ask(about)):
+            raise PageError(f"{reason}: it needs the token; {REMEDY}")
+        key = (path, path.stat().st_mtime_ns, agent)
+        if key not in self._episodes:
+            try:
+                self._episodes[key] = episode_of(replays.read(path), agent=agent)
+            except ConfigError as error:
+                hides = any(_texts_like_files(about["env_kwargs"]))
+                raise PageError(MADE_OF_FILES if hides else str(error)) from error
+        self._episodes.move_to_end(key)
         while len(self._episodes) > CACHED_EPISODES:
             self._episodes.popitem(last=False)
-        return episode
+        return self._episodes[key]
 
-    def _checked(self, path: Path) -> Path:
-        """The path of a replay in the runs directory that is small enough to read.
+    def _reason_to_ask(self, about: dict[str, Any]) -> str | None:
+        """The reason why making a replay's environment is for the owner only; None without one."""
+        env = str(about["env"])
+        if ":" in env:
+            return f"env={env!r} is code from outside elsinore"
+        if env in FETCHING:
+            return f"env={env!r} fetches files"
+        outside = [
+            text
+            for text in _texts_like_files(about["env_kwargs"])
+            if "\0" in text or not Path(os.path.realpath(text)).is_relative_to(self._runs.top)
+        ]
+        return f"env={env!r} reads a file outside the runs directory" if outside else None
+
+    def _checked(self, run: RunDir, path: Path) -> Path:
+        """The path of a replay of a run, with links followed, that is small enough to read.
 
         Raises:
-            PageError: if it is outside, or too large.
+            PageError: if it leads out of the run, is no file, or is too large.
         """
-        self._runs.check(path)
+        found = self._runs.file(run, path)
+        if found is None:
+            raise PageError(f"{path.name} is no file.")
         try:
-            with zipfile.ZipFile(path) as file:
+            with zipfile.ZipFile(found) as file:
                 size = sum(part.file_size for part in file.infolist())
         except (OSError, zipfile.BadZipFile):
-            return path  # reading it raises the error
+            return found  # reading it raises the error
         if size > MAX_BYTES:
             raise PageError(f"{path.name} has {size:,} bytes; at most {MAX_BYTES:,} are read.")
-        return path
+        return found
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        return replays.about(path)
+    except ConfigError as error:
+        raise PageError(str(error)) from error
+
+
+def _texts_like_files(data: Any) -> Iterator[str]:
+    """The texts in an environment's arguments that could name a file: those with a separator, and
+    names of what is in the current folder."""
+    if isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _texts_like_files(value)
+    elif isinstance(data, str) and (SEPARATORS & set(data) or os.path.lexists(data)):
+        yield data

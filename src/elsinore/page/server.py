@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import signal
@@ -12,7 +13,7 @@ import sys
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.page.app import PageApi, application
 from elsinore.page.guard import is_loopback
 from elsinore.page.live import MAX_MESSAGE
+from elsinore.page.timed_http import TimedHTTP
 
 NETWORK_NOTE = """\
   other machines can reach this address; without its token they see runs but cannot control them"""
@@ -53,24 +55,25 @@ def watch(
     jax.config.update("jax_platforms", "cpu")
     top, run = find_runs(target, Path(runs_dir), beside)
     listener = listen(host, port)
-    api = PageApi(top, secrets.token_urlsafe(16))
-    url = _url(host, listener.getsockname()[1], api.token, run, part)
+    token = secrets.token_urlsafe(16)
+    api = PageApi(top, token)
+    url = functools.partial(_url, host, listener.getsockname()[1], run, part)
 
     def announce() -> None:
-        print(f"watching {top / run if run else top} at\n  {url}", flush=True)
+        print(f"watching {top / run if run else top} at\n  {url(token=token)}", flush=True)
         if not is_loopback(host):
             print(NETWORK_NOTE, flush=True)
         if browser and _has_screen():
-            webbrowser.open(url)
+            webbrowser.open(url(code=api.access.code()))
 
     _serve(api, host, listener, announce, beside)
     return 0
 
 
-def _url(host: str, port: int, token: str, run: str | None, part: str) -> str:
+def _url(host: str, port: int, run: str | None, part: str, **secret: str) -> str:
     netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     fragment = f"#/run/{quote(run, safe='')}" + (f"/{part}" if part else "") if run else ""
-    return f"http://{netloc}/?token={token}{fragment}"
+    return f"http://{netloc}/?{urlencode(secret)}{fragment}"
 
 
 def find_runs(target: str | None, runs_dir: Path, beside: bool) -> tuple[Path, str | None]:
@@ -122,6 +125,7 @@ def server_of(api: PageApi, host: str) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             application(api, host),
+            http=TimedHTTP,
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,

@@ -27,7 +27,7 @@ def rows_after(db: sqlite3.Connection, update: int) -> list[tuple]:
         " LIMIT ?"
     )
     rows = db.execute(query, (update, MAX_ROWS + 1))
-    return [(u, s, metric_label(name, agent), _finite(value)) for u, s, agent, name, value in rows]
+    return [(u, s, metric_label(name, agent), value) for u, s, agent, name, value in rows]
 
 
 def events_after(db: sqlite3.Connection, at: float) -> list[tuple]:
@@ -60,8 +60,3 @@ def updates_since(db: sqlite3.Connection, cursor: Cursor) -> tuple[dict[str, Any
         )
         message |= {"rows": rows, "clock": list(db.execute(chunks, (cursor.update,)))}
     return message, Cursor(rows[-1][0] if rows else cursor.update, event_time)
-
-
-def _finite(value: float | None) -> float | None:
-    """None for infinities, which JSON does not have."""
-    return value if value is not None and abs(value) < float("inf") else None

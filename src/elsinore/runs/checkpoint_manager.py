@@ -22,6 +22,7 @@ from elsinore.runs.checkpoints import (
     versions,
 )
 from elsinore.runs.control import Controls
+from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.training.chunk import Schedule
 from elsinore.types import RunState
@@ -203,6 +204,6 @@ class CheckpointManager:
             "update": update,
             "metric": {"name": self._config.metric, "value": score} if usable else None,
             "config_sha256": config_digest(self._experiment),
-            "config": as_dict(self._experiment),
+            "config": masked(as_dict(self._experiment)),
             "versions": versions(),
         }

@@ -25,6 +25,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.masks import masked
 
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
@@ -189,7 +190,7 @@ def check_match(
             f"checkpoint {checkpoint.path} has format {manifest.get('format')}, and this elsinore"
             f" reads {', '.join(map(str, READABLE_FORMATS))}; use the elsinore that made it."
         )
-    differing = _differences(manifest["config"], as_dict(experiment))
+    differing = _differences(masked(manifest["config"]), masked(as_dict(experiment)))
     if differing:
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with another config; then and now:"
@@ -234,7 +235,8 @@ def versions() -> dict[str, str]:
 
 
 def config_digest(experiment: Experiment) -> str:
-    return hashlib.sha256(json.dumps(as_dict(experiment), sort_keys=True).encode()).hexdigest()
+    config = masked(as_dict(experiment))
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
 def params_sha256(params: PyTree) -> str:

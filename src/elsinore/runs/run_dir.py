@@ -11,6 +11,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.masks import folder_mode
 
 
 class RunDir:
@@ -54,8 +55,11 @@ class RunDir:
                 f"`elsinore train --resume {folder.path}`."
             )
         try:  # a kill at any moment leaves no directory of that name without its config
-            unfinished.log.parent.mkdir(parents=True)
-            unfinished.config.write_text(yaml_text(as_dict(experiment)))
+            config = as_dict(experiment)
+            # a resumed run needs the secrets in its config
+            unfinished.path.mkdir(parents=True, mode=folder_mode(config))
+            unfinished.log.parent.mkdir()
+            unfinished.config.write_text(yaml_text(config))
             unfinished.path.rename(folder.path)
         except OSError as error:
             shutil.rmtree(unfinished.path, ignore_errors=True)

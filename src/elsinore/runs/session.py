@@ -21,6 +21,7 @@ from elsinore.runs.control import Controls, listening
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.curves import draw_training_curves
 from elsinore.runs.loop import Publisher, train_loop
+from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import Compiled, compile_run
 from elsinore.runs.replay_worker import ReplayWorker
@@ -187,14 +188,13 @@ def _sinks(folder: RunDir, plan: Plan, run_id: str) -> list[BackgroundWorker]:
         sinks.append(sink_worker(TensorBoardSink(folder.tensorboard, database, steps)))
     if experiment.sinks.mlflow.enabled:
         seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
-        settings = dotted(as_dict(experiment))
+        settings = dotted(masked(as_dict(experiment)))
         sinks.append(
             sink_worker(MLflowSink(experiment.sinks.mlflow, folder, run_id, settings, seeds, steps))
         )
     if experiment.sinks.wandb.enabled:
-        sinks.append(
-            sink_worker(WandbSink(experiment.sinks.wandb, folder, run_id, as_dict(experiment)))
-        )
+        settings = masked(as_dict(experiment))
+        sinks.append(sink_worker(WandbSink(experiment.sinks.wandb, folder, run_id, settings)))
     return sinks
 
 
@@ -249,14 +249,21 @@ def _counted(experiment: Experiment) -> str:
     return f"{experiment.members} members with {seeds} each" if experiment.vary else seeds
 
 
+class MaskingFormatter(logging.Formatter):
+    """A line of a log, its secrets masked."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
 @contextlib.contextmanager
 def logging_to(folder: RunDir):
     """Log to logs/train.log, and to the terminal where no other handler is installed."""
     handlers: list[logging.Handler] = [logging.FileHandler(folder.log)]
-    handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers[0].setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
     if not log.handlers and not logging.getLogger().handlers:
         terminal = logging.StreamHandler(sys.stderr)
-        terminal.setFormatter(logging.Formatter("%(message)s"))
+        terminal.setFormatter(MaskingFormatter("%(message)s"))
         terminal.addFilter(lambda record: record.name != PROGRESS)
         handlers.append(terminal)
     level = log.level

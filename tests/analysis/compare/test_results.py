@@ -1,7 +1,9 @@
 """Run folders are read, and each run gets a unique label."""
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -117,19 +119,45 @@ def test_a_path_that_is_not_a_run_is_refused(tmp_path, what):
         labels_of(path)
 
 
+def without(name: str):
+    return lambda summary: {key: value for key, value in summary.items() if key != name}
+
+
+SUMMARIES = {
+    "torn": '{"env": ',
+    "of another kind": "{}",
+    "a list": "[1]",
+    "a number": "3",
+    "null": "null",
+    "nested": "[" * 100_000,
+    "without versions": without("versions"),
+    "without converged_at_env_steps": without("converged_at_env_steps"),
+    "without seconds": without("train_seconds"),
+    "with NaN for a number of steps": lambda summary: summary | {"env_steps": float("nan")},
+    "with text for returns": lambda summary: summary | {"eval_return": {"per_seed": "high"}},
+}
+
+
 def broken(folder: Path, how: str) -> Path:
+    summary = folder / "summary.json"
     if how == "unfinished":
-        (folder / "summary.json").unlink()
-    elif how == "a torn summary":
-        (folder / "summary.json").write_text('{"env": ')
+        summary.unlink()
     elif how == "no metrics":
         (folder / "metrics.sqlite").unlink()
     elif how == "metrics that are none":
         (folder / "metrics.sqlite").write_bytes(b"not a database" * 100)
+    elif how == "metrics that are a folder":
+        (folder / "metrics.sqlite").unlink()
+        (folder / "metrics.sqlite").mkdir()
+    elif how == "an infinite number of steps":
+        with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as db, db:
+            db.execute("UPDATE info SET value = 9e999 WHERE name = 'steps_per_update'")
     elif how == "a config that is none":
         (folder / "config.yaml").write_text("algo: nobody")
-    elif how == "a summary of another kind":
-        (folder / "summary.json").write_text("{}")
+    elif isinstance(text := SUMMARIES[how], str):
+        summary.write_text(text)
+    else:
+        summary.write_text(json.dumps(text(json.loads(summary.read_text()))))
     return folder
 
 
@@ -137,11 +165,12 @@ def broken(folder: Path, how: str) -> Path:
     "how",
     [
         "unfinished",
-        "a torn summary",
         "no metrics",
         "metrics that are none",
+        "metrics that are a folder",
+        "an infinite number of steps",
         "a config that is none",
-        "a summary of another kind",
+        *SUMMARIES,
     ],
 )
 def test_an_unreadable_run_is_listed_and_the_others_are_reported(copied, tmp_path, how):

@@ -1,7 +1,6 @@
 """Finished runs read from their folders, and the runs that are excluded."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
 from elsinore.runs.curves import values_by_seed
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.store import Store
+
+
+@dataclass
+class _Returns:
+    per_seed: list[float | None]
+
+
+@dataclass
+class _Summary:
+    """The part of summary.json that reports need."""
+
+    stopped_by: str
+    env_steps: int
+    env_steps_per_seed: list[int]
+    first_seed: int
+    converged_at_env_steps: list[int | None]
+    plateau_at_env_steps: list[int | None]
+    steps_per_second: float
+    compile_seconds: float
+    train_seconds: float
+    evaluation_seconds: float
+    versions: dict[str, str]
+    eval_return: _Returns
+
+
+SUMMARY = TypeAdapter(_Summary)
 
 
 @dataclass(frozen=True)
@@ -139,16 +165,22 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
             reason = "being trained" if folder.is_locked() else "unfinished"
             return ExcludedRun(env, label, path, reason)
         summary = json.loads(folder.summary.read_text())
-        if summary["stopped_by"] == "interrupted":
+        if isinstance(summary, dict) and summary.get("stopped_by") == "interrupted":
             reason = f"interrupted after {summary['env_steps']:,} env steps"
             return ExcludedRun(env, label, path, reason)
+        SUMMARY.validate_python(summary)
         per_seed = summary["eval_return"]["per_seed"]
         if len(per_seed) != experiment.seeds:
             reason = f"a population of {len(per_seed)} runs with different settings"
             return ExcludedRun(env, label, path, reason)
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder))
-    except (ConfigError, OSError, ValueError, KeyError, TypeError, sqlite3.Error) as error:
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        return ExcludedRun(
+            env, label, path, f"unreadable: summary.json has no usable {place or 'mapping'}"
+        )
+    except Exception as error:  # a run's files may hold anything; the others are reported
         return ExcludedRun(env, label, path, f"unreadable: {type(error).__name__}: {error}")
 
 
@@ -220,7 +252,7 @@ def _with_labels(found: dict[Path, str | None]) -> list[tuple[str, Path]]:
 def _env_and_algo(path: Path) -> tuple[str, str]:
     try:
         experiment = RunDir(path).experiment()
-    except ConfigError:
+    except Exception:  # `read_run` says why
         return "?", path.name
     return experiment.env, experiment.algo.name
 

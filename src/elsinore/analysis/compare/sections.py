@@ -24,6 +24,7 @@ from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import ENV_STATISTICS, SEED_STATISTICS, Pair, Scores
 from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
+from elsinore.runs.masks import masked
 
 STATISTIC_NAMES = {"iqm": "IQM", "mean": "mean", "median": "median"}
 PAIR_HEADER = ["first", "second", "probability", "p", "clear"]
@@ -259,7 +260,7 @@ def settings_section(scores: Scores) -> Section:
     """Shared settings with different values, and the whole config of every run."""
     tables = []
     for env in scores.envs:
-        flat = {r.label: dotted(as_dict(r.experiment)) for r in scores.in_env(env)}
+        flat = {r.label: dotted(masked(as_dict(r.experiment))) for r in scores.in_env(env)}
         rows = [
             row
             for name in dict.fromkeys(k for settings in flat.values() for k in settings)
@@ -268,9 +269,10 @@ def settings_section(scores: Scores) -> Section:
         if rows:
             tables.append(ReportTable(f"{env}: differences", ["setting", *flat], rows))
     details = [
-        (f"config of {r.label} on {env}", yaml.safe_dump(as_dict(r.experiment), sort_keys=False))
+        (f"config of {r.label} on {env}", yaml.safe_dump(config, sort_keys=False))
         for env in scores.envs
         for r in scores.in_env(env)
+        for config in [masked(as_dict(r.experiment))]
     ]
     text = (
         "Settings that at least two algorithms have with different values; a dash if an algorithm"

@@ -10,8 +10,9 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
+from elsinore.runs.masks import masked
 from elsinore.runs.mlflow_env import configure_mlflow
-from elsinore.runs.sinks.mlflow import MAX_BATCH, tracking_uri
+from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files, tracking_uri
 from elsinore.runs.store import Store
 
 log = logging.getLogger("elsinore")
@@ -71,16 +72,17 @@ class _SweepLogger:
             self._client.set_terminated(run, "FAILED" if result.state == "failed" else "FINISHED")
         if summary["best"] is not None:
             self._client.log_metric(parent, "best", summary["best"]["mean"])
-        for path in (
-            self._folder.config,
-            self._folder.trials,
-            self._folder.summary,
-            self._folder.best,
-            self._folder.coordinates,
-            self._folder.importance,
-        ):
-            if path.exists():
-                self._client.log_artifact(parent, str(path))
+        folder = self._folder
+        log_files(
+            self._client,
+            parent,
+            folder.config,
+            folder.trials,
+            folder.summary,
+            folder.best,
+            folder.coordinates,
+            folder.importance,
+        )
         self._client.set_terminated(parent)
 
     def _run(self, part: str, name: str, tags: dict[str, str], params: dict[str, Any]) -> str:
@@ -90,7 +92,8 @@ class _SweepLogger:
             return self._known[part].run_id
         tags = {"elsinore.sweep": self._tag, "elsinore.part": part, **tags}
         run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
-        self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in params.items()])
+        values = masked(params).items()
+        self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in values])
         return run
 
     def _send(

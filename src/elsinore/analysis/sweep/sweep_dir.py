@@ -16,6 +16,7 @@ import yaml
 from elsinore.config.load import dotted, read_yaml, yaml_text
 from elsinore.config.parse import ConfigError
 from elsinore.config.search import Sweep, load_sweep
+from elsinore.runs.masks import folder_mode
 from elsinore.runs.run_dir import RunDir
 
 
@@ -58,11 +59,13 @@ class SweepDir:
         if (folder.path / "config.yaml").exists():
             raise ConfigError(f"--name {name!r} is taken in {runs_dir} by a run; choose another.")
         try:
-            folder.log.parent.mkdir(parents=True, exist_ok=True)
+            config = sweep.as_dict()
+            folder.path.mkdir(parents=True, exist_ok=True, mode=folder_mode(config))
+            folder.log.parent.mkdir(exist_ok=True)
             folder.groups.mkdir(exist_ok=True)
             folder.lock()
             unfinished = folder.path / ".sweep.yaml"
-            unfinished.write_text(yaml_text(sweep.as_dict()))
+            unfinished.write_text(yaml_text(config))
             unfinished.rename(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)

@@ -9,7 +9,7 @@ import { RunPage } from "./run_page.js";
 import { LiveSocket, get } from "./server.js";
 
 const main = document.getElementById("main");
-const state = { session: null, view: null, runs: new Map(), list: [] };
+const state = { session: null, view: null, runs: new Map(), list: [], skipped: {} };
 
 /** The runs shown, each from the position already loaded. */
 function subscription() {
@@ -19,8 +19,8 @@ function subscription() {
 
 function onMessage(message) {
   if (message.runs) {
-    state.list = message.runs;
-    state.view?.list?.(message.runs);
+    Object.assign(state, { list: message.runs, skipped: message.skipped });
+    state.view?.list?.(message.runs, message.skipped);
     return;
   }
   const run = state.runs.get(message.run);
@@ -71,10 +71,10 @@ function route() {
   state.view?.destroy?.();
   const runs = shown(names);
   state.view = kind === "run" ? new RunPage(runs[0], state.session, part.map(decodeURIComponent))
-    : kind === "compare" ? new Comparison(runs) : new RunList(state.list, state.session);
+    : kind === "compare" ? new Comparison(runs) : new RunList(state.list, state.skipped, state.session);
   main.replaceChildren(state.view.element);
   crumbs(kind, names);
-  state.view.list?.(state.list);
+  state.view.list?.(state.list, state.skipped);
   for (const run of runs) if (run.status || run.cursor >= 0) state.view.changed?.(run, { overview: true });
 }
 

@@ -6,11 +6,12 @@ import { startDialog } from "./start_dialog.js";
 import { chip, progress } from "./widgets.js";
 
 export class RunList {
-  constructor(runs, session) {
-    Object.assign(this, { runs, session, chosen: new Set(), filter: "" });
+  constructor(runs, skipped, session) {
+    Object.assign(this, { runs, skipped, session, chosen: new Set(), filter: "" });
     this.body = h("tbody");
     this.compare = h("a", { class: "button", role: "button", "aria-disabled": "true" }, "Compare");
     this.empty = h("p", { class: "empty" });
+    this.unread = h("ul", { class: "unread", "aria-label": "What cannot be shown" });
     this.table = h("table", { class: "runs" },
       h("caption", { class: "unseen" }, "Runs, the last changed first"),
       h("thead", {}, h("tr", {}, ["", "Run", "State", "Environment", "Progress", "Return", "Steps/s", "Changed"]
@@ -22,17 +23,17 @@ export class RunList {
       title: session.may_control ? null : "Open the address that elsinore watch printed: it contains the token" }, "Start a run");
     this.element = h("section", { class: "list" },
       h("div", { class: "head" }, h("h1", {}, "Runs"), h("p", { class: "where" }, session.folder)),
-      h("div", { class: "toolbar" }, search, this.compare, start), this.table, this.empty);
-    this.list(runs);
+      h("div", { class: "toolbar" }, search, this.compare, start), this.table, this.empty, this.unread);
+    this.list(runs, skipped);
   }
 
   narrow(text) {
     this.filter = text.toLowerCase();
-    this.list(this.runs);
+    this.list(this.runs, this.skipped);
   }
 
-  list(runs) {
-    this.runs = runs;
+  list(runs, skipped) {
+    Object.assign(this, { runs, skipped });
     const fits = (run) => [run.name, run.env, run.algo].join(" ").toLowerCase().includes(this.filter);
     const shown = runs.filter(fits);
     const focus = document.activeElement?.dataset?.run;
@@ -41,6 +42,8 @@ export class RunList {
     this.table.hidden = !shown.length;
     this.empty.textContent = shown.length ? "" : runs.length ? "No run matches the filter."
       : "No runs here yet. Start one above, or with elsinore train CartPole-v1.";
+    const reasons = [...runs.flatMap((run) => (run.unread ?? []).map((reason) => [run.name, reason])), ...Object.entries(skipped)];
+    this.unread.replaceChildren(...reasons.map(([name, reason]) => h("li", {}, h("b", {}, name), `: ${reason}`)));
     this.link();
   }
 

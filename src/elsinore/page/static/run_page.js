@@ -97,7 +97,8 @@ export class RunPage {
   head() {
     const { status, error } = this.run;
     const waiting = error?.startsWith("there is no run") ? "Waiting for the run to begin." : error ?? "";
-    setText(this.fault, waiting);
+    const unread = this.details?.unread ?? status?.unread ?? [];
+    setText(this.fault, [waiting, ...unread].filter(Boolean).join(" "));
     if (!status) return;
     const shown = status.state + this.session.may_control;
     if (shown !== this.shownState) {

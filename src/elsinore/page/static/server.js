@@ -1,12 +1,8 @@
 // Requests to the server, and the WebSocket on which it sends updates.
 
-const token = new URLSearchParams(location.search).get("token") ?? "";
-
-/** The address of a request, with the token if the page has one. */
+/** The address of a request. The browser adds the cookie that shows the owner; no script can read it. */
 export function address(path, parameters = {}) {
-  const query = new URLSearchParams(parameters);
-  if (token) query.set("token", token);
-  return `${path}?${query}`;
+  return `${path}?${new URLSearchParams(parameters)}`;
 }
 
 /** GET an answer. Throws an Error with the server's message if it refuses. */

@@ -12,12 +12,14 @@ import os
 import time
 import warnings
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from elsinore.config.experiment import MLflowConfig
 from elsinore.runs.export import pyfunc_parts
+from elsinore.runs.masks import masked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -139,9 +141,9 @@ class MLflowSink:
         """Log the run's files and final metrics, register a model if a seed has converged, and set
         the status."""
         folder = self._folder
-        for path in (folder.config, folder.curves, folder.summary, folder.log):
-            if path.exists():
-                self._client.log_artifact(self._parent, str(path))
+        log_files(
+            self._client, self._parent, folder.config, folder.curves, folder.summary, folder.log
+        )
         summary = json.loads(folder.summary.read_text()) if folder.summary.exists() else {}
         if folder.policy.exists():
             self._client.log_artifacts(self._parent, str(folder.policy), "policy")
@@ -200,6 +202,15 @@ class MLflowSink:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if named is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = named
+
+
+def log_files(client: Any, run: str, *paths: Path) -> None:
+    """Log the files that exist as artifacts, the secrets in configs and logs masked."""
+    for path in paths:
+        if path.suffix in (".yaml", ".log") and path.exists():
+            client.log_text(run, masked(path.read_text(errors="replace")), path.name)
+        elif path.exists():
+            client.log_artifact(run, str(path))
 
 
 def model_name(algo: str, env: str) -> str:

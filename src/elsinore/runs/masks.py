@@ -1,0 +1,50 @@
+"""Secrets masked wherever a run's settings or messages leave its folder, or are written twice."""
+
+import re
+from typing import Any
+
+MASK = "***"
+SECRET = (
+    r"(?:pass(?:word|wd|phrase|code)s?|secrets?(?:[_-]?(?:access[_-]?)?key)?|token"
+    r"|(?:api|access|private)[_-]?key|credentials?|authorization)"
+)
+SECRET_NAME = re.compile(rf"{SECRET}$", re.IGNORECASE)
+# `name: value` and `"name": value` to the end of the line, with the lines of YAML that belong to it
+SETTING = re.compile(
+    rf"^(?P<indent>[ \t]*+)(?P<before>.*?{SECRET}(?:[\"'][ \t]*+:|[ \t]*+:(?=\s))[ \t]*+)"
+    r"(?=\S|\n(?P=indent)[ \t]).*(?:\n(?P=indent)[ \t]+.*)*",
+    re.IGNORECASE | re.MULTILINE,
+)
+ASSIGNMENT = re.compile(
+    rf"({SECRET}[\"']?[ \t]*=[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s&,;]+)", re.IGNORECASE
+)
+
+
+def masked(data: Any) -> Any:
+    """`data` with "***" in place of each secret: values under a name such as `password`, `api_key`
+    or `token`, and user and password in a URL. Texts may be YAML or lines of a log."""
+    if isinstance(data, dict):
+        return {
+            name: MASK if value and SECRET_NAME.search(str(name)) else masked(value)
+            for name, value in data.items()
+        }
+    if isinstance(data, list | tuple):
+        return type(data)(map(masked, data))
+    return _masked_text(data) if isinstance(data, str) else data
+
+
+def folder_mode(config: Any) -> int:
+    """The mode of a folder that will hold `config`: for its owner alone if it has a secret."""
+    return 0o777 if masked(config) == config else 0o700
+
+
+def _masked_text(text: str) -> str:
+    text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
+    text = SETTING.sub(rf"\g<indent>\g<before>{MASK}", text)
+    return ASSIGNMENT.sub(rf"\g<1>{MASK}", text)
+
+
+def _without_user(word: str) -> str:
+    """A URL without the part before its last "@"."""
+    scheme, colon, rest = word.partition("://")
+    return f"{scheme}{colon}{MASK}{rest[rest.rindex('@') :]}" if "@" in rest else word
