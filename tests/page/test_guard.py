@@ -3,13 +3,16 @@
 import http.client
 import json
 import os
+import re
 import socket
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from elsinore.page import guard, server, timed_http
 from elsinore.page.guard import is_known_host
 from elsinore.page.server import listen
 from elsinore.runs.control import ask
@@ -42,6 +45,12 @@ def test_it_listens_to_this_machine_only():
         "127.0.0.1.nip.io",
         "[bad",
         "10.0.0.9",
+        "evil.example@127.0.0.1",
+        "127.0.0.1#.evil.example",
+        "localhost:1/evil.example",
+        "localhost?evil.example",
+        "127.0.0.1\\evil.example",
+        "localhost:evil",
     ],
 )
 def test_another_host_is_refused(served, host):
@@ -102,6 +111,88 @@ def test_acting_needs_the_token(served, top, what, token):
 def test_looking_does_not_and_says_who_may_control(served):
     assert served.get("session")["may_control"] is False
     assert served.get("session", token=TOKEN)["may_control"] is True
+
+
+def exchanged(served, **query) -> dict[str, str]:
+    """Headers of a browser that opened the page at an address with this query."""
+    status, headers, _ = served.ask("/", **query)
+    assert (status, headers["location"]) == (303, "./")
+    return {"Cookie": headers["set-cookie"].split(";")[0]} if "set-cookie" in headers else {}
+
+
+def of_page(served, **more: str) -> dict[str, str]:
+    """Headers of a request from the page itself."""
+    return {"Origin": f"http://127.0.0.1:{served.port}", "Sec-Fetch-Site": "same-origin"} | more
+
+
+def may_control(served, headers: dict[str, str]) -> bool:
+    return json.loads(served.ask("/api/session", headers=headers)[2])["may_control"]
+
+
+def test_the_first_page_exchanges_the_token_for_a_cookie_that_no_script_reads(served):
+    attributes = served.ask("/", token=TOKEN)[1]["set-cookie"].split("; ")[1:]
+    assert set(attributes) == {"HttpOnly", "SameSite=Strict", "Path=/"}
+    cookie = exchanged(served, token=TOKEN)
+    assert TOKEN not in cookie["Cookie"]
+    assert may_control(served, of_page(served, **cookie))
+    other = {"Cookie": f"a={{}}; {cookie['Cookie']}; b=1"}
+    assert may_control(served, of_page(served, **other))
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN[:-1]])
+def test_a_wrong_token_or_code_is_exchanged_for_nothing(served, token):
+    assert exchanged(served, token=token) == exchanged(served, code=token) == {}
+    assert not may_control(served, of_page(served))
+
+
+def test_a_code_is_exchanged_once_and_soon(served, monkeypatch):
+    code = served.api.access.code()
+    cookie = exchanged(served, code=code)
+    assert may_control(served, of_page(served, **cookie))
+    assert exchanged(served, code=code) == {}
+    monkeypatch.setattr(guard, "CODE_SECONDS", -1.0)
+    assert exchanged(served, code=served.api.access.code()) == {}
+
+
+def test_the_cookie_counts_for_the_pages_own_requests_only(served, top):
+    cookie = exchanged(served, token=TOKEN)
+    foreign = [
+        {"Origin": "http://127.0.0.1:1"},  # a page of another port, to which the cookie is sent too
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ]
+    without_origin = {name: x for name, x in of_page(served).items() if name != "Origin"}
+    with as_if_trained(top / "one") as controls:
+        for headers in (*(of_page(served, **x) for x in foreign), without_origin):
+            answer = served.ask(
+                "/api/control?run=one&command=stop", "POST", {}, headers=headers | cookie
+            )
+            assert answer[0] == 403 and controls.phase == "training"
+        for site in ("same-site", "cross-site"):
+            assert not may_control(served, {"Sec-Fetch-Site": site, **cookie})
+        answer = served.ask(
+            "/api/control?run=one&command=pause", "POST", {}, headers=of_page(served, **cookie)
+        )
+        assert answer[0] == 200 and controls.paused
+
+
+def test_a_browser_is_started_with_a_code_and_never_with_the_token(tmp_path, monkeypatch, capsys):
+    """The list of processes shows the arguments of a browser to everybody."""
+    opened: list[str] = []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    monkeypatch.setattr(server, "_has_screen", lambda: True)
+
+    def serve(api, host, listener, announce, beside):
+        listener.close()
+        announce()
+
+    monkeypatch.setattr(server, "_serve", serve)
+    make_run(tmp_path, "one")
+    server.watch(str(tmp_path / "one"), "runs", "127.0.0.1", 0, browser=True)
+    token = re.search(r"\?token=([\w-]+)#/run/one", capsys.readouterr().out)[1]
+    (url,) = opened
+    assert re.search(r"/\?code=[\w-]+#/run/one$", url) and token not in url
 
 
 def test_acting_is_never_a_matter_of_following_a_link(served, top):
@@ -204,6 +295,53 @@ def test_the_pages_own_files_are_all_there_is(served, path):
     line.endheaders()
     assert line.getresponse().status in (403, 404)
     line.close()
+
+
+# Slow clients
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
+        b"POST /api/plan?token=%b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+        % TOKEN.encode(),
+    ],
+    ids=["nothing", "a header", "a body"],
+)
+@pytest.mark.parametrize("first", [b"", b"GET /api/session HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+def test_a_request_that_does_not_arrive_in_time_is_closed(served, monkeypatch, begun, first):
+    if first and not begun:
+        return  # that is an idle connection
+    monkeypatch.setattr(timed_http, "REQUEST_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as line:
+        line.sendall(first)
+        assert not first or line.recv(65_536)
+        time.sleep(0.1)
+        line.sendall(begun)
+        began = time.monotonic()
+        while line.recv(65_536):  # it ends with the connection
+            pass
+        assert time.monotonic() - began < 4.0, "before the time for idle connections"
+
+
+def test_a_socket_and_a_page_that_is_idle_outlive_the_time_of_a_request(served, monkeypatch):
+    monkeypatch.setattr(timed_http, "REQUEST_SECONDS", 0.2)
+    with served.live() as line:
+        time.sleep(0.5)
+        watch(line, {"run": "one"})
+        assert next_message(line, "status")["name"] == "one"
+
+
+def test_there_is_an_end_to_the_number_of_connections(served, monkeypatch):
+    monkeypatch.setattr(timed_http, "MAX_CONNECTIONS", 8)
+    lines = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(12)]
+    try:
+        assert [line for line in lines[-3:] if line.recv(1) == b""] == lines[-3:]
+    finally:
+        for line in lines:
+            line.close()
 
 
 # Messages

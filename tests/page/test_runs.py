@@ -5,21 +5,23 @@ import csv
 import io
 import json
 import os
+import socket
 import sqlite3
+import time
 
 import numpy as np
 import pytest
 
 from elsinore.cli import main
 from elsinore.config.parse import ConfigError
-from elsinore.page import launch, run_list, run_status
+from elsinore.page import launch, metrics_csv, run_list, run_status
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
 from elsinore.runs import replays
 from elsinore.runs.replays import EpisodeRecording
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import ChunkRecord, Store
-from tests.page.conftest import TOKEN, as_if_trained, make_run, serving
+from elsinore.runs.store import ChunkRecord, Row, Store
+from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 from tests.view.drawing.test_multi_agent import walkers
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -145,6 +147,219 @@ def test_names_that_hold_html_travel_as_text(tmp_path):
         assert "<" not in headers["content-disposition"] and headers["content-type"].startswith(
             "text/csv"
         )
+
+
+# One odd run among others
+
+
+def set_info(run, name: str, value) -> None:
+    store = Store(run / "metrics.sqlite")
+    store.describe(**{name: value})
+    store.close()
+
+
+def set_value(run, name: str, value) -> None:
+    with contextlib.closing(sqlite3.connect(run / "metrics.sqlite")) as db, db:
+        db.execute("UPDATE metrics SET value = ? WHERE name = ?", (value, name))
+
+
+def as_folder(path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def as_text(path, text: str | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+ODD_RUNS = {
+    "infinite return": lambda run: set_value(run, "eval/return", float("inf")),
+    "return of text": lambda run: set_value(run, "eval/return", "high"),
+    "return that is a blob": lambda run: set_value(run, "eval/return", b"\xff"),
+    "no number of steps": lambda run: set_info(run, "steps_per_update", "many"),
+    "infinite number of steps": lambda run: set_info(run, "steps_per_update", float("inf")),
+    "env that is a blob": lambda run: set_info(run, "env", b"\xff\xfe"),
+    "seeds that are text": lambda run: set_info(run, "seeds", "two"),
+    "summary with NaN": lambda run: as_text(
+        run / "summary.json", '{"stopped_by": "budget", "eval_return": {"iqm": NaN}}'
+    ),
+    "summary with lone surrogates": lambda run: as_text(
+        run / "summary.json", '{"stopped_by": "\\ud800"}'
+    ),
+    "summary that moves the cursor": lambda run: as_text(
+        run / "summary.json", '{"stopped_by": "\\u001b[2J"}'
+    ),
+    "summary of texts": lambda run: as_text(
+        run / "summary.json", '{"stopped_by": 3, "seeds": "x", "env_steps": [], "eval_return": "x"}'
+    ),
+    "summary that is a list": lambda run: as_text(run / "summary.json", "[1]"),
+    "summary that is a number": lambda run: as_text(run / "summary.json", "3"),
+    "summary that is null": lambda run: as_text(run / "summary.json", "null"),
+    "summary that lacks keys": lambda run: as_text(run / "summary.json", '{"seeds": 1}'),
+    "nested summary": lambda run: as_text(run / "summary.json", "[" * 100_000),
+    "deep summary": lambda run: as_text(
+        run / "summary.json", '{"a":' + "[" * 900 + "]" * 900 + "}"
+    ),
+    "summary that is a folder": lambda run: as_folder(run / "summary.json"),
+    "metrics that are a folder": lambda run: as_folder(run / "metrics.sqlite"),
+    "metrics that are garbage": lambda run: as_text(run / "metrics.sqlite", b"\xff" * 5000),
+    "empty metrics": lambda run: as_text(run / "metrics.sqlite", ""),
+    "config that is garbage": lambda run: as_text(run / "config.yaml", b"\xff\x00[{" * 100),
+    "log that is garbage": lambda run: as_text(run / "logs/train.log", b"\xff\x00" * 100),
+    "checkpoint of another name": lambda run: as_text(
+        run / "checkpoints/latest/00000old/manifest.json", "{}"
+    ),
+    "checkpoint of a list": lambda run: as_text(
+        run / "checkpoints/latest/0000000004/manifest.json", "[]"
+    ),
+    "checkpoints that are a file": lambda run: as_text(run / "checkpoints", ""),
+}
+
+
+def strict(body: bytes):
+    """JSON as browsers read it."""
+    return json.loads(body, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+@pytest.mark.parametrize("how", ODD_RUNS)
+def test_one_odd_run_takes_nothing_from_the_others(tmp_path, capsys, how):
+    ODD_RUNS[how](make_run(tmp_path, "odd"))
+    make_run(tmp_path, "plain")
+    with serving(tmp_path) as served, served.live() as line:
+        status, _, body = served.ask("/api/runs")
+        assert status == 200
+        rows = {row["name"]: row for row in strict(body)}
+        assert rows["plain"]["return"] == 400.5 and "error" not in rows["plain"]
+        assert "odd" in rows
+        watch(line, {"run": "odd"}, {"run": "plain"}, list=True)
+        assert {row["name"] for row in next_message(line, "runs")} == {"odd", "plain"}
+        assert next_message(line, "status", "plain")["return"] == 400.5
+        for what in ("run", "curves", "replays", "csv"):
+            status, headers, body = served.ask(f"/api/{what}", run="odd")
+            assert status in (200, 404)
+            if headers["content-type"] == "application/json":
+                strict(body)
+    assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "\x1b" not in "".join(said)
+    assert said[1].startswith("odd ") and said[2].split()[:2] == ["plain", "interrupted"]
+
+
+REASONS = {
+    "summary that is a list": "summary.json is no mapping",
+    "summary that lacks keys": "summary.json has no stopped_by",
+    "nested summary": "summary.json is no JSON",
+    "checkpoint of another name": "checkpoints/latest/00000old cannot be read",
+}
+
+
+@pytest.mark.parametrize("how", REASONS)
+def test_what_cannot_be_read_is_named(tmp_path, capsys, how):
+    ODD_RUNS[how](make_run(tmp_path, "odd"))
+    with serving(tmp_path) as served:
+        assert REASONS[how] in " ".join(served.get("run", run="odd")["unread"])
+    if not how.startswith("checkpoint"):
+        assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
+        assert f"not shown of odd: {REASONS[how]}" in capsys.readouterr().out
+
+
+def test_a_fault_of_the_reader_itself_is_a_line_of_its_run(tmp_path, monkeypatch):
+    make_run(tmp_path, "odd")
+    make_run(tmp_path, "plain")
+    read = run_list.status_of
+
+    def fails(runs, name):
+        if name == "odd":
+            raise LookupError("of any kind")
+        return read(runs, name)
+
+    monkeypatch.setattr(run_list, "status_of", fails)
+    with serving(tmp_path) as served:
+        rows = {row["name"]: row for row in served.get("runs")}
+        assert rows["odd"]["error"] == "this run cannot be read (LookupError)."
+        assert "error" not in rows["plain"]
+
+
+def test_the_command_line_names_the_folders_that_it_skips(tmp_path, capsys):
+    for name in ("plain", "...", ".unborn.123"):
+        make_run(tmp_path, name)
+    assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "skipped ...: its name begins with a dot; rename it." in said
+    assert "unborn" not in said
+
+
+# The table
+
+
+def test_the_table_is_read_in_pages_and_is_whole(tmp_path, monkeypatch):
+    make_run(tmp_path, "run", updates=40, seeds=3)
+    runs = RunsDirectory(tmp_path)
+    whole = "".join(metrics_csv.csv_pages(runs, "run"))
+    assert whole.count("\n") == 1 + 40 * 3
+    monkeypatch.setattr(metrics_csv, "PAGE_LINES", 7)
+    pages = list(metrics_csv.csv_pages(runs, "run"))
+    assert "".join(pages) == whole and len(pages) > 40 * 3 // 7
+
+
+def test_a_reader_who_leaves_or_is_slow_holds_nothing(tmp_path, monkeypatch):
+    """The write-ahead log can be emptied between two pages: no snapshot is held."""
+    monkeypatch.setattr(metrics_csv, "PAGE_LINES", 7)
+    run = make_run(tmp_path, "run")
+    pages = metrics_csv.csv_pages(RunsDirectory(tmp_path), "run")
+    next(pages)
+    next(pages)
+    assert not [link for link in descriptors() if "metrics.sqlite" in link]
+    store = Store(run / "metrics.sqlite")
+    store.write(ChunkRecord(44, 44 * 64, [], 1.7e9, 1.0, 1e4))
+    assert store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    store.close()
+    assert "".join(pages).count("\n") == 80 - 7
+
+
+def descriptors() -> list[str]:
+    found = []
+    for entry in os.scandir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(entry.path))
+    return found
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
+def test_a_download_that_is_broken_off_leaves_no_descriptor(tmp_path):
+    run = make_run(tmp_path, "run", updates=0)
+    store = Store(run / "metrics.sqlite")
+    rows = [Row(u, s, "", "loss/value", 0.1) for u in range(1, 2001) for s in range(50)]
+    store.write(ChunkRecord(2000, 64, rows, 1.7e9, 1.0, 1e4))
+    store.close()
+    with serving(tmp_path) as served:
+        for _ in range(3):
+            line = socket.create_connection(("127.0.0.1", served.port))
+            line.sendall(
+                f"GET /api/csv?run=run HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+            )
+            assert line.recv(100)
+            line.close()
+        deadline = time.monotonic() + 10
+        while left := [link for link in descriptors() if link.startswith(str(run))]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "\tx", "\rx"])
+def test_no_cell_of_the_table_is_a_formula(tmp_path, name):
+    run = make_run(tmp_path, "run", updates=0)
+    store = Store(run / "metrics.sqlite")
+    rows = [Row(1, 0, "", name, -1.5), Row(1, 0, "", "eval/return", 2.0)]
+    store.write(ChunkRecord(1, 64, rows, 1.7e9, 1.0, 1e4))
+    store.close()
+    set_value(run, "eval/return", "=1+1")
+    with serving(tmp_path) as served:
+        text = served.ask("/api/csv", run="run")[2].decode()
+    header, row = csv.reader(io.StringIO(text, newline=""))
+    values = dict(zip(header, row, strict=True))
+    assert values[f"'{name}"] == "-1.5" and values["eval/return"] == "'=1+1"
 
 
 # A run

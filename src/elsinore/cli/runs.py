@@ -29,11 +29,16 @@ def runs_command(args: argparse.Namespace) -> int:
             row = _row(top / name, reasons)
         except Exception as error:  # its files may hold anything; the other runs are listed
             row = f"unreadable: {str(error) or type(error).__name__}"
-        print(f"{name:{width}}  {row}")
+        print(f"{name:{width}}  {_printable(row)}")
         unread += [(name, reason) for reason in reasons]
     for name, reason in (*unread, *skipped.items()):
         print(f"not shown of {name}: {reason}" if name in names else f"skipped {name}: {reason}")
     return 0
+
+
+def _printable(text: str) -> str:
+    """`text` without what a terminal would obey, or cannot show."""
+    return "".join(x if x.isprintable() else "?" for x in text)
 
 
 def _row(folder: Path, unread: list[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
@@ -177,11 +177,13 @@ def _integer(request: Request, name: str) -> int | None:
 async def _launch_settings(request: Request) -> dict[str, Any]:
     """The settings of a run to start, from the request's body."""
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY:
-            raise HTTPException(413, f"the body is longer than {MAX_BODY:,} bytes.")
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"the body is longer than {MAX_BODY:,} bytes.")
         return launch.parse_launch(json.loads(body))
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the body has not arrived.") from error
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, "the body is not JSON.") from error
