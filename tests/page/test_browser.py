@@ -261,3 +261,29 @@ def test_a_page_that_is_left_open_keeps_its_curves_short(browser, tmp_path):
             .inner_text()
             .startswith("mean over seeds")
         )
+
+
+def test_the_token_leaves_the_address_and_acting_goes_on(browser, tmp_path):
+    run = make_run(tmp_path, "alive")
+    with serving(tmp_path) as served, as_if_trained(run) as controls:
+        code = f"http://127.0.0.1:{served.port}/?code={served.api.access.code()}"
+        for url in (served.url, code):
+            with looking(browser, f"{url}#/run/alive") as page:
+                page.get_by_role("heading", name="alive").wait_for()
+                assert page.url == f"http://127.0.0.1:{served.port}/#/run/alive"
+                assert page.evaluate("document.cookie + history.length") == "2"
+                page.reload()
+                page.get_by_role("button", name="Pause").click()
+                until(lambda: controls.paused)
+                page.get_by_role("button", name="Resume").click()
+                until(lambda: not controls.paused)
+
+
+def test_what_cannot_be_shown_stands_below_the_list(browser, tmp_path):
+    (make_run(tmp_path, "odd") / "summary.json").write_text("[1]")
+    make_run(tmp_path, "...")
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.get_by_text("...: its name begins with a dot; rename it.").wait_for()
+        page.get_by_text("odd: summary.json is no mapping.").wait_for()
+        page.get_by_role("link", name="odd").click()
+        page.locator(".fault").get_by_text("summary.json is no mapping.").wait_for()
