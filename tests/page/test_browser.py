@@ -216,7 +216,7 @@ def test_of_several_agents_one_is_chosen_to_look_at(browser, tmp_path):
         page.get_by_label("Agent", exact=True).select_option("agent_2")
         page.get_by_text("agent_2 of 3").wait_for()
         assert page.locator(".where").inner_text() == "4 / 4"
-        assert page.locator('[data-fact="▶ agent_2"]').inner_text() == "0, out of time at 4"
+        assert page.locator('[data-fact="▶ agent_2"]').inner_text() == "0, truncated at 4"
 
 
 @pytest.mark.slow

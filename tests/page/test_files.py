@@ -174,6 +174,19 @@ def test_what_a_named_file_holds_is_in_no_message(tmp_path):
             assert b"`elsinore play` says why" in said and b"hunter2" not in said
 
 
+def test_a_replays_header_is_sent_without_secrets_and_may_be_nested(tmp_path):
+    run = make_run(tmp_path, "run")
+    write_replay(run, "1.npz", env_kwargs={"token": "hunter2"})
+    about = '{"format": 1, "env": "CartPole-v1", "length": 2, "return": 0, "env_kwargs": %s}'
+    with (run / "replays" / "2.npz").open("wb") as file:
+        np.savez(file, about=np.array(about % ("[" * 5000 + "]" * 5000)))
+    with serving(tmp_path) as served:
+        assert b"hunter2" not in served.ask("/api/replays", run="run")[2]
+        first, second = served.get("replays", run="run")
+        assert first["env_kwargs"] == {"token": "***"} and second["error"]
+        assert served.ask("/api/replay", run="run", replay="2.npz")[0] == 404
+
+
 def test_settings_that_only_look_odd_name_no_file(tmp_path):
     run = make_run(tmp_path, "run")
     about = {"env": "Hamlet-L1", "env_kwargs": {"view": "5x5", "reward": "sparse"}}

@@ -14,6 +14,7 @@ from elsinore.page.guard import REMEDY
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.workers import low_priority_worker
 from elsinore.runs import replays
+from elsinore.runs.masks import masked
 from elsinore.runs.run_dir import RunDir
 
 CACHED_EPISODES = 4
@@ -22,6 +23,7 @@ MAX_SCENES = 200  # in one answer
 REPLAY_NAME = "[0-9]*.npz"
 SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
 FETCHING = ("MNISTBandit-bsuite",)  # downloads its images when it is made
+NESTED = "the header of this replay is nested too deeply."
 MADE_OF_FILES = (
     "the environment of this replay cannot be made of the files that it names; `elsinore play`"
     " says why."
@@ -50,9 +52,11 @@ class Scenes:
 
     def _description(self, run: RunDir, path: Path) -> dict[str, Any]:
         try:
-            return {"replay": path.name, **replays.about(self._checked(run, path))}
+            return {"replay": path.name, **masked(replays.about(self._checked(run, path)))}
         except (ConfigError, PageError) as error:
             return {"replay": path.name, "error": str(error)}
+        except RecursionError:
+            return {"replay": path.name, "error": NESTED}
 
     def scenes(
         self, name: str, replay: str, first: int, agent: int | None, trusted: bool
@@ -69,7 +73,10 @@ class Scenes:
         path = next((path for path in self._paths(run) if path.name == replay), None)
         if path is None:
             raise PageError(f"there is no replay {replay[:80]!r} here.")
-        episode = self._episode(self._checked(run, path), agent, trusted)
+        try:
+            episode = self._episode(self._checked(run, path), agent, trusted)
+        except RecursionError as error:
+            raise PageError(NESTED) from error
         times = range(max(first, 0), min(max(first, 0) + MAX_SCENES, len(episode)))
         try:
             scenes = [to_json(episode.scene(time)) for time in times]
@@ -81,7 +88,7 @@ class Scenes:
             "length": len(episode),
             "first": times.start,
             "scenes": scenes,
-            "about": episode.about,
+            "about": masked(episode.about),
             "steps_per_second": episode.view.steps_per_second,
         }
 
