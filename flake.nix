@@ -31,7 +31,7 @@
         nameOf = requirement: builtins.head (builtins.match "([A-Za-z0-9_-]+).*" requirement);
         dependencies = map nameOf project.dependencies;
 
-        # nixpkgs has neither of these. The same wheels, with the same hashes, as in requirements.lock.
+        # nixpkgs has none of it. The same wheel, with the same hash, as in requirements.lock.
         wheel = { name, version, sha256, dependencies }: python.pkgs.buildPythonPackage {
           pname = name;
           inherit version dependencies;
@@ -51,12 +51,7 @@
             sha256 = "b7adcda33f41f6b8b27ac589be378a154a9209e736147977f6c0aebe5f35e796";
             dependencies = with python.pkgs; [ jax flax gymnasium matplotlib seaborn six ];
           };
-          uplot-python = wheel {
-            name = "uplot-python";
-            version = "1.1.1";
-            sha256 = "07c96cc34ff9107c3751fc31dfad48ccd6e86c6deebb8b41d7ec7d9811722208";
-            dependencies = with python.pkgs; [ ipython msgpack numpy ];
-          };
+          mlflow-skinny = python.pkgs.mlflow;  # which nixpkgs does not split
         };
 
         elsinore = python.pkgs.buildPythonPackage {
@@ -67,7 +62,7 @@
           build-system = [ python.pkgs.hatchling ];
           dependencies = map (name: (python.pkgs // wheels).${name}) dependencies;
           pythonRelaxDeps = lib.subtractLists [ "jax" "gymnax" ] dependencies;
-          nativeCheckInputs = with python.pkgs; [ pytestCheckHook pytest-timeout beartype hypothesis optuna pettingzoo wandb zstandard ];
+          nativeCheckInputs = with python.pkgs; [ pytestCheckHook pytest-timeout beartype hypothesis optuna pettingzoo starlette tensorboard uvicorn wandb websockets zstandard ];
           preCheck = ''
             export HOME=$TMPDIR MPLBACKEND=Agg
             python -c 'import jax, flax, gymnax, mlflow; print("tests run with jax", jax.__version__, "flax", flax.__version__)'

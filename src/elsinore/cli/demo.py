@@ -43,6 +43,9 @@ def demo_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from elsinore.cli.play import console_of
+    from elsinore.config.extras import require
+
+    require("watch", "elsinore demo", "look at a trained agent with `elsinore play`")
     from elsinore.page.server import watch
     from elsinore.view.demo.api import demo
     from elsinore.view.drawing.film import check_film

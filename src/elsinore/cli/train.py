@@ -137,6 +137,9 @@ def _described(args: argparse.Namespace, overrides: dict):
 
 def _start_page(args: argparse.Namespace, overrides: dict) -> None:
     """Start the live page of the run that is about to train; fixes its name."""
+    from elsinore.config.extras import require
+
+    require("watch", "--watch", "leave it out")
     from elsinore.page.server import start_beside
     from elsinore.runs.run_dir import RunDir, free_name
 

@@ -36,6 +36,9 @@ def add(commands) -> None:
 
 
 def watch_command(args: argparse.Namespace) -> int:
+    from elsinore.config.extras import require
+
+    require("watch", "elsinore watch", "look with `elsinore runs` and `elsinore report`")
     from elsinore.page.server import watch
 
     return watch(args.target, args.runs_dir, args.host, args.port, not args.no_browser, args.beside)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import functools
-import importlib.util
 import itertools
 import json
 from pathlib import Path
@@ -129,7 +128,6 @@ def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
     routes = [
         Route("/", api.index),
         Mount("/static", StaticFiles(directory=STATIC)),
-        Mount("/uplot", StaticFiles(directory=_uplot())),
         *(Route(f"/api/{f.__name__}", f) for f in read),
         WebSocketRoute("/live", api.live.serve),
         *(Route(f"/api/{f.__name__}", f, methods=["POST"]) for f in control),
@@ -144,16 +142,6 @@ async def _closing(api: PageApi):
     yield
     api.overviews.close()
     api.scenes.close()
-
-
-def _uplot() -> Path:
-    """The JavaScript of the package `uplot-python`, found without importing its notebook code."""
-    found = importlib.util.find_spec("uplot")
-    if found is None or not found.submodule_search_locations:
-        raise ConfigError(
-            "the page draws with uplot-python, which is not installed: pip install uplot-python."
-        )
-    return Path(found.submodule_search_locations[0]) / "static"
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
+from elsinore.config.extras import is_installed
 from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
@@ -184,7 +185,9 @@ def _sinks(folder: RunDir, plan: Plan, run_id: str) -> list[BackgroundWorker]:
     experiment, steps, database, sinks = plan.experiment, plan.steps_per_update, folder.database, []
     if experiment.sinks.jsonl:
         sinks.append(sink_worker(JSONLinesSink(folder.jsonl, database, steps)))
-    if experiment.sinks.tensorboard:
+    if experiment.sinks.tensorboard and not is_installed("tensorboard"):
+        log.info("no TensorBoard files: pip install 'elsinore[tensorboard]' adds them")
+    elif experiment.sinks.tensorboard:
         sinks.append(sink_worker(TensorBoardSink(folder.tensorboard, database, steps)))
     if experiment.sinks.mlflow.enabled:
         seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))

@@ -4,7 +4,6 @@ The mean over seeds has the metric's name, the value of a seed the prefix `seed_
 number of updates; the x axis is `env_steps`.
 """
 
-import importlib.util
 import json
 import math
 from bisect import bisect_right
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment, WandbConfig
-from elsinore.config.parse import ConfigError
+from elsinore.config.extras import require
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Row, Store
 
@@ -25,11 +24,8 @@ def refuse_if_absent(experiment: Experiment) -> None:
     Raises:
         ConfigError: with the command that installs it.
     """
-    if experiment.sinks.wandb.enabled and importlib.util.find_spec("wandb") is None:
-        raise ConfigError(
-            "sinks.wandb.enabled=true needs a library that is not installed; pip install "
-            "'elsinore[wandb]', or set it to false."
-        )
+    if experiment.sinks.wandb.enabled:
+        require("wandb", "sinks.wandb.enabled=true", "set it to false")
 
 
 class WandbSink:
