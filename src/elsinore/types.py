@@ -175,6 +175,12 @@ class Policy(NamedTuple):
     def recurrent(self) -> bool:
         return bool(jax.tree.leaves(self.initial_carry))
 
+    def initial_carries(self, rows: int) -> PyTree:
+        """`initial_carry` of many episodes, [row, ...]."""
+        return jax.tree.map(
+            lambda x: jnp.broadcast_to(x, (rows, *jnp.shape(x))), self.initial_carry
+        )
+
 
 class Algorithm(NamedTuple):
     """An algorithm as pure functions, as an optax optimiser is two.

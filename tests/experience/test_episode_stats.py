@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsinore.experience.episode_stats import MANY, forget, init_episode_stats, record
+from elsinore.experience.episode_stats import MANY, count_episodes, forget, init_episode_stats
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.types import Decision
 from tests.training.hourglass import Hourglass
 
 TIME, ENV, WINDOW = 5, 3, 4
-taken_in = jax.jit(record)
+taken_in = jax.jit(count_episodes)
 ends = st.lists(
     st.lists(st.booleans(), min_size=TIME * ENV, max_size=TIME * ENV), min_size=1, max_size=4
 )

@@ -61,7 +61,7 @@ def forget(episode_stats: EpisodeStats) -> EpisodeStats:
     )
 
 
-def record(
+def count_episodes(
     episode_stats: EpisodeStats,
     done: Bool[Array, "time env"],
     values: Mapping[str, Shaped[Array, "time env"]],

@@ -5,14 +5,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Key, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
-from elsinore.experience.episode_stats import facts_of, record
+from elsinore.experience.episode_stats import count_episodes, facts_of
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.network import reset_carry
-from elsinore.types import PER_AGENT, Actor, Decision, Mean, Transition
+from elsinore.types import PER_AGENT, Actor, Decision, EnvStep, Mean, Transition
 
 
 def init_actor(
@@ -53,44 +53,55 @@ def rollout(
         out = batched_autoreset_step(
             env, step_keys, reset_keys, actor.env_state, decision.env_action, env_params
         )
-        experience = Transition(
-            actor.obs,
-            decision.action,
-            out.reward,
-            out.terminated,
-            out.truncated,
-            out.final_obs,
-            decision.log_prob,
+        experience = _transition(actor.obs, decision, out)
+        actor, episode_return, episode_length = _next_actor(
+            actor, out, decision.carry, initial_carry
         )
-        episode_return = actor.episode_return + out.reward
-        episode_length = actor.episode_length + 1
-        done = out.terminated | out.truncated
-        actor = Actor(
-            env_state=out.state,
-            obs=out.obs,
-            carry=reset_carry(done, initial_carry, decision.carry),
-            episode_return=jnp.where(done, 0.0, episode_return),
-            episode_length=jnp.where(done, 0, episode_length),
-        )
-        return actor, (
-            experience,
-            episode_return,
-            episode_length,
-            {name: out.info[name] for name in sorted(wanted)},
-        )
+        info = {name: out.info[name] for name in sorted(wanted)}
+        return actor, (experience, episode_return, episode_length, info)
 
     actor, (experience, returns, lengths, info) = jax.lax.scan(
         env_step, actor, (noise, step_keys, reset_keys)
     )
     done = experience.terminated | experience.truncated
+    own = {"return": returns, "length": lengths}
     if episode_stats is not None:
-        actor = actor._replace(
-            episode_stats=record(
-                episode_stats, done, {**info, "return": returns, "length": lengths}
-            )
-        )
-    facts = {name: info[name] for name in facts_of(env)} | {"return": returns, "length": lengths}
-    return actor, experience, finished_episodes(done, facts, num_agents_in(env))
+        episode_stats = count_episodes(episode_stats, done, info | own)
+    facts = {name: info[name] for name in facts_of(env)} | own
+    metrics = finished_episodes(done, facts, num_agents_in(env))
+    return actor._replace(episode_stats=episode_stats), experience, metrics
+
+
+def _transition(obs: PyTree, decision: Decision, out: EnvStep) -> Transition:
+    return Transition(
+        obs,
+        decision.action,
+        out.reward,
+        out.terminated,
+        out.truncated,
+        out.final_obs,
+        decision.log_prob,
+    )
+
+
+def _next_actor(
+    actor: Actor, out: EnvStep, carry: PyTree, initial_carry: PyTree
+) -> tuple[Actor, Float[Array, "env"], Int[Array, "env"]]:
+    """The actor after a step; return and length of the episodes so far, also of those that ended.
+
+    `carry` is the recurrent state after the step.
+    """
+    episode_return = actor.episode_return + out.reward
+    episode_length = actor.episode_length + 1
+    done = out.terminated | out.truncated
+    after = Actor(
+        env_state=out.state,
+        obs=out.obs,
+        carry=reset_carry(done, initial_carry, carry),
+        episode_return=jnp.where(done, 0.0, episode_return),
+        episode_length=jnp.where(done, 0, episode_length),
+    )
+    return after, episode_return, episode_length
 
 
 def finished_episodes(

@@ -6,7 +6,7 @@ the convergence test.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -102,50 +102,65 @@ def build_program(
 
     With a curriculum `env_params` are the target's, which evaluations use by default.
     """
-    min_updates = -(-convergence.min_env_steps // algo.steps_per_update)
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
+    parts = _Parts(algo, env_params, schedule, evaluation, convergence, curriculum, play)
+    return Program(parts.init, parts.chunk, parts.evaluate, algo, schedule)
 
-    def target() -> PyTree:
-        return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), env_params)
 
-    def evaluation_params(stage_params: PyTree) -> PyTree:
-        return stage_params if curriculum is None or curriculum.evaluate_on == "stage" else target()
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The functions of a `Program`, and what they are made from."""
 
-    def init(key: Key[Array, ""], hyper: Any = None) -> RunState:
-        stage_state, params = ((), target()) if curriculum is None else curriculum.begin(target())
+    algo: Algorithm
+    env_params: PyTree  # of the target
+    schedule: Schedule
+    evaluation: EvaluationConfig
+    convergence: ConvergenceConfig
+    curriculum: Curriculum | None
+    play: Callable[..., Episodes]  # (env_params, policy_state, key, episodes=...)
+
+    def target(self) -> PyTree:
+        return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.env_params)
+
+    def evaluation_params(self, stage_params: PyTree) -> PyTree:
+        on_stage = self.curriculum is None or self.curriculum.evaluate_on == "stage"
+        return stage_params if on_stage else self.target()
+
+    def init(self, key: Key[Array, ""], hyper: Any = None) -> RunState:
+        algo, curriculum = self.algo, self.curriculum
+        stage_state, params = (
+            ((), self.target()) if curriculum is None else curriculum.begin(self.target())
+        )
         train = algo.init(key, params, algo.hyper if hyper is None else hyper)
         train = train if curriculum is None else with_episode_stats(curriculum, train)
         best = Best(jnp.float32(-jnp.inf), jnp.int32(0), train.policy_state)
-        return RunState(train, stage_state, init_convergence(convergence), best)
+        return RunState(train, stage_state, init_convergence(self.convergence), best)
 
-    def run_updates(state: RunState, num_updates: Count) -> tuple[CurriculumCarry, Metrics]:
-        if curriculum is None:
-            train, metrics = updates(algo, state.train, num_updates, schedule)
+    def run_updates(self, state: RunState, num_updates: Count) -> tuple[CurriculumCarry, Metrics]:
+        if self.curriculum is None:
+            train, metrics = updates(self.algo, state.train, num_updates, self.schedule)
             return CurriculumCarry(train, (), ()), metrics
         return updates(
-            with_curriculum(algo, curriculum),
+            with_curriculum(self.algo, self.curriculum),
             init_curriculum_carry(state.train, state.curriculum),
             num_updates,
-            schedule,
+            self.schedule,
         )
 
-    def learn(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
-        (train, stage_state, changes), metrics = run_updates(state, num_updates)
-        before, best, earliest = state.convergence, state.best, min_updates
-        if curriculum is not None:
+    def learn(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
+        """Updates, an evaluation, the convergence test."""
+        (train, stage_state, changes), metrics = self.run_updates(state, num_updates)
+        before, best = state.convergence, state.best
+        earliest = -(-self.convergence.min_env_steps // self.algo.steps_per_update)
+        if self.curriculum is not None:
             before, best, earliest = adjust_for_stage(
-                curriculum, stage_state, changes, before, best, earliest
+                self.curriculum, stage_state, changes, before, best, earliest
             )
-        key = for_update(train.key, train.update)
-        episodes = play(
-            evaluation_params(train.env_params),
-            train.policy_state,
-            key,
-            episodes=evaluation.episodes,
-        )
+        key, params = for_update(train.key, train.update), self.evaluation_params(train.env_params)
+        episodes = self.play(params, train.policy_state, key, episodes=self.evaluation.episodes)
         score = jnp.mean(episodes.returns)
         finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
-        judged = judge(convergence, before, score, finite, train.update, earliest)
+        judged = judge(self.convergence, before, score, finite, train.update, earliest)
         better = score > best.score  # the score is of the policy as it is now, after the chunk
         best = jax.lax.cond(
             better, lambda: Best(score, train.update, train.policy_state), lambda: best
@@ -153,27 +168,25 @@ def build_program(
         report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True), changes)
         return RunState(train, stage_state, judged, best), report
 
-    learn = jax.jit(learn, inline=True)  # traced once, for its shapes and for its branch
+    @cached_property
+    def learn_once(self) -> Callable[[RunState, Count], tuple[RunState, ChunkReport]]:
+        """`learn`, traced once: for its shapes and for its branch."""
+        return jax.jit(self.learn, inline=True)
 
-    def chunk(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
+    def chunk(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
         """At most `schedule.updates_per_chunk` updates; a frozen seed does not change."""
-        shapes = jax.eval_shape(learn, state, num_updates)[1]
+        shapes = jax.eval_shape(self.learn_once, state, num_updates)[1]
 
         def skip(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
             zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
             return state, zeros._replace(convergence=state.convergence, update=state.train.update)
 
-        return jax.lax.cond(state.convergence.frozen, skip, learn, state, num_updates)
+        return jax.lax.cond(state.convergence.frozen, skip, self.learn_once, state, num_updates)
 
-    def final(policy_state: PolicyState, env_params: PyTree, key: Key[Array, ""]) -> Episodes:
-        return play(
-            evaluation_params(env_params),
-            policy_state,
-            for_use(key, "final"),
-            episodes=evaluation.final_episodes,
-        )
-
-    return Program(init, chunk, final, algo, schedule)
+    def evaluate(self, policy_state: PolicyState, env_params: PyTree, key: Key) -> Episodes:
+        """The final evaluation."""
+        params, key = self.evaluation_params(env_params), for_use(key, "final")
+        return self.play(params, policy_state, key, episodes=self.evaluation.final_episodes)
 
 
 def updates(

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore import validation
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.jaxtools.prng import for_uses, split
-from elsinore.types import Algorithm
+from elsinore.types import Algorithm, EnvStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,8 @@ class EvaluationConfig:
     max_steps: int = 0  # steps after which an episode is cut; 0: the environment's own limit
 
     def __post_init__(self):
-        for name in ("episodes", "final_episodes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
-        for name in ("period", "max_steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be 0 (automatic) or more.")
+        validation.at_least(self, 1, "episodes", "final_episodes")
+        validation.at_least(self, 0, "period", "max_steps")
 
 
 class Episodes(NamedTuple):
@@ -65,11 +62,8 @@ def evaluate(
     reset_key, play_key = for_uses(key, "evaluate", "play")
     episodes *= num_agents_in(env)
     obs, env_state = batched_reset(env, jax.random.split(reset_key, episodes), env_params)
-    policy = algo.policy
-    carry = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (episodes, *jnp.shape(x))), policy.initial_carry
-    )
-    act = jax.vmap(partial(policy.act, greedy=greedy), in_axes=(0, None, 0, 0))
+    carry = algo.policy.initial_carries(episodes)
+    act = jax.vmap(partial(algo.policy.act, greedy=greedy), in_axes=(0, None, 0, 0))
 
     def unfinished(loop):
         time, *_, so_far = loop
@@ -80,18 +74,26 @@ def evaluate(
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
         action, carry = act(act_keys, policy_state, carry, obs)
         out = batched_env_step(env, step_keys, env_state, action, env_params)
-        so_far = Episodes(
-            returns=so_far.returns + jnp.where(so_far.ended, 0.0, out.reward),
-            lengths=so_far.lengths + ~so_far.ended,
-            ended=so_far.ended | out.terminated | out.truncated,
-            facts=jax.tree.map(
-                partial(jnp.where, so_far.ended), so_far.facts, episode_facts(env, out.info)
-            ),
-        )
-        return time + 1, out.obs, out.state, carry, so_far
+        return time + 1, out.obs, out.state, carry, _counted(env, so_far, out)
 
+    start = (jnp.int32(0), obs, env_state, carry, _no_steps(env, episodes))
+    return jax.lax.while_loop(unfinished, play, start)[-1]
+
+
+def _no_steps(env: Any, episodes: int) -> Episodes:
     facts = {name: jnp.zeros(episodes) for name in facts_of(env)}
-    start = Episodes(
+    return Episodes(
         jnp.zeros(episodes), jnp.zeros(episodes, jnp.int32), jnp.zeros(episodes, bool), facts
     )
-    return jax.lax.while_loop(unfinished, play, (jnp.int32(0), obs, env_state, carry, start))[-1]
+
+
+def _counted(env: Any, so_far: Episodes, out: EnvStep) -> Episodes:
+    """The episodes after one step more, which counts for those that had not ended before it."""
+    return Episodes(
+        returns=so_far.returns + jnp.where(so_far.ended, 0.0, out.reward),
+        lengths=so_far.lengths + ~so_far.ended,
+        ended=so_far.ended | out.terminated | out.truncated,
+        facts=jax.tree.map(
+            partial(jnp.where, so_far.ended), so_far.facts, episode_facts(env, out.info)
+        ),
+    )

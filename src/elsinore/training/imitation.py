@@ -13,7 +13,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore import validation
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
+from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import action_mask
 from elsinore.types import Algorithm, PolicyState, TrainState
@@ -52,21 +54,16 @@ class ImitationConfig:
     own_share: float = 0.5  # share of the steps in which the student acts, not the teacher
 
     def __post_init__(self):
-        for name in ("num_envs", "rollout_length", "num_epochs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
+        validation.at_least(self, 1, "num_envs", "rollout_length", "num_epochs")
         if self.num_updates < 1:
             steps = self.num_envs * self.rollout_length
             raise ValueError(
                 f"env_steps={self.env_steps} must be at least one update of {steps} steps "
                 "(num_envs x rollout_length)."
             )
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss={self.loss!r} is unknown; choose {' or '.join(LOSSES)}.")
-        if not self.learning_rate > 0.0:
-            raise ValueError(f"learning_rate={self.learning_rate} must be positive.")
-        if not 0.0 <= self.own_share <= 1.0:
-            raise ValueError(f"own_share={self.own_share} must be a share, 0 to 1.")
+        validation.one_of(self, "loss", *LOSSES)
+        validation.positive(self, "learning_rate")
+        validation.in_unit_interval(self, "own_share")
 
     @property
     def described(self) -> str:
@@ -112,26 +109,12 @@ def imitate(
 
     def update(carry, key):
         params, opt_state, seen = carry
-        seen, batch = collect(
-            key,
-            algo,
-            PolicyState(params, state.stats),
-            env,
-            state.env_params,
-            teacher,
-            seen,
-            config,
+        policy_state = PolicyState(params, state.stats)
+        seen, batch = labelled_rollout(
+            key, algo, policy_state, env, state.env_params, teacher, seen, config
         )
-        batch = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
-
-        def gradient_step(carry, _):
-            params, opt_state = carry
-            metrics, gradient = jax.value_and_grad(loss, has_aux=True)(params, batch)
-            changes, opt_state = optimiser.update(gradient, opt_state)
-            return (optax.apply_updates(params, changes), opt_state), metrics
-
-        (params, opt_state), (losses, agreement) = jax.lax.scan(
-            gradient_step, (params, opt_state), None, config.num_epochs
+        params, opt_state, (losses, agreement) = gradient_steps(
+            loss, optimiser, params, opt_state, merge_time_and_env(batch), config.num_epochs
         )
         return (params, opt_state, seen), {"loss": losses[0], "agreement": agreement[0]}
 
@@ -144,12 +127,32 @@ def imitate(
     return with_params(state, params), metrics
 
 
+def gradient_steps(
+    loss: Callable[[PyTree, LabelledObs], tuple],
+    optimiser: optax.GradientTransformation,
+    params: PyTree,
+    opt_state: PyTree,
+    batch: LabelledObs,
+    num_steps: int,
+) -> tuple[PyTree, PyTree, PyTree]:
+    """(params, opt_state, metrics [step, ...]) after steps that each take the whole batch."""
+
+    def one(carry, _):
+        params, opt_state = carry
+        metrics, gradient = jax.value_and_grad(loss, has_aux=True)(params, batch)
+        changes, opt_state = optimiser.update(gradient, opt_state)
+        return (optax.apply_updates(params, changes), opt_state), metrics
+
+    (params, opt_state), metrics = jax.lax.scan(one, (params, opt_state), None, num_steps)
+    return params, opt_state, metrics
+
+
 def imitation_loss(
     algo: Algorithm, policy_state: PolicyState, batch: LabelledObs, loss: str
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Mean loss over the rows that matter, and the share in which student and teacher agree."""
-    outputs = jax.vmap(lambda obs: scores(algo, policy_state, obs))(batch.obs)
-    advice, legal = batch.advice, legal_actions(batch.obs, outputs)
+    outputs = jax.vmap(lambda obs: action_outputs(algo, policy_state, obs))(batch.obs)
+    advice, legal = batch.advice, legal_or_all(batch.obs, outputs)
     weight = advice.matters / jnp.maximum(jnp.sum(advice.matters), 1)
     best = jnp.argmax(jnp.where(legal, outputs, -jnp.inf), axis=-1)
     row_loss = {"choice": choice_loss, "worth": worth_loss}[loss](outputs, legal, advice)
@@ -173,7 +176,9 @@ def check_student(algo: Algorithm) -> None:
         )
 
 
-def scores(algo: Algorithm, policy_state: PolicyState, obs: PyTree) -> Float[Array, "action"]:
+def action_outputs(
+    algo: Algorithm, policy_state: PolicyState, obs: PyTree
+) -> Float[Array, "action"]:
     """Log-probabilities or action values: the greatest is chosen."""
     assert algo.policy.action_scores is not None
     (name, outputs), *_ = algo.policy.action_scores(policy_state, (), obs).items()
@@ -181,7 +186,7 @@ def scores(algo: Algorithm, policy_state: PolicyState, obs: PyTree) -> Float[Arr
     return jnp.where(jnp.isfinite(outputs), outputs, 0.0)
 
 
-def legal_actions(obs: PyTree, outputs: Float[Array, "row action"]) -> Bool[Array, "row action"]:
+def legal_or_all(obs: PyTree, outputs: Float[Array, "row action"]) -> Bool[Array, "row action"]:
     mask = action_mask(obs)
     return jnp.ones(outputs.shape, bool) if mask is None else mask
 
@@ -210,7 +215,7 @@ def with_params(state: TrainState, params: PyTree) -> TrainState:
     return state._replace(learner=state.learner._replace(**dict.fromkeys(names, params)))
 
 
-def collect(
+def labelled_rollout(
     key: Key[Array, ""],
     algo: Algorithm,
     policy_state: PolicyState,

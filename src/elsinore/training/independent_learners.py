@@ -29,16 +29,15 @@ def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
         return TrainState(0, None, 0, 0, 0, 0, env.axes(state.env_params), 0)
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
+        differing = {name: getattr(env_params, name) for name in env.differing}
+
         def one(agent: Int[Array, ""]) -> TrainState:
-            mine = jax.tree.map(lambda x: x[agent], differing(env_params))
+            mine = jax.tree.map(lambda x: x[agent], differing)
             return algo.init(key_of(key, agent), env_params.replace(**mine), hyper)
 
         # Not batched: a vmapped orthogonal initialisation can deadlock on jax 0.10.
         state = jax.lax.map(one, jnp.arange(env.agents))
         return state._replace(key=key, update=jnp.int32(0), env_params=env_params)
-
-    def differing(env_params: PyTree) -> dict[str, Array]:
-        return {name: getattr(env_params, name) for name in env.differing}
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
         over = jax.vmap(
@@ -50,23 +49,25 @@ def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
         means = {name: Mean(mean.total.sum(), mean.count.sum()) for name, mean in each.items()}
         return state, means | {PER_AGENT: each}
 
+    of_agents = policy_of_agents(algo.policy, env.agents, 0)
+    return Algorithm(init, update, of_agents, algo.hyper, env.agents * algo.steps_per_update)
+
+
+def policy_of_agents(policy: Policy, agents: int, state_axis: int | None) -> Policy:
+    """A policy of [agent, ...] observations; `state_axis` is the agents' in its `PolicyState`, None
+    where they share one."""
+
     def act(key, policy_state, carry, obs, greedy):
-        """Actions for one observation of each agent, [agent, ...]."""
-        return jax.vmap(partial(algo.policy.act, greedy=greedy))(
-            jax.random.split(key, env.agents), policy_state, carry, obs
+        one = partial(policy.act, greedy=greedy)
+        return jax.vmap(one, in_axes=(0, state_axis, 0, 0))(
+            jax.random.split(key, agents), policy_state, carry, obs
         )
 
-    policy = algo.policy
-    carry = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (env.agents, *jnp.shape(x))), policy.initial_carry
-    )
-    of_agents = Policy(
-        act,
-        carry,
-        policy.value and jax.vmap(policy.value),
-        policy.action_scores and jax.vmap(policy.action_scores),
-    )
-    return Algorithm(init, update, of_agents, algo.hyper, env.agents * algo.steps_per_update)
+    def each(function: Callable | None) -> Callable | None:
+        return function and jax.vmap(function, in_axes=(state_axis, 0, 0))
+
+    carries = policy.initial_carries(agents)
+    return Policy(act, carries, each(policy.value), each(policy.action_scores))
 
 
 def key_of(key: Key[Array, ""], agent: int | Int[Array, ""]) -> Key[Array, ""]:

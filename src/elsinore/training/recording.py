@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 from elsinore.experience.autoreset import batched_reset, env_step, reset
 from elsinore.experience.multi_agent import num_agents_in, over_agents
 from elsinore.jaxtools.prng import for_uses
+from elsinore.training.independent_learners import policy_of_agents
 from elsinore.types import Algorithm, EnvStep, Policy
 
 
@@ -52,29 +53,10 @@ def record(
     and the recording continues until every agent's episode has ended. The state of an ended agent
     stays as it was, and its recorded steps are 0.
     """
-    policy = algo.policy
     reset_key, act_key, step_key = for_uses(key, "record", "act", "step")
     reset_fn, step_fn = _env_functions(env, env_params)
     obs, state = reset_fn(reset_key)
-
-    def one_step(
-        time: Int[Array, ""], over: Bool[Array, "*agent"], obs: PyTree, state: PyTree, carry: PyTree
-    ) -> tuple[EnvStep, PyTree, Recording]:
-        """The step at `time`, and its recording."""
-        keys = [jax.random.fold_in(key, time) for key in (act_key, step_key)]
-        inputs = (policy_state, carry, obs)
-        action_scores = {} if policy.action_scores is None else policy.action_scores(*inputs)
-        value = None if policy.value is None else policy.value(*inputs)
-        action, carry = policy.act(keys[0], policy_state, carry, obs, greedy)
-        out = step_fn(keys[1], state, action)
-        obs, state = jax.tree.map(partial(_where, over), (obs, state), (out.obs, out.state))
-        step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value)
-        step_data = jax.tree.map(lambda x: _where(over, jnp.zeros_like(x), x), step_data)
-        return (
-            out._replace(obs=obs, state=state),
-            carry,
-            Recording(_without_keys(state), *step_data, length=time + 1),
-        )
+    one_step = partial(_step, algo.policy, policy_state, greedy, step_fn, (act_key, step_key))
 
     def unfinished(loop):
         time, over, *_ = loop
@@ -83,44 +65,47 @@ def record(
     def play(loop):
         time, over, obs, state, carry, recording = loop
         out, carry, seen = one_step(time, over, obs, state, carry)
-        recording = recording._replace(
-            state=_put(recording.state, time + 1, seen.state),
-            **{
-                name: _put(getattr(recording, name), time, getattr(seen, name))
-                for name in EACH_STEP
-            },
-            length=seen.length,
-        )
+        recording = _with_step(recording, time, seen)
         return time + 1, over | out.terminated | out.truncated, out.obs, out.state, carry, recording
 
     over = jnp.zeros((env.agents,) if num_agents_in(env) > 1 else (), bool)
-    carry = jax.tree.map(jnp.asarray, policy.initial_carry)
-    recording = _blank(
-        jax.eval_shape(one_step, jnp.int32(0), over, obs, state, carry)[2], max_steps
-    )
+    carry = jax.tree.map(jnp.asarray, algo.policy.initial_carry)
+    start = (jnp.int32(0), over, obs, state, carry)
+    recording = _blank(jax.eval_shape(one_step, *start)[2], max_steps)
     recording = recording._replace(state=_put(recording.state, 0, _without_keys(state)))
-    return jax.lax.while_loop(unfinished, play, (jnp.int32(0), over, obs, state, carry, recording))[
-        -1
-    ]
+    return jax.lax.while_loop(unfinished, play, (*start, recording))[-1]
+
+
+def _step(
+    policy: Policy,
+    policy_state: PyTree,
+    greedy: bool,
+    step_fn: Callable[..., EnvStep],
+    use_keys: tuple[Key[Array, ""], Key[Array, ""]],
+    time: Int[Array, ""],
+    over: Bool[Array, "*agent"],
+    obs: PyTree,
+    state: PyTree,
+    carry: PyTree,
+) -> tuple[EnvStep, PyTree, Recording]:
+    """The step at `time`, the carry after it, and its recording; `use_keys` are of the policy and
+    of the env."""
+    act_key, step_key = (jax.random.fold_in(key, time) for key in use_keys)
+    inputs = (policy_state, carry, obs)
+    action_scores = {} if policy.action_scores is None else policy.action_scores(*inputs)
+    value = None if policy.value is None else policy.value(*inputs)
+    action, carry = policy.act(act_key, policy_state, carry, obs, greedy)
+    out = step_fn(step_key, state, action)
+    obs, state = jax.tree.map(partial(_where, over), (obs, state), (out.obs, out.state))
+    step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value)
+    step_data = jax.tree.map(lambda x: _where(over, jnp.zeros_like(x), x), step_data)
+    seen = Recording(_without_keys(state), *step_data, length=time + 1)
+    return out._replace(obs=obs, state=state), carry, seen
 
 
 def acting_for_all(algo: Algorithm, agents: int) -> Algorithm:
     """A shared learner's algorithm with a policy of [agent, ...] observations."""
-
-    def act(key, policy_state, carry, obs, greedy):
-        one = partial(algo.policy.act, greedy=greedy)
-        return jax.vmap(one, in_axes=(0, None, 0, 0))(
-            jax.random.split(key, agents), policy_state, carry, obs
-        )
-
-    def each(function: Callable | None) -> Callable | None:
-        return function and jax.vmap(function, in_axes=(None, 0, 0))
-
-    policy = algo.policy
-    carry = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (agents, *jnp.shape(x))), policy.initial_carry
-    )
-    return algo._replace(policy=Policy(act, carry, each(policy.value), each(policy.action_scores)))
+    return algo._replace(policy=policy_of_agents(algo.policy, agents, None))
 
 
 def _env_functions(env: Any, params: PyTree) -> tuple[Callable, Callable]:
@@ -145,14 +130,23 @@ def _where(
     )
 
 
-EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value")
-
-
 def _blank(seen: Recording, max_steps: int) -> Recording:
     """Zeros for `max_steps` steps of these shapes, and one state more."""
     room = lambda size, tree: jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), tree)  # noqa: E731
     return Recording(
         room(max_steps + 1, seen.state), *room(max_steps, seen[1:-1]), length=jnp.int32(0)
+    )
+
+
+EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value")
+
+
+def _with_step(recording: Recording, time: Int[Array, ""], seen: Recording) -> Recording:
+    """The recording with the step at `time`."""
+    return recording._replace(
+        state=_put(recording.state, time + 1, seen.state),
+        **{name: _put(getattr(recording, name), time, getattr(seen, name)) for name in EACH_STEP},
+        length=seen.length,
     )
 
 
