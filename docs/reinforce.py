@@ -72,4 +72,4 @@ def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=Non
         return head.env_action(action)[0], carry
 
     steps = config.num_envs * config.rollout_length
-    return tk.Algorithm(init, update, tk.Policy(act), tk.numbers_of(config), steps)
+    return tk.Algorithm(init, update, tk.PolicyFunctions(act), tk.numbers_of(config), steps)

@@ -12,7 +12,7 @@ from elsinore.hyperparameters import numbers_of, traced
 from elsinore.training.chunk import Schedule, build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.types import Actor, Algorithm, Mean, Policy, TrainState
+from elsinore.types import Actor, Algorithm, Mean, PolicyFunctions, TrainState
 from tests.small_envs import World
 
 BEST = 0.7  # the gain at which nothing is lost
@@ -85,7 +85,9 @@ def toy(config: ToyConfig, env, env_params, num_updates, network=None) -> Algori
     def act(key, policy_state, carry, obs, greedy):
         return policy_state.params["score"], carry
 
-    return Algorithm(init, update, Policy(act), hyper, config.num_envs * config.rollout_length)
+    return Algorithm(
+        init, update, PolicyFunctions(act), hyper, config.num_envs * config.rollout_length
+    )
 
 
 def toy_program(config: ToyConfig | None = None, num_updates: int = 12, updates_per_chunk: int = 2):

@@ -1,6 +1,6 @@
 """The numbers of a config that may differ between the seeds of one compiled program.
 
-    @dataclass(frozen=True, kw_only=True)
+    @settings
     class MyConfig:
         gamma: float = traced(0.99)
         learning_rate: float = traced(1e-3)
@@ -12,11 +12,13 @@ arrays.
 
 import dataclasses
 import functools
+import itertools
 from collections import namedtuple
-from typing import Any
+from typing import Any, TypeVar, dataclass_transform
 
 import jax.numpy as jnp
 
+Config = TypeVar("Config")
 NONE = object()  # no value at all: None may be one
 
 
@@ -36,6 +38,28 @@ def traced(default: float | None, *, absent: float | str | None = None, off: Any
     vary between that and others.
     """
     return dataclasses.field(default=default, metadata={"traced": Mark(absent, off)})
+
+
+@dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, traced)
+)
+def settings(cls: type[Config]) -> type[Config]:
+    """Make a class a frozen dataclass with its fields in the order of its body.
+
+    A new field stands behind the one that the body names before it, also among inherited fields; of
+    these, the body may name those that change and those that show the place.
+    """
+    names = list(vars(cls)["__annotations__"])
+    order = list(getattr(cls, "__dataclass_fields__", ()))
+    inherited = set(order)
+    order += [name for name in names if name not in inherited]
+    for before, name in itertools.pairwise(names):
+        if name not in inherited or order.index(name) < order.index(before):
+            order.remove(name)
+            order.insert(order.index(before) + 1, name)
+    made: Any = dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+    made.__dataclass_fields__ = {name: made.__dataclass_fields__[name] for name in order}
+    return made
 
 
 def marks_of(config: Any) -> dict[str, Mark]:

@@ -117,7 +117,7 @@ def _by_agent(means: dict[str, Any]) -> tuple[dict[str, Mean], dict[str, Mean]]:
 
 
 class PolicyState(NamedTuple):
-    """Input of `Policy.act`: parameters and normaliser statistics."""
+    """Input of `PolicyFunctions.act`: parameters and normaliser statistics."""
 
     params: PyTree
     stats: PyTree
@@ -157,7 +157,7 @@ class RunState(NamedTuple):
     best: Best
 
 
-class Policy(NamedTuple):
+class PolicyFunctions(NamedTuple):
     """Acting, for one observation: pure functions of a `PolicyState`.
 
     `act(key, policy_state, carry, obs, greedy) -> (env_action, carry)`; `value(policy_state, carry,
@@ -191,6 +191,6 @@ class Algorithm(NamedTuple):
 
     init: Callable[..., TrainState]
     update: Callable[[TrainState], tuple[TrainState, dict[str, Any]]]
-    policy: Policy
+    policy: PolicyFunctions
     hyper: Any  # defaults of `TrainState.hyper`, from the config
     steps_per_update: int  # env steps of one update: rollout_length x num_envs

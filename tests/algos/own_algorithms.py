@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from elsinore.types import Algorithm, Policy
+from elsinore.types import Algorithm, PolicyFunctions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Settings:
 
 def made(steps_per_update: int) -> Algorithm:
     nothing: Any = None
-    return Algorithm(nothing, nothing, Policy(nothing), (), steps_per_update)
+    return Algorithm(nothing, nothing, PolicyFunctions(nothing), (), steps_per_update)
 
 
 def sound(config: Settings, env, env_params, num_updates, network=None):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.heads import head_for
-from elsinore.types import Algorithm, Decision, Mean, Policy, TrainState
+from elsinore.types import Algorithm, Decision, Mean, PolicyFunctions, TrainState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def sound(config: Config, env, env_params, num_updates, network=None) -> Algorit
 
     hyper = Hyper(jnp.float32(0.9), jnp.float32(config.learning_rate))
     steps = config.num_envs * config.rollout_length
-    return Algorithm(init, update, Policy(act, value=value), hyper, steps)
+    return Algorithm(init, update, PolicyFunctions(act, value=value), hyper, steps)
 
 
 def changed(change):
@@ -90,7 +90,7 @@ def changed(change):
         parts = change(algo)
         if not isinstance(parts, dict):
             return parts
-        of_policy = {name: parts.pop(name) for name in Policy._fields if name in parts}
+        of_policy = {name: parts.pop(name) for name in PolicyFunctions._fields if name in parts}
         return algo._replace(policy=algo.policy._replace(**of_policy), **parts)
 
     return make

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from elsinore.experience.annealing import (
     Steadiness,
-    anneal,
+    anneal_while_steady,
     episode_lengths,
     is_steady,
     no_episodes,
@@ -23,7 +23,7 @@ from tests.small_envs import Clocked, Scripted
 
 TIME, ENV, WINDOW = 6, 3, 5
 STEADY = Steadiness(variance=37.3, mean=18.5)
-jitted_anneal, jitted_lengths = jax.jit(anneal), jax.jit(episode_lengths)
+jitted_anneal, jitted_lengths = jax.jit(anneal_while_steady), jax.jit(episode_lengths)
 ends = arrays(bool, (2 * TIME, ENV))
 lengths_of_each = arrays(np.int32, (2 * TIME, ENV), elements=st.sampled_from([14, 17, 20, 23, 40]))
 

@@ -10,9 +10,9 @@ from scipy import stats
 from elsinore.ops.exploration import (
     best_action,
     best_value,
+    chosen_value,
     epsilon_greedy,
     exploration_noise,
-    value_of,
 )
 
 ACTIONS, DRAWS = 4, 20_000
@@ -46,7 +46,7 @@ def test_where_nothing_is_legal_everything_is_and_no_worth_is_infinite():
 
 
 def test_the_worth_of_an_action_is_its_own():
-    np.testing.assert_array_equal(value_of(jnp.stack([Q, -Q]), jnp.array([2, 1])), [3.0, -9.0])
+    np.testing.assert_array_equal(chosen_value(jnp.stack([Q, -Q]), jnp.array([2, 1])), [3.0, -9.0])
 
 
 def test_without_exploration_the_best_is_taken():

@@ -14,7 +14,7 @@ import elsinore
 from elsinore.analysis.compare.sections import document_of
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.training.evaluation import evaluate
-from elsinore.types import Decision, Policy, PolicyState
+from elsinore.types import Decision, PolicyFunctions, PolicyState
 from tests.analysis.compare.synthetic import NAN, result, scores
 from tests.runs.conftest import TINY
 from tests.small_envs import Cell, Clocked, Corridor, World
@@ -67,7 +67,7 @@ def test_a_world_that_names_none_is_told_of_as_ever():
 @pytest.mark.parametrize(("limit", "left", "waited"), [(1_000, 1.0, 3.0), (2, 0.0, 2.0)])
 def test_an_evaluation_tells_them_as_they_stood_when_its_own_episode_ended(limit, left, waited):
     """The fourth step of whoever plays leaves; the evaluation of others goes on meanwhile."""
-    policy = Policy(
+    policy = PolicyFunctions(
         lambda key, policy_state, carry, obs, greedy: (jnp.int32(carry == 3), carry + 1),
         initial_carry=jnp.int32(0),
     )

@@ -11,7 +11,7 @@ from flax import struct
 from gymnax.environments.environment import EnvParams, EnvState
 
 from elsinore.experience.rollout import init_actor, rollout
-from elsinore.types import Algorithm, Decision, Mean, Policy, TrainState
+from elsinore.types import Algorithm, Decision, Mean, PolicyFunctions, TrainState
 from tests.small_envs import World
 
 
@@ -77,7 +77,9 @@ def live(config: LiveConfig, env, env_params, num_updates, network=None) -> Algo
     def act(key, policy_state, carry, obs, greedy):
         return jnp.int32(0), carry
 
-    return Algorithm(init, update, Policy(act), (), config.num_envs * config.rollout_length)
+    return Algorithm(
+        init, update, PolicyFunctions(act), (), config.num_envs * config.rollout_length
+    )
 
 
 class Learner(NamedTuple):

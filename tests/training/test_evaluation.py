@@ -9,7 +9,7 @@ from flax import struct
 from gymnax.environments.environment import EnvState
 
 from elsinore.training.evaluation import evaluate
-from elsinore.types import Algorithm, Policy, PolicyState
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from tests.small_envs import Clocked, World
 
 
@@ -34,7 +34,7 @@ class Hourglasses(World):
 UNTRAINED = Algorithm(
     init=None,
     update=None,
-    policy=Policy(lambda key, policy_state, carry, obs, greedy: (jnp.int32(0), carry)),
+    policy=PolicyFunctions(lambda key, policy_state, carry, obs, greedy: (jnp.int32(0), carry)),
     hyper=None,
     steps_per_update=1,
 )

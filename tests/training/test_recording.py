@@ -16,7 +16,7 @@ from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import independent
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.training.recording import acting_for_all, record
-from elsinore.types import Algorithm, Policy, PolicyState
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from tests.small_envs import Clocked, Dart, Dials, MaskedBandit, Scripted, World
 
 
@@ -25,7 +25,7 @@ def player(act, **opinions) -> Algorithm:
     return Algorithm(
         init=None,
         update=None,
-        policy=Policy(
+        policy=PolicyFunctions(
             lambda key, policy_state, carry, obs, greedy: act(key, carry, obs),
             initial_carry=jnp.int32(0),
             **opinions,

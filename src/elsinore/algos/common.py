@@ -1,19 +1,54 @@
-"""Initial train state, and one rollout with scaled rewards and the RND bonus."""
+"""Common settings, initial train state, and one rollout with scaled rewards and the RND bonus."""
 
+import math
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
+from elsinore import validation
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
-from elsinore.experience.rnd import add_intrinsic_reward, init_rnd
+from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
 from elsinore.experience.rollout import init_actor, rollout
+from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools.prng import for_use
+from elsinore.nets.build import NetworkConfig
 from elsinore.nets.network import Network
 from elsinore.types import Actor, Decision, Mean, TrainState, Transition
+
+
+@settings
+class LearningConfig:
+    """Settings of all algorithms; those that are `traced` may differ between runs of one compiled
+    program."""
+
+    name: str = field(default="", init=False)
+    num_envs: int = 1
+    rollout_length: int = 1  # steps per env per update
+    learning_rate: float = traced(2.5e-4)
+    # reached linearly at the end of the run; null: constant
+    learning_rate_final: float | None = traced(None, absent="learning_rate")
+    max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
+    gamma: float = traced(0.99)
+    normalize_obs: bool = False
+    normalize_rewards: bool = False
+    network: NetworkConfig = NetworkConfig()
+    rnd: RNDConfig = RNDConfig()  # exploration bonus
+
+    def __post_init__(self):
+        validation.at_least(self, 1, "num_envs", "rollout_length")
+        validation.in_unit_interval(self, "gamma")
+        validation.positive(self, "learning_rate", off={"max_grad_norm": math.inf})
+        validation.not_negative(self, "learning_rate_final")
+
+    @property
+    def steps_per_update(self) -> int:
+        """Env steps of one update."""
+        return self.num_envs * self.rollout_length
 
 
 def observation_of(env: Any, env_params: PyTree) -> PyTree:

@@ -7,6 +7,7 @@ and prioritised replay (Schaul 2016, arXiv:1511.05952), each alone or together a
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,25 +16,31 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.optimise import OPTIMISERS, Learner, gradient_step, init_learner
-from elsinore.algos.value_based import action_values, value_based
+from elsinore.algos.optimise import Learner, gradient_step, init_learner
+from elsinore.algos.value_based import (
+    ActionValues,
+    RolloutData,
+    ValueBasedConfig,
+    action_values,
+    linear_epsilon,
+    value_based,
+)
 from elsinore.experience import prioritised, replay_buffer
-from elsinore.experience.normalisation import Normalisers, normalise_obs
-from elsinore.experience.replay_buffer import ReplayBatch
-from elsinore.experience.rnd import RNDConfig
-from elsinore.hyperparameters import traced
+from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
+from elsinore.hyperparameters import settings, traced
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.heads import action_mask
 from elsinore.ops.advantages import td_target
-from elsinore.ops.exploration import best_action, value_of
+from elsinore.ops.exploration import best_action, chosen_value
 from elsinore.ops.losses import td_error_loss
 from elsinore.ops.schedules import exponential, linear
-from elsinore.types import Actor, Algorithm, Mean, TrainState, Transition
+from elsinore.types import Actor, Algorithm, Mean, Transition
 
 
-@dataclass(frozen=True, kw_only=True)
-class DQNConfig:
-    """Settings of DQN (`traced`: see `PPOConfig`)."""
+@settings
+class DQNConfig(ValueBasedConfig):
+    """Settings of DQN beside those of every `ValueBasedConfig`."""
 
     name: str = field(default="dqn", init=False)
     num_envs: int = 10
@@ -53,59 +60,22 @@ class DQNConfig:
     priority_alpha: float = traced(0.6)  # exponent of the TD error; 0 is uniform
     # initial exponent of the importance weights; 1 at the end
     priority_beta: float = traced(0.4)
-    epsilon: float = traced(1.0)  # initial probability of a random action
     epsilon_final: float = traced(0.05)
     # linear: over epsilon_fraction of the run | episodes: times epsilon_decay each
     epsilon_schedule: str = "linear"
     epsilon_fraction: float = traced(0.5)
     epsilon_decay: float = traced(0.995)
     loss: str = "mse"  # mse | huber
-    optimiser: str = "adam"  # adam | rmsprop | radam
-    optimiser_eps: float = 1e-8
-    learning_rate: float = traced(2.5e-4)
-    # approached linearly; null: constant
-    learning_rate_final: float | None = traced(None, absent="learning_rate")
-    max_grad_norm: float = traced(10.0)  # of all gradients together; .inf: no clipping
-    gamma: float = traced(0.99)
-    normalize_obs: bool = False
-    normalize_rewards: bool = False
     network: NetworkConfig = NetworkConfig(hidden=(120, 84), activation="relu")
-    rnd: RNDConfig = RNDConfig()  # exploration bonus, as it was when it was stored
 
     def __post_init__(self):
-        validation.at_least(
-            self,
-            1,
-            "num_envs",
-            "rollout_length",
-            "gradient_steps",
-            "n_step",
-            "batch_size",
-            "target_period",
-        )
+        validation.at_least(self, 1, "gradient_steps", "n_step", "batch_size", "target_period")
         validation.at_least(self, 0, "learning_starts")
-        validation.in_unit_interval(
-            self,
-            "gamma",
-            "tau",
-            "epsilon",
-            "epsilon_final",
-            "epsilon_decay",
-            "priority_alpha",
-            "priority_beta",
-        )
-        validation.positive(
-            self,
-            "learning_rate",
-            "optimiser_eps",
-            "epsilon_fraction",
-            "tau",
-            off={"max_grad_norm": float("inf")},
-        )
-        validation.not_negative(self, "learning_rate_final")
+        super().__post_init__()
+        validation.in_unit_interval(self, "tau", "epsilon_decay", "priority_alpha", "priority_beta")
+        validation.positive(self, "tau")
         validation.one_of(self, "epsilon_schedule", "linear", "episodes")
         validation.one_of(self, "loss", "mse", "huber")
-        validation.one_of(self, "optimiser", *OPTIMISERS)
         self._check_buffer()
 
     def _check_buffer(self) -> None:
@@ -151,6 +121,108 @@ class Aux(NamedTuple):
     td_error: Float[Array, "batch"]
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The functions of DQN, and what they are made from."""
+
+    config: DQNConfig
+    values: ActionValues
+    buffer: ReplayBuffer
+
+    def init(
+        self, params: PyTree, actor: Actor, optimiser: optax.GradientTransformation
+    ) -> DQNLearner:
+        empty = self.buffer.init(transition_like(actor.obs))
+        return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
+
+    def targets(
+        self, params: PyTree, target_params: PyTree, batch: ReplayBatch
+    ) -> Float[Array, "batch"]:
+        """TD targets; an illegal next action is never the best one."""
+        q = self.values.q
+        next_q, legal = q(target_params, batch.next_obs), action_mask(batch.next_obs)
+        chooser = q(params, batch.next_obs) if self.config.double else next_q
+        return td_target(batch.reward, batch.discount, next_q, best_action(chooser, legal))
+
+    def loss(
+        self,
+        weight: Float[Array, "batch"],
+        target_params: PyTree,
+        params: PyTree,
+        batch: ReplayBatch,
+    ) -> tuple[Float[Array, ""], Aux]:
+        q = chosen_value(self.values.q(params, batch.obs), batch.action)
+        td_error = q - jax.lax.stop_gradient(self.targets(params, target_params, batch))
+        total = td_error_loss(td_error, weight, self.config.loss)
+        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)}, td_error)
+
+    def train(
+        self, data: RolloutData, beta: Float[Array, ""], learner: DQNLearner, key: Key[Array, ""]
+    ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
+        """One gradient step on a batch from the buffer, whose priorities change."""
+        config, hyper = self.config, data.hyper
+        batch, indices, weight = self.buffer.sample(
+            learner.buffer, key, config.batch_size, hyper.gamma, beta
+        )
+        obs, next_obs = (normalise_obs(data.before.stats, x) for x in (batch.obs, batch.next_obs))
+        (params, opt_state), aux, norm = gradient_step(
+            partial(self.loss, weight, learner.target_params),
+            data.optimiser,
+            Learner(learner.params, learner.opt_state),
+            batch._replace(obs=obs, next_obs=next_obs),
+            hyper.learning_rate,
+        )
+        kept = self.buffer.reprioritise(learner.buffer, indices, aux.td_error, hyper.priority_alpha)
+        error = {"loss/td_error": jnp.mean(jnp.abs(aux.td_error)), "learner/gradient_norm": norm}
+        learner = learner._replace(params=params, opt_state=opt_state, buffer=kept)
+        return learner, aux.metrics | error
+
+    def learn(
+        self, key: Key[Array, ""], learner: DQNLearner, data: RolloutData
+    ) -> tuple[DQNLearner, dict[str, Mean]]:
+        """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
+        config, buffer, (experience, before, hyper, _) = self.config, self.buffer, data
+        ended = jnp.sum(experience.terminated | experience.truncated)
+        learner = learner._replace(
+            buffer=buffer.add(learner.buffer, experience), episodes=learner.episodes + ended
+        )
+        beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
+
+        def training(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
+            keys = jax.random.split(key, config.gradient_steps)
+            learner, metrics = jax.lax.scan(partial(self.train, data, beta), learner, keys)
+            count = jnp.float32(config.gradient_steps)
+            return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), count), metrics)
+
+        def waiting(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
+            shapes = jax.eval_shape(training, learner)[1]
+            return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+        first_training = -(-config.learning_starts // config.steps_per_update)  # updates
+        due = (before.update >= first_training) & (buffer.num_starts(learner.buffer) > 0)
+        learner, metrics = jax.lax.cond(due, training, waiting, learner)
+        return self.with_target(learner, before.update + 1, hyper), metrics
+
+    def with_target(self, learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
+        """The target network moved by `tau` towards the online one, every `target_period`."""
+
+        def moved() -> PyTree:
+            return optax.incremental_update(learner.params, learner.target_params, hyper.tau)
+
+        period = max(1, round(self.config.target_period / self.config.steps_per_update))
+        target_params = jax.lax.cond(update % period == 0, moved, lambda: learner.target_params)
+        return learner._replace(target_params=target_params)
+
+    def epsilon(
+        self, hyper: Any, progress: Float[Array, ""], learner: DQNLearner
+    ) -> Float[Array, ""]:
+        if self.config.epsilon_schedule == "linear":
+            return linear_epsilon(hyper, progress, learner)
+        return exponential(
+            hyper.epsilon, hyper.epsilon_final, hyper.epsilon_decay, learner.episodes
+        )
+
+
 def dqn(
     config: DQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
@@ -162,116 +234,9 @@ def dqn(
     """
     values = action_values(config, env, env_params, network, config.dueling)
     kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
-    buffer = kind(config.buffer_size, config.num_envs, config.n_step)
-    steps = config.num_envs * config.rollout_length
-    first_training = -(-config.learning_starts // steps)  # updates
-    target_period = max(1, round(config.target_period / steps))
-
-    def init(params: PyTree, actor: Actor, optimiser: optax.GradientTransformation) -> DQNLearner:
-        empty = buffer.init(transition_like(actor.obs))
-        return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
-
-    def targets(params: PyTree, target_params: PyTree, batch: ReplayBatch) -> Float[Array, "batch"]:
-        """TD targets; an illegal next action is never the best one."""
-        next_q, legal = values.q(target_params, batch.next_obs), action_mask(batch.next_obs)
-        chooser = values.q(params, batch.next_obs) if config.double else next_q
-        return td_target(batch.reward, batch.discount, next_q, best_action(chooser, legal))
-
-    def loss(
-        params: PyTree, batch: ReplayBatch, weight: Float[Array, "batch"], target_params: PyTree
-    ) -> tuple[Float[Array, ""], Aux]:
-        q = value_of(values.q(params, batch.obs), batch.action)
-        td_error = q - jax.lax.stop_gradient(targets(params, target_params, batch))
-        total = td_error_loss(td_error, weight, config.loss)
-        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)}, td_error)
-
-    def train(
-        learner: DQNLearner,
-        key: Key[Array, ""],
-        stats: Normalisers,
-        hyper: Any,
-        beta: Float[Array, ""],
-        optimiser: optax.GradientTransformation,
-    ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
-        """One gradient step on a batch from the buffer, whose priorities change."""
-        batch, indices, weight = buffer.sample(
-            learner.buffer, key, config.batch_size, hyper.gamma, beta
-        )
-        obs, next_obs = (normalise_obs(stats, x) for x in (batch.obs, batch.next_obs))
-        batch = batch._replace(obs=obs, next_obs=next_obs)
-        (params, opt_state), aux, norm = gradient_step(
-            lambda params, batch: loss(params, batch, weight, learner.target_params),
-            optimiser,
-            Learner(learner.params, learner.opt_state),
-            batch,
-            hyper.learning_rate,
-        )
-        kept = buffer.reprioritise(learner.buffer, indices, aux.td_error, hyper.priority_alpha)
-        error = {"loss/td_error": jnp.mean(jnp.abs(aux.td_error)), "learner/gradient_norm": norm}
-        return learner._replace(params=params, opt_state=opt_state, buffer=kept), (
-            aux.metrics | error
-        )
-
-    def learn(
-        key: Key[Array, ""],
-        learner: DQNLearner,
-        experience: Transition,
-        before: TrainState,
-        hyper: Any,
-        optimiser: optax.GradientTransformation,
-    ) -> tuple[DQNLearner, dict[str, Mean]]:
-        """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
-        ended = jnp.sum(experience.terminated | experience.truncated)
-        learner = learner._replace(
-            buffer=buffer.add(learner.buffer, experience), episodes=learner.episodes + ended
-        )
-        beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
-
-        def training(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
-            def one(
-                learner: DQNLearner, key: Key[Array, ""]
-            ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
-                return train(learner, key, before.stats, hyper, beta, optimiser)
-
-            keys = jax.random.split(key, config.gradient_steps)
-            learner, metrics = jax.lax.scan(one, learner, keys)
-            count = jnp.float32(config.gradient_steps)
-            return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), count), metrics)
-
-        def waiting(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
-            shapes = jax.eval_shape(training, learner)[1]
-            return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-        due = (before.update >= first_training) & (buffer.num_starts(learner.buffer) > 0)
-        learner, metrics = jax.lax.cond(due, training, waiting, learner)
-        return with_target(learner, before.update + 1, hyper), metrics
-
-    def with_target(learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
-        """The target network moved by `tau` towards the online one, every `target_period`."""
-
-        def moved() -> PyTree:
-            return optax.incremental_update(learner.params, learner.target_params, hyper.tau)
-
-        due = update % target_period == 0
-        target_params = jax.lax.cond(due, moved, lambda: learner.target_params)
-        return learner._replace(target_params=target_params)
-
-    def epsilon(hyper: Any, progress: Float[Array, ""], learner: DQNLearner) -> Float[Array, ""]:
-        start, end = hyper.epsilon, hyper.epsilon_final
-        if config.epsilon_schedule == "episodes":
-            return exponential(start, end, hyper.epsilon_decay, learner.episodes)
-        return linear(start, end, progress / hyper.epsilon_fraction)
-
-    return value_based(
-        config,
-        env,
-        num_updates,
-        values,
-        init_learner=init,
-        epsilon=epsilon,
-        learn=learn,
-        learn_key="train",
-    )
+    parts = _Parts(config, values, kind(config.buffer_size, config.num_envs, config.n_step))
+    own = {"init_learner": parts.init, "epsilon": parts.epsilon, "learn": parts.learn}
+    return value_based(config, env, num_updates, values, learn_key="train", **own)
 
 
 def transition_like(obs: PyTree) -> Transition:

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from elsinore.algos.common import collect, init_state, observation_of
-from elsinore.algos.optimise import Learner, LossAndMetrics, init_learner, optimiser
+from elsinore import validation
+from elsinore.algos.common import LearningConfig, collect, init_state, observation_of
+from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, normalise_obs
-from elsinore.hyperparameters import numbers_of
+from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.distributions import Distribution
@@ -26,11 +27,29 @@ from elsinore.types import (
     Algorithm,
     Decision,
     Mean,
-    Policy,
+    PolicyFunctions,
     PolicyState,
     TrainState,
     Transition,
 )
+
+
+@settings
+class OnPolicyConfig(LearningConfig):
+    """Settings of the algorithms that learn from each rollout once."""
+
+    learning_rate_final: float | None = traced(None, absent="learning_rate")
+    gamma: float = traced(0.99)
+    gae_lambda: float = traced(0.95)
+    vf_coef: float = traced(0.5)
+    ent_coef: float = traced(0.0)
+    ent_coef_final: float | None = traced(None, absent="ent_coef")  # like `learning_rate_final`
+    max_grad_norm: float = traced(0.5)
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.in_unit_interval(self, "gae_lambda")
+        validation.not_negative(self, "vf_coef", "ent_coef", "ent_coef_final")
 
 
 class OnPolicyBatch(NamedTuple):
@@ -47,8 +66,18 @@ class OnPolicyBatch(NamedTuple):
     episode_start: PyTree = ()  # whether an episode starts at the step, [env, time]
 
 
-Loss = Callable[..., LossAndMetrics]
-Learn = Callable[..., tuple[Learner, dict[str, Mean]]]
+def one_gradient_step(
+    key: Key[Array, ""],
+    learner: Learner,
+    batch: OnPolicyBatch,
+    hyper: Any,
+    loss_fn: LossFn,
+    optimiser: optax.GradientTransformation,
+) -> tuple[Learner, dict[str, Mean]]:
+    """Learning by one gradient step over the whole rollout."""
+    learner, metrics, norm = gradient_step(loss_fn, optimiser, learner, batch, hyper.learning_rate)
+    metrics["learner/gradient_norm"] = norm
+    return learner, {name: Mean.of(x) for name, x in metrics.items()}
 
 
 def on_policy(
@@ -58,18 +87,17 @@ def on_policy(
     num_updates: int,
     network: Any,
     *,
-    loss: Loss,
-    learn: Learn,
-    optimiser_name: str,
-    optimiser_eps: float,
+    loss: Callable[..., LossAndMetrics],
+    make_optimiser: Callable[[Any], optax.GradientTransformation],
     annealed: tuple[str, ...],
+    learn: Callable[..., tuple[Learner, dict[str, Mean]]] = one_gradient_step,
 ) -> Algorithm:
     """An algorithm that learns from each rollout once, made of what is its own:
 
-    `loss(distribution, value, batch, hyper) -> (scalar, metrics)`, and `learn(key, learner, batch,
-    hyper, loss_fn, optimiser) -> (learner, metrics)`, which minimises `loss_fn(params, batch)`.
-    The hyperparameters `annealed` move linearly to their `_final` values. `config` has `num_envs`,
-    `rollout_length`, `network`, `normalize_obs`, `normalize_rewards` and `rnd`.
+    `loss(distribution, value, batch, hyper) -> (scalar, metrics)`; `make_optimiser(max_grad_norm)`;
+    the hyperparameters `annealed`, which move linearly to their `_final` values; `learn(key,
+    learner, batch, hyper, loss_fn, optimiser) -> (learner, metrics)`, which minimises
+    `loss_fn(params, batch)`. `config` is an `OnPolicyConfig`, or has the fields that are read.
 
     Raises:
         ValueError: where the env's action space has no head, or the network cannot read its
@@ -78,12 +106,9 @@ def on_policy(
     head = head_for(env.action_space(env_params))
     net = actor_critic_network(config.network, head, observation_of(env, env_params), network)
 
-    def optimiser_of(hyper: Any) -> optax.GradientTransformation:
-        return optimiser(optimiser_name, optimiser_eps, hyper.max_grad_norm)
-
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         def learner(params: PyTree, actor: Actor) -> Learner:
-            return init_learner(params, optimiser_of(hyper))
+            return init_learner(params, make_optimiser(hyper.max_grad_norm))
 
         return init_state(config, env, net, learner, key, env_params, hyper)
 
@@ -105,9 +130,8 @@ def on_policy(
         )
         batch = with_advantages(net, params, stats, carry, experience, hyper)
         quality = explained_variance(batch.value, batch.target)
-        learner, loss_metrics = learn(
-            learn_key, state.learner, batch, hyper, loss_fn, optimiser_of(hyper)
-        )
+        optimiser = make_optimiser(hyper.max_grad_norm)
+        learner, loss_metrics = learn(learn_key, state.learner, batch, hyper, loss_fn, optimiser)
         schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
         metrics = rollout_metrics | {"value/explained_variance": Mean.of(quality)} | schedules
         return state._replace(update=state.update + 1, learner=learner), metrics | loss_metrics
@@ -189,7 +213,7 @@ def apply(
     return head.distribution(outputs, batch.obs), value
 
 
-def actor_critic_policy(net: Network, head: Head) -> Policy:
+def actor_critic_policy(net: Network, head: Head) -> PolicyFunctions:
     """The policy of an actor-critic network."""
 
     def one(
@@ -217,4 +241,4 @@ def actor_critic_policy(net: Network, head: Head) -> Policy:
     def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
         return jax.tree.map(lambda x: x[0], one(policy_state, carry, obs)[1].action_scores())
 
-    return Policy(act, net.initial_carry, value, action_scores)
+    return PolicyFunctions(act, net.initial_carry, value, action_scores)

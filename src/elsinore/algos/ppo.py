@@ -6,7 +6,8 @@ with its reference setting as the default; `docs/ppo.md` lists them one by one.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,11 +15,9 @@ import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from elsinore import validation
-from elsinore.algos.on_policy import OnPolicyBatch, on_policy
-from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs
-from elsinore.experience.rnd import RNDConfig
-from elsinore.hyperparameters import traced
-from elsinore.nets.build import NetworkConfig
+from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, on_policy
+from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
+from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import (
     approximate_kl,
@@ -30,50 +29,34 @@ from elsinore.ops.losses import (
 from elsinore.types import Algorithm, Mean
 
 
-@dataclass(frozen=True, kw_only=True)
-class PPOConfig:
+@settings
+class PPOConfig(OnPolicyConfig):
     """Settings of PPO; those that are `traced` may differ between runs of one compiled program."""
 
     name: str = field(default="ppo", init=False)
     num_envs: int = 4
-    rollout_length: int = 128  # steps per env per update
+    rollout_length: int = 128
     num_minibatches: int = 4
     num_epochs: int = 4
-    learning_rate: float = traced(2.5e-4)
-    # `_final`: reached linearly at the end of the run; null: constant.
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     adam_eps: float = 1e-5
-    gamma: float = traced(0.99)
     gae_lambda: float = traced(0.95)
     clip_eps: float = traced(0.2)
     clip_eps_final: float | None = traced(None, absent="clip_eps")
     # in units of value; null: the plain squared error
     value_clip_eps: float | None = traced(None, absent=math.inf)
-    vf_coef: float = traced(0.5)
     ent_coef: float = traced(0.01)
-    ent_coef_final: float | None = traced(None, absent="ent_coef")
-    max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
+    max_grad_norm: float = traced(0.5)
     # An update stops once the KL divergence of a minibatch passes 1.5 times this; null: never.
     target_kl: float | None = traced(None, absent=math.inf)
     normalize_advantage: str = "minibatch"  # minibatch | batch | none
-    normalize_obs: bool = False
-    normalize_rewards: bool = False
-    network: NetworkConfig = NetworkConfig()
-    rnd: RNDConfig = RNDConfig()  # exploration bonus
 
     def __post_init__(self):
-        validation.at_least(self, 1, "num_envs", "rollout_length", "num_minibatches", "num_epochs")
-        validation.in_unit_interval(self, "gamma", "gae_lambda")
-        validation.positive(
-            self,
-            "learning_rate",
-            "clip_eps",
-            "adam_eps",
-            off={"max_grad_norm": float("inf"), "value_clip_eps": None, "target_kl": None},
-        )
-        validation.not_negative(
-            self, "learning_rate_final", "clip_eps_final", "vf_coef", "ent_coef", "ent_coef_final"
-        )
+        validation.at_least(self, 1, "num_minibatches", "num_epochs")
+        super().__post_init__()
+        off = {"value_clip_eps": None, "target_kl": None}
+        validation.positive(self, "clip_eps", "adam_eps", off=off)
+        validation.not_negative(self, "clip_eps_final")
         validation.one_of(self, "normalize_advantage", "minibatch", "batch", "none")
         self._check_minibatches()
 
@@ -96,6 +79,38 @@ class PPOConfig:
             )
 
 
+def ppo_loss(
+    config: PPOConfig,
+    policy: Distribution,
+    value: Float[Array, "*batch"],
+    batch: OnPolicyBatch,
+    hyper: Any,
+) -> LossAndMetrics:
+    """Clipped surrogate, squared error of the value, and entropy, of one minibatch."""
+    log_ratio = policy.log_prob(batch.action) - batch.log_prob
+    ratio = jnp.exp(log_ratio)
+    advantage = batch.advantage
+    if config.normalize_advantage == "minibatch":
+        advantage = standardise(advantage)
+
+    policy_loss = clipped_surrogate(ratio, advantage, hyper.clip_eps)
+    if config.value_clip_eps is None:
+        critic_loss = value_loss(value, batch.target)
+    else:
+        critic_loss = clipped_value_loss(value, batch.value, batch.target, hyper.value_clip_eps)
+    entropy = jnp.mean(policy.entropy())
+    total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
+    clipped = jnp.abs(ratio - 1.0) > hyper.clip_eps
+    return total, {
+        "loss/total": total,
+        "loss/policy": policy_loss,
+        "loss/value": critic_loss,
+        "policy/entropy": entropy,
+        "policy/kl": approximate_kl(log_ratio),
+        "policy/clip_fraction": jnp.mean(clipped, dtype=jnp.float32),
+    }
+
+
 def ppo(
     config: PPOConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
@@ -105,32 +120,6 @@ def ppo(
         ValueError: where the env's action space has no head, or the network cannot read its
             observations.
     """
-
-    def loss(
-        policy: Distribution, value: Float[Array, "*batch"], batch: OnPolicyBatch, hyper: Any
-    ) -> LossAndMetrics:
-        log_ratio = policy.log_prob(batch.action) - batch.log_prob
-        ratio = jnp.exp(log_ratio)
-        advantage = batch.advantage
-        if config.normalize_advantage == "minibatch":
-            advantage = standardise(advantage)
-
-        policy_loss = clipped_surrogate(ratio, advantage, hyper.clip_eps)
-        if config.value_clip_eps is None:
-            critic_loss = value_loss(value, batch.target)
-        else:
-            critic_loss = clipped_value_loss(value, batch.value, batch.target, hyper.value_clip_eps)
-        entropy = jnp.mean(policy.entropy())
-        total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
-        clipped = jnp.abs(ratio - 1.0) > hyper.clip_eps
-        return total, {
-            "loss/total": total,
-            "loss/policy": policy_loss,
-            "loss/value": critic_loss,
-            "policy/entropy": entropy,
-            "policy/kl": approximate_kl(log_ratio),
-            "policy/clip_fraction": jnp.mean(clipped, dtype=jnp.float32),
-        }
 
     def learn(
         key: Key[Array, ""],
@@ -165,10 +154,9 @@ def ppo(
         env_params,
         num_updates,
         network,
-        loss=loss,
+        loss=partial(ppo_loss, config),
         learn=learn,
-        optimiser_name="adam",
-        optimiser_eps=config.adam_eps,
+        make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),
     )
     config.check_envs(algo.policy.recurrent)  # a custom network may be recurrent too

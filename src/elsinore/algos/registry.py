@@ -14,6 +14,7 @@ from typing import Any
 
 from jaxtyping import PyTree
 
+from elsinore.hyperparameters import settings
 from elsinore.types import Algorithm
 from elsinore.validation import did_you_mean, import_object
 
@@ -98,7 +99,7 @@ def _named(cls: type, name: str) -> type:
         return cls
     own = {part: getattr(cls, part) for part in ("__doc__", "__module__", "__qualname__")}
     own |= {"__annotations__": {"name": str}, "name": dataclasses.field(default=name, init=False)}
-    return dataclasses.dataclass(frozen=True, kw_only=True)(type(cls.__name__, (cls,), own))
+    return settings(type(cls.__name__, (cls,), own))
 
 
 def steps_per_update(config: Any) -> int:

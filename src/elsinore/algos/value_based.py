@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.algos.common import collect, init_state, observation_of
-from elsinore.algos.optimise import optimiser
+from elsinore import validation
+from elsinore.algos.common import LearningConfig, collect, init_state, observation_of
+from elsinore.algos.optimise import OPTIMISERS, Learner, init_learner, optimiser
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import numbers_of
+from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.build import q_network
 from elsinore.nets.heads import action_mask
@@ -23,8 +24,45 @@ from elsinore.ops.exploration import (
     exploration_noise,
     legal_values,
 )
-from elsinore.ops.schedules import anneal
-from elsinore.types import Actor, Algorithm, Decision, Mean, Policy, PolicyState, TrainState
+from elsinore.ops.schedules import anneal, linear
+from elsinore.types import (
+    Actor,
+    Algorithm,
+    Decision,
+    Mean,
+    PolicyFunctions,
+    PolicyState,
+    TrainState,
+    Transition,
+)
+
+
+@settings
+class ValueBasedConfig(LearningConfig):
+    """Settings of the algorithms that learn action values."""
+
+    rollout_length: int = 1
+    epsilon: float = traced(1.0)  # initial probability of a random action
+    epsilon_final: float = traced(0.05)
+    epsilon_fraction: float = traced(0.5)  # of the run, in which epsilon falls
+    optimiser: str = "adam"  # adam | rmsprop | radam
+    optimiser_eps: float = 1e-8
+    max_grad_norm: float = traced(10.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.in_unit_interval(self, "epsilon", "epsilon_final")
+        validation.positive(self, "optimiser_eps", "epsilon_fraction")
+        validation.one_of(self, "optimiser", *OPTIMISERS)
+
+
+class RolloutData(NamedTuple):
+    """One rollout, and what learning from it needs."""
+
+    experience: Transition  # [time, env, ...]
+    before: TrainState  # of before the rollout
+    hyper: Any
+    optimiser: optax.GradientTransformation
 
 
 class ActionValues(NamedTuple):
@@ -58,24 +96,35 @@ def action_values(
     return ActionValues(net, num_actions)
 
 
+def parameters_only(
+    params: PyTree, actor: Actor, optimiser: optax.GradientTransformation
+) -> Learner:
+    """Learner of an algorithm that keeps nothing but parameters."""
+    return init_learner(params, optimiser)
+
+
+def linear_epsilon(hyper: Any, progress: Float[Array, ""], learner: Any) -> Float[Array, ""]:
+    """From `epsilon` to `epsilon_final` over `epsilon_fraction` of the run."""
+    return linear(hyper.epsilon, hyper.epsilon_final, progress / hyper.epsilon_fraction)
+
+
 def value_based(
     config: Any,
     env: Any,
     num_updates: int,
     values: ActionValues,
     *,
-    init_learner: Callable[..., Any],
-    epsilon: Callable[..., Float[Array, ""]],
     learn: Callable[..., tuple[Any, dict[str, Mean]]],
     learn_key: str,
+    init_learner: Callable[..., Any] = parameters_only,
+    epsilon: Callable[..., Float[Array, ""]] = linear_epsilon,
 ) -> Algorithm:
     """An algorithm of action values, made of what is its own:
 
+    `learn(key, learner, data) -> (learner, metrics)`, with `data` the `RolloutData`;
     `init_learner(params, actor, optimiser)`; `epsilon(hyper, progress, learner)`, the probability
-    of a random action; `learn(key, learner, experience, before, hyper, optimiser) -> (learner,
-    metrics)`, with `before` the train state before the rollout. `learn_key` names the randomness of
-    learning. `config` has `num_envs`, `rollout_length`, `epsilon_final`, `optimiser`,
-    `optimiser_eps`, and what `init_state` reads.
+    of a random action. `learn_key` names the randomness of learning. `config` is a
+    `ValueBasedConfig`, or has the fields that are read.
     """
 
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
@@ -105,9 +154,8 @@ def value_based(
         size = (config.rollout_length, config.num_envs)
         noise = exploration_noise(act_key, size, values.num_actions)
         state, experience, rollout_metrics = collect(config, env, state, policy, rollout_key, noise)
-        learner, loss_metrics = learn(
-            key, state.learner, experience, before, hyper, optimiser_of(hyper)
-        )
+        data = RolloutData(experience, before, hyper, optimiser_of(hyper))
+        learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}
         state = state._replace(update=state.update + 1, learner=learner)
@@ -118,7 +166,7 @@ def value_based(
     return Algorithm(init, update, value_policy(values, config.epsilon_final), hyper, steps)
 
 
-def value_policy(values: ActionValues, epsilon: float) -> Policy:
+def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
     """The greedy policy of action values, or with probability `epsilon` a random action."""
 
     def one(
@@ -145,4 +193,4 @@ def value_policy(values: ActionValues, epsilon: float) -> Policy:
     ) -> dict[str, Float[Array, "action"]]:
         return {"action value": legal_values(*one(policy_state, obs))[0]}
 
-    return Policy(act, (), value, action_scores)
+    return PolicyFunctions(act, (), value, action_scores)

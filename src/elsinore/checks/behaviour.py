@@ -112,7 +112,9 @@ def check_act(fixture: AlgorithmFixture) -> Failure | None:
             action, after = fixture.actions(state, state.actor.obs, greedy)
             one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[2:], x.dtype), after)
             if differs := _other_shape(carry, one):
-                return Failure(f"act gave another carry than `Policy.initial_carry`: {differs}.")
+                return Failure(
+                    f"act gave another carry than `PolicyFunctions.initial_carry`: {differs}."
+                )
             if hasattr(space, "contains"):
                 flat = action.reshape(-1, *action.shape[2:])
                 inside = np.asarray(jax.vmap(space.contains)(flat)) & (

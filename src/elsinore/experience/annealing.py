@@ -50,7 +50,7 @@ def is_steady(recent: RecentEpisodes, bar: Steadiness) -> Bool[Array, ""]:
     return (recent.count >= bar.min_episodes) & (variance < bar.variance) & (mean > bar.mean)
 
 
-def anneal(
+def anneal_while_steady(
     weight: Float[Array, ""],
     recent: RecentEpisodes,
     done: Bool[Array, "time env"],

@@ -54,7 +54,6 @@ def prioritised(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
             buffer, key, batch_size, n_step, gamma, beta
         ),
         reprioritise=reprioritise,
-        bytes_of=partial(bytes_of, capacity, num_envs),
     )
 
 
@@ -62,11 +61,6 @@ def init(capacity: int, num_envs: int, like: Transition) -> PrioritisedState:
     """An empty buffer: no mass, and a first priority of 1."""
     tree = sum_tree.init(slots_for(capacity, num_envs) * num_envs)
     return PrioritisedState(replay_buffer.init(capacity, num_envs, like), tree, jnp.float32(1))
-
-
-def bytes_of(capacity: int, num_envs: int, like: Transition) -> int:
-    """Bytes that `init` allocates on the device, exactly."""
-    return replay_buffer.size_in_bytes(jax.eval_shape(partial(init, capacity, num_envs), like))
 
 
 def add(buffer: PrioritisedState, experience: Transition, n_step: int) -> PrioritisedState:

@@ -46,9 +46,8 @@ class ReplayBuffer(NamedTuple):
 
     `init(like) -> buffer`; `add(buffer, experience) -> buffer`; `num_starts(buffer)`, how many
     n-step windows can be sampled; `sample(buffer, key, batch_size, gamma, beta) -> (batch,
-    indices, weights)`; `reprioritise(buffer, indices, td_error, alpha) -> buffer`;
-    `bytes_of(like)`. All but `bytes_of` are jittable; `like` is one transition of one env, arrays
-    or shapes.
+    indices, weights)`; `reprioritise(buffer, indices, td_error, alpha) -> buffer`. All
+    are jittable; `like` is one transition of one env.
 
     Within one compiled step, add before you sample: a write that the compiler may put before an
     earlier read has it keep a copy of the whole buffer (3 ms for 1M CartPole transitions under
@@ -60,7 +59,6 @@ class ReplayBuffer(NamedTuple):
     num_starts: Callable[..., Int[Array, ""]]
     sample: Callable[..., tuple[ReplayBatch, BatchIndices, Float[Array, "batch"]]]
     reprioritise: Callable[..., Any]
-    bytes_of: Callable[..., int]
 
 
 def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
@@ -83,7 +81,6 @@ def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
         num_starts=partial(num_starts, n_step=n_step),
         sample=sample_,
         reprioritise=lambda buffer, indices, td_error, alpha=None: buffer,
-        bytes_of=partial(bytes_of, capacity, num_envs),
     )
 
 
@@ -117,15 +114,6 @@ def init(capacity: int, num_envs: int, like: Transition) -> BufferState:
     )
     experience = jax.tree.map(lambda x: jnp.zeros((slots, num_envs, *x.shape), x.dtype), like)
     return BufferState(experience, jnp.int32(0), jnp.int32(0))
-
-
-def bytes_of(capacity: int, num_envs: int, like: Transition) -> int:
-    """Bytes that `init` allocates on the device, exactly."""
-    return size_in_bytes(jax.eval_shape(partial(init, capacity, num_envs), like))
-
-
-def size_in_bytes(tree: PyTree) -> int:
-    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
 
 
 def size_of(buffer: BufferState) -> tuple[int, ...]:

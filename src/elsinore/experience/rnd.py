@@ -33,7 +33,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from elsinore.experience.annealing import (
     RecentEpisodes,
     Steadiness,
-    anneal,
+    anneal_while_steady,
     episode_lengths,
     no_episodes,
 )
@@ -275,7 +275,7 @@ def _anneal(
     )
     done = experience.terminated | experience.truncated
     lengths = episode_lengths(done, before)
-    left, recent = anneal(rnd.left, rnd.recent, done, lengths, bar, config.anneal)
+    left, recent = anneal_while_steady(rnd.left, rnd.recent, done, lengths, bar, config.anneal)
     return rnd._replace(left=left, recent=recent)
 
 

@@ -24,7 +24,7 @@ def best_value(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "...
     return jnp.max(legal_values(q, legal), axis=-1)
 
 
-def value_of(q: Float[Array, "... action"], action: Int[Array, "..."]) -> Float[Array, "..."]:
+def chosen_value(q: Float[Array, "... action"], action: Int[Array, "..."]) -> Float[Array, "..."]:
     return jnp.take_along_axis(q, action[..., None], axis=-1)[..., 0]
 
 

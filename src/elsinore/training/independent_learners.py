@@ -15,7 +15,7 @@ from jaxtyping import Array, Int, Key, PyTree
 from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.evaluation import Episodes
-from elsinore.types import PER_AGENT, Algorithm, Mean, Policy, TrainState
+from elsinore.types import PER_AGENT, Algorithm, Mean, PolicyFunctions, TrainState
 
 
 def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
@@ -53,7 +53,9 @@ def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
     return Algorithm(init, update, of_agents, algo.hyper, env.agents * algo.steps_per_update)
 
 
-def policy_of_agents(policy: Policy, agents: int, state_axis: int | None) -> Policy:
+def policy_of_agents(
+    policy: PolicyFunctions, agents: int, state_axis: int | None
+) -> PolicyFunctions:
     """A policy of [agent, ...] observations; `state_axis` is the agents' in its `PolicyState`, None
     where they share one."""
 
@@ -67,7 +69,7 @@ def policy_of_agents(policy: Policy, agents: int, state_axis: int | None) -> Pol
         return function and jax.vmap(function, in_axes=(state_axis, 0, 0))
 
     carries = policy.initial_carries(agents)
-    return Policy(act, carries, each(policy.value), each(policy.action_scores))
+    return PolicyFunctions(act, carries, each(policy.value), each(policy.action_scores))
 
 
 def key_of(key: Key[Array, ""], agent: int | Int[Array, ""]) -> Key[Array, ""]:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Key, PyTree
 
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import head_for
-from elsinore.types import Algorithm, Policy, PolicyState
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 UNTRAINED = PolicyState(params=(), stats=())
 
@@ -38,7 +38,7 @@ def random_policy(env: Any, env_params: PyTree) -> Algorithm:
     return Algorithm(
         init=lambda key, env_params, hyper: UNTRAINED,
         update=lambda state: (state, {}),
-        policy=Policy(act, action_scores=action_scores),
+        policy=PolicyFunctions(act, action_scores=action_scores),
         hyper=(),
         steps_per_update=1,
     )

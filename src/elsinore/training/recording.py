@@ -15,7 +15,7 @@ from elsinore.experience.autoreset import batched_reset, env_step, reset
 from elsinore.experience.multi_agent import num_agents_in, over_agents
 from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import policy_of_agents
-from elsinore.types import Algorithm, EnvStep, Policy
+from elsinore.types import Algorithm, EnvStep, PolicyFunctions
 
 
 class Recording(NamedTuple):
@@ -77,7 +77,7 @@ def record(
 
 
 def _step(
-    policy: Policy,
+    policy: PolicyFunctions,
     policy_state: PyTree,
     greedy: bool,
     step_fn: Callable[..., EnvStep],

@@ -85,7 +85,7 @@ class Hamlet(Environment):
         place_key, own_key = jax.random.split(key)
         if self.occupancy:
             place_key = occupancy.shared_key(place_key)
-        state = starts.init_state(self.profile, own_key, place_key, params)
+        state = starts.first_state(self.profile, own_key, place_key, params)
         return self.observe(key, state, None, params), state
 
     def step_env(

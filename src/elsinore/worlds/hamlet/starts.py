@@ -11,7 +11,7 @@ from elsinore.worlds.hamlet.rules import HamletParams, HamletState
 from elsinore.worlds.hamlet.tables import NOTHING, ProfileTables, profile_tables
 
 
-def init_state(
+def first_state(
     profile: Profile, key: Key[Array, ""], place_key: Key[Array, ""], params: HamletParams
 ) -> HamletState:
     """First state of an episode; `place_key` draws the cells of affordances, `key` all else."""

@@ -33,7 +33,7 @@ def constant_policy(action: int) -> HeuristicPolicy:
     return lambda key, obs: jnp.int32(action)
 
 
-def random_policy(key: Key[Array, ""], obs: Float[Array, "obs"]) -> Int[Array, ""]:
+def uniform_policy(key: Key[Array, ""], obs: Float[Array, "obs"]) -> Int[Array, ""]:
     return jax.random.randint(key, (), 0, len(ACTION_NAMES))
 
 
@@ -73,7 +73,7 @@ def evict_if_full(obs: Float[Array, "obs"]) -> Int[Array, ""]:
 HEURISTICS: dict[str, HeuristicPolicy] = {
     f"always {action}": constant_policy(action) for action in range(len(ACTION_NAMES))
 } | {
-    "random": random_policy,
+    "random": uniform_policy,
     "rule A": rule_a,
     "rule B": rule_b,
 }
