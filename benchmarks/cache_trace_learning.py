@@ -29,7 +29,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.training.replicas import layout_for, over_seeds, seed_keys
 from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
-from elsinore.worlds.cache.trace.synthetic import (
+from benchmarks.synthetic_traces import (
     bursty_trace,
     concatenate_traces,
     drifting_trace,

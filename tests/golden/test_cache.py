@@ -11,7 +11,6 @@ import pytest
 
 from elsinore.worlds.cache.api import COUNTERS, ApiCache, ApiCacheParams, recorded_streams
 from elsinore.worlds.cache.trace import POLICIES, load_trace, replay
-from elsinore.worlds.cache.trace.predictor import predicted_successors
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "cache"
 
@@ -176,10 +175,3 @@ def test_sessions_of_the_api_hit_exactly_as_was_recorded(unit, capacity):
     trace = load_trace(TRACES["api_sessions_seed21"])
     expected = API_SESSIONS[unit, capacity]
     assert {policy: replay(trace, policy, capacity, unit).hits for policy in expected} == expected
-
-
-def test_successors_are_predicted_exactly_as_was_recorded():
-    ids, chances = predicted_successors(load_trace(TRACES["nasa_jul01_10k"]))
-    with np.load(DATA / "nasa_jul01_10k_causal_pred.npz", allow_pickle=False) as file:
-        assert (ids == file["pred_id"]).all()
-        assert (chances == file["pred_prob"]).all()

@@ -7,13 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from jax.sharding import PartitionSpec as P
 
 from elsinore.ops.running_statistics import (
     RunningStats,
     empty,
     merge,
-    merge_over,
     normalise,
     of_batch,
 )
@@ -113,33 +111,3 @@ def test_a_long_record_is_still_moved_by_what_comes():
     far = RunningStats(jnp.uint32(1), jnp.uint32(0), jnp.float32(10.0), jnp.float32(1.0))
     both = merge(seen(2**32), far)
     np.testing.assert_allclose((both.mean, both.var), (5.0, 26.0), rtol=1e-6)
-
-
-@pytest.mark.parametrize("how", ["vmap", "shard_map"])
-def test_devices_that_merge_all_get_the_whole(how):
-    x = np.asarray(jax.random.normal(jax.random.key(1), (2, 8, 3))) * [[[1.0]], [[4.0]]] + [
-        [[0.0]],
-        [[9.0]],
-    ]
-
-    def on_each(x):
-        return merge_over(of_batch(x), "device")
-
-    if how == "vmap":
-        merged = jax.vmap(on_each, axis_name="device")(x)
-    else:
-        mesh = jax.sharding.Mesh(np.array(jax.devices("cpu")[:2]), ("device",))
-        on_one = lambda x: jax.tree.map(lambda s: s[None], on_each(x[0]))  # noqa: E731
-        merged = jax.jit(
-            jax.shard_map(on_one, mesh=mesh, in_specs=P("device"), out_specs=P("device"))
-        )(x)
-    for device in range(2):
-        assert_describes(jax.tree.map(lambda s: s[device], merged), x.reshape(16, 3))  # noqa: B023
-
-
-def test_merging_over_one_device_changes_nothing():
-    stats = of_batch(jnp.array([[1.0, 3.0], [3.0, 4.0]]))
-    alone = jax.vmap(lambda s: merge_over(s, "device"), axis_name="device")(
-        jax.tree.map(lambda s: s[None], stats)
-    )
-    jax.tree.map(lambda merged, one: np.testing.assert_array_equal(merged[0], one), alone, stats)

@@ -9,11 +9,10 @@ from dataclasses import field
 from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from elsinore import validation
-from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, on_policy
+from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import Distribution
@@ -50,12 +49,8 @@ def a2c_loss(
 ) -> LossAndMetrics:
     """Policy gradient, squared error of the value, and entropy."""
     advantage = standardise(batch.advantage) if normalize_advantage else batch.advantage
-    actor_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
-    critic_loss = value_loss(value, batch.target)
-    entropy = jnp.mean(policy.entropy())
-    total = actor_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
-    names = ("loss/total", "loss/policy", "loss/value", "policy/entropy")
-    return total, dict(zip(names, (total, actor_loss, critic_loss, entropy), strict=True))
+    policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
+    return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
 
 def a2c(

@@ -80,6 +80,23 @@ def one_gradient_step(
     return learner, {name: Mean.of(x) for name, x in metrics.items()}
 
 
+def actor_critic_loss(
+    policy_loss: Float[Array, ""],
+    critic_loss: Float[Array, ""],
+    policy: Distribution,
+    hyper: Any,
+) -> LossAndMetrics:
+    """Sum of the losses of policy and critic, less the policy's entropy, each by its weight."""
+    entropy = jnp.mean(policy.entropy())
+    total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
+    return total, {
+        "loss/total": total,
+        "loss/policy": policy_loss,
+        "loss/value": critic_loss,
+        "policy/entropy": entropy,
+    }
+
+
 def on_policy(
     config: Any,
     env: Any,

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from elsinore import validation
-from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, on_policy
+from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import Distribution
@@ -98,14 +98,9 @@ def ppo_loss(
         critic_loss = value_loss(value, batch.target)
     else:
         critic_loss = clipped_value_loss(value, batch.value, batch.target, hyper.value_clip_eps)
-    entropy = jnp.mean(policy.entropy())
-    total = policy_loss + hyper.vf_coef * critic_loss - hyper.ent_coef * entropy
+    total, metrics = actor_critic_loss(policy_loss, critic_loss, policy, hyper)
     clipped = jnp.abs(ratio - 1.0) > hyper.clip_eps
-    return total, {
-        "loss/total": total,
-        "loss/policy": policy_loss,
-        "loss/value": critic_loss,
-        "policy/entropy": entropy,
+    return total, metrics | {
         "policy/kl": approximate_kl(log_ratio),
         "policy/clip_fraction": jnp.mean(clipped, dtype=jnp.float32),
     }

@@ -1,4 +1,4 @@
-"""Mean and variance of a stream, exact for any length, mergeable across devices and seeds."""
+"""Mean and variance of a stream, exact for any length."""
 
 from typing import NamedTuple
 
@@ -56,14 +56,6 @@ def merge(a: RunningStats, b: RunningStats) -> RunningStats:
     mean = a.mean + delta * weight
     var = a.var + weight * (b.var - a.var + (1.0 - weight) * jnp.square(delta))
     return RunningStats(high, low, mean, jnp.where(a.count + b.count > 0, var, a.var))
-
-
-def merge_over(stats: RunningStats, axis_name: str) -> RunningStats:
-    """Merge every device's (or replica's) statistics over a named axis; each gets the whole."""
-    gathered = jax.lax.all_gather(stats, axis_name)
-    first, rest = jax.tree.map(lambda x: x[0], gathered), jax.tree.map(lambda x: x[1:], gathered)
-    total, _ = jax.lax.scan(lambda total, one: (merge(total, one), None), first, rest)
-    return total
 
 
 def normalise(

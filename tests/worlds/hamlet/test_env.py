@@ -9,7 +9,6 @@ from elsinore.checks.env import check_env
 from elsinore.envs import make
 from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.env import hamlet
-from elsinore.worlds.hamlet.observation import field_lengths
 from tests.worlds.hamlet.worlds import act, at, base6
 
 MEANT = {"resets": "equal episodes"}  # the standard start of the older worlds is always the same
@@ -56,8 +55,6 @@ def test_observations_have_the_sizes_of_the_original(world, size):
     env = hamlet(world, mask=False)
     assert env.observation_space(env.default_params).shape == (size,)
     assert jax.eval_shape(env.reset_env, jax.random.key(0), env.default_params)[0].shape == (size,)
-    if env.profile.vector == "fields":
-        assert sum(field_lengths(env.profile).values()) == size
 
 
 def test_a_window_shows_what_is_near_and_nothing_beyond_the_walls():

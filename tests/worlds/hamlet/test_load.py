@@ -67,7 +67,7 @@ def changed(**changes):
             {"affordances__1__cell": [6, 0]},
             r"affordances\[1\].cell=\[6, 0\] is off the grid; x is 0 to 5, y 0 to 4",
         ),
-        ({"affordances__1__price": -3}, r"affordances\[1\].price=-3: .*greater than or equal to 0"),
+        ({"affordances__1__price": -3}, r"affordances\[1\].price=-3.0 must not be negative"),
         (
             {"affordances__1__price": 101},
             r"affordances\[1\].price=101.0 needs a meter named money with at least",
@@ -80,7 +80,7 @@ def changed(**changes):
             {"affordances__0__effects__warmth": 400},
             r"effects.warmth=400.0 is more than the meter's range of 100",
         ),
-        ({"affordances__0__colour": "red"}, r"affordances\[0\].colour='red': this key is unknown"),
+        ({"affordances__0__colour": "red"}, r"affordances\[0\].colour is not a setting"),
         ({"affordances__0__role": "bed"}, r"affordances\[0\].role='bed' is unknown"),
         (
             {"affordances__2__reduced__below": {"foot": 1}},
@@ -88,7 +88,7 @@ def changed(**changes):
         ),
         ({"affordances__0__name": "Larder"}, r"affordances\[1\].name='Larder' is taken"),
         ({"meters__0__initial": 120}, r"meters\[0\].initial=120.0 must be from 0.0 to 100.0"),
-        ({"meters__0__drain": float("nan")}, r"meters\[0\].drain=nan: .*finite"),
+        ({"meters__0__drain": float("nan")}, r"meters\[0\].drain=nan .*finite"),
         ({"meters__2__low": 100}, r"meters\[2\].low=100.0 must be below its high=100"),
         (
             {"meters__0__random_start": [90, 20]},
@@ -102,10 +102,19 @@ def changed(**changes):
         ({"rewards__sparse__needs": ["x"]}, r"rewards.sparse.needs='x' is unknown"),
         (
             {"rewards__sparse__kind": "need"},
-            r"rewards.sparse=.*does not match any of the expected tags",
+            r"rewards.sparse.kind='need' is unknown; did you mean 'needs'",
         ),
+        ({"affordances__0__hours": [8]}, r"affordances\[0\].hours=\[8\] must be two numbers"),
+        ({"affordances__0__cell": "roof"}, r"affordances\[0\].cell='roof' must be random, or a"),
+        ({"affordances__0__effects__warmth": "hot"}, r"effects.warmth='hot' must be a number"),
+        (
+            {"rewards__shaped__tiers__0__edges": [0.5, 2]},
+            r"edges=.* must lie in \[0, 1\]",
+        ),
+        ({"meters__0__high": float("inf")}, r"meters\[0\].high=inf must be finite"),
+        ({"vector": "pixels"}, "vector='pixels' is unknown; choose codes or fields"),
         ({"start": [9, 9]}, r"start=\[9, 9\] is off the grid"),
-        ({"grid": [3, 0]}, r"grid\[1\]=0: .*greater than or equal to 1"),
+        ({"grid": [3, 0]}, r"grid=\[3, 0\] must be width and height, each at least 1"),
         ({"disabled": ["fly"]}, r"disabled\[0\]='fly' is unknown"),
         ({"extends": "base7"}, "extends='base7' is not one of classic4, base6"),
         ({"resolution": 10**6}, "resolution=1000000 is too fine for meter warmth; at most 167772"),

@@ -70,10 +70,6 @@ def is_legal(mask: Bool[Array, "action"], action: Int[Array, ""]) -> Bool[Array,
     return (action >= 0) & (action < mask.size) & mask[jnp.clip(action, 0, mask.size - 1)]
 
 
-def no_move(game: Game) -> Move:
-    return Move(jnp.int32(NO_OP), game.round.hand, jnp.int32(0))
-
-
 def _subset_mask(game: Game, selected: Int[Array, ""], rules: Rules) -> Bool[Array, "448"]:
     now, forced = game.round, _forced_bits(game)
     there = (count(now.hand) > LAST_SLOT) & (SUBSET_BITS & forced == forced) & (game.phase == PLAY)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from elsinore.envs.scene import ROLES
 from elsinore.validation import did_you_mean
@@ -26,7 +27,7 @@ def check(profile: Profile) -> None:
         part(profile)
 
 
-def check_known(place: str, name: str, names: Iterable[str]) -> None:
+def check_known(place: str, name: Any, names: Iterable[str]) -> None:
     """Refuse an unknown name, with the closest known one."""
     names = tuple(names)
     if name not in names:

@@ -1,146 +1,138 @@
 """Reward terms of a Hamlet profile, as data; `rewards.py` computes them."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import ClassVar
 
-from pydantic import ConfigDict, Field
+from elsinore import validation
+from elsinore.worlds.hamlet.record import Record
 
-STRICT = ConfigDict(extra="forbid")
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]  # of a meter's range
 Names = tuple[str, ...]  # of meters
 
 
 @dataclass(frozen=True)
-class NeedsReward:
+class NeedsReward(Record):
     """1 per step alive, less a penalty for each need below `low` or `mild`, less a death
     penalty."""
 
-    __pydantic_config__ = STRICT
+    shares: ClassVar = ("low", "mild")
 
-    kind: Literal["needs"]
     needs: Names
-    alive: Number = 1.0
-    low: Share = 0.2  # under this `low_penalty` is due, else under the next `mild_penalty`
-    mild: Share = 0.5
+    alive: float = 1.0
+    low: float = 0.2  # under this `low_penalty` is due, else under the next `mild_penalty`
+    mild: float = 0.5
 
 
 @dataclass(frozen=True)
-class ComfortReward:
+class ComfortReward(Record):
     """`alive` per step survived, plus `bonus` while every meter is above `at`; -death_penalty on
     death."""
 
-    __pydantic_config__ = STRICT
+    shares: ClassVar = ("at",)
 
-    kind: Literal["comfort"]
     meters: Names
-    alive: Number = 0.1
-    bonus: Number = 0.05
-    at: Share = 0.75
+    alive: float = 0.1
+    bonus: float = 0.05
+    at: float = 0.75
 
 
 @dataclass(frozen=True)
-class MeterTier:
+class MeterTier(Record):
     """Pay per step by a meter's level: `pays[i]` between `edges[i - 1]` and `edges[i]`."""
 
-    __pydantic_config__ = STRICT
+    shares: ClassVar = ("edges",)
 
     meter: str
-    edges: tuple[Share, ...]  # rising
-    pays: tuple[Number, ...]  # one more than there are edges
-    edge_is: Literal["below", "above"] = "below"  # which side a meter exactly at an edge is on
+    edges: tuple[float, ...]  # rising
+    pays: tuple[float, ...]  # one more than there are edges
+    edge_is: str = "below"  # below | above: the side of a meter exactly at an edge
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.one_of(self, "edge_is", "below", "above")
 
 
 @dataclass(frozen=True)
-class Beacon:
+class Beacon(Record):
     """An affordance to approach while a meter is bad."""
-
-    __pydantic_config__ = STRICT
 
     meter: str
     affordance: str
 
 
 @dataclass(frozen=True)
-class TieredReward:
+class TieredReward(Record):
     """Pay by the levels of all meters, plus hints: uses that met a need, nearness to the most
     urgent."""
 
-    __pydantic_config__ = STRICT
-
-    kind: Literal["tiered"]
     tiers: tuple[MeterTier, ...]
-    use: Number = 0.0  # for each 1 of a meter gained, times how much of it was missing
-    money_urgency: Number = 1.5  # money counts as missing this many times as much, up to all of it
-    proximity: Number = 0.0  # times urgency, times 1 - distance / (width + height)
+    use: float = 0.0  # for each 1 of a meter gained, times how much of it was missing
+    money_urgency: float = 1.5  # money counts as missing this many times as much, up to all of it
+    proximity: float = 0.0  # times urgency, times 1 - distance / (width + height)
     beacons: tuple[Beacon, ...] = ()  # of equally urgent ones the first
 
 
 @dataclass(frozen=True)
-class MilestoneReward:
+class MilestoneReward(Record):
     """A bonus every so many steps survived, and nothing in between."""
 
-    __pydantic_config__ = STRICT
+    every: tuple[tuple[float, ...], ...] = ((10, 0.5), (100, 5.0))  # (steps, bonus)
 
-    kind: Literal["milestone"]
-    every: tuple[tuple[Annotated[int, Field(ge=1)], Number], ...] = ((10, 0.5), (100, 5.0))
+    def __post_init__(self):
+        for row in self.every:
+            if len(row) != 2 or row[0] != int(row[0]) or row[0] < 1:
+                raise ValueError(
+                    f"every={list(row)} must be a whole number of steps, at least 1, and a bonus."
+                )
+        object.__setattr__(self, "every", tuple((int(n), bonus) for n, bonus in self.every))
 
 
 @dataclass(frozen=True)
-class ProductReward:
+class ProductReward(Record):
     """Product of meters, each from 0 to 1, and a bonus for reaching the time limit."""
 
-    __pydantic_config__ = STRICT
-
-    kind: Literal["product"]
     meters: Names
-    base: Number = 1.0
-    retirement: Number = 1.0
+    base: float = 1.0
+    retirement: float = 1.0
 
 
 @dataclass(frozen=True)
-class LinearReward:
+class LinearReward(Record):
     """A base plus weighted deviations of meters from `around`, and a bonus for reaching the time
     limit."""
 
-    __pydantic_config__ = STRICT
+    shares: ClassVar = ("around",)
 
-    kind: Literal["linear"]
-    weights: dict[str, Number]
-    base: Number = 1.0
-    around: Share = 0.5
-    retirement: Number = 1.0
+    weights: dict[str, float]
+    base: float = 1.0
+    around: float = 0.5
+    retirement: float = 1.0
 
 
 @dataclass(frozen=True)
-class HintsReward:
+class HintsReward(Record):
     """Beginner's shaping: stay alive, go to bed when tired, improve your meters."""
 
-    __pydantic_config__ = STRICT
+    shares: ClassVar = ("below",)
 
-    kind: Literal["hints"]
     meter: str  # the agent is tired below `below` of it
     affordance: str  # the bed
     improves: Names
-    below: Share = 0.3  # tired
-    alive: Number = 1.0
+    below: float = 0.3  # tired
+    alive: float = 1.0
 
 
 @dataclass(frozen=True)
 class PotentialReward(HintsReward):
     """The same hints as differences of a potential, which keep the optimal policies (Ng 1999)."""
 
-    kind: Literal["potential"]
 
-
-RewardTerm = Annotated[
-    NeedsReward
-    | ComfortReward
-    | TieredReward
-    | MilestoneReward
-    | ProductReward
-    | LinearReward
-    | HintsReward
-    | PotentialReward,
-    Field(discriminator="kind"),
-]
+REWARDS = {
+    "needs": NeedsReward,
+    "comfort": ComfortReward,
+    "tiered": TieredReward,
+    "milestone": MilestoneReward,
+    "product": ProductReward,
+    "linear": LinearReward,
+    "hints": HintsReward,
+    "potential": PotentialReward,
+}

@@ -10,11 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from elsinore.config.load import read_yaml
+from elsinore.config.parse import build, convert
 from elsinore.worlds.hamlet import LEVELS
-from elsinore.worlds.hamlet.checks import check
+from elsinore.worlds.hamlet.checks import check, check_known
+from elsinore.worlds.hamlet.incentives import REWARDS
 from elsinore.worlds.hamlet.profile import Profile
 
 NAMED = ("meters", "affordances", "actions")  # lists of named items
@@ -46,13 +46,23 @@ def _ours(name: str) -> Profile:
 def build_profile(data: dict[str, Any], source: str) -> Profile:
     """Build and check the profile that `data` describes; errors begin with `source`."""
     try:
-        profile = TypeAdapter(Profile).validate_python(resolve_extends(data))
+        data = resolve_extends(data)
+        profile = build(Profile, data | {"rewards": _rewards(data.get("rewards", {}))})
         check(profile)
-    except ValidationError as error:
-        raise ValueError(f"{source}: {'; '.join(map(_told, error.errors()))}.") from error
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
     return profile
+
+
+def _rewards(data: Any) -> dict[str, Any]:
+    """The records of reward terms; a term's `kind` chooses its class."""
+    records = {}
+    for name, term in convert(dict, data, "rewards").items():
+        fields = convert(dict, term, f"rewards.{name}")
+        kind = fields.pop("kind", None)
+        check_known(f"rewards.{name}.kind", kind, REWARDS)
+        records[name] = build(REWARDS[kind], fields, f"rewards.{name}")
+    return records
 
 
 def resolve_extends(data: dict[str, Any]) -> dict[str, Any]:
@@ -87,15 +97,3 @@ def _merged(base: list[Any], own: list[Any]) -> list[Any]:
 
 def _path(name: str) -> Path:
     return Path(__file__).parent / "worlds" / f"{name}.yaml"
-
-
-def _told(error: Any) -> str:
-    """`affordances[2].price=-3: Input should be greater than or equal to 0`."""
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
-    ).lstrip(".")
-    given = "" if error["type"] == "missing" else f"={error['input']!r}"
-    reason = (
-        "this key is unknown" if error["type"] == "unexpected_keyword_argument" else error["msg"]
-    )
-    return f"{place}{given}: {reason}"

@@ -48,7 +48,7 @@ def code_observation(profile: Profile, view: View, state: HamletState) -> Float[
 def field_observation(
     profile: Profile, view: View, state: HamletState, params: HamletParams
 ) -> Float[Array, "obs"]:
-    """[cells + 25 + 2 + 3 + meters + affordances + 1 + 4]: see `field_lengths`.
+    """[cells + 25 + 2 + 3 + meters + affordances + 1 + 4].
 
     The grid and the affordance underfoot are zero in a 5x5 view; the window is zero in a full view.
     """
@@ -157,20 +157,6 @@ def observation_bounds(profile: Profile, view: View, form: str) -> tuple[np.ndar
         np.concatenate([np.full(size[0], size[i], np.float32) for size in sizes]) for i in (1, 2)
     )
     return low, high
-
-
-def field_lengths(profile: Profile) -> dict[str, int]:
-    """Names and lengths of the fields of `field_observation`, in order."""
-    width, height = profile.grid
-    lengths = {
-        "grid": width * height,
-        "window": WINDOW**2,
-        "position": 2,
-        "velocity": 2,
-        "speed": 1,
-    }
-    lengths |= {"meters": len(profile.meters), "affordance": len(profile.affordances) + 1}
-    return lengths | {"clock": 2, "progress": 1, "lifetime": 1}
 
 
 def _scaled(profile: Profile, at: Int[Array, "*n 2"]) -> Float[Array, "*n 2"]:

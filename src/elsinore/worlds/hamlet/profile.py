@@ -5,44 +5,42 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Any, ClassVar
 
-from pydantic import ConfigDict, Field
-
-from elsinore.worlds.hamlet.incentives import RewardTerm
+from elsinore import validation
+from elsinore.worlds.hamlet.record import Record, check_cell
 
 MOVES = ("up", "down", "left", "right")
 BASIC_ACTIONS = (*MOVES, "interact")  # every world has these, in this order
 WINDOW = 5  # cells: side of the window of a "5x5" view
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Amounts = dict[str, Number]  # by meter
-Count = Annotated[int, Field(ge=1)]
+Amounts = dict[str, float]  # by meter
 Cell = tuple[int, int]  # x to the right, y down, from 0 at the top left
 
 
-STRICT = ConfigDict(extra="forbid")  # an unknown key is a mistake
-
-
 @dataclass(frozen=True)
-class Meter:
+class Meter(Record):
     """A quantity of the agent, between `low` and `high`."""
 
-    __pydantic_config__ = STRICT
+    amounts: ClassVar = ("move_cost", "interact_cost", "fail_cost")
+    pairs: ClassVar = ("random_start",)
 
     name: str
-    initial: Number
-    low: Number = 0.0
-    high: Number = 100.0
-    drain: Number = 0.0  # lost each step; a negative one is gained
+    initial: float
+    low: float = 0.0
+    high: float = 100.0
+    drain: float = 0.0  # lost each step; a negative one is gained
     fatal: bool = False  # the agent dies where it is at `low` after a step
-    good: Literal["high", "low"] = "high"
-    move_cost: Amount = 0.0  # lost by a move, also by one into a wall
-    interact_cost: Amount = 0.0  # lost by interacting, used or not
-    fail_cost: Amount = 0.0  # lost by interacting in vain, on top of that
+    good: str = "high"  # high | low
+    move_cost: float = 0.0  # lost by a move, also by one into a wall
+    interact_cost: float = 0.0  # lost by interacting, used or not
+    fail_cost: float = 0.0  # lost by interacting in vain, on top of that
     # range of random starts; by default its better 60 %
-    random_start: tuple[Number, Number] | None = None
+    random_start: tuple[float, ...] | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.one_of(self, "good", "high", "low")
 
     @property
     def starts(self) -> tuple[float, float]:
@@ -55,102 +53,112 @@ class Meter:
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(Record):
     """An action beside moving and interacting."""
-
-    __pydantic_config__ = STRICT
 
     name: str
     effects: Amounts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Reduced:
+class Reduced(Record):
     """Replacement effects of a use by an agent with a meter below its threshold."""
-
-    __pydantic_config__ = STRICT
 
     below: Amounts  # any of these meters under its number, before the step
     effects: Amounts
 
 
 @dataclass(frozen=True)
-class Affordance:
+class Affordance(Record):
     """An object to use. A use takes `duration` ticks: all in one step, or one a step in a temporal
     world."""
 
-    __pydantic_config__ = STRICT
+    amounts: ClassVar = ("price", "tick_price")
+    counts: ClassVar = ("code", "duration")
+    pairs: ClassVar = ("hours",)
+    cells: ClassVar = ("cell",)
 
     name: str
-    cell: Cell | Literal["random"] = "random"  # drawn anew for each episode
+    cell: Any = "random"  # a `Cell`, or drawn anew for each episode
     # its number in a view of codes; by default its place in the list, from 1
-    code: Annotated[int, Field(ge=1)] | None = None
-    price: Amount = 0.0  # money for the whole use, in a world that is not temporal
-    tick_price: Amount = 0.0  # money for a tick, in a temporal one
-    duration: Count = 1
+    code: int | None = None
+    price: float = 0.0  # money for the whole use, in a world that is not temporal
+    tick_price: float = 0.0  # money for a tick, in a temporal one
+    duration: int = 1
     per_tick: Amounts = field(default_factory=dict)
     effects: Amounts = field(default_factory=dict)  # when the use is complete
     reduced: Reduced | None = None
     # gains for the shaped reward, where they differ from `effects`
     advertised: Amounts | None = None
     # open from, until; past 24 is past midnight. Temporal worlds only
-    hours: tuple[int, int] = (0, 24)
+    hours: tuple[int, ...] = (0, 24)
     role: str = "ground"  # how a renderer shows it: one of scene.ROLES
 
 
 @dataclass(frozen=True)
-class Cascade:
+class Cascade(Record):
     """A meter below a threshold drains another: by up to `strength` a step, when the first is at
     0."""
 
-    __pydantic_config__ = STRICT
+    amounts: ClassVar = ("strength",)
 
     source: str
     target: str
-    below: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    strength: Amount
+    below: float
+    strength: float
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.positive(self, "below")
 
 
 @dataclass(frozen=True)
-class Decline:
+class Decline(Record):
     """`target` loses `rate` a step, times a factor from `at_low` to `at_high` as `by` fills up."""
 
-    __pydantic_config__ = STRICT
+    amounts: ClassVar = ("rate", "at_low", "at_high")
 
     target: str
     by: str
-    rate: Amount
-    at_low: Amount
-    at_high: Amount
+    rate: float
+    at_low: float
+    at_high: float
 
 
 @dataclass(frozen=True)
 class Profile:
     """One Hamlet world: its rules, and the defaults of its observation and reward."""
 
-    __pydantic_config__ = STRICT
-
     name: str
     meters: tuple[Meter, ...]
     affordances: tuple[Affordance, ...]
-    grid: tuple[Count, Count] = (8, 8)  # width, height
-    start: Cell | Literal["random"] = "random"
-    max_steps: Count = 500
+    grid: tuple[int, ...] = (8, 8)  # width, height
+    start: Any = "random"  # or a `Cell`
+    max_steps: int = 500
     actions: tuple[Action, ...] = ()  # after the five basic ones
     disabled: tuple[str, ...] = ()  # actions that the mask forbids
     deployed: tuple[str, ...] | None = None  # affordances that are in the world; None: all
     temporal: bool = False  # a use takes a tick a step, and there is a time of day
     # whole steps in 1 of a meter: exact. 0: meters are float32
-    resolution: Annotated[int, Field(ge=0)] = 1000
+    resolution: int = 1000
     cascades: tuple[Cascade, ...] = ()
     declines: tuple[Decline, ...] = ()
-    view: Literal["full", "5x5"] = "full"
-    vector: Literal["codes", "fields"] = "codes"  # the form of the original observation
-    # positions are seen as x / width, or x / (width - 1)
-    position_scale: Literal["size", "last"] = "size"
+    view: str = "full"  # full | 5x5
+    vector: str = "codes"  # codes | fields: the form of the original observation
+    position_scale: str = "size"  # size: positions are seen as x / width | last: x / (width - 1)
     mask: bool = False  # default of env_kwargs.mask
     reward: str = "sparse"  # default of env_kwargs.reward
-    rewards: dict[str, RewardTerm] = field(default_factory=dict)
+    rewards: dict[str, Any] = field(default_factory=dict)  # name -> a record of `incentives.py`
+
+    def __post_init__(self):
+        validation.at_least(self, 1, "max_steps")
+        validation.at_least(self, 0, "resolution")
+        validation.one_of(self, "view", "full", "5x5")
+        validation.one_of(self, "vector", "codes", "fields")
+        validation.one_of(self, "position_scale", "size", "last")
+        if len(self.grid) != 2 or min(self.grid) < 1:
+            raise ValueError(f"grid={list(self.grid)} must be width and height, each at least 1.")
+        check_cell(self, "start")
 
     def __hash__(self) -> int:
         return self._hash

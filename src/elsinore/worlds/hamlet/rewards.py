@@ -45,9 +45,9 @@ RewardFn = Callable[[StepOutcome], Float[Array, ""]]
 def reward_terms(profile: Profile) -> dict[str, Any]:
     """Reward terms by name: those of every world, and the profile's own."""
     general = {
-        "sparse": NeedsReward(kind="needs", needs=profile.needs),
-        "milestone": MilestoneReward(kind="milestone"),
-        "product": ProductReward(kind="product", meters=profile.needs),
+        "sparse": NeedsReward(profile.needs),
+        "milestone": MilestoneReward(),
+        "product": ProductReward(profile.needs),
     }
     return general | profile.rewards
 

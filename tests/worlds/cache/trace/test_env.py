@@ -11,7 +11,6 @@ import pytest
 from elsinore.checks.env import check_env
 from elsinore.envs import make
 from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
-from elsinore.worlds.cache.trace.decision_points import step_to_decision
 from elsinore.worlds.cache.trace.slots import EXPERTS
 
 NASA = Path(__file__).resolve().parents[3] / "data" / "cache" / "traces" / "nasa_jul01_10k.npz"
@@ -212,22 +211,6 @@ def test_the_pending_object_is_described_by_its_past():
 def test_a_world_that_cannot_be_is_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make("Cache-trace", kwargs)
-
-
-def test_skipping_to_the_next_decision_earns_what_the_steps_would(in_objects):
-    params, action = from_the_start(in_objects), jnp.int32(0)
-    leap = jax.jit(lambda key, state: step_to_decision(in_objects, key, state, action, params))
-    state, earned, elapsed = in_objects.reset_env(jax.random.key(0), params)[1], 0.0, 0
-    while elapsed < in_objects.num_requests:
-        _, state, reward, passed = leap(jax.random.key(1), state)
-        assert (
-            int(state.pending) >= 0
-            or int(passed) == 64
-            or int(state.request) == in_objects.num_requests
-        )
-        earned, elapsed = earned + float(reward), elapsed + int(passed)
-    assert elapsed == in_objects.num_requests
-    assert earned == replay(SOME, "lru", 20).hits
 
 
 def test_capacities_are_drawn_for_each_episode(in_objects):

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.synthetic_traces import recent_trace
 from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
 from elsinore.worlds.cache.trace.fallback import FIRST_PAUSE, LONGEST_PAUSE, TRIAL
 from elsinore.worlds.cache.trace.slots import EXPERTS
-from elsinore.worlds.cache.trace.synthetic import recent_trace
 from elsinore.worlds.cache.trace.teacher import belady_teacher
 
 RECENT = recent_trace(12_000, 1_500, 7, 0.1, seed=0)

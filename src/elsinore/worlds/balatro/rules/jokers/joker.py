@@ -6,7 +6,6 @@ from enum import IntEnum, auto
 from typing import NamedTuple
 
 COMMON, UNCOMMON, RARE = range(3)
-RARITIES = ("common", "uncommon", "rare")
 
 
 class Per(IntEnum):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from elsinore.worlds.cache.trace import replay, stack_distances, zipf_trace
-from elsinore.worlds.cache.trace.synthetic import (
+from benchmarks.synthetic_traces import (
     bursty_trace,
     concatenate_traces,
     drifting_trace,
@@ -13,6 +12,7 @@ from elsinore.worlds.cache.trace.synthetic import (
     scanning_trace,
     trace_slice,
 )
+from elsinore.worlds.cache.trace import replay, stack_distances, zipf_trace
 
 MADE_UP = {
     "drifting": lambda seed: drifting_trace(4_000, 500, 0.9, 1_000, seed),
