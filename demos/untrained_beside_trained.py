@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from elsinore.view.demo.api import demo
+from elsinore import demo
 
 name = sys.argv[1] if len(sys.argv) > 1 else "hamlet"
 print(demo(name).untrained_beside_trained(Path(f"{name}-untrained-beside-trained.gif")))

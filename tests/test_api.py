@@ -102,6 +102,7 @@ def test_the_names_that_are_promised_are_those_there_are():
         "check_algorithm",
         "check_env",
         "compare",
+        "demo",
         "gymnasium_env",
         "load",
         "make",

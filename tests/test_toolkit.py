@@ -8,8 +8,7 @@ import elsinore
 from elsinore import toolkit
 from tests.test_architecture import FILES, NAMES, ROOT, imported_modules
 
-# a plug-in, or the source of `elsinore demo`, is what these show
-ALLOWED = {"cache_service.py": "elsinore.worlds.cache", "demos": "elsinore.view.demo"}
+ALLOWED = {"cache_service.py": "elsinore.worlds.cache"}  # a plug-in is what it shows
 SHOWN = [
     ROOT / "docs" / "reinforce.py",
     *sorted((ROOT / "examples").glob("*.py")),
@@ -32,7 +31,7 @@ def test_what_is_shown_uses_public_names_only(path):
     allowed = {"elsinore", "elsinore.toolkit"}
     allowed |= {f"elsinore.{name}" for name in elsinore.__all__}
     allowed |= {f"elsinore.toolkit.{name}" for name in toolkit.__all__}
-    prefix = ALLOWED.get(path.name) or ALLOWED.get(path.parent.name, "elsinore.toolkit")
+    prefix = ALLOWED.get(path.name, "elsinore.toolkit")
     found = {m for m in imported_modules(ast.parse(path.read_text())) if m.startswith("elsinore")}
     assert not {m for m in found - allowed if not m.startswith(prefix)}
 

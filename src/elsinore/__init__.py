@@ -47,6 +47,7 @@ _HOMES = {
     "resume": "elsinore.runs.api",
     "load": "elsinore.runs.api",
     "compare": "elsinore.analysis.compare.api",
+    "demo": "elsinore.view.demo.api",
     "sweep": "elsinore.analysis.sweep.api",
     "query": "elsinore.analysis.query",
     "gymnasium_env": "elsinore.integrations.gymnasium",
@@ -70,6 +71,7 @@ __all__ = [
     "check_algorithm",
     "check_env",
     "compare",
+    "demo",
     "gymnasium_env",
     "load",
     "make",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
     from elsinore.runs.policy import Policy
     from elsinore.runs.run import Run
     from elsinore.training.replicas import train_compiled
+    from elsinore.view.demo.api import demo
 
 
 def __getattr__(name: str):

@@ -8,6 +8,7 @@ the arrays of its state.
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from elsinore.envs.registry import families
 from elsinore.envs.scene import Facts, Panel, Scene, Shades, number
 from elsinore.envs.view import View
 
+Panels = tuple[Panel, ...]
 MAX_PICTURE_SIZE = 64  # rows and columns of an array shown as a picture
 MAX_LEAVES = 24  # of a state, shown as facts or pictures
 
@@ -76,6 +78,11 @@ def plain_scene(env: Any, params: PyTree, state: PyTree) -> Scene:
     if facts:
         panels = [*pictures, Facts("state", tuple(facts))]
     return Scene(env_name(env), tuple(panels))
+
+
+def titled(panels: Callable[[Any, Any, Any], Panels]) -> Callable[[Any, Any, Any], Scene]:
+    """The scene of these panels, with the environment's name as title."""
+    return lambda env, params, state: Scene(env_name(env), panels(env, params, state))
 
 
 def env_name(env: Any) -> str:

@@ -2,28 +2,25 @@
 
 import numpy as np
 
-from elsinore.envs.scene import Facts, Grid, Scene, Thing
+from elsinore.envs.scene import Facts, Grid, Thing
 from elsinore.envs.view import View
-from elsinore.envs.views import env_name
+from elsinore.envs.views import Panels, titled
 
 
-def catch(env, params, state) -> Scene:
+@titled
+def catch(env, params, state) -> Panels:
     """A ball falls a row a step; the paddle at the bottom must catch it."""
     things = (
         Thing(int(state.paddle_x), int(state.paddle_y), "paddle", "agent"),
         Thing(int(state.ball_x), int(state.ball_y), "ball", "goal", token=True),
     )
     left = env.rows - 1 - int(state.ball_y)
-    return Scene(
-        env_name(env),
-        (
-            Grid("catch", env.columns, env.rows, things),
-            Facts("state", (("rows to fall", str(left)),)),
-        ),
-    )
+    facts = Facts("state", (("rows to fall", str(left)),))
+    return Grid("catch", env.columns, env.rows, things), facts
 
 
-def deep_sea(env, params, state) -> Scene:
+@titled
+def deep_sea(env, params, state) -> Panels:
     """A diver sinks a row a step; treasure at the bottom right, and each step right costs."""
     row, column = int(state.row), int(state.column)
     things = [Thing(env.size - 1, env.size - 1, "gold", "gain")]
@@ -33,32 +30,32 @@ def deep_sea(env, params, state) -> Scene:
         ("depth", f"{row} of {env.size}"),
         ("strayed from the way", "yes" if state.bad_episode else "no"),
     )
-    return Scene(
-        env_name(env), (Grid("deep sea", env.size, env.size, tuple(things)), Facts("state", facts))
-    )
+    return Grid("deep sea", env.size, env.size, tuple(things)), Facts("state", facts)
 
 
-def four_rooms(env, params, state) -> Scene:
+@titled
+def four_rooms(env, params, state) -> Panels:
     """Walls with four doors; the goal is random at reset."""
     free = np.asarray(env.env_map, bool)
     walls = (Thing(int(x), int(y), "", "wall") for y, x in np.argwhere(~free))
     goal, agent = ((int(at[1]), int(at[0])) for at in (state.goal, state.pos))
     things = (*walls, Thing(*goal, "goal", "goal"), Thing(*agent, "agent", "agent", token=True))
-    return Scene(env_name(env), (Grid("four rooms", free.shape[1], free.shape[0], things),))
+    return (Grid("four rooms", free.shape[1], free.shape[0], things),)
 
 
 # by the numbers in `env.desc`
 LAKE = (("start", "ground"), ("", "ground"), ("hole", "danger"), ("goal", "goal"))
 
 
-def frozen_lake(env, params, state) -> Scene:
+@titled
+def frozen_lake(env, params, state) -> Panels:
     """Ice with holes; the goal is in the far corner."""
     row, column = divmod(int(state.position), env.ncol)
     tiles = tuple(
         Thing(int(x), int(y), *LAKE[tile]) for (y, x), tile in np.ndenumerate(np.asarray(env.desc))
     )
     things = (*tiles, Thing(column, row, "agent", "agent", token=True))
-    return Scene(env_name(env), (Grid("frozen lake", env.ncol, env.nrow, things),))
+    return (Grid("frozen lake", env.ncol, env.nrow, things),)
 
 
 VIEWS = {

@@ -10,17 +10,17 @@ from elsinore.envs.scene import (
     Figure,
     Line,
     Rectangle,
-    Scene,
     Words,
     number,
 )
 from elsinore.envs.view import View
-from elsinore.envs.views import env_name
+from elsinore.envs.views import Panels, titled
 
 DEGREES = 180.0 / math.pi
 
 
-def cartpole(env, params, state) -> Scene:
+@titled
+def cartpole(env, params, state) -> Panels:
     """The cart on its track, to scale, between the two positions of termination."""
     x, angle = float(state.x), float(state.theta)
     limit, tilt = float(params.x_threshold), float(params.theta_threshold_radians)
@@ -61,13 +61,11 @@ def cartpole(env, params, state) -> Scene:
             danger_above=0.7,
         ),
     )
-    return Scene(
-        env_name(env),
-        (Figure("cart and pole", aspect, shapes), Bars("limits", bars), Facts("state", facts)),
-    )
+    return Figure("cart and pole", aspect, shapes), Bars("limits", bars), Facts("state", facts)
 
 
-def pendulum(env, params, state) -> Scene:
+@titled
+def pendulum(env, params, state) -> Panels:
     """The rod on its pivot; the goal is upright."""
     angle, torque = float(state.theta), float(state.last_u)
     angle = (angle + math.pi) % (2 * math.pi) - math.pi
@@ -99,13 +97,11 @@ def pendulum(env, params, state) -> Scene:
         ("turning", f"{float(state.theta_dot):+.2f} rad/s"),
         ("last torque", f"{torque:+.2f} N m"),
     )
-    return Scene(
-        env_name(env),
-        (Figure("pendulum", 1.0, shapes), Bars("effort", bars), Facts("state", facts)),
-    )
+    return Figure("pendulum", 1.0, shapes), Bars("effort", bars), Facts("state", facts)
 
 
-def acrobot(env, params, state) -> Scene:
+@titled
+def acrobot(env, params, state) -> Panels:
     """Two links; the goal line is one link above the pivot."""
     first, second = float(state.joint_angle1), float(state.joint_angle2)
     links = (float(params.link_length_1), float(params.link_length_2))
@@ -143,13 +139,11 @@ def acrobot(env, params, state) -> Scene:
         ("first turning", f"{float(state.velocity_1):+.2f} rad/s"),
         ("second turning", f"{float(state.velocity_2):+.2f} rad/s"),
     )
-    return Scene(
-        env_name(env),
-        (Figure("acrobot", 1.0, shapes), Bars("progress", bars), Facts("state", facts)),
-    )
+    return Figure("acrobot", 1.0, shapes), Bars("progress", bars), Facts("state", facts)
 
 
-def mountain_car(env, params, state) -> Scene:
+@titled
+def mountain_car(env, params, state) -> Panels:
     """The valley to scale; the episode terminates at the flag."""
     x, low, high = float(state.position), float(params.min_position), float(params.max_position)
     goal, aspect = float(params.goal_position), 1.6
@@ -180,10 +174,7 @@ def mountain_car(env, params, state) -> Scene:
         Bar("speed", min(abs(speed) / float(params.max_speed), 1.0), f"{abs(speed):.3f} a step"),
     )
     facts = (("position", f"{x:+.3f}"), ("velocity", f"{speed:+.4f} a step"))
-    return Scene(
-        env_name(env),
-        (Figure("mountain car", aspect, shapes), Bars("progress", bars), Facts("state", facts)),
-    )
+    return Figure("mountain car", aspect, shapes), Bars("progress", bars), Facts("state", facts)
 
 
 def _named(*names: str):

@@ -7,7 +7,7 @@ import numpy as np
 
 from elsinore.envs.scene import Bar, Bars, Key, Pixels, Scene
 from elsinore.envs.view import View
-from elsinore.envs.views import env_name
+from elsinore.envs.views import Panels, titled
 
 BOARD_SIZE = 10
 BUTTONS = ("stay", "left", "up", "right", "down", "fire")
@@ -30,7 +30,8 @@ def cells_where(mask: Any) -> Cells:
     return [(int(row), int(column)) for row, column in np.argwhere(np.asarray(mask) != 0)]
 
 
-def breakout(env, params, state) -> Scene:
+@titled
+def breakout(env, params, state) -> Panels:
     """A paddle below, bricks above; the ball must not pass the paddle."""
     picture = pixels(
         "breakout",
@@ -40,50 +41,39 @@ def breakout(env, params, state) -> Scene:
         ("paddle", "agent", [(9, int(state.pos))]),
     )
     left = len(cells_where(state.brick_map))
-    return Scene(
-        env_name(env),
-        (picture, Bars("wall", (Bar("bricks left", left / 30, f"{left} of 30", "wash"),))),
-    )
+    return picture, Bars("wall", (Bar("bricks left", left / 30, f"{left} of 30", "wash"),))
 
 
-def asterix(env, params, state) -> Scene:
+@titled
+def asterix(env, params, state) -> Panels:
     """Gold and enemies cross the board from its sides."""
     active = [entity for entity in np.asarray(state.entities) if entity[4]]
-    return Scene(
-        env_name(env),
-        (
-            pixels(
-                "asterix",
-                ("trail", "faint", [(y, x - 1 if right else x + 1) for x, y, right, *_ in active]),
-                ("gold", "gain", [(y, x) for x, y, _, gold, _ in active if gold]),
-                ("enemy", "danger", [(y, x) for x, y, _, gold, _ in active if not gold]),
-                ("player", "agent", [(int(state.player_y), int(state.player_x))]),
-            ),
-        ),
+    picture = pixels(
+        "asterix",
+        ("trail", "faint", [(y, x - 1 if right else x + 1) for x, y, right, *_ in active]),
+        ("gold", "gain", [(y, x) for x, y, _, gold, _ in active if gold]),
+        ("enemy", "danger", [(y, x) for x, y, _, gold, _ in active if not gold]),
+        ("player", "agent", [(int(state.player_y), int(state.player_x))]),
     )
+    return (picture,)
 
 
-def freeway(env, params, state) -> Scene:
+@titled
+def freeway(env, params, state) -> Panels:
     """Eight lanes of cars to cross from the bottom to the top."""
     cars = np.asarray(state.cars)
-    return Scene(
-        env_name(env),
-        (
-            pixels(
-                "freeway",
-                (
-                    "trail",
-                    "faint",
-                    [(y, (x - 1 if speed > 0 else x + 1) % BOARD_SIZE) for x, y, _, speed in cars],
-                ),
-                ("car", "danger", [(y, x) for x, y, *_ in cars]),
-                ("chicken", "agent", [(int(state.pos), 4)]),
-            ),
-        ),
+    behind = [(y, (x - 1 if speed > 0 else x + 1) % BOARD_SIZE) for x, y, _, speed in cars]
+    picture = pixels(
+        "freeway",
+        ("trail", "faint", behind),
+        ("car", "danger", [(y, x) for x, y, *_ in cars]),
+        ("chicken", "agent", [(int(state.pos), 4)]),
     )
+    return (picture,)
 
 
-def space_invaders(env, params, state) -> Scene:
+@titled
+def space_invaders(env, params, state) -> Panels:
     """Aliens come down row by row, and shoot."""
     picture = pixels(
         "space invaders",
@@ -93,13 +83,11 @@ def space_invaders(env, params, state) -> Scene:
         ("cannon", "agent", [(9, int(state.pos))]),
     )
     left = len(cells_where(state.alien_map))
-    return Scene(
-        env_name(env),
-        (picture, Bars("wave", (Bar("aliens left", left / 24, f"{left} of 24", "rival"),))),
-    )
+    return picture, Bars("wave", (Bar("aliens left", left / 24, f"{left} of 24", "rival"),))
 
 
-def seaquest(env, params, state) -> Scene:
+@titled
+def seaquest(env, params, state) -> Panels:
     """A submarine among fish and enemies, with divers to bring up before its air is gone."""
 
     def some(entities: Any, count: Any) -> Cells:
@@ -119,7 +107,7 @@ def seaquest(env, params, state) -> Scene:
         Bar("air", min(air / most, 1.0), f"{air} of {most} steps", danger_below=0.25),
         Bar("divers aboard", int(state.diver_count) / 6, f"{int(state.diver_count)} of 6", "gain"),
     )
-    return Scene(env_name(env), (picture, Bars("submarine", bars)))
+    return picture, Bars("submarine", bars)
 
 
 def _buttons(env: Any, params: Any) -> tuple[str, ...]:

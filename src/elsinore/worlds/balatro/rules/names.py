@@ -1,9 +1,10 @@
 """Selections of jokers and bosses by name or number."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from elsinore.validation import did_you_mean
 
 
 def enabled_by_name(
@@ -38,7 +39,5 @@ def _number(field: str, one: str | int, names: Sequence[str]) -> int:
         return folded.index(one.casefold())
     if isinstance(one, int | np.integer) and not isinstance(one, bool) and 1 <= one < len(names):
         return int(one)
-    close = difflib.get_close_matches(str(one).casefold(), folded[1:], n=1, cutoff=0.5)
-    known = f"known are 1 to {len(names) - 1}: {', '.join(names[1:])}."
-    hint = f"did you mean {names[folded.index(close[0])]!r}?" if close else known
-    raise ValueError(f"{field} has {one!r}, which is unknown; {hint}")
+    hint = did_you_mean(str(one).title(), names[1:], 0.5, f"known are 1 to {len(names) - 1}")
+    raise ValueError(f"{field} has {one!r}, which is unknown{hint}")
