@@ -332,7 +332,7 @@ REFUSED = [
     ("algo.clip_eps_final", -0.1, "must not be negative"),
     ("algo.normalize_advantage", "always", "choose minibatch, batch or none"),
     ("algo.network.encoder", "rnn", "choose auto, mlp, cnn, or"),
-    ("algo.network.activation", "tan", "choose one of tanh"),
+    ("algo.network.activation", "tan", "choose tanh"),
     ("algo.network.hidden", [], "one or more layer sizes"),
     ("algo.network.hidden", [64, 0], "at least 1"),
     ("evaluation.episodes", 0, AT_LEAST_1),

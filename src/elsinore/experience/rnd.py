@@ -30,6 +30,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from elsinore import validation
 from elsinore.experience.annealing import (
     RecentEpisodes,
     Steadiness,
@@ -41,7 +42,7 @@ from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, init_normalisers, observe, scale_rewards
 from elsinore.hyperparameters import traced
 from elsinore.jaxtools.prng import for_uses
-from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, dense, flatten
+from elsinore.nets.encoders import CNN, MLP, check_layers, dense, flatten
 from elsinore.nets.initialisation import initialise
 from elsinore.ops import running_statistics
 from elsinore.ops.losses import Scalar, rnd_error
@@ -72,31 +73,11 @@ class RNDConfig:
     anneal_share: float = 0.4
 
     def __post_init__(self):
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(
-                f"activation={self.activation!r} is unknown; choose one of"
-                f" {', '.join(ACTIVATIONS)}."
-            )
-        for name in ("hidden", "channels"):
-            sizes = getattr(self, name)
-            if not sizes or min(sizes) < 1:
-                raise ValueError(
-                    f"{name}={list(sizes)} must be one or more layer sizes of at least 1."
-                )
-        for name, least in (
-            ("features", 1),
-            ("batch_size", 1),
-            ("anneal_window", 2),
-            ("anneal_min_episodes", 2),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least {least}.")
-        if not 0.0 <= self.weight < math.inf:
-            raise ValueError(
-                f"weight={self.weight} must be finite and not negative; 0 turns the bonus off."
-            )
-        if not 0.0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate={self.learning_rate} must be above 0 and finite.")
+        check_layers(self)
+        validation.at_least(self, 1, "features", "batch_size")
+        validation.at_least(self, 2, "anneal_window", "anneal_min_episodes")
+        validation.not_negative(self, "weight")
+        validation.positive(self, "learning_rate")
         if not 0.0 <= self.return_gamma < 1.0:
             raise ValueError(
                 f"return_gamma={self.return_gamma} must lie in [0, 1): errors are never negative,"
@@ -115,10 +96,7 @@ class RNDConfig:
                 f"anneal_min_episodes={self.anneal_min_episodes} are never in a window of"
                 f" anneal_window={self.anneal_window}; take as many or fewer."
             )
-        if not self.anneal_variance > 0.0:
-            raise ValueError(
-                f"anneal_variance={self.anneal_variance} must be above 0 (.inf: any will do)."
-            )
+        validation.positive(self, off={"anneal_variance": math.inf})
         if not 0.0 <= self.anneal_share < 1.0:
             raise ValueError(
                 f"anneal_share={self.anneal_share} must lie in [0, 1): no mean is above the"

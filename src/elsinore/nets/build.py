@@ -9,7 +9,7 @@ import flax.linen as nn
 from jaxtyping import PyTree
 
 from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_network
-from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP
+from elsinore.nets.encoders import CNN, MLP, check_layers
 from elsinore.nets.heads import Head
 from elsinore.nets.network import Network, network_of
 from elsinore.validation import import_object
@@ -51,15 +51,7 @@ class NetworkConfig:
                 f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn, or 'module:name' of a"
                 " NetworkFamily (Balatro's is elsinore.worlds.balatro.nets:CARDS)."
             )
-        if self.activation not in ACTIVATIONS:
-            known = ", ".join(ACTIVATIONS)
-            raise ValueError(f"activation={self.activation!r} is unknown; choose one of {known}.")
-        for name in ("hidden", "channels"):
-            sizes = getattr(self, name)
-            if not sizes or min(sizes) < 1:
-                raise ValueError(
-                    f"{name}={list(sizes)} must be one or more layer sizes of at least 1."
-                )
+        check_layers(self)
         if self.gru is not None and self.gru < 1:
             raise ValueError(
                 f"gru={self.gru} must be a width of at least 1; null leaves the recurrent layer"

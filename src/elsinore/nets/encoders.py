@@ -1,6 +1,7 @@
 """Encoders of an observation. Each takes one observation; callers `vmap` over batches."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree, Shaped
 
+from elsinore import validation
 from elsinore.nets.initialisation import orthogonal
 
 ACTIVATIONS: dict[str, Callable] = {
@@ -16,6 +18,19 @@ ACTIVATIONS: dict[str, Callable] = {
     "silu": nn.silu,
     "gelu": nn.gelu,
 }
+
+
+def check_layers(config: Any) -> None:
+    """Refuse an unknown `activation`, and layers without a size in `hidden` or `channels`.
+
+    Raises:
+        ValueError: naming the field, its value and a remedy.
+    """
+    validation.one_of(config, "activation", *ACTIVATIONS)
+    for name in ("hidden", "channels"):
+        sizes = getattr(config, name)
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
 
 
 def dense(features: int, scale: float, name: str | None = None) -> nn.Dense:

@@ -40,9 +40,11 @@ WORLD_DRAWERS = {
     Cards: Drawer(world_panels.cards_height, world_panels.draw_cards),
 }
 STAT_DRAWERS = {
-    Bars: Drawer(stat_panels.bars_height, stat_panels.draw_bars),
-    Facts: Drawer(stat_panels.facts_height, stat_panels.draw_facts),
-    Choices: Drawer(stat_panels.choices_height, stat_panels.draw_choices),
+    Bars: Drawer(lambda panel, _: stat_panels.BAR * len(panel.bars), stat_panels.draw_bars),
+    Facts: Drawer(lambda panel, _: stat_panels.FACT * len(panel.rows), stat_panels.draw_facts),
+    Choices: Drawer(
+        lambda panel, _: stat_panels.CHOICE * len(panel.choices), stat_panels.draw_choices
+    ),
 }
 
 

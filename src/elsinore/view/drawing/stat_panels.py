@@ -7,10 +7,6 @@ from elsinore.view.drawing.palette import Palette
 BAR, CHOICE, FACT = 38.0, 28.0, 23.0  # height of a row of each, in points
 
 
-def bars_height(bars: Bars, width: float) -> float:
-    return BAR * len(bars.bars)
-
-
 def draw_bars(
     canvas: Canvas, bars: Bars, palette: Palette, x: float, y: float, width: float
 ) -> None:
@@ -33,10 +29,6 @@ def draw_bars(
         y += BAR
 
 
-def facts_height(facts: Facts, width: float) -> float:
-    return FACT * len(facts.rows)
-
-
 def draw_facts(
     canvas: Canvas, facts: Facts, palette: Palette, x: float, y: float, width: float
 ) -> None:
@@ -45,10 +37,6 @@ def draw_facts(
         canvas.text(x, y + FACT / 2, name, palette.of("faint"), 13, room=width * 0.5)
         canvas.text(x + width, y + FACT / 2, value, palette.of("ink"), 13, "rm", room=width * 0.6)
         y += FACT
-
-
-def choices_height(choices: Choices, width: float) -> float:
-    return CHOICE * len(choices.choices)
 
 
 def draw_choices(

@@ -2,31 +2,32 @@
 
 from typing import Any
 
+_ONE_ANTE = {"env_kwargs": {"play_scores": True}, "env_params": {"max_ante": 1}}
+_CARDS = {
+    "encoder": "elsinore.worlds.balatro.nets:CARDS",
+    "hidden": [128, 128],
+    "activation": "relu",
+}
+_PPO = {
+    "num_envs": 256,
+    "rollout_length": 32,
+    "num_minibatches": 8,
+    "num_epochs": 2,
+    "gamma": 1.0,
+    "ent_coef": 0.001,
+    "ent_coef_final": 0.0,
+    "network": _CARDS,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # One ante: without a shop hardly any run wins more. Returns of a hand are mostly luck, hence a
     # low gae_lambda: 0.5 wins 87.1 % of the games (8 seeds, the worst 85.2), 0.7 86 % (one), 0.95,
     # with a narrower network, 78 % (two). gamma < 1 would penalise every discard.
     "ppo/Balatro-stage0": {
-        "env_kwargs": {"play_scores": True},
-        "env_params": {"max_ante": 1},
+        **_ONE_ANTE,
         "env_steps": 1_200_000,
         "evaluation": {"episodes": 256},
-        "algo": {
-            "num_envs": 256,
-            "rollout_length": 32,
-            "num_minibatches": 8,
-            "num_epochs": 2,
-            "learning_rate": 1.5e-3,
-            "gamma": 1.0,
-            "gae_lambda": 0.5,
-            "ent_coef": 0.001,
-            "ent_coef_final": 0.0,
-            "network": {
-                "encoder": "elsinore.worlds.balatro.nets:CARDS",
-                "hidden": [128, 128],
-                "activation": "relu",
-            },
-        },
+        "algo": _PPO | {"learning_rate": 1.5e-3, "gae_lambda": 0.5},
     },
     # Pre-trained by imitation of a baseline that buys every affordable joker and wins 94, 88, 64
     # and 22 % of games of one to four antes. After 131,072 steps of imitation and 2,500,000 of PPO:
@@ -41,22 +42,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "rollout_length": 16,
         },
         "evaluation": {"episodes": 256},
-        "algo": {
-            "num_envs": 256,
-            "rollout_length": 32,
-            "num_minibatches": 8,
-            "num_epochs": 2,
-            "learning_rate": 7e-4,
-            "gamma": 1.0,
-            "gae_lambda": 0.7,
-            "ent_coef": 0.001,
-            "ent_coef_final": 0.0,
-            "network": {
-                "encoder": "elsinore.worlds.balatro.nets:CARDS",
-                "hidden": [128, 128],
-                "activation": "relu",
-            },
-        },
+        "algo": _PPO | {"learning_rate": 7e-4, "gae_lambda": 0.7},
         "curriculum": {
             "ladder": {"param": "max_ante", "initial": 1, "maximum": 8},
             "advance_when": {"metric": "won", "at_least": 0.8, "window": 100},
@@ -65,8 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # A high entropy bonus at first: without it every second seed becomes greedy and never learns to
     # discard.
     "a2c/Balatro-stage0": {
-        "env_kwargs": {"play_scores": True},
-        "env_params": {"max_ante": 1},
+        **_ONE_ANTE,
         "env_steps": 1_000_000,
         "evaluation": {"episodes": 64},
         "algo": {
@@ -80,16 +65,11 @@ PRESETS: dict[str, dict[str, Any]] = {
             "ent_coef": 0.1,
             "ent_coef_final": 0.0,
             "normalize_advantage": True,
-            "network": {
-                "encoder": "elsinore.worlds.balatro.nets:CARDS",
-                "hidden": [128, 128],
-                "activation": "relu",
-            },
+            "network": _CARDS,
         },
     },
     "dqn/Balatro-stage0": {
-        "env_kwargs": {"play_scores": True},
-        "env_params": {"max_ante": 1},
+        **_ONE_ANTE,
         "env_steps": 1_000_000,
         "evaluation": {"episodes": 64},
         "algo": {
@@ -107,11 +87,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "tau": 0.01,
             "epsilon_fraction": 0.2,
             "epsilon_final": 0.02,
-            "network": {
-                "encoder": "elsinore.worlds.balatro.nets:CARDS",
-                "hidden": [128, 128],
-                "activation": "relu",
-            },
+            "network": _CARDS,
         },
     },
 }

@@ -20,12 +20,12 @@ from elsinore.worlds.hamlet.rules import (
 )
 from elsinore.worlds.hamlet.tables import NOTHING, profile_tables
 
-View = Literal["full", "5x5"]
+Sight = Literal["full", "5x5"]
 REACH = WINDOW // 2
 LONGEST_USE = 10.0  # ticks, by which the original divides progress
 
 
-def code_observation(profile: Profile, view: View, state: HamletState) -> Float[Array, "obs"]:
+def code_observation(profile: Profile, view: Sight, state: HamletState) -> Float[Array, "obs"]:
     """[2 + meters + cells]: position, meters from 0 to 1, and the affordance code of each cell of
     the grid or window.
 
@@ -46,7 +46,7 @@ def code_observation(profile: Profile, view: View, state: HamletState) -> Float[
 
 
 def field_observation(
-    profile: Profile, view: View, state: HamletState, params: HamletParams
+    profile: Profile, view: Sight, state: HamletState, params: HamletParams
 ) -> Float[Array, "obs"]:
     """[cells + 25 + 2 + 3 + meters + affordances + 1 + 4].
 
@@ -79,7 +79,7 @@ def field_observation(
     )
 
 
-def place_observation(profile: Profile, view: View, state: HamletState) -> dict[str, Array]:
+def place_observation(profile: Profile, view: Sight, state: HamletState) -> dict[str, Array]:
     """`own` [2 + meters, and with a clock its sine, cosine and the progress]: position and meters,
     from 0 to 1. `places` [place, 3]: for each affordance in the world whether it is in view, and
     its position scaled as in `own`; zeros out of view."""
@@ -94,7 +94,7 @@ def place_observation(profile: Profile, view: View, state: HamletState) -> dict[
     return {"own": jnp.concatenate(own).astype(jnp.float32), "places": around.astype(jnp.float32)}
 
 
-def one_hot_observation(profile: Profile, view: View, state: HamletState) -> Float[Array, "obs"]:
+def one_hot_observation(profile: Profile, view: Sight, state: HamletState) -> Float[Array, "obs"]:
     """[cells + meters + ...]: one-hot cell, meters from 0 to 1; with a clock its sine, cosine and
     the progress; where cells are drawn, three numbers per affordance: in view or not, and its
     offset right and down over the grid's size."""
@@ -110,7 +110,7 @@ def one_hot_observation(profile: Profile, view: View, state: HamletState) -> Flo
     return jnp.concatenate([jnp.asarray(part, jnp.float32) for part in parts])
 
 
-def observation_spaces(profile: Profile, view: View, form: str) -> dict[str, spaces.Box]:
+def observation_spaces(profile: Profile, view: Sight, form: str) -> dict[str, spaces.Box]:
     """Spaces of an observation of that form: one `vector`, or those of `places`."""
     if form != "places":
         low, high = observation_bounds(profile, view, form)
@@ -126,7 +126,7 @@ def observation_spaces(profile: Profile, view: View, form: str) -> dict[str, spa
     }
 
 
-def observation_bounds(profile: Profile, view: View, form: str) -> tuple[np.ndarray, np.ndarray]:
+def observation_bounds(profile: Profile, view: Sight, form: str) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest value of each number of an observation of that form."""
     width, height = profile.grid
     area, kinds = width * height, len(profile.affordances)
@@ -166,7 +166,7 @@ def _scaled(profile: Profile, at: Int[Array, "*n 2"]) -> Float[Array, "*n 2"]:
 
 
 def _placed(
-    profile: Profile, view: View, state: HamletState
+    profile: Profile, view: Sight, state: HamletState
 ) -> tuple[Int[Array, "place 2"], Bool[Array, "place"]]:
     """Column and row of each affordance in the world, and whether it is in view."""
     world = profile_tables(profile)

@@ -57,9 +57,35 @@ _WHOLE_DAYS = {
 }
 
 
-def _life(low: list[float], high: list[float]) -> dict[str, Any]:
-    """DQN preset for few episodes: one gradient step per env step, 5-step targets, and short poor
-    episodes, with meters from `low` to `high`, before whole days."""
+# lowest and highest meters of the first stage
+_POOR_4 = ([30, 30, 30, 0], [100, 100, 100, 30])
+_POOR_6 = ([30, 30, 30, 0, 0, 0], [100, 100, 100, 30, 100, 100])
+
+
+def _long_life(poor: tuple[list[float], list[float]], gae_lambda: float) -> dict[str, Any]:
+    """PPO preset for 500 steps: short and `poor` episodes before whole days."""
+    return {
+        "env_kwargs": {"observation": "one_hot", "reward": {"sparse": 1.0}},
+        "env_steps": 8_000_000,
+        "algo": {
+            "num_envs": 64,
+            "rollout_length": 64,
+            "num_minibatches": 8,
+            "learning_rate": 1e-3,
+            "gamma": 0.998,
+            "gae_lambda": gae_lambda,
+            "ent_coef": 0.05,
+            "ent_coef_final": 0.0,
+            "normalize_obs": True,
+        },
+        "curriculum": {"stages": [_short_and_poor(*poor, 3_000_000), _WHOLE_DAYS]},
+        "convergence": {"target": 490.0, "window": 1, "patience": 2},
+    }
+
+
+def _life(poor: tuple[list[float], list[float]]) -> dict[str, Any]:
+    """DQN preset for few episodes: one gradient step per env step, 5-step targets, and short `poor`
+    episodes before whole days."""
     return {
         "env_kwargs": {"observation": "one_hot", "reward": {"sparse": 1.0}},
         "env_steps": 120_000,
@@ -80,7 +106,7 @@ def _life(low: list[float], high: list[float]) -> dict[str, Any]:
             "normalize_obs": True,
             "network": {"hidden": [64, 64], "activation": "tanh", "layer_norm": True},
         },
-        "curriculum": {"stages": [_short_and_poor(low, high, 30_000), _WHOLE_DAYS]},
+        "curriculum": {"stages": [_short_and_poor(*poor, 30_000), _WHOLE_DAYS]},
     }
 
 
@@ -90,27 +116,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # or the network. Much entropy to look around, none in the end: a greedy policy of much entropy
     # may walk into a wall for ever. Little money is 0.50 of its meter and enough is 0.52, so
     # observations are scaled. Evaluated from the standard start.
-    "ppo/Hamlet-classic4": {
-        "env_kwargs": {"observation": "one_hot", "reward": {"sparse": 1.0}},
-        "env_steps": 8_000_000,
-        "algo": {
-            "num_envs": 64,
-            "rollout_length": 64,
-            "num_minibatches": 8,
-            "learning_rate": 1e-3,
-            "gamma": 0.998,
-            "ent_coef": 0.05,
-            "ent_coef_final": 0.0,
-            "normalize_obs": True,
-        },
-        "curriculum": {
-            "stages": [
-                _short_and_poor([30, 30, 30, 0], [100, 100, 100, 30], 3_000_000),
-                _WHOLE_DAYS,
-            ]
-        },
-        "convergence": {"target": 490.0, "window": 1, "patience": 2},
-    },
+    "ppo/Hamlet-classic4": _long_life(_POOR_4, gae_lambda=0.95),
     # A dense network over all fourteen places survived 350 steps after 8,000,000. One that puts
     # weights on places earns 400 of 500 by 1,000,000 (8 seeds of 8); with an entropy bonus of 0.02
     # one seed of two stayed at 350 steps.
@@ -119,30 +125,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "ppo/Hamlet-L3": _town("MappingActorCritic", 4, 3_000_000),
     # Work pays when its wage is spent, some forty steps on: with lambda 0.95, which looks some
     # twenty ahead, 2 of 32 seeds never took up the Job; with 0.98 all of 64 did.
-    "ppo/Hamlet-base6": {
-        "env_kwargs": {"observation": "one_hot", "reward": {"sparse": 1.0}},
-        "env_steps": 8_000_000,
-        "algo": {
-            "num_envs": 64,
-            "rollout_length": 64,
-            "num_minibatches": 8,
-            "learning_rate": 1e-3,
-            "gamma": 0.998,
-            "gae_lambda": 0.98,
-            "ent_coef": 0.05,
-            "ent_coef_final": 0.0,
-            "normalize_obs": True,
-        },
-        "curriculum": {
-            "stages": [
-                _short_and_poor([30, 30, 30, 0, 0, 0], [100, 100, 100, 30, 100, 100], 3_000_000),
-                _WHOLE_DAYS,
-            ]
-        },
-        "convergence": {"target": 490.0, "window": 1, "patience": 2},
-    },
+    "ppo/Hamlet-base6": _long_life(_POOR_6, gae_lambda=0.98),
     # All of 8 seeds survive 500 of 500 steps in some evaluation, and 7 of 8 in the last, within 862
     # episodes of classic4; with half as many short episodes 4 of 8 do. PPO needs 49,000 episodes.
-    "dqn/Hamlet-classic4": _life([30, 30, 30, 0], [100, 100, 100, 30]),
-    "dqn/Hamlet-base6": _life([30, 30, 30, 0, 0, 0], [100, 100, 100, 30, 100, 100]),
+    "dqn/Hamlet-classic4": _life(_POOR_4),
+    "dqn/Hamlet-base6": _life(_POOR_6),
 }

@@ -11,7 +11,7 @@ from elsinore.worlds.hamlet.rules import DAY
 from elsinore.worlds.hamlet.tables import profile_tables
 
 LOW = 0.2  # of a meter's range: under it the original's reward is a penalty
-ROLES = {
+METER_ROLES = {
     "energy": "rest", "hygiene": "wash", "satiation": "food", "money": "gain", "social": "play",
     "stress": "work", "mood": "play", "health": "care", "fitness": "care",
 }  # fmt: skip
@@ -76,7 +76,7 @@ def _bar(meter: Meter, share: float, native: float) -> Bar:
     shown = f"{native:.0f} of {number(meter.high)}" if meter.high > 1 else f"{100 * share:.0f} %"
     shown = number(native) if meter.name == "money" else shown
     danger = {"danger_above": 1 - LOW} if meter.good == "low" else {"danger_below": LOW}
-    return Bar(meter.name, share, shown, ROLES.get(meter.name, "calm"), **danger)
+    return Bar(meter.name, share, shown, METER_ROLES.get(meter.name, "calm"), **danger)
 
 
 def _places(env, state) -> list[Thing]:
