@@ -11,11 +11,13 @@ from elsinore.runs.curves import BLUE, GREY
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
     """One line per trial through one axis per setting to its score; better trials are brighter and
     drawn on top."""
+    import matplotlib
+
     figure, axis = _figure(1.8 * (len(sweep.space) + 1) + 2.0, 5.0)
     scored = [result for result in results if result.score is not None]
     scores = [result.score or 0.0 for result in scored]
     low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
-    shades = _viridis()
+    shades = matplotlib.colormaps["viridis"]
     for result in reversed(ranked(scored, sweep.config.mode)):
         units = [span.unit_of(result.settings[name]) for name, span in sweep.space.items()]
         place = ((result.score or 0.0) - low) / (high - low) if high > low else 0.5
@@ -45,7 +47,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     axis.set_title(
         f"{len(scored)} trials, mean over {sweep.experiment.seeds} seed(s); grey: pruned"
     )
-    _save(figure, path)
+    figure.savefig(path, format="png")
 
 
 def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
@@ -58,7 +60,7 @@ def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
     axis.set_title(method, fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(left=0.0)
-    _save(figure, path)
+    figure.savefig(path, format="png")
 
 
 def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
@@ -78,15 +80,3 @@ def _figure(width: float, height: float):
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def _viridis():
-    import matplotlib
-
-    return matplotlib.colormaps["viridis"]
-
-
-def _save(figure, path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure).print_png(str(path))

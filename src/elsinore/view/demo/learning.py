@@ -13,7 +13,6 @@ from elsinore.view.demo.episodes import DemoEpisode
 
 def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: str) -> None:
     """Draw the length of training episodes, and of the episodes played at each snapshot."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     limit = int(run.plan.env_params.max_steps_in_episode)
@@ -38,7 +37,7 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(f"{title}: episode length during training")
     axis.legend(framealpha=0.9, edgecolor="none", loc="best")
-    FigureCanvasAgg(figure).print_png(str(path))
+    figure.savefig(path, format="png")
 
 
 def _draw_stages(axis, run: Run, env_steps: np.ndarray, episodes: np.ndarray) -> None:

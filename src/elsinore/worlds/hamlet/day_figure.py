@@ -76,7 +76,6 @@ def draw_day_figure(path: Path, episode: Episode) -> DaySummary:
     """
     if path.suffix.lower() != ".png" or not path.parent.is_dir():
         raise ConfigError(f"--day {path} must be a .png file in a folder that is there.")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     day = summarise_day(episode)
@@ -95,7 +94,7 @@ def draw_day_figure(path: Path, episode: Episode) -> DaySummary:
     for name in ("uses", "time", "life", "acts"):
         axes[name].spines[["top", "right"]].set_visible(False)
     figure.suptitle(_title(episode, day), fontsize=13)
-    FigureCanvasAgg(figure).print_png(str(path))
+    figure.savefig(path, format="png")
     return day
 
 

@@ -54,9 +54,6 @@ def panels(count: int, height: float, columns: int = 2, **options) -> tuple[Any,
 
 def rendered(figure: Any, kind: str) -> bytes:
     """A figure as `svg` or `png` bytes, deterministic."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
     out = io.BytesIO()
     figure.savefig(
         out, format=kind, dpi=160, metadata={"Date": None} if kind == "svg" else {"Software": None}

@@ -12,7 +12,6 @@ Results = Mapping[Capacity, Mapping[str, Counts]]
 def draw_hit_ratios(results: Results, target: Path, title: str) -> None:
     """Draw a row of panels for each unit of capacity: hit ratios, and in bytes byte hit ratios
     too."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     units = [unit for unit in ("objects", "bytes") if any(c.unit == unit for c in results)]
@@ -28,7 +27,7 @@ def draw_hit_ratios(results: Results, target: Path, title: str) -> None:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(title)
-    FigureCanvasAgg(figure).print_png(str(target))
+    figure.savefig(target, format="png")
 
 
 def _panel(axis, results: Results, what: str, heading: str) -> None:
