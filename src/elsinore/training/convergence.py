@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
+from elsinore import validation
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConvergenceConfig:
@@ -24,17 +26,12 @@ class ConvergenceConfig:
     min_delta: float = 0.0
 
     def __post_init__(self):
-        for name in ("window", "patience"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1.")
-        if self.min_env_steps < 0:
-            raise ValueError(f"min_env_steps={self.min_env_steps} must not be negative.")
+        validation.at_least(self, 1, "window", "patience")
+        validation.not_negative(self, "min_env_steps", "min_delta")
         if self.plateau_patience is not None and self.plateau_patience < 1:
             raise ValueError(
                 f"plateau_patience={self.plateau_patience} must be at least 1; null turns it off."
             )
-        if self.min_delta < 0:
-            raise ValueError(f"min_delta={self.min_delta} must not be negative.")
 
 
 class Convergence(NamedTuple):

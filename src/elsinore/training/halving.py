@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from elsinore import validation
 from elsinore.training.population import Population, PopulationStep
 from elsinore.types import RunState
 
@@ -19,10 +20,8 @@ class HalvingConfig:
     rungs: int = 3
 
     def __post_init__(self):
-        if self.eta < 2:
-            raise ValueError(f"eta={self.eta} must be at least 2: one member in eta continues.")
-        if self.rungs < 1:
-            raise ValueError(f"rungs={self.rungs} must be at least 1.")
+        validation.at_least(self, 2, "eta")
+        validation.at_least(self, 1, "rungs")
 
 
 def rungs_of(config: HalvingConfig, num_chunks: int) -> list[int]:

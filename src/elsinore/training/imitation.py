@@ -100,9 +100,8 @@ def imitate(
         ValueError: for a recurrent policy, or one without `action_scores`.
     """
     check_student(algo)
-    optimiser = optax.adam(
-        optax.linear_schedule(config.learning_rate, 0.0, config.num_updates * config.num_epochs)
-    )
+    steps = config.num_updates * config.num_epochs
+    optimiser = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, steps))
 
     def loss(params: PyTree, batch: LabelledObs) -> tuple[Float[Array, ""], Float[Array, ""]]:
         return imitation_loss(algo, PolicyState(params, state.stats), batch, config.loss)
@@ -118,9 +117,8 @@ def imitate(
         )
         return (params, opt_state, seen), {"loss": losses[0], "agreement": agreement[0]}
 
-    seen = batched_reset(
-        env, jax.random.split(for_use(key, "reset"), config.num_envs), state.env_params
-    )
+    reset_keys = jax.random.split(for_use(key, "reset"), config.num_envs)
+    seen = batched_reset(env, reset_keys, state.env_params)
     keys = jax.random.split(for_use(key, "updates"), config.num_updates)
     params = state.learner.params
     (params, *_), metrics = jax.lax.scan(update, (params, optimiser.init(params), seen), keys)

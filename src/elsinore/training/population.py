@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
+from elsinore import validation
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import RunState
 
@@ -37,16 +38,14 @@ class PBTConfig:
     space: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.period < 1:
-            raise ValueError(f"period={self.period} must be at least 1 chunk.")
+        validation.at_least(self, 1, "period")
+        validation.in_unit_interval(self, "resample")
         if not 0.0 < self.quantile <= 0.5:
             raise ValueError(f"quantile={self.quantile} must be above 0 and at most 0.5.")
         if not self.perturb or not all(0.0 < x < float("inf") for x in self.perturb):
             raise ValueError(
                 f"perturb={list(self.perturb)} must hold factors above 0, such as [0.8, 1.25]."
             )
-        if not 0.0 <= self.resample <= 1.0:
-            raise ValueError(f"resample={self.resample} is a probability: it must lie in [0, 1].")
 
 
 @dataclass(frozen=True)

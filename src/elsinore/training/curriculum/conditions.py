@@ -10,6 +10,8 @@ import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from elsinore import validation
+
 # of an episode; survival is its length as a share of the time limit
 EPISODE = ("length", "return", "survival")
 # since the stage began: env steps of the seed, and episodes that began and ended at it
@@ -52,10 +54,7 @@ class Condition:
                 f"{kinds[0]} and {kinds[1]} stand side by side; put them into one list `all` or"
                 " `any`."
             )
-        if self.statistic not in STATISTICS:
-            raise ValueError(
-                f"statistic={self.statistic!r} is unknown; choose one of {', '.join(STATISTICS)}."
-            )
+        validation.one_of(self, "statistic", *STATISTICS)
         if self.metric and not self.bounds:
             raise ValueError(
                 f"metric={self.metric!r} has no bound; add one of {', '.join(BOUNDS)}."

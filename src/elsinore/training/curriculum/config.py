@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from elsinore import validation
 from elsinore.training.curriculum.conditions import Rule
 
 
@@ -67,10 +68,7 @@ class CurriculumConfig:
                 f"stages={list(self.stages)!r} must hold stages, or ladder describe them; one of"
                 " the two."
             )
-        if self.evaluate_on not in ("target", "stage"):
-            raise ValueError(
-                f"evaluate_on={self.evaluate_on!r} is unknown; choose target or stage."
-            )
+        validation.one_of(self, "evaluate_on", "target", "stage")
         name, times = Counter(stage.name for stage in self.all_stages).most_common(1)[0]
         if times > 1:
             raise ValueError(
