@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from elsinore import validation
-from elsinore.worlds.hamlet.record import Record
+from elsinore.worlds.hamlet.record import WorldRecord
 
 Names = tuple[str, ...]  # of meters
 
 
 @dataclass(frozen=True)
-class NeedsReward(Record):
+class NeedsReward(WorldRecord):
     """1 per step alive, less a penalty for each need below `low` or `mild`, less a death
     penalty."""
 
@@ -23,7 +23,7 @@ class NeedsReward(Record):
 
 
 @dataclass(frozen=True)
-class ComfortReward(Record):
+class ComfortReward(WorldRecord):
     """`alive` per step survived, plus `bonus` while every meter is above `at`; -death_penalty on
     death."""
 
@@ -36,7 +36,7 @@ class ComfortReward(Record):
 
 
 @dataclass(frozen=True)
-class MeterTier(Record):
+class MeterTier(WorldRecord):
     """Pay per step by a meter's level: `pays[i]` between `edges[i - 1]` and `edges[i]`."""
 
     shares: ClassVar = ("edges",)
@@ -52,7 +52,7 @@ class MeterTier(Record):
 
 
 @dataclass(frozen=True)
-class Beacon(Record):
+class Beacon(WorldRecord):
     """An affordance to approach while a meter is bad."""
 
     meter: str
@@ -60,7 +60,7 @@ class Beacon(Record):
 
 
 @dataclass(frozen=True)
-class TieredReward(Record):
+class TieredReward(WorldRecord):
     """Pay by the levels of all meters, plus hints: uses that met a need, nearness to the most
     urgent."""
 
@@ -72,7 +72,7 @@ class TieredReward(Record):
 
 
 @dataclass(frozen=True)
-class MilestoneReward(Record):
+class MilestoneReward(WorldRecord):
     """A bonus every so many steps survived, and nothing in between."""
 
     every: tuple[tuple[float, ...], ...] = ((10, 0.5), (100, 5.0))  # (steps, bonus)
@@ -87,7 +87,7 @@ class MilestoneReward(Record):
 
 
 @dataclass(frozen=True)
-class ProductReward(Record):
+class ProductReward(WorldRecord):
     """Product of meters, each from 0 to 1, and a bonus for reaching the time limit."""
 
     meters: Names
@@ -96,7 +96,7 @@ class ProductReward(Record):
 
 
 @dataclass(frozen=True)
-class LinearReward(Record):
+class LinearReward(WorldRecord):
     """A base plus weighted deviations of meters from `around`, and a bonus for reaching the time
     limit."""
 
@@ -109,7 +109,7 @@ class LinearReward(Record):
 
 
 @dataclass(frozen=True)
-class HintsReward(Record):
+class HintsReward(WorldRecord):
     """Beginner's shaping: stay alive, go to bed when tired, improve your meters."""
 
     shares: ClassVar = ("below",)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from elsinore import validation
-from elsinore.worlds.hamlet.record import Record, check_cell
+from elsinore.worlds.hamlet.record import WorldRecord, check_cell
 
 MOVES = ("up", "down", "left", "right")
 BASIC_ACTIONS = (*MOVES, "interact")  # every world has these, in this order
@@ -19,7 +19,7 @@ Cell = tuple[int, int]  # x to the right, y down, from 0 at the top left
 
 
 @dataclass(frozen=True)
-class Meter(Record):
+class Meter(WorldRecord):
     """A quantity of the agent, between `low` and `high`."""
 
     amounts: ClassVar = ("move_cost", "interact_cost", "fail_cost")
@@ -53,7 +53,7 @@ class Meter(Record):
 
 
 @dataclass(frozen=True)
-class Action(Record):
+class Action(WorldRecord):
     """An action beside moving and interacting."""
 
     name: str
@@ -61,7 +61,7 @@ class Action(Record):
 
 
 @dataclass(frozen=True)
-class Reduced(Record):
+class Reduced(WorldRecord):
     """Replacement effects of a use by an agent with a meter below its threshold."""
 
     below: Amounts  # any of these meters under its number, before the step
@@ -69,7 +69,7 @@ class Reduced(Record):
 
 
 @dataclass(frozen=True)
-class Affordance(Record):
+class Affordance(WorldRecord):
     """An object to use. A use takes `duration` ticks: all in one step, or one a step in a temporal
     world."""
 
@@ -96,7 +96,7 @@ class Affordance(Record):
 
 
 @dataclass(frozen=True)
-class Cascade(Record):
+class Cascade(WorldRecord):
     """A meter below a threshold drains another: by up to `strength` a step, when the first is at
     0."""
 
@@ -113,7 +113,7 @@ class Cascade(Record):
 
 
 @dataclass(frozen=True)
-class Decline(Record):
+class Decline(WorldRecord):
     """`target` loses `rate` a step, times a factor from `at_low` to `at_high` as `by` fills up."""
 
     amounts: ClassVar = ("rate", "at_low", "at_high")

@@ -7,7 +7,7 @@ from elsinore import validation
 from elsinore.config.parse import convert
 
 
-class Record:
+class WorldRecord:
     """A frozen dataclass of a world file, built by `config.parse`.
 
     Its numbers are finite; mappings, such as amounts by meter, are of floats. A subclass names the
