@@ -183,7 +183,9 @@ class _Parts:
 
         return jax.lax.cond(state.convergence.frozen, skip, self.learn_once, state, num_updates)
 
-    def evaluate(self, policy_state: PolicyState, env_params: PyTree, key: Key) -> Episodes:
+    def evaluate(
+        self, policy_state: PolicyState, env_params: PyTree, key: Key[Array, ""]
+    ) -> Episodes:
         """The final evaluation."""
         params, key = self.evaluation_params(env_params), for_use(key, "final")
         return self.play(params, policy_state, key, episodes=self.evaluation.final_episodes)

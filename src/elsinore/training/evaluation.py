@@ -31,7 +31,9 @@ class EvaluationConfig:
 
     def __post_init__(self):
         validation.at_least(self, 1, "episodes", "final_episodes")
-        validation.at_least(self, 0, "period", "max_steps")
+        for name in ("period", "max_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}={getattr(self, name)} must be 0 (automatic) or more.")
 
 
 class Episodes(NamedTuple):
