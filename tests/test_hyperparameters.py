@@ -1,12 +1,12 @@
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import jax.numpy as jnp
 import pytest
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.experience.rnd import RNDConfig
-from elsinore.hyperparameters import marks_of, numbers_of, traced, value_of, varies
+from elsinore.hyperparameters import marks_of, numbers_of, settings, traced, value_of, varies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +70,26 @@ def test_settings_are_read_by_dotted_name():
 def test_the_weight_of_curiosity_is_among_the_numbers_of_an_algorithm():
     config = PPOConfig(rnd=RNDConfig(weight=0.25))
     assert "rnd.weight" in marks_of(config) and numbers_of(config).rnd_weight == 0.25
+
+
+@settings
+class Base:
+    size: int = 1
+    rate: float = traced(0.5)
+    gamma: float = traced(0.9)
+    depth: int = 2
+
+
+@settings
+class Derived(Base):
+    size: int = 4
+    heads: int = 3  # new: behind `size`
+    gamma: float = traced(0.9)
+    rate: float = traced(0.1)  # named after gamma
+
+
+def test_settings_stand_in_the_order_of_the_body_also_among_inherited_ones():
+    assert [f.name for f in fields(Derived)] == ["size", "heads", "gamma", "rate", "depth"]
+    assert list(marks_of(Derived())) == ["gamma", "rate"]
+    assert Derived(depth=7) == Derived(size=4, heads=3, rate=0.1, depth=7)
+    assert [f.name for f in fields(Base)] == ["size", "rate", "gamma", "depth"]

@@ -6,9 +6,9 @@ gradient step an update over the whole rollout, RMSprop as TensorFlow's.
 """
 
 from dataclasses import field
-from functools import partial
 from typing import Any
 
+import optax
 from jaxtyping import Array, Float
 
 from elsinore import validation
@@ -40,19 +40,6 @@ class A2CConfig(OnPolicyConfig):
         super().__post_init__()
 
 
-def a2c_loss(
-    normalize_advantage: bool,
-    policy: Distribution,
-    value: Float[Array, "*batch"],
-    batch: OnPolicyBatch,
-    hyper: Any,
-) -> LossAndMetrics:
-    """Policy gradient, squared error of the value, and entropy."""
-    advantage = standardise(batch.advantage) if normalize_advantage else batch.advantage
-    policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
-    return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
-
-
 def a2c(
     config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
@@ -61,7 +48,16 @@ def a2c(
     Raises:
         ValueError: as `on_policy`.
     """
-    loss = partial(a2c_loss, config.normalize_advantage)
-    scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
+
+    def loss(
+        policy: Distribution, value: Float[Array, "*batch"], batch: OnPolicyBatch, hyper: Any
+    ) -> LossAndMetrics:
+        advantage = standardise(batch.advantage) if config.normalize_advantage else batch.advantage
+        policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
+        return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
+
+    def scaling(max_grad_norm: Float[Array, ""]) -> optax.GradientTransformation:
+        return optimiser(config.optimiser, config.optimiser_eps, max_grad_norm)
+
     own = {"loss": loss, "make_optimiser": scaling, "annealed": ("learning_rate", "ent_coef")}
     return on_policy(config, env, env_params, num_updates, network, **own)

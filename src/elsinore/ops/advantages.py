@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-Scalar = float | Float[Array, ""]
+from elsinore.ops.schedules import Scalar
 
 
 def gae(

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-Scalar = float | Float[Array, ""]
+from elsinore.ops.schedules import Scalar
+
 Batch = Float[Array, "*batch"]
 
 

@@ -18,10 +18,10 @@ from jaxtyping import Array, Int, Key, Num, PyTree
 from elsinore.worlds.hamlet import occupancy, starts
 from elsinore.worlds.hamlet.checks import check_known
 from elsinore.worlds.hamlet.load import load_profile
-from elsinore.worlds.hamlet.masks import legal_actions
 from elsinore.worlds.hamlet.observation import (
     code_observation,
     field_observation,
+    legal_actions,
     observation_spaces,
     one_hot_observation,
     place_observation,

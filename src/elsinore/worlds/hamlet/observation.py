@@ -1,4 +1,6 @@
-"""Observations of Hamlet: the original's two vectors, a one-hot cell with the meters, or places."""
+"""Observations of Hamlet: the original's two vectors, a one-hot cell with the meters, or places;
+and the action mask. A masked action that is sent anyway is executed all the same.
+"""
 
 from typing import Literal
 
@@ -17,6 +19,7 @@ from elsinore.worlds.hamlet.rules import (
     affordance_here,
     cell_affordances,
     hour,
+    is_open,
 )
 from elsinore.worlds.hamlet.tables import NOTHING, profile_tables
 
@@ -193,3 +196,18 @@ def _window(profile: Profile, state: HamletState) -> Int[Array, "25"]:
     )
     x, y = state.position
     return jax.lax.dynamic_slice(walled, (y, x), (WINDOW, WINDOW)).ravel().astype(jnp.int32)
+
+
+def legal_actions(
+    profile: Profile, state: HamletState, params: HamletParams
+) -> Bool[Array, "action"]:
+    """Action mask: moves that stay on the grid, interaction where an affordance is open (affordable
+    or not), other actions unless disabled; all false for a dead agent."""
+    world = profile_tables(profile)
+    (x, y), there = state.position, affordance_here(world, state)
+    dead = jnp.any(jnp.asarray(params.fatal).astype(bool) & (state.meters <= world.low))
+    can_use = (there >= 0) & is_open(profile, there, state.time)
+    moves = [y > 0, y < world.height - 1, x > 0, x < world.width - 1]
+    others = [jnp.bool_(True)] * len(profile.actions)
+    enabled = jnp.array([name not in profile.disabled for name in profile.action_names])
+    return jnp.stack([*moves, can_use, *others]) & enabled & ~dead
