@@ -6,9 +6,9 @@ gradient step an update over the whole rollout, RMSprop as TensorFlow's.
 """
 
 from dataclasses import field
+from functools import partial
 from typing import Any
 
-import optax
 from jaxtyping import Array, Float
 
 from elsinore import validation
@@ -56,8 +56,6 @@ def a2c(
         policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
-    def scaling(max_grad_norm: Float[Array, ""]) -> optax.GradientTransformation:
-        return optimiser(config.optimiser, config.optimiser_eps, max_grad_norm)
-
+    scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
     own = {"loss": loss, "make_optimiser": scaling, "annealed": ("learning_rate", "ent_coef")}
     return on_policy(config, env, env_params, num_updates, network, **own)
