@@ -25,10 +25,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.record import FOLDER, Results
-from elsinore.config.load import load_experiment
-from elsinore.config.plan import Plan, plan_for
-from elsinore.training.replicas import layout_for, over_seeds, seed_keys
-from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
 from benchmarks.synthetic_traces import (
     bursty_trace,
     concatenate_traces,
@@ -39,6 +35,10 @@ from benchmarks.synthetic_traces import (
     trace_slice,
     with_sizes,
 )
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import Plan, plan_for
+from elsinore.training.replicas import layout_for, over_seeds, seed_keys
+from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
 
 SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "data" / "cache" / "traces"
 CAPACITIES = (64, 256, 1_024)
