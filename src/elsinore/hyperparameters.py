@@ -41,7 +41,7 @@ def traced(default: float | None, *, absent: float | str | None = None, off: Any
 
 
 @dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field, traced)
+    frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,)
 )
 def settings(cls: type[Config]) -> type[Config]:
     """Make a class a frozen dataclass with its fields in the order of its body.

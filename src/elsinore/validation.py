@@ -6,7 +6,7 @@ Every refusal names the field, its value and a remedy.
 import difflib
 import importlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 
@@ -70,7 +70,7 @@ def in_unit_interval(config: Any, *names: str) -> None:
             raise ValueError(f"{name}={value} must lie in [0, 1].")
 
 
-def positive(config: Any, *names: str, off: dict[str, float | None] | None = None) -> None:
+def positive(config: Any, *names: str, off: Mapping[str, float | None] | None = None) -> None:
     """Above 0 and finite; `off` holds, for some of the names, the one other value that turns the
     thing off."""
     off = off or {}

@@ -248,8 +248,10 @@ def actor_critic_policy(net: Network, head: Head) -> PolicyFunctions:
     ) -> tuple[Array, PyTree]:
         """The mode of the distribution, or a sample."""
         carry, distribution, _ = one(policy_state, carry, obs)
-        noise = () if greedy else head.noise(for_use(key, "act"), (1,))
-        action = distribution.mode() if greedy else distribution.sample(noise)
+        if greedy:
+            action = distribution.mode()
+        else:
+            action = distribution.sample(head.noise(for_use(key, "act"), (1,)))
         return head.env_action(action)[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:

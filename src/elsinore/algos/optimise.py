@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -76,7 +76,7 @@ def _vector_step(
     gradient, aux = jax.grad(loss_fn, has_aux=True)(learner.params, batch)
     step, opt_state = optimiser.update(gradient, learner.opt_state)
     return (
-        Learner(learner.params - learning_rate * step, opt_state),
+        Learner(learner.params - learning_rate * cast(Array, step), opt_state),
         aux,
         optax.global_norm(gradient),
     )

@@ -83,7 +83,7 @@ def _annotated(function: Callable[..., Any], first: str, name: str) -> type:
             f"algo={name!r}: its parameter {first} is annotated with {found}, no dataclass;"
             f" {wanted}."
         )
-    if not cls.__dataclass_params__.frozen:
+    if not getattr(cls, "__dataclass_params__").frozen:  # noqa: B009, typeshed lacks it
         raise ValueError(
             f"algo={name!r}: {cls.__name__} can be changed; write @dataclass(frozen=True,"
             " kw_only=True)."

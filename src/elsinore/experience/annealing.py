@@ -15,7 +15,7 @@ class RecentEpisodes(NamedTuple):
 
     # the latest at the end; the first `window - count` are not yet any episode's
     lengths: Float[Array, "window"]
-    count: Int[Array, ""]  # episodes in it, at most `window`
+    count: Int[Array, ""]  # episodes in it, at most `window`  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Steadiness(NamedTuple):
@@ -81,4 +81,4 @@ def episode_lengths(
     time = np.arange(done.shape[0], dtype=np.int32)[:, None]
     begins = jnp.where(done[:-1], time[1:], -(2**31 - 1))  # the step at which an episode begins
     began = jax.lax.cummax(jnp.concatenate([-before[None], begins]), axis=0)
-    return time + 1 - began
+    return jnp.asarray(time + 1 - began)

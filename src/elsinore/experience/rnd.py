@@ -20,8 +20,9 @@ Choices that differ from the paper's:
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -180,7 +181,9 @@ def add_intrinsic_reward(
         return None, reward, {}
     flat = jax.vmap(flatten)(merge_time_and_env(experience.final_obs))
     stats = observe(rnd.stats, flat)
-    seen = running_statistics.normalise(stats.obs, flat, clip=5.0)
+    seen = running_statistics.normalise(
+        cast(running_statistics.RunningStats, stats.obs), flat, clip=5.0
+    )
     net = _network(config, experience.final_obs, batch_axes=2)
     error = prediction_error(net, rnd.predictor, rnd.target, seen).reshape(reward.shape)
     stats, bonus = scale_rewards(stats, error, jnp.zeros(reward.shape, bool), config.return_gamma)
@@ -197,7 +200,7 @@ def prediction_error(
     net: nn.Module, predictor: PyTree, target: PyTree, seen: Float[Array, "batch obs"]
 ) -> Float[Array, "batch"]:
     """Mean squared error of the predictor over features. Source: Burda 2018, section 2.2."""
-    features = jax.vmap(net.apply, in_axes=(None, 0))
+    features: Callable = jax.vmap(net.apply, in_axes=(None, 0))
     return rnd_error(features(predictor, seen), features(target, seen))
 
 
@@ -224,7 +227,7 @@ def _learn(
 
         value, gradient = jax.value_and_grad(loss)(vector)
         step, opt_state = optax.scale_by_adam().update(gradient, opt_state)
-        return vector - config.learning_rate * step, opt_state, total + value
+        return vector - config.learning_rate * cast(Array, step), opt_state, total + value
 
     vector, opt_state, total = jax.lax.fori_loop(
         0, num_groups, gradient_step, (vector, rnd.opt_state, jnp.float32(0.0))

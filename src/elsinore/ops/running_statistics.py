@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
+import numpy as np
 from jaxtyping import Array, Float, Shaped, UInt32
 
 
@@ -21,7 +21,7 @@ class RunningStats(NamedTuple):
     var: Float[Array, "..."]  # population variance; 1 while the count is 0
 
     @property
-    def count(self) -> Float[ArrayLike, ""]:
+    def count(self) -> Float[Array, ""] | np.floating:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The count rounded to a float32, for ratios; only the two words are exact."""
         return self.count_high.astype(jnp.float32) * 2.0**32 + self.count_low.astype(jnp.float32)
 

@@ -7,7 +7,7 @@ the convergence test.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -154,7 +154,7 @@ class _Parts:
         earliest = -(-self.convergence.min_env_steps // self.algo.steps_per_update)
         if self.curriculum is not None:
             before, best, earliest = adjust_for_stage(
-                self.curriculum, stage_state, changes, before, best, earliest
+                self.curriculum, stage_state, cast(StageChanges, changes), before, best, earliest
             )
         key, params = for_update(train.key, train.update), self.evaluation_params(train.env_params)
         episodes = self.play(params, train.policy_state, key, episodes=self.evaluation.episodes)

@@ -25,8 +25,11 @@ def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
     share of `env_params`. Metrics are means over all agents, and below `PER_AGENT` those of each.
     """
 
-    def axes(state: TrainState) -> TrainState:
-        return TrainState(0, None, 0, 0, 0, 0, env.axes(state.env_params), 0)
+    def axes(state: TrainState) -> Any:
+        """A train state whose leaves are axes of `jax.vmap`."""
+        each: Any = 0
+        shared: Any = None
+        return TrainState(each, shared, each, each, each, each, env.axes(state.env_params), each)
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         differing = {name: getattr(env_params, name) for name in env.differing}

@@ -1,6 +1,6 @@
 """A uniform random policy, as a baseline."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
@@ -36,7 +36,7 @@ def random_policy(env: Any, env_params: PyTree) -> Algorithm:
         return {} if head.continuous else uniform(obs).action_scores()
 
     return Algorithm(
-        init=lambda key, env_params, hyper: UNTRAINED,
+        init=lambda key, env_params, hyper: cast(Any, UNTRAINED),
         update=lambda state: (state, {}),
         policy=PolicyFunctions(act, action_scores=action_scores),
         hyper=(),

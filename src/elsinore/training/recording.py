@@ -162,6 +162,6 @@ def _without_keys(state: PyTree) -> PyTree:
     """Random keys as their data, so that a recording can be saved."""
 
     def plain(x):
-        return jax.random.key_data(x) if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+        return jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
 
     return jax.tree.map(plain, state)

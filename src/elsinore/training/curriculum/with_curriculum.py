@@ -1,6 +1,6 @@
 """An algorithm with a curriculum, which may change the env parameters after each update."""
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -70,7 +70,8 @@ def with_curriculum(algo: Algorithm, curriculum: Curriculum) -> Algorithm:
         train = train._replace(
             env_params=env_params, actor=train.actor._replace(episode_stats=episode_stats)
         )
-        changes = _with_change(carry.changes, moved, train.update, stage_state.stage)
+        before = cast(StageChanges, carry.changes)
+        changes = _with_change(before, moved, train.update, stage_state.stage)
         return CurriculumCarry(train, stage_state, changes), metrics | {"curriculum/score": score}
 
     return algo._replace(update=update)
