@@ -78,7 +78,9 @@ def import_object(path: str, field: str) -> Any:
         ) from error
 
 
-def import_callable(path: str, field: str) -> Callable[..., Any]:
+def import_callable(
+    path: str, field: str, wanted: str = "a class or a Python function"
+) -> Callable[..., Any]:
     """The class or Python function at `"module:name"`, which the caller is about to call.
 
     Raises:
@@ -88,14 +90,11 @@ def import_callable(path: str, field: str) -> Callable[..., Any]:
     found = import_object(path, field)
     made = inspect.unwrap(found)
     if not (inspect.isclass(made) or inspect.isfunction(made)):
-        raise ValueError(
-            f"{field}={path!r} is of type {type(made).__name__}, and is not called; name a class or"
-            " a Python function."
-        )
-    if made.__module__.partition(".")[0] in sys.stdlib_module_names:
+        raise ValueError(f"{field}={path!r} is of type {type(made).__name__}; it must be {wanted}.")
+    if str(made.__module__).partition(".")[0] in sys.stdlib_module_names:
         raise ValueError(
             f"{field}={path!r} is {made.__module__}.{made.__qualname__} of Python's standard"
-            " library, and is not called; name a class or a function of your own."
+            f" library, and is not called; it must be {wanted} of your own."
         )
     return found
 
