@@ -20,8 +20,8 @@ from elsinore.algos.registry import algorithm
 from elsinore.analysis.compare import api as comparisons
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli import main
-from elsinore.config.load import load_experiment, read_yaml
-from elsinore.config.parse import ConfigError
+from elsinore.config.load import load_experiment, read_yaml, with_settings, yaml_text
+from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
@@ -158,6 +158,22 @@ def test_a_list_of_unfinished_runs_imports_nothing_not_even_of_ones_own(stranger
         assert "interrupted" in capsys.readouterr().out and not stranger.was_imported
 
 
+def test_a_module_in_the_current_folder_stands_in_for_none_that_is_installed(stranger):
+    (stranger.path.parent / "yaml.py").write_text("raise SystemExit('imported')")
+    (stranger.path.parent / "mine.py").write_text("World = 3\n")
+    # -P: as the installed command, without the folder that -m puts first
+    command = [sys.executable, "-P", "-m", "elsinore.cli"]
+
+    def run(*argv):
+        return subprocess.run(
+            [*command, *argv], cwd=stranger.path.parent, capture_output=True, text=True
+        )
+
+    listed = run("runs", "--runs-dir", ".")
+    assert listed.returncode == 0 and "stranger" in listed.stdout
+    assert "env='mine:World' is of type int" in run("train", "mine:World", "--plan").stderr
+
+
 # Using
 
 
@@ -262,6 +278,17 @@ def test_code_of_elsinore_and_of_plug_ins_needs_no_trust():
     old = {"algo": {"network": {"custom": "elsinore.nets.candidates:CandidateScorer"}}}
     assert trust.code_in(old) == {}
     assert trust.code_in({"env": "elsinore.cli:main"}) == {"env": "elsinore.cli:main"}
+
+
+def test_settings_as_data_are_those_that_the_code_reads(tmp_path):
+    own = "tests.algos.own_algorithms:sound"
+    folder = RunDir.create(tmp_path, "own", load_experiment("CartPole-v1", own))
+    recorded, read = folder.recorded(), folder.experiment()
+    assert as_dict(recorded) == as_dict(read) and recorded.algo.num_envs == read.algo.num_envs
+    assert isinstance(recorded.algo.name, UntrustedName) and type(read.algo.name) is str
+    assert yaml_text(as_dict(recorded)) == folder.config.read_text()
+    again = with_settings(recorded, {"seeds": 3})
+    assert isinstance(again.algo.name, UntrustedName) and recorded.seeds == 1
 
 
 # Replays
