@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def overwrite(run: Path, settings: dict) -> None:
 
 
 @pytest.fixture
-def stranger(whole, tmp_path, monkeypatch) -> Stranger:
+def stranger(whole, tmp_path, monkeypatch) -> Iterator[Stranger]:
     mark = tmp_path / "mark"
     (tmp_path / "strange_code.py").write_text(MODULE.replace("MARK", repr(str(mark))))
     monkeypatch.syspath_prepend(tmp_path)
@@ -289,6 +290,15 @@ def test_settings_as_data_are_those_that_the_code_reads(tmp_path):
     assert yaml_text(as_dict(recorded)) == folder.config.read_text()
     again = with_settings(recorded, {"seeds": 3})
     assert isinstance(again.algo.name, UntrustedName) and recorded.seeds == 1
+
+
+def test_every_name_is_shown_that_an_answer_allows():
+    space = {
+        "env": {"choice": ["one:World", "two:World"]},
+        "imitation.teacher": {"choice": ["x:y"]},
+    }
+    shown = trust.code_in({"env": "zero:World", "sweep": {"space": space}})
+    assert sorted(shown.values()) == ["one:World", "two:World", "x:y", "zero:World"]
 
 
 # Replays

@@ -102,10 +102,11 @@ def code_in(data: Mapping[str, Any]) -> dict[str, str]:
         value: Any = data
         for part in setting.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        texts = _texts(value) if setting == "sweep.space" else [value]
-        for text in texts:
-            if _is_code(text):
-                found[setting] = text
+        if setting == "sweep.space":
+            texts = enumerate(filter(_is_code, _texts(value)))
+            found |= {f"{setting}[{i}]": text for i, text in texts}
+        elif _is_code(value):
+            found[setting] = value
     return found
 
 
