@@ -10,6 +10,7 @@ CACHE = Path(__file__).resolve().parents[1] / ".cache" / "xla"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ["XDG_STATE_HOME"] = str(CACHE.parent / "state")  # runs of tests are signed with its key
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

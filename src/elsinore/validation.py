@@ -1,12 +1,15 @@
 """Checks of settings: ranges, choices, closest names, and imports of `"module:name"`.
 
-Every refusal names the field, its value and a remedy.
+`import_object` is the one way from a name in a config to code. Every refusal names the field, its
+value and a remedy.
 """
 
 import difflib
 import importlib
+import inspect
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
@@ -38,15 +41,34 @@ MOVED = {
 }
 
 
+class UntrustedName(str):
+    """A `"module:name"` from the files of a run whose code this user has not agreed to import."""
+
+    __slots__ = ()
+
+
+def current_name(path: str) -> str:
+    """`"module:name"` with the module's present place."""
+    module, colon, name = path.partition(":")
+    return f"{MOVED.get(module, module)}{colon}{name}"
+
+
 def import_object(path: str, field: str) -> Any:
     """The object at `"module:name"`.
 
     Raises:
-        ValueError: naming the config field, the object that cannot be imported, and why.
+        ValueError: naming the config field, the object that cannot be imported, and why; for an
+            `UntrustedName` before anything is imported.
     """
-    module, _, name = path.partition(":")
+    if isinstance(path, UntrustedName):
+        raise ValueError(
+            f"{field}={path!r} is code, named by a file that carries no signature of yours; read"
+            f" the module {path.partition(':')[0]!r}, then allow it with --trust (in Python,"
+            " trust=True)."
+        )
+    module, _, name = current_name(path).partition(":")
     try:
-        return getattr(importlib.import_module(MOVED.get(module, module)), name)
+        return getattr(importlib.import_module(module), name)
     except Exception as error:  # a module may raise anything while it is imported
         plain = isinstance(error, ImportError | AttributeError)
         message = error if plain else f"{type(error).__name__}: {error}"
@@ -54,6 +76,27 @@ def import_object(path: str, field: str) -> Any:
             f"{field}={path!r} cannot be imported: {message}. Give it as 'module:name', with the"
             " module on the Python path (the current folder is)."
         ) from error
+
+
+def import_callable(
+    path: str, field: str, wanted: str = "a class or a Python function"
+) -> Callable[..., Any]:
+    """The class or Python function at `"module:name"`, which the caller is about to call.
+
+    Raises:
+        ValueError: as `import_object`, and for an object of another kind, or one of the standard
+            library, also where another module imports it (`mine:system`).
+    """
+    found = import_object(path, field)
+    made = inspect.unwrap(found)
+    if not (inspect.isclass(made) or inspect.isfunction(made)):
+        raise ValueError(f"{field}={path!r} is of type {type(made).__name__}; it must be {wanted}.")
+    if str(made.__module__).partition(".")[0] in sys.stdlib_module_names:
+        raise ValueError(
+            f"{field}={path!r} is {made.__module__}.{made.__qualname__} of Python's standard"
+            f" library, and is not called; it must be {wanted} of your own."
+        )
+    return found
 
 
 def at_least(config: Any, least: int, *names: str) -> None:

@@ -8,6 +8,7 @@ import os
 import socket
 import sqlite3
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from elsinore.runs import replays
 from elsinore.runs.replays import EpisodeRecording
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.trust import sign
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 from tests.view.drawing.test_multi_agent import walkers
 
@@ -413,16 +415,28 @@ def test_replays_are_listed_and_a_broken_one_is_said(tmp_path):
         assert status == 404 and b"cannot be read" in body
 
 
+def of_ones_own(run: Path, env: str) -> None:
+    """Make it a run in that environment, signed by this user."""
+    (run / "config.yaml").write_text(f"env: {env}\nenv_kwargs: {{}}\n")
+    sign(run / "config.yaml")
+
+
 def test_a_world_of_ones_own_is_made_only_for_who_may_act(tmp_path):
-    film(make_run(tmp_path, "run"))
+    run = make_run(tmp_path, "run")
+    film(run)
     with serving(tmp_path) as served:
         query = {"run": "run", "replay": "0000000008-seed0.npz"}
+        assert b"needs the token" in served.ask("/api/replay", **query)[2]
+        assert b"not of a run that you made" in served.ask("/api/replay", **query, token=TOKEN)[2]
+        of_ones_own(run, "json:Nothing")
         assert b"needs the token" in served.ask("/api/replay", **query)[2]
         assert b"cannot be imported" in served.ask("/api/replay", **query, token=TOKEN)[2]
 
 
 def test_of_several_agents_the_one_that_is_asked_for_is_looked_at(tmp_path):
-    replays.write(make_run(tmp_path, "run") / "replays" / "0000000008-seed0.npz", walkers())
+    run, episode = make_run(tmp_path, "run"), walkers()
+    replays.write(run / "replays" / "0000000008-seed0.npz", episode)
+    of_ones_own(run, episode.about["env"])
     with serving(tmp_path) as served:
         assert served.get("replays", run="run")[0]["agents"] == 3
         query = {"run": "run", "replay": "0000000008-seed0.npz", "token": TOKEN}
@@ -435,9 +449,7 @@ def test_of_several_agents_the_one_that_is_asked_for_is_looked_at(tmp_path):
 
 
 def test_a_replay_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
-    from elsinore.page import scenes
-
-    monkeypatch.setattr(scenes, "MAX_BYTES", 100)
+    monkeypatch.setattr(replays, "MAX_BYTES", 100)
     film(make_run(tmp_path, "run"))
     with serving(tmp_path) as served:
         assert "at most 100 are read" in served.get("replays", run="run")[0]["error"]

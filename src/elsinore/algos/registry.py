@@ -16,7 +16,7 @@ from jaxtyping import PyTree
 
 from elsinore.hyperparameters import settings
 from elsinore.types import Algorithm
-from elsinore.validation import did_you_mean, import_object
+from elsinore.validation import did_you_mean, import_callable
 
 ALGORITHMS = {
     "ppo": "elsinore.algos.ppo:ppo",
@@ -39,7 +39,7 @@ def algorithm(name: Any) -> Any:
             f"algo={name!r} is unknown{did_you_mean(name, ALGORITHMS, cutoff=0.5)} Known:"
             f" {', '.join(ALGORITHMS)}; a custom algorithm is given as 'module:function'."
         )
-    return import_object(ALGORITHMS.get(name, name), "algo")
+    return import_callable(ALGORITHMS.get(name, name), "algo", f"a function of ({ARGUMENTS})")
 
 
 def config_type(name: Any) -> type:

@@ -45,7 +45,8 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
     """Run one command; invalid input becomes one message and exit code 2."""
-    sys.path.insert(0, "")  # a custom environment, "module:Class", may be in the current folder
+    # a custom environment, "module:Class", may be in the current folder; installed modules win
+    sys.path.append("")
     args = (parser or elsinore_parser()).parse_args(argv)
     from elsinore.config.parse import ConfigError
 

@@ -1,6 +1,8 @@
 """Arguments shared by commands, and exit codes. Imports nothing heavy, so that help is quick."""
 
 import argparse
+import sys
+from collections.abc import Callable
 
 EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 
@@ -24,6 +26,30 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="checkpoint: best, latest or a name such as best/0000000120 (default: latest)",
     )
+
+
+def add_trust(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--trust",
+        action="store_true",
+        help="import code ('module:name') that the run's files name, though you did not make it",
+    )
+
+
+def trust_of(args: argparse.Namespace) -> bool | Callable[[str], bool]:
+    """The answer of `--trust`; in a terminal without it, a function that asks the user."""
+    return args.trust or (_ask if _in_terminal() else False)
+
+
+def _in_terminal() -> bool:
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def _ask(question: str) -> bool:
+    try:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:

@@ -3,7 +3,13 @@
 import argparse
 import json
 
-from elsinore.cli.arguments import add_checkpoint, add_run, add_runs_dir
+from elsinore.cli.arguments import (
+    add_checkpoint,
+    add_run,
+    add_runs_dir,
+    add_trust,
+    trust_of,
+)
 
 
 def add(commands) -> None:
@@ -18,6 +24,7 @@ def add(commands) -> None:
         "--sample", action="store_true", help="sample actions as in training (default: greedy)"
     )
     evaluate.add_argument("--json", action="store_true", help="print JSON")
+    add_trust(evaluate)
     add_runs_dir(evaluate)
 
 
@@ -26,7 +33,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs.statistics import ci95, iqm
     from elsinore.runs.summary import replica_names
 
-    run = api.load(args.run, runs_dir=args.runs_dir)
+    run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     returns = run.evaluate(args.episodes, args.checkpoint, args.sample)
     per_seed = [float(x) for x in returns.mean(axis=1)]
     checkpoint = run.checkpoint(args.checkpoint).name

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from elsinore.cli.arguments import add_run, add_runs_dir
+from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
 
 BATCH_SIZES = (1, 256)
 
@@ -41,6 +41,7 @@ def add(commands) -> None:
     )
     export.add_argument("--measure", action="store_true", help="measure the latency of a decision")
     export.add_argument("--json", action="store_true", help="print JSON")
+    add_trust(export)
     add_runs_dir(export)
 
 
@@ -48,7 +49,7 @@ def export_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
     from elsinore.runs.export import export
 
-    run = api.load(args.run, runs_dir=args.runs_dir)
+    run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     out = Path(args.out) if args.out is not None else None
     if args.format == "json":
         return _metrics(args, run, out)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from elsinore.cli.arguments import add_assignments, add_runs_dir
+from elsinore.cli.arguments import add_assignments, add_runs_dir, add_trust, trust_of
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
 
@@ -30,6 +30,7 @@ def add(commands) -> None:
     add_assignments(
         play, help="environment setting, e.g. env_params.max_ante=1 or env_kwargs.NAME=VALUE"
     )
+    add_trust(play)
     add_runs_dir(play)
 
 
@@ -113,6 +114,7 @@ def play_command(args: argparse.Namespace) -> int:
         agent=agent_number(args.agent),
         settings=settings,
         runs_dir=args.runs_dir,
+        trust=trust_of(args),
     )
     if args.day:
         return _draw_day(args, next(episodes))
@@ -163,7 +165,7 @@ def _human_play(args: argparse.Namespace, settings: dict) -> int:
     if args.episodes < 1:
         raise ConfigError(f"--episodes {args.episodes} must be at least 1.")
     console = console_of()
-    world = human_play.playable(*env_to_play(args.target, settings, args.runs_dir))
+    world = human_play.playable(*env_to_play(args.target, settings, args.runs_dir, trust_of(args)))
     for number in range(args.episode, args.episode + args.episodes):
         if not human_play.play_episode(world, number, console, console.input):
             return 0

@@ -3,7 +3,13 @@
 import argparse
 import sys
 
-from elsinore.cli.arguments import EXIT_INTERRUPTED, add_assignments, add_runs_dir
+from elsinore.cli.arguments import (
+    EXIT_INTERRUPTED,
+    add_assignments,
+    add_runs_dir,
+    add_trust,
+    trust_of,
+)
 
 
 def add(commands) -> None:
@@ -21,6 +27,7 @@ def add(commands) -> None:
     add_assignments(sweep, help="setting, e.g. sweep.trials=8; repeatable")
     sweep.add_argument("--name", help="directory name of the sweep (default: from the time)")
     sweep.add_argument("--resume", metavar="NAME", help="sweep to resume, with its own settings")
+    add_trust(sweep)
     add_runs_dir(sweep)
 
 
@@ -37,6 +44,7 @@ def sweep_command(args: argparse.Namespace) -> int:
         name=args.name,
         runs_dir=args.runs_dir,
         resume=args.resume,
+        trust=trust_of(args),
     )
     if found.interrupted:
         print(f"interrupted; resume with:\n  elsinore sweep --resume {found.path}", file=sys.stderr)

@@ -10,6 +10,8 @@ from elsinore.cli.arguments import (
     add_runs_dir,
     add_seeds,
     add_settings,
+    add_trust,
+    trust_of,
 )
 
 
@@ -62,6 +64,7 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show the run on a live page in the browser (`elsinore watch`)",
     )
+    add_trust(train)
     add_no_check(train)
 
 
@@ -108,6 +111,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
             runs_dir=args.runs_dir,
             fall_back=args.fall_back,
             accept_versions=args.accept_versions,
+            trust=trust_of(args),
         )
     return api.train(
         args.env,
@@ -155,12 +159,11 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     from elsinore.runs import api
 
-    if args.resume is not None:
-        experiment, env = api.load(args.resume, runs_dir=args.runs_dir).experiment, None
-    else:
-        experiment, env = _described(args, overrides)
     api.prepare()
-    plan = api.plan_for(experiment, env)
+    if args.resume is not None:
+        plan = api.load(args.resume, runs_dir=args.runs_dir, trust=trust_of(args)).plan
+    else:
+        plan = api.plan_for(*_described(args, overrides))
     print("\n".join(plan.lines()))
     plan.refuse_what_does_not_fit()
     return 0

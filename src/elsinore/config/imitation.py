@@ -10,7 +10,7 @@ from elsinore.envs.registry import families
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.imitation import Advice, ImitationConfig, Teacher, check_student, imitate
 from elsinore.types import Algorithm
-from elsinore.validation import did_you_mean, import_object
+from elsinore.validation import did_you_mean, import_callable
 
 
 def teachers() -> dict[str, str]:
@@ -61,7 +61,7 @@ def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teache
             f" {', '.join(known)}; a custom teacher is given as 'module:function'."
         )
     try:
-        teacher = import_object(known.get(name, name), "imitation.teacher")(env)
+        teacher = import_callable(known.get(name, name), "imitation.teacher")(env)
         _, state = jax.eval_shape(env.reset_env, jax.random.key(0), env_params)
         advice = Advice(*jax.eval_shape(teacher, state, jax.tree.map(jnp.asarray, env_params)))
     except (AttributeError, TypeError) as error:

@@ -114,6 +114,8 @@ class _Dumper(yaml.SafeDumper):
     """Quotes text that `_Loader` would read as a number."""
 
 
+_Dumper.add_multi_representer(str, yaml.SafeDumper.represent_str)  # an `UntrustedName`, too
+
 for _yaml in (_Loader, _Dumper):
     _yaml.add_implicit_resolver(
         "tag:yaml.org,2002:float",

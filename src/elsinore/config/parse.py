@@ -12,7 +12,21 @@ from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.hyperparameters import value_of
-from elsinore.validation import did_you_mean
+from elsinore.validation import UntrustedName, did_you_mean
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedAlgorithm:
+    """An algorithm's settings as a run's file has them, where its code is not to be imported; each
+    is an attribute."""
+
+    settings: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["settings"][name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 class ConfigError(ValueError):
@@ -83,7 +97,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 def build_algo(data: Any, path: str = "algo") -> Any:
     """Build an algorithm's config from its name, `"ppo"` or `"module:function"`, or from a mapping
-    with a `name`.
+    with a `name`; of an `UntrustedName` the settings as they are, a `RecordedAlgorithm`.
 
     Raises:
         ConfigError: as `build`, and for an algorithm that is unknown or breaks the contract, or
@@ -92,6 +106,8 @@ def build_algo(data: Any, path: str = "algo") -> Any:
     data = {"name": data} if isinstance(data, str) else data
     if not isinstance(data, dict):
         raise ConfigError(f"{path}={data!r} must be an algorithm's name or a mapping with one.")
+    if isinstance(data.get("name"), UntrustedName):
+        return RecordedAlgorithm(data)
     try:
         cls = config_type(data.get("name", "ppo"))
     except ValueError as error:
@@ -130,7 +146,7 @@ def _refuse_unwritable(data: Any, path: str) -> None:
             _refuse_unwritable(
                 value, f"{path}.{key}" if isinstance(data, dict) else f"{path}[{key}]"
             )
-    elif data is not None and type(data) not in (bool, int, float, str):
+    elif data is not None and type(data) not in (bool, int, float, str, UntrustedName):
         raise ConfigError(
             f"{path}={data!r} cannot be written to a config file; use numbers, text, flags, tuples"
             " or dicts of them, or None."
@@ -219,6 +235,8 @@ def as_dict(config: Any) -> dict[str, Any]:
     """A config as plain dicts and lists, with every default; the inverse of `build`."""
 
     def plain(x: Any) -> Any:
+        if isinstance(x, RecordedAlgorithm):
+            return dict(x.settings)
         if dataclasses.is_dataclass(x):
             return {
                 f.name: plain(getattr(x, f.name))

@@ -26,7 +26,7 @@ from elsinore.config.population import members_of, population_step_of, stacked_h
 from elsinore.training.chunk import Program, Schedule, build_program
 from elsinore.training.population import PopulationStep
 from elsinore.types import Algorithm, RunState
-from elsinore.validation import import_object
+from elsinore.validation import import_callable
 
 # What the host's share of a chunk costs when nothing runs meanwhile is milliseconds; a copy of a
 # state with a replay buffer is gigabytes. Up to here the copy is the cheaper.
@@ -233,7 +233,7 @@ def plan_for(
         )
         custom = getattr(getattr(experiment.algo, "network", None), "custom", None)
         if network is None and custom:
-            network = import_object(custom, "algo.network.custom")
+            network = import_callable(custom, "algo.network.custom")
         schedule = schedule_for(experiment)
         _refuse_to_learn_nothing(experiment, schedule)
         members = members_of(experiment)

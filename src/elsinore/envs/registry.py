@@ -14,7 +14,7 @@ from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from elsinore.validation import did_you_mean, import_object
+from elsinore.validation import did_you_mean, import_callable, import_object
 
 if TYPE_CHECKING:  # names and help are listed without importing jax
     from jaxtyping import PyTree
@@ -138,11 +138,19 @@ def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTre
 def _factory(name: str) -> Callable[..., Any]:
     """The constructor of the environment of that name, to be called with `env_kwargs`."""
     if ":" in name:
-        return import_object(name, "env")
+        return _custom_factory(name)
     for family in families().values():
         if name in family.names:
             return partial(import_object(family.make, "env"), name)
     return _gymnax_factory(name)
+
+
+def _custom_factory(name: str) -> Callable[..., Any]:
+    """The class or function at `"module:name"`, refused before it is called if it makes no env."""
+    factory = import_callable(name, "env")
+    if isinstance(factory, type) and not hasattr(factory, "reset_env"):
+        raise ValueError(f"env={name!r} is no gymnax Environment: it has no reset_env.")
+    return factory
 
 
 def _gymnax_factory(name: str) -> Callable[..., Any]:

@@ -13,9 +13,9 @@ from elsinore.ops.schedules import Scalar
 class RecentEpisodes(NamedTuple):
     """Lengths of the last finished episodes."""
 
-    # the latest at the end; the first `window - count` are not yet any episode's
-    lengths: Float[Array, "window"]
-    count: Int[Array, ""]  # episodes in it, at most `window`  # pyright: ignore[reportIncompatibleMethodOverride]
+    lengths: Float[Array, "window"]  # the latest at the end; the first `window - count` are empty
+    # the number of episodes
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 class Steadiness(NamedTuple):

@@ -1,7 +1,6 @@
 """A run's replays as scenes, which the browser draws."""
 
 import os
-import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -16,9 +15,9 @@ from elsinore.page.workers import low_priority_worker
 from elsinore.runs import replays
 from elsinore.runs.masks import masked
 from elsinore.runs.run_dir import RunDir
+from elsinore.validation import UntrustedName
 
 CACHED_EPISODES = 4
-MAX_BYTES = 256 * 2**20  # of a replay's arrays, unpacked
 MAX_SCENES = 200  # in one answer
 REPLAY_NAME = "[0-9]*.npz"
 SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
@@ -27,6 +26,11 @@ NESTED = "the header of this replay is nested too deeply."
 MADE_OF_FILES = (
     "the environment of this replay cannot be made of the files that it names; `elsinore play`"
     " says why."
+)
+
+UNTRUSTED = (
+    "env={env!r} is code that you did not allow: the replay is not of a run that you made."
+    " `elsinore play RUN/replays/{name} --trust` shows it."
 )
 
 
@@ -101,7 +105,10 @@ class Scenes:
         key = (path, path.stat().st_mtime_ns, agent)
         if key not in self._episodes:
             try:
-                self._episodes[key] = episode_of(replays.read(path), agent=agent)
+                replay = replays.read(path)
+                if isinstance(replay.about["env"], UntrustedName):
+                    raise PageError(UNTRUSTED.format(env=str(replay.about["env"]), name=path.name))
+                self._episodes[key] = episode_of(replay, agent=agent)
             except ConfigError as error:
                 hides = any(_texts_like_files(about["env_kwargs"]))
                 raise PageError(MADE_OF_FILES if hides else str(error)) from error
@@ -125,21 +132,14 @@ class Scenes:
         return f"env={env!r} reads a file outside the runs directory" if outside else None
 
     def _checked(self, run: RunDir, path: Path) -> Path:
-        """The path of a replay of a run, with links followed, that is small enough to read.
+        """The path of a replay of a run, with links followed.
 
         Raises:
-            PageError: if it leads out of the run, is no file, or is too large.
+            PageError: if it leads out of the run, or is no file.
         """
         found = self._runs.file(run, path)
         if found is None:
             raise PageError(f"{path.name} is no file.")
-        try:
-            with zipfile.ZipFile(found) as file:
-                size = sum(part.file_size for part in file.infolist())
-        except (OSError, zipfile.BadZipFile):
-            return found  # reading it raises the error
-        if size > MAX_BYTES:
-            raise PageError(f"{path.name} has {size:,} bytes; at most {MAX_BYTES:,} are read.")
         return found
 
 

@@ -18,6 +18,7 @@ from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import Callback, logging_to, run_session
 from elsinore.runs.sinks.wandb import refuse_if_absent
+from elsinore.runs.trust import Trust, sign
 
 log = logging.getLogger("elsinore")
 
@@ -63,7 +64,7 @@ def train(
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder):
         run_session(folder, plan, None, callbacks)
-    return Run(folder, plan, env_object, network)
+    return Run(folder, plan, env_object, network, trust=True)
 
 
 def resume(
@@ -76,6 +77,7 @@ def resume(
     callbacks: Sequence[Callback] = (),
     fall_back: bool = False,
     accept_versions: bool = False,
+    trust: Trust = False,
 ) -> Run:
     """Resume a run from its newest checkpoint; a finished run is returned unchanged.
 
@@ -83,16 +85,20 @@ def resume(
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
         accept_versions: resume a checkpoint of other library versions.
+        trust: import code that the run names, though this user did not make it; a run that is
+            continued so is signed as this user's.
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
-            or its config or library versions differ from the checkpoint's.
+            its config or library versions differ from the checkpoint's, or it names code that is
+            neither this user's nor trusted.
     """
     folder = RunDir.open(run, Path(runs_dir))
     if Run(folder).summary.get("stopped_by") not in (None, "interrupted"):
         log.info("%s is finished already", folder.path)
-        return Run(folder, env=env, network=network)
-    experiment = folder.experiment()
+        return Run(folder, env=env, network=network, trust=trust)
+    given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
+    experiment = folder.experiment(trust, given)
     folder.lock()
     try:
         prepare()
@@ -104,20 +110,32 @@ def resume(
     except BaseException:
         folder.unlock()
         raise
+    if not given:
+        sign(folder.config)
     with logging_to(folder):
         run_session(folder, plan, checkpoint, callbacks)
-    return Run(folder, plan, env, network)
+    return Run(folder, plan, env, network, trust=True)
 
 
 def load(
-    run: str | Path, *, runs_dir: str | Path = "runs", env: Any = None, network: Any = None
+    run: str | Path,
+    *,
+    runs_dir: str | Path = "runs",
+    env: Any = None,
+    network: Any = None,
+    trust: Trust = False,
 ) -> Run:
-    """Open a run on disk, finished or not.
+    """Open a run on disk, finished or not. Nothing that its files name is imported yet.
+
+    Args:
+        env, network: needed if the run was given objects.
+        trust: allow `policy`, `evaluate`, `state` and `plan` to import code that the run names,
+            though this user did not make it.
 
     Raises:
         ConfigError: if there is no such run.
     """
-    return Run(RunDir.open(run, Path(runs_dir)), env=env, network=network)
+    return Run(RunDir.open(run, Path(runs_dir)), env=env, network=network, trust=trust)
 
 
 def resolve_experiment(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.parse import ConfigError
-from elsinore.runs import checkpoints
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run import Run
 
@@ -46,7 +45,6 @@ def export(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out {out} exists already; choose another, or remove it.")
     found = run.checkpoint(checkpoint)
-    checkpoints.check_match(found, run.experiment, accept_versions=True)
     policy = run.policy(seed, found.name, agent)
     with _atomic_folder(out) as folder:
         FORMS[form](

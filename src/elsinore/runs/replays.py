@@ -12,7 +12,7 @@ import os
 import time
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,9 +20,11 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
+from elsinore.runs.trust import Trust, confirmed_header, marked
 from elsinore.training.recording import EACH_STEP, Recording
 
 REPLAY_FORMAT = 2  # episodes of several agents; format 1 is an episode of one agent
+MAX_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 SCORE_PREFIX = "preferences."  # before the names of action scores in a file
 AGENT_KEYS = ("lengths", "returns", "endings")  # one value for each of several agents
@@ -199,14 +201,16 @@ def write(path: Path, replay: EpisodeRecording) -> Path:
     return path
 
 
-def read(path: Path) -> EpisodeRecording:
-    """Read a replay.
+def read(path: Path, trust: Trust = False) -> EpisodeRecording:
+    """Read a replay. An environment that is code can be made from it if the replay is in the folder
+    of a run of this user's with that environment, or with `trust`.
 
     Raises:
-        ConfigError: if the file is no replay, is broken, or was written by a newer elsinore.
+        ConfigError: if the file is no replay, is broken or too large, or was written by a newer
+            elsinore.
     """
     with _opened(path) as file:
-        about = _about_in(file, path)
+        about = confirmed_header(_about_in(file, path), path, trust)
         arrays = {name: file[name] for name in file.files if name != "about"}
     # a damaged table of contents can end early: zip compares neither its length nor a checksum
     if (written := about.pop("arrays", None)) is not None and written != sorted(arrays):
@@ -237,7 +241,7 @@ def about(path: Path) -> dict[str, Any]:
         ConfigError: as `read`.
     """
     with _opened(path) as file:
-        about = _about_in(file, path)
+        about = marked(_about_in(file, path))
     about.pop("arrays", None)
     return about
 
@@ -284,6 +288,7 @@ def _opened(path: Path):
         with path.open("rb") as raw:
             if not zipfile.is_zipfile(raw):
                 raise ValueError("it is no replay, or it is incomplete")
+            _refuse_too_large(raw, path)
             with np.load(raw, allow_pickle=False) as file:
                 yield file
     except ConfigError:
@@ -292,6 +297,17 @@ def _opened(path: Path):
         strerror = error.strerror if isinstance(error, OSError) else None
         reason = strerror or " ".join(str(error).split())[:120] or type(error).__name__
         raise ConfigError(f"replay {path} cannot be read: {reason}.") from error
+
+
+def _refuse_too_large(raw: IO[bytes], path: Path) -> None:
+    with zipfile.ZipFile(raw) as file:
+        size = sum(part.file_size for part in file.infolist())
+    if size > MAX_BYTES:
+        raise ConfigError(
+            f"replay {path} has {size:,} bytes unpacked, and at most {MAX_BYTES:,} are read; record"
+            " fewer steps (replays.max_steps)."
+        )
+    raw.seek(0)
 
 
 def _named(prefix: str, tree: PyTree) -> dict[str, np.ndarray]:

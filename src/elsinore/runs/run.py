@@ -10,13 +10,14 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import with_settings
+from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.runs import checkpoints
 from elsinore.runs.policy import Policy
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from elsinore.runs.trust import Trust, is_own
 from elsinore.training.evaluation import Episodes
 from elsinore.training.replicas import (
     Layout,
@@ -33,16 +34,21 @@ class Run:
     """A run on disk: config, summary, metrics, checkpoints, policies."""
 
     def __init__(
-        self, folder: RunDir, plan: Plan | None = None, env: Any = None, network: Any = None
+        self,
+        folder: RunDir,
+        plan: Plan | None = None,
+        env: Any = None,
+        network: Any = None,
+        trust: Trust = False,
     ):
         self.path = folder.path
         self._folder, self._plan, self._env, self._network = folder, plan, env, network
+        self._trust = trust
 
     def __repr__(self) -> str:
         how = self.summary.get("stopped_by", "unfinished")
-        return (
-            f"Run({str(self.path)!r}, {self.experiment.algo.name} on {self.experiment.env}, {how})"
-        )
+        recorded = self._folder.recorded()
+        return f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
 
     @property
     def name(self) -> str:
@@ -50,7 +56,22 @@ class Run:
 
     @cached_property
     def experiment(self) -> Experiment:
-        return self._folder.experiment()
+        """The settings; of a run that is neither this user's nor trusted as data alone, in which
+        a custom algorithm's are a mapping."""
+        if self._trust is True or is_own(self._folder.config):
+            return self._folder.experiment(trust=True)
+        return self._folder.recorded()
+
+    @cached_property
+    def _allowed_experiment(self) -> Experiment:
+        """The settings, to be run.
+
+        Raises:
+            ConfigError: if they name code that is neither this user's nor trusted.
+        """
+        objects = {"env": self._env, "algo.network.custom": self._network}
+        given = [name for name, thing in objects.items() if thing is not None]
+        return self._folder.experiment(self._trust, given)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -73,7 +94,12 @@ class Run:
 
     @cached_property
     def plan(self) -> Plan:
-        return self._plan or plan_for(self.experiment, self._env, self._network)
+        """The run, ready to be compiled.
+
+        Raises:
+            ConfigError: if it names code that is neither this user's nor trusted.
+        """
+        return self._plan or plan_for(self._allowed_experiment, self._env, self._network)
 
     def checkpoint(self, which: str = "latest") -> checkpoints.Checkpoint:
         """A checkpoint by kind (the newest of `latest` or `periodic`, the best of `best`) or by
@@ -105,8 +131,17 @@ class Run:
         return chosen[0]
 
     def state(self, which: str = "latest") -> RunState:
-        """The state of all seeds in a checkpoint, [seed, ...] in host memory."""
-        return restore_state(self.checkpoint(which), self.plan)
+        """The state of all seeds in a checkpoint, [seed, ...] in host memory.
+
+        Raises:
+            ConfigError: for a checkpoint that does not exist, or was made with another config.
+        """
+        found, plan = self.checkpoint(which), self.plan
+        written = json.loads(json.dumps(read_yaml(self._folder.config), default=str))
+        # equal texts are of one config, also where this elsinore has settings that they lack
+        if found.manifest.get("config", written) != written:
+            checkpoints.check_match(found, self._allowed_experiment, accept_versions=True)
+        return restore_state(found, plan)
 
     def policy(
         self, seed: int | None = None, checkpoint: str = "latest", agent: str | None = None
@@ -118,7 +153,7 @@ class Run:
             agent: for independent agents, a name such as `"agent_3"`; by default the best agent.
 
         Raises:
-            ConfigError: for a seed or an agent that this run does not have.
+            ConfigError: for a seed or an agent that this run does not have; as `state` and `plan`.
         """
         seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
         if seed is None:
@@ -148,12 +183,14 @@ class Run:
         """Returns of new episodes, [seed, episode], with the policies of a checkpoint.
 
         Raises:
-            ConfigError: for fewer than one episode, or a checkpoint that does not exist.
+            ConfigError: for fewer than one episode; as `state` and `plan`.
         """
         if episodes < 1:
             raise ConfigError(f"--episodes {episodes} must be at least 1.")
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
-        plan = plan_for(with_settings(self.experiment, overrides), self._env, self._network)
+        plan = plan_for(
+            with_settings(self._allowed_experiment, overrides), self._env, self._network
+        )
         layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
         state = place(
             wrap_keys(self.state(checkpoint), stacked_shapes(plan.program, layout.num_seeds)),

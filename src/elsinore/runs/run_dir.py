@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.masks import folder_mode
+from elsinore.runs.trust import Trust, confirmed, marked, sign
 
 
 class RunDir:
@@ -60,6 +62,7 @@ class RunDir:
             unfinished.path.mkdir(parents=True, mode=folder_mode(config))
             unfinished.log.parent.mkdir()
             unfinished.config.write_text(yaml_text(config))
+            sign(unfinished.config)
             unfinished.path.rename(folder.path)
         except OSError as error:
             shutil.rmtree(unfinished.path, ignore_errors=True)
@@ -86,8 +89,17 @@ class RunDir:
             f"{run} is not a run ({found}); `elsinore runs` lists those in {runs_dir}."
         )
 
-    def experiment(self) -> Experiment:
-        return whole_experiment(read_yaml(self.config))
+    def recorded(self) -> Experiment:
+        """The settings as data, to look at: nothing that they name is imported."""
+        return whole_experiment(marked(read_yaml(self.config)))
+
+    def experiment(self, trust: Trust = False, given: Collection[str] = ()) -> Experiment:
+        """The settings, to be run; `given` are those whose objects the caller has.
+
+        Raises:
+            ConfigError: if they name code that is neither this user's nor trusted.
+        """
+        return whole_experiment(confirmed(read_yaml(self.config), self.config, trust, given))
 
     def lock(self) -> None:
         """Lock the run until `unlock` or the end of the process.

@@ -22,6 +22,7 @@ from elsinore.runs.episode_player import (
 )
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState
 from elsinore.view.drawing.episode import Episode
@@ -41,6 +42,7 @@ def episodes_of(
     agent: int | None = None,
     settings: dict[str, Any] | None = None,
     runs_dir: str | Path = "runs",
+    trust: Trust = False,
 ) -> Iterator[Episode | MultiAgentEpisode]:
     """Episodes of a target, each played lazily.
 
@@ -53,18 +55,20 @@ def episodes_of(
         first_episode: number of the first episode; the same number is always the same episode.
         agent: of a multi-agent environment, the agent to show; default: the first.
         settings: of an environment, dotted: `{"env_params.max_ante": 1}`.
+        trust: import code that a replay or a run names, though this user did not make it.
 
     Raises:
-        ConfigError: for an unknown target, or an option that does not apply to it.
+        ConfigError: for an unknown target, an option that does not apply to it, or code that is
+            neither this user's nor trusted.
     """
     if episodes < 1:
         raise ConfigError(f"--episodes {episodes} must be at least 1.")
     numbers = range(first_episode, first_episode + episodes)
     if Path(target).is_file() or target.endswith(".npz"):
-        return _recorded(target, policy, seed, agent, settings)
+        return _recorded(target, policy, seed, agent, settings, trust)
     if _is_run(target, Path(runs_dir)):
         _check_no_settings(target, settings)
-        run = api.load(target, runs_dir=runs_dir)
+        run = api.load(target, runs_dir=runs_dir, trust=trust)
         return _of_run(run, policy or "latest", seed, numbers, sample, agent)
     if agent is not None:
         raise ConfigError(
@@ -83,13 +87,14 @@ def _recorded(
     seed: int | None,
     agent: int | None,
     settings: dict[str, Any] | None,
+    trust: Trust,
 ) -> Iterator[Episode | MultiAgentEpisode]:
     if policy is not None or seed is not None:
         raise ConfigError(
             f"{target} is a replay, which is played as recorded; leave out --policy and --seed."
         )
     _check_no_settings(target, settings)
-    return iter([episode_of(replays.read(Path(target)), agent=agent)])
+    return iter([episode_of(replays.read(Path(target), trust), agent=agent)])
 
 
 def _check_no_settings(target: str, settings: dict[str, Any] | None) -> None:
@@ -113,7 +118,8 @@ def _of_run(
     run: Run, policy: str, seed: int | None, numbers: range, sample: bool, agent: int | None
 ) -> Iterator[Episode | MultiAgentEpisode]:
     api.prepare()
-    experiment, plan = run.experiment, run.plan
+    plan = run.plan
+    experiment = plan.experiment
     if agent is not None and agent >= experiment.agents.number:
         raise ConfigError(
             f"--agent agent_{agent} is not in this run; it has {experiment.agents.number} agent(s)."
@@ -205,18 +211,22 @@ def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, Py
 
 
 def env_to_play(
-    target: str, settings: dict[str, Any], runs_dir: str | Path = "runs"
+    target: str,
+    settings: dict[str, Any],
+    runs_dir: str | Path = "runs",
+    trust: Trust = False,
 ) -> tuple[Any, PyTree]:
     """The environment of a run, or one by name, for human play; with its parameters.
 
     `settings` are dotted, for an environment by name: `env_params.max_ante`, `env_kwargs.stage`.
 
     Raises:
-        ConfigError: for an unknown target or setting.
+        ConfigError: for an unknown target or setting, or a run's code that is neither this user's
+            nor trusted.
     """
     if _is_run(target, Path(runs_dir)):
         _check_no_settings(target, settings)
-        plan = api.load(target, runs_dir=runs_dir).plan
+        plan = api.load(target, runs_dir=runs_dir, trust=trust).plan
         env = plan.env.env if isinstance(plan.env, MultiAgentEnv) else plan.env
         return env, params_of_one(plan.env, plan.env_params)
     return _made(target, settings, runs_dir)

@@ -175,7 +175,10 @@ def _train(
     console = Console(experiment.env_steps, experiment.seeds, experiment.convergence.target)
     watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}
     if state == "unfinished":
-        run = api.resume(cell.folder, env=cell.env, accept_versions=accept_versions, **watch)
+        # its settings are those of the command: so is the code that they name
+        run = api.resume(
+            cell.folder, env=cell.env, accept_versions=accept_versions, trust=True, **watch
+        )
     else:
         run = api.train(
             **cell.call, name=cell.folder.name, runs_dir=cell.folder.parent, check=False, **watch

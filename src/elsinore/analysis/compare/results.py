@@ -159,7 +159,7 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
     """Read one run; an unfinished or unreadable one becomes an `ExcludedRun`."""
     folder, env = RunDir(path), "?"
     try:
-        experiment = folder.experiment()
+        experiment = folder.recorded()
         env = experiment.env
         if not folder.summary.exists():
             reason = "being trained" if folder.is_locked() else "unfinished"
@@ -251,7 +251,7 @@ def _with_labels(found: dict[Path, str | None]) -> list[tuple[str, Path]]:
 
 def _env_and_algo(path: Path) -> tuple[str, str]:
     try:
-        experiment = RunDir(path).experiment()
+        experiment = RunDir(path).recorded()
     except Exception:  # `read_run` says why
         return "?", path.name
     return experiment.env, experiment.algo.name

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import yaml
-
 from elsinore.analysis.compare.caveats import caveats
 from elsinore.analysis.compare.conclusions import conclusions
 from elsinore.analysis.compare.document import (
@@ -22,7 +20,7 @@ from elsinore.analysis.compare.document import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import ENV_STATISTICS, SEED_STATISTICS, Pair, Scores
-from elsinore.config.load import dotted
+from elsinore.config.load import dotted, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.runs.masks import masked
 
@@ -269,7 +267,7 @@ def settings_section(scores: Scores) -> Section:
         if rows:
             tables.append(ReportTable(f"{env}: differences", ["setting", *flat], rows))
     details = [
-        (f"config of {r.label} on {env}", yaml.safe_dump(config, sort_keys=False))
+        (f"config of {r.label} on {env}", yaml_text(config))
         for env in scores.envs
         for r in scores.in_env(env)
         for config in [masked(as_dict(r.experiment))]

@@ -24,6 +24,7 @@ from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import logging_to
 from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.trust import Trust
 
 log = logging.getLogger("elsinore")
 
@@ -46,7 +47,7 @@ class SweepRun:
 
     @property
     def sweep(self) -> Sweep:
-        return self._folder.sweep()
+        return self._folder.sweep(trust=True)  # it has been trained
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -81,6 +82,7 @@ def sweep(
     name: str | None = None,
     runs_dir: str | Path = "runs",
     resume: str | Path | None = None,
+    trust: Trust = False,
 ) -> SweepRun:
     """Search for good settings; an existing sweep of the same name is resumed.
 
@@ -90,6 +92,7 @@ def sweep(
         overrides: dotted settings with the highest precedence: `{"sweep.trials": 8}`.
         name: of the folder in `runs_dir`; default: made from the time.
         resume: folder or name of an existing sweep, instead of a config.
+        trust: import code that the sweep to resume names, though this user did not make it.
 
     Raises:
         ConfigError: for an invalid sweep, before anything is compiled or written.
@@ -99,7 +102,7 @@ def sweep(
             "--resume continues a sweep unchanged; leave out the config, settings and name."
         )
     prepare()
-    folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume)
+    folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume, trust)
     try:
         with logging_to(folder):
             return _search(folder, found, rounds)
@@ -108,12 +111,17 @@ def sweep(
 
 
 def _opened(
-    config: Any, overrides: Any, name: str | None, runs_dir: Path, resume: str | Path | None
+    config: Any,
+    overrides: Any,
+    name: str | None,
+    runs_dir: Path,
+    resume: str | Path | None,
+    trust: Trust,
 ) -> tuple[SweepDir, Sweep, "Rounds"]:
     """The locked directory of a new or resumed sweep, with its first round planned."""
     if resume is not None:
         folder = SweepDir.open(resume, runs_dir)
-        sweep = folder.sweep()
+        sweep = folder.sweep(trust)
         rounds = _planned(sweep)
         folder.lock()
         return folder, sweep, rounds

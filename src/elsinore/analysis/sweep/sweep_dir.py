@@ -18,6 +18,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.search import Sweep, load_sweep
 from elsinore.runs.masks import folder_mode
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.trust import Trust, confirmed, sign
 
 
 class SweepDir:
@@ -67,6 +68,7 @@ class SweepDir:
             unfinished = folder.path / ".sweep.yaml"
             unfinished.write_text(yaml_text(config))
             unfinished.rename(folder.config)
+            sign(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ConfigError(
@@ -88,8 +90,14 @@ class SweepDir:
             f"{sweep} is not a sweep: neither it nor {runs_dir / sweep} has a sweep.yaml."
         )
 
-    def sweep(self) -> Sweep:
-        return load_sweep(read_yaml(self.config))
+    def sweep(self, trust: Trust = False) -> Sweep:
+        """The sweep, ready to be trained.
+
+        Raises:
+            ConfigError: for an invalid one, or one that names code that is neither this user's nor
+                trusted.
+        """
+        return load_sweep(confirmed(read_yaml(self.config), self.config, trust))
 
     def lock(self) -> None:
         """Take the lock, which is released when the process ends.

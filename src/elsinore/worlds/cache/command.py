@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from elsinore.cli.arguments import add_runs_dir
+from elsinore.cli.arguments import add_runs_dir, add_trust, trust_of
 
 
 def add(commands) -> None:
@@ -72,6 +72,7 @@ def add_replay(actions) -> None:
         "--check", choices=["libcachesim"], help="compare the hits with another simulator's"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+    add_trust(command)
     add_runs_dir(command)
 
 
@@ -113,7 +114,9 @@ def replay_command(args: argparse.Namespace) -> int:
     from elsinore.worlds.cache.traces.comparing import compare_policies
     from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
 
-    results = compare_policies(args.trace, args.capacity, args.policies, args.run, args.runs_dir)
+    results = compare_policies(
+        args.trace, args.capacity, args.policies, args.run, args.runs_dir, trust_of(args)
+    )
     simulated = _simulated(args, results) if args.check else {}
     if args.json:
         rows = [

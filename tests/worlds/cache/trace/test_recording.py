@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elsinore.worlds.cache.trace import Trace, load_trace, zipf_trace
+from elsinore.worlds.cache.trace import Trace, load_trace, recording, zipf_trace
 
 
 def test_objects_are_numbered_as_they_appear():
@@ -59,6 +59,13 @@ def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path):
     for path, message in refused.items():
         with pytest.raises(ValueError, match=message):
             load_trace(path)
+
+
+def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "bomb.npz", obj_id=np.zeros(10_000, np.int32))
+    monkeypatch.setattr(recording, "MAX_BYTES", 40_000)
+    with pytest.raises(ValueError, match="it has 40,128 bytes unpacked, and at most 40,000 are"):
+        load_trace(tmp_path / "bomb.npz")
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path):

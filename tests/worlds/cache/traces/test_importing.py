@@ -7,7 +7,7 @@ import pytest
 from elsinore import cli
 from elsinore.config.parse import ConfigError
 from elsinore.worlds.cache.trace import load_trace, zipf_trace
-from elsinore.worlds.cache.traces import import_trace
+from elsinore.worlds.cache.traces import import_trace, importing
 from elsinore.worlds.cache.traces.importing import save_trace
 from elsinore.worlds.cache.traces.simulator import oracle_general_rows
 
@@ -62,6 +62,16 @@ def test_a_csv_is_read_by_the_names_of_its_columns(file):
     assert (found.trace.obj_id.tolist(), found.trace.size.tolist()) == ([0, 1, 0], [5, 7, 5])
     assert (found.trace.ts.tolist(), found.trace.op.tolist()) == ([0, 2, 3], [0, 1, 0])
     assert list(found.skipped.lines()) == ["1 without an object (lines 4)"]
+
+
+@pytest.mark.parametrize("record", [(3, 9, 100, -1), (3, 9, 0, -1)])  # of size 0: left out
+def test_no_more_requests_are_unpacked_than_fit(file, monkeypatch, record):
+    zstandard = pytest.importorskip("zstandard")
+    bomb = file("t.bin.zst", zstandard.ZstdCompressor().compress(100_000 * general(record)))
+    assert bomb.stat().st_size < 10_000
+    monkeypatch.setattr(importing, "MAX_REQUESTS", 500)
+    with pytest.raises(ConfigError, match="more than 500 requests, the most that are read"):
+        import_trace(bomb)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

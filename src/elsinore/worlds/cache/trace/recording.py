@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-LARGEST = 2**31 - 1  # bytes of one object, and requests of a trace: they are int32
+LARGEST = 2**31 - 1  # bytes of one object, and of a capacity: they are int32
+MAX_REQUESTS = 50_000_000  # of a trace that is read: 19 bytes each in its arrays
+MAX_BYTES = 2**30  # of these arrays, unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +141,7 @@ def load_trace(path: Any) -> Trace:
         ValueError: naming the file and the mistake.
     """
     try:
+        _refuse_too_large(path)
         with np.load(path, allow_pickle=False) as arrays:
             columns = {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
@@ -158,6 +161,16 @@ def load_trace(path: Any) -> Trace:
         return Trace.of(columns["obj_id"], **{name: columns[name] for name in known & set(columns)})
     except ValueError as error:
         raise ValueError(f"trace={str(path)!r}: {error}") from None
+
+
+def _refuse_too_large(path: Any) -> None:
+    """Refuse an archive that would fill the memory; whatever is no archive is left to numpy."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as file:
+        size = sum(part.file_size for part in file.infolist())
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size:,} bytes unpacked, and at most {MAX_BYTES:,} are read")
 
 
 def zipf_trace(

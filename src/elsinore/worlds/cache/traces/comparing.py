@@ -3,18 +3,25 @@
 from collections.abc import Mapping
 
 from elsinore.config.parse import ConfigError
+from elsinore.runs.trust import Trust
 from elsinore.worlds.cache.trace import POLICIES, Counts, check_policy, replay
 from elsinore.worlds.cache.trace.recording import resolve_trace
 from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities
 
 
 def compare_policies(
-    path: str, capacity: str, policies: str = "all", run: str | None = None, runs_dir: str = "runs"
+    path: str,
+    capacity: str,
+    policies: str = "all",
+    run: str | None = None,
+    runs_dir: str = "runs",
+    trust: Trust = False,
 ) -> dict[Capacity, dict[str, Counts]]:
     """Counts by capacity and policy; a run's are under "run <name>".
 
     Raises:
-        ConfigError: for an unreadable trace, an unknown policy or an invalid capacity.
+        ConfigError: for an unreadable trace, an unknown policy, an invalid capacity, or a run whose
+            code is neither this user's nor trusted.
     """
     names = list(POLICIES) if policies == "all" else [name.strip() for name in policies.split(",")]
     try:
@@ -32,7 +39,7 @@ def compare_policies(
         from elsinore.runs import api
         from elsinore.worlds.cache.traces.learned import replay_learned
 
-        trained = api.load(run, runs_dir=runs_dir)
+        trained = api.load(run, runs_dir=runs_dir, trust=trust)
         for each in wanted:
             results[each][f"run {trained.name}"] = replay_learned(
                 trained, trace, each.amount, each.unit

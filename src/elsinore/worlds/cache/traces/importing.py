@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from elsinore.config.parse import ConfigError
-from elsinore.worlds.cache.trace.recording import LARGEST, Trace
+from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record, SkippedLines
 from elsinore.worlds.cache.traces.table import CsvParser
@@ -100,6 +100,10 @@ def _imported(
     rows, skipped, lines = [], SkippedLines(), 0
     for line, record in records:
         lines += 1
+        if lines > MAX_REQUESTS:
+            raise ConfigError(
+                f"{path} has more than {MAX_REQUESTS:,} requests, the most that are read; split it."
+            )
         if lines % 10_000 == 0:
             progress()
         if isinstance(record, MalformedRecord):

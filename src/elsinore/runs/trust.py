@@ -1,0 +1,217 @@
+"""Trust in the code that a run's files name as `"module:name"`.
+
+A run of this user's is known by a signature beside its config: HMAC-SHA256 of the file's text under
+a random key of the user's own. It survives a copied or renamed folder, and no change of the config.
+Names in the files of any other run become `UntrustedName`s, which nothing imports.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from re import fullmatch
+from typing import Any
+
+from elsinore.algos.registry import ALGORITHMS
+from elsinore.config.imitation import teachers
+from elsinore.config.load import read_yaml
+from elsinore.config.parse import ConfigError
+from elsinore.config.presets import PRESETS
+from elsinore.validation import UntrustedName, current_name
+
+# True, False, or a function that asks the user a question
+Trust = bool | Callable[[str], bool]
+
+KEY_BYTES = 32
+CODE_SETTINGS = (
+    "env",
+    "algo",
+    "algo.name",
+    "algo.network.custom",
+    "algo.network.encoder",
+    "imitation",
+    "imitation.teacher",
+    "sweep.space",
+)
+BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
+
+
+def sign(config: Path) -> None:
+    """Sign a config that this user made; without a key that can be used it stays unsigned."""
+    if (key := _key(make=True)) is not None and not is_own(config):
+        with suppress(OSError):
+            _write(_signature_of(config), _mac(key, config), os.replace)
+
+
+def is_own(config: Path) -> bool:
+    """True if this user signed the config, and it has not changed since."""
+    key, signature = _key(), _signature_of(config)
+    try:
+        if key is None or not signature.is_file():
+            return False
+        return hmac.compare_digest(_mac(key, config), signature.read_bytes())
+    except OSError:
+        return False
+
+
+def confirmed(
+    data: dict[str, Any], config: Path, trust: Trust, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """The `data` of a config, for use: as it is if the config is this user's or trusted, else with
+    its code marked as untrusted.
+
+    Args:
+        given: settings whose code is not imported, since the caller has the objects.
+
+    Raises:
+        ConfigError: if it names code, and is neither this user's nor trusted.
+    """
+    if trust is True or is_own(config):
+        return data
+    named = {name: code for name, code in code_in(data).items() if name not in given}
+    if named and not _agreed(config, named, trust):
+        modules = sorted({code.partition(":")[0] for code in named.values()})
+        raise ConfigError(
+            f"{config} names code, {_listed(named)}, and carries no signature of yours; read the"
+            f" module {', '.join(map(repr, modules))}, then allow it with --trust (in Python,"
+            " trust=True)."
+        )
+    return data if named else marked(data)
+
+
+def confirmed_header(about: dict[str, Any], replay: Path, trust: Trust) -> dict[str, Any]:
+    """The header of a replay, its environment marked as untrusted unless it is trusted or that of
+    the run whose folder holds the replay, which is this user's."""
+    code = {"env": str(about["env"])} if _is_code(about["env"]) else {}
+    if trust is True or (code and _is_of_own_run(replay, about)):
+        return about
+    if code and _agreed(replay, code, trust):
+        return about
+    return marked(about)
+
+
+def code_in(data: Mapping[str, Any]) -> dict[str, str]:
+    """The code from outside elsinore and its plug-ins that settings name, by setting."""
+    found = {}
+    for setting in CODE_SETTINGS:
+        value: Any = data
+        for part in setting.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if setting == "sweep.space":
+            texts = enumerate(filter(_is_code, _texts(value)))
+            found |= {f"{setting}[{i}]": text for i, text in texts}
+        elif _is_code(value):
+            found[setting] = value
+    return found
+
+
+def marked(data: Any) -> Any:
+    """Plain data with every text that could be imported as an `UntrustedName`."""
+    return _marked(data, {})
+
+
+def _marked(data: Any, done: dict[int, Any]) -> Any:
+    if id(data) in done:  # YAML may hold one list at many places, or within itself
+        return done[id(data)]
+    if isinstance(data, dict):
+        done[id(data)] = copy = {}
+        copy.update((key, _marked(value, done)) for key, value in data.items())
+        return copy
+    if isinstance(data, list):
+        done[id(data)] = copy = []
+        copy.extend(_marked(value, done) for value in data)
+        return copy
+    return UntrustedName(data) if _is_code(data) else data
+
+
+def _is_code(text: Any) -> bool:
+    return isinstance(text, str) and ":" in text and not _is_known(current_name(text))
+
+
+def _is_known(name: str) -> bool:
+    """True for code of elsinore or of a plug-in that settings name by themselves."""
+    return name in _known_names() or fullmatch(BUILT_IN_NETWORK, name) is not None
+
+
+@cache
+def _known_names() -> frozenset[str]:
+    return frozenset({*ALGORITHMS.values(), *teachers().values(), *_texts(dict(PRESETS))})
+
+
+def _texts(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list | tuple):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _texts(value)
+
+
+def _listed(named: Mapping[str, str]) -> str:
+    return ", ".join(f"{setting}={code!r}" for setting, code in named.items())
+
+
+def _agreed(file: Path, named: Mapping[str, str], trust: Trust) -> bool:
+    if isinstance(trust, bool):
+        return trust
+    return trust(
+        f"{file} names code, {_listed(named)}, and carries no signature of yours. Import it?"
+    )
+
+
+def _is_of_own_run(replay: Path, about: dict[str, Any]) -> bool:
+    config = replay.absolute().parent.parent / "config.yaml"
+    if not is_own(config):
+        return False
+    data = read_yaml(config)
+    return all(data.get(name) == about[name] for name in ("env", "env_kwargs"))
+
+
+def _signature_of(config: Path) -> Path:
+    return config.with_suffix(".signature")
+
+
+def _mac(key: bytes, config: Path) -> bytes:
+    text = b"elsinore " + config.name.encode() + b"\n" + config.read_bytes()
+    return hmac.new(key, text, hashlib.sha256).hexdigest().encode()
+
+
+def _key_path() -> Path:
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (state if state.is_absolute() else Path.home() / ".local" / "state") / "elsinore" / "key"
+
+
+def _key(make: bool = False) -> bytes | None:
+    """This user's key; None where there is none, or one that others can read."""
+    try:
+        path = _key_path()
+        if make and not path.exists():
+            _make_key(path)
+        with path.open("rb") as file:
+            about, key = os.fstat(file.fileno()), file.read()
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        return None
+    private = about.st_uid == os.getuid() and not about.st_mode & 0o077
+    return key if private and len(key) == KEY_BYTES else None
+
+
+def _make_key(path: Path) -> None:
+    """Make a key; of several processes the first one's stays."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        _write(path, secrets.token_bytes(KEY_BYTES), os.link)
+
+
+def _write(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
+    """Write a file of mode 600 under another name, then put it in place; no link is followed."""
+    number, unfinished = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(content)
+        place(unfinished, path)
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
