@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.parse import ConfigError
@@ -75,6 +76,7 @@ class Run:
     def plan(self) -> Plan:
         return self._plan or plan_for(self.experiment, self._env, self._network)
 
+    @checked
     def checkpoint(self, which: str = "latest") -> checkpoints.Checkpoint:
         """A checkpoint by kind (the newest of `latest` or `periodic`, the best of `best`) or by
         name (`best/0000000390`).
@@ -104,10 +106,12 @@ class Run:
             )
         return chosen[0]
 
+    @checked
     def state(self, which: str = "latest") -> RunState:
         """The state of all seeds in a checkpoint, [seed, ...] in host memory."""
         return restore_state(self.checkpoint(which), self.plan)
 
+    @checked
     def policy(
         self, seed: int | None = None, checkpoint: str = "latest", agent: str | None = None
     ) -> Policy:
@@ -142,6 +146,7 @@ class Run:
             )
         return default if name is None else names.index(name)
 
+    @checked
     def evaluate(
         self, episodes: int = 128, checkpoint: str = "latest", sample: bool = False
     ) -> np.ndarray:
