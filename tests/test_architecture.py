@@ -112,7 +112,7 @@ WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdi
 EXCEPTIONS = {
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
-    "config/load.py": {"os", "pathlib", "read_text"},  # reads the YAML file of an experiment
+    "config/load.py": {"os", "pathlib"},  # reads the YAML file of an experiment
     # reads /proc and cgroups: an experiment that does not fit is refused
     "config/memory.py": {"os", "pathlib", "read_text"},
     "worlds/hamlet/load.py": {"pathlib"},  # names the YAML file of a profile

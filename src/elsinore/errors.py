@@ -88,7 +88,7 @@ def user_code(error: type[ElsinoreError] = ConfigError, **settings: Any) -> Iter
 
 
 def _explained(raised: BaseException, settings: dict[str, Any]) -> str | None:
-    """The place and reason of a failure of custom code; None where no custom code is involved, and for a
+    """The place and reason of a failure of custom code; None where none is involved, and for a
     ValueError that names a setting itself."""
     frames = list(traceback.walk_tb(raised.__traceback__))
     own = [(frame, line) for frame, line in frames if _is_custom(frame)]

@@ -133,7 +133,7 @@ SIZES = {
     "algo.network.channels=[1000000000]": "must be at most 64 layers",
     "algo.network.gru=1000000000": "must be a width from 1 to 65536",
     "algo.network.gru=60000": "algo.network is too large",
-    "algo.network.activation=step": "is unknown; choose one of",
+    "algo.network.activation=step": "is unknown; choose tanh",
     "algo.network.encoder=cnn": "needs observations of shape",
     "algo.network.encoder=json:loads": "algo.network.encoder='json:loads' is function",
     "vary={algo.gamma: []}": "must be a list with a value for each member.",

@@ -39,8 +39,8 @@ def _of_the_address_space(root: Path) -> int:
 
 
 def _of_cgroups(root: Path) -> Iterator[int]:
-    """What each memory cgroup of this process, and each above it, has left. Files that it could
-    drop from the cache count as free."""
+    """The bytes left in each memory cgroup of this process, and in each above it. Files that it
+    could drop from the cache count as free."""
     yield UNLIMITED
     for folder, v2 in _cgroups(root):
         names = ("memory.max", "memory.current") if v2 else ("limit_in_bytes", "usage_in_bytes")
