@@ -128,7 +128,7 @@ MISTAKES = {
     "no equals sign": (["--set", "algo.gamma"], "--set 'algo.gamma' must have the form name=value"),
     "broken YAML in a value": (
         ["--set", "seeds=[1"],
-        "--set seeds: the value '[1' is not valid YAML.",
+        "--set seeds: the value '[1' is not valid YAML: ",
     ),
     "minibatches that do not divide": (
         ["CartPole-v1", "--set", "algo.num_minibatches=7"],
@@ -190,8 +190,8 @@ MISTAKES = {
         "evaluation.max_steps=0 means the environment's own limit, and"
         " tests.envs.broken_envs:Endless has none",
     ),
-    "a name that is a path": (["--name", "a/b"], "--name 'a/b' is no folder's name; use letters"),
-    "a name that is a parent": (["--name", ".."], "--name '..' is no folder's name; use letters"),
+    "a name that is a path": (["--name", "a/b"], "--name 'a/b' is not a folder name; use letters"),
+    "a name that is a parent": (["--name", ".."], "--name '..' is not a folder name; use letters"),
     "a runs folder that cannot be": (
         ["--runs-dir", "/proc/runs"],
         "runs folder /proc/runs cannot be written: ",

@@ -69,7 +69,7 @@ def import_object(path: str, field: str) -> Any:
     module, _, name = current_name(path).partition(":")
     try:
         return getattr(importlib.import_module(module), name)
-    except Exception as error:  # a module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
         plain = isinstance(error, ImportError | AttributeError)
         message = error if plain else f"{type(error).__name__}: {error}"
         raise ValueError(
@@ -155,3 +155,22 @@ def divides(config: Any, name: str) -> None:
             f" (num_envs={config.num_envs} x rollout_length={config.rollout_length}); choose a"
             " divisor, or change either factor."
         )
+
+
+def fits(value: Any, default: Any) -> bool:
+    """True for a value of the shape and kind of `default`: no text or NaN for a number, whole and
+    of 32 bits for an int, within float32 for a float."""
+    import numpy as np
+
+    try:
+        given, own = np.asarray(value), np.asarray(default)
+    except (TypeError, ValueError, OverflowError):  # lists of unequal lengths
+        return False
+    kind = own.dtype.kind
+    if given.shape != own.shape or kind not in "biuf":
+        return given.shape == own.shape and isinstance(value, type(default))
+    if given.dtype.kind not in ("b" if kind == "b" else "iuf") or np.isnan(given).any():
+        return False
+    if kind in "iu":
+        return bool(np.all((given == np.round(given)) & (np.abs(given) < 2.0**31)))
+    return bool(np.all(np.isinf(given) | (np.abs(given) <= np.finfo(np.float32).max)))

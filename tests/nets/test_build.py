@@ -48,7 +48,7 @@ def test_value_based_algorithms_refuse_a_recurrent_network():
 
 @pytest.mark.parametrize("gru", [0, -1])
 def test_a_recurrent_layer_without_width_is_refused(gru):
-    with pytest.raises(ValueError, match=rf"gru={gru} must be a width of at least 1; null"):
+    with pytest.raises(ValueError, match=rf"gru={gru} must be a width from 1 to 65536; null"):
         NetworkConfig(gru=gru)
 
 

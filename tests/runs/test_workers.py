@@ -1,6 +1,7 @@
 """Background workers handle items in order, never block the sender, and log trouble once."""
 
 import logging
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -301,3 +302,18 @@ def test_a_sink_is_woken_once_for_many_chunks_and_nothing_is_logged_of_it(logged
     assert worker.finish(5.0)
     assert visits == ["open", "catch up", "catch up", "close"]
     assert logged() == []
+
+
+def test_a_callback_that_exits_is_reported_and_gets_the_next_record(caplog):
+    seen = []
+
+    def leave(item):
+        seen.append(item)
+        sys.exit(3)
+
+    worker = BackgroundWorker("callback leave", leave, retry=False)
+    worker.put(1)
+    worker.put(2)
+    assert worker.finish(timeout=5)
+    assert seen == [1, 2]
+    assert caplog.text.count("callback leave failed: SystemExit: 3") == 1

@@ -7,9 +7,11 @@ The same rows in SQL, from the run's metrics.sqlite:
     SELECT * FROM episodes WHERE agent = 'agent_0' AND name = 'episode/return' AND first < 100
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from elsinore.arguments import checked
 from elsinore.config.parse import ConfigError
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -24,12 +26,13 @@ ALIASES = {
 }
 
 
+@checked
 def query(
-    run: Any,
+    run: str | Path | Run,
     *,
     metric: str = "total_reward",
     agent: str | None = None,
-    episodes: tuple[int, int] | None = None,
+    episodes: Sequence[int] | None = None,
     seed: int | None = None,
     runs_dir: str | Path = "runs",
 ) -> Any:
@@ -52,7 +55,7 @@ def query(
         raise ConfigError(
             f"metric={metric!r} is not an episode metric; choose one of {', '.join(ALIASES)}."
         )
-    if episodes is not None and not 0 <= episodes[0] < episodes[1]:
+    if episodes is not None and not (len(episodes) == 2 and 0 <= episodes[0] < episodes[1]):
         raise ConfigError(
             f"episodes={episodes!r} must be a range (first, until) with 0 <= first < until."
         )

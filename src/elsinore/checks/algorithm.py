@@ -9,6 +9,7 @@ from typing import Any
 
 from jaxtyping import PyTree
 
+from elsinore.arguments import checked
 from elsinore.checks import behaviour, interface
 from elsinore.checks.algorithm_fixture import AlgorithmFixture
 from elsinore.checks.result import Check, CheckResult, run_checks
@@ -31,6 +32,7 @@ ALGORITHM_CHECKS = {
 THOROUGH_CHECKS = {"time limits": Check(behaviour.check_time_limits, ("learning",))}
 
 
+@checked
 def check_algorithm(
     make: Callable[..., Algorithm],
     config: Any = None,

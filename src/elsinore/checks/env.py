@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.arguments import checked
 from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture, mask_shape
 from elsinore.checks.result import Check, CheckResult, Failure, run_checks
 from elsinore.checks.tree_differences import (
@@ -37,6 +38,7 @@ METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation
 STEP_VALUES = "(obs, state, reward, terminated, info)"
 
 
+@checked
 def check_env(
     env: Any, params: PyTree | None = None, *, seed: int = 0, num_steps: int = 1000
 ) -> list[CheckResult]:
@@ -71,7 +73,7 @@ def _interface(fixture: EnvFixture) -> Failure | None:
     for name, call in fixture.calls():
         try:
             call()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return Failure(f"{name} raised {one_line(error)}")
     if not is_tuple(fixture.fresh, 2):
         return Failure(

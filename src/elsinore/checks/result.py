@@ -57,6 +57,6 @@ def run_check(
         failure = check.run(subject)
     except SkipCheck as reason:
         return CheckResult(name, True, f"not checked: {reason}", skipped=True)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         failure = Failure(f"checking it raised {one_line(error)}")
     return CheckResult(name, failure is None, *(failure or ()))

@@ -5,7 +5,9 @@ Exit codes: 0 success, 2 invalid input, 130 interrupted after an emergency check
 
 import argparse
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from elsinore.cli import (
@@ -25,6 +27,7 @@ from elsinore.cli import (
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from elsinore.envs.registry import families
+from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of, shortened, user_code
 
 COMMANDS = (
     train,
@@ -44,21 +47,32 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
-    """Run one command; invalid input becomes one message and exit code 2."""
+    """Run one command; a failure becomes one message, with exit code 2 for invalid input."""
     # a custom environment, "module:Class", may be in the current folder; installed modules win
     sys.path.append("")
     args = (parser or elsinore_parser()).parse_args(argv)
-    from elsinore.config.parse import ConfigError
-
     try:
-        return args.function(args)
-    except ConfigError as error:
-        print(f"elsinore: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
+        with user_code(RunError):
+            if getattr(args, "runs_dir", None) == "":
+                raise ConfigError("--runs-dir '' is no path; use '.' for the current folder.")
+            return args.function(args)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         return 1
+    except Exception as error:
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    """Print one message; returns the exit code. `ELSINORE_DEBUG` shows the whole traceback."""
+    if os.environ.get("ELSINORE_DEBUG"):
+        traceback.print_exception(error)
+    text = str(error)
+    if not isinstance(error, ElsinoreError):
+        text = shortened(f"{reason_of(error)}; ELSINORE_DEBUG=1 shows the whole traceback.")
+    print(f"elsinore: {text}", file=sys.stderr)
+    return EXIT_BAD_INPUT if isinstance(error, ConfigError) else 1
 
 
 def elsinore_parser() -> argparse.ArgumentParser:

@@ -60,6 +60,11 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         help="resume a run that other library versions began",
     )
     train.add_argument(
+        "--accept-layout",
+        action="store_true",
+        help="resume a run on another number of devices, though results differ by rounding",
+    )
+    train.add_argument(
         "--watch",
         action="store_true",
         help="show the run on a live page in the browser (`elsinore watch`)",
@@ -112,6 +117,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
             fall_back=args.fall_back,
             accept_versions=args.accept_versions,
             trust=trust_of(args),
+            accept_layout=args.accept_layout,
         )
     return api.train(
         args.env,
@@ -145,14 +151,15 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 
     require("watch", "--watch", "leave it out")
     from elsinore.page.server import start_beside
-    from elsinore.runs.run_dir import RunDir, free_name
+    from elsinore.runs.run_dir import RunDir, check_folder_name, free_name
 
     runs_dir = Path(args.runs_dir)
     if args.resume is not None:
         start_beside(RunDir.open(args.resume, runs_dir).path)
         return
     experiment, _ = _described(args, overrides)
-    args.name = args.name or free_name(runs_dir, experiment)
+    args.name = free_name(runs_dir, experiment) if args.name is None else args.name
+    check_folder_name(args.name)
     start_beside(runs_dir / args.name)
 
 

@@ -14,7 +14,7 @@ from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.training.evaluation import Episodes, evaluate
 from elsinore.training.independent_learners import evaluate_each, independent
 from elsinore.types import Algorithm
-from elsinore.validation import at_least, one_of
+from elsinore.validation import at_least, fits, one_of
 
 SHARING = ("auto", "independent", "shared")
 
@@ -75,14 +75,11 @@ def multi_agent_env(
                 f"agents.params.{name} is no parameter of {env.name}; it has: {known}."
             )
         default = np.asarray(getattr(env_params, name))
-        try:
-            each = np.stack(
-                [np.broadcast_to(np.asarray(value, float), default.shape) for value in values]
-            )
-        except (TypeError, ValueError) as error:
+        if not all(fits(x, default) or (default.size and fits(x, default.flat[0])) for x in values):
             raise ValueError(
                 f"agents.params.{name}={values!r} must be like its default, {default!r}."
-            ) from error
+            )
+        each = np.stack([np.broadcast_to(np.asarray(x, float), default.shape) for x in values])
         changed[name] = jnp.asarray(each, jnp.result_type(getattr(env_params, name)))
     return MultiAgentEnv(env, config.number, frozenset(changed)), (
         env_params.replace(**changed) if changed else env_params

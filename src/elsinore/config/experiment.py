@@ -15,6 +15,7 @@ from elsinore.validation import at_least, one_of
 
 # metrics that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
+MAX_MEMBERS = 1_000  # of a population
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +129,9 @@ class Experiment:
     # A population: one value for each member, such as {"algo.gamma": [0.9, 0.99]}.
     vary: dict[str, list[Any]] = field(default_factory=dict)
     population: PopulationConfig = PopulationConfig()
-    layout: str = "auto"  # auto | map | vmap: how seeds share a device; results do not change.
+    # auto | map | vmap: how seeds share a device. Under `vmap`, seeds that share one differ by
+    # rounding from the same seeds alone.
+    layout: str = "auto"
     rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
     # Stages that change env_params during training; in YAML also the path of a file.
     curriculum: CurriculumConfig | None = None
@@ -198,6 +201,10 @@ class Experiment:
                     f"vary.{name}={values!r} has {len(values)} values and vary.{first} has"
                     f" {self.members}; each needs one for every member."
                 )
+        if self.members > MAX_MEMBERS:
+            raise ValueError(
+                f"vary has {self.members} members; at most {MAX_MEMBERS} can train side by side."
+            )
         for name in ("halving", "pbt"):
             if getattr(self.population, name) is not None and self.members < 2:
                 raise ValueError(

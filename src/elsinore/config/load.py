@@ -1,7 +1,11 @@
 """Load an experiment from a preset, a YAML file and overrides; later settings win."""
 
+import copy
+import itertools
+import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +14,14 @@ from typing import Any
 import yaml
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError, as_dict, build, build_algo, convert_setting
+from elsinore.config.parse import (
+    ConfigError,
+    as_dict,
+    build,
+    build_algo,
+    convert_setting,
+    refuse_unwritable,
+)
 from elsinore.config.presets import PRESETS, preset
 from elsinore.envs import check_name
 
@@ -18,7 +29,7 @@ from elsinore.envs import check_name
 def load_experiment(
     env: str | None = None,
     algo: str | None = None,
-    config: str | Path | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """The experiment of a command or a call.
@@ -29,7 +40,8 @@ def load_experiment(
     Raises:
         ConfigError: naming the field, its value and a remedy.
     """
-    data = read_yaml(Path(config)) if config is not None else {}
+    given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
+    data = copy.deepcopy(dict(given or {}))
     if "sweep" in data:
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {config}`."
@@ -44,7 +56,9 @@ def load_experiment(
     data["algo"] = _algo_as_mapping(data.get("algo", {}))
     if algo is not None:
         data["algo"]["name"] = algo
-    return experiment_from(data, beside=Path(config).parent if config is not None else None)
+    return experiment_from(
+        data, beside=Path(config).parent if isinstance(config, str | Path) else None
+    )
 
 
 def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experiment:
@@ -77,6 +91,8 @@ def whole_experiment(data: dict[str, Any]) -> Experiment:
         name: [convert_setting(experiment, name, x, f"vary.{name}[{i}]") for i, x in enumerate(xs)]
         for name, xs in experiment.vary.items()
     }
+    for name in ("env_kwargs", "env_params", "vary"):
+        refuse_unwritable(getattr(experiment, name), name)
     return replace(experiment, vary=vary)
 
 
@@ -93,6 +109,8 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
         return read_yaml(near if near.exists() else Path(given))
+    if given is not None and not isinstance(given, list | dict):
+        raise ConfigError(f"curriculum={given!r} must be a file, a list of stages or a mapping.")
     return {"stages": given} if isinstance(given, list) else given
 
 
@@ -106,8 +124,68 @@ def _algo_as_mapping(algo: Any) -> dict[str, Any]:
     return dict(algo)
 
 
-class _Loader(yaml.SafeLoader):
+MAX_YAML_CHARACTERS, MAX_YAML_DEPTH = 1_000_000, 50
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # pyright: ignore
     """YAML 1.1, which reads 1e-3 as text, with the exponents of YAML 1.2."""
+
+
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """A whole number of at most 64 bits."""
+    number = loader.construct_yaml_int(node)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{node.value[:20]}... is beyond 64 bits; use at most 2^63 - 1")
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+
+
+def _parsed(text: str) -> Any:
+    """The data of a YAML text.
+
+    Raises:
+        ValueError: for a text that is no YAML, too long (aliases written out), nested too deeply,
+            or has a key twice in one mapping.
+    """
+    if len(text) > MAX_YAML_CHARACTERS:
+        raise ValueError(f"it has more than {MAX_YAML_CHARACTERS:,} characters")
+    try:
+        depth = 0
+        for event in yaml.parse(text, _Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_YAML_DEPTH:
+                raise ValueError(f"it is nested more than {MAX_YAML_DEPTH} levels deep")
+        loader = _Loader(text)
+        if (node := loader.get_single_node()) is None:
+            return None
+        if _written_out(node, {}) > MAX_YAML_CHARACTERS:
+            raise ValueError("its aliases, written out, are too long or hold themselves")
+        return loader.construct_document(node)
+    except (yaml.YAMLError, OverflowError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+
+
+def _written_out(node: yaml.Node, seen: dict[int, float]) -> float:
+    """Characters of a node with every alias in it written out; infinite where it holds itself.
+
+    Raises:
+        ValueError: for a mapping with a key twice.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return len(node.value) + 2
+    if id(node) not in seen:
+        seen[id(node)], parts = math.inf, node.value
+        if isinstance(node, yaml.MappingNode):
+            keys = Counter((k.tag, k.value) for k, _ in node.value if isinstance(k.value, str))
+            for (_, name), count in keys.items():
+                if count > 1:
+                    raise ValueError(f"the key {name!r} stands twice in one mapping")
+            parts = itertools.chain.from_iterable(node.value)
+        seen[id(node)] = 2 + sum(_written_out(part, seen) for part in parts)
+    return seen[id(node)]
 
 
 class _Dumper(yaml.SafeDumper):
@@ -131,14 +209,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
     try:
-        data = yaml.load(path.read_text(), _Loader)
+        with path.open() as file:
+            data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(f"config {path} cannot be read: {reason}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"config {path} is not valid YAML: {' '.join(str(error).split())}."
-        ) from error
+    except ValueError as error:
+        raise ConfigError(f"config {path} is not valid YAML: {error}.") from error
     if not isinstance(data, dict) or not data:
         found = "empty" if not data else f"a {type(data).__name__}"
         raise ConfigError(
@@ -162,9 +239,11 @@ def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
                 f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9."
             )
         try:
-            overrides[name.strip()] = yaml.load(value, _Loader)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {name}: the value {value!r} is not valid YAML.") from error
+            overrides[name.strip()] = _parsed(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"--set {name}: the value {value!r} is not valid YAML: {error}."
+            ) from error
     return overrides
 
 

@@ -10,7 +10,11 @@ import types
 import typing
 from typing import Any
 
+import numpy as np
+
 from elsinore.algos.registry import ALGORITHMS, config_type
+from elsinore.errors import ConfigError as ConfigError
+from elsinore.errors import user_code
 from elsinore.hyperparameters import value_of
 from elsinore.validation import UntrustedName, did_you_mean
 
@@ -27,11 +31,6 @@ class RecordedAlgorithm:
             return self.__dict__["settings"][name]
         except KeyError:
             raise AttributeError(name) from None
-
-
-class ConfigError(ValueError):
-    """A config that cannot be run; the message names the field, its value, the reason and a
-    remedy."""
 
 
 def build(cls: type, data: Any, path: str = "") -> Any:
@@ -113,8 +112,9 @@ def build_algo(data: Any, path: str = "algo") -> Any:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     _refuse_anothers_settings(cls, data, path)
-    config = build(cls, _without_name(data), path)
-    _refuse_unwritable(as_dict(config), path)
+    with user_code(algo=cls.name):
+        config = build(cls, _without_name(data), path)
+    refuse_unwritable(as_dict(config), path)
     if build(cls, _without_name(as_dict(config)), path) != config:
         raise ConfigError(
             f"{path}={config!r} is not the same once written and read again; use plain values."
@@ -139,11 +139,13 @@ def _without_name(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key != "name"}
 
 
-def _refuse_unwritable(data: Any, path: str) -> None:
+def refuse_unwritable(data: Any, path: str) -> None:
     """Refuse values that config.yaml cannot hold."""
-    if isinstance(data, dict | list):
+    if isinstance(data, dict | list | tuple):
+        if isinstance(data, dict) and (odd := [key for key in data if not isinstance(key, str)]):
+            raise ConfigError(f"{path} has the key {odd[0]!r}, which must be text.")
         for key, value in data.items() if isinstance(data, dict) else enumerate(data):
-            _refuse_unwritable(
+            refuse_unwritable(
                 value, f"{path}.{key}" if isinstance(data, dict) else f"{path}[{key}]"
             )
     elif data is not None and type(data) not in (bool, int, float, str, UntrustedName):
@@ -198,15 +200,13 @@ def _scalar(hint: type, value: Any, path: str) -> Any:
         return value
     if hint is str and isinstance(value, str):
         return value
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ConfigError(f"{path} is beyond 64 bits; whole numbers are at most 2^63 - 1.")
     if hint in (int, float) and not isinstance(value, bool):
         number = _number(value)
         if number is not None and hint is float:
-            if math.isnan(number):
-                raise ConfigError(
-                    f"{path}={value!r} is not a number that can be used; give a finite one."
-                )
-            return float(number)
-        if number is not None and math.isfinite(number) and number == int(number):
+            return _float32(number, value, path)
+        if number is not None and abs(number) < 2**63 and number == int(number):
             return int(number)
     wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     if hint not in wanted:
@@ -215,6 +215,15 @@ def _scalar(hint: type, value: Any, path: str) -> Any:
             " tuple[...], dict, a dataclass, or one of these | None."
         )
     raise ConfigError(f"{path}={value!r} must be {wanted[hint]}.")
+
+
+def _float32(number: float, value: Any, path: str) -> float:
+    """A number that float32, in which a program computes, can hold; or an infinity."""
+    if math.isnan(number):
+        raise ConfigError(f"{path}={value!r} is not a number that can be used; give a finite one.")
+    if math.isfinite(number) and abs(number) > (largest := float(np.finfo(np.float32).max)):
+        raise ConfigError(f"{path}={value!r} is beyond float32; use at most {largest:.1g}.")
+    return float(number)
 
 
 def _number(value: Any) -> float | int | None:

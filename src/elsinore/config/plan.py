@@ -1,11 +1,13 @@
 """The plan: work and memory of a run, computed before anything is compiled."""
 
-import os
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -21,8 +23,10 @@ from elsinore.config.curricula import (
 )
 from elsinore.config.experiment import Experiment
 from elsinore.config.imitation import with_pretraining
+from elsinore.config.memory import available_bytes
 from elsinore.config.parse import ConfigError
 from elsinore.config.population import members_of, population_step_of, stacked_hyper
+from elsinore.errors import names_custom_code, user_code
 from elsinore.training.chunk import Program, Schedule, build_program
 from elsinore.training.population import PopulationStep
 from elsinore.types import Algorithm, RunState
@@ -45,6 +49,7 @@ class Plan:
     hyper: PyTree = None  # each replica's own numbers, [replica]; None: the algorithm's, for all
     population_step: PopulationStep | None = None  # step of the population between chunks
     learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
+    custom_code: Mapping[str, Any] = field(default_factory=dict)  # settings that name such
 
     @property
     def schedule(self) -> Schedule:
@@ -73,10 +78,24 @@ class Plan:
         """Of each seed; exactly what will be taken if nothing stops it early."""
         return self.schedule.num_updates * self.steps_per_update
 
-    @property
+    @cached_property
     def state_shapes(self) -> RunState:
-        """The shapes and types of one seed's state."""
-        return jax.eval_shape(self.program.init, jax.random.key(0))
+        """The shapes and types of one seed's state.
+
+        Raises:
+            ConfigError: for a network too large to initialise, or custom code that fails.
+        """
+        with _refusals(self.custom_code):
+            return jax.eval_shape(self.program.init, jax.random.key(0))
+
+    def trace(self) -> None:
+        """Trace a chunk without compiling it.
+
+        Raises:
+            ConfigError: for custom code that fails.
+        """
+        with _refusals(self.custom_code):
+            jax.eval_shape(self.program.chunk, self.state_shapes, jnp.int32(0))
 
     @property
     def num_parameters(self) -> int:
@@ -195,13 +214,16 @@ class Plan:
         ConfigError: when the estimate is above what the device has free."""
         available = available_bytes()
         if self.bytes_on_device > available:
-            members = " or the members in vary" if self.experiment.vary else ""
             raise ConfigError(
                 f"this run needs about {_human(self.bytes_on_device)} on the device and"
-                f" {_human(available)} are "
-                f"available; lower {', '.join(self._what_is_large())} or "
-                f"seeds={self.experiment.seeds}{members}."
+                f" {_human(available)} are available; lower {self.large_settings}."
             )
+
+    @property
+    def large_settings(self) -> str:
+        """The settings to lower where there is not memory enough, with their values."""
+        members = " or the members in vary" if self.experiment.vary else ""
+        return f"{', '.join(self._what_is_large())} or seeds={self.experiment.seeds}{members}"
 
     def _what_is_large(self) -> list[str]:
         """The settings to lower where there is not room enough."""
@@ -223,7 +245,8 @@ def plan_for(
     Raises:
         ConfigError: for whatever could not be run, naming the field, its value and a remedy.
     """
-    try:
+    custom_code = _custom_code(experiment, env, network, curriculum)
+    with _refusals(custom_code):
         made, env_params = envs.make(
             env or experiment.env, experiment.env_kwargs, experiment.env_params
         )
@@ -260,11 +283,43 @@ def plan_for(
             curriculum,
             evaluation,
         )._replace(trains_in_init=experiment.imitation is not None)
+    return Plan(
+        experiment,
+        program,
+        world,
+        env_params,
+        experiment.env,
+        hyper,
+        population_step,
+        learner,
+        custom_code,
+    )
+
+
+def _custom_code(experiment: Experiment, env: Any, network: Any, curriculum: Any) -> dict[str, Any]:
+    """The settings that name custom code, with their values."""
+    config = getattr(experiment.algo, "network", None)
+    settings = {
+        "env": experiment.env if env is None else env,
+        "algo": experiment.algo.name,
+        "algo.network.custom": network or getattr(config, "custom", None),
+        "algo.network.encoder": getattr(config, "encoder", None),
+        "curriculum": curriculum,
+        "imitation.teacher": getattr(experiment.imitation, "teacher", None),
+    }
+    return {name: x for name, x in settings.items() if names_custom_code(x)}
+
+
+@contextmanager
+def _refusals(custom_code: Mapping[str, Any]) -> Iterator[None]:
+    """Turn refusals (ValueError), and all that custom code raises, into a ConfigError."""
+    try:
+        with user_code(**custom_code):
+            yield
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return Plan(
-        experiment, program, world, env_params, experiment.env, hyper, population_step, learner
-    )
 
 
 def schedule_for(experiment: Experiment) -> Schedule:
@@ -311,31 +366,18 @@ def _rollout_sizes(algo: Any) -> list[str]:
 def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
     """The bound on an evaluation's episodes: the config's, or else the environment's own time
     limit."""
-    own = getattr(env_params, "max_steps_in_episode", 0)
+    own = getattr(env_params, "max_steps_in_episode", None)
     longest = (
         own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
     )
-    limit = experiment.evaluation.max_steps or np.max(longest)
+    limit = experiment.evaluation.max_steps or (0 if longest is None else np.max(longest))
     if not limit or limit < 1:
-        has = f"has {limit}" if limit else "has none"
+        has = "has none" if longest is None else f"has {limit}"
         raise ConfigError(
             f"evaluation.max_steps=0 means the environment's own limit, and {experiment.env} {has};"
             " set it."
         )
     return int(limit)
-
-
-def available_bytes() -> int:
-    """Free bytes of the device: as an accelerator reports them; of a CPU the memory that the
-    system can give."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _bytes(tree: PyTree) -> int:

@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.parse import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig
-from elsinore.validation import did_you_mean
+from elsinore.validation import did_you_mean, fits
 
 LIMIT = "max_steps_in_episode"
 
@@ -62,19 +62,13 @@ def _fitting(path: str, name: str, value: Any, env_params: PyTree) -> np.ndarray
             f"{did_you_mean(name, known, 0.5, 'known')}"
         )
     own = default_of(env_params, name)
-    try:
-        given = np.asarray(value)
-        kinds = {"b": "b", "i": "iuf", "f": "iuf"}.get(own.dtype.kind, own.dtype.kind)
-        whole = own.dtype.kind != "i" or bool(np.all(given == np.round(given)))
-        fits = given.dtype.kind in kinds and whole and given.shape in ((), own.shape)
-    except (TypeError, ValueError):
-        fits = False
-    if not fits or (name == LIMIT and np.min(given) < 1):
+    like = fits(value, own) or (own.size > 0 and fits(value, own.flat[0]))
+    if not like or (name == LIMIT and np.min(value) < 1):
         least = ", and at least 1" if name == LIMIT else ""
         raise ConfigError(
             f"{path}={value!r} must be like the parameter's own value, {own.tolist()!r}{least}."
         )
-    return np.broadcast_to(given, own.shape).astype(own.dtype)
+    return np.broadcast_to(np.asarray(value), own.shape).astype(own.dtype)
 
 
 def _may_change(env_params: PyTree, name: str, value: Any) -> bool:

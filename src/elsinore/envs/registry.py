@@ -14,7 +14,9 @@ from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from elsinore.validation import did_you_mean, import_callable, import_object
+from elsinore.arguments import checked
+from elsinore.errors import ConfigError, user_code
+from elsinore.validation import did_you_mean, fits, import_callable, import_object
 
 if TYPE_CHECKING:  # names and help are listed without importing jax
     from jaxtyping import PyTree
@@ -85,6 +87,7 @@ def check_name(name: str) -> None:
     )
 
 
+@checked
 def make(
     env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] | None = None
 ) -> "tuple[Any, PyTree]":
@@ -100,37 +103,51 @@ def make(
     if isinstance(env, str):
         check_name(env)
         factory = _factory(env)
-        try:
-            env = factory(**(kwargs or {}))
-        except TypeError as error:
-            raise ValueError(
-                f"env_kwargs={kwargs} do not fit the environment's constructor: {error}."
-            ) from error
-        except OSError as error:  # MNISTBandit fetches its images
-            raise ValueError(f"env={name!r} needs a file that cannot be read: {error}.") from error
+        with user_code(env=name):
+            env = _built(name, factory, kwargs or {})
+    with user_code(env=name):
+        refuse_no_env(env, name)
+    with user_code(env=name):
+        defaults = env.default_params
+    return env, _with_params(env, defaults, params or {})
+
+
+def refuse_no_env(env: Any, name: Any = None) -> None:
+    """Refuse an object that is no environment.
+
+    Raises:
+        ConfigError: for a class, or for an object without the methods of an environment.
+    """
     if isinstance(env, type):
-        raise ValueError(f"env={env.__name__} is a class; give an instance of it.")
-    required = ("default_params", "reset_env", "step_env")
-    missing = [part for part in required if not hasattr(env, part)]
-    if missing:
-        raise ValueError(f"env={name!r} is no gymnax Environment: it has no {missing[0]}.")
-    return env, _with_params(env, env.default_params, params or {})
+        raise ConfigError(f"env={env.__name__} is a class; give an instance of it.")
+    for part in ("default_params", "reset_env", "step_env"):
+        if not hasattr(env, part):
+            raise ConfigError(
+                f"env={env if name is None else name!r} is no gymnax Environment: it has no {part}."
+            )
+
+
+def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    """The environment that the factory makes."""
+    try:
+        return factory(**kwargs)
+    except TypeError as error:
+        if ":" in name and error.__traceback__ is not None and error.__traceback__.tb_next:
+            raise  # from inside a custom factory, which took the arguments
+        raise ValueError(
+            f"env_kwargs={kwargs} do not fit the environment's constructor: {error}."
+        ) from error
+    except OSError as error:  # MNISTBandit fetches its images
+        raise ValueError(f"env={name!r} needs a file that cannot be read: {error}.") from error
 
 
 def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTree":
     """The default parameters with some replaced, each by numbers of the same shape."""
-    import numpy as np
-
     for name, value in params.items():
         if not hasattr(defaults, name):
             known = ", ".join(vars(defaults))
             raise ValueError(f"env_params.{name} is no parameter of {env.name}; it has: {known}.")
-        default = getattr(defaults, name)
-        try:
-            fits = np.shape(np.asarray(value, float)) == np.shape(default)
-        except (TypeError, ValueError):
-            fits = False
-        if not fits:
+        if not fits(value, default := getattr(defaults, name)):
             raise ValueError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
     return defaults.replace(**params) if params else defaults
 

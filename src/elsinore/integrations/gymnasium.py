@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
+from elsinore.arguments import checked
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.integrations.spaces import as_numpy, gymnasium_space, gymnasium_value
 
@@ -77,6 +78,7 @@ class GymnasiumEnv(gymnasium.Env):
         return np.int32(self.np_random.integers(2**31))
 
 
+@checked
 def gymnasium_env(
     env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] | None = None
 ) -> GymnasiumEnv:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
+from elsinore.arguments import checked
 from elsinore.config.agents import AgentsConfig, multi_agent_env
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
@@ -126,6 +127,7 @@ class PettingZooEnv(ParallelEnv):
         return jax.random.split(key, len(self.possible_agents))
 
 
+@checked
 def parallel_env(
     env: Any,
     agents: int | AgentsConfig = 2,

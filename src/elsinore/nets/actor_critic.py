@@ -102,7 +102,7 @@ class QNetwork(nn.Module):
 
 
 def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
-    """Check the shapes that a custom network returns.
+    """Check the shapes and types that a custom network returns.
 
     A value of shape [1] instead of [] would broadcast to [batch, batch] and corrupt the loss
     without an error.
@@ -128,10 +128,16 @@ def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
             found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), zeros)[0])
         outputs, value = found
         shapes = list(outputs.shape), list(value.shape)
+        types = outputs.dtype, value.dtype
     except Exception as error:
         raise ValueError(
             f"network {type(net).__name__} must return {wanted}, and fails: {error}"
         ) from error
+    if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in types):
+        raise ValueError(
+            f"network {type(net).__name__} must return {wanted}, as floats; it returns"
+            f" {types[0]} and {types[1]}."
+        )
     if shapes != ([num_outputs], []):
         raise ValueError(
             f"network {type(net).__name__} must return {wanted}; it returns {shapes[0]} and"

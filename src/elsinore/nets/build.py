@@ -9,7 +9,7 @@ import flax.linen as nn
 from jaxtyping import PyTree
 
 from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_network
-from elsinore.nets.encoders import CNN, MLP, check_layers
+from elsinore.nets.encoders import CNN, MAX_WIDTH, MLP, check_layers
 from elsinore.nets.heads import Head
 from elsinore.nets.network import Network, network_of
 from elsinore.validation import import_object
@@ -52,10 +52,10 @@ class NetworkConfig:
                 " NetworkFamily (Balatro's is elsinore.worlds.balatro.nets:CARDS)."
             )
         check_layers(self)
-        if self.gru is not None and self.gru < 1:
+        if self.gru is not None and not 1 <= self.gru <= MAX_WIDTH:
             raise ValueError(
-                f"gru={self.gru} must be a width of at least 1; null leaves the recurrent layer"
-                " out."
+                f"gru={self.gru} must be a width from 1 to {MAX_WIDTH}; null leaves the recurrent"
+                " layer out."
             )
         if self.gru is not None and ":" in self.encoder:
             raise ValueError(

@@ -20,6 +20,9 @@ ACTIVATIONS: dict[str, Callable] = {
 }
 
 
+MAX_LAYERS, MAX_WIDTH = 64, 65_536
+
+
 def check_layers(config: Any) -> None:
     """Refuse an unknown `activation`, and layers without a size in `hidden` or `channels`.
 
@@ -31,6 +34,11 @@ def check_layers(config: Any) -> None:
         sizes = getattr(config, name)
         if not sizes or min(sizes) < 1:
             raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
+        if len(sizes) > MAX_LAYERS or max(sizes) > MAX_WIDTH:
+            raise ValueError(
+                f"{name}={list(sizes)} must be at most {MAX_LAYERS} layers of at most {MAX_WIDTH}"
+                " units."
+            )
 
 
 def dense(features: int, scale: float, name: str | None = None) -> nn.Dense:

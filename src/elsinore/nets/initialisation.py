@@ -17,6 +17,8 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore.jaxtools.prng import draw, for_use
 
+MAX_NUMBERS = 2**28  # 1 GiB, in one draw
+
 
 @struct.dataclass
 class OrthogonalPlaceholder(meta.AxisMetadata):
@@ -81,6 +83,13 @@ def orthogonal_matrices(
     tall = [(max(size), min(size)) for size in sizes]
     columns = max(n for _, n in tall)
     rows = max(m + columns - n for m, n in tall)
+    if (numbers := len(shapes) * rows * columns) > MAX_NUMBERS:
+        largest = " x ".join(map(str, max(sizes, key=lambda size: size[0] * size[1])))
+        raise ValueError(
+            f"algo.network is too large: its {len(sizes)} weight matrices, of which the largest is"
+            f" {largest}, would be initialised as {numbers:,} numbers at once, and at most"
+            f" {MAX_NUMBERS:,} can be; lower its sizes (hidden, channels, gru)."
+        )
     normal = draw(jax.random.normal, key, (len(shapes), rows, columns))
     row, column = np.arange(rows)[:, None], np.arange(columns)
     corner = np.array([(row < m) & (column < n) for m, n in tall])

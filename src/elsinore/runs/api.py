@@ -2,39 +2,45 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from elsinore import cpu_cores
+from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
+from elsinore.envs import refuse_no_env
+from elsinore.errors import user_code
 from elsinore.runs import checkpoints
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import Callback, logging_to, run_session
 from elsinore.runs.sinks.wandb import refuse_if_absent
+from elsinore.runs.store import Store
 from elsinore.runs.trust import Trust, sign
+from elsinore.training.curriculum.stages import Curriculum
 
 log = logging.getLogger("elsinore")
 
 
+@checked
 def train(
     env: Any = None,
     algo: str | None = None,
     *,
-    config: str | Path | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     name: str | None = None,
     runs_dir: str | Path = "runs",
-    network: Any = None,
-    curriculum: Any = None,
+    network: Callable[..., Any] | None = None,
+    curriculum: Curriculum | None = None,
     callbacks: Sequence[Callback] = (),
     check: bool = True,
 ) -> Run:
@@ -43,7 +49,7 @@ def train(
     Args:
         env: a name, a preset (`ppo/CartPole-v1`), `"module:Class"`, or a gymnax `Environment`.
         algo: a name or `"module:function"`; by default `ppo`.
-        config: a YAML file.
+        config: a YAML file, or a mapping as in one.
         overrides: values by dotted name, which win over all others: `{"algo.gamma": 0.9}`.
         seeds: the number of seeds trained in parallel; `seed` is the first.
         name: of the run's directory in `runs_dir`; by default a new one.
@@ -67,17 +73,19 @@ def train(
     return Run(folder, plan, env_object, network, trust=True)
 
 
+@checked
 def resume(
     run: str | Path,
     *,
     runs_dir: str | Path = "runs",
     env: Any = None,
-    network: Any = None,
-    curriculum: Any = None,
+    network: Callable[..., Any] | None = None,
+    curriculum: Curriculum | None = None,
     callbacks: Sequence[Callback] = (),
     fall_back: bool = False,
     accept_versions: bool = False,
     trust: Trust = False,
+    accept_layout: bool = False,
 ) -> Run:
     """Resume a run from its newest checkpoint; a finished run is returned unchanged.
 
@@ -87,6 +95,8 @@ def resume(
         accept_versions: resume a checkpoint of other library versions.
         trust: import code that the run names, though this user did not make it; a run that is
             continued so is signed as this user's.
+        accept_layout: resume a checkpoint of another layout of seeds on devices, from which the
+            results differ by rounding; an event of the run says so.
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
@@ -106,6 +116,7 @@ def resume(
         if checkpoints.list_checkpoints(folder.checkpoints):
             checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
             checkpoints.check_match(checkpoint, experiment, accept_versions)
+            _agree_on_layout(folder, checkpoint, experiment, accept_layout)
         plan = checked_plan(experiment, env, network, curriculum, check=False)
     except BaseException:
         folder.unlock()
@@ -117,12 +128,25 @@ def resume(
     return Run(folder, plan, env, network, trust=True)
 
 
+def _agree_on_layout(
+    folder: RunDir, checkpoint: checkpoints.Checkpoint, experiment: Experiment, accept: bool
+) -> None:
+    """Refuse another layout of seeds on devices, or note that it was accepted."""
+    if not accept:
+        checkpoints.check_layout(checkpoint, experiment)
+    elif differs := checkpoints.other_layout(checkpoint, experiment):
+        store = Store(folder.database)
+        store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")
+        store.close()
+
+
+@checked
 def load(
     run: str | Path,
     *,
     runs_dir: str | Path = "runs",
     env: Any = None,
-    network: Any = None,
+    network: Callable[..., Any] | None = None,
     trust: Trust = False,
 ) -> Run:
     """Open a run on disk, finished or not. Nothing that its files name is imported yet.
@@ -143,6 +167,9 @@ def resolve_experiment(
 ) -> tuple[Experiment, Any]:
     """The experiment of a call's arguments, and the environment if it is an object."""
     env_object = None if env is None or isinstance(env, str) else env
+    if env_object is not None:
+        with user_code(env=env_object):
+            refuse_no_env(env_object)
     overrides = dict(overrides or {})
     if env_object is not None:
         env = f"{type(env).__module__}:{type(env).__qualname__}"
@@ -194,4 +221,6 @@ def checked_plan(
                     f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
                 )
     plan.refuse_what_does_not_fit()
+    if check and plan.custom_code:
+        plan.trace()
     return plan

@@ -25,6 +25,7 @@ from elsinore.runs.control import Controls
 from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.training.chunk import Schedule
+from elsinore.training.replicas import layout_for
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
@@ -206,4 +207,5 @@ class CheckpointManager:
             "config_sha256": config_digest(self._experiment),
             "config": masked(as_dict(self._experiment)),
             "versions": versions(),
+            "layout": layout_for(self._experiment.replicas, self._experiment.layout).described(),
         }

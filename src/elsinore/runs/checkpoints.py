@@ -26,6 +26,7 @@ from jaxtyping import PyTree
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.masks import masked
+from elsinore.training.replicas import layout_for
 
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
@@ -148,7 +149,7 @@ def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) ->
             try:
                 manifest = json.loads((path / "manifest.json").read_text())
                 manifest["update"] = int(manifest["update"])
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 manifest = {"update": int(path.name), "files": {}}
             found.append((-manifest["update"], order, Checkpoint(path, kind, manifest)))
     return [checkpoint for *_, checkpoint in sorted(found, key=lambda x: x[:2])]
@@ -202,6 +203,31 @@ def check_match(
             f"checkpoint {checkpoint.path} was made with other versions; then and now:"
             f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
             " --accept-versions to resume it."
+        )
+
+
+def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:
+    """The layout then and now, where their results differ by rounding; None where they do not."""
+    then = checkpoint.manifest.get("layout")
+    now = layout_for(experiment.replicas, experiment.layout).described()
+    if then is None or then.get("batch") == now["batch"]:
+        return None
+    return "then {kind} on {devices} device(s)".format(**then) + ", now {kind} on {devices}".format(
+        **now
+    )
+
+
+def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
+    """Refuse a checkpoint of a layout whose results differ.
+
+    Raises:
+        ConfigError: with the layout then and now.
+    """
+    if differs := other_layout(checkpoint, experiment):
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
+            " would differ by rounding from an uninterrupted one: use as many devices as then, or"
+            " pass --accept-layout to resume it."
         )
 
 

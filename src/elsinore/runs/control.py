@@ -169,8 +169,8 @@ class _Answer(socketserver.StreamRequestHandler):
     def _answer(self, line: bytes) -> dict[str, str]:
         server: Any = self.server
         try:
-            act = json.loads(line)["act"]
-        except (ValueError, KeyError, TypeError):
+            act = str(json.loads(line)["act"])
+        except (ValueError, KeyError, TypeError, RecursionError):
             return {"error": 'a request is one line of JSON such as {"act": "pause"}.'}
         if act in ACTS:
             server.obey(act)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
@@ -101,6 +102,7 @@ class Run:
         """
         return self._plan or plan_for(self._allowed_experiment, self._env, self._network)
 
+    @checked
     def checkpoint(self, which: str = "latest") -> checkpoints.Checkpoint:
         """A checkpoint by kind (the newest of `latest` or `periodic`, the best of `best`) or by
         name (`best/0000000390`).
@@ -130,6 +132,7 @@ class Run:
             )
         return chosen[0]
 
+    @checked
     def state(self, which: str = "latest") -> RunState:
         """The state of all seeds in a checkpoint, [seed, ...] in host memory.
 
@@ -143,6 +146,7 @@ class Run:
             checkpoints.check_match(found, self._allowed_experiment, accept_versions=True)
         return restore_state(found, plan)
 
+    @checked
     def policy(
         self, seed: int | None = None, checkpoint: str = "latest", agent: str | None = None
     ) -> Policy:
@@ -177,6 +181,7 @@ class Run:
             )
         return default if name is None else names.index(name)
 
+    @checked
     def evaluate(
         self, episodes: int = 128, checkpoint: str = "latest", sample: bool = False
     ) -> np.ndarray:

@@ -1,10 +1,13 @@
 """A run's directory: its files and its lock."""
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
+import uuid
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,33 +48,47 @@ class RunDir:
             ConfigError: for a name that is taken or not allowed, or if the directory cannot be
                 written.
         """
-        name = name or free_name(runs_dir, experiment)
-        if not re.fullmatch(r"[\w.+-][\w .+-]*", name) or name in (".", ".."):
-            raise ConfigError(
-                f"--name {name!r} is no folder's name; use letters, digits, '-', '_' and '.'."
-            )
-        folder, unfinished = cls(runs_dir / name), cls(runs_dir / f".{name}.{os.getpid()}")
-        if folder.path.exists():
-            raise ConfigError(
-                f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
-                f"`elsinore train --resume {folder.path}`."
-            )
-        try:  # a kill at any moment leaves no directory of that name without its config
+        if name is not None:
+            check_folder_name(name)
+        while True:  # another process may take the name between the look and the rename
+            folder = cls(runs_dir / (free_name(runs_dir, experiment) if name is None else name))
+            if name is not None and os.path.lexists(folder.path):
+                raise ConfigError(
+                    f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
+                    f"`elsinore train --resume {folder.path}`."
+                )
+            if folder._begin(experiment):
+                folder.lock()
+                return folder
+
+    def _begin(self, experiment: Experiment) -> bool:
+        """Make the directory with its config; False if there is one of its name by now.
+
+        A kill at any moment leaves no directory of that name without its config.
+        """
+        runs_dir, name = self.path.parent, self.path.name
+        unfinished = RunDir(runs_dir / f".{name}.{uuid.uuid4().hex[:12]}")
+        new = not os.path.lexists(runs_dir)
+        try:
             config = as_dict(experiment)
             # a resumed run needs the secrets in its config
             unfinished.path.mkdir(parents=True, mode=folder_mode(config))
             unfinished.log.parent.mkdir()
             unfinished.config.write_text(yaml_text(config))
             sign(unfinished.config)
-            unfinished.path.rename(folder.path)
+            unfinished.path.rename(self.path)
         except OSError as error:
             shutil.rmtree(unfinished.path, ignore_errors=True)
+            if os.path.lexists(self.path):
+                return False
+            with suppress(OSError):  # only if it is empty
+                if new:
+                    runs_dir.rmdir()
             raise ConfigError(
                 f"runs folder {runs_dir} cannot be written: {os.strerror(error.errno or 0)}; choose"
                 " another with --runs-dir."
             ) from error
-        folder.lock()
-        return folder
+        return True
 
     @classmethod
     def open(cls, run: str | Path, runs_dir: Path = Path("runs")) -> "RunDir":
@@ -143,6 +160,31 @@ def _kind_of(path: Path) -> str:
     )
 
 
+RESERVED_NAMES = ("mlflow.db", "mlruns", "mlartifacts")  # MLflow's own files beside the runs
+
+
+def check_folder_name(name: str) -> str:
+    """The name, if a run, sweep or comparison can have it.
+
+    Raises:
+        ConfigError: for one that is no folder's name, hidden, reserved or too long.
+    """
+    if not is_folder_name(name):
+        raise ConfigError(
+            f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.', at most"
+            " 100, the first a letter, digit or '_'."
+        )
+    if name.lower() in RESERVED_NAMES:
+        raise ConfigError(f"--name {name!r} is the name of MLflow's own file; choose another.")
+    return name
+
+
+def is_folder_name(text: str) -> bool:
+    """True for at most 100 letters, digits and "-_.+ ", neither hidden nor like an option."""
+    short = len(text) <= 100 and len(text.encode(errors="replace")) <= 200
+    return short and bool(re.fullmatch(r"\w([\w .+-]*[\w+-])?", text))
+
+
 def as_file_name(text: str) -> str:
     """`text` with characters that a file name should not have replaced by "-"."""
     return re.sub(r"[^\w.-]+", "-", text)
@@ -150,8 +192,7 @@ def as_file_name(text: str) -> str:
 
 def free_name(runs_dir: Path, experiment: Experiment) -> str:
     """A new run's name, from environment, algorithm and time, that is not taken in `runs_dir`."""
-    stem = (
-        f"{as_file_name(f'{experiment.env}-{experiment.algo.name}')}-{datetime.now():%Y%m%d-%H%M%S}"
-    )
-    taken = (stem if i == 1 else f"{stem}-{i}" for i in range(1, 1000))
-    return next(name for name in taken if not (runs_dir / name).exists())
+    made_from = as_file_name(f"{experiment.env}-{experiment.algo.name}")[:80]
+    stem = f"{made_from}-{datetime.now():%Y%m%d-%H%M%S}"
+    taken = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
+    return next(name for name in taken if not os.path.lexists(runs_dir / name))

@@ -21,6 +21,7 @@ from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.failures import LogFile, explained
 from elsinore.runs.loop import Publisher, train_loop
 from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import Pipeline
@@ -76,7 +77,11 @@ def run_session(
         return outcome.state, outcome.interrupted
 
     try:
-        with stop_on_signals(controls.stop), listening(folder.path, controls):
+        with (
+            explained(dict(plan.custom_code), plan.large_settings),
+            stop_on_signals(controls.stop),
+            listening(folder.path, controls),
+        ):
             layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
             compiled = programs(plan, layout)
             state = compiled.init() if checkpoint is None else _restored(plan, layout, checkpoint)
@@ -262,7 +267,7 @@ class MaskingFormatter(logging.Formatter):
 @contextlib.contextmanager
 def logging_to(folder: RunDir):
     """Log to logs/train.log, and to the terminal where no other handler is installed."""
-    handlers: list[logging.Handler] = [logging.FileHandler(folder.log)]
+    handlers: list[logging.Handler] = [LogFile(folder.log)]
     handlers[0].setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
     if not log.handlers and not logging.getLogger().handlers:
         terminal = logging.StreamHandler(sys.stderr)

@@ -128,7 +128,7 @@ class BackgroundWorker:
     def _attempt(self, action: Callable[[], None], recovers: bool = True) -> bool:
         try:
             action()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a callback may exit
             if not self._failing:
                 self._failing = True
                 text = " ".join(str(error).split())[:300]

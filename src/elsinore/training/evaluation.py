@@ -31,6 +31,8 @@ class EvaluationConfig:
 
     def __post_init__(self):
         validation.at_least(self, 1, "episodes", "final_episodes")
+        if self.max_steps >= 2**31:
+            raise ValueError(f"max_steps={self.max_steps} must be at most 2^31 - 1.")
         for name in ("period", "max_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}={getattr(self, name)} must be 0 (automatic) or more.")

@@ -3,7 +3,8 @@ member of a population (`population.py`).
 
 On an accelerator the axis is a `vmap`. On a CPU each core is a device that runs its seeds one after
 another (`lax.map`): threads inside a small program cost more than they save, and batched small
-matrix products are slower than a loop. The numbers do not depend on the choice.
+matrix products are slower than a loop. Both draw the same numbers; a `vmap` of several seeds on a
+device adds them in another order, and so differs by rounding.
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, Sharding, SingleDeviceSh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Key, PyTree, Shaped
 
+from elsinore.arguments import checked
 from elsinore.training.chunk import Program
 
 # XLA's CPU defaults suit large programs. These are measured on small ones, one PPO seed at 4 envs x
@@ -47,6 +49,16 @@ class Layout:
     def padded(self) -> int:
         """Seeds with padding, equally many per device; padding is frozen and not reported."""
         return -(-self.num_seeds // len(self.devices)) * len(self.devices)
+
+    @property
+    def batch(self) -> int:
+        """Seeds that a device computes as one batch; layouts of another batch differ by
+        rounding."""
+        return self.padded // len(self.devices) if self.kind == "vmap" else 1
+
+    def described(self) -> dict[str, Any]:
+        """Plain data for a checkpoint's manifest."""
+        return {"kind": self.kind, "devices": len(self.devices), "batch": self.batch}
 
     @property
     def mesh(self) -> Mesh:
@@ -213,6 +225,7 @@ def wrap_keys(host: PyTree, like: PyTree) -> PyTree:
     return jax.tree.map(wrap, host, like)
 
 
+@checked
 def train_compiled(
     program: Program, layout: Layout, first_seed: int = 0, hyper: PyTree = None
 ) -> tuple[PyTree, PyTree]:

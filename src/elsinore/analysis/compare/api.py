@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,9 +23,11 @@ from elsinore.analysis.compare.scores import Scores, scores_table
 from elsinore.analysis.compare.thresholds import check_thresholds
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.compare.write import write_comparison_report
+from elsinore.arguments import checked
 from elsinore.config.parse import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
+from elsinore.runs.run_dir import check_folder_name
 from elsinore.runs.signals import stop_on_signals
 from elsinore.runs.sinks.console import Console
 
@@ -62,9 +63,10 @@ class Comparison:
         return {(r.env, r.label): api.load(r.path) for r in self.results.finished}
 
 
+@checked
 def compare(
     envs: Any = (),
-    algos: Sequence[str] | Mapping[str, Any] = ("ppo",),
+    algos: str | Sequence[str] | Mapping[str, Any] = ("ppo",),
     *,
     seeds: int | None = None,
     seed: int | None = None,
@@ -74,7 +76,7 @@ def compare(
     name: str | None = None,
     runs_dir: str | Path = "runs",
     thresholds: Mapping[str, float] | float | None = None,
-    references: Mapping[str, tuple[float, float]] | None = None,
+    references: Mapping[str, Sequence[float]] | None = None,
     accept_versions: bool = False,
     check: bool = True,
     progress: Callable[[str], None] = print,
@@ -114,13 +116,14 @@ def compare(
     return _reported(Comparison(folder, with_finite_returns(results), *given))
 
 
+@checked
 def report(
     runs: Sequence[str | Path] | str | Path,
     *,
     out: str | Path | None = None,
     runs_dir: str | Path = "runs",
     thresholds: Mapping[str, float] | float | None = None,
-    references: Mapping[str, tuple[float, float]] | None = None,
+    references: Mapping[str, Sequence[float]] | None = None,
 ) -> Comparison:
     """Write the report of existing runs; seeds, budgets and environments may be unequal.
 
@@ -226,11 +229,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _comparison_path(runs_dir: Path, name: str | None) -> Path:
-    name = f"comparison-{datetime.now():%Y%m%d-%H%M%S}" if name is None else name
-    if not re.fullmatch(r"[\w+-][\w .+-]*", name):
-        raise ConfigError(
-            f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.'."
-        )
+    unnamed = name is None
+    name = f"comparison-{datetime.now():%Y%m%d-%H%M%S}" if unnamed else check_folder_name(name)
     if (runs_dir / name / "config.yaml").exists():
         raise ConfigError(f"--name {name!r} is the name of a run in {runs_dir}; choose another.")
     return runs_dir / name

@@ -16,6 +16,7 @@ from elsinore.analysis.sweep.report import write_sweep_report, write_trials
 from elsinore.analysis.sweep.results import TrialResult, failed_trial, group_results
 from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
+from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import ConfigError
 from elsinore.config.search import Group, Sweep, SweepTrial, grouped, load_sweep
@@ -75,6 +76,7 @@ class SweepRun:
         ]
 
 
+@checked
 def sweep(
     config: str | Path | Mapping[str, Any] | None = None,
     *,

@@ -7,7 +7,6 @@ runs/<name>/               trials.csv  summary.json  best.yaml  parallel_coordin
 """
 
 import os
-import re
 from datetime import datetime
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from elsinore.config.load import dotted, read_yaml, yaml_text
 from elsinore.config.parse import ConfigError
 from elsinore.config.search import Sweep, load_sweep
 from elsinore.runs.masks import folder_mode
-from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_dir import RunDir, check_folder_name
 from elsinore.runs.trust import Trust, confirmed, sign
 
 
@@ -47,11 +46,7 @@ class SweepDir:
         Raises:
             ConfigError: for an invalid or taken name, or a directory that cannot be written.
         """
-        name = name or f"sweep-{datetime.now():%Y%m%d-%H%M%S}"
-        if not re.fullmatch(r"[\w.+-][\w .+-]*", name) or name in (".", ".."):
-            raise ConfigError(
-                f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.'."
-            )
+        name = f"sweep-{datetime.now():%Y%m%d-%H%M%S}" if name is None else check_folder_name(name)
         folder = cls(runs_dir / name)
         if folder.config.exists():
             folder.lock()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from elsinore.arguments import checked
 from elsinore.config.parse import ConfigError
 from elsinore.envs.views import env_name
 from elsinore.runs import api
@@ -103,6 +104,7 @@ class Demo(NamedTuple):
         return [agent_column(episode.label, episode.load()) for episode in both]
 
 
+@checked
 def demo(name: str, *, runs_dir: str | Path = "runs") -> Demo:
     """The demo of that name, trained in `runs_dir`/demo-`name` if necessary.
 

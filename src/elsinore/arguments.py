@@ -1,0 +1,83 @@
+"""Arguments of public functions, checked against their annotations."""
+
+import dataclasses
+import functools
+import inspect
+import operator
+from collections.abc import Callable
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args
+
+from elsinore.errors import ConfigError
+
+NUL = "\0"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def checked(function: F) -> F:
+    """The function, with arguments of another type than annotated refused before it is called.
+
+    Numbers of numpy count as Python's; text is no number.
+
+    Raises:
+        ConfigError: naming the argument, its value and the type it must have.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        parameters = _parameters(function)
+        for name, value in inspect.signature(function).bind(*args, **kwargs).arguments.items():
+            if name in parameters:
+                _check(name, value, parameters[name])
+        return function(*args, **kwargs)
+
+    return call  # pyright: ignore[reportReturnType]
+
+
+@functools.cache
+def _parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    """A validator for each annotated parameter; pydantic is imported at the first call."""
+    from pydantic import ConfigDict, TypeAdapter
+
+    config = ConfigDict(arbitrary_types_allowed=True, strict=True)
+    return {
+        name: TypeAdapter(_by_instance(parameter.annotation), config=config)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.annotation not in (inspect.Parameter.empty, Any)
+    }
+
+
+def _by_instance(annotation: Any) -> Any:
+    """The annotation, with records (whose fields pydantic would look into) as mere classes."""
+    from pydantic import GetPydanticSchema
+    from pydantic_core.core_schema import is_instance_schema
+
+    if isinstance(annotation, UnionType):
+        return functools.reduce(operator.or_, map(_by_instance, get_args(annotation)))
+    record = isinstance(annotation, type) and (
+        dataclasses.is_dataclass(annotation) or hasattr(annotation, "_fields")
+    )
+    schema = GetPydanticSchema(lambda source, handler: is_instance_schema(annotation))
+    return Annotated[Any, schema] if record else annotation
+
+
+def _check(name: str, value: Any, adapter: Any) -> None:
+    from pydantic import ValidationError
+
+    text = str(value) if isinstance(value, str) or hasattr(value, "__fspath__") else None
+    if text is not None and (NUL in text or (name == "runs_dir" and not text)):
+        raise ConfigError(f"{name}={text!r} is no path; use one without NUL, and '.' for here.")
+    try:
+        adapter.validate_python(_plain(value))
+    except ValidationError as error:
+        messages = [e["msg"].partition("Input should be ")[2] or "a list" for e in error.errors()]
+        where = "".join(f"[{part!r}]" for part in error.errors()[0]["loc"] if isinstance(part, int))
+        raise ConfigError(
+            f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}."
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy as Python's."""
+    scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return value.item() if scalar else value

@@ -1,0 +1,142 @@
+"""Errors that one message explains, and the guard around calls into custom code."""
+
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+LONGEST_VALUE = 80  # characters of a value that a message repeats
+LONGEST_WORD = 120  # of a word outside quotes, such as a folder's name
+LONGEST_REASON = 300  # of another library's message
+# Frames of these are not custom code, as those of the standard library.
+LIBRARIES = {"elsinore", "jax", "jaxlib", "flax", "optax", "chex", "gymnax", "numpy"} | {
+    "jaxtyping",
+    "beartype",
+    "pydantic",
+}
+STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+
+
+class ElsinoreError(Exception):
+    """A failure that its message explains: one line that repeats at most 80 characters of a
+    value."""
+
+    def __init__(self, text: Any = ""):
+        super().__init__(shortened(" ".join(str(text).split("\n"))))
+
+
+class ConfigError(ElsinoreError, ValueError):
+    """A config that cannot be run; the message names the field, its value, the reason and a
+    remedy."""
+
+
+class RunError(ElsinoreError, RuntimeError):
+    """A run that failed after its training had begun; what was saved can be resumed."""
+
+
+def shortened(text: str) -> str:
+    """`text` with each long value in it (quoted text, a list, a mapping, a word) cut."""
+    parts, at = [], 0
+    for start in (match.start() for match in re.finditer(r"[\[{]|(?<!\w)['\"]", text)):
+        if start >= at and (end := _end_of_value(text, start)) - start > LONGEST_VALUE:
+            parts += [text[at : start + LONGEST_VALUE - 4], "...", text[end - 1]]
+            at = end
+        elif start >= at and text[start] in "'\"":  # what it quotes is no value of its own
+            parts.append(text[at:end])
+            at = end
+    long_word = re.compile(rf"[^\s/]{{{LONGEST_WORD + 1},}}")
+    return long_word.sub(
+        lambda word: word[0][: LONGEST_VALUE - 3] + "...", "".join([*parts, text[at:]])
+    )
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """The end of the quoted text or the brackets that begin at `start`; `start + 1` where they do
+    not end."""
+    opening = text[start]
+    if opening in "'\"":
+        closing = re.compile(rf"\\.|{opening}")
+        ends = (m.end() for m in closing.finditer(text, start + 1) if m[0] == opening)
+        return next(ends, start + 1)
+    depth = 0
+    for bracket in re.compile(r"[\[{\]}]").finditer(text, start):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth == 0:
+            return bracket.end()
+    return start + 1
+
+
+@contextmanager
+def user_code(error: type[ElsinoreError] = ConfigError, **settings: Any) -> Iterator[None]:
+    """Raise an `error` that names the setting, the function and the line for all that custom code
+    raises, `SystemExit` included.
+
+    `settings` are the settings that may name custom code, with their values: `"module:name"` or an
+    object. Errors of elsinore itself pass unchanged.
+    """
+    try:
+        yield
+    except ElsinoreError:
+        raise
+    except (Exception, SystemExit) as raised:
+        if (text := _explained(raised, settings)) is None:
+            raise
+        raise error(text) from raised
+
+
+def _explained(raised: BaseException, settings: dict[str, Any]) -> str | None:
+    """The place and reason of a failure of custom code; None where none is involved, and for a
+    ValueError that names a setting itself."""
+    frames = list(traceback.walk_tb(raised.__traceback__))
+    own = [(frame, line) for frame, line in frames if _is_custom(frame)]
+    custom = {name: described(x) for name, x in settings.items() if names_custom_code(x)}
+    refused = isinstance(raised, ValueError) and _package_of(frames[-1][0]) == "elsinore"
+    in_its_own_words = isinstance(raised, ValueError) and re.match(r"[\w.]+=", str(raised))
+    if in_its_own_words or (not own and (not custom or refused)):
+        return None
+    roots = [f"{f.f_globals.get('__name__')}:{_name_of(f).split('.')[0]}" for f, _ in own]
+    whose = [name for root in reversed(roots) for name, x in custom.items() if x == root][:1]
+    named = " or ".join(f"{name}={custom[name]!r}" for name in whose or custom) or "custom code"
+    places = [f"{_name_of(f)} ({_file_of(f)}:{line})" for f, line in (own or frames)[-2:]]
+    return f"{named} fails in {', '.join(places)}: {reason_of(raised)}"
+
+
+def reason_of(error: BaseException) -> str:
+    """Type and message of an error, on one line."""
+    text = " ".join(str(error).split())
+    cut = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
+    return f"{type(error).__name__}: {cut}" if cut else type(error).__name__
+
+
+def names_custom_code(x: Any) -> bool:
+    """True for a setting's value that is code of the user's: `"module:name"`, or an object."""
+    return ":" in (text := described(x)) and re.split("[.:]", text)[0] not in LIBRARIES
+
+
+def described(x: Any) -> str:
+    """A setting's value as text: an object as the `"module:name"` of itself or of its class."""
+    if x is None or isinstance(x, str):
+        return x or ""
+    known = x if hasattr(x, "__qualname__") else type(x)
+    return f"{known.__module__}:{known.__qualname__}"
+
+
+def _is_custom(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    standard = file.startswith((STANDARD_LIBRARY, "<frozen")) and "-packages" not in file
+    return not standard and _package_of(frame) not in LIBRARIES
+
+
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0]
+
+
+def _name_of(frame: FrameType) -> str:
+    return frame.f_code.co_qualname
+
+
+def _file_of(frame: FrameType) -> str:
+    return frame.f_code.co_filename.rpartition("/")[2]

@@ -1,0 +1,126 @@
+"""Whatever a parser is given, it gives data or one refusal."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import load_experiment, parse_set, read_yaml, yaml_text
+from elsinore.errors import ConfigError
+from elsinore.runs import checkpoints, replays
+from elsinore.runs.control import _Answer
+from elsinore.worlds.cache.trace.recording import load_trace
+
+pytestmark = pytest.mark.slow
+often = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+NUMBERS = st.integers() | st.floats() | st.booleans() | st.none()
+DATA = st.recursive(
+    NUMBERS | st.text(max_size=8),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(
+    [
+        "env",
+        "env_kwargs",
+        "env_params",
+        "algo",
+        "algo.name",
+        "algo.gamma",
+        "algo.network",
+        "algo.network.hidden",
+        "vary",
+        "env_steps",
+        "seeds",
+        "seed",
+        "curriculum",
+        "imitation",
+        "agents",
+        "agents.params",
+        "evaluation.period",
+        "sinks",
+        "population",
+        "population.pbt",
+        "checkpoints.best",
+        "layout",
+    ]
+)
+
+
+def refused_or(function, *arguments):
+    """The result, or None for a refusal; any other error passes."""
+    try:
+        return function(*arguments)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+
+
+@often
+@given(
+    st.binary(max_size=200)
+    | st.text(max_size=200).map(str.encode)
+    | DATA.map(lambda data: yaml_text(data).encode())
+)
+@example(b"a: &a [*a]")
+def test_a_config_file_is_read_or_refused(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(text)
+    found = refused_or(read_yaml, path)
+    assert found is None or isinstance(found, dict)
+
+
+@often
+@given(st.dictionaries(NAMES, DATA, max_size=4))
+def test_settings_make_an_experiment_or_are_refused(overrides):
+    found = refused_or(load_experiment, None, None, None, overrides)
+    assert found is None or isinstance(found, Experiment)
+
+
+@often
+@given(st.lists(st.text(max_size=30) | st.builds("{}={}".format, NAMES, st.text(max_size=20))))
+def test_assignments_are_read_or_refused(assignments):
+    found = refused_or(parse_set, assignments)
+    assert found is None or isinstance(found, dict)
+
+
+@often
+@given(st.binary(max_size=100) | DATA.map(lambda data: json.dumps(data).encode()))
+@example(b'{"update": Infinity}')
+@example(b'{"update": 4, "files": 3, "digest": "x"}')
+def test_a_manifest_is_of_a_checkpoint_or_refused(tmp_path, text):
+    folder = tmp_path / "latest" / "0000000004"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "manifest.json").write_bytes(text)
+    assert refused_or(checkpoints.newest, tmp_path) is None
+
+
+@often
+@given(st.binary(max_size=300))
+def test_a_replay_is_read_or_refused(tmp_path, data):
+    path = tmp_path / "x.npz"
+    path.write_bytes(data)
+    assert refused_or(replays.read, path) is None
+
+
+@often
+@given(st.binary(max_size=300))
+def test_a_trace_is_read_or_refused(tmp_path, data):
+    path = tmp_path / "x.npz"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"x\.npz"):
+        load_trace(path)
+
+
+@often
+@given(st.binary(max_size=200) | DATA.map(lambda data: json.dumps({"act": data}).encode()))
+@example(b'{"act": ["pause"]}')
+@example(b"[" * 4000)
+def test_a_request_to_a_run_is_answered(line):
+    handler = object.__new__(_Answer)
+    handler.server = SimpleNamespace(obey=lambda act: None, phase=lambda: "training")  # pyright: ignore[reportAttributeAccessIssue]
+    answer = handler._answer(line)
+    assert set(answer) in ({"error"}, {"phase"})

@@ -1,0 +1,155 @@
+"""An argument of another type is refused with its name, before anything is made."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnax.environments.classic_control.cartpole import CartPole
+
+import elsinore
+from elsinore.analysis.compare.api import report
+from elsinore.arguments import checked
+from elsinore.runs.run import Run
+from elsinore.training.chunk import Program
+from elsinore.training.replicas import Layout
+
+FUNCTIONS = {
+    name: function
+    for name in elsinore.__all__
+    if inspect.isfunction(function := getattr(elsinore, name))
+} | {"report": report}
+METHODS = {
+    f"Run.{name}": function
+    for name, function in vars(Run).items()
+    if inspect.isfunction(function) and not name.startswith("_")
+}
+REQUIRED = {  # values that are accepted, of the parameters without a default
+    "run": "nowhere",
+    "runs": ["nowhere"],
+    "name": "x",
+    "env": "CartPole-v1",
+    "make": lambda *args: None,
+    "program": Program(*[None] * len(Program._fields)),  # pyright: ignore[reportArgumentType]
+    "layout": Layout("map", (), 1),
+    "self": None,
+}
+ARGUMENTS = [
+    pytest.param(function, name, id=f"{owner}({name})")
+    for owner, function in (FUNCTIONS | METHODS).items()
+    for name, parameter in inspect.signature(function).parameters.items()
+    if parameter.annotation not in (Any, inspect.Parameter.empty)
+    and "PyTree" not in str(parameter.annotation)
+]
+
+
+class Nothing:
+    """An object that no argument can be."""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())  # nothing is left behind
+
+
+def call_with(function, name, value):
+    """Call a function with one argument, and accepted values of those that have no default."""
+    parameters = inspect.signature(function).parameters
+    needed = {n: REQUIRED[n] for n, p in parameters.items() if p.default is inspect.Parameter.empty}
+    return function(**(needed | {name: value}))
+
+
+@pytest.mark.parametrize(("function", "name"), ARGUMENTS)
+def test_every_annotated_argument_of_a_public_function_is_checked(function, name):
+    with pytest.raises(elsinore.ConfigError) as caught:
+        call_with(function, name, Nothing())
+    assert str(caught.value).startswith(f"{name}=")
+    assert "must be" in str(caught.value)
+
+
+def test_hardly_any_argument_is_annotated_as_anything():
+    free = {
+        (owner, name)
+        for owner, function in (FUNCTIONS | METHODS).items()
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.annotation is Any
+    }
+    assert {name for _, name in free} == {"env", "envs", "config"}
+
+
+@pytest.mark.parametrize("function", [elsinore.train, elsinore.make, elsinore.gymnasium_env])
+@pytest.mark.parametrize("env", [42, CartPole, Nothing(), ["CartPole-v1"], {}])
+def test_an_env_that_is_none_is_refused(function, env):
+    with pytest.raises(elsinore.ConfigError, match="^env="):
+        function(env)
+
+
+def test_a_comparison_of_an_env_that_is_none_is_refused():
+    with pytest.raises(elsinore.ConfigError, match="env=CartPole is a class"):
+        elsinore.compare([CartPole], env_steps=1000)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seeds": "3"},
+        {"seeds": True},
+        {"seeds": 2.0},
+        {"seed": 1.5},
+        {"env": 42},
+        {"env": CartPole},
+        {"name": 3},
+        {"name": ""},
+        {"name": "a\0b"},
+        {"name": Path("a")},
+        {"overrides": ["seeds=3"]},
+        {"overrides": {3: 4}},
+        {"overrides": {"env_kwargs": {"x": object()}}},
+        {"overrides": {"env_steps": 10**5000}},
+        {"overrides": {"algo.learning_rate": 1e39}},
+        {"config": 3},
+        {"config": {"seds": 3}},
+        {"config": {"seeds": 0}},
+        {"config": ""},
+        {"config": "\0"},
+        {"runs_dir": None},
+        {"runs_dir": ""},
+        {"runs_dir": "\0"},
+        {"network": 3},
+        {"curriculum": 3},
+        {"callbacks": 3},
+        {"callbacks": [3]},
+        {"callbacks": "print"},
+        {"check": "no"},
+        {"algo": 3},
+        {"algo": "os:system"},
+    ],
+    ids=lambda given: "-".join(given),
+)
+def test_training_with_it_is_refused(given):
+    with pytest.raises(elsinore.ConfigError) as caught:
+        elsinore.train(**({"env": "CartPole-v1"} | given))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_a_config_may_be_a_mapping_and_stays_as_it_is():
+    from elsinore.runs.api import resolve_experiment
+
+    config = {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
+    experiment, _ = resolve_experiment(config=config, overrides={"algo.gamma": 0.8}, seeds=2)
+    assert (experiment.algo.gamma, experiment.seeds) == (0.8, 2)
+    assert config == {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
+
+
+def test_numbers_of_numpy_count_as_numbers():
+    @checked
+    def add(a: int, b: float = 0.0, c: bool = False) -> float:
+        return a + b + c
+
+    assert add(np.int64(1), np.float32(2.0), np.bool_(True)) == 4.0
+    with pytest.raises(elsinore.ConfigError, match="a=array"):
+        add(np.ones(2))  # pyright: ignore[reportArgumentType]
