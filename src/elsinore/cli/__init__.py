@@ -17,13 +17,16 @@ from elsinore.cli import (
     evaluate,
     export,
     play,
+    repair,
     report,
     runs,
     sweep,
+    sync,
     train,
     watch,
 )
-from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
 
 COMMANDS = (
@@ -37,6 +40,8 @@ COMMANDS = (
     compare,
     report,
     runs,
+    repair,
+    sync,
     envs,
     check_env,
     check_algo,
@@ -46,8 +51,13 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | None = None) -> int:
     """Run one command; invalid input becomes one message and exit code 2."""
     sys.path.insert(0, "")  # a custom environment, "module:Class", may be in the current folder
-    args = (parser or elsinore_parser()).parse_args(argv)
+    with whole_streams():
+        return _run((parser or elsinore_parser()).parse_args(argv))
+
+
+def _run(args: argparse.Namespace) -> int:
     from elsinore.config.parse import ConfigError
+    from elsinore.runs.store import StoreBehind
 
     try:
         return args.function(args)
@@ -57,7 +67,10 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        return 1
+        return EXIT_FAILED
+    except StoreBehind as error:
+        print(f"elsinore: {error}", file=sys.stderr)
+        return EXIT_FAILED
 
 
 def elsinore_parser() -> argparse.ArgumentParser:

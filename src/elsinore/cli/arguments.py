@@ -2,7 +2,7 @@
 
 import argparse
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def add_run(command: argparse.ArgumentParser) -> None:

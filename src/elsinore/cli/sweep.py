@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from elsinore.cli.arguments import EXIT_INTERRUPTED, add_assignments, add_runs_dir
+from elsinore.cli.streams import forgive_stdout
 
 
 def add(commands) -> None:
@@ -31,6 +32,7 @@ def sweep_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.sweep.report import results_table
     from elsinore.config.load import parse_set
 
+    forgive_stdout()
     found = api.sweep(
         args.config,
         overrides=parse_set(args.assignments),

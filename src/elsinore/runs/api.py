@@ -17,7 +17,10 @@ from elsinore.runs import checkpoints
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import Callback, logging_to, run_session
+from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
+from elsinore.runs.summary import is_finished
+from elsinore.runs.sync import finish_sinks
 
 log = logging.getLogger("elsinore")
 
@@ -36,6 +39,7 @@ def train(
     curriculum: Any = None,
     callbacks: Sequence[Callback] = (),
     check: bool = True,
+    grace: float = GRACE,
 ) -> Run:
     """Train, and return the run.
 
@@ -51,9 +55,12 @@ def train(
         curriculum: an `elsinore.training.curriculum.Curriculum`.
         callbacks: called with each chunk's `ChunkRecord`, in a thread of their own.
         check: run `check_env` on a custom environment first.
+        grace: seconds from SIGTERM or SIGHUP to the end of the call.
 
     Raises:
         ConfigError: for settings that cannot be run, before anything is compiled or written.
+        StoreBehind: if metrics.sqlite could not be written; the run can be resumed.
+        OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     experiment, env_object = resolve_experiment(
         env, algo, config=config, overrides=overrides, seeds=seeds, seed=seed
@@ -62,7 +69,7 @@ def train(
     plan = checked_plan(experiment, env_object, network, curriculum, check)
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder):
-        run_session(folder, plan, None, callbacks)
+        run_session(folder, plan, None, callbacks, grace=grace)
     return Run(folder, plan, env_object, network)
 
 
@@ -76,21 +83,27 @@ def resume(
     callbacks: Sequence[Callback] = (),
     fall_back: bool = False,
     accept_versions: bool = False,
+    grace: float = GRACE,
 ) -> Run:
-    """Resume a run from its newest checkpoint; a finished run is returned unchanged.
+    """Resume a run from the newest checkpoint that its store covers. A finished run is returned
+    unchanged, after sinks that a kill left incomplete have been completed.
 
     Args:
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
         accept_versions: resume a checkpoint of other library versions.
+        grace: seconds from SIGTERM or SIGHUP to the end of the call.
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
             or its config or library versions differ from the checkpoint's.
+        BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
+        StoreBehind, OutOfTime: as in `train`.
     """
     folder = RunDir.open(run, Path(runs_dir))
-    if Run(folder).summary.get("stopped_by") not in (None, "interrupted"):
+    if is_finished(folder):
         log.info("%s is finished already", folder.path)
+        finish_sinks(folder, only_recorded=True)
         return Run(folder, env=env, network=network)
     experiment = folder.experiment()
     folder.lock()
@@ -105,7 +118,7 @@ def resume(
         folder.unlock()
         raise
     with logging_to(folder):
-        run_session(folder, plan, checkpoint, callbacks)
+        run_session(folder, plan, checkpoint, callbacks, grace=grace)
     return Run(folder, plan, env, network)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.durable import fsync_parents, fsync_tree
 from elsinore.runs.masks import folder_mode
 
 
@@ -60,7 +61,9 @@ class RunDir:
             unfinished.path.mkdir(parents=True, mode=folder_mode(config))
             unfinished.log.parent.mkdir()
             unfinished.config.write_text(yaml_text(config))
+            fsync_tree(unfinished.path)
             unfinished.path.rename(folder.path)
+            fsync_parents(folder.path, 2)
         except OSError as error:
             shutil.rmtree(unfinished.path, ignore_errors=True)
             raise ConfigError(
