@@ -116,7 +116,7 @@ class CheckpointManager:
             and not self._frozen
         )
         kind, state = "emergency" if interrupted else "latest", self._host_state()
-        if not self._flush(min(LAST_WAIT, self._controls.stop.seconds_left / 2), True):
+        if not self._flush(max(min(LAST_WAIT, self._controls.stop.seconds_left / 2), 5.0), True):
             raise StoreBehind(
                 f"metrics.sqlite in {self._folder.parent} cannot be written, and lacks chunks up to"
                 f" update {self._update}: the run is not finished. A resumed run computes them"

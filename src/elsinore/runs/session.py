@@ -114,7 +114,7 @@ def _finish(
     try:
         replays.close(min(10.0, stop.seconds_left))
         for worker in workers:
-            worker.finish(min(30.0, stop.seconds_left))
+            worker.finish(max(min(30.0, stop.seconds_left), 5.0))
         for sink in sinks:
             sink.put(None)
         for sink in sinks:
