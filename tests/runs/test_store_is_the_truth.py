@@ -203,15 +203,3 @@ def test_a_summary_that_is_no_object_is_refused_with_a_way_out(path, capsys, tex
         f"elsinore: {path}/summary.json is not a summary (a JSON object); remove it, and make it"
         f" again with `elsinore train --resume {path}`.\n"
     )
-
-
-@pytest.mark.parametrize("text", ["[1]", "3", "null", '{"seeds": 1}', '{"stopped_by": "budget"}'])
-def test_the_list_of_runs_shows_the_others_beside_it(path, whole, capsys, text):
-    shutil.copytree(whole, path.parent / "other")
-    (path / "summary.json").write_text(text)
-    assert cli.main(["runs", "--runs-dir", str(path.parent)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[1:]] == [
-        ["other", "budget"],
-        ["whole", "unreadable:"],
-    ]

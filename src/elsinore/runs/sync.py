@@ -93,7 +93,7 @@ def _outcome_of(sink: Sink) -> str:
         sink.catch_up()
         sink.close()
     except Exception as error:
-        text = " ".join(str(error).split())[:300]
+        text = masked(" ".join(str(error).split())[:300])
         log.warning("%s failed: %s: %s", sink.name, type(error).__name__, text)
         return f"{type(error).__name__}: {text}"
     log.info("%s is up to date", sink.name)
