@@ -12,7 +12,7 @@ import pytest
 
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoints, durable
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
 
@@ -210,6 +210,21 @@ def test_without_any_whole_checkpoint_falling_back_is_refused(copy, tmp_path):
         checkpoints.newest(tmp_path / "nowhere")
 
 
+def test_a_file_too_many_is_found_and_named(copy):
+    (copy / "latest" / "0000000004" / "state" / "notes.txt").write_text("mine")
+    with pytest.raises(BrokenCheckpoint, match=r"state/notes\.txt does not belong to it"):
+        checkpoints.newest(copy)
+
+
+@pytest.mark.parametrize("name", ["00000old", "0000000004.bak", "4", "00000000040", "٠٠٠٠٠٠٠٠٠٤"])
+def test_a_folder_of_another_name_is_no_checkpoint_and_stays(copy, name):
+    shutil.copytree(copy / "latest" / "0000000004", copy / "latest" / name)
+    shutil.copytree(copy / "latest" / "0000000004", copy / "best" / name)
+    assert [c.name for c in checkpoints.list_checkpoints(copy)] == ["latest/0000000004"]
+    keep_all(manager_of(copy, best=1), [1.0, 2.0, 3.0], first=5)
+    assert (copy / "latest" / name).is_dir() and (copy / "best" / name).is_dir()
+
+
 # What kills leave behind
 
 
@@ -349,6 +364,55 @@ def test_the_latest_two_are_kept_though_they_are_not_the_best(tmp_path):
     keep_all(manager_of(tmp_path, best=1), [9.0, 1.0, 2.0, 3.0])
     assert updates_of(tmp_path, "latest") == [4, 3]
     assert updates_of(tmp_path, "best") == [1]
+
+
+def test_checkpoints_newer_than_the_state_that_is_saved_do_not_displace_it(tmp_path):
+    for update in (40, 44):  # a run that begins again before them, since its store lost rows
+        saved(tmp_path, update)
+    keep_all(manager_of(tmp_path), [0.0, 0.0, 0.0])
+    assert updates_of(tmp_path, "latest") == [44, 40, 3, 2]
+
+
+def test_the_newest_that_the_store_covers_is_of_the_same_versions(tmp_path, monkeypatch):
+    for update in (4, 8):
+        saved(tmp_path, update)
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "versions", lambda: checkpoints.versions() | {"jax": "0.1"})
+        saved(tmp_path, 12)
+    saved(tmp_path, 16)
+    saved(tmp_path, 20)
+    flip(tmp_path / "latest" / "0000000008" / "state" / "_METADATA")
+    newest = checkpoints.newest(tmp_path)
+    found = {n: checkpoints.newest_covered(tmp_path, newest, n) for n in (99, 20, 16, 15, 4, 3)}
+    assert {n: c and c.update for n, c in found.items()} == {
+        99: 20,
+        20: 20,
+        16: 16,
+        15: 4,
+        4: 4,
+        3: None,
+    }
+    assert checkpoints.newest_covered(tmp_path, None, 8) is None
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    steps, fsync, rename = [], checkpoints.fsync, type(tmp_path).rename
+    monkeypatch.setattr(durable, "fsync", lambda path: steps.append(path) or fsync(path))
+    monkeypatch.setattr(checkpoints, "fsync", lambda path: steps.append(path) or fsync(path))
+
+    def renamed(self, target):
+        files = [p.relative_to(self) for p in self.rglob("*")]
+        steps.append("rename")
+        missing = [p for p in files if self / p not in steps] if ".trash" not in target.name else []
+        assert not missing and (self in steps or ".trash" in target.name)
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", renamed)
+    saved(tmp_path / "checkpoints")
+    after = steps[steps.index("rename") :]
+    assert after[1:] == [tmp_path / "checkpoints" / "latest", tmp_path / "checkpoints", tmp_path]
+    checkpoints.remove_checkpoint(tmp_path / "checkpoints" / "latest" / "0000000004")
+    assert steps[-2:] == ["rename", tmp_path / "checkpoints" / "latest"]
 
 
 def test_the_best_are_written_before_the_latest(tmp_path, monkeypatch):

@@ -1,16 +1,16 @@
 """A signal asks whatever trains to stop, and whoever trains one run after another."""
 
+import math
 import signal
-import threading
 
 import pytest
 
-from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.signals import Stop, stop_on_signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_for_a_stop_and_afterwards_all_is_as_it_was(number):
-    before, stop = signal.getsignal(number), threading.Event()
+    before, stop = signal.getsignal(number), Stop()
     with stop_on_signals(stop):
         assert not stop.is_set()
         signal.raise_signal(number)
@@ -19,13 +19,13 @@ def test_a_signal_asks_for_a_stop_and_afterwards_all_is_as_it_was(number):
 
 
 def test_a_second_interrupt_does_not_wait():
-    with pytest.raises(KeyboardInterrupt), stop_on_signals(threading.Event()):
+    with pytest.raises(KeyboardInterrupt), stop_on_signals(Stop()):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
 
 def test_a_signal_to_the_run_at_hand_is_told_to_whoever_trains_the_next_too():
-    outer, inner = threading.Event(), threading.Event()
+    outer, inner = Stop(), Stop()
     with stop_on_signals(outer):
         with stop_on_signals(inner):
             signal.raise_signal(signal.SIGTERM)
@@ -33,16 +33,46 @@ def test_a_signal_to_the_run_at_hand_is_told_to_whoever_trains_the_next_too():
 
 
 def test_a_run_that_begins_after_the_signal_is_asked_to_stop_at_once():
-    inner = threading.Event()
-    with stop_on_signals(threading.Event()):
+    inner = Stop()
+    with stop_on_signals(Stop()):
         signal.raise_signal(signal.SIGINT)
         with stop_on_signals(inner):
             assert inner.is_set()
 
 
 def test_one_run_after_another_does_not_remember_the_first_ones_signal():
-    first, second = threading.Event(), threading.Event()
+    first, second = Stop(), Stop()
     with stop_on_signals(first):
         signal.raise_signal(signal.SIGTERM)
     with stop_on_signals(second):
         assert not second.is_set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_of_the_system_sets_a_deadline_and_an_interrupt_does_not(number):
+    outer, inner = Stop(), Stop()
+    with stop_on_signals(outer, grace=100.0), stop_on_signals(inner, grace=10.0):
+        signal.raise_signal(number)
+    assert 5.0 < inner.seconds_left < 10.0
+    assert outer.deadline == inner.deadline
+    patient = Stop()
+    with stop_on_signals(patient):
+        signal.raise_signal(signal.SIGINT)
+    assert patient.seconds_left == math.inf
+
+
+def test_a_run_that_begins_after_the_signal_has_its_deadline():
+    outer, inner = Stop(), Stop()
+    with stop_on_signals(outer):
+        signal.raise_signal(signal.SIGTERM)
+        with stop_on_signals(inner):
+            assert inner.deadline == outer.deadline < math.inf
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals(Stop()):
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

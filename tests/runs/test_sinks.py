@@ -527,6 +527,28 @@ def test_the_registered_champion_acts_as_the_run_does(converged, client, monkeyp
     np.testing.assert_array_equal(model.predict(obs), converged.run.policy()(obs))
 
 
+def test_a_model_that_is_registered_again_stays_one_version_below_newer_ones(converged, client):
+    name, sink = (
+        "elsinore-ppo-CartPole-v1",
+        MLflowSink(
+            MLflowConfig(tracking_uri=converged.uri), RunDir(converged.run.path), "x", {}, [], STEPS
+        ),
+    )
+    sink._client, sink._uri = client, converged.uri
+    sink._parent = runs_of(client)["parent"].info.run_id
+    own = client.get_model_version_by_alias(name, "champion").version
+    client.delete_registered_model_alias(name, "champion")  # killed in between
+    sink._register(converged.run.summary)
+    assert client.get_model_version_by_alias(name, "champion").version == own
+    newer = client.create_model_version(name, str(converged.run.path)).version
+    client.set_registered_model_alias(name, "champion", newer)
+    sink._register(converged.run.summary)
+    assert client.get_model_version_by_alias(name, "champion").version == newer
+    assert len(client.search_model_versions(f"name = '{name}'")) == 2
+    client.delete_model_version(name, newer)
+    client.set_registered_model_alias(name, "champion", own)
+
+
 def test_a_run_does_not_change_where_the_next_one_is_told(converged):
     assert "MLFLOW_TRACKING_URI" not in converged.changed
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.store import BrokenStore, ChunkRecord, Row, Store
 from tests.runs.conftest import record
 
 
@@ -140,3 +140,39 @@ def test_facts_and_rows_outlive_the_connection(tmp_path):
     assert again.info() == {"format": 1, "run_id": "two", "steps_per_update": 64}
     assert again.rows() == rows
     again.close()
+
+
+def test_the_covered_updates_end_before_the_first_missing_chunk(store):
+    store.describe(updates_per_chunk=4, num_updates=18)
+    assert store.covered() == 0
+    for update in (4, 8, 16):
+        store.write(record(update))
+    assert store.covered() == 8
+    store.write(record(12))
+    assert store.covered() == 16
+    store.write(record(18))
+    assert store.covered() == 18
+    store._db.execute("DELETE FROM chunks WHERE update_ = 4")
+    assert store.covered() == 0
+
+
+def test_a_store_of_before_that_does_not_name_its_chunks_is_covered_too(store):
+    for update in (4, 8, 16):
+        store.write(record(update))
+    assert store.covered() == 8
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_store_of_a_newer_format_is_refused_and_not_touched(store, tmp_path, read_only):
+    store.describe(format=2)
+    store._db.execute("PRAGMA journal_mode=DELETE")
+    store.close()
+    before = (tmp_path / "metrics.sqlite").read_bytes()
+    with pytest.raises(BrokenStore, match="has format 2, and this elsinore reads 1"):
+        Store(tmp_path / "metrics.sqlite", read_only)
+    assert (tmp_path / "metrics.sqlite").read_bytes() == before
+
+
+def test_each_commit_waits_for_the_disk(store):
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

@@ -1,7 +1,6 @@
 """Background workers handle items in order, never block the sender, and log trouble once."""
 
 import logging
-import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -304,16 +303,61 @@ def test_a_sink_is_woken_once_for_many_chunks_and_nothing_is_logged_of_it(logged
     assert logged() == []
 
 
-def test_a_callback_that_exits_is_reported_and_gets_the_next_record(caplog):
-    seen = []
+def test_a_patient_flush_waits_for_one_that_fails_and_retries_at_once():
+    handle = Failing(2)
+    worker = BackgroundWorker("post", handle)
+    worker.put("a")
+    until(lambda: handle.tries == 2)  # the next retry is two seconds away
+    assert worker.flush(1.5, patient=True)
+    assert handle.got == ["a"]
+    assert worker.finish(5.0)
+
+
+def test_flushing_a_worker_that_dropped_an_item_is_never_a_success():
+    free, busy = threading.Event(), threading.Event()
+
+    def hang(_):
+        busy.set()
+        free.wait()
+
+    worker = BackgroundWorker("post", hang, capacity=2)
+    for i in range(5):
+        worker.put(i)
+        assert busy.wait(5.0)
+    free.set()
+    assert not worker.flush(5.0)
+    assert worker.finish(5.0)
+
+
+def test_a_handler_that_exits_is_logged_and_the_next_item_is_handled(logged):
+    got = []
 
     def leave(item):
-        seen.append(item)
-        sys.exit(3)
+        got.append(item)
+        raise SystemExit(3)
 
-    worker = BackgroundWorker("callback leave", leave, retry=False)
+    worker = BackgroundWorker("callback f", leave, retry=False)
     worker.put(1)
     worker.put(2)
-    assert worker.finish(timeout=5)
-    assert seen == [1, 2]
-    assert caplog.text.count("callback leave failed: SystemExit: 3") == 1
+    assert worker.finish(5.0)
+    assert got == [1, 2]
+    assert logged() == [("WARNING", "callback f failed: SystemExit: 3 (training goes on)")]
+
+
+@pytest.mark.parametrize("failing", ["open", "handle", "close"])
+def test_a_worker_is_done_when_everything_was_handled_and_closed(failing):
+    def action(name):
+        return Failing(float("inf") if name == failing else 0)
+
+    def worker_of(action):
+        handle, open_, close = action("handle"), action("open"), action("close")
+        worker = BackgroundWorker(
+            "post", handle, open=lambda: open_(None), close=lambda: close(None)
+        )
+        worker.put(1)
+        return worker
+
+    good, bad = worker_of(lambda name: Failing(0)), worker_of(action)
+    assert not good.is_done
+    assert good.finish(5.0) and bad.finish(5.0)
+    assert good.is_done and not bad.is_done

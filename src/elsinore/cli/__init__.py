@@ -19,13 +19,16 @@ from elsinore.cli import (
     evaluate,
     export,
     play,
+    repair,
     report,
     runs,
     sweep,
+    sync,
     train,
     watch,
 )
-from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
 from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of, shortened, user_code
 
@@ -40,6 +43,8 @@ COMMANDS = (
     compare,
     report,
     runs,
+    repair,
+    sync,
     envs,
     check_env,
     check_algo,
@@ -50,7 +55,11 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     """Run one command; a failure becomes one message, with exit code 2 for invalid input."""
     # a custom environment, "module:Class", may be in the current folder; installed modules win
     sys.path.append("")
-    args = (parser or elsinore_parser()).parse_args(argv)
+    with whole_streams():
+        return _run((parser or elsinore_parser()).parse_args(argv))
+
+
+def _run(args: argparse.Namespace) -> int:
     try:
         with user_code(RunError):
             if getattr(args, "runs_dir", None) == "":
@@ -59,7 +68,7 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        return 1
+        return EXIT_FAILED
     except Exception as error:
         return _failed(error)
 
@@ -72,7 +81,7 @@ def _failed(error: Exception) -> int:
     if not isinstance(error, ElsinoreError):
         text = shortened(f"{reason_of(error)}; ELSINORE_DEBUG=1 shows the whole traceback.")
     print(f"elsinore: {text}", file=sys.stderr)
-    return EXIT_BAD_INPUT if isinstance(error, ConfigError) else 1
+    return EXIT_BAD_INPUT if isinstance(error, ConfigError) else EXIT_FAILED
 
 
 def elsinore_parser() -> argparse.ArgumentParser:

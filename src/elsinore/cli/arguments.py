@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def add_run(command: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from elsinore.cli.arguments import (
     add_seeds,
     add_settings,
 )
+from elsinore.cli.streams import forgive_stdout
 
 ALGOS = (
     "comma-separated algorithms: a known name, a preset (ppo/CartPole-v1: its settings in every"
@@ -75,6 +76,7 @@ def compare_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.compare.variants import split_algos
     from elsinore.config.load import parse_set
 
+    forgive_stdout()
     comparison = api.compare(
         args.envs,
         split_algos(args.algos),

@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_runs_dir
+from elsinore.cli.streams import forgive_stdout
 
 DEMOS = ("hamlet", "cartpole")
 
@@ -52,6 +53,7 @@ def demo_command(args: argparse.Namespace) -> int:
 
     if args.film:
         check_film(Path(args.film))
+    forgive_stdout()
     made = demo(args.name, runs_dir=args.runs_dir)
     console = console_of()
     if not args.no_show:

@@ -10,6 +10,7 @@ from elsinore.cli.arguments import (
     add_trust,
     trust_of,
 )
+from elsinore.cli.streams import forgive_stdout
 
 
 def add(commands) -> None:
@@ -38,6 +39,7 @@ def sweep_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.sweep.report import results_table
     from elsinore.config.load import parse_set
 
+    forgive_stdout()
     found = api.sweep(
         args.config,
         overrides=parse_set(args.assignments),

@@ -13,6 +13,7 @@ from elsinore.cli.arguments import (
     add_trust,
     trust_of,
 )
+from elsinore.cli.streams import forgive_stdout
 
 
 def add(commands) -> None:
@@ -65,6 +66,13 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         help="resume a run on another number of devices, though results differ by rounding",
     )
     train.add_argument(
+        "--grace",
+        type=float,
+        metavar="SECONDS",
+        help="longest time from SIGTERM or SIGHUP to the end; the final evaluation is left out if"
+        " it does not fit (default: 20)",
+    )
+    train.add_argument(
         "--watch",
         action="store_true",
         help="show the run on a live page in the browser (`elsinore watch`)",
@@ -77,9 +85,11 @@ def train_command(args: argparse.Namespace) -> int:
     from elsinore.config.load import parse_set
 
     _check_resume(args)
+    _check_grace(args)
     overrides = parse_set(args.assignments)
     if args.plan:
         return _print_plan(args, overrides)
+    forgive_stdout()
     if args.watch:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
@@ -107,6 +117,15 @@ def _check_resume(args: argparse.Namespace) -> None:
         )
 
 
+def _check_grace(args: argparse.Namespace) -> None:
+    from elsinore.config.parse import ConfigError
+    from elsinore.runs.signals import GRACE
+
+    args.grace = GRACE if args.grace is None else args.grace
+    if not args.grace >= 0:
+        raise ConfigError(f"--grace {args.grace:g} must be at least 0 seconds.")
+
+
 def _train_or_resume(args: argparse.Namespace, overrides: dict):
     from elsinore.runs import api
 
@@ -118,6 +137,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
             accept_versions=args.accept_versions,
             trust=trust_of(args),
             accept_layout=args.accept_layout,
+            grace=args.grace,
         )
     return api.train(
         args.env,
@@ -129,6 +149,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         name=args.name,
         runs_dir=args.runs_dir,
         check=not args.no_check,
+        grace=args.grace,
     )
 
 

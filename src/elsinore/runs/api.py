@@ -20,8 +20,11 @@ from elsinore.runs import checkpoints
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import Callback, logging_to, run_session
+from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
 from elsinore.runs.store import Store
+from elsinore.runs.summary import is_finished
+from elsinore.runs.sync import finish_sinks
 from elsinore.runs.trust import Trust, sign
 from elsinore.training.curriculum.stages import Curriculum
 
@@ -43,6 +46,7 @@ def train(
     curriculum: Curriculum | None = None,
     callbacks: Sequence[Callback] = (),
     check: bool = True,
+    grace: float = GRACE,
 ) -> Run:
     """Train, and return the run.
 
@@ -58,9 +62,12 @@ def train(
         curriculum: an `elsinore.training.curriculum.Curriculum`.
         callbacks: called with each chunk's `ChunkRecord`, in a thread of their own.
         check: run `check_env` on a custom environment first.
+        grace: seconds from SIGTERM or SIGHUP to the end of the call.
 
     Raises:
         ConfigError: for settings that cannot be run, before anything is compiled or written.
+        StoreBehind: if metrics.sqlite could not be written; the run can be resumed.
+        OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     experiment, env_object = resolve_experiment(
         env, algo, config=config, overrides=overrides, seeds=seeds, seed=seed
@@ -69,7 +76,7 @@ def train(
     plan = checked_plan(experiment, env_object, network, curriculum, check)
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder):
-        run_session(folder, plan, None, callbacks)
+        run_session(folder, plan, None, callbacks, grace=grace)
     return Run(folder, plan, env_object, network, trust=True)
 
 
@@ -86,8 +93,10 @@ def resume(
     accept_versions: bool = False,
     trust: Trust = False,
     accept_layout: bool = False,
+    grace: float = GRACE,
 ) -> Run:
-    """Resume a run from its newest checkpoint; a finished run is returned unchanged.
+    """Resume a run from the newest checkpoint that its store covers. A finished run is returned
+    unchanged, after sinks that a kill left incomplete have been completed.
 
     Args:
         env, network, curriculum: needed again if the run was given objects.
@@ -97,15 +106,19 @@ def resume(
             continued so is signed as this user's.
         accept_layout: resume a checkpoint of another layout of seeds on devices, from which the
             results differ by rounding; an event of the run says so.
+        grace: seconds from SIGTERM or SIGHUP to the end of the call.
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
             its config or library versions differ from the checkpoint's, or it names code that is
             neither this user's nor trusted.
+        BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
+        StoreBehind, OutOfTime: as in `train`.
     """
     folder = RunDir.open(run, Path(runs_dir))
-    if Run(folder).summary.get("stopped_by") not in (None, "interrupted"):
+    if is_finished(folder):
         log.info("%s is finished already", folder.path)
+        finish_sinks(folder, only_recorded=True)
         return Run(folder, env=env, network=network, trust=trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
     experiment = folder.experiment(trust, given)
@@ -124,7 +137,7 @@ def resume(
     if not given:
         sign(folder.config)
     with logging_to(folder):
-        run_session(folder, plan, checkpoint, callbacks)
+        run_session(folder, plan, checkpoint, callbacks, grace=grace)
     return Run(folder, plan, env, network, trust=True)
 
 

@@ -24,6 +24,7 @@ from elsinore.runs.checkpoints import (
 from elsinore.runs.control import Controls
 from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.store import StoreBehind
 from elsinore.training.chunk import Schedule
 from elsinore.training.replicas import layout_for
 from elsinore.types import RunState
@@ -33,6 +34,7 @@ log = logging.getLogger("elsinore")
 
 # A resumed run continues after what is saved, so what the store lacks by then it would always lack.
 STORE_BEHIND = "checkpoint %s/%d is not written, since metrics.sqlite does not hold its chunk yet"
+LAST_WAIT = 60.0  # seconds for the store to catch up when training has ended
 
 
 class CheckpointManager:
@@ -50,9 +52,10 @@ class CheckpointManager:
         controls: Controls | None = None,
         schedule: Schedule | None = None,
         fetch: Callable[[RunState], RunState] = lambda state: state,
-        flush: Callable[[float], bool] = lambda timeout: True,
+        flush: Callable[..., bool] = lambda timeout, patient=False: True,
     ):
-        """`fetch` brings a state to host memory; `flush(timeout)` waits until the store has all."""
+        """`fetch` brings a state to host memory; `flush(timeout, patient)` waits until the store
+        has all, a patient one also while it fails."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._controls, self._schedule = controls or Controls(), schedule
         self._fetch, self._flush = fetch, flush
@@ -102,7 +105,11 @@ class CheckpointManager:
         return self._controls.hold(lambda: self._save_due(saves_latest=True))
 
     def conclude(self) -> tuple[RunState, bool]:
-        """Save the final state: (state in host memory, whether the run was interrupted)."""
+        """Save the final state: (state in host memory, whether the run was interrupted).
+
+        Raises:
+            StoreBehind: if the store cannot be written; nothing is saved beyond what it holds.
+        """
         assert self._schedule is not None
         interrupted = (
             self._controls.stop.is_set()
@@ -110,10 +117,13 @@ class CheckpointManager:
             and not self._frozen
         )
         kind, state = "emergency" if interrupted else "latest", self._host_state()
-        if self._flush(30.0) or not interrupted:
-            self.save(kind, self._update, state, self._score)
-        else:
-            log.error(STORE_BEHIND, kind, self._update)
+        if not self._flush(max(min(LAST_WAIT, self._controls.stop.seconds_left / 2), 5.0), True):
+            raise StoreBehind(
+                f"metrics.sqlite in {self._folder.parent} cannot be written, and lacks chunks up to"
+                f" update {self._update}: the run is not finished. A resumed run computes them"
+                " again, once the file can be written."
+            )
+        self.save(kind, self._update, state, self._score)
         return state, interrupted
 
     def save_emergency(self) -> None:
@@ -194,7 +204,8 @@ class CheckpointManager:
                 remove_checkpoint(old.path)
         path = checkpoints.save(self._folder, kind, state, self._manifest(update, score))
         if kind in ("latest", "emergency"):  # the one before it stays, to fall back on
-            for old in list_checkpoints(self._folder, ("latest", "emergency"))[2:]:
+            found = list_checkpoints(self._folder, ("latest", "emergency"))
+            for old in [c for c in found if c.update <= update][2:]:
                 remove_checkpoint(old.path)
         self._last_save = time.monotonic()
         return path

@@ -4,14 +4,16 @@
                                                          /manifest.json
 
 A checkpoint is written under another name and renamed when it is complete; a deleted one is renamed
-first. So after a kill at any moment, a folder with a checkpoint's name is complete. The manifest
-has the digest of every file.
+first. So after a kill at any moment, a folder with a checkpoint's name is complete. All of it is on
+the disk before the folder gets its name, so this also holds after a power cut. The manifest has the
+digest of every file.
 """
 
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import time
 from functools import partial
@@ -25,6 +27,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.masks import masked
 from elsinore.training.replicas import layout_for
 
@@ -40,6 +43,7 @@ RENAMED_LEAVES = (
     (".curriculum.metrics", ".curriculum.told"),
 )
 CHECKPOINT_KINDS = ("latest", "emergency", "periodic", "best")
+NAME = re.compile("[0-9]{10}")
 
 
 class Checkpoint(NamedTuple):
@@ -78,9 +82,12 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     manifest |= {"arrays": _described(state), "files": _digests(unfinished)}
     manifest["digest"] = _digest_of(manifest)
     (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    fsync_tree(unfinished)
     if target.exists():
         remove_checkpoint(target)
     unfinished.rename(target)
+    for parent in (target.parent, folder, folder.parent):  # new folders are entries too
+        fsync(parent)
     return target
 
 
@@ -131,6 +138,11 @@ def verify(checkpoint: Checkpoint) -> None:
         if found.get(name) != digest:
             state = "is missing" if name not in found else "has changed since it was written"
             raise BrokenCheckpoint(f"checkpoint {checkpoint.path} is broken: {name} {state}.")
+    if foreign := sorted(found.keys() - manifest["files"].keys()):
+        raise BrokenCheckpoint(
+            f"checkpoint {checkpoint.path} is broken: {foreign[0]} does not belong to it; remove"
+            " that file."
+        )
 
 
 def _is_as_written(checkpoint: Checkpoint) -> bool:
@@ -142,10 +154,13 @@ def _is_as_written(checkpoint: Checkpoint) -> bool:
 
 
 def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) -> list[Checkpoint]:
-    """All checkpoints, newest first; one with an unreadable manifest has an empty list of files."""
+    """All checkpoints, newest first; one with an unreadable manifest has an empty list of files.
+
+    A folder whose name is not a number of updates, such as a copy made by hand, is none.
+    """
     found = []
     for order, kind in enumerate(kinds):
-        for path in folder.glob(f"{kind}/[0-9]*"):
+        for path in (p for p in folder.glob(f"{kind}/*") if NAME.fullmatch(p.name)):
             try:
                 manifest = json.loads((path / "manifest.json").read_text())
                 manifest["update"] = int(manifest["update"])
@@ -175,6 +190,19 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
                 ) from error
     found = "only broken checkpoints" if candidates else "no checkpoint yet"
     raise ConfigError(f"{folder} holds {found}; start the run again under another name.")
+
+
+def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Checkpoint | None:
+    """The newest whole checkpoint after at most `covered` updates, of the same config and versions
+    as `newest`; None if there is none, so that the run begins anew."""
+    if newest is None or newest.update <= covered:
+        return newest
+    same = ("format", "config", "versions")
+    for each in list_checkpoints(folder):
+        like = all(each.manifest.get(key) == newest.manifest[key] for key in same)
+        if each.update <= covered and like and is_whole(each):
+            return each
+    return None
 
 
 def check_match(
@@ -244,6 +272,7 @@ def remove_checkpoint(path: Path) -> None:
     trash = path.with_name(f".trash-{path.name}-{os.getpid()}")
     shutil.rmtree(trash, ignore_errors=True)
     path.rename(trash)
+    fsync(path.parent)  # or a power cut may leave its name to a folder that has lost files
     shutil.rmtree(trash, ignore_errors=True)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import ConfigError
+from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store
 
 log = logging.getLogger("elsinore")
@@ -43,8 +44,8 @@ class Busy(ConfigError):
 class Controls:
     """Requests to a run, set by any thread and followed by the training loop between chunks."""
 
-    def __init__(self, stop: threading.Event | None = None):
-        self.stop = stop or threading.Event()
+    def __init__(self, stop: Stop | None = None):
+        self.stop = stop or Stop()
         self.save = threading.Event()
         self.begun = threading.Event()  # the programs are compiled
         self._change = threading.Condition()

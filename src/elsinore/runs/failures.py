@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from elsinore.errors import RunError, user_code
+from elsinore.errors import ElsinoreError, RunError, user_code
 
 log = logging.getLogger("elsinore")
 
@@ -46,6 +46,8 @@ def explained(custom_code: dict[str, Any], large: str = LARGE) -> Iterator[None]
     with user_code(RunError, **custom_code):
         try:
             yield
+        except ElsinoreError:
+            raise
         except Exception as error:
             if (text := limit_reached(error, large)) is None:
                 raise

@@ -57,9 +57,9 @@ class ReplayWorker:
             )
             self._worker.put((i, update, policy_state, self._plan.shown_in(params)))
 
-    def close(self) -> None:
+    def close(self, timeout: float = 10.0) -> None:
         if self._worker is not None:
-            self._worker.finish(timeout=10.0)
+            self._worker.finish(timeout)
 
     def _due(self) -> bool:
         """True if the expected time of a recording fits into the share of the elapsed time."""

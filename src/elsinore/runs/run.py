@@ -1,6 +1,5 @@
 """A run on disk: config, summary, metrics, checkpoints, policies."""
 
-import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -18,6 +17,7 @@ from elsinore.runs import checkpoints
 from elsinore.runs.policy import Policy
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from elsinore.runs.summary import read_summary
 from elsinore.runs.trust import Trust, is_own
 from elsinore.training.evaluation import Episodes
 from elsinore.training.replicas import (
@@ -77,7 +77,7 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """The contents of summary.json; empty until the run is finished."""
-        return json.loads(self._folder.summary.read_text()) if self._folder.summary.exists() else {}
+        return read_summary(self._folder.summary)
 
     @property
     def metrics(self):

@@ -15,6 +15,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.durable import fsync_parents, fsync_tree
 from elsinore.runs.masks import folder_mode
 from elsinore.runs.trust import Trust, confirmed, marked, sign
 
@@ -76,7 +77,9 @@ class RunDir:
             unfinished.log.parent.mkdir()
             unfinished.config.write_text(yaml_text(config))
             sign(unfinished.config)
+            fsync_tree(unfinished.path)
             unfinished.path.rename(self.path)
+            fsync_parents(self.path, 2)
         except OSError as error:
             shutil.rmtree(unfinished.path, ignore_errors=True)
             if os.path.lexists(self.path):

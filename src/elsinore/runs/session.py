@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import math
+import sqlite3
 import sys
 import time
 import uuid
@@ -12,9 +14,6 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.extras import is_installed
-from elsinore.config.load import dotted
-from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -29,20 +28,18 @@ from elsinore.runs.programs import Compiled, compile_run
 from elsinore.runs.replay_worker import ReplayWorker
 from elsinore.runs.run import agent_names, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.signals import GRACE, OutOfTime, Stop, stop_on_signals
 from elsinore.runs.sinks.console import PROGRESS, Console, ProgressLog
-from elsinore.runs.sinks.jsonl import JSONLinesSink
-from elsinore.runs.sinks.mlflow import MLflowSink
-from elsinore.runs.sinks.tensorboard import TensorBoardSink
-from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import ChunkRecord, Store
+from elsinore.runs.store import ChunkRecord, Store, refused_if_broken
 from elsinore.runs.summary import stopped_by, summarise, write_json
+from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 from elsinore.training.replicas import Layout, fetch, layout_for, place, stacked_shapes, wrap_keys
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
 Callback = Callable[[ChunkRecord], Any]
+ARTIFACT_SECONDS = 3.0  # expected for the curves, and for the exported policy
 
 
 def run_session(
@@ -51,14 +48,27 @@ def run_session(
     checkpoint: checkpoints.Checkpoint | None,
     callbacks: Sequence[Callback],
     programs: Callable[[Plan, Layout], Compiled] = compile_run,
+    grace: float = GRACE,
 ) -> None:
     """Train in a locked run directory: restore, compile, loop, evaluate, summarise.
 
-    `programs(plan, layout)` gives the compiled programs; a sweep reuses those of a like run.
+    Args:
+        checkpoint: the newest; the run resumes from the newest that the store covers.
+        programs: gives the compiled programs of (plan, layout); a sweep reuses those of a like run.
+        grace: seconds from SIGTERM or SIGHUP to the end of the process.
+
+    Raises:
+        BrokenStore: if metrics.sqlite cannot be used.
+        StoreBehind: if metrics.sqlite lacks chunks at the end.
+        OutOfTime: if the run was stopped and saved, but not evaluated.
     """
-    checkpoints.clean(folder.checkpoints)
+    try:
+        checkpoints.clean(folder.checkpoints)
+        checkpoint, run_id, scores = _open_store(folder, plan, checkpoint)
+    except BaseException:
+        folder.unlock()
+        raise
     update = checkpoint.update if checkpoint else 0
-    run_id, scores = _open_store(folder, plan, update)
     for line in plan.lines():
         log.info(line)
     store, listeners, sinks = _workers(folder, plan, run_id, callbacks)
@@ -79,7 +89,7 @@ def run_session(
     try:
         with (
             explained(dict(plan.custom_code), plan.large_settings),
-            stop_on_signals(controls.stop),
+            stop_on_signals(controls.stop, grace),
             listening(folder.path, controls),
         ):
             layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
@@ -88,26 +98,38 @@ def run_session(
             seconds, devices = compiled.seconds, len(layout.devices)
             log.info("compiled in %.1f s; training on %d device(s)", seconds, devices)
             controls.begun.set()
+            refuse_if_late(controls.stop, 0.0)
             state, interrupted = train(layout, compiled, state)
-            _conclude(folder, plan, layout, compiled, state, interrupted)
+            _conclude(folder, plan, layout, compiled, state, interrupted, controls.stop)
     except BaseException:
         log.error("resume with: elsinore train --resume %s", folder.path)
         raise
     finally:
-        replays.close()
-        _finish(folder, [*listeners, store], sinks)
+        _finish(folder, replays, [*listeners, store], sinks, controls.stop)
 
 
-def _finish(folder: RunDir, workers: list[BackgroundWorker], sinks: list[BackgroundWorker]) -> None:
+def _finish(
+    folder: RunDir,
+    replays: ReplayWorker,
+    workers: list[BackgroundWorker],
+    sinks: list[BackgroundWorker],
+    stop: Stop,
+) -> None:
     """Let the workers handle what is left, the sinks last, since they read the store."""
-    for worker in workers:
-        worker.finish(timeout=30.0)
-    for sink in sinks:
-        sink.put(None)
-    for sink in sinks:
-        sink.finish(timeout=90.0)
-    Store(folder.database).close()  # the last writer folds the write-ahead log into the database
-    folder.unlock()
+    try:
+        replays.close(min(10.0, stop.seconds_left))
+        for worker in workers:
+            worker.finish(max(min(30.0, stop.seconds_left), 5.0))
+        for sink in sinks:
+            sink.put(None)
+        for sink in sinks:
+            sink.finish(min(90.0, stop.seconds_left))
+        # the last writer folds the write-ahead log into the database
+        record_done(folder.database, [sink.name for sink in sinks if sink.is_done])
+    except sqlite3.Error as error:
+        log.warning("metrics.sqlite could not be closed: %s", error)
+    finally:
+        folder.unlock()
 
 
 def manager_of(
@@ -130,27 +152,44 @@ def _restored(plan: Plan, layout: Layout, checkpoint: checkpoints.Checkpoint) ->
     return place(wrap_keys(host, stacked_shapes(plan.program, layout.num_seeds)), layout)
 
 
-def _open_store(folder: RunDir, plan: Plan, update: int) -> tuple[str, dict[int, float]]:
-    """Make the store ready to continue after `update`: (run id, newest score of each seed)."""
-    store = Store(folder.database)
-    store.forget_after(update)
-    run_id = store.info().get("run_id") or uuid.uuid4().hex
-    experiment = plan.experiment
-    store.describe(
-        run_id=run_id,
-        steps_per_update=plan.steps_per_update,
-        env=plan.env_name,
-        algo=experiment.algo.name,
-        first_seed=experiment.seed,
-        seeds=experiment.replicas,
-        num_updates=plan.schedule.num_updates,
-    )
-    scores = {
-        row.seed: row.value for row in store.rows(names=[experiment.checkpoints.metric], agent="")
+def _open_store(
+    folder: RunDir, plan: Plan, newest: checkpoints.Checkpoint | None
+) -> tuple[checkpoints.Checkpoint | None, str, dict[int, float]]:
+    """Make the store ready to continue: (the checkpoint to resume from, run id, newest score of
+    each seed)."""
+    with refused_if_broken(folder.database), contextlib.closing(Store(folder.database)) as store:
+        store.check()
+        run_id = store.info().get("run_id") or uuid.uuid4().hex
+        store.describe(run_id=run_id, sinks_done="", **_facts_of(plan))
+        covered = store.covered()
+        found = checkpoints.newest_covered(folder.checkpoints, newest, covered)
+        update = found.update if found else 0
+        store.forget_after(update)
+        text = f"from update {update}"
+        if newest is not None and found != newest:
+            text += (
+                f", since metrics.sqlite holds the chunks up to update {covered} only and the"
+                f" checkpoint {newest.name} is newer"
+            )
+            log.warning("resuming %s", text)
+        store.add_event(update, "begin" if newest is None else "resume", text)
+        metric = plan.experiment.checkpoints.metric
+        scores = {row.seed: row.value for row in store.rows(names=[metric], agent="")}
+    return found, run_id, scores
+
+
+def _facts_of(plan: Plan) -> dict[str, Any]:
+    """The facts of a run that its store repeats, for readers of the store alone."""
+    return {
+        "steps_per_update": plan.steps_per_update,
+        "updates_per_chunk": plan.schedule.updates_per_chunk,
+        "updates_per_row": plan.schedule.updates_per_row,
+        "env": plan.env_name,
+        "algo": plan.experiment.algo.name,
+        "first_seed": plan.experiment.seed,
+        "seeds": plan.experiment.replicas,
+        "num_updates": plan.schedule.num_updates,
     }
-    store.add_event(update, "begin" if update == 0 else "resume", f"from update {update}")
-    store.close()
-    return run_id, scores
 
 
 def _workers(
@@ -168,7 +207,8 @@ def _workers(
         BackgroundWorker(f"callback {getattr(f, '__name__', f)!s}", f, retry=False)
         for f in callbacks
     ]
-    return store, workers + _progress(folder, plan), _sinks(folder, plan, run_id)
+    sinks = sinks_of(folder, plan.experiment, run_id, plan.steps_per_update)
+    return store, workers + _progress(folder, plan), [sink_worker(sink) for sink in sinks]
 
 
 def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
@@ -185,27 +225,6 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     return workers
 
 
-def _sinks(folder: RunDir, plan: Plan, run_id: str) -> list[BackgroundWorker]:
-    """Workers of the sinks that the config enables."""
-    experiment, steps, database, sinks = plan.experiment, plan.steps_per_update, folder.database, []
-    if experiment.sinks.jsonl:
-        sinks.append(sink_worker(JSONLinesSink(folder.jsonl, database, steps)))
-    if experiment.sinks.tensorboard and not is_installed("tensorboard"):
-        log.info("no TensorBoard files: pip install 'elsinore[tensorboard]' adds them")
-    elif experiment.sinks.tensorboard:
-        sinks.append(sink_worker(TensorBoardSink(folder.tensorboard, database, steps)))
-    if experiment.sinks.mlflow.enabled:
-        seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
-        settings = dotted(masked(as_dict(experiment)))
-        sinks.append(
-            sink_worker(MLflowSink(experiment.sinks.mlflow, folder, run_id, settings, seeds, steps))
-        )
-    if experiment.sinks.wandb.enabled:
-        settings = masked(as_dict(experiment))
-        sinks.append(sink_worker(WandbSink(experiment.sinks.wandb, folder, run_id, settings)))
-    return sinks
-
-
 def _conclude(
     folder: RunDir,
     plan: Plan,
@@ -213,8 +232,14 @@ def _conclude(
     compiled: Compiled,
     state: RunState,
     interrupted: bool,
+    stop: Stop,
 ) -> None:
-    """Final evaluation, summary, curves and policy of the final state (in host memory)."""
+    """Final evaluation, summary, curves and policy of the final state (in host memory).
+
+    Raises:
+        OutOfTime: if the deadline of `stop` is too near; the state is saved by now.
+    """
+    refuse_if_late(stop, _expected_seconds(folder, plan, compiled))
     began, experiment = time.perf_counter(), plan.experiment
     device_state = place(wrap_keys(state, stacked_shapes(plan.program, layout.num_seeds)), layout)
     final = compiled.evaluate(device_state)
@@ -235,11 +260,31 @@ def _conclude(
         "policy": lambda: export_policies(plan, state, experiment.seed + best, folder.policy),
     }
     for what, make in artifacts.items():
+        if stop.seconds_left < 2 * ARTIFACT_SECONDS:
+            log.warning("%s is left out, for want of time", what)
+            continue
         try:
             make()
         except Exception as error:  # the run is worth more than its picture
             log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
     write_json(folder.summary, summary)
+
+
+def _expected_seconds(folder: RunDir, plan: Plan, compiled: Compiled) -> float:
+    """The expected time of the final evaluation: it compiles no longer than the training did, and
+    takes no longer an episode than a chunk with its evaluation."""
+    reader = Store(folder.database, read_only=True)
+    chunks, evaluation = reader.chunks(), plan.experiment.evaluation
+    reader.close()
+    longest = max((chunk[3] for chunk in chunks[-10:]), default=0.0)
+    return compiled.seconds + longest * evaluation.final_episodes / evaluation.episodes
+
+
+def refuse_if_late(stop: Stop, seconds: float) -> None:
+    """Raise OutOfTime if `seconds` are more than half of the time that is left."""
+    if stop.deadline < math.inf and stop.seconds_left <= 2 * seconds:
+        log.warning("stopped; the final evaluation is left out, for want of time")
+        raise OutOfTime
 
 
 def export_policies(plan: Plan, state: RunState, seed: int, folder: Path) -> None:

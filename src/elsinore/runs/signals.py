@@ -1,8 +1,10 @@
 """Signal handlers that stop a run."""
 
 import logging
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,23 +12,49 @@ from typing import Any
 log = logging.getLogger("elsinore")
 
 
+GRACE = 20.0  # seconds; Docker sends SIGKILL 10 s after SIGTERM, Kubernetes and SLURM 30 s
+MARGIN = 0.1  # the share of the grace that is left to the end of the process
+HURRIED = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Stop(threading.Event):
+    """A request to stop; after SIGTERM or SIGHUP with a deadline."""
+
+    deadline = math.inf  # on the clock of time.monotonic
+
+    def hurry(self, deadline: float) -> None:
+        self.deadline = min(self.deadline, deadline)
+
+    @property
+    def seconds_left(self) -> float:
+        """The time until the deadline, at least 0; infinite without one."""
+        return max(self.deadline - time.monotonic(), 0.0)
+
+
+class OutOfTime(KeyboardInterrupt):
+    """A run that was stopped and saved, and whose grace is too short for its final evaluation."""
+
+
 @contextmanager
-def stop_on_signals(stop: threading.Event) -> Iterator[None]:
-    """Set `stop` on SIGINT and SIGTERM, which ends the run after this chunk; a second SIGINT raises
-    KeyboardInterrupt.
+def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
+    """Set `stop` on SIGINT, SIGTERM and SIGHUP, which ends the run after this chunk; a second
+    SIGINT raises KeyboardInterrupt. SIGTERM and SIGHUP also set its deadline, in `grace` seconds.
 
     Inside another `stop_on_signals` a signal sets both events, so that a series of runs also stops
-    if the signal comes while one of them ends.
+    if the signal comes while one of them ends. SIGHUP stays ignored under `nohup`.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     outer = getattr(signal.getsignal(signal.SIGINT), "stops", ())
-    if any(other.is_set() for other in outer):
+    for other in (other for other in outer if other.is_set()):
+        stop.hurry(other.deadline)
         stop.set()
-    handler = _Handler((stop, *outer))
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    handler = _Handler((stop, *outer), grace)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
@@ -37,15 +65,18 @@ def stop_on_signals(stop: threading.Event) -> Iterator[None]:
 class _Handler:
     """Sets the events `stops`, innermost first."""
 
-    def __init__(self, stops: tuple[threading.Event, ...]):
-        self.stops = stops
+    def __init__(self, stops: tuple[Stop, ...], grace: float):
+        self.stops, self._grace = stops, grace
 
     def __call__(self, number: int, frame: Any) -> None:
         if self.stops[0].is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
+        late = time.monotonic() + (1 - MARGIN) * self._grace if number in HURRIED else math.inf
         for stop in self.stops:
+            stop.hurry(late)
             stop.set()
         log.warning(
-            "%s: stopping after this chunk; send it again to stop at once",
+            "%s: stopping after this chunk; send %s to stop at once",
             signal.Signals(number).name,
+            "it again" if number == signal.SIGINT else "SIGINT",
         )

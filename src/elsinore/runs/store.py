@@ -1,20 +1,25 @@
 """metrics.sqlite: all metrics and events of a run. Every other sink is filled from it.
 
     metrics(update_, seed, agent, name, value)   deterministic: equal in a killed and resumed run
-    chunks(update_, env_steps, finished_at, seconds, steps_per_second)   times of each chunk
+    chunks(update_, env_steps, finished_at, seconds, steps_per_second)   times of each chunk; 0 if
+                                                                         it was restored
     events(at, update_, kind, text)              messages for people
     episodes(update_, seed, agent, first, until, name, value)   a view: metrics of the episodes
                                                                 first to until - 1
 
 `update_` is the number of updates done; one update is `info.steps_per_update` env steps. NaN is
-NULL.
+NULL. A written chunk is on the disk: a power cut does not take it back.
 """
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from elsinore.config.parse import ConfigError
+from elsinore.errors import RunError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS metrics (
@@ -69,20 +74,89 @@ class ChunkRecord(NamedTuple):
     events: tuple[RunEvent, ...] = ()
 
 
+class BrokenStore(ConfigError):
+    """A metrics.sqlite that cannot be used: damaged, locked, or of another format."""
+
+
+class StoreBehind(RunError):
+    """A run that ended before metrics.sqlite could hold all of its chunks."""
+
+
+@contextlib.contextmanager
+def refused_if_broken(database: Path) -> Iterator[None]:
+    """Turn an error of SQLite into a message with a remedy.
+
+    Raises:
+        BrokenStore: if the database is damaged, or locked by another process.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            why = "is locked by another process; end that process, then try again"
+        else:
+            why = f"cannot be used ({error}); restore it with `elsinore repair {database.parent}`"
+        raise BrokenStore(f"{database} {why}.") from error
+
+
 class Store:
-    """Reads and writes one database; only the thread that opens it may use it."""
+    """Reads and writes one database; only the thread that opens it may use it.
+
+    Raises:
+        BrokenStore: for a format that this elsinore does not know; the file is not touched.
+    """
 
     def __init__(self, path: Path, read_only: bool = False):
+        at = f"file:{path}?mode=ro" if read_only else path
+        self._db = sqlite3.connect(at, uri=read_only, timeout=10)
+        try:
+            self._prepare(path, read_only)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self, path: Path, read_only: bool) -> None:
+        found = self.format()
+        if found not in (None, STORE_FORMAT):
+            raise BrokenStore(
+                f"{path} has format {found}, and this elsinore reads {STORE_FORMAT}; use the"
+                " elsinore that made it."
+            )
         if read_only:
-            self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
             return
-        self._db = sqlite3.connect(path, timeout=10)
         self._db.execute("PRAGMA journal_mode=WAL")
-        # a killed process loses nothing; a power failure loses the last rows
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        # each commit waits for the disk, so that no checkpoint outlives the rows before it
+        self._db.execute("PRAGMA synchronous=FULL")
         with self._db:
             self._db.executescript(SCHEMA)
-            self._db.execute("INSERT OR REPLACE INTO info VALUES ('format', ?)", (STORE_FORMAT,))
+            if found is None:
+                self._db.execute("INSERT INTO info VALUES ('format', ?)", (STORE_FORMAT,))
+
+    def format(self) -> int | None:
+        """The number of the format; None in a new database."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'info'").fetchone():
+            return None
+        found = self._db.execute("SELECT value FROM info WHERE name = 'format'").fetchone()
+        return found and found[0]
+
+    def check(self) -> None:
+        """Read the whole database.
+
+        Raises:
+            sqlite3.DatabaseError: if a page of it is damaged.
+        """
+        found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(" ".join(found.split()))
+
+    def covered(self) -> int:
+        """The update up to which every chunk is there; 0 without the first."""
+        info, ends = self.info(), {end for (end,) in self._db.execute("SELECT update_ FROM chunks")}
+        size = int(info.get("updates_per_chunk") or min(ends, default=1))
+        last, covered = int(info.get("num_updates") or max(ends, default=0)), 0
+        while covered < last and min(covered + size, last) in ends:
+            covered = min(covered + size, last)
+        return covered
 
     def describe(self, **facts) -> None:
         with self._db:
@@ -165,6 +239,10 @@ class Store:
     def chunks(self) -> list[tuple]:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk, in order."""
         return list(self._db.execute("SELECT * FROM chunks ORDER BY update_"))
+
+    def copy_to(self, other: "Store") -> None:
+        """Make another database equal to this one."""
+        self._db.backup(other._db)
 
     def info(self) -> dict:
         return dict(self._db.execute("SELECT name, value FROM info"))

@@ -1,5 +1,6 @@
 """summary.json: the results of a run."""
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.checkpoints import params_sha256, versions
+from elsinore.runs.durable import fsync
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
+from elsinore.runs.store import Store, refused_if_broken
 from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState
 
@@ -139,8 +144,47 @@ def _finite(x: Any) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
+def read_summary(path: Path) -> dict[str, Any]:
+    """The contents of summary.json; empty until the run is finished.
+
+    Raises:
+        ConfigError: if it is no JSON object.
+    """
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not found:
+        raise ConfigError(
+            f"{path} is not a summary (a JSON object); remove it, and make it again with `elsinore"
+            f" train --resume {path.parent}`."
+        )
+    return found
+
+
+def is_finished(folder: RunDir) -> bool:
+    """True for a run with a final summary whose store holds every chunk up to it.
+
+    Raises:
+        ConfigError: if summary.json or metrics.sqlite cannot be read.
+    """
+    summary = read_summary(folder.summary)
+    if summary.get("stopped_by") in (None, "interrupted") or not folder.database.exists():
+        return False
+    with (
+        refused_if_broken(folder.database),
+        contextlib.closing(Store(folder.database, read_only=True)) as store,
+    ):
+        store.check()
+        return store.format() is not None and store.covered() >= summary.get("updates", 0)
+
+
 def write_json(path: Path, data: Any) -> None:
     """Write JSON under another name, then rename it."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    fsync(unfinished)
     unfinished.replace(path)
+    fsync(path.parent)

@@ -55,6 +55,7 @@ class BackgroundWorker:
         self._items: deque[Any] = deque()
         self._change = threading.Condition()
         self._closing, self._busy, self._failing, self._overflowed = False, False, False, False
+        self._patient = False  # a caller waits: retry at once, then every second
         self._thread = threading.Thread(target=self._run, name=f"elsinore-{name}", daemon=True)
         self._thread.start()
 
@@ -73,17 +74,21 @@ class BackgroundWorker:
             self._items.append(item)
             self._change.notify_all()
 
-    def flush(self, timeout: float) -> bool:
-        """Wait until all items are handled; False after `timeout` seconds, or 1.5 s while the
-        handler fails."""
+    def flush(self, timeout: float, patient: bool = False) -> bool:
+        """Wait until all items are handled; False if one was dropped, after `timeout` seconds, or
+        after 1.5 s while the handler fails; a patient call waits and retries until the end."""
         began = time.monotonic()
         with self._change:
+            self._patient = patient
+            self._change.notify_all()
             while self._items or self._busy:
-                left = began + (min(timeout, 1.5) if self._failing else timeout) - time.monotonic()
+                impatient = self._failing and not patient
+                left = began + (min(timeout, 1.5) if impatient else timeout) - time.monotonic()
                 if left <= 0 or not self._thread.is_alive():
-                    return False
+                    break
                 self._change.wait(min(left, 0.5))
-        return True
+            self._patient = False
+            return not (self._items or self._busy or self._overflowed)
 
     def finish(self, timeout: float) -> bool:
         """Handle the remaining items, close, and end the thread; False after `timeout` seconds."""
@@ -94,6 +99,11 @@ class BackgroundWorker:
         if self._thread.is_alive():
             log.warning("%s did not finish within %.0f s and was left behind", self.name, timeout)
         return not self._thread.is_alive()
+
+    @property
+    def is_done(self) -> bool:
+        """True once the thread has ended with everything handled and closed."""
+        return not (self._thread.is_alive() or self._failing or self._items)
 
     def _run(self) -> None:
         opened = self._persistently(self._open)
@@ -121,7 +131,11 @@ class BackgroundWorker:
             with self._change:
                 if self._closing:
                     return False
-                self._change.wait_for(lambda: self._closing, timeout=wait)
+                patient = self._patient
+                self._change.wait_for(
+                    lambda patient=patient: self._closing or (self._patient and not patient),
+                    timeout=min(wait, 1.0) if patient else wait,
+                )
             wait = min(2 * wait, 60.0)
         return True
 

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name
-from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console
 
 log = logging.getLogger("elsinore")
@@ -154,7 +153,7 @@ def _train_all(
     cells: list[GridCell], states: list[str], accept_versions: bool, progress: Callable[[str], None]
 ) -> bool:
     """Train or resume each cell in turn; returns whether a signal interrupted it."""
-    stop = threading.Event()
+    stop = Stop()
     with stop_on_signals(stop):
         for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
             prefix = f"[{i + 1}/{len(cells)}] {cell.name}"

@@ -12,6 +12,7 @@ from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs import api
 from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.summary import is_finished
 
 # Defaults of a comparison: an equal budget for all runs, and one line of output per run.
 DEFAULTS = {
@@ -139,7 +140,7 @@ def cell_state(cell: GridCell) -> str:
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"
             f" {'; '.join(differing)}. Restore them, or choose another --name."
         )
-    if run.summary.get("stopped_by") not in (None, "interrupted"):
+    if is_finished(RunDir(cell.folder)):
         return "finished"
     if RunDir(cell.folder).is_locked():
         raise ConfigError(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,7 +23,7 @@ from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import logging_to
-from elsinore.runs.signals import stop_on_signals
+from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.trust import Trust
 
 log = logging.getLogger("elsinore")
@@ -192,7 +191,7 @@ def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds) -> SweepRun:
 
 def _train(folder: SweepDir, sweep: Sweep, rounds: Rounds, results: dict[int, TrialResult]) -> bool:
     """Train round after round, adding to `results`; returns False if interrupted."""
-    programs, count, stop = ProgramCache(), 0, threading.Event()
+    programs, count, stop = ProgramCache(), 0, Stop()
     with stop_on_signals(stop):
         while (round_ := rounds.next())[0]:
             trials, groups = round_

@@ -11,7 +11,8 @@ from elsinore.runs.api import checked_plan
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import logging_to, run_session
-from elsinore.runs.summary import write_json
+from elsinore.runs.store import BrokenStore, StoreBehind
+from elsinore.runs.summary import is_finished, write_json
 
 log = logging.getLogger("elsinore")
 
@@ -25,19 +26,22 @@ def train_group(folder: Path, group: Group, programs: Callable) -> Run | None:
 
     Raises:
         Interrupted: if a signal stopped it.
-        ConfigError: if the folder holds the run of another group.
+        ConfigError: if the folder holds the run of another group, or its store cannot be used.
+        StoreBehind: if its store could not be written; the sweep can be resumed.
     """
     run = Run(RunDir(folder))
     if (folder / "config.yaml").exists():
         _check_same(run, group)
     if (folder / "failed.json").exists():
         return None
-    if run.summary.get("stopped_by") in (None, "interrupted"):
+    if not is_finished(RunDir(folder)):
         opened, checkpoint = _opened(folder, group)
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
             with logging_to(opened):
                 run_session(opened, plan, checkpoint, (), programs)
+        except (StoreBehind, BrokenStore):  # of the disk, not of the trials
+            raise
         except Exception as error:
             _fail(folder, error)
             return None

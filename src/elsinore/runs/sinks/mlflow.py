@@ -7,7 +7,6 @@ this happens in a background thread.
 """
 
 import contextlib
-import json
 import os
 import time
 import warnings
@@ -23,6 +22,7 @@ from elsinore.runs.masks import masked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from elsinore.runs.summary import read_summary
 
 MAX_BATCH = 1000  # values in one request, the server's limit
 
@@ -144,7 +144,7 @@ class MLflowSink:
         log_files(
             self._client, self._parent, folder.config, folder.curves, folder.summary, folder.log
         )
-        summary = json.loads(folder.summary.read_text()) if folder.summary.exists() else {}
+        summary = read_summary(folder.summary)
         if folder.policy.exists():
             self._client.log_artifacts(self._parent, str(folder.policy), "policy")
         if summary:
@@ -170,12 +170,25 @@ class MLflowSink:
         self._store.close()
 
     def _register(self, summary: dict) -> None:
-        """Register the policy as a new version of the model, with its alias."""
-        import mlflow
-
+        """Register the policy as a new version of the model, with its alias; a version that this
+        run has already keeps its place below newer ones."""
         name = self._config.model_name or model_name(summary["algo"], summary["env"])
         if not self._client.search_registered_models(f"name = '{name}'"):
             self._client.create_registered_model(name)
+        found = self._client.search_model_versions(f"name = '{name}'")
+        own = [int(v.version) for v in found if v.run_id == self._parent]
+        version = max(own) if own else int(self._new_version(name))
+        aliases = self._client.get_registered_model(name).aliases
+        if version >= int(aliases.get(self._config.alias, 0)):
+            self._client.set_registered_model_alias(name, self._config.alias, str(version))
+        self._client.set_model_version_tag(
+            name, str(version), "eval_return", str(summary["eval_return"]["mean"])
+        )
+
+    def _new_version(self, name: str) -> str:
+        """Log the policy as a model of the parent run, and register it."""
+        import mlflow
+
         with (
             self._as_the_tracking_server(mlflow),
             warnings.catch_warnings(),
@@ -184,11 +197,7 @@ class MLflowSink:
             # it wants an example in addition to the signature
             warnings.simplefilter("ignore")
             model = mlflow.pyfunc.log_model(name="policy", **pyfunc_parts(self._folder.policy))
-            version = self._client.create_model_version(name, model.model_uri, self._parent).version
-        self._client.set_registered_model_alias(name, self._config.alias, version)
-        self._client.set_model_version_tag(
-            name, version, "eval_return", str(summary["eval_return"]["mean"])
-        )
+            return self._client.create_model_version(name, model.model_uri, self._parent).version
 
     @contextlib.contextmanager
     def _as_the_tracking_server(self, mlflow):

@@ -4,7 +4,6 @@ The mean over seeds has the metric's name, the value of a seed the prefix `seed_
 number of updates; the x axis is `env_steps`.
 """
 
-import json
 import math
 from bisect import bisect_right
 from collections import defaultdict
@@ -16,6 +15,7 @@ from elsinore.config.experiment import Experiment, WandbConfig
 from elsinore.config.extras import require
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Row, Store
+from elsinore.runs.summary import read_summary
 
 
 def refuse_if_absent(experiment: Experiment) -> None:
@@ -71,7 +71,7 @@ class WandbSink:
     def close(self) -> None:
         """Log the summary, and the policy as an artifact."""
         folder = self._folder
-        summary = json.loads(folder.summary.read_text()) if folder.summary.exists() else {}
+        summary = read_summary(folder.summary)
         if summary:
             self._run.summary.update(
                 {

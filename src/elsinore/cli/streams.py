@@ -1,0 +1,67 @@
+"""Standard streams that may be closed, full, or a pipe without a reader.
+
+The library never prints for its own sake: a training goes on without its lines.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+
+class ForgivingStream:
+    """A text stream that drops what cannot be written."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except (OSError, ValueError):  # ValueError: it is closed
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._drop()
+
+    def _drop(self) -> None:
+        """Send the stream's file descriptor to nowhere, so that the rest of its buffer, which
+        Python writes at its end, finds room."""
+        with contextlib.suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+@contextlib.contextmanager
+def whole_streams() -> Iterator[None]:
+    """Open the standard streams that were closed, so that no other file takes their numbers, and
+    forgive errors of stderr; both streams are put back afterwards."""
+    before = sys.stdout, sys.stderr
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = ForgivingStream(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115
+    try:
+        yield
+    finally:
+        if isinstance(sys.stdout, ForgivingStream):
+            sys.stdout.flush()
+        sys.stdout, sys.stderr = before
+
+
+def forgive_stdout() -> None:
+    """Let the command go on if its lines cannot be printed."""
+    sys.stdout = ForgivingStream(sys.stdout)

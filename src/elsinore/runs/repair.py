@@ -1,0 +1,209 @@
+"""Repair of a run whose metrics.sqlite is damaged, missing or incomplete.
+
+Rows are taken from metrics.jsonl, which has the same numbers, up to the first chunk of which not
+every row is certain. A resumed run computes the rest again.
+"""
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import plan_for
+from elsinore.runs import checkpoints
+from elsinore.runs.durable import fsync
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import BrokenStore, ChunkRecord, Row, Store, refused_if_broken
+from elsinore.runs.summary import read_summary
+from elsinore.training.chunk import Schedule
+
+NO_NUMBERS = ("update", "env_steps", "seed", "agent")
+
+
+class StoreState(NamedTuple):
+    """The condition of a metrics.sqlite."""
+
+    text: str
+    usable: bool
+    covered: int  # every chunk up to this update is there
+    info: dict[str, Any]  # as far as it can be read
+
+
+def repair(folder: RunDir) -> list[str]:
+    """Restore metrics.sqlite where it lacks chunks or cannot be read; the report, line by line.
+
+    Raises:
+        ConfigError: if another process trains the run, or has locked the database.
+    """
+    folder.lock()
+    try:
+        state, lines = state_of(folder.database), lines_of(folder)
+        records, text = records_in(folder, state.info)
+        known = records[-1].update if records else 0
+        report = [f"store: {state.text}", *lines, f"metrics.jsonl: {text}"]
+        if not state.usable or known > state.covered:
+            report += restore(folder, state, records)
+        else:
+            report.append("nothing to repair")
+        resume = f"elsinore train --resume {folder.path}"
+        return [*report, f"then: {resume}"]
+    finally:
+        folder.unlock()
+
+
+def state_of(database: Path) -> StoreState:
+    """The condition of a database, whatever is in its place."""
+    if not database.exists():
+        return StoreState("missing", False, 0, {})
+    info: dict[str, Any] = {}
+    try:
+        with (
+            refused_if_broken(database),
+            contextlib.closing(Store(database, read_only=True)) as store,
+        ):
+            if store.format() is None:
+                return StoreState("empty", False, 0, {})
+            info = store.info()
+            store.check()
+            covered = store.covered()
+    except BrokenStore as error:
+        if not _is_damaged(error):
+            raise
+        return StoreState(f"damaged ({error.__cause__})", False, 0, info)
+    return StoreState(
+        f"readable, with every chunk up to update {covered} of {info.get('num_updates')}",
+        True,
+        covered,
+        info,
+    )
+
+
+def _is_damaged(error: BrokenStore) -> bool:
+    """False for a database that is locked or of another format, which is left alone."""
+    code = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return error.__cause__ is not None and code & 0xFF != sqlite3.SQLITE_BUSY
+
+
+def lines_of(folder: RunDir) -> list[str]:
+    """The condition of checkpoints, summary and sinks."""
+    found = checkpoints.list_checkpoints(folder.checkpoints)
+    lines = [
+        f"checkpoint {c.name}: {'whole' if checkpoints.is_whole(c) else 'broken'}" for c in found
+    ]
+    try:
+        summary = read_summary(folder.summary).get("stopped_by", "none")
+    except ConfigError as error:
+        summary = str(error)
+    sinks = [path.name for path in (folder.jsonl, folder.tensorboard) if path.exists()]
+    return [
+        *(lines or ["checkpoints: none"]),
+        f"summary: {summary}",
+        f"sinks: {', '.join(sinks) or 'no files'}",
+    ]
+
+
+def records_in(folder: RunDir, info: dict[str, Any]) -> tuple[list[ChunkRecord], str]:
+    """The chunks of which metrics.jsonl has every row for certain, and a description of them."""
+    if not folder.jsonl.is_file():
+        return [], "missing"
+    try:
+        schedule, steps = schedule_of(folder, info)
+    except ConfigError as error:
+        return [], f"not used, since the ends of chunks are not known: {error}"
+    rows: dict[int, list[Row]] = {}
+    broken = ""
+    for number, line in enumerate(folder.jsonl.read_bytes().split(b"\n")[:-1], 1):
+        try:
+            found = rows_of_line(line, steps)
+        except (ValueError, KeyError, TypeError) as error:
+            broken = f"; line {number} cannot be taken exactly ({error})"
+            break
+        rows.setdefault(found[0].update, []).extend(found)
+    certain, records = certain_updates(rows), []
+    for chunk in range(schedule.num_chunks):
+        ends = schedule.row_ends(chunk)
+        if not certain.issuperset(ends):
+            break
+        found = [row for end in ends for row in rows[end]]
+        records.append(ChunkRecord(ends[-1], ends[-1] * steps, found, 0.0, 0.0, 0.0))
+    until = records[-1].update if records else 0
+    return records, f"every row up to update {until} of {schedule.num_updates}{broken}"
+
+
+def certain_updates(rows: dict[int, list[Row]]) -> set[int]:
+    """The first updates of which no line is missing: every update has all seeds and agents of the
+    next, since seeds only ever stop; the last has all that there are."""
+    learners = {update: {row[1:3] for row in found} for update, found in sorted(rows.items())}
+    followers = [*list(learners.values())[1:], set().union(*learners.values())]
+    certain = set()
+    for (update, own), following in zip(learners.items(), followers, strict=False):
+        if not own >= following:
+            break
+        certain.add(update)
+    return certain
+
+
+def rows_of_line(line: bytes, steps: int) -> list[Row]:
+    """The rows of a line of metrics.jsonl.
+
+    Raises:
+        ValueError, KeyError, TypeError: for a line that is not of this run, or has a value that is
+            not finite, of which JSON does not say which it was.
+    """
+    found = json.loads(line)
+    update, seed, agent = found["update"], found["seed"], found.get("agent", "")
+    if found["env_steps"] != update * steps:
+        raise ValueError("env_steps is not of this run")
+    values = {name: value for name, value in found.items() if name not in NO_NUMBERS}
+    if not values or not all(isinstance(value, float) for value in values.values()):
+        raise ValueError(f"update {update} has a value that is no finite number")
+    return [Row(update, seed, agent, name, value) for name, value in values.items()]
+
+
+def schedule_of(folder: RunDir, info: dict[str, Any]) -> tuple[Schedule, int]:
+    """The run's schedule and the env steps of an update: of the store's facts, or else of the plan
+    that the config gives."""
+    names = ("num_updates", "updates_per_chunk", "updates_per_row")
+    if info.keys() >= {*names, "steps_per_update"}:
+        return Schedule(*(int(info[name]) for name in names)), int(info["steps_per_update"])
+    plan = plan_for(folder.experiment())
+    return plan.schedule, plan.steps_per_update
+
+
+def restore(folder: RunDir, state: StoreState, records: list[ChunkRecord]) -> list[str]:
+    """Put a database with the records in place of the old one, which gets another name."""
+    database = folder.database
+    made = database.with_name(".metrics.sqlite.unfinished")
+    made.unlink(missing_ok=True)
+    with contextlib.closing(Store(made)) as store:
+        if state.usable:
+            with contextlib.closing(Store(database, read_only=True)) as old:
+                old.copy_to(store)
+        store.describe(**state.info)
+        for record in records:
+            if record.update > state.covered:
+                store.write(record)
+        covered = records[-1].update if records else 0
+        source = "from metrics.jsonl, without times" if records else "(begun anew, empty)"
+        text = f"metrics.sqlite up to update {covered} {source}"
+        store.add_event(covered, "repair", text)
+    kept = set_aside(database)
+    made.rename(database)
+    fsync(database.parent)
+    kept_line = [f"kept: the old file as {kept.name}"] if kept else []
+    return [*kept_line, f"restored: {text}; a resumed run computes what follows"]
+
+
+def set_aside(database: Path) -> Path | None:
+    """Give the database another name, and likewise the files that SQLite keeps beside it."""
+    if not database.exists():
+        return None
+    names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))
+    kept = next(name for name in names if not name.exists())
+    for ending in ("-wal", "-shm", ""):
+        beside = database.with_name(database.name + ending)
+        if beside.exists():
+            beside.rename(kept.with_name(kept.name + ending))
+    return kept

@@ -1,0 +1,100 @@
+"""The sinks of a run, and the completion of those that a kill left incomplete.
+
+`info.sinks_done` names the sinks that were closed since the last session; runs of before have none.
+"""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.extras import is_installed
+from elsinore.config.load import dotted
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.masks import masked
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.tensorboard import TensorBoardSink
+from elsinore.runs.sinks.wandb import WandbSink
+from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.workers import Sink
+
+log = logging.getLogger("elsinore")
+UP_TO_DATE = "up to date"
+
+
+def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) -> list[Sink]:
+    """The sinks that the config enables; `steps` are the env steps of an update."""
+    database, on = folder.database, experiment.sinks
+    sinks: list[Sink] = []
+    if on.jsonl:
+        sinks.append(JSONLinesSink(folder.jsonl, database, steps))
+    if on.tensorboard and not is_installed("tensorboard"):
+        log.info("no TensorBoard files: pip install 'elsinore[tensorboard]' adds them")
+    elif on.tensorboard:
+        sinks.append(TensorBoardSink(folder.tensorboard, database, steps))
+    if on.mlflow.enabled:
+        seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
+        settings = dotted(masked(as_dict(experiment)))
+        sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, seeds, steps))
+    if on.wandb.enabled:
+        sinks.append(WandbSink(on.wandb, folder, run_id, masked(as_dict(experiment))))
+    return sinks
+
+
+def record_done(database: Path, names: list[str]) -> None:
+    """Add sinks to `info.sinks_done`."""
+    with contextlib.closing(Store(database)) as store:
+        done = (store.info().get("sinks_done") or "").split(", ")
+        store.describe(sinks_done=", ".join(filter(None, dict.fromkeys([*done, *names]))))
+
+
+def finish_sinks(folder: RunDir, only_recorded: bool = False) -> dict[str, str]:
+    """Bring the sinks that were not closed up to the store, with the run locked: the outcome of
+    each, `up to date` or the error.
+
+    Args:
+        only_recorded: leave out runs that do not record which sinks were closed (older ones).
+
+    Raises:
+        BrokenStore: if metrics.sqlite cannot be used.
+        ConfigError: if the run has no metrics, or another process trains it.
+    """
+    if not folder.database.is_file():
+        raise ConfigError(f"{folder.path} has no metrics.sqlite yet; there is nothing to sync.")
+    with (
+        refused_if_broken(folder.database),
+        contextlib.closing(Store(folder.database, read_only=True)) as store,
+    ):
+        info = store.info()
+    if "run_id" not in info:
+        raise ConfigError(f"{folder.database} is empty; resume the run first.")
+    experiment, done = folder.experiment(), info.get("sinks_done")
+    if only_recorded and done is None:
+        return {}
+    sinks = sinks_of(folder, experiment, info["run_id"], int(info["steps_per_update"]))
+    pending = [sink for sink in sinks if sink.name not in (done or "").split(", ")]
+    if not pending:
+        return {}
+    folder.lock()
+    try:
+        outcomes = {sink.name: _outcome_of(sink) for sink in pending}
+        with refused_if_broken(folder.database):
+            record_done(folder.database, [n for n, how in outcomes.items() if how == UP_TO_DATE])
+    finally:
+        folder.unlock()
+    return outcomes
+
+
+def _outcome_of(sink: Sink) -> str:
+    try:
+        sink.open()
+        sink.catch_up()
+        sink.close()
+    except Exception as error:
+        text = masked(" ".join(str(error).split())[:300])
+        log.warning("%s failed: %s: %s", sink.name, type(error).__name__, text)
+        return f"{type(error).__name__}: {text}"
+    log.info("%s is up to date", sink.name)
+    return UP_TO_DATE

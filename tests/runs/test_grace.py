@@ -1,0 +1,106 @@
+"""SIGTERM and SIGHUP end a run within its grace, its checkpoint first."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.runs import session
+from elsinore.runs.signals import OutOfTime, Stop
+from tests.runs.conftest import TINY, assert_same_run, count_in_log, kept, train_tiny
+from tests.runs.processes import QUIET, beginning, until_trained_on
+
+SAVE_ALWAYS = {"checkpoints.interval_seconds": 0}
+
+
+def stop_after(update: int, number: int):
+    def ask(record):
+        if record.update == update:
+            os.kill(os.getpid(), number)
+
+    return [ask]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_without_time_the_checkpoint_is_saved_and_the_evaluation_is_left_out(
+    tmp_path, whole, number
+):
+    with pytest.raises(OutOfTime):
+        train_tiny(tmp_path, "whole", SAVE_ALWAYS, callbacks=stop_after(12, number), grace=0.0)
+    path = tmp_path / "whole"
+    assert not (path / "summary.json").exists()
+    (name,) = kept(path, "emergency")["emergency"]
+    assert 12 <= int(name) < 40
+    assert count_in_log(path, "the final evaluation is left out, for want of time") == 1
+    assert elsinore.resume(path).summary["stopped_by"] == "budget"
+    assert_same_run(path, whole)
+
+
+def test_with_time_a_hangup_is_evaluated_like_any_stop(tmp_path, whole):
+    stopped = train_tiny(
+        tmp_path, "whole", SAVE_ALWAYS, callbacks=stop_after(12, signal.SIGHUP), grace=1000.0
+    )
+    assert stopped.summary["stopped_by"] == "interrupted"
+    assert (stopped.path / "policy").exists()
+    elsinore.resume(stopped.path)
+    assert_same_run(stopped.path, whole)
+
+
+def test_the_command_line_gives_the_grace_and_ends_with_130(tmp_path, monkeypatch, capsys):
+    def out_of_time(*_, grace, **__):
+        assert grace == 2.5
+        raise OutOfTime
+
+    monkeypatch.setattr(elsinore.runs.api, "train", out_of_time)
+    assert cli.main(["train", "--grace", "2.5", "--runs-dir", str(tmp_path)]) == 130
+    assert cli.main(["train", "--grace", "-1", "--runs-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "elsinore: --grace -1 must be at least 0 seconds.\n"
+    assert cli.main(["train", "--grace", "nan", "--runs-dir", str(tmp_path)]) == 2
+
+
+def test_a_step_that_takes_more_than_half_of_the_time_left_is_left_out():
+    stop = Stop()
+    session.refuse_if_late(stop, 1e9)  # no deadline
+    stop.hurry(time.monotonic() + 100.0)
+    session.refuse_if_late(stop, 10.0)
+    with pytest.raises(OutOfTime):
+        session.refuse_if_late(stop, 60.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_process_ends_within_its_grace_with_every_sink(tmp_path, number):
+    sinks = {"sinks.tensorboard": True, "sinks.mlflow.enabled": True}
+    settings = TINY | SAVE_ALWAYS | {"env_steps": 1_000_000} | sinks
+    args = [*beginning(tmp_path, "run", settings), "--grace", "20"]
+    process = subprocess.Popen(args, **QUIET, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    path = tmp_path / "run"
+    try:
+        assert until_trained_on(path, 8, process)
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(timeout=40) == 130
+        assert time.monotonic() - began < 25  # with the end of the interpreter, on a busy machine
+        assert len(kept(path, "emergency")["emergency"]) == 1
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nohup") is None, reason="needs nohup")
+def test_a_hangup_under_nohup_changes_nothing(tmp_path):
+    settings = TINY | {"env_steps": 128 * 4 * 100}
+    process = subprocess.Popen(["nohup", *beginning(tmp_path, "run", settings)], **QUIET)
+    try:
+        assert until_trained_on(tmp_path / "run", 4, process)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=120) == 0
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,145 @@
+"""A damaged store is restored from metrics.jsonl as far as that is certain, and no further."""
+
+import json
+import shutil
+import sqlite3
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from tests.runs.conftest import assert_same_run, chunk_ends, rows_in
+
+
+@pytest.fixture
+def path(whole, tmp_path):
+    """A copy of the whole run, killed before its summary."""
+    path = shutil.copytree(whole, tmp_path / "whole")
+    (path / "summary.json").unlink()
+    return path
+
+
+def damage(path) -> bytes:
+    database = path / "metrics.sqlite"
+    data = database.read_bytes()
+    database.write_bytes(data[:100] + b"\xff" * (len(data) - 100))
+    return database.read_bytes()
+
+
+def edit_line(path, number: int, change) -> None:
+    lines = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    lines[number] = change(lines[number])
+    (path / "metrics.jsonl").write_text("".join(lines))
+
+
+def repaired(path, capsys) -> str:
+    assert cli.main(["repair", str(path)]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_damaged_store_is_restored_whole_and_the_damaged_file_is_kept(path, whole, capsys):
+    before = damage(path)
+    said = repaired(path, capsys)
+    assert "store: damaged (" in said
+    assert "checkpoint latest/0000000036: whole" in said
+    assert "restored: metrics.sqlite up to update 40 from metrics.jsonl, without times" in said
+    assert (path / "metrics.sqlite.damaged-1").read_bytes() == before
+    assert rows_in(path) == rows_in(whole)
+    assert chunk_ends(path) == chunk_ends(whole)
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+
+
+def test_an_emptied_store_is_restored_too_and_the_run_goes_on_at_its_end(path, whole, capsys):
+    (path / "metrics.sqlite").write_bytes(b"")
+    assert "store: empty" in repaired(path, capsys)
+    assert rows_in(path) == rows_in(whole)
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+    assert (
+        "compiling, to resume from latest/0000000040" in (path / "logs" / "train.log").read_text()
+    )
+
+
+def test_a_store_behind_gets_the_chunks_it_lacks_and_keeps_what_it_has(path, whole, capsys):
+    db = sqlite3.connect(path / "metrics.sqlite")
+    with db:
+        for table in ("metrics", "chunks"):
+            db.execute(f"DELETE FROM {table} WHERE update_ > 20")
+    kept = db.execute("SELECT * FROM chunks").fetchall()
+    db.close()
+    assert "readable, with every chunk up to update 20 of 40" in repaired(path, capsys)
+    assert rows_in(path) == rows_in(whole)
+    db = sqlite3.connect(path / "metrics.sqlite")
+    assert db.execute("SELECT * FROM chunks WHERE update_ <= 20").fetchall() == kept
+    assert db.execute("SELECT DISTINCT seconds FROM chunks WHERE update_ > 20").fetchall() == [(0,)]
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "until"),
+    [
+        (lambda line: line[: len(line) // 2], 20),
+        (lambda line: json.dumps(json.loads(line) | {"loss/value": None}) + "\n", 20),
+        (lambda line: json.dumps(json.loads(line) | {"env_steps": 1}) + "\n", 20),
+        (lambda line: "\0" * len(line), 20),
+        (lambda line: "", 20),
+    ],
+    ids=["torn", "not finite", "of another run", "zeros", "left out"],
+)
+def test_rows_are_taken_up_to_the_chunk_of_the_first_line_that_is_not_certain(
+    path, whole, capsys, change, until
+):
+    damage(path)
+    edit_line(path, 20, change)  # two seeds, two rows a chunk: of the sixth chunk
+    assert f"restored: metrics.sqlite up to update {until}" in repaired(path, capsys)
+    assert rows_in(path) == [row for row in rows_in(whole) if row[0] <= until]
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+
+
+def test_a_chunk_without_one_of_its_rows_is_not_certain(path, capsys):
+    damage(path)
+    for _ in range(2):  # both seeds' lines of one update
+        edit_line(path, 20, lambda line: "")
+    assert "restored: metrics.sqlite up to update 20" in repaired(path, capsys)
+
+
+def test_a_last_chunk_without_a_line_of_each_seed_is_not_certain(path, capsys):
+    damage(path)
+    lines = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (path / "metrics.jsonl").write_text("".join(lines[:-1]))
+    assert "restored: metrics.sqlite up to update 36" in repaired(path, capsys)
+
+
+def test_without_lines_the_run_begins_anew(path, whole, capsys):
+    damage(path)
+    (path / "metrics.jsonl").unlink()
+    said = repaired(path, capsys)
+    assert "metrics.jsonl: missing" in said
+    assert "restored: metrics.sqlite up to update 0 (begun anew, empty)" in said
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+
+
+def test_lines_that_were_never_written_restore_nothing(path, capsys):
+    damage(path)
+    (path / "metrics.jsonl").write_text("")
+    assert "restored: metrics.sqlite up to update 0 (begun anew" in repaired(path, capsys)
+
+
+def test_a_whole_run_is_left_as_it_is(whole, capsys):
+    before = (whole / "metrics.sqlite").read_bytes()
+    said = repaired(whole, capsys)
+    assert "nothing to repair" in said
+    assert (whole / "metrics.sqlite").read_bytes() == before
+    assert not list(whole.glob("metrics.sqlite.damaged*"))
+
+
+def test_a_store_of_a_newer_format_is_left_as_it_is(path, capsys):
+    db = sqlite3.connect(path / "metrics.sqlite")
+    with db:
+        db.execute("UPDATE info SET value = 2 WHERE name = 'format'")
+    db.close()
+    assert cli.main(["repair", str(path)]) == 2
+    assert "use the elsinore that made it" in capsys.readouterr().err

@@ -1,0 +1,205 @@
+"""No run is finished, and none goes on, with chunks that its store does not hold."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.runs import checkpoint_manager, checkpoints
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store, StoreBehind
+from elsinore.runs.summary import is_finished
+from tests.runs.conftest import assert_same_run, chunk_ends, count_in_log, rows_in, train_tiny
+
+SAVE_ALWAYS = {"checkpoints.interval_seconds": 0}
+OF_ANOTHER_PROCESS = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(whole, tmp_path):
+    """A copy of the whole run, to be damaged."""
+    return shutil.copytree(whole, tmp_path / "whole")
+
+
+def forget(path, update: int) -> None:
+    """A store that was restored from a backup."""
+    store = Store(path / "metrics.sqlite")
+    store.forget_after(update)
+    store.close()
+
+
+def events_of(path) -> list[str]:
+    db = sqlite3.connect(path / "metrics.sqlite")
+    found = [text for (text,) in db.execute("SELECT text FROM events ORDER BY at")]
+    db.close()
+    return found
+
+
+# The end of a run
+
+
+def locked_from(update: int, monkeypatch) -> None:
+    """The database is locked when this chunk comes, and stays so."""
+    write = Store.write
+
+    def locked(self, record):
+        if record.update >= update:
+            raise sqlite3.OperationalError("database is locked")
+        write(self, record)
+
+    monkeypatch.setattr(Store, "write", locked)
+    monkeypatch.setattr(checkpoint_manager, "LAST_WAIT", 0.1)
+
+
+def test_a_run_whose_store_cannot_be_written_at_its_end_is_not_finished_and_loses_nothing(
+    tmp_path, whole, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(StoreBehind, match="lacks chunks up to"):
+        locked_from(32, patch)
+        train_tiny(tmp_path, "whole", SAVE_ALWAYS)
+    path = tmp_path / "whole"
+    assert not (path / "summary.json").exists()
+    assert checkpoints.newest(path / "checkpoints").update <= chunk_ends(path)[-1][0] == 28
+    assert not RunDir(path).is_locked()
+    assert elsinore.resume(path).summary["stopped_by"] == "budget"
+    assert_same_run(path, whole)
+
+
+def test_on_the_command_line_that_is_one_message_and_exit_code_1(tmp_path, monkeypatch, capsys):
+    def behind(*_, **__):
+        raise StoreBehind("metrics.sqlite in r cannot be written")
+
+    monkeypatch.setattr(elsinore.runs.api, "resume", behind)
+    assert cli.main(["train", "--resume", "r"]) == 1
+    assert capsys.readouterr().err == "elsinore: metrics.sqlite in r cannot be written\n"
+
+
+def test_a_store_that_can_be_written_again_in_time_ends_the_run_as_ever(
+    tmp_path, whole, monkeypatch
+):
+    write, failures = Store.write, []
+
+    def locked_for_a_while(self, record):
+        if record.update == 40 and len(failures) < 3:  # for longer than a save would wait
+            failures.append(record)
+            raise sqlite3.OperationalError("database is locked")
+        write(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", locked_for_a_while)
+        train_tiny(tmp_path, "whole", SAVE_ALWAYS)
+    assert len(failures) == 3
+    assert_same_run(tmp_path / "whole", whole)
+
+
+# A store behind its checkpoints, at resume
+
+
+@pytest.mark.parametrize(
+    ("damage", "begins_after"),
+    [
+        (lambda path: (path / "metrics.sqlite").write_bytes(b""), 0),
+        (lambda path: forget(path, 26), 24),
+    ],
+    ids=["emptied", "restored from a backup"],
+)
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_goes_on_from_the_newest_checkpoint_that_its_store_covers(
+    path, whole, damage, begins_after, finished
+):
+    damage(path)
+    for name in ("metrics.sqlite-wal", "metrics.sqlite-shm"):
+        (path / name).unlink(missing_ok=True)
+    if not finished:
+        (path / "summary.json").unlink()
+    assert not is_finished(RunDir(path))
+    assert elsinore.resume(path).summary["stopped_by"] == "budget"
+    assert_same_run(path, whole)
+    (event,) = [text for text in events_of(path) if "and the checkpoint" in text]
+    assert event.startswith(f"from update {begins_after}, since metrics.sqlite holds the chunks")
+    assert count_in_log(path, f"resuming {event}") == 1
+    assert is_finished(RunDir(path))
+
+
+# A store that cannot be used
+
+
+def overwrite(path, at: float, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(int(at * path.stat().st_size))
+        file.write(data)
+
+
+def folder_in_place_of(path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = {
+    "header": lambda path: overwrite(path, 0.0, b"\0" * 100),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "middle": lambda path: overwrite(path, 0.4, b"\xff" * (path.stat().st_size // 3)),
+    "folder": folder_in_place_of,
+}
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_store_is_refused_with_a_way_out(path, capsys, damage, finished):
+    DAMAGES[damage](path / "metrics.sqlite")
+    if not finished:
+        (path / "summary.json").unlink()
+    assert cli.main(["train", "--resume", str(path)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith(f"elsinore: {path}/metrics.sqlite cannot be used (")
+    assert said[-1].endswith(f"restore it with `elsinore repair {path}`.")
+    assert len(said) == 1
+    assert not RunDir(path).is_locked()
+
+
+@pytest.mark.slow
+def test_a_store_that_another_process_has_locked_is_refused(path, capsys):
+    (path / "summary.json").unlink()
+    rows = rows_in(path)
+    args = [sys.executable, "-c", OF_ANOTHER_PROCESS, str(path / "metrics.sqlite")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(args, text=True, **pipes) as other:
+        assert other.stdout.readline() == "locked\n"
+        assert cli.main(["train", "--resume", str(path)]) == 2
+        said = capsys.readouterr().err
+        other.communicate("")
+    assert "metrics.sqlite is locked by another process" in said
+    assert "Traceback" not in said
+    assert rows_in(path) == rows
+
+
+def test_a_store_of_a_newer_format_is_refused_at_resume(path, capsys):
+    db = sqlite3.connect(path / "metrics.sqlite")
+    with db:
+        db.execute("UPDATE info SET value = 2 WHERE name = 'format'")
+    db.close()
+    assert cli.main(["train", "--resume", str(path)]) == 2
+    assert "has format 2, and this elsinore reads 1" in capsys.readouterr().err
+
+
+# A summary that is none
+
+
+@pytest.mark.parametrize("text", ["", "{", "\0", "[1]", "null", "3", "{}"])
+def test_a_summary_that_is_no_object_is_refused_with_a_way_out(path, capsys, text):
+    (path / "summary.json").write_text(text)
+    assert cli.main(["train", "--resume", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"elsinore: {path}/summary.json is not a summary (a JSON object); remove it, and make it"
+        f" again with `elsinore train --resume {path}`.\n"
+    )

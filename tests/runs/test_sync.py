@@ -1,0 +1,113 @@
+"""Sinks that a kill left incomplete are completed by resume and by `elsinore sync`."""
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.store import Store
+from tests.runs.conftest import train_tiny
+
+
+def done(path) -> list[str]:
+    store = Store(path / "metrics.sqlite", read_only=True)
+    try:
+        return store.info()["sinks_done"].split(", ")
+    finally:
+        store.close()
+
+
+def killed_before_mlflow_is_done(runs_dir, uri: str, monkeypatch):
+    """A run whose summary is there, and MLflow's part is not."""
+
+    def gone(self):
+        raise OSError("killed")
+
+    settings = {"enabled": True, "tracking_uri": uri, "experiment": runs_dir.name}
+    with monkeypatch.context() as patch:
+        patch.setattr(MLflowSink, "catch_up", gone)
+        patch.setattr(MLflowSink, "close", gone)
+        run = train_tiny(runs_dir, "run", {f"sinks.mlflow.{k}": v for k, v in settings.items()})
+    assert run.summary["stopped_by"] == "budget"
+    assert done(run.path) == ["JSON lines"]
+    return run.path
+
+
+def resume(path) -> None:
+    assert cli.main(["train", "--resume", str(path)]) == 0
+
+
+def sync(path) -> None:
+    assert cli.main(["sync", str(path)]) == 0
+
+
+@pytest.mark.parametrize("command", [resume, sync])
+def test_mlflow_of_a_finished_run_is_completed(tmp_path, mlflow_uri, monkeypatch, command):
+    from mlflow import MlflowClient
+
+    path = killed_before_mlflow_is_done(tmp_path, mlflow_uri, monkeypatch)
+    client = MlflowClient(mlflow_uri)
+    experiment = client.get_experiment_by_name(tmp_path.name).experiment_id
+
+    def runs() -> dict:
+        return {r.data.tags["elsinore.part"]: r.info for r in client.search_runs([experiment])}
+
+    assert {info.status for info in runs().values()} == {"RUNNING"}
+    lines = (path / "metrics.jsonl").stat().st_mtime_ns
+    command(path)
+    assert runs().keys() == {"parent", "seed_0", "seed_1"}
+    assert {info.status for info in runs().values()} == {"FINISHED"}
+    for info in runs().values():
+        steps = [m.step for m in client.get_metric_history(info.run_id, "eval/return")]
+        assert steps == [512 * i for i in range(1, 11)]
+        assert len(client.get_metric_history(info.run_id, "final/return")) == 1
+    files = {f.path for f in client.list_artifacts(runs()["parent"].run_id)}
+    assert files >= {"config.yaml", "summary.json", "training_curves.png", "train.log", "policy"}
+    assert done(path) == ["JSON lines", "MLflow"]
+    assert (path / "metrics.jsonl").stat().st_mtime_ns == lines
+    assert not RunDir(path).is_locked()
+
+    monkeypatch.setattr(MLflowSink, "open", None)  # it would be called, and fail
+    command(path)
+
+
+def test_a_sink_that_fails_again_is_named_and_tried_the_next_time(tmp_path, monkeypatch, capsys):
+    def full(self):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(JSONLinesSink, "catch_up", full)
+        path = train_tiny(tmp_path, "run").path
+        (path / "metrics.jsonl").unlink()
+        assert cli.main(["sync", str(path)]) == 1
+        assert "JSON lines: OSError: No space left on device" in capsys.readouterr().out
+        assert elsinore.resume(path).summary["stopped_by"] == "budget"
+    assert done(path) == [""]
+    sync(path)
+    assert (path / "metrics.jsonl").read_text().count("\n") == 40
+    sync(path)
+    assert capsys.readouterr().out == "JSON lines: up to date\nall sinks are up to date\n"
+
+
+def test_a_run_of_before_that_does_not_record_its_sinks_is_synced_on_request_only(
+    tmp_path, monkeypatch
+):
+    path = train_tiny(tmp_path, "run").path
+    store = Store(path / "metrics.sqlite")
+    with store._db:
+        store._db.execute("DELETE FROM info WHERE name = 'sinks_done'")
+    store.close()
+    (path / "metrics.jsonl").unlink()
+    resume(path)
+    assert not (path / "metrics.jsonl").exists()
+    sync(path)
+    assert (path / "metrics.jsonl").exists()
+
+
+def test_a_folder_without_metrics_is_refused(tmp_path, capsys):
+    path = train_tiny(tmp_path, "run").path
+    (path / "metrics.sqlite").unlink()
+    assert cli.main(["sync", str(path)]) == 2
+    assert "has no metrics.sqlite yet" in capsys.readouterr().err
