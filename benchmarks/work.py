@@ -167,7 +167,7 @@ def host_overhead(args) -> dict:
         for repeat in range(args.repeats):
             bare.append(launch_all(plan, compiled, compiled.copy(state)))
             folder = RunDir.create(Path(place), f"run{repeat}", plan.experiment)
-            run_id, scores = session._open_store(folder, plan, 0)
+            _, run_id, scores = session._open_store(folder, plan, None)
             store, told, sinks = session._workers(folder, plan, run_id, ())
             # until every sink has opened: MLflow takes seconds, of another core, once a run
             time.sleep(15)

@@ -1,5 +1,6 @@
 """A run on disk: config, summary, metrics, checkpoints, policies."""
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
