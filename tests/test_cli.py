@@ -52,6 +52,31 @@ def elsinore(capsys):
     return command
 
 
+def test_settings_lists_an_algorithms_settings(elsinore):
+    code, out, _ = elsinore("settings", "ppo")
+    assert code == 0
+    assert "algo.gamma = 0.99   (0 to 1, traced)\n    The discount of future rewards." in out
+
+
+def test_settings_finds_a_word_in_any_topic(elsinore):
+    code, out, _ = elsinore("settings", "entropy", "--json")
+    found = [(row["topic"], row["name"]) for row in json.loads(out)]
+    assert code == 0
+    assert found == [
+        ("ppo", "algo.ent_coef"),
+        ("ppo", "algo.ent_coef_final"),
+        ("a2c", "algo.ent_coef"),
+        ("a2c", "algo.ent_coef_final"),
+    ]
+
+
+def test_settings_of_an_env_and_of_nothing(elsinore):
+    code, out, _ = elsinore("settings", "Pendulum-v1")
+    assert code == 0 and "env_params.max_steps_in_episode = 200" in out
+    code, _, err = elsinore("settings", "xyzzy")
+    assert code == 2 and err.startswith("elsinore: 'xyzzy' is no algorithm, no environment")
+
+
 def everything_in(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 

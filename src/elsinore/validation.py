@@ -100,11 +100,12 @@ def import_callable(
 
 
 def at_least(config: Any, least: int, *names: str) -> None:
-    """None passes."""
+    """None passes, where it is the default."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value >= least:
-            raise ValueError(f"{name}={value} must be at least {least}.")
+            remedy = "; null turns it off" if getattr(type(config), name, least) is None else ""
+            raise ValueError(f"{name}={value} must be at least {least}{remedy}.")
 
 
 def in_unit_interval(config: Any, *names: str) -> None:

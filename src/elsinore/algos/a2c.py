@@ -26,13 +26,13 @@ class A2CConfig(OnPolicyConfig):
 
     name: str = field(default="a2c", init=False)
     num_envs: int = 8
-    rollout_length: int = 5  # the n of its n-step returns
-    optimiser: str = "rmsprop"  # rmsprop | adam | radam
-    optimiser_eps: float = 1e-5
+    rollout_length: int = 5  # Steps of each environment per update: the n of its n-step returns.
+    optimiser: str = "rmsprop"  # rmsprop | adam | radam: the optimiser of the gradient step.
+    optimiser_eps: float = 1e-5  # Its epsilon, which bounds the step of small gradients.
     learning_rate: float = traced(7e-4)
     gae_lambda: float = traced(1.0)
     max_grad_norm: float = traced(0.5)
-    normalize_advantage: bool = False
+    normalize_advantage: bool = False  # Standardise the advantages of a rollout.
 
     def __post_init__(self):
         validation.one_of(self, "optimiser", *OPTIMISERS)

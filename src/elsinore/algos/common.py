@@ -27,17 +27,17 @@ class LearningConfig:
     program."""
 
     name: str = field(default="", init=False)
-    num_envs: int = 1
-    rollout_length: int = 1  # steps per env per update
-    learning_rate: float = traced(2.5e-4)
-    # reached linearly at the end of the run; null: constant
+    num_envs: int = 1  # Environments that run in parallel.
+    rollout_length: int = 1  # Steps of each environment per update.
+    learning_rate: float = traced(2.5e-4)  # The step size of the optimiser.
+    # The learning rate at the end of the run, approached linearly; null keeps it constant.
     learning_rate_final: float | None = traced(None, absent="learning_rate")
-    max_grad_norm: float = traced(0.5)  # of all gradients together; .inf: no clipping
-    gamma: float = traced(0.99)
-    normalize_obs: bool = False
-    normalize_rewards: bool = False
-    network: NetworkConfig = NetworkConfig()
-    rnd: RNDConfig = RNDConfig()  # exploration bonus
+    max_grad_norm: float = traced(0.5)  # The largest norm of the gradient; .inf: no limit.
+    gamma: float = traced(0.99)  # The discount of future rewards.
+    normalize_obs: bool = False  # Scale observations by their running mean and deviation.
+    normalize_rewards: bool = False  # Scale rewards by the deviation of their discounted return.
+    network: NetworkConfig = NetworkConfig()  # The network.
+    rnd: RNDConfig = RNDConfig()  # The exploration bonus.
 
     def __post_init__(self):
         validation.at_least(self, 1, "num_envs", "rollout_length")

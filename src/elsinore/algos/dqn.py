@@ -43,29 +43,29 @@ class DQNConfig(ValueBasedConfig):
     """Settings of DQN beside those of every `ValueBasedConfig`."""
 
     name: str = field(default="dqn", init=False)
-    num_envs: int = 10
-    # steps per env between trainings: one for every num_envs x rollout_length env steps
+    num_envs: int = 10  # Environments that run in parallel.
+    # Steps of each environment between two trainings.
     rollout_length: int = 1
-    gradient_steps: int = 1  # in each training
-    # the online network chooses the next action, the target network values it
+    gradient_steps: int = 1  # Gradient steps in each training.
+    # Double DQN: the online network chooses the next action, the target network values it.
     double: bool = False
-    dueling: bool = False  # state value and advantages are separate outputs of the network
-    n_step: int = 1  # rewards in a target before it bootstraps
-    buffer_size: int = 10_000  # transitions
-    batch_size: int = 128
-    learning_starts: int = 1_000  # env steps before the first training
-    target_period: int = 500  # env steps between updates of the target network
-    tau: float = traced(1.0)  # step of the target network towards the online one; 1: a copy
-    prioritized: bool = False  # sample by TD error
-    priority_alpha: float = traced(0.6)  # exponent of the TD error; 0 is uniform
-    # initial exponent of the importance weights; 1 at the end
+    dueling: bool = False  # Separate outputs of the network for state value and advantages.
+    n_step: int = 1  # Rewards in a target before it bootstraps.
+    buffer_size: int = 10_000  # Transitions that the replay buffer holds.
+    batch_size: int = 128  # Transitions of one gradient step.
+    learning_starts: int = 1_000  # Env steps before the first training.
+    target_period: int = 500  # Env steps between updates of the target network.
+    tau: float = traced(1.0)  # Step of the target network towards the online one; 1 is a copy.
+    prioritized: bool = False  # Sample transitions by their TD error.
+    priority_alpha: float = traced(0.6)  # Exponent of the TD error in sampling; 0 is uniform.
+    # Initial exponent of the importance weights; it is 1 at the end.
     priority_beta: float = traced(0.4)
     epsilon_final: float = traced(0.05)
-    # linear: over epsilon_fraction of the run | episodes: times epsilon_decay each
+    # linear | episodes: falls over epsilon_fraction of the run, or by epsilon_decay per episode.
     epsilon_schedule: str = "linear"
     epsilon_fraction: float = traced(0.5)
-    epsilon_decay: float = traced(0.995)
-    loss: str = "mse"  # mse | huber
+    epsilon_decay: float = traced(0.995)  # Factor of epsilon per finished episode (episodes).
+    loss: str = "mse"  # mse | huber: the loss of the TD error.
     network: NetworkConfig = NetworkConfig(hidden=(120, 84), activation="relu")
 
     def __post_init__(self):

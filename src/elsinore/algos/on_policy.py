@@ -40,10 +40,12 @@ class OnPolicyConfig(LearningConfig):
 
     learning_rate_final: float | None = traced(None, absent="learning_rate")
     gamma: float = traced(0.99)
+    # Of generalised advantage estimation: 0 trusts the critic, 1 the observed returns.
     gae_lambda: float = traced(0.95)
-    vf_coef: float = traced(0.5)
-    ent_coef: float = traced(0.0)
-    ent_coef_final: float | None = traced(None, absent="ent_coef")  # like `learning_rate_final`
+    vf_coef: float = traced(0.5)  # The weight of the value loss.
+    ent_coef: float = traced(0.0)  # The weight of the entropy bonus.
+    # The weight of the entropy at the end of the run, approached linearly; null: constant.
+    ent_coef_final: float | None = traced(None, absent="ent_coef")
     max_grad_norm: float = traced(0.5)
 
     def __post_init__(self):

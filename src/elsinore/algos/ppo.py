@@ -36,26 +36,29 @@ class PPOConfig(OnPolicyConfig):
     name: str = field(default="ppo", init=False)
     num_envs: int = 4
     rollout_length: int = 128
-    num_minibatches: int = 4
-    num_epochs: int = 4
+    num_minibatches: int = 4  # Gradient steps of an epoch; each learns from an equal share.
+    num_epochs: int = 4  # Passes over each rollout.
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
-    adam_eps: float = 1e-5
+    adam_eps: float = 1e-5  # The epsilon of Adam, which bounds the step of small gradients.
     gae_lambda: float = traced(0.95)
-    clip_eps: float = traced(0.2)
+    clip_eps: float = traced(0.2)  # The clip range of the probability ratio.
+    # The clip range at the end of the run, approached linearly; null keeps it constant.
     clip_eps_final: float | None = traced(None, absent="clip_eps")
-    # in units of value; null: the plain squared error
+    # The clip range of the value, in its own units; null is the plain squared error.
     value_clip_eps: float | None = traced(None, absent=math.inf)
     ent_coef: float = traced(0.01)
     max_grad_norm: float = traced(0.5)
     # An update stops once the KL divergence of a minibatch passes 1.5 times this; null: never.
     target_kl: float | None = traced(None, absent=math.inf)
-    normalize_advantage: str = "minibatch"  # minibatch | batch | none
+    # minibatch | batch | none: the transitions over which advantages are standardised.
+    normalize_advantage: str = "minibatch"
 
     def __post_init__(self):
         validation.at_least(self, 1, "num_minibatches", "num_epochs")
         super().__post_init__()
-        off = {"value_clip_eps": None, "target_kl": None}
-        validation.positive(self, "clip_eps", "adam_eps", off=off)
+        validation.positive(
+            self, "clip_eps", "adam_eps", off={"value_clip_eps": None, "target_kl": None}
+        )
         validation.not_negative(self, "clip_eps_final")
         validation.one_of(self, "normalize_advantage", "minibatch", "batch", "none")
         self._check_minibatches()

@@ -38,13 +38,14 @@ class PQNConfig(ValueBasedConfig):
     name: str = field(default="pqn", init=False)
     num_envs: int = 32
     rollout_length: int = 64
-    num_minibatches: int = 16
-    num_epochs: int = 4
+    num_minibatches: int = 16  # Gradient steps of an epoch; each learns from an equal share.
+    num_epochs: int = 4  # Passes over each rollout.
     optimiser: str = "radam"
     learning_rate: float = traced(1e-4)
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     gamma: float = traced(0.99)
-    q_lambda: float = traced(0.95)  # of the lambda-returns
+    # Of the lambda-returns: 0 bootstraps after one step, 1 at the end of the rollout.
+    q_lambda: float = traced(0.95)
     epsilon: float = traced(1.0)
     epsilon_final: float = traced(0.2)
     epsilon_fraction: float = traced(0.2)

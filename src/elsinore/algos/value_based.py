@@ -42,11 +42,11 @@ class ValueBasedConfig(LearningConfig):
     """Settings of the algorithms that learn action values."""
 
     rollout_length: int = 1
-    epsilon: float = traced(1.0)  # initial probability of a random action
-    epsilon_final: float = traced(0.05)
-    epsilon_fraction: float = traced(0.5)  # of the run, in which epsilon falls
-    optimiser: str = "adam"  # adam | rmsprop | radam
-    optimiser_eps: float = 1e-8
+    epsilon: float = traced(1.0)  # Initial probability of a random action.
+    epsilon_final: float = traced(0.05)  # Final probability of a random action.
+    epsilon_fraction: float = traced(0.5)  # Share of the run in which epsilon falls.
+    optimiser: str = "adam"  # adam | rmsprop | radam: the optimiser of the gradient step.
+    optimiser_eps: float = 1e-8  # Its epsilon, which bounds the step of small gradients.
     max_grad_norm: float = traced(10.0)
 
     def __post_init__(self):

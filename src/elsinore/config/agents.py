@@ -24,11 +24,11 @@ class AgentsConfig:
     """Agents of one environment. With more than one, `env_steps` counts the steps of all agents and
     `algo.num_envs` counts environments."""
 
-    number: int = 1  # agents in each environment, from 1 to 100
-    # independent: a learner for each agent | shared: one learner for all | auto: by `threshold`
+    number: int = 1  # Agents in each environment, from 1 to 100.
+    # auto | independent | shared: a learner for each agent, or one for all; auto: by `threshold`.
     sharing: str = "auto"
-    threshold: int = 10  # with `auto`, one shared learner from this number of agents on
-    # environment parameters that differ between agents: name -> one value for each agent
+    threshold: int = 10  # With `auto`, one shared learner from this number of agents on.
+    # Environment parameters that differ between agents: name -> one value for each agent.
     params: dict[str, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self):

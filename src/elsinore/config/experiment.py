@@ -11,7 +11,7 @@ from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
-from elsinore.validation import at_least, one_of
+from elsinore.validation import at_least, in_unit_interval, one_of
 
 # metrics that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
@@ -47,8 +47,7 @@ class ReplaysConfig:
     max_steps: int = 1_000  # The number of steps after which a recorded episode is cut.
 
     def __post_init__(self):
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"share={self.share} must be between 0 (none) and 1.")
+        in_unit_interval(self, "share")
         at_least(self, 0, "every_seconds", "seed_index")
         at_least(self, 1, "keep", "max_steps")
 
@@ -57,7 +56,7 @@ class ReplaysConfig:
 class MLflowConfig:
     """Tracking and model registration with MLflow."""
 
-    enabled: bool = True
+    enabled: bool = True  # Log to MLflow.
     # The tracking server; null uses MLFLOW_TRACKING_URI, or else mlflow.db in the runs folder.
     tracking_uri: str | None = None
     experiment: str = "elsinore"  # The name of the MLflow experiment.
@@ -70,8 +69,8 @@ class MLflowConfig:
 class WandbConfig:
     """Weights & Biases, which needs `pip install "elsinore[wandb]"`."""
 
-    enabled: bool = False
-    project: str = "elsinore"
+    enabled: bool = False  # Log to Weights & Biases.
+    project: str = "elsinore"  # The name of the project.
     entity: str | None = None  # The team or user; null uses the default of your login.
     mode: str | None = None  # online | offline; null uses WANDB_MODE, or else online.
 
@@ -90,8 +89,8 @@ class SinksConfig:
     console: bool = True  # The progress line in the terminal.
     tensorboard: bool = True  # TensorBoard event files in tensorboard/.
     jsonl: bool = True  # metrics.jsonl, one line for each seed and update.
-    mlflow: MLflowConfig = MLflowConfig()
-    wandb: WandbConfig = WandbConfig()
+    mlflow: MLflowConfig = MLflowConfig()  # MLflow.
+    wandb: WandbConfig = WandbConfig()  # Weights & Biases.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,18 +127,18 @@ class Experiment:
     seed: int = 0  # The first seed; the others are seed + 1, seed + 2 ...
     # A population: one value for each member, such as {"algo.gamma": [0.9, 0.99]}.
     vary: dict[str, list[Any]] = field(default_factory=dict)
-    population: PopulationConfig = PopulationConfig()
+    population: PopulationConfig = PopulationConfig()  # Selection between members.
     # auto | map | vmap: how seeds share a device. Under `vmap`, seeds that share one differ by
     # rounding from the same seeds alone.
     layout: str = "auto"
     rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
     # Stages that change env_params during training; in YAML also the path of a file.
     curriculum: CurriculumConfig | None = None
-    evaluation: EvaluationConfig = EvaluationConfig()
-    convergence: ConvergenceConfig = ConvergenceConfig()
-    checkpoints: CheckpointsConfig = CheckpointsConfig()
-    replays: ReplaysConfig = ReplaysConfig()
-    sinks: SinksConfig = SinksConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()  # Evaluations.
+    convergence: ConvergenceConfig = ConvergenceConfig()  # Early stopping.
+    checkpoints: CheckpointsConfig = CheckpointsConfig()  # Checkpoints.
+    replays: ReplaysConfig = ReplaysConfig()  # Recorded episodes.
+    sinks: SinksConfig = SinksConfig()  # Metric sinks.
 
     def __post_init__(self):
         at_least(self, 1, "env_steps", "seeds", "rows_per_chunk")

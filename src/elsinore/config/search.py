@@ -48,7 +48,8 @@ class SweepConfig:
     # A range or a choice for each setting, such as {"algo.gamma": {"uniform": [0.9, 0.999]}}.
     space: dict[str, Any] = field(default_factory=dict)
     trials: int | None = None  # The number of trials; null runs 64, or the whole grid.
-    sampler: str = "random"  # random | grid | optuna | pbt
+    # random | grid | optuna | pbt: how trials are chosen.
+    sampler: str = "random"
     # The objective: eval/return of the final evaluation, or the last training value of another.
     metric: str = "eval/return"
     mode: str = "max"  # max | min: whether a higher or a lower metric is better.

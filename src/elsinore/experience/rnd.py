@@ -54,23 +54,23 @@ from elsinore.types import Mean, Transition
 class RNDConfig:
     """Settings of the exploration bonus. At weight 0 nothing of it is compiled."""
 
-    weight: float = traced(0.0, off=0.0)  # of the intrinsic reward; 0: off
-    hidden: tuple[int, ...] = (256, 128)
-    # of the convolutions, where observations are [height, width, channel]
+    weight: float = traced(0.0, off=0.0)  # The weight of the intrinsic reward; 0 turns it off.
+    hidden: tuple[int, ...] = (256, 128)  # The widths of the dense layers of both networks.
+    # The channels of the convolutions, where observations are [height, width, channel].
     channels: tuple[int, ...] = (16,)
-    features: int = 128  # that the predictor predicts
-    activation: str = "relu"  # tanh | relu | silu | gelu
-    learning_rate: float = 1e-4  # of the predictor, by Adam
-    # observations a gradient step; those that fill none wait for the next rollout
+    features: int = 128  # The number of features that the predictor predicts.
+    activation: str = "relu"  # tanh | relu | silu | gelu: the activation function.
+    learning_rate: float = 1e-4  # The step size of the predictor's Adam.
+    # Observations of a gradient step; those that fill none wait for the next rollout.
     batch_size: int = 128
-    # errors are divided by the deviation of their discounted return; 0: by their own
+    # The discount of the return whose deviation scales the errors; 0: the errors' own deviation.
     return_gamma: float = 0.99
-    # the weight's factor per finished episode once survival is steady; 1: never
+    # The weight's factor per finished episode once survival is steady; 1 keeps the weight.
     anneal: float = 1.0
-    anneal_window: int = 100  # episodes, the last, that tell how steady
-    anneal_min_episodes: int = 2  # and so many must have finished
-    anneal_variance: float = 100.0  # steady: their lengths' sample variance is below this
-    # and their mean above this share of the most steps an episode can take
+    anneal_window: int = 100  # The last episodes by which steadiness is judged.
+    anneal_min_episodes: int = 2  # Episodes that must have finished before it is judged.
+    anneal_variance: float = 100.0  # Steady is a variance of their lengths below this.
+    # The share of the longest possible episode that the mean length must exceed, too.
     anneal_share: float = 0.4
 
     def __post_init__(self):

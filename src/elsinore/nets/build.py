@@ -32,18 +32,18 @@ class NetworkFamily(NamedTuple):
 class NetworkConfig:
     """Settings of the network: encoder, layer sizes, recurrence."""
 
-    custom: str | None = None  # "module:name" of a custom network; the rest is then unused
-    # auto | mlp | cnn | "module:name" of a NetworkFamily; auto is cnn for observations of shape
-    # [height, width, channel], else mlp
+    custom: str | None = None  # "module:name" of a custom network; the rest is then unused.
+    # The encoder: auto, mlp, cnn or "module:name" of a NetworkFamily; auto is cnn for observations
+    # of shape [height, width, channel], else mlp.
     encoder: str = "auto"
-    hidden: tuple[int, ...] = (64, 64)
-    channels: tuple[int, ...] = (16,)  # of the cnn's convolutions
-    activation: str = "tanh"  # tanh | relu | silu | gelu
-    layer_norm: bool = False  # before each activation
-    # width of a recurrent layer after the encoder (ppo, a2c); null: feed-forward
+    hidden: tuple[int, ...] = (64, 64)  # The widths of the dense layers.
+    channels: tuple[int, ...] = (16,)  # The channels of the cnn's convolutions.
+    activation: str = "tanh"  # tanh | relu | silu | gelu: the activation function.
+    layer_norm: bool = False  # Layer normalisation before each activation.
+    # The width of a recurrent layer (GRU) after the encoder (ppo, a2c); null: feed-forward.
     gru: int | None = None
-    shared: bool = False  # one trunk for policy and critic, or one each
-    initial_log_std: float = 0.0  # of continuous actions
+    shared: bool = False  # One trunk for policy and critic instead of one each.
+    initial_log_std: float = 0.0  # Initial log of the deviation of continuous actions.
 
     def __post_init__(self):
         if self.encoder not in ENCODERS and ":" not in self.encoder:

@@ -17,21 +17,18 @@ class ConvergenceConfig:
     once `plateau_patience` evaluations have passed without a new best by more than `min_delta`.
     Either freezes it."""
 
-    enabled: bool = True  # false: train the whole budget, whatever is reached
-    target: float | None = None  # return; null: no target
-    window: int = 3  # evaluations
-    patience: int = 2  # evaluations
-    min_env_steps: int = 0  # of one seed
-    plateau_patience: int | None = None  # evaluations; null: never give up
-    min_delta: float = 0.0
+    enabled: bool = True  # Early stopping; false trains the whole budget.
+    target: float | None = None  # The evaluation return at which a seed has converged; null: none.
+    window: int = 3  # Evaluations whose mean is compared with the target.
+    patience: int = 2  # Evaluations in a row at the target.
+    min_env_steps: int = 0  # Env steps of a seed before which it cannot converge.
+    # Evaluations without a new best after which a seed is on a plateau; null: never.
+    plateau_patience: int | None = None
+    min_delta: float = 0.0  # The least improvement that counts as a new best.
 
     def __post_init__(self):
-        validation.at_least(self, 1, "window", "patience")
+        validation.at_least(self, 1, "window", "patience", "plateau_patience")
         validation.not_negative(self, "min_env_steps", "min_delta")
-        if self.plateau_patience is not None and self.plateau_patience < 1:
-            raise ValueError(
-                f"plateau_patience={self.plateau_patience} must be at least 1; null turns it off."
-            )
 
 
 class Convergence(NamedTuple):

@@ -23,11 +23,11 @@ from elsinore.types import Algorithm, EnvStep
 class EvaluationConfig:
     """Evaluations while training, and the final one, which is reported."""
 
-    period: int = 0  # updates between evaluations; 0: the run's updates / 20
-    episodes: int = 32  # at each evaluation while training
-    final_episodes: int = 128  # at the end, for summary.json
-    greedy: bool = True  # the likeliest action; false: sampled as in training
-    max_steps: int = 0  # steps after which an episode is cut; 0: the environment's own limit
+    period: int = 0  # Updates between evaluations; 0 is the run's updates / 20.
+    episodes: int = 32  # Episodes at each evaluation while training.
+    final_episodes: int = 128  # Episodes of each seed at the end, for summary.json.
+    greedy: bool = True  # The likeliest action; false samples as in training.
+    max_steps: int = 0  # Steps after which an episode is cut; 0 is the environment's own limit.
 
     def __post_init__(self):
         validation.at_least(self, 1, "episodes", "final_episodes")

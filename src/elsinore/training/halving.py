@@ -16,8 +16,8 @@ class HalvingConfig:
     """At each of `rungs` chunk boundaries, a factor `eta` apart and the last a factor `eta` before
     the end, the best 1 / eta of the remaining members continue and the others are frozen."""
 
-    eta: int = 3
-    rungs: int = 3
+    eta: int = 3  # One member in eta continues at each rung.
+    rungs: int = 3  # The number of selections.
 
     def __post_init__(self):
         validation.at_least(self, 2, "eta")

@@ -42,16 +42,16 @@ class ImitationConfig:
         ValueError: if a field is out of range.
     """
 
-    # a known name, or "module:function", called with the env for a `Teacher`
+    # A known name, or "module:function", called with the env for a `Teacher`.
     teacher: str = "belady"
-    env_steps: int = 200_000  # before any reinforcement; rounded down to whole updates
-    # choice: log-likelihood of the teacher's action | worth: the teacher's value of each action
+    env_steps: int = 200_000  # Env steps before any reinforcement; rounded down to whole updates.
+    # choice | worth: learn the teacher's action, or its value of each action.
     loss: str = "choice"
-    num_envs: int = 16
-    rollout_length: int = 128  # steps per env per update
-    num_epochs: int = 4  # gradient steps per update, each on the whole rollout
-    learning_rate: float = 3e-3  # of Adam, falling to 0
-    own_share: float = 0.5  # share of the steps in which the student acts, not the teacher
+    num_envs: int = 16  # Environments that run in parallel.
+    rollout_length: int = 128  # Steps of each environment per update.
+    num_epochs: int = 4  # Gradient steps per update, each on the whole rollout.
+    learning_rate: float = 3e-3  # The step size of Adam, falling to 0.
+    own_share: float = 0.5  # Share of the steps in which the student acts, not the teacher.
 
     def __post_init__(self):
         validation.at_least(self, 1, "num_envs", "rollout_length", "num_epochs")

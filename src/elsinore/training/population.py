@@ -30,11 +30,11 @@ class PBTConfig:
     drawn at random: its learner and its numbers, each of which is then multiplied by one of
     `perturb`, or with probability `resample` drawn afresh from its range."""
 
-    period: int = 1  # chunks
-    quantile: float = 0.25  # at least one member
-    perturb: tuple[float, ...] = (0.8, 1.25)
-    resample: float = 0.25
-    # {"algo.gamma": {"uniform": [0.9, 1.0]}}: the ranges
+    period: int = 1  # Chunks between two selections.
+    quantile: float = 0.25  # The share that is replaced, and copied; at least one member.
+    perturb: tuple[float, ...] = (0.8, 1.25)  # Factors by which a copied number is changed.
+    resample: float = 0.25  # The probability that a number is drawn afresh from its range.
+    # The range of each number, such as {"algo.gamma": {"uniform": [0.9, 1.0]}}.
     space: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):

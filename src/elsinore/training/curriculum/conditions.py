@@ -38,14 +38,14 @@ class Condition:
     the mean of its newer half less that of its older half.
     """
 
-    metric: str | None = None
-    statistic: str = "mean"  # mean | progress, of a metric of episodes
-    above: float | None = None
-    at_least: float | None = None
-    below: float | None = None
-    at_most: float | None = None
-    all: tuple["Condition", ...] = ()
-    any: tuple["Condition", ...] = ()
+    metric: str | None = None  # The metric: of an episode, of the stage, or of the newest update.
+    statistic: str = "mean"  # mean | progress: the statistic of a metric of episodes.
+    above: float | None = None  # A bound: holds above this.
+    at_least: float | None = None  # A bound: holds at or above this.
+    below: float | None = None  # A bound: holds below this.
+    at_most: float | None = None  # A bound: holds at or below this.
+    all: tuple["Condition", ...] = ()  # Conditions that must all hold, instead of a metric.
+    any: tuple["Condition", ...] = ()  # Conditions of which one must hold, instead of a metric.
 
     def __post_init__(self):
         kinds = [name for name in ("metric", "all", "any") if getattr(self, name)]
@@ -117,9 +117,9 @@ class Rule(Condition):
     Without a condition it holds once the stage has lasted that long.
     """
 
-    window: int = 100  # episodes that began and ended at this stage
-    min_episodes: int = 0  # of them
-    min_steps: int = 0  # env steps of the seed at this stage
+    window: int = 100  # Episodes, begun and ended at this stage, whose metric is averaged.
+    min_episodes: int = 0  # Such episodes before the rule can hold.
+    min_steps: int = 0  # Env steps of the seed at this stage before the rule can hold.
 
     def __post_init__(self):
         super().__post_init__()

@@ -13,11 +13,11 @@ from elsinore.training.curriculum.conditions import Rule
 class StageConfig:
     """Changes to the experiment's env parameters, and the rules for leaving the stage."""
 
-    name: str = ""  # empty: its number, from 0
-    # of the environment's parameters: {"drain": 0.2}
+    name: str = ""  # The stage's name; empty is its number, from 0.
+    # Values of the environment's parameters in this stage, such as {"drain": 0.2}.
     params: dict[str, Any] = field(default_factory=dict)
-    advance_when: Rule | None = None  # null: the curriculum's
-    retreat_when: Rule | None = None  # null: the curriculum's
+    advance_when: Rule | None = None  # The rule for the next stage; null is the curriculum's.
+    retreat_when: Rule | None = None  # The rule for the stage before; null is the curriculum's.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +25,10 @@ class LadderConfig:
     """A stage for each value of one parameter: initial, initial + increment, and so on up to the
     maximum."""
 
-    param: str
-    initial: float
-    increment: float = 1.0
-    maximum: float
+    param: str  # The environment's parameter that differs between the stages.
+    initial: float  # Its value in the first stage.
+    increment: float = 1.0  # The step from one stage to the next.
+    maximum: float  # Its value in the last stage.
 
     def __post_init__(self):
         if not 0.0 < self.increment < float("inf"):
@@ -56,11 +56,13 @@ class LadderConfig:
 class CurriculumConfig:
     """The stages, in order. A stage without a rule uses the curriculum's."""
 
-    stages: tuple[StageConfig, ...] = ()
-    ladder: LadderConfig | None = None  # instead of stages
-    advance_when: Rule | None = None  # to the next stage
-    retreat_when: Rule | None = None  # to the one before, tried first; null: never
-    evaluate_on: str = "target"  # target: the experiment's env parameters | stage: the stage's
+    stages: tuple[StageConfig, ...] = ()  # The stages, in order.
+    ladder: LadderConfig | None = None  # A ladder of stages instead of a list.
+    advance_when: Rule | None = None  # The rule for going to the next stage.
+    # The rule for going to the stage before, tried first; null: never.
+    retreat_when: Rule | None = None
+    # target | stage: evaluate with the experiment's env parameters or with the stage's.
+    evaluate_on: str = "target"
 
     def __post_init__(self):
         if bool(self.stages) == (self.ladder is not None):
