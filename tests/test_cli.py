@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from elsinore import cli
+from elsinore import __version__, cli
 from elsinore.config import plan as plan_module
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +75,22 @@ def test_settings_of_an_env_and_of_nothing(elsinore):
     assert code == 0 and "env_params.max_steps_in_episode = 200" in out
     code, _, err = elsinore("settings", "xyzzy")
     assert code == 2 and err.startswith("elsinore: 'xyzzy' is no algorithm, no environment")
+
+
+def test_the_version_is_printed(elsinore):
+    assert elsinore("--version")[:2] == (0, f"elsinore {__version__}\n")
+
+
+def test_the_most_used_settings_have_flags(elsinore):
+    flags = ["--env-steps", "2e4", "--num-envs", "16", "--learning-rate", "3e-3", "--gamma", ".9"]
+    code, out, _ = elsinore("train", "CartPole-v1", "--plan", *flags, "--set", "algo.gamma=0.8")
+    assert code == 0
+    assert "updates         39 a seed, of 512 env steps" in out
+
+
+def test_a_flag_of_a_setting_is_checked_as_the_setting(refused):
+    assert refused("train", "--env-steps", "many") == "env_steps='many' must be a whole number."
+    assert refused("train", "--resume", "x", "--gamma", ".9").startswith("--resume keeps the run's")
 
 
 def everything_in(folder):

@@ -16,20 +16,21 @@ from typing import Any
 def did_you_mean(
     name: Any,
     known: Iterable[str],
-    cutoff: float = 0.4,
+    cutoff: float = 0.6,
     label: str | None = None,
     prefix: str = "",
 ) -> str:
     """The end of a sentence about an unknown name: `; did you mean 'x'?`, or a full stop.
 
     With a `label`, such as "known", the full stop becomes `; known: a, b, c.` The `prefix` stands
-    before the suggested name.
+    before the suggested name. Capitals do not count; a name's beginning is close to it.
     """
-    known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=cutoff)
+    names, text = {each.lower(): each for each in known}, str(name).lower()
+    close = difflib.get_close_matches(text, names, n=1, cutoff=cutoff)
+    close = close or [each for each in names if len(text) > 2 and each.startswith(text)]
     if close:
-        return f"; did you mean {prefix + close[0]!r}?"
-    return "." if label is None else f"; {label}: {', '.join(known)}."
+        return f"; did you mean {prefix + names[close[0]]!r}?"
+    return "." if label is None else f"; {label}: {', '.join(names.values())}."
 
 
 # Modules that runs of before the worlds became plug-ins name in their config.

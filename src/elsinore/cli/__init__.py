@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from elsinore import __version__
 from elsinore.cli import (
     check_algo,
     check_env,
@@ -96,6 +97,7 @@ def elsinore_parser() -> argparse.ArgumentParser:
         ),
         epilog="Begin with: elsinore train CartPole-v1",
     )
+    top.add_argument("--version", action="version", version=f"elsinore {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     plugin_modules = (family.command for family in families().values() if family.command)
     for command in (*COMMANDS, *map(importlib.import_module, plugin_modules)):

@@ -80,6 +80,13 @@ def add_seeds(command: argparse.ArgumentParser, default: int) -> None:
     )
 
 
+class Assign(argparse.Action):
+    """An option that is short for `--set NAME=VALUE`; `const` is the name."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        namespace.assignments = [*namespace.assignments, f"{self.const}={values}"]
+
+
 def add_no_check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-check", action="store_true", help="skip check-env for a custom environment"

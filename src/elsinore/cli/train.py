@@ -6,6 +6,7 @@ from pathlib import Path
 
 from elsinore.cli.arguments import (
     EXIT_INTERRUPTED,
+    Assign,
     add_no_check,
     add_runs_dir,
     add_seeds,
@@ -14,6 +15,14 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import forgive_stdout
+
+# Settings that have a flag of their own.
+SHORT_FOR = {
+    "env_steps": "environment steps of each seed",
+    "algo.num_envs": "environments that run in parallel",
+    "algo.learning_rate": "step size of the optimiser",
+    "algo.gamma": "discount of future rewards",
+}
 
 
 def add(commands) -> None:
@@ -36,6 +45,11 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     )
     train.add_argument("--algo", help="algorithm: a known name or 'module:function' (default: ppo)")
     add_settings(train)
+    for name, help in SHORT_FOR.items():
+        flag = "--" + name.rsplit(".", 1)[-1].replace("_", "-")
+        train.add_argument(
+            flag, dest="assignments", action=Assign, const=name, metavar="N", help=help
+        )
     train.add_argument(
         "--double",
         dest="assignments",

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from elsinore.config.experiment import Experiment
+from elsinore.config.hints import env_hint
 from elsinore.config.parse import (
     ConfigError,
     as_dict,
@@ -81,10 +82,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
 def whole_experiment(data: dict[str, Any]) -> Experiment:
     """An experiment from complete data, such as a run's config.yaml, without a preset."""
     if isinstance(data.get("env"), str):
-        try:
-            check_name(data["env"])
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
+        _check_env(data["env"])
     algo = build_algo(_algo_as_mapping(data.get("algo", {})))
     experiment = build(Experiment, {**data, "algo": algo})
     vary = {
@@ -94,6 +92,14 @@ def whole_experiment(data: dict[str, Any]) -> Experiment:
     for name in ("env_kwargs", "env_params", "vary"):
         refuse_unwritable(getattr(experiment, name), name)
     return replace(experiment, vary=vary)
+
+
+def _check_env(name: str) -> None:
+    try:
+        check_name(name)
+    except ValueError as error:
+        hint = env_hint(name)
+        raise ConfigError(f"env={name!r} is not here: {hint}." if hint else str(error)) from error
 
 
 def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:

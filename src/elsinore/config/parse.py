@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.algos.registry import ALGORITHMS, config_type
+from elsinore.config.hints import algorithm_hint, setting_hint
 from elsinore.errors import ConfigError as ConfigError
 from elsinore.errors import user_code
 from elsinore.hyperparameters import value_of
@@ -55,7 +56,10 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         if key not in fields:
             prefix = f"{path}." if path else ""
             close = did_you_mean(key, fields, 0.5, "the settings here are", prefix)
-            raise ConfigError(f"{here} is not a setting{close}")
+            meant = setting_hint(str(key), path, fields)
+            raise ConfigError(
+                f"{here} is not a setting{f'; did you mean {meant!r}?' if meant else close}"
+            )
         values[key] = convert(hints[key], _completed(_default(fields[key]), value), here)
     for name, f in fields.items():
         if name not in values and _default(f) is dataclasses.MISSING:
@@ -107,8 +111,15 @@ def build_algo(data: Any, path: str = "algo") -> Any:
         raise ConfigError(f"{path}={data!r} must be an algorithm's name or a mapping with one.")
     if isinstance(data.get("name"), UntrustedName):
         return RecordedAlgorithm(data)
+    name = data.get("name", "ppo")
+    hint = algorithm_hint(name) if isinstance(name, str) else None
+    if hint is not None:
+        raise ConfigError(
+            f"algo={name!r} is not here: {hint}. Known: {', '.join(ALGORITHMS)}; a custom algorithm"
+            " is given as 'module:function'."
+        )
     try:
-        cls = config_type(data.get("name", "ppo"))
+        cls = config_type(name)
     except ValueError as error:
         raise ConfigError(str(error)) from error
     _refuse_anothers_settings(cls, data, path)
@@ -129,9 +140,11 @@ def _refuse_anothers_settings(cls: Any, data: dict[str, Any], path: str) -> None
             continue
         owners = [name for name in ALGORITHMS if key in config_type(name).__dataclass_fields__]
         if owners:
+            meant = setting_hint(key, path, cls.__dataclass_fields__)
             raise ConfigError(
                 f"{path}.{key} is a setting of {' and '.join(owners)}, not of {cls.name}; leave it"
-                f" out, or choose another algorithm. {cls.name} has: {_listed(cls)}."
+                f" out, or choose another algorithm."
+                f"{f' {meant} is near it.' if meant else ''} {cls.name} has: {_listed(cls)}."
             )
 
 

@@ -121,6 +121,12 @@ def refuse_no_env(env: Any, name: Any = None) -> None:
     if isinstance(env, type):
         raise ConfigError(f"env={env.__name__} is a class; give an instance of it.")
     for part in ("default_params", "reset_env", "step_env"):
+        if not hasattr(env, part) and hasattr(env, "observation_space") and hasattr(env, "step"):
+            raise ConfigError(
+                f"env={env if name is None else name!r} is an environment of Gymnasium, whose"
+                " Python code JAX cannot compile; give a name from `elsinore envs`, or write its"
+                " step in JAX (docs/extending.md)."
+            )
         if not hasattr(env, part):
             raise ConfigError(
                 f"env={env if name is None else name!r} is no gymnax Environment: it has no {part}."

@@ -1,0 +1,161 @@
+"""Names that other libraries use, and what they are here: hints for refused names."""
+
+import difflib
+import re
+from collections.abc import Collection
+
+from elsinore.algos.registry import ALGORITHMS as algorithms
+from elsinore.algos.registry import config_type
+
+# A setting's name elsewhere: the setting here, by dotted name.
+SETTINGS = {
+    "total_timesteps": "env_steps",
+    "timesteps": "env_steps",
+    "num_timesteps": "env_steps",
+    "total_steps": "env_steps",
+    "max_steps": "env_steps",
+    **{name: name for name in ("env", "env_steps", "seeds", "seed")},  # not below `algo`
+    "num_seeds": "seeds",
+    "n_seeds": "seeds",
+    "random_seed": "seed",
+    "environment": "env",
+    "env_id": "env",
+    "env_name": "env",
+    "algorithm": "algo",
+    "agent": "algo",
+    "max_episode_steps": "env_params.max_steps_in_episode",
+    "eval_freq": "evaluation.period",
+    "eval_episodes": "evaluation.episodes",
+    "n_eval_episodes": "evaluation.episodes",
+    "lr": "algo.learning_rate",
+    "learning_rate_schedule": "algo.learning_rate_final",
+    "anneal_lr": "algo.learning_rate_final",
+    "discount": "algo.gamma",
+    "discount_factor": "algo.gamma",
+    "gae": "algo.gae_lambda",
+    "lam": "algo.gae_lambda",
+    "n_envs": "algo.num_envs",
+    "num_workers": "algo.num_envs",
+    "n_steps": "algo.rollout_length",
+    "num_steps": "algo.rollout_length",
+    "unroll_length": "algo.rollout_length",
+    "train_freq": "algo.rollout_length",
+    "horizon": "algo.rollout_length",
+    "n_epochs": "algo.num_epochs",
+    "epochs": "algo.num_epochs",
+    "update_epochs": "algo.num_epochs",
+    "noptepochs": "algo.num_epochs",
+    "n_minibatches": "algo.num_minibatches",
+    "nminibatches": "algo.num_minibatches",
+    "minibatch_size": "algo.num_minibatches",
+    "batch_size": "algo.num_minibatches",
+    "clip": "algo.clip_eps",
+    "clip_range": "algo.clip_eps",
+    "clip_coef": "algo.clip_eps",
+    "cliprange": "algo.clip_eps",
+    "clip_range_vf": "algo.value_clip_eps",
+    "clip_vloss": "algo.value_clip_eps",
+    "ent": "algo.ent_coef",
+    "entropy": "algo.ent_coef",
+    "entropy_coef": "algo.ent_coef",
+    "entropy_cost": "algo.ent_coef",
+    "vf": "algo.vf_coef",
+    "value_coef": "algo.vf_coef",
+    "critic_coef": "algo.vf_coef",
+    "grad_clip": "algo.max_grad_norm",
+    "norm_adv": "algo.normalize_advantage",
+    "normalize": "algo.normalize_obs",
+    "replay_size": "algo.buffer_size",
+    "buffer_capacity": "algo.buffer_size",
+    "replay_buffer_size": "algo.buffer_size",
+    "target_update_interval": "algo.target_period",
+    "target_network_frequency": "algo.target_period",
+    "exploration_fraction": "algo.epsilon_fraction",
+    "exploration_final_eps": "algo.epsilon_final",
+    "exploration_initial_eps": "algo.epsilon",
+    "start_e": "algo.epsilon",
+    "end_e": "algo.epsilon_final",
+    "train_start": "algo.learning_starts",
+    "hidden": "algo.network.hidden",
+    "hidden_size": "algo.network.hidden",
+    "hidden_sizes": "algo.network.hidden",
+    "hidden_dims": "algo.network.hidden",
+    "net_arch": "algo.network.hidden",
+    "layers": "algo.network.hidden",
+    "activation": "algo.network.activation",
+    "activation_fn": "algo.network.activation",
+    "lstm": "algo.network.gru",
+    "rnn": "algo.network.gru",
+}
+
+# An algorithm's name elsewhere, in small letters without `-` and `_`: the way to it here.
+CONTINUOUS = "ppo and a2c have continuous actions"
+ALGORITHMS = {
+    **dict.fromkeys(("sac", "td3", "ddpg", "tqc", "crossq", "droq"), CONTINUOUS),
+    **dict.fromkeys(
+        ("trpo", "ppg", "phasic", "impala", "appo", "apex", "grpo"), "here ppo is near"
+    ),
+    **dict.fromkeys(("a3c", "acktr", "acer", "vpg"), "a2c is near it"),
+    "reinforce": "docs/extending.md has it whole, as an algorithm of your own",
+    **dict.fromkeys(("ddqn", "doubledqn"), "it is dqn with algo.double=true"),
+    "duelingdqn": "it is dqn with algo.dueling=true",
+    "rainbow": "dqn has double, dueling, n_step and prioritized",
+    **dict.fromkeys(("c51", "qrdqn", "iqn"), "dqn and pqn learn mean values only"),
+    **dict.fromkeys(
+        ("recurrentppo", "ppolstm", "lstm", "ppornn"), "it is ppo with algo.network.gru=64"
+    ),
+    **dict.fromkeys(("dreamer", "dreamerv3", "muzero", "mbpo"), "no model-based algorithm is here"),
+    **dict.fromkeys(("cql", "iql", "bc", "gail", "her", "dt"), "imitation is here (`imitation`)"),
+}
+
+# Environments elsewhere: a pattern of their names, and what is here.
+ENVS = (
+    (
+        r"^ALE/|NoFrameskip|^(?!CartPole)[A-Za-z]+-ram-v\d|^(Pong|Breakout|Asterix|Freeway|Seaquest"
+        r"|SpaceInvaders|MsPacman|Qbert|BeamRider|Enduro|MontezumaRevenge)-v\d",
+        "Atari's emulator cannot be compiled by JAX; small versions of its games are"
+        " Asterix-MinAtar, Breakout-MinAtar, Freeway-MinAtar, Seaquest-MinAtar and"
+        " SpaceInvaders-MinAtar",
+    ),
+    (
+        r"^(HalfCheetah|Hopper|Walker2d|Ant|Humanoid\w*|Pusher|InvertedPendulum"
+        r"|InvertedDoublePendulum|Reacher|Swimmer)(-v\d)?$|^(dm_control|brax|dmc)\b",
+        "MuJoCo's environments are not here; those with continuous actions are Pendulum-v1,"
+        " MountainCarContinuous-v0, Reacher-misc and Swimmer-misc",
+    ),
+    (
+        r"^(LunarLander|BipedalWalker|CarRacing)",
+        "Box2D cannot be compiled by JAX; CartPole-v1, Acrobot-v1 and Pendulum-v1 are near it",
+    ),
+    (r"^procgen|^MiniGrid|^BabyAI|^Craft", "FourRooms-misc and MetaMaze-misc are grid worlds here"),
+    (r"^CartPole-v0$", "CartPole-v1 with env_params.max_steps_in_episode=200 is the same"),
+)
+
+
+def setting_hint(key: str, path: str, known: Collection[str]) -> str | None:
+    """The dotted setting that an unknown one means, or None.
+
+    Args:
+        path: the place of the key in the config, such as `algo`; empty at the top.
+        known: the settings at that place; one that the key nearly spells has precedence.
+    """
+    if difflib.get_close_matches(key, known, n=1, cutoff=0.9):
+        return None
+    meant = SETTINGS.get(key.lower(), f"algo.{key}" if not path and is_of_algorithm(key) else "")
+    place, _, name = meant.rpartition(".")
+    return meant if meant and (place != path or name in known) else None
+
+
+def is_of_algorithm(key: str) -> bool:
+    """True for a setting of one of the built-in algorithms."""
+    return any(key in config_type(name).__dataclass_fields__ for name in algorithms)
+
+
+def algorithm_hint(name: str) -> str | None:
+    """A sentence about an algorithm that is elsewhere, or None."""
+    return ALGORITHMS.get(re.sub(r"[-_\s]", "", name).lower())
+
+
+def env_hint(name: str) -> str | None:
+    """A sentence about an environment that is elsewhere, or None."""
+    return next((text for pattern, text in ENVS if re.search(pattern, name)), None)
