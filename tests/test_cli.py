@@ -85,7 +85,8 @@ def test_the_most_used_settings_have_flags(elsinore):
     flags = ["--env-steps", "2e4", "--num-envs", "16", "--learning-rate", "3e-3", "--gamma", ".9"]
     code, out, _ = elsinore("train", "CartPole-v1", "--plan", *flags, "--set", "algo.gamma=0.8")
     assert code == 0
-    assert "updates         39 a seed, of 512 env steps" in out
+    assert "env steps       19,968 a seed" in out  # 39 updates of 16 x 32 steps
+    assert "num_envs=16" in out and "learning_rate=0.003" in out and "gamma=0.8" in out
 
 
 def test_a_flag_of_a_setting_is_checked_as_the_setting(refused):
@@ -405,9 +406,17 @@ def test_a_plan_is_printed_and_nothing_is_written(elsinore, elsewhere):
     assert facts["env steps"] == "99,840 a seed, 299,520 in all"
     assert facts["updates"].startswith("390 a seed")
     assert facts["chunks"].startswith("21, of 19 updates")
+    assert facts["preset"] == "ppo/CartPole-v1"
+    assert facts["settings"].startswith("num_envs=8 rollout_length=32 num_minibatches=1 ")
+    assert "gamma=0.98" in out and "network.hidden=[64,64]" in out and "rnd." not in out
     assert facts["parameters"] == "9,155 a seed"
     assert facts["bytes on device"].split()[0].replace(",", "").isdigit()
     assert not everything_in(elsewhere)
+
+
+def test_a_plan_says_that_there_is_no_preset(elsinore):
+    _, out, _ = elsinore("train", "Pong-misc", "--algo", "pqn", "--plan")
+    assert "preset          none for pqn/Pong-misc: the algorithm's defaults" in out
 
 
 def test_a_plan_that_does_not_fit_is_printed_and_refused(elsinore, monkeypatch):
@@ -651,9 +660,12 @@ def test_a_comparison_that_cannot_be_is_refused_and_nothing_is_left_behind(refus
 def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     code, out, _ = elsinore("envs")
     assert code == 0
-    lines = [line.split() for line in out.splitlines()]
-    assert ["CartPole-v1", "preset:", "ppo,", "a2c,", "dqn,", "pqn"] in lines
-    assert ["Swimmer-misc"] in lines
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "CartPole-v1 float32 4 one of 2 500 22.5 .. 500 ppo, a2c, dqn, pqn" in lines
+    assert "Swimmer-misc float32 16 float32 2 500" in lines
+    code, out, _ = elsinore("envs", "--json")
+    cartpole = next(info for info in json.loads(out) if info["name"] == "CartPole-v1")
+    assert (cartpole["time_limit"], cartpole["best_return"]) == (500, 500.0)
 
 
 def test_a_sound_world_passes_the_check(elsinore):

@@ -49,6 +49,7 @@ _HOMES = {
     "compare": "elsinore.analysis.compare.api",
     "demo": "elsinore.view.demo.api",
     "sweep": "elsinore.analysis.sweep.api",
+    "list_envs": "elsinore.analysis.environments",
     "query": "elsinore.analysis.query",
     "gymnasium_env": "elsinore.integrations.gymnasium",
     "parallel_env": "elsinore.integrations.pettingzoo",
@@ -73,6 +74,7 @@ __all__ = [
     "compare",
     "demo",
     "gymnasium_env",
+    "list_envs",
     "load",
     "make",
     "parallel_env",
@@ -86,6 +88,7 @@ __all__ = [
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
     from elsinore.analysis.compare.api import compare
+    from elsinore.analysis.environments import list_envs
     from elsinore.analysis.query import query
     from elsinore.analysis.sweep.api import sweep
     from elsinore.checks.algorithm import check_algorithm

@@ -1,23 +1,36 @@
-"""`elsinore envs`: the registered environments and their presets."""
+"""`elsinore envs`: the registered environments, their spaces, limits, returns and presets."""
 
 import argparse
 
 
 def add(commands) -> None:
-    envs = commands.add_parser("envs", help="list the registered environments and their presets")
+    envs = commands.add_parser(
+        "envs", help="list the registered environments: spaces, time limits, returns, presets"
+    )
     envs.set_defaults(function=envs_command)
+    envs.add_argument("--json", action="store_true", help="print JSON")
 
 
 def envs_command(args: argparse.Namespace) -> int:
-    from elsinore.config.presets import PRESETS
-    from elsinore.envs import names
+    from elsinore.analysis.environments import list_envs
 
-    presets = {}
-    for name in PRESETS:
-        algo, env = name.split("/", 1)
-        presets.setdefault(env, []).append(algo)
-    for name in names():
-        print(
-            f"{name:26} {'preset: ' + ', '.join(presets[name]) if name in presets else ''}".rstrip()
-        )
+    if args.json:
+        import json
+
+        print(json.dumps([info._asdict() for info in list_envs()], indent=1))
+        return 0
+    print(_row("environment", "observation", "actions", "limit", "random .. best", "presets"))
+    for info in list_envs():
+        known = info.best_return is not None
+        returns = f"{info.random_return:g} .. {info.best_return:g}" if known else ""
+        limit = "" if info.time_limit is None else str(info.time_limit)
+        observation = info.observation or "needs arguments or a download"
+        observation = "a dictionary" if ", " in observation else observation
+        presets = ", ".join(info.presets)
+        print(_row(info.name, observation, info.actions or "", limit, returns, presets))
     return 0
+
+
+def _row(*cells: str) -> str:
+    widths = (24, 17, 14, 5, 16, 0)
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -1,5 +1,7 @@
 """The plan: work and memory of a run, computed before anything is compiled."""
 
+import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +25,11 @@ from elsinore.config.curricula import (
 )
 from elsinore.config.experiment import Experiment
 from elsinore.config.imitation import with_pretraining
+from elsinore.config.load import dotted
 from elsinore.config.memory import available_bytes
-from elsinore.config.parse import ConfigError
+from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.population import members_of, population_step_of, stacked_hyper
+from elsinore.config.presets import preset
 from elsinore.errors import names_custom_code, user_code
 from elsinore.training.chunk import Program, Schedule, build_program
 from elsinore.training.population import PopulationStep
@@ -152,6 +156,8 @@ class Plan:
         return [
             f"environment     {self.env_name}",
             f"algorithm       {experiment.algo.name}",
+            f"preset          {self._preset_described()}",
+            *_hyperparameter_lines(experiment.algo),
             *(
                 [f"agents          {experiment.agents.described()}"]
                 if experiment.agents.number > 1
@@ -200,6 +206,10 @@ class Plan:
                 f"{_human(available_bytes())} available)"
             ),
         ]
+
+    def _preset_described(self) -> str:
+        name = f"{self.experiment.algo.name}/{self.env_name}"
+        return name if preset(name) else f"none for {name}: the algorithm's defaults"
 
     def _curriculum_lines(self) -> list[str]:
         config = self.experiment.curriculum
@@ -378,6 +388,20 @@ def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
             " set it."
         )
     return int(limit)
+
+
+def _hyperparameter_lines(algo: Any) -> list[str]:
+    """The algorithm's settings, wrapped; those of a bonus that is off are left out."""
+    settings = dotted(as_dict(algo))
+    bonus_off = settings.get("rnd.weight") == 0.0
+    text = lambda value: json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")  # noqa: E731
+    pairs = [
+        f"{name}={text(value)}".replace('"', "")
+        for name, value in settings.items()
+        if name != "name" and not (bonus_off and name.startswith("rnd."))
+    ]
+    lines = textwrap.wrap(" ".join(pairs), 84, break_on_hyphens=False)
+    return [f"{'' if i else 'settings':16}{line}" for i, line in enumerate(lines)]
 
 
 def _bytes(tree: PyTree) -> int:
