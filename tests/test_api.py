@@ -17,8 +17,10 @@ import pytest
 import yaml
 
 import elsinore
-from elsinore.config.load import experiment_from
+from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict
+from elsinore.runs.api import resolve_experiment
+from elsinore.runs.run_dir import RunDir
 from tests.envs.broken_envs import NotANumber, Wall
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -409,6 +411,62 @@ def test_a_run_that_is_loaded_is_the_run_that_was(run, runs):
 
 def test_a_run_says_what_it_is(run):
     assert repr(run) == f"Run({str(run.path)!r}, ppo on CartPole-v1, budget)"
+    page = run._repr_html_()
+    assert page.count("<polyline") == 2 and "ppo on CartPole-v1, budget" in page
+
+
+def test_a_run_without_metrics_has_no_curve(tmp_path):
+    folder = RunDir.create(tmp_path, "empty", load_experiment("CartPole-v1"))
+    folder.unlock()
+    run = elsinore.load("empty", runs_dir=tmp_path)
+    assert "<svg" not in run._repr_html_()
+    with pytest.raises(elsinore.ConfigError, match="no metrics yet"):
+        run.plot()
+
+
+def test_a_run_is_plotted_played_and_exported(run, tmp_path):
+    figure = run.plot(tmp_path / "curves.png")
+    assert len(figure.axes) >= 4 and (tmp_path / "curves.png").stat().st_size > 10_000
+    assert run.play(tmp_path / "film.gif", seed=1, episodes=1) == tmp_path / "film.gif"
+    assert (tmp_path / "film.gif").read_bytes()[:4] == b"GIF8"
+    folder = run.export(out=tmp_path / "policy", seed=1)
+    assert {path.name for path in folder.iterdir()} == {"policy.jaxexport", "policy.json"}
+
+
+def test_a_run_is_played_in_the_terminal(run, capsys):
+    assert run.play() is None
+    assert "step" in capsys.readouterr().out
+
+
+CONFIGS = {
+    "a mapping": {"config": {"env": "CartPole-v1", "algo": {"gamma": 0.9}, "env_steps": 512}},
+    "a mapping as algo": {"env": "CartPole-v1", "algo": {"name": "ppo", "gamma": 0.9}},
+    "a config as algo": {"env": "CartPole-v1", "algo": elsinore.PPOConfig(gamma=0.9)},
+}
+
+
+@pytest.mark.parametrize("how", CONFIGS)
+def test_settings_are_taken_as_data(how):
+    experiment, _ = resolve_experiment(**CONFIGS[how])
+    assert experiment.algo.gamma == 0.9
+    # a mapping is completed by the preset, a config is complete
+    assert experiment.algo.num_envs == (4 if how == "a config as algo" else 8)
+
+
+def test_an_experiment_is_taken_as_it_is_and_a_mapping_is_left_alone():
+    data = {"algo": {"gamma": 0.9}}
+    load_experiment(config=data, overrides={"algo.gamma": 0.5})
+    assert data == {"algo": {"gamma": 0.9}}
+    experiment = load_experiment("Pendulum-v1", overrides={"algo.gamma": 0.5})
+    assert load_experiment(config=experiment) == experiment
+
+
+def test_env_steps_is_an_argument(tmp_path):
+    run = elsinore.train(
+        "CartPole-v1", config={"sinks": {"console": False}}, overrides=TINY, env_steps=96,
+        runs_dir=tmp_path,
+    )  # fmt: skip
+    assert run.experiment.env_steps == 96 and run.summary["env_steps"] == 96
 
 
 def contents(folder):

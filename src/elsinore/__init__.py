@@ -50,6 +50,7 @@ _HOMES = {
     "demo": "elsinore.view.demo.api",
     "sweep": "elsinore.analysis.sweep.api",
     "list_envs": "elsinore.analysis.environments",
+    "play": "elsinore.view.play",
     "query": "elsinore.analysis.query",
     "gymnasium_env": "elsinore.integrations.gymnasium",
     "parallel_env": "elsinore.integrations.pettingzoo",
@@ -78,6 +79,7 @@ __all__ = [
     "load",
     "make",
     "parallel_env",
+    "play",
     "query",
     "resume",
     "sweep",
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
     from elsinore.runs.run import Run
     from elsinore.training.replicas import train_compiled
     from elsinore.view.demo.api import demo
+    from elsinore.view.play import play
 
 
 def __getattr__(name: str):

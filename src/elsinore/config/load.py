@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,19 @@ from elsinore.envs import check_name
 
 def load_experiment(
     env: str | None = None,
-    algo: str | None = None,
-    config: str | Path | Mapping[str, Any] | None = None,
+    algo: Any = None,
+    config: str | Path | Mapping[str, Any] | Experiment | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """The experiment of a command or a call.
 
-    `env` may be a preset (`ppo/CartPole-v1`); `overrides` are values by dotted name
-    (`{"algo.gamma": 0.9}`).
+    `env` may be a preset (`ppo/CartPole-v1`); `algo` a name, a mapping with a `name`, or a config;
+    `overrides` are values by dotted name (`{"algo.gamma": 0.9}`).
 
     Raises:
         ConfigError: naming the field, its value and a remedy.
     """
+    config = as_dict(config) if isinstance(config, Experiment) else config
     given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
     data = copy.deepcopy(dict(given or {}))
     if "sweep" in data:
@@ -56,7 +57,7 @@ def load_experiment(
         data["env"] = env
     data["algo"] = _algo_as_mapping(data.get("algo", {}))
     if algo is not None:
-        data["algo"]["name"] = algo
+        data["algo"] |= {"name": algo} if isinstance(algo, str) else _algo_as_mapping(algo)
     return experiment_from(
         data, beside=Path(config).parent if isinstance(config, str | Path) else None
     )
@@ -123,6 +124,8 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
 def _algo_as_mapping(algo: Any) -> dict[str, Any]:
     if isinstance(algo, str):
         return {"name": algo}
+    if is_dataclass(algo) and hasattr(algo, "name"):
+        return as_dict(algo)
     if not isinstance(algo, dict):
         raise ConfigError(
             f"algo={algo!r} must be an algorithm's name or a mapping with its settings."

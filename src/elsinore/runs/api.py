@@ -34,10 +34,11 @@ log = logging.getLogger("elsinore")
 @checked
 def train(
     env: Any = None,
-    algo: str | None = None,
+    algo: Any = None,
     *,
-    config: str | Path | Mapping[str, Any] | None = None,
+    config: str | Path | Mapping[str, Any] | Experiment | None = None,
     overrides: Mapping[str, Any] | None = None,
+    env_steps: int | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     name: str | None = None,
@@ -52,9 +53,12 @@ def train(
 
     Args:
         env: a name, a preset (`ppo/CartPole-v1`), `"module:Class"`, or a gymnax `Environment`.
-        algo: a name or `"module:function"`; by default `ppo`.
-        config: a YAML file, or a mapping as in one.
+        algo: a name or `"module:function"`, or its config (`PPOConfig(gamma=0.9)`, or a mapping
+            with a `name`); by default `ppo`. A mapping leaves what it does not name to the preset,
+            a `PPOConfig` nothing.
+        config: a YAML file, a mapping as in one, or an `Experiment`.
         overrides: values by dotted name, which win over all others: `{"algo.gamma": 0.9}`.
+        env_steps: the environment steps of each seed.
         seeds: the number of seeds trained in parallel; `seed` is the first.
         name: of the run's directory in `runs_dir`; by default a new one.
         network: a factory of a flax module, called with the number of outputs (see
@@ -70,7 +74,12 @@ def train(
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     experiment, env_object = resolve_experiment(
-        env, algo, config=config, overrides=overrides, seeds=seeds, seed=seed
+        env,
+        algo,
+        config=config,
+        overrides={**(overrides or {}), **({} if env_steps is None else {"env_steps": env_steps})},
+        seeds=seeds,
+        seed=seed,
     )
     prepare()
     plan = checked_plan(experiment, env_object, network, curriculum, check)
@@ -176,7 +185,7 @@ def load(
 
 
 def resolve_experiment(
-    env: Any = None, algo: str | None = None, *, config=None, overrides=None, seeds=None, seed=None
+    env: Any = None, algo: Any = None, *, config=None, overrides=None, seeds=None, seed=None
 ) -> tuple[Experiment, Any]:
     """The experiment of a call's arguments, and the environment if it is an object."""
     env_object = None if env is None or isinstance(env, str) else env

@@ -1,12 +1,16 @@
 """Draw training_curves.png: returns, losses, and their spread over seeds."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from elsinore.runs.curriculum_log import STAGE_METRIC
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import Row, Store
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # safe for colour-blind readers (Okabe & Ito)
 GREEN = "#009e73"
@@ -16,6 +20,15 @@ LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
 def draw_training_curves(
     database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed"
 ) -> None:
+    """Write `training_figure` as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(target))
+
+
+def training_figure(
+    database: Path, title: str, goal: float | None = None, each: str = "seed"
+) -> "Figure":
     """Draw four panels from a run's store: training return, evaluation return, losses, and other
     metrics of the algorithm (of its policy, or action values with the exploration rate).
 
@@ -24,7 +37,6 @@ def draw_training_curves(
         each: "seed", or "replica" of a population. Replicas differ in settings, so they have no
             interval.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     store = Store(database, read_only=True)
@@ -48,7 +60,25 @@ def draw_training_curves(
     for axis in axes[0]:
         _stages(axis, rows, steps)
     figure.suptitle(title)
-    FigureCanvasAgg(figure).print_png(str(target))
+    return figure
+
+
+def curve_svg(database: Path, width: int = 360, height: int = 90) -> str:
+    """The evaluation return of every seed over the training, as a small SVG without axes."""
+    store = Store(database, read_only=True)
+    updates, values = values_by_seed(store.rows(names=["eval/return"], agent=""), "eval/return")
+    store.close()
+    if len(updates) < 2 or not np.isfinite(values).any():
+        return ""
+    low, high = np.nanmin(values), np.nanmax(values)
+    x = (updates - updates[0]) / (updates[-1] - updates[0]) * width
+    y = height - 2 - (values - low) / max(high - low, 1e-9) * (height - 4)
+    lines = "".join(
+        f'<polyline fill="none" stroke="{BLUE}" points="{points}"/>'
+        for seed in y
+        if (points := " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, seed, strict=True) if b == b))
+    )
+    return f'<svg width="{width}" height="{height}">{lines}</svg> {low:g} to {high:g}'
 
 
 def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:

@@ -1,9 +1,11 @@
 """A run on disk: config, summary, metrics, checkpoints, policies."""
 
+import html
 import json
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -15,6 +17,7 @@ from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.runs import checkpoints
+from elsinore.runs.curves import curve_svg, training_figure
 from elsinore.runs.policy import Policy
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -30,6 +33,9 @@ from elsinore.training.replicas import (
     wrap_keys,
 )
 from elsinore.types import PolicyState, RunState, agent_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Run:
@@ -51,6 +57,11 @@ class Run:
         how = self.summary.get("stopped_by", "unfinished")
         recorded = self._folder.recorded()
         return f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
+
+    def _repr_html_(self) -> str:
+        """The run in a notebook: its repr, and the evaluation returns of every seed."""
+        curve = curve_svg(self._folder.database) if self._folder.database.exists() else ""
+        return f"<code>{html.escape(repr(self))}</code><br>{curve}"
 
     @property
     def name(self) -> str:
@@ -173,6 +184,49 @@ class Run:
             np.argmax([-np.inf if r is None else r for r in own[seed - seeds.start]]) if own else 0
         )
         return policy_of(self.plan, self.state(checkpoint), seed, self._agent(agent, int(best)))
+
+    def plot(self, path: str | Path | None = None) -> "Figure":
+        """The training curves as a matplotlib figure, written to `path` where one is given.
+
+        Raises:
+            ConfigError: for a run without metrics.
+        """
+        if not self._folder.database.exists():
+            raise ConfigError(f"{self.path} has no metrics yet; nothing can be plotted.")
+        experiment = self.experiment
+        each, goal = "replica" if experiment.vary else "seed", experiment.convergence.target
+        title = f"{experiment.algo.name} on {experiment.env}"
+        figure = training_figure(self._folder.database, title, goal, each)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def play(self, path: str | Path | None = None, **options: Any) -> Path | None:
+        """Show an episode in the terminal, or write a film (.gif, .mp4) to `path`.
+
+        Args:
+            options: `seed`, `policy`, `episodes`, `sample`, `first_episode`, `agent` (see
+                `elsinore.view.play.episodes_of`).
+
+        Raises:
+            ConfigError: for an option that does not apply, or a path that cannot be a film.
+        """
+        from elsinore import play
+
+        return play(str(self.path), path, **options)
+
+    def export(self, form: str = "jax", out: str | Path | None = None, **options: Any) -> Path:
+        """Write one seed's greedy policy, and return its folder (`elsinore.runs.export`).
+
+        Args:
+            options: `checkpoint`, `seed` and `agent`, as for `policy`.
+
+        Raises:
+            ConfigError: for an unknown form, or a folder that is not empty.
+        """
+        from elsinore.runs.export import export
+
+        return export(self, form, None if out is None else Path(out), **options)
 
     def _agent(self, name: str | None, default: int) -> int:
         names = agent_names(self.experiment.agents.number)

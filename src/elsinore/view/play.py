@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import PyTree
+from rich.console import Console
 
 from elsinore.config.load import set_dotted
 from elsinore.config.parse import ConfigError
@@ -26,7 +27,9 @@ from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState
 from elsinore.view.drawing.episode import Episode
+from elsinore.view.drawing.film import check_film, write_film
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode, episode_of
+from elsinore.view.drawing.player import show_episode
 
 MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
 
@@ -79,6 +82,25 @@ def episodes_of(
             f"{target} is not a run in {runs_dir}, and --policy and --seed need a run."
         )
     return _random_episodes(target, settings or {}, numbers, runs_dir)
+
+
+def play(target: str, path: str | Path | None = None, **options: Any) -> Path | None:
+    """Show episodes in the terminal, or write them as a film (.gif, .mp4) to `path`.
+
+    Args:
+        target, options: as for `episodes_of`.
+
+    Raises:
+        ConfigError: as `episodes_of`, or for a path that cannot be a film.
+    """
+    if path is None:
+        for episode in episodes_of(target, **options):
+            show_episode(episode, Console())
+        return None
+    path = Path(path)
+    check_film(path)
+    write_film(path, list(episodes_of(target, **options)))
+    return path
 
 
 def _recorded(
