@@ -49,6 +49,7 @@ _HOMES = {
     "compare": "elsinore.analysis.compare.api",
     "demo": "elsinore.view.demo.api",
     "sweep": "elsinore.analysis.sweep.api",
+    "doctor": "elsinore.analysis.doctor",
     "list_envs": "elsinore.analysis.environments",
     "play": "elsinore.view.play",
     "query": "elsinore.analysis.query",
@@ -74,6 +75,7 @@ __all__ = [
     "check_env",
     "compare",
     "demo",
+    "doctor",
     "gymnasium_env",
     "list_envs",
     "load",
@@ -90,6 +92,7 @@ __all__ = [
 if TYPE_CHECKING:
     from elsinore.algos.ppo import PPOConfig
     from elsinore.analysis.compare.api import compare
+    from elsinore.analysis.doctor import doctor
     from elsinore.analysis.environments import list_envs
     from elsinore.analysis.query import query
     from elsinore.analysis.sweep.api import sweep

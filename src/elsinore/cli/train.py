@@ -14,6 +14,7 @@ from elsinore.cli.arguments import (
     add_trust,
     trust_of,
 )
+from elsinore.cli.doctor import one_line
 from elsinore.cli.streams import forgive_stdout
 
 # Settings that have a flag of their own.
@@ -108,6 +109,8 @@ def train_command(args: argparse.Namespace) -> int:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
     print(run_report(run))
+    if line := one_line(run):
+        print(line)
     if run.summary["stopped_by"] == "interrupted":
         print(f"interrupted; resume with:\n  elsinore train --resume {run.path}", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -1,0 +1,75 @@
+"""`elsinore doctor`: why a run trains badly, and what usually helps."""
+
+import argparse
+import textwrap
+
+from elsinore.cli.arguments import add_run, add_runs_dir
+
+ABOUT = """\
+`elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
+for. It works while the run trains, too. Each finding has the numbers that were seen, what they
+mean, and what usually helps; at the end of a run one line names the findings. No finding is no
+proof: it only says that none of these signs was there. From Python: `elsinore.doctor(run)`. The
+rules are in [`analysis/doctor.py`](../src/elsinore/analysis/doctor.py); this page is written from
+them."""
+
+
+def add(commands) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="diagnose a run: signs of bad training, and what usually helps",
+        description="Read a run's metrics for signs of bad training. Findings do not change the"
+        " exit code.",
+    )
+    doctor.set_defaults(function=doctor_command)
+    add_run(doctor)
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    add_runs_dir(doctor)
+
+
+def doctor_command(args: argparse.Namespace) -> int:
+    from elsinore.analysis.doctor import RULES, doctor
+    from elsinore.runs import api
+
+    findings = doctor(api.load(args.run, runs_dir=args.runs_dir))
+    if args.json:
+        import json
+
+        rows = [
+            {"rule": rule.name, "saw": saw, "means": rule.means, "helps": rule.helps}
+            for rule, saw in findings
+        ]
+        print(json.dumps(rows, indent=1))
+        return 0
+    for rule, saw in findings:
+        print(f"{rule.name}: {saw}")
+        for text in (rule.means, f"Helps: {rule.helps}", f"See docs/doctor.md#{rule.name}"):
+            print(textwrap.indent(textwrap.fill(text, 92, break_on_hyphens=False), "    "))
+    print(f"{len(findings)} of {len(RULES)} rules found something.")
+    return 0
+
+
+def one_line(run) -> str:
+    """The names of the findings about a run and the command that explains them, or nothing."""
+    from elsinore.analysis.doctor import doctor
+    from elsinore.config.parse import ConfigError
+
+    try:
+        found = [finding.rule.name for finding in doctor(run)]
+    except ConfigError:  # a population, or no metrics
+        found = []
+    return f"  {', '.join(found)}: see elsinore doctor {run.path}" if found else ""
+
+
+def markdown_page() -> str:
+    """The page of all rules and thresholds, docs/doctor.md."""
+    from elsinore.analysis.doctor import LIMITS, RULES, Limits
+    from elsinore.config.settings import meanings_of
+
+    lines = ["# Diagnosing a run", "", ABOUT, ""]
+    for rule in RULES:
+        lines += [f"## {rule.name}", "", rule.means, "", f"*Helps:* {rule.helps}", ""]
+    lines += ["## Thresholds", "", "| threshold | value | reason |", "|---|---|---|"]
+    reasons = meanings_of(Limits)
+    lines += [f"| `{k}` | {value:g} | {reasons[k]} |" for k, value in LIMITS._asdict().items()]
+    return "\n".join(lines) + "\n"

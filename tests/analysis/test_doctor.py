@@ -1,0 +1,203 @@
+"""Rules of `elsinore doctor`: each on a curve that has its symptom and on one that has not, and on
+real runs that a setting has spoiled."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.analysis.doctor import LIMITS, RULES, RunFacts, findings_of
+from elsinore.cli.doctor import markdown_page
+from elsinore.config.load import load_experiment
+from elsinore.runs.run_dir import RunDir
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "doctor.md"
+RISING = np.linspace(10.0, 100.0, 20)
+SOUND = {
+    "episode/count": [np.full(40, 5.0)],
+    "episode/return": [np.linspace(10, 95, 40)],
+    "eval/return": [RISING],
+    "eval/return_std": [np.full(20, 5.0)],
+    "eval/length": [np.linspace(20, 200, 20)],
+    "eval/unfinished": [np.zeros(20)],
+    "learner/gradient_norm": [np.linspace(3, 1, 40)],
+    "loss/value": [np.linspace(5, 1, 40)],
+    "policy/clip_fraction": [np.full(40, 0.1)],
+    "policy/entropy": [np.linspace(0.69, 0.2, 40)],
+    "policy/kl": [np.full(40, 0.01)],
+    "value/explained_variance": [np.linspace(-0.1, 0.9, 40)],
+    "value/q": [np.linspace(0, 60, 40)],
+}
+FACTS = RunFacts(
+    target=90.0, max_grad_norm=0.5, time_limit=200, max_entropy=float(np.log(2)), max_return=95.0
+)
+FLAT = np.full(20, -200.0)
+
+# rule: (curves that have its symptom, facts that do)
+SICK = {
+    "diverged": ({"loss/value": [np.array([1.0, np.nan])]}, {}),
+    "entropy-collapse": ({"policy/entropy": [np.full(40, 0.01)]}, {}),
+    "random-policy": ({"policy/entropy": [np.full(40, 0.692)]}, {}),
+    "kl-spikes": ({"policy/kl": [np.r_[np.full(37, 0.01), np.full(3, 0.5)]]}, {}),
+    "clipped": ({"policy/clip_fraction": [np.full(40, 0.8)]}, {}),
+    "still-policy": ({"policy/kl": [np.full(40, 1e-8)]}, {}),
+    "critic": ({"value/explained_variance": [np.full(40, -0.3)]}, {}),
+    "overestimation": ({"value/q": [np.linspace(0, 1_000, 40)]}, {}),
+    "gradient-scale": ({"learner/gradient_norm": [np.full(40, 200.0)]}, {}),
+    "gradient-growth": ({"learner/gradient_norm": [np.geomspace(0.01, 50, 40)]}, {}),
+    "no-reward": ({"eval/return": [FLAT], "episode/return": [FLAT]}, {}),
+    "no-episode": ({"episode/count": [np.zeros(40)], "episode/return": []}, {}),
+    "cut-evaluation": ({"eval/unfinished": [np.full(20, 30.0)]}, {}),
+    "time-limit": ({"eval/length": [np.full(20, 200.0)], "eval/return": [-RISING]}, {}),
+    "seeds": ({"eval/return": [RISING, np.full(20, 10.0)]}, {}),
+    "noisy-evaluation": ({"eval/return_std": [np.full(20, 300.0)]}, {}),
+    "worse-at-the-end": ({"eval/return": [np.r_[RISING, np.linspace(100, 30, 10)]]}, {}),
+    "plateau": ({"eval/return": [np.r_[np.linspace(10, 80, 8), np.full(14, 79.0)]]}, {}),
+    "few-updates": ({}, {"updates": 5}),
+}  # fmt: skip
+
+
+def names(curves, facts):
+    return {finding.rule.name for finding in findings_of(curves, facts)}
+
+
+def test_every_rule_has_a_symptom_here_and_there_are_many():
+    assert set(SICK) == {rule.name for rule in RULES} and len(RULES) >= 12
+
+
+@pytest.mark.parametrize("name", SICK)
+def test_a_rule_finds_its_symptom_and_says_numbers(name):
+    curves, facts = SICK[name]
+    found = {f.rule.name: f for f in findings_of(SOUND | curves, FACTS._replace(**facts))}
+    assert name in found
+    saw, rule = found[name].saw, found[name].rule
+    assert any(char.isdigit() for char in saw) or name in ("diverged", "no-episode")
+    assert rule.means.endswith(".") and rule.helps.endswith(".")
+
+
+def test_no_rule_finds_anything_in_a_sound_run():
+    assert names(SOUND, FACTS) == set()
+    both = {name: seeds * 2 for name, seeds in SOUND.items()}
+    assert names(both, FACTS) == set()
+
+
+def test_no_rule_needs_a_metric_or_a_fact():
+    nothing = RunFacts()
+    assert names({}, nothing) == set()
+    for name in SOUND:
+        assert names({k: v for k, v in SOUND.items() if k != name}, FACTS) == set()
+    assert names({name: [np.array([0.01])] for name in SOUND}, nothing) == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["entropy-collapse", "random-policy", "still-policy", "no-reward", "time-limit", "plateau"],
+)
+def test_a_solved_run_may_look_so(name):
+    curves, facts = SICK[name]
+    assert name not in names(SOUND | curves, FACTS._replace(**facts, solved=True))
+
+
+@pytest.mark.parametrize(
+    "name, curve, below",
+    [
+        ("clipped", "policy/clip_fraction", LIMITS.clip_fraction),
+        ("critic", "value/explained_variance", LIMITS.explained_variance),
+        ("gradient-scale", "learner/gradient_norm", LIMITS.clipped_ratio * 0.5),
+    ],
+)
+def test_a_rule_changes_its_mind_at_its_threshold(name, curve, below):
+    sign = -1 if name == "critic" else 1
+    at = [SOUND | {curve: [np.full(40, below + sign * step)]} for step in (-0.01, 0.01)]
+    assert [name in names(curves, FACTS) for curves in at] == [False, True]
+
+
+def test_a_continuous_policy_is_not_judged_by_uniform_play():
+    low = {"policy/entropy": [np.linspace(0.9, -3.0, 40)]}
+    assert names(SOUND | low, FACTS._replace(max_entropy=None)) == set()
+
+
+# Real runs
+
+SHORT = {
+    "env_steps": 10_000,
+    "convergence.enabled": False,
+    "evaluation.episodes": 8,
+    "evaluation.final_episodes": 8,
+    "algo.num_epochs": 4,
+    "algo.network.hidden": [32],
+    "sinks.mlflow.enabled": False,
+    "sinks.tensorboard": False,
+    "sinks.console": False,
+}
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({"algo.learning_rate": 1.0}, {"entropy-collapse", "kl-spikes"}),
+        ({"algo.ent_coef": 10.0}, {"random-policy"}),
+        ({"algo.clip_eps": 1e-6}, {"clipped"}),
+        ({"algo.learning_rate": 1e-8}, {"still-policy", "random-policy"}),
+    ],
+)
+def test_a_run_that_a_setting_spoils_is_diagnosed(settings, expected, tmp_path):
+    run = elsinore.train("CartPole-v1", overrides=SHORT | settings, runs_dir=tmp_path)
+    assert expected <= {finding.rule.name for finding in elsinore.doctor(run)}
+
+
+def test_a_run_whose_parameters_overflow_has_diverged(tmp_path, capsys):
+    spoilt = {"algo.learning_rate": 1e30, "algo.max_grad_norm": float("inf"), "env_steps": 4_000}
+    run = elsinore.train("CartPole-v1", overrides=SHORT | spoilt, runs_dir=tmp_path, name="bad")
+    assert "diverged" in {finding.rule.name for finding in elsinore.doctor(run)}
+    assert cli.main(["doctor", "bad", "--runs-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "diverged: " in out and "See docs/doctor.md#diverged" in out
+    assert f"of {len(RULES)} rules found something." in out
+    assert cli.main(["doctor", "bad", "--runs-dir", str(tmp_path), "--json"]) == 0
+    assert "diverged" in [row["rule"] for row in json.loads(capsys.readouterr().out)]
+
+
+def test_a_run_of_an_env_without_a_reward_is_diagnosed(tmp_path, capsys):
+    settings = [f"--set={name}={json.dumps(value)}" for name, value in SHORT.items()]
+    argv = ["train", "MountainCar-v0", "--name", "flat", "--runs-dir", str(tmp_path), *settings]
+    assert cli.main(argv) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "no-reward, " in last and last.endswith(f"see elsinore doctor {tmp_path}/flat")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "algo, env",
+    [
+        ("ppo", "CartPole-v1"),
+        ("ppo", "Pendulum-v1"),
+        ("dqn", "CartPole-v1"),
+        ("pqn", "CartPole-v1"),
+    ],
+)
+def test_a_preset_that_learns_is_not_suspected(algo, env, tmp_path):
+    sinks = {name: False for name in SHORT if name.startswith("sinks")}
+    run = elsinore.train(env, algo, seeds=2, overrides=sinks, runs_dir=tmp_path)
+    assert elsinore.doctor(run) == []
+
+
+def test_a_run_without_metrics_and_a_population_are_refused(tmp_path):
+    vary = {"vary": {"algo.gamma": [0.9, 0.99]}}
+    for name, overrides, reason in (
+        ("empty", {}, "no metrics yet"),
+        ("many", vary, "a population"),
+    ):
+        RunDir.create(tmp_path, name, load_experiment(overrides=overrides)).unlock()
+        with pytest.raises(elsinore.ConfigError, match=reason):
+            elsinore.doctor(elsinore.load(name, runs_dir=tmp_path))
+
+
+def test_the_page_has_every_rule_and_threshold():
+    remedy = "write it anew: python -c 'from elsinore.cli.doctor import *; print(markdown_page())'"
+    assert PAGE.read_text() == markdown_page(), remedy
+    assert all(f"\n## {rule.name}\n" in PAGE.read_text() for rule in RULES)
+    assert all(f"`{name}`" in PAGE.read_text() for name in LIMITS._fields)
