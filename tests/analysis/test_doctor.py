@@ -115,6 +115,12 @@ def test_a_rule_changes_its_mind_at_its_threshold(name, curve, below):
     assert [name in names(curves, FACTS) for curves in at] == [False, True]
 
 
+def test_a_critic_is_not_judged_by_a_few_transitions():
+    curves = SOUND | SICK["critic"][0]
+    at = [FACTS._replace(transitions=LIMITS.few_transitions - less) for less in (1, 0)]
+    assert ["critic" in names(curves, facts) for facts in at] == [False, True]
+
+
 def test_a_continuous_policy_is_not_judged_by_uniform_play():
     low = {"policy/entropy": [np.linspace(0.9, -3.0, 40)]}
     assert names(SOUND | low, FACTS._replace(max_entropy=None)) == set()

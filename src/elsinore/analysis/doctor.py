@@ -22,6 +22,7 @@ class RunFacts(NamedTuple):
     """Settings and results of a run that rules compare metrics with."""
 
     updates: int = 1_000  # of one seed, as planned
+    transitions: int = 1_024  # of one update
     target: float | None = None  # `convergence.target`
     solved: bool = False  # every seed has converged
     max_grad_norm: float | None = None
@@ -34,8 +35,8 @@ class RunFacts(NamedTuple):
 class Limits(NamedTuple):
     """Thresholds of the rules."""
 
-    # Uniform play has 1; a policy that is nearly certain this early has stopped exploring.
-    collapsed_entropy: float = 0.05
+    # Uniform play has 1, and Acrobot's preset, which solves it, 0.05 after a quarter of the run.
+    collapsed_entropy: float = 0.02
     early: float = 0.25  # "Early" and "late" are the first and the last quarter of a run.
     # After three quarters of a run a policy that learns differs from uniform play by more.
     random_entropy: float = 0.98
@@ -47,6 +48,8 @@ class Limits(NamedTuple):
     clip_fraction: float = 0.5
     # Tuned runs move by 1e-3 to 1e-2 nats an update; less than this is standing still.
     still_kl: float = 1e-6
+    # Targets of fewer transitions than this vary too little for the next number to mean much.
+    few_transitions: int = 256
     explained_variance: float = -0.1  # A constant has 0, give or take some hundredths.
     # Action values bound the discounted return, which is at most the return if rewards are >= 0.
     overestimation: float = 2.0
@@ -143,6 +146,8 @@ def policy_stands_still(curves: Curves, facts: RunFacts) -> str | None:
 
 
 def critic_below_zero(curves: Curves, facts: RunFacts) -> str | None:
+    if facts.transitions < LIMITS.few_transitions:
+        return None
     late = [float(np.median(x[len(x) // 2 :])) for x in finite(curves, "value/explained_variance")]
     low = [x for x in late if x < LIMITS.explained_variance]
     return f"explained variance {min(low):.2f} in the second half (median)" if low else None
@@ -430,6 +435,7 @@ def facts_of(run: Run, curves: Curves) -> RunFacts:
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
     return RunFacts(
         updates=plan.schedule.num_updates,
+        transitions=plan.steps_per_update,
         target=experiment.convergence.target,
         solved=run.summary.get("stopped_by") == "converged",
         max_grad_norm=getattr(experiment.algo, "max_grad_norm", None),
