@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+if sys.platform == "win32":
+    raise ImportError(
+        "elsinore runs on Linux and macOS. On Windows use it in WSL 2: `wsl --install`, then"
+        " `pip install elsinore` in its shell."
+    )
+
 
 def cpu_cores() -> int:
     """The cores this process may use."""

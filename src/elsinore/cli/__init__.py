@@ -82,6 +82,10 @@ def _failed(error: Exception) -> int:
     """Print one message; returns the exit code. `ELSINORE_DEBUG` shows the whole traceback."""
     if os.environ.get("ELSINORE_DEBUG"):
         traceback.print_exception(error)
+    if isinstance(error, AssertionError | RuntimeError) and not isinstance(error, ElsinoreError):
+        from elsinore.jaxtools.platform import platform_refusal
+
+        error = ConfigError(refusal) if (refusal := platform_refusal()) else error
     text = str(error)
     if not isinstance(error, ElsinoreError):
         text = shortened(f"{reason_of(error)}; ELSINORE_DEBUG=1 shows the whole traceback.")

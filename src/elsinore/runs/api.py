@@ -16,6 +16,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import refuse_no_env
 from elsinore.errors import user_code
+from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -203,7 +204,13 @@ def resolve_experiment(
 
 
 def prepare() -> None:
-    """Set up jax for training: a compile cache on disk, and a warning about idle cores."""
+    """Set up jax for training: a compile cache on disk, and a warning about idle cores.
+
+    Raises:
+        ConfigError: if jax cannot start on the platform that JAX_PLATFORMS names.
+    """
+    if refusal := platform_refusal():
+        raise ConfigError(refusal)
     if (
         jax.config.jax_num_cpu_devices == -1
         and jax.default_backend() == "cpu"

@@ -1,0 +1,66 @@
+"""Platforms that are not there: a sentence with a remedy instead of a traceback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from elsinore import cli
+from elsinore.cli import runs
+
+
+def started(*argv, **env):
+    return subprocess.run(
+        [sys.executable, *argv],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+NO_GPU = not any(name in os.listdir("/dev") for name in ("nvidia0", "dri"))
+
+
+@pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
+@pytest.mark.parametrize(
+    "argv",
+    [["train", "--plan"], ["check-env", "CartPole-v1"], ["train", "--env-steps", "1000"]],
+)
+def test_a_platform_that_is_not_there_is_refused_with_a_remedy(argv, tmp_path):
+    done = started("-m", "elsinore.cli", *argv, JAX_PLATFORMS="cuda")
+    assert done.returncode == 2
+    assert done.stderr.startswith("elsinore: JAX_PLATFORMS='cuda' cannot be used: ")
+    assert "Unset it or set it to cpu" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_from_python_it_is_a_config_error_and_nothing_is_written(tmp_path):
+    code = f"""
+import elsinore
+try:
+    elsinore.train("CartPole-v1", runs_dir={str(tmp_path)!r})
+except elsinore.ConfigError as error:
+    print(error)
+"""
+    done = started("-c", code, JAX_PLATFORMS="abacus")
+    assert done.stdout.startswith("JAX_PLATFORMS='abacus' cannot be used: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_on_a_sound_platform_is_not_blamed_on_it(monkeypatch, capsys):
+    def broken(args):
+        raise RuntimeError("of another kind")
+
+    monkeypatch.setattr(runs, "runs_command", broken)
+    assert cli.main(["runs"]) == 1
+    assert "of another kind" in (err := capsys.readouterr().err) and "JAX_PLATFORMS" not in err
+
+
+def test_windows_is_refused_when_elsinore_is_imported():
+    done = started("-c", "import sys; sys.platform = 'win32'; import elsinore")
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert last.startswith(
+        "ImportError: elsinore runs on Linux and macOS. On Windows use it in WSL"
+    )
