@@ -20,7 +20,7 @@ def started(*argv, **env):
     )
 
 
-NO_GPU = not any(name in os.listdir("/dev") for name in ("nvidia0", "dri"))
+NO_GPU = not os.path.exists("/dev/nvidia0")
 
 
 @pytest.mark.skipif(not NO_GPU, reason="this machine has a GPU")
@@ -59,8 +59,5 @@ def test_an_error_on_a_sound_platform_is_not_blamed_on_it(monkeypatch, capsys):
 
 def test_windows_is_refused_when_elsinore_is_imported():
     done = started("-c", "import sys; sys.platform = 'win32'; import elsinore")
-    last = done.stderr.splitlines()[-1]
     assert done.returncode == 1
-    assert last.startswith(
-        "ImportError: elsinore runs on Linux and macOS. On Windows use it in WSL"
-    )
+    assert "ImportError: elsinore runs on Linux and macOS. On Windows use it in WSL" in done.stderr
