@@ -3,7 +3,7 @@
 import argparse
 import textwrap
 
-from elsinore.cli.arguments import add_run, add_runs_dir
+from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
 
 ABOUT = """\
 `elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
@@ -24,6 +24,7 @@ def add(commands) -> None:
     doctor.set_defaults(function=doctor_command)
     add_run(doctor)
     doctor.add_argument("--json", action="store_true", help="print JSON")
+    add_trust(doctor)
     add_runs_dir(doctor)
 
 
@@ -31,7 +32,7 @@ def doctor_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.doctor import RULES, doctor
     from elsinore.runs import api
 
-    findings = doctor(api.load(args.run, runs_dir=args.runs_dir))
+    findings = doctor(api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args)))
     if args.json:
         import json
 
