@@ -246,9 +246,25 @@ def _domain_of(call: ast.Call, namespace: dict[str, Any]) -> dict[str, str]:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
     if name not in _DOMAINS or not call.args or getattr(call.args[0], "id", None) != "self":
         return {}
-    lambda_call = ast.Call(ast.Name("_check", ast.Load()), call.args[1:], call.keywords)
-    expression = ast.fix_missing_locations(ast.Expression(lambda_call))
+    values = []
     try:
-        return eval(compile(expression, "<check>", "eval"), {**namespace, "_check": _DOMAINS[name]})
-    except NameError:  # names of a loop
+        for node in call.args[1:]:
+            starred = isinstance(node, ast.Starred)
+            value = _value(node.value if starred else node, namespace)
+            values += list(value) if starred else [value]
+        more = {k.arg: _value(k.value, namespace) for k in call.keywords if k.arg is not None}
+    except (KeyError, ValueError):  # names of a loop
         return {}
+    return _DOMAINS[name](*values, **more)
+
+
+def _value(node: ast.expr, namespace: dict[str, Any]) -> Any:
+    """A literal, a name of the module, or a mapping of them, such as `{"target_kl": None}`."""
+    if isinstance(node, ast.Name):
+        return namespace[node.id]
+    if isinstance(node, ast.Attribute):
+        return getattr(_value(node.value, namespace), node.attr)
+    if isinstance(node, ast.Dict):
+        keys = [_value(key, namespace) for key in node.keys if key is not None]
+        return dict(zip(keys, (_value(x, namespace) for x in node.values), strict=True))
+    return ast.literal_eval(node)
