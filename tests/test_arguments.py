@@ -28,6 +28,7 @@ METHODS = {
 REQUIRED = {  # values that are accepted, of the parameters without a default
     "run": "nowhere",
     "runs": ["nowhere"],
+    "target": "nowhere",
     "name": "x",
     "env": "CartPole-v1",
     "make": lambda *args: None,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elsinore.arguments import checked
 from elsinore.config.parse import ConfigError
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.runs.curves import by_seed
@@ -397,6 +398,7 @@ def findings_of(curves: Curves, facts: RunFacts) -> list[Finding]:
     return [Finding(rule, saw) for rule, saw in seen if saw is not None]
 
 
+@checked
 def doctor(run: Run) -> list[Finding]:
     """Findings about a run, finished or not.
 

@@ -11,7 +11,7 @@ from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
-from elsinore.validation import at_least, in_unit_interval, one_of
+from elsinore.validation import at_least, one_of
 
 # metrics that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
@@ -47,7 +47,8 @@ class ReplaysConfig:
     max_steps: int = 1_000  # The number of steps after which a recorded episode is cut.
 
     def __post_init__(self):
-        in_unit_interval(self, "share")
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"share={self.share} must be between 0 (none) and 1.")
         at_least(self, 0, "every_seconds", "seed_index")
         at_least(self, 1, "keep", "max_steps")
 

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from elsinore import cpu_cores
+from elsinore.algos.common import LearningConfig
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
@@ -35,7 +36,7 @@ log = logging.getLogger("elsinore")
 @checked
 def train(
     env: Any = None,
-    algo: Any = None,
+    algo: str | Mapping[str, Any] | LearningConfig | None = None,
     *,
     config: str | Path | Mapping[str, Any] | Experiment | None = None,
     overrides: Mapping[str, Any] | None = None,

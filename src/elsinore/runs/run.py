@@ -185,6 +185,7 @@ class Run:
         )
         return policy_of(self.plan, self.state(checkpoint), seed, self._agent(agent, int(best)))
 
+    @checked
     def plot(self, path: str | Path | None = None) -> "Figure":
         """The training curves as a matplotlib figure, written to `path` where one is given.
 
@@ -201,32 +202,54 @@ class Run:
             figure.savefig(path)
         return figure
 
-    def play(self, path: str | Path | None = None, **options: Any) -> Path | None:
-        """Show an episode in the terminal, or write a film (.gif, .mp4) to `path`.
+    @checked
+    def play(
+        self,
+        path: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        policy: str | None = None,
+        episodes: int = 1,
+        sample: bool = False,
+    ) -> Path | None:
+        """Show episodes in the terminal, or write a film (.gif, .mp4) to `path`.
 
         Args:
-            options: `seed`, `policy`, `episodes`, `sample`, `first_episode`, `agent` (see
-                `elsinore.view.play.episodes_of`).
+            seed, policy, episodes, sample: as for `elsinore.play`.
 
         Raises:
             ConfigError: for an option that does not apply, or a path that cannot be a film.
         """
         from elsinore import play
 
-        return play(str(self.path), path, **options)
+        return play(
+            str(self.path), path, seed=seed, policy=policy, episodes=episodes, sample=sample
+        )
 
-    def export(self, form: str = "jax", out: str | Path | None = None, **options: Any) -> Path:
+    @checked
+    def export(
+        self,
+        form: str = "jax",
+        out: str | Path | None = None,
+        *,
+        checkpoint: str = "latest",
+        seed: int | None = None,
+        agent: str | None = None,
+    ) -> Path:
         """Write one seed's greedy policy, and return its folder (`elsinore.runs.export`).
 
         Args:
-            options: `checkpoint`, `seed` and `agent`, as for `policy`.
+            form: `jax` or `mlflow`.
+            out: a new or empty folder; by default `export/<form>` in the run's.
+            checkpoint, seed, agent: as for `policy`.
 
         Raises:
             ConfigError: for an unknown form, or a folder that is not empty.
         """
         from elsinore.runs.export import export
 
-        return export(self, form, None if out is None else Path(out), **options)
+        folder = None if out is None else Path(out)
+        return export(self, form, folder, checkpoint=checkpoint, seed=seed, agent=agent)
 
     def _agent(self, name: str | None, default: int) -> int:
         names = agent_names(self.experiment.agents.number)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PyTree
 from rich.console import Console
 
+from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import max_steps_of
@@ -84,23 +85,39 @@ def episodes_of(
     return _random_episodes(target, settings or {}, numbers, runs_dir)
 
 
-def play(target: str, path: str | Path | None = None, **options: Any) -> Path | None:
+@checked
+def play(
+    target: str,
+    path: str | Path | None = None,
+    *,
+    seed: int | None = None,
+    policy: str | None = None,
+    episodes: int = 1,
+    sample: bool = False,
+    runs_dir: str | Path = "runs",
+) -> Path | None:
     """Show episodes in the terminal, or write them as a film (.gif, .mp4) to `path`.
 
     Args:
-        target, options: as for `episodes_of`.
+        target: a run (folder or name), a replay file, or an environment with random actions.
+        seed: seed of the run whose policy acts; by default the best in the final evaluation.
+        policy: `latest` (default), `best`, `untrained`, or the name of a checkpoint.
+        sample: sample actions as in training instead of taking the likeliest ones.
 
     Raises:
         ConfigError: as `episodes_of`, or for a path that cannot be a film.
     """
+    if path is not None:
+        check_film(Path(path))
+    played = episodes_of(
+        target, policy=policy, seed=seed, episodes=episodes, sample=sample, runs_dir=runs_dir
+    )
     if path is None:
-        for episode in episodes_of(target, **options):
+        for episode in played:
             show_episode(episode, Console())
         return None
-    path = Path(path)
-    check_film(path)
-    write_film(path, list(episodes_of(target, **options)))
-    return path
+    write_film(Path(path), list(played))
+    return Path(path)
 
 
 def _recorded(
