@@ -48,9 +48,9 @@ def test_the_page_without_its_extra_is_refused_before_anything_is_written(
 
 def test_a_run_without_tensorboard_says_so_once_and_trains(monkeypatch, tmp_path, caplog):
     import elsinore
-    from elsinore.runs import session
+    from elsinore.runs import sync
 
-    monkeypatch.setattr(session, "is_installed", lambda extra: extra != "tensorboard")
+    monkeypatch.setattr(sync, "is_installed", lambda extra: extra != "tensorboard")
     overrides = {
         "env_steps": 1024,
         "evaluation.episodes": 2,
