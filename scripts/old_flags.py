@@ -121,6 +121,7 @@ def _evaluation(args: argparse.Namespace) -> argparse.Namespace:
         sample=False,
         json=False,
         runs_dir=args.runs_dir,
+        trust=args.trust,
     )
 
 

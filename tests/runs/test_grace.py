@@ -18,6 +18,14 @@ from tests.runs.processes import QUIET, beginning, until_trained_on
 SAVE_ALWAYS = {"checkpoints.interval_seconds": 0}
 
 
+@pytest.fixture(autouse=True)
+def hangup_is_heard():
+    """`nohup` has SIGHUP ignored, also by these tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def stop_after(update: int, number: int):
     def ask(record):
         if record.update == update:

@@ -14,6 +14,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signals import GRACE
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
 from tests.runs.test_resume import stopped
 from tests.toys import TOY, score_after
@@ -171,7 +172,7 @@ def test_a_large_state_is_never_copied_and_the_run_is_the_same(whole, tmp_path, 
     def without_copy(plan, layout):
         return compile_run(plan, layout)._replace(copy=None)
 
-    monkeypatch.setattr("elsinore.runs.session.run_session.__defaults__", (without_copy,))
+    monkeypatch.setattr("elsinore.runs.session.run_session.__defaults__", (without_copy, GRACE))
     train_tiny(tmp_path, "whole", {"checkpoints.interval_seconds": 0})
     assert_same_run(tmp_path / "whole", whole)
 

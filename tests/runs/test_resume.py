@@ -14,6 +14,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.errors import RunError
 from elsinore.runs import checkpoints, loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.run_dir import RunDir
@@ -41,8 +42,8 @@ from tests.runs.processes import (
 NEVER = {"checkpoints.interval_seconds": 1000}
 
 
-class Accident(Exception):
-    pass
+class Accident(RunError):
+    """An error that is not taken for one of custom code."""
 
 
 def on_call(number: int, function: Callable, error: type[BaseException] = Accident) -> Callable:

@@ -8,6 +8,14 @@ import pytest
 from elsinore.runs.signals import Stop, stop_on_signals
 
 
+@pytest.fixture(autouse=True)
+def hangup_is_heard():
+    """`nohup` has SIGHUP ignored, also by these tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_asks_for_a_stop_and_afterwards_all_is_as_it_was(number):
     before, stop = signal.getsignal(number), Stop()

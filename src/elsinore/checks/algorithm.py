@@ -4,7 +4,6 @@ for result in check_algorithm(my_algorithm, MyConfig()):
     print(result.check, result.passed, result.detail)
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from jaxtyping import PyTree
@@ -13,7 +12,6 @@ from elsinore.arguments import checked
 from elsinore.checks import behaviour, interface
 from elsinore.checks.algorithm_fixture import AlgorithmFixture
 from elsinore.checks.result import Check, CheckResult, run_checks
-from elsinore.types import Algorithm
 
 ALGORITHM_CHECKS = {
     "interface": Check(interface.check_interface),
@@ -34,7 +32,7 @@ THOROUGH_CHECKS = {"time limits": Check(behaviour.check_time_limits, ("learning"
 
 @checked
 def check_algorithm(
-    make: Callable[..., Algorithm],
+    make: Any,
     config: Any = None,
     *,
     env: Any = None,

@@ -72,10 +72,15 @@ def test_bad_settings_are_refused_with_a_remedy(given, message):
         Balatro(**given)
 
 
-@pytest.mark.parametrize("max_ante", [0, 9, 40, 1.5])
+@pytest.mark.parametrize("max_ante", [0, 9, 40])
 def test_an_ante_that_no_run_has_is_refused(max_ante):
     with pytest.raises(ValueError, match=f"max_ante={max_ante} must be a whole number from 1 to 8"):
         make("Balatro-stage0", params={"max_ante": max_ante})
+
+
+def test_half_an_ante_is_refused_before_the_env_is_asked():
+    with pytest.raises(ValueError, match=r"env_params.max_ante=1.5 must be like its default, 8"):
+        make("Balatro-stage0", params={"max_ante": 1.5})
 
 
 def test_a_stage_that_is_no_number_is_refused():

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 import elsinore
+from elsinore.errors import RunError
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from tests.runs.conftest import TINY, assert_same_run, count_in_log, learnt
 
@@ -32,7 +33,7 @@ SETTINGS = {
 }
 
 
-class Accident(Exception):
+class Accident(RunError):
     pass
 
 
