@@ -36,25 +36,25 @@ from elsinore.types import (
 class ContinuousQConfig(LearningConfig):
     """Settings of SAC and TD3."""
 
-    # steps per env between trainings: one for every num_envs x rollout_length env steps
+    # Steps per env between trainings: one for every num_envs x rollout_length env steps.
     rollout_length: int = 1
-    gradient_steps: int = 1  # in each training
-    num_critics: int = 2  # the least of their values counts
-    n_step: int = 1  # rewards in a target before it bootstraps
-    buffer_size: int = 1_000_000  # transitions
-    batch_size: int = 256
-    learning_starts: int = 1_000  # env steps before the first training, with uniform actions
-    # of the noise of successive steps in a rollout, which begins anew in each
+    gradient_steps: int = 1  # Gradient steps in each training.
+    num_critics: int = 2  # Critics, of whose values the least counts.
+    n_step: int = 1  # Rewards in a target before it bootstraps.
+    buffer_size: int = 1_000_000  # Transitions in the replay buffer.
+    batch_size: int = 256  # Transitions in a batch.
+    learning_starts: int = 1_000  # Env steps, of uniform actions, before training.
+    # Correlation of the noise of successive steps in a rollout.
     noise_correlation: float = traced(0.0)
-    tau: float = traced(0.005)  # step of the target networks towards the online ones
-    prioritized: bool = False  # sample by TD error
-    priority_alpha: float = traced(0.6)  # exponent of the TD error; 0 is uniform
-    # initial exponent of the importance weights; 1 at the end
+    tau: float = traced(0.005)  # Step of the targets towards the online networks.
+    prioritized: bool = False  # Sample by TD error.
+    priority_alpha: float = traced(0.6)  # Exponent of the TD error; 0 is uniform.
+    # Initial exponent of the importance weights; 1 at the end.
     priority_beta: float = traced(0.4)
-    learning_rate: float = traced(3e-4)
-    adam_eps: float = 1e-8
-    max_grad_norm: float = traced(math.inf)  # of the critics' gradients, and of the actor's
-    network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu")
+    learning_rate: float = traced(3e-4)  # Learning rate of Adam.
+    adam_eps: float = 1e-8  # Epsilon of Adam.
+    max_grad_norm: float = traced(math.inf)  # Largest norm of a gradient.
+    network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu")  # Networks.
 
     def __post_init__(self):
         super().__post_init__()

@@ -36,10 +36,10 @@ class SACConfig(ContinuousQConfig):
     """Settings of SAC beside those of `ContinuousQConfig`."""
 
     name: str = field(default="sac", init=False)
-    num_critics: int = 2
-    temperature: float = traced(1.0)  # weight of the entropy; the initial one where it is tuned
-    tune_temperature: bool = True  # towards the target entropy
-    # nats for each action dimension, of actions in [-1, 1]: uniform ones have 0.69
+    num_critics: int = 2  # Critics, of whose values the least counts.
+    temperature: float = traced(1.0)  # Weight of the entropy, at first.
+    tune_temperature: bool = True  # Tune it towards the target entropy.
+    # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
 
     def __post_init__(self):

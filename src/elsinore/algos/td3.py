@@ -33,11 +33,11 @@ class TD3Config(ContinuousQConfig):
     between their bounds."""
 
     name: str = field(default="td3", init=False)
-    num_critics: int = 2
-    policy_delay: int = 2  # steps of the critics for each of the actor and of the target networks
-    exploration_noise: float = traced(0.1)  # standard deviation in training
-    target_noise: float = traced(0.2)  # standard deviation in targets
-    target_noise_clip: float = traced(0.5)  # largest noise in targets
+    num_critics: int = 2  # Critics, of whose values the least counts.
+    policy_delay: int = 2  # Critic steps for each of the actor and targets.
+    exploration_noise: float = traced(0.1)  # Standard deviation of noise in training.
+    target_noise: float = traced(0.2)  # Standard deviation of noise in targets.
+    target_noise_clip: float = traced(0.5)  # Largest noise in targets.
 
     def __post_init__(self):
         super().__post_init__()
