@@ -72,7 +72,7 @@ def test_what_is_nearly_spelt_goes_before_what_others_mean():
 
 def test_a_batch_size_leads_to_minibatches_where_there_are_some():
     message = refusal(overrides={"algo.batch_size": 64})
-    assert "is a setting of dqn, not of ppo" in message
+    assert "is a setting of dqn and sac and td3, not of ppo" in message
     assert "algo.num_minibatches is near it." in message
 
 
