@@ -175,6 +175,24 @@ CLASSIC = (
     Case("MountainCar-v0", "pqn", "preset", threshold=-120.0),
     Case("Pendulum-v1", "ppo", "preset", (Published("G", -172.0, ZOO),)),
     Case("Pendulum-v1", "a2c", "preset", (Published("G", -163.0, f"{ZOO}, with gSDE"),)),
+    Case("Pendulum-v1", "sac", "preset", (Published("G", -157.0, ZOO),), threshold=-200.0, seeds=8),
+    Case("Pendulum-v1", "td3", "preset", (Published("G", -151.9, ZOO),), threshold=-200.0, seeds=8),
+    Case(
+        "MountainCarContinuous-v0",
+        "sac",
+        "preset",
+        (Published("G", 94.7, f"{ZOO}, with gSDE"),),
+        threshold=90.0,
+        seeds=8,
+    ),
+    Case(
+        "MountainCarContinuous-v0",
+        "td3",
+        "preset",
+        (Published("G", 93.5, f"{ZOO}, at 300,000 steps"),),
+        threshold=90.0,
+        seeds=8,
+    ),
 )
 PUZZLES = (
     Case(

@@ -181,6 +181,38 @@ class Dart(World):
         return jnp.ones(1), EnvState(time=state.time + 1), reward, jnp.bool_(True), {}
 
 
+@dataclass(frozen=True)
+class Steered(World):
+    """A world of two actions behind one number from -3 to 1: above the middle it is action 1."""
+
+    world: World
+
+    def action_space(self, params):
+        return spaces.Box(-3.0, 1.0, (1,))
+
+    def reset_env(self, key, params):
+        return self.world.reset_env(key, params)
+
+    def step_env(self, key, state, action, params):
+        return self.world.step_env(key, state, jnp.int32(action[0] > -1.0), params)
+
+
+@dataclass(frozen=True)
+class Honest(World):
+    """Two numbers, within bounds of which none is the other's, are paid as they are: the first and
+    ten times the second."""
+
+    def action_space(self, params):
+        return spaces.Box(jnp.array([-2.0, 0.25]), jnp.array([6.0, 0.5]), (2,))
+
+    def reset_env(self, key, params):
+        return jnp.ones(1), EnvState(time=jnp.int32(0))
+
+    def step_env(self, key, state, action, params):
+        reward = action[0] + 10.0 * action[1]
+        return jnp.ones(1), EnvState(time=state.time + 1), reward, jnp.bool_(False), {}
+
+
 @struct.dataclass
 class Heard(EnvState):
     cue: jax.Array

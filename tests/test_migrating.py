@@ -9,7 +9,7 @@ from elsinore.algos.registry import config_type
 from elsinore.config.experiment import Experiment
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "migrating.md"
-ALGORITHMS = ("ppo", "a2c", "dqn", "pqn")
+ALGORITHMS = ("ppo", "a2c", "dqn", "pqn", "sac", "td3")
 # `a.b.c` in code marks, with what follows a "=" left out
 NAMES = sorted(
     {

@@ -5,7 +5,9 @@ An algorithm is a function `(config, env, env_params, num_updates, network=None)
 plug-in names its environments in an `EnvFamily`.
 """
 
+from elsinore.algos.actor_critics import ContinuousQRule, actor_critics
 from elsinore.algos.common import collect, init_state, observation_of
+from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
 from elsinore.algos.on_policy import on_policy
 from elsinore.algos.optimise import (
     Learner,
@@ -47,6 +49,8 @@ __all__ = [
     "Algorithm",
     "Bar",
     "Bars",
+    "ContinuousQConfig",
+    "ContinuousQRule",
     "Decision",
     "EnvFamily",
     "EnvStep",
@@ -70,10 +74,12 @@ __all__ = [
     "action_mask",
     "action_values",
     "actor_critic_network",
+    "actor_critics",
     "autoreset_step",
     "batched_autoreset_step",
     "collect",
     "compile_unit",
+    "continuous_q",
     "for_update",
     "for_use",
     "for_uses",

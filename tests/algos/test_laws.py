@@ -38,6 +38,8 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
         f"algos.{config.name}",
         "algos.on_policy",
         "algos.value_based",
+        "algos.continuous_q",
+        "algos.actor_critics_steps",
         "experience.rollout",
     ):
         module = import_module(f"elsinore.{user}")
@@ -51,16 +53,17 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     assert len(addresses) == len(set(addresses))
 
 
-def test_a_state_can_be_given_away_to_the_update():
+@pytest.mark.parametrize("name", ["dqn rainbow", "td3"])
+def test_a_state_can_be_given_away_to_the_update(name):
     """Donated, none of its arrays being there twice: the target network begins as the online
     one."""
-    algo, begin, update = compiled(VARIANTS["dqn rainbow"], Corridor())
+    algo, begin, update = compiled(VARIANTS[name], Corridor())
     expected, _ = update(begin())
     after, _ = jax.jit(algo.update, donate_argnums=0, compiler_options=QUICKLY)(begin())
     assert_same(after.learner, expected.learner)
 
 
-@pytest.mark.parametrize("name", ["ppo", "a2c", "dqn", "pqn"])
+@pytest.mark.parametrize("name", ["ppo", "a2c", "dqn", "pqn", "sac", "td3"])
 def test_every_traced_number_is_that_of_the_config(name):
     config = VARIANTS[name]
     algo, _, _ = compiled(config, Corridor())

@@ -7,7 +7,7 @@ import pytest
 
 from elsinore.checks.env import check_env
 from tests.algos.trainees import A2C, DQN, KEY, PARAMS, PPO, PQN, make, mean, train
-from tests.small_envs import Dials
+from tests.small_envs import Dart, Dials
 
 
 @pytest.mark.parametrize("make", [PPO, A2C], ids=["ppo", "a2c"])
@@ -27,9 +27,16 @@ def test_every_dial_is_set_to_its_best_legal_setting_and_never_to_another(make):
 
 
 @pytest.mark.parametrize("config", [DQN(), PQN()], ids=["dqn", "pqn"])
-def test_algorithms_of_action_values_refuse_it_with_what_takes_it(config):
-    with pytest.raises(ValueError, match=r"action space is MultiDiscrete; use algo: ppo or a2c"):
-        make(config, Dials())
+@pytest.mark.parametrize(
+    ("world", "message"),
+    [
+        (Dials(), "action space is MultiDiscrete; use algo: ppo or a2c"),
+        (Dart(), "action space is Box; use algo: sac, td3, ppo or a2c"),
+    ],
+)
+def test_algorithms_of_action_values_refuse_it_with_what_takes_it(config, world, message):
+    with pytest.raises(ValueError, match=message):
+        make(config, world)
 
 
 def test_an_env_of_several_choices_passes_every_check():

@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from tests.algos.trainees import A2C, DQN, PPO, PQN, VARIANTS, mean, train, values
+from tests.algos.trainees import A2C, DQN, PPO, PQN, SAC, TD3, VARIANTS, mean, train, values
 from tests.small_envs import Clocked, Corridor, Forever, Seesaw, Wait
 
-plain = pytest.mark.parametrize("make", [PPO, A2C, DQN, PQN], ids=["ppo", "a2c", "dqn", "pqn"])
+plain = pytest.mark.parametrize(
+    "make", [PPO, A2C, DQN, PQN, SAC, TD3], ids=["ppo", "a2c", "dqn", "pqn", "sac", "td3"]
+)
 BOOTSTRAPPING = [
     "ppo",
     "a2c",
@@ -20,6 +22,11 @@ BOOTSTRAPPING = [
     "dqn rainbow",
     "dqn polyak",
     "pqn",
+    "sac",
+    "sac n-step prioritised",
+    "td3",
+    "td3 n-step prioritised",
+    "ddpg",
 ]
 EXPLORING = [
     "ppo",
@@ -36,6 +43,10 @@ EXPLORING = [
     "dqn rnd",
     "pqn",
     "pqn rnd",
+    "sac",
+    "sac fixed",
+    "sac rnd",
+    "td3",
 ]
 
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elsinore.algos import a2c, dqn, ppo, pqn
+from elsinore.algos import a2c, dqn, ppo, pqn, sac, td3
 from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import NetworkConfig
-from tests.small_envs import Clocked
+from tests.small_envs import Clocked, Steered, World
 
 KEY, PARAMS = jax.random.key(0), Clocked()
 TINY = NetworkConfig(hidden=(16,))
@@ -40,6 +40,20 @@ PQN = partial(
     epsilon_final=0.1,
     network=NetworkConfig(hidden=(16,), layer_norm=True),
 )
+SMALL = {
+    "num_envs": 8,
+    "rollout_length": 4,
+    "gradient_steps": 4,
+    "batch_size": 64,
+    "buffer_size": 2_000,
+    "learning_starts": 100,
+    "tau": 0.05,
+    "learning_rate": 0.01,
+    "network": TINY,
+}
+SAC = partial(sac.SACConfig, **SMALL)
+TD3 = partial(td3.TD3Config, **SMALL)
+PLAIN = {"num_critics": 1, "policy_delay": 1, "target_noise": 0.0}  # DDPG
 RAINBOW = {"double": True, "dueling": True, "n_step": 3, "prioritized": True}
 
 VARIANTS = {
@@ -64,10 +78,29 @@ VARIANTS = {
     "dqn rnd": DQN(rnd=CURIOUS),
     "pqn": PQN(),
     "pqn rnd": PQN(rnd=CURIOUS),
+    "sac": SAC(),
+    "sac fixed": SAC(tune_temperature=False, temperature=0.01),
+    "sac n-step prioritised": SAC(n_step=3, prioritized=True),
+    "sac rnd": SAC(rnd=CURIOUS),
+    "td3": TD3(),
+    "td3 n-step prioritised": TD3(n_step=3, prioritized=True),
+    "ddpg": TD3(**PLAIN),
 }
-MAKE = {"ppo": ppo.ppo, "a2c": a2c.a2c, "dqn": dqn.dqn, "pqn": pqn.pqn}
-UPDATES = {"ppo": 100, "a2c": 400, "dqn": 400, "pqn": 150}
+MAKE = {
+    "ppo": ppo.ppo,
+    "a2c": a2c.a2c,
+    "dqn": dqn.dqn,
+    "pqn": pqn.pqn,
+    "sac": sac.sac,
+    "td3": td3.td3,
+}
+UPDATES = {"ppo": 100, "a2c": 400, "dqn": 400, "pqn": 150, "sac": 400, "td3": 400}
+CONTINUOUS = ("sac", "td3")
 QUICKLY = {"xla_backend_optimization_level": 0}  # these compile longer than they run
+
+
+def _has_two_actions(world) -> bool:
+    return type(world).action_space is World.action_space
 
 
 class Trained(NamedTuple):
@@ -77,6 +110,9 @@ class Trained(NamedTuple):
 
 
 def make(config, world, params=PARAMS, updates=None, network=None):
+    """The algorithm; one of continuous actions steers a world of two actions by a number."""
+    if config.name in CONTINUOUS and _has_two_actions(world):
+        world = Steered(world)
     return MAKE[config.name](config, world, params, updates or UPDATES[config.name], network)
 
 

@@ -3,7 +3,6 @@
 from functools import cache
 
 import pytest
-from gymnax.environments import spaces
 
 from elsinore.checks.algorithm import ALGORITHM_CHECKS, THOROUGH_CHECKS, check_algorithm
 from elsinore.checks.result import CheckResult
@@ -118,19 +117,19 @@ def test_with_a_custom_env_the_checks_of_known_rewards_use_the_probe_env():
 
 
 def test_an_algorithm_that_refuses_the_probe_env_skips_the_checks_that_need_it():
-    def continuous_only(config, env, env_params, num_updates, network=None):
-        if not isinstance(env.action_space(env_params), spaces.Box):
-            raise ValueError("continuous only.")
+    def darts_only(config, env, env_params, num_updates, network=None):
+        if not isinstance(env, Dart):
+            raise ValueError("darts only.")
         return algorithms.sound(config, env, env_params, num_updates)
 
-    results = check_algorithm(continuous_only, algorithms.Config(), env=Dart(), env_steps=300)
+    results = check_algorithm(darts_only, algorithms.Config(), env=Dart(), env_steps=300)
     assert {result.check for result in results if result.skipped} == {
         "counts",
         "masks",
         "metrics",
     }
     assert all(
-        "which the algorithm refuses: ValueError: continuous only" in v.detail
+        "which the algorithm refuses: ValueError: darts only" in v.detail
         for v in results
         if v.skipped
     )

@@ -72,7 +72,7 @@ def test_what_is_nearly_spelt_goes_before_what_others_mean():
 
 def test_a_batch_size_leads_to_minibatches_where_there_are_some():
     message = refusal(overrides={"algo.batch_size": 64})
-    assert "is a setting of dqn, not of ppo" in message
+    assert "is a setting of dqn and sac and td3, not of ppo" in message
     assert "algo.num_minibatches is near it." in message
 
 
@@ -81,7 +81,7 @@ def test_an_algorithm_in_capitals_is_recognised(name):
     assert f"did you mean '{name.lower().rstrip('2')}'?" in refusal(algo=name)
 
 
-@pytest.mark.parametrize("name", ["sac", "SAC", "td3", "Double-DQN", "recurrent_ppo", "rainbow"])
+@pytest.mark.parametrize("name", ["ddpg", "TQC", "Double-DQN", "recurrent_ppo", "rainbow"])
 def test_an_algorithm_that_is_elsewhere_gets_a_sentence_and_no_guess(name):
     message = refusal(algo=name)
     assert message.startswith(f"algo={name!r} is not here: ") and "did you mean" not in message

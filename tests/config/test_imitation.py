@@ -91,6 +91,14 @@ def test_what_cannot_be_taught_is_refused(settings, message):
     assert message in str(refused.value)
 
 
+@pytest.mark.parametrize("algo", ["ppo", "sac", "td3"])
+def test_continuous_actions_are_not_imitated(algo):
+    imitation = {name: x for name, x in SMALL.items() if name.startswith("imitation.")}
+    message = "imitation='belady' fits choices among n actions, and the action space of Pendulum-v1"
+    with pytest.raises(ConfigError, match=message):
+        plan_for(load_experiment("Pendulum-v1", algo, overrides=imitation))
+
+
 def test_belady_teaches_no_other_world():
     with pytest.raises(ConfigError, match="'belady' does not teach in"):
         planned("CartPole-v1", **{"env_kwargs.capacity": None, "env_kwargs": {}})

@@ -138,6 +138,8 @@ def test_an_unknown_setting_is_refused_with_its_place_and_the_closest_known_one(
         ("ppo", "double", "dqn"),
         ("a2c", "num_minibatches", "ppo and pqn"),
         ("pqn", "vf_coef", "ppo and a2c"),
+        ("sac", "policy_delay", "td3"),
+        ("dqn", "num_critics", "sac and td3"),
     ],
 )
 def test_a_setting_of_another_algorithm_is_refused_with_whose_it_is(algo, key, owners):
@@ -252,7 +254,7 @@ def test_nothing_is_a_value_only_where_it_may_be():
 
 # The algorithm
 
-KNOWN = "ppo, a2c, dqn, pqn; a custom algorithm is given as 'module:function'."
+KNOWN = "ppo, a2c, dqn, pqn, sac, td3; a custom algorithm is given as 'module:function'."
 
 
 @pytest.mark.parametrize("algo", ["ppo", {"name": "ppo"}, {}])

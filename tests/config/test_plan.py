@@ -166,15 +166,22 @@ def test_an_algorithm_without_a_replay_has_nothing_to_tell_of_one(plan):
     assert not [line for line in plan.lines() if "replay" in line]
 
 
-def test_a_run_that_is_over_before_it_would_learn_is_refused():
+@pytest.mark.parametrize(
+    ("algo", "env"), [("dqn", "CartPole-v1"), ("sac", "Pendulum-v1"), ("td3", "Pendulum-v1")]
+)
+def test_a_run_that_is_over_before_it_would_learn_is_refused(algo, env):
     message = (
         r"algo\.learning_starts=500 is not below the 500 env steps .*lower it, or raise"
         r" env_steps=505"
     )
     settings = {"algo.learning_starts": 500, "algo.num_envs": 10, "algo.rollout_length": 1}
+
+    def over(env_steps):
+        return plan_for(load_experiment(env, algo, overrides=settings | {"env_steps": env_steps}))
+
     with pytest.raises(ConfigError, match=message):
-        planned("dqn", env_steps=505, **settings)
-    assert planned("dqn", env_steps=510, **settings).env_steps == 510
+        over(505)
+    assert over(510).env_steps == 510
 
 
 def test_a_run_that_no_machine_holds_is_refused_without_being_built():

@@ -65,7 +65,7 @@ def test_every_setting_of_an_experiment_is_listed_once():
     assert len(listed) == len(set(listed)) and not missing
 
 
-@pytest.mark.parametrize("algo", ["ppo", "a2c", "dqn", "pqn"])
+@pytest.mark.parametrize("algo", ["ppo", "a2c", "dqn", "pqn", "sac", "td3"])
 def test_an_algorithms_settings_are_those_of_its_config(algo):
     config = as_dict(load_experiment(algo=algo).algo)
     named = {f"algo.{name}" for name in dotted(config)} - {"algo.name"}

@@ -46,6 +46,10 @@ BARS = [
     Bar("MountainCar-v0", "pqn", "G", -115, -130),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
     Bar("Pendulum-v1", "a2c", "G", -180, -250),
+    Bar("Pendulum-v1", "sac", "G", -161, -185),
+    Bar("Pendulum-v1", "td3", "G", -164, -190),
+    Bar("MountainCarContinuous-v0", "sac", "G", 94.3, 93.5),
+    Bar("MountainCarContinuous-v0", "td3", "G", 92.7, 91.0),
     Bar("Catch-bsuite", "ppo", "G", 0.99, 0.95),
     Bar("Catch-bsuite", "a2c", "G", 0.99, 0.95),
     Bar("Catch-bsuite", "dqn", "G", 0.99, 0.95),

@@ -13,10 +13,11 @@ class Learner(NamedTuple):
 
     settings: dict[str, Any]
     parts: tuple[str, ...]
+    env: str = "CartPole-v1"
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """Of a whole experiment: CHUNKS chunks on CartPole, saved after every one."""
+        """Of a whole experiment: CHUNKS chunks, saved after every one."""
         period, steps = self.settings["evaluation.period"], self.settings["env_steps"]
         base = {name: value for name, value in TINY.items() if not name.startswith("algo.")}
         every = {
@@ -48,7 +49,7 @@ def on_policy(**more) -> dict[str, Any]:
 def off_policy(**more) -> dict[str, Any]:
     """Four envs of one step, so chunks of 50 updates; the buffer is full, and written over, after
     five chunks."""
-    small = {"buffer_size": 1000, "batch_size": 16, "learning_starts": 100, "target_period": 120}
+    small = {"buffer_size": 1000, "batch_size": 16, "learning_starts": 100}
     return {"env_steps": 4, "evaluation.period": 50, "algo.name": "dqn", "algo.num_envs": 4} | {
         f"algo.{name}": value for name, value in (small | more).items()
     }
@@ -56,6 +57,8 @@ def off_policy(**more) -> dict[str, Any]:
 
 PPO = {"algo.name": "ppo", "algo.num_minibatches": 2, "algo.num_epochs": 2}
 PQN = {"algo.name": "pqn", "algo.num_minibatches": 2, "algo.num_epochs": 2}
+# An episode ends after 40 steps, so that several do in a chunk.
+PENDULUM = {"env_params.max_steps_in_episode": 40}
 RND = {"weight": 0.1, "hidden": [8], "features": 4, "batch_size": 16, "anneal": 0.99,
        "anneal_share": 0.01, "anneal_variance": 1e6}  # fmt: skip
 CURIOUS = {f"algo.rnd.{name}": value for name, value in RND.items()}
@@ -79,6 +82,7 @@ LEARNERS = {
             dueling=True,
             n_step=3,
             prioritized=True,
+            target_period=120,
             epsilon_schedule="episodes",
             epsilon_decay=0.99,
         ),
@@ -92,6 +96,32 @@ LEARNERS = {
     "dqn by small steps": Learner(
         off_policy(tau=0.05, target_period=4, gradient_steps=2),
         ("train.learner.target_params", "train.learner.buffer", "train.learner.opt_state"),
+    ),
+    "sac with everything": Learner(
+        off_policy(n_step=3, prioritized=True, noise_correlation=0.5, rollout_length=2)
+        | PENDULUM
+        | {"algo.name": "sac", "algo.normalize_obs": True, "env_steps": 8},
+        (
+            "train.learner.params.actor",
+            "train.learner.opt_state.actor",
+            "train.learner.opt_state.critics",
+            "train.learner.target_params.critics",
+            "train.learner.temperature",
+            "train.learner.buffer.tree",
+            "train.learner.buffer.replay",
+            "train.stats",
+        ),
+        "Pendulum-v1",
+    ),
+    "td3": Learner(
+        off_policy() | PENDULUM | {"algo.name": "td3"},
+        (
+            "train.learner.params.critics",
+            "train.learner.target_params.actor",
+            "train.learner.target_params.critics",
+            "train.learner.buffer",
+        ),
+        "Pendulum-v1",
     ),
     "pqn": Learner(
         on_policy(**PQN), ("train.learner.opt_state", "train.actor.obs", "train.update")

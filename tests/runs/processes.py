@@ -19,11 +19,13 @@ def command(*args: str) -> list[str]:
     return [sys.executable, "-m", "elsinore.cli", "train", *args]
 
 
-def beginning(runs_dir: Path, name: str, settings: dict[str, Any]) -> list[str]:
-    """The command that begins this run: two seeds on CartPole."""
+def beginning(
+    runs_dir: Path, name: str, settings: dict[str, Any], env: str = "CartPole-v1"
+) -> list[str]:
+    """The command that begins this run of two seeds."""
     chosen = [f"--set={setting}={json.dumps(value)}" for setting, value in settings.items()]
     return [
-        *command("CartPole-v1", "--seeds", "2", "--runs-dir", str(runs_dir)),
+        *command(env, "--seeds", "2", "--runs-dir", str(runs_dir)),
         *chosen,
         "--name",
         name,

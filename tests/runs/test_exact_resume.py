@@ -33,7 +33,7 @@ class Halfway:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.plan: Plan = plan_for(
-            load_experiment("CartPole-v1", overrides=learner.overrides | {"seeds": SEEDS})
+            load_experiment(learner.env, overrides=learner.overrides | {"seeds": SEEDS})
         )
         self.layout: Layout = layout_for(SEEDS)
         self.compiled: Compiled = compile_run(self.plan, self.layout)
@@ -97,16 +97,16 @@ def test_no_part_of_a_state_can_be_begun_anew_without_changing_what_follows(half
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_run_of_any_algorithm_killed_while_it_trains_equals_the_one_never_killed(name, tmp_path):
-    settings = LEARNERS[name].overrides
+    settings, env = LEARNERS[name].overrides, LEARNERS[name].env
     whole = elsinore.train(
-        "CartPole-v1", overrides=settings, seeds=SEEDS, name="whole", runs_dir=tmp_path
+        env, overrides=settings, seeds=SEEDS, name="whole", runs_dir=tmp_path
     ).path
     path, period, draw = tmp_path / "killed", settings["evaluation.period"], random.Random(name)
     for _ in range(3):
         process = start(
             command("--resume", str(path))
             if path.exists()
-            else beginning(tmp_path, "killed", settings)
+            else beginning(tmp_path, "killed", settings, env)
         )
         try:
             until_trained_on(path, period * draw.randint(1, 8), process)

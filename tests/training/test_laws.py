@@ -41,6 +41,22 @@ def test_a_seed_among_others_is_the_seed_alone(trained):
         assert_equal(alone, jax.tree.map(lambda x: x[seed : seed + 1], many))  # noqa: B023
 
 
+def test_continuous_actions_keep_the_laws_of_chunks_and_of_seeds(trained_on_pendulum):
+    """Six updates are two and four; a seed among others is the seed alone; under `vmap` it draws
+    the same numbers."""
+    many, reports = trained_on_pendulum(2, (6,))
+    assert reports[0].metrics["loss/value"].count.sum() > 0
+    parts, _ = trained_on_pendulum(2, (2, 4))
+    assert_equal(many.train, parts.train)
+    alone, _ = trained_on_pendulum(1, (6,), first_seed=1)
+    assert_equal(alone.train, jax.tree.map(lambda x: x[1:2], many.train))
+    vmapped, _ = trained_on_pendulum(2, (6,), kind="vmap")
+    assert_equal(many.train.key, vmapped.train.key)
+    both = (comparable(x.train.learner.params) for x in (many, vmapped))
+    for x, y in zip(*both, strict=True):
+        np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-5)
+
+
 def test_a_number_of_seeds_that_the_devices_do_not_divide_changes_nothing(trained):
     three, reports = trained(3, (6,))
     four, _ = trained(4, (6,))

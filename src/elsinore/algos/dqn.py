@@ -17,6 +17,13 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.optimise import Learner, gradient_step, init_learner
+from elsinore.algos.replay import (
+    buffer_for,
+    check_buffer,
+    first_training,
+    train_if,
+    transition_like,
+)
 from elsinore.algos.value_based import (
     ActionValues,
     RolloutData,
@@ -25,7 +32,6 @@ from elsinore.algos.value_based import (
     linear_epsilon,
     value_based,
 )
-from elsinore.experience import prioritised, replay_buffer
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
 from elsinore.hyperparameters import settings, traced
@@ -35,7 +41,7 @@ from elsinore.ops.advantages import td_target
 from elsinore.ops.exploration import best_action, chosen_value
 from elsinore.ops.losses import td_error_loss
 from elsinore.ops.schedules import exponential, linear
-from elsinore.types import Actor, Algorithm, Mean, Transition
+from elsinore.types import Actor, Algorithm, Mean
 
 
 @settings
@@ -76,32 +82,7 @@ class DQNConfig(ValueBasedConfig):
         validation.positive(self, "tau")
         validation.one_of(self, "epsilon_schedule", "linear", "episodes")
         validation.one_of(self, "loss", "mse", "huber")
-        self._check_buffer()
-
-    def _check_buffer(self) -> None:
-        slots = self.buffer_size // self.num_envs
-        if self.buffer_size >= 2**31:
-            raise ValueError(
-                f"buffer_size={self.buffer_size} transitions cannot be numbered in 31 bits; use at"
-                f" most {2**31 - 1}."
-            )
-        if self.buffer_size < self.batch_size:
-            raise ValueError(
-                f"buffer_size={self.buffer_size} holds less than one batch of"
-                f" batch_size={self.batch_size} transitions; raise it, or lower batch_size."
-            )
-        if slots < max(self.rollout_length, self.n_step):
-            name = "rollout_length" if self.rollout_length >= self.n_step else "n_step"
-            raise ValueError(
-                f"buffer_size={self.buffer_size} holds {slots} steps of num_envs={self.num_envs}"
-                f" envs, fewer than {name}={getattr(self, name)}; raise it to at least"
-                f" {getattr(self, name) * self.num_envs}."
-            )
-        if self.learning_starts > self.buffer_size:
-            raise ValueError(
-                f"learning_starts={self.learning_starts} is more than"
-                f" buffer_size={self.buffer_size} can remember; lower it, or raise buffer_size."
-            )
+        check_buffer(self)
 
 
 class DQNLearner(NamedTuple):
@@ -132,7 +113,7 @@ class _Parts:
     def init(
         self, params: PyTree, actor: Actor, optimiser: optax.GradientTransformation
     ) -> DQNLearner:
-        empty = self.buffer.init(transition_like(actor.obs))
+        empty = self.buffer.init(transition_like(actor.obs, jnp.int32(0)))
         return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
 
     def targets(
@@ -194,13 +175,8 @@ class _Parts:
             count = jnp.float32(config.gradient_steps)
             return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), count), metrics)
 
-        def waiting(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
-            shapes = jax.eval_shape(training, learner)[1]
-            return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-
-        first_training = -(-config.learning_starts // config.steps_per_update)  # updates
-        due = (before.update >= first_training) & (buffer.num_starts(learner.buffer) > 0)
-        learner, metrics = jax.lax.cond(due, training, waiting, learner)
+        due = (before.update >= first_training(config)) & (buffer.num_starts(learner.buffer) > 0)
+        learner, metrics = train_if(due, training, learner)
         return self.with_target(learner, before.update + 1, hyper), metrics
 
     def with_target(self, learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
@@ -233,16 +209,6 @@ def dqn(
             env's observations.
     """
     values = action_values(config, env, env_params, network, config.dueling)
-    kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
-    parts = _Parts(config, values, kind(config.buffer_size, config.num_envs, config.n_step))
+    parts = _Parts(config, values, buffer_for(config))
     own = {"init_learner": parts.init, "epsilon": parts.epsilon, "learn": parts.learn}
     return value_based(config, env, num_updates, values, learn_key="train", **own)
-
-
-def transition_like(obs: PyTree) -> Transition:
-    """One transition as the buffer stores it; `obs` is [env, ...]."""
-    obs = jax.tree.map(lambda x: x[0], obs)
-    no, zero = jnp.bool_(False), jnp.float32(0.0)
-    return Transition(
-        obs, jnp.int32(0), zero, terminated=no, truncated=no, final_obs=obs, log_prob=()
-    )

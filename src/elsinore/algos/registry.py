@@ -23,6 +23,8 @@ ALGORITHMS = {
     "a2c": "elsinore.algos.a2c:a2c",
     "dqn": "elsinore.algos.dqn:dqn",
     "pqn": "elsinore.algos.pqn:pqn",
+    "sac": "elsinore.algos.sac:sac",
+    "td3": "elsinore.algos.td3:td3",
 }
 ARGUMENTS = "config, env, env_params, num_updates, network"
 

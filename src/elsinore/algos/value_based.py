@@ -86,10 +86,11 @@ def action_values(
             env's observations.
     """
     space = env.action_space(env_params)
-    if type(space).__name__ != "Discrete":
+    if (kind := type(space).__name__) != "Discrete":
+        others = "sac, td3, ppo or a2c" if kind == "Box" else "ppo or a2c"
         raise ValueError(
             f"algo={config.name!r} learns the value of each of n actions, and this environment's"
-            f" action space is {type(space).__name__}; use algo: ppo or a2c."
+            f" action space is {kind}; use algo: {others}."
         )
     observation, num_actions = observation_of(env, env_params), int(space.n)
     net = q_network(config.network, num_actions, observation, dueling, network)

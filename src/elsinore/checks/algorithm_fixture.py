@@ -40,9 +40,20 @@ class AlgorithmFixture:
 
     @cached_property
     def env(self) -> Any:
+        return self._probe_env() if self._env is None else self._env
+
+    def _probe_env(self) -> Any:
+        """`ProbeEnv`, with continuous actions for an algorithm that refuses others."""
         from elsinore.checks.probe_env import ProbeEnv  # here, since gymnax takes seconds to import
 
-        return ProbeEnv() if self._env is None else self._env
+        discrete, continuous = ProbeEnv(), ProbeEnv(continuous=True)
+        for env in (discrete, continuous):
+            try:
+                self.make(self.config, env, env.default_params, NUM_UPDATES)
+                return env
+            except ValueError:
+                continue
+        return discrete
 
     @cached_property
     def env_params(self) -> PyTree:
@@ -66,7 +77,7 @@ class AlgorithmFixture:
             probe.shapes  # noqa: B018
         except Exception as error:
             raise SkipCheck(
-                "it needs an environment of four masked actions, which the algorithm refuses:"
+                "it needs an environment of known rewards, which the algorithm refuses:"
                 f" {one_line(error)}"
             ) from error
         return probe

@@ -11,6 +11,7 @@ from elsinore.checks.algorithm_fixture import FAST_COMPILE, AlgorithmFixture
 from elsinore.checks.key_audit import KeyAudit
 from elsinore.checks.result import Failure, SkipCheck
 from elsinore.checks.tree_differences import difference, one_line, paths, to_numpy
+from elsinore.types import TrainState
 
 GAMMA, TIME_LIMIT = 0.9, 10  # of the check of time limits
 MAX_ENV_STEPS = 200_000  # env steps within which the value must be learnt
@@ -137,16 +138,27 @@ def _other_shape(one, other) -> str:
 
 
 def check_masks(fixture: AlgorithmFixture) -> Failure | None:
-    """Actions that the observation's `action_mask` excludes are never taken, in training or by
-    `act`."""
+    """Actions that the observation's `action_mask` excludes, or that are out of continuous bounds,
+    are never taken, in training or by `act`."""
     probe = fixture.in_probe_env
     state, metrics = probe.trained
+    # of continuous actions, `check_act` looks at the bounds
+    failure = None if probe.env.continuous else _illegal_choice(probe, (probe.initial, state))
+    if failure is None and metrics.get("episode/return", (0.0, 0.0))[0] < 0.0:
+        return Failure(
+            "illegal actions were taken in training; apply action_mask where actions are sampled or"
+            " explored, and the bounds of continuous ones."
+        )
+    return failure
+
+
+def _illegal_choice(probe: AlgorithmFixture, states: tuple[TrainState, ...]) -> Failure | None:
     # every mask of four actions but the empty one
     legal = (np.arange(1, 16)[:, None] >> np.arange(4)) & 1 == 1
     obs = {"action_mask": jnp.asarray(legal), "sight": jnp.tile(jnp.eye(4), (4, 1))[:15]}
-    for before_or_after in (probe.initial, state):
+    for state in states:
         for greedy in (True, False):
-            chosen = np.asarray(probe.actions(before_or_after, obs, greedy)[0])
+            chosen = np.asarray(probe.actions(state, obs, greedy)[0])
             rows, draws = np.nonzero(~np.take_along_axis(legal, chosen, axis=1))
             if rows.size:
                 how = "the greedy action" if greedy else "a sampled action"
@@ -154,11 +166,6 @@ def check_masks(fixture: AlgorithmFixture) -> Failure | None:
                     f"{how} was {chosen[rows[0], draws[0]]} where action_mask is {legal[rows[0]]};"
                     " mask the logits or values."
                 )
-    if metrics.get("episode/return", (0.0, 0.0))[0] < 0.0:
-        return Failure(
-            "illegal actions were taken in training; apply action_mask where actions are sampled or"
-            " explored."
-        )
     return None
 
 

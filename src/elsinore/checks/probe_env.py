@@ -11,6 +11,7 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 from jaxtyping import Array, Bool, Int
 
 PLACES, ACTIONS = 4, 4
+LOW, HIGH = (-2.0, 0.5), (3.0, 0.75)  # bounds of continuous actions
 
 
 @struct.dataclass
@@ -33,14 +34,19 @@ class ProbeEnv(Environment):
     """The same reward at every legal step; the legal actions change at random.
 
     An episode of n legal steps returns n x pay, and where only the time limit ends an episode,
-    every state is worth pay / (1 - gamma).
+    every state is worth pay / (1 - gamma). With `continuous` actions, those within the bounds are
+    legal.
     """
+
+    continuous: bool = False
 
     @property
     def default_params(self) -> ProbeParams:
         return ProbeParams()
 
     def action_space(self, params: ProbeParams) -> Any:
+        if self.continuous:
+            return spaces.Box(jnp.array(LOW), jnp.array(HIGH), (len(LOW),))
         return spaces.Discrete(ACTIONS)
 
     def observation_space(self, params: ProbeParams) -> Any:
@@ -60,9 +66,14 @@ class ProbeEnv(Environment):
         return self.look(state), state
 
     def step_env(self, key, state: ProbeState, action, params: ProbeParams):
-        reward = jnp.where(state.legal[action], params.pay, -params.toll)
+        if self.continuous:
+            within = jnp.all((action >= jnp.array(LOW)) & (action <= jnp.array(HIGH)))
+            moved = jnp.int32(action[0] > 0.0)
+        else:
+            within, moved = state.legal[action], action
+        reward = jnp.where(within, params.pay, -params.toll)
         drift_key, legal_key = jax.random.split(key)
-        place = (state.place + action + jax.random.randint(drift_key, (), 0, 2)) % PLACES
+        place = (state.place + moved + jax.random.randint(drift_key, (), 0, 2)) % PLACES
         state = state.replace(time=state.time + 1, place=place, legal=random_mask(legal_key))
         over = params.mortal & state.short & (state.time >= 5)
         return self.look(state), state, reward, jnp.asarray(over, bool), {}

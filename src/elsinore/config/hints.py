@@ -89,9 +89,9 @@ SETTINGS = {
 }
 
 # An algorithm's name elsewhere, in small letters without `-` and `_`: the way to it here.
-CONTINUOUS = "ppo and a2c have continuous actions"
+CONTINUOUS = "sac and td3 have continuous actions, as ppo and a2c do"
 ALGORITHMS = {
-    **dict.fromkeys(("sac", "td3", "ddpg", "tqc", "crossq", "droq"), CONTINUOUS),
+    **dict.fromkeys(("ddpg", "tqc", "crossq", "droq"), CONTINUOUS),
     **dict.fromkeys(
         ("trpo", "ppg", "phasic", "impala", "appo", "apex", "grpo"), "here ppo is near"
     ),

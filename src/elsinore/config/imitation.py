@@ -38,6 +38,11 @@ def with_pretraining(experiment: Any, algo: Algorithm, env: Any, env_params: PyT
             "imitation uses observations that are not normalised; set algo.normalize_obs: false."
         )
     check_student(algo)
+    if (kind := type(env.action_space(env_params)).__name__) != "Discrete":
+        raise ValueError(
+            f"imitation={config.teacher!r} fits choices among n actions, and the action space of"
+            f" {experiment.env} is {kind}; remove imitation."
+        )
     teacher = teacher_for(config, env, env_params)
 
     def init(key, env_params, hyper):

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
+from elsinore.algos.continuous_q import ContinuousQConfig
 from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.agents import learner_for, multi_agent_env, with_all_learners
@@ -351,10 +352,10 @@ def schedule_for(experiment: Experiment) -> Schedule:
 
 
 def _refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
-    """A run that is over before DQN begins to learn would end without a word of it."""
+    """A run that is over before its buffer is learnt from would end without a word of it."""
     # of each learner
     algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)
-    if isinstance(algo, DQNConfig) and algo.learning_starts >= env_steps:
+    if isinstance(algo, DQNConfig | ContinuousQConfig) and algo.learning_starts >= env_steps:
         raise ConfigError(
             f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of"
             " this run: nothing would be learnt; lower it, or raise"

@@ -1,7 +1,7 @@
 """Build the network of a config for an environment's observations."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import flax.linen as nn
 from jaxtyping import PyTree
 
 from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_network
+from elsinore.nets.continuous_q import Actor, Critics, ValueCritics, critics_of
 from elsinore.nets.encoders import CNN, MAX_WIDTH, MLP, check_layers
 from elsinore.nets.heads import Head
 from elsinore.nets.network import Network, network_of
@@ -133,13 +134,50 @@ def q_network(
     return network or network_of(make(encoder_of(config, obs), num_actions, dueling))
 
 
+def actor_and_critics(
+    config: NetworkConfig,
+    num_outputs: int,
+    num_critics: int,
+    obs: PyTree,
+    custom: Any = None,
+) -> tuple[Network, ValueCritics]:
+    """An actor with `num_outputs` outputs, and critics of its continuous actions.
+
+    `custom` makes the actor, whose value is not read; the critics are built from the config.
+    Layer normalisation is the critics' alone (Hiraoka 2022, arXiv:2110.02034). An action joins the
+    observation before an MLP, and the features of an image after its CNN.
+
+    Raises:
+        ValueError: as `q_network`, and for a network family or a shared trunk.
+    """
+    if config.shared or family_of(config):
+        raise ValueError(
+            f"algo.network with shared={config.shared}, encoder={config.encoder!r} makes no critics"
+            " of continuous actions; leave both as they are by default."
+        )
+    encoder = encoder_of(replace(config, layer_norm=False), obs)
+    actor = network_of(Actor(encoder, num_outputs))
+    if custom is not None:
+        actor = _custom(custom, num_outputs, obs)
+    if config.gru or actor.recurrent:
+        raise ValueError(
+            f"algo.network with gru={config.gru}, custom={custom!r} is recurrent, which a replay of"
+            " single steps does not train; use ppo or a2c, or leave the recurrent layer out."
+        )
+    trunk = partial(MLP, config.hidden, config.activation, config.layer_norm)
+    if encoder.func is MLP:
+        return actor, critics_of(Critics(None, trunk, num_critics))
+    trunk = partial(MLP, config.hidden[-1:], config.activation, config.layer_norm)
+    return actor, critics_of(Critics(encoder_of(config, obs), trunk, num_critics))
+
+
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
     module = factory(num_outputs)
     check_network(module, num_outputs, obs)
     return network_of(module)
 
 
-def encoder_of(config: NetworkConfig, obs: PyTree) -> Callable[[], nn.Module]:
+def encoder_of(config: NetworkConfig, obs: PyTree) -> partial[nn.Module]:
     """A function that builds one encoder.
 
     Raises:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from elsinore.jaxtools.prng import draw
+from elsinore.ops.continuous_q import squashed_log_prob
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -144,6 +145,29 @@ class Normal(NamedTuple):
 
     def action_scores(self) -> dict[str, Float[Array, "... action"]]:
         return {"mean": self.mean, "standard deviation": jnp.exp(self.log_std)}
+
+
+class SquashedNormal(NamedTuple):
+    """The hyperbolic tangent of independent normals: actions in [-1, 1] (Haarnoja 2018,
+    arXiv:1801.01290 appendix C)."""
+
+    mean: Float[Array, "... action"]  # of the normals
+    log_std: Float[Array, "... action"]
+
+    def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
+        return jnp.tanh(self.mean + jnp.exp(self.log_std) * noise)
+
+    def sample_with_log_prob(
+        self, noise: Float[Array, "... action"]
+    ) -> tuple[Float[Array, "... action"], Float[Array, "..."]]:
+        """A sample and its log-density, which is not computed from the action: an action that
+        rounds to 1 has lost its normal's value."""
+        unsquashed = self.mean + jnp.exp(self.log_std) * noise
+        return jnp.tanh(unsquashed), squashed_log_prob(unsquashed, self.mean, self.log_std)
+
+    def mode(self) -> Float[Array, "... action"]:
+        """The median: the tangent of the means."""
+        return jnp.tanh(self.mean)
 
 
 Distribution = Categorical | Joint | Normal

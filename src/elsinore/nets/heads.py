@@ -77,6 +77,31 @@ def continuous_head(size: int, low: Any, high: Any) -> Head:
     )
 
 
+def finite_bounds(space: Any, algo: str) -> tuple[Float[np.ndarray, "action"], ...]:
+    """Lowest and highest action of a Box of rank 1.
+
+    Raises:
+        ValueError: naming the algorithm `algo`, for any other space or an infinite bound.
+    """
+    kind = type(space).__name__
+    if kind != "Box":
+        others = "dqn, pqn, ppo or a2c" if kind == "Discrete" else "ppo or a2c"
+        raise ValueError(
+            f"algo={algo!r} learns continuous actions, and this environment's action space is"
+            f" {kind}; use algo: {others}."
+        )
+    size = head_for(space).num_outputs // 2
+    low, high = (np.broadcast_to(np.asarray(x, np.float32), size) for x in (space.low, space.high))
+    with np.errstate(over="ignore"):
+        bounded = np.isfinite(high - low).all()
+    if not bounded:
+        raise ValueError(
+            f"algo={algo!r} scales its actions to their bounds, and this environment's are from"
+            f" {low} to {high}; give its action space finite bounds, or use algo: ppo or a2c."
+        )
+    return low, high
+
+
 def action_mask(obs: PyTree) -> Bool[Array, "... action"] | None:
     """The observation's `action_mask` [..., action]; None if it has none."""
     return (

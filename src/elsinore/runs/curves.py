@@ -219,6 +219,7 @@ def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
     groups = {
         "policy": {
             "policy/entropy": "entropy",
+            "policy/temperature": "temperature",
             "policy/kl": "KL of an update",
             "policy/clip_fraction": "clipped",
         },

@@ -70,11 +70,15 @@ def test_of_many_actions_the_likeliest_and_the_chosen_one_are_shown():
     assert names[0] == "go" and names[-1] == "action 99"
 
 
-def test_a_continuous_action_is_shown_with_its_mean():
-    played = episode((1,), **{"mean": np.array([[0.5]]), "standard deviation": np.array([[0.25]])})
+@pytest.mark.parametrize(
+    ("spread", "shown"),
+    [({"standard deviation": np.array([[0.25]])}, "+0.50 ± 0.25"), ({}, "+0.50")],
+)
+def test_a_continuous_action_is_shown_with_its_mean(spread, shown):
+    played = episode((1,), mean=np.array([[0.5]]), **spread)
     played.recording = played.recording._replace(action=np.array([[0.75]]))
     rows = dict(panel(played.scene(0), Facts, "action").rows)
-    assert rows == {"taken": "+0.75", "mean": "+0.50 ± 0.25"}
+    assert rows == {"taken": "+0.75", "mean": shown}
 
 
 def test_the_title_has_environment_algorithm_and_seed():

@@ -7,11 +7,18 @@ environments.
 
 from typing import Any
 
-from elsinore.config.presets import a2c, dqn, ppo, pqn
+from elsinore.config.presets import a2c, dqn, ppo, pqn, sac, td3
 from elsinore.envs.registry import families
 from elsinore.validation import import_object
 
-_BY_ALGO = {"ppo": ppo.PRESETS, "a2c": a2c.PRESETS, "dqn": dqn.PRESETS, "pqn": pqn.PRESETS}
+_BY_ALGO = {
+    "ppo": ppo.PRESETS,
+    "a2c": a2c.PRESETS,
+    "dqn": dqn.PRESETS,
+    "pqn": pqn.PRESETS,
+    "sac": sac.PRESETS,
+    "td3": td3.PRESETS,
+}
 
 PRESETS: dict[str, dict[str, Any]] = {
     f"{algo}/{env}": settings

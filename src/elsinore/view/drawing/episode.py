@@ -115,11 +115,9 @@ class Episode:
         for i, x in enumerate(taken.reshape(-1)):
             which = f" {i + 1}" if taken.size > 1 else ""
             yield f"taken{which}", f"{x:+.2f}"
-            if mean is not None and spread is not None:
-                yield (
-                    f"mean{which}",
-                    f"{mean[time].reshape(-1)[i]:+.2f} ± {spread[time].reshape(-1)[i]:.2f}",
-                )
+            if mean is not None:
+                within = "" if spread is None else f" ± {spread[time].reshape(-1)[i]:.2f}"
+                yield f"mean{which}", f"{mean[time].reshape(-1)[i]:+.2f}{within}"
 
     def action_name(self, action: int) -> str:
         return (

@@ -1,0 +1,75 @@
+"""Learning from a replay buffer, as DQN, SAC and TD3 do: the buffer, and when to learn from it."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, PyTree
+
+from elsinore.experience import prioritised, replay_buffer
+from elsinore.experience.replay_buffer import ReplayBuffer
+from elsinore.types import Mean, Transition
+
+L = TypeVar("L")
+Training = Callable[[L], tuple[L, dict[str, Mean]]]
+
+
+def buffer_for(config: Any) -> ReplayBuffer:
+    """The buffer of a config with `prioritized`, `buffer_size`, `num_envs` and `n_step`."""
+    kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
+    return kind(config.buffer_size, config.num_envs, config.n_step)
+
+
+def check_buffer(config: Any) -> None:
+    """Check that the buffer of a config holds what is put into it and drawn from it.
+
+    Raises:
+        ValueError: naming the setting, with the value that would do.
+    """
+    slots = config.buffer_size // config.num_envs
+    if config.buffer_size >= 2**31:
+        raise ValueError(
+            f"buffer_size={config.buffer_size} transitions cannot be numbered in 31 bits; use at"
+            f" most {2**31 - 1}."
+        )
+    if config.buffer_size < config.batch_size:
+        raise ValueError(
+            f"buffer_size={config.buffer_size} holds less than one batch of"
+            f" batch_size={config.batch_size} transitions; raise it, or lower batch_size."
+        )
+    if slots < max(config.rollout_length, config.n_step):
+        name = "rollout_length" if config.rollout_length >= config.n_step else "n_step"
+        raise ValueError(
+            f"buffer_size={config.buffer_size} holds {slots} steps of num_envs={config.num_envs}"
+            f" envs, fewer than {name}={getattr(config, name)}; raise it to at least"
+            f" {getattr(config, name) * config.num_envs}."
+        )
+    if config.learning_starts > config.buffer_size:
+        raise ValueError(
+            f"learning_starts={config.learning_starts} is more than"
+            f" buffer_size={config.buffer_size} can remember; lower it, or raise buffer_size."
+        )
+
+
+def first_training(config: Any) -> int:
+    """The update after whose rollout learning starts."""
+    return -(-config.learning_starts // config.steps_per_update)
+
+
+def transition_like(obs: PyTree, action: Array) -> Transition:
+    """One transition as the buffer stores it; `obs` is [env, ...], `action` that of one env."""
+    obs = jax.tree.map(lambda x: x[0], obs)
+    no, zero = jnp.bool_(False), jnp.float32(0.0)
+    return Transition(obs, action, zero, terminated=no, truncated=no, final_obs=obs, log_prob=())
+
+
+def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, dict[str, Mean]]:
+    """`training(learner)` where it is due; otherwise the learner as it is, and metrics of
+    nothing."""
+
+    def waiting(learner: L) -> tuple[L, dict[str, Mean]]:
+        shapes = jax.eval_shape(training, learner)[1]
+        return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+    return jax.lax.cond(due, training, waiting, learner)

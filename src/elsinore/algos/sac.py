@@ -1,0 +1,139 @@
+"""Soft Actor-Critic (Haarnoja 2018, arXiv:1801.01290; with a temperature that is learnt:
+arXiv:1812.05905), from top to bottom: config, actions, target, losses.
+
+A random actor maximises its value and, weighed by the temperature, its entropy. The critics' values
+hold the entropy of later steps, so that exploring early for a reward that comes late is worth it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from elsinore import validation
+from elsinore.algos.actor_critics import (
+    Actions,
+    ContinuousQLearner,
+    ContinuousQRule,
+    Metrics,
+    Networks,
+    actor_critics,
+)
+from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
+from elsinore.algos.optimise import gradient_step, init_learner
+from elsinore.hyperparameters import settings, traced
+from elsinore.nets.distributions import SquashedNormal
+from elsinore.ops.continuous_q import soft_value, temperature_loss
+from elsinore.types import Algorithm
+
+LOG_STD = (-20.0, 2.0)  # of the normals, as published
+
+
+@settings
+class SACConfig(ContinuousQConfig):
+    """Settings of SAC beside those of `ContinuousQConfig`."""
+
+    name: str = field(default="sac", init=False)
+    num_critics: int = 2  # Critics, of whose values the least counts.
+    temperature: float = traced(1.0)  # Weight of the entropy, at first.
+    tune_temperature: bool = True  # Tune it towards the target entropy.
+    # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
+    target_entropy: float = traced(-1.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        validation.not_negative(self, "temperature")
+        if self.tune_temperature and self.temperature == 0.0:
+            raise ValueError(
+                "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
+                " tune_temperature: false."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Equations:
+    """The functions of SAC, and what they are made from."""
+
+    config: SACConfig
+    nets: Networks
+
+    def policy(self, actor: PyTree, obs: PyTree) -> SquashedNormal:
+        mean, log_std = jnp.split(self.nets.outputs(actor, obs), 2, axis=-1)
+        log_std = log_std + self.config.network.initial_log_std
+        return SquashedNormal(mean, jnp.clip(log_std, *LOG_STD))
+
+    def explore(self, actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
+        return self.policy(actor, obs).sample(noise)
+
+    def best(self, actor: PyTree, obs: PyTree) -> Actions:
+        return self.policy(actor, obs).mode()
+
+    def temperature(self, learner: ContinuousQLearner, hyper: Any) -> Float[Array, ""]:
+        tuned = self.config.tune_temperature
+        return jnp.exp(learner.temperature.params) if tuned else hyper.temperature
+
+    def next_value(
+        self, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
+    ) -> Float[Array, "batch"]:
+        """The soft value of an action of the actor, by the target critics."""
+        action, log_prob = self.policy(learner.params.actor, obs).sample_with_log_prob(noise)
+        q = self.nets.q(learner.target_params.critics, obs, action)
+        return soft_value(q, log_prob, self.temperature(learner, hyper))
+
+    def actor_loss(
+        self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """Minus the soft value of an action of the actor, by the critics (arXiv:1812.05905 eq.
+        9)."""
+        action, log_prob = self.policy(actor, obs).sample_with_log_prob(noise)
+        q, alpha = (
+            self.nets.q(learner.params.critics, obs, action),
+            self.temperature(learner, hyper),
+        )
+        loss = -jnp.mean(soft_value(q, log_prob, alpha))
+        names = ("loss/policy", "policy/entropy", "policy/temperature")
+        return loss, dict(zip(names, (loss, -jnp.mean(log_prob), alpha), strict=True))
+
+    def init_temperature(self, hyper: Any, optimiser: optax.GradientTransformation) -> PyTree:
+        if not self.config.tune_temperature:
+            return ()
+        return init_learner(jnp.log(hyper.temperature), optimiser)
+
+    def tune(
+        self,
+        learner: ContinuousQLearner,
+        metrics: Metrics,
+        hyper: Any,
+        optimiser: optax.GradientTransformation,
+    ) -> ContinuousQLearner:
+        """One step of the temperature towards the target entropy."""
+        if not self.config.tune_temperature:
+            return learner
+        target = self.nets.num_actions * hyper.target_entropy
+        tuned = gradient_step(
+            lambda log_alpha, entropy: (temperature_loss(log_alpha, entropy, target), ()),
+            optimiser,
+            learner.temperature,
+            metrics["policy/entropy"],
+            hyper.learning_rate,
+        )[0]
+        return learner._replace(temperature=tuned)
+
+
+def sac(
+    config: SACConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+) -> Algorithm:
+    """SAC for one gymnax env.
+
+    Raises:
+        ValueError: for an action space that is not a bounded Box, or where the network cannot read
+            the env's observations.
+    """
+    nets = actor_critics(config, env, env_params, network, outputs_per_action=2)
+    own = _Equations(config, nets)
+    rule = ContinuousQRule(
+        own.explore, own.best, own.next_value, own.actor_loss, own.init_temperature, own.tune
+    )
+    return continuous_q(config, env, num_updates, nets, rule)
