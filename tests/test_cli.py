@@ -67,6 +67,9 @@ def test_settings_finds_a_word_in_any_topic(elsinore):
         ("ppo", "algo.ent_coef_final"),
         ("a2c", "algo.ent_coef"),
         ("a2c", "algo.ent_coef_final"),
+        ("sac", "algo.temperature"),
+        ("sac", "algo.tune_temperature"),
+        ("sac", "algo.target_entropy"),
     ]
 
 
