@@ -56,7 +56,8 @@ def measured(agents: int, sharing: str) -> dict:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.replicas import init_seeds, layout_for, over_seeds
+    from elsinore.training.layout import layout_for
+    from elsinore.training.replicas import init_seeds, over_seeds
 
     overrides = {
         "agents.number": agents,

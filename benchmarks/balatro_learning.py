@@ -24,7 +24,8 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.runs.api import prepare
 from elsinore.runs.statistics import ci95, iqm
-from elsinore.training.replicas import layout_for, over_seeds, place, train_compiled
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import over_seeds, place, train_compiled
 from elsinore.worlds.balatro.actions import NUM_SUBSETS
 from elsinore.worlds.balatro.baselines import BASELINES
 from elsinore.worlds.balatro.env import Balatro

@@ -89,7 +89,7 @@ def compiles(stage: int, args: argparse.Namespace, settings: dict) -> dict:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.runs.programs import compile_run
-    from elsinore.training.replicas import layout_for
+    from elsinore.training.layout import layout_for
 
     plan = plan_for(load_experiment(f"Balatro-stage{stage}", "ppo", overrides=settings))
     began = time.process_time()
@@ -138,8 +138,8 @@ def walk(env, params, num_envs: int, num_steps: int):
     from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
     from elsinore.experience.autoreset import batched_autoreset_step, reset
+    from elsinore.jaxtools.compiler_options import compiler_options
     from elsinore.jaxtools.prng import split
-    from elsinore.training.replicas import compiler_options
     from elsinore.worlds.balatro.rules.sampling import choose_one
 
     def steps(obs, state, key):

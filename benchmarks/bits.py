@@ -80,6 +80,7 @@ RUNS: dict[str, list[str]] = {
         "--set",
         "algo.dueling=true",
     ],
+    "rainbow": ["CartPole-v1", "--algo", "rainbow", "--set", "env_steps=8000"],
     "pqn": ["CartPole-v1", "--algo", "pqn", "--set", "env_steps=40000"],
     "sac": [
         "Pendulum-v1",
@@ -108,7 +109,7 @@ RUNS: dict[str, list[str]] = {
         "--set",
         "agents.sharing=independent",
         "--set",
-        "env_steps=16000",
+        "env_steps=100000",
     ],
     "hamlet-shared": [
         "Hamlet-mood6",
@@ -117,7 +118,7 @@ RUNS: dict[str, list[str]] = {
         "--set",
         "agents.sharing=shared",
         "--set",
-        "env_steps=16000",
+        "env_steps=100000",
     ],
     "cache-api": [
         "Cache-api",

@@ -25,7 +25,9 @@ from benchmarks.record import FOLDER, Results
 from elsinore.config.load import load_experiment, parse_set
 from elsinore.config.plan import plan_for
 from elsinore.envs import make
-from elsinore.training.replicas import compiler_options, init_seeds, layout_for, over_seeds
+from elsinore.jaxtools.compiler_options import compiler_options
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import init_seeds, over_seeds
 from elsinore.worlds.cache.api.heuristics import HEURISTICS
 
 HELD_OUT = 1_000_003  # seed of the streams that policies are compared on

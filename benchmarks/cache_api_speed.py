@@ -20,7 +20,8 @@ import numpy as np
 from benchmarks.record import FOLDER, Results
 from elsinore.envs import make
 from elsinore.experience.autoreset import batched_autoreset_step, reset
-from elsinore.training.replicas import layout_for, over_seeds
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import over_seeds
 
 
 def main() -> None:

@@ -37,7 +37,8 @@ from benchmarks.synthetic_traces import (
 )
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
-from elsinore.training.replicas import layout_for, over_seeds, seed_keys
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import over_seeds, seed_keys
 from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
 
 SHIPPED = Path(__file__).resolve().parents[1] / "tests" / "data" / "cache" / "traces"

@@ -66,6 +66,16 @@ LONG_NOTE = "A gradient step for every ten env steps, and the network that is pu
 ZOO = "rl-baselines3-zoo, 1 seed"
 RUN = "PureJaxRL, 16 seeds, run by us"
 
+DISCRETE_SAC = {
+    "env_steps": 50_000,
+    "algo.num_envs": 4,
+    "algo.gradient_steps": 4,
+    "algo.batch_size": 128,
+    "algo.buffer_size": 50_000,
+    "algo.learning_rate": 1e-3,
+    "algo.target_entropy": 0.5,
+    "algo.network": {"hidden": [64, 64]},
+}
 CARTPOLE = (
     Case(
         "CartPole-v1",
@@ -123,6 +133,19 @@ CARTPOLE = (
     ),
     Case(
         "CartPole-v1",
+        "qrdqn",
+        "preset",
+        (Published("G", 500.0, ZOO),),
+        threshold=475.0,
+        seeds=8,
+        note="Trained beside other work, so that its seconds say little.",
+    ),
+    Case("CartPole-v1", "c51", "preset", threshold=475.0, seeds=8),
+    Case("CartPole-v1", "sac_discrete", "50,000 steps", (), DISCRETE_SAC, 475.0, 8),
+    Case("CartPole-v1", "rainbow", "preset", threshold=475.0, seeds=8),
+    Case("CartPole-v1", "iqn", "preset", threshold=475.0, seeds=8),
+    Case(
+        "CartPole-v1",
         "pqn",
         "preset",
         (Published("T", 495.1, "CleanRL docs, 3 seeds"),),
@@ -151,6 +174,7 @@ ACROBOT = (
         {"algo.double": True},
         threshold=-100.0,
     ),
+    Case("Acrobot-v1", "qrdqn", "preset", (Published("G", -69.1, ZOO),), {}, -100.0, 8),
     Case(
         "Acrobot-v1",
         "pqn",
@@ -172,10 +196,39 @@ CLASSIC = (
     ),
     Case("MountainCar-v0", "a2c", "preset", (Published("G", -111.3, ZOO),), threshold=-120.0),
     Case("MountainCar-v0", "dqn", "preset", (Published("G", -100.8, ZOO),), threshold=-120.0),
+    Case("MountainCar-v0", "qrdqn", "preset", (Published("G", -106.0, ZOO),), {}, -120.0, 8),
     Case("MountainCar-v0", "pqn", "preset", threshold=-120.0),
-    Case("Pendulum-v1", "ppo", "preset", (Published("G", -172.0, ZOO),)),
+    Case(
+        "Pendulum-v1",
+        "ppo",
+        "preset",
+        (Published("G", -172.0, ZOO),),
+        note="Trained beside other work, so that its seconds say little.",
+    ),
+    *(
+        Case("Pendulum-v1", "ppo", kind, (), {"algo.action_distribution": kind}, seeds=8)
+        for kind in ("squashed", "beta", "gsde")
+    ),
     Case("Pendulum-v1", "a2c", "preset", (Published("G", -163.0, f"{ZOO}, with gSDE"),)),
     Case("Pendulum-v1", "sac", "preset", (Published("G", -157.0, ZOO),), threshold=-200.0, seeds=8),
+    Case(
+        "Pendulum-v1",
+        "sac",
+        "TQC",
+        (Published("G", -157.0, f"SAC, {ZOO}"),),
+        {"algo.quantiles": 25, "algo.num_critics": 5},
+        -200.0,
+        8,
+    ),
+    Case(
+        "Pendulum-v1",
+        "sac",
+        "DroQ",
+        (Published("G", -157.0, f"SAC, {ZOO}"),),
+        {"algo.critic_dropout": 0.01, "algo.network.layer_norm": True, "algo.gradient_steps": 16},
+        -200.0,
+        8,
+    ),
     Case("Pendulum-v1", "td3", "preset", (Published("G", -151.9, ZOO),), threshold=-200.0, seeds=8),
     Case(
         "MountainCarContinuous-v0",
@@ -194,6 +247,20 @@ CLASSIC = (
         seeds=8,
     ),
 )
+REMEMBERING_PQN = {
+    "env_params.memory_length": 16,
+    "env_steps": 200_000,
+    "algo.learning_rate": 1e-3,
+    "algo.network": {"gru": 32, "hidden": [32]},
+}
+REMEMBERING_DQN = REMEMBERING_PQN | {
+    "algo.sequence_length": 20,
+    "algo.n_step": 3,
+    "algo.double": True,
+    "algo.prioritized": True,
+    "algo.batch_size": 32,
+    "algo.buffer_size": 50_000,
+}
 PUZZLES = (
     Case(
         "Catch-bsuite",
@@ -230,7 +297,20 @@ PUZZLES = (
         {"algo.network.gru": None},
         note="The same without its recurrent layer: chance, as it must be.",
     ),
+    *(
+        Case(
+            "MemoryChain-bsuite",
+            "ppo",
+            memory,
+            (),
+            {"algo.network.gru": None, f"algo.network.{memory}": 32},
+            note="The preset with another recurrent layer.",
+        )
+        for memory in ("lstm", "lru")
+    ),
     Case("MemoryChain-bsuite", "a2c", "preset", note="Length 16, a recurrent policy; chance is 0."),
+    Case("MemoryChain-bsuite", "dqn", "R2D2's parts", (), REMEMBERING_DQN, seeds=8),
+    Case("MemoryChain-bsuite", "pqn", "with a memory", (), REMEMBERING_PQN, seeds=8),
 )
 BLINES = "gymnax-blines at 10,000,000 steps, 1 seed"
 STICKY = "DQN with sticky actions at 5,000,000 steps, Young & Tian 2019, 30 seeds"

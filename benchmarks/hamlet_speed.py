@@ -53,7 +53,7 @@ def measured(world: str, num_envs: int, seconds: float) -> dict:
     """Steps a second of several launches, together as long as asked."""
     import jax
 
-    from elsinore.training.replicas import compiler_options
+    from elsinore.jaxtools.compiler_options import compiler_options
 
     cores = len(jax.devices())
     launch, state = launched(world, num_envs)

@@ -48,8 +48,10 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.runs.api import prepare
-    from elsinore.runs.run import final_evaluation_of
-    from elsinore.training.replicas import layout_for, place
+    from elsinore.runs.final_evaluation import final_evaluation_of
+    from elsinore.training.layout import layout_for
+    from elsinore.training.replicas import fetch
+    from elsinore.training.turns import place_host
 
     prepare()
     settings = {
@@ -71,10 +73,10 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     training = jax.tree.map(
         lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"]
     )
-    padded = place(states, layout)
+    placed = place_host(fetch(states, layout), plans[True].state_shapes, layout)
     evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
     episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
-    greedy, sampled = (final_evaluation_of(plans[how], layout)(padded) for how in (True, False))
+    greedy, sampled = (final_evaluation_of(plans[how], layout)(placed) for how in (True, False))
     row = {
         "env": case.env,
         "algo": case.algo,

@@ -71,7 +71,7 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.runs.programs import compile_run
-    from elsinore.training.replicas import layout_for
+    from elsinore.training.layout import layout_for
 
     settings = {
         "env_steps": 20_000,
@@ -82,7 +82,7 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
     plan = plan_for(load_experiment("CartPole-v1", "dqn", overrides=TRAINING_ONLY | settings))
     layout = layout_for(seeds)
     compiled = compile_run(plan, layout)
-    chunk = compiled.chunk.memory_analysis()  # of one device
+    chunk = compiled.chunk_program.memory_analysis()  # of one device
     buffer = plan.state_shapes.train.learner.buffer
     peak = Peak()
     state = jax.block_until_ready(compiled.init())
@@ -118,11 +118,11 @@ def train(plan, compiled, state):
 def save(plan, layout, state) -> None:
     """One checkpoint, as a run saves it at its end."""
     from elsinore.runs.checkpoint_manager import CheckpointManager
-    from elsinore.training.replicas import fetch
+    from elsinore.training.turns import fetch_turns
 
     with tempfile.TemporaryDirectory() as place:
         CheckpointManager(Path(place), plan.experiment).save(
-            "latest", 1, fetch(state, layout), None
+            "latest", 1, fetch_turns(state, layout), None
         )
 
 

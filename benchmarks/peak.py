@@ -8,7 +8,7 @@ def matmul_peak(size: int = 1024, seconds: float = 1.0) -> dict[str, float]:
     import jax
     import jax.numpy as jnp
 
-    from elsinore.training.replicas import compiler_options
+    from elsinore.jaxtools.compiler_options import compiler_options
 
     devices = jax.devices()
 

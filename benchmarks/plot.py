@@ -9,6 +9,7 @@ from statistics import median
 COLOURS = {
     "elsinore": "#0072b2",
     "purejaxrl": "#d55e00",
+    "purejaxrl_devices": "#f0a060",
     "rejax": "#009e73",
     "sbx": "#cc79a7",
     "sb3": "#5f5f5f",

@@ -14,16 +14,18 @@ FOLDER = Path(__file__).parent / "results"
 class Results:
     """What has been measured so far of one piece of work, in a file that is always whole.
 
-    Other work than the file's, or another machine, or `again`, begins it anew.
+    Other work than the file's, or another machine, or `again`, begins it anew. With `anywhere` the
+    machine does not count.
     """
 
-    def __init__(self, path: Path, work: dict[str, Any], again: bool = False):
+    def __init__(
+        self, path: Path, work: dict[str, Any], again: bool = False, anywhere: bool = False
+    ):
         self.path = path
         head = {"machine": machine(), "work": json.loads(json.dumps(work))}
         found = json.loads(path.read_text()) if path.exists() and not again else {}
-        goes_on = found.get("work") == head["work"] and _place(found.get("machine", {})) == _place(
-            head["machine"]
-        )
+        here = _place(found.get("machine", {})) == _place(head["machine"])
+        goes_on = found.get("work") == head["work"] and (here or anywhere)
         self.data = found if goes_on else {**head, "rows": []}
 
     @property

@@ -80,22 +80,19 @@ class Ready:
     """So many seeds of an algorithm, compiled and begun."""
 
     def __init__(self, algo: str, env_steps: int, seeds: int):
-        import jax
-
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
         from elsinore.runs.programs import compile_run
-        from elsinore.training.replicas import layout_for
+        from elsinore.training.layout import layout_for
 
         overrides = TRAINING_ONLY | {"env_steps": env_steps, "seeds": seeds}
         self.plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
         self.compiled = compile_run(self.plan, layout_for(seeds))
-        self.state = jax.block_until_ready(self.compiled.init())
 
     def seconds(self) -> Seconds:
         import jax
 
-        state = jax.block_until_ready(self.compiled.copy(self.state))
+        state = jax.block_until_ready(self.compiled.init())
         began = time.process_time()
         return Seconds(launch_all(self.plan, self.compiled, state), time.process_time() - began)
 

@@ -19,9 +19,13 @@ from statistics import median
 
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.record import FOLDER, machine
+from elsinore import cpu_cores
 
 HERE = Path(__file__).parent
-PEERS = ("purejaxrl", "rejax", "sbx", "sb3")
+PEERS = ("purejaxrl", "purejaxrl_devices", "rejax", "sbx", "sb3")
+# PureJaxRL with its seeds put over one CPU device a core, in turn on each, as a good user of a CPU
+# would: four lines around its `train` (`benchmarks/peers/compiled.py`)
+PUREJAXRL = ("purejaxrl", "purejaxrl_devices")
 
 
 def main() -> None:
@@ -35,8 +39,8 @@ def main() -> None:
     parser.add_argument("--env-steps", type=int, default=500_000)
     parser.add_argument("--out", type=Path, default=FOLDER / "ppo_cartpole.json")
     args = parser.parse_args()
-    peers = [p for p in args.peers.split(",") if p and (p != "purejaxrl" or args.purejaxrl)]
-    pythons = {peer: python_of(environment(peer)) for peer in peers}
+    peers = [p for p in args.peers.split(",") if p and (p not in PUREJAXRL or args.purejaxrl)]
+    pythons = {peer: python_of(environment(peer.removesuffix("_devices"))) for peer in peers}
     results = {
         "machine": machine(),
         "rounds": args.rounds,
@@ -51,11 +55,13 @@ def main() -> None:
                     peer == "rejax" and round_
                 ):
                     continue  # slower by an order of magnitude: once is enough to say so
+                if peer == "purejaxrl_devices" and seeds % cpu_cores():
+                    continue  # one seed cannot be put over two devices
                 found = measure(peer, pythons, args, seeds, [])
                 results["speed"].append({"round": round_, **found})
-                print(f"round {round_}  {seeds:2} seeds  {peer:10} {told(found)}", flush=True)
+                print(f"round {round_}  {seeds:2} seeds  {peer:10} {described(found)}", flush=True)
                 save(args.out, results)
-    for peer in ("elsinore", *peers):
+    for peer in ("elsinore", *(peer for peer in peers if peer != "purejaxrl_devices")):
         found = measure(peer, pythons, args, 1, ["--until", "475"])
         results["until"].append(found)
         print(
@@ -104,9 +110,12 @@ def measure(peer: str, pythons: dict, args, seeds: int, extra: list[str]) -> dic
         return run([sys.executable, "-m", "benchmarks.work", *common, *extra])
     if peer in ("sbx", "sb3"):
         common[-1] = "1"
-    if peer == "purejaxrl":
+    python = str(pythons[peer])
+    if peer in PUREJAXRL:
         extra = [*extra, "--source", str(args.purejaxrl)]
-    return run([str(pythons[peer]), str(HERE / "peers" / f"{peer}.py"), *common, *extra])
+    if peer == "purejaxrl_devices":
+        peer, extra = "purejaxrl", [*extra, "--devices", str(cpu_cores())]
+    return run([python, str(HERE / "peers" / f"{peer}.py"), *common, *extra])
 
 
 def run(command: list[str]) -> dict:
@@ -125,7 +134,7 @@ def run(command: list[str]) -> dict:
     }
 
 
-def told(found: dict) -> str:
+def described(found: dict) -> str:
     compiled = (found.get("trace_seconds") or 0.0) + (found["compile_seconds"] or 0.0)
     return (
         f"{median(found['steps_per_second']):10,.0f} steps/s, traced and compiled in"
@@ -134,30 +143,30 @@ def told(found: dict) -> str:
 
 
 def ratios(results: dict) -> dict:
-    """Ours over PureJaxRL's, by number of seeds: median over rounds of the ratio within a round."""
+    """Ours over PureJaxRL's, by number of seeds: median over rounds of the ratio within a round;
+    `over_devices` is the same against its seeds put over one device a core."""
     out = {}
-    for seeds in sorted({r["seeds"] for r in results["speed"]}):
-        speed, compiled = [], []
-        for round_ in range(results["rounds"]):
-            here = {
-                r["peer"]: r
-                for r in results["speed"]
-                if r["round"] == round_ and r["seeds"] == seeds
-            }
-            if "purejaxrl" in here:
-                ours, theirs = here["elsinore"], here["purejaxrl"]
-                speed.append(median(ours["steps_per_second"]) / median(theirs["steps_per_second"]))
-                compiled.append(
-                    ours["compile_seconds"]
-                    / ((theirs["trace_seconds"] or 0.0) + theirs["compile_seconds"])
-                )
-        if speed:
-            out[str(seeds)] = {
-                "speed": median(speed),
-                "speed_by_round": speed,
-                "compile": median(compiled),
-            }
+    for seeds in sorted({row["seeds"] for row in results["speed"]}):
+        if found := ratios_to("purejaxrl", results, seeds):
+            out[str(seeds)] = found
+        if found := ratios_to("purejaxrl_devices", results, seeds):
+            out.setdefault(str(seeds), {})["over_devices"] = found
     return out
+
+
+def ratios_to(peer: str, results: dict, seeds: int) -> dict | None:
+    speed, compiled = [], []
+    for round_ in range(results["rounds"]):
+        rows = [r for r in results["speed"] if (r["round"], r["seeds"]) == (round_, seeds)]
+        here = {row["peer"]: row for row in rows}
+        if peer in here:
+            ours, theirs = here["elsinore"], here[peer]
+            speed.append(median(ours["steps_per_second"]) / median(theirs["steps_per_second"]))
+            took = (theirs["trace_seconds"] or 0.0) + theirs["compile_seconds"]
+            compiled.append(ours["compile_seconds"] / took)
+    if not speed:
+        return None
+    return {"speed": median(speed), "speed_by_round": speed, "compile": median(compiled)}
 
 
 def save(path: Path, results: dict) -> None:

@@ -82,6 +82,24 @@ def replicas(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def shards(data: dict) -> str:
+    lines = []
+    for row in data["rows"]:
+        rates = [f"{median(row['steps_per_second'][name]):,.0f}" for name in SHARDED]
+        ratios = [f"**{row[name]:.2f}**" for name in ("two_over_core", "two_over_one")]
+        lines.append([f"{row['hidden']}", *rates, *ratios])
+    heads = ["layers of", *SHARDED.values(), "two devices / one core", "two devices / one device"]
+    return markdown(heads, lines) + measured_on(data)
+
+
+SHARDED = {
+    "core": "1 shard, 1 core",
+    "one": "1 shard, 1 device",
+    "turns": "2 shards, 1 device",
+    "two": "2 shards, 2 devices",
+}
+
+
 def memory(data: dict) -> str:
     names = ("buffers", "states", "planned", "chunk_extra", "begin_peak", "train_peak", "save_peak")
     heads = [
@@ -127,6 +145,22 @@ def balatro(data: dict) -> str:
         "PPO compiles in",
         "its preset",
     ]
+    return markdown(heads, lines) + measured_on(data)
+
+
+def compiling(data: dict) -> str:
+    lines = [
+        [
+            row["case"],
+            row["program"],
+            f"{row['operations']:,}",
+            f"{row['kernels']:,}",
+            f"{row['trace_core_seconds']:.1f} s",
+            f"{row['core_seconds'] - row['trace_core_seconds']:.1f} s",
+        ]
+        for row in data["rows"]
+    ]
+    heads = ["work", "program", "operations", "kernels", "cores trace it for", "and compile it for"]
     return markdown(heads, lines) + measured_on(data)
 
 
@@ -286,6 +320,41 @@ def balatro_wins(data: list) -> str:
     )
 
 
+def kill(data: dict) -> str:
+    """Kills by kind of run and by the moment that they hit."""
+    moments = list(data["hit"])
+    kinds = list(dict.fromkeys(row["kind"] for row in data["rows"]))
+    lines = []
+    for kind in [*kinds, "all"]:
+        rows = [row for row in data["rows"] if kind in (row["kind"], "all")]
+        hit = [sum(row["kills"].get(moment, 0) for row in rows) for moment in moments]
+        equal = sum(not row["different"] for row in rows)
+        cells = [str(sum(hit)), *map(str, hit), f"{equal} of {len(rows)}"]
+        lines.append([kind, *(f"**{cell}**" if kind == "all" else cell for cell in cells)])
+    heads = ["", "kills", *moments, "runs that are equal at their end"]
+    return markdown(heads, lines) + measured_on(data)
+
+
+def endurance(data: dict) -> str:
+    """Samples of a long run, and how fast each number grows."""
+    rows, names = data["rows"], [name for name in data["rows"][0] if name not in ("minute", "logs")]
+    shown = [row for row in rows if row["minute"] % 20 == 0 or row is rows[-1]]
+    size = lambda name, x: f"{x:,.0f}" if name in COUNTS else f"{x / 2**20:,.1f} MiB"  # noqa: E731
+    lines = [
+        [f"minute {row['minute']}", *(size(name, row[name]) for name in names)] for row in shown
+    ]
+    grows = data.get("per_hour", {})
+    if grows:
+        by_hour = [size(name, grows[name]).replace("-0", "0") for name in names]
+        lines.append(["**an hour, from minute 11 on**", *by_hour])
+    heads = ["", *(name.replace("_bytes", " memory") for name in names)]
+    so_far = "" if "exit_code" in data else f"\nThe first {rows[-1]['minute']} minutes so far.\n"
+    return markdown(heads, lines) + so_far + measured_on(data)
+
+
+COUNTS = ("chunks", "descriptors", "threads")
+
+
 def markdown(heads: list[str], lines: list[list[str]]) -> str:
     rows = [heads, ["---"] * len(heads), *lines]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows) + "\n"
@@ -299,13 +368,66 @@ def measured_on(data: dict) -> str:
     )
 
 
+def accelerator(data: dict) -> str:
+    rows = data["rows"]
+    speed = [row for row in rows if "steps_per_second" in row]
+    lines = [
+        [
+            row["name"],
+            f"{median(row['steps_per_second']):,.0f}",
+            f"{(row.get('trace_seconds') or 0.0) + row['compile_seconds']:.1f} s",
+            *(
+                f"{row[x] / 2**20:,.0f}" if row.get(x) else ""
+                for x in ("peak_bytes", "planned_bytes")
+            ),
+        ]
+        for row in speed
+    ]
+    head = ["work", "env steps/s, all seeds", "traced and compiled in", "peak MiB", "planned MiB"]
+    bits = [
+        f"{row['name'].removeprefix('same bits, ')}: {row['differing_in_a_second_run']} of"
+        f" {row['leaves']} arrays differ in a second run, {row['differing_after_the_host']} in one"
+        f" that went through the host's memory after half of its {row['updates']} updates"
+        + (f" ({row['note']})" if "note" in row else "")
+        for row in rows
+        if "leaves" in row
+    ]
+    profiles = [
+        [
+            row["name"].removeprefix("profile, "),
+            f"{row['device_busy']:.0%}",
+            f"{row['kernels_per_update']:,.0f}",
+            f"{row['microseconds_per_kernel']:.1f} us",
+            ", ".join(x["name"] for x in row["top"][:3]),
+        ]
+        for row in rows
+        if row.get("top")
+    ]
+    busy = ["profile of", "device busy", "kernels an update", "time a kernel", "longest in all"]
+    machine = (
+        f"{data['work']['device']}, {data['machine']['cores']} cores of {data['machine']['cpu']}"
+    )
+    return (
+        markdown(head, lines)
+        + f"\n{machine}, {data['machine']['date']}; medians of three launches.\n\n"
+        + "".join(f"- {text}\n" for text in bits)
+        + "\n"
+        + markdown(busy, profiles)
+    )
+
+
 TABLES = {
+    "accelerator_nvidia_h100_80gb_hbm3": ("benchmarks.md", accelerator),
     "dqn_cartpole": ("benchmarks.md", dqn),
     "replicas_cartpole": ("benchmarks.md", replicas),
+    "shards": ("benchmarks.md", shards),
     "memory": ("benchmarks.md", memory),
+    "compiling": ("benchmarks.md", compiling),
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),
     "page_cost": ("benchmarks.md", page_cost),
+    "kill": ("benchmarks.md", kill),
+    "endurance": ("benchmarks.md", endurance),
     "latency": ("export.md", latency),
     "cache_trace_learning": ("cache.md", cache_traces),
     "cache_trace_bytes": ("cache.md", cache_traces),

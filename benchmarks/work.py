@@ -100,7 +100,7 @@ def planned(args, algo: str = "ppo", **settings):
     """The plan and the layout of this work, with `args`'s env_steps, seeds and layout."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.training.replicas import layout_for
+    from elsinore.training.layout import layout_for
 
     overrides = (
         WORKS[algo]
@@ -119,8 +119,8 @@ def bare_chunks(args) -> dict:
 
     plan, layout = planned(args, args.work)
     compiled = compile_run(plan, layout)
-    state = jax.block_until_ready(compiled.init())
-    seconds = [launch_all(plan, compiled, compiled.copy(state)) for _ in range(args.repeats)]
+    begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
+    seconds = [launch_all(plan, compiled, begun()) for _ in range(args.repeats)]
     told = {
         "env_steps": plan.env_steps,
         "compile_seconds": compiled.seconds,
@@ -153,7 +153,6 @@ def host_overhead(args) -> dict:
     import jax
 
     from elsinore.runs import session
-    from elsinore.runs.control import Controls
     from elsinore.runs.loop import Publisher, train_loop
     from elsinore.runs.pipeline import Pipeline
     from elsinore.runs.programs import compile_run
@@ -161,26 +160,24 @@ def host_overhead(args) -> dict:
 
     plan, layout = planned(args)
     compiled = compile_run(plan, layout)
-    state = jax.block_until_ready(compiled.init())
+    begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
     bare, hosted = [], []
     with tempfile.TemporaryDirectory() as place:
         for repeat in range(args.repeats):
-            bare.append(launch_all(plan, compiled, compiled.copy(state)))
+            bare.append(launch_all(plan, compiled, begun()))
             folder = RunDir.create(Path(place), f"run{repeat}", plan.experiment)
-            _, run_id, scores = session._open_store(folder, plan, None)
-            store, told, sinks = session._workers(folder, plan, run_id, ())
+            opened = session.open_session(folder, plan, None, ())
+            store, listeners, sinks, _ = opened.workers
             # until every sink has opened: MLflow takes seconds, of another core, once a run
             time.sleep(15)
-            controls, copied = Controls(), compiled.copy(state)
+            controls, state = opened.controls, begun()
             outcome = train_loop(
-                Pipeline(plan, layout, compiled, copied, 0, controls),
-                Publisher(plan, store, [*told, *sinks], scores),
+                Pipeline(plan, layout, compiled, state, 0, controls),
+                Publisher(plan, store, [*listeners, *sinks], opened.scores),
                 session.manager_of(folder, plan, layout, store, controls),
             )
             hosted.append(outcome.train_seconds)
-            for courier in (*told, store, *sinks):
-                courier.finish(timeout=60.0)
-            folder.unlock()
+            opened.close()
     ratios = [h / b for h, b in zip(hosted, bare, strict=True)]
     return {
         "env_steps": plan.env_steps,

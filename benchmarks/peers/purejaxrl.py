@@ -5,6 +5,7 @@ the checkout's own import Brax and Navix. And the step's six values are made fiv
 """
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -118,13 +119,20 @@ def step_reached(returns, steps, until: float) -> float | None:
 
 def measure(args) -> Outcome:
     clock = ProcessClock(args.started)
+    if args.devices > 1:
+        if args.seeds % args.devices:
+            sys.exit(f"error: --devices={args.devices} does not divide --seeds={args.seeds}")
+        os.environ["XLA_FLAGS"] = (  # jax reads it when it starts
+            f"--xla_force_host_platform_device_count={args.devices}"
+            " --xla_cpu_multi_thread_eigen=false"
+        )
     from benchmarks.peers.compiled import time_program
 
     module, version = load(args.source)
     env_steps = whole_updates(args.env_steps)
     train = module.make_train(settings(env_steps))
     # PureJaxRL returns its every step's metrics; a program that returned less would do less work.
-    result, timing = time_program(train, args.seeds, args.repeats, clock)
+    result, timing = time_program(train, args.seeds, args.repeats, clock, args.devices)
     episodes = [finished_episodes(result["metrics"], seed) for seed in range(args.seeds)]
     until = float("inf") if args.until is None else args.until
     marks = [step_reached(*episode, until) for episode in episodes]
@@ -149,5 +157,13 @@ if __name__ == "__main__":
             "--source",
             {"type": Path, "required": True, "help": "a checkout of luchris429/purejaxrl"},
         ),
+        (
+            "--devices",
+            {
+                "type": int,
+                "default": 1,
+                "help": "CPU devices that the seeds are put over, in turn on each (1: vmapped)",
+            },
+        ),
     )
-    report("purejaxrl", args, measure(args))
+    report("purejaxrl_devices" if args.devices > 1 else "purejaxrl", args, measure(args))
