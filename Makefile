@@ -8,8 +8,10 @@ UV ?= uv
 PY := $(VENV)/bin/python
 RUFF ?= $(PY) -m ruff
 BASEDPYRIGHT ?= $(VENV)/bin/basedpyright
-CODE := $(wildcard src scripts tests benchmarks)
+CODE := $(wildcard src scripts tests benchmarks docs)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+# As in the extra `docs` of pyproject.toml, which the lock leaves out.
+DOCS := "mkdocs-material>=9.6,<10" "mkdocstrings[python]>=1,<2"
 
 # Tests compile the same programs every time; 3 s of XLA become 0.1 s on the second run.
 CACHED = JAX_COMPILATION_CACHE_DIR="$${JAX_COMPILATION_CACHE_DIR:-$(CURDIR)/.cache/xla}"
@@ -19,7 +21,7 @@ CACHED = JAX_COMPILATION_CACHE_DIR="$${JAX_COMPILATION_CACHE_DIR:-$(CURDIR)/.cac
 QUICK = XLA_FLAGS="$$XLA_FLAGS --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 
 .DEFAULT_GOAL := help
-.PHONY: .venv train test test-all lint types bench results notebooks lock clean help
+.PHONY: .venv train test test-all lint types bench results notebooks docs lock clean help
 
 help: ## print this list
 	@sed -n 's/^\([.a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -48,6 +50,14 @@ results: $(VENV)/.ok ## train what docs/results.md lacks, and write it (ARGS="pp
 
 notebooks: $(VENV)/.ok ## run every notebook from top to bottom
 	$(if $(NOTEBOOKS),$(CACHED) $(PY) -m pytest -q -m "" --nbmake --timeout=1200 $(ARGS) $(NOTEBOOKS),@echo "There is no notebooks/*.ipynb: nothing to run.")
+
+docs: $(VENV)/.ok ## build the docs as a site, in build/site (ARGS="-d DIR" puts it elsewhere)
+	@$(PY) -c 'import material, mkdocstrings_handlers.python' 2>/dev/null || { \
+	  echo "Installing what the docs are built with"; \
+	  if $(UV) --version >/dev/null 2>&1; then $(UV) pip install -q --python "$(PY)" $(DOCS); \
+	  else "$(PY)" -m pip install -qq $(DOCS); fi; \
+	}
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict $(ARGS)
 
 lock: ## resolve the dependencies anew (ARGS=--upgrade to move them all); needs uv
 	@$(UV) --version >/dev/null 2>&1 || { echo "make lock needs uv, and '$(UV)' does not run: install it and put it on the PATH." >&2; exit 1; }

@@ -1,7 +1,7 @@
 """`scripts/train.py`: `elsinore train` with the flags of the old DQN trainer as aliases.
 
     --agent-type dqn|double_dqn   --algo dqn --set algo.double=false|true
-    --episodes N                  --set env_steps=N x the environment's time limit
+    --episodes N                  --set stop.episodes=N: at least so many finished episodes
     --eval-episodes N             --set evaluation.episodes=N --set evaluation.final_episodes=N
     --output DIR                  --runs-dir and --name in one
     --wandb                       --set sinks.wandb.enabled=true
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--episodes",
         type=int,
         metavar="N",
-        help="training budget in episodes of the environment's time limit",
+        help="training budget in finished episodes",
     )
     old.add_argument("--eval-episodes", type=int, metavar="N", help="episodes of every evaluation")
     old.add_argument("--output", metavar="DIR", help="directory of the run")
@@ -157,7 +157,9 @@ def _translate(args: argparse.Namespace) -> None:
         )
         _set(args, "eval_episodes", counts)
     if args.episodes is not None:
-        _set(args, "episodes", {"env_steps": _steps_of(args)})
+        if args.episodes < 1:
+            raise _error(f"--episodes {args.episodes} must be at least 1.")
+        _set(args, "episodes", {"stop.episodes": args.episodes}, ("env_steps",))
 
 
 def _agent(args: argparse.Namespace) -> tuple[str, bool]:
@@ -182,33 +184,12 @@ def _set(
     args.assignments += [f"{name}={json.dumps(value)}" for name, value in settings.items()]
 
 
-def _steps_of(args: argparse.Namespace) -> int:
-    """The env steps of --episodes episodes of the environment's time limit."""
-    from elsinore import envs
-    from elsinore.config.load import parse_set
-    from elsinore.runs import api
-
-    if args.episodes < 1:
-        raise _error(f"--episodes {args.episodes} must be at least 1.")
-    experiment, _ = api.resolve_experiment(
-        args.env, args.algo, config=args.config, overrides=parse_set(args.assignments)
-    )
-    _, params = envs.make(experiment.env, experiment.env_kwargs, experiment.env_params)
-    limit = int(getattr(params, "max_steps_in_episode", 0))
-    if not limit:
-        raise _error(
-            f"--episodes {args.episodes} cannot be counted in {experiment.env}, which has no time"
-            " limit; give --set env_steps=N."
-        )
-    return args.episodes * limit
-
-
 def _run_to_resume(path: str, runs_dir: Path) -> str:
     """The run of a path; a checkpoint is refused unless it is the run's newest."""
     from elsinore.runs import api
 
     run, checkpoint = _run_and_checkpoint(path, runs_dir)
-    newest = api.load(run).checkpoint().name if checkpoint != "latest" else checkpoint
+    newest = api.load(run).checkpoint("latest").name if checkpoint else None
     if checkpoint != newest:
         raise _error(
             f"--resume {path} is not the newest checkpoint of {run}; resume from {newest}."
@@ -216,15 +197,15 @@ def _run_to_resume(path: str, runs_dir: Path) -> str:
     return run
 
 
-def _run_and_checkpoint(path: str, runs_dir: Path) -> tuple[str, str]:
-    """The run of a path, and the checkpoint's name in it: `latest` for the run itself."""
+def _run_and_checkpoint(path: str, runs_dir: Path) -> tuple[str, str | None]:
+    """The run of a path, and the checkpoint's name in it: None for the run itself."""
     from elsinore.runs.run_dir import RunDir
 
     checkpoint = Path(path).resolve()
     if checkpoint.parent.parent.name == "checkpoints" and checkpoint.is_dir():
         run = checkpoint.parents[2]
         return str(RunDir.open(run).path), f"{checkpoint.parent.name}/{checkpoint.name}"
-    return str(RunDir.open(path, runs_dir).path), "latest"
+    return str(RunDir.open(path, runs_dir).path), None
 
 
 def _refuse(args: argparse.Namespace, names: tuple[str, ...], why: str) -> None:

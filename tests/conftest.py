@@ -27,7 +27,7 @@ settings.load_profile("elsinore")
 
 
 class Trainee(NamedTuple):
-    """A small algorithm in a world, compiled."""
+    """A small algorithm in an env, compiled."""
 
     env: Any
     env_params: Any

@@ -1,4 +1,4 @@
-"""Worlds so small that what should happen in them is known."""
+"""Envs so small that what should happen in them is known."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class Clocked(EnvParams):
 
 @dataclass(frozen=True)
 class World(Environment):
-    """Two actions and a time limit, unless a world says otherwise."""
+    """Two actions and a time limit, unless an env says otherwise."""
 
     @property
     def default_params(self) -> Clocked:
@@ -32,12 +32,12 @@ class World(Environment):
 @struct.dataclass
 class Life(EnvState):
     name: jax.Array  # drawn at birth, kept for life: which episode this is
-    warmth: Any  # a Python float at birth, as gymnax worlds often have
+    warmth: Any  # a Python float at birth, as gymnax envs often have
 
 
 @dataclass(frozen=True)
 class Scripted(World):
-    """Whoever acts decides: action 1 dies, action 0 lives on. The n-th step of an episode pays n.
+    """The action decides: action 1 dies, action 0 lives on. The n-th step of an episode pays n.
 
     It begins with Python numbers (`time=0`, `warmth=1.0`) and shows [name, time].
     """
@@ -106,7 +106,7 @@ class Wait(World):
 
 @dataclass(frozen=True)
 class Forever(World):
-    """A reward of 1 a step in a world without end, which always looks the same: worth 1 / (1 -
+    """A reward of 1 a step in an env without end, which always looks the same: worth 1 / (1 -
     gamma)."""
 
     def reset_env(self, key, params):
@@ -183,7 +183,7 @@ class Dart(World):
 
 @dataclass(frozen=True)
 class Steered(World):
-    """A world of two actions behind one number from -3 to 1: above the middle it is action 1."""
+    """An env of two actions behind one number from -3 to 1: above the middle it is action 1."""
 
     world: World
 

@@ -3,6 +3,7 @@ twice."""
 
 import contextlib
 import json
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -56,7 +57,7 @@ def run(runs):
 
 
 class Notebook:
-    """A callback that writes down what it is told."""
+    """A callback that keeps its records."""
 
     def __init__(self):
         self.records = []
@@ -71,7 +72,7 @@ def stumble(record):
 
 @pytest.fixture(scope="session")
 def again(runs, run):
-    """The same call once more, unnamed, with somebody listening and somebody failing to: the run,
+    """The same call once more, unnamed, with a callback that listens and one that fails: the run,
     what was heard."""
     notebook = Notebook()
     callbacks = [stumble, notebook]
@@ -83,7 +84,7 @@ def again(runs, run):
 
 @pytest.fixture(scope="session")
 def other(runs, run):
-    """The same call with another first seed, after something else was told of while no run was
+    """The same call with another first seed, after something else was logged while no run was
     there to log it."""
     elsinore.resume(run.path)
     return elsinore.train(
@@ -96,11 +97,14 @@ def other(runs, run):
 
 def test_the_names_that_are_promised_are_those_there_are():
     assert sorted(elsinore.__all__) == [
+        "Action",
+        "Agent",
         "ConfigError",
         "Experiment",
         "PPOConfig",
         "Policy",
         "Run",
+        "acting",
         "check_algorithm",
         "check_env",
         "compare",
@@ -117,6 +121,7 @@ def test_the_names_that_are_promised_are_those_there_are():
         "sweep",
         "train",
         "train_compiled",
+        "wrap",
     ]
 
 
@@ -134,10 +139,10 @@ def test_a_name_that_is_not_promised_is_not_there():
 def test_importing_the_package_imports_nothing_heavy():
     heavy = "{'jax', 'numpy', 'flax', 'yaml', 'gymnax', 'mlflow', 'matplotlib', 'pandas'}"
     program = f"import sys, elsinore; print(sorted({heavy} & set(sys.modules)))"
-    told = subprocess.run(
+    logged = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert told.stdout == "[]\n"
+    assert logged.stdout == "[]\n"
 
 
 # The summary
@@ -187,12 +192,12 @@ def test_a_summary_lists_one_value_a_seed(run):
 
 
 def test_a_return_is_one_that_cartpole_can_give(run):
-    told = run.summary["eval_return"]
-    assert all(8 <= value <= 500 for value in told["per_seed"])
-    assert told["mean"] == pytest.approx(np.mean(told["per_seed"]))
-    low, high = told["ci95"]
-    assert low <= told["iqm"] <= high
-    assert min(told["per_seed"]) <= low and high <= max(told["per_seed"])
+    logged = run.summary["eval_return"]
+    assert all(8 <= value <= 500 for value in logged["per_seed"])
+    assert logged["mean"] == pytest.approx(np.mean(logged["per_seed"]))
+    low, high = logged["ci95"]
+    assert low <= logged["iqm"] <= high
+    assert min(logged["per_seed"]) <= low and high <= max(logged["per_seed"])
 
 
 # The folder
@@ -258,14 +263,14 @@ def test_the_curves_are_a_picture(run):
 
 
 def test_the_log_says_what_was_planned_and_done(run):
-    told = (run.path / "logs" / "train.log").read_text()
-    assert "env steps       3,840 a seed, 7,680 in all" in told
-    assert "compiled in " in told
-    assert "WARNING" not in told and "ERROR" not in told
+    logged = (run.path / "logs" / "train.log").read_text()
+    assert "env steps       3,840 a seed, 7,680 in all" in logged
+    assert "compiled in " in logged
+    assert "WARNING" not in logged and "ERROR" not in logged
 
 
 def test_the_end_of_the_run_is_kept_as_its_latest_checkpoint(run):
-    assert run.checkpoint().name == "latest/0000000015"
+    assert run.checkpoint("latest").name == "latest/0000000015"
     assert (run.path / "checkpoints" / "latest" / "0000000015" / "manifest.json").is_file()
     assert run.checkpoint("best").kind == "best"
 
@@ -369,11 +374,47 @@ def test_a_seed_that_is_not_of_the_run_is_refused(run, seed):
 
 
 def test_the_policy_of_no_named_seed_is_the_best_seeds(run):
-    assert run.policy().seed == int(np.argmax(run.summary["eval_return"]["per_seed"]))
+    last = run.policy(checkpoint="latest")
+    assert last.seed == int(np.argmax(run.summary["eval_return"]["per_seed"]))
 
 
-def test_the_best_checkpoints_policy_can_be_asked_for(run):
-    assert run.policy(seed=0, checkpoint="best").seed == 0
+def test_the_best_checkpoints_policy_is_the_default_and_names_its_origin(run):
+    best = run.checkpoint("best")
+    assert run.checkpoint() == best and best.kind == "best" and best.update < 15
+    state, policy = run.state(best.name), run.policy()
+    assert policy.checkpoint == best.name
+    assert policy.seed == int(np.argmax(state.convergence.history[:, 0]))
+    assert repr(policy) == f"Policy(seed {policy.seed} of {best.name}, observation (4,))"
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_array_equal(policy.value(obs), run.policy(policy.seed, "best").value(obs))
+    assert (policy.value(obs) != run.policy(policy.seed, "latest").value(obs)).any()
+
+
+def test_without_a_best_checkpoint_the_last_is_taken(run, tmp_path):
+    path = tmp_path / "first"
+    shutil.copytree(run.path, path)
+    shutil.rmtree(path / "checkpoints" / "best")
+    assert elsinore.load(path).policy().checkpoint == "latest/0000000015"
+
+
+def test_stages_scores_are_not_compared(run, tmp_path):
+    path = tmp_path / "staged"
+    shutil.copytree(run.path, path)
+    text = (path / "config.yaml").read_text()
+    staged = "curriculum: {evaluate_on: stage, stages: [{}, {}]}"
+    (path / "config.yaml").write_text(text.replace("curriculum: null", staged))
+    assert elsinore.load(path).checkpoint().name == "latest/0000000015"
+
+
+def test_a_runs_checkpoints_are_listed_with_what_is_known_of_them(run):
+    rows = run.checkpoints()
+    assert [row["name"] for row in rows if row["best"]] == [run.checkpoint("best").name]
+    assert rows[0]["name"] == "latest/0000000015" and rows[0]["metric"] == "eval/return"
+    steps = run.summary["env_steps"] // 15
+    for row in rows:
+        assert row["env_steps"] == row["update"] * steps and row["bytes"] > 1000
+        assert row["name"] == f"{row['kind']}/{row['update']:010d}"
+        assert 0 < row["time"] <= time.time()
 
 
 def test_fresh_episodes_can_be_played_with_every_seed(run):
@@ -383,7 +424,7 @@ def test_fresh_episodes_can_be_played_with_every_seed(run):
 
 
 def test_the_final_evaluation_can_be_had_again(run):
-    returns = run.evaluate(episodes=8)
+    returns = run.evaluate(episodes=8, checkpoint="latest")
     assert returns.mean(axis=1).tolist() == pytest.approx(run.summary["eval_return"]["per_seed"])
 
 
@@ -510,17 +551,18 @@ def test_the_same_call_gives_the_same_run_bit_for_bit(run, again):
     assert second.metrics.equals(run.metrics)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_another_run(run, other):
     assert other.summary["params_sha256"] != run.summary["params_sha256"]
     assert other.summary["first_seed"] == 1
     mine, its = (r.metrics.query("seed == 1").reset_index(drop=True) for r in (run, other))
-    assert mine.equals(its)  # seed 1 is the same run, whoever runs beside it
+    assert mine.equals(its)  # seed 1 is the same run, whichever runs beside it
 
 
-def test_a_log_is_whole_whatever_was_told_before_it_was_opened(other):
-    told = (other.path / "logs" / "train.log").read_text()
-    assert "seeds           2 (1 to 2)" in told
-    assert "compiled in " in told
+def test_a_log_is_whole_whatever_was_logged_before_it_was_opened(other):
+    logged = (other.path / "logs" / "train.log").read_text()
+    assert "seeds           2 (1 to 2)" in logged
+    assert "compiled in " in logged
 
 
 def test_a_run_that_is_given_no_name_gets_one(again):
@@ -531,38 +573,38 @@ def test_a_runs_folder_may_be_given_from_where_one_stands(run, runs, monkeypatch
     monkeypatch.chdir(runs.parent)
     near = elsinore.train("CartPole-v1", seeds=2, overrides=SMALL, runs_dir="runs", name="near")
     assert near.summary["params_sha256"] == run.summary["params_sha256"]
-    assert elsinore.load("near").checkpoint().name == "latest/0000000015"
+    assert elsinore.load("near").checkpoint("latest").name == "latest/0000000015"
 
 
 # Callbacks
 
 
-def test_a_callback_is_told_of_every_chunk_in_order(again, run):
+def test_a_callback_gets_every_chunk_in_order(again, run):
     _, records = again
     assert [record.update for record in records] == [5, 10, 15]
     assert [record.env_steps for record in records] == [5 * 256, 10 * 256, 15 * 256]
-    told = [tuple(row) for record in records for row in record.rows]
-    assert len(told) == len(run.metrics)
+    logged = [tuple(row) for record in records for row in record.rows]
+    assert len(logged) == len(run.metrics)
     assert all(record.steps_per_second > 0 and record.seconds > 0 for record in records)
 
 
-def test_a_callback_that_raises_never_stops_training_and_is_told_of_once(again):
+def test_a_callback_that_raises_never_stops_training_and_is_warned_of_once(again):
     second, _ = again
     assert second.summary["stopped_by"] == "budget"
-    told = [
+    logged = [
         line
         for line in (second.path / "logs" / "train.log").read_text().splitlines()
         if "stumble" in line
     ]
-    assert len(told) == 1
-    assert "WARNING callback stumble failed: RuntimeError: the ghost was not seen" in told[0]
-    assert "training goes on" in told[0]
+    assert len(logged) == 1
+    assert "WARNING callback stumble failed: RuntimeError: the ghost was not seen" in logged[0]
+    assert "training goes on" in logged[0]
 
 
-# Worlds and networks of one's own
+# Custom envs and networks
 
 
-def test_a_world_of_ones_own_can_be_trained_on_as_an_object_or_by_name(runs):
+def test_a_custom_env_can_be_trained_on_as_an_object_or_by_name(runs):
     by_object = elsinore.train(Wall(), overrides=TINY, runs_dir=runs, name="wall")
     by_name = elsinore.train(
         "tests.envs.broken_envs:Wall", overrides=TINY, runs_dir=runs, name="wall-by-name"
@@ -581,7 +623,7 @@ def test_an_env_that_fails_a_check_is_refused_before_anything_is_written(env, tm
 
 
 class OneLayer(nn.Module):
-    """A network of one's own: one layer for everything."""
+    """A custom network: one layer for everything."""
 
     num_outputs: int
 
@@ -644,7 +686,7 @@ def test_a_network_that_breaks_its_contract_is_refused_before_anything_is_writte
 
 
 @pytest.mark.parametrize("env", [Wall, 3])
-def test_what_is_no_world_is_refused(env, tmp_path):
+def test_what_is_no_env_is_refused(env, tmp_path):
     with pytest.raises(elsinore.ConfigError, match="env"):
         elsinore.train(env, overrides=TINY, runs_dir=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
@@ -680,7 +722,8 @@ def test_a_call_that_cannot_be_is_refused_before_anything_is_written(tmp_path):
 
 def test_a_whole_run_is_one_compiled_program_with_the_same_result(run):
     from elsinore.runs.checkpoints import params_sha256
-    from elsinore.training.replicas import fetch, layout_for
+    from elsinore.training.layout import layout_for
+    from elsinore.training.replicas import fetch
 
     layout = layout_for(2)
     states, reports = elsinore.train_compiled(run.plan.program, layout)

@@ -203,6 +203,8 @@ def test_text_becomes_code_in_one_place():
         "config/presets/__init__.py": by_text,
         "validation.py": {"import_module", *by_text},
         "envs/registry.py": called | by_text,
+        "envs/wrappers/wrap.py": called,
+        "envs/suites/__init__.py": by_text,  # the adapter of a library
         "algos/registry.py": called,
         "config/plan.py": called,
         "config/imitation.py": called,
@@ -222,8 +224,14 @@ def takers_of(file, function):
 
 
 def test_what_a_runs_files_name_is_marked_where_it_is_read():
-    assert set(users_of({"whole_experiment"})) == {"config/load.py", "runs/run_dir.py"}
+    assert set(users_of({"whole_experiment"})) == {
+        "config/load.py",
+        "runs/run_dir.py",
+        "analysis/cluster_worker.py",  # the settings of the driver's own command
+    }
     assert takers_of("runs/run_dir.py", "read_yaml") == {"marked", "confirmed"}
+    assert set(users_of({"with_defaults"})) == {"runs/checkpoint_match.py"}
+    assert takers_of("runs/checkpoint_match.py", "marked") == {"with_defaults"}
     assert set(users_of({"load_sweep"})) == {
         "analysis/sweep/api.py",  # the user's own command
         "analysis/sweep/sweep_dir.py",

@@ -13,7 +13,7 @@ from elsinore.analysis.compare.api import report
 from elsinore.arguments import checked
 from elsinore.runs.run import Run
 from elsinore.training.chunk import Program
-from elsinore.training.replicas import Layout
+from elsinore.training.layout import Layout
 
 FUNCTIONS = {
     name: function
@@ -35,6 +35,8 @@ REQUIRED = {  # values that are accepted, of the parameters without a default
     "program": Program(*[None] * len(Program._fields)),  # pyright: ignore[reportArgumentType]
     "layout": Layout("map", (), 1),
     "self": None,
+    "callback": lambda *args: None,
+    "value": 1.0,
 }
 ARGUMENTS = [
     pytest.param(function, name, id=f"{owner}({name})")
@@ -79,7 +81,7 @@ def test_hardly_any_argument_is_annotated_as_anything():
         if parameter.annotation is Any
     }
     # `make` of check_algorithm: what is no algorithm gets a failed check
-    assert {name for _, name in free} == {"env", "envs", "config", "make"}
+    assert {name for _, name in free} == {"env", "envs", "config", "make", "wrappers"}
 
 
 @pytest.mark.parametrize("function", [elsinore.train, elsinore.make, elsinore.gymnasium_env])

@@ -1,11 +1,17 @@
 """What the benchmarks make of their measurements."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from benchmarks import dqn, tables
+from benchmarks import accelerator, dqn, endurance, kill, left_behind, scale_model, tables
 from benchmarks.record import Results
+from tests.runs.conftest import train_tiny
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path):
@@ -120,7 +126,7 @@ def test_what_was_measured_of_balatro_stands_in_a_row_for_each_stage():
     ]
 
 
-def test_what_was_won_without_a_shop_stands_in_a_row_for_each_number_of_antes_that_somebody_won():
+def test_wins_without_a_shop_have_a_row_for_each_number_of_antes_that_was_won():
     of = {"won": [0.5, 0.75], "progress": [1.0, 2.0]}
     lost = {"won": [0.0, 0.0], "progress": [0.0, 0.0]}
     rows = [
@@ -155,3 +161,112 @@ def test_how_long_a_decision_takes_stands_in_a_row_for_each_way_of_asking():
     )
     assert table.splitlines()[2] == "| form `jax`, jitted | 10 (1,000) | 2662 (256,000) |"
     assert len(table.splitlines()) == 8
+
+
+@pytest.mark.slow
+def test_the_accelerators_command_measures_on_a_cpu_at_a_small_size(tmp_path):
+    out = tmp_path / "found.json"
+    command = [sys.executable, "-m", "benchmarks.accelerator", "--out", str(out), "--only"]
+    names = ["ppo, 256 envs", "same bits, ppo", "profile, ppo, 4,096 envs"]
+    # XLA's CPU traces differ in their names: a profile holds no kernel of a device
+    subprocess.run([*command, "|".join(f"^{x}$" for x in names)], check=True, cwd=ROOT)
+    rows = {row["name"]: row for row in json.loads(out.read_text())["rows"]}
+    assert list(rows) == names
+    speed, bits, profile = rows.values()
+    assert min(speed["steps_per_second"]) > 0 and speed["steps_per_update"] == 8 * 32
+    assert (bits["differing_in_a_second_run"], bits["differing_after_the_host"]) == (0, 0)
+    assert bits["leaves"] > 50 and profile["seconds"] > 0
+    table = tables.accelerator(json.loads(out.read_text()))
+    assert table.startswith("| work |") and "0 of" in table
+
+
+def test_a_case_that_fails_is_a_row_with_its_error(monkeypatch, tmp_path):
+    case = accelerator.Case(env="no-such-env")
+    monkeypatch.setitem(accelerator.CASES, "bad", case)
+    row = accelerator.in_a_process("bad", None)
+    assert "bad" in row["error"]  # argparse of the child names its choices
+
+
+def test_growth_is_by_the_hour_and_without_the_warm_up():
+    rows = [{"minute": 5, "threads": 9}, *({"minute": m, "threads": m} for m in range(20, 60, 10))]
+    assert endurance.slopes(rows) == {"threads": 60.0}
+    assert endurance.slopes(rows[:3]) == {}
+
+
+def test_kills_are_counted_by_the_moment_that_they_hit():
+    rows = [
+        {"kind": "ppo", "kills": {"while training": 2}, "different": []},
+        {"kind": "dqn", "kills": {"while training": 1, "at the end": 1}, "different": [".: rows"]},
+    ]
+    data = {"rows": rows, "machine": dict.fromkeys(("cores", "cpu", "python", "date"), "x")}
+    found = kill.conclusions(rows)
+    assert found["kills"] == 4 and found["equal"] == 1
+    assert found["hit"] == {"while training": 3, "at the end": 1}
+    table = tables.kill(data | found)
+    assert "| ppo | 2 | 2 | 0 | 1 of 1 |" in table
+    assert "| all | **4** | **3** | **1** | **1 of 2** |" in table
+
+
+@pytest.mark.slow
+def test_runs_differ_by_the_part_that_differs_and_by_runs_that_are_missing():
+    whole = {"all": {}, ".": {"rows": [1, 2], "parameters": "x"}}
+    assert left_behind.differences(whole, whole) == []
+    assert left_behind.differences(whole | {".": whole["."] | {"rows": [1]}}, whole) == [".: rows"]
+    assert left_behind.differences({"all": {}}, whole) == ["runs: ['all'], expected ['.', 'all']"]
+
+
+def test_what_a_run_left_is_all_that_has_no_clock(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    settings = {"sinks.tensorboard": True, "sinks.mlflow.enabled": True, "env_steps": 1024}
+    first, second, other = (
+        left_behind.left_behind(train_tiny(tmp_path, f"{i}", settings | {"seed": seed}).path)
+        for i, seed in enumerate((0, 0, 1))
+    )
+    assert left_behind.differences(first, second) == []
+    found = {text.removeprefix(".: ") for text in left_behind.differences(other, first)}
+    assert found >= {"parameters", "rows", "summary", "JSON lines", "TensorBoard", "MLflow"}
+    parts = first["."]["MLflow"]
+    assert parts.keys() == {"parent", "seed_0", "seed_1"} and parts["parent"][2] == "FINISHED"
+
+
+MEASURED = json.loads(
+    (ROOT / "benchmarks/results/accelerator_nvidia_h100_80gb_hbm3.json").read_text()
+)
+RATES = {row["name"]: row.get("steps_per_second") for row in MEASURED["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("ppo, 4 envs, 1 seed", scale_model.Run(4, steps=128, gradients=16)),
+        ("ppo, 4 envs, 16 seeds", scale_model.Run(4, 16, steps=128, gradients=16)),
+        ("ppo, 4 envs, 256 seeds", scale_model.Run(4, 256, steps=128, gradients=16)),
+        ("ppo, 256 envs", scale_model.Run(256)),
+        ("ppo, 4,096 envs", scale_model.Run(4_096)),
+        ("ppo, 65,536 envs", scale_model.Run(65_536)),
+    ],
+)
+def test_the_model_of_scale_is_near_to_what_was_measured(name, run):
+    measured = sorted(RATES[name])[1]
+    assert 0.75 < run.steps_per_second() / measured < 1.25
+
+
+def test_shards_of_the_model_cost_their_means():
+    alone, eight = scale_model.Run(4_096), scale_model.Run(4_096, shards=8)
+    assert alone.efficiency() == 1.0
+    assert eight.steps_per_second(8) == pytest.approx(
+        8 * alone.steps_per_second() * eight.efficiency()
+    )
+    far = scale_model.Run(64, shards=64).efficiency(scale_model.BETWEEN)
+    assert far < scale_model.Run(65_536, shards=64).efficiency(scale_model.BETWEEN)
+
+
+def test_checkpoints_of_the_model_are_as_rare_as_loses_least():
+    year = 365 * 24 * scale_model.HOUR
+    best = scale_model.checkpoint_interval(0.5, 64, year)
+
+    def share(interval):
+        return 0.5 / interval + interval / 2 * 64 / year
+
+    assert share(best) < min(share(0.9 * best), share(1.1 * best))
+    assert scale_model.lost(0.5, 64, year, restart=0.0) == pytest.approx(share(best))

@@ -70,6 +70,9 @@ def test_settings_finds_a_word_in_any_topic(elsinore):
         ("sac", "algo.temperature"),
         ("sac", "algo.tune_temperature"),
         ("sac", "algo.target_entropy"),
+        ("sac_discrete", "algo.temperature"),
+        ("sac_discrete", "algo.tune_temperature"),
+        ("sac_discrete", "algo.target_entropy"),
     ]
 
 
@@ -123,8 +126,8 @@ def finished(tmp_path_factory):
     """A run that was trained from the command line, and what was printed meanwhile."""
     runs = tmp_path_factory.mktemp("cli") / "runs"
     with pytest.MonkeyPatch.context() as patch:
-        told = io.StringIO()
-        patch.setattr(sys, "stdout", told)
+        error_text = io.StringIO()
+        patch.setattr(sys, "stdout", error_text)
         code = cli.main(
             [
                 "train",
@@ -138,7 +141,7 @@ def finished(tmp_path_factory):
                 *SMALL,
             ]
         )
-    return code, told.getvalue(), runs / "watch"
+    return code, error_text.getvalue(), runs / "watch"
 
 
 # Mistakes
@@ -244,15 +247,17 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("argv", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_refused_with_one_message_and_nothing_is_left_behind(refused, argv, told):
-    assert refused("train", *argv).startswith(told)
+@pytest.mark.parametrize(("argv", "error_text"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_refused_with_one_message_and_nothing_is_left_behind(
+    refused, argv, error_text
+):
+    assert refused("train", *argv).startswith(error_text)
 
 
 @pytest.mark.parametrize("world", ["NotANumber", "GrowingState", "OldDone"])
 def test_a_broken_env_is_not_trained_on(refused, world):
-    told = refused("train", f"tests.envs.broken_envs:{world}")
-    assert told.startswith(f"env='tests.envs.broken_envs:{world}' fails the check ")
+    error_text = refused("train", f"tests.envs.broken_envs:{world}")
+    assert error_text.startswith(f"env='tests.envs.broken_envs:{world}' fails the check ")
 
 
 @pytest.mark.parametrize(
@@ -263,18 +268,18 @@ def test_a_broken_env_is_not_trained_on(refused, world):
         ("my_name", "World = nothing", "name 'nothing' is not defined"),
     ],
 )
-def test_a_world_of_ones_own_that_cannot_be_imported_is_refused_with_the_reason(
+def test_a_custom_env_that_cannot_be_imported_is_refused_with_the_reason(
     refused, elsewhere, monkeypatch, name, source, why
 ):
     (elsewhere / f"{name}.py").write_text(source)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    told = refused("train", f"{name}:World")
-    assert told.startswith(f"env='{name}:World' cannot be imported: ")
-    assert why in told
+    error_text = refused("train", f"{name}:World")
+    assert error_text.startswith(f"env='{name}:World' cannot be imported: ")
+    assert why in error_text
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "error_text"),
     [
         ("", "config settings.yaml is empty"),
         ("- a\n- b\n", "config settings.yaml is a list"),
@@ -284,28 +289,28 @@ def test_a_world_of_ones_own_that_cannot_be_imported_is_refused_with_the_reason(
         ("env: Cartpole-v1\n", "env='Cartpole-v1' is unknown; did you mean 'CartPole-v1'?"),
     ],
 )
-def test_a_mistake_in_a_file_is_refused_alike(refused, elsewhere, text, told):
+def test_a_mistake_in_a_file_is_refused_alike(refused, elsewhere, text, error_text):
     (elsewhere / "settings.yaml").write_text(text)
-    assert refused("train", "--config", "settings.yaml").startswith(told)
+    assert refused("train", "--config", "settings.yaml").startswith(error_text)
 
 
 def test_a_file_in_the_place_of_the_runs_folder_is_left_as_it_is(refused, elsewhere):
     (elsewhere / "runs").write_text("mine")
-    told = refused("train", "CartPole-v1")
-    assert told.startswith("runs folder runs cannot be written: ")
-    assert "--runs-dir" in told
+    error_text = refused("train", "CartPole-v1")
+    assert error_text.startswith("runs folder runs cannot be written: ")
+    assert "--runs-dir" in error_text
     assert (elsewhere / "runs").read_text() == "mine"
 
 
 def test_a_run_that_does_not_fit_is_refused(refused, monkeypatch):
     monkeypatch.setattr(plan_module, "available_bytes", lambda: 1024)
-    told = refused("train", "CartPole-v1")
-    assert "1 KiB are available" in told
-    assert "lower algo.num_envs=8" in told
+    error_text = refused("train", "CartPole-v1")
+    assert "1 KiB are available" in error_text
+    assert "lower algo.num_envs=8" in error_text
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "error_text"),
     [
         (["CartPole-v1"], "env"),
         (["--algo", "ppo"], "algo"),
@@ -313,12 +318,16 @@ def test_a_run_that_does_not_fit_is_refused(refused, monkeypatch):
         (["--seeds", "2"], "seeds"),
         (["--seed", "0"], "seed"),
         (["--name", "other"], "name"),
-        (["--set", "env_steps=1"], "set"),
+        (["--set", "env_steps=4000", "--set", "algo.gamma=0.5"], "algo.gamma"),
+        (["--from", "other"], "--from"),
     ],
 )
-def test_a_run_goes_on_as_it_is_or_not_at_all(refused, finished, given, told):
+def test_a_run_goes_on_as_it_is_or_not_at_all(refused, finished, given, error_text):
     said = refused("train", "--resume", finished[2], *given)
-    assert said == f"--resume keeps the run's own settings; {told} cannot be changed. Leave it out."
+    assert said.startswith(
+        "--resume keeps the run's own settings, and only env_steps can be changed;"
+        f" {error_text} cannot. Leave it out, or begin a new run with `elsinore train --from "
+    )
 
 
 def test_a_run_without_a_name_is_not_a_new_run(refused, monkeypatch):
@@ -337,14 +346,14 @@ def test_a_plan_of_a_run_is_of_no_other(elsinore, finished):
 def test_a_name_that_is_taken_is_refused_and_its_run_stays_as_it_was(refused, finished):
     run = finished[2]
     before = everything_in(run.parent)
-    told = refused("train", "CartPole-v1", "--name", "watch", "--runs-dir", run.parent)
-    assert told.startswith("--name 'watch' is taken in ")
-    assert f"`elsinore train --resume {run}`" in told
+    error_text = refused("train", "CartPole-v1", "--name", "watch", "--runs-dir", run.parent)
+    assert error_text.startswith("--name 'watch' is taken in ")
+    assert f"`elsinore train --resume {run}`" in error_text
     assert everything_in(run.parent) == before
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "error_text"),
     [
         (["--episodes", "0"], "--episodes 0 must be at least 1."),
         (["--episodes=-5"], "--episodes -5 must be at least 1."),
@@ -353,10 +362,10 @@ def test_a_name_that_is_taken_is_refused_and_its_run_stays_as_it_was(refused, fi
         (["--checkpoint", "periodic"], "--checkpoint 'periodic' is not in "),
     ],
 )
-def test_an_evaluation_that_cannot_be_is_refused(refused, finished, given, told):
+def test_an_evaluation_that_cannot_be_is_refused(refused, finished, given, error_text):
     run = finished[2]
     before = everything_in(run)
-    assert refused("evaluate", run, *given).startswith(told)
+    assert refused("evaluate", run, *given).startswith(error_text)
     assert everything_in(run) == before
 
 
@@ -381,7 +390,7 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "error_text"),
     [
         ([], "COMMAND"),
         (["trian"], "invalid choice: 'trian'"),
@@ -391,11 +400,13 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
         (["check-env"], "ENV"),
     ],
 )
-def test_a_command_that_is_none_is_refused_with_how_to_write_it(elsinore, elsewhere, argv, told):
+def test_a_command_that_is_none_is_refused_with_how_to_write_it(
+    elsinore, elsewhere, argv, error_text
+):
     code, out, err = elsinore(*argv)
     assert (code, out) == (2, "")
     assert err.startswith("usage: ")
-    assert told in err.splitlines()[-1]
+    assert error_text in err.splitlines()[-1]
     assert not everything_in(elsewhere)
 
 
@@ -462,7 +473,7 @@ def test_double_is_short_for_its_setting():
 # train, evaluate, runs
 
 
-def test_training_ends_with_0_and_says_what_came_of_it(finished):
+def test_training_ends_with_0_and_prints_its_results(finished):
     code, out, run = finished
     assert code == 0
     assert "ppo on CartPole-v1: budget after 3,840 env steps a seed" in out
@@ -471,7 +482,7 @@ def test_training_ends_with_0_and_says_what_came_of_it(finished):
     assert (run / "summary.json").is_file()
 
 
-def test_a_finished_run_resumed_says_again_what_came_of_it(elsinore, finished):
+def test_a_finished_run_resumed_prints_its_results_again(elsinore, finished):
     run = finished[2]
     before = (run / "summary.json").read_bytes()
     code, out, _ = elsinore("train", "--resume", run)
@@ -485,20 +496,35 @@ def test_an_evaluation_can_be_read_by_machines(elsinore, finished):
     code, out, _ = elsinore("evaluate", run, "--episodes", "4", "--json")
     assert code == 0
     told = json.loads(out)
-    assert told["checkpoint"] == "latest/0000000015"
+    assert told["checkpoint"].startswith("best/")  # the default
     assert (told["episodes"], told["greedy"], len(told["per_seed"])) == (4, True, 2)
     assert told["mean"] == pytest.approx(sum(told["per_seed"]) / 2)
 
 
-def test_an_evaluation_can_be_read_by_people_and_be_of_the_best(elsinore, finished):
+def test_an_evaluation_can_be_read_by_people_and_be_of_the_last(elsinore, finished):
     run = finished[2]
     code, out, _ = elsinore(
-        "evaluate", "watch", "--runs-dir", run.parent, "--checkpoint", "best", "--episodes", "4"
+        "evaluate", "watch", "--runs-dir", run.parent, "--checkpoint", "latest", "--episodes", "4"
     )
     assert code == 0
     first, *seeds = out.splitlines()
-    assert first.startswith(f"{run}, best/") and first.endswith(": 4 episodes a seed, greedy")
+    assert first.startswith(f"{run}, latest/") and first.endswith(": 4 episodes a seed, greedy")
     assert [line.split(":")[0].strip() for line in seeds] == ["seed 0", "seed 1"]
+
+
+def test_checkpoints_are_listed_and_the_best_is_marked(elsinore, finished):
+    run = finished[2]
+    code, out, _ = elsinore("checkpoints", run)
+    head, *rows, note = out.splitlines()
+    assert code == 0 and head.split()[:4] == ["name", "update", "env", "steps"]
+    (best,) = [row for row in rows if row.startswith("* ")]
+    assert best.split()[1].startswith("best/") and note.startswith("* the best: play, evaluate")
+    assert any(row.split()[:3] == ["latest/0000000015", "15", "3,840"] for row in rows)
+    code, out, _ = elsinore("checkpoints", run, "--json")
+    assert code == 0
+    listed = json.loads(out)
+    assert {each["kind"] for each in listed} == {"latest", "best"}
+    assert [each["name"] for each in listed if each["best"]] == [best.split()[1]]
 
 
 def test_where_there_are_no_runs_the_list_says_how_to_make_one(elsinore, elsewhere):
@@ -540,8 +566,8 @@ def compared(tmp_path_factory):
     runs = tmp_path_factory.mktemp("compare") / "runs"
     algos = "ppo,slow=ppo:algo.learning_rate=0.00001:algo.network.hidden=[16]"
     with pytest.MonkeyPatch.context() as patch:
-        told = io.StringIO()
-        patch.setattr(sys, "stdout", told)
+        error_text = io.StringIO()
+        patch.setattr(sys, "stdout", error_text)
         argv = [
             "compare",
             "--env",
@@ -556,9 +582,10 @@ def compared(tmp_path_factory):
         code = cli.main(
             [*argv, "--name", "bout", "--runs-dir", str(runs), *SMALL[1:], "--threshold", "9"]
         )
-    return code, told.getvalue(), runs / "bout"
+    return code, error_text.getvalue(), runs / "bout"
 
 
+@pytest.mark.slow
 def test_a_comparison_ends_with_0_and_says_what_can_be_said(compared):
     code, out, folder = compared
     assert code == 0
@@ -614,7 +641,7 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
 
 
 @pytest.mark.parametrize(
-    ("argv", "told"),
+    ("argv", "error_text"),
     [
         (["compare", "--algos", "ppo"], "no environment is named; give --env"),
         (
@@ -653,8 +680,10 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
         (["report", "nowhere", "--reference", "x"], "--reference 'x' must be ENV=LOW:HIGH"),
     ],
 )
-def test_a_comparison_that_cannot_be_is_refused_and_nothing_is_left_behind(refused, argv, told):
-    assert refused(*argv).startswith(told)
+def test_a_comparison_that_cannot_be_is_refused_and_nothing_is_left_behind(
+    refused, argv, error_text
+):
+    assert refused(*argv).startswith(error_text)
 
 
 # envs, check-env, help
@@ -664,14 +693,29 @@ def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     code, out, _ = elsinore("envs")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    assert "CartPole-v1 float32 4 one of 2 500 22.5 .. 500 ppo, a2c, dqn, pqn" in lines
+    best = "ppo, a2c, dqn, pqn, rainbow, c51, qrdqn, iqn"
+    assert f"CartPole-v1 float32 4 one of 2 500 22.5 .. 500 {best}" in lines
     assert "Swimmer-misc float32 16 float32 2 500" in lines
     code, out, _ = elsinore("envs", "--json")
     cartpole = next(info for info in json.loads(out) if info["name"] == "CartPole-v1")
     assert (cartpole["time_limit"], cartpole["best_return"]) == (500, 500.0)
 
 
-def test_a_sound_world_passes_the_check(elsinore):
+def test_the_libraries_of_environments_are_listed_with_what_installs_them(elsinore, monkeypatch):
+    from elsinore.envs import suites
+
+    monkeypatch.setattr(suites, "is_installed", lambda suite: suite == "pgx")
+    code, out, _ = elsinore("envs")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0 and "navix/... pip install 'elsinore[navix]' Apache-2.0" in lines
+    assert "pgx/... installed Apache-2.0; minatar-* GPL-3.0" in lines
+    code, _, err = elsinore("envs", "navix")
+    assert code == 2 and "pip install 'elsinore[navix]'" in err
+    code, _, err = elsinore("envs", "jumanj")
+    assert (code, err) == (2, "elsinore: suite='jumanj' is unknown; did you mean 'jumanji'?\n")
+
+
+def test_a_sound_env_passes_the_check(elsinore):
     code, out, err = elsinore("check-env", "tests.envs.broken_envs:Wall")
     assert (code, err) == (0, "")
     assert {line.split()[0] for line in out.splitlines()} == {"ok"}
@@ -684,14 +728,14 @@ def test_check_env_names_the_check_that_a_broken_env_fails(elsinore):
     assert err == "elsinore: tests.envs.broken_envs:NotANumber fails 1 check(s): float32.\n"
 
 
-def test_a_world_that_is_merely_odd_passes_with_a_warning(elsinore):
+def test_an_env_that_is_merely_odd_passes_with_a_warning(elsinore):
     code, out, _ = elsinore("check-env", "tests.envs.broken_envs:OutOfBounds")
     assert code == 0
     assert [line for line in out.splitlines() if line.startswith("warn spaces: ")]
 
 
 @pytest.mark.parametrize("env", ["Cartpole-v1", "no_such_module:World", "json:JSONDecoder"])
-def test_a_world_that_is_none_cannot_be_checked(refused, env):
+def test_an_env_that_is_none_cannot_be_checked(refused, env):
     assert f"env='{env}' " in refused("check-env", env)
 
 

@@ -1,4 +1,4 @@
-"""jax's CPU is one device a core once elsinore is imported, unless somebody has said otherwise."""
+"""jax's CPU is one device a core once elsinore is imported, unless a setting says otherwise."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ COUNT = "import jax; print(jax.device_count())"
 NOBODY_SAYS = {"JAX_NUM_CPU_DEVICES": None, "XLA_FLAGS": None, "JAX_PLATFORMS": "cpu"}
 
 
-def told(code, **env):
+def logged(code, **env):
     """What a fresh process prints, with some environment variables set and others (None) taken
     away."""
     env = {
@@ -33,14 +33,14 @@ def told(code, **env):
     ids=["elsinore first", "jax first", "a world of ours, which imports gymnax"],
 )
 def test_there_is_a_device_for_each_core(before):
-    assert told(f"{before}; {COUNT}") == str(cpu_cores())
+    assert logged(f"{before}; {COUNT}") == str(cpu_cores())
 
 
 def test_what_the_user_says_stands():
-    assert told(f"import elsinore; {COUNT}", JAX_NUM_CPU_DEVICES="3") == "3"
-    assert told(f"import jax, elsinore; {COUNT}", JAX_NUM_CPU_DEVICES="3") == "3"
+    assert logged(f"import elsinore; {COUNT}", JAX_NUM_CPU_DEVICES="3") == "3"
+    assert logged(f"import jax, elsinore; {COUNT}", JAX_NUM_CPU_DEVICES="3") == "3"
     assert (
-        told(f"import elsinore; {COUNT}", XLA_FLAGS="--xla_force_host_platform_device_count=3")
+        logged(f"import elsinore; {COUNT}", XLA_FLAGS="--xla_force_host_platform_device_count=3")
         == "3"
     )
 
@@ -51,7 +51,7 @@ def test_a_jax_that_had_started_is_named_where_cores_would_be_idle():
         "import logging, sys; logging.basicConfig(stream=sys.stdout); from elsinore.runs.api import"
         " prepare"
     )
-    message = told(f"import jax; jax.devices(); {warned}; prepare()")
+    message = logged(f"import jax; jax.devices(); {warned}; prepare()")
     assert f"with 1 of the CPU's {cpu_cores()} cores" in message
     assert f"JAX_NUM_CPU_DEVICES={cpu_cores()}" in message
-    assert told(f"{warned}; prepare()") == ""
+    assert logged(f"{warned}; prepare()") == ""

@@ -6,7 +6,9 @@ import pytest
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
-from elsinore.training.replicas import layout_for, over_seeds, stacked_shapes
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import over_seeds, stacked_shapes
+from tests.toys import TOY
 
 # obs, final obs, action, reward, terminated, truncated
 BUFFER = 1_000_000 * (4 * 4 + 4 * 4 + 4 + 4 + 1 + 1)
@@ -66,3 +68,32 @@ def test_a_run_is_refused_when_its_buffers_do_not_fit(monkeypatch):
     monkeypatch.setattr(plans, "available_bytes", lambda: int(1.5 * BUFFER))
     with pytest.raises(ConfigError, match="this run needs about"):
         planned(2).refuse_what_does_not_fit()
+
+
+def test_the_plan_of_a_large_rollout_is_near_to_what_is_compiled():
+    plan = plan_for(
+        load_experiment(
+            "CartPole-v1",
+            "a2c",
+            overrides={
+                "env_steps": 10_000_000,
+                "seeds": 1,
+                "algo.num_envs": 16_384,
+                "algo.rollout_length": 16,
+                "evaluation.episodes": 1,
+                "evaluation.max_steps": 1,
+            },
+        )
+    )
+    assert plan.bytes_of_arrays < 0.3 * spent(plan)
+    assert 0.6 * spent(plan) < plan.bytes_on_device < 1.6 * spent(plan)
+
+
+def test_a_run_whose_compiled_chunk_does_not_fit_is_refused_before_it_begins(monkeypatch, tmp_path):
+    import elsinore
+    from elsinore.runs import session
+
+    monkeypatch.setattr(session, "available_bytes", lambda: 1000)
+    with pytest.raises(elsinore.ConfigError, match="now that it is compiled, on the device"):
+        elsinore.train(config=TOY, runs_dir=tmp_path, name="large", check=False)
+    assert not list((tmp_path / "large").glob("checkpoints/*/*"))

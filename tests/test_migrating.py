@@ -36,5 +36,13 @@ def test_a_named_setting_exists(name):
     assert any(has(record, rest) for record in records)
 
 
+TESTS = re.findall(r"\| `([a-z_/]+\.py)::(test_\w+)` \|", PAGE.read_text())
+
+
+@pytest.mark.parametrize(("file", "test"), TESTS)
+def test_a_test_that_shows_a_promise_exists(file, test):
+    assert f"def {test}(" in (PAGE.parents[1] / "tests" / file).read_text()
+
+
 def test_many_settings_are_named():
-    assert len(NAMES) > 25
+    assert len(NAMES) > 25 and len(TESTS) > 20

@@ -74,16 +74,9 @@ def test_an_agent_type_can_be_had_in_any_world(asked):
     assert asked("CartPole-v1", "--agent-type", "dqn").experiment.env == "CartPole-v1"
 
 
-@pytest.mark.parametrize(
-    ("where", "limit"),
-    [
-        ([], 512),
-        (["CartPole-v1"], 500),
-        (["CartPole-v1", "--set", "env_params.max_steps_in_episode=200"], 200),
-    ],
-)
-def test_episodes_are_counted_in_the_worlds_time_limit(asked, where, limit):
-    assert asked(*where, "--episodes", 1000).experiment.env_steps == 1000 * limit
+@pytest.mark.parametrize("where", [[], ["CartPole-v1"]])
+def test_episodes_are_a_budget_of_finished_episodes(asked, where):
+    assert asked(*where, "--episodes", 1000).experiment.stop.episodes == 1000
 
 
 def test_the_old_trainers_world_and_algorithm_are_meant_where_none_is_named(asked):
@@ -98,7 +91,7 @@ def test_a_config_says_the_world_and_a_seed_is_the_first(asked, tmp_path):
         "--config", "mine.yaml", "--seed", 5, "--agent-type", "double_dqn", "--episodes", 100
     )
     experiment = found.experiment
-    assert (experiment.env, experiment.seed, experiment.env_steps) == ("Acrobot-v1", 5, 50_000)
+    assert (experiment.env, experiment.seed, experiment.stop.episodes) == ("Acrobot-v1", 5, 100)
     assert (experiment.algo.gamma, experiment.algo.double) == (0.9, True)
 
 
@@ -107,7 +100,7 @@ def test_an_output_is_the_runs_folder(asked, tmp_path):
     assert (found.runs_dir, found.name) == (str(tmp_path / "results"), "mine")
 
 
-def test_wandb_is_told_where_it_is_asked_for(asked):
+def test_wandb_is_logged_to_where_it_is_asked_for(asked):
     assert asked("--wandb").experiment.sinks.wandb.enabled
     assert not asked("--episodes", 9).experiment.sinks.wandb.enabled
 
@@ -124,11 +117,11 @@ def test_without_them_it_is_elsinore_train(asked):
 # Evaluation only, and going on
 
 
-@pytest.mark.parametrize("which", ["the run", "the best", "by --resume"])
+@pytest.mark.parametrize("which", ["the run", "the last", "by --resume"])
 def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(
     script, trained, monkeypatch, which
 ):
-    best = elsinore.load(trained).checkpoint("best")
+    best, last = map(elsinore.load(trained).checkpoint, ("best", "latest"))
     played = []
     monkeypatch.setattr(
         "elsinore.runs.run.Run.evaluate",
@@ -136,11 +129,11 @@ def test_only_an_evaluation_is_made_of_a_run_or_of_a_checkpoint_in_it(
     )
     argv = {
         "the run": ["--checkpoint", trained],
-        "the best": ["--checkpoint", best.path],
+        "the last": ["--checkpoint", last.path],
         "by --resume": ["--resume", trained],
     }
     assert script("--eval-only", *argv[which], "--eval-episodes", 3) == (0, "")
-    assert played == [(trained, 3, best.name if which == "the best" else "latest", False)]
+    assert played == [(trained, 3, last.name if which == "the last" else best.name, False)]
 
 
 def _returns():
@@ -166,7 +159,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
 ):
     asked = []
     monkeypatch.setattr(api, "resume", lambda run, **_: asked.append(run) or elsinore.load(run))
-    path = trained if by == "run" else elsinore.load(trained).checkpoint().path
+    path = trained if by == "run" else elsinore.load(trained).checkpoint("latest").path
     assert script("--resume", path) == (0, "")
     assert asked == [str(trained)]
 
@@ -225,7 +218,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (
             ["--resume", "TRAINED", "--seed", "1"],
-            "--resume keeps the run's own settings; seed cannot be changed",
+            "--resume keeps the run's own settings, and only env_steps can be changed; seed cannot",
         ),
         (["--resume", "nowhere"], "nowhere is not a run"),
         (["--resume", "OLDER"], "is not the newest checkpoint"),

@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
+import elsinore
 from elsinore import cli
 from elsinore.cli import runs
 
@@ -45,6 +47,13 @@ except elsinore.ConfigError as error:
 """
     done = started("-c", code, JAX_PLATFORMS="abacus")
     assert done.stdout.startswith("JAX_PLATFORMS='abacus' cannot be used: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_that_joined_each_other_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(jax, "process_count", lambda: 4)
+    with pytest.raises(elsinore.ConfigError, match="has joined 4 processes, and a run belongs to"):
+        elsinore.train("CartPole-v1", runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""`elsinore play`: look at an agent, or be told in one line why not."""
+"""`elsinore play`: a film of an agent, or one line that says why not."""
 
 import io
 
@@ -82,12 +82,12 @@ def test_a_person_plays_balatro(typing):
     assert facts.startswith("won no, ante 1, blinds 0, score ") and facts.endswith("hands 4")
 
 
-def test_a_world_that_chance_plays_in_may_be_changed(play):
+def test_an_env_that_chance_plays_in_may_be_changed(play):
     _, out, _ = play("CartPole-v1", "--set", "env_params.max_steps_in_episode=2", "--every", 1000)
     assert "return 2 after 2 steps: truncated" in out
 
 
-def test_the_world_of_a_replay_is_as_it_was(play, path):
+def test_the_env_of_a_replay_is_as_it_was(play, path):
     code, _, err = play(path, "--set", "env_params.max_steps_in_episode=2")
     assert code == 2 and "--set applies to an environment by name" in err
 
@@ -140,10 +140,10 @@ MISTAKES = {
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_one_clear_line(play, mistake, tmp_path):
-    argv, told = MISTAKES[mistake]
+    argv, message = MISTAKES[mistake]
     code, out, err = play(*argv)
     assert code == 2 and not out
-    assert told in err and err.startswith("elsinore: ") and err.count("\n") == 1
+    assert message in err and err.startswith("elsinore: ") and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 

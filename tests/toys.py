@@ -1,4 +1,4 @@
-"""A toy algorithm whose score is known in advance, in a world that pays what it is told."""
+"""A toy algorithm whose score is known in advance, in an env that pays the action."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,9 +9,10 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import EnvState
 
 from elsinore.hyperparameters import numbers_of, traced
-from elsinore.training.chunk import Schedule, build_program
+from elsinore.training.chunk import build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
+from elsinore.training.schedule import Schedule
 from elsinore.types import Actor, Algorithm, Mean, PolicyFunctions, TrainState
 from tests.small_envs import World
 

@@ -61,6 +61,9 @@ _HOMES = {
     "query": "elsinore.analysis.query",
     "gymnasium_env": "elsinore.integrations.gymnasium",
     "parallel_env": "elsinore.integrations.pettingzoo",
+    "Action": "elsinore.runs.actions",
+    "Agent": "elsinore.integrations.agent",
+    "acting": "elsinore.runs.actions",
     "Run": "elsinore.runs.run",
     "Policy": "elsinore.runs.policy",
     "ConfigError": "elsinore.config.parse",
@@ -70,13 +73,17 @@ _HOMES = {
     "check_env": "elsinore.checks.env",
     "make": "elsinore.envs",
     "train_compiled": "elsinore.training.replicas",
+    "wrap": "elsinore.envs.wrappers",
 }
 __all__ = [
+    "Action",
+    "Agent",
     "ConfigError",
     "Experiment",
     "PPOConfig",
     "Policy",
     "Run",
+    "acting",
     "check_algorithm",
     "check_env",
     "compare",
@@ -93,6 +100,7 @@ __all__ = [
     "sweep",
     "train",
     "train_compiled",
+    "wrap",
 ]
 
 if TYPE_CHECKING:
@@ -107,8 +115,11 @@ if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
     from elsinore.config.parse import ConfigError
     from elsinore.envs import make
+    from elsinore.envs.wrappers import wrap
+    from elsinore.integrations.agent import Agent
     from elsinore.integrations.gymnasium import gymnasium_env
     from elsinore.integrations.pettingzoo import parallel_env
+    from elsinore.runs.actions import Action, acting
     from elsinore.runs.api import load, resume, train
     from elsinore.runs.policy import Policy
     from elsinore.runs.run import Run

@@ -92,7 +92,7 @@ def _explained(raised: BaseException, settings: dict[str, Any]) -> str | None:
     ValueError that names a setting itself."""
     frames = list(traceback.walk_tb(raised.__traceback__))
     own = [(frame, line) for frame, line in frames if _is_custom(frame)]
-    custom = {name: described(x) for name, x in settings.items() if names_custom_code(x)}
+    custom = {name: setting_text(x) for name, x in settings.items() if names_custom_code(x)}
     refused = isinstance(raised, ValueError) and _package_of(frames[-1][0]) == "elsinore"
     in_its_own_words = isinstance(raised, ValueError) and re.match(r"[\w.]+=", str(raised))
     if in_its_own_words or (not own and (not custom or refused)):
@@ -113,10 +113,10 @@ def reason_of(error: BaseException) -> str:
 
 def names_custom_code(x: Any) -> bool:
     """True for a setting's value that is code of the user's: `"module:name"`, or an object."""
-    return ":" in (text := described(x)) and re.split("[.:]", text)[0] not in LIBRARIES
+    return ":" in (text := setting_text(x)) and re.split("[.:]", text)[0] not in LIBRARIES
 
 
-def described(x: Any) -> str:
+def setting_text(x: Any) -> str:
     """A setting's value as text: an object as the `"module:name"` of itself or of its class."""
     if x is None or isinstance(x, str):
         return x or ""

@@ -20,6 +20,7 @@ from elsinore.algos.value_based import action_values, value_based
 from elsinore.envs.registry import EnvFamily
 from elsinore.envs.scene import Bar, Bars, Facts, Grid, Panel, Scene, Shades, Thing
 from elsinore.envs.view import View
+from elsinore.envs.wrappers import Wrapper
 from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.multi_agent import gather_agents
@@ -71,6 +72,7 @@ __all__ = [
     "TrainState",
     "Transition",
     "View",
+    "Wrapper",
     "action_mask",
     "action_values",
     "actor_critic_network",

@@ -29,7 +29,7 @@ class EnvStep(NamedTuple):
 class Decision(NamedTuple):
     """Actions of a policy in every env, with what learning needs of them."""
 
-    action: Array  # as the policy drew it
+    action: PyTree  # as the policy drew it
     env_action: Array  # as the env takes it (a continuous action is clipped to its bounds)
     log_prob: PyTree  # of `action`; () where learning needs none
     carry: PyTree = ()  # recurrent state for the next step, [env, ...]; () without recurrence
@@ -55,7 +55,9 @@ class Actor(NamedTuple):
     carry: PyTree  # recurrent state of the running episode, [env, ...]; () without recurrence
     episode_return: Float[Array, "env"]  # of the running episode, raw rewards
     episode_length: Int[Array, "env"]
-    episode_stats: Any = None  # of the last episodes, where a curriculum depends on them
+    # of the last episodes, where a curriculum or the convergence test depends on them
+    episode_stats: Any = None
+    episode_log: Any = None  # those that ended in this chunk, where each is a row
 
 
 class Mean(NamedTuple):
@@ -182,6 +184,23 @@ class PolicyFunctions(NamedTuple):
         )
 
 
+class UpdateParts(NamedTuple):
+    """An update cut at its rollout, so that agents of several algorithms can step together.
+
+    `prepare(state, key) -> (context, noise)`: arrays for the rollout, noise [time, env, ...];
+    `decide(state, context, noise, carry, obs) -> Decision` in every env; `reward(state, actor,
+    experience) -> (state, experience, metrics)` after the rollout, whose last actor is `actor`;
+    `learn(key, before, state, experience, context) -> (state, metrics)`, with `before` the state
+    before the rollout.
+    """
+
+    uses: tuple[str, str, str]  # names of the keys of `prepare`, of the rollout and of `learn`
+    prepare: Callable[..., tuple[PyTree, PyTree]]
+    decide: Callable[..., Decision]
+    reward: Callable[..., tuple[Any, Transition, dict[str, Any]]]
+    learn: Callable[..., tuple[Any, dict[str, Any]]]
+
+
 class Algorithm(NamedTuple):
     """An algorithm as pure functions, as an optax optimiser is two.
 
@@ -194,3 +213,5 @@ class Algorithm(NamedTuple):
     policy: PolicyFunctions
     hyper: Any  # defaults of `TrainState.hyper`, from the config
     steps_per_update: int  # env steps of one update: rollout_length x num_envs
+    # None: cannot be trained beside agents of other algorithms
+    parts: UpdateParts | None = None

@@ -159,6 +159,15 @@ def divides(config: Any, name: str) -> None:
         )
 
 
+def whole_envs(config: Any, recurrent: bool) -> None:
+    """Minibatches do not cut through the time of a policy that remembers."""
+    if recurrent and config.num_envs % config.num_minibatches:
+        raise ValueError(
+            f"num_minibatches={config.num_minibatches} does not divide num_envs={config.num_envs},"
+            " and a recurrent policy learns from whole envs; choose a divisor, or more envs."
+        )
+
+
 def fits(value: Any, default: Any) -> bool:
     """True for a value of the shape and kind of `default`: no text or NaN for a number, whole and
     of 32 bits for an int, within float32 for a float."""

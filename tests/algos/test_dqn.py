@@ -115,6 +115,7 @@ def test_the_loss_is_half_the_square_of_the_error_or_but_its_size_where_it_is_la
     assert metrics["loss/value"].total == pytest.approx(value)
 
 
+@pytest.mark.slow
 def test_the_loss_weighs_each_transition_by_how_much_oftener_it_is_drawn():
     """The same update, done slowly: with the batch that its own key draws."""
     options = GREEDY | {"prioritized": True, "priority_beta": 0.7}

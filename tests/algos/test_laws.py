@@ -17,7 +17,7 @@ from tests.small_envs import Corridor, MaskedBandit
 def test_it_passes_every_check(name):
     config = VARIANTS[name]
     results = check_algorithm(
-        MAKE[config.name], config, env_steps=1_000, thorough=not config.network.gru
+        MAKE[config.name], config, env_steps=1_000, thorough=config.network.memory is None
     )
     assert [result for result in results if result.skipped or not result.passed] == []
 
@@ -36,6 +36,7 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     state = jax.eval_shape(algo.init, KEY, Corridor().default_params, algo.hyper)
     for user in (
         f"algos.{config.name}",
+        "algos.common",
         "algos.on_policy",
         "algos.value_based",
         "algos.continuous_q",
@@ -63,7 +64,7 @@ def test_a_state_can_be_given_away_to_the_update(name):
     assert_same(after.learner, expected.learner)
 
 
-@pytest.mark.parametrize("name", ["ppo", "a2c", "dqn", "pqn", "sac", "td3"])
+@pytest.mark.parametrize("name", ["ppo", "a2c", "dqn", "pqn", "sac", "sac_discrete", "td3"])
 def test_every_traced_number_is_that_of_the_config(name):
     config = VARIANTS[name]
     algo, _, _ = compiled(config, Corridor())
@@ -73,10 +74,13 @@ def test_every_traced_number_is_that_of_the_config(name):
             assert x == jnp.float32(given), field
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("a2c gru", "dqn double")]
+SLOW = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("a2c gru", "dqn double", "dqn iqn", "dqn munchausen")
+]
 
 
-@pytest.mark.parametrize("name", ["a2c", "dqn rainbow", *SLOW])
+@pytest.mark.parametrize("name", ["a2c", "dqn whole rainbow", "sac_discrete", *SLOW])
 def test_an_illegal_action_never_happens(name):
     _, begin, update = compiled(VARIANTS[name], MaskedBandit())
     state = begin()

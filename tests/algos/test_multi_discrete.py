@@ -43,7 +43,7 @@ def test_an_env_of_several_choices_passes_every_check():
     assert [result for result in check_env(Dials(), num_steps=100) if not result.passed] == []
 
 
-def test_a_mask_of_another_length_is_told():
+def test_a_mask_of_another_length_is_refused():
     class Short(Dials):
         def sight(self, legal):
             return {"legal": legal.astype(jnp.float32), "action_mask": legal[:-1]}

@@ -17,7 +17,7 @@ from elsinore.checks.algorithm import check_algorithm
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError, as_dict, build_algo
 from elsinore.config.plan import plan_for
-from elsinore.config.presets import PRESETS
+from elsinore.config.presets import PRESETS, algorithm_behind
 from elsinore.runs.sinks.mlflow import model_name
 from tests.algos import own_algorithms
 from tests.algos.own_algorithms import Settings
@@ -38,7 +38,7 @@ def test_a_known_name_is_a_function_and_the_settings_it_is_annotated_with(name):
 
 
 def test_a_preset_is_of_a_known_algorithm():
-    assert {name.split("/", 1)[0] for name in PRESETS} <= set(ALGORITHMS)
+    assert {algorithm_behind(name.split("/", 1)[0]) for name in PRESETS} <= set(ALGORITHMS)
 
 
 def test_asking_for_one_algorithm_imports_no_other():
@@ -47,10 +47,10 @@ def test_asking_for_one_algorithm_imports_no_other():
         " a.algorithm('ppo');print(heavy, sorted(m for m in sys.modules if m in"
         " {f'elsinore.algos.{n}' for n in a.ALGORITHMS}))"
     )
-    told = subprocess.run(
+    message = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert told.stdout == "set() ['elsinore.algos.ppo']\n"
+    assert message.stdout == "set() ['elsinore.algos.ppo']\n"
 
 
 def test_settings_of_ones_own_go_by_where_their_algorithm_is():
@@ -150,11 +150,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(
-    ("name", "told", "remedy"), [(n, *said) for n, said in BROKEN.items()], ids=BROKEN
+    ("name", "message", "remedy"), [(n, *said) for n, said in BROKEN.items()], ids=BROKEN
 )
-def test_what_breaks_the_contract_is_refused_with_what_and_a_remedy(name, told, remedy):
+def test_what_breaks_the_contract_is_refused_with_what_and_a_remedy(name, message, remedy):
     said = refusal(name)
-    assert told in said
+    assert message in said
     assert remedy in said
     assert "\n" not in said
 
@@ -238,7 +238,7 @@ def test_the_page_shows_the_example_that_is_tested_here():
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory):
-    """A folder with the page's world and algorithm in it, on the Python path; runs are made in
+    """A folder with the page's env and algorithm in it, on the Python path; runs are made in
     it."""
     folder = tmp_path_factory.mktemp("desk")
     blocks = re.findall(r"```python\n(# my_world\.py.*?)```", PAGE, re.S)
@@ -260,6 +260,7 @@ def train(desk, name, callbacks=()):
         name=name,
         runs_dir=desk / "runs",
         callbacks=callbacks,
+        grace=600.0,  # also where a loaded machine compiles for long
     )
 
 
@@ -340,7 +341,7 @@ def test_the_command_line_trains_it_and_names_the_run_after_it(desk, capsys):
         for name, value in (REINFORCE | {"env_steps": 8_000}).items()
         for word in ("--set", f"{name}={str(value).lower()}")
     ]
-    runs = str(desk / "told")
+    runs = str(desk / "message")
     code = cli.main(
         [
             "train",
@@ -360,7 +361,7 @@ def test_the_command_line_trains_it_and_names_the_run_after_it(desk, capsys):
         "reinforce:reinforce on my_world:Rampart: budget after 8,000 env steps a seed"
         in capsys.readouterr().out
     )
-    (run,) = (desk / "told").iterdir()
+    (run,) = (desk / "message").iterdir()
     assert re.fullmatch(r"my_world-Rampart-reinforce-reinforce-\d{8}-\d{6}", run.name)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from functools import partial
 
 import flax.linen as nn
@@ -15,6 +16,18 @@ from tests.small_envs import Clocked, Corridor, Dart, MaskedBandit, Wait
 
 ONE_STEP = {"num_minibatches": 1, "num_epochs": 1}  # one gradient step an update
 UPDATES = 100
+
+
+@dataclass(frozen=True)
+class Paid(Wait):
+    """The third step pays `size`."""
+
+    length: int = 3
+    size: float = 1.0
+
+    def step_env(self, key, state, action, params):
+        obs, state, reward, over, info = super().step_env(key, state, action, params)
+        return obs, state, self.size * reward, over, info
 
 
 class Sum(nn.Module):
@@ -44,7 +57,7 @@ def summing(size=1, **config):
 # What is learnt where the answer is known
 
 
-def test_it_learns_from_what_is_normalised_and_tells_what_is_not():
+def test_it_learns_from_normalised_rewards_and_logs_raw_ones():
     config = PPO(gamma=0.9, normalize_obs=True, normalize_rewards=True)
     _, state, metrics = train(config, Corridor(), Clocked(max_steps_in_episode=20))
     assert mean(metrics["episode/length"]) < 4.5  # four steps are the least
@@ -68,8 +81,12 @@ def test_an_illegal_action_never_happens_and_the_best_of_the_legal_is_learnt():
     ].all()
 
 
-def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
-    algo, state, metrics = train(PPO(ent_coef=0.0), Dart())
+KINDS = ["normal", "squashed", pytest.param("beta", marks=pytest.mark.slow), "gsde"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds(kind):
+    algo, state, metrics = train(PPO(ent_coef=0.0, action_distribution=kind), Dart())
     # off the board is 1,000 less
     assert (metrics["episode/return"].total > -128 * 1.5**2 - 1e-3).all()
     assert mean(metrics["episode/return"]) > -0.05  # it began near -0.9
@@ -81,12 +98,15 @@ def test_a_continuous_action_is_learnt_and_never_leaves_its_bounds():
 # One update, by known answers
 
 
-@pytest.mark.parametrize("world", [MaskedBandit(), Dart()], ids=lambda world: world.name)
-def test_the_policy_that_learns_begins_as_the_policy_that_acted(world):
+@pytest.mark.parametrize("kind", ["of choices", *KINDS])
+def test_the_policy_that_learns_begins_as_the_policy_that_acted(kind):
     """So the first ratio is 1, also once normalisers have seen something, and where an action is
     clipped."""
+    world, more = Dart(), {"action_distribution": kind}
+    if kind == "of choices":
+        world, more = MaskedBandit(), {}
     _, _, metrics = train(
-        PPO(normalize_obs=True, normalize_rewards=True, **ONE_STEP), world, updates=3
+        PPO(normalize_obs=True, normalize_rewards=True, **ONE_STEP, **more), world, updates=3
     )
     np.testing.assert_allclose(metrics["policy/kl"].total, 0.0, atol=1e-9)
     np.testing.assert_array_equal(metrics["policy/clip_fraction"].total, 0.0)
@@ -140,12 +160,14 @@ def test_the_entropy_bonus_may_fade(update, ent_coef):
         PPO(ent_coef=0.2, ent_coef_final=0.0, **ONE_STEP), Corridor(), updates=UPDATES
     )
     _, metrics = run(begin()._replace(update=jnp.int32(update)))
-    told = {
+    logged = {
         name: metrics[name].total
         for name in ("loss/total", "loss/policy", "loss/value", "policy/entropy")
     }
-    expected = told["loss/policy"] + 0.5 * told["loss/value"] - ent_coef * told["policy/entropy"]
-    np.testing.assert_allclose(told["loss/total"], expected, rtol=1e-5, atol=1e-6)
+    expected = (
+        logged["loss/policy"] + 0.5 * logged["loss/value"] - ent_coef * logged["policy/entropy"]
+    )
+    np.testing.assert_allclose(logged["loss/total"], expected, rtol=1e-5, atol=1e-6)
 
 
 # Over many updates
@@ -287,3 +309,37 @@ def test_null_is_advised_only_where_null_will_do(field):
     if advised:
         # leaves the equations as they are
         assert getattr(numbers_of(PPOConfig(**{field: None})), field) == jnp.inf
+
+
+# V-trace and PopArt
+
+
+def test_vtrace_with_one_epoch_has_nothing_to_correct():
+    with pytest.raises(ValueError, match=r"advantage='vtrace' corrects .* num_epochs=1 has none"):
+        PPO(advantage="vtrace", num_epochs=1)
+
+
+def test_the_first_epoch_of_vtrace_is_that_of_gae():
+    """With one minibatch the first gradient of both is the same; the later ones are not."""
+    norms = [
+        train(PPO(advantage=kind, num_minibatches=1, num_epochs=epochs), Corridor(), updates=1)
+        for kind, epochs in (("gae", 1), ("gae", 3), ("vtrace", 3))
+    ]
+    first, gae, vtrace = (t.metrics["learner/gradient_norm"].total[0] for t in norms)
+    assert jnp.isfinite(vtrace) and vtrace != gae
+    assert 0.0 < first < vtrace
+    values = [t.metrics["value/explained_variance"] for t in norms]
+    assert [float(x.count[0]) for x in values] == [1.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize("size", [0.1, 1e4])
+def test_popart_learns_alike_whatever_the_size_of_rewards(size):
+    """Without it the value of 10,000 is out of reach of 100 updates."""
+    config = PPO(popart=True, popart_step=0.1, gamma=0.5)
+    _, begin, update = compiled(config, Paid(size=size), updates=100)
+    state = begin()
+    for _ in range(100):
+        state, _ = update(state)
+    algo = compiled(config, Paid(size=size), updates=100).algo
+    value = algo.policy.value(state.policy_state, (), jnp.eye(3)[0])
+    assert value == pytest.approx(0.25 * size, rel=0.05)

@@ -10,12 +10,37 @@ import numpy as np
 import pytest
 
 from elsinore.algos.common import collect, observation_of
-from elsinore.algos.on_policy import apply, decide, episode_starts, with_advantages
+from elsinore.algos.on_policy import apply, decide, with_advantages
+from elsinore.algos.sequences import (
+    Remembered,
+    Sequences,
+    carries_before,
+    episode_starts,
+    outputs_of,
+    sequence_batch,
+    sequence_error,
+)
+from elsinore.experience.normalisation import Normalisers
 from elsinore.jaxtools.prng import for_update, for_uses
-from elsinore.nets.build import actor_critic_network
+from elsinore.nets.build import NetworkConfig, actor_critic_network, q_network
 from elsinore.nets.heads import head_for
-from tests.algos.trainees import GRU, KEY, PPO, VARIANTS, compiled, make, mean, train, values
-from tests.small_envs import Clocked, Echo, MaskedEcho, Scripted, Seesaw
+from elsinore.types import Transition
+from tests.algos.trainees import (
+    DQN,
+    GRU,
+    KEY,
+    LRU,
+    PPO,
+    PQN,
+    SEQUENCES,
+    VARIANTS,
+    compiled,
+    make,
+    mean,
+    train,
+    values,
+)
+from tests.small_envs import Clocked, Corridor, Echo, MaskedEcho, Scripted, Seesaw
 
 HARDER = {"num_envs": 16, "rollout_length": 12, "ent_coef": 0.005}
 
@@ -52,7 +77,7 @@ def test_masks_and_memory_work_together():
     assert mean(trained.metrics["episode/return"]) > 0.97
 
 
-@pytest.mark.parametrize("name", ["ppo gru", "a2c gru"])
+@pytest.mark.parametrize("name", ["ppo gru", "a2c gru", "pqn gru"])
 def test_the_future_beyond_a_time_limit_keeps_its_value(name):
     """The last sight of an episode is judged with what the episode has left in memory."""
     trained = train(replace(VARIANTS[name], gamma=0.5), Seesaw(), Clocked(max_steps_in_episode=8))
@@ -158,7 +183,7 @@ def test_acting_hands_on_what_it_remembers():
         assert action == cue
 
 
-@pytest.mark.parametrize("name", ["dqn", "pqn"])
+@pytest.mark.parametrize("name", ["sac", "td3"])
 def test_a_memory_that_cannot_be_trained_is_refused_with_what_can(name):
     with pytest.raises(ValueError, match=r"network with gru=16, .* is recurrent.*use ppo or a2c"):
         make(replace(VARIANTS[name], network=GRU), Echo())
@@ -176,3 +201,160 @@ def test_minibatches_of_a_recurrent_network_of_ones_own_are_whole_envs_too():
         ValueError, match=r"num_minibatches=16 does not divide num_envs=8, and a recurrent"
     ):
         make(PPO(num_minibatches=16), Echo(), network=Count)
+
+
+# Action values
+
+
+QUICK = {"learning_rate": 0.01, "epsilon_final": 0.05, "epsilon_fraction": 0.3}
+REMEMBERING = {
+    "dqn": DQN(network=GRU, sequence_length=3, batch_size=64, target_period=256, **QUICK),
+    "dqn lru": DQN(
+        network=LRU, sequence_length=4, burn_in=2, n_step=2, double=True, batch_size=64, **QUICK
+    ),
+    "pqn": PQN(network=GRU, num_envs=16, rollout_length=12, **QUICK),
+    "pqn lru": PQN(network=LRU, num_envs=16, rollout_length=12, **QUICK),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REMEMBERING)
+def test_action_values_with_a_memory_repeat_what_was_said(name):
+    """Without a memory the share is one half; one action in twenty is random."""
+    trained = train(REMEMBERING[name], Echo(), updates=600)
+    assert mean(trained.metrics["episode/return"], last=50) > 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory", ["lstm", "lru"])
+def test_every_memory_repeats_what_was_said(memory):
+    config = PPO(**HARDER, network=NetworkConfig(hidden=(16,), **{memory: 16}))
+    assert mean(train(config, Echo(), updates=150).metrics["episode/return"]) > 0.97
+
+
+OFF = Normalisers(None, None, None)
+
+
+def window(reward, terminated=(), truncated=()):
+    """One sequence in which step t shows t, led to 10 + t, and was begun with the carry 100 + t."""
+    time = len(reward)
+    ends = lambda at: jnp.array([[t in at for t in range(time)]])  # noqa: E731
+    obs = Remembered(jnp.arange(time)[None, :, None] * 1.0, 100.0 + jnp.arange(time)[None])
+    return Transition(
+        obs,
+        jnp.arange(time)[None],
+        jnp.array([reward]),
+        ends(terminated),
+        ends(truncated),
+        final_obs=10.0 + jnp.arange(time)[None, :, None],
+        log_prob=(),
+    )
+
+
+def test_a_sequence_is_learnt_between_its_burn_in_and_its_last_returns():
+    """Six steps, two of them burnt in, two steps a target: three are learnt."""
+    batch = sequence_batch(window([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), OFF, 2, 2, 0.5)
+    np.testing.assert_array_equal(batch.action, [2, 3, 4])
+    np.testing.assert_array_equal(batch.reward, [3 + 0.5 * 4, 4 + 0.5 * 5, 5 + 0.5 * 6])
+    np.testing.assert_array_equal(batch.discount, [0.25] * 3)
+    np.testing.assert_array_equal(batch.obs.carry, [100.0])  # that of the first step
+    np.testing.assert_array_equal(batch.obs.valued()[:, 0], [2, 3, 4])
+    # two steps after step t is what step t + 1 led to
+    np.testing.assert_array_equal(batch.next_obs.valued()[:, 0], [13, 14, 15])
+
+
+def test_a_target_of_a_sequence_ends_with_its_episode():
+    batch = sequence_batch(window([1.0, 2.0, 3.0, 4.0], (0,), (2,)), OFF, 2, 0, 0.5)
+    np.testing.assert_array_equal(batch.reward, [1, 2 + 0.5 * 3, 3])
+    np.testing.assert_array_equal(batch.discount, [0.0, 0.25, 0.5])
+    np.testing.assert_array_equal(batch.next_obs.valued()[:, 0], [10, 12, 12])
+    np.testing.assert_array_equal(batch.obs.episode_start[0], [False, True, False, True])
+
+
+def remembering(memory="gru"):
+    config = NetworkConfig(hidden=(4,), **{memory: 4})
+    net = q_network(config, 2, jnp.zeros(3), recurrent=True)
+    return net, net.init(KEY, jnp.zeros(3))
+
+
+def sequences(steps, after=(), time=6):
+    """Two sequences, in the first of which an episode starts at step 3."""
+    obs = jax.random.normal(jax.random.key(3), (2, time, 3))
+    start = jnp.zeros((2, time), bool).at[0, 3].set(True)
+    carry = (jnp.ones((2, 4)),)
+    return Sequences(carry, obs, start, jnp.broadcast_to(jnp.array(steps), (2, len(steps))), after)
+
+
+@pytest.mark.parametrize("burn_in", [0, 2, 4])
+def test_values_of_a_sequence_are_those_of_its_steps_one_by_one(burn_in):
+    net, params = remembering()
+    seen = sequences([1, 4, 5], after=jax.random.normal(KEY, (2, 6, 3)))
+    now = outputs_of(net, params, seen._replace(after=()), burn_in).reshape(2, 3, 2)
+    later = outputs_of(net, params, seen, burn_in).reshape(2, 3, 2)
+    for row in range(2):
+        carry = (seen.carry[0][row : row + 1],)
+        for t in range(6):
+            carry = jax.tree.map(jnp.zeros_like, carry) if seen.episode_start[row, t] else carry
+            carry, q, _ = net.step(params, carry, seen.obs[row, t][None])
+            next_q = net.step(params, carry, seen.after[row, t][None])[1]
+            if t in (1, 4, 5):
+                at = [1, 4, 5].index(t)
+                np.testing.assert_allclose(now[row, at], q[0], rtol=1e-4, atol=1e-6)
+                np.testing.assert_allclose(later[row, at], next_q[0], rtol=1e-4, atol=1e-6)
+
+
+def test_no_gradient_goes_through_the_burn_in():
+    net, params = remembering("lru")
+    seen = sequences([2, 5])._replace(carry=(jnp.ones((2, 2, 4)),))
+
+    def total(obs, burn_in):
+        return outputs_of(net, params, seen._replace(obs=obs), burn_in).sum()
+
+    gradient = jax.jit(jax.grad(total), static_argnums=1)
+    through = jnp.abs(gradient(seen.obs, 0)).sum(axis=(0, 2))
+    stopped = jnp.abs(gradient(seen.obs, 2)).sum(axis=(0, 2))
+    assert (through[:2] > 0.0).all() and not stopped[:2].any()
+    np.testing.assert_allclose(stopped[3:], through[3:], rtol=1e-4)
+
+
+def test_the_stored_carry_is_that_of_acting():
+    """Count's carry is the number of the episode's steps before this one."""
+    config = DQN(num_envs=4, rollout_length=6, learning_starts=2_000)
+    params = Clocked(max_steps_in_episode=5)
+    _, begin, update = compiled(config, Scripted(), params, network=Count)
+    state = begin()
+    for _ in range(2):
+        state, _ = update(state)
+    stored = state.learner.buffer.experience.obs
+    filled = np.asarray(state.learner.buffer.filled)
+    np.testing.assert_array_equal(stored.carry[:filled], stored.obs[:filled, :, 1])
+    assert filled == 12 and len(set(np.asarray(stored.carry[:filled]).ravel().tolist())) > 2
+
+
+def test_the_carry_before_a_step_is_empty_where_an_episode_starts():
+    net, params = remembering()
+    seen = sequences([0])
+    obs, start = (jnp.swapaxes(x, 0, 1) for x in (seen.obs, seen.episode_start))
+    before = carries_before(net, params, seen.carry, obs, start)[0]
+    np.testing.assert_array_equal(before[0], seen.carry[0])
+    assert not before[3, 0].any() and before[3, 1].any() and before[4, 0].any()
+
+
+def test_the_priority_of_a_sequence_is_nine_tenths_of_its_largest_error():
+    error = sequence_error(jnp.array([1.0, -3.0, 0.0, 2.0]), 2)
+    np.testing.assert_allclose(error, [0.9 * 3 + 0.1 * 2, 0.9 * 2 + 0.1 * 1], rtol=1e-6)
+
+
+def test_settings_of_sequences_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"burn_in=4 is of networks with a memory.*network.gru"):
+        make(DQN(burn_in=4), Corridor())
+    with pytest.raises(
+        ValueError, match=r"buffer_size=64 holds 8 steps .* fewer than the 20 of a sequence"
+    ):
+        DQN(network=GRU, buffer_size=64, burn_in=4, learning_starts=0)
+    with pytest.raises(ValueError, match=r"is recurrent, which distribution='iqn' does not train"):
+        make(DQN(network=GRU, distribution="iqn", **SEQUENCES), Corridor())
+    with pytest.raises(ValueError, match=r"gru=4 and lru=8 are several recurrent layers"):
+        NetworkConfig(gru=4, lru=8)
+    with pytest.raises(ValueError, match=r"num_minibatches=4 does not divide num_envs=6"):
+        PQN(network=GRU, num_envs=6)

@@ -9,10 +9,12 @@ import pytest
 from gymnax.environments import spaces
 from scipy.stats import kstest
 
+from elsinore.algos.actor_critics import actor_critics
 from elsinore.algos.sac import SACConfig
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.nets.build import NetworkConfig
+from elsinore.nets.continuous_q import with_dropout
 from tests.algos.test_td3 import constant, differs
 from tests.algos.trainees import KEY, MAKE, PARAMS, SAC, TD3, compiled, mean, train, values
 from tests.small_envs import Dart, Dials, Forever, Honest, World
@@ -75,12 +77,14 @@ def test_the_temperature_falls_while_the_entropy_is_above_its_target_and_rises_b
     assert log_temperature == pytest.approx(np.log(0.3) + 0.01 * direction, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_fixed_temperature_stays():
     state, metrics = updated((0.0, 0.0), (0.0, 0.0), tune_temperature=False, temperature=0.3)
     assert state.learner.temperature == ()
     assert metrics["policy/temperature"].total == pytest.approx(0.3)
 
 
+@pytest.mark.slow
 def test_the_entropy_of_a_policy_comes_to_its_target():
     """The temperature holds the entropy at -1 nat: without it the policy would become its best
     action, with much of it uniform, at 0.69 nats."""
@@ -116,6 +120,7 @@ def test_the_value_of_an_endless_reward_is_its_sum_with_or_without_a_temperature
     assert values(warm, jnp.ones(1)) == pytest.approx([2.0 + 0.5 * entropy], abs=0.05)
 
 
+@pytest.mark.slow
 def test_it_learns_where_to_throw():
     trained = train(SAC(learning_rate=0.003), Dart())
     act = trained.algo.policy.act(KEY, trained.state.policy_state, (), jnp.ones(1), True)[0]
@@ -207,7 +212,7 @@ def test_an_action_space_that_it_cannot_act_in_is_refused_with_what_can(make, wo
 @both
 def test_discrete_actions_are_refused_with_what_takes_them(make):
     config = make()
-    with pytest.raises(ValueError, match="space is Discrete; use algo: dqn, pqn, ppo or a2c"):
+    with pytest.raises(ValueError, match="is Discrete; use algo: sac_discrete, dqn, pqn"):
         MAKE[config.name](config, World(), PARAMS, 10)
 
 
@@ -310,3 +315,49 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
     with pytest.raises(ValueError) as refusal:
         SACConfig(**{field: value})
     assert f"{field}={value!r}" in str(refusal.value)
+
+
+# TQC and DroQ
+
+
+@pytest.mark.slow
+def test_a_target_of_quantiles_leaves_out_the_largest_of_all_critics():
+    """Critics of 0, 4 and 2, 6: of the four quantiles two are left, 0 and 2."""
+    options = {"quantiles": 2, "dropped_quantiles": 1, "gamma": 0.5} | ONE_STEP | FIXED
+    _, begin, update = compiled(SAC(batch_size=64, **options), Forever())
+    state = begin()
+    critics = jax.tree.map(jnp.zeros_like, state.learner.target_params.critics)
+    for i, bias in enumerate(([0.0, 4.0], [2.0, 6.0])):
+        critics["params"][f"q_{i}"]["bias"] = jnp.array(bias)
+    zeros = jax.tree.map(jnp.zeros_like, critics)
+    learner = state.learner._replace(
+        params=state.learner.params._replace(critics=zeros),
+        target_params=state.learner.target_params._replace(critics=critics),
+    )
+    _, metrics = update(state._replace(learner=learner))
+    # both quantiles of both critics are 0, and the target's are 1 and 2: their Huber losses are
+    # 0.5 and 1.5, weighed by the fractions 1/4 and 3/4, which add up to 1 over the quantiles
+    assert metrics["loss/td_error"].total == pytest.approx(1.0, abs=1e-5)
+    assert metrics["loss/value"].total == pytest.approx(2 * 1.0 / 2, abs=1e-5)
+    assert metrics["value/q"].total == 0.0
+
+
+@pytest.mark.slow
+def test_dropped_units_are_drawn_in_training_and_never_when_acting():
+    network = NetworkConfig(hidden=(32,), layer_norm=True)
+    algo, begin, update = compiled(SAC(critic_dropout=0.5, network=network, **ONE_STEP), Honest())
+    state, metrics = update(begin())
+    critics, obs, action = state.learner.params.critics, jnp.ones((64, 1)), jnp.zeros((64, 2))
+    nets = actor_critics(
+        SAC(critic_dropout=0.5, network=network), Honest(), PARAMS, None, outputs_per_action=2
+    )
+    plain = nets.q(critics, obs, action)
+    assert (plain == plain[:, :1]).all()
+    dropped = nets.q(with_dropout(critics, KEY), obs, action)
+    again = nets.q(with_dropout(critics, KEY), obs, action)
+    np.testing.assert_array_equal(dropped, again)
+    assert len(np.unique(dropped[0])) > 32  # a draw of its own for each row
+    assert (dropped[0] != dropped[1]).all()
+    assert algo.policy.value(state.policy_state, (), jnp.ones(1)) == algo.policy.value(
+        state.policy_state, (), jnp.ones(1)
+    )

@@ -6,51 +6,104 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from tests.algos.trainees import A2C, DQN, PPO, PQN, SAC, TD3, VARIANTS, mean, train, values
+from tests.algos.trainees import (
+    A2C,
+    DQN,
+    PPO,
+    PQN,
+    SAC,
+    SAC_DISCRETE,
+    TD3,
+    VARIANTS,
+    mean,
+    train,
+    values,
+)
 from tests.small_envs import Clocked, Corridor, Forever, Seesaw, Wait
 
-plain = pytest.mark.parametrize(
-    "make", [PPO, A2C, DQN, PQN, SAC, TD3], ids=["ppo", "a2c", "dqn", "pqn", "sac", "td3"]
+MAKERS = {
+    "ppo": PPO, "a2c": A2C, "dqn": DQN, "pqn": PQN,
+    "sac": SAC, "sac_discrete": SAC_DISCRETE, "td3": TD3,
+}  # fmt: skip
+DEAR = ("sac", "sac_discrete", "td3")  # to compile
+
+
+def slow(*values, **named):
+    return pytest.param(*values, marks=pytest.mark.slow, **named)
+
+
+plain = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+cheap = pytest.mark.parametrize(
+    "make",
+    [slow(x, id=name) if name in DEAR else pytest.param(x, id=name) for name, x in MAKERS.items()],
 )
 BOOTSTRAPPING = [
     "ppo",
+    "ppo vtrace",
+    slow("ppo popart"),
+    slow("ppo gsde"),
     "a2c",
-    "a2c gae adam",
+    slow("a2c gae adam"),
     "dqn",
-    "dqn double",
+    slow("dqn double"),
     "dqn n-step",
-    "dqn rainbow",
-    "dqn polyak",
+    slow("dqn rainbow"),
+    slow("dqn polyak"),
+    slow("dqn c51"),
+    slow("dqn qr"),
+    slow("dqn iqn"),
     "pqn",
     "sac",
-    "sac n-step prioritised",
+    slow("sac n-step prioritised"),
+    slow("sac tqc"),
+    slow("sac_discrete"),
+    slow("sac_discrete n-step prioritised"),
     "td3",
-    "td3 n-step prioritised",
-    "ddpg",
+    slow("td3 n-step prioritised"),
+    slow("ddpg"),
 ]
 EXPLORING = [
     "ppo",
-    "ppo gru",
-    "ppo rnd",
+    slow("ppo spo"),
+    slow("ppo vtrace"),
+    slow("ppo gru"),
+    slow("ppo lstm"),
+    slow("ppo lru"),
+    slow("ppo squashed"),
+    slow("ppo beta"),
+    slow("ppo rnd"),
     "a2c",
-    "a2c gru",
-    "a2c rnd",
+    slow("a2c gru"),
+    slow("a2c popart"),
+    slow("a2c rnd"),
     "dqn dueling",
     "dqn prioritised",
-    "dqn rainbow",
-    "dqn episodes",
-    "dqn huber",
-    "dqn rnd",
+    slow("dqn rainbow"),
+    slow("dqn episodes"),
+    slow("dqn huber"),
+    slow("dqn rnd"),
+    slow("dqn noisy"),
+    slow("dqn munchausen"),
+    slow("dqn munchausen iqn"),
+    slow("dqn whole rainbow"),
+    slow("dqn gru"),
+    slow("dqn lru r2d2"),
+    slow("dqn lstm c51"),
     "pqn",
-    "pqn rnd",
+    slow("pqn gru"),
+    slow("pqn lru"),
+    slow("pqn rnd"),
     "sac",
-    "sac fixed",
-    "sac rnd",
-    "td3",
+    slow("sac fixed"),
+    slow("sac rnd"),
+    slow("sac tqc"),
+    slow("sac droq"),
+    slow("sac_discrete"),
+    slow("td3"),
 ]
 
 
-@plain
+@cheap
 def test_a_reward_that_always_comes_is_worth_itself(make):
     trained = train(make(), Wait(1))
     assert values(trained, jnp.ones(1)) == pytest.approx([1.0], abs=0.02)
@@ -60,22 +113,38 @@ def test_a_reward_that_always_comes_is_worth_itself(make):
     )
 
 
-@plain
+@cheap
 def test_a_reward_that_comes_later_is_worth_less_by_gamma_a_step(make):
     trained = train(make(gamma=0.5), Wait(3))
     assert values(trained, *jnp.eye(3)) == pytest.approx([0.25, 0.5, 1.0], abs=0.03)
 
 
-@pytest.mark.parametrize("options", [{"n_step": 2}, {"n_step": 3}, {"n_step": 5}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"n_step": 3}, slow({"n_step": 2}), slow({"n_step": 5})], ids=str
+)
 def test_several_steps_at_once_never_run_on_into_the_next_episode(options):
     trained = train(DQN(gamma=0.5, **options), Wait(3))
     assert values(trained, *jnp.eye(3)) == pytest.approx([0.25, 0.5, 1.0], abs=0.03)
 
 
 @plain
-def test_a_time_limit_takes_nothing_from_what_a_world_without_end_is_worth(make):
+def test_a_time_limit_takes_nothing_from_what_an_env_without_end_is_worth(make):
     """1 / (1 - 0.9) = 10; a learner that takes time-outs for deaths would find some 4."""
     trained = train(make(gamma=0.9), Forever(), Clocked(max_steps_in_episode=10))
+    assert values(trained, jnp.ones(1)) == pytest.approx([10.0], abs=0.4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"distribution": "c51", "v_min": 0.0, "v_max": 16.0, "atoms": 33},
+        {"distribution": "qr", "quantiles": 8},
+    ],
+    ids=["c51", "qr"],
+)
+def test_a_time_limit_takes_nothing_from_a_distribution_of_returns(options):
+    config = DQN(gamma=0.9, learning_rate=0.03, **options)
+    trained = train(config, Forever(), Clocked(max_steps_in_episode=10))
     assert values(trained, jnp.ones(1)) == pytest.approx([10.0], abs=0.4)
 
 
@@ -100,5 +169,6 @@ def test_it_learns_to_walk_to_the_end_of_the_corridor(name):
     assert mean(trained.metrics["episode/return"]) == 1.0  # raw, whatever it learns from
 
 
-def test_every_option_is_tried_in_one_world_at_least():
-    assert set(BOOTSTRAPPING) | set(EXPLORING) == set(VARIANTS)
+def test_every_option_is_tried_in_one_env_at_least():
+    tried = (getattr(x, "values", (x,))[0] for x in (*BOOTSTRAPPING, *EXPLORING))
+    assert set(tried) == set(VARIANTS)

@@ -1,4 +1,4 @@
-"""Every algorithm and every option of it, small enough to learn a tiny world in a second."""
+"""Every algorithm and every option of it, small enough to learn a tiny env in a second."""
 
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elsinore.algos import a2c, dqn, ppo, pqn, sac, td3
+from elsinore.algos import a2c, dqn, ppo, pqn, sac, sac_discrete, td3
 from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import NetworkConfig
 from tests.small_envs import Clocked, Steered, World
@@ -15,6 +15,9 @@ from tests.small_envs import Clocked, Steered, World
 KEY, PARAMS = jax.random.key(0), Clocked()
 TINY = NetworkConfig(hidden=(16,))
 GRU = NetworkConfig(hidden=(16,), gru=16)
+LSTM = NetworkConfig(hidden=(16,), lstm=16)
+LRU = NetworkConfig(hidden=(16,), lru=16)
+SEQUENCES = {"sequence_length": 4, "burn_in": 2, "batch_size": 16}
 CURIOUS = RNDConfig(weight=0.01, hidden=(8,), features=4, batch_size=32)
 
 PPO = partial(ppo.PPOConfig, num_envs=8, rollout_length=16, learning_rate=0.01, network=TINY)
@@ -52,19 +55,30 @@ SMALL = {
     "network": TINY,
 }
 SAC = partial(sac.SACConfig, **SMALL)
+SAC_DISCRETE = partial(sac_discrete.SACDiscreteConfig, **SMALL, target_entropy=0.1)
 TD3 = partial(td3.TD3Config, **SMALL)
 PLAIN = {"num_critics": 1, "policy_delay": 1, "target_noise": 0.0}  # DDPG
 RAINBOW = {"double": True, "dueling": True, "n_step": 3, "prioritized": True}
+C51 = {"distribution": "c51", "atoms": 21, "v_min": 0.0, "v_max": 4.0}
 
 VARIANTS = {
     "ppo": PPO(),
+    "ppo spo": PPO(surrogate="spo"),
+    "ppo vtrace": PPO(advantage="vtrace"),
+    "ppo popart": PPO(popart=True),
     "ppo gru": PPO(network=GRU),
+    "ppo lstm": PPO(network=LSTM),
+    "ppo lru": PPO(network=LRU),
     "ppo rnd": PPO(rnd=CURIOUS),
+    "ppo squashed": PPO(action_distribution="squashed"),
+    "ppo beta": PPO(action_distribution="beta"),
+    "ppo gsde": PPO(action_distribution="gsde"),
     "a2c": A2C(),
     "a2c gae adam": A2C(
         gae_lambda=0.95, optimiser="adam", normalize_advantage=True, learning_rate=0.01
     ),
     "a2c gru": A2C(network=GRU, optimiser="adam", learning_rate=0.01),
+    "a2c popart": A2C(popart=True, learning_rate=0.01),
     "a2c rnd": A2C(rnd=CURIOUS),
     "dqn": DQN(),
     "dqn double": DQN(double=True),
@@ -76,12 +90,32 @@ VARIANTS = {
     "dqn episodes": DQN(epsilon_schedule="episodes", epsilon_decay=0.99),
     "dqn huber": DQN(loss="huber"),
     "dqn rnd": DQN(rnd=CURIOUS),
+    "dqn c51": DQN(**C51),
+    "dqn qr": DQN(distribution="qr", quantiles=8),
+    "dqn iqn": DQN(distribution="iqn", quantiles=8),
+    "dqn noisy": DQN(noisy=True),
+    "dqn munchausen": DQN(munchausen=True),
+    "dqn munchausen iqn": DQN(munchausen=True, distribution="iqn", quantiles=4),
+    "dqn whole rainbow": DQN(**RAINBOW, **C51, noisy=True, noisy_std=0.2),
+    "dqn gru": DQN(network=GRU, **SEQUENCES),
+    "dqn lru r2d2": DQN(
+        network=LRU, **SEQUENCES, double=True, dueling=True, n_step=3, prioritized=True
+    ),
+    "dqn lstm c51": DQN(network=LSTM, **SEQUENCES, **C51),
     "pqn": PQN(),
+    "pqn gru": PQN(network=GRU),
+    "pqn lru": PQN(network=LRU),
     "pqn rnd": PQN(rnd=CURIOUS),
     "sac": SAC(),
     "sac fixed": SAC(tune_temperature=False, temperature=0.01),
     "sac n-step prioritised": SAC(n_step=3, prioritized=True),
     "sac rnd": SAC(rnd=CURIOUS),
+    "sac tqc": SAC(quantiles=5, dropped_quantiles=1),
+    "sac droq": SAC(
+        critic_dropout=0.01, network=NetworkConfig(hidden=(16,), layer_norm=True), gradient_steps=8
+    ),
+    "sac_discrete": SAC_DISCRETE(),
+    "sac_discrete n-step prioritised": SAC_DISCRETE(n_step=3, prioritized=True),
     "td3": TD3(),
     "td3 n-step prioritised": TD3(n_step=3, prioritized=True),
     "ddpg": TD3(**PLAIN),
@@ -92,9 +126,18 @@ MAKE = {
     "dqn": dqn.dqn,
     "pqn": pqn.pqn,
     "sac": sac.sac,
+    "sac_discrete": sac_discrete.sac_discrete,
     "td3": td3.td3,
 }
-UPDATES = {"ppo": 100, "a2c": 400, "dqn": 400, "pqn": 150, "sac": 400, "td3": 400}
+UPDATES = {
+    "ppo": 100,
+    "a2c": 400,
+    "dqn": 400,
+    "pqn": 150,
+    "sac": 400,
+    "sac_discrete": 400,
+    "td3": 400,
+}
 CONTINUOUS = ("sac", "td3")
 QUICKLY = {"xla_backend_optimization_level": 0}  # these compile longer than they run
 
@@ -106,7 +149,7 @@ def quickly(name: str) -> dict[str, int]:
     XLA of jaxlib 0.11.2 compiles a scan over updates to a program that gives NaN, and gives none
     when the same scan also returns the states, nor at any other level, nor with the newer emitters.
     """
-    return QUICKLY | ({"xla_backend_optimization_level": 1} if name == "sac" else {})
+    return QUICKLY | ({"xla_backend_optimization_level": 1} if name.startswith("sac") else {})
 
 
 def _has_two_actions(world) -> bool:
@@ -120,8 +163,9 @@ class Trained(NamedTuple):
 
 
 def make(config, world, params=PARAMS, updates=None, network=None):
-    """The algorithm; one of continuous actions steers a world of two actions by a number."""
-    if config.name in CONTINUOUS and _has_two_actions(world):
+    """The algorithm; one of continuous actions steers an env of two actions by a number."""
+    continuous = getattr(config, "action_distribution", "normal") != "normal"
+    if (continuous or config.name in CONTINUOUS) and _has_two_actions(world):
         world = Steered(world)
     return MAKE[config.name](config, world, params, updates or UPDATES[config.name], network)
 

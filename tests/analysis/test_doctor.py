@@ -10,7 +10,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.analysis.doctor import LIMITS, RULES, RunFacts, findings_of
-from elsinore.cli.doctor import markdown_page
+from elsinore.cli.doctor import doctor_page
 from elsinore.config.load import load_experiment
 from elsinore.runs.run_dir import RunDir
 
@@ -46,6 +46,7 @@ SICK = {
     "still-policy": ({"policy/kl": [np.full(40, 1e-8)]}, {}),
     "critic": ({"value/explained_variance": [np.full(40, -0.3)]}, {}),
     "overestimation": ({"value/q": [np.linspace(0, 1_000, 40)]}, {}),
+    "support": ({"value/beyond_support": [np.linspace(0, 0.5, 40)]}, {}),
     "gradient-scale": ({"learner/gradient_norm": [np.full(40, 200.0)]}, {}),
     "gradient-growth": ({"learner/gradient_norm": [np.geomspace(0.01, 50, 40)]}, {}),
     "no-reward": ({"eval/return": [FLAT], "episode/return": [FLAT]}, {}),
@@ -203,7 +204,7 @@ def test_a_run_without_metrics_and_a_population_are_refused(tmp_path):
 
 
 def test_the_page_has_every_rule_and_threshold():
-    remedy = "write it anew: python -c 'from elsinore.cli.doctor import *; print(markdown_page())'"
-    assert PAGE.read_text() == markdown_page(), remedy
+    remedy = "write it anew: python -c 'from elsinore.cli.doctor import *; print(doctor_page())'"
+    assert PAGE.read_text() == doctor_page(), remedy
     assert all(f"\n## {rule.name}\n" in PAGE.read_text() for rule in RULES)
     assert all(f"`{name}`" in PAGE.read_text() for name in LIMITS._fields)

@@ -5,7 +5,7 @@ import pytest
 from gymnax.environments import spaces
 
 import elsinore
-from elsinore.analysis.environments import described, env_info, list_envs
+from elsinore.analysis.environments import describe_space, env_info, list_envs
 from elsinore.envs import make, names
 from elsinore.envs.spaces import MultiDiscrete
 
@@ -35,7 +35,7 @@ def test_cartpole_is_described():
         22.5,
         500.0,
         "random actions; the maximum",
-        ("ppo", "a2c", "dqn", "pqn"),
+        ("ppo", "a2c", "dqn", "pqn", "rainbow", "c51", "qrdqn", "iqn"),
     )
 
 
@@ -51,5 +51,5 @@ def test_an_env_that_cannot_be_made_from_its_name_alone_is_listed_without_spaces
 
 def test_spaces_are_described_in_a_few_words():
     inner = {"mask": spaces.Box(0, 1, (3,), bool), "id": spaces.Discrete(5)}
-    assert described(spaces.Dict(inner)) == "mask bool 3, id one of 5"
-    assert described(MultiDiscrete([3, 2])) == "one of 3 x 2"
+    assert describe_space(spaces.Dict(inner)) == "mask bool 3, id one of 5"
+    assert describe_space(MultiDiscrete([3, 2])) == "one of 3 x 2"

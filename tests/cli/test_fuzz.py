@@ -7,12 +7,20 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from elsinore import cli
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment, parse_set, read_yaml, yaml_text
 from elsinore.errors import ConfigError
+from elsinore.page.answers import json_text
+from elsinore.page.live import LiveFeed, Subscription, parse_subscription
+from elsinore.page.run_list import RunList
+from elsinore.page.runs_directory import RunsDirectory
 from elsinore.runs import checkpoints, replays
 from elsinore.runs.control import _Answer
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.summary import is_finished, read_summary
 from elsinore.worlds.cache.trace.recording import load_trace
+from tests.page.conftest import make_run
 
 pytestmark = pytest.mark.slow
 often = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,6 +106,45 @@ def test_a_manifest_is_of_a_checkpoint_or_refused(tmp_path, text):
     assert refused_or(checkpoints.newest, tmp_path) is None
 
 
+SUMMARIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "stopped_by": DATA | st.just("budget"),
+        "updates": DATA,
+        "seeds": DATA,
+        "env_steps": DATA,
+        "eval_return": DATA | st.dictionaries(st.sampled_from(["mean", "iqm", "per_seed"]), DATA),
+        "versions": DATA,
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return RunDir(make_run(tmp_path_factory.mktemp("runs"), "run"))
+
+
+@often
+@given(
+    st.binary(max_size=200)
+    | DATA.map(lambda data: json.dumps(data).encode())
+    | SUMMARIES.map(lambda data: json.dumps(data).encode())
+)
+@example(b'{"stopped_by": "budget", "updates": "x"}')
+@example(b'{"stopped_by": "budget", "updates": 1e999}')
+@example(b"[" * 4000)
+def test_a_summary_is_read_or_refused_and_the_run_is_listed(run, capsys, text):
+    run.summary.write_bytes(text)
+    found = refused_or(read_summary, run.summary)
+    assert found is None or isinstance(found, dict)
+    assert refused_or(is_finished, run) in (True, False, None)
+    (status,) = RunList(RunsDirectory(run.path.parent)).all()
+    assert status["name"] == "run" and "cannot be read" not in status.get("error", "")
+    json.loads(json_text(status))
+    assert cli.main(["runs", "--runs-dir", str(run.path.parent)]) == 0
+    assert "run " in capsys.readouterr().out
+
+
 @often
 @given(st.binary(max_size=300))
 def test_a_replay_is_read_or_refused(tmp_path, data):
@@ -124,3 +171,36 @@ def test_a_request_to_a_run_is_answered(line):
     handler.server = SimpleNamespace(obey=lambda act: None, phase=lambda: "training")  # pyright: ignore[reportAttributeAccessIssue]
     answer = handler._answer(line)
     assert set(answer) in ({"error"}, {"phase"})
+
+
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "run": st.sampled_from(["run", ".", "..", "/", "run/../run", "a\0b", "\ud800"]) | DATA,
+        "update": DATA,
+        "event_time": DATA,
+    },
+)
+MESSAGES = st.fixed_dictionaries(
+    {}, optional={"list": DATA, "watch": st.lists(ENTRIES | DATA, max_size=18) | DATA}
+)
+MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # which end the connection
+
+
+@often
+@given(st.text(max_size=200) | DATA.map(json.dumps) | MESSAGES.map(json.dumps))
+@example('{"watch": [{"run": "run", "event_time": 1' + "0" * 400 + "}]}")
+@example('{"watch": [{"run": "run", "update": 99999999999999999999}]}')
+@example('{"watch": [{"run": "\\ud800"}]}')
+@example('{"watch": ' + "[" * 4000)
+def test_a_message_of_a_page_is_a_subscription_that_can_be_served_or_is_malformed(run, text):
+    try:
+        found = parse_subscription(text)
+    except MALFORMED:
+        return
+    assert isinstance(found, Subscription)
+    runs = RunsDirectory(run.path.parent)
+    feed = LiveFeed(runs, RunList(runs))
+    for name, watched in found.runs.items():
+        for message in feed._messages(name, watched):
+            assert json.loads(message)["run"] == name

@@ -13,6 +13,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
 from elsinore.training.curriculum.config import CurriculumConfig, LadderConfig
 from tests.training.hourglass import HOURGLASS, Hourglass, LiveConfig, forgetful, live
 
@@ -58,7 +59,7 @@ def with_params(**params) -> dict[str, Any]:
 # What it becomes
 
 
-def test_a_stage_has_the_experiments_world_but_for_what_it_says():
+def test_a_stage_has_the_experiments_env_but_for_what_it_says():
     curriculum, _ = made(GOOD)
     stage_state, params = curriculum.begin(TARGET)
     assert (int(params.grains), float(params.prize)) == (3, 1.0) and int(stage_state.stage) == 0
@@ -328,7 +329,7 @@ def test_an_algorithm_that_records_nothing_is_refused_before_it_is_compiled():
     assert "does not record its episodes" in refusal(GOOD, forgetful)
 
 
-def test_entropy_needs_an_algorithm_that_tells_it_and_actions_that_can_be_counted():
+def test_entropy_needs_an_algorithm_that_logs_it_and_actions_that_can_be_counted():
     overrides = {
         "curriculum": changed(stages=[{"params": {"gravity": 5}}, {}]) | {"advance_when": ENTROPY}
     }
@@ -346,7 +347,7 @@ def test_entropy_needs_an_algorithm_that_tells_it_and_actions_that_can_be_counte
 ENTROPY = {"metric": "entropy", "below": 0.5}
 
 
-def test_members_of_a_population_are_not_compared_in_worlds_of_their_own():
+def test_members_of_a_population_are_not_compared_in_different_envs():
     vary = {"vary": {"algo.gamma": [0.9, 0.99]}, "curriculum": GOOD | {"evaluate_on": "stage"}}
     with pytest.raises(ConfigError, match="evaluate_on='stage' evaluates each member"):
         load_experiment("CartPole-v1", overrides=vary)
@@ -359,7 +360,7 @@ def lines(curriculum: Any, env_steps: int = 10_000) -> list[str]:
     return curriculum_lines(experiment(curriculum).curriculum, ENV, TARGET, env_steps)
 
 
-def test_the_plan_tells_the_stages():
+def test_the_plan_lists_the_stages():
     retreat = {
         "any": [
             {"metric": "won", "below": 0.3},
@@ -398,7 +399,7 @@ def test_rules_that_quarrel_and_a_last_stage_that_is_not_the_target_are_warned_o
 
 def test_the_plan_of_an_experiment_has_it_and_evaluations_are_as_long_as_they_can_be():
     plan = plan_for(experiment(GOOD))
-    assert "curriculum      3 stages, evaluated in the target environment" in plan.lines()
+    assert "curriculum      3 stages, evaluated in the target environment" in plan_lines(plan)
     longer = CurriculumConfig(
         **vars(experiment([{"params": {"max_steps_in_episode": 300}}]).curriculum)
     )
@@ -415,7 +416,7 @@ FILES = sorted((Path(__file__).resolve().parents[2] / "configs" / "curricula").g
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_shipped_file_is_read_and_ends_in_the_world_that_is_evaluated_in(path):
+def test_a_shipped_file_is_read_and_ends_in_the_env_that_is_evaluated_in(path):
     config = load_experiment("CartPole-v1", overrides={"curriculum": str(path)}).curriculum
     assert len(config.all_stages) > 3 and config.evaluate_on == "target"
     assert config.all_stages[-1].params in ({}, {"max_ante": 8})
@@ -429,9 +430,9 @@ def test_a_shipped_file_is_read_and_ends_in_the_world_that_is_evaluated_in(path)
         ("Balatro-stage2", "balatro-antes", {}, 7),
     ],
 )
-def test_a_shipped_file_fits_its_world(env, name, kwargs, stages):
+def test_a_shipped_file_fits_its_env(env, name, kwargs, stages):
     (path,) = (path for path in FILES if path.stem == name)
     overrides = {"curriculum": str(path), "env_kwargs": kwargs, "env_steps": 2_000_000}
-    lines = plan_for(load_experiment(env, overrides=overrides)).lines()
+    lines = plan_lines(plan_for(load_experiment(env, overrides=overrides)))
     assert f"curriculum      {stages} stages, evaluated in the target environment" in lines
     assert not [line for line in lines if line.startswith("warning")]

@@ -50,7 +50,7 @@ def test_a_run_without_tensorboard_says_so_once_and_trains(monkeypatch, tmp_path
     import elsinore
     from elsinore.runs import sync
 
-    monkeypatch.setattr(sync, "is_installed", lambda extra: extra != "tensorboard")
+    monkeypatch.setattr(sync, "has_extra", lambda extra: extra != "tensorboard")
     overrides = {
         "env_steps": 1024,
         "evaluation.episodes": 2,

@@ -1,5 +1,6 @@
 """The files of configs/hamlet: each describes a run that can be made, and says what it means to."""
 
+import tomllib
 from pathlib import Path
 
 import jax
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from elsinore.algos.registry import steps_per_update
-from elsinore.config.load import load_experiment, read_yaml
+from elsinore.config.load import load_experiment, read_yaml, shipped
+from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import Plan, plan_for
+from elsinore.config.plan_lines import plan_lines
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}
@@ -52,6 +55,49 @@ def test_there_is_a_file_for_every_world_and_an_example_of_each_kind():
 @each_world
 def test_a_file_trains_in_the_world_it_is_named_after(name):
     assert experiment(name).env == f"Hamlet-{name}"
+
+
+@each_world
+def test_the_world_alone_is_trained_by_the_recipe_of_its_file(name):
+    alone = load_experiment(f"Hamlet-{name}")
+    written = {"sinks", "replays", "checkpoints"}  # what does not change the learning
+    recipe = as_dict(experiment(name))
+    assert {k: v for k, v in as_dict(alone).items() if k not in written} == {
+        k: v for k, v in recipe.items() if k not in written
+    }
+    plain = load_experiment("Hamlet-custom", overrides={"env_kwargs": {}})
+    assert alone.algo != plain.algo  # it has a recipe of its own
+
+
+def test_a_shipped_file_is_found_by_its_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = load_experiment(config="configs/hamlet/mood6.yaml")
+    assert found == experiment("mood6")
+    stages = load_experiment(
+        "Hamlet-classic4", overrides={"curriculum": "configs/curricula/hamlet-four-stages.yaml"}
+    )
+    assert stages.curriculum.all_stages[0].name == "sleep"
+    # one of the user's own, of the same name, goes first
+    mine = tmp_path / "configs" / "hamlet" / "mood6.yaml"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("env: CartPole-v1\n")
+    assert load_experiment(config="configs/hamlet/mood6.yaml").env == "CartPole-v1"
+    with pytest.raises(ConfigError, match="configs/hamlet/none.yaml cannot be read: No such file"):
+        load_experiment(config="configs/hamlet/none.yaml")
+
+
+def test_the_wheel_has_the_configs_where_they_are_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    project = tomllib.loads((CONFIGS.parent / "pyproject.toml").read_text())
+    included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert included == {"configs": "elsinore/configs"}
+    found = shipped(Path("configs/hamlet/base6.yaml"))
+    assert found.samefile(CONFIGS / "hamlet" / "base6.yaml")
+
+
+def test_a_world_without_a_preset_says_so_in_the_plan():
+    lines = plan_lines(plan_for(load_experiment("Cache-trace")))
+    assert "preset          none for ppo/Cache-trace: the algorithm's defaults" in lines
 
 
 @each_file
@@ -158,6 +204,6 @@ def test_a_curriculum_for_people_fits_its_world_and_nothing_about_it_is_doubtful
         plan_for(experiment("curriculum")),
         plan_for(load_experiment("Hamlet-mood6", overrides=adversary)),
     ):
-        lines = plan.lines()
+        lines = plan_lines(plan)
         assert "curriculum      5 stages, evaluated in the target environment" in lines
         assert not [line for line in lines if line.startswith("warning")]

@@ -9,6 +9,7 @@ import pytest
 from elsinore.config.load import load_experiment, whole_experiment
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
 from elsinore.training.imitation import ImitationConfig
 
 SMALL = {
@@ -52,7 +53,7 @@ def test_the_file_to_copy_is_of_a_run_that_can_be_made(name, unit):
 @pytest.mark.slow
 def test_a_run_begins_as_what_the_teacher_made_of_it():
     plan, plain = planned(), planned(imitation=None)
-    assert any("imitation       of belady, for 512 env steps" in line for line in plan.lines())
+    assert any("imitation       of belady, for 512 env steps" in line for line in plan_lines(plan))
     begun, untaught = (
         jax.jit(p.program.init)(jax.random.key(0)).train.learner.params for p in (plan, plain)
     )
@@ -85,7 +86,7 @@ def test_a_run_begins_as_what_the_teacher_made_of_it():
         ),
     ],
 )
-def test_what_cannot_be_taught_is_refused(settings, message):
+def test_an_algorithm_that_imitation_cannot_train_is_refused(settings, message):
     with pytest.raises(ConfigError) as refused:
         planned(**settings)
     assert message in str(refused.value)
@@ -99,6 +100,6 @@ def test_continuous_actions_are_not_imitated(algo):
         plan_for(load_experiment("Pendulum-v1", algo, overrides=imitation))
 
 
-def test_belady_teaches_no_other_world():
+def test_belady_teaches_no_other_env():
     with pytest.raises(ConfigError, match="'belady' does not teach in"):
         planned("CartPole-v1", **{"env_kwargs.capacity": None, "env_kwargs": {}})

@@ -10,10 +10,12 @@ from elsinore.config.load import (
     parse_set,
     read_yaml,
     whole_experiment,
+    with_settings,
     yaml_text,
 )
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.presets import PRESETS
+from elsinore.config.presets.distributional import OPTIONS
 
 
 @pytest.fixture
@@ -48,6 +50,16 @@ def test_overrides_beat_yaml_and_leave_the_rest_of_it(yaml_file):
     config = yaml_file("seeds: 3\nalgo: {gamma: 0.9, num_epochs: 7}")
     experiment = load_experiment(config=config, overrides={"algo.gamma": 0.8})
     assert (experiment.algo.gamma, experiment.algo.num_epochs, experiment.seeds) == (0.8, 7, 3)
+
+
+def test_settings_below_an_override_leave_the_callers_mapping_as_it_is():
+    algo, kwargs = {"name": "ppo", "gamma": 0.9}, {"size": 3}
+    overrides = {"algo": algo, "algo.gamma": 0.8, "env_kwargs": kwargs, "env_kwargs.size": 4}
+    experiment = load_experiment(overrides=overrides)
+    assert (experiment.algo.gamma, experiment.env_kwargs) == (0.8, {"size": 4})
+    assert (algo["gamma"], kwargs["size"]) == (0.9, 3)
+    assert with_settings(experiment, {"env_kwargs.size": 5}).env_kwargs == {"size": 5}
+    assert experiment.env_kwargs == {"size": 4}
 
 
 def test_an_env_that_is_named_beats_the_one_in_yaml(yaml_file):
@@ -127,6 +139,27 @@ def test_an_algorithm_of_ones_own_has_no_preset():
 
 def test_an_algorithm_of_ones_own_takes_the_place_of_a_presets_and_nothing_of_its_settings():
     assert load_experiment("ppo/CartPole-v1", OWN) == load_experiment("CartPole-v1", OWN)
+
+
+# Names of an algorithm with some of its options
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_name_of_options_is_dqn_with_them_on_its_own_preset(name):
+    for env in ("CartPole-v1", "Catch-bsuite", "Asterix-MinAtar"):
+        algo = load_experiment(env, name).algo
+        plain = load_experiment(env, "dqn").algo
+        assert (algo.name, algo.buffer_size) == ("dqn", plain.buffer_size)
+        assert {option: getattr(algo, option) for option in OPTIONS[name]} == OPTIONS[name]
+
+
+def test_a_preset_with_options_goes_by_its_name_and_settings_go_before_it():
+    rainbow = load_experiment("rainbow/CartPole-v1")
+    assert (rainbow.env, rainbow.algo.v_min, rainbow.algo.v_max) == ("CartPole-v1", 0.0, 100.0)
+    assert rainbow == load_experiment("CartPole-v1", {"name": "rainbow"})
+    changed = load_experiment("rainbow/CartPole-v1", overrides={"algo.noisy": False})
+    assert not changed.algo.noisy and changed.algo.distribution == "c51"
+    assert with_settings(rainbow, {}) == rainbow
 
 
 # Files

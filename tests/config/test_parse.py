@@ -139,7 +139,7 @@ def test_an_unknown_setting_is_refused_with_its_place_and_the_closest_known_one(
         ("a2c", "num_minibatches", "ppo and pqn"),
         ("pqn", "vf_coef", "ppo and a2c"),
         ("sac", "policy_delay", "td3"),
-        ("dqn", "num_critics", "sac and td3"),
+        ("dqn", "num_critics", "sac and sac_discrete and td3"),
     ],
 )
 def test_a_setting_of_another_algorithm_is_refused_with_whose_it_is(algo, key, owners):
@@ -151,8 +151,8 @@ def test_a_setting_of_another_algorithm_is_refused_with_whose_it_is(algo, key, o
 def test_a_setting_like_no_other_is_refused_with_all_there_are():
     assert (
         refusal({"sinks.xyz": 1})
-        == "sinks.xyz is not a setting; the settings here are: console, tensorboard, jsonl, mlflow,"
-        " wandb."
+        == "sinks.xyz is not a setting; the settings here are: console, dashboard, tensorboard,"
+        " jsonl, curves_seconds, mlflow, wandb."
     )
 
 
@@ -254,7 +254,9 @@ def test_nothing_is_a_value_only_where_it_may_be():
 
 # The algorithm
 
-KNOWN = "ppo, a2c, dqn, pqn, sac, td3; a custom algorithm is given as 'module:function'."
+KNOWN = (
+    "ppo, a2c, dqn, pqn, sac, sac_discrete, td3; a custom algorithm is given as 'module:function'."
+)
 
 
 @pytest.mark.parametrize("algo", ["ppo", {"name": "ppo"}, {}])
@@ -438,7 +440,7 @@ def test_a_record_may_be_given_ready_made():
     assert build(Wall, {"brazier": Brazier(3.0)}) == Wall(Brazier(3.0))
 
 
-def test_what_a_record_refuses_itself_is_told_with_its_place():
+def test_a_value_that_a_record_refuses_is_named_with_its_place():
     with pytest.raises(
         ConfigError, match=r"^brazier\.heat=10\.0 would set the wall alight; keep to 9\.$"
     ):

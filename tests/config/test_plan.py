@@ -1,6 +1,7 @@
 """A plan is exact about steps and chunks, near about bytes, and refuses before anything is
 compiled."""
 
+import jax
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,9 @@ from elsinore.config import plan as plan_module
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
-from elsinore.config.plan import plan_for, schedule_for
+from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
+from elsinore.config.schedule import schedule_for
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
 
@@ -147,7 +150,22 @@ def test_more_of_anything_needs_more_bytes(plan):
         )
 
 
-def test_a_replay_is_told_of_and_is_the_first_to_lower(monkeypatch):
+def test_accelerators_have_a_memory_each_and_cpu_devices_share_one(monkeypatch):
+    two, four = (planned(seeds=n, layout="vmap") for n in (2, 4))
+    shared = four.bytes_on_device
+    devices = jax.local_devices() * 2
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "local_devices", lambda: devices[:2])
+    on_two = four.bytes_on_device  # two seeds on each of two devices
+    assert on_two == shared / 2
+    monkeypatch.setattr(jax, "local_devices", lambda: devices[:4])
+    assert four.bytes_on_device < on_two and two.bytes_on_device == four.bytes_on_device
+    assert "device          gpu, 4 devices" in plan_lines(four)
+    idle = "device          gpu, 2 of 4 devices: one for each seed, the others are idle"
+    assert idle in plan_lines(two)
+
+
+def test_a_replay_buffer_has_a_line_and_is_the_first_to_lower(monkeypatch):
     dqn = planned(
         "dqn", **{"algo.buffer_size": 2**20, "algo.num_envs": 1, "algo.prioritized": False}
     )
@@ -155,15 +173,15 @@ def test_a_replay_is_told_of_and_is_the_first_to_lower(monkeypatch):
     transition = 2 * 4 * 4 + 4 + 4 + 1 + 1
     # where to write next, and how much is filled
     assert dqn.replay_bytes == 2**20 * transition + 2 * 4
-    assert f"replay          {transition} MiB a seed" in dqn.lines()
+    assert f"replay          {transition} MiB a seed" in plan_lines(dqn)
     monkeypatch.setattr(plan_module, "available_bytes", lambda: dqn.bytes_on_device - 1)
     with pytest.raises(ConfigError, match=r"lower algo\.buffer_size=1048576, algo\.num_envs=1, "):
         dqn.refuse_what_does_not_fit()
 
 
-def test_an_algorithm_without_a_replay_has_nothing_to_tell_of_one(plan):
+def test_an_algorithm_without_a_replay_buffer_has_no_line_of_one(plan):
     assert plan.replay_bytes == 0
-    assert not [line for line in plan.lines() if "replay" in line]
+    assert not [line for line in plan_lines(plan) if "replay" in line]
 
 
 @pytest.mark.parametrize(
@@ -247,7 +265,7 @@ def test_an_env_that_is_an_object_is_planned_like_its_name(cartpole):
 
 
 def test_a_plan_reads_as_one_fact_a_line(plan):
-    facts = {line[:15].strip(): line[16:] for line in plan.lines()}
+    facts = {line[:15].strip(): line[16:] for line in plan_lines(plan)}
     assert facts["environment"] == "CartPole-v1"
     assert facts["algorithm"] == "ppo"
     assert facts["seeds"] == "3 (0 to 2)"
@@ -263,7 +281,7 @@ def test_a_network_is_planned_as_wide_as_it_says():
     assert plan_for(narrow).num_parameters == 2 * dense(4, 16) + dense(16, 2) + dense(16, 1)
 
 
-def test_a_policy_is_shown_in_the_world_it_is_evaluated_in():
+def test_a_policy_is_shown_in_the_env_it_is_evaluated_in():
     target = plan_for(load_experiment("Hamlet-classic4"))
     assert (
         target.shown_in("the stage's") is target.env_params

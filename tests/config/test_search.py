@@ -9,9 +9,9 @@ from elsinore.config.plan import plan_for
 from elsinore.config.search import (
     SweepTrial,
     grid_of,
-    grouped,
     load_sweep,
     random_trials,
+    trial_groups,
     trials_of,
 )
 from tests.toys import TOY
@@ -57,7 +57,7 @@ def test_there_are_64_trials_or_a_whole_grid_unless_it_is_said():
 
 def test_trials_that_differ_in_traced_numbers_are_one_population():
     sweep = search(trials=64)
-    (group,) = grouped(sweep, trials_of(sweep))
+    (group,) = trial_groups(sweep, trials_of(sweep))
     assert group.experiment.vary == {"algo.gain": [t.settings["algo.gain"] for t in group.trials]}
     assert group.members == tuple(range(64))
 
@@ -67,7 +67,7 @@ def test_what_changes_the_program_makes_a_group_in_order_of_first_trials():
         SweepTrial(i, {"algo.gain": g, "algo.ballast": b})
         for i, (g, b) in enumerate([(0.1, 4), (0.2, 2), (0.3, 4)])
     ]
-    groups = grouped(search(GAIN | {"algo.ballast": {"choice": [2, 4]}}), trials)
+    groups = trial_groups(search(GAIN | {"algo.ballast": {"choice": [2, 4]}}), trials)
     assert [[t.number for t in group.trials] for group in groups] == [[0, 2], [1]]
     assert [group.experiment.algo.ballast for group in groups] == [4, 2]
     assert [group.experiment.vary for group in groups] == [
@@ -78,7 +78,7 @@ def test_what_changes_the_program_makes_a_group_in_order_of_first_trials():
 
 def test_a_number_that_may_be_null_is_two_programs():
     trials = [SweepTrial(i, {"algo.gain_final": x}) for i, x in enumerate([None, 0.5, 0.7, None])]
-    groups = grouped(search({"algo.gain_final": {"choice": [None, 0.5, 0.7]}}), trials)
+    groups = trial_groups(search({"algo.gain_final": {"choice": [None, 0.5, 0.7]}}), trials)
     assert [[t.number for t in group.trials] for group in groups] == [[0, 3], [1, 2]]
     assert [group.experiment.vary for group in groups] == [{}, {"algo.gain_final": [0.5, 0.7]}]
     assert groups[0].members == (0, 0)  # two trials that are equal are trained once
@@ -87,7 +87,7 @@ def test_a_number_that_may_be_null_is_two_programs():
 def test_the_weight_of_curiosity_is_searched_within_one_program_but_for_none_of_it():
     found = {"space": {"algo.rnd.weight": {"choice": [0.0, 0.1, 1.0]}}, "sampler": "grid"}
     sweep = load_sweep({"env": "Catch-bsuite", "sweep": found})
-    groups = grouped(sweep, trials_of(sweep))
+    groups = trial_groups(sweep, trials_of(sweep))
     assert [group.experiment.vary for group in groups] == [{}, {"algo.rnd.weight": [0.1, 1.0]}]
     assert plan_for(groups[0].experiment).hyper is None
     np.testing.assert_allclose(plan_for(groups[1].experiment).hyper.rnd_weight, [0.1, 1.0])
@@ -95,7 +95,7 @@ def test_the_weight_of_curiosity_is_searched_within_one_program_but_for_none_of_
 
 def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someone_to_prefer():
     sweep = search(GAIN | {"algo.ballast": {"choice": [2, 4]}}, halving={"eta": 2, "rungs": 1})
-    many, one = grouped(
+    many, one = trial_groups(
         sweep,
         [SweepTrial(i, {"algo.gain": 0.1 * i, "algo.ballast": b}) for i, b in enumerate([2, 2, 4])],
     )
@@ -107,7 +107,7 @@ def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someon
 
 def test_a_population_that_evolves_has_the_ranges_of_the_search():
     sweep = search(sampler="pbt", trials=4, pbt={"period": 2})
-    (group,) = grouped(sweep, trials_of(sweep))
+    (group,) = trial_groups(sweep, trials_of(sweep))
     assert group.experiment.population.pbt.space == GAIN
     assert group.experiment.population.pbt.period == 2
 
@@ -201,7 +201,7 @@ def test_a_search_that_cannot_be_is_refused(space, sweep, message):
         search(space, **sweep)
 
 
-def test_what_can_evolve_is_told_by_the_names_of_settings():
+def test_numbers_that_can_evolve_are_named_as_settings():
     sweep = {"space": {"algo.num_envs": {"choice": [4, 8]}}, "sampler": "pbt"}
     with pytest.raises(ConfigError, match=r"algo\.gamma, .*algo\.value_clip_eps, ") as refusal:
         load_sweep({"env": "CartPole-v1", "sweep": sweep})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from elsinore.algos.ppo import PPOConfig
-from elsinore.cli.settings import markdown_page
+from elsinore.cli.settings import settings_page
 from elsinore.config.load import dotted, load_experiment, set_dotted
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.settings import (
@@ -152,4 +152,4 @@ def test_an_environments_parameters_are_listed_with_their_defaults():
 
 def test_the_page_of_settings_is_what_the_code_says():
     remedy = "write it anew: elsinore settings --markdown > docs/settings.md"
-    assert PAGE.read_text() == markdown_page(), remedy
+    assert PAGE.read_text() == settings_page(), remedy

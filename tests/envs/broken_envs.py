@@ -101,7 +101,7 @@ class OldGymnax:
 
 
 class OldDone(Wall):
-    """Its step_env returns done, as before gymnax 1.0: the end of the world or of the time."""
+    """Its step_env returns done, as before gymnax 1.0: the end of the env or of the time."""
 
     def step_env(self, key, state, action, params):
         obs, state, reward, terminated, info = super().step_env(key, state, action, params)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from elsinore.config.parse import ConfigError
 from elsinore.envs.registry import GYMNAX, check_name, make, names
 from elsinore.validation import import_object
 from tests.envs.broken_envs import Params, Wall
@@ -18,6 +19,14 @@ def test_an_env_is_made_from_a_module_and_a_class():
     env, params = make("tests.envs.broken_envs:Wall")
     assert isinstance(env, Wall)
     assert params == Params()
+
+
+def test_a_gymnax_that_another_package_has_overwritten_is_refused(monkeypatch):
+    from gymnax.environments.environment import Environment
+
+    monkeypatch.delattr(Environment, "is_truncated")
+    with pytest.raises(ConfigError, match="pip uninstall stable-gymnax"):
+        make("CartPole-v1")
 
 
 def test_an_instance_is_kept():

@@ -44,18 +44,18 @@ class FakeStore:
     """Redis, as far as the service knows it."""
 
     def __init__(self, clock):
-        self.clock, self.held, self.told = clock, {}, []
+        self.clock, self.held, self.logged = clock, {}, []
 
     def get(self, name):
         value, ends = self.held.get(name, (None, np.inf))
         return value if self.clock.now() < ends else None
 
     def set(self, name, value, px):
-        self.told.append(("set", name))
+        self.logged.append(("set", name))
         self.held[name] = (value, self.clock.now() + px / 1000)
 
     def delete(self, *names):
-        self.told.append(("delete", *names))
+        self.logged.append(("delete", *names))
         for name in names:
             self.held.pop(name, None)
 
@@ -88,7 +88,7 @@ def test_the_store_finds_what_the_rules_say_it_should(requests, by_lru, decide):
     assert account.surprises == 0
     assert account.reads == int((~requests.write).sum())
     assert 0 < account.hits < account.reads
-    assert {"set", "delete"} == {command for command, *_ in store.told}
+    assert {"set", "delete"} == {command for command, *_ in store.logged}
 
 
 def test_a_hit_waits_for_nothing_and_all_else_for_the_backend(requests, by_lru):
@@ -97,7 +97,7 @@ def test_a_hit_waits_for_nothing_and_all_else_for_the_backend(requests, by_lru):
     assert len(waits) == 200
     # the quickest answer of the backend takes longer
     assert int((waits < 0.01).sum()) == account.hits
-    assert waits.max() > float(requests.latency.max()) / 1000  # somebody stood in the queue
+    assert waits.max() > float(requests.latency.max()) / 1000  # a request stood in the queue
 
 
 def test_under_lru_the_backend_works_for_misses_and_writes_only(requests, by_lru):

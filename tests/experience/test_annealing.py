@@ -15,7 +15,7 @@ from elsinore.experience.annealing import (
     episode_lengths,
     is_steady,
     no_episodes,
-    remember,
+    record_length,
 )
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.types import Decision
@@ -31,7 +31,7 @@ lengths_of_each = arrays(np.int32, (2 * TIME, ENV), elements=st.sampled_from([14
 def recent(*lengths, window=WINDOW):
     episodes = no_episodes(window)
     for length in lengths:
-        episodes = remember(episodes, jnp.float32(length))
+        episodes = record_length(episodes, jnp.float32(length))
     return episodes
 
 
@@ -41,7 +41,7 @@ def test_the_window_forgets_the_oldest():
     assert episodes.count == 3
 
 
-def test_nobody_is_steady_before_two_episodes():
+def test_no_env_is_steady_before_two_episodes():
     bar = Steadiness(variance=np.inf, mean=0.0)
     assert not is_steady(recent(), bar) and not is_steady(recent(100), bar)
     assert is_steady(recent(100, 200), bar)

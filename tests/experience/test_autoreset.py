@@ -57,7 +57,7 @@ def test_every_env_goes_on_from_an_episode_of_its_own():
     assert len(set(out.obs[:, 0].tolist()) | set(out.final_obs[:, 0].tolist())) == 16
 
 
-def test_a_world_that_begins_with_python_numbers_keeps_one_dtype():
+def test_an_env_that_begins_with_python_numbers_keeps_one_dtype():
     _, state = reset(Scripted(), KEYS[0], Clocked())
     out = step(KEYS[1], KEYS[2], state, LIVE, Clocked())
     for before, later in zip(jax.tree.leaves(state), jax.tree.leaves(out.state), strict=True):
@@ -97,14 +97,21 @@ def test_it_is_gymnaxs_own_step_given_the_same_keys(cartpole):
     assert ends == {(False, False), (True, False), (False, True)}
 
 
+class Dear(Scripted):
+    """An env whose resets are drawn one by one."""
+
+    draw_at_once = 1
+
+
+@pytest.mark.parametrize("env", [Scripted(), Dear()], ids=lambda env: type(env).__name__)
 @pytest.mark.parametrize("ending", [0, 1, 8, 9, 20, 40], ids="{} ended".format)
-def test_of_many_envs_those_that_ended_begin_as_each_would_alone(ending):
+def test_of_many_envs_those_that_ended_begin_as_each_would_alone(ending, env):
     params, num_envs = Clocked(), 40  # more than are drawn at a time
     keys = jax.random.split(jax.random.key(2), (3, num_envs))
     _, state = jax.vmap(partial(reset, Scripted()), in_axes=(0, None))(keys[0], params)
     dies = jax.random.permutation(jax.random.key(3), jnp.arange(num_envs) < ending)
     action = jnp.where(dies, DIE, LIVE)
-    together = jax.jit(partial(batched_autoreset_step, Scripted()))(
+    together = jax.jit(partial(batched_autoreset_step, env))(
         keys[1], keys[2], state, action, params
     )
     alone = jax.vmap(partial(autoreset_step, Scripted()), in_axes=(0, 0, 0, 0, None))
@@ -112,3 +119,16 @@ def test_of_many_envs_those_that_ended_begin_as_each_would_alone(ending):
         np.testing.assert_array_equal, together, alone(keys[1], keys[2], state, action, params)
     )
     assert together.terminated.sum() == ending
+
+
+@pytest.mark.parametrize(("env", "num_envs", "drawn"), [(Scripted(), 40, 8), (Dear(), 3, 1)])
+def test_as_many_episodes_are_drawn_at_once_as_the_env_says(env, num_envs, drawn):
+    keys = jax.random.split(jax.random.key(2), num_envs)
+    _, state = jax.vmap(partial(reset, env), in_axes=(0, None))(keys, Clocked())
+    action = jnp.zeros(num_envs, int)
+    program = jax.make_jaxpr(partial(batched_autoreset_step, env))(
+        keys, keys, state, action, Clocked()
+    )
+    loop = next(eqn for eqn in program.eqns if eqn.primitive.name == "while")
+    gathered = [eqn for eqn in loop.params["body_jaxpr"].eqns if eqn.primitive.name == "gather"]
+    assert {eqn.outvars[0].aval.shape[0] for eqn in gathered} == {drawn}

@@ -1,4 +1,5 @@
 from collections import deque
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsinore.experience.episode_stats import MANY, count_episodes, forget, init_episode_stats
+from elsinore.experience.episode_stats import (
+    MANY,
+    count_episodes,
+    count_episodes_of_all_shards,
+    forget,
+    init_episode_stats,
+    mean_of_last,
+)
 from elsinore.experience.rollout import init_actor, rollout
+from elsinore.jaxtools.shards import IN_TURN
 from elsinore.types import Decision
 from tests.training.hourglass import Hourglass
 
@@ -52,6 +61,25 @@ def test_an_episode_that_was_running_does_not_count_and_the_next_one_does():
     np.testing.assert_array_equal(later.fresh, [True, True, False])
 
 
+def test_episodes_of_shards_count_as_those_of_one_rollout_of_all_envs():
+    """Of four envs in two shards, the first of which does not begin anew."""
+    before = replace(init_episode_stats(("length",), 3, 4), fresh=jnp.arange(4) > 0)
+    done = jax.random.bernoulli(jax.random.key(0), 0.4, (TIME, 4))
+    values = {"length": jnp.arange(4.0 * TIME).reshape(TIME, 4), "unread": jnp.zeros((TIME, 4))}
+
+    def of_shard(fresh, done, values):
+        return count_episodes_of_all_shards(replace(before, fresh=fresh), done, values)
+
+    by_time = jax.tree.map(lambda x: x.reshape(TIME, 2, 2), (done, values))
+    together = jax.vmap(of_shard, in_axes=(0, 1, 1), axis_name=IN_TURN)
+    found = together(before.fresh.reshape(2, 2), *by_time)
+    wanted = count_episodes(before, done, values)
+    for shard in range(2):
+        np.testing.assert_array_equal(found.recent[shard], wanted.recent)
+        assert int(found.num[shard]) == int(wanted.num) > 3
+    np.testing.assert_array_equal(found.fresh.reshape(-1), wanted.fresh)
+
+
 def test_what_was_forgotten_is_gone():
     episode_stats = forget(rolled(at((0, 0), (0, 1))))
     assert (
@@ -93,7 +121,7 @@ def test_a_count_that_grows_for_ever_stays_in_bounds_and_keeps_the_order():
 
 @pytest.fixture(scope="module")
 def rolled_out():
-    """Two envs of four-step episodes for ten steps, remembering what the world tells."""
+    """Two envs of four-step episodes for ten steps, remembering what the env tells."""
     env = Hourglass()
     actor = init_actor(env, jax.random.key(0), env.default_params, 2)
     actor = actor._replace(episode_stats=init_episode_stats(("won", "return", "length"), WINDOW, 2))
@@ -103,7 +131,7 @@ def rolled_out():
     return rollout(env, params, policy, actor, jax.random.key(1), noise)
 
 
-def test_a_rollout_records_returns_lengths_and_what_the_world_tells(rolled_out):
+def test_a_rollout_records_returns_lengths_and_the_facts_of_the_env(rolled_out):
     episode_stats = rolled_out[0].episode_stats
     assert int(episode_stats.num) == 4
     assert [newest_first(episode_stats, row) for row in range(3)] == [
@@ -120,3 +148,10 @@ def test_an_actor_without_outcomes_stays_without():
     noise = jnp.zeros((3, 2), jnp.int32)
     later, *_ = rollout(env, env.default_params, policy, actor, jax.random.key(1), noise)
     assert later.episode_stats is None
+
+
+def test_the_mean_of_the_last_episodes_is_known_once_there_are_so_many():
+    episode_stats = rolled(at((0, 0), (1, 0), (4, 2)))  # of values 0, 3 and 14
+    assert np.isnan(mean_of_last(episode_stats, "length", 4))
+    assert mean_of_last(episode_stats, "length", 2) == (3 + 14) / 2
+    assert mean_of_last(episode_stats, "length", 3) == pytest.approx(17 / 3)

@@ -68,7 +68,7 @@ def test_a_surprise_counts_by_its_size_to_the_power_alpha():
     np.testing.assert_allclose(priorities(buffer)[:-2], expected[:-2], rtol=1e-5)
 
 
-def test_a_start_that_is_not_whole_gets_no_priority_whoever_asks():
+def test_a_start_that_is_not_whole_never_gets_a_priority():
     buffer = reprioritise(full(), everywhere(), jnp.ones(SLOTS * ENV), ALPHA)
     assert not priorities(buffer)[-2:].any() and priorities(buffer)[:-2].all()
 

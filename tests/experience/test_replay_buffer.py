@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from elsinore.experience import replay_buffer
 from elsinore.experience.prioritised import prioritised
 from elsinore.experience.replay_buffer import BatchIndices, uniform
-from elsinore.training.replicas import compiler_options
+from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.types import Transition
 
 SLOTS, ENV, BATCH = 6, 2, 64

@@ -208,7 +208,7 @@ def test_the_errors_return_goes_on_past_the_end_of_an_episode():
     np.testing.assert_allclose(rnd.stats.running_return, running, rtol=1e-3)
 
 
-def test_a_world_that_never_changes_pays_no_fortune():
+def test_an_env_that_never_changes_pays_no_fortune():
     """All errors are equal at first, so their deviation is 0: the bonus stops at 10."""
     bonus, _, _ = bonus_of(SMALL, begun(), np.ones((TIME, ENV, OBS), np.float32))
     assert (bonus <= 10.0).all()

@@ -48,7 +48,7 @@ def test_experience_is_time_by_env():
     assert experience.obs.shape == experience.final_obs.shape == (TIME, ENV, 2)
 
 
-def test_the_world_gets_what_was_sent_and_learning_what_was_drawn():
+def test_the_env_gets_what_was_sent_and_learning_what_was_drawn():
     plan = script((3, 0))
     _, experience, _ = act(begun(), plan, Clocked())
     np.testing.assert_array_equal(experience.action, plan + 100)

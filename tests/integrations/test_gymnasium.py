@@ -1,4 +1,4 @@
-"""Our worlds as Gymnasium's."""
+"""Our envs as Gymnasium's."""
 
 import gymnasium
 import numpy as np
@@ -34,7 +34,7 @@ BALATROS = {
     ],
     ids=BALATROS,
 )
-def test_gymnasium_finds_no_fault_with_balatro_and_the_mask_tells_what_is_legal(kwargs):
+def test_balatro_passes_gymnasiums_checks_and_its_mask_is_the_legal_actions(kwargs):
     env = gymnasium_env(Balatro(**kwargs), params={"max_ante": 1})
     check_env(env, skip_render_check=True)
     env.reset(seed=1)
@@ -46,7 +46,7 @@ def test_gymnasium_finds_no_fault_with_balatro_and_the_mask_tells_what_is_legal(
             env.reset()
 
 
-def test_it_is_the_same_world():
+def test_it_is_the_same_env():
     env = gymnasium_env(DescribedScripted())
     first, _ = env.reset(seed=1)
     _, reward, terminated, truncated, _ = env.step(0)

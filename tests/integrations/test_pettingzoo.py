@@ -1,4 +1,4 @@
-"""The agents of a world, by name."""
+"""The agents of an env, by name."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_it_is_what_pettingzoo_takes_it_for():
     parallel_api_test(parallel_env("Catch-bsuite", agents=3), num_cycles=50)
 
 
-def test_agents_act_in_the_company_of_each_other():
+def test_agents_act_in_one_env():
     env = parallel_env(DescribedCrowd(), agents=3)
     env.reset(seed=0)
     _, rewards, _, truncations, _ = env.step({"agent_0": 1, "agent_1": 0, "agent_2": 1})

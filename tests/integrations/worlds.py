@@ -1,4 +1,4 @@
-"""Small worlds that also say what their observations are like."""
+"""Small envs that also say what their observations are like."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What depends on a world and on types alone is traced once, and never taken from another world or
+"""What depends on an env and on types alone is traced once, and never taken from another env or
 other types.
 
 What is large is compiled once, wherever it is called.
@@ -29,7 +29,7 @@ def sum_with(env, x):
     return jax.eval_shape(lambda x: x + jnp.ones(env.size, jnp.int32), x)
 
 
-def test_it_is_called_once_for_each_world_and_types():
+def test_it_is_called_once_for_each_env_and_types():
     calls.clear()
     one, twin, other = World(3), World(3), World(4)
     floats, ints = jnp.zeros(1), jnp.zeros(1, int)
@@ -72,22 +72,22 @@ def units_in(function, *args) -> list[tuple[str, str]]:
 
 def test_what_is_large_is_one_unit_wherever_it_is_called():
     assert (
-        units_in(in_two_places(World(compile_units.LARGE)), jnp.ones(4))
+        units_in(in_two_places(World(compile_units.LARGE_UNIT)), jnp.ones(4))
         == [("turned", "turned")] * 2
     )
     assert units_in(in_two_places(World(10)), jnp.ones(4)) == []
 
 
-def test_each_world_and_each_number_of_them_is_a_unit_of_its_own():
-    one, other = World(compile_units.LARGE), World(compile_units.LARGE)
+def test_each_env_and_each_number_of_them_is_a_unit_of_its_own():
+    one, other = World(compile_units.LARGE_UNIT), World(compile_units.LARGE_UNIT)
     found = units_in(lambda x: (turned(one, x), turned(other, x), turned(one, x[:2])), jnp.ones(4))
     assert len({function for function, _ in found}) == 3
 
 
 def test_a_unit_gives_what_its_operations_give():
-    world, x = World(compile_units.LARGE), jnp.linspace(0.1, 1.0, 4)
+    world, x = World(compile_units.LARGE_UNIT), jnp.linspace(0.1, 1.0, 4)
     by_hand = x
-    for _ in range(compile_units.LARGE):
+    for _ in range(compile_units.LARGE_UNIT):
         by_hand = jnp.sin(by_hand)
     inside, (outside, negative) = jax.jit(in_two_places(world))(x)
     np.testing.assert_allclose(outside, by_hand, rtol=1e-5)
@@ -97,4 +97,4 @@ def test_a_unit_gives_what_its_operations_give():
 
 def test_other_machines_fuse_as_they_like(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert units_in(in_two_places(World(compile_units.LARGE)), jnp.ones(4)) == []
+    assert units_in(in_two_places(World(compile_units.LARGE_UNIT)), jnp.ones(4)) == []

@@ -70,7 +70,7 @@ def test_each_use_has_a_key_of_its_own():
     assert len(keys) == len(USES)
 
 
-def test_a_use_has_the_same_key_whoever_asks():
+def test_a_use_has_the_same_key_in_every_caller():
     assert same(for_use(KEY, "act"), for_use(KEY, "act"))
     # CRC-32 of b"act", on any machine
     assert same(for_use(KEY, "act"), jax.random.fold_in(KEY, 0xAFECF544))

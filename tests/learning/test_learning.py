@@ -33,6 +33,7 @@ BARS = [
     Bar("CartPole-v1", "dqn", "G", 470, 350),
     Bar("CartPole-v1", "dqn", "G", 470, 350, "Double DQN"),
     Bar("CartPole-v1", "dqn", "T", 498.4, 490, "500,000 steps"),  # CleanRL docs
+    Bar("CartPole-v1", "qrdqn", "G", 495, 475),
     Bar("CartPole-v1", "pqn", "G", 490, 450),
     Bar("CartPole-v1", "pqn", "T", 480, 450),
     Bar("Acrobot-v1", "ppo", "G", -80, -100),

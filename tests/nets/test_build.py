@@ -115,7 +115,5 @@ def test_a_carry_that_grows_is_refused():
 
 
 def test_value_based_algorithms_refuse_a_custom_recurrent_network():
-    with pytest.raises(
-        ValueError, match=r"is recurrent, which value-based algorithms do not train"
-    ):
+    with pytest.raises(ValueError, match=r"is recurrent, which this algorithm does not train"):
         q_network(NetworkConfig(), 3, OBS, custom=Recurrent)

@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, flatten, patches
+from elsinore.nets.build import NetworkConfig
+from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, dense, flatten, patches
 from elsinore.nets.initialisation import initialise
 
 KEY = jax.random.key(0)
@@ -72,3 +73,43 @@ def test_each_activation_is_the_named_function(activation):
     np.testing.assert_allclose(
         network.apply(params, x), expected[activation](x @ kernel), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    "network", [MLP((16, 8), dtype=jnp.bfloat16), CNN((4,), (8,), dtype=jnp.bfloat16)]
+)
+def test_in_bfloat16_products_are_rounded_and_parameters_and_sums_are_not(network):
+    obs = jax.random.normal(KEY, (6, 6, 2))
+    params = initialise(network, KEY, obs)
+    assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    products = [
+        (str(e.invars[0].aval.dtype), str(e.outvars[0].aval.dtype))
+        for e in jax.make_jaxpr(network.apply)(params, obs).eqns
+        if e.primitive.name == "dot_general"
+    ]
+    assert products and set(products) == {("bfloat16", "float32")}
+    plain = type(network)(**{**vars_of(network), "dtype": None})
+    found, expected = network.apply(params, obs), plain.apply(params, obs)
+    assert found.dtype == jnp.float32 and (found != expected).any()
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    gradient = jax.grad(lambda params: network.apply(params, obs).sum())(params)
+    assert {x.dtype for x in jax.tree.leaves(gradient)} == {jnp.dtype("float32")}
+
+
+def vars_of(network):
+    names = ("channels", "hidden", "activation", "layer_norm")
+    return {name: getattr(network, name) for name in names if hasattr(network, name)}
+
+
+def test_a_sum_of_many_ones_in_bfloat16_is_their_number():
+    """Summed in bfloat16 it would stay at 256, which has no room for one more."""
+    layer = dense(1, 1.0, dtype=jnp.bfloat16)
+    ones = {"params": {"kernel": jnp.ones((4096, 1)), "bias": jnp.zeros(1)}}
+    assert layer.apply(ones, jnp.ones(4096))[0] == 4096.0
+
+
+def test_a_bfloat16_that_cannot_be_is_refused():
+    with pytest.raises(ValueError, match="dtype='float16' is unknown; choose float32 or bfloat16"):
+        NetworkConfig(dtype="float16")
+    with pytest.raises(ValueError, match="dtype='bfloat16' is of the built-in encoders"):
+        NetworkConfig(dtype="bfloat16", encoder="elsinore.worlds.balatro.nets:CARDS")

@@ -61,3 +61,41 @@ def test_without_a_mask_every_action_is_legal():
 def test_an_unsupported_space_is_refused(space):
     with pytest.raises(ValueError, match=r"action space .* Discrete\(n\), one-dimensional Box"):
         head_for(space)
+
+
+BOX = spaces.Box(LOW, HIGH, (2,))
+
+
+@pytest.mark.parametrize("kind", ["squashed", "beta"])
+def test_a_bounded_head_reaches_its_bounds_and_never_passes_them(kind):
+    head = head_for(BOX, kind)
+    noise = head.noise(jax.random.key(0), (1_000,))
+    outputs = jnp.array([9.0, -9.0, 0.0, 0.0] if kind == "squashed" else [99.0, 0.0, 0.0, 99.0])
+    policy = head.distribution(jnp.broadcast_to(outputs, (1_000, 4)), None)
+    actions = head.env_action(policy.sample(noise))
+    assert (actions >= LOW).all() and (actions <= HIGH).all()
+    np.testing.assert_allclose(actions.mean(axis=0), [1.0, -2.0], atol=0.1)
+    middle = head.env_action(head.distribution(jnp.zeros(4), None).mode())
+    np.testing.assert_allclose(middle, [0.0, -1.0], atol=1e-6)
+
+
+def test_the_noise_of_the_state_is_held_for_a_period():
+    head = head_for(BOX, "gsde", features=3, noise_period=4)
+    assert head.num_outputs == 2 + 3 * 2 and not head.continuous
+    keys = jax.random.key_data(head.noise(jax.random.key(0), (10, 2)))
+    for start, end in ((0, 4), (4, 8), (8, 10)):
+        assert (keys[start:end] == keys[start]).all()
+    assert len(np.unique(keys.reshape(-1, keys.shape[-1]), axis=0)) == 3 * 2
+    assert head.noise(jax.random.key(0), (1,)).shape == (1,)
+
+
+@pytest.mark.parametrize("kind", ["squashed", "beta", "gsde"])
+def test_a_distribution_of_continuous_actions_is_refused_for_others(kind):
+    with pytest.raises(ValueError, match=rf"action_distribution='{kind}' is of continuous actions"):
+        head_for(spaces.Discrete(3), kind)
+
+
+@pytest.mark.parametrize("kind", ["squashed", "beta"])
+def test_without_finite_bounds_a_bounded_distribution_is_refused(kind):
+    with pytest.raises(ValueError, match=r"to their bounds, .* use normal or gsde"):
+        head_for(spaces.Box(-jnp.inf, jnp.inf, (2,)), kind)

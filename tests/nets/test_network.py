@@ -23,7 +23,14 @@ def network(**config):
     return made, made.init(KEY, OBS[0, 0])
 
 
-KINDS = {"none": network(), "gru": network(gru=4), "shared gru": network(gru=4, shared=True)}
+KINDS = {
+    "none": network(),
+    "gru": network(gru=4),
+    "shared gru": network(gru=4, shared=True),
+    "lstm": network(lstm=4),
+    "lru": network(lru=4),
+    "shared lru": network(lru=4, shared=True),
+}
 UNROLL = {kind: jax.jit(net.unroll) for kind, (net, _) in KINDS.items()}
 STEP = {kind: jax.jit(net.step) for kind, (net, _) in KINDS.items()}
 
@@ -47,11 +54,21 @@ def test_unroll_equals_steps_with_the_carry_reset_at_episode_starts(kind, episod
         chex.assert_trees_all_close(after, carry, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("kind", "trunks"), [("gru", 2), ("shared gru", 1)])
-def test_each_trunk_has_its_own_carry_of_zeros(kind, trunks):
+@pytest.mark.parametrize(
+    ("kind", "shapes"),
+    [
+        ("gru", [(4,)] * 2),
+        ("shared gru", [(4,)]),
+        ("lstm", [(4,)] * 4),
+        ("lru", [(2, 4)] * 2),
+        ("shared lru", [(2, 4)]),
+    ],
+)
+def test_each_trunk_has_its_own_carry_of_zeros(kind, shapes):
     net, _ = KINDS[kind]
-    assert net.recurrent and len(net.initial_carry) == trunks
-    assert all(x.shape == (4,) and not x.any() for x in net.initial_carry)
+    leaves = jax.tree.leaves(net.initial_carry)
+    assert net.recurrent and [x.shape for x in leaves] == shapes
+    assert not any(x.any() for x in leaves)
     assert not KINDS["none"][0].recurrent
 
 
@@ -65,13 +82,14 @@ def test_earlier_observations_matter_only_to_recurrent_networks():
         assert bool((one[1][-1] != two[1][-1]).any()) == (kind != "none")
 
 
-def test_no_gradient_crosses_an_episode_start():
-    net, params = KINDS["gru"]
+@pytest.mark.parametrize("kind", ["gru", "lstm", "lru"])
+def test_no_gradient_crosses_an_episode_start(kind):
+    net, params = KINDS[kind]
     episode_start = jnp.zeros((TIME, BATCH), bool).at[2].set(True)
 
     def later(before):
         obs = OBS.at[:2].set(before)
-        return UNROLL["gru"](params, initial_carry(net), obs, episode_start)[1][2:].sum()
+        return UNROLL[kind](params, initial_carry(net), obs, episode_start)[1][2:].sum()
 
     assert not jax.grad(later)(OBS[:2]).any()
 

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.ops.advantages import explained_variance, gae, lambda_returns, td_target
+from elsinore.ops.advantages import explained_variance, gae, lambda_returns, td_target, vtrace
 
 TIME, ENV = 6, 3
 GAMMA, LAM = 0.5, 0.9
-jitted_gae, jitted_returns, jitted_explained = (
+jitted_gae, jitted_vtrace, jitted_returns, jitted_explained = (
     jax.jit(gae),
+    jax.jit(vtrace),
     jax.jit(lambda_returns),
     jax.jit(explained_variance),
 )
@@ -90,7 +91,7 @@ def test_with_a_time_limit_of_ten_an_endless_reward_of_one_is_worth_100_and_not_
 
     def fixed_point(terminated, truncated):
         def sweep(_, value):
-            # the world goes on looking as it did
+            # the env goes on looking as it did
             next_value = jnp.append(value[1:], value[-1:], axis=0)
             return value + gae(
                 jnp.ones((10, 1)), value, next_value, terminated, truncated, 0.99, 0.95
@@ -117,6 +118,61 @@ def test_gae_is_what_a_loop_would_compute(reward, value, next_value, ends, gamma
             expected[t, env] = later
     ours = jitted_gae(reward, value, next_value, terminated, truncated, gamma, lam)
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-2)
+
+
+ratios = arrays(np.float32, (TIME, ENV), elements=st.floats(0, 4, width=32))
+
+
+@given(floats, floats, floats, flags, ratios, unit, unit)
+def test_vtrace_is_the_sum_of_its_definition(reward, value, ahead, ends, ratio, gamma, lam):
+    """v_t = V + sum_k (gamma lam)^k (c_t ... c_{t+k-1}) rho_{t+k} delta_{t+k}, term by term."""
+    terminated, done = ends == 1, ends > 0
+    # inside an episode V(s'_t) is V(s_{t+1})
+    next_value = np.where(
+        done | (np.arange(TIME) == TIME - 1)[:, None], ahead, np.roll(value, -1, 0)
+    )
+    delta = reward.astype(float) + gamma * np.where(terminated, 0.0, next_value) - value
+    clipped = np.minimum(1.0, ratio.astype(float))
+    target = value.astype(float).copy()
+    for env in range(ENV):
+        for t in range(TIME):
+            factor = 1.0
+            for k in range(t, TIME):
+                target[t, env] += factor * clipped[k, env] * delta[k, env]
+                if done[k, env]:
+                    break
+                factor *= gamma * lam * clipped[k, env]
+    flags = (terminated, ends == 2)
+    advantage, found = jitted_vtrace(reward, value, next_value, *flags, ratio, gamma, lam)
+    np.testing.assert_allclose(found, target, rtol=1e-4, atol=1e-2)
+    later = np.where(done[:-1], 0.0, (target - value)[1:])
+    expected = delta + gamma * lam * np.append(later, np.zeros((1, ENV)), axis=0)
+    np.testing.assert_allclose(advantage, expected, rtol=1e-4, atol=1e-2)
+
+
+@given(floats, floats, floats, flags, unit, unit)
+def test_on_policy_vtrace_is_gae(reward, value, next_value, ends, gamma, lam):
+    steps = (reward, value, next_value, ends == 1, ends == 2)
+    advantage, target = jitted_vtrace(*steps, jnp.ones((TIME, ENV)), gamma, lam)
+    expected = jitted_gae(*steps, gamma, lam)
+    np.testing.assert_allclose(advantage, expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(target, expected + value, rtol=1e-4, atol=1e-2)
+
+
+def test_on_policy_at_lambda_one_vtrace_is_the_n_step_return():
+    reward, value = column(1.0, 2.0, 4.0), column(5.0, 6.0, 7.0)
+    never = jnp.zeros((3, 1), bool)
+    next_value = column(6.0, 7.0, 16.0)
+    _, target = vtrace(reward, value, next_value, never, never, jnp.ones((3, 1)), GAMMA, 1.0)
+    # 4 + 16/2 = 12, 2 + 12/2 = 8, 1 + 8/2 = 5
+    np.testing.assert_allclose(target[:, 0], [5.0, 8.0, 12.0])
+
+
+def test_a_step_that_the_policy_would_not_take_changes_no_target():
+    reward, value, next_value = column(1.0, 2.0), column(5.0, 6.0), column(6.0, 16.0)
+    never, ratio = jnp.zeros((2, 1), bool), column(0.0, 1.0)
+    _, target = vtrace(reward, value, next_value, never, never, ratio, GAMMA, 1.0)
+    np.testing.assert_allclose(target[:, 0], [5.0, 10.0])
 
 
 @given(floats, floats, flags, unit, unit)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from elsinore.nets.distributions import categorical
+from elsinore.ops.advantages import bellman
 from elsinore.ops.continuous_q import (
-    bootstrapped,
     correlated_noise,
+    critics_value,
+    expected_soft_value,
     explored_action,
     least_value,
     scaled_action,
@@ -16,6 +19,7 @@ from elsinore.ops.continuous_q import (
     soft_value,
     squashed_log_prob,
     temperature_loss,
+    truncated_mixture,
     uniform_action,
 )
 
@@ -58,7 +62,7 @@ def test_a_clipped_double_q_target_by_hand():
     """Two critics, two transitions, the second of which terminated."""
     q = jnp.array([[3.0, 5.0], [4.0, 1.0]])
     np.testing.assert_allclose(least_value(q), [3.0, 1.0])
-    target = bootstrapped(jnp.array([1.0, 2.0]), jnp.array([0.9, 0.0]), least_value(q))
+    target = bellman(jnp.array([1.0, 2.0]), jnp.array([0.9, 0.0]), least_value(q))
     np.testing.assert_allclose(target, [1.0 + 0.9 * 3.0, 2.0])
 
 
@@ -109,3 +113,33 @@ def test_an_action_is_scaled_to_bounds_that_rounding_does_not_cross():
     np.testing.assert_allclose(scaled_action(jnp.zeros(2), low, high), [0.0, 0.4])
     ends = jnp.stack([-jnp.ones(2), jnp.ones(2)])
     np.testing.assert_array_equal(scaled_action(ends, low, high), [low, high])
+
+
+def test_a_truncated_mixture_is_the_smallest_quantiles_of_all_critics():
+    quantiles = jnp.array([[[5.0, 1.0], [0.0, 0.0]], [[2.0, 9.0], [7.0, -1.0]]])
+    np.testing.assert_array_equal(truncated_mixture(quantiles, 2), [[1.0, 2.0], [-1.0, 0.0]])
+    np.testing.assert_array_equal(truncated_mixture(quantiles, 0).shape, (2, 4))
+    np.testing.assert_array_equal(critics_value(quantiles), [17 / 4, 6 / 4])
+
+
+def test_the_soft_value_of_a_policy_over_actions_is_the_mean_of_the_sampled_one():
+    """By hand, and as the sum over the actions of `soft_value` of each."""
+    q = jnp.array([[[1.0, 3.0, 2.0]], [[2.0, 1.0, 4.0]]])
+    probability = jnp.array([[0.5, 0.25, 0.25]])
+    entropy = -jnp.sum(probability * jnp.log(probability), axis=1)
+    found = expected_soft_value(q, probability, entropy, 0.5)
+    each = [soft_value(q[:, :, a], jnp.log(probability[:, a]), 0.5) for a in range(3)]
+    np.testing.assert_allclose(found, sum(p * v for p, v in zip(probability[0], each, strict=True)))
+    np.testing.assert_allclose(found, 0.5 * 1 + 0.25 * 1 + 0.25 * 2 + 0.5 * entropy, rtol=1e-6)
+
+
+def test_an_illegal_action_adds_nothing_to_a_soft_value_or_its_gradient():
+    def value(logits):
+        policy = categorical(logits, jnp.array([True, True, False]))
+        q = jnp.array([[[1.0, 2.0, 1e9]]])
+        probability = jnp.exp(policy.log_probs)[None]
+        return expected_soft_value(q, probability, policy.entropy()[None], 1.0)[0]
+
+    found, slope = jax.value_and_grad(value)(jnp.zeros(3))
+    assert found == pytest.approx(1.5 + np.log(2.0), abs=1e-5)
+    np.testing.assert_allclose(slope, [-0.25, 0.25, 0.0], atol=1e-6)

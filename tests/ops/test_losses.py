@@ -11,6 +11,7 @@ from elsinore.ops.losses import (
     clipped_surrogate,
     clipped_value_loss,
     importance_weight,
+    penalised_surrogate,
     policy_gradient_loss,
     rnd_error,
     standardise,
@@ -28,6 +29,22 @@ def surrogate(ratio, advantage):
     return jax.value_and_grad(lambda r: clipped_surrogate(r[None], jnp.array([advantage]), EPS))(
         jnp.float32(ratio)
     )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "slope"),
+    [
+        (1.0, 2.0, -2.0, -2.0),  # the policy gradient, where nothing has changed
+        (1.2, 2.0, -2.2, 0.0),  # 1 + eps: the best ratio of a good action
+        (0.8, -2.0, 1.8, 0.0),  # 1 - eps: that of a bad one
+        (1.5, 2.0, -1.75, 3.0),  # beyond it: bring it back
+    ],
+)
+def test_the_penalised_surrogate_is_least_at_the_bounds(ratio, advantage, loss, slope):
+    value, gradient = jax.value_and_grad(
+        lambda r: penalised_surrogate(r[None], jnp.array([advantage]), EPS)
+    )(jnp.float32(ratio))
+    assert (float(value), float(gradient)) == pytest.approx((loss, slope), abs=1e-5)
 
 
 @pytest.mark.parametrize(

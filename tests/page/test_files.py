@@ -123,7 +123,7 @@ def test_a_run_has_one_name(tmp_path, alias):
 @pytest.mark.parametrize(
     "name", ["config.yaml", "summary.json", "logs/train.log", f"replays/{REPLAY}"]
 )
-def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(tmp_path, name):
+def test_a_pipe_in_place_of_a_file_blocks_no_reader(tmp_path, name):
     run = whole_run(tmp_path, "run")
     (run / name).unlink()
     os.mkfifo(run / name)

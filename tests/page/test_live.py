@@ -62,7 +62,7 @@ def until_it_is(line, run, state: str) -> None:
 # Wholeness
 
 
-def test_rows_come_as_they_are_told(served, run):
+def test_rows_come_as_they_are_logged(served, run):
     with served.live() as line:
         watch(line, {"run": run.name, "update": 8})
         next_message(line, "status", run.name)
@@ -95,7 +95,7 @@ def test_chunks_and_events_come_with_the_rows(served, run):
             ]
 
 
-def test_a_state_that_changes_is_told(served, run):
+def test_a_state_that_changes_is_sent(served, run):
     with served.live() as line:
         watch(line, {"run": run.name})
         until_it_is(line, run, "interrupted")
@@ -108,7 +108,7 @@ def test_a_state_that_changes_is_told(served, run):
         until_it_is(line, run, "interrupted")
 
 
-def test_a_resumed_run_takes_back_what_it_will_tell_again(served, run):
+def test_a_resumed_run_takes_back_the_rows_that_it_will_log_again(served, run):
     with served.live() as line:
         watch(line, {"run": run.name, "update": -1})
         seen = rows_until(line, run, 8, [])
@@ -137,7 +137,7 @@ def test_an_event_that_was_heard_before_takes_nothing_back(run):
     store.close()
 
 
-def test_whoever_has_missed_too_much_begins_again(run):
+def test_a_page_that_missed_too_many_rows_begins_again(run):
     store = Store(run / "metrics.sqlite")
     many = [(update, 0, "", "x", 0.0) for update in range(9, 9 + MAX_ROWS + 1)]
     with store._db:
@@ -167,7 +167,7 @@ def test_infinity_and_not_a_number_are_nothing(served, run):
         ]
 
 
-def test_a_run_that_begins_while_somebody_waits_for_it_is_shown(served, top):
+def test_a_run_that_begins_while_a_page_waits_for_it_is_shown(served, top):
     with served.live() as line:
         watch(line, {"run": "unborn"})
         assert "there is no run 'unborn'" in next_message(line, "error", "unborn")
@@ -202,7 +202,7 @@ def test_twenty_pages_hear_the_same(served, run):
         assert all(rows_until(line, run, 16, []) == wanted for line in lines)
 
 
-def test_what_pages_at_the_same_place_are_told_is_read_once(top, run, monkeypatch):
+def test_updates_for_pages_at_the_same_cursor_are_read_once(top, run, monkeypatch):
     reads = []
     monkeypatch.setattr(
         live, "updates_since", lambda db, place: reads.append(place) or updates_since(db, place)

@@ -45,7 +45,7 @@ def test_runs_and_those_of_comparisons_are_listed_with_how_they_stand(served):
     assert (one["env_steps"], one["total_env_steps"], one["return"]) == (40 * 64, 100 * 64, 400.5)
 
 
-def test_a_finished_run_shows_what_came_of_it(tmp_path):
+def test_a_finished_run_shows_its_results(tmp_path):
     run = make_run(tmp_path, "done")
     (run / "summary.json").write_text(
         json.dumps({"stopped_by": "converged", "eval_return": {"iqm": 7.0}})
@@ -396,7 +396,7 @@ def test_the_table_has_every_number(served):
 
 
 def film(run, name="0000000008-seed0.npz", **about) -> None:
-    """A replay of two steps in a world that is no part of elsinore."""
+    """A replay of two steps in an env that is no part of elsinore."""
     run_status = {"format": 1, "env": "json:Nothing", "env_kwargs": {}, "length": 2, "return": 3.0}
     arrays = {name: np.zeros(2) for name in ("action", "reward", "terminated", "truncated")}
     replays.write(run / "replays" / name, EpisodeRecording(run_status | about, arrays))
@@ -415,13 +415,35 @@ def test_replays_are_listed_and_a_broken_one_is_said(tmp_path):
         assert status == 404 and b"cannot be read" in body
 
 
+@pytest.mark.parametrize(("best", "marked"), [(500, 0), (30_000, 1), (None, None), ("x", None)])
+def test_the_replay_nearest_to_the_best_checkpoint_is_marked(tmp_path, best, marked):
+    run = make_run(tmp_path, "run")
+    for update in (4, 400):
+        film(run, f"{update:010d}-seed0.npz", env_steps=update * 64)
+    kept = {"best": {"name": "best/0000000004", "env_steps": best}}
+    (run / "summary.json").write_text(json.dumps({"stopped_by": "budget", "checkpoints": kept}))
+    with serving(tmp_path) as served:
+        found = served.get("replays", run="run")
+    assert [i for i, one in enumerate(found) if one.get("best")] == (
+        [] if marked is None else [marked]
+    )
+
+
+def test_a_run_that_begins_from_another_says_so(tmp_path):
+    make_run(tmp_path, "new", begins_from="policy of old@best/0000000004")
+    make_run(tmp_path, "old")
+    runs = RunsDirectory(tmp_path)
+    found = [run_status.status_of(runs, name)["begins_from"] for name in ("new", "old")]
+    assert found == ["policy of old@best/0000000004", ""]
+
+
 def of_ones_own(run: Path, env: str) -> None:
     """Make it a run in that environment, signed by this user."""
     (run / "config.yaml").write_text(f"env: {env}\nenv_kwargs: {{}}\n")
     sign(run / "config.yaml")
 
 
-def test_a_world_of_ones_own_is_made_only_for_who_may_act(tmp_path):
+def test_a_custom_env_is_made_only_for_who_may_act(tmp_path):
     run = make_run(tmp_path, "run")
     film(run)
     with serving(tmp_path) as served:
@@ -449,7 +471,7 @@ def test_of_several_agents_the_one_that_is_asked_for_is_looked_at(tmp_path):
 
 
 def test_a_replay_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(replays, "MAX_BYTES", 100)
+    monkeypatch.setattr(replays, "MAX_REPLAY_BYTES", 100)
     film(make_run(tmp_path, "run"))
     with serving(tmp_path) as served:
         assert "at most 100 are read" in served.get("replays", run="run")[0]["error"]

@@ -95,7 +95,7 @@ def test_episodes_are_counted_over_all_seeds_however_many_updates_stand_together
         )
 
 
-def test_a_run_that_has_told_nothing_has_no_curves(tmp_path):
+def test_a_run_without_metrics_has_no_curves(tmp_path):
     make_run(tmp_path, "run", updates=0)
     found = Overviews(RunsDirectory(tmp_path)).overview("run")
     assert found["curves"] == {} and found["cursor"] == 0

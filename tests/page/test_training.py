@@ -132,13 +132,14 @@ def test_a_run_is_planned_started_and_stopped_from_the_page(tmp_path, stopped_in
         page.get_by_role("button", name="Start a run").click()
         dialog = page.get_by_role("dialog")
         assert dialog.get_by_role("button", name="Start", exact=True).is_disabled()
-        dialog.get_by_label("Preset or environment").fill("CartPole-v2")
+        dialog.get_by_label("Environment").fill("CartPole-v2")
         dialog.get_by_role("button", name="Show the plan").click()
         dialog.get_by_text("did you mean 'CartPole-v1'?").wait_for(timeout=60_000)
         assert dialog.get_by_role("button", name="Start", exact=True).is_disabled()
-        dialog.get_by_label("Preset or environment").fill("CartPole-v1")
+        dialog.get_by_label("Environment").fill("CartPole-v1")
         dialog.get_by_role("textbox", name="Name").fill("mine")
-        dialog.get_by_label("Settings").fill(
+        dialog.get_by_text("Settings as text").click()
+        dialog.get_by_label("More settings").fill(
             "\n".join(line.removeprefix("--set=") for line in settings())
         )
         dialog.get_by_role("button", name="Show the plan").click()

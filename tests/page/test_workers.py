@@ -1,4 +1,4 @@
-"""Work of the page that takes seconds leaves the processor to whoever trains."""
+"""Work of the page that takes seconds leaves the processor to training."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ def niceness() -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there has a thread a niceness of its own")
-def test_a_worker_stands_back_and_nobody_else_does():
+def test_only_a_worker_lowers_its_priority():
     before = niceness()
     with low_priority_worker("test") as pool:
         assert pool.submit(niceness).result() == max(NICENESS, before)

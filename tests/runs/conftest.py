@@ -2,8 +2,10 @@
 sinks from."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ TINY = {
     "convergence.target": 475.0,
     "checkpoints.best": 2,
     "checkpoints.period": 3,
+    "replays.share": 0,
     "sinks.console": False,
     "sinks.tensorboard": False,
     "sinks.mlflow.enabled": False,
@@ -41,7 +44,7 @@ def train_tiny(runs_dir: Path, name: str, overrides=None, **rest):
         seeds=2,
         name=name,
         runs_dir=runs_dir,
-        **rest,
+        **{"grace": 600.0} | rest,  # also where a loaded machine compiles for long
     )
 
 
@@ -140,3 +143,11 @@ def tiny_disk(tmp_path):
         pytest.skip("needs leave to mount a tmpfs")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+def on_devices(number: int, *args: str) -> subprocess.CompletedProcess:
+    """Run Python with that number of CPU devices."""
+    environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(number), "PYTHONWARNINGS": "ignore"}
+    return subprocess.run(
+        [sys.executable, *args], env=environment, capture_output=True, text=True, timeout=280
+    )

@@ -3,6 +3,7 @@ seconds."""
 
 from typing import Any, NamedTuple
 
+from elsinore.config.presets.distributional import RAINBOW
 from tests.runs.conftest import TINY
 
 CHUNKS = 40
@@ -14,6 +15,7 @@ class Learner(NamedTuple):
     settings: dict[str, Any]
     parts: tuple[str, ...]
     env: str = "CartPole-v1"
+    seeds: int = 2
 
     @property
     def overrides(self) -> dict[str, Any]:
@@ -72,9 +74,55 @@ LEARNERS = {
         on_policy(**PPO, **CURIOUS, **{"algo.normalize_obs": True, "algo.normalize_rewards": True}),
         ("train.rnd", "train.stats", "train.update"),
     ),
+    "ppo of shards": Learner(  # of one seed, which so is on both devices, two shards on each
+        on_policy(**PPO, **{"algo.normalize_obs": True, "algo.normalize_rewards": True})
+        | {"shards": 4},
+        ("train.learner.opt_state", "train.actor.env_state", "train.stats", "train.update"),
+        seeds=1,
+    ),
     "a2c": Learner(
         on_policy(**{"algo.name": "a2c"}),
         ("train.learner.opt_state", "train.learner.params", "train.actor.env_state"),
+    ),
+    "agents that differ": Learner(
+        on_policy(
+            **PPO,
+            agents=[
+                {"id": "ann", "network": {"gru": 8}},
+                {
+                    "id": "bob",
+                    "algo": "dqn",
+                    "network": {"hidden": [8]},
+                    "buffer_size": 1000,
+                    "batch_size": 16,
+                    "learning_starts": 100,
+                    "gradient_steps": 4,
+                },
+                {"id": "cat", "learning_rate": 1e-3, "network": {"gru": 8}},
+            ],
+        )
+        | {"env_steps": 3 * 64},
+        (
+            "train.learner.groups",
+            "train.actor.carry",
+            "train.actor.env_state",
+            "train.update",
+        ),
+    ),
+    "ppo with a joint critic": Learner(
+        on_policy(
+            **PPO,
+            **{
+                "agents.number": 2,
+                "agents.sharing": "shared",
+                "agents.critic": "joint",
+                "agents.ids": True,
+                "algo.network.gru": 8,
+                "algo.normalize_obs": True,
+            },
+        )
+        | {"env_steps": 2 * 64},
+        ("train.actor.carry", "train.learner.opt_state", "train.stats"),
     ),
     "dqn with everything": Learner(
         off_policy(
@@ -96,6 +144,16 @@ LEARNERS = {
     "dqn by small steps": Learner(
         off_policy(tau=0.05, target_period=4, gradient_steps=2),
         ("train.learner.target_params", "train.learner.buffer", "train.learner.opt_state"),
+    ),
+    "rainbow": Learner(
+        off_policy(**RAINBOW, atoms=11, v_min=0.0, v_max=50.0, rollout_length=2, target_period=120)
+        | {"env_steps": 8, "evaluation.period": 25},
+        (
+            "train.learner.params",
+            "train.learner.target_params",
+            "train.learner.buffer.tree",
+            "train.update",
+        ),
     ),
     "sac with everything": Learner(
         off_policy(n_step=3, prioritized=True, noise_correlation=0.5, rollout_length=2)
@@ -123,7 +181,42 @@ LEARNERS = {
         ),
         "Pendulum-v1",
     ),
+    "dqn with a memory": Learner(
+        off_policy(sequence_length=4, burn_in=2, prioritized=True) | {"algo.network.lru": 8},
+        ("train.actor.carry", "train.learner.buffer.tree", "train.learner.buffer.replay"),
+    ),
+    "pqn with a memory": Learner(
+        on_policy(**PQN, **{"algo.network.lstm": 8}),
+        ("train.actor.carry", "train.learner.opt_state"),
+    ),
+    "sac of n actions": Learner(
+        off_policy() | {"algo.name": "sac_discrete"},
+        (
+            "train.learner.params.actor",
+            "train.learner.target_params.critics",
+            "train.learner.temperature",
+            "train.learner.buffer",
+        ),
+    ),
+    "ppo with popart and vtrace": Learner(
+        on_policy(**PPO, **{"algo.popart": True, "algo.advantage": "vtrace"}),
+        ("train.learner.params", "train.learner.opt_state"),
+    ),
+    "ppo against itself": Learner(  # chunks of 4 updates, of which each third is frozen
+        on_policy(**PPO, self_play={"pool": 4, "period": 3, "latest": 0.3}),
+        ("curriculum.pool", "curriculum.frozen", "train.env_params", "train.actor.env_state"),
+        "Nim",
+    ),
     "pqn": Learner(
         on_policy(**PQN), ("train.learner.opt_state", "train.actor.obs", "train.update")
     ),
 }
+
+SLOW = (
+    "ppo against itself",
+    "ppo with a joint critic",
+    "dqn with a memory",
+    "pqn with a memory",
+    "sac of n actions",
+    "ppo with popart and vtrace",
+)

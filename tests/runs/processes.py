@@ -20,12 +20,12 @@ def command(*args: str) -> list[str]:
 
 
 def beginning(
-    runs_dir: Path, name: str, settings: dict[str, Any], env: str = "CartPole-v1"
+    runs_dir: Path, name: str, settings: dict[str, Any], env: str = "CartPole-v1", seeds: int = 2
 ) -> list[str]:
-    """The command that begins this run of two seeds."""
+    """The command that begins this run."""
     chosen = [f"--set={setting}={json.dumps(value)}" for setting, value in settings.items()]
     return [
-        *command(env, "--seeds", "2", "--runs-dir", str(runs_dir)),
+        *command(env, "--seeds", str(seeds), "--runs-dir", str(runs_dir)),
         *chosen,
         "--name",
         name,

@@ -36,7 +36,7 @@ def run(tmp_path_factory):
         )
 
 
-def test_rows_are_told_of_all_agents_and_of_each(run):
+def test_rows_are_of_all_agents_and_of_each(run):
     metrics = run.metrics
     assert set(metrics.agent) == {"", "agent_0", "agent_1", "agent_2"}
     last = metrics[(metrics.name == "eval/return") & (metrics["update"] == metrics["update"].max())]
@@ -100,7 +100,7 @@ def test_agents_that_cannot_be_are_refused(settings, message):
 
 
 def test_a_run_of_several_records_all_of_them_while_it_trains(run):
-    about = replays.about(replays.list_replays(run._folder.replays)[0])
+    about = replays.about(replays.list_replays(run._folder.replays)[-1])
     assert (about["agents"], about["lengths"], about["env"]) == (3, [9, 9, 9], "Catch-bsuite")
     assert about["update"] in (2, 4) and about["env_steps"] == 48 * about["update"]
 
@@ -137,7 +137,7 @@ def test_ten_that_share_a_learner_are_recorded_too():
 # Queries
 
 
-def test_a_query_tells_of_one_agents_episodes_in_the_order_they_ended(run):
+def test_a_query_gives_one_agents_episodes_in_the_order_they_ended(run):
     table = elsinore.query(run, agent="agent_1", metric="total_reward", seed=1)
     rows = run.metrics.query("seed == 1 and agent == 'agent_1'")
     counts = rows[rows.name == "episode/count"].value

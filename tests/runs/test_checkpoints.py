@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -12,9 +14,11 @@ import pytest
 
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs import checkpoints, durable
+from elsinore.runs import checkpoint_manager, checkpoint_match, checkpoints, durable
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
+from elsinore.training.schedule import Schedule
 
 
 class Learner(NamedTuple):
@@ -111,6 +115,13 @@ def test_a_folder_may_be_named_relative_to_the_current_one(tmp_path, monkeypatch
     assert_equal_bits(checkpoints.restore(checkpoint, shapes_of(state_of())), state_of(4))
 
 
+def test_no_file_names_a_folder_of_the_machine_that_wrote_it(tmp_path):
+    path = saved(tmp_path).path
+    files = {file.name: file.read_bytes() for file in path.rglob("*") if file.is_file()}
+    assert len(files) > 3
+    assert [name for name, data in files.items() if str(tmp_path).encode() in data] == []
+
+
 def test_saving_the_same_update_again_replaces_it(tmp_path):
     saved(tmp_path)
     checkpoints.save(tmp_path, "latest", state_of(9), manifest_of(4))
@@ -186,13 +197,22 @@ def test_an_empty_checkpoint_folder_is_broken_not_overlooked(copy):
         checkpoints.newest(copy)
 
 
+def test_a_manifest_without_files_is_broken(tmp_path, monkeypatch):
+    """As a process wrote them that had joined others: Orbax gives numpy arrays to the first."""
+    monkeypatch.setattr(checkpoints, "_digests", lambda folder: {})
+    alone = saved(tmp_path)
+    with pytest.raises(BrokenCheckpoint, match="holds no data, only its manifest"):
+        checkpoints.verify(alone)
+    assert not checkpoints.is_whole(alone)
+
+
 def test_a_broken_checkpoint_says_how_to_go_on(copy):
     flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
     with pytest.raises(BrokenCheckpoint, match="--fall-back"):
         checkpoints.newest(copy)
 
 
-def test_falling_back_goes_to_the_newest_that_is_whole_and_only_when_told_to(tmp_path):
+def test_falling_back_goes_to_the_newest_that_is_whole_and_only_when_allowed(tmp_path):
     for update in (4, 8, 12, 16):
         saved(tmp_path, update)
     for name in ("0000000012", "0000000016"):
@@ -292,13 +312,28 @@ def test_of_equally_new_ones_the_latest_is_chosen(tmp_path):
 
 
 def test_a_checkpoint_of_the_same_config_and_versions_matches(one):
-    checkpoints.check_match(checkpoints.newest(one), Experiment())
+    check_match(checkpoints.newest(one), Experiment())
+
+
+def test_a_checkpoint_of_before_a_setting_existed_matches_its_default(tmp_path):
+    manifest = manifest_of(4)
+    assert manifest["config"]["checkpoints"].pop("latest") == 2
+    checkpoints.save(tmp_path, "latest", state_of(4), manifest)
+    check_match(checkpoints.newest(tmp_path), Experiment())
+    other = Experiment(checkpoints=CheckpointsConfig(latest=3))
+    with pytest.raises(ConfigError, match=r"checkpoints\.latest 2, 3"):
+        check_match(checkpoints.newest(tmp_path), other)
+
+
+def test_a_checkpoint_of_another_budget_matches(one):
+    longer = Experiment(env_steps=900_000, earlier_env_steps=(500_000,))
+    check_match(checkpoints.newest(one), longer)
 
 
 def test_another_config_is_refused_with_a_list_of_what_differs(one):
     other = Experiment(seeds=3, algo=replace(Experiment().algo, gamma=0.5))
     with pytest.raises(ConfigError) as refused:
-        checkpoints.check_match(checkpoints.newest(one), other, accept_versions=True)
+        check_match(checkpoints.newest(one), other, accept_versions=True)
     assert "algo.gamma 0.99, 0.5" in str(refused.value)
     assert "seeds 1, 3" in str(refused.value)
     assert "clip_eps" not in str(refused.value)
@@ -306,15 +341,15 @@ def test_another_config_is_refused_with_a_list_of_what_differs(one):
 
 def test_other_versions_are_refused_with_a_list_of_what_differs_unless_accepted(one, monkeypatch):
     now = versions() | {"jax": "99.0", "python": "4.0"}
-    monkeypatch.setattr(checkpoints, "versions", lambda: now)
+    monkeypatch.setattr(checkpoint_match, "versions", lambda: now)
     checkpoint = checkpoints.newest(one)
     with pytest.raises(ConfigError) as refused:
-        checkpoints.check_match(checkpoint, Experiment())
+        check_match(checkpoint, Experiment())
     assert f"jax {jax.__version__!r}, '99.0'" in str(refused.value)
     assert "python" in str(refused.value)
     assert "flax" not in str(refused.value)
     assert "--accept-versions" in str(refused.value)
-    checkpoints.check_match(checkpoint, Experiment(), accept_versions=True)
+    check_match(checkpoint, Experiment(), accept_versions=True)
 
 
 def test_a_checkpoint_of_a_newer_format_is_refused(tmp_path, monkeypatch):
@@ -322,7 +357,7 @@ def test_a_checkpoint_of_a_newer_format_is_refused(tmp_path, monkeypatch):
         patch.setattr(checkpoints, "CHECKPOINT_FORMAT", checkpoints.CHECKPOINT_FORMAT + 1)
         saved(tmp_path)
     with pytest.raises(ConfigError, match=f"has format {checkpoints.CHECKPOINT_FORMAT + 1}"):
-        checkpoints.check_match(checkpoints.newest(tmp_path), Experiment())
+        check_match(checkpoints.newest(tmp_path), Experiment())
 
 
 # What is kept
@@ -364,6 +399,21 @@ def test_the_latest_two_are_kept_though_they_are_not_the_best(tmp_path):
     keep_all(manager_of(tmp_path, best=1), [9.0, 1.0, 2.0, 3.0])
     assert updates_of(tmp_path, "latest") == [4, 3]
     assert updates_of(tmp_path, "best") == [1]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_as_many_of_the_latest_are_kept_as_asked_for(tmp_path, number):
+    keep_all(manager_of(tmp_path, best=0, latest=number), [0.0, 0.0, 0.0, 0.0])
+    assert updates_of(tmp_path, "latest") == [4, 3, 2][:number]
+
+
+def test_the_best_of_those_that_are_kept_is_known(tmp_path):
+    keep_all(manager_of(tmp_path, best=3, mode="min"), [3.0, 9.0, 1.0])
+    found = checkpoints.list_checkpoints(tmp_path, ("best",))
+    for mode, update in (("max", 2), ("min", 3)):
+        experiment = Experiment(checkpoints=CheckpointsConfig(mode=mode))
+        assert checkpoints.best_of(found, experiment).update == update
+    assert checkpoints.best_of([], Experiment()) is None
 
 
 def test_checkpoints_newer_than_the_state_that_is_saved_do_not_displace_it(tmp_path):
@@ -451,12 +501,13 @@ def test_a_new_manager_knows_the_best_that_are_on_disk(tmp_path):
     assert set(updates_of(tmp_path, "best")) == {1, 5}
 
 
-def test_periodic_ones_stay_for_good(tmp_path):
-    manager = manager_of(tmp_path)
+@pytest.mark.parametrize(("number", "left"), [(None, [4, 3, 2, 1]), (2, [4, 3])])
+def test_periodic_ones_stay_for_good_unless_they_are_bounded(tmp_path, number, left):
+    manager = manager_of(tmp_path, periodic=number)
     for update in range(1, 5):
         manager.save("periodic", update, state_of(update), 0.0)
         manager.save("latest", update, state_of(update), 0.0)
-    assert updates_of(tmp_path, "periodic") == [4, 3, 2, 1]
+    assert updates_of(tmp_path, "periodic") == left
 
 
 def test_one_is_due_once_the_interval_has_passed_since_the_last(tmp_path, monkeypatch):
@@ -503,3 +554,93 @@ def test_equal_parameters_have_equal_digests_whatever_holds_them():
 )
 def test_another_value_shape_or_name_gives_another_digest(other):
     assert params_sha256(other) != params_sha256(PARAMS)
+
+
+# Large states are written behind
+
+
+class Behind:
+    """A manager that writes every state behind, and a device that takes its memory back."""
+
+    def __init__(self, folder, monkeypatch, **config):
+        monkeypatch.setattr(checkpoint_manager, "WRITTEN_BEHIND", 0)
+        config = {"interval_seconds": 0.0} | config
+        self.manager = CheckpointManager(
+            folder,
+            Experiment(checkpoints=CheckpointsConfig(**config)),
+            schedule=Schedule(num_updates=100, updates_per_chunk=1),
+        )
+        self.write, self.writes = threading.Event(), []
+        keep = checkpoints.save
+
+        def slow(folder, kind, state, manifest):
+            self.writes.append((kind, manifest["update"], threading.current_thread()))
+            assert self.write.wait(60)
+            return keep(folder, kind, state, manifest)
+
+        monkeypatch.setattr(checkpoints, "save", slow)
+
+    def chunk(self, number: int, score: float = 0.0) -> None:
+        """A chunk ends, and the device takes the state's memory for the next."""
+        state = jax.tree.map(np.array, state_of(number))
+        chunk = SimpleNamespace(state=state, index=number - 1, frozen=False, last=False)
+        self.manager.after_chunk(chunk, score)
+        for x in jax.tree.leaves(state):
+            x.fill(0)
+
+
+def test_training_goes_on_while_a_large_state_is_written(tmp_path, monkeypatch):
+    behind = Behind(tmp_path, monkeypatch, best=0)
+    for number in (1, 2, 3):  # the first is still being written
+        behind.chunk(number)
+    assert updates_of(tmp_path, "latest") == []
+    behind.write.set()
+    behind.manager.wait()
+    behind.chunk(4)
+    behind.manager.wait()
+    assert updates_of(tmp_path, "latest") == [4, 1]
+    assert threading.main_thread() not in {thread for *_, thread in behind.writes}
+    for checkpoint in checkpoints.list_checkpoints(tmp_path):
+        state = checkpoints.restore(checkpoint, shapes_of(state_of()))
+        assert_equal_bits(state, state_of(checkpoint.update))
+
+
+def test_a_best_state_found_while_another_is_written_is_written_with_the_next(
+    tmp_path, monkeypatch
+):
+    behind = Behind(tmp_path, monkeypatch, best=1)
+    behind.chunk(1, 1.0)
+    behind.chunk(2, 5.0)
+    behind.chunk(3, 2.0)
+    behind.write.set()
+    behind.manager.wait()
+    assert updates_of(tmp_path, "best") == []  # that of chunk 1 is the best no more
+    behind.chunk(4, 3.0)
+    behind.manager.wait()
+    assert updates_of(tmp_path, "best") == [2]
+    (best,) = checkpoints.list_checkpoints(tmp_path, ("best",))
+    assert_equal_bits(checkpoints.restore(best, shapes_of(state_of())), state_of(2))
+
+
+def test_a_state_of_a_fixed_chunk_waits_for_the_one_before(tmp_path, monkeypatch):
+    behind = Behind(tmp_path, monkeypatch, best=0, period=2)
+    threading.Timer(0.3, behind.write.set).start()
+    for number in range(1, 5):
+        behind.chunk(number)
+    behind.manager.wait()
+    assert updates_of(tmp_path, "periodic") == [4, 2]
+
+
+def test_a_state_that_cannot_be_written_behind_is_warned_of_and_held_on(
+    tmp_path, monkeypatch, caplog
+):
+    behind = Behind(tmp_path, monkeypatch, best=1)
+    behind.write.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        behind.chunk(1, 9.0)
+        behind.manager.wait()
+    assert "could not be written" in caplog.text
+    behind.chunk(2, 1.0)
+    behind.manager.wait()
+    assert updates_of(tmp_path, "best") == [1] and updates_of(tmp_path, "latest") == [2]

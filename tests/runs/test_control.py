@@ -26,7 +26,7 @@ def controls():
 
 @pytest.fixture
 def run(tmp_path, controls):
-    """A folder at which somebody listens, though nobody trains."""
+    """A folder with a listening socket and no training."""
     Store(tmp_path / "metrics.sqlite").close()
     with listening(tmp_path, controls):
         yield tmp_path
@@ -81,7 +81,7 @@ def test_only_its_owner_may_use_the_socket(run):
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
 
 
-def test_nobody_can_connect_before_the_socket_is_its_owners(tmp_path, monkeypatch):
+def test_no_process_can_connect_before_the_socket_is_its_owners(tmp_path, monkeypatch):
     modes = []
     mode_then = lambda server: modes.append(stat.S_IMODE((tmp_path / SOCKET).stat().st_mode))  # noqa: E731
     activate = control._Server.server_activate
@@ -107,14 +107,14 @@ def test_an_act_that_is_none_is_refused_with_those_there_are(run):
         ask(run, "explode")
 
 
-def test_someone_who_says_nothing_keeps_nobody_waiting_for_long(run, monkeypatch):
+def test_a_silent_client_blocks_no_other_for_long(run, monkeypatch):
     monkeypatch.setattr(control._Answer, "timeout", 0.1)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.connect(str(run / SOCKET))
         assert ask(run) == "compiling"
 
 
-def test_where_nobody_trains_there_is_nobody_to_ask(tmp_path):
+def test_a_run_that_is_not_training_cannot_be_asked(tmp_path):
     with pytest.raises(ConfigError, match="is not being trained"):
         ask(tmp_path)
     with listening(tmp_path, Controls()):
@@ -205,7 +205,7 @@ def test_a_paused_run_saves_when_asked_to_and_goes_on_waiting(controls):
     assert saves == [1]
 
 
-def test_a_run_that_nobody_paused_does_not_wait(controls):
+def test_a_run_that_is_not_paused_does_not_wait(controls):
     assert controls.hold(lambda: None) < 0.1
 
 

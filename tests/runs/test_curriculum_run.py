@@ -65,7 +65,7 @@ def events(path: Path) -> list[tuple[int, str, str]]:
 # Records
 
 
-def test_the_stage_is_told_after_every_row_and_the_score_beside_it(whole):
+def test_the_stage_is_logged_with_every_row_and_the_score_beside_it(whole):
     """Rows end at every other update."""
     assert stage_curve(whole.path)[:4] == [(2, 1.0), (4, 1.0), (6, 2.0), (8, 2.0)]
     assert stage_curve(whole.path)[-1] == (40, 2.0)
@@ -105,7 +105,7 @@ def test_the_summary_has_the_course_of_each_seed(whole):
     }
 
 
-def test_a_run_without_a_curriculum_tells_of_none(tmp_path):
+def test_a_run_without_a_curriculum_logs_no_stage(tmp_path):
     plain = train(tmp_path, curriculum=None)
     assert (
         "curriculum" not in plain.summary
@@ -118,7 +118,7 @@ def test_the_curves_are_drawn_with_the_stages(whole):
     assert (whole.path / "training_curves.png").stat().st_size > 10_000
 
 
-def test_the_final_evaluation_is_in_the_target_world(tmp_path, whole):
+def test_the_final_evaluation_is_in_the_target_env(tmp_path, whole):
     """Five grains pay five, whatever stage a run ends at; at its own stage it is six."""
     forever = {
         **HOURGLASS["curriculum"],
@@ -132,7 +132,7 @@ def test_the_final_evaluation_is_in_the_target_world(tmp_path, whole):
     assert count_in_log(stuck.path, "cannot be reached") == 1
 
 
-def test_moves_within_a_row_are_told_at_their_own_update():
+def test_stage_changes_within_a_row_are_logged_at_their_own_update():
     report = moves([(3, 1), (4, 2)], first=0, last=2)
     assert [(row.update, row.value) for row in stage_rows(report, 0, 7, [5, 10])] == [
         (3, 1),
@@ -142,7 +142,7 @@ def test_moves_within_a_row_are_told_at_their_own_update():
     ]
 
 
-def test_where_more_changes_than_a_chunk_tells_the_stage_at_its_end_is_known():
+def test_with_more_changes_than_a_chunk_lists_the_stage_at_its_end_is_known():
     swings = [(i + 1, (i + 1) % 2) for i in range(MAX_STAGE_CHANGES)]
     report = moves(swings, first=0, last=1, num=MAX_STAGE_CHANGES + 5)
     rows = {row.update: row.value for row in stage_rows(report, 0, 0, [10, 50, 100])}
@@ -179,7 +179,7 @@ def stopped(runs_dir: Path, monkeypatch, holder, name: str, number: int) -> Path
             loop,
             "record_of",
             2,
-        ),  # the chunk of the second move is done, and nothing is told of it yet
+        ),  # the chunk of the second move is done and not yet published
         (loop, "events_of", 2),
     ],
     ids=["between", "before-it-is-written", "while-it-is-written"],
@@ -195,7 +195,7 @@ def test_a_run_stopped_in_its_curriculum_and_resumed_equals_the_whole(
     assert resumed.summary["curriculum"] == whole.summary["curriculum"]
 
 
-def test_a_chunk_whose_move_was_told_but_whose_state_was_not_saved_is_told_once(
+def test_a_stage_change_that_was_logged_before_its_state_was_saved_is_logged_once(
     tmp_path, whole, monkeypatch
 ):
     """Killed after the second chunk's rows and events, with a checkpoint of the first."""
@@ -221,7 +221,7 @@ def test_a_store_that_was_away_has_every_event_when_it_is_back(tmp_path, whole, 
 
 @pytest.mark.slow
 def test_members_of_a_population_that_copy_each_other_follow_a_course_each(tmp_path):
-    """Two stages, the second from the third update on, in a world that all can live in."""
+    """Two stages, the second from the third update on, in an env that all can live in."""
     settings = TINY | {
         "vary": {"algo.learning_rate": [1e-3, 1e-2]},
         "population.pbt": {"space": {"algo.learning_rate": {"log": [1e-4, 1e-1]}}, "quantile": 0.5},

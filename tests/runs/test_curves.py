@@ -1,20 +1,30 @@
 """Curves and numbers over seeds do not flatter."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
+import elsinore
+from elsinore.runs import run_curves
+from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curves import (
     by_seed,
     draw_training_curves,
+    learning_values,
     loss_labels,
+    mean_of,
     other_labels,
     smoothed,
     spans_decades,
+    training_figure,
     values_by_seed,
 )
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.runs.store import Row, Store
-from tests.runs.conftest import record
+from tests.runs.conftest import record, train_tiny
+from tests.runs.test_resume import Accident, on_call
 
 NAN = float("nan")
 
@@ -51,6 +61,14 @@ def test_each_seed_has_its_own_curve():
         0: ([4, 8], [1.0, 2.0]),
         3: ([4], [5.0]),
     }
+
+
+def test_a_seed_has_no_loss_after_it_has_stopped():
+    rows = curve(0, {4: 1.0, 8: 2.0, 12: 3.0}, "loss/value") + curve(1, {4: 23.0}, "loss/value")
+    rows += curve(1, {8: 500.0}) + curve(0, {8: 9.0, 12: 9.0})  # seed 1 stopped after update 8
+    updates, values = learning_values(rows, "loss/value")
+    assert list(updates) == [4, 8, 12]
+    np.testing.assert_allclose(mean_of(values), [12.0, 12.5, 3.0])
 
 
 def test_a_frozen_seed_keeps_its_last_value():
@@ -206,3 +224,52 @@ def test_about_95_of_100_intervals_hold_the_true_mean():
     intervals = np.array([ci95(sample, statistic=np.mean, resamples=500) for sample in samples])
     held = np.mean((intervals[:, 0] <= 3.0) & (intervals[:, 1] >= 3.0))
     assert 0.87 <= held <= 0.99
+
+
+# While a run trains, and where it was cut short
+
+
+def test_a_curve_of_one_point_has_a_marker(store, tmp_path):
+    store.write(
+        record(4, names=("episode/return", "loss/value"))._replace(
+            rows=[
+                Row(4, 0, "", name, 1.0) for name in ("episode/return", "eval/return", "loss/value")
+            ]
+        )
+    )
+    figure = training_figure(tmp_path / "metrics.sqlite", "one")
+    training, evaluation, losses, _ = figure.axes
+    assert all(line.get_marker() == "o" for line in training.lines if len(line.get_xdata()))
+    assert losses.lines[0].get_marker() == "o" and evaluation.lines[-1].get_marker() == "o"
+    store.write(record(8))
+    for axis in training_figure(tmp_path / "metrics.sqlite", "more").axes[:1]:
+        seed_0 = max(axis.lines, key=lambda line: len(line.get_xdata()))
+        assert len(seed_0.get_xdata()) > 1 and seed_0.get_marker() in ("", "None")
+
+
+def test_curves_are_drawn_while_a_run_trains_and_of_one_that_fails(tmp_path, monkeypatch):
+    drawn = []
+    real = run_curves.draw_training_curves
+
+    def draw(database, target, title, *args, **kwargs):
+        drawn.append((title, threading.current_thread() is threading.main_thread()))
+        real(database, target, title, *args, **kwargs)
+
+    monkeypatch.setattr(run_curves, "draw_training_curves", draw)
+    monkeypatch.setattr(run_curves, "SHARE", 1e9)
+
+    def slow(record):
+        """Lets the worker of the curves see every chunk."""
+        time.sleep(0.05)
+
+    with pytest.raises(Accident), monkeypatch.context() as patch:
+        failing = on_call(8, CheckpointManager._save_due, Accident)
+        patch.setattr(CheckpointManager, "_save_due", failing)
+        settings = {"sinks.curves_seconds": 1e-9}
+        act = elsinore.acting(lambda record, history: slow(record))
+        train_tiny(tmp_path, "cut", settings, callbacks=[act])
+    assert (tmp_path / "cut" / "training_curves.png").stat().st_size > 10_000
+    *live, (last, in_main) = drawn
+    assert last.endswith("2 seeds: unfinished") and in_main
+    assert live and not any(main for _, main in live)
+    assert all(": training, " in title and title.endswith(" env steps") for title, _ in live)

@@ -52,21 +52,21 @@ def test_they_are_counted_of_episodes_that_ended_and_as_they_then_stood():
     # [time, env]: one leaves after two waits, one after one
     script = jnp.array([[0, 0], [0, 1], [1, 0]])
     actor = init_actor(Watch(), KEY, Clocked(), 2)
-    _, _, told = rollout(Watch(), Clocked(), follow, actor, KEY, script)
-    assert told["episode/left"] == (2.0, 2.0)
-    assert told["episode/waited"] == (2.0 + 1.0, 2.0)
-    assert "episode/unnamed" not in told
+    _, _, logged = rollout(Watch(), Clocked(), follow, actor, KEY, script)
+    assert logged["episode/left"] == (2.0, 2.0)
+    assert logged["episode/waited"] == (2.0 + 1.0, 2.0)
+    assert "episode/unnamed" not in logged
 
 
-def test_a_world_that_names_none_is_told_of_as_ever():
+def test_an_env_without_facts_has_the_usual_metrics():
     actor = init_actor(Corridor(), KEY, Clocked(), 2)
-    told = rollout(Corridor(), Clocked(), follow, actor, KEY, jnp.zeros((3, 2), int))[2]
-    assert list(told) == ["episode/return", "episode/length"]
+    logged = rollout(Corridor(), Clocked(), follow, actor, KEY, jnp.zeros((3, 2), int))[2]
+    assert list(logged) == ["episode/return", "episode/length"]
 
 
 @pytest.mark.parametrize(("limit", "left", "waited"), [(1_000, 1.0, 3.0), (2, 0.0, 2.0)])
-def test_an_evaluation_tells_them_as_they_stood_when_its_own_episode_ended(limit, left, waited):
-    """The fourth step of whoever plays leaves; the evaluation of others goes on meanwhile."""
+def test_an_evaluation_has_the_facts_at_the_end_of_its_own_episode(limit, left, waited):
+    """An env leaves at its fourth step; the evaluation of the others goes on."""
     policy = PolicyFunctions(
         lambda key, policy_state, carry, obs, greedy: (jnp.int32(carry == 3), carry + 1),
         initial_carry=jnp.int32(0),
@@ -104,7 +104,7 @@ def compared(tmp_path_factory):
     )
 
 
-def test_they_are_in_the_metrics_the_summary_and_the_report_of_any_world_that_names_them(compared):
+def test_they_are_in_the_metrics_the_summary_and_the_report_of_any_env_that_names_them(compared):
     (run,) = compared.runs.values()
     assert {"episode/left", "episode/waited", "eval/left", "eval/waited"} <= set(
         run.metrics["name"]
@@ -129,7 +129,7 @@ def endings(*results):
     ]
 
 
-def test_a_report_has_a_table_of_them_for_each_environment_that_tells_any():
+def test_a_report_has_a_table_of_facts_for_each_environment_that_has_any():
     tables = [
         result("a", [1.0, 2.0], eval_facts=facts(won=[0.25, 0.75], gold=[5.0, 5.0])),
         result("b", [1.0], eval_facts=facts(won=[None])),
@@ -141,5 +141,5 @@ def test_a_report_has_a_table_of_them_for_each_environment_that_tells_any():
     assert list(table.rows[1]) == ["b", "–", "–"]
 
 
-def test_a_report_of_worlds_that_tell_nothing_says_nothing():
+def test_a_report_of_envs_without_facts_has_no_table_of_them():
     assert not endings(result("a", [1.0, NAN]))

@@ -17,13 +17,13 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.programs import Compiled, compile_run
-from elsinore.runs.run import restore_state
-from elsinore.training.replicas import Layout, fetch, layout_for, place, stacked_shapes, wrap_keys
+from elsinore.runs.restored import restore_state
+from elsinore.training.layout import Layout
+from elsinore.training.turns import fetch_turns, place_host
 from tests.runs.conftest import assert_same_run, learnt, rows_in
-from tests.runs.learners import CHUNKS, LEARNERS, Learner
+from tests.runs.learners import CHUNKS, LEARNERS, SLOW, Learner
 from tests.runs.processes import beginning, command, kill, last_update, start, until_trained_on
 
-SEEDS = 2
 DONE = 6  # chunks done before the state is saved: DQN's small buffer has begun to be written over
 
 
@@ -33,9 +33,9 @@ class Halfway:
     def __init__(self, learner: Learner):
         self.learner = learner
         self.plan: Plan = plan_for(
-            load_experiment(learner.env, overrides=learner.overrides | {"seeds": SEEDS})
+            load_experiment(learner.env, overrides=learner.overrides | {"seeds": learner.seeds})
         )
-        self.layout: Layout = layout_for(SEEDS)
+        self.layout: Layout = self.plan.layout
         self.compiled: Compiled = compile_run(self.plan, self.layout)
         state = self.compiled.init()
         self.beginning = self.host(state)
@@ -48,16 +48,18 @@ class Halfway:
 
     def host(self, state):
         # a copy: the next chunk takes the state's memory
-        return jax.tree.map(np.array, fetch(state, self.layout))
+        return jax.tree.map(np.array, fetch_turns(state, self.layout))
 
     def gone_on(self, host_state) -> tuple[Any, Any]:
         """The state one chunk after `host_state`, and the chunk's report."""
-        shapes = stacked_shapes(self.plan.program, SEEDS)
-        state, report = self.chunk(place(wrap_keys(host_state, shapes), self.layout))
+        state, report = self.chunk(place_host(host_state, self.plan.state_shapes, self.layout))
         return self.host(state), jax.device_get(report)
 
 
-@pytest.fixture(scope="module", params=LEARNERS)
+slow_ones = [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in LEARNERS]
+
+
+@pytest.fixture(scope="module", params=slow_ones)
 def halfway(request) -> Halfway:
     return Halfway(LEARNERS[request.param])
 
@@ -97,16 +99,16 @@ def test_no_part_of_a_state_can_be_begun_anew_without_changing_what_follows(half
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_run_of_any_algorithm_killed_while_it_trains_equals_the_one_never_killed(name, tmp_path):
-    settings, env = LEARNERS[name].overrides, LEARNERS[name].env
+    settings, env, seeds = LEARNERS[name].overrides, LEARNERS[name].env, LEARNERS[name].seeds
     whole = elsinore.train(
-        env, overrides=settings, seeds=SEEDS, name="whole", runs_dir=tmp_path
+        env, overrides=settings, seeds=seeds, name="whole", runs_dir=tmp_path
     ).path
     path, period, draw = tmp_path / "killed", settings["evaluation.period"], random.Random(name)
     for _ in range(3):
         process = start(
             command("--resume", str(path))
             if path.exists()
-            else beginning(tmp_path, "killed", settings, env)
+            else beginning(tmp_path, "killed", settings, env, seeds)
         )
         try:
             until_trained_on(path, period * draw.randint(1, 8), process)
@@ -117,4 +119,4 @@ def test_a_run_of_any_algorithm_killed_while_it_trains_equals_the_one_never_kill
     assert elsinore.resume(path).summary["stopped_by"] == "budget"
     assert learnt(path)["params_sha256"] == learnt(whole)["params_sha256"]
     assert_same_run(path, whole)
-    assert len(rows_in(path)) > CHUNKS * SEEDS
+    assert len(rows_in(path)) > CHUNKS * seeds

@@ -14,9 +14,9 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.export import export, write_jax, write_mlflow
+from elsinore.runs.export import export, write_jax, write_mlflow, write_onnx
 from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
-from elsinore.runs.run import policy_of
+from elsinore.runs.restored import policy_of
 
 FACTS = {"env": "a world", "checkpoint": "latest/1"}
 REMEMBERING = {
@@ -54,7 +54,7 @@ class _Holding:
 @pytest.fixture(scope="module")
 def exported(masked, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
-    for name, write in (("jax", write_jax), ("mlflow", write_mlflow)):
+    for name, write in (("jax", write_jax), ("mlflow", write_mlflow), ("onnx", write_onnx)):
         (folder / name).mkdir()
         write(masked, folder / name, FACTS)
     return folder
@@ -140,7 +140,7 @@ def test_both_forms_answer_as_the_policy_does_for_any_number_of_observations(
         np.testing.assert_array_equal(decider(exported / form)(obs), expected, err_msg=form)
 
 
-def test_a_model_that_remembers_goes_on_from_call_to_call_until_told_that_episodes_begin(exported):
+def test_a_recurrent_model_keeps_its_carry_from_call_to_call_until_an_episode_begins(exported):
     import mlflow
 
     model, obs = mlflow.pyfunc.load_model(str(exported / "mlflow")), sights(64)
@@ -184,7 +184,7 @@ def test_the_command_writes_says_where_and_measures(run, tmp_path, capsys):
         )
 
 
-def test_all_that_was_told_is_in_one_file(run, tmp_path, capsys):
+def test_all_metrics_are_in_one_file(run, tmp_path, capsys):
     assert (
         cli.main(
             ["export", str(run.path), "--format", "json", "-o", str(tmp_path / "metrics.json")]
@@ -207,7 +207,7 @@ def test_all_that_was_told_is_in_one_file(run, tmp_path, capsys):
     }
 
 
-def test_each_evaluation_is_told_with_its_spread(run):
+def test_each_evaluation_is_written_with_its_spread(run):
     found = (
         run.metrics[run.metrics["seed"] == 0]
         .pivot(index="update", columns="name", values="value")
@@ -227,7 +227,7 @@ def test_each_evaluation_is_told_with_its_spread(run):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--format", "onnx"], "'onnx' is unknown; choose one of jax, mlflow"),
+        (["--format", "tflite"], "'tflite' is unknown; choose one of jax, onnx, mlflow, json"),
         (["--checkpoint", "best/17"], "'best/17' is not in"),
         (["--seed", "9"], "seed=9 is not of this run; it has 0 to 1"),
         (["--agent", "agent_1"], "agent='agent_1' is not of this run"),
@@ -261,7 +261,7 @@ def test_a_run_without_a_checkpoint_cannot_be_exported(stopped, capsys):
     assert not (stopped / "export").exists()
 
 
-def test_a_checkpoint_of_another_world_is_refused(stopped, capsys):
+def test_a_checkpoint_of_another_env_is_refused(stopped, capsys):
     config = (stopped / "config.yaml").read_text()
     (stopped / "config.yaml").write_text(config.replace("env: CartPole-v1", "env: Acrobot-v1"))
     assert cli.main(["export", str(stopped)]) == 2

@@ -10,8 +10,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import session
-from elsinore.runs.signals import OutOfTime, Stop
+from elsinore.runs.signals import OutOfTime, Stop, refuse_if_late
 from tests.runs.conftest import TINY, assert_same_run, count_in_log, kept, train_tiny
 from tests.runs.processes import QUIET, beginning, until_trained_on
 
@@ -73,11 +72,11 @@ def test_the_command_line_gives_the_grace_and_ends_with_130(tmp_path, monkeypatc
 
 def test_a_step_that_takes_more_than_half_of_the_time_left_is_left_out():
     stop = Stop()
-    session.refuse_if_late(stop, 1e9)  # no deadline
+    refuse_if_late(stop, 1e9)  # no deadline
     stop.hurry(time.monotonic() + 100.0)
-    session.refuse_if_late(stop, 10.0)
+    refuse_if_late(stop, 10.0)
     with pytest.raises(OutOfTime):
-        session.refuse_if_late(stop, 60.0)
+        refuse_if_late(stop, 60.0)
 
 
 @pytest.mark.slow

@@ -8,10 +8,19 @@ import elsinore
 from elsinore.config.load import whole_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import api, checkpoints
+from elsinore.runs.checkpoint_match import check_layout
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
-from elsinore.training.replicas import Layout
+from elsinore.training.layout import Layout
+from tests.runs.conftest import on_devices
 from tests.toys import TOY
+
+
+def layout_events(run) -> list[str]:
+    store = Store(run / "metrics.sqlite", read_only=True)
+    events = store._db.execute("SELECT text FROM events WHERE kind = 'layout'").fetchall()
+    store.close()
+    return [text for (text,) in events]
 
 
 def experiment(**settings):
@@ -45,15 +54,15 @@ def test_a_batch_is_the_seeds_that_a_device_computes_at_once(kind, devices, seed
 def test_only_a_layout_that_rounds_otherwise_is_refused(tmp_path, then, now, differs):
     checkpoint, config = checkpoint_of(tmp_path, *then), experiment(seeds=4, layout=now)
     if not differs:
-        return checkpoints.check_layout(checkpoint, config)
+        return check_layout(checkpoint, config)
     with pytest.raises(ConfigError, match=f"then {then[0]} on {then[1]} device") as caught:
-        checkpoints.check_layout(checkpoint, config)
+        check_layout(checkpoint, config)
     assert "--accept-layout" in str(caught.value)
 
 
 def test_a_checkpoint_without_a_layout_is_accepted(tmp_path):
     old = checkpoints.Checkpoint(tmp_path, "latest", {"update": 4})
-    checkpoints.check_layout(old, experiment(seeds=4, layout="vmap"))
+    check_layout(old, experiment(seeds=4, layout="vmap"))
 
 
 def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
@@ -75,9 +84,44 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
             RunDir(run.path), found._replace(manifest=other), run.experiment, False
         )
     api._agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
-    store = Store(run.path / "metrics.sqlite", read_only=True)
-    events = store._db.execute("SELECT text FROM events WHERE kind = 'layout'").fetchall()
-    store.close()
-    assert [text for (text,) in events] == [
+    assert layout_events(run.path) == [
         "another layout is accepted: then vmap on 1 device(s), now vmap on 2"
     ]
+
+
+STOPPED = """
+import sys
+import elsinore
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from tests.runs.conftest import train_tiny
+from tests.runs.test_resume import Accident, on_call
+
+CheckpointManager._save_due = on_call(4, CheckpointManager._save_due)
+settings = {"layout": "vmap", "checkpoints.interval_seconds": 0}
+try:
+    train_tiny(sys.argv[1], "run", settings)
+except Accident:
+    print("stopped")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_of_two_devices_goes_on_on_one_only_if_that_is_accepted(tmp_path):
+    assert on_devices(2, "-c", STOPPED, str(tmp_path)).stdout == "stopped\n"
+    run = tmp_path / "run"
+    resume = ("-m", "elsinore.cli", "train", "--resume", str(run))
+    refused = on_devices(1, *resume)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    assert "then vmap on 2 device(s), now vmap on 1" in refused.stderr
+    assert "--accept-layout" in refused.stderr
+    assert not (run / "summary.json").exists()
+    accepted = on_devices(1, *resume, "--accept-layout")
+    assert accepted.returncode == 0, accepted.stderr
+    assert elsinore.load(run).summary["stopped_by"] == "budget"
+    assert layout_events(run) == [
+        "another layout is accepted: then vmap on 2 device(s), now vmap on 1"
+    ]
+    newest = checkpoints.newest(run / "checkpoints")
+    assert newest.manifest["layout"] == {"kind": "vmap", "devices": 1, "batch": 2}

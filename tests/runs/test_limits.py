@@ -8,10 +8,12 @@ import threading
 import pytest
 
 from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import run_dir
-from elsinore.runs.failures import LogFile, explained, limit_reached
+from elsinore.runs.failures import explained, limit_reached
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_log import LogFile
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,23 @@ def test_a_limit_is_named_with_a_remedy(error, text):
             raise RuntimeError("saving failed") from raised
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"seeds": 4, "layout": "vmap"}, True),
+        ({"seeds": 4, "layout": "map"}, False),
+        ({"seeds": 2, "layout": "vmap"}, False),  # on two devices
+    ],
+)
+def test_a_device_out_of_memory_is_told_to_let_seeds_take_turns_where_they_do_not(settings, named):
+    plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
+    text = "the memory of the device is used up; lower"
+    with pytest.raises(RunError, match=text) as caught, explained({}, plan.large_settings):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
+    assert f"algo.num_envs={plan.experiment.algo.num_envs}" in str(caught.value)
+    assert ("or set layout=map" in str(caught.value)) == named
 
 
 def test_other_errors_are_no_limit():

@@ -31,7 +31,7 @@ def test_one_observation_gets_one_action(run):
     assert run.policy()(observations()[0]).shape == ()
 
 
-def test_observations_of_another_type_are_taken_as_the_worlds_own(run):
+def test_observations_of_another_type_are_taken_as_the_envs_own(run):
     obs = observations(16)
     assert run.policy()(obs.astype(np.float64)).tolist() == run.policy()(obs).tolist()
     assert run.policy()([0.0, 0.0, 0.0, 0.0]).shape == ()
@@ -94,3 +94,8 @@ assert "elsinore" not in sys.modules
     expected = run.policy()(observations(300))
     np.testing.assert_array_equal(np.load(tmp_path / "actions.npy"), expected)
     np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), expected[:1])
+
+
+def test_a_policy_says_what_it_is(run):
+    best = run.checkpoint("best").name
+    assert repr(run.policy(seed=1)) == f"Policy(seed 1 of {best}, observation (4,))"

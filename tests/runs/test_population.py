@@ -39,6 +39,7 @@ def pair(tmp_path_factory):
     return train_tiny(tmp_path_factory.mktemp("pair"), "pair", RATES | {"seed": 5}).path
 
 
+@pytest.mark.slow
 def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
     for member, rate in enumerate(RATES["vary"]["algo.learning_rate"]):
         alone = train_tiny(tmp_path, f"alone{member}", {"algo.learning_rate": rate, "seed": 5})
@@ -48,7 +49,9 @@ def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
         assert per_seed == alone.summary["eval_return"]["per_seed"]
 
 
-def test_people_are_told_whose_each_return_is_and_no_interval_over_different_settings(pair, capsys):
+def test_a_report_names_the_member_of_each_return_and_has_no_interval_over_different_settings(
+    pair, capsys
+):
     names = [
         f"seed {seed}, algo.learning_rate={rate:g}" for rate in (1e-3, 1e-4) for seed in (5, 6)
     ]
@@ -166,15 +169,25 @@ def large(monkeypatch):
     monkeypatch.setattr("elsinore.config.plan.LOOKAHEAD_BYTES", 0)
 
 
-def test_a_large_state_is_never_copied_and_the_run_is_the_same(whole, tmp_path, large, monkeypatch):
-    compile_run = programs.compile_run
+def test_a_large_state_is_given_away_to_its_chunk_and_the_run_is_the_same(
+    whole, tmp_path, large, monkeypatch
+):
+    compile_run, given = programs.compile_run, []
 
-    def without_copy(plan, layout):
-        return compile_run(plan, layout)._replace(copy=None)
+    def noted(plan, layout):
+        compiled = compile_run(plan, layout)
 
-    monkeypatch.setattr("elsinore.runs.session.run_session.__defaults__", (without_copy, GRACE))
+        def chunk(states, num_updates):
+            done = compiled.chunk(states, num_updates)
+            given.append(states[0].train.update.is_deleted())
+            return done
+
+        return compiled._replace(chunk=chunk)
+
+    monkeypatch.setattr("elsinore.runs.session.run_session.__defaults__", (noted, GRACE))
     train_tiny(tmp_path, "whole", {"checkpoints.interval_seconds": 0})
     assert_same_run(tmp_path / "whole", whole)
+    assert any(given)  # not where a checkpoint reads the same memory meanwhile
 
 
 @pytest.mark.parametrize(
@@ -182,7 +195,7 @@ def test_a_large_state_is_never_copied_and_the_run_is_the_same(whole, tmp_path, 
     [
         (CheckpointManager, "_save_due"),
         (loop, "record_of"),
-        (session, "fetch"),
+        (session, "fetch_turns"),
         (jax, "device_get"),
     ],
 )

@@ -1,5 +1,6 @@
 """A damaged store is restored from metrics.jsonl as far as that is certain, and no further."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -8,6 +9,8 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.config.load import read_yaml, yaml_text
+from elsinore.runs.store import Store
 from tests.runs.conftest import assert_same_run, chunk_ends, rows_in
 
 
@@ -143,3 +146,23 @@ def test_a_store_of_a_newer_format_is_left_as_it_is(path, capsys):
     db.close()
     assert cli.main(["repair", str(path)]) == 2
     assert "use the elsinore that made it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("done", "expected"),
+    [
+        ("JSON lines", "JSON lines (complete), MLflow (incomplete)"),
+        ("", "JSON lines (incomplete), MLflow (incomplete)"),
+        (None, "JSON lines (not known), MLflow (not known)"),
+    ],
+)
+def test_every_sink_of_the_config_is_listed_with_its_condition(path, capsys, done, expected):
+    config = read_yaml(path / "config.yaml")
+    config["sinks"]["mlflow"]["enabled"] = True
+    (path / "config.yaml").write_text(yaml_text(config))
+    if done is None:
+        damage(path)
+    else:
+        with contextlib.closing(Store(path / "metrics.sqlite")) as store:
+            store.describe(sinks_done=done)
+    assert f"\nsinks: {expected}\n" in repaired(path, capsys)

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
 from elsinore.config.parse import ConfigError
 from elsinore.runs import replay_worker, replays
@@ -77,7 +78,7 @@ def test_a_replay_says_what_it_is(path):
     )
 
 
-def test_the_worlds_parameters_come_back_as_they_were(tmp_path):
+def test_the_envs_parameters_come_back_as_they_were(tmp_path):
     replay = replays.recording_of(film(), Clocked(max_steps_in_episode=7), ABOUT)
     back = replays.read(replays.write(tmp_path / "x.npz", replay))
     assert back.params(Clocked()).max_steps_in_episode == 7
@@ -107,7 +108,7 @@ def company() -> replays.EpisodeRecording:
     return replays.recording_of(recording, Clocked(max_steps_in_episode=np.array([7, 9])), ABOUT)
 
 
-def test_an_episode_of_several_tells_of_each(tmp_path):
+def test_an_episode_of_several_agents_records_each(tmp_path):
     about = replays.about(replays.write(tmp_path / "x.npz", company()))
     assert (about["format"], about["agents"], about["length"]) == (2, 2, 3)
     assert (about["lengths"], about["returns"], about["endings"]) == (
@@ -227,12 +228,12 @@ def test_a_header_that_says_too_little_is_refused(path, header):
     refused(path)
 
 
-def test_a_replay_that_tells_of_more_steps_than_it_holds_is_refused(path):
+def test_a_replay_that_claims_more_steps_than_it_holds_is_refused(path):
     with_header(path, lambda about: json.dumps(about | {"length": 99}))
     assert "says 99 steps" in refused(path)
 
 
-def test_a_replay_of_another_version_of_its_world_is_refused(path):
+def test_a_replay_of_another_version_of_its_env_is_refused(path):
     with pytest.raises(
         ConfigError,
         match=r"another version of that environment: state\.name is \[\] and should be \[2\]",
@@ -331,7 +332,7 @@ def train(clock, made: replay_worker.ReplayWorker, seconds: float, chunk: float 
         train = SimpleNamespace(
             update=np.full(2, update), policy_state=np.zeros(2), env_params=np.zeros(2)
         )
-        made.offer(SimpleNamespace(train=train))
+        made.offer((SimpleNamespace(train=train),))
 
 
 def test_a_run_of_a_minute_makes_none(clock, monkeypatch, tmp_path):
@@ -380,3 +381,38 @@ def test_a_run_records_its_policies_and_learns_the_same(whole, tmp_path, monkeyp
         0,
     )
     assert about["return"] == about["length"] > 0 and about["env_steps"] == 128 * about["update"]
+
+
+@pytest.mark.slow
+def test_a_short_run_has_its_first_and_its_last_episode_and_others_on_request(whole, tmp_path):
+    shown = {"checkpoints.interval_seconds": 0, "replays.share": 0.001}
+    run = train_tiny(tmp_path, "ends", shown)
+    assert updates_left(run.path / "replays") == [0, 40]
+    assert_same_run(run.path, whole)
+    more = {"replays.period": 4, "replays.observations": True}
+    run = train_tiny(tmp_path, "more", shown | more)
+    assert updates_left(run.path / "replays") == [0, 16, 32, 40]
+    replay = replays.read(replays.list_replays(run.path / "replays")[-1])
+    seen = replay.arrays["observation"]
+    assert seen.shape == (replay.about["length"], 4)
+    np.testing.assert_allclose(seen[:, 0], replay.arrays["state.x"][:-1])
+
+
+def test_a_replay_is_written_as_json(path, tmp_path, capsys):
+    assert cli(["export", str(path), "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["about"]["env"] == ABOUT["env"]
+    assert data["arrays"]["reward"] == [1.0, 2.0, 0.5]
+    assert data["arrays"]["state.time"] == [0, 1, 2, 3]
+    out = tmp_path / "one.json"
+    assert cli(["export", str(path), "--format", "json", "--out", str(out)]) == 0
+    assert json.loads(out.read_text()) == data
+    assert cli(["export", str(path)]) == 2
+    assert "give --format json" in capsys.readouterr().err
+
+
+def test_numbers_that_json_has_not_are_null(tmp_path):
+    odd = film()._replace(action_scores={"action value": np.full((ROOM, 2), -np.inf, np.float32)})
+    path = replays.write(tmp_path / "odd.npz", replays.recording_of(odd, Clocked(), ABOUT))
+    scores = replays.as_json(path)["arrays"]["preferences.action value"]
+    assert scores == [[None, None]] * LENGTH

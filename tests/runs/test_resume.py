@@ -35,6 +35,7 @@ from tests.runs.processes import (
     kill,
     last_update,
     start,
+    until,
     until_trained_on,
 )
 
@@ -121,7 +122,7 @@ def test_a_run_that_was_asked_to_stop_saves_and_says_so_and_resumed_it_equals_th
     stopped = train_tiny(tmp_path, "whole", {"checkpoints.interval_seconds": 0}, callbacks=[ask])
     assert stopped.summary["stopped_by"] == "interrupted"
     assert 12 <= stopped.summary["updates"] < 40
-    assert stopped.checkpoint().name == f"emergency/{stopped.summary['updates']:010d}"
+    assert stopped.checkpoint("latest").name == f"emergency/{stopped.summary['updates']:010d}"
     assert (
         count_in_log(stopped.path, f"{signal.Signals(number).name}: stopping after this chunk") == 1
     )
@@ -129,13 +130,15 @@ def test_a_run_that_was_asked_to_stop_saves_and_says_so_and_resumed_it_equals_th
     assert_same_run(stopped.path, whole)
 
 
-def test_an_error_after_a_chunk_but_before_it_is_told_loses_no_row(tmp_path, whole, monkeypatch):
+def test_an_error_after_a_chunk_but_before_it_is_published_loses_no_row(
+    tmp_path, whole, monkeypatch
+):
     path = stopped(tmp_path, monkeypatch, loop, "record_of", 4, error=KeyboardInterrupt)
     elsinore.resume(path)
     assert_same_run(path, whole)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(
+def test_a_checkpoint_that_cannot_be_written_is_warned_of_and_training_goes_on(
     tmp_path, whole, monkeypatch
 ):
     with monkeypatch.context() as patch:
@@ -223,7 +226,7 @@ def broken(path) -> Path:
     return path
 
 
-def test_a_broken_checkpoint_is_refused_naming_its_file_unless_told_to_fall_back(
+def test_a_broken_checkpoint_is_refused_naming_its_file_unless_falling_back_is_allowed(
     broken, whole, capsys
 ):
     rows = rows_in(broken)
@@ -376,3 +379,37 @@ def test_a_run_killed_ten_times_at_random_moments_equals_the_one_never_killed(tm
     assert_same_run(path, whole)
     assert not list((path / "checkpoints").glob("*/.*"))
     assert len(rows_in(path)) > 3000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_run_killed_while_its_large_state_is_written_behind_equals_the_one_never_killed(tmp_path):
+    settings = {
+        "env_steps": 20_000,
+        "algo.buffer_size": 500_000,  # 42 MB of two seeds, written in a thread
+        "evaluation.period": 8,
+        "evaluation.episodes": 2,
+        "evaluation.final_episodes": 2,
+        "checkpoints.interval_seconds": 0,
+        "sinks.mlflow.enabled": False,
+        "sinks.tensorboard": False,
+    }
+
+    def begun(name: str) -> list[str]:
+        return [*beginning(tmp_path, name, settings), "--algo", "dqn"]
+
+    finish(begun("whole"))
+    whole, path = tmp_path / "whole", tmp_path / "killed"
+    unfinished = 0
+    for i in range(4):
+        process = start(command("--resume", str(path)) if path.exists() else begun("killed"))
+        try:
+            until_trained_on(path, 16 + 8 * i, process)
+            until(lambda: any(path.glob("checkpoints/*/.unfinished-*")), process)
+        finally:
+            assert kill(process), "it ended before it was killed"
+        unfinished += any(path.glob("checkpoints/*/.unfinished-*"))
+    assert unfinished
+    finish(command("--resume", str(path)))
+    assert learnt(path)["params_sha256"] == learnt(whole)["params_sha256"]
+    assert_same_run(path, whole)

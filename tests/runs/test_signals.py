@@ -1,4 +1,4 @@
-"""A signal asks whatever trains to stop, and whoever trains one run after another."""
+"""A signal stops the run that trains and the series of runs around it."""
 
 import math
 import signal
@@ -32,7 +32,7 @@ def test_a_second_interrupt_does_not_wait():
         signal.raise_signal(signal.SIGINT)
 
 
-def test_a_signal_to_the_run_at_hand_is_told_to_whoever_trains_the_next_too():
+def test_a_signal_to_a_run_also_stops_the_series_of_runs_around_it():
     outer, inner = Stop(), Stop()
     with stop_on_signals(outer):
         with stop_on_signals(inner):

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,13 +14,15 @@ import pytest
 
 import elsinore
 from elsinore.config.experiment import MLflowConfig
+from elsinore.runs import store as store_module
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session import logging_to
+from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.store import ChunkRecord, Row
+from elsinore.runs.summary import write_json
 from elsinore.runs.workers import sink_worker
 from tests.runs.conftest import STEPS, count_in_log, record, train_tiny
 
@@ -134,7 +137,7 @@ def test_a_sink_opened_again_after_a_resume_holds_exactly_what_the_store_holds(s
     assert (12, 0) not in read()
 
 
-def test_env_steps_beyond_2_to_the_31_are_told_whole(sink, store):
+def test_env_steps_beyond_2_to_the_31_are_written_whole(sink, store):
     make, read, _ = sink
     update = 2**31 - 1
     store.write(
@@ -150,9 +153,7 @@ def test_env_steps_beyond_2_to_the_31_are_told_whole(sink, store):
 # A disk that is full
 
 
-def test_lines_that_find_the_disk_full_are_told_once_and_keep_nobody_waiting(
-    store, tmp_path, caplog
-):
+def test_json_lines_on_a_full_disk_warn_once_and_block_no_training(store, tmp_path, caplog):
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
     worker = sink_worker(JSONLinesSink(full, tmp_path / "metrics.sqlite", STEPS))
@@ -207,7 +208,7 @@ def fails(action) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_tensorboard_finding_the_disk_full_tells_once_and_keeps_nobody_waiting(
+def test_tensorboard_on_a_full_disk_warns_once_and_blocks_no_training(
     store, tmp_path, tiny_disk, caplog
 ):
     worker = sink_worker(
@@ -228,7 +229,7 @@ def test_tensorboard_finding_the_disk_full_tells_once_and_keeps_nobody_waiting(
 
 
 @pytest.mark.parametrize("sink", [JSONLinesSink, TensorBoardSink])
-def test_a_run_whose_sink_finds_the_disk_full_goes_on_and_tells_once(tmp_path, monkeypatch, sink):
+def test_a_run_whose_sink_is_on_a_full_disk_goes_on_and_warns_once(tmp_path, monkeypatch, sink):
     def full(self):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -240,7 +241,7 @@ def test_a_run_whose_sink_finds_the_disk_full_goes_on_and_tells_once(tmp_path, m
     assert count_in_log(run.path, "WARNING") == 1
 
 
-def test_a_callback_that_raises_is_told_once_and_training_goes_on(tmp_path):
+def test_a_callback_that_raises_is_warned_of_once_and_training_goes_on(tmp_path):
     got = []
 
     def mine(record):
@@ -254,16 +255,16 @@ def test_a_callback_that_raises_is_told_once_and_training_goes_on(tmp_path):
     assert count_in_log(run.path, "WARNING") == 1
 
 
-def test_the_log_is_whole_though_something_was_told_before_the_run(tmp_path):
+def test_the_log_is_whole_though_something_was_logged_before_the_run(tmp_path):
     (tmp_path / "logs").mkdir()
     log = logging.getLogger("elsinore")
     log.info("to nobody, for nobody listens yet")
-    with logging_to(RunDir(tmp_path)):
+    with logging_to(RunDir(tmp_path).log):
         log.info("compiled")
     assert count_in_log(tmp_path, "compiled") == 1
 
 
-def test_a_tracking_server_that_cannot_be_reached_is_told_once_and_training_goes_on(tmp_path):
+def test_a_tracking_server_that_cannot_be_reached_is_warned_of_once_and_training_goes_on(tmp_path):
     overrides = {"sinks.mlflow.enabled": True, "sinks.mlflow.tracking_uri": "http://127.0.0.1:9"}
     run = train_tiny(tmp_path, "alone", overrides)
     assert run.summary["stopped_by"] == "budget"
@@ -430,6 +431,31 @@ def test_mlflow_gets_the_rest_of_what_it_got_in_part(tracked, store, monkeypatch
     assert_logged(tracked, store)
 
 
+@pytest.mark.parametrize("calls", range(3))
+def test_mlflow_gets_the_parameters_that_a_killed_process_had_not_logged(
+    tracked, store, monkeypatch, calls
+):
+    from mlflow import MlflowClient
+
+    log_batch, made = MlflowClient.log_batch, []
+
+    def killed(client, run, params=(), **kwargs):
+        made.append(run)
+        if len(made) > calls:  # a part has reached the server
+            log_batch(client, run, params=list(params)[:1])
+            raise ServerGone
+        return log_batch(client, run, params=params, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(ServerGone):
+        patch.setattr(MlflowClient, "log_batch", killed)
+        tracked.sink().open()
+    tracked.caught_up()
+    for part, run in tracked.runs().items():
+        own = {} if part == "parent" else {"seed": part[-1]}
+        assert run.data.params == {"algo.gamma": "0.9", "env": "x"} | own
+    assert len(tracked.runs()) == 3
+
+
 @pytest.mark.parametrize("batches", [1, 3])
 def test_mlflow_gets_the_rest_of_what_it_got_in_part_after_a_resume(
     tracked, store, monkeypatch, batches
@@ -453,6 +479,82 @@ def test_mlflow_has_nothing_twice_though_the_chunk_it_got_in_part_was_done_again
         store.write(record(update)._replace(finished_at=1.8e9 + update))  # the same numbers, later
     tracked.caught_up()
     assert_logged(tracked, store)
+
+
+def run_of(chunks: int, points: int, tracked, store) -> MLflowSink:
+    """A run of so many chunks, of which MLflow is to have so many points."""
+    store.describe(updates_per_chunk=4, num_updates=4 * chunks)
+    sink = tracked.sink(points=points)
+    sink.open()
+    return sink
+
+
+@pytest.mark.parametrize(("chunks", "points", "updates"), [
+    (8, 8, [4, 8, 12, 16, 20, 24, 28, 32]),
+    (8, 4, [8, 16, 24, 32]),
+    (8, 5, [8, 16, 24, 32]),
+    (7, 3, [12, 24, 28]),  # the last span is shorter
+    (7, 1, [28]),
+])  # fmt: skip
+def test_mlflow_has_no_more_points_of_a_metric_than_the_setting_says(
+    tracked, store, chunks, points, updates
+):
+    sink = run_of(chunks, points, tracked, store)
+    for update in range(4, 4 * chunks + 4, 4):
+        store.write(record(update))
+        sink.catch_up()
+    for part in ("parent", "seed_0", "seed_1"):
+        for name, history in tracked.logged(part).items():
+            assert [step // STEPS for step, _ in history] == updates, name
+    rows = [row for row in store.rows(names=["loss/value"]) if row.seed == 0]
+    ends = [0, *updates]
+    means = [
+        np.mean([row.value for row in rows if after < row.update <= until])
+        for after, until in pairwise(ends)
+    ]
+    assert [value for _, value in tracked.logged("seed_0")["loss/value"]] == means
+
+
+def test_mlflow_has_the_same_points_of_a_run_that_was_killed_within_a_span(tracked, store):
+    sink = run_of(9, 3, tracked, store)
+    for update in range(4, 24, 4):
+        store.write(record(update))
+    sink.catch_up()
+    store.forget_after(16)  # where the checkpoint was
+    again = tracked.sink(points=3)
+    again.open()
+    for update in range(20, 40, 4):
+        store.write(record(update))
+    again.catch_up()
+    assert [step // STEPS for step, _ in tracked.logged("seed_1")["loss/value"]] == [12, 24, 36]
+
+
+def test_the_points_of_a_run_that_ends_early_reach_its_end(tracked, store):
+    sink = run_of(9, 3, tracked, store)
+    for update in range(4, 24, 4):
+        store.write(record(update))
+    sink.catch_up()
+    assert [step // STEPS for step, _ in tracked.logged("seed_1")["eval/return"]] == [12]
+    returns = {"mean": 1.0, "per_seed": [1.0, 1.0]}
+    write_json(
+        tracked.folder.summary,
+        {"stopped_by": "converged", "env_steps": 20 * STEPS, "eval_return": returns},
+    )
+    sink.close()
+    assert [step // STEPS for step, _ in tracked.logged("seed_1")["eval/return"]] == [12, 20]
+
+
+def test_a_history_of_many_chunks_is_read_some_at_a_time(sink, store, monkeypatch):
+    monkeypatch.setattr(store_module, "CHUNKS_A_PAGE", 3)
+    make, read, single = sink
+    for update in range(4, 4 * 11, 4):
+        store.write(record(update))
+    assert [len({row.update for row in page}) for page in store.pages(-1)] == [6, 6, 6, 2]
+    mine = make()
+    mine.open()
+    mine.catch_up()
+    mine.close()
+    assert_equal(read(), in_store(store), single)
 
 
 def test_what_is_not_a_number_reaches_mlflow_as_such(tracked, store):
@@ -549,11 +651,11 @@ def test_a_model_that_is_registered_again_stays_one_version_below_newer_ones(con
     client.set_registered_model_alias(name, "champion", own)
 
 
-def test_a_run_does_not_change_where_the_next_one_is_told(converged):
+def test_a_run_does_not_change_the_tracking_server_of_the_next(converged):
     assert "MLFLOW_TRACKING_URI" not in converged.changed
 
 
-def test_a_converged_run_that_lost_its_summary_is_concluded_again_and_nothing_is_told_twice(
+def test_a_converged_run_that_lost_its_summary_is_concluded_again_and_logs_nothing_twice(
     converged, client
 ):
     summary, rows = converged.run.summary, converged.run.metrics

@@ -3,10 +3,13 @@
 import math
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
-from elsinore.runs.store import BrokenStore, ChunkRecord, Row, Store
+from elsinore.runs import durable
+from elsinore.runs import store as store_module
+from elsinore.runs.store import BrokenStore, ChunkRecord, FinishedEpisode, Row, Store
 from tests.runs.conftest import record
 
 
@@ -176,3 +179,59 @@ def test_a_store_of_a_newer_format_is_refused_and_not_touched(store, tmp_path, r
 def test_each_commit_waits_for_the_disk(store):
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
     assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+MOUNTS = """\
+/dev/vda / ext4 rw 0 0
+server:/home /home nfs4 rw 0 0
+/dev/vdb /home/local\\040disk ext4 rw 0 0
+tmpfs /tmp tmpfs rw 0 0
+mine /mnt/s3 fuse.s3fs rw 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "network"),
+    [
+        ("/home/me/runs", True),
+        ("/home", True),
+        ("/homes/runs", False),
+        ("/home/local disk/runs", False),
+        ("/mnt/s3/runs/a", True),
+        ("/data/runs", False),
+    ],
+)
+def test_a_file_system_of_other_machines_is_known_by_the_mount_of_a_path(path, network, tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(MOUNTS)
+    assert durable.on_network(Path(path), mounts) == network
+    assert not durable.on_network(Path(path), tmp_path / "none")
+
+
+def test_a_store_on_a_network_has_no_write_ahead_log(tmp_path, monkeypatch):
+    for network, journal in ((True, "truncate"), (False, "wal"), (True, "truncate")):
+        monkeypatch.setattr(store_module, "on_network", lambda path, found=network: found)
+        store = Store(tmp_path / "metrics.sqlite")
+        assert store._db.execute("PRAGMA journal_mode").fetchone() == (journal,)
+        store.close()
+
+
+def test_finished_episodes_are_numbered_for_each_seed_and_agent(store, tmp_path):
+    episodes = [
+        FinishedEpisode(2, 0, 0, "ann", 1.5, 9),
+        FinishedEpisode(2, 0, 1, "bob", 2.5, 8),
+        FinishedEpisode(4, 0, 2, "ann", 3.5, 7),
+        FinishedEpisode(6, 1, 0, "", 4.5, 6),
+    ]
+    for update in (4, 6):
+        rows = tuple(each for each in episodes if update - 4 < each.update <= update)
+        store.write(chunk_of([], update)._replace(finished=rows))
+    asked = "SELECT episode, metric_name, value FROM episode_metrics WHERE agent_id = ?"
+    with sqlite3.connect(tmp_path / "metrics.sqlite") as db:
+        ann = db.execute(f"{asked} AND metric_name = 'total_reward' ORDER BY episode", ("ann",))
+        assert ann.fetchall() == [(0, "total_reward", 1.5), (1, "total_reward", 3.5)]
+        alone = db.execute(f"{asked} AND metric_name = 'episode_length'", ("agent_0",))
+        assert alone.fetchall() == [(0, "episode_length", 6)]
+        store.forget_after(4)
+        assert db.execute("SELECT COUNT(*) FROM finished").fetchone() == (3,)
+    db.close()

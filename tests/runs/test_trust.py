@@ -2,6 +2,7 @@
 looking."""
 
 import builtins
+import contextlib
 import importlib
 import json
 import os
@@ -28,6 +29,7 @@ from elsinore.config.search import load_sweep
 from elsinore.envs import make
 from elsinore.runs import checkpoints, replays, trust
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store
 from elsinore.validation import UntrustedName, import_object
 from elsinore.view.play import env_to_play, episodes_of
 from tests.page.conftest import TOKEN, serving
@@ -138,6 +140,11 @@ NAMED = {
     "a network": {"env": "CartPole-v1", "algo__network__custom": "strange_code:World"},
     "an encoder": {"env": "CartPole-v1", "algo__network__encoder": "strange_code:World"},
     "a teacher": {"env": "CartPole-v1", "imitation": {"teacher": "strange_code:teacher"}},
+    "a wrapper": {"env": "CartPole-v1", "wrappers": ["flatten", "strange_code:teacher"]},
+    "a function of a wrapper": {
+        "env": "CartPole-v1",
+        "wrappers": [{"shape_reward": {"potential": "strange_code:teacher"}}],
+    },
 }
 each_kind = pytest.mark.parametrize("settings", NAMED.values(), ids=NAMED)
 
@@ -159,6 +166,7 @@ def test_a_list_of_unfinished_runs_imports_nothing_not_even_of_ones_own(stranger
         assert "interrupted" in capsys.readouterr().out and not stranger.was_imported
 
 
+@pytest.mark.slow
 def test_a_module_in_the_current_folder_stands_in_for_none_that_is_installed(stranger):
     (stranger.path.parent / "yaml.py").write_text("raise SystemExit('imported')")
     (stranger.path.parent / "mine.py").write_text("World = 3\n")
@@ -173,6 +181,25 @@ def test_a_module_in_the_current_folder_stands_in_for_none_that_is_installed(str
     listed = run("runs", "--runs-dir", ".")
     assert listed.returncode == 0 and "stranger" in listed.stdout
     assert "env='mine:World' is of type int" in run("train", "mine:World", "--plan").stderr
+
+
+@pytest.mark.parametrize("damage", ["none", "a chunk is missing", "nothing can be read"])
+def test_repairing_a_strangers_run_imports_nothing(stranger, damage, capsys):
+    database = stranger.unfinished().path / "metrics.sqlite"
+    if damage == "a chunk is missing":
+        with contextlib.closing(Store(database)) as store:
+            store.forget_after(36)
+    elif damage == "nothing can be read":  # so that the ends of chunks would follow from the config
+        database.write_bytes(b"no database" * 1000)
+    assert cli("repair", stranger.path) == 0
+    said = capsys.readouterr().out
+    assert not stranger.was_imported
+    assert {
+        "none": "nothing to repair",
+        "a chunk is missing": "restored: metrics.sqlite up to update 40",
+        "nothing can be read": "not used, since the ends of chunks are not known: ",
+    }[damage] in said
+    assert ("--trust" in said) == (damage == "nothing can be read")
 
 
 # Using
@@ -216,8 +243,8 @@ def test_a_command_imports_a_strangers_code_only_with_trust(stranger, command, c
     monkeypatch.setattr(builtins, "input", lambda *_: "q")
     argv = command(stranger.unfinished().path)
     assert cli(*argv) == 2
-    told = capsys.readouterr().err
-    assert "'strange_code'" in told and "--trust" in told and len(told.splitlines()) == 1
+    logged = capsys.readouterr().err
+    assert "'strange_code'" in logged and "--trust" in logged and len(logged.splitlines()) == 1
     assert not stranger.was_imported
     assert cli(*argv, "--trust") == 0 and stranger.was_imported
 
@@ -342,7 +369,7 @@ def test_the_page_never_imports_the_code_of_a_strangers_run(stranger):
 def test_a_replay_that_unpacks_to_too_much_is_refused(stranger, monkeypatch):
     path = stranger.replay(env="CartPole-v1")
     arrays = dict(np.load(path))
-    np.savez_compressed(path, **arrays, bomb=np.zeros(replays.MAX_BYTES, np.int8))
+    np.savez_compressed(path, **arrays, bomb=np.zeros(replays.MAX_REPLAY_BYTES, np.int8))
     assert path.stat().st_size < 2**20
     for read in (replays.read, replays.about):
         with pytest.raises(ConfigError, match="bytes unpacked, and at most 268,435,456 are read"):
@@ -455,6 +482,7 @@ def test_a_signature_is_not_written_through_a_link(config, tmp_path):
     assert trust.is_own(config) and (tmp_path / "precious").read_text() == "as it was"
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_have_one_key(state, tmp_path):
     sign = (
         "import sys, pathlib; from elsinore.runs import trust\n"
@@ -539,7 +567,7 @@ def test_an_untrusted_name_is_refused_before_anything_is_imported(stranger):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "logged"),
     [
         ({"env_params": {"gravity": 1.0}}, "env_params.gravity None, 1.0"),
         ({"algo__gamma": 0.5}, "algo.gamma 0.98, 0.5"),
@@ -547,12 +575,12 @@ def test_an_untrusted_name_is_refused_before_anything_is_imported(stranger):
     ],
 )
 def test_a_policy_is_not_evaluated_under_other_settings_than_it_was_trained_with(
-    whole, tmp_path, settings, told
+    whole, tmp_path, settings, logged
 ):
     run = shutil.copytree(whole, tmp_path / "edited")
     overwrite(run, settings)
     for use in (evaluate, USES["policy"], USES["episodes"]):
-        with pytest.raises(ConfigError, match=f"made with another config; then and now: {told}"):
+        with pytest.raises(ConfigError, match=f"made with another config; then and now: {logged}"):
             use(run)
 
 

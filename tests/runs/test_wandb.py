@@ -61,7 +61,7 @@ def sink(tmp_path, **config) -> WandbSink:
     )
 
 
-def test_each_chunk_is_told_once_with_every_seed_and_the_mean_over_them(wandb, store, tmp_path):
+def test_each_chunk_is_logged_once_with_every_seed_and_the_mean_over_them(wandb, store, tmp_path):
     mine = sink(tmp_path, project="castle", mode="offline")
     mine.open()
     mine.catch_up()  # of nothing
@@ -87,7 +87,7 @@ def test_each_chunk_is_told_once_with_every_seed_and_the_mean_over_them(wandb, s
     assert asked["config"] == {"algo": {"gamma": 0.9}}
 
 
-def test_a_resumed_run_is_told_only_what_it_lacks(wandb, store, tmp_path):
+def test_a_resumed_run_logs_only_what_wandb_lacks(wandb, store, tmp_path):
     for update in (4, 8, 12):
         store.write(record(update))
     wandb.step = 9  # it has update 8
@@ -107,7 +107,7 @@ def test_what_is_not_finite_is_left_out_of_a_mean():
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_it_is_told_how_the_run_ended(wandb, store, tmp_path, finished):
+def test_it_gets_the_outcome_of_the_run(wandb, store, tmp_path, finished):
     if finished:
         (tmp_path / "policy").mkdir()
         (tmp_path / "summary.json").write_text(

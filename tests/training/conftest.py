@@ -5,17 +5,29 @@ import jax.numpy as jnp
 import pytest
 
 from elsinore import envs
-from elsinore.training.chunk import Schedule, build_program
+from elsinore.training.chunk import build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds
-from tests.algos.trainees import MAKE, SAC, TD3
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import init_seeds, over_seeds
+from elsinore.training.schedule import Schedule
+from tests.algos.trainees import DQN, MAKE, SAC, TD3
 
 SOON = {"num_envs": 4, "learning_starts": 32, "batch_size": 16, "buffer_size": 128}
-CONTINUOUS = {
-    "sac": SAC(n_step=3, prioritized=True, **SOON),
-    "td3": TD3(normalize_obs=True, gradient_steps=3, **SOON),
+RAINBOW = {"v_min": 0.0, "v_max": 50.0, "noisy": True, "double": True, "dueling": True}
+FROM_REPLAY = {  # configs that learn from their second update on, and their environments
+    "sac": (SAC(n_step=3, prioritized=True, **SOON), "Pendulum-v1"),
+    "td3": (TD3(normalize_obs=True, gradient_steps=3, **SOON), "Pendulum-v1"),
+    "rainbow": (
+        DQN(distribution="c51", atoms=11, n_step=3, prioritized=True, **RAINBOW | SOON),
+        "CartPole-v1",
+    ),
+    "munchausen iqn": (
+        DQN(munchausen=True, distribution="iqn", quantiles=4, **SOON),
+        "CartPole-v1",
+    ),
 }
+SLOW = ("td3", "rainbow", "munchausen iqn")
 
 
 @pytest.fixture(scope="session")
@@ -37,11 +49,14 @@ def trained(program):
     return trainer_of(program)
 
 
-@pytest.fixture(scope="session", params=["sac", pytest.param("td3", marks=pytest.mark.slow)])
-def trained_on_pendulum(request):
-    """The same of an algorithm of continuous actions, which learns from its second update on."""
-    config = CONTINUOUS[request.param]
-    env, env_params = envs.make("Pendulum-v1")
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(x, marks=[pytest.mark.slow] * (x in SLOW)) for x in FROM_REPLAY],
+)
+def trained_from_replay(request):
+    """The same of an algorithm with a replay buffer."""
+    config, name = FROM_REPLAY[request.param]
+    env, env_params = envs.make(name)
     env_params = env_params.replace(max_steps_in_episode=10)
     program = build_program(
         MAKE[config.name](config, env, env_params, 12),

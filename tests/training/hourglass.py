@@ -1,4 +1,4 @@
-"""A world whose every episode is known in advance, an algorithm that only lives in it, and both by
+"""An env whose every episode is known in advance, an algorithm that only lives in it, and both by
 hand."""
 
 from collections import deque
@@ -87,7 +87,7 @@ class Learner(NamedTuple):
 
 
 def forgetful(config: LiveConfig, env, env_params, num_updates, network=None) -> Algorithm:
-    """Never says what came of an episode."""
+    """Reports no outcome of an episode."""
     algo = live(config, env, env_params, num_updates)
 
     def update(state):

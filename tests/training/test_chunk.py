@@ -8,10 +8,12 @@ import pytest
 
 from elsinore.algos.ppo import ppo
 from elsinore.jaxtools import compile_units
-from elsinore.training.chunk import Schedule, build_program
+from elsinore.training.chunk import build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import init_seeds, over_seeds
+from elsinore.training.schedule import Schedule
 from tests.lowered import units
 
 
@@ -32,6 +34,22 @@ def test_a_schedule_covers_every_update_once():
     assert schedule.num_chunks == 3
     assert [schedule.updates_in(i) for i in range(3)] == [10, 10, 3]
     assert [schedule.row_ends(i) for i in range(3)] == [[4, 8, 10], [14, 18, 20], [23]]
+
+
+@pytest.mark.parametrize("extra", [(), (10,), (9, 10), (1, 9, 10, 23), (2, 6, 22)])
+@pytest.mark.parametrize("num_updates", [24, 26])
+def test_a_lengthened_schedule_ends_chunks_where_the_run_once_ended(num_updates, extra):
+    schedule = Schedule(num_updates, 4, 2, extra)
+    expected = sorted({*range(4, num_updates, 4), *extra, num_updates})
+    after = [schedule.updates_after(i) for i in range(schedule.num_chunks + 1)]
+    assert after == [0, *expected]
+    assert [schedule.chunks_until(update) for update in after] == list(range(len(after)))
+    sizes = [schedule.updates_in(i) for i in range(schedule.num_chunks)]
+    assert sum(sizes) == num_updates and 1 <= min(sizes) <= max(sizes) <= 4
+    assert [schedule.row_ends(i)[-1] for i in range(schedule.num_chunks)] == expected
+    assert [schedule.chunks_until(u) for u in range(num_updates + 1)] == [
+        sum(end <= u for end in expected) for u in range(num_updates + 1)
+    ]
 
 
 def test_rows_hold_the_sums_of_their_updates(trained):
@@ -102,14 +120,17 @@ def test_a_layout_holds_equally_many_seeds_on_each_device(num_seeds):
     assert layout.padded % len(layout.devices) == 0 and layout.padded >= num_seeds
 
 
+@pytest.mark.skipif(
+    jax.default_backend() != "cpu", reason="units are marked for XLA's CPU compiler"
+)
 @pytest.mark.parametrize("num_seeds", [1, 2])
 def test_learning_and_evaluation_step_one_unit(cartpole_ppo, num_seeds, monkeypatch):
-    """Where a world is large, with a device to each seed or one for all; nothing else changes but
+    """Where an env is large, with a device to each seed or one for all; nothing else changes but
     rounding."""
     env, env_params, config, layout = *cartpole_ppo[:3], layout_for(num_seeds)
 
     def stepped_and_trained(large):
-        monkeypatch.setattr(compile_units, "LARGE", large)
+        monkeypatch.setattr(compile_units, "LARGE_UNIT", large)
         algo = ppo(config, env, env_params, num_updates=100)  # not yet traced
         program = program_with(
             cartpole_ppo, ConvergenceConfig(enabled=False), config.num_envs, algo
@@ -118,7 +139,7 @@ def test_learning_and_evaluation_step_one_unit(cartpole_ppo, num_seeds, monkeypa
         lowered = over_seeds(program.chunk, layout).lower(states, jnp.int32(2))
         return units(lowered.as_text()), lowered.compile()(states, jnp.int32(2))[1]
 
-    inlined, expected = stepped_and_trained(compile_units.LARGE)
+    inlined, expected = stepped_and_trained(compile_units.LARGE_UNIT)
     stepped, report = stepped_and_trained(10)
     assert inlined == [] and len(stepped) == 2 and len(set(stepped)) == 1
     np.testing.assert_array_equal(report.episodes.lengths, expected.episodes.lengths)

@@ -75,3 +75,21 @@ def test_parameters_that_are_not_finite_never_converge():
     config = ConvergenceConfig(target=1.0, window=1, patience=1)
     last = judged([5, 5], config, finite=False)[-1]
     assert int(last.converged_at) == -1 and int(last.diverged_at) == 10
+
+
+def test_training_episodes_can_be_counted_in_place_of_evaluations():
+    config = ConvergenceConfig(target=195.0, counts="episodes", window=100, patience=1)
+    state = init_convergence(config)
+    means = [float("nan"), 194.9, 195.0]  # NaN: fewer than 100 so far
+    for i, mean in enumerate(means):
+        state = judge(
+            config,
+            state,
+            jnp.float32(500.0),  # evaluations do not count
+            jnp.bool_(True),
+            jnp.int32(i + 1),
+            0,
+            jnp.float32(mean),
+        )
+        assert int(state.converged_at) == (3 if i == 2 else -1)
+    assert state.history.shape == (1,)

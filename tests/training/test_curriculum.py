@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elsinore.experience.episode_stats import EpisodeStats
-from elsinore.training.chunk import Schedule, build_program
+from elsinore.jaxtools import shards
+from elsinore.training.chunk import build_program
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.curriculum.conditions import Condition, Rule
 from elsinore.training.curriculum.stages import (
@@ -21,9 +22,16 @@ from elsinore.training.curriculum.stages import (
     StageState,
     staged,
 )
-from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES
+from elsinore.training.curriculum.with_curriculum import (
+    MAX_STAGE_CHANGES,
+    init_curriculum_carry,
+    with_curriculum,
+    with_episode_stats,
+)
 from elsinore.training.evaluation import EvaluationConfig
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds, train_compiled
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import init_seeds, over_seeds, train_compiled
+from elsinore.training.schedule import Schedule
 from elsinore.types import Mean
 from tests.training.hourglass import ByHand, Hourglass, LiveConfig, forgetful, live
 
@@ -83,6 +91,33 @@ def stage_changes(reports) -> list[tuple[int, int]]:
     return found
 
 
+def test_what_decides_a_stage_is_of_all_shards():
+    """Two shards of 5 env steps, whose metric is 1 in the one and 3 in the other."""
+    seen = {}
+
+    def update(train):
+        mean = Mean(1.0 + 2.0 * shards.index(), jnp.float32(1.0))
+        stats = replace(train.actor.episode_stats, num=train.actor.episode_stats.num + 1)
+        return train._replace(actor=train.actor._replace(episode_stats=stats)), {"loss/x": mean}
+
+    def advance(stage_state, outcome):
+        seen["steps"] = outcome.steps_per_update
+        mean = outcome.metrics["loss/x"]
+        return stage_state, outcome.env_params, Mean(mean.total / mean.count, jnp.float32(1.0))
+
+    env = Hourglass()
+    made = live(LiveConfig(), env, env.default_params, 1)
+    curriculum = staged(stages([4, 6], NEVER))._replace(advance=advance)
+    state = made.init(jax.random.key(0), env.default_params, made.hyper)
+    state = with_episode_stats(curriculum, state)
+    first = init_curriculum_carry(state, StageState(jnp.int32(0), jnp.int32(0)))
+    taught = with_curriculum(made._replace(update=update, steps_per_update=5), curriculum)
+    score = jax.vmap(
+        lambda _: taught.update(first)[1]["curriculum/score"], axis_name=shards.IN_TURN
+    )(jnp.arange(2))
+    assert score.total.tolist() == [2.0, 2.0] and seen["steps"] == 10
+
+
 # The rule
 
 
@@ -108,7 +143,7 @@ def test_the_last_stage_is_never_left(up):
     )
 
 
-def test_the_world_is_that_of_the_stage_and_the_rest_of_it_stays(up):
+def test_the_env_is_that_of_the_stage_and_the_rest_of_it_stays(up):
     params = up[0].train.env_params
     assert (
         int(params.grains) == 5
@@ -129,7 +164,7 @@ def test_only_episodes_that_began_at_the_present_stage_count(up):
 )
 def test_a_bound_is_exact(bound, leaves):
     """Four of five episodes won are a rate of 0.8, which is not above 0.8."""
-    assert told({"metric": "won", "window": 5, bound: 0.8}, [1, 0, 1, 1, 1]) == leaves
+    assert rule_holds({"metric": "won", "window": 5, bound: 0.8}, [1, 0, 1, 1, 1]) == leaves
 
 
 def judged(curriculum, stage_state, params, values, update=1, metrics=None):
@@ -146,7 +181,7 @@ def judged(curriculum, stage_state, params, values, update=1, metrics=None):
     )
 
 
-def told(condition: dict[str, Any], values, update=1, metrics=None, **rest) -> bool:
+def rule_holds(condition: dict[str, Any], values, update=1, metrics=None, **rest) -> bool:
     """Whether a rule holds of such episodes, the oldest first."""
     curriculum = staged(stages([4, 6], Rule(**condition), **rest))
     stage_state, params = curriculum.begin(Hourglass().default_params)
@@ -154,38 +189,40 @@ def told(condition: dict[str, Any], values, update=1, metrics=None, **rest) -> b
 
 
 def test_a_window_that_is_not_full_says_nothing():
-    assert not told({"metric": "length", "above": 1.0, "window": 4}, [50, 50, 50])
-    assert told({"metric": "length", "above": 1.0, "window": 4}, [50, 50, 50, 50])
+    assert not rule_holds({"metric": "length", "above": 1.0, "window": 4}, [50, 50, 50])
+    assert rule_holds({"metric": "length", "above": 1.0, "window": 4}, [50, 50, 50, 50])
 
 
 def test_survival_is_the_length_as_a_share_of_the_time_limit():
-    assert told({"metric": "survival", "above": 0.7, "window": 2}, [80, 61])
-    assert not told({"metric": "survival", "above": 0.7, "window": 2}, [80, 60])
+    assert rule_holds({"metric": "survival", "above": 0.7, "window": 2}, [80, 61])
+    assert not rule_holds({"metric": "survival", "above": 0.7, "window": 2}, [80, 60])
 
 
 def test_progress_is_the_newer_half_less_the_older():
     rising, flat = [1, 1, 3, 4], [2, 2, 2, 2]
     progress = {"metric": "return", "statistic": "progress", "window": 4}
-    assert told(progress | {"at_least": 2.5}, rising) and not told(
+    assert rule_holds(progress | {"at_least": 2.5}, rising) and not rule_holds(
         progress | {"above": 2.5}, rising
     )
-    assert not told(progress | {"above": 0}, flat) and told(progress | {"below": 0}, rising[::-1])
+    assert not rule_holds(progress | {"above": 0}, flat) and rule_holds(
+        progress | {"below": 0}, rising[::-1]
+    )
 
 
 def test_entropy_is_a_share_of_what_chance_has_and_the_newest():
     entropy = {"metric": "entropy", "below": 0.5}
     scale = {"max_entropy": float(np.log(4))}
-    assert told(
+    assert rule_holds(
         entropy,
         [],
         metrics={"policy/entropy": Mean(jnp.float32(2 * 0.69), jnp.float32(2))},
         **scale,
     )
-    assert not told(
+    assert not rule_holds(
         entropy, [], metrics={"policy/entropy": Mean(jnp.float32(2 * 0.7), jnp.float32(2))}, **scale
     )
     unknown = {"policy/entropy": Mean(jnp.float32(0), jnp.float32(0))}
-    assert not told(entropy, [], metrics=unknown, **scale)
+    assert not rule_holds(entropy, [], metrics=unknown, **scale)
 
 
 def test_all_conditions_of_a_conjunction_and_one_of_a_disjunction():
@@ -197,27 +234,29 @@ def test_all_conditions_of_a_conjunction_and_one_of_a_disjunction():
         ("any", [2, 2], True),
     ):
         parts = (Condition(**long), Condition(**short))
-        assert told({together: parts, "window": 2}, values) == holds
+        assert rule_holds({together: parts, "window": 2}, values) == holds
 
 
 def test_a_stage_lasts_as_long_as_it_has_to():
     """15 env steps an update."""
     after = {"metric": "length", "above": 1.0, "window": 2}
-    assert not told(after | {"min_steps": 31}, [9, 9], update=2) and told(
+    assert not rule_holds(after | {"min_steps": 31}, [9, 9], update=2) and rule_holds(
         after | {"min_steps": 31}, [9, 9], update=3
     )
-    assert not told(after | {"min_episodes": 3}, [9, 9]) and told(
+    assert not rule_holds(after | {"min_episodes": 3}, [9, 9]) and rule_holds(
         after | {"min_episodes": 2}, [9, 9]
     )
 
 
 def test_a_rule_without_a_condition_is_a_timetable():
-    assert told({"min_steps": 45}, [], update=3) and not told({"min_steps": 45}, [], update=2)
+    assert rule_holds({"min_steps": 45}, [], update=3) and not rule_holds(
+        {"min_steps": 45}, [], update=2
+    )
 
 
 def test_time_can_stand_in_for_success():
     parts = (Condition(metric="won", at_least=0.8), Condition(metric="steps", at_least=150.0))
-    assert told({"any": parts, "window": 4}, [], update=10) and not told(
+    assert rule_holds({"any": parts, "window": 4}, [], update=10) and not rule_holds(
         {"any": parts, "window": 4}, [], update=9
     )
 
@@ -344,7 +383,7 @@ def test_changing_stage_never_recompiles_and_does_not_depend_on_where_chunks_end
     assert lasts[:-1] == firsts[1:] and (firsts[0], lasts[-1]) == (0, 2)
 
 
-def test_more_moves_than_a_chunk_tells_one_by_one_are_counted():
+def test_more_stage_changes_than_a_chunk_lists_are_counted():
     curriculum = staged(stages([1, 2], rule(below=1.5, window=1), rule(above=1.5, window=1)))
     _, (report,) = trained(program_of(curriculum, num_updates=100, updates_per_chunk=100))
     assert int(report.stage_changes.num) > MAX_STAGE_CHANGES
@@ -417,7 +456,7 @@ def test_without_a_curriculum_nothing_of_it_is_carried():
 
 
 @pytest.mark.parametrize("where, lengths", [("target", [4, 4, 4]), ("stage", [9, 5, 5])])
-def test_evaluations_are_made_in_the_target_world_unless_it_is_the_stages(where, lengths):
+def test_evaluations_are_made_in_the_target_env_unless_it_is_the_stages(where, lengths):
     """The target has 4 grains, the stages 9 and 5."""
     curriculum = staged(stages([9, 5], rule(at_least=1.0)), where)
     _, reports = trained(program_of(curriculum, updates_per_chunk=3), chunks=3)
@@ -435,7 +474,7 @@ def test_evaluations_are_made_in_the_target_world_unless_it_is_the_stages(where,
 CALM = ConvergenceConfig(target=4.0, window=1, patience=1, plateau_patience=2)
 
 
-def test_a_seed_that_is_good_enough_in_the_target_world_has_converged_at_any_stage():
+def test_a_seed_that_is_good_enough_in_the_target_env_has_converged_at_any_stage():
     state, _ = trained(
         program_of(staged(stages([9, 4], NEVER)), updates_per_chunk=5, convergence=CALM), chunks=2
     )

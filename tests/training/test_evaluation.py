@@ -1,4 +1,4 @@
-"""An evaluation is the first episode of each world, whole, and unbiased by how long it is."""
+"""An evaluation is the first episode of each env, whole, and unbiased by how long it is."""
 
 from dataclasses import dataclass
 
@@ -79,9 +79,10 @@ def test_an_episode_that_is_cut_is_said_to_be_unfinished():
 
 def test_evaluating_leaves_no_trace_in_training(program):
     """Two programs that evaluate differently train alike."""
-    from elsinore.training.chunk import Schedule, build_program
+    from elsinore.training.chunk import build_program
     from elsinore.training.convergence import ConvergenceConfig
     from elsinore.training.evaluation import EvaluationConfig
+    from elsinore.training.schedule import Schedule
 
     def params_after(episodes):
         algo, env = program.algo, played_env

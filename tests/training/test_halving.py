@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from elsinore.training.halving import HalvingConfig, halve, rungs_of, survivors_of
+from elsinore.training.layout import layout_for
 from elsinore.training.population import Population
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, over_seeds
 from tests.toys import toy_program
 
 
@@ -27,8 +28,8 @@ def states_with(scores, diverged=(), padding: int = 0):
 
 
 def left_after(between, state, chunk: int) -> list[int]:
-    state, told = between(state, jnp.int32(chunk))
-    assert told == {}
+    state, logged = between(state, jnp.int32(chunk))
+    assert logged == {}
     return np.flatnonzero(np.asarray(state.convergence.pruned_at) < 0).tolist()
 
 
@@ -59,7 +60,7 @@ def test_one_in_eta_is_left_at_each_rung_and_never_none():
     assert survivors_of(HalvingConfig(eta=4, rungs=4), 9) == [3, 1, 1, 1]
 
 
-def test_the_worse_ones_are_frozen_at_a_rung_and_nobody_elsewhere():
+def test_the_worse_members_are_frozen_at_a_rung_and_none_elsewhere():
     # rungs after 2 and 4 chunks
     between = halve(HalvingConfig(eta=2, rungs=2), Population(6, 1), num_chunks=8)
     state = states_with([3.0, 1.0, 6.0, 5.0, 2.0, 4.0])

@@ -1,4 +1,4 @@
-"""Agents that live in one world see one another, and learn each for itself or all together."""
+"""Agents that live in one env see one another, and learn each for itself or all together."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +30,7 @@ class Taste(Clocked):
 
 @dataclass(frozen=True)
 class Crowd(World):
-    """An action pays how many agents of this world chose it, and `sweet` besides."""
+    """An action pays how many agents of this env chose it, and `sweet` besides."""
 
     @property
     def default_params(self) -> Taste:
@@ -51,7 +51,7 @@ THREE = MultiAgentEnv(CROWD, 3)
 
 
 def rewards(world, params, actions):
-    """Of one step of worlds whose agents do as told, [body]."""
+    """Rewards of one step of an env with these actions, [agent]."""
     actions = jnp.array(actions)
     keys = jax.random.split(KEY, len(actions))
     _, states = batched_reset(world, keys, params)
@@ -61,25 +61,25 @@ def rewards(world, params, actions):
 # Company
 
 
-def test_an_agent_that_is_alone_has_itself_for_company():
+def test_an_agent_that_is_alone_sees_itself_only():
     everyone, me = gather_agents({"at": jnp.array([1.0, 2.0])})
     np.testing.assert_array_equal(everyone["at"], [[1.0, 2.0]])
     assert me == 0
 
 
-def test_agents_of_one_world_see_each_other_and_nobody_else():
+def test_agents_of_one_env_see_each_other_only():
     np.testing.assert_array_equal(rewards(THREE, TASTE, [1, 1, 0, 1, 1, 1]), [2, 2, 1, 3, 3, 3])
     np.testing.assert_array_equal(rewards(CROWD, TASTE, [1, 1, 0]), [1, 1, 1])
 
 
-def test_what_differs_between_agents_reaches_each_in_every_world():
+def test_what_differs_between_agents_reaches_each_in_every_env():
     config = AgentsConfig(number=3, params={"sweet": [0.5, 0.0, -1.0]})
     world, params = multi_agent_env(config, CROWD, TASTE)
     assert world.differing == {"sweet"} and world.params_of(params, 2).sweet == -1.0
     np.testing.assert_array_equal(rewards(world, params, [1, 1, 0] * 2), [2.5, 2.0, 0.0] * 2)
 
 
-def test_a_rollout_tells_of_all_agents_and_of_each():
+def test_a_rollout_has_metrics_of_all_agents_and_of_each():
     world, params = multi_agent_env(
         AgentsConfig(number=3, params={"sweet": [0.0, 10.0, 20.0]}), CROWD, TASTE
     )
@@ -102,7 +102,7 @@ def test_a_rollout_tells_of_all_agents_and_of_each():
     )
 
 
-def test_what_is_told_of_each_agent_becomes_a_metric_of_each():
+def test_a_value_of_each_agent_becomes_a_metric_of_each():
     means = {
         PER_AGENT: {"loss": Mean(jnp.array([1.0, 2.0]), jnp.array([1.0, 4.0]))},
         "loss": Mean(jnp.float32(3.0), jnp.float32(5.0)),
@@ -118,7 +118,7 @@ def test_what_is_told_of_each_agent_becomes_a_metric_of_each():
 @pytest.mark.parametrize(
     "config", [pytest.param(PPO(), marks=pytest.mark.slow), DQN()], ids=["ppo", "dqn"]
 )
-def test_without_company_each_agent_learns_what_it_would_alone(config):
+def test_independent_agents_that_do_not_interact_learn_as_if_alone(config):
     alone = make(config, Corridor(), Clocked())
     world = MultiAgentEnv(Corridor(), 2)
     everyone = independent(alone, world)
@@ -132,18 +132,18 @@ def test_without_company_each_agent_learns_what_it_would_alone(config):
     assert state.update == 6
     single = jax.jit(partial(run, alone), compiler_options=QUICKLY)
     for agent in range(2):
-        expected, told = single(key_of(KEY, agent))
+        expected, logged = single(key_of(KEY, agent))
         mine = jax.tree.map(lambda x, agent=agent: x[agent], state.learner.params)
         jax.tree.map(partial(np.testing.assert_allclose, atol=1e-5), mine, expected.learner.params)
         np.testing.assert_allclose(
-            metrics[PER_AGENT]["episode/length"].total[:, agent], told["episode/length"].total
+            metrics[PER_AGENT]["episode/length"].total[:, agent], logged["episode/length"].total
         )
     np.testing.assert_allclose(
         metrics["loss/value"].count, metrics[PER_AGENT]["loss/value"].count.sum(1)
     )
 
 
-def test_each_agent_is_evaluated_with_its_own_policy_in_the_company_of_the_others():
+def test_each_agent_is_evaluated_with_its_own_policy_among_the_others():
     world, params = multi_agent_env(
         AgentsConfig(number=3, params={"sweet": [0.0, 10.0, 20.0]}), CROWD, TASTE
     )
@@ -160,7 +160,7 @@ def test_each_agent_is_evaluated_with_its_own_policy_in_the_company_of_the_other
     assert episodes.ended.all() and (episodes.lengths == 3).all()
 
 
-def test_one_learner_is_evaluated_in_every_body_of_a_world():
+def test_one_learner_is_evaluated_in_every_body_of_an_env():
     learner = make(PPO(num_envs=6), THREE, TASTE)
     learner = with_act(learner, lambda key, policy_state, carry, obs, greedy: (jnp.int32(1), carry))
     episodes = evaluate(learner, THREE, TASTE, None, KEY, episodes=2, max_steps=10, greedy=True)
@@ -214,6 +214,6 @@ def test_a_config_that_cannot_be_is_refused(config, message):
         ({"sweet": [1.0, [1.0, 2.0]]}, "agents.params.sweet=.* must be like its default"),
     ],
 )
-def test_values_that_the_world_cannot_take_are_refused(params, message):
+def test_values_that_the_env_cannot_take_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         multi_agent_env(AgentsConfig(number=2, params=params), CROWD, TASTE)

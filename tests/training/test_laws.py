@@ -8,7 +8,8 @@ import pytest
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.training.chunk import updates
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds, train_compiled
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import init_seeds, over_seeds, train_compiled
 
 
 def comparable(tree):
@@ -41,21 +42,21 @@ def test_a_seed_among_others_is_the_seed_alone(trained):
         assert_equal(alone, jax.tree.map(lambda x: x[seed : seed + 1], many))  # noqa: B023
 
 
-def test_continuous_actions_keep_the_laws_of_chunks_and_of_seeds(trained_on_pendulum):
+def test_learning_from_replay_keeps_the_laws_of_chunks_and_of_seeds(trained_from_replay):
     """Six updates are two and four; a seed among others is the seed alone; under `vmap` it draws
     the same numbers."""
-    many, reports = trained_on_pendulum(2, (6,))
+    many, reports = trained_from_replay(2, (6,))
     assert reports[0].metrics["loss/value"].count.sum() > 0
-    parts, _ = trained_on_pendulum(2, (2, 4))
+    parts, _ = trained_from_replay(2, (2, 4))
     assert_equal(many.train, parts.train)
-    alone, _ = trained_on_pendulum(1, (6,), first_seed=1)
+    alone, _ = trained_from_replay(1, (6,), first_seed=1)
     among = jax.tree.map(lambda x: x[1:2], many.train)
     if jax.__version_info__ >= (0, 11):
         assert_equal(alone.train, among)
     else:  # whose compiler rounds SAC on one device and on a mesh of two differently
         for x, y in zip(comparable(alone.train), comparable(among), strict=True):
             np.testing.assert_allclose(x, y, rtol=2e-3, atol=1e-6)
-    vmapped, _ = trained_on_pendulum(2, (6,), kind="vmap")
+    vmapped, _ = trained_from_replay(2, (6,), kind="vmap")
     assert_equal(many.train.key, vmapped.train.key)
     both = (comparable(x.train.learner.params) for x in (many, vmapped))
     for x, y in zip(*both, strict=True):
@@ -129,8 +130,8 @@ def test_memory_does_not_grow_with_the_number_of_updates():
     def bytes_of(env_steps: int) -> int:
         plan = plan_for(load_experiment("CartPole-v1", overrides={"env_steps": env_steps}))
         state = jax.eval_shape(plan.program.init, jax.random.key(0))
-        told = jax.eval_shape(plan.program.chunk, state, jnp.int32(1))
-        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(told))
+        logged = jax.eval_shape(plan.program.chunk, state, jnp.int32(1))
+        return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(logged))
 
     assert bytes_of(10_000_000) == bytes_of(100_000)
 

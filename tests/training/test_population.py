@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.training.layout import layout_for
 from elsinore.training.population import Number, PBTConfig, Population, evolve, parents
-from elsinore.training.replicas import init_seeds, layout_for, over_seeds
+from elsinore.training.replicas import init_seeds, over_seeds
 from tests.toys import BEST, ToyConfig, toy_program
 
 GAIN = Number("gain", ("gain", "gain_final"), 0.0, 1.0, log=False)
@@ -56,7 +57,7 @@ def test_the_worst_go_on_from_the_best_and_the_others_from_themselves():
 def test_a_copy_has_what_its_parent_learnt_and_half_of_its_number_if_halving_is_the_only_change():
     state, _ = population_of([0.6, 0.1, 0.3, 0.5], seeds=2)
     between = evolve(PBTConfig(perturb=(0.5,), resample=0.0), (GAIN,), Population(4, 2))
-    after, told = between(state, jnp.int32(1))
+    after, logged = between(state, jnp.int32(1))
     np.testing.assert_allclose(
         after.train.hyper.gain, [0.6, 0.6, 0.3, 0.3, 0.3, 0.3, 0.5, 0.5], rtol=1e-6
     )
@@ -67,12 +68,12 @@ def test_a_copy_has_what_its_parent_learnt_and_half_of_its_number_if_halving_is_
         after.convergence.history, state.convergence.history[jnp.array([0, 1, 0, 1, 4, 5, 6, 7])]
     )
     np.testing.assert_array_equal(
-        told["population/parent"], [np.nan, np.nan, 0, 0, np.nan, np.nan, np.nan, np.nan]
+        logged["population/parent"], [np.nan, np.nan, 0, 0, np.nan, np.nan, np.nan, np.nan]
     )
-    np.testing.assert_array_equal(told["hyper/gain"], after.train.hyper.gain)
+    np.testing.assert_array_equal(logged["hyper/gain"], after.train.hyper.gain)
 
 
-def test_keys_worlds_and_each_ones_own_best_stay():
+def test_keys_envs_and_each_ones_own_best_stay():
     state, _ = population_of([0.6, 0.1, 0.3, 0.5])
     state = state._replace(best=state.best._replace(score=jnp.arange(4.0)))
     state = state._replace(train=state.train._replace(key=jax.random.split(jax.random.key(3), 4)))
@@ -88,8 +89,8 @@ def test_numbers_stay_within_their_ranges():
     for chunk in range(1, 40):
         config = PBTConfig(quantile=0.5, perturb=(0.01, 100.0), resample=0.5)
         number = Number("gain", ("gain",), 0.2, 0.8, log=True)
-        after, told = evolve(config, (number,), Population(8, 1))(state, jnp.int32(chunk))
-        replaced = np.isfinite(told["population/parent"])
+        after, logged = evolve(config, (number,), Population(8, 1))(state, jnp.int32(chunk))
+        replaced = np.isfinite(logged["population/parent"])
         assert replaced.sum() == 4
         gains = np.asarray(after.train.hyper.gain)
         assert ((gains[replaced] >= 0.2 - 1e-6) & (gains[replaced] <= 0.8 + 1e-6)).all()
@@ -116,9 +117,9 @@ def test_nothing_happens_between_the_periods():
     state, _ = population_of([0.6, 0.1])
     between = evolve(PBTConfig(period=3, quantile=0.5), (GAIN,), Population(2, 1))
     for chunk in (1, 2, 4, 5):
-        after, told = between(state, jnp.int32(chunk))
+        after, logged = between(state, jnp.int32(chunk))
         np.testing.assert_array_equal(scores(after), scores(state))
-        assert np.isnan(told["population/parent"]).all()
+        assert np.isnan(logged["population/parent"]).all()
     assert np.isfinite(between(state, jnp.int32(3))[1]["population/parent"]).sum() == 1
 
 
@@ -137,7 +138,7 @@ def test_a_broken_member_lives_again_as_a_copy():
 def test_padding_is_left_alone():
     state, _ = population_of([0.6, 0.1, 0.5])
     padded = jax.tree.map(lambda x: jnp.concatenate([x, x[:2]]), state)
-    after, told = evolve(PBTConfig(), (GAIN,), Population(3, 1))(padded, jnp.int32(1))
+    after, logged = evolve(PBTConfig(), (GAIN,), Population(3, 1))(padded, jnp.int32(1))
     np.testing.assert_array_equal(scores(after)[3:], scores(padded)[3:])
     np.testing.assert_array_equal(after.train.hyper.gain[3:], padded.train.hyper.gain[3:])
 

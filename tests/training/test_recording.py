@@ -15,7 +15,7 @@ from elsinore.experience.multi_agent import MultiAgentEnv, gather_agents
 from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import independent
 from elsinore.training.random_policy import UNTRAINED, random_policy
-from elsinore.training.recording import acting_for_all, record
+from elsinore.training.recording import acting_for_all, record_episode
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from tests.small_envs import Clocked, Dart, Dials, MaskedBandit, Scripted, World
 
@@ -46,9 +46,9 @@ def dying_at(step: int) -> Algorithm:
 
 def recorded(algo, env, params=None, max_steps=6, key=0, policy_state=UNTRAINED, greedy=True):
     params = params or env.default_params
-    film = jax.jit(lambda key: record(algo, env, policy_state, params, key, max_steps, greedy))(
-        jax.random.key(key)
-    )
+    film = jax.jit(
+        lambda key: record_episode(algo, env, policy_state, params, key, max_steps, greedy)
+    )(jax.random.key(key))
     return jax.tree.map(np.asarray, film)
 
 
@@ -80,7 +80,9 @@ def test_a_recording_that_is_too_short_has_no_end():
 
 def test_many_episodes_are_recorded_side_by_side_as_they_are_alone():
     env, algo = MaskedBandit(), random_policy(MaskedBandit(), Clocked())
-    play = partial(record, algo, env, UNTRAINED, env.default_params, max_steps=3, greedy=False)
+    play = partial(
+        record_episode, algo, env, UNTRAINED, env.default_params, max_steps=3, greedy=False
+    )
     keys = jax.random.split(jax.random.key(3), 4)
     together = jax.jit(jax.vmap(lambda key: play(key=key)))(keys)
     alone = jax.jit(lambda key: play(key=key))(keys[2])
@@ -117,7 +119,7 @@ def test_the_policy_says_what_it_thought(cartpole, cartpole_ppo):
 
 
 class Lottery(World):
-    """A world that keeps a random key in its state."""
+    """An env that keeps a random key in its state."""
 
     def reset_env(self, key, params):
         return jnp.ones(1), {"time": jnp.int32(0), "key": key}
@@ -137,7 +139,7 @@ def test_random_keys_are_recorded_as_numbers():
     assert len({tuple(key) for key in film.state["key"][:3].tolist()}) == 3
 
 
-# Several agents in one world
+# Several agents in one env
 
 
 @struct.dataclass
@@ -220,7 +222,9 @@ def test_numbers_that_differ_between_agents_are_each_ones_own():
 @pytest.mark.parametrize("env", [MaskedBandit(), Dials()], ids=lambda env: type(env).__name__)
 def test_chance_plays_legal_actions_only(env):
     algo = random_policy(env, env.default_params)
-    play = partial(record, algo, env, UNTRAINED, env.default_params, max_steps=1, greedy=True)
+    play = partial(
+        record_episode, algo, env, UNTRAINED, env.default_params, max_steps=1, greedy=True
+    )
     films = jax.jit(jax.vmap(lambda key: play(key=key)))(jax.random.split(jax.random.key(0), 200))
     assert films.reward.min() >= 0.0  # an illegal one costs 1,000
     assert len(set(map(str, films.action[:, 0].tolist()))) > 2
@@ -229,8 +233,8 @@ def test_chance_plays_legal_actions_only(env):
 def test_to_chance_every_legal_action_is_as_good():
     legal = jnp.array([True, False, True, True])
     algo = random_policy(MaskedBandit(), Clocked())
-    told = algo.policy.action_scores(UNTRAINED, (), {"bias": jnp.ones(1), "action_mask": legal})
-    np.testing.assert_allclose(told["probability"], [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-6)
+    logged = algo.policy.action_scores(UNTRAINED, (), {"bias": jnp.ones(1), "action_mask": legal})
+    np.testing.assert_allclose(logged["probability"], [1 / 3, 0, 1 / 3, 1 / 3], rtol=1e-6)
 
 
 def test_chance_plays_continuous_actions_within_their_bounds():

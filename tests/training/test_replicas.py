@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.training.layout import Layout, layout_for
 from elsinore.training.replicas import (
     in_place,
+    init_program,
     init_seeds,
-    layout_for,
     over_seeds,
     seed_keys,
     stacked_shapes,
@@ -16,6 +17,8 @@ from elsinore.training.replicas import (
 from tests.toys import ToyConfig, toy_program
 
 BALLAST = 10 * 2**20  # numbers: 40 MiB
+
+needs_two_devices = pytest.mark.skipif(len(jax.devices()) < 2, reason="needs two devices")
 
 
 def spent(num_seeds: int, kind: str = "map") -> int:
@@ -34,6 +37,7 @@ def test_seeds_that_take_turns_need_the_memory_of_one_more():
     assert 4 * BALLAST <= spent(6) < 1.05 * 4 * BALLAST
 
 
+@needs_two_devices
 @pytest.mark.parametrize("kind", ["map", "vmap"])
 def test_a_seed_that_has_a_device_to_itself_needs_no_more_memory(kind):
     assert spent(2, kind) < 2**20
@@ -47,10 +51,10 @@ def test_taking_turns_in_place_is_mapping_over_the_seeds():
 
     stacked = {"x": jnp.arange(6.0).reshape(3, 2), "key": seed_keys(5, 3)}
     for some in (stacked, jax.tree.map(lambda x: x[:1], stacked)):
-        states, told = in_place(step, some)
+        states, logged = in_place(step, some)
         expected, expected_told = jax.lax.map(step, some)
         np.testing.assert_array_equal(states["x"], expected["x"])
-        np.testing.assert_array_equal(told, expected_told)
+        np.testing.assert_array_equal(logged, expected_told)
         assert (states["key"] == some["key"]).all()
 
 
@@ -67,6 +71,7 @@ def test_states_in_place_are_those_of_a_copy(kind):
     assert len(set(np.asarray(placed.train.learner.params["score"][:3]).tolist())) == 3
 
 
+@needs_two_devices
 @pytest.mark.parametrize("donate", [False, True])
 def test_arrays_of_no_elements_do_not_crash_the_partitioner(donate):
     """The indices of a scatter that has none (SpaceInvaders-MinAtar steps with ten such), or a part
@@ -81,10 +86,30 @@ def test_arrays_of_no_elements_do_not_crash_the_partitioner(donate):
             "x": state["x"] + none.sum() + state["empty"].sum(),
         }, state["x"]
 
-    after, told = over_seeds(add, layout, donate)(state)
+    after, logged = over_seeds(add, layout, donate)(state)
     np.testing.assert_array_equal(after["x"], np.arange(4))
-    np.testing.assert_array_equal(told, np.arange(4))
+    np.testing.assert_array_equal(logged, np.arange(4))
     assert after["empty"].shape == (4, 0, 3)
+
+
+@needs_two_devices
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_states_begun_where_they_will_live_are_those_begun_elsewhere_and_moved(seeds, monkeypatch):
+    """As accelerators do it; here on CPU devices."""
+    program, layout = toy_program(ToyConfig(ballast=16)), layout_for(seeds, "vmap")
+    moved = init_seeds(program, layout, 5)
+    monkeypatch.setattr(Layout, "inits_in_place", True)
+    in_place = init_program(program, layout)(seed_keys(5, seeds), None)
+    for x, y in zip(jax.tree.leaves(in_place), jax.tree.leaves(moved), strict=True):
+        assert x.sharding == layout.sharding and x.shape == y.shape
+        np.testing.assert_array_equal(numbers(x), numbers(y))
+    assert in_place.convergence.frozen.tolist() == [False] * seeds + [True] * (seeds % 2)
+    again = init_seeds(program, layout, 5)
+    assert jax.tree.leaves(again)[0].shape[0] == layout.padded
+
+
+def numbers(x):
+    return np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
 
 
 def test_every_member_of_a_population_has_the_same_seeds():

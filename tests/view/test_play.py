@@ -13,7 +13,7 @@ from elsinore.view.play import _replica, env_to_play, episodes_of
 @pytest.fixture(scope="module")
 def latest(whole):
     """Two episodes of the latest policy of the tiny run."""
-    return list(episodes_of(str(whole), episodes=2))
+    return list(episodes_of(str(whole), policy="latest", episodes=2))
 
 
 def test_a_runs_newest_policy_plays(whole, latest):
@@ -30,7 +30,7 @@ def test_a_runs_newest_policy_plays(whole, latest):
 
 def test_episodes_differ_by_number_and_are_reproducible(whole, latest):
     assert not np.array_equal(latest[0].recording.state.x[0], latest[1].recording.state.x[0])
-    (again,) = episodes_of(str(whole), first_episode=1)
+    (again,) = episodes_of(str(whole), policy="latest", first_episode=1)
     np.testing.assert_array_equal(again.recording.state.x, latest[1].recording.state.x)
 
 
@@ -42,7 +42,8 @@ def test_an_untrained_policy_is_nearly_uniform(whole):
 
 
 def test_the_best_policy_is_that_of_the_best_checkpoint(whole):
-    (best,) = episodes_of(str(whole), policy="best", seed=0)
+    (best,) = episodes_of(str(whole), seed=0)
+    assert best.about["checkpoint"] == f"best/{best.about['update']:010d}"
     names = [path.name for path in (whole / "checkpoints" / "best").iterdir()]
     assert f"{best.about['update']:010d}" in names
 

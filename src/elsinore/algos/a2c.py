@@ -34,7 +34,7 @@ class A2CConfig(OnPolicyConfig):
     max_grad_norm: float = traced(0.5)
     normalize_advantage: bool = False  # Standardise the advantages of a rollout.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.one_of(self, "optimiser", *OPTIMISERS)
         validation.positive(self, "optimiser_eps")
         super().__post_init__()

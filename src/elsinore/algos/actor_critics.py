@@ -4,19 +4,23 @@ that SAC and TD3 fill in."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore.algos.common import observation_of
-from elsinore.jaxtools.prng import for_uses
+from elsinore.jaxtools.prng import draw, for_uses
 from elsinore.nets.build import actor_and_critics
+from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.heads import finite_bounds
 from elsinore.nets.network import Network
-from elsinore.ops.continuous_q import scaled_action
+from elsinore.ops.continuous_q import scaled_action, uniform_action
 
-Values = Float[Array, "critic batch"]
+Values = Float[Array, "critic batch ..."]
 Actions = Float[Array, "*batch action"]
-Metrics = dict[str, Float[Array, ""]]
+LossMetrics = dict[str, Float[Array, ""]]
+Loss = tuple[Float[Array, ""], LossMetrics]  # a loss and its metrics
+Value = Float[Array, "batch"]
 
 
 class ActorCritics(NamedTuple):
@@ -57,6 +61,22 @@ class Networks(NamedTuple):
         """From [-1, 1] to the env's bounds."""
         return scaled_action(action, self.low, self.high)
 
+    def like_action(self) -> Float[Array, "action"]:
+        """An action, as the buffer stores it."""
+        return jnp.zeros(self.num_actions)
+
+    def noise(self, key: Key[Array, ""], shape: tuple[int, ...]) -> Actions:
+        """The noise of actions."""
+        return draw(jax.random.normal, key, (*shape, self.num_actions))
+
+    def random_action(self, noise: Actions, obs: PyTree) -> Actions:
+        """A uniform action, from noise."""
+        return uniform_action(noise)
+
+    def scores(self, actor: PyTree, obs: PyTree, best: Actions) -> dict[str, Array]:
+        """`PolicyFunctions.action_scores` of one observation, in a batch of one."""
+        return {"mean": self.env_action(best)[0]}
+
 
 class ContinuousQRule(NamedTuple):
     """The equations of an algorithm. Actions are in [-1, 1], observations normalised, [batch, ...],
@@ -64,14 +84,15 @@ class ContinuousQRule(NamedTuple):
 
     `explore(actor, obs, noise, numbers) -> action`, `numbers` being the traced ones or the config;
     `best(actor, obs) -> action`, the greedy one. `next_value(learner, obs, noise, hyper) ->
-    [batch]` bootstraps. `actor_loss(actor, learner, obs, noise, hyper) -> (loss, metrics)`.
+    [batch]`, or quantiles [batch, quantile], bootstraps. `actor_loss(actor, learner, obs, noise,
+    hyper) -> (loss, metrics)`.
     `after_actor(learner, metrics, hyper, optimiser) -> learner` follows each step of the actor.
     """
 
     explore: Callable[..., Actions]
     best: Callable[..., Actions]
-    next_value: Callable[..., Float[Array, "batch"]]
-    actor_loss: Callable[..., tuple[Float[Array, ""], Metrics]]
+    next_value: Callable[..., Value]
+    actor_loss: Callable[..., Loss]
     init_temperature: Callable[..., PyTree] = lambda hyper, optimiser: ()
     after_actor: Callable[..., ContinuousQLearner] = lambda learner, *_: learner
     delay: int = 1  # steps of the critics for each of the actor and of the target networks
@@ -83,23 +104,39 @@ class ContinuousQRule(NamedTuple):
 
 
 def actor_critics(
-    config: Any, env: Any, env_params: PyTree, network: Any, outputs_per_action: int
+    config: Any,
+    env: Any,
+    env_params: PyTree,
+    network: Any,
+    outputs_per_action: int,
+    quantiles: int = 1,
 ) -> Networks:
     """The networks of a config for an env with bounded continuous actions.
 
     Raises:
-        ValueError: for another action space, or where the networks cannot be built.
+        ValueError: for an action space that is not a bounded Box, or where the network cannot read
+            the env's observations.
     """
     low, high = finite_bounds(env.action_space(env_params), config.name)
     observation = observation_of(env, env_params)
     actor, critics = actor_and_critics(
-        config.network, len(low) * outputs_per_action, config.num_critics, observation, network
+        config.network,
+        len(low) * outputs_per_action,
+        config.num_critics,
+        observation,
+        network,
+        numbers=quantiles,
+        dropout=config.critic_dropout,
     )
+    return Networks(with_critics(actor, critics, jnp.zeros(len(low))), critics.q, low, high)
+
+
+def with_critics(actor: Network, critics: ValueCritics, action: PyTree) -> Network:
+    """The actor, whose `init` makes the parameters of both; `action` is one as the critics take
+    it."""
 
     def init(key: Key[Array, ""], obs: PyTree) -> ActorCritics:
         actor_key, critics_key = for_uses(key, "actor", "critics")
-        return ActorCritics(
-            actor.init(actor_key, obs), critics.init(critics_key, obs, jnp.zeros(len(low)))
-        )
+        return ActorCritics(actor.init(actor_key, obs), critics.init(critics_key, obs, action))
 
-    return Networks(actor._replace(init=init), critics.q, low, high)
+    return actor._replace(init=init)

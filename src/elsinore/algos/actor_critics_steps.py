@@ -12,17 +12,19 @@ from elsinore.algos.actor_critics import (
     Actions,
     ContinuousQLearner,
     ContinuousQRule,
-    Metrics,
-    Networks,
+    Loss,
+    LossMetrics,
     Values,
 )
 from elsinore.algos.optimise import Learner, gradient_step
-from elsinore.algos.replay import buffer_for, first_training, train_if
+from elsinore.algos.replay import buffer_for, first_training, gradient_steps, means, train_if
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
-from elsinore.jaxtools.prng import draw, for_uses
-from elsinore.ops.continuous_q import bootstrapped
+from elsinore.jaxtools.prng import for_use, for_uses
+from elsinore.nets.continuous_q import with_dropout
+from elsinore.ops.advantages import bellman
 from elsinore.ops.losses import td_error_loss
+from elsinore.ops.return_distributions import midpoints, quantile_huber
 from elsinore.ops.schedules import linear
 from elsinore.types import Mean, TrainState, Transition
 
@@ -33,7 +35,7 @@ class Learning(NamedTuple):
     """One update's learning: what is fixed while it takes its gradient steps."""
 
     config: Any
-    nets: Networks
+    nets: Any
     rule: ContinuousQRule
     buffer: ReplayBuffer
     stats: Normalisers  # before the rollout
@@ -44,7 +46,7 @@ class Learning(NamedTuple):
 
 def learn(
     config: Any,
-    nets: Networks,
+    nets: Any,
     rule: ContinuousQRule,
     key: Key[Array, ""],
     experience: Transition,
@@ -60,15 +62,11 @@ def learn(
     turns = actors_turns(before.update, config.gradient_steps, rule.delay)
 
     def one(learner: ContinuousQLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:
-        return train(now, learner, *inputs)
-
-    def training(learner: ContinuousQLearner) -> Step:
-        keys = jax.random.split(key, config.gradient_steps)
-        learner, metrics = jax.lax.scan(one, learner, (keys, turns))
-        return learner, jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+        return train_step(now, learner, *inputs)
 
     due = (before.update >= first_training(config)) & (buffer.num_starts(learner.buffer) > 0)
-    return train_if(due, training, learner)
+    keys = jax.random.split(key, config.gradient_steps)
+    return gradient_steps(buffer, due, one, learner, (keys, turns))
 
 
 def actors_turns(update: Int[Array, ""], steps: int, delay: int) -> Bool[Array, "step"]:
@@ -78,7 +76,7 @@ def actors_turns(update: Int[Array, ""], steps: int, delay: int) -> Bool[Array, 
     return (earlier + jnp.arange(steps)) % delay == delay - 1
 
 
-def train(
+def train_step(
     now: Learning, learner: ContinuousQLearner, key: Key[Array, ""], actors_turn: Bool[Array, ""]
 ) -> Step:
     """One gradient step of the critics, and in the actor's turn one of the actor."""
@@ -89,18 +87,25 @@ def train(
     )
     obs, next_obs = (normalise_obs(now.stats, x) for x in (batch.obs, batch.next_obs))
     batch = batch._replace(obs=obs, next_obs=next_obs)
-    noise = draw(jax.random.normal, noise_key, (2, config.batch_size, now.nets.num_actions))
-    learner, td_error, metrics = critics_step(now, learner, batch, weight, noise[0])
+    noise = now.nets.noise(noise_key, (2, config.batch_size))
+    drops = jax.random.split(for_use(key, "dropout"), 3) if config.critic_dropout else [None] * 3
+    learner, td_error, metrics = critics_step(now, learner, batch, weight, noise[0], *drops[:2])
     error = jnp.mean(jnp.abs(td_error), axis=0)
     kept = buffer.reprioritise(learner.buffer, indices, error, now.hyper.priority_alpha)
 
     def actors(learner: ContinuousQLearner) -> Step:
-        return actor_step(now, learner, obs, noise[1])
+        return actor_step(now, learner, obs, noise[1], drops[2])
 
     without = learner._replace(buffer=())  # under vmap a choice would copy the buffer
     every_time = now.rule.delay == 1
     without, more = actors(without) if every_time else train_if(actors_turn, actors, without)
     return without._replace(buffer=kept), means(metrics) | more
+
+
+def dropping(critics: PyTree, key: Key[Array, ""] | None) -> PyTree:
+    """Parameters of critics that drop units, where there is a key for it (Hiraoka 2022,
+    arXiv:2110.02034: in targets and losses alike)."""
+    return critics if key is None else with_dropout(critics, key)
 
 
 def critics_step(
@@ -109,19 +114,32 @@ def critics_step(
     batch: ReplayBatch,
     weight: Float[Array, "batch"],
     noise: Actions,
-) -> tuple[ContinuousQLearner, Values, Metrics]:
+    drop_target: Key[Array, ""] | None = None,
+    drop: Key[Array, ""] | None = None,
+) -> tuple[ContinuousQLearner, Values, LossMetrics]:
     """One step of the critics towards the target, with the TD errors before it."""
-    next_value = now.rule.next_value(learner, batch.next_obs, noise, now.hyper)
-    target = jax.lax.stop_gradient(bootstrapped(batch.reward, batch.discount, next_value))
+    older = learner.target_params._replace(
+        critics=dropping(learner.target_params.critics, drop_target)
+    )
+    next_value = now.rule.next_value(
+        learner._replace(target_params=older), batch.next_obs, noise, now.hyper
+    )
+    target = jax.lax.stop_gradient(bellman(batch.reward, batch.discount, next_value))
 
     def loss(
         critics: PyTree, batch: ReplayBatch
-    ) -> tuple[Float[Array, ""], tuple[Values, Metrics]]:
-        q = now.nets.q(critics, batch.obs, batch.action)
+    ) -> tuple[Float[Array, ""], tuple[Values, LossMetrics]]:
+        q = now.nets.q(dropping(critics, drop), batch.obs, batch.action)
         # of all critics together: a mean over the batch, and a sum over the critics
-        each = td_error_loss(q - target, jnp.broadcast_to(weight, q.shape), "mse")
+        if q.ndim == 2:
+            error = q - target
+            each = td_error_loss(error, jnp.broadcast_to(weight, q.shape), "mse")
+        else:
+            fraction = jnp.broadcast_to(midpoints(q.shape[-1]), q.shape[1:])
+            error = jax.vmap(quantile_huber, in_axes=(0, None, None))(q, fraction, target)
+            each = jnp.mean(weight * error) / q.shape[-1]
         total = now.config.num_critics * each
-        return total, (q - target, {"loss/value": total, "value/q": jnp.mean(q)})
+        return total, (error, {"loss/value": total, "value/q": jnp.mean(q)})
 
     begun = Learner(learner.params.critics, learner.opt_state.critics)
     (critics, opt_state), (td_error, metrics), norm = gradient_step(
@@ -135,11 +153,20 @@ def critics_step(
     return learner, td_error, metrics
 
 
-def actor_step(now: Learning, learner: ContinuousQLearner, obs: PyTree, noise: Actions) -> Step:
+def actor_step(
+    now: Learning,
+    learner: ContinuousQLearner,
+    obs: PyTree,
+    noise: Actions,
+    drop: Key[Array, ""] | None = None,
+) -> Step:
     """One step of the actor, and of the target networks."""
+    critics = learner._replace(
+        params=learner.params._replace(critics=dropping(learner.params.critics, drop))
+    )
 
-    def loss(actor: PyTree, obs: PyTree) -> tuple[Float[Array, ""], Metrics]:
-        return now.rule.actor_loss(actor, learner, obs, noise, now.hyper)
+    def loss(actor: PyTree, obs: PyTree) -> Loss:
+        return now.rule.actor_loss(actor, critics, obs, noise, now.hyper)
 
     begun = Learner(learner.params.actor, learner.opt_state.actor)
     (actor, opt_state), metrics, _ = gradient_step(
@@ -153,8 +180,3 @@ def actor_step(now: Learning, learner: ContinuousQLearner, obs: PyTree, noise: A
     online = now.rule.followed(after.params)
     target_params = optax.incremental_update(online, after.target_params, now.hyper.tau)
     return after._replace(target_params=target_params), means(metrics)
-
-
-def means(metrics: Metrics) -> dict[str, Mean]:
-    """Each metric as a mean of one value."""
-    return {name: Mean.of(value) for name, value in metrics.items()}

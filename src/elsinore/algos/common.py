@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import field
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,10 +16,10 @@ from elsinore.experience.normalisation import init_normalisers, observe, scale_r
 from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import settings, traced
-from elsinore.jaxtools.prng import for_use
+from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.network import Network
-from elsinore.types import Actor, Decision, Mean, TrainState, Transition
+from elsinore.types import Actor, Decision, Mean, TrainState, Transition, UpdateParts
 
 
 @settings
@@ -39,7 +40,7 @@ class LearningConfig:
     network: NetworkConfig = NetworkConfig()  # The network.
     rnd: RNDConfig = RNDConfig()  # The exploration bonus.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "num_envs", "rollout_length")
         validation.in_unit_interval(self, "gamma")
         validation.positive(self, "learning_rate", off={"max_grad_norm": math.inf})
@@ -98,10 +99,18 @@ def collect(
     The metrics hold raw returns. The returned state has the actor, normalisers and RND state after
     the rollout; its observations are to be normalised by those before it.
     """
-    before = state.actor
     actor, experience, metrics = rollout(
-        env, state.env_params, policy, before, key, noise, initial_carry
+        env, state.env_params, policy, state.actor, key, noise, initial_carry
     )
+    state, experience, rnd_metrics = learning_rewards(config, state, actor, experience)
+    return state, experience, metrics | rnd_metrics
+
+
+def learning_rewards(
+    config: Any, state: TrainState, actor: Actor, experience: Transition
+) -> tuple[TrainState, Transition, dict[str, Mean]]:
+    """The state after a rollout that ended with `actor`, and its experience, [time, env, ...], with
+    the rewards that learning uses: scaled, with the RND bonus."""
     done = experience.terminated | experience.truncated
     stats, reward = scale_rewards(state.stats, experience.reward, done, state.hyper.gamma)
     longest = jnp.max(getattr(state.env_params, "max_steps_in_episode", jnp.inf))
@@ -111,8 +120,26 @@ def collect(
         experience,
         reward,
         state.hyper.rnd_weight,
-        before.episode_length,
+        state.actor.episode_length,
         longest,
     )
     state = state._replace(actor=actor, stats=observe(stats, experience.obs), rnd=rnd)
-    return state, experience._replace(reward=reward), metrics | rnd_metrics
+    return state, experience._replace(reward=reward), rnd_metrics
+
+
+def update_of(
+    config: Any, env: Any, parts: UpdateParts, initial_carry: PyTree = ()
+) -> Callable[[TrainState], tuple[TrainState, dict[str, Any]]]:
+    """The update that is made of these parts: one rollout, and all the learning from it."""
+
+    def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        keys = for_uses(for_update(state.key, state.update), *parts.uses)
+        context, noise = parts.prepare(state, keys[0])
+        policy = partial(parts.decide, state, context)
+        after, experience, metrics = collect(
+            config, env, state, policy, keys[1], noise, initial_carry
+        )
+        after, more = parts.learn(keys[2], state, after, experience, context)
+        return after, metrics | more
+
+    return update

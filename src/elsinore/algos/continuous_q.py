@@ -2,6 +2,7 @@
 remembers."""
 
 import math
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,16 +11,16 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.actor_critics import ActorCritics, ContinuousQLearner, ContinuousQRule, Networks
+from elsinore.algos.actor_critics import ActorCritics, ContinuousQLearner, ContinuousQRule
 from elsinore.algos.actor_critics_steps import learn
-from elsinore.algos.common import LearningConfig, collect, init_state
+from elsinore.algos.common import LearningConfig, init_state, learning_rewards, update_of
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, first_training, transition_like
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
-from elsinore.jaxtools.prng import draw, for_update, for_use, for_uses
+from elsinore.jaxtools.prng import for_use
 from elsinore.nets.build import NetworkConfig
-from elsinore.ops.continuous_q import correlated_noise, least_value, uniform_action
+from elsinore.ops.continuous_q import correlated_noise, critics_value
 from elsinore.ops.schedules import anneal
 from elsinore.types import (
     Actor,
@@ -29,6 +30,8 @@ from elsinore.types import (
     PolicyFunctions,
     PolicyState,
     TrainState,
+    Transition,
+    UpdateParts,
 )
 
 
@@ -40,6 +43,7 @@ class ContinuousQConfig(LearningConfig):
     rollout_length: int = 1
     gradient_steps: int = 1  # Gradient steps in each training.
     num_critics: int = 2  # Critics, of whose values the least counts.
+    critic_dropout: float = 0.0  # Share of the critics' units that learning sets to 0 (DroQ).
     n_step: int = 1  # Rewards in a target before it bootstraps.
     buffer_size: int = 1_000_000  # Transitions in the replay buffer.
     batch_size: int = 256  # Transitions in a batch.
@@ -56,7 +60,7 @@ class ContinuousQConfig(LearningConfig):
     max_grad_norm: float = traced(math.inf)  # Largest norm of a gradient.
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu")  # Networks.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.at_least(self, 1, "gradient_steps", "num_critics", "n_step", "batch_size")
         validation.at_least(self, 0, "learning_starts")
@@ -64,21 +68,25 @@ class ContinuousQConfig(LearningConfig):
             self, "tau", "noise_correlation", "priority_alpha", "priority_beta"
         )
         validation.positive(self, "adam_eps", "tau")
+        if not 0.0 <= self.critic_dropout < 1.0:
+            raise ValueError(
+                f"critic_dropout={self.critic_dropout} must be at least 0 and below 1."
+            )
         check_buffer(self)
 
 
 def continuous_q(
-    config: Any, env: Any, num_updates: int, nets: Networks, rule: ContinuousQRule
+    config: Any, env: Any, num_updates: int, nets: Any, rule: ContinuousQRule
 ) -> Algorithm:
-    """An algorithm of continuous action values, made of its networks and equations; `config` is a
-    `ContinuousQConfig`."""
+    """An algorithm of action values and an actor, made of its networks (`Networks`, or what has its
+    functions) and equations; `config` is a `ContinuousQConfig`."""
 
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         def learner(params: ActorCritics, actor: Actor) -> ContinuousQLearner:
-            like = transition_like(actor.obs, jnp.zeros(nets.num_actions))
+            like = transition_like(actor.obs, nets.like_action())
             adam = optimiser_of(hyper)
             return ContinuousQLearner(
                 params=params,
@@ -90,38 +98,47 @@ def continuous_q(
 
         return init_state(config, env, nets.net, learner, key, env_params, hyper)
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One exploring rollout, and all the learning from the buffer that follows it."""
-        before, progress = state, state.update / state.hyper.num_updates
-        hyper = anneal(state.hyper, progress, "learning_rate")
-        act_key, rollout_key, key = for_uses(
-            for_update(state.key, state.update), "act", "rollout", "train"
-        )
-        learning_has_begun = state.update >= first_training(config)
+    def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, Array]:
+        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, "learning_rate")
+        noise = nets.noise(key, (config.rollout_length, config.num_envs))
+        return hyper, correlated_noise(noise, hyper.noise_correlation)
 
-        def policy(noise: Float[Array, "env action"], carry: PyTree, obs: PyTree) -> Decision:
-            obs = normalise_obs(before.stats, obs)
-            explored = rule.explore(before.learner.params.actor, obs, noise, hyper)
-            action = jnp.where(learning_has_begun, explored, uniform_action(noise))
-            return Decision(action, nets.env_action(action), ())
+    def decide(
+        before: TrainState,
+        hyper: Any,
+        noise: Float[Array, "env action"],
+        carry: PyTree,
+        obs: PyTree,
+    ) -> Decision:
+        """Exploring actions; uniform ones until learning begins."""
+        learning_has_begun = before.update >= first_training(config)
+        obs = normalise_obs(before.stats, obs)
+        explored = rule.explore(before.learner.params.actor, obs, noise, hyper)
+        action = jnp.where(learning_has_begun, explored, nets.random_action(noise, obs))
+        return Decision(action, nets.env_action(action), ())
 
-        size = (config.rollout_length, config.num_envs, nets.num_actions)
-        noise = draw(jax.random.normal, act_key, size)
-        noise = correlated_noise(noise, hyper.noise_correlation)
-        state, experience, rollout_metrics = collect(config, env, state, policy, rollout_key, noise)
+    def learn_rollout(
+        key: Key[Array, ""],
+        before: TrainState,
+        state: TrainState,
+        experience: Transition,
+        hyper: Any,
+    ) -> tuple[TrainState, dict[str, Mean]]:
         learner, loss_metrics = learn(
             config, nets, rule, key, experience, before, hyper, optimiser_of(hyper)
         )
         metrics = {"schedule/learning_rate": Mean.of(hyper.learning_rate)}
         state = state._replace(update=state.update + 1, learner=learner)
-        return state, rollout_metrics | loss_metrics | metrics
+        return state, loss_metrics | metrics
 
+    uses = ("act", "rollout", "train")
+    parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
     hyper = numbers_of(config, num_updates=num_updates)
-    policy = continuous_policy(config, nets, rule)
-    return Algorithm(init, update, policy, hyper, config.steps_per_update)
+    policy, update = continuous_policy(config, nets, rule), update_of(config, env, parts)
+    return Algorithm(init, update, policy, hyper, config.steps_per_update, parts)
 
 
-def continuous_policy(config: Any, nets: Networks, rule: ContinuousQRule) -> PolicyFunctions:
+def continuous_policy(config: Any, nets: Any, rule: ContinuousQRule) -> PolicyFunctions:
     """The greedy policy of an actor, or as it explores in training."""
 
     def batched(policy_state: PolicyState, obs: PyTree) -> PyTree:
@@ -130,22 +147,20 @@ def continuous_policy(config: Any, nets: Networks, rule: ContinuousQRule) -> Pol
 
     def act(
         key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
-    ) -> tuple[Float[Array, "action"], PyTree]:
+    ) -> tuple[Array, PyTree]:
         obs, actor = batched(policy_state, obs), policy_state.params.actor
         if greedy:
             return nets.env_action(rule.best(actor, obs))[0], carry
-        noise = draw(jax.random.normal, for_use(key, "act"), (1, nets.num_actions))
+        noise = nets.noise(for_use(key, "act"), (1,))
         return nets.env_action(rule.explore(actor, obs, noise, config))[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
         """The least of the critics' values of the greedy action."""
         obs, params = batched(policy_state, obs), policy_state.params
-        return least_value(nets.q(params.critics, obs, rule.best(params.actor, obs)))[0]
+        return critics_value(nets.q(params.critics, obs, rule.best(params.actor, obs)))[0]
 
-    def action_scores(
-        policy_state: PolicyState, carry: PyTree, obs: PyTree
-    ) -> dict[str, Float[Array, "action"]]:
-        best = rule.best(policy_state.params.actor, batched(policy_state, obs))
-        return {"mean": nets.env_action(best)[0]}
+    def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
+        obs, actor = batched(policy_state, obs), policy_state.params.actor
+        return nets.scores(actor, obs, rule.best(actor, obs))
 
     return PolicyFunctions(act, (), value, action_scores)

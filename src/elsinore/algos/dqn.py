@@ -1,9 +1,10 @@
 """Deep Q-learning (Mnih 2015, Nature 518), and the refinements that are options of it, from top to
 bottom.
 
-Double (van Hasselt 2016, arXiv:1509.06461), dueling (Wang 2016, arXiv:1511.06581), n-step targets
-and prioritised replay (Schaul 2016, arXiv:1511.05952), each alone or together as in Rainbow (Hessel
-2018, arXiv:1710.02298).
+Double (van Hasselt 2016, arXiv:1509.06461), dueling (Wang 2016, arXiv:1511.06581), n-step targets,
+prioritised replay (Schaul 2016, arXiv:1511.05952), noisy weights (Fortunato 2018, arXiv:1706.10295)
+and C51's distribution (Bellemare 2017, arXiv:1707.06887), each alone or together as in Rainbow
+(Hessel 2018, arXiv:1710.02298); the distributions of QR-DQN and IQN; Munchausen's reward.
 """
 
 from dataclasses import dataclass, field
@@ -21,8 +22,18 @@ from elsinore.algos.replay import (
     buffer_for,
     check_buffer,
     first_training,
-    train_if,
+    gradient_steps,
+    means,
     transition_like,
+)
+from elsinore.algos.return_distributions import Numbers, check_returns, return_distribution
+from elsinore.algos.sequences import (
+    Remembered,
+    carries_before,
+    check_sequences,
+    episode_starts,
+    sequence_batch,
+    sequence_error,
 )
 from elsinore.algos.value_based import (
     ActionValues,
@@ -32,16 +43,16 @@ from elsinore.algos.value_based import (
     linear_epsilon,
     value_based,
 )
+from elsinore.algos.vdn import by_team, check_team, summed, team_of, team_transitions, with_rows
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
+from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayBuffer
 from elsinore.hyperparameters import settings, traced
+from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.build import NetworkConfig
-from elsinore.nets.heads import action_mask
-from elsinore.ops.advantages import td_target
 from elsinore.ops.exploration import best_action, chosen_value
-from elsinore.ops.losses import td_error_loss
+from elsinore.ops.munchausen import munchausen_term, soft_expectation, softmax_policy
 from elsinore.ops.schedules import exponential, linear
-from elsinore.types import Actor, Algorithm, Mean
+from elsinore.types import Actor, Algorithm, Mean, Transition
 
 
 @settings
@@ -58,7 +69,9 @@ class DQNConfig(ValueBasedConfig):
     dueling: bool = False  # Separate outputs of the network for state value and advantages.
     n_step: int = 1  # Rewards in a target before it bootstraps.
     buffer_size: int = 10_000  # Transitions that the replay buffer holds.
-    batch_size: int = 128  # Transitions of one gradient step.
+    batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
+    sequence_length: int = 16  # Steps of a sequence that are learnt (memory).
+    burn_in: int = 0  # Steps before them that bring the carry up to date (memory).
     learning_starts: int = 1_000  # Env steps before the first training.
     target_period: int = 500  # Env steps between updates of the target network.
     tau: float = traced(1.0)  # Step of the target network towards the online one; 1 is a copy.
@@ -72,9 +85,24 @@ class DQNConfig(ValueBasedConfig):
     epsilon_fraction: float = traced(0.5)
     epsilon_decay: float = traced(0.995)  # Factor of epsilon per finished episode (episodes).
     loss: str = "mse"  # mse | huber: the loss of the TD error.
+    # none | c51 | qr | iqn: learn the distribution of returns, by probabilities of atoms, by
+    # quantiles, or by quantiles at random fractions.
+    distribution: str = "none"
+    atoms: int = 51  # Returns that have a probability (c51), evenly spaced from v_min to v_max.
+    v_min: float = -10.0  # The least discounted return (c51).
+    v_max: float = 10.0  # The greatest discounted return (c51).
+    quantiles: int = 25  # Quantiles of a return (qr), or fractions drawn for a loss (iqn).
+    # Noise on the weights, whose deviation is learnt, explores in place of epsilon.
+    noisy: bool = False
+    noisy_std: float = 0.5  # Its initial deviation, in units of 1 / sqrt(inputs of a layer).
+    # Add the scaled log-probability of the action to the reward, and learn a softmax policy.
+    munchausen: bool = False
+    munchausen_weight: float = 0.9  # Factor of that term.
+    munchausen_temperature: float = 0.03  # Temperature of the softmax policy.
+    munchausen_clip: float = -1.0  # The least log-probability, scaled by the temperature.
     network: NetworkConfig = NetworkConfig(hidden=(120, 84), activation="relu")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "gradient_steps", "n_step", "batch_size", "target_period")
         validation.at_least(self, 0, "learning_starts")
         super().__post_init__()
@@ -82,7 +110,21 @@ class DQNConfig(ValueBasedConfig):
         validation.positive(self, "tau")
         validation.one_of(self, "epsilon_schedule", "linear", "episodes")
         validation.one_of(self, "loss", "mse", "huber")
-        check_buffer(self)
+        validation.one_of(self, "distribution", "none", "c51", "qr", "iqn")
+        validation.at_least(self, 2, "atoms")
+        validation.at_least(self, 1, "quantiles")
+        validation.positive(self, "munchausen_temperature")
+        validation.not_negative(self, "noisy_std")
+        validation.in_unit_interval(self, "munchausen_weight")
+        check_returns(self)
+        validation.at_least(self, 1, "sequence_length")
+        validation.at_least(self, 0, "burn_in")
+        check_buffer(self, self.window if self.network.memory else None)
+
+    @property
+    def window(self) -> int:
+        """Steps of a sequence in the buffer."""
+        return self.burn_in + self.sequence_length + self.n_step - 1
 
 
 class DQNLearner(NamedTuple):
@@ -109,54 +151,116 @@ class _Parts:
     config: DQNConfig
     values: ActionValues
     buffer: ReplayBuffer
+    team: int | None = None  # agents whose values are summed
 
     def init(
         self, params: PyTree, actor: Actor, optimiser: optax.GradientTransformation
     ) -> DQNLearner:
-        empty = self.buffer.init(transition_like(actor.obs, jnp.int32(0)))
+        like = transition_like(actor.obs, jnp.int32(0))
+        if self.team is not None:
+            obs = by_team(actor.obs, self.team, axis=0)
+            like = transition_like(obs, jnp.zeros(self.team, jnp.int32))
+        if self.values.net.recurrent:
+            like = like._replace(obs=Remembered(like.obs, self.values.net.initial_carry))
+        empty = self.buffer.init(like)
         return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
 
     def targets(
-        self, params: PyTree, target_params: PyTree, batch: ReplayBatch
-    ) -> Float[Array, "batch"]:
-        """TD targets; an illegal next action is never the best one."""
-        q = self.values.q
-        next_q, legal = q(target_params, batch.next_obs), action_mask(batch.next_obs)
-        chooser = q(params, batch.next_obs) if self.config.double else next_q
-        return td_target(batch.reward, batch.discount, next_q, best_action(chooser, legal))
+        self, params: PyTree, target_params: PyTree, batch: ReplayBatch, key: Key[Array, ""]
+    ) -> tuple[Numbers, dict[str, Float[Array, ""]]]:
+        """Targets, and metrics of them; an illegal next action is never the best one."""
+        values, legal, reward = self.values, self.values.legal(batch.next_obs), batch.reward
+        fractions = values.returns.fractions(key, len(reward))
+        next_z = values.z(target_params, batch.next_obs, fractions)
+        if self.config.munchausen:
+            policy = self.softmax(target_params, batch.next_obs)
+            reward = reward + self.munchausen_reward(target_params, batch)
+            return values.returns.target(reward, batch.discount, soft_expectation(next_z, *policy))
+        chooser = values.returns.mean(next_z)
+        if self.config.double or values.returns.implicit:
+            chooser = values.q(params if self.config.double else target_params, batch.next_obs)
+        best = summed(chosen_value(next_z, best_action(chooser, legal)), self.team)
+        return values.returns.target(reward, batch.discount, best)
+
+    def softmax(self, params: PyTree, obs: PyTree) -> tuple[Array, Array]:
+        """Munchausen's policy: probabilities, and scaled log-probabilities, [batch, action]."""
+        temperature = self.config.munchausen_temperature
+        return softmax_policy(self.values.q(params, obs), self.values.legal(obs), temperature)
+
+    def munchausen_reward(self, params: PyTree, batch: ReplayBatch) -> Float[Array, "batch"]:
+        config, (_, log_prob) = self.config, self.softmax(params, batch.obs)
+        return munchausen_term(
+            log_prob, batch.action, config.munchausen_weight, config.munchausen_clip
+        )
 
     def loss(
         self,
         weight: Float[Array, "batch"],
         target_params: PyTree,
+        key: Key[Array, ""],
         params: PyTree,
         batch: ReplayBatch,
     ) -> tuple[Float[Array, ""], Aux]:
-        q = chosen_value(self.values.q(params, batch.obs), batch.action)
-        td_error = q - jax.lax.stop_gradient(self.targets(params, target_params, batch))
-        total = td_error_loss(td_error, weight, self.config.loss)
-        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)}, td_error)
+        values, returns = self.values, self.values.returns
+        keys = for_uses(key, "weights", "target weights", "fractions", "target fractions")
+        params, target_params = values.drawn(params, keys[0]), values.drawn(target_params, keys[1])
+        fractions = returns.fractions(keys[2], len(weight))
+        z = summed(chosen_value(values.z(params, batch.obs, fractions), batch.action), self.team)
+        target, found = jax.lax.stop_gradient(self.targets(params, target_params, batch, keys[3]))
+        error = returns.error(z, target, fractions)
+        total, q = returns.loss(error, weight), returns.mean(z)
+        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)} | found, error)
 
     def train(
         self, data: RolloutData, beta: Float[Array, ""], learner: DQNLearner, key: Key[Array, ""]
-    ) -> tuple[DQNLearner, dict[str, Float[Array, ""]]]:
+    ) -> tuple[DQNLearner, dict[str, Mean]]:
         """One gradient step on a batch from the buffer, whose priorities change."""
-        config, hyper = self.config, data.hyper
-        batch, indices, weight = self.buffer.sample(
-            learner.buffer, key, config.batch_size, hyper.gamma, beta
-        )
-        obs, next_obs = (normalise_obs(data.before.stats, x) for x in (batch.obs, batch.next_obs))
+        hyper = data.hyper
+        batch, indices, weight = self.sample(data, beta, learner, key)
         (params, opt_state), aux, norm = gradient_step(
-            partial(self.loss, weight, learner.target_params),
+            partial(self.loss, weight, learner.target_params, key),
             data.optimiser,
             Learner(learner.params, learner.opt_state),
-            batch._replace(obs=obs, next_obs=next_obs),
+            batch,
             hyper.learning_rate,
         )
-        kept = self.buffer.reprioritise(learner.buffer, indices, aux.td_error, hyper.priority_alpha)
+        td_error = aux.td_error
+        if self.values.net.recurrent:
+            td_error = sequence_error(td_error, self.config.batch_size)
+        kept = self.buffer.reprioritise(learner.buffer, indices, td_error, hyper.priority_alpha)
         error = {"loss/td_error": jnp.mean(jnp.abs(aux.td_error)), "learner/gradient_norm": norm}
         learner = learner._replace(params=params, opt_state=opt_state, buffer=kept)
-        return learner, aux.metrics | error
+        return learner, means(aux.metrics | error)
+
+    def sample(
+        self, data: RolloutData, beta: Float[Array, ""], learner: DQNLearner, key: Key[Array, ""]
+    ) -> tuple[ReplayBatch, BatchIndices, Float[Array, "batch"]]:
+        """A batch with normalised observations, its indices, and the weight of each row; with a
+        memory the rows are the steps of sequences."""
+        config, stats, gamma = self.config, data.before.stats, data.hyper.gamma
+        batch, indices, weight = self.buffer.sample(
+            learner.buffer, key, config.batch_size, gamma, beta
+        )
+        if self.values.net.recurrent:
+            window = self.buffer.windows(learner.buffer, indices, config.window)
+            batch = sequence_batch(window, stats, config.n_step, config.burn_in, gamma)
+            return batch, indices, jnp.repeat(weight, config.sequence_length)
+        obs, next_obs = (normalise_obs(stats, x) for x in (batch.obs, batch.next_obs))
+        batch = batch._replace(obs=obs, next_obs=next_obs)
+        return (batch if self.team is None else with_rows(batch)), indices, weight
+
+    def stored(self, data: RolloutData) -> Transition:
+        """A rollout as the buffer holds it, of agents or of teams; with a memory also the carry
+        before each step."""
+        experience, before, net = data.experience, data.before, self.values.net
+        if self.team is not None:
+            return team_transitions(experience, self.team)
+        if not net.recurrent:
+            return experience
+        start = episode_starts(experience.terminated | experience.truncated)
+        obs = normalise_obs(before.stats, experience.obs)
+        carry = carries_before(net, before.learner.params, before.actor.carry, obs, start)
+        return experience._replace(obs=Remembered(experience.obs, carry))
 
     def learn(
         self, key: Key[Array, ""], learner: DQNLearner, data: RolloutData
@@ -165,18 +269,14 @@ class _Parts:
         config, buffer, (experience, before, hyper, _) = self.config, self.buffer, data
         ended = jnp.sum(experience.terminated | experience.truncated)
         learner = learner._replace(
-            buffer=buffer.add(learner.buffer, experience), episodes=learner.episodes + ended
+            buffer=buffer.add(learner.buffer, self.stored(data)), episodes=learner.episodes + ended
         )
         beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
 
-        def training(learner: DQNLearner) -> tuple[DQNLearner, dict[str, Mean]]:
-            keys = jax.random.split(key, config.gradient_steps)
-            learner, metrics = jax.lax.scan(partial(self.train, data, beta), learner, keys)
-            count = jnp.float32(config.gradient_steps)
-            return learner, jax.tree.map(lambda x: Mean(jnp.sum(x), count), metrics)
-
         due = (before.update >= first_training(config)) & (buffer.num_starts(learner.buffer) > 0)
-        learner, metrics = train_if(due, training, learner)
+        keys = jax.random.split(key, config.gradient_steps)
+        step = partial(self.train, data, beta)
+        learner, metrics = gradient_steps(buffer, due, step, learner, keys)
         return self.with_target(learner, before.update + 1, hyper), metrics
 
     def with_target(self, learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
@@ -208,7 +308,15 @@ def dqn(
         ValueError: for an action space that is not discrete, or where the network cannot read the
             env's observations.
     """
-    values = action_values(config, env, env_params, network, config.dueling)
-    parts = _Parts(config, values, buffer_for(config))
+    returns, noisy_std = return_distribution(config), config.noisy_std if config.noisy else None
+    values = action_values(config, env, env_params, network, config.dueling, returns, noisy_std)
+    check_sequences(config, values.net.recurrent)
+    window = config.window if values.net.recurrent else None
+    check_buffer(config, window)
+    values = values._replace(burn_in=config.burn_in)
+    team = team_of(env)
+    if team is not None:
+        check_team(config, values.net.recurrent)
+    parts = _Parts(config, values, buffer_for(config, window, team or 1), team)
     own = {"init_learner": parts.init, "epsilon": parts.epsilon, "learn": parts.learn}
     return value_based(config, env, num_updates, values, learn_key="train", **own)

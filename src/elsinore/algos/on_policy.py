@@ -7,20 +7,31 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Key, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.common import LearningConfig, collect, init_state, observation_of
+from elsinore.algos.common import (
+    LearningConfig,
+    init_state,
+    learning_rewards,
+    observation_of,
+    update_of,
+)
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
+from elsinore.algos.sequences import episode_starts
+from elsinore.experience.joint_observations import example_of, has_joint_critic, view_of
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
-from elsinore.jaxtools.prng import for_update, for_use, for_uses
+from elsinore.jaxtools import shards
+from elsinore.jaxtools.prng import for_use
 from elsinore.nets.build import actor_critic_network
+from elsinore.nets.centralised import decentralised
 from elsinore.nets.distributions import Distribution
-from elsinore.nets.heads import Head, head_for
+from elsinore.nets.heads import CONTINUOUS_KINDS, Head, head_for
 from elsinore.nets.network import Network
-from elsinore.ops.advantages import explained_variance, gae
+from elsinore.nets.popart import rescaled, value_unit, with_popart
+from elsinore.ops.advantages import explained_variance, gae, vtrace
 from elsinore.ops.schedules import anneal
 from elsinore.types import (
     Actor,
@@ -31,6 +42,7 @@ from elsinore.types import (
     PolicyState,
     TrainState,
     Transition,
+    UpdateParts,
 )
 
 
@@ -47,11 +59,28 @@ class OnPolicyConfig(LearningConfig):
     # The weight of the entropy at the end of the run, approached linearly; null: constant.
     ent_coef_final: float | None = traced(None, absent="ent_coef")
     max_grad_norm: float = traced(0.5)
+    # normal | squashed | beta | gsde: the distribution of continuous actions.
+    action_distribution: str = "normal"
+    noise_period: int = 4  # Steps for which the noise of gsde is held.
+    # Learn the value in units of its targets' deviation (PopArt).
+    popart: bool = False
+    popart_step: float = 0.01  # Step of the targets' mean and variance per rollout.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        validation.in_unit_interval(self, "gae_lambda")
+        validation.one_of(self, "action_distribution", *CONTINUOUS_KINDS)
+        validation.at_least(self, 1, "noise_period")
+        validation.in_unit_interval(self, "gae_lambda", "popart_step")
+        validation.positive(self, "popart_step")
         validation.not_negative(self, "vf_coef", "ent_coef", "ent_coef_final")
+
+
+View = Callable[[PyTree], PyTree]  # from observations to what the network reads of them
+
+
+def as_it_is(obs: PyTree) -> PyTree:
+    """The view of a network that reads the observation."""
+    return obs
 
 
 class OnPolicyBatch(NamedTuple):
@@ -110,20 +139,26 @@ def on_policy(
     make_optimiser: Callable[[Any], optax.GradientTransformation],
     annealed: tuple[str, ...],
     learn: Callable[..., tuple[Learner, dict[str, Mean]]] = one_gradient_step,
+    vtrace_passes: int = 0,
 ) -> Algorithm:
     """An algorithm that learns from each rollout once, made of what is its own:
 
     `loss(distribution, value, batch, hyper) -> (scalar, metrics)`; `make_optimiser(max_grad_norm)`;
     the hyperparameters `annealed`, which move linearly to their `_final` values; `learn(key,
     learner, batch, hyper, loss_fn, optimiser) -> (learner, metrics)`, which minimises
-    `loss_fn(params, batch)`. `config` is an `OnPolicyConfig`, or has the fields that are read.
+    `loss_fn(params, batch)`. With `vtrace_passes` it learns so many times from a rollout, each time
+    with advantages by V-trace. `config` is an `OnPolicyConfig`, or has the fields that are read.
 
     Raises:
         ValueError: where the env's action space has no head, or the network cannot read its
             observations.
     """
-    head = head_for(env.action_space(env_params))
-    net = actor_critic_network(config.network, head, observation_of(env, env_params), network)
+    kind, space = config.action_distribution, env.action_space(env_params)
+    head = head_for(space, kind, config.network.features, config.noise_period)
+    one, centralised = observation_of(env, env_params), has_joint_critic(env)
+    net = actor_critic_network(config.network, head, one, network, joint=centralised)
+    net, view = decentralised(net, example_of(env, one)) if centralised else net, view_of(env, one)
+    net = with_popart(net) if config.popart else net
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         def learner(params: PyTree, actor: Actor) -> Learner:
@@ -131,33 +166,66 @@ def on_policy(
 
         return init_state(config, env, net, learner, key, env_params, hyper)
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One rollout, and all the learning from it."""
+    def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
         hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *annealed)
-        act_key, rollout_key, learn_key = for_uses(
-            for_update(state.key, state.update), "act", "rollout", "minibatches"
-        )
+        size = (config.rollout_length, config.num_envs)
+        return hyper, shards.apart(lambda key: head.noise(key, size))(key)
 
+    def act(state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree) -> Decision:
+        return decide(net, head, state.learner.params, state.stats, noise, carry, obs, view)
+
+    def learn_rollout(
+        key: Key[Array, ""],
+        before: TrainState,
+        state: TrainState,
+        experience: Transition,
+        hyper: Any,
+    ) -> tuple[TrainState, dict[str, Mean]]:
         def loss_fn(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
-            return loss(*apply(net, head, params, batch), batch, hyper)
+            policy, value = apply(net, head, params, batch)
+            if config.popart:
+                value, batch = in_units(value_unit(params), value, batch)
+            return loss(policy, value, batch, hyper)
 
-        params, stats, carry = state.learner.params, state.stats, state.actor.carry
-        policy = partial(decide, net, head, params, stats)
-        noise = head.noise(act_key, (config.rollout_length, config.num_envs))
-        state, experience, rollout_metrics = collect(
-            config, env, state, policy, rollout_key, noise, net.initial_carry
-        )
-        batch = with_advantages(net, params, stats, carry, experience, hyper)
-        quality = explained_variance(batch.value, batch.target)
+        stats, carry = before.stats, before.actor.carry
         optimiser = make_optimiser(hyper.max_grad_norm)
-        learner, loss_metrics = learn(learn_key, state.learner, batch, hyper, loss_fn, optimiser)
-        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
-        metrics = rollout_metrics | {"value/explained_variance": Mean.of(quality)} | schedules
-        return state._replace(update=state.update + 1, learner=learner), metrics | loss_metrics
 
-    steps = config.num_envs * config.rollout_length
+        def learn_from(learner: Learner, key: Key[Array, ""]) -> tuple[Learner, dict[str, Mean]]:
+            """One learning phase, with the advantages of the parameters so far."""
+
+            def judged(carry: PyTree, experience: Transition) -> tuple[OnPolicyBatch, Array]:
+                passes = head if vtrace_passes else None
+                batch = with_advantages(
+                    net, learner.params, stats, carry, experience, hyper, passes, view
+                )
+                return batch, explained_variance(batch.value, batch.target)
+
+            batch, quality = shards.apart(judged)(carry, experience)
+            if config.popart:
+                params = rescaled(learner.params, batch.target, config.popart_step)
+                learner = learner._replace(params=params)
+            learner, metrics = learn(key, learner, batch, hyper, loss_fn, optimiser)
+            return learner, {"value/explained_variance": Mean.of(quality)} | metrics
+
+        if vtrace_passes:
+            keys = jax.random.split(key, vtrace_passes)
+            learner, metrics = jax.lax.scan(learn_from, state.learner, keys)
+            metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+        else:
+            learner, metrics = learn_from(state.learner, key)
+        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
+        explained = {"value/explained_variance": metrics["value/explained_variance"]}
+        state = state._replace(update=state.update + 1, learner=learner)
+        return state, explained | schedules | metrics
+
+    uses = ("act", "rollout", "minibatches")
+    parts = UpdateParts(uses, prepare, act, partial(learning_rewards, config), learn_rollout)
+    update, policy = (
+        update_of(config, env, parts, net.initial_carry),
+        actor_critic_policy(net, head, valued=not centralised),
+    )
     hyper = numbers_of(config, num_updates=num_updates)
-    return Algorithm(init, update, actor_critic_policy(net, head), hyper, steps)
+    return Algorithm(init, update, policy, hyper, config.num_envs * config.rollout_length, parts)
 
 
 def decide(
@@ -168,9 +236,10 @@ def decide(
     noise: PyTree,
     carry: PyTree,
     obs: PyTree,
+    view: View = as_it_is,
 ) -> Decision:
     """Sampled actions of a batch of envs, with their log-probabilities."""
-    obs = normalise_obs(stats, obs)
+    obs = view(normalise_obs(stats, obs))
     carry, outputs, _ = net.step(params, carry, obs)
     distribution = head.distribution(outputs, obs)
     action = distribution.sample(noise)
@@ -184,23 +253,40 @@ def with_advantages(
     carry: PyTree,
     experience: Transition,
     hyper: Any,
+    head: Head | None = None,
+    view: View = as_it_is,
 ) -> OnPolicyBatch:
-    """A rollout, [time, env, ...], as a batch with advantages (GAE) and value targets."""
-    obs, final_obs = (normalise_obs(stats, x) for x in (experience.obs, experience.final_obs))
+    """A rollout, [time, env, ...], as a batch with advantages (GAE) and value targets; with the
+    `head` of the policy by V-trace, for parameters that have changed since. The network reads
+    the `view` of observations."""
+    seen = experience.obs, experience.final_obs
+    obs, final_obs = (view(normalise_obs(stats, x)) for x in seen)
     terminated, truncated = experience.terminated, experience.truncated
     episode_start = episode_starts(terminated | truncated)
-    carries, _, value = net.unroll(params, carry, obs, episode_start)
+    carries, outputs, value = net.unroll(params, carry, obs, episode_start)
     next_value = bootstrap_values(net, params, carries, final_obs, experience.reward.shape)
-    advantage = gae(
-        experience.reward, value, next_value, terminated, truncated, hyper.gamma, hyper.gae_lambda
-    )
-    batch = OnPolicyBatch(
-        obs, experience.action, experience.log_prob, value, advantage, advantage + value
-    )
+    steps = (experience.reward, value, next_value, terminated, truncated)
+    if head is None:
+        advantage = gae(*steps, hyper.gamma, hyper.gae_lambda)
+        target = advantage + value
+    else:
+        now = head.distribution(outputs, obs).log_prob(experience.action)
+        ratio = jnp.exp(now - experience.log_prob)
+        advantage, target = vtrace(*steps, ratio, hyper.gamma, hyper.gae_lambda)
+    batch = OnPolicyBatch(obs, experience.action, experience.log_prob, value, advantage, target)
     if not net.recurrent:
         return merge_time_and_env(batch)
     batch = batch._replace(episode_start=episode_start)
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), batch)._replace(carry=carry)
+
+
+def in_units(
+    unit: Float[Array, ""], value: Float[Array, "*batch"], batch: OnPolicyBatch
+) -> tuple[Float[Array, "*batch"], OnPolicyBatch]:
+    """A value and a batch in other units: of a loss in PopArt's (Hessel 2018, arXiv:1809.04474
+    section 3, of the advantage too)."""
+    names = ("value", "advantage", "target")
+    return value / unit, batch._replace(**{name: getattr(batch, name) / unit for name in names})
 
 
 def bootstrap_values(
@@ -209,12 +295,6 @@ def bootstrap_values(
     """V(s'_t) of the true next observation, from the recurrent state after step t."""
     carries, final_obs = merge_time_and_env((carries, final_obs))
     return net.step(params, carries, final_obs)[2].reshape(shape)
-
-
-def episode_starts(done: Bool[Array, "time env"]) -> Bool[Array, "time env"]:
-    """Steps at which an episode starts inside a rollout: those after a step that was `done`. The
-    carry at the first step is already that of a new episode where one starts there."""
-    return jnp.concatenate([jnp.zeros_like(done[:1]), done[:-1]])
 
 
 def apply(
@@ -232,8 +312,9 @@ def apply(
     return head.distribution(outputs, batch.obs), value
 
 
-def actor_critic_policy(net: Network, head: Head) -> PolicyFunctions:
-    """The policy of an actor-critic network."""
+def actor_critic_policy(net: Network, head: Head, valued: bool = True) -> PolicyFunctions:
+    """The policy of an actor-critic network; without a value where the critic reads more than it
+    is given here."""
 
     def one(
         policy_state: PolicyState, carry: PyTree, obs: PyTree
@@ -262,4 +343,4 @@ def actor_critic_policy(net: Network, head: Head) -> PolicyFunctions:
     def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
         return jax.tree.map(lambda x: x[0], one(policy_state, carry, obs)[1].action_scores())
 
-    return PolicyFunctions(act, net.initial_carry, value, action_scores)
+    return PolicyFunctions(act, net.initial_carry, value if valued else None, action_scores)

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.experience.minibatches import pack
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import permutations
 from elsinore.types import Mean
 
@@ -72,14 +73,20 @@ def _vector_step(
     batch: PyTree,
     learning_rate: Float[Array, ""],
 ) -> tuple[Learner, Any, Float[Array, ""]]:
-    """`gradient_step` of a learner whose parameters are one vector already."""
-    gradient, aux = jax.grad(loss_fn, has_aux=True)(learner.params, batch)
-    step, opt_state = optimiser.update(gradient, learner.opt_state)
-    return (
-        Learner(learner.params - learning_rate * cast(Array, step), opt_state),
-        aux,
-        optax.global_norm(gradient),
-    )
+    """`gradient_step` of a learner whose parameters are one vector already.
+
+    The gradient is the mean over a seed's shards, and so is `aux`.
+    """
+    gradient, aux = shards.apart(jax.grad(loss_fn, has_aux=True))(learner.params, batch)
+    gradient, aux = shards.mean((gradient, aux))
+
+    def stepped(gradient: Array, learner: Learner) -> tuple[Learner, Float[Array, ""]]:
+        step, opt_state = optimiser.update(gradient, learner.opt_state)
+        params = learner.params - learning_rate * cast(Array, step)
+        return Learner(params, opt_state), optax.global_norm(gradient)
+
+    learner, norm = shards.apart(stepped)(gradient, learner)
+    return learner, aux, norm
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["values"], meta_fields=["names"])

@@ -18,15 +18,19 @@ from elsinore import validation
 from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
 from elsinore.hyperparameters import settings, traced
+from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import (
     approximate_kl,
     clipped_surrogate,
     clipped_value_loss,
+    penalised_surrogate,
     standardise,
     value_loss,
 )
 from elsinore.types import Algorithm, Mean
+
+SURROGATES = {"clip": clipped_surrogate, "spo": penalised_surrogate}
 
 
 @settings
@@ -41,6 +45,10 @@ class PPOConfig(OnPolicyConfig):
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     adam_eps: float = 1e-5  # The epsilon of Adam, which bounds the step of small gradients.
     gae_lambda: float = traced(0.95)
+    # gae | vtrace: advantages once a rollout, or anew for each epoch by V-trace.
+    advantage: str = "gae"
+    # clip | spo: past the clip range the ratio earns nothing, or is penalised (SPO).
+    surrogate: str = "clip"
     clip_eps: float = traced(0.2)  # The clip range of the probability ratio.
     # The clip range at the end of the run, approached linearly; null keeps it constant.
     clip_eps_final: float | None = traced(None, absent="clip_eps")
@@ -53,32 +61,31 @@ class PPOConfig(OnPolicyConfig):
     # minibatch | batch | none: the transitions over which advantages are standardised.
     normalize_advantage: str = "minibatch"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "num_minibatches", "num_epochs")
         super().__post_init__()
         validation.positive(
             self, "clip_eps", "adam_eps", off={"value_clip_eps": None, "target_kl": None}
         )
         validation.not_negative(self, "clip_eps_final")
+        validation.one_of(self, "surrogate", *SURROGATES)
+        validation.one_of(self, "advantage", "gae", "vtrace")
         validation.one_of(self, "normalize_advantage", "minibatch", "batch", "none")
         self._check_minibatches()
+        if self.advantage == "vtrace" and self.num_epochs == 1:
+            raise ValueError(
+                "advantage='vtrace' corrects for what earlier epochs have changed, and"
+                " num_epochs=1 has none; use advantage: gae, or more epochs."
+            )
 
     def _check_minibatches(self) -> None:
         transitions = self.num_envs * self.rollout_length
-        self.check_envs(self.network.gru is not None)
+        validation.whole_envs(self, self.network.memory is not None)
         validation.divides(self, "num_minibatches")
         if self.normalize_advantage == "minibatch" and self.num_minibatches == transitions > 1:
             raise ValueError(
                 f"num_minibatches={self.num_minibatches} leaves one transition a minibatch, whose"
                 " normalised advantage is always 0; choose fewer, or normalize_advantage: batch."
-            )
-
-    def check_envs(self, recurrent: bool) -> None:
-        """Refuse minibatches that would cut through the time of a policy that remembers."""
-        if recurrent and self.num_envs % self.num_minibatches:
-            raise ValueError(
-                f"num_minibatches={self.num_minibatches} does not divide num_envs={self.num_envs},"
-                " and a recurrent policy learns from whole envs; choose a divisor, or more envs."
             )
 
 
@@ -89,14 +96,14 @@ def ppo_loss(
     batch: OnPolicyBatch,
     hyper: Any,
 ) -> LossAndMetrics:
-    """Clipped surrogate, squared error of the value, and entropy, of one minibatch."""
+    """Surrogate of the policy, squared error of the value, and entropy, of one minibatch."""
     log_ratio = policy.log_prob(batch.action) - batch.log_prob
     ratio = jnp.exp(log_ratio)
     advantage = batch.advantage
     if config.normalize_advantage == "minibatch":
         advantage = standardise(advantage)
 
-    policy_loss = clipped_surrogate(ratio, advantage, hyper.clip_eps)
+    policy_loss = SURROGATES[config.surrogate](ratio, advantage, hyper.clip_eps)
     if config.value_clip_eps is None:
         critic_loss = value_loss(value, batch.target)
     else:
@@ -118,6 +125,7 @@ def ppo(
         ValueError: where the env's action space has no head, or the network cannot read its
             observations.
     """
+    vtrace = config.advantage == "vtrace"
 
     def learn(
         key: Key[Array, ""],
@@ -127,13 +135,14 @@ def ppo(
         loss_fn: LossFn,
         optimiser: optax.GradientTransformation,
     ) -> tuple[Learner, dict[str, Mean]]:
-        """Several epochs of minibatches, until the KL divergence passes 1.5 x `target_kl`."""
+        """Several epochs of minibatches, or one by V-trace, until the KL divergence passes 1.5 x
+        `target_kl`."""
 
         def too_far(metrics: dict[str, Array]) -> Bool[Array, ""]:
             return metrics["policy/kl"] > 1.5 * hyper.target_kl
 
         if config.normalize_advantage == "batch":
-            batch = batch._replace(advantage=standardise(batch.advantage))
+            batch = batch._replace(advantage=shards.apart(standardise)(batch.advantage))
         return minibatch_epochs(
             loss_fn,
             optimiser,
@@ -141,7 +150,7 @@ def ppo(
             batch,
             key,
             hyper.learning_rate,
-            num_epochs=config.num_epochs,
+            num_epochs=1 if vtrace else config.num_epochs,
             num_minibatches=config.num_minibatches,
             stop_fn=None if config.target_kl is None else too_far,
         )
@@ -156,6 +165,7 @@ def ppo(
         learn=learn,
         make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),
+        vtrace_passes=config.num_epochs if vtrace else 0,
     )
-    config.check_envs(algo.policy.recurrent)  # a custom network may be recurrent too
+    validation.whole_envs(config, algo.policy.recurrent)  # a custom network may be recurrent too
     return algo

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.optimise import Learner, LossAndMetrics, minibatch_epochs
+from elsinore.algos.sequences import Sequences, rollout_sequences
 from elsinore.algos.value_based import (
     ActionValues,
     RolloutData,
@@ -23,12 +24,13 @@ from elsinore.algos.value_based import (
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import settings, traced
+from elsinore.jaxtools import shards
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.heads import action_mask
 from elsinore.ops.advantages import lambda_returns
 from elsinore.ops.exploration import best_value, chosen_value
 from elsinore.ops.losses import value_loss
-from elsinore.types import Algorithm, Mean
+from elsinore.types import Algorithm, Mean, Transition
 
 
 @settings
@@ -51,35 +53,39 @@ class PQNConfig(ValueBasedConfig):
     epsilon_fraction: float = traced(0.2)
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu", layer_norm=True)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "num_minibatches", "num_epochs")
         super().__post_init__()
         validation.divides(self, "num_minibatches")
+        validation.whole_envs(self, self.network.memory is not None)
         validation.in_unit_interval(self, "q_lambda")
 
 
 class PQNBatch(NamedTuple):
-    """Input of the loss, each leaf [transition, ...]."""
+    """Input of the loss, each leaf [transition, ...], or [env, time, ...] with a memory."""
 
-    obs: PyTree
-    action: Int[Array, "batch"]
-    target: Float[Array, "batch"]
+    obs: PyTree | Sequences
+    action: Int[Array, "*batch"]
+    target: Float[Array, "*batch"]
 
 
 def with_lambda_returns(values: ActionValues, data: RolloutData) -> PQNBatch:
     """A rollout as a batch with lambda-returns of the network's values."""
     experience, stats, hyper = data.experience, data.before.stats, data.hyper
+    params, done = data.before.learner.params, (experience.terminated, experience.truncated)
+
+    def returns(next_value: Float[Array, "time env"]) -> Float[Array, "time env"]:
+        return lambda_returns(experience.reward, next_value, *done, hyper.gamma, hyper.q_lambda)
+
+    if values.net.recurrent:  # a row is a whole env, from the carry of the rollout's first step
+        obs, after = rollout_sequences(experience, stats, data.before.actor.carry)
+        next_value = best_value(values.q(params, after), values.legal(after))
+        target = returns(next_value.reshape(experience.reward.T.shape).T)
+        return PQNBatch(obs, experience.action.T, target.T)
     flat = merge_time_and_env(experience)
     final_obs = normalise_obs(stats, flat.final_obs)
-    next_q = values.q(data.before.learner.params, final_obs)
-    target = lambda_returns(
-        experience.reward,
-        best_value(next_q, action_mask(final_obs)).reshape(experience.reward.shape),
-        experience.terminated,
-        experience.truncated,
-        hyper.gamma,
-        hyper.q_lambda,
-    )
+    next_value = best_value(values.q(params, final_obs), action_mask(final_obs))
+    target = returns(next_value.reshape(experience.reward.shape))
     return PQNBatch(normalise_obs(stats, flat.obs), flat.action, target.reshape(-1))
 
 
@@ -92,21 +98,26 @@ def pqn(
         ValueError: as `action_values`.
     """
     values = action_values(config, env, env_params, network)
+    validation.whole_envs(config, values.net.recurrent)  # a custom network may have a memory too
 
     def loss(params: PyTree, batch: PQNBatch) -> LossAndMetrics:
-        q = chosen_value(values.q(params, batch.obs), batch.action)
-        total = value_loss(q, batch.target)
+        q = chosen_value(values.q(params, batch.obs), batch.action.reshape(-1))
+        total = value_loss(q, batch.target.reshape(-1))
         return total, {"loss/value": total, "value/q": jnp.mean(q)}
 
     def learn(
         key: Key[Array, ""], learner: Learner, data: RolloutData
     ) -> tuple[Learner, dict[str, Mean]]:
         """Several epochs of minibatches over the rollout."""
+
+        def batch_of(experience: Transition) -> PQNBatch:
+            return with_lambda_returns(values, data._replace(experience=experience))
+
         return minibatch_epochs(
             loss,
             data.optimiser,
             learner,
-            with_lambda_returns(values, data),
+            shards.apart(batch_of)(data.experience),
             key,
             data.hyper.learning_rate,
             num_epochs=config.num_epochs,

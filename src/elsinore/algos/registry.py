@@ -24,6 +24,7 @@ ALGORITHMS = {
     "dqn": "elsinore.algos.dqn:dqn",
     "pqn": "elsinore.algos.pqn:pqn",
     "sac": "elsinore.algos.sac:sac",
+    "sac_discrete": "elsinore.algos.sac_discrete:sac_discrete",
     "td3": "elsinore.algos.td3:td3",
 }
 ARGUMENTS = "config, env, env_params, num_updates, network"

@@ -1,27 +1,30 @@
 """Learning from a replay buffer, as DQN, SAC and TD3 do: the buffer, and when to learn from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from elsinore.experience import prioritised, replay_buffer
 from elsinore.experience.replay_buffer import ReplayBuffer
 from elsinore.types import Mean, Transition
 
-L = TypeVar("L")
+L = TypeVar("L", bound=Any)
 Training = Callable[[L], tuple[L, dict[str, Mean]]]
+GradientStep = Callable[[L, Any], tuple[L, dict[str, Mean]]]  # of a learner and one input
 
 
-def buffer_for(config: Any) -> ReplayBuffer:
-    """The buffer of a config with `prioritized`, `buffer_size`, `num_envs` and `n_step`."""
+def buffer_for(config: Any, window: int | None = None, team: int = 1) -> ReplayBuffer:
+    """The buffer of a config with `prioritized`, `buffer_size`, `num_envs` and `n_step`; `window`
+    is the number of steps that are drawn together, `n_step` unless it is given, and `team` the
+    agents whose transitions are one."""
     kind = prioritised.prioritised if config.prioritized else replay_buffer.uniform
-    return kind(config.buffer_size, config.num_envs, config.n_step)
+    return kind(config.buffer_size // team, config.num_envs // team, window or config.n_step)
 
 
-def check_buffer(config: Any) -> None:
+def check_buffer(config: Any, window: int | None = None) -> None:
     """Check that the buffer of a config holds what is put into it and drawn from it.
 
     Raises:
@@ -45,6 +48,12 @@ def check_buffer(config: Any) -> None:
             f" envs, fewer than {name}={getattr(config, name)}; raise it to at least"
             f" {getattr(config, name) * config.num_envs}."
         )
+    if window and slots < window:
+        raise ValueError(
+            f"buffer_size={config.buffer_size} holds {slots} steps of num_envs={config.num_envs}"
+            f" envs, fewer than the {window} of a sequence (burn_in + sequence_length + n_step -"
+            f" 1); raise it to at least {window * config.num_envs}, or shorten the sequence."
+        )
     if config.learning_starts > config.buffer_size:
         raise ValueError(
             f"learning_starts={config.learning_starts} is more than"
@@ -64,6 +73,35 @@ def transition_like(obs: PyTree, action: Array) -> Transition:
     return Transition(obs, action, zero, terminated=no, truncated=no, final_obs=obs, log_prob=())
 
 
+def gradient_steps(
+    buffer: ReplayBuffer, due: Bool[Array, ""], step: GradientStep[L], learner: L, inputs: PyTree
+) -> tuple[L, dict[str, Mean]]:
+    """`step(learner, input)` for each of `inputs`, [step, ...], in turn where it is due; metrics
+    are summed.
+
+    Steps read the buffer's contents and carry its priorities only: under `vmap` a condition is a
+    choice between two results, which copies all that is carried.
+    """
+    contents = learner.buffer
+
+    def whole(learner: L) -> L:
+        return learner._replace(buffer=buffer.with_priorities(contents, learner.buffer))
+
+    def carried(learner: L) -> L:
+        return learner._replace(buffer=buffer.priorities(learner.buffer))
+
+    def one(learner: L, x: PyTree) -> tuple[L, dict[str, Mean]]:
+        learner, metrics = step(whole(learner), x)
+        return carried(learner), metrics
+
+    def training(learner: L) -> tuple[L, dict[str, Mean]]:
+        learner, metrics = jax.lax.scan(one, learner, inputs)
+        return learner, jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+
+    learner, metrics = train_if(due, training, carried(learner))
+    return whole(learner), metrics
+
+
 def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, dict[str, Mean]]:
     """`training(learner)` where it is due; otherwise the learner as it is, and metrics of
     nothing."""
@@ -73,3 +111,8 @@ def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, d
         return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     return jax.lax.cond(due, training, waiting, learner)
+
+
+def means(metrics: Mapping[str, Float[Array, ""]]) -> dict[str, Mean]:
+    """Each metric as a mean of one value."""
+    return {name: Mean.of(value) for name, value in metrics.items()}

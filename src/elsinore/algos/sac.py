@@ -17,15 +17,16 @@ from elsinore.algos.actor_critics import (
     Actions,
     ContinuousQLearner,
     ContinuousQRule,
-    Metrics,
-    Networks,
+    Loss,
+    LossMetrics,
+    Value,
     actor_critics,
 )
 from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
 from elsinore.algos.optimise import gradient_step, init_learner
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import SquashedNormal
-from elsinore.ops.continuous_q import soft_value, temperature_loss
+from elsinore.ops.continuous_q import soft_value, temperature_loss, truncated_mixture
 from elsinore.types import Algorithm
 
 LOG_STD = (-20.0, 2.0)  # of the normals, as published
@@ -37,27 +38,53 @@ class SACConfig(ContinuousQConfig):
 
     name: str = field(default="sac", init=False)
     num_critics: int = 2  # Critics, of whose values the least counts.
+    # Quantiles of the return that each critic learns (TQC); 1: its mean.
+    quantiles: int = 1
+    # The largest quantiles that a target leaves out, for each critic (TQC).
+    dropped_quantiles: int = 2
     temperature: float = traced(1.0)  # Weight of the entropy, at first.
     tune_temperature: bool = True  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.not_negative(self, "temperature")
-        if self.tune_temperature and self.temperature == 0.0:
+        validation.at_least(self, 1, "quantiles")
+        validation.at_least(self, 0, "dropped_quantiles")
+        if 1 < self.quantiles <= self.dropped_quantiles:
             raise ValueError(
-                "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
-                " tune_temperature: false."
+                f"dropped_quantiles={self.dropped_quantiles} leaves nothing of"
+                f" quantiles={self.quantiles}; choose fewer than quantiles."
             )
+        check_temperature(self)
+
+
+def check_temperature(config: Any) -> None:
+    """Refuse to tune a temperature of 0."""
+    if config.tune_temperature and config.temperature == 0.0:
+        raise ValueError(
+            "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
+            " tune_temperature: false."
+        )
 
 
 @dataclass(frozen=True, eq=False)
-class _Equations:
+class Equations:
     """The functions of SAC, and what they are made from."""
 
-    config: SACConfig
-    nets: Networks
+    config: Any
+    nets: Any
+
+    def rule(self) -> ContinuousQRule:
+        return ContinuousQRule(
+            self.explore,
+            self.best,
+            self.next_value,
+            self.actor_loss,
+            self.init_temperature,
+            self.tune,
+        )
 
     def policy(self, actor: PyTree, obs: PyTree) -> SquashedNormal:
         mean, log_std = jnp.split(self.nets.outputs(actor, obs), 2, axis=-1)
@@ -76,15 +103,22 @@ class _Equations:
 
     def next_value(
         self, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
-    ) -> Float[Array, "batch"]:
-        """The soft value of an action of the actor, by the target critics."""
+    ) -> Value | Float[Array, "batch kept"]:
+        """The soft value of an action of the actor, by the target critics; of quantiles, all that
+        TQC keeps."""
         action, log_prob = self.policy(learner.params.actor, obs).sample_with_log_prob(noise)
-        q = self.nets.q(learner.target_params.critics, obs, action)
-        return soft_value(q, log_prob, self.temperature(learner, hyper))
+        q, alpha = (
+            self.nets.q(learner.target_params.critics, obs, action),
+            self.temperature(learner, hyper),
+        )
+        if self.config.quantiles == 1:
+            return soft_value(q, log_prob, alpha)
+        dropped = self.config.num_critics * self.config.dropped_quantiles
+        return truncated_mixture(q, dropped) - alpha * log_prob[:, None]
 
     def actor_loss(
         self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
-    ) -> tuple[Float[Array, ""], Metrics]:
+    ) -> Loss:
         """Minus the soft value of an action of the actor, by the critics (arXiv:1812.05905 eq.
         9)."""
         action, log_prob = self.policy(actor, obs).sample_with_log_prob(noise)
@@ -101,17 +135,20 @@ class _Equations:
             return ()
         return init_learner(jnp.log(hyper.temperature), optimiser)
 
+    def target_entropy(self, metrics: LossMetrics, hyper: Any) -> Float[Array, ""]:
+        return self.nets.num_actions * hyper.target_entropy
+
     def tune(
         self,
         learner: ContinuousQLearner,
-        metrics: Metrics,
+        metrics: LossMetrics,
         hyper: Any,
         optimiser: optax.GradientTransformation,
     ) -> ContinuousQLearner:
         """One step of the temperature towards the target entropy."""
         if not self.config.tune_temperature:
             return learner
-        target = self.nets.num_actions * hyper.target_entropy
+        target = self.target_entropy(metrics, hyper)
         tuned = gradient_step(
             lambda log_alpha, entropy: (temperature_loss(log_alpha, entropy, target), ()),
             optimiser,
@@ -125,15 +162,6 @@ class _Equations:
 def sac(
     config: SACConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
-    """SAC for one gymnax env.
-
-    Raises:
-        ValueError: for an action space that is not a bounded Box, or where the network cannot read
-            the env's observations.
-    """
-    nets = actor_critics(config, env, env_params, network, outputs_per_action=2)
-    own = _Equations(config, nets)
-    rule = ContinuousQRule(
-        own.explore, own.best, own.next_value, own.actor_loss, own.init_temperature, own.tune
-    )
-    return continuous_q(config, env, num_updates, nets, rule)
+    """SAC for one gymnax env; raises as `actor_critics` does."""
+    nets = actor_critics(config, env, env_params, network, 2, config.quantiles)
+    return continuous_q(config, env, num_updates, nets, Equations(config, nets).rule())

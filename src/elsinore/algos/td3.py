@@ -11,14 +11,15 @@ from dataclasses import field
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from elsinore import validation
 from elsinore.algos.actor_critics import (
     Actions,
     ContinuousQLearner,
     ContinuousQRule,
-    Metrics,
+    Loss,
+    Value,
     actor_critics,
 )
 from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
@@ -39,7 +40,7 @@ class TD3Config(ContinuousQConfig):
     target_noise: float = traced(0.2)  # Standard deviation of noise in targets.
     target_noise_clip: float = traced(0.5)  # Largest noise in targets.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.at_least(self, 1, "policy_delay")
         validation.not_negative(self, "exploration_noise", "target_noise", "target_noise_clip")
@@ -48,12 +49,7 @@ class TD3Config(ContinuousQConfig):
 def td3(
     config: TD3Config, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
-    """TD3 for one gymnax env.
-
-    Raises:
-        ValueError: for an action space that is not a bounded Box, or where the network cannot read
-            the env's observations.
-    """
+    """TD3 for one gymnax env; raises as `actor_critics` does."""
     nets = actor_critics(config, env, env_params, network, outputs_per_action=1)
 
     def best(actor: PyTree, obs: PyTree) -> Actions:
@@ -62,9 +58,7 @@ def td3(
     def explore(actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
         return explored_action(best(actor, obs), noise, numbers.exploration_noise)
 
-    def next_value(
-        learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
-    ) -> Float[Array, "batch"]:
+    def next_value(learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any) -> Value:
         """The least value of the target critics near the target actor's action."""
         actor, critics = learner.target_params
         action = smoothed_action(
@@ -72,15 +66,12 @@ def td3(
         )
         return least_value(nets.q(critics, obs, action))
 
-    def actor_loss(
-        actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
-    ) -> tuple[Float[Array, ""], Metrics]:
+    def actor_loss(actor: PyTree, learner: ContinuousQLearner, obs: PyTree, *_: Any) -> Loss:
         """Minus the first critic's value of the actor's action (the deterministic policy gradient:
         Silver 2014)."""
         loss = -jnp.mean(nets.q(learner.params.critics, obs, best(actor, obs))[0])
         return loss, {"loss/policy": loss}
 
-    rule = ContinuousQRule(
-        explore, best, next_value, actor_loss, delay=config.policy_delay, target_actor=True
-    )
+    delay = config.policy_delay
+    rule = ContinuousQRule(explore, best, next_value, actor_loss, delay=delay, target_actor=True)
     return continuous_q(config, env, num_updates, nets, rule)

@@ -1,6 +1,7 @@
 """The frame of DQN and PQN: action values, an epsilon-greedy rollout, then learning."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,14 +10,24 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.common import LearningConfig, collect, init_state, observation_of
+from elsinore.algos.common import (
+    LearningConfig,
+    init_state,
+    learning_rewards,
+    observation_of,
+    update_of,
+)
 from elsinore.algos.optimise import OPTIMISERS, Learner, init_learner, optimiser
+from elsinore.algos.return_distributions import ExpectedReturn
+from elsinore.algos.sequences import Sequences, outputs_of
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
-from elsinore.jaxtools.prng import for_update, for_use, for_uses
+from elsinore.jaxtools import shards
+from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network
 from elsinore.nets.heads import action_mask
 from elsinore.nets.network import Network
+from elsinore.nets.noisy import perturbed, with_noise
 from elsinore.ops.exploration import (
     best_action,
     best_value,
@@ -34,6 +45,7 @@ from elsinore.types import (
     PolicyState,
     TrainState,
     Transition,
+    UpdateParts,
 )
 
 
@@ -49,7 +61,7 @@ class ValueBasedConfig(LearningConfig):
     optimiser_eps: float = 1e-8  # Its epsilon, which bounds the step of small gradients.
     max_grad_norm: float = traced(10.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.in_unit_interval(self, "epsilon", "epsilon_final")
         validation.positive(self, "optimiser_eps", "epsilon_fraction")
@@ -70,16 +82,65 @@ class ActionValues(NamedTuple):
 
     net: Network
     num_actions: int
+    returns: ExpectedReturn = ExpectedReturn()
+    noisy: bool = False
+    burn_in: int = 0  # steps of a sequence that are not learnt
 
-    def q(self, params: PyTree, obs: PyTree) -> Float[Array, "batch action"]:
-        """Q(s, a) of normalised observations [batch, ...]."""
-        return self.net.step(params, (), obs)[1]
+    def q(self, params: PyTree, obs: PyTree | Sequences) -> Float[Array, "batch action"]:
+        """Q(s, a) of normalised observations [batch, ...]: the mean of its distribution."""
+        if isinstance(obs, Sequences):
+            return self.returns.mean(self.z(params, obs, ()))
+        return self.step(params, (), obs)[1]
+
+    def step(
+        self, params: PyTree, carry: PyTree, obs: PyTree
+    ) -> tuple[PyTree, Float[Array, "batch action"]]:
+        """`q`, and the carry after it, where the network has a memory."""
+        fractions = self.returns.fractions(None, len(jax.tree.leaves(obs)[0]))
+        carry, outputs, _ = self.net.step(params, carry, self.returns.inputs(obs, fractions))
+        return carry, self.returns.mean(self.returns.by_action(outputs))
+
+    def z(
+        self, params: PyTree, obs: PyTree | Sequences, fractions: Any
+    ) -> Float[Array, "batch action"] | Float[Array, "batch action number"]:
+        """The numbers of the distribution of each action's return; Q(s, a) without one."""
+        if isinstance(obs, Sequences):
+            outputs = outputs_of(self.net, params, obs, self.burn_in)
+        else:
+            outputs = self.net.step(params, (), self.returns.inputs(obs, fractions))[1]
+        return self.returns.by_action(outputs)
+
+    def legal(self, obs: PyTree | Sequences) -> Bool[Array, "batch action"] | None:
+        """Legal actions of the observations that are valued."""
+        return action_mask(obs.valued() if isinstance(obs, Sequences) else obs)
+
+    def drawn(self, params: PyTree, key: Key[Array, ""]) -> PyTree:
+        """Parameters with a draw of their noise, where they have one."""
+        return perturbed(params, key) if self.noisy else params
+
+    def explored(
+        self, params: PyTree, carry: PyTree, obs: PyTree, keys: PyTree
+    ) -> tuple[PyTree, Float[Array, "batch action"]]:
+        """`step` with a draw of its own for each observation."""
+        if not self.noisy:
+            return self.step(params, carry, obs)
+        one = lambda key, *inputs: self.step(self.drawn(params, key), *inputs)  # noqa: E731
+        rows = jax.tree.map(lambda x: x[:, None], (carry, obs))
+        return jax.tree.map(lambda x: x[:, 0], jax.vmap(one)(keys, *rows))
 
 
 def action_values(
-    config: Any, env: Any, env_params: PyTree, network: Any = None, dueling: bool = False
+    config: Any,
+    env: Any,
+    env_params: PyTree,
+    network: Any = None,
+    dueling: bool = False,
+    returns: ExpectedReturn = ExpectedReturn(),  # noqa: B008, frozen
+    noisy_std: float | None = None,
 ) -> ActionValues:
     """The action values of `config.network`, or of a custom network.
+
+    Its weights have noise of the deviation `noisy_std` at first; None: no noise.
 
     Raises:
         ValueError: for an action space that is not discrete, or where the network cannot read the
@@ -93,8 +154,19 @@ def action_values(
             f" action space is {kind}; use algo: {others}."
         )
     observation, num_actions = observation_of(env, env_params), int(space.n)
-    net = q_network(config.network, num_actions, observation, dueling, network)
-    return ActionValues(net, num_actions)
+    net = q_network(
+        config.network,
+        num_actions,
+        observation,
+        dueling,
+        network,
+        numbers=returns.numbers,
+        implicit=returns.implicit,
+        recurrent=True,
+    )
+    noisy = noisy_std is not None
+    net = with_noise(net, noisy_std) if noisy else net
+    return ActionValues(net, num_actions, returns, noisy)
 
 
 def parameters_only(
@@ -137,61 +209,80 @@ def value_based(
 
         return init_state(config, env, values.net, learner, key, env_params, hyper)
 
-    def update(state: TrainState) -> tuple[TrainState, dict[str, Mean]]:
-        """One epsilon-greedy rollout, and all the learning from it."""
-        before, progress = state, state.update / state.hyper.num_updates
+    def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[tuple, PyTree]:
+        progress = state.update / state.hyper.num_updates
         hyper = anneal(state.hyper, progress, "learning_rate")
-        act_key, rollout_key, key = for_uses(
-            for_update(state.key, state.update), "act", "rollout", learn_key
-        )
-        explore = epsilon(hyper, progress, state.learner)
-
-        def policy(noise: Float[Array, "env noise"], carry: PyTree, obs: PyTree) -> Decision:
-            obs = normalise_obs(before.stats, obs)
-            q = values.q(before.learner.params, obs)
-            action = epsilon_greedy(q, action_mask(obs), noise, explore)
-            return Decision(action, action, ())
-
+        explore = jnp.float32(0.0) if values.noisy else epsilon(hyper, progress, state.learner)
         size = (config.rollout_length, config.num_envs)
-        noise = exploration_noise(act_key, size, values.num_actions)
-        state, experience, rollout_metrics = collect(config, env, state, policy, rollout_key, noise)
+        draw = shards.apart(lambda key: exploration_noise(key, size, values.num_actions))
+        uniform = draw(key)
+        noise = uniform, split(for_use(key, "weights"), size) if values.noisy else ()
+        return (hyper, explore), noise
+
+    def decide(
+        before: TrainState, context: tuple, noise: tuple[Array, PyTree], carry: PyTree, obs: PyTree
+    ) -> Decision:
+        """Epsilon-greedy actions."""
+        obs, (uniform, keys), (_, explore) = normalise_obs(before.stats, obs), noise, context
+        carry, q = values.explored(before.learner.params, carry, obs, keys)
+        action = epsilon_greedy(q, action_mask(obs), uniform, explore)
+        return Decision(action, action, (), carry)
+
+    def learn_rollout(
+        key: Key[Array, ""],
+        before: TrainState,
+        state: TrainState,
+        experience: Transition,
+        context: tuple,
+    ) -> tuple[TrainState, dict[str, Mean]]:
+        hyper, explore = context
         data = RolloutData(experience, before, hyper, optimiser_of(hyper))
         learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}
         state = state._replace(update=state.update + 1, learner=learner)
-        return state, rollout_metrics | loss_metrics | metrics
+        return state, loss_metrics | metrics
 
+    uses = ("act", "rollout", learn_key)
+    parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
     steps = config.num_envs * config.rollout_length
     hyper = numbers_of(config, num_updates=num_updates)
-    return Algorithm(init, update, value_policy(values, config.epsilon_final), hyper, steps)
+    policy = value_policy(values, 0.0 if values.noisy else config.epsilon_final)
+    update = update_of(config, env, parts, values.net.initial_carry)
+    return Algorithm(init, update, policy, hyper, steps, parts)
 
 
 def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
-    """The greedy policy of action values, or with probability `epsilon` a random action."""
+    """The greedy policy of action values; when not greedy, with probability `epsilon` a random
+    action, or the best by a draw of noisy weights."""
 
     def one(
-        policy_state: PolicyState, obs: PyTree
-    ) -> tuple[Float[Array, "1 action"], Bool[Array, "1 action"] | None]:
-        """Action values and mask for one observation, in a batch of one."""
-        obs = jax.tree.map(lambda x: jnp.asarray(x)[None], normalise_obs(policy_state.stats, obs))
-        return values.q(policy_state.params, obs), action_mask(obs)
+        policy_state: PolicyState, carry: PyTree, obs: PyTree
+    ) -> tuple[PyTree, Float[Array, "1 action"], Bool[Array, "1 action"] | None]:
+        """Carry, action values and mask for one observation, in a batch of one."""
+        obs, carry = jax.tree.map(
+            lambda x: jnp.asarray(x)[None], (normalise_obs(policy_state.stats, obs), carry)
+        )
+        carry, q = values.step(policy_state.params, carry, obs)
+        return jax.tree.map(lambda x: x[0], carry), q, action_mask(obs)
 
     def act(
         key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
     ) -> tuple[Int[Array, ""], PyTree]:
-        q, legal = one(policy_state, obs)
         if greedy:
+            carry, q, legal = one(policy_state, carry, obs)
             return best_action(q, legal)[0], carry
+        drawn = values.drawn(policy_state.params, for_use(key, "weights"))
+        carry, q, legal = one(policy_state._replace(params=drawn), carry, obs)
         noise = exploration_noise(for_use(key, "act"), (1,), values.num_actions)
         return epsilon_greedy(q, legal, noise, epsilon)[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
-        return best_value(*one(policy_state, obs))[0]
+        return best_value(*one(policy_state, carry, obs)[1:])[0]
 
     def action_scores(
         policy_state: PolicyState, carry: PyTree, obs: PyTree
     ) -> dict[str, Float[Array, "action"]]:
-        return {"action value": legal_values(*one(policy_state, obs))[0]}
+        return {"action value": legal_values(*one(policy_state, carry, obs)[1:])[0]}
 
-    return PolicyFunctions(act, (), value, action_scores)
+    return PolicyFunctions(act, values.net.initial_carry, value, action_scores)

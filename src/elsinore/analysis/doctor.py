@@ -54,6 +54,8 @@ class Limits(NamedTuple):
     explained_variance: float = -0.1  # A constant has 0, give or take some hundredths.
     # Action values bound the discounted return, which is at most the return if rewards are >= 0.
     overestimation: float = 2.0
+    # Targets of C51 that had to be moved to a bound; tails of a distribution are less.
+    beyond_support: float = 0.05
     # Clipping to 0.5 a norm of several is usual; a hundred times more is another scale.
     clipped_ratio: float = 100.0
     explosion: float = 100.0  # Late norms over early ones; norms fall in runs that learn.
@@ -66,14 +68,14 @@ class Limits(NamedTuple):
 
 
 LIMITS = Limits()
-Check = Callable[[Curves, RunFacts], str | None]
+RuleCheck = Callable[[Curves, RunFacts], str | None]
 
 
-class Rule(NamedTuple):
+class DoctorRule(NamedTuple):
     """A symptom, its meaning and what usually helps."""
 
     name: str
-    check: Check
+    check: RuleCheck
     means: str
     helps: str
 
@@ -81,7 +83,7 @@ class Rule(NamedTuple):
 class Finding(NamedTuple):
     """A rule that holds of a run."""
 
-    rule: Rule
+    rule: DoctorRule
     saw: str  # with numbers
 
 
@@ -160,6 +162,13 @@ def values_too_large(curves: Curves, facts: RunFacts) -> str | None:
         bound = LIMITS.overestimation * max(facts.max_return, 1.0)
         if max(late) > bound:
             return f"action values of {max(late):.3g}, and no return above {facts.max_return:.3g}"
+    return None
+
+
+def returns_beyond_support(curves: Curves, facts: RunFacts) -> str | None:
+    shares = [float(parts(x)[1].mean()) for x in finite(curves, "value/beyond_support")]
+    if shares and max(shares) > LIMITS.beyond_support:
+        return f"{max(shares):.0%} of the mass of targets is beyond v_min or v_max at the end"
     return None
 
 
@@ -266,124 +275,131 @@ def too_few_updates(curves: Curves, facts: RunFacts) -> str | None:
 
 
 RULES = (
-    Rule(
+    DoctorRule(
         "diverged",
         diverged,
         "Parameters or losses left the finite numbers; nothing after that is learning.",
         "A smaller learning_rate, a finite max_grad_norm, normalize_rewards=true; look for NaN in"
         " the environment with `elsinore check-env`.",
     ),
-    Rule(
+    DoctorRule(
         "entropy-collapse",
         entropy_collapse,
         "The policy became nearly deterministic before it had seen much, and explores no more.",
         "A larger ent_coef, a smaller learning_rate, fewer num_epochs.",
     ),
-    Rule(
+    DoctorRule(
         "random-policy",
         policy_stays_random,
         "The policy is still nearly uniform at the end: only the entropy bonus moves it.",
         "A smaller ent_coef, a larger learning_rate, and a look at whether rewards arrive at all.",
     ),
-    Rule(
+    DoctorRule(
         "kl-spikes",
         kl_spikes,
         "Updates throw the policy far from the one that collected the data.",
         "A smaller learning_rate, fewer num_epochs, target_kl=0.02, larger rollouts.",
     ),
-    Rule(
+    DoctorRule(
         "clipped",
         clipped_often,
         "Most samples are outside the clip range, so that they give no gradient.",
         "A smaller learning_rate or fewer num_epochs; a clip_eps of 0.1 to 0.3.",
     ),
-    Rule(
+    DoctorRule(
         "still-policy",
         policy_stands_still,
         "Updates hardly change the policy.",
         "A larger learning_rate (3e-4 to 3e-3); clip_eps, vf_coef and max_grad_norm near their"
         " defaults; rewards that differ between actions.",
     ),
-    Rule(
+    DoctorRule(
         "critic",
         critic_below_zero,
         "The critic predicts returns worse than their mean would, so advantages are mostly noise.",
         "normalize_rewards=true, a larger vf_coef or num_epochs, a gamma that fits the episodes"
         " (1 / (1 - gamma) steps), observations that determine the return.",
     ),
-    Rule(
+    DoctorRule(
         "overestimation",
         values_too_large,
         "Action values exceed any return that was seen: the maximum in the target feeds on errors.",
         "double=true, a longer target_period, a smaller learning_rate, n_step above 1, loss=huber.",
     ),
-    Rule(
+    DoctorRule(
+        "support",
+        returns_beyond_support,
+        "Returns are beyond the atoms of C51, which takes them for the least or the greatest.",
+        "v_min and v_max around the discounted returns: with rewards from a to b, a / (1 - gamma)"
+        " and b / (1 - gamma) always suffice; or distribution=qr, which has no bounds.",
+    ),
+    DoctorRule(
         "gradient-scale",
         gradients_always_clipped,
         "Gradients are far above the limit, so that only their direction counts: mostly the"
         " critic's, whose errors have the scale of the rewards.",
         "normalize_rewards=true, a smaller vf_coef; or a larger max_grad_norm.",
     ),
-    Rule(
+    DoctorRule(
         "gradient-growth",
         gradients_explode,
         "Gradients grow as training goes on; divergence often follows.",
         "A smaller learning_rate, learning_rate_final=0, normalize_obs=true, a max_grad_norm.",
     ),
-    Rule(
+    DoctorRule(
         "no-reward",
         no_reward,
         "All episodes returned the same: there was nothing to learn from.",
         "Exploration (rnd.weight=0.5, a larger ent_coef), shaped rewards, a curriculum, imitation,"
         " or a check of the reward with `elsinore play ENV --human`.",
     ),
-    Rule(
+    DoctorRule(
         "no-episode",
         no_episode_ended,
         "Returns of training are unknown, because every episode outlasts what was trained.",
         "More env_steps, or a shorter env_params.max_steps_in_episode.",
     ),
-    Rule(
+    DoctorRule(
         "cut-evaluation",
         evaluation_is_cut,
         "Returns of evaluations are of unfinished episodes, and too small in size.",
         "A larger evaluation.max_steps.",
     ),
-    Rule(
+    DoctorRule(
         "time-limit",
         stuck_at_the_time_limit,
         "The agent runs into the time limit in every episode and gets no better.",
         "Exploration (rnd.weight, ent_coef), a longer env_params.max_steps_in_episode, a curriculum"
         " that begins nearer to the goal.",
     ),
-    Rule(
+    DoctorRule(
         "seeds",
         seeds_disagree,
         "Some seeds learn and others do not: a mean over them describes none.",
         "More seeds before any conclusion (`--seeds 8`), a smaller learning_rate, larger rollouts,"
         " a larger ent_coef.",
     ),
-    Rule(
+    DoctorRule(
         "noisy-evaluation",
         evaluation_is_noisy,
         "Chance decides which evaluation is best, and when the target counts as reached.",
         "More evaluation.episodes (four times as many halve the error), a larger window.",
     ),
-    Rule(
+    DoctorRule(
         "worse-at-the-end",
         last_is_worse,
-        "The policy was better earlier; exports and evaluations use the last by default.",
-        "`--checkpoint best` to use the better one; learning_rate_final=0, a smaller learning_rate,"
-        " target_kl=0.02 to keep it.",
+        "The policy was better earlier; the best is kept, and is what `play`, `evaluate` and"
+        " `export` use by default.",
+        "To keep it to the end: learning_rate_final=0, a smaller learning_rate, target_kl=0.02.",
     ),
-    Rule(
+    DoctorRule(
         "plateau",
         plateau_below_target,
         "Half of the run brought no better evaluation, and the target was not reached.",
         "A larger ent_coef or network, another gamma, `elsinore sweep`; or"
         " convergence.plateau_patience, to stop earlier.",
     ),
-    Rule(
+    DoctorRule(
         "few-updates",
         too_few_updates,
         "So few updates are hardly a search.",
@@ -413,7 +429,7 @@ def doctor(run: Run) -> list[Finding]:
     curves = curves_of(run)
     if not curves:
         raise ConfigError(f"{run.path} has no metrics yet; wait for its first chunk.")
-    return findings_of(curves, facts_of(run, curves))
+    return findings_of(curves, run_facts(run, curves))
 
 
 def curves_of(run: Run) -> Curves:
@@ -430,7 +446,7 @@ def curves_of(run: Run) -> Curves:
     }
 
 
-def facts_of(run: Run, curves: Curves) -> RunFacts:
+def run_facts(run: Run, curves: Curves) -> RunFacts:
     """The facts that rules need, from a run's settings, environment and summary."""
     experiment, plan = run.experiment, run.plan
     returns = [np.abs(x).max() for x in finite(curves, "episode/return")]

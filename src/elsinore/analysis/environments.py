@@ -7,8 +7,12 @@ import numpy as np
 
 from elsinore import envs
 from elsinore.analysis.compare.thresholds import KNOWN_REFERENCES
+from elsinore.arguments import checked
 from elsinore.config.presets import PRESETS
+from elsinore.envs import suites
 from elsinore.envs.spaces import MultiDiscrete
+from elsinore.errors import ConfigError
+from elsinore.validation import did_you_mean
 
 # Building these needs a download.
 FETCHED = ("MNISTBandit-bsuite",)
@@ -27,9 +31,36 @@ class EnvInfo(NamedTuple):
     presets: tuple[str, ...]  # algorithms that have a preset
 
 
-def list_envs() -> list[EnvInfo]:
-    """Every environment that `train` knows by name."""
-    return [env_info(name) for name in envs.names()]
+class SuiteInfo(NamedTuple):
+    """Another library whose environments are known by name, `<suite>/<id>`."""
+
+    name: str
+    installed: bool
+    install: str  # the command that installs it
+    licence: str
+
+
+@checked
+def list_envs(suite: str | None = None) -> list[EnvInfo]:
+    """Every environment that `train` knows by name; with a `suite`, those of that library.
+
+    Raises:
+        ConfigError: for a suite that is unknown or not installed.
+    """
+    if suite is None:
+        return [env_info(name) for name in envs.names()]
+    if suite not in suites.SUITES:
+        known = did_you_mean(suite, suites.SUITES, label="known")
+        raise ConfigError(f"suite={suite!r} is unknown{known}")
+    return [env_info(f"{suite}/{env_id}") for env_id in suites.ids(suite)]
+
+
+def list_suites() -> list[SuiteInfo]:
+    """The libraries that have adapters here, installed or not."""
+    return [
+        SuiteInfo(name, suites.is_installed(name), suites.install(name), suite.licence)
+        for name, suite in suites.SUITES.items()
+    ]
 
 
 def env_info(name: str) -> EnvInfo:
@@ -40,8 +71,8 @@ def env_info(name: str) -> EnvInfo:
     except ValueError:  # needs arguments
         env, params = None, None
     if env is not None:
-        observation = described(env.observation_space(params))
-        actions = described(env.action_space(params))
+        observation = describe_space(env.observation_space(params))
+        actions = describe_space(env.action_space(params))
         steps = getattr(params, "max_steps_in_episode", None)
         limit = None if steps is None else int(np.max(steps))
     reference = KNOWN_REFERENCES.get(name)
@@ -50,12 +81,12 @@ def env_info(name: str) -> EnvInfo:
     return EnvInfo(name, observation, actions, limit, low, high, source, presets)
 
 
-def described(space: Any) -> str:
+def describe_space(space: Any) -> str:
     """A space in a few words: `2 actions`-like counts, or the shape of numbers."""
     if isinstance(space, gymnax_spaces.Discrete):
         return f"one of {int(space.n)}"
     if isinstance(space, MultiDiscrete):
         return f"one of {' x '.join(map(str, space.nvec))}"
     if isinstance(space, gymnax_spaces.Dict):
-        return ", ".join(f"{name} {described(part)}" for name, part in space.spaces.items())
+        return ", ".join(f"{name} {describe_space(part)}" for name, part in space.spaces.items())
     return f"{np.dtype(space.dtype).name} {'x'.join(map(str, space.shape))}"

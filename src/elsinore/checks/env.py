@@ -32,6 +32,8 @@ from elsinore.checks.tree_differences import (
     space_leaves,
     to_numpy,
 )
+from elsinore.envs.suites import adapted, is_on_host
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
 
 METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
@@ -47,7 +49,16 @@ def check_env(
     A broken environment never raises here; a check that needs a failed one is skipped, so that only
     the root cause is reported. The random walk takes `num_steps`, or the longest episode's steps if
     those are more (up to 20,000).
+
+    Raises:
+        ConfigError: for an environment that is stepped on the host.
     """
+    env = adapted(env)
+    if is_on_host(env):
+        raise ConfigError(
+            f"env={env.name!r} is stepped on the host, and these checks are of environments in JAX;"
+            " gymnasium.utils.env_checker.check_env checks Gymnasium's."
+        )
     return run_checks(ENV_CHECKS, EnvFixture(env, params, seed, num_steps))
 
 

@@ -14,7 +14,9 @@ from elsinore import __version__
 from elsinore.cli import (
     check_algo,
     check_env,
+    checkpoints,
     compare,
+    completion,
     demo,
     doctor,
     envs,
@@ -47,12 +49,14 @@ COMMANDS = (
     report,
     doctor,
     runs,
+    checkpoints,
     repair,
     sync,
     settings,
     envs,
     check_env,
     check_algo,
+    completion,
 )
 
 

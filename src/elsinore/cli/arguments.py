@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from typing import Any
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -22,9 +23,9 @@ def add_runs_dir(command: argparse.ArgumentParser) -> None:
 def add_checkpoint(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--checkpoint",
-        default="latest",
         metavar="NAME",
-        help="checkpoint: best, latest or a name such as best/0000000120 (default: latest)",
+        help="checkpoint: best, latest or a name such as best/0000000120 (default: best, or latest"
+        " if none was kept as best)",
     )
 
 
@@ -91,3 +92,27 @@ def add_no_check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--no-check", action="store_true", help="skip check-env for a custom environment"
     )
+
+
+def add_on(command: argparse.ArgumentParser) -> None:
+    """Add the options of a cluster."""
+    command.add_argument(
+        "--on",
+        metavar="ray[://HOST:PORT]",
+        help="train the runs side by side on a Ray cluster: that of RAY_ADDRESS, or else this"
+        " machine's cores and GPUs; results are those of runs one by one",
+    )
+    command.add_argument(
+        "--cpus-per-task", type=int, metavar="N", help="CPU cores of each run (with --on)"
+    )
+    command.add_argument(
+        "--gpus-per-task",
+        type=float,
+        metavar="N",
+        help="GPUs of each run, also a fraction (with --on; default: 1 where there are any)",
+    )
+
+
+def on_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of a cluster, as arguments of `compare` and `sweep`."""
+    return {name: getattr(args, name) for name in ("on", "cpus_per_task", "gpus_per_task")}

@@ -6,9 +6,11 @@ import sys
 from elsinore.cli.arguments import (
     EXIT_INTERRUPTED,
     add_no_check,
+    add_on,
     add_runs_dir,
     add_seeds,
     add_settings,
+    on_of,
 )
 from elsinore.cli.streams import forgive_stdout
 
@@ -43,6 +45,7 @@ def add(commands) -> None:
     add_settings(compare)
     compare.add_argument("--name", help="directory name of the comparison (default: from the time)")
     add_runs_dir(compare)
+    add_on(compare)
     add_thresholds(compare)
     compare.add_argument(
         "--accept-versions",
@@ -89,6 +92,7 @@ def compare_command(args: argparse.Namespace) -> int:
         runs_dir=args.runs_dir,
         accept_versions=args.accept_versions,
         check=not args.no_check,
+        **on_of(args),
         **parse_thresholds(args.threshold, args.reference),
     )
     if comparison.interrupted:

@@ -50,7 +50,7 @@ def doctor_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def one_line(run) -> str:
+def findings_line(run) -> str:
     """The names of the findings about a run and the command that explains them, or nothing."""
     from elsinore.analysis.doctor import doctor
     from elsinore.config.parse import ConfigError
@@ -62,7 +62,7 @@ def one_line(run) -> str:
     return f"  {', '.join(found)}: see elsinore doctor {run.path}" if found else ""
 
 
-def markdown_page() -> str:
+def doctor_page() -> str:
     """The page of all rules and thresholds, docs/doctor.md."""
     from elsinore.analysis.doctor import LIMITS, RULES, Limits
     from elsinore.config.settings import meanings_of

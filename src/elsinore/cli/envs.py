@@ -1,4 +1,4 @@
-"""`elsinore envs`: the registered environments, their spaces, limits, returns and presets."""
+"""`elsinore envs`: the environments by name, their spaces, limits, returns and presets."""
 
 import argparse
 
@@ -8,19 +8,22 @@ def add(commands) -> None:
         "envs", help="list the registered environments: spaces, time limits, returns, presets"
     )
     envs.set_defaults(function=envs_command)
+    envs.add_argument(
+        "suite", nargs="?", metavar="SUITE", help="library whose environments to list, such as pgx"
+    )
     envs.add_argument("--json", action="store_true", help="print JSON")
 
 
 def envs_command(args: argparse.Namespace) -> int:
-    from elsinore.analysis.environments import list_envs
+    from elsinore.analysis.environments import list_envs, list_suites
 
     if args.json:
         import json
 
-        print(json.dumps([info._asdict() for info in list_envs()], indent=1))
+        print(json.dumps([info._asdict() for info in list_envs(args.suite)], indent=1))
         return 0
     print(_row("environment", "observation", "actions", "limit", "random .. best", "presets"))
-    for info in list_envs():
+    for info in list_envs(args.suite):
         known = info.best_return is not None
         returns = f"{info.random_return:g} .. {info.best_return:g}" if known else ""
         limit = "" if info.time_limit is None else str(info.time_limit)
@@ -28,6 +31,11 @@ def envs_command(args: argparse.Namespace) -> int:
         observation = "a dictionary" if ", " in observation else observation
         presets = ", ".join(info.presets)
         print(_row(info.name, observation, info.actions or "", limit, returns, presets))
+    if args.suite is None:
+        print("\nlibraries (`elsinore envs SUITE` lists the environments of one):")
+        for suite in list_suites():
+            state = "installed" if suite.installed else suite.install
+            print(f"{suite.name + '/...':16}{state:36}{suite.licence}".rstrip())
     return 0
 
 

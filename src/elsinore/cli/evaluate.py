@@ -34,9 +34,9 @@ def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs.summary import replica_names
 
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
-    returns = run.evaluate(args.episodes, args.checkpoint, args.sample)
-    per_seed = [float(x) for x in returns.mean(axis=1)]
     checkpoint = run.checkpoint(args.checkpoint).name
+    returns = run.evaluate(args.episodes, checkpoint, args.sample)
+    per_seed = [float(x) for x in returns.mean(axis=1)]
     if args.json:
         print(
             json.dumps(

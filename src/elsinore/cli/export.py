@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
+from elsinore.cli.arguments import add_checkpoint, add_run, add_runs_dir, add_trust, trust_of
 
 BATCH_SIZES = (1, 256)
 
@@ -19,16 +19,14 @@ def add(commands) -> None:
         "--format",
         default="jax",
         metavar="NAME",
-        help="format: jax (a function; default), mlflow (a pyfunc) or json (the metrics)",
+        help="format: jax (a function; default), onnx, mlflow (a pyfunc) or json (the metrics)",
     )
-    export.add_argument(
-        "--checkpoint", metavar="NAME", help="checkpoint: best, latest or a name (default: latest)"
-    )
+    add_checkpoint(export)
     export.add_argument(
         "--seed",
         type=int,
         metavar="N",
-        help="seed whose policy is exported (default: the best of the final evaluation)",
+        help="seed whose policy is exported (default: the best at that checkpoint)",
     )
     export.add_argument(
         "--agent", metavar="NAME", help="agent, if several learn independently, e.g. agent_0"
@@ -46,29 +44,44 @@ def add(commands) -> None:
 
 
 def export_command(args: argparse.Namespace) -> int:
+    from elsinore.config.parse import ConfigError
     from elsinore.runs import api
-    from elsinore.runs.export import export
+    from elsinore.runs.export import FORMS, export
 
+    if args.run.endswith(".npz"):
+        return _replay(args)
+    if args.format not in (known := [*FORMS, "json"]):
+        raise ConfigError(f"--format {args.format!r} is unknown; choose one of {', '.join(known)}.")
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     out = Path(args.out) if args.out is not None else None
     if args.format == "json":
         return _metrics(args, run, out)
-    out = export(
-        run,
-        args.format,
-        out,
-        checkpoint=args.checkpoint or "latest",
-        seed=args.seed,
-        agent=args.agent,
-    )
+    checkpoint = run.checkpoint(args.checkpoint).name
+    out = export(run, args.format, out, checkpoint=checkpoint, seed=args.seed, agent=args.agent)
     measured = _measured(args.format, out) if args.measure else {}
     if args.json:
         seconds = {str(size): latency._asdict() for size, latency in measured.items()}
-        print(json.dumps({"out": str(out), "format": args.format, "seconds_by_batch": seconds}))
+        facts = {"out": str(out), "format": args.format, "checkpoint": checkpoint}
+        print(json.dumps(facts | {"seconds_by_batch": seconds}))
         return 0
-    print(f"exported: {out}")
+    print(f"exported: {out} ({checkpoint})")
     for size, latency in measured.items():
         print(f"  batch {size:>3}: {latency}")
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Write a replay as JSON, to stdout or a file."""
+    from elsinore.config.parse import ConfigError
+    from elsinore.runs.replays import as_json
+
+    if args.format != "json":
+        raise ConfigError(f"{args.run} is a replay; give --format json, or the run's name.")
+    text = json.dumps(as_json(Path(args.run)), allow_nan=False)
+    if args.out is None:
+        print(text)
+    else:
+        Path(args.out).write_text(text + "\n")
     return 0
 
 

@@ -37,14 +37,16 @@ def add(commands) -> None:
 def _add_choice_of_episodes(play: argparse.ArgumentParser) -> None:
     play.add_argument(
         "--policy",
+        "--checkpoint",
         metavar="NAME",
-        help="policy of a run: latest (default), best, untrained, or a checkpoint's name",
+        help="policy of a run: best, latest, untrained, or a checkpoint's name (default: best, or"
+        " latest if none was kept as best)",
     )
     play.add_argument(
         "--seed",
         type=int,
         metavar="N",
-        help="seed of the run whose policy acts (default: the best of the final evaluation)",
+        help="seed of the run whose policy acts (default: the best at that checkpoint)",
     )
     play.add_argument(
         "--agent",
@@ -95,7 +97,6 @@ def _add_display(play: argparse.ArgumentParser) -> None:
 def play_command(args: argparse.Namespace) -> int:
     from elsinore.config.load import parse_set
     from elsinore.config.parse import ConfigError
-    from elsinore.view.drawing.multi_agent import agent_number
     from elsinore.view.play import episodes_of
 
     for name in ("speed", "every", "episode"):
@@ -111,7 +112,7 @@ def play_command(args: argparse.Namespace) -> int:
         episodes=args.episodes,
         sample=args.sample,
         first_episode=args.episode,
-        agent=agent_number(args.agent),
+        agent=args.agent,
         settings=settings,
         runs_dir=args.runs_dir,
         trust=trust_of(args),
@@ -134,9 +135,13 @@ def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
             return 0
         console.print(
             f"return {episode.about['return']:g} after {episode.about['length']:,} steps:"
-            f" {episode.outcome}"
+            f" {episode.outcome}{_of_checkpoint(episode.about)}"
         )
     return 0
+
+
+def _of_checkpoint(about: dict) -> str:
+    return f" (seed {about['seed']} of {about['checkpoint']})" if about.get("checkpoint") else ""
 
 
 def console_of():
@@ -200,7 +205,8 @@ def _write_films(args: argparse.Namespace, episodes) -> int:
     for path in paths:
         check_film(path)
     episodes = list(episodes)
+    of = _of_checkpoint(episodes[0].about)
     for path in paths:
         frames = write_film(path, episodes, args.speed, LIGHT if args.light else DARK)
-        print(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB")
+        print(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB{of}")
     return 0

@@ -30,7 +30,7 @@ def add(commands) -> None:
 
 def settings_command(args: argparse.Namespace) -> int:
     if args.markdown:
-        print(markdown_page(), end="")
+        print(settings_page(), end="")
         return 0
     found = {
         topic: [setting for group in groups for setting in group.settings]
@@ -60,16 +60,17 @@ def _listed(topic: str | None):
         ConfigError: for a topic that names nothing and occurs nowhere.
     """
     from elsinore.config.parse import ConfigError
+    from elsinore.config.presets import algorithm_behind
     from elsinore.config.settings import algo_settings, env_settings, topics
-    from elsinore.envs import names
+    from elsinore.envs import is_known
 
-    known = topics()
+    known, topic = topics(), algorithm_behind(topic)
     if topic is None or topic in known:
         return {topic or "experiment": known[topic or "experiment"]}
     try:
         if ":" in topic:
             return {topic: algo_settings(topic)}
-        if topic in names():
+        if is_known(topic):
             return {topic: env_settings(topic)}
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -99,7 +100,7 @@ def _as_text(setting) -> str:
     )
 
 
-def markdown_page() -> str:
+def settings_page() -> str:
     """The reference page of all settings, docs/settings.md."""
     from elsinore.config.settings import topics
 

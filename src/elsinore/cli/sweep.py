@@ -6,8 +6,10 @@ import sys
 from elsinore.cli.arguments import (
     EXIT_INTERRUPTED,
     add_assignments,
+    add_on,
     add_runs_dir,
     add_trust,
+    on_of,
     trust_of,
 )
 from elsinore.cli.streams import forgive_stdout
@@ -30,6 +32,7 @@ def add(commands) -> None:
     sweep.add_argument("--resume", metavar="NAME", help="sweep to resume, with its own settings")
     add_trust(sweep)
     add_runs_dir(sweep)
+    add_on(sweep)
 
 
 def sweep_command(args: argparse.Namespace) -> int:
@@ -47,6 +50,7 @@ def sweep_command(args: argparse.Namespace) -> int:
         runs_dir=args.runs_dir,
         resume=args.resume,
         trust=trust_of(args),
+        **on_of(args),
     )
     if found.interrupted:
         print(f"interrupted; resume with:\n  elsinore sweep --resume {found.path}", file=sys.stderr)

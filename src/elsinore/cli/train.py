@@ -14,7 +14,7 @@ from elsinore.cli.arguments import (
     add_trust,
     trust_of,
 )
-from elsinore.cli.doctor import one_line
+from elsinore.cli.doctor import findings_line
 from elsinore.cli.streams import forgive_stdout
 
 # Settings that have a flag of their own.
@@ -58,6 +58,13 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         const="algo.double=true",
         help="Double DQN: short for --set algo.double=true",
     )
+    train.add_argument(
+        "--dashboard",
+        dest="assignments",
+        action="append_const",
+        const="sinks.dashboard=true",
+        help="curves in the terminal while training: short for --set sinks.dashboard=true",
+    )
     add_seeds(train, default=1)
     train.add_argument(
         "--name", help="directory name of the run (default: from env, algorithm and time)"
@@ -66,7 +73,39 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--plan", action="store_true", help="print the plan and its memory use without training"
     )
-    train.add_argument("--resume", metavar="RUN", help="run to resume, with its own settings")
+    train.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="run to resume, with its own settings; --env-steps N gives it another budget",
+    )
+    train.add_argument(
+        "--from",
+        dest="from_run",
+        metavar="RUN[@CHECKPOINT]",
+        help="begin a new run with what RUN learnt: its best checkpoint, or RUN@latest,"
+        " RUN@periodic/0000000160; without ENV, --algo and --config, with its settings, too",
+    )
+    train.add_argument(
+        "--from-parts",
+        default="policy",
+        metavar="PARTS",
+        help="parts of that checkpoint: policy (parameters and normalisers; default), learner (also"
+        " optimiser and target networks) or all (also the replay buffer; with RUN's settings, go on"
+        " where it stood)",
+    )
+    train.add_argument(
+        "--from-leave",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="part that begins anew, e.g. network.head or stats.obs; repeatable",
+    )
+    train.add_argument(
+        "--from-seed",
+        type=int,
+        metavar="N",
+        help="seed of RUN that all seeds begin from (default: each its own, or the best)",
+    )
     train.add_argument(
         "--fall-back", action="store_true", help="skip broken checkpoints when resuming"
     )
@@ -92,11 +131,21 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show the run on a live page in the browser (`elsinore watch`)",
     )
+    train.add_argument(
+        "--profile",
+        nargs="?",
+        const="phases",
+        choices=("phases", "trace"),
+        help="print at the end how long each phase and each compiled program took, and write it to"
+        " profile.json in the run's directory; `trace` also writes a jax.profiler trace of the"
+        " first ten seconds of training to profile/",
+    )
     add_trust(train)
     add_no_check(train)
 
 
 def train_command(args: argparse.Namespace) -> int:
+    profile = _started_profile(args.profile) if args.profile else None
     from elsinore.config.load import parse_set
 
     _check_resume(args)
@@ -109,12 +158,27 @@ def train_command(args: argparse.Namespace) -> int:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
     print(run_report(run))
-    if line := one_line(run):
+    if line := findings_line(run):
         print(line)
+    if profile is not None:
+        profile.switch("exit")
     if run.summary["stopped_by"] == "interrupted":
         print(f"interrupted; resume with:\n  elsinore train --resume {run.path}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def _started_profile(kind: str):
+    """A profile of this process, which imports what training needs."""
+    from elsinore.runs.profile import phase, start_profile
+
+    profile = start_profile(traces=kind == "trace")
+    with phase("import"):
+        import elsinore.runs.api  # noqa: F401
+
+        profile.listen()
+    profile.switch("plan")
+    return profile
 
 
 def _check_resume(args: argparse.Namespace) -> None:
@@ -123,15 +187,14 @@ def _check_resume(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: naming the first.
     """
-    from elsinore.config.parse import ConfigError
+    from elsinore.config.load import parse_set
+    from elsinore.runs.lengthen import refuse_other_settings
 
-    settings = ("env", "algo", "config", "seed", "seeds", "name")
-    given = [name for name in settings if getattr(args, name) is not None]
-    given += ["set"] if args.assignments else []
-    if args.resume is not None and given:
-        raise ConfigError(
-            f"--resume keeps the run's own settings; {given[0]} cannot be changed. Leave it out."
-        )
+    if args.resume is not None:
+        names = ("env", "algo", "config", "seed", "seeds", "name", "from_run")
+        given = [name for name in names if getattr(args, name) is not None]
+        given = ["--from" if name == "from_run" else name for name in given]
+        refuse_other_settings(args.resume, [*given, *parse_set(args.assignments)])
 
 
 def _check_grace(args: argparse.Namespace) -> None:
@@ -149,6 +212,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
     if args.resume is not None:
         return api.resume(
             args.resume,
+            env_steps=overrides.get("env_steps"),
             runs_dir=args.runs_dir,
             fall_back=args.fall_back,
             accept_versions=args.accept_versions,
@@ -163,9 +227,14 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         overrides=overrides,
         seeds=args.seeds,
         seed=args.seed,
+        from_run=args.from_run,
+        from_parts=args.from_parts,
+        from_leave=args.from_leave,
+        from_seed=args.from_seed,
         name=args.name,
         runs_dir=args.runs_dir,
         check=not args.no_check,
+        trust=trust_of(args),
         grace=args.grace,
     )
 
@@ -173,10 +242,14 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
 def _described(args: argparse.Namespace, overrides: dict):
     """The experiment of the arguments, and its environment."""
     from elsinore.runs import api
+    from elsinore.runs.start import start_settings
 
+    start = start_settings(args.from_run, args.from_parts, args.from_leave, args.from_seed)
     settings = {
         "config": args.config,
-        "overrides": overrides,
+        "overrides": start | overrides,
+        "runs_dir": args.runs_dir,
+        "trust": trust_of(args),
         "seeds": args.seeds,
         "seed": args.seed,
     }
@@ -202,14 +275,23 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 
 
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
+    from elsinore.config.plan_lines import plan_lines
     from elsinore.runs import api
+    from elsinore.runs.lengthen import lengthened
+    from elsinore.runs.run_dir import RunDir
+    from elsinore.runs.start import check_start
 
     api.prepare()
     if args.resume is not None:
-        plan = api.load(args.resume, runs_dir=args.runs_dir, trust=trust_of(args)).plan
+        folder = RunDir.open(args.resume, Path(args.runs_dir))
+        experiment = folder.experiment(trust_of(args))
+        if "env_steps" in overrides:
+            experiment = lengthened(folder, experiment, overrides["env_steps"])
+        plan = api.plan_for(experiment)
     else:
         plan = api.plan_for(*_described(args, overrides))
-    print("\n".join(plan.lines()))
+        check_start(plan)
+    print("\n".join(plan_lines(plan)))
     plan.refuse_what_does_not_fit()
     return 0
 
@@ -235,11 +317,23 @@ def run_report(run) -> str:
         [
             *lines,
             f"  over {summary['eval_episodes']} fresh episodes a seed",
+            *_checkpoint_lines(summary.get("checkpoints", {}), run.experiment.checkpoints.metric),
             f"  {summary['steps_per_second']:,.0f} steps/s; compiled in"
             f" {summary['compile_seconds']:.1f} s, trained in {summary['train_seconds']:.1f} s",
             f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite",
         ]
     )
+
+
+def _checkpoint_lines(kept: dict, metric: str) -> list[str]:
+    """The last checkpoint and the best."""
+    lines = []
+    for which, found in kept.items():
+        if found is not None:
+            value = "not finite" if found["value"] is None else f"{found['value']:.1f}"
+            where = f"{found['name']} at {found['env_steps']:,} env steps"
+            lines.append(f"  {which:4} checkpoint {where}: {metric} {value}")
+    return lines
 
 
 def _seed_lines(summary: dict) -> list[str]:

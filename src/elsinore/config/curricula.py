@@ -18,12 +18,12 @@ from elsinore.config.reachability import (
     unreachable,
 )
 from elsinore.config.stage_params import LIMIT, default_of, tables_of
-from elsinore.experience.episode_stats import OWN
+from elsinore.experience.episode_stats import OWN, check_recorded
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.training.curriculum.conditions import EPISODE, STAGE, Rule
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.training.curriculum.stages import Curriculum, Stages, staged
-from elsinore.training.curriculum.with_curriculum import check_episodes_recorded, with_episode_stats
+from elsinore.training.curriculum.with_curriculum import with_episode_stats
 from elsinore.types import Algorithm
 from elsinore.validation import did_you_mean
 
@@ -232,7 +232,7 @@ def _metrics_of(algo: Algorithm, curriculum: Curriculum, env_params: PyTree) -> 
             curriculum, algo.init(key, curriculum.begin(params)[1], algo.hyper)
         )
         after, metrics = algo.update(before)
-        check_episodes_recorded(before, after)
+        check_recorded("curriculum", before.actor.episode_stats, after.actor.episode_stats)
         return metrics
 
     return tuple(jax.eval_shape(update, jax.random.key(0)))

@@ -1,59 +1,69 @@
 """All settings of a run, as one frozen record."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.config.agents import AgentsConfig
+from elsinore.config.start import StartConfig
+from elsinore.hyperparameters import record
 from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
+from elsinore.training.self_play import SelfPlayConfig
 from elsinore.validation import at_least, one_of
 
-# metrics that can rank policies
+# metrics of every run that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
 MAX_MEMBERS = 1_000  # of a population
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CheckpointsConfig:
     """Checkpoints during a run; its end is always saved. A resumed run recomputes everything after
     its last checkpoint."""
 
     # The longest time between two saves of `latest`; 0 saves after every chunk.
     interval_seconds: float = 30.0
+    latest: int = 2  # The number of most recent checkpoints to keep; 1 leaves none to fall back on.
     best: int = 1  # The number of best checkpoints to keep; 0 keeps none.
-    metric: str = "eval/return"  # The metric that ranks checkpoints, as the mean over seeds.
+    metric: str = "eval/return"  # The logged metric that ranks them, as the mean over seeds.
     mode: str = "max"  # max | min: whether a higher or a lower metric is better.
-    period: int = 0  # Chunks between checkpoints that are never deleted; 0 keeps none.
+    period: int = 0  # Chunks between periodic checkpoints; 0 saves none.
+    periodic: int | None = None  # The number of periodic checkpoints to keep; null keeps all.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         at_least(self, 0, "interval_seconds", "best", "period")
-        one_of(self, "metric", *SCORES)
+        at_least(self, 1, "latest", "periodic")
         one_of(self, "mode", "max", "min")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ReplaysConfig:
-    """Episodes recorded during training. Runs shorter than about a minute record none."""
+    """Episodes recorded during training: the first and the last policy's, and others between them
+    in runs longer than about a minute."""
 
-    share: float = 0.02  # The largest share of the run time spent on recording; 0 records none.
+    # The largest share of the run time spent on recording between the two ends; 0 records none.
+    share: float = 0.02
+    ends: bool = True  # Record the policies before and after the training, however short it is.
+    period: int = 0  # Chunks between recordings that are made in any case; 0 makes none.
+    observations: bool = False  # Store the observations of each step, too.
     every_seconds: float = 10.0  # The shortest time between two recordings.
     seed_index: int = 0  # The seed whose policy is recorded, counted from 0.
     keep: int = 50  # The number of files to keep, spread evenly over the training.
     max_steps: int = 1_000  # The number of steps after which a recorded episode is cut.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share={self.share} must be between 0 (none) and 1.")
-        at_least(self, 0, "every_seconds", "seed_index")
+        at_least(self, 0, "every_seconds", "seed_index", "period")
         at_least(self, 1, "keep", "max_steps")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class MLflowConfig:
     """Tracking and model registration with MLflow."""
 
@@ -61,12 +71,16 @@ class MLflowConfig:
     # The tracking server; null uses MLFLOW_TRACKING_URI, or else mlflow.db in the runs folder.
     tracking_uri: str | None = None
     experiment: str = "elsinore"  # The name of the MLflow experiment.
+    points: int = 500  # Values of each metric at most; each is a mean over one or more chunks.
     register: bool = True  # Register a model version, with the alias, if a seed has converged.
     model_name: str | None = None  # The registered model; null names it elsinore-<algo>-<env>.
     alias: str = "champion"  # The alias of the newest model version.
 
+    def __post_init__(self) -> None:
+        at_least(self, 1, "points")
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class WandbConfig:
     """Weights & Biases, which needs `pip install "elsinore[wandb]"`."""
 
@@ -75,7 +89,7 @@ class WandbConfig:
     entity: str | None = None  # The team or user; null uses the default of your login.
     mode: str | None = None  # online | offline; null uses WANDB_MODE, or else online.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.mode not in (None, "online", "offline"):
             raise ValueError(
                 f"mode={self.mode!r} is unknown; choose online or offline, or leave it to"
@@ -83,18 +97,24 @@ class WandbConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SinksConfig:
     """Metric sinks besides metrics.sqlite, which is always written and fills the others."""
 
     console: bool = True  # The progress line in the terminal.
+    dashboard: bool = False  # Curves in the terminal instead of the progress line alone.
     tensorboard: bool = True  # TensorBoard event files in tensorboard/.
     jsonl: bool = True  # metrics.jsonl, one line for each seed and update.
+    # Seconds at least between drawings of training_curves.png while training; 0: at its end only.
+    curves_seconds: float = 60.0
     mlflow: MLflowConfig = MLflowConfig()  # MLflow.
     wandb: WandbConfig = WandbConfig()  # Weights & Biases.
 
+    def __post_init__(self) -> None:
+        at_least(self, 0, "curves_seconds")
 
-@dataclass(frozen=True, kw_only=True)
+
+@record
 class PopulationConfig:
     """Selection between the members of a population (`vary`), after each chunk."""
 
@@ -102,7 +122,7 @@ class PopulationConfig:
     halving: HalvingConfig | None = None  # Successive halving: freeze the worse members early.
     pbt: PBTConfig | None = None  # Population-based training: copy the better members.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of(self, "mode", "max", "min")
         if self.halving is not None and self.pbt is not None:
             raise ValueError(
@@ -111,7 +131,36 @@ class PopulationConfig:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
+class HostConfig:
+    """Environments in Python or C++, which are stepped on the host (`gym/...`, `envpool/...`)."""
+
+    # Collect a rollout while the device learns from the one before, with the policy of before that.
+    overlap: bool = False
+
+
+@record
+class StopConfig:
+    """A budget in another unit than `env_steps`: the run ends after the chunk in which it is spent.
+    `stop.updates` and `stop.env_steps` are other ways to set `env_steps`."""
+
+    # Finished training episodes of each seed; env_steps is then what they take at most.
+    episodes: int | None = None
+    # Seconds of training, within env_steps; compiling, pauses and the final evaluation not counted.
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        at_least(self, 1, "episodes")
+        if self.seconds is not None and not 0 < self.seconds < float("inf"):
+            raise ValueError(f"seconds={self.seconds} must be above 0 and finite; null: no limit.")
+
+
+# Settings of agents that learn as a team: a value, the value without, and the algorithms that have
+# it.
+TEAMS = {"critic": ("joint", "own", ("ppo", "a2c")), "mixing": ("sum", "none", ("dqn",))}
+
+
+@record
 class Experiment:
     """All settings of a run, except its name and its directory."""
 
@@ -120,29 +169,46 @@ class Experiment:
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     # Values that replace defaults of the environment's parameters, such as max_steps_in_episode.
     env_params: dict[str, Any] = field(default_factory=dict)
+    # Wrappers of the environment, the innermost first, such as [{frame_stack: 4}, flatten].
+    wrappers: tuple[Any, ...] = ()
     algo: Any = PPOConfig()  # The algorithm's config; in YAML a mapping with its `name`.
     agents: AgentsConfig = AgentsConfig()  # The agents in each environment.
     imitation: ImitationConfig | None = None  # Pre-training on a teacher; null trains from scratch.
     env_steps: int = 500_000  # Environment steps of each seed, rounded down to whole updates.
+    stop: StopConfig = StopConfig()  # Budgets in other units.
+    # Budgets that this run had before it was lengthened; chunks of updates also end there.
+    earlier_env_steps: tuple[int, ...] = ()
+    start: StartConfig | None = None  # Another run to begin from; null begins with new networks.
     seeds: int = 1  # The number of seeds trained in parallel.
     seed: int = 0  # The first seed; the others are seed + 1, seed + 2 ...
     # A population: one value for each member, such as {"algo.gamma": [0.9, 0.99]}.
     vary: dict[str, list[Any]] = field(default_factory=dict)
     population: PopulationConfig = PopulationConfig()  # Selection between members.
+    # Parts of each seed's envs, which can be on several devices; results depend on their number.
+    shards: int = 1
     # auto | map | vmap: how seeds share a device. Under `vmap`, seeds that share one differ by
     # rounding from the same seeds alone.
     layout: str = "auto"
     rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
+    # update | episode: whether metrics.sqlite also has a row for each finished training episode.
+    rows: str = "update"
     # Stages that change env_params during training; in YAML also the path of a file.
     curriculum: CurriculumConfig | None = None
+    self_play: SelfPlayConfig | None = None  # Rivals that are frozen copies of the policy.
+    # wait | stop: what a run does whose metrics find the disk full: train on while they wait in
+    # memory, up to a million of them, and then stop; or stop at once.
+    on_full_disk: str = "wait"
     evaluation: EvaluationConfig = EvaluationConfig()  # Evaluations.
     convergence: ConvergenceConfig = ConvergenceConfig()  # Early stopping.
     checkpoints: CheckpointsConfig = CheckpointsConfig()  # Checkpoints.
     replays: ReplaysConfig = ReplaysConfig()  # Recorded episodes.
     sinks: SinksConfig = SinksConfig()  # Metric sinks.
+    host: HostConfig = HostConfig()  # Environments that are stepped on the host.
 
-    def __post_init__(self):
-        at_least(self, 1, "env_steps", "seeds", "rows_per_chunk")
+    def __post_init__(self) -> None:
+        at_least(self, 1, "env_steps", "seeds", "shards", "rows_per_chunk")
+        if any(budget < 1 for budget in self.earlier_env_steps):
+            raise ValueError(f"earlier_env_steps={list(self.earlier_env_steps)} must be above 0.")
         self._check_vary()
         self._check_agents()
         if (
@@ -157,6 +223,13 @@ class Experiment:
         if not 0 <= self.seed < 2**31 - self.replicas:
             raise ValueError(f"seed={self.seed} must be at least 0 and below 2^31 - seeds.")
         one_of(self, "layout", "auto", "map", "vmap")
+        one_of(self, "rows", "update", "episode")
+        if self.curriculum is not None and self.convergence.counts_episodes:
+            raise ValueError(
+                "convergence.counts='episodes' cannot be compared between the stages of a"
+                " curriculum; count evaluations, or set curriculum: null."
+            )
+        one_of(self, "on_full_disk", "wait", "stop")
 
     @property
     def members(self) -> int:
@@ -176,18 +249,32 @@ class Experiment:
         ]
 
     def _check_agents(self) -> None:
+        for name, (value, alone, algos) in TEAMS.items():
+            if getattr(self.agents, name) == value and self.algo.name not in algos:
+                raise ValueError(
+                    f"agents.{name}={value!r} is of algo: {' or '.join(algos)}, and not of"
+                    f" algo={self.algo.name!r}; use one that has it, or agents.{name}: {alone}."
+                )
         if self.agents.number == 1 or self.agents.shared:
             return
-        remedy = "agents.sharing: shared trains one learner for all"
-        if self.curriculum is not None:
-            raise ValueError(
-                f"curriculum would need a stage for each of the independent agents; {remedy}, and"
-                " curriculum: null leaves it out."
-            )
         if self.population.pbt is not None:
             raise ValueError(
-                f"population.pbt cannot copy one of several independent agents; {remedy}."
+                "population.pbt cannot copy one of several independent agents; agents.sharing:"
+                " shared trains one learner for all."
             )
+        if self.agents.each and self.vary:
+            raise ValueError(
+                f"vary.{next(iter(self.vary))} changes algo, and the agents in agents.each have"
+                " settings of their own; leave one of them out."
+            )
+        for i, each in enumerate(self.agents.each):
+            for name in ("num_envs", "rollout_length", "steps_per_update"):
+                own, of_all = getattr(each.algo, name, None), getattr(self.algo, name, None)
+                if own != of_all:
+                    raise ValueError(
+                        f"agents.each[{i}].{name}={own} cannot differ: all agents of an environment"
+                        f" step together; leave it out, or change algo.{name}={of_all} for all."
+                    )
 
     def _check_vary(self) -> None:
         for name, values in self.vary.items():

@@ -6,13 +6,15 @@ from elsinore.config.parse import ConfigError
 
 # extra -> the modules that its features import
 EXTRAS = {
+    "onnx": ("onnx",),
+    "ray": ("ray",),
     "tensorboard": ("tensorboard",),
     "wandb": ("wandb",),
     "watch": ("starlette", "uvicorn", "websockets"),
 }
 
 
-def is_installed(extra: str) -> bool:
+def has_extra(extra: str) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in EXTRAS[extra])
 
 
@@ -22,7 +24,7 @@ def require(extra: str, feature: str, instead: str) -> None:
     Raises:
         ConfigError: with the command that installs them.
     """
-    if not is_installed(extra):
+    if not has_extra(extra):
         raise ConfigError(
             f"{feature} needs a library that is not installed; pip install 'elsinore[{extra}]', or"
             f" {instead}."

@@ -4,8 +4,7 @@ import difflib
 import re
 from collections.abc import Collection
 
-from elsinore.algos.registry import ALGORITHMS as algorithms
-from elsinore.algos.registry import config_type
+from elsinore.algos.registry import ALGORITHMS, config_type
 
 # A setting's name elsewhere: the setting here, by dotted name.
 SETTINGS = {
@@ -84,25 +83,31 @@ SETTINGS = {
     "layers": "algo.network.hidden",
     "activation": "algo.network.activation",
     "activation_fn": "algo.network.activation",
-    "lstm": "algo.network.gru",
+    "lstm": "algo.network.lstm",
     "rnn": "algo.network.gru",
 }
 
 # An algorithm's name elsewhere, in small letters without `-` and `_`: the way to it here.
 CONTINUOUS = "sac and td3 have continuous actions, as ppo and a2c do"
-ALGORITHMS = {
-    **dict.fromkeys(("ddpg", "tqc", "crossq", "droq"), CONTINUOUS),
-    **dict.fromkeys(
-        ("trpo", "ppg", "phasic", "impala", "appo", "apex", "grpo"), "here ppo is near"
-    ),
+ALGORITHM_HINTS = {
+    **dict.fromkeys(("ddpg", "crossq"), CONTINUOUS),
+    "tqc": "it is sac with algo.quantiles=25 and algo.num_critics=5",
+    "droq": "it is sac with algo.critic_dropout=0.01 and algo.network.layer_norm=true",
+    **dict.fromkeys(("discretesac", "sacd"), "it is sac_discrete"),
+    **dict.fromkeys(("impala", "appo", "vtrace"), "ppo with algo.advantage=vtrace is near it"),
+    **dict.fromkeys(("r2d2", "drqn", "recurrentdqn"), "it is dqn with algo.network.gru=64"),
+    **dict.fromkeys(("trpo", "ppg", "phasic", "apex", "grpo"), "here ppo is near"),
     **dict.fromkeys(("a3c", "acktr", "acer", "vpg"), "a2c is near it"),
     "reinforce": "docs/extending.md has it whole, as an algorithm of your own",
     **dict.fromkeys(("ddqn", "doubledqn"), "it is dqn with algo.double=true"),
     "duelingdqn": "it is dqn with algo.dueling=true",
-    "rainbow": "dqn has double, dueling, n_step and prioritized",
-    **dict.fromkeys(("c51", "qrdqn", "iqn"), "dqn and pqn learn mean values only"),
+    "rainbow": "it is dqn with distribution, noisy, double, dueling, n_step and prioritized",
+    **dict.fromkeys(("c51", "qrdqn", "iqn"), "it is dqn with algo.distribution=c51, qr or iqn"),
+    **dict.fromkeys(("munchausendqn", "mdqn", "miqn"), "it is dqn with algo.munchausen=true"),
+    "noisydqn": "it is dqn with algo.noisy=true",
     **dict.fromkeys(
-        ("recurrentppo", "ppolstm", "lstm", "ppornn"), "it is ppo with algo.network.gru=64"
+        ("recurrentppo", "ppolstm", "lstm", "ppornn"),
+        "it is ppo with algo.network.lstm=64 or gru=64",
     ),
     **dict.fromkeys(("dreamer", "dreamerv3", "muzero", "mbpo"), "no model-based algorithm is here"),
     **dict.fromkeys(("cql", "iql", "bc", "gail", "her", "dt"), "imitation is here (`imitation`)"),
@@ -113,21 +118,37 @@ ENVS = (
     (
         r"^ALE/|NoFrameskip|^(?!CartPole)[A-Za-z]+-ram-v\d|^(Pong|Breakout|Asterix|Freeway|Seaquest"
         r"|SpaceInvaders|MsPacman|Qbert|BeamRider|Enduro|MontezumaRevenge)-v\d",
-        "Atari's emulator cannot be compiled by JAX; small versions of its games are"
-        " Asterix-MinAtar, Breakout-MinAtar, Freeway-MinAtar, Seaquest-MinAtar and"
-        " SpaceInvaders-MinAtar",
+        "envpool/Pong-v5 and others are Atari's, stepped on the host (`elsinore envs envpool`);"
+        " small versions that JAX compiles are Asterix-MinAtar, Breakout-MinAtar, Freeway-MinAtar,"
+        " Seaquest-MinAtar and SpaceInvaders-MinAtar",
     ),
     (
         r"^(HalfCheetah|Hopper|Walker2d|Ant|Humanoid\w*|Pusher|InvertedPendulum"
-        r"|InvertedDoublePendulum|Reacher|Swimmer)(-v\d)?$|^(dm_control|brax|dmc)\b",
-        "MuJoCo's environments are not here; those with continuous actions are Pendulum-v1,"
-        " MountainCarContinuous-v0, Reacher-misc and Swimmer-misc",
+        r"|InvertedDoublePendulum|Reacher|Swimmer)(-v\d)?$|^(dm_control|dmc)\b",
+        "gym/HalfCheetah-v4 and envpool/HalfCheetah-v4 are MuJoCo's, stepped on the host; compiled"
+        " are brax/hopper and others (`elsinore envs brax`), and playground/HopperHop; without a"
+        " library there are Pendulum-v1, MountainCarContinuous-v0, Reacher-misc and Swimmer-misc",
     ),
     (
         r"^(LunarLander|BipedalWalker|CarRacing)",
-        "Box2D cannot be compiled by JAX; CartPole-v1, Acrobot-v1 and Pendulum-v1 are near it",
+        "gym/LunarLander-v3 and others are Gymnasium's, stepped on the host; CartPole-v1,"
+        " Acrobot-v1 and Pendulum-v1 are compiled",
     ),
-    (r"^procgen|^MiniGrid|^BabyAI|^Craft", "FourRooms-misc and MetaMaze-misc are grid worlds here"),
+    (
+        r"^(Navix-|MiniGrid|BabyAI)",
+        "navix/Navix-DoorKey-8x8-v0 and xminigrid/MiniGrid-DoorKey-8x8 are of two libraries"
+        " (`elsinore envs navix`); FourRooms-misc and MetaMaze-misc are grid worlds without one",
+    ),
+    (
+        r"^Craft",
+        "craftax/Craftax-Classic-Symbolic-v1 is of a library (`elsinore envs craftax`);"
+        " FourRooms-misc is a small grid world",
+    ),
+    (
+        r"^(brax|craftax|jumanji|navix|pgx|playground|xminigrid):",
+        "an environment of a library is named with a slash, such as brax/ant (`elsinore envs`)",
+    ),
+    (r"^procgen", "FourRooms-misc and MetaMaze-misc are grid worlds here"),
     (r"^CartPole-v0$", "CartPole-v1 with env_params.max_steps_in_episode=200 is the same"),
 )
 
@@ -148,12 +169,12 @@ def setting_hint(key: str, path: str, known: Collection[str]) -> str | None:
 
 def is_of_algorithm(key: str) -> bool:
     """True for a setting of one of the built-in algorithms."""
-    return any(key in config_type(name).__dataclass_fields__ for name in algorithms)
+    return any(key in config_type(name).__dataclass_fields__ for name in ALGORITHMS)
 
 
 def algorithm_hint(name: str) -> str | None:
     """A sentence about an algorithm that is elsewhere, or None."""
-    return ALGORITHMS.get(re.sub(r"[-_\s]", "", name).lower())
+    return ALGORITHM_HINTS.get(re.sub(r"[-_\s]", "", name).lower())
 
 
 def env_hint(name: str) -> str | None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from elsinore.envs.registry import families
+from elsinore.envs.wrapped import unwrapped
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.imitation import Advice, ImitationConfig, Teacher, check_student, imitate
 from elsinore.types import Algorithm
@@ -66,7 +67,9 @@ def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teache
             f" {', '.join(known)}; a custom teacher is given as 'module:function'."
         )
     try:
-        teacher = import_callable(known.get(name, name), "imitation.teacher")(env)
+        innermost, bare = unwrapped(env)
+        inside = import_callable(known.get(name, name), "imitation.teacher")(innermost)
+        teacher = lambda state, params: inside(*bare(state, params))  # noqa: E731
         _, state = jax.eval_shape(env.reset_env, jax.random.key(0), env_params)
         advice = Advice(*jax.eval_shape(teacher, state, jax.tree.map(jnp.asarray, env_params)))
     except (AttributeError, TypeError) as error:

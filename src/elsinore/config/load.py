@@ -7,14 +7,18 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
 from elsinore.config.hints import env_hint
+from elsinore.config.mappings import dotted as dotted
+from elsinore.config.mappings import merge_settings as merge_settings
+from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import (
     ConfigError,
     as_dict,
@@ -23,7 +27,8 @@ from elsinore.config.parse import (
     convert_setting,
     refuse_unwritable,
 )
-from elsinore.config.presets import PRESETS, preset
+from elsinore.config.presets import PRESETS, algorithm_behind, preset
+from elsinore.config.units import in_program_units, refuse_two_budgets
 from elsinore.envs import check_name
 
 
@@ -41,6 +46,7 @@ def load_experiment(
     Raises:
         ConfigError: naming the field, its value and a remedy.
     """
+    whole = isinstance(config, Experiment)
     config = as_dict(config) if isinstance(config, Experiment) else config
     given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
     data = copy.deepcopy(dict(given or {}))
@@ -48,8 +54,10 @@ def load_experiment(
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {config}`."
         )
-    for name, value in (overrides or {}).items():
+    for name, value in copy.deepcopy(dict(overrides or {})).items():
         set_dotted(data, name, value)
+    if not whole and not {field.name for field in fields(Experiment)} <= set(data):
+        refuse_two_budgets(data)  # a config that elsinore wrote has every setting
     if env is not None and env in PRESETS:
         preset_algo, env = env.split("/", 1)
         algo = algo or preset_algo
@@ -59,7 +67,7 @@ def load_experiment(
     if algo is not None:
         data["algo"] |= {"name": algo} if isinstance(algo, str) else _algo_as_mapping(algo)
     return experiment_from(
-        data, beside=Path(config).parent if isinstance(config, str | Path) else None
+        data, beside=shipped(Path(config)).parent if isinstance(config, str | Path) else None
     )
 
 
@@ -73,11 +81,13 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     if isinstance(data.get("imitation"), str):
         data = {**data, "imitation": {"teacher": data["imitation"]}}
     algo = _algo_as_mapping(data.get("algo", {}))
-    base = preset(f"{algo.get('name', 'ppo')}/{data.get('env', 'CartPole-v1')}")
+    name = algo.get("name", "ppo")
+    base = preset(f"{name}/{data.get('env', 'CartPole-v1')}")
+    algo = algo | {"name": algorithm_behind(name)}
     # new stages replace the preset's curriculum instead of changing it
     if {"stages", "ladder"} & set(data.get("curriculum") or {}):
         base = {name: value for name, value in base.items() if name != "curriculum"}
-    return whole_experiment(merge_settings(base, {**data, "algo": algo}))
+    return whole_experiment(with_complete_agents(merge_settings(base, {**data, "algo": algo})))
 
 
 def whole_experiment(data: dict[str, Any]) -> Experiment:
@@ -85,27 +95,40 @@ def whole_experiment(data: dict[str, Any]) -> Experiment:
     if isinstance(data.get("env"), str):
         _check_env(data["env"])
     algo = build_algo(_algo_as_mapping(data.get("algo", {})))
-    experiment = build(Experiment, {**data, "algo": algo})
+    data = with_built_agents(data)
+    experiment = build(Experiment, {**in_program_units(data, algo), "algo": algo})
     vary = {
         name: [convert_setting(experiment, name, x, f"vary.{name}[{i}]") for i, x in enumerate(xs)]
         for name, xs in experiment.vary.items()
     }
-    for name in ("env_kwargs", "env_params", "vary"):
+    for name in ("env_kwargs", "env_params", "wrappers", "vary"):
         refuse_unwritable(getattr(experiment, name), name)
     return replace(experiment, vary=vary)
 
 
+def with_defaults(recorded: dict[str, Any]) -> dict[str, Any]:
+    """A recorded config, marked, with the defaults of the settings that are newer than it; as it is
+    where it has one that no longer exists."""
+    try:
+        return as_dict(whole_experiment(recorded))
+    except ConfigError:
+        return recorded
+
+
 def _check_env(name: str) -> None:
+    hint = env_hint(name)
+    refused = f"env={name!r} is not here: {hint}."
     try:
         check_name(name)
     except ValueError as error:
-        hint = env_hint(name)
-        raise ConfigError(f"env={name!r} is not here: {hint}." if hint else str(error)) from error
+        raise ConfigError(refused if hint else str(error)) from error
+    if hint and ":" in name:  # such as brax:ant, which is no module of anyone's
+        raise ConfigError(refused)
 
 
 def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
     """The experiment with other values of some settings, by dotted name."""
-    data = as_dict(experiment)
+    data = copy.deepcopy(as_dict(experiment))
     for name, value in settings.items():
         set_dotted(data, name, value)
     return whole_experiment(data)
@@ -211,14 +234,23 @@ for _yaml in (_Loader, _Dumper):
     )
 
 
+def shipped(path: Path) -> Path:
+    """The path itself where it exists; else a path such as `configs/hamlet/mood6.yaml` among the
+    configs that come with the package, or lie beside its sources."""
+    if path.parts[:1] == ("configs",) and not path.exists():
+        package = Path(__file__).parents[1]
+        return next((p for p in (package / path, package.parents[1] / path) if p.exists()), path)
+    return path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
+    """The mapping in a YAML file, or in one that is shipped under that name.
 
     Raises:
         ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
     try:
-        with path.open() as file:
+        with shipped(path).open() as file:
             data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
@@ -254,45 +286,3 @@ def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
                 f"--set {name}: the value {value!r} is not valid YAML: {error}."
             ) from error
     return overrides
-
-
-def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
-    """Set `data["a"]["b"] = value` for the name "a.b"."""
-    *parents, last = name.split(".")
-    if not all((*parents, last)):
-        raise ConfigError(f"{name!r} is not a setting: a part between dots is empty.")
-    here = data
-    if name == "algo" and isinstance(value, str) and isinstance(data.get("algo"), dict):
-        # another algorithm's name, beside earlier settings
-        here, last = data["algo"], "name"
-    for parent in parents:
-        if parent == "algo" and isinstance(here.get("algo"), str):
-            here["algo"] = {"name": here["algo"]}
-        here = here.setdefault(parent, {})
-        if not isinstance(here, dict):
-            raise ConfigError(
-                f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings."
-            )
-    here[last] = value
-
-
-def dotted(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        name = f"{prefix}{key}"
-        flat |= dotted(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def merge_settings(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings, level by level; the values of `top` win."""
-    merged = dict(base)
-    for key, value in top.items():
-        old = merged.get(key)
-        merged[key] = (
-            merge_settings(old, value)
-            if isinstance(old, dict) and isinstance(value, dict)
-            else value
-        )
-    return merged

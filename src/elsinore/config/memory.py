@@ -19,6 +19,15 @@ def available_bytes() -> int:
     return host_bytes()
 
 
+def readable_size(size: float) -> str:
+    """A number of bytes in the largest unit of which there is at least one."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
 def host_bytes(root: Path = Path("/")) -> int:
     """Memory that this process can still get: of the system, within its cgroups and its
     RLIMIT_AS. `root` holds `proc` and the mounted cgroups."""

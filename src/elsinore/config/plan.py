@@ -1,11 +1,9 @@
 """The plan: work and memory of a run, computed before anything is compiled."""
 
-import json
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -14,32 +12,57 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
-from elsinore.algos.continuous_q import ContinuousQConfig
-from elsinore.algos.dqn import DQNConfig
-from elsinore.algos.registry import steps_per_update
-from elsinore.config.agents import learner_for, multi_agent_env, with_all_learners
-from elsinore.config.curricula import (
-    curriculum_for,
-    curriculum_lines,
-    env_warnings,
-    longest_episode,
+from elsinore.algos.common import observation_of
+from elsinore.config.agents import (
+    check_number,
+    config_of,
+    groups_for,
+    learner_for,
+    multi_agent_env,
+    with_all_learners,
 )
+from elsinore.config.curricula import curriculum_for
 from elsinore.config.experiment import Experiment
+from elsinore.config.host import (
+    refuse_for_host,
+    refuse_without_parts,
+    with_tapes,
+    without_tapes,
+)
 from elsinore.config.imitation import with_pretraining
-from elsinore.config.load import dotted
-from elsinore.config.memory import available_bytes
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.memory import available_bytes, readable_size
+from elsinore.config.parse import ConfigError
 from elsinore.config.population import members_of, population_step_of, stacked_hyper
-from elsinore.config.presets import preset
+from elsinore.config.schedule import (
+    max_steps_of,
+    refuse_to_learn_nothing,
+    rollout_sizes,
+    schedule_for,
+)
+from elsinore.config.self_play import refuse_for_self_play, with_self_play
+from elsinore.config.shards import (
+    refuse_env,
+    refuse_what_shards_do_not_have,
+    shard_of,
+)
+from elsinore.envs.suites import is_on_host
+from elsinore.envs.wrapped import modules_in
 from elsinore.errors import names_custom_code, user_code
-from elsinore.training.chunk import Program, Schedule, build_program
+from elsinore.jaxtools.working_memory import working_bytes
+from elsinore.training.agent_groups import AgentGroup
+from elsinore.training.chunk import Program, build_program
+from elsinore.training.layout import Layout, layout_for
 from elsinore.training.population import PopulationStep
+from elsinore.training.schedule import Schedule
+from elsinore.training.shards import Shards
 from elsinore.types import Algorithm, RunState
 from elsinore.validation import import_callable
 
 # What the host's share of a chunk costs when nothing runs meanwhile is milliseconds; a copy of a
 # state with a replay buffer is gigabytes. Up to here the copy is the cheaper.
 LOOKAHEAD_BYTES = 16 * 2**20
+# To trace an update takes seconds; the activations of a smaller rollout are not worth them.
+LARGE_ROLLOUT = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -55,6 +78,12 @@ class Plan:
     population_step: PopulationStep | None = None  # step of the population between chunks
     learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
     custom_code: Mapping[str, Any] = field(default_factory=dict)  # settings that name such
+    groups: tuple[AgentGroup, ...] = ()  # of agents that differ
+
+    @property
+    def has_groups(self) -> bool:
+        """True if several algorithms learn in one env; the leaves of a state are then by group."""
+        return len(self.groups) > 1
 
     @property
     def schedule(self) -> Schedule:
@@ -67,11 +96,11 @@ class Plan:
     @property
     def has_learners_of_their_own(self) -> bool:
         """True for independent learners: leaves of a seed's learner are then [agent,
-        ...]."""
+        ...], or those of a group."""
         return self.experiment.agents.number > 1 and not self.experiment.agents.shared
 
     def shown_in(self, env_params: PyTree) -> PyTree:
-        """The world's parameters to show a policy with that learns with `env_params`: a
+        """The env params to show a policy with that learns with `env_params`: a
         curriculum's own where it is evaluated with them, or else those it leads to."""
         config = self.experiment.curriculum
         return (
@@ -100,7 +129,7 @@ class Plan:
             ConfigError: for custom code that fails.
         """
         with _refusals(self.custom_code):
-            jax.eval_shape(self.program.chunk, self.state_shapes, jnp.int32(0))
+            jax.eval_shape(self.program.chunk, without_tapes(self.state_shapes), jnp.int32(0))
 
     @property
     def num_parameters(self) -> int:
@@ -109,20 +138,61 @@ class Plan:
         )
 
     @property
+    def devices_used(self) -> int:
+        """Devices that have a seed, or shards of one, to train; the others are idle."""
+        return len(self.layout.devices)
+
+    @property
+    def layout(self) -> Layout:
+        """The placement of the seeds, and of their shards, on the devices of this process."""
+        experiment = self.experiment
+        found = layout_for(experiment.replicas, experiment.layout, self.together, experiment.shards)
+        return found.for_program(self.program)
+
+    @property
     def bytes_on_device(self) -> int:
-        """An estimate from shapes: every replica's state, its copy for the host where one is made,
-        and what a chunk holds for the replicas that run at once: their states once more, a rollout
-        and its learning."""
+        """An estimate: `bytes_of_arrays`, and the activations of large rollouts. What a chunk
+        needs exactly is known once it is compiled (`Compiled.chunk_bytes`)."""
+        return self.bytes_of_arrays + self._at_once * self._activation_bytes
+
+    @property
+    def bytes_of_arrays(self) -> int:
+        """The least that a run needs, from shapes: every replica's state, its copy for the host
+        where one is made, and what a chunk holds for the replicas that run at once: their states
+        once more, a rollout and its learning. CPU devices share one memory; of accelerators it is
+        each one's."""
         replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
-        at_once = replicas if self._layout_is_vmap else min(replicas, len(jax.devices()))
         again = 0  # alone on its device, a state is worked on where it is
-        if replicas > len(jax.devices()):
-            # old and new, to choose from; or the one at hand, cut out
-            again = 2 if self._layout_is_vmap else 1
+        if replicas > self.layout.rows:
+            # old and new, to choose from; of a population on a CPU the one at hand, cut out
+            again = 2 if self._layout_is_vmap else int(self.population_step is not None)
         experience = 3 * self._rollout_bytes()  # the rollout, its table, a gathered copy
-        return self.state_bytes * (3 if self.looks_ahead else 1) + at_once * (
-            again * one + experience
-        )
+        held = self._held * one * (3 if self.looks_ahead else 1)
+        return held + self._at_once * (again * one + experience)
+
+    @property
+    def _held(self) -> int:
+        """Replicas in one memory."""
+        replicas = self.experiment.replicas
+        shared = jax.default_backend() == "cpu"
+        return replicas if shared else -(-replicas // self.layout.rows)
+
+    @property
+    def _at_once(self) -> int:
+        """Replicas in one memory that are computed at the same time."""
+        if self._layout_is_vmap:
+            return self._held
+        return self.layout.rows if jax.default_backend() == "cpu" else 1
+
+    @cached_property
+    def _activation_bytes(self) -> int:
+        """Of one replica's update, where its rollout is large enough to trace the update for it,
+        and not too large to be run."""
+        if self._rollout_bytes() < LARGE_ROLLOUT or self.bytes_of_arrays > available_bytes():
+            return 0
+        with _refusals(self.custom_code):
+            update = jax.make_jaxpr(self.program.algo.update)
+            return working_bytes(update(self.state_shapes.train).jaxpr)
 
     @property
     def state_bytes(self) -> int:
@@ -133,108 +203,58 @@ class Plan:
     def replay_bytes(self) -> int:
         """Of one seed's memory of the past; 0 where the algorithm keeps none in its record's
         `buffer`."""
-        return _bytes(getattr(self.state_shapes.train.learner, "buffer", ()))
+        learner = self.state_shapes.train.learner
+        learners = learner.groups if self.has_groups else (learner,)
+        return sum(_bytes(getattr(each, "buffer", ())) for each in learners)
+
+    @property
+    def together(self) -> bool:
+        """True if one launch computes all seeds: where members of a population change places, and
+        where the host steps the environments."""
+        return self.population_step is not None or is_on_host(self.env)
 
     @property
     def looks_ahead(self) -> bool:
-        """True if a chunk is launched while the host still reads the one before, from a copy of the
-        states."""
-        return self.state_bytes <= LOOKAHEAD_BYTES
+        """True if a chunk leaves the states it is given as they are, so that it is launched while
+        the host still reads them; False if it takes their memory, and where the host itself steps
+        the environments. Where a seed has several devices, those of two chunks could wait for each
+        other, so none is launched ahead."""
+        alone = not is_on_host(self.env) and self.layout.devices_per_seed == 1
+        return alone and self.state_bytes <= LOOKAHEAD_BYTES
 
     @property
     def _layout_is_vmap(self) -> bool:
-        layout = self.experiment.layout
-        return layout == "vmap" or (layout == "auto" and jax.default_backend() != "cpu")
+        return self.layout.kind == "vmap"
 
     def _rollout_bytes(self) -> int:
         actor = self.state_shapes.train.actor
-        per_step = 2 * _bytes(actor.obs) / max(actor.episode_length.size, 1) + 64
+        agents = self.experiment.agents
+        sights = 1 + agents.number if agents.critic == "joint" else 1
+        per_step = 2 * sights * _bytes(actor.obs) / max(actor.episode_length.size, 1) + 64
         return int(per_step * self.steps_per_update)
-
-    def lines(self) -> list[str]:
-        """For people, one fact a line."""
-        schedule, experiment = self.schedule, self.experiment
-        return [
-            f"environment     {self.env_name}",
-            f"algorithm       {experiment.algo.name}",
-            f"preset          {self._preset_described()}",
-            *_hyperparameter_lines(experiment.algo),
-            *(
-                [f"agents          {experiment.agents.described()}"]
-                if experiment.agents.number > 1
-                else []
-            ),
-            *(
-                [f"members         {experiment.members}, each with every seed"]
-                if experiment.vary
-                else []
-            ),
-            (
-                f"seeds           {experiment.seeds} ({experiment.seed} to"
-                f" {experiment.seed + experiment.seeds - 1})"
-            ),
-            *(
-                [f"imitation       {imitation.described}"]
-                if (imitation := experiment.imitation)
-                else []
-            ),
-            (
-                f"env steps       {self.env_steps:,} a seed,"
-                f" {self.env_steps * experiment.replicas:,} in all"
-            ),
-            (
-                f"updates         {schedule.num_updates:,} a seed, of {self.steps_per_update:,} env"
-                " steps"
-            ),
-            (
-                f"chunks          {schedule.num_chunks}, of {schedule.updates_per_chunk} updates"
-                " each at most"
-            ),
-            (
-                f"evaluations     {schedule.num_chunks} of {experiment.evaluation.episodes}"
-                f" episodes, and one of {experiment.evaluation.final_episodes} at the end"
-            ),
-            f"parameters      {self.num_parameters:,} a seed",
-            *self._curriculum_lines(),
-            *(f"warning         {text}" for text in env_warnings(self.env, self.env_params)),
-            *([f"replay          {_human(self.replay_bytes)} a seed"] if self.replay_bytes else []),
-            (
-                f"device          {jax.default_backend()}, {len(jax.devices())} "
-                f"device{'s' if len(jax.devices()) > 1 else ''}"
-            ),
-            (
-                f"bytes on device {self.bytes_on_device:,} (about {_human(self.bytes_on_device)}; "
-                f"{_human(available_bytes())} available)"
-            ),
-        ]
-
-    def _preset_described(self) -> str:
-        name = f"{self.experiment.algo.name}/{self.env_name}"
-        return name if preset(name) else f"none for {name}: the algorithm's defaults"
-
-    def _curriculum_lines(self) -> list[str]:
-        config = self.experiment.curriculum
-        return (
-            []
-            if config is None
-            else curriculum_lines(config, self.env, self.env_params, self.env_steps)
-        )
 
     def refuse_what_does_not_fit(self) -> None:
         """Raises:
         ConfigError: when the estimate is above what the device has free."""
         available = available_bytes()
-        if self.bytes_on_device > available:
-            raise ConfigError(
-                f"this run needs about {_human(self.bytes_on_device)} on the device and"
-                f" {_human(available)} are available; lower {self.large_settings}."
-            )
+        if self.bytes_of_arrays > available:
+            raise self.too_large(f"about {readable_size(self.bytes_of_arrays)}", available)
+
+    def too_large(self, needed: str, available: int) -> ConfigError:
+        """The refusal of a run that needs more memory than is available."""
+        return ConfigError(
+            f"this run needs {needed} on the device and {readable_size(available)} are available;"
+            f" lower {self.large_settings}."
+        )
 
     @property
     def large_settings(self) -> str:
         """The settings to lower where there is not memory enough, with their values."""
-        members = " or the members in vary" if self.experiment.vary else ""
-        return f"{', '.join(self._what_is_large())} or seeds={self.experiment.seeds}{members}"
+        experiment = self.experiment
+        members = " or the members in vary" if experiment.vary else ""
+        at_once = self.layout.batch > 1
+        turns = ", or set layout=map, with which seeds take turns on a device" if at_once else ""
+        return f"{', '.join(self._what_is_large())} or seeds={experiment.seeds}{members}{turns}"
 
     def _what_is_large(self) -> list[str]:
         """The settings to lower where there is not room enough."""
@@ -244,7 +264,7 @@ class Plan:
             if self.replay_bytes and hasattr(algo, "buffer_size")
             else []
         )
-        return replay + _rollout_sizes(algo)
+        return replay + rollout_sizes(algo)
 
 
 def plan_for(
@@ -258,53 +278,109 @@ def plan_for(
     """
     custom_code = _custom_code(experiment, env, network, curriculum)
     with _refusals(custom_code):
-        made, env_params = envs.make(
-            env or experiment.env, experiment.env_kwargs, experiment.env_params
-        )
-        company = experiment.agents.number > 1
-        world, env_params = (
-            multi_agent_env(experiment.agents, made, env_params) if company else (made, env_params)
-        )
-        custom = getattr(getattr(experiment.algo, "network", None), "custom", None)
-        if network is None and custom:
-            network = import_callable(custom, "algo.network.custom")
-        schedule = schedule_for(experiment)
-        _refuse_to_learn_nothing(experiment, schedule)
+        if experiment.shards > 1:
+            refuse_what_shards_do_not_have(experiment, network)
+        env, env_params = _env_for(experiment, env)
+        refuse_for_self_play(experiment, env, env_params, curriculum)
+        refuse_for_host(experiment, env, env_params)
+        network_of = _custom_network if network is None else lambda _: network
+        schedule = schedule_for(experiment, env_params)
+        refuse_to_learn_nothing(experiment, schedule)
         members = members_of(experiment)
 
-        def algorithm(member: Experiment) -> Algorithm:
-            learner = learner_for(member, world, env_params, schedule.num_updates, network)
-            return with_pretraining(experiment, learner, world, env_params)
+        def learner_in(env: Any, env_params: PyTree, member: Experiment) -> Algorithm:
+            own = network_of(config_of(member, 0))
+            return learner_for(member, env, env_params, schedule.num_updates, own)
 
-        learner = algorithm(members[0])
-        algo, evaluation = with_all_learners(experiment.agents, learner, world)
+        game, game_params, rivals = with_self_play(
+            experiment, partial(learner_in, member=members[0]), env, env_params
+        )
+        curriculum = curriculum if rivals is None else rivals
+
+        def algorithm(member: Experiment) -> Algorithm:
+            learner = learner_in(game, game_params, member)
+            return with_pretraining(experiment, learner, env, env_params)
+
+        learner, shards = algorithm(members[0]), None
+        if experiment.shards > 1:
+            refuse_env(experiment, is_on_host(env), observation_of(env, env_params))
+            part = algorithm(shard_of(experiment))
+            shards = Shards(experiment.shards, learner, part)
         hyper_of = lambda member: algorithm(member).hyper  # noqa: E731
         hyper = stacked_hyper(experiment, members, hyper_of)
         population_step = population_step_of(experiment, members, hyper_of, schedule.num_chunks)
-        if experiment.curriculum is not None and curriculum is None:
-            curriculum = curriculum_for(experiment.curriculum, world, env_params, algo)
-        program = build_program(
-            algo,
-            world,
-            env_params,
-            schedule,
-            experiment.evaluation,
-            experiment.convergence,
-            max_steps_of(experiment, env_params),
-            curriculum,
-            evaluation,
-        )._replace(trains_in_init=experiment.imitation is not None)
-    return Plan(
+        groups = groups_for(experiment, env, env_params, schedule.num_updates, network_of)
+        program = _program_for(
+            experiment, learner, groups, env, env_params, schedule, curriculum, shards
+        )
+        if is_on_host(env):
+            refuse_without_parts(learner, experiment.algo.name, experiment.env)
+            program = with_tapes(program, env, env_params)
+    name = experiment.env
+    plan = Plan(
         experiment,
         program,
-        world,
+        env,
         env_params,
-        experiment.env,
+        name,
         hyper,
         population_step,
         learner,
         custom_code,
+        groups,
     )
+    if shards is not None:  # while it is traced, what shards share is found to be shared
+        plan.trace()
+    return plan
+
+
+def _env_for(experiment: Experiment, env: Any) -> tuple[Any, PyTree]:
+    """The environment of all agents, and its parameters; `env` is the object where one is given."""
+    made, env_params = envs.make(
+        env or experiment.env,
+        experiment.env_kwargs,
+        experiment.env_params,
+        experiment.wrappers,
+    )
+    if experiment.agents.number == 1:
+        check_number(experiment.agents, made)
+        return made, env_params
+    return multi_agent_env(experiment.agents, made, env_params)
+
+
+def _custom_network(algo: Any) -> Any:
+    """The factory that `algo.network.custom` names, or None."""
+    custom = getattr(getattr(algo, "network", None), "custom", None)
+    return import_callable(custom, "algo.network.custom") if custom else None
+
+
+def _program_for(
+    experiment: Experiment,
+    learner: Algorithm,
+    groups: tuple[AgentGroup, ...],
+    env: Any,
+    env_params: PyTree,
+    schedule: Schedule,
+    curriculum: Any,
+    shards: Shards | None,
+) -> Program:
+    num_envs = getattr(experiment.algo, "num_envs", 1)
+    algo, evaluation = with_all_learners(experiment.agents, learner, env, groups, num_envs)
+    if experiment.curriculum is not None and curriculum is None:
+        curriculum = curriculum_for(experiment.curriculum, env, env_params, algo)
+    return build_program(
+        algo,
+        env,
+        env_params,
+        schedule,
+        experiment.evaluation,
+        experiment.convergence,
+        max_steps_of(experiment, env_params),
+        curriculum,
+        evaluation,
+        experiment.rows == "episode",
+        shards,
+    )._replace(trains_in_init=experiment.imitation is not None)
 
 
 def _custom_code(experiment: Experiment, env: Any, network: Any, curriculum: Any) -> dict[str, Any]:
@@ -317,7 +393,15 @@ def _custom_code(experiment: Experiment, env: Any, network: Any, curriculum: Any
         "algo.network.encoder": getattr(config, "encoder", None),
         "curriculum": curriculum,
         "imitation.teacher": getattr(experiment.imitation, "teacher", None),
+        **{f"wrappers[{i}]": code for i, code in enumerate(modules_in(experiment.wrappers))},
     }
+    for i, each in enumerate(experiment.agents.each):
+        own = getattr(each.algo, "network", None)
+        settings |= {
+            f"agents.each[{i}].algo": each.algo.name,
+            f"agents.each[{i}].network.custom": getattr(own, "custom", None),
+            f"agents.each[{i}].network.encoder": getattr(own, "encoder", None),
+        }
     return {name: x for name, x in settings.items() if names_custom_code(x)}
 
 
@@ -333,89 +417,9 @@ def _refusals(custom_code: Mapping[str, Any]) -> Iterator[None]:
         raise ConfigError(str(error)) from error
 
 
-def schedule_for(experiment: Experiment) -> Schedule:
-    """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise."""
-    steps = steps_per_update(experiment.algo) * experiment.agents.number
-    updates = experiment.env_steps // steps
-    if updates < 1:
-        raise ConfigError(
-            f"env_steps={experiment.env_steps} is less than one update of {steps} steps "
-            f"({' x '.join(_rollout_sizes(experiment.algo))}); raise it."
-        )
-    if updates >= 2**31:
-        raise ConfigError(
-            f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be"
-            " counted."
-        )
-    per_chunk = min(experiment.evaluation.period or max(1, updates // 20), updates)
-    return Schedule(updates, per_chunk, -(-per_chunk // experiment.rows_per_chunk))
-
-
-def _refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
-    """A run that is over before its buffer is learnt from would end without a word of it."""
-    # of each learner
-    algo, env_steps = experiment.algo, schedule.num_updates * steps_per_update(experiment.algo)
-    if isinstance(algo, DQNConfig | ContinuousQConfig) and algo.learning_starts >= env_steps:
-        raise ConfigError(
-            f"algo.learning_starts={algo.learning_starts} is not below the {env_steps} env steps of"
-            " this run: nothing would be learnt; lower it, or raise"
-            f" env_steps={experiment.env_steps}."
-        )
-
-
-def _rollout_sizes(algo: Any) -> list[str]:
-    """The settings that make a rollout as large as it is, or where an algorithm has none, its
-    name."""
-    named = [
-        f"algo.{name}={getattr(algo, name)}"
-        for name in ("num_envs", "rollout_length")
-        if hasattr(algo, name)
-    ]
-    return named or [f"the env steps of an update of algo={algo.name!r}"]
-
-
-def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
-    """The bound on an evaluation's episodes: the config's, or else the environment's own time
-    limit."""
-    own = getattr(env_params, "max_steps_in_episode", None)
-    longest = (
-        own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
-    )
-    limit = experiment.evaluation.max_steps or (0 if longest is None else np.max(longest))
-    if not limit or limit < 1:
-        has = "has none" if longest is None else f"has {limit}"
-        raise ConfigError(
-            f"evaluation.max_steps=0 means the environment's own limit, and {experiment.env} {has};"
-            " set it."
-        )
-    return int(limit)
-
-
-def _hyperparameter_lines(algo: Any) -> list[str]:
-    """The algorithm's settings, wrapped; those of a bonus that is off are left out."""
-    settings = dotted(as_dict(algo))
-    bonus_off = settings.get("rnd.weight") == 0.0
-    text = lambda value: json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")  # noqa: E731
-    pairs = [
-        f"{name}={text(value)}".replace('"', "")
-        for name, value in settings.items()
-        if name != "name" and not (bonus_off and name.startswith("rnd."))
-    ]
-    lines = textwrap.wrap(" ".join(pairs), 84, break_on_hyphens=False)
-    return [f"{'' if i else 'settings':16}{line}" for i, line in enumerate(lines)]
-
-
 def _bytes(tree: PyTree) -> int:
     sizes = (
         x.size * (8 if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key) else x.dtype.itemsize)
         for x in jax.tree.leaves(tree)
     )
     return int(sum(sizes))
-
-
-def _human(size: float) -> str:
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"

@@ -19,7 +19,7 @@ from elsinore.config.parse import ConfigError, as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
 from elsinore.config.search_space import Range, Space, parse_space
-from elsinore.hyperparameters import value_of
+from elsinore.hyperparameters import record, value_of
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.population import PBTConfig
 from elsinore.validation import at_least, one_of
@@ -41,7 +41,7 @@ FIXED = (  # the same for all trials
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SweepConfig:
     """A search over settings; each trial is trained with every seed of the experiment."""
 
@@ -55,19 +55,25 @@ class SweepConfig:
     mode: str = "max"  # max | min: whether a higher or a lower metric is better.
     # Trials that are sampled and trained together; null takes all, or 16 with optuna.
     batch: int | None = None
+    split: int | None = None  # Trials of a run at most; null trains a whole group as one run.
     halving: HalvingConfig | None = None  # Successive halving: freeze the worse trials early.
     pbt: PBTConfig | None = None  # Settings of the sampler pbt.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         one_of(self, "sampler", *SAMPLERS)
         one_of(self, "metric", *SCORES)
         one_of(self, "mode", "max", "min")
-        at_least(self, 1, "trials", "batch")
+        at_least(self, 1, "trials", "batch", "split")
         early = "halving" if self.halving is not None else "pbt" if self.sampler == "pbt" else None
         if early and self.metric != "eval/return":
             raise ValueError(
                 f"metric={self.metric!r} cannot be used with {early}, which compares eval/return;"
                 " remove one of them."
+            )
+        if early and self.split is not None:
+            raise ValueError(
+                f"split={self.split} cannot be set with {early}, which compares the trials of a"
+                " run; remove it."
             )
         if self.pbt is not None and self.sampler != "pbt":
             raise ValueError(f"pbt is set and sampler={self.sampler!r}; set sampler: pbt.")
@@ -89,7 +95,7 @@ class SweepTrial(NamedTuple):
     settings: dict[str, Any]  # by dotted name
 
 
-class Group(NamedTuple):
+class TrialGroup(NamedTuple):
     """Trials of one compile signature, trained as one run."""
 
     experiment: Experiment
@@ -157,7 +163,7 @@ def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = 
     _check_space(sweep)
     _check_sampler(sweep)
     if settings.sampler != "optuna":
-        grouped(sweep, trials_of(sweep))
+        trial_groups(sweep, trials_of(sweep))
     return sweep
 
 
@@ -190,9 +196,9 @@ def trials_of(sweep: Sweep) -> list[SweepTrial]:
     return random_trials(sweep.space, sweep.experiment.seed, sweep.num_trials)
 
 
-def grouped(sweep: Sweep, trials: list[SweepTrial]) -> list[Group]:
-    """The groups of these trials, one for each compile signature, in the order of their first
-    trials.
+def trial_groups(sweep: Sweep, trials: list[SweepTrial]) -> list[TrialGroup]:
+    """The groups of these trials, one for each compile signature or more by `split`, in the order
+    of their first trials.
 
     Raises:
         ConfigError: for a trial that cannot be run.
@@ -205,10 +211,15 @@ def grouped(sweep: Sweep, trials: list[SweepTrial]) -> list[Group]:
             if not is_traced(name, value, sweep.experiment)
         }
         groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(trial)
-    return [_group(sweep, json.loads(signature), found) for signature, found in groups.items()]
+    size = sweep.config.split or max(len(trials), 1)
+    return [
+        _group(sweep, json.loads(signature), found[i : i + size])
+        for signature, found in groups.items()
+        for i in range(0, len(found), size)
+    ]
 
 
-def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> Group:
+def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> TrialGroup:
     for trial in trials:
         try:
             sweep.experiment_of(trial.settings)
@@ -226,7 +237,7 @@ def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> Gro
     experiment = with_settings(
         sweep.experiment, {**fixed, **quiet, "vary": vary, **_population(sweep, len(members))}
     )
-    return Group(experiment, tuple(trials), tuple(members.index(n) for n in numbers))
+    return TrialGroup(experiment, tuple(trials), tuple(members.index(n) for n in numbers))
 
 
 def _population(sweep: Sweep, members: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Setting(NamedTuple):
     traced: bool  # True: members of a population may have different values
 
 
-class Group(NamedTuple):
+class SettingsGroup(NamedTuple):
     """The settings of one dataclass."""
 
     name: str  # dotted; empty: the experiment
@@ -57,7 +57,7 @@ _DOMAINS: dict[str, Any] = {
 }
 
 
-def topics() -> dict[str, tuple[Group, ...]]:
+def topics() -> dict[str, tuple[SettingsGroup, ...]]:
     """The settings of the experiment, of each algorithm and of a sweep, by topic."""
     return {
         "experiment": groups_of(Experiment),
@@ -66,7 +66,7 @@ def topics() -> dict[str, tuple[Group, ...]]:
     }
 
 
-def algo_settings(name: str) -> tuple[Group, ...]:
+def algo_settings(name: str) -> tuple[SettingsGroup, ...]:
     """The settings of an algorithm, built-in or `"module:function"`.
 
     Raises:
@@ -75,7 +75,7 @@ def algo_settings(name: str) -> tuple[Group, ...]:
     return groups_of(config_type(name), "algo")
 
 
-def env_settings(name: str) -> tuple[Group, ...]:
+def env_settings(name: str) -> tuple[SettingsGroup, ...]:
     """The parameters of an environment.
 
     Raises:
@@ -92,10 +92,14 @@ def env_settings(name: str) -> tuple[Group, ...]:
         )
         for key, x in values.items()
     )
-    return (Group("env_params", f"Parameters of {name}; a curriculum may change them.", settings),)
+    return (
+        SettingsGroup(
+            "env_params", f"Parameters of {name}; a curriculum may change them.", settings
+        ),
+    )
 
 
-def groups_of(cls: type, name: str = "", default: Any = None) -> tuple[Group, ...]:
+def groups_of(cls: type, name: str = "", default: Any = None) -> tuple[SettingsGroup, ...]:
     """The settings of a dataclass and then those of the dataclasses in it.
 
     Args:
@@ -105,7 +109,7 @@ def groups_of(cls: type, name: str = "", default: Any = None) -> tuple[Group, ..
     return tuple(_groups(cls, name, default, set()))
 
 
-def _groups(cls: type, path: str, default: Any, seen: set[type]) -> Iterator[Group]:
+def _groups(cls: type, path: str, default: Any, seen: set[type]) -> Iterator[SettingsGroup]:
     hints, meanings, domains = typing.get_type_hints(cls), meanings_of(cls), domains_of(cls)
     seen.add(cls)
     settings, inner = [], []
@@ -124,7 +128,7 @@ def _groups(cls: type, path: str, default: Any, seen: set[type]) -> Iterator[Gro
             domain, traced = domains.get(field.name, choices), "traced" in field.metadata
             setting = Setting(name, _type_text(hint), as_yaml(value), domain, meaning, traced)
             settings.append(setting)
-    yield Group(path, _first_paragraph(cls), tuple(settings))
+    yield SettingsGroup(path, _first_paragraph(cls), tuple(settings))
     yield from inner
 
 

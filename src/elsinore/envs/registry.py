@@ -1,20 +1,22 @@
-"""Environment registry: `make(name)` for gymnax's environments, for those of plug-ins, and for
-`"module:Class"`.
+"""Environment registry: `make(name)` for gymnax's environments, for those of plug-ins, for those of
+other libraries (`suites`), and for `"module:Class"`.
 
 A wheel adds environments by an entry point in the group `elsinore.envs` that names an `EnvFamily`:
 
     [project.entry-points."elsinore.envs"]
     maze = "my_mazes:FAMILY"
 
-The built-in worlds (Hamlet, Balatro, the caches) are such plug-ins themselves.
+The built-in worlds (Hamlet, Balatro, the caches, Nim) are such plug-ins themselves. They are known
+by `BUILT_IN` as well, because an editable installation has the entry points of its first day.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from elsinore.arguments import checked
+from elsinore.envs import suites
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import did_you_mean, fits, import_callable, import_object
 
@@ -22,6 +24,12 @@ if TYPE_CHECKING:  # names and help are listed without importing jax
     from jaxtyping import PyTree
 
 GROUP = "elsinore.envs"
+BUILT_IN = {  # the entry points of this package, as in pyproject.toml
+    "hamlet": "elsinore.worlds.hamlet:FAMILY",
+    "balatro": "elsinore.worlds.balatro:FAMILY",
+    "cache": "elsinore.worlds.cache:FAMILY",
+    "nim": "elsinore.worlds.nim:FAMILY",
+}
 
 # Listed here so that names can be shown and checked without importing gymnax, which takes seconds.
 GYMNAX = (
@@ -56,21 +64,27 @@ def families() -> dict[str, EnvFamily]:
         ValueError: for a plug-in that cannot be imported, or whose entry point names something
             else.
     """
+    points = [(point.name, point.value) for point in entry_points(group=GROUP)]
     found = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        family = import_object(point.value, f"the entry point {point.name!r} of {GROUP}")
+    for name, value in sorted({*BUILT_IN.items(), *points}):
+        family = import_object(value, f"the entry point {name!r} of {GROUP}")
         if not isinstance(family, EnvFamily):
             raise ValueError(
-                f"the entry point {point.name!r} of {GROUP} names {point.value!r}, which is"
+                f"the entry point {name!r} of {GROUP} names {value!r}, which is"
                 f" {type(family).__name__}; it must be an elsinore.envs.registry.EnvFamily."
             )
-        found[point.module] = family
+        found[value.partition(":")[0]] = family
     return found
 
 
 def names() -> tuple[str, ...]:
-    """Every environment that `make` knows by name."""
+    """Every environment that `make` knows by name, but for those of `suites`."""
     return (*(name for family in families().values() for name in family.names), *GYMNAX)
+
+
+def is_known(name: str) -> bool:
+    """True for a registered name, and for any id of a known suite."""
+    return name in names() or suites.is_suite_name(name)
 
 
 def check_name(name: str) -> None:
@@ -79,8 +93,14 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: with the closest known name.
     """
-    if ":" in name or name in names():
+    if ":" in name or is_known(name):
         return
+    suite, slash, rest = name.partition("/")
+    if slash and suite in suites.SUITES:
+        raise ValueError(f"env={name!r} names no environment; `elsinore envs {suite}` lists some.")
+    if slash and rest not in names():
+        close = did_you_mean(suite, suites.SUITES, label="known", cutoff=0.5)
+        raise ValueError(f"env={name!r} names the unknown suite {suite!r}{close}")
     raise ValueError(
         f"env={name!r} is unknown{did_you_mean(name, names())} `elsinore envs` lists the known"
         " ones; a custom environment is given as 'module:Class'."
@@ -89,12 +109,17 @@ def check_name(name: str) -> None:
 
 @checked
 def make(
-    env: Any, kwargs: dict[str, Any] | None = None, params: dict[str, Any] | None = None
+    env: Any,
+    kwargs: dict[str, Any] | None = None,
+    params: dict[str, Any] | None = None,
+    wrappers: Sequence[Any] = (),
 ) -> "tuple[Any, PyTree]":
-    """An environment and its parameters, from a name, `"module:Class"`, or an instance.
+    """An environment and its parameters, from a name, `"module:Class"`, or an instance, which may
+    be one of a library in `suites`.
 
     `kwargs` go to its constructor (they fix shapes), `params` replace fields of its default
-    parameters (traced numbers, such as `max_steps_in_episode`).
+    parameters (traced numbers, such as `max_steps_in_episode`). It is put into `wrappers`
+    (`elsinore.wrap`), whose numbers are among the parameters; one that is in them stays as it is.
 
     Raises:
         ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
@@ -102,14 +127,39 @@ def make(
     name = env
     if isinstance(env, str):
         check_name(env)
+        refuse_overwritten_gymnax()
         factory = _factory(env)
         with user_code(env=name):
             env = _built(name, factory, kwargs or {})
+            if ":" in name and not hasattr(env, "reset_env"):
+                env = suites.adapted(env, partial(factory, **kwargs or {}), name)
+    env = suites.adapted(env)
     with user_code(env=name):
         refuse_no_env(env, name)
+    if wrappers:
+        from elsinore.envs.wrapped import entries_of  # jax and gymnax come with these
+        from elsinore.envs.wrappers import wrap
+
+        env = env if entries_of(env) == tuple(wrappers) else wrap(env, *wrappers)
     with user_code(env=name):
         defaults = env.default_params
     return env, _with_params(env, defaults, params or {})
+
+
+def refuse_overwritten_gymnax() -> None:
+    """Refuse a gymnax whose files another package has replaced by those of an older one.
+
+    Raises:
+        ConfigError: with the command that restores them.
+    """
+    from gymnax.environments.environment import Environment
+
+    if not hasattr(Environment, "is_truncated"):
+        raise ConfigError(
+            "the installed gymnax is older than 1.0, or another package (stable-gymnax, of"
+            " popgym-arcade) has overwritten it; pip uninstall stable-gymnax, then pip install"
+            " --force-reinstall --no-deps 'gymnax>=1.0.1'."
+        )
 
 
 def refuse_no_env(env: Any, name: Any = None) -> None:
@@ -121,15 +171,10 @@ def refuse_no_env(env: Any, name: Any = None) -> None:
     if isinstance(env, type):
         raise ConfigError(f"env={env.__name__} is a class; give an instance of it.")
     for part in ("default_params", "reset_env", "step_env"):
-        if not hasattr(env, part) and hasattr(env, "observation_space") and hasattr(env, "step"):
-            raise ConfigError(
-                f"env={env if name is None else name!r} is an environment of Gymnasium, whose"
-                " Python code JAX cannot compile; give a name from `elsinore envs`, or write its"
-                " step in JAX (docs/extending.md)."
-            )
         if not hasattr(env, part):
             raise ConfigError(
                 f"env={env if name is None else name!r} is no gymnax Environment: it has no {part}."
+                " An environment in Python has `reset` and `step`."
             )
 
 
@@ -165,13 +210,16 @@ def _factory(name: str) -> Callable[..., Any]:
     for family in families().values():
         if name in family.names:
             return partial(import_object(family.make, "env"), name)
+    if suites.is_suite_name(name):
+        return suites.factory(name)
     return _gymnax_factory(name)
 
 
 def _custom_factory(name: str) -> Callable[..., Any]:
     """The class or function at `"module:name"`, refused before it is called if it makes no env."""
     factory = import_callable(name, "env")
-    if isinstance(factory, type) and not hasattr(factory, "reset_env"):
+    in_python = hasattr(factory, "reset") and hasattr(factory, "step")
+    if isinstance(factory, type) and not hasattr(factory, "reset_env") and not in_python:
         raise ValueError(f"env={name!r} is no gymnax Environment: it has no reset_env.")
     return factory
 

@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 from elsinore.envs.registry import families
 from elsinore.envs.scene import Facts, Panel, Scene, Shades, number
 from elsinore.envs.view import View
+from elsinore.envs.wrapped import unwrapped
 
 Panels = tuple[Panel, ...]
 MAX_PICTURE_SIZE = 64  # rows and columns of an array shown as a picture
@@ -24,7 +25,11 @@ MAX_LEAVES = 24  # of a state, shown as facts or pictures
 
 
 def view_of(env: Any) -> View:
-    """The view of an environment: its own, one of `suites` for gymnax's, or `plain_scene`."""
+    """The view of an environment: its own, one of `suites` for gymnax's, or `plain_scene`; of a
+    wrapped one that of the environment inside."""
+    innermost, bare = unwrapped(env)
+    if innermost is not env:
+        return _view_inside(innermost, bare)
     if hasattr(env, "scene"):
         return _own_view(env)
     module = type(env).__module__
@@ -36,6 +41,28 @@ def view_of(env: Any) -> View:
 
         return VIEWS.get(type(env).__name__, View(plain_scene))
     return View(plain_scene)
+
+
+def _view_inside(env: Any, bare: Callable[..., tuple[PyTree, PyTree]]) -> View:
+    """The view of `env` for the states of its wrappers; `bare` takes them off."""
+    view = view_of(env)
+
+    def inside(function: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        if function is None:
+            return None
+
+        def shown(_: Any, params: PyTree, state: PyTree, *more: Any) -> Any:
+            state, params = bare(state, params)
+            return function(env, params, state, *more)
+
+        return shown
+
+    parts = ("scene", "deciding", "together", "typed", "how_to")
+    return view._replace(
+        action_names=lambda _, params: view.action_names(env, params),
+        draw_day=None,
+        **{name: inside(getattr(view, name)) for name in parts},
+    )
 
 
 def _own_view(env: Any) -> View:

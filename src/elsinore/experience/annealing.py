@@ -31,7 +31,7 @@ def no_episodes(window: int) -> RecentEpisodes:
     return RecentEpisodes(jnp.zeros(window), jnp.int32(0))
 
 
-def remember(recent: RecentEpisodes, length: Float[Array, ""]) -> RecentEpisodes:
+def record_length(recent: RecentEpisodes, length: Float[Array, ""]) -> RecentEpisodes:
     """Append an episode; a full window drops its oldest."""
     window = recent.lengths.shape[0]
     return RecentEpisodes(
@@ -68,7 +68,7 @@ def anneal_while_steady(
 
     def episode(i, carry):
         weight, recent = carry
-        recent = remember(recent, lengths[finished[i]])
+        recent = record_length(recent, lengths[finished[i]])
         return jnp.where(is_steady(recent, bar), factor * weight, weight), recent
 
     return jax.lax.fori_loop(0, jnp.sum(done, dtype=jnp.int32), episode, (weight, recent))

@@ -101,13 +101,16 @@ def batched_autoreset_step(
     """`autoreset_step` in many envs at once, which resets only if an episode has ended.
 
     Most steps end no episode, and skipping their resets saves 13 % of a PPO update on CartPole on a
-    CPU core. Of many envs some end at nearly every step, so `FEW` are reset at a time. Under `vmap`
-    the branch becomes a selection, as for a single env. The numbers are the same each way.
+    CPU core. Of many envs some end at nearly every step, so a few are reset at a time:
+    `RESETS_AT_ONCE`, or the env's own `draw_at_once` where a reset is much dearer than a step.
+    Under `vmap` the branch becomes a selection, as for a single env. The numbers are the same each
+    way.
     """
     out = batched_env_step(env, step_keys, state, action, params)
-    if len(out.reward) > 2 * FEW and num_agents_in(env) == 1:
+    few = getattr(env, "draw_at_once", RESETS_AT_ONCE)
+    if len(out.reward) > 2 * few and num_agents_in(env) == 1:
         obs, state = _few_by_few(
-            env, out.terminated | out.truncated, out.obs, out.state, reset_keys, params
+            env, few, out.terminated | out.truncated, out.obs, out.state, reset_keys, params
         )
         return out._replace(obs=obs, state=state)
 
@@ -117,25 +120,26 @@ def batched_autoreset_step(
     return jax.lax.cond((out.terminated | out.truncated).any(), restart, lambda out: out, out)
 
 
-FEW = 8  # envs reset at once
+RESETS_AT_ONCE = 8  # envs reset at once
 
 
 def _few_by_few(
     env: Any,
+    few: int,
     ended: Bool[Array, "env"],
     obs: PyTree,
     state: PyTree,
     keys: Key[Array, "env"],
     params: PyTree,
 ) -> tuple[PyTree, PyTree]:
-    """(obs, state), with the envs that `ended` reset, `FEW` of them at a time."""
+    """(obs, state), with the envs that `ended` reset, `few` of them at a time."""
 
     def any_ended(carry):
         return carry[0].any()
 
     def reset_few(carry):
         ended, *obs_and_state = carry
-        (rows,) = jnp.nonzero(ended, size=FEW, fill_value=len(ended))  # beyond the last: dropped
+        (rows,) = jnp.nonzero(ended, size=few, fill_value=len(ended))  # beyond the last: dropped
         fresh = jax.vmap(partial(reset, env), in_axes=(0, None))(keys[rows], params)
         put = lambda x, new: x.at[rows].set(new, mode="drop")  # noqa: E731
         return put(ended, False), *jax.tree.map(put, tuple(obs_and_state), fresh)

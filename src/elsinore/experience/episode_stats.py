@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from elsinore.jaxtools import shards
+
 # recorded by a rollout itself; any other name is of the env's `info`
 OWN = ("return", "length")
 MANY = 2**30  # episodes, at which `num` is wrapped
@@ -90,6 +92,46 @@ def count_episodes(
         ),
         fresh=episode_stats.fresh | ended[-1],
     )
+
+
+def count_episodes_of_all_shards(
+    episode_stats: EpisodeStats,
+    done: Bool[Array, "time env"],
+    values: Mapping[str, Shaped[Array, "time env"]],
+) -> EpisodeStats:
+    """`count_episodes` of the envs of all shards of a seed, in their order, as in a rollout of all
+    envs. Each shard has its own envs' `fresh`, and shares the rest."""
+    if shards.number() == 1:
+        return count_episodes(episode_stats, done, values)
+    by_shard = shards.gather((done, {name: values[name] for name in episode_stats.names}))
+    done, values = jax.tree.map(_side_by_side, by_shard)
+    fresh = shards.gather(episode_stats.fresh)
+    counted = count_episodes(replace(episode_stats, fresh=fresh.reshape(-1)), done, values)
+    return replace(counted, fresh=counted.fresh.reshape(fresh.shape)[shards.index()])
+
+
+def _side_by_side(x: Shaped[Array, "shard time env"]) -> Shaped[Array, "time all"]:
+    return jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1)
+
+
+def mean_of_last(episode_stats: EpisodeStats, name: str, number: int) -> Float[Array, ""]:
+    """The mean of the last `number` episodes; NaN before there are so many."""
+    values = episode_stats.recent[episode_stats.names.index(name)]
+    mean = jnp.sum(jnp.where(episode_stats.age < number, values, 0.0)) / number
+    return jnp.where(episode_stats.num >= number, mean, jnp.nan)
+
+
+def check_recorded(setting: str, before: EpisodeStats | None, after: EpisodeStats | None) -> None:
+    """Check, at trace time, that an update records its episodes, as `setting` needs.
+
+    Raises:
+        ValueError: if the update left the episode statistics unchanged.
+    """
+    if before is None or after is None or after.num is before.num:
+        raise ValueError(
+            f"{setting}: this algorithm does not record its episodes; collect with"
+            f" elsinore.experience.rollout, or leave {setting} out."
+        )
 
 
 def facts_of(env: Any) -> Mapping[str, str]:

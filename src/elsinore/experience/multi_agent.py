@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
-# the axis of the agents of one env, under `jax.vmap(..., axis_name=AGENTS)`
-AGENTS = "agents"
+from elsinore.jaxtools.agents import AGENTS as AGENTS
+from elsinore.jaxtools.agents import gather_agents as gather_agents
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class MultiAgentEnv:
     """An environment of `agents` agents, each of which sees it as `env`.
 
     `differing` are the fields of its parameters that hold a value for each agent, [agent, ...]; the
-    others hold one for all.
+    others hold one for all. `critic` is what critics read, `own` observations or `joint` ones, and
+    with `ids` also whose they are; `mixing` is how values of a team are made of its agents'.
     """
 
     env: Any
     agents: int
     differing: frozenset[str] = frozenset()
+    critic: str = "own"
+    ids: bool = False
+    mixing: str = "none"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # copying and pickling ask before there is an `env`
@@ -40,7 +44,7 @@ class MultiAgentEnv:
             **{name: 0 if name in self.differing else None for name in vars(params)}
         )
 
-    def params_of(self, params: PyTree, agent: int) -> PyTree:
+    def params_of(self, params: PyTree, agent: int | Int[Array, ""]) -> PyTree:
         """The parameters of one agent."""
         return params.replace(**{name: getattr(params, name)[agent] for name in self.differing})
 
@@ -73,13 +77,24 @@ def over_agents(env: Any, function: Callable, params: PyTree) -> Callable:
     return many
 
 
-def gather_agents(mine: PyTree) -> tuple[PyTree, Int[Array, ""]]:
-    """Gather `mine` from every agent of this env, [agent, ...], with this agent's index.
-
-    A single agent gathers its own value, with index 0.
-    """
+def agent_of_rows(env: Any, shape: tuple[int, ...]) -> Int[Array, "time row"]:
+    """The agent of each row of a rollout; 0 in an env with one agent."""
     try:
-        me = jax.lax.axis_index(AGENTS)
-    except NameError:  # what jax raises where there is no such axis
-        return jax.tree.map(lambda x: jnp.asarray(x)[None], mine), jnp.int32(0)
-    return jax.lax.all_gather(mine, AGENTS), me
+        return jnp.full(shape, jax.lax.axis_index(AGENTS))
+    except NameError:
+        return jnp.broadcast_to(jnp.arange(shape[1]) % num_agents_in(env), shape)
+
+
+def of_all_agents(mine: PyTree) -> PyTree:
+    """[time, env, ...] of one agent as [time, agent x env, ...] of all agents of these envs; as it
+    is where the agents have no axis of their own."""
+    try:
+        jax.lax.axis_index(AGENTS)
+    except NameError:
+        return mine
+
+    def joined(x: Array) -> Array:
+        every = jnp.moveaxis(jax.lax.all_gather(x, AGENTS), 0, 1)
+        return every.reshape(len(x), -1, *x.shape[2:])
+
+    return jax.tree.map(joined, mine)

@@ -5,12 +5,14 @@ so that the first ratio of an update is exactly 1. Rewards are divided by the de
 running discounted return, this rollout's included; what is logged is always the raw reward.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
+from elsinore.jaxtools import shards
 from elsinore.ops import running_statistics
 from elsinore.ops.running_statistics import RunningStats
 from elsinore.ops.schedules import Scalar
@@ -53,11 +55,19 @@ def observe(stats: Normalisers, obs: PyTree) -> Normalisers:
         return stats
 
     def update(known: RunningStats, x: Array) -> RunningStats:
-        return running_statistics.merge(
-            known, running_statistics.of_batch(x.astype(jnp.float32).reshape(-1, *known.mean.shape))
-        )
+        rows = x.astype(jnp.float32).reshape(-1, *known.mean.shape)
+        return shards.apart(running_statistics.merge)(known, of_all_shards(rows))
 
     return stats._replace(obs=jax.tree.map(update, stats.obs, obs, is_leaf=_is_stats))
+
+
+def of_all_shards(x: Float[Array, "batch ..."]) -> RunningStats:
+    """The statistics of one batch, and of those of the seed's other shards."""
+    if shards.number() == 1:
+        return running_statistics.of_batch(x)
+    each = shards.gather(shards.apart(running_statistics.of_batch)(x))
+    batches = [jax.tree.map(lambda x, i=i: x[i], each) for i in range(shards.number())]
+    return functools.reduce(shards.apart(running_statistics.merge), batches)
 
 
 def _is_stats(x: Any) -> bool:
@@ -80,9 +90,11 @@ def scale_rewards(
         running_return = gamma * running_return + reward
         return jnp.where(done, 0.0, running_return), running_return
 
-    running_return, returns = jax.lax.scan(step, stats.running_return, (reward, done))
-    known = running_statistics.merge(
-        stats.returns, running_statistics.of_batch(returns.reshape(-1))
-    )
+    def discounted(running_return: Array, steps: tuple) -> tuple[Array, Array]:
+        return jax.lax.scan(step, running_return, steps)
+
+    running_return, returns = shards.apart(discounted)(stats.running_return, (reward, done))
+    merge = shards.apart(running_statistics.merge)
+    known = merge(stats.returns, of_all_shards(returns.reshape(-1)))
     scaled = jnp.clip(reward * jax.lax.rsqrt(known.var + 1e-8), -10.0, 10.0)
     return stats._replace(returns=known, running_return=running_return), scaled

@@ -54,6 +54,9 @@ def prioritised(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
             buffer, key, batch_size, n_step, gamma, beta
         ),
         reprioritise=reprioritise,
+        windows=lambda buffer, *where: replay_buffer.windows(buffer.replay, *where),
+        priorities=lambda buffer: (buffer.tree, buffer.largest),
+        with_priorities=lambda buffer, new: buffer._replace(tree=new[0], largest=new[1]),
     )
 
 

@@ -46,8 +46,10 @@ class ReplayBuffer(NamedTuple):
 
     `init(like) -> buffer`; `add(buffer, experience) -> buffer`; `num_starts(buffer)`, how many
     n-step windows can be sampled; `sample(buffer, key, batch_size, gamma, beta) -> (batch,
-    indices, weights)`; `reprioritise(buffer, indices, td_error, alpha) -> buffer`. All
-    are jittable; `like` is one transition of one env.
+    indices, weights)`; `windows(buffer, indices, length)`, the steps that follow [batch, length,
+    ...]; `reprioritise(buffer, indices, td_error, alpha) -> buffer`;
+    `priorities(buffer)`, the part that `reprioritise` changes, and `with_priorities(buffer,
+    priorities) -> buffer`. All are jittable; `like` is one transition of one env.
 
     Within one compiled step, add before you sample: a write that the compiler may put before an
     earlier read has it keep a copy of the whole buffer (3 ms for 1M CartPole transitions under
@@ -59,6 +61,9 @@ class ReplayBuffer(NamedTuple):
     num_starts: Callable[..., Int[Array, ""]]
     sample: Callable[..., tuple[ReplayBatch, BatchIndices, Float[Array, "batch"]]]
     reprioritise: Callable[..., Any]
+    windows: Callable[..., Transition]
+    priorities: Callable[[Any], PyTree]
+    with_priorities: Callable[[Any, PyTree], Any]
 
 
 def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
@@ -81,6 +86,9 @@ def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
         num_starts=partial(num_starts, n_step=n_step),
         sample=sample_,
         reprioritise=lambda buffer, indices, td_error, alpha=None: buffer,
+        windows=windows,
+        priorities=lambda buffer: (),
+        with_priorities=lambda buffer, priorities: buffer,
     )
 
 
@@ -215,6 +223,13 @@ def batch_at(buffer: BufferState, indices: BatchIndices, n_step: int, gamma: Sca
         discount=discount,
         next_obs=jax.tree.map(partial(_take, indices=end), stored.final_obs),
     )
+
+
+def windows(buffer: BufferState, indices: BatchIndices, length: int) -> Transition:
+    """So many steps of one env from each of the indices, [batch, length, ...]."""
+    slots, _ = size_of(buffer)
+    rows = BatchIndices((indices.slot[:, None] + jnp.arange(length)) % slots, indices.env[:, None])
+    return jax.tree.map(partial(_take, indices=rows), buffer.experience)
 
 
 def _take(x: Shaped[Array, "slot env ..."], indices: BatchIndices) -> Shaped[Array, "batch ..."]:

@@ -21,7 +21,6 @@ Choices that differ from the paper's:
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
@@ -41,7 +40,7 @@ from elsinore.experience.annealing import (
 )
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, init_normalisers, observe, scale_rewards
-from elsinore.hyperparameters import traced
+from elsinore.hyperparameters import record, traced
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.encoders import CNN, MLP, check_layers, dense, flatten
 from elsinore.nets.initialisation import initialise
@@ -50,7 +49,7 @@ from elsinore.ops.losses import Scalar, rnd_error
 from elsinore.types import Mean, Transition
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RNDConfig:
     """Settings of the exploration bonus. At weight 0 nothing of it is compiled."""
 
@@ -73,7 +72,7 @@ class RNDConfig:
     # The share of the longest possible episode that the mean length must exceed, too.
     anneal_share: float = 0.4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_layers(self)
         validation.at_least(self, 1, "features", "batch_size")
         validation.at_least(self, 2, "anneal_window", "anneal_min_episodes")

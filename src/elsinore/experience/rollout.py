@@ -1,6 +1,7 @@
 """Rollouts: experience collected in many environments at once."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
-from elsinore.experience.episode_stats import count_episodes, facts_of
-from elsinore.experience.multi_agent import num_agents_in
+from elsinore.experience.episode_stats import count_episodes_of_all_shards, facts_of
+from elsinore.experience.multi_agent import agent_of_rows, num_agents_in, of_all_agents
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.network import reset_carry
 from elsinore.types import PER_AGENT, Actor, Decision, EnvStep, Mean, Transition
@@ -19,7 +21,7 @@ def init_actor(
     env: Any, key: Key[Array, ""], env_params: PyTree, num_envs: int, initial_carry: PyTree = ()
 ) -> Actor:
     """Every env at the start of an episode; `initial_carry` is the recurrent state of one env."""
-    keys = jax.random.split(for_use(key, "begin"), num_envs)
+    keys = jax.random.split(shards.own(for_use(key, "begin")), num_envs)
     obs, env_state = batched_reset(env, keys, env_params)
     carry = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), initial_carry)
     return Actor(env_state, obs, carry, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
@@ -39,10 +41,11 @@ def rollout(
     `policy(noise, carry, obs)` decides for all envs at once; its noise ([time, env, ...]) and all
     the envs' keys are drawn before the loop, which is cheaper than drawing them in it. Where an
     episode ends, the carry is reset to `initial_carry`. The metrics are of the episodes that ended
-    here, as sums and counts: an unfinished one is not counted. `actor.episode_stats`, where there
-    are any, are updated.
+    here, as sums and counts: an unfinished one is not counted. `actor.episode_stats` and
+    `actor.episode_log`, where there are any, are updated.
     """
-    episode_stats, actor = actor.episode_stats, actor._replace(episode_stats=None)
+    episode_stats, episode_log = actor.episode_stats, actor.episode_log
+    actor = actor._replace(episode_stats=None, episode_log=None)
     wanted = {*facts_of(env), *(() if episode_stats is None else episode_stats.info_names)}
     length, num_envs = jax.tree.leaves(noise)[0].shape[:2]
     step_keys, reset_keys = split(key, (2, length, num_envs))
@@ -60,16 +63,22 @@ def rollout(
         info = {name: out.info[name] for name in sorted(wanted)}
         return actor, (experience, episode_return, episode_length, info)
 
-    actor, (experience, returns, lengths, info) = jax.lax.scan(
-        env_step, actor, (noise, step_keys, reset_keys)
-    )
+    played = shards.apart(partial(jax.lax.scan, env_step))
+    actor, (experience, returns, lengths, info) = played(actor, (noise, step_keys, reset_keys))
     done = experience.terminated | experience.truncated
     own = {"return": returns, "length": lengths}
     if episode_stats is not None:
-        episode_stats = count_episodes(episode_stats, done, info | own)
+        episode_stats = count_episodes_of_all_shards(
+            episode_stats, *of_all_agents((done, info | own))
+        )
+    if episode_log is not None:
+        agent = {"agent": agent_of_rows(env, done.shape)}
+        episode_log = count_episodes_of_all_shards(episode_log, *of_all_agents((done, own | agent)))
     facts = {name: info[name] for name in facts_of(env)} | own
-    metrics = finished_episodes(done, facts, num_agents_in(env))
-    return actor._replace(episode_stats=episode_stats), experience, metrics
+    counted = shards.apart(partial(finished_episodes, agents=num_agents_in(env)))
+    metrics = counted(done, facts)
+    actor = actor._replace(episode_stats=episode_stats, episode_log=episode_log)
+    return actor, experience, metrics
 
 
 def _transition(obs: PyTree, decision: Decision, out: EnvStep) -> Transition:

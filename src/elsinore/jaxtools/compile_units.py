@@ -46,11 +46,11 @@ def cache_by_types(function: Callable) -> Callable:
 # Operations. A step of Balatro without its shop has 1,400 to 1,900, and copying costs it 11 % of
 # its speed; with the shop it has 4,500, and copying costs nothing that can be measured. The largest
 # of MinAtar's games has 750.
-LARGE = 2_000
+LARGE_UNIT = 2_000
 
 
 def compile_unit(function: Callable) -> Callable:
-    """`function(env, *args)` of arrays, compiled once in a program if it is `LARGE`.
+    """`function(env, *args)` of arrays, compiled once in a program if it is `LARGE_UNIT`.
 
     Learning and evaluation step the same envs, and XLA inlines calls, so it would compile the rules
     for each. Its CPU compiler optimises a marked unit of compilation once, and equal units for as
@@ -71,7 +71,10 @@ def compile_unit(function: Callable) -> Callable:
 
     def of(env: Any, *args: PyTree) -> PyTree:
         whole = unit(_Itself(env))
-        if jax.default_backend() != "cpu" or operations(whole.trace(*args).jaxpr.jaxpr) < LARGE:
+        if (
+            jax.default_backend() != "cpu"
+            or operations(whole.trace(*args).jaxpr.jaxpr) < LARGE_UNIT
+        ):
             return function(env, *args)
         (first, *others), structure = jax.tree.flatten(whole(*args))
         # it marks the call that made this value

@@ -1,10 +1,11 @@
-"""The platform that JAX runs on: a sentence where it cannot start."""
+"""The platform that JAX runs on: a sentence where a run cannot start on it."""
 
 import jax
 
 
 def platform_refusal() -> str | None:
-    """Why JAX cannot start on the platform that was asked for, with a remedy; None where it can."""
+    """Why a run cannot start on the platform that was asked for, with a remedy; None where it
+    can."""
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:  # without a plug-in JAX fails an assertion
@@ -13,5 +14,11 @@ def platform_refusal() -> str | None:
         return (
             f"JAX_PLATFORMS={asked!r} cannot be used: {reason.rstrip('.')}. Unset it or set it to"
             " cpu; a GPU needs its driver and elsinore[cuda12] or elsinore[cuda13]."
+        )
+    if jax.process_count() > 1:
+        return (
+            f"jax.distributed has joined {jax.process_count()} processes, and a run belongs to one:"
+            " each would train the same seeds and write the same files. Start each process without"
+            " jax.distributed.initialize and with its own --name and --seed."
         )
     return None

@@ -14,12 +14,16 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
 
+from elsinore.nets.centralised import read_by_trunks
 from elsinore.nets.encoders import dense
-from elsinore.nets.initialisation import orthogonal
+from elsinore.nets.memory import initial_state, over_time, remember
+from elsinore.ops.return_distributions import cosine_embedding
 
 OutputsAndValue = tuple[Float[Array, "outputs"], Float[Array, ""]]
+OverTime = tuple[Float[Array, "*time outputs"], Float[Array, "*time"]]
 
 
 class ActorCritic(nn.Module):
@@ -30,17 +34,21 @@ class ActorCritic(nn.Module):
     continuous: bool = False
     shared: bool = False
     initial_log_std: float = 0.0
+    state_noise: bool = False
 
     @nn.compact
     def __call__(self, obs: PyTree) -> OutputsAndValue:
+        actor_obs, critic_obs = read_by_trunks(obs, 2)
         actor_trunk = self.encoder()
+        if critic_obs is None:
+            return actor_critic_heads(self, actor_trunk(actor_obs), None)
         critic_trunk = actor_trunk if self.shared else self.encoder()
-        return actor_critic_heads(self, actor_trunk(obs), critic_trunk(obs))
+        return actor_critic_heads(self, actor_trunk(actor_obs), critic_trunk(critic_obs))
 
 
 class RecurrentActorCritic(nn.Module):
-    """`ActorCritic` with a gated recurrent unit (Cho 2014, arXiv:1406.1078) between trunk and
-    head."""
+    """`ActorCritic` with a memory between trunk and head: a gated recurrent unit (Cho 2014,
+    arXiv:1406.1078), an LSTM (Hochreiter 1997) or a linear recurrence."""
 
     encoder: Callable[[], nn.Module]
     width: int  # of the recurrent layer
@@ -48,57 +56,131 @@ class RecurrentActorCritic(nn.Module):
     continuous: bool = False
     shared: bool = False
     initial_log_std: float = 0.0
+    memory: str = "gru"
+    state_noise: bool = False
 
-    def initial_carry(self) -> tuple[Float[Array, "width"], ...]:
+    @property
+    def linear(self) -> bool:
+        """True if it also maps a carry and [time, ...], see `network_of`."""
+        return self.memory == "lru"
+
+    def initial_carry(self) -> tuple[PyTree, ...]:
         """Zeros, for each trunk."""
-        return (jnp.zeros(self.width),) * (1 if self.shared else 2)
+        return (initial_state(self.memory, self.width),) * (1 if self.shared else 2)
 
     @nn.compact
-    def __call__(self, carry: tuple, obs: PyTree) -> tuple[tuple, OutputsAndValue]:
-        after, features = [], []
-        for state in carry:
-            cell = nn.GRUCell(
-                self.width, kernel_init=orthogonal(1.0), recurrent_kernel_init=orthogonal(1.0)
-            )
-            state, feature = cell(state, self.encoder()(obs))
-            after.append(state)
-            features.append(feature)
-        return tuple(after), actor_critic_heads(self, features[0], features[-1])
+    def __call__(
+        self, carry: tuple, obs: PyTree, episode_start: Bool[Array, "time"] | None = None
+    ) -> tuple[tuple, OverTime]:
+        after, features = remember(self, carry, obs, episode_start)
+        heads = actor_critic_heads if episode_start is None else over_time(actor_critic_heads)
+        return after, heads(self, features[0], features[-1])
 
 
 def actor_critic_heads(
-    net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"]
+    net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"] | None
 ) -> OutputsAndValue:
-    """The layers `policy` and `value`; call it inside `net.__call__`, which gets the parameters."""
+    """The layers `policy` and `value`; call it inside `net.__call__`, which gets the parameters.
+
+    `net` has `num_outputs`, `continuous`, and `initial_log_std` where its actions are continuous.
+    Without the features of a critic the value is NaN.
+    """
+    state_noise = getattr(net, "state_noise", False)
     # A small gain makes the initial policy nearly uniform; the critic's is 1 (detail 2 of Huang
     # 2022).
     num_means = net.num_outputs // 2 if net.continuous else net.num_outputs
+    if state_noise:
+        num_means = net.num_outputs // (1 + actor.size)
     outputs = dense(num_means, 0.01, name="policy")(actor)
     # a state-independent standard deviation (detail 2 of its continuous details)
     if net.continuous:
         log_std = net.param("log_std", nn.initializers.constant(net.initial_log_std), (num_means,))
         outputs = jnp.concatenate([outputs, log_std])
+    # a weight's deviation by feature and action; the features are not learnt for the noise
+    if state_noise:
+        start = nn.initializers.constant(net.initial_log_std - 0.5 * np.log(actor.size))
+        log_std = net.param("log_std", start, (actor.size, num_means))
+        spread = jax.lax.stop_gradient(actor)[:, None] * jnp.exp(log_std)
+        outputs = jnp.concatenate([outputs, spread.reshape(-1)])
+    if critic is None:
+        return outputs, jnp.float32(jnp.nan)
     return outputs, dense(1, 1.0, name="value")(critic)[0]
 
 
 class QNetwork(nn.Module):
-    """Q(s, a) of each action, and their maximum.
-
-    `dueling` learns V and the advantages A separately: Q = V + A - mean(A) (Wang 2016,
-    arXiv:1511.06581 eq. 9).
-    """
+    """Q(s, a) of each action, and their maximum; or, of each action, so many `numbers` of the
+    distribution of its return."""
 
     encoder: Callable[[], nn.Module]
-    num_outputs: int
+    num_outputs: int  # actions x numbers
     dueling: bool = False
+    numbers: int = 1
 
     @nn.compact
     def __call__(self, obs: PyTree) -> OutputsAndValue:
-        features = self.encoder()(obs)
-        q = dense(self.num_outputs, 1.0, name="advantage" if self.dueling else "q")(features)
-        if self.dueling:
-            q = dense(1, 1.0, name="value")(features) + q - jnp.mean(q)
+        q = q_layers(self, self.encoder()(obs))
         return q, jnp.max(q)
+
+
+class RecurrentQNetwork(nn.Module):
+    """`QNetwork` with a memory between encoder and head, as in `RecurrentActorCritic`."""
+
+    encoder: Callable[[], nn.Module]
+    width: int  # of the recurrent layer
+    num_outputs: int
+    dueling: bool = False
+    numbers: int = 1
+    memory: str = "gru"
+
+    @property
+    def linear(self) -> bool:
+        return self.memory == "lru"
+
+    def initial_carry(self) -> tuple[PyTree]:
+        return (initial_state(self.memory, self.width),)
+
+    @nn.compact
+    def __call__(
+        self, carry: tuple, obs: PyTree, episode_start: Bool[Array, "time"] | None = None
+    ) -> tuple[tuple, OverTime]:
+        after, (features,) = remember(self, carry, obs, episode_start)
+        q = q_layers(self, features)
+        return after, (q, jnp.max(q, axis=-1))
+
+
+def q_layers(net: Any, features: Float[Array, "*fraction features"]) -> Float[Array, "... outputs"]:
+    """The layer `q`, or of a dueling net `advantage` and `value`; call it inside `net.__call__`.
+
+    Dueling learns V and the advantages A separately: Q = V + A - mean(A) (Wang 2016,
+    arXiv:1511.06581 eq. 9), of distributions number by number (Hessel 2018, arXiv:1710.02298).
+    """
+    q = dense(net.num_outputs, 1.0, name="advantage" if net.dueling else "q")(features)
+    if net.dueling:
+        value = dense(net.numbers, 1.0, name="value")(features)[..., None, :]
+        advantage = q.reshape(*q.shape[:-1], -1, net.numbers)
+        mean = jnp.mean(advantage, axis=-2, keepdims=True)
+        q = (value + advantage - mean).reshape(q.shape)
+    return q
+
+
+class ImplicitQuantileNetwork(nn.Module):
+    """Quantiles of the return of each action, at fractions that are an input (Dabney 2018,
+    arXiv:1806.06923 section 3.1): the features are multiplied by those of a fraction."""
+
+    encoder: Callable[[], nn.Module]
+    num_outputs: int  # actions
+    dueling: bool = False
+    numbers: int = 1
+    cosines: int = 64
+
+    @nn.compact
+    def __call__(self, inputs: tuple[PyTree, Float[Array, "fraction"]]) -> OutputsAndValue:
+        obs, fraction = inputs
+        features = self.encoder()(obs)
+        embedding = cosine_embedding(fraction, self.cosines)
+        embedding = nn.relu(dense(features.size, np.sqrt(2), name="fraction")(embedding))
+        quantiles = q_layers(self, features * embedding)
+        return quantiles.T.reshape(-1), jnp.max(quantiles)
 
 
 def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:

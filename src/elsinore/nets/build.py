@@ -1,17 +1,28 @@
 """Build the network of a config for an environment's observations."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from elsinore.nets.actor_critic import ActorCritic, QNetwork, RecurrentActorCritic, check_network
-from elsinore.nets.continuous_q import Actor, Critics, ValueCritics, critics_of
-from elsinore.nets.encoders import CNN, MAX_WIDTH, MLP, check_layers
+from elsinore import validation
+from elsinore.hyperparameters import record
+from elsinore.nets.actor_critic import (
+    ActorCritic,
+    ImplicitQuantileNetwork,
+    QNetwork,
+    RecurrentActorCritic,
+    RecurrentQNetwork,
+    check_network,
+)
+from elsinore.nets.continuous_q import ContinuousActor, Critics, ValueCritics, critics_of
+from elsinore.nets.encoders import CNN, DTYPES, MAX_WIDTH, MLP, check_layers
 from elsinore.nets.heads import Head
+from elsinore.nets.memory import MEMORIES
 from elsinore.nets.network import Network, network_of
 from elsinore.validation import import_object
 
@@ -29,7 +40,7 @@ class NetworkFamily(NamedTuple):
     check: Callable[[PyTree], None]  # raises ValueError for unfit observations
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NetworkConfig:
     """Settings of the network: encoder, layer sizes, recurrence."""
 
@@ -41,28 +52,59 @@ class NetworkConfig:
     channels: tuple[int, ...] = (16,)  # The channels of the cnn's convolutions.
     activation: str = "tanh"  # tanh | relu | silu | gelu: the activation function.
     layer_norm: bool = False  # Layer normalisation before each activation.
-    # The width of a recurrent layer (GRU) after the encoder (ppo, a2c); null: feed-forward.
+    # Width of a gated recurrent unit (GRU) after the encoder; null: none.
     gru: int | None = None
+    lstm: int | None = None  # Width of a long short-term memory (LSTM) after the encoder.
+    lru: int | None = None  # Width of a linear recurrence (LRU) after the encoder.
     shared: bool = False  # One trunk for policy and critic instead of one each.
     initial_log_std: float = 0.0  # Initial log of the deviation of continuous actions.
+    # float32 | bfloat16: the type of the encoder's products; parameters and sums are float32.
+    dtype: str = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.encoder not in ENCODERS and ":" not in self.encoder:
             raise ValueError(
                 f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn, or 'module:name' of a"
                 " NetworkFamily (Balatro's is elsinore.worlds.balatro.nets:CARDS)."
             )
         check_layers(self)
-        if self.gru is not None and not 1 <= self.gru <= MAX_WIDTH:
+        validation.one_of(self, "dtype", *DTYPES)
+        if self.dtype != "float32" and ":" in self.encoder:
             raise ValueError(
-                f"gru={self.gru} must be a width from 1 to {MAX_WIDTH}; null leaves the recurrent"
-                " layer out."
+                f"dtype={self.dtype!r} is of the built-in encoders, and encoder={self.encoder!r}"
+                " has its own; leave it out."
             )
-        if self.gru is not None and ":" in self.encoder:
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        given = {name: getattr(self, name) for name in MEMORIES}
+        given = {name: width for name, width in given.items() if width is not None}
+        for name, width in given.items():
+            if not 1 <= width <= MAX_WIDTH:
+                raise ValueError(
+                    f"{name}={width} must be a width from 1 to {MAX_WIDTH}; null leaves the"
+                    " recurrent layer out."
+                )
+            if ":" in self.encoder:
+                raise ValueError(
+                    f"{name}={width} cannot follow encoder={self.encoder!r}, whose networks are"
+                    " feed-forward; leave it out."
+                )
+        if len(given) > 1:
             raise ValueError(
-                f"gru={self.gru} cannot follow encoder={self.encoder!r}, whose networks are"
-                " feed-forward; leave it out."
+                f"{' and '.join(f'{name}={width}' for name, width in given.items())} are several"
+                " recurrent layers, and a network has one; leave the others out."
             )
+
+    @property
+    def memory(self) -> tuple[str, int] | None:
+        """Kind and width of the recurrent layer; None: feed-forward."""
+        return next(((x, getattr(self, x)) for x in MEMORIES if getattr(self, x)), None)
+
+    @property
+    def features(self) -> int:
+        """Features that the head reads."""
+        return self.memory[1] if self.memory else self.hidden[-1]
 
 
 ENCODERS = ("auto", "mlp", "cnn")
@@ -86,15 +128,29 @@ def family_of(config: NetworkConfig) -> NetworkFamily | None:
 
 
 def actor_critic_network(
-    config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None
+    config: NetworkConfig, head: Head, obs: PyTree, custom: Any = None, *, joint: bool = False
 ) -> Network:
     """The actor-critic network of a config, for observations like `obs` (no batch axis).
 
-    `custom` is the factory of a custom network.
+    `custom` is the factory of a custom network. With `joint` the critic reads other observations
+    than the policy does (`nets/centralised.py`).
 
     Raises:
-        ValueError: if the encoder does not fit `obs`, or a custom network's outputs do not fit.
+        ValueError: if the encoder does not fit `obs`, or a custom network's outputs do not fit; for
+            one whose features the head needs; for one without a `joint` critic of its own.
     """
+    if joint and (custom is not None or family_of(config) or config.shared):
+        raise ValueError(
+            "agents.critic='joint' needs a trunk of its own for the critic, and algo.network with"
+            f" encoder={config.encoder!r}, custom={custom!r}, shared={config.shared} has none;"
+            " leave them as they are by default, or set agents.critic: own."
+        )
+    if head.features and (custom is not None or family_of(config)):
+        raise ValueError(
+            f"algo.network with encoder={config.encoder!r}, custom={custom!r} gives no features to"
+            " action_distribution='gsde'; leave it as it is by default, or use normal, squashed or"
+            " beta."
+        )
     if custom is not None:
         return _custom(custom, head.num_outputs, obs)
     settings = {
@@ -103,35 +159,76 @@ def actor_critic_network(
         "shared": config.shared,
     }
     settings["initial_log_std"] = config.initial_log_std
+    settings["state_noise"] = bool(head.features)
     encoder = encoder_of(config, obs)
     if family := family_of(config):
         return network_of(family.actor_critic(encoder, head.num_outputs, config.shared))
-    module = (
-        RecurrentActorCritic(encoder, config.gru, **settings)
-        if config.gru
-        else ActorCritic(encoder, **settings)
-    )
-    return network_of(module)
+    if config.memory is None:
+        return network_of(ActorCritic(encoder, **settings))
+    memory, width = config.memory
+    return network_of(RecurrentActorCritic(encoder, width, memory=memory, **settings))
 
 
 def q_network(
-    config: NetworkConfig, num_actions: int, obs: PyTree, dueling: bool = False, custom: Any = None
+    config: NetworkConfig,
+    num_actions: int,
+    obs: PyTree,
+    dueling: bool = False,
+    custom: Any = None,
+    *,
+    numbers: int = 1,
+    implicit: bool = False,
+    recurrent: bool = False,
 ) -> Network:
-    """The network of action values of a config.
+    """The network of action values of a config, or of `numbers` of each action.
+
+    An `implicit` one gives quantiles at fractions: it takes (obs, fractions). With `recurrent` it
+    may have a memory.
 
     Raises:
-        ValueError: as `actor_critic_network`, and for a recurrent network: a replay buffer of
-            single steps cannot train it.
+        ValueError: as `actor_critic_network`; for a memory where none may be; for an encoder or a
+            custom network that gives one number.
     """
-    network = _custom(custom, num_actions, obs) if custom is not None else None
-    if config.gru or (network is not None and network.recurrent):
+    network = _custom(custom, num_actions * numbers, obs) if custom is not None else None
+    remembers = bool(config.memory or (network is not None and network.recurrent))
+    if remembers and not recurrent:
         raise ValueError(
-            f"algo.network with gru={config.gru}, custom={custom!r} is recurrent, which value-based"
-            " algorithms do not train; use ppo or a2c, or leave the recurrent layer out."
+            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which this"
+            " algorithm does not train; use ppo, a2c, dqn or pqn, or leave the recurrent layer out."
+        )
+    if remembers and implicit:
+        raise ValueError(
+            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which"
+            " distribution='iqn' does not train; use none, c51 or qr."
         )
     family = family_of(config)
-    make = family.q_network if family else QNetwork
-    return network or network_of(make(encoder_of(config, obs), num_actions, dueling))
+    if (family and numbers > 1) or (implicit and (family or network)):
+        raise ValueError(
+            f"algo.network with encoder={config.encoder!r}, custom={custom!r} does not give"
+            " distributions of returns; leave it as it is by default, or use distribution: none"
+            " (a custom network works with c51 and qr)."
+        )
+    encoder = encoder_of(config, obs)
+    if family:
+        return network_of(family.q_network(encoder, num_actions, dueling))
+    if implicit:
+        return _of_fractions(ImplicitQuantileNetwork(encoder, num_actions, dueling), numbers)
+    if config.memory and network is None:
+        memory, width = config.memory
+        outputs = (num_actions * numbers, dueling, numbers)
+        return network_of(RecurrentQNetwork(encoder, width, *outputs, memory))
+    return network or network_of(QNetwork(encoder, num_actions * numbers, dueling, numbers))
+
+
+def _memory(config: NetworkConfig) -> str:
+    """Its setting, for a message."""
+    return "{}={}".format(*(config.memory or ("gru", None)))
+
+
+def _of_fractions(module: ImplicitQuantileNetwork, number: int) -> Network:
+    """Its functions; `init` takes an observation alone."""
+    network = network_of(module)
+    return network._replace(init=lambda key, obs: network.init(key, (obs, jnp.zeros(number))))
 
 
 def actor_and_critics(
@@ -140,8 +237,11 @@ def actor_and_critics(
     num_critics: int,
     obs: PyTree,
     custom: Any = None,
+    *,
+    numbers: int = 1,
+    dropout: float = 0.0,
 ) -> tuple[Network, ValueCritics]:
-    """An actor with `num_outputs` outputs, and critics of its continuous actions.
+    """An actor with `num_outputs` outputs, and critics of its actions, each with so many `numbers`.
 
     `custom` makes the actor, whose value is not read; the critics are built from the config.
     Layer normalisation is the critics' alone (Hiraoka 2022, arXiv:2110.02034). An action joins the
@@ -156,19 +256,21 @@ def actor_and_critics(
             " of continuous actions; leave both as they are by default."
         )
     encoder = encoder_of(replace(config, layer_norm=False), obs)
-    actor = network_of(Actor(encoder, num_outputs))
+    actor = network_of(ContinuousActor(encoder, num_outputs))
     if custom is not None:
         actor = _custom(custom, num_outputs, obs)
-    if config.gru or actor.recurrent:
+    if config.memory or actor.recurrent:
         raise ValueError(
-            f"algo.network with gru={config.gru}, custom={custom!r} is recurrent, which a replay of"
-            " single steps does not train; use ppo or a2c, or leave the recurrent layer out."
+            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which a replay"
+            " of single steps does not train; use ppo or a2c, or leave the recurrent layer out."
         )
-    trunk = partial(MLP, config.hidden, config.activation, config.layer_norm)
+    dtype = DTYPES[config.dtype]
+    rest = (config.activation, config.layer_norm, dtype, dropout)
     if encoder.func is MLP:
-        return actor, critics_of(Critics(None, trunk, num_critics))
-    trunk = partial(MLP, config.hidden[-1:], config.activation, config.layer_norm)
-    return actor, critics_of(Critics(encoder_of(config, obs), trunk, num_critics))
+        trunk = partial(MLP, config.hidden, *rest)
+        return actor, critics_of(Critics(None, trunk, num_critics, numbers))
+    trunk = partial(MLP, config.hidden[-1:], *rest)
+    return actor, critics_of(Critics(encoder_of(config, obs), trunk, num_critics, numbers))
 
 
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
@@ -192,6 +294,7 @@ def encoder_of(config: NetworkConfig, obs: PyTree) -> partial[nn.Module]:
     if family := family_of(config):
         family.check(obs)
         return partial(family.encoder, config.hidden, config.activation, config.layer_norm)
+    rest = (config.hidden, config.activation, config.layer_norm, DTYPES[config.dtype])
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
-        return partial(CNN, config.channels, config.hidden, config.activation, config.layer_norm)
-    return partial(MLP, config.hidden, config.activation, config.layer_norm)
+        return partial(CNN, config.channels, *rest)
+    return partial(MLP, *rest)

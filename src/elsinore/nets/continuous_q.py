@@ -13,7 +13,7 @@ from elsinore.nets.encoders import dense
 from elsinore.nets.initialisation import initialise
 
 
-class Actor(nn.Module):
+class ContinuousActor(nn.Module):
     """Outputs for a distribution or an action; its value is 0, since the critics have values."""
 
     encoder: Callable[[], nn.Module]
@@ -27,19 +27,24 @@ class Actor(nn.Module):
 
 
 class Critics(nn.Module):
-    """Q(s, a) by several critics that share nothing."""
+    """Q(s, a) by several critics that share nothing; or so many `numbers` by each: quantiles of the
+    return, or the values of n actions, where the action is ()."""
 
     encoder: Callable[[], nn.Module] | None  # of the observation alone; None: the trunk reads it
     trunk: Callable[[], nn.Module]  # of the observation, or of its features, and the action
     number: int
+    numbers: int = 1
 
     @nn.compact
-    def __call__(self, obs: PyTree, action: Float[Array, "action"]) -> Float[Array, "critic"]:
+    def __call__(
+        self, obs: PyTree, action: Float[Array, "action"] | tuple[()]
+    ) -> Float[Array, "critic"] | Float[Array, "critic number"]:
         each = []
         for i in range(self.number):
             seen = obs if self.encoder is None else self.encoder()(obs)
             features = self.trunk()({"action": action, "obs": seen})
-            each.append(dense(1, 1.0, name=f"q_{i}")(features)[0])
+            q = dense(self.numbers, 1.0, name=f"q_{i}")(features)
+            each.append(q[0] if self.numbers == 1 else q)
         return jnp.stack(each)
 
 
@@ -47,16 +52,28 @@ class ValueCritics(NamedTuple):
     """`Critics` as functions of parameters.
 
     `init(key, obs, action) -> params`, for one observation and action. `q(params, obs, action) ->
-    [critic, batch]`, for batches of both.
+    [critic, batch, ...]`, for batches of both. With parameters of `with_dropout` units are dropped.
     """
 
-    init: Callable[[Key[Array, ""], PyTree, Float[Array, "action"]], PyTree]
-    q: Callable[[PyTree, PyTree, Float[Array, "batch action"]], Float[Array, "critic batch"]]
+    init: Callable[[Key[Array, ""], PyTree, PyTree], PyTree]
+    q: Callable[[PyTree, PyTree, PyTree], Float[Array, "critic batch ..."]]
 
 
 def critics_of(module: Critics) -> ValueCritics:
     """The functions of a module."""
-    return ValueCritics(
-        init=lambda key, obs, action: initialise(module, key, obs, action),
-        q=jax.vmap(module.apply, in_axes=(None, 0, 0), out_axes=1),
-    )
+    every = jax.vmap(module.apply, in_axes=(None, 0, 0), out_axes=1)
+
+    def q(params: PyTree, obs: PyTree, action: PyTree) -> Float[Array, "critic batch ..."]:
+        if "dropout" not in params:
+            return every(params, obs, action)
+        params = dict(params)
+        keys = jax.random.split(params.pop("dropout"), len(jax.tree.leaves(obs)[0]))
+        one = lambda key, *inputs: module.apply(params, *inputs, rngs={"dropout": key})  # noqa: E731
+        return jax.vmap(one, out_axes=1)(keys, obs, action)
+
+    return ValueCritics(lambda key, *inputs: initialise(module, key, *inputs), q)
+
+
+def with_dropout(params: PyTree, key: Key[Array, ""]) -> PyTree:
+    """Parameters of critics that drop units, by a draw of their own for each row of a batch."""
+    return params | {"dropout": key}

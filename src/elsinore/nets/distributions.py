@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import betaln, digamma
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from elsinore.jaxtools.prng import draw
@@ -147,6 +148,113 @@ class Normal(NamedTuple):
         return {"mean": self.mean, "standard deviation": jnp.exp(self.log_std)}
 
 
+class TanhNormal(NamedTuple):
+    """The hyperbolic tangent of independent normals, for algorithms that need the probability of
+    an old action: an action is the normals' number u, and the head gives tanh(u), scaled to its
+    bounds, to the env. So no density is computed from a tangent that has rounded to 1.
+
+    Source: Haarnoja 2018, arXiv:1801.01290 appendix C.
+    """
+
+    mean: Float[Array, "... action"]  # of the normals
+    log_std: Float[Array, "... action"]
+
+    def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
+        return self.mean + jnp.exp(self.log_std) * noise
+
+    def mode(self) -> Float[Array, "... action"]:
+        """The median: the means."""
+        return self.mean
+
+    def log_prob(self, action: Float[Array, "... action"]) -> Float[Array, "..."]:
+        """Log-density of tanh(action) in [-1, 1]."""
+        return squashed_log_prob(action, self.mean, self.log_std)
+
+    def entropy(self) -> Float[Array, "..."]:
+        """In nats, of tanh(action) in [-1, 1]: that of the normals and E[log(1 - tanh(u)^2)], by a
+        sum over 32 points of u (Gauss-Hermite quadrature); no formula is known."""
+        points = self.mean[..., None] + jnp.exp(self.log_std)[..., None] * _POINTS
+        slope = 2.0 * (np.log(2.0) - points - jax.nn.softplus(-2.0 * points))
+        return Normal(*self).entropy() + jnp.sum(jnp.sum(_WEIGHTS * slope, axis=-1), axis=-1)
+
+    def action_scores(self) -> dict[str, Float[Array, "... action"]]:
+        return {"median": jnp.tanh(self.mean), "standard deviation": jnp.exp(self.log_std)}
+
+
+_POINTS, _WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
+_POINTS = _POINTS.astype(np.float32)
+_WEIGHTS = (_WEIGHTS / np.sqrt(2.0 * np.pi)).astype(np.float32)
+
+
+class Beta(NamedTuple):
+    """Independent beta distributions: actions in (0, 1), without mass at the bounds (Chou 2017,
+    "Improving Stochastic Policy Gradients in Continuous Control with ... the Beta Distribution").
+
+    Both parameters are above 1, so each density has one peak.
+    """
+
+    alpha: Float[Array, "... action"]
+    beta: Float[Array, "... action"]
+
+    def sample(self, noise: Key[Array, "..."]) -> Float[Array, "... action"]:
+        """With a key for each action vector, since a beta is drawn by rejection."""
+        draw_one = jax.random.beta
+        for _ in range(noise.ndim):
+            draw_one = jax.vmap(draw_one)
+        return jnp.clip(draw_one(noise, self.alpha, self.beta), 1e-6, 1.0 - 1e-6)
+
+    def mode(self) -> Float[Array, "... action"]:
+        """The mean, which the greedy policy takes: near alpha = beta = 1 the peak is anywhere."""
+        return self.alpha / (self.alpha + self.beta)
+
+    def log_prob(self, action: Float[Array, "... action"]) -> Float[Array, "..."]:
+        """Log-density in (0, 1)."""
+        log_density = (self.alpha - 1.0) * jnp.log(action) + (self.beta - 1.0) * jnp.log1p(-action)
+        return jnp.sum(log_density - betaln(self.alpha, self.beta), axis=-1)
+
+    def entropy(self) -> Float[Array, "..."]:
+        """In nats, by its formula; 0 is uniform, and no more is possible."""
+        a, b = self.alpha, self.beta
+        each = betaln(a, b) - (a - 1.0) * digamma(a) - (b - 1.0) * digamma(b)
+        return jnp.sum(each + (a + b - 2.0) * digamma(a + b), axis=-1)
+
+    def action_scores(self) -> dict[str, Float[Array, "... action"]]:
+        return {"mean": self.mode(), "alpha": self.alpha, "beta": self.beta}
+
+
+class StateNoise(NamedTuple):
+    """Normals whose noise is a linear function of the state's features, drawn for several steps at
+    once: generalised state-dependent exploration (Raffin 2020, arXiv:2005.05719)."""
+
+    mean: Float[Array, "... action"]
+    spread: Float[Array, "... features action"]  # a feature times the deviation of its weight
+
+    def _marginal(self) -> Normal:
+        """The normal of one step: variances of independent weights add up."""
+        variance = jnp.sum(jnp.square(self.spread), axis=-2) + 1e-6
+        return Normal(self.mean, 0.5 * jnp.log(variance))
+
+    def sample(self, noise: Key[Array, "..."]) -> Float[Array, "... action"]:
+        """With a key for each action vector: the same key is the same function of the state."""
+        weights = lambda key: jax.random.normal(key, self.spread.shape[noise.ndim :])  # noqa: E731
+        for _ in range(noise.ndim):
+            weights = jax.vmap(weights)
+        return self.mean + jnp.sum(self.spread * weights(noise), axis=-2)
+
+    def mode(self) -> Float[Array, "... action"]:
+        return self.mean
+
+    def log_prob(self, action: Float[Array, "... action"]) -> Float[Array, "..."]:
+        return self._marginal().log_prob(action)
+
+    def entropy(self) -> Float[Array, "..."]:
+        """In nats, by the formula of the normal of one step."""
+        return self._marginal().entropy()
+
+    def action_scores(self) -> dict[str, Float[Array, "... action"]]:
+        return self._marginal().action_scores()
+
+
 class SquashedNormal(NamedTuple):
     """The hyperbolic tangent of independent normals: actions in [-1, 1] (Haarnoja 2018,
     arXiv:1801.01290 appendix C)."""
@@ -170,4 +278,4 @@ class SquashedNormal(NamedTuple):
         return jnp.tanh(self.mean)
 
 
-Distribution = Categorical | Joint | Normal
+Distribution = Categorical | Joint | Normal | TanhNormal | Beta | StateNoise

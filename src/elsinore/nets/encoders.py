@@ -1,6 +1,7 @@
 """Encoders of an observation. Each takes one observation; callers `vmap` over batches."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -41,13 +42,21 @@ def check_layers(config: Any) -> None:
             )
 
 
-def dense(features: int, scale: float, name: str | None = None) -> nn.Dense:
+DTYPES = {"float32": None, "bfloat16": jnp.bfloat16}
+
+
+def dense(features: int, scale: float, name: str | None = None, dtype: Any = None) -> nn.Dense:
     """A dense layer with orthogonal weights of gain `scale` and zero biases (detail 2 of Huang
     2022).
 
-    `initialise` makes the weights.
+    `initialise` makes the weights. With a `dtype` their product with the input is of numbers of
+    that type, summed in float32 (Micikevicius 2018, arXiv:1710.03740); the weights are float32.
     """
-    return nn.Dense(features, kernel_init=orthogonal(scale), name=name)
+    init = orthogonal(scale)
+    if dtype is None:
+        return nn.Dense(features, kernel_init=init, name=name)
+    product = partial(jax.lax.dot_general, preferred_element_type=jnp.float32)
+    return nn.Dense(features, kernel_init=init, name=name, dtype=dtype, dot_general=product)
 
 
 def flatten(obs: PyTree) -> Float[Array, "features"]:
@@ -63,12 +72,16 @@ class MLP(nn.Module):
     hidden: Sequence[int] = (64, 64)
     activation: str = "tanh"
     layer_norm: bool = False  # before each activation
+    dtype: Any = None  # of the products, see `dense`
+    dropout: float = 0.0  # share of units set to 0, where `apply` has a key for it
 
     @nn.compact
     def __call__(self, obs: PyTree) -> Float[Array, "features"]:
         x = flatten(obs)
         for width in self.hidden:
-            x = dense(width, np.sqrt(2))(x)
+            x = dense(width, np.sqrt(2), dtype=self.dtype)(x)
+            if self.dropout and self.has_rng("dropout"):
+                x = nn.Dropout(self.dropout, deterministic=False)(x)
             x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
         return x
 
@@ -93,11 +106,12 @@ class CNN(nn.Module):
     hidden: Sequence[int] = (128,)
     activation: str = "relu"
     layer_norm: bool = False  # before each activation
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "features"]:
         x = obs.astype(jnp.float32)
         for width in self.channels:
-            x = dense(width, np.sqrt(2))(patches(x))
+            x = dense(width, np.sqrt(2), dtype=self.dtype)(patches(x))
             x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
-        return MLP(self.hidden, self.activation, self.layer_norm)(x)
+        return MLP(self.hidden, self.activation, self.layer_norm, self.dtype)(x)

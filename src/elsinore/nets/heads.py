@@ -3,11 +3,25 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from elsinore.nets.distributions import Categorical, Distribution, Joint, Normal, categorical, joint
+from elsinore.jaxtools.prng import split
+from elsinore.nets.centralised import read_by_actor
+from elsinore.nets.distributions import (
+    Beta,
+    Categorical,
+    Distribution,
+    Joint,
+    Normal,
+    StateNoise,
+    TanhNormal,
+    categorical,
+    joint,
+)
+from elsinore.ops.continuous_q import scaled_action
 
 
 class Head(NamedTuple):
@@ -20,21 +34,39 @@ class Head(NamedTuple):
         [Key[Array, ""], tuple[int, ...]], Float[Array, "..."]
     ]  # (key, batch shape) -> the noise of `sample`
     env_action: Callable[[Array], Array]  # clips an action to the env's bounds
-    continuous: bool
+    continuous: bool  # the network has a log standard deviation that no state changes
+    features: int = 0  # of the network, that the noise of `StateNoise` is a function of
 
 
-def head_for(space: Any) -> Head:
-    """The head of a gymnax action space.
+CONTINUOUS_KINDS = ("normal", "squashed", "beta", "gsde")
+
+
+def head_for(space: Any, kind: str = "normal", features: int = 0, noise_period: int = 1) -> Head:
+    """The head of a gymnax action space; `kind` is the distribution of continuous actions.
+
+    A "gsde" reads `features` of the network, and its noise is held for `noise_period` steps.
 
     Raises:
-        ValueError: for any space but Discrete, MultiDiscrete and a float Box of rank 1.
+        ValueError: for any space but Discrete, MultiDiscrete and a float Box of rank 1; for a
+            `kind` other than "normal" of other spaces than a Box, or of a Box without the finite
+            bounds that "squashed" and "beta" need.
     """
-    kind = type(space).__name__
-    if kind == "Discrete":
+    name = type(space).__name__
+    box = name == "Box" and len(space.shape) == 1 and jnp.issubdtype(space.dtype, jnp.floating)
+    if kind != "normal" and not box:
+        raise ValueError(
+            f"algo.action_distribution={kind!r} is of continuous actions, and this environment's"
+            f" action space is {name}; leave it out."
+        )
+    if name == "Discrete":
         return discrete_head(int(space.n))
-    if kind == "MultiDiscrete":
+    if name == "MultiDiscrete":
         return joint_head(tuple(space.nvec))
-    if kind == "Box" and len(space.shape) == 1 and jnp.issubdtype(space.dtype, jnp.floating):
+    if box and kind == "gsde":
+        return state_noise_head(space, features, noise_period)
+    if box and kind != "normal":
+        return bounded_head(space, kind)
+    if box:
         return continuous_head(space.shape[0], space.low, space.high)
     raise ValueError(
         f"action space {space} is not supported; Discrete(n), one-dimensional Box spaces of floats"
@@ -77,6 +109,70 @@ def continuous_head(size: int, low: Any, high: Any) -> Head:
     )
 
 
+def bounded_head(space: Any, kind: str) -> Head:
+    """A distribution within the bounds of a Box, to which its actions are scaled: the tangent of
+    normals ("squashed"), whose outputs are means and log standard deviations, or a "beta", whose
+    outputs are softplus^-1 of its two parameters less 1."""
+    low, high, finite = _bounds(space)
+    if not finite:
+        raise ValueError(
+            f"algo.action_distribution={kind!r} scales its actions to their bounds, and this"
+            f" environment's are from {low} to {high}; use normal or gsde, or give its action space"
+            " finite bounds."
+        )
+    size = len(low)
+    if kind == "squashed":
+        return Head(
+            num_outputs=2 * size,
+            distribution=lambda outputs, obs: TanhNormal(outputs[..., :size], outputs[..., size:]),
+            noise=lambda key, shape: Normal.noise(key, shape, size),
+            env_action=lambda action: scaled_action(jnp.tanh(action), low, high),
+            continuous=True,
+        )
+
+    def beta(outputs: Float[Array, "... outputs"], obs: PyTree) -> Beta:
+        above = 1.0 + jax.nn.softplus(outputs)
+        return Beta(above[..., :size], above[..., size:])
+
+    return Head(
+        num_outputs=2 * size,
+        distribution=beta,
+        noise=split,
+        env_action=lambda action: scaled_action(2.0 * action - 1.0, low, high),
+        continuous=False,
+    )
+
+
+def state_noise_head(space: Any, features: int, noise_period: int) -> Head:
+    """Normals with noise of the state (`StateNoise`), clipped to the bounds as `continuous_head`
+    does; outputs are the means, then the spread of each feature's noise."""
+    plain = continuous_head(space.shape[0], space.low, space.high)
+    size = space.shape[0]
+
+    def distribution(outputs: Float[Array, "... outputs"], obs: PyTree) -> StateNoise:
+        spread = outputs[..., size:].reshape(*outputs.shape[:-1], features, size)
+        return StateNoise(outputs[..., :size], spread)
+
+    def noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Key[Array, "..."]:
+        """Keys of the shape, each held for `noise_period` steps of a rollout [time, env]."""
+        if len(shape) < 2:
+            return split(key, shape)
+        keys = split(key, (-(-shape[0] // noise_period), *shape[1:]))
+        return keys[np.arange(shape[0]) // noise_period]
+
+    return Head((1 + features) * size, distribution, noise, plain.env_action, False, features)
+
+
+def _bounds(
+    space: Any,
+) -> tuple[Float[np.ndarray, "action"], Float[np.ndarray, "action"], bool]:
+    """Lowest and highest action of a Box of rank 1, and whether the range of each is finite."""
+    size = space.shape[0]
+    low, high = (np.broadcast_to(np.asarray(x, np.float32), size) for x in (space.low, space.high))
+    with np.errstate(over="ignore"):
+        return low, high, bool(np.isfinite(high - low).all())
+
+
 def finite_bounds(space: Any, algo: str) -> tuple[Float[np.ndarray, "action"], ...]:
     """Lowest and highest action of a Box of rank 1.
 
@@ -85,16 +181,14 @@ def finite_bounds(space: Any, algo: str) -> tuple[Float[np.ndarray, "action"], .
     """
     kind = type(space).__name__
     if kind != "Box":
-        others = "dqn, pqn, ppo or a2c" if kind == "Discrete" else "ppo or a2c"
+        others = "sac_discrete, dqn, pqn, ppo or a2c" if kind == "Discrete" else "ppo or a2c"
         raise ValueError(
             f"algo={algo!r} learns continuous actions, and this environment's action space is"
             f" {kind}; use algo: {others}."
         )
-    size = head_for(space).num_outputs // 2
-    low, high = (np.broadcast_to(np.asarray(x, np.float32), size) for x in (space.low, space.high))
-    with np.errstate(over="ignore"):
-        bounded = np.isfinite(high - low).all()
-    if not bounded:
+    head_for(space)
+    low, high, finite = _bounds(space)
+    if not finite:
         raise ValueError(
             f"algo={algo!r} scales its actions to their bounds, and this environment's are from"
             f" {low} to {high}; give its action space finite bounds, or use algo: ppo or a2c."
@@ -104,6 +198,7 @@ def finite_bounds(space: Any, algo: str) -> tuple[Float[np.ndarray, "action"], .
 
 def action_mask(obs: PyTree) -> Bool[Array, "... action"] | None:
     """The observation's `action_mask` [..., action]; None if it has none."""
+    obs = read_by_actor(obs)
     return (
         obs["action_mask"].astype(bool) if isinstance(obs, dict) and "action_mask" in obs else None
     )

@@ -35,7 +35,8 @@ def network_of(module: Any) -> Network:
     """Wrap a flax module.
 
     With `initial_carry`, a module maps (carry, obs) to (carry, (outputs, value)); without, obs to
-    (outputs, value).
+    (outputs, value). One that is `linear` also maps (carry, obs, episode_start), the last two
+    [time, ...], to the same of each step, and is unrolled without a loop.
     """
     return _recurrent(module) if hasattr(module, "initial_carry") else _feed_forward(module)
 
@@ -83,11 +84,19 @@ def _recurrent(module: Any) -> Network:
 
         return jax.lax.scan(one, carry, (obs, episode_start))[1]
 
+    def unroll_at_once(
+        params: PyTree, carry: PyTree, obs: PyTree, episode_start: Bool[Array, "time batch"]
+    ) -> tuple[PyTree, Float[Array, "time batch outputs"], Float[Array, "time batch"]]:
+        each_env = jax.vmap(module.apply, in_axes=(None, 0, 1, 1), out_axes=1)
+        carries, (outputs, value) = each_env(params, carry, obs, episode_start)
+        return carries, outputs, value
+
+    unroll = unroll_at_once if getattr(module, "linear", False) else unroll
     return Network(lambda key, obs: initialise(module, key, initial, obs), initial, step, unroll)
 
 
-def reset_carry(episode_start: Bool[Array, "batch"], initial: PyTree, carry: PyTree) -> PyTree:
-    """`initial`, one agent's carry, where an episode starts; `carry` ([batch, ...]) elsewhere."""
+def reset_carry(episode_start: Bool[Array, "*batch"], initial: PyTree, carry: PyTree) -> PyTree:
+    """`initial`, one agent's carry, where an episode starts; `carry` ([*batch, ...]) elsewhere."""
 
     def pick(initial: Array, carry: Array) -> Array:
         start = episode_start.reshape(

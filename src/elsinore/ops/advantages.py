@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from elsinore.ops.exploration import chosen_value
 from elsinore.ops.schedules import Scalar
 
 
@@ -27,7 +28,13 @@ def gae(
     Source: Schulman 2016, arXiv:1506.02438 eq. 16; time limits: Pardo 2018, arXiv:1712.00378.
     """
     delta = reward + gamma * next_value * ~terminated - value
-    decay = gamma * lam * ~(terminated | truncated)
+    return decayed_sum(delta, gamma * lam * ~(terminated | truncated))
+
+
+def decayed_sum(
+    delta: Float[Array, "time env"], decay: Float[Array, "time env"]
+) -> Float[Array, "time env"]:
+    """S_t = delta_t + decay_t S_{t+1}, with S = 0 after the last step."""
 
     def backward(
         later: Float[Array, "env"], now: tuple[Float[Array, "env"], Float[Array, "env"]]
@@ -38,6 +45,35 @@ def gae(
 
     _, advantage = jax.lax.scan(backward, jnp.zeros_like(delta[-1]), (delta, decay), reverse=True)
     return advantage
+
+
+def vtrace(
+    reward: Float[Array, "time env"],
+    value: Float[Array, "time env"],
+    next_value: Float[Array, "time env"],
+    terminated: Bool[Array, "time env"],
+    truncated: Bool[Array, "time env"],
+    ratio: Float[Array, "time env"],
+    gamma: Scalar,
+    lam: Scalar,
+) -> tuple[Float[Array, "time env"], Float[Array, "time env"]]:
+    """V-trace: advantages and value targets of a policy from the steps of an older one.
+
+        v_t - V(s_t) = rho_t delta_t + gamma lam c_t (1 - done_t) (v_{t+1} - V(s_{t+1}))
+        A_t          =       delta_t + gamma lam     (1 - done_t) (v_{t+1} - V(s_{t+1}))
+
+    with delta_t of `gae`, rho_t = c_t = min(1, `ratio`_t), and `ratio` = pi(a|s) / mu(a|s) of the
+    policy over the one that acted. `A_t` lacks the factor rho_t, since a surrogate has the ratio
+    already. Where `ratio` is 1 it is `gae`, and with `lam` = 1 also the n-step return.
+
+    Source: Espeholt 2018, arXiv:1802.01561 eq. 1 and remark 1 (of `lam`: its remark 2).
+    """
+    clipped = jnp.minimum(1.0, ratio)
+    delta = reward + gamma * next_value * ~terminated - value
+    decay = gamma * lam * ~(terminated | truncated)
+    error = decayed_sum(clipped * delta, clipped * decay)
+    later = jnp.concatenate([error[1:], jnp.zeros_like(error[:1])])
+    return delta + decay * later, value + error
 
 
 def lambda_returns(
@@ -127,4 +163,15 @@ def td_target(
 
     Source: Mnih 2015, Nature 518; van Hasselt 2016, arXiv:1509.06461 eq. 4.
     """
-    return reward + discount * jnp.take_along_axis(next_q, next_action[:, None], axis=-1)[:, 0]
+    return bellman(reward, discount, chosen_value(next_q, next_action))
+
+
+def bellman(
+    reward: Float[Array, "batch"],
+    discount: Float[Array, "batch"],
+    next_value: Float[Array, "batch"] | Float[Array, "batch number"],
+) -> Float[Array, "batch"] | Float[Array, "batch number"]:
+    """R + discount x the next value, or each number of its distribution."""
+    if next_value.ndim > 1:
+        reward, discount = reward[:, None], discount[:, None]
+    return reward + discount * next_value

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Scalar = float | Float[Array, ""]
+from elsinore.ops.schedules import Scalar
+
 _LOG_2, _LOG_2PI = float(np.log(2.0)), float(np.log(2.0 * np.pi))
 
 
@@ -37,23 +38,46 @@ def least_value(q: Float[Array, "critic batch"]) -> Float[Array, "batch"]:
 
 
 def soft_value(
-    q: Float[Array, "critic batch"], log_prob: Float[Array, "batch"], temperature: Scalar
+    q: Float[Array, "critic batch ..."], log_prob: Float[Array, "batch"], temperature: Scalar
 ) -> Float[Array, "batch"]:
-    """V(s) of a sampled action, min_k Q_k(s, a) - alpha log pi(a|s).
+    """V(s) of a sampled action, min_k Q_k(s, a) - alpha log pi(a|s), with `critics_value` in place
+    of the minimum.
 
     Source: Haarnoja 2018, arXiv:1812.05905 eq. 3, with the minimum of its section 6.
     """
-    return least_value(q) - temperature * log_prob
+    return critics_value(q) - temperature * log_prob
 
 
-def bootstrapped(
-    reward: Float[Array, "batch"],
-    discount: Float[Array, "batch"],
-    next_value: Float[Array, "batch"],
+def truncated_mixture(
+    quantiles: Float[Array, "critic batch quantile"], dropped: int
+) -> Float[Array, "batch kept"]:
+    """The quantiles of all critics together, less the `dropped` largest, which overestimate.
+
+    Source: Kuznetsov 2020, arXiv:2005.04269 (with d quantiles of each of n critics,
+    `dropped` is d n).
+    """
+    pooled = jnp.moveaxis(quantiles, 0, 1).reshape(quantiles.shape[1], -1)
+    return jnp.sort(pooled, axis=1)[:, : pooled.shape[1] - dropped]
+
+
+def critics_value(q: Float[Array, "critic batch ..."]) -> Float[Array, "batch"]:
+    """The least value of the critics; of quantiles the mean over all of them
+    (arXiv:2005.04269)."""
+    return least_value(q) if q.ndim == 2 else jnp.mean(q, axis=(0, 2))
+
+
+def expected_soft_value(
+    q: Float[Array, "critic batch action"],
+    probability: Float[Array, "batch action"],
+    entropy: Float[Array, "batch"],
+    temperature: Scalar,
 ) -> Float[Array, "batch"]:
-    """Target of an action value, R + discount V(s'); `discount` is gamma^m after m steps, and 0
-    where the environment terminated."""
-    return reward + discount * next_value
+    """V(s) of a policy over n actions, sum_a pi(a|s) min_k Q_k(s, a) + alpha H(pi(.|s)): exact, not
+    of a sampled action. An illegal action has probability 0.
+
+    Source: Christodoulou 2019, arXiv:1910.07207 eq. 10 and 12.
+    """
+    return jnp.sum(probability * jnp.min(q, axis=0), axis=-1) + temperature * entropy
 
 
 def temperature_loss(

@@ -24,8 +24,14 @@ def best_value(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "...
     return jnp.max(legal_values(q, legal), axis=-1)
 
 
-def chosen_value(q: Float[Array, "... action"], action: Int[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.take_along_axis(q, action[..., None], axis=-1)[..., 0]
+def chosen_value(
+    q: Float[Array, "..."], action: Int[Array, "*batch"]
+) -> Float[Array, "*batch"] | Float[Array, "*batch number"]:
+    """The value of the chosen action of q [*batch, action], or the numbers of its distribution of q
+    [*batch, action, number]."""
+    axis = action.ndim
+    index = jnp.expand_dims(action, tuple(range(axis, q.ndim)))
+    return jnp.squeeze(jnp.take_along_axis(q, index, axis=axis), axis)
 
 
 def exploration_noise(
@@ -45,3 +51,15 @@ def epsilon_greedy(
     """With probability epsilon any legal action, each as likely; otherwise the best."""
     explores = noise[..., :1] < epsilon
     return jnp.argmax(legal_values(jnp.where(explores, noise[..., 1:], q), legal), axis=-1)
+
+
+def factorised_noise(
+    inputs: Float[Array, "inputs"], outputs: Float[Array, "outputs"]
+) -> tuple[Float[Array, "inputs outputs"], Float[Array, "outputs"]]:
+    """Noise of a dense layer's weights and biases, f(e_i) f(e_j) and f(e_j), with f(x) = sgn(x)
+    sqrt(|x|); e is standard normal.
+
+    Source: Fortunato 2018, arXiv:1706.10295 eq. 10 and 11.
+    """
+    inputs, outputs = (jnp.sign(x) * jnp.sqrt(jnp.abs(x)) for x in (inputs, outputs))
+    return inputs[:, None] * outputs, outputs

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from elsinore.page import launch, run_status
 from elsinore.page.answers import Answer
 from elsinore.page.guard import Access, Guard
 from elsinore.page.live import LiveFeed
+from elsinore.page.manage import Manager
 from elsinore.page.metrics_csv import csv_pages
 from elsinore.page.overviews import Overviews
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.scenes import Scenes
+from elsinore.page.settings_form import settings_choices, settings_form
 from elsinore.runs.control import SOCKET, ask
 from elsinore.runs.run_dir import as_file_name
 
@@ -40,6 +43,7 @@ class PageApi:
         self.directory = RunsDirectory(top)
         self.run_list, self.scenes = RunList(self.directory), Scenes(self.directory)
         self.overviews, self.launcher = Overviews(self.directory), launch.Launcher(self.directory)
+        self.manager = Manager(self.directory)
         self.live = LiveFeed(self.directory, self.run_list)
 
     # Read
@@ -52,16 +56,19 @@ class PageApi:
         return RedirectResponse("./", 303, headers={"set-cookie": cookie} if cookie else {})
 
     async def session(self, request: Request) -> Response:
-        """The client's permission, the runs directory and the presets."""
-        from elsinore.config.presets import PRESETS
-
+        """The client's permission, the runs directory, and what a run may be started with."""
         return Answer(
             {
                 "may_control": self.access.is_owner(request.scope),
                 "folder": str(self.directory.top),
-                "presets": sorted(PRESETS),
+                **await asyncio.to_thread(settings_choices),
             }
         )
+
+    async def settings(self, request: Request) -> Response:
+        """The settings that a run in an environment with an algorithm would have."""
+        env, algo = (request.query_params.get(name, "") for name in ("env", "algo"))
+        return Answer(await asyncio.to_thread(settings_form, env, algo))
 
     async def runs(self, request: Request) -> Response:
         return Answer(await asyncio.to_thread(self.run_list.all))
@@ -119,12 +126,29 @@ class PageApi:
         settings = await _launch_settings(request)
         return Answer({"run": await asyncio.to_thread(self.launcher.start, settings)})
 
+    async def rename(self, request: Request) -> Response:
+        to = request.query_params.get("to", "")
+        return Answer({"run": await self._changed(self.manager.rename, _run_name(request), to)})
+
+    async def tag(self, request: Request) -> Response:
+        tags = request.query_params.get("tags", "").split(",")
+        return Answer({"tags": await self._changed(self.manager.tag, _run_name(request), tags)})
+
+    async def delete(self, request: Request) -> Response:
+        return Answer({"trash": await self._changed(self.manager.delete, _run_name(request))})
+
+    async def _changed(self, change: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of a change to a run's folder, which the next list shows."""
+        result = await asyncio.to_thread(change, *arguments)
+        self.run_list.search_again()
+        return result
+
 
 def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
     """The ASGI application; `host` is the address it will listen on."""
-    read = (api.session, api.runs, api.skipped, api.run, api.curves, api.csv)
+    read = (api.session, api.settings, api.runs, api.skipped, api.run, api.curves, api.csv)
     read += (api.replays, api.replay)
-    control = (api.control, api.plan, api.start)
+    control = (api.control, api.plan, api.start, api.rename, api.tag, api.delete)
     routes = [
         Route("/", api.index),
         Mount("/static", StaticFiles(directory=STATIC)),

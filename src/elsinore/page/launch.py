@@ -96,7 +96,7 @@ class Launcher:
         """
         if "resume" in settings:
             run = self._runs.open(settings["resume"]).path
-            if _is_training(run):
+            if is_training(run):
                 raise PageError(f"{settings['resume']} is being trained already.")
             _launch(["--resume", str(run)], run)
             return settings["resume"]
@@ -125,7 +125,7 @@ def _launch(args: list[str], run: Path) -> None:
         # reaps the process
         threading.Thread(target=process.wait, name="elsinore-started-run", daemon=True).start()
         deadline = time.monotonic() + START_TIMEOUT
-        while not _is_training(run) and time.monotonic() < deadline:
+        while not is_training(run) and time.monotonic() < deadline:
             if process.poll():
                 errors.seek(0)
                 raise PageError(_error_message(errors.read()))
@@ -134,7 +134,7 @@ def _launch(args: list[str], run: Path) -> None:
             time.sleep(0.1)
 
 
-def _is_training(run: Path) -> bool:
+def is_training(run: Path) -> bool:
     """True if a process trains the run, also one too busy to answer."""
     try:
         ask(run, timeout=0.5)

@@ -15,7 +15,6 @@ at the same moments, so that clients at the same position share one read of the 
 import asyncio
 import contextlib
 import json
-import math
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,7 +78,7 @@ def parse_subscription(text: str) -> Subscription:
 
 def _is_position(update: Any, event_time: Any) -> bool:
     numbers = isinstance(update, int) and isinstance(event_time, int | float)
-    return numbers and math.isfinite(event_time) and -1 <= update < 2**62
+    return numbers and -1 <= update < 2**62 and abs(event_time) < 2**62
 
 
 class LiveFeed:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from elsinore.page.manage import TAGS
 from elsinore.page.run_status import status_of
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.control import SOCKET
@@ -55,6 +56,11 @@ class RunList:
         """Folders that are not listed though they look like runs: name and reason."""
         return self._search()[1]
 
+    def search_again(self) -> None:
+        """Search for runs at the next list: one was renamed or deleted."""
+        with self._lock:
+            self._found = (0.0, [], {})
+
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return status_of(self._runs, name)
@@ -76,7 +82,8 @@ class RunList:
 def file_signature(run: RunDir) -> tuple:
     """Modification times and sizes of the files that a run's status depends on."""
     wal = run.database.with_name(f"{run.database.name}-wal")
-    return tuple(_stamp(path) for path in (run.database, wal, run.summary, run.path / SOCKET))
+    tags = run.path / TAGS
+    return tuple(_stamp(path) for path in (run.database, wal, run.summary, tags, run.path / SOCKET))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

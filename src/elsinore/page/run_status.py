@@ -7,14 +7,17 @@ from typing import Any
 
 from elsinore.config.parse import ConfigError
 from elsinore.page.answers import plain
+from elsinore.page.changed_settings import changed_settings
+from elsinore.page.manage import tags_of
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS
 from elsinore.runs.control import SOCKET, Busy, ask
-from elsinore.runs.masks import masked
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 
 LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean
+SPARKS = 24  # points of the small curve in the list
 MANIFEST = "manifest.json"
 PLAN_END = "compiling"  # the line of a run's log after its plan
 # of summary.json: what readers use, and its type
@@ -60,6 +63,14 @@ def final_return(summary: dict[str, Any]) -> float | None:
     return found if isinstance(found, int | float) else None
 
 
+def best_env_steps(summary: dict[str, Any]) -> int | None:
+    """Env steps of a seed at the best checkpoint; None without one."""
+    found: Any = summary
+    for name in ("checkpoints", "best", "env_steps"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, int) else None
+
+
 def status_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
     """A run's row in the list; `error` if its metrics cannot be read, `unread` for what else."""
     run = runs.open(name)
@@ -69,6 +80,7 @@ def status_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
         "name": name,
         "state": run_state(run, summary),
         "time": _last_change(run),
+        "tags": tags_of(runs, run, unread),
         "unread": unread,
     }
     try:
@@ -92,21 +104,52 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         " agent = ''"
     )
     mean, learning = db.execute(score, (update,)).fetchone()
+    if learning != info.get("seeds"):
+        mean = _newest_mean(db)
     total = int(info.get("num_updates", 0))
     left = (total - update) * steps * (learning or 1) / speed if speed and state in LIVE else None
     return {
         "env": info.get("env"),
         "algo": info.get("algo"),
         "seeds": info.get("seeds"),
+        "begins_from": info.get("begins_from", ""),
         "update": update,
         "updates": total,
         "env_steps": update * steps,
         "total_env_steps": total * steps,
         "return": mean,
+        "sparkline": _sparkline(db),
         "speed": speed,
         "seconds_left": left,
         "learning": learning,
     }
+
+
+def _newest_mean(db: sqlite3.Connection) -> float | None:
+    """The mean over seeds of each one's newest evaluation: one that stopped keeps its last."""
+    newest = (
+        "SELECT value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
+        " WHERE name = 'eval/return' AND agent = '' GROUP BY seed"
+    )
+    return db.execute(f"SELECT avg(value) FROM ({newest})").fetchone()[0]
+
+
+def _sparkline(db: sqlite3.Connection) -> list[float]:
+    """Means over seeds of evaluations, evenly spaced over the run; the newest is the last. A seed
+    that stopped keeps the last value that was looked at."""
+    ends = [end for (end,) in db.execute("SELECT update_ FROM chunks ORDER BY update_")]
+    count = min(len(ends), SPARKS)
+    chosen = [ends[i * (len(ends) - 1) // max(count - 1, 1)] for i in range(count)]
+    score = (
+        "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return'"
+        " AND agent = '' AND abs(value) < 9e999"
+    )
+    latest: dict[int, float] = {}
+    means = []
+    for end in chosen:
+        latest |= dict(db.execute(score, (end,)))
+        means += [sum(latest.values()) / len(latest)] if latest else []
+    return means
 
 
 def _speed(db: sqlite3.Connection, chunks: int) -> float | None:
@@ -137,9 +180,11 @@ def details_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
     """
     run = runs.open(name)
     status = status_of(runs, name)
-    log = masked(runs.text(run, run.log)).splitlines()
+    log = redacted(runs.text(run, run.log)).splitlines()
+    config = redacted(runs.text(run, run.config))
     return status | {
-        "config": masked(runs.text(run, run.config)),
+        "config": config,
+        "changed": changed_settings(config),
         "summary": summary_of(runs, run, []),
         "plan": _plan_in(log),
         "log": log[-300:],

@@ -9,11 +9,13 @@ from typing import Any
 
 from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import to_json
+from elsinore.envs.wrapped import modules_in
 from elsinore.page.guard import REMEDY
+from elsinore.page.run_status import best_env_steps, summary_of
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.workers import low_priority_worker
 from elsinore.runs import replays
-from elsinore.runs.masks import masked
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.validation import UntrustedName
 
@@ -43,9 +45,16 @@ class Scenes:
         self._episodes: OrderedDict[tuple, Any] = OrderedDict()
 
     def replays(self, name: str) -> list[dict[str, Any]]:
-        """A description of every replay of a run, oldest first; `error` if it cannot be read."""
+        """A description of every replay of a run, oldest first; `error` if it cannot be read. Of a
+        run that has ended, the one recorded nearest to the best checkpoint is `best`."""
         run = self._runs.open(name)
-        return [self._description(run, path) for path in self._paths(run)]
+        found = [self._description(run, path) for path in self._paths(run)]
+        steps = best_env_steps(summary_of(self._runs, run, []))
+        places = [(one, one.get("env_steps")) for one in found]
+        far = [(abs(place - steps), one) for one, place in places if steps and type(place) is int]
+        if far:
+            min(far, key=lambda pair: pair[0])[1]["best"] = True
+        return found
 
     def close(self) -> None:
         self.worker.shutdown(wait=False, cancel_futures=True)
@@ -56,7 +65,7 @@ class Scenes:
 
     def _description(self, run: RunDir, path: Path) -> dict[str, Any]:
         try:
-            return {"replay": path.name, **masked(replays.about(self._checked(run, path)))}
+            return {"replay": path.name, **redacted(replays.about(self._checked(run, path)))}
         except (ConfigError, PageError) as error:
             return {"replay": path.name, "error": str(error)}
         except RecursionError:
@@ -92,7 +101,7 @@ class Scenes:
             "length": len(episode),
             "first": times.start,
             "scenes": scenes,
-            "about": masked(episode.about),
+            "about": redacted(episode.about),
             "steps_per_second": episode.view.steps_per_second,
         }
 
@@ -120,8 +129,8 @@ class Scenes:
     def _reason_to_ask(self, about: dict[str, Any]) -> str | None:
         """The reason why making a replay's environment is for the owner only; None without one."""
         env = str(about["env"])
-        if ":" in env:
-            return f"env={env!r} is code from outside elsinore"
+        for code in modules_in([env, about.get("wrappers", [])]):
+            return f"env={code!r} is code from outside elsinore"
         if env in FETCHING:
             return f"env={env!r} fetches files"
         outside = [

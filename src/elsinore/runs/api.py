@@ -15,15 +15,27 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
-from elsinore.envs import refuse_no_env
+from elsinore.envs import refuse_no_env, suites
+from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import user_code
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
+from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
+from elsinore.runs.lengthen import lengthened, record_lengthening
+from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session import Callback, logging_to, run_session
+from elsinore.runs.run_log import logging_to
+from elsinore.runs.run_workers import Callback
+from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
+from elsinore.runs.start import (
+    check_start,
+    settings_of_source,
+    start_settings,
+    with_source,
+)
 from elsinore.runs.store import Store
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
@@ -43,18 +55,24 @@ def train(
     env_steps: int | None = None,
     seeds: int | None = None,
     seed: int | None = None,
+    from_run: str | Path | Run | None = None,
+    from_parts: str = "policy",
+    from_leave: Sequence[str] = (),
+    from_seed: int | None = None,
     name: str | None = None,
     runs_dir: str | Path = "runs",
     network: Callable[..., Any] | None = None,
     curriculum: Curriculum | None = None,
     callbacks: Sequence[Callback] = (),
     check: bool = True,
+    trust: Trust = False,
     grace: float = GRACE,
 ) -> Run:
     """Train, and return the run.
 
     Args:
-        env: a name, a preset (`ppo/CartPole-v1`), `"module:Class"`, or a gymnax `Environment`.
+        env: a name, a preset (`ppo/CartPole-v1`), `"module:Class"`, a gymnax `Environment`, or an
+            environment object of a library that `elsinore envs` lists.
         algo: a name or `"module:function"`, or its config (`PPOConfig(gamma=0.9)`, or a mapping
             with a `name`); by default `ppo`. A mapping leaves what it does not name to the preset,
             a `PPOConfig` nothing.
@@ -62,12 +80,22 @@ def train(
         overrides: values by dotted name, which win over all others: `{"algo.gamma": 0.9}`.
         env_steps: the environment steps of each seed.
         seeds: the number of seeds trained in parallel; `seed` is the first.
+        from_run: another run to begin from, or one of its checkpoints (`"NAME@best"`,
+            `"NAME@periodic/0000000160"`); without `env`, `algo` and `config` also its settings.
+        from_parts: `policy` takes parameters and normalisers; `learner` also the optimiser, target
+            networks and the exploration bonus; `all` also the replay buffer and, where all settings
+            but the budget are the other run's, everything: then this run goes on where it stood.
+        from_leave: parts that begin anew, such as `network.head`, `value` or `stats.obs`.
+        from_seed: the seed that all seeds begin from; by default each its own where both runs have
+            as many, or else the best.
         name: of the run's directory in `runs_dir`; by default a new one.
         network: a factory of a flax module, called with the number of outputs (see
             `elsinore.nets.actor_critic`).
         curriculum: an `elsinore.training.curriculum.Curriculum`.
-        callbacks: called with each chunk's `ChunkRecord`, in a thread of their own.
+        callbacks: called with each chunk's `ChunkRecord`, in a thread of their own; those made by
+            `elsinore.acting` between two chunks, and what they return is done.
         check: run `check_env` on a custom environment first.
+        trust: import code that `from_run` names in its settings, though this user did not make it.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
 
     Raises:
@@ -75,18 +103,23 @@ def train(
         StoreBehind: if metrics.sqlite could not be written; the run can be resumed.
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
+    start = start_settings(from_run, from_parts, from_leave, from_seed)
     experiment, env_object = resolve_experiment(
         env,
         algo,
         config=config,
-        overrides={**(overrides or {}), **({} if env_steps is None else {"env_steps": env_steps})},
+        overrides=start | dict(overrides or {}),
+        runs_dir=runs_dir,
+        trust=trust,
+        env_steps=env_steps,
         seeds=seeds,
         seed=seed,
     )
     prepare()
     plan = checked_plan(experiment, env_object, network, curriculum, check)
+    check_start(plan)
     folder = RunDir.create(Path(runs_dir), name, experiment)
-    with logging_to(folder):
+    with logging_to(folder.log):
         run_session(folder, plan, None, callbacks, grace=grace)
     return Run(folder, plan, env_object, network, trust=True)
 
@@ -95,6 +128,7 @@ def train(
 def resume(
     run: str | Path,
     *,
+    env_steps: float | None = None,
     runs_dir: str | Path = "runs",
     env: Any = None,
     network: Callable[..., Any] | None = None,
@@ -110,6 +144,8 @@ def resume(
     unchanged, after sinks that a kill left incomplete have been completed.
 
     Args:
+        env_steps: another budget for each seed, by which a run goes on further, finished or not. It
+            is written into the run's config, and an event of its store.
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
         accept_versions: resume a checkpoint of other library versions.
@@ -122,34 +158,56 @@ def resume(
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
             its config or library versions differ from the checkpoint's, or it names code that is
-            neither this user's nor trusted.
+            neither this user's nor trusted; or for a budget below what is done, and where nothing
+            is left to train.
         BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
         StoreBehind, OutOfTime: as in `train`.
     """
     folder = RunDir.open(run, Path(runs_dir))
-    if is_finished(folder):
+    if env_steps in (None, folder.recorded().env_steps) and is_finished(folder):
         log.info("%s is finished already", folder.path)
         finish_sinks(folder, only_recorded=True)
         return Run(folder, env=env, network=network, trust=trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
-    experiment = folder.experiment(trust, given)
+    recorded = folder.experiment(trust, given)
     folder.lock()
-    try:
+    with folder.unlocked_on_error():
         prepare()
-        checkpoint = None
-        if checkpoints.list_checkpoints(folder.checkpoints):
-            checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
-            checkpoints.check_match(checkpoint, experiment, accept_versions)
-            _agree_on_layout(folder, checkpoint, experiment, accept_layout)
+        experiment = recorded if env_steps is None else lengthened(folder, recorded, env_steps)
+        checkpoint = _matching_checkpoint(
+            folder, experiment, fall_back, accept_versions, accept_layout
+        )
         plan = checked_plan(experiment, env, network, curriculum, check=False)
-    except BaseException:
-        folder.unlock()
-        raise
-    if not given:
-        sign(folder.config)
-    with logging_to(folder):
+        if checkpoint is None:
+            check_start(plan)
+        if not given:
+            sign(folder.config)
+        changes = record_lengthening(folder, recorded, experiment)
+    with logging_to(folder.log):
+        for line in changes:
+            log.info(line)
         run_session(folder, plan, checkpoint, callbacks, grace=grace)
     return Run(folder, plan, env, network, trust=True)
+
+
+def _matching_checkpoint(
+    folder: RunDir,
+    experiment: Experiment,
+    fall_back: bool,
+    accept_versions: bool,
+    accept_layout: bool,
+) -> checkpoints.Checkpoint | None:
+    """The newest checkpoint, made with these settings; None where there is none yet.
+
+    Raises:
+        ConfigError: if it is broken, or differs in what was not accepted.
+    """
+    if not checkpoints.list_checkpoints(folder.checkpoints):
+        return None
+    checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
+    check_match(checkpoint, experiment, accept_versions)
+    _agree_on_layout(folder, checkpoint, experiment, accept_layout)
+    return checkpoint
 
 
 def _agree_on_layout(
@@ -157,8 +215,8 @@ def _agree_on_layout(
 ) -> None:
     """Refuse another layout of seeds on devices, or note that it was accepted."""
     if not accept:
-        checkpoints.check_layout(checkpoint, experiment)
-    elif differs := checkpoints.other_layout(checkpoint, experiment):
+        check_layout(checkpoint, experiment)
+    elif differs := other_layout(checkpoint, experiment):
         store = Store(folder.database)
         store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")
         store.close()
@@ -187,21 +245,59 @@ def load(
 
 
 def resolve_experiment(
-    env: Any = None, algo: Any = None, *, config=None, overrides=None, seeds=None, seed=None
+    env: Any = None,
+    algo: Any = None,
+    *,
+    config: Any = None,
+    overrides: Any = None,
+    runs_dir: str | Path = "runs",
+    trust: Trust = False,
+    **named: Any,
 ) -> tuple[Experiment, Any]:
-    """The experiment of a call's arguments, and the environment if it is an object."""
-    env_object = None if env is None or isinstance(env, str) else env
+    """The experiment of a call's arguments, and the environment if it is an object.
+
+    `named` are overrides too, unless they are None. A run that begins from another one, by
+    `start.run` in the overrides, has the other's settings where none are given.
+    """
+    env_object = None if env is None or isinstance(env, str) else suites.adapted(env)
     if env_object is not None:
         with user_code(env=env_object):
             refuse_no_env(env_object)
     overrides = dict(overrides or {})
     if env_object is not None:
-        env = f"{type(env).__module__}:{type(env).__qualname__}"
-        env = getattr(env_object, "name", env) if env.startswith("gymnax.") else env
-        if dataclasses.is_dataclass(env_object):  # the config records how to make it again
-            overrides.setdefault("env_kwargs", dataclasses.asdict(env_object))
-    overrides |= {k: v for k, v in {"seeds": seeds, "seed": seed}.items() if v is not None}
-    return load_experiment(env, algo, config, overrides), env_object
+        env, recorded = _description_of(env_object, overrides)
+        overrides = recorded | overrides
+        made_again = recorded.get("wrappers") and getattr(env_object, "made_from", None)
+        if made_again and not list(modules_in(recorded["wrappers"])):
+            env_object = None
+    overrides |= {name: value for name, value in named.items() if value is not None}
+    if (source := overrides.get("start.run")) and env is algo is config is None:
+        config = settings_of_source(str(source), Path(runs_dir), trust)
+    experiment = load_experiment(env, algo, config, overrides)
+    return with_source(experiment, Path(runs_dir)), env_object
+
+
+def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(the name, the settings) by which a config records an environment that is an object.
+
+    Raises:
+        ConfigError: for wrappers both around it and in the overrides.
+    """
+    (innermost, _), wrappers = unwrapped(env), list(entries_of(env))
+    if wrappers and "wrappers" in overrides:
+        raise ConfigError(
+            f"wrappers={overrides['wrappers']!r} and an env in {wrappers!r} are both given; give"
+            " one of them."
+        )
+    settings: dict[str, Any] = {"wrappers": wrappers} if wrappers else {}
+    if wrappers and (made_from := getattr(env, "made_from", None)):
+        return made_from, settings
+    name = f"{type(innermost).__module__}:{type(innermost).__qualname__}"
+    if name.startswith(("gymnax.", "elsinore.envs.suites.", "elsinore.envs.host:")):
+        name = getattr(innermost, "name", name)
+    if dataclasses.is_dataclass(innermost):  # how to make it again
+        settings["env_kwargs"] = dataclasses.asdict(innermost)
+    return name, settings
 
 
 def prepare() -> None:
@@ -242,7 +338,8 @@ def checked_plan(
     """
     refuse_if_absent(experiment)
     plan = plan_for(experiment, env, network, curriculum)
-    if check and (env is not None or ":" in experiment.env):
+    custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
+    if check and custom and not suites.is_stock(plan.env) and not suites.is_on_host(plan.env):
         from elsinore.checks.env import check_env
 
         for result in check_env(plan.env, plan.env_params):
@@ -251,6 +348,7 @@ def checked_plan(
                     f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
                 )
     plan.refuse_what_does_not_fit()
+    refuse_unknown_metric(plan)
     if check and plan.custom_code:
         plan.trace()
     return plan

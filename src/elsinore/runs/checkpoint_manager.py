@@ -2,8 +2,10 @@
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ from elsinore.runs.checkpoints import (
     versions,
 )
 from elsinore.runs.control import Controls
-from elsinore.runs.masks import masked
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.profile import phase
+from elsinore.runs.redaction import redacted
 from elsinore.runs.store import StoreBehind
-from elsinore.training.chunk import Schedule
-from elsinore.training.replicas import layout_for
+from elsinore.training.layout import layout_for
+from elsinore.training.schedule import Schedule
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
@@ -34,6 +37,7 @@ log = logging.getLogger("elsinore")
 
 # A resumed run continues after what is saved, so what the store lacks by then it would always lack.
 STORE_BEHIND = "checkpoint %s/%d is not written, since metrics.sqlite does not hold its chunk yet"
+WRITTEN_BEHIND = 16 * 2**20  # bytes; smaller states are written at once, in milliseconds
 LAST_WAIT = 60.0  # seconds for the store to catch up when training has ended
 
 
@@ -43,6 +47,10 @@ class CheckpointManager:
     The best states are held in host memory until the next save, since an early policy is soon
     beaten; a kill in between loses none, for a resumed run computes again what came after its
     checkpoint. Nothing is saved before the store holds the metrics up to it.
+
+    A state of `WRITTEN_BEHIND` bytes or more is copied to host memory and written by a thread while
+    training goes on. There is one such copy at most: a save that is due while it is written waits
+    for a later chunk, one with a fixed chunk (`checkpoints.period`) for the thread.
     """
 
     def __init__(
@@ -51,19 +59,25 @@ class CheckpointManager:
         experiment: Experiment,
         controls: Controls | None = None,
         schedule: Schedule | None = None,
-        fetch: Callable[[RunState], RunState] = lambda state: state,
+        fetch: Callable[[Any], RunState] = lambda state: state,
         flush: Callable[..., bool] = lambda timeout, patient=False: True,
+        after_a_break: str = "",
     ):
         """`fetch` brings a state to host memory; `flush(timeout, patient)` waits until the store
-        has all, a patient one also while it fails."""
+        has all, a patient one also while it fails; `after_a_break` is the manifest's."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._controls, self._schedule = controls or Controls(), schedule
-        self._fetch, self._flush = fetch, flush
-        self._last_save = time.monotonic()
+        self._fetch, self._flush, self._after_a_break = fetch, flush, after_a_break
+        self._last_save, self._failing = time.monotonic(), False
+        self._behind = False  # True while the store cannot be written: it is not waited for again
         self._state: Any = None
         self._on_host: Any = None  # the same state in host memory, once it is fetched
         self.chunks, self._score, self._frozen = 0, float("nan"), False
+        self.asked_to_save = False  # by a callback
         self._pending: dict[int, tuple[float, Any]] = {}  # update -> (score, state), of the best
+        self._writer = ThreadPoolExecutor(1, "elsinore-checkpoints")
+        self._writing: Future | None = None
+        self._lock = threading.Lock()  # of the best, which training adds to and the writer takes
         best = [
             c
             for c in list_checkpoints(folder, ("best",))
@@ -78,16 +92,24 @@ class CheckpointManager:
         assert self._schedule is not None, "a manager that follows a run has its schedule"
         return self._schedule.updates_after(self.chunks)
 
-    def hold_state(self, state: RunState, chunks: int) -> None:
+    def hold_state(self, state: Any, chunks: int) -> None:
         """`state` after `chunks` chunks is now the newest one."""
         self._state, self._on_host, self.chunks = state, None, chunks
+        self._copied = False
 
     def _host_state(self) -> RunState:
         if self._on_host is None:
-            self._on_host = self._fetch(self._state)
+            with phase("fetch"):
+                self._on_host = self._fetch(self._state)
         return self._on_host
 
-    def resume_from(self, state: RunState, chunks: int, score: float) -> None:
+    def _host_copy(self) -> RunState:
+        """The newest state in memory of its own: the device may take its own back."""
+        if not self._copied:
+            self._on_host, self._copied = jax.tree.map(np.array, self._host_state()), True
+        return self._on_host
+
+    def resume_from(self, state: Any, chunks: int, score: float) -> None:
         """Begin with `state`; save what a kill may have left unsaved after a resumed chunk."""
         self.hold_state(state, chunks)
         self._score = score
@@ -111,13 +133,15 @@ class CheckpointManager:
             StoreBehind: if the store cannot be written; nothing is saved beyond what it holds.
         """
         assert self._schedule is not None
+        self.wait()
         interrupted = (
             self._controls.stop.is_set()
             and self._update < self._schedule.num_updates
             and not self._frozen
         )
         kind, state = "emergency" if interrupted else "latest", self._host_state()
-        if not self._flush(max(min(LAST_WAIT, self._controls.stop.seconds_left / 2), 5.0), True):
+        wait = LAST_WAIT if self._experiment.on_full_disk == "wait" else 0.0
+        if not self._flush(max(min(wait, self._controls.stop.seconds_left / 2), 5.0), True):
             raise StoreBehind(
                 f"metrics.sqlite in {self._folder.parent} cannot be written, and lacks chunks up to"
                 f" update {self._update}: the run is not finished. A resumed run computes them"
@@ -128,6 +152,7 @@ class CheckpointManager:
 
     def save_emergency(self) -> None:
         """Save the newest state while an error is raised."""
+        self.wait()
         if not self._flush(10.0):
             log.error(STORE_BEHIND, "emergency", self._update)
             return
@@ -141,22 +166,54 @@ class CheckpointManager:
             kinds.append("periodic")
         if saves_latest and self.due():
             kinds.append("latest")
-        if self.consider(update, self._score):  # a copy: the device may take the memory back
-            self.offer(update, self._score, jax.tree.map(np.array, self._host_state()))
-        for kind in kinds:
-            self._try_to_save(kind, update)
+        if self._is_writing and kinds == ["latest"]:
+            kinds = []  # still due after the next chunk
+        if kinds:
+            self.wait()
+        if self.consider(update, self._score):
+            self.offer(update, self._score, self._host_copy())
+        if not kinds:
+            return
+        if sum(getattr(x, "nbytes", 0) for x in jax.tree.leaves(self._state)) >= WRITTEN_BEHIND:
+            task = self._try_to_save_all, kinds, update, self._host_copy(), self._score
+            self._writing = self._writer.submit(*task)
+        else:
+            self._try_to_save_all(kinds, update, self._host_state(), self._score)
 
-    def _try_to_save(self, kind: str, update: int) -> None:
-        state = self._host_state()
-        if not self._flush(30.0):
-            log.warning(STORE_BEHIND, kind, update)
+    @property
+    def _is_writing(self) -> bool:
+        return self._writing is not None and not self._writing.done()
+
+    def wait(self) -> None:
+        """Wait until a state that is being written is on the disk."""
+        if self._writing is not None:
+            self._writing.result()
+
+    def _try_to_save_all(self, kinds: list[str], update: int, state: PyTree, score: float) -> None:
+        for kind in kinds:
+            self._try_to_save(kind, update, state, score)
+
+    def _try_to_save(self, kind: str, update: int, state: PyTree, score: float) -> None:
+        """Save, unless the store is behind, which is waited for once; a failure is logged once."""
+        self._behind = not self._flush(0.0 if self._behind else 30.0)
+        if self._behind:
+            self._tell(STORE_BEHIND, kind, update)
             return
         try:
-            self.save(kind, update, state, self._score)
+            self.save(kind, update, state, score)
         except Exception as error:  # a full disk, mostly: the run is worth more than the checkpoint
-            log.warning(
-                "checkpoint %s/%d could not be written: %s; training continues", kind, update, error
-            )
+            text = "checkpoint %s/%d could not be written: %s; training continues"
+            self._tell(text, kind, update, " ".join(str(error).split())[:300])
+            self._last_save = time.monotonic()  # the next attempt is no sooner than a save
+        else:
+            if self._failing:
+                log.info("checkpoints can be written again")
+            self._failing = False
+
+    def _tell(self, text: str, *values: Any) -> None:
+        if not self._failing:
+            log.warning(text, *values)
+        self._failing = True
 
     # Which checkpoints there are
 
@@ -173,13 +230,22 @@ class CheckpointManager:
 
     def offer(self, update: int, score: float, state: PyTree) -> None:
         """Hold a state among the best; those that are no longer among them are dropped."""
-        self._best[update] = score
-        self._pending[update] = (score, state)
-        keep = sorted(self._best, key=lambda u: (self._rank(self._best[u]), u), reverse=True)[
-            : self._config.best
-        ]
-        self._best = {u: self._best[u] for u in keep}
-        self._pending = {u: pending for u, pending in self._pending.items() if u in self._best}
+        with self._lock:
+            self._best[update] = score
+            self._pending[update] = (score, state)
+            keep = sorted(self._best, key=lambda u: (self._rank(self._best[u]), u), reverse=True)
+            self._best = {u: self._best[u] for u in keep[: self._config.best]}
+            self._pending = {u: x for u, x in self._pending.items() if u in self._best}
+
+    def _save_pending(self, update: int) -> None:
+        """Write the held best states up to `update`; those that cannot be written are held on."""
+        with self._lock:
+            now = {u: pending for u, pending in self._pending.items() if u <= update}
+        for best_update, (score, state) in now.items():
+            manifest = self._manifest(best_update, score)
+            checkpoints.save(self._folder, "best", state, manifest)
+        with self._lock:
+            self._pending = {u: x for u, x in self._pending.items() if u not in now}
 
     def _rank(self, score: float) -> float:
         return score if self._config.mode == "max" else -score
@@ -188,35 +254,40 @@ class CheckpointManager:
         """True once `interval_seconds` have passed since the last save, or one was requested."""
         return (
             self._controls.save.is_set()
+            or self.asked_to_save
             or time.monotonic() - self._last_save >= self._config.interval_seconds
         )
 
     def save(self, kind: str, update: int, state: PyTree, score: float | None) -> Path:
         """Write the held best states, then this one; remove checkpoints that are no longer kept."""
         self._controls.save.clear()
-        for best_update, (best_score, best_state) in self._pending.items():
-            checkpoints.save(
-                self._folder, "best", best_state, self._manifest(best_update, best_score)
-            )
-        self._pending = {}
+        self.asked_to_save = False
+        self._save_pending(update)
         for old in list_checkpoints(self._folder, ("best",)):
             if old.update not in self._best and old.update <= update:
                 remove_checkpoint(old.path)
         path = checkpoints.save(self._folder, kind, state, self._manifest(update, score))
-        if kind in ("latest", "emergency"):  # the one before it stays, to fall back on
-            found = list_checkpoints(self._folder, ("latest", "emergency"))
-            for old in [c for c in found if c.update <= update][2:]:
-                remove_checkpoint(old.path)
+        self._remove_all_but_newest(("latest", "emergency"), self._config.latest, update)
+        self._remove_all_but_newest(("periodic",), self._config.periodic, update)
         self._last_save = time.monotonic()
         return path
 
+    def _remove_all_but_newest(self, kinds: tuple[str, ...], keep: int | None, update: int) -> None:
+        """Remove checkpoints of these kinds up to `update`, all but `keep` of them."""
+        found = [c for c in list_checkpoints(self._folder, kinds) if c.update <= update]
+        for old in found[keep:] if keep else ():
+            remove_checkpoint(old.path)
+
     def _manifest(self, update: int, score: float | None) -> dict[str, Any]:
+        experiment = self._experiment
+        layout = layout_for(experiment.replicas, experiment.layout, shards=experiment.shards)
         usable = score is not None and math.isfinite(score)
         return {
             "update": update,
             "metric": {"name": self._config.metric, "value": score} if usable else None,
             "config_sha256": config_digest(self._experiment),
-            "config": masked(as_dict(self._experiment)),
+            "config": redacted(as_dict(self._experiment)),
             "versions": versions(),
-            "layout": layout_for(self._experiment.replicas, self._experiment.layout).described(),
+            "layout": layout.described(),
+            **({"after_a_break": self._after_a_break} if self._after_a_break else {}),
         }

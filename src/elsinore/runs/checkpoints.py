@@ -28,8 +28,7 @@ from jaxtyping import PyTree
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.durable import fsync, fsync_tree
-from elsinore.runs.masks import masked
-from elsinore.training.replicas import layout_for
+from elsinore.runs.redaction import redacted
 
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
@@ -42,6 +41,8 @@ RENAMED_LEAVES = (
     (".best.policy_state", ".best.acting"),
     (".curriculum.metrics", ".curriculum.told"),
 )
+# Settings that may change while a run goes on.
+BUDGETS = ("env_steps", "earlier_env_steps")
 CHECKPOINT_KINDS = ("latest", "emergency", "periodic", "best")
 NAME = re.compile("[0-9]{10}")
 
@@ -71,24 +72,74 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     import orbax.checkpoint as ocp
 
     target = folder / kind / f"{manifest['update']:010d}"
-    unfinished = folder / kind / f".unfinished-{target.name}-{os.getpid()}"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = _unfinished(target)
     unfinished.mkdir(parents=True)
-    with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
-        checkpointer.save(
-            (unfinished / "state").absolute(), args=ocp.args.StandardSave(_flat(state))
-        )
-    manifest = {"format": CHECKPOINT_FORMAT, "time": time.time(), **manifest}
-    manifest |= {"arrays": _described(state), "files": _digests(unfinished)}
+    try:
+        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+            checkpointer.save(
+                (unfinished / "state").absolute(), args=ocp.args.StandardSave(_flat(state))
+            )
+        commit = unfinished / "state" / "commit_success.txt"
+        if commit.exists():  # Orbax writes the folder's path into it; a checkpoint may be shared
+            commit.write_text("Saved by elsinore.\n")
+        manifest = {"format": CHECKPOINT_FORMAT, "time": time.time(), **manifest}
+        manifest |= {"arrays": described(state), "files": _digests(unfinished)}
+        return _name(unfinished, target, manifest)
+    except Exception:
+        shutil.rmtree(unfinished, ignore_errors=True)  # a full disk needs the room
+        raise
+
+
+def _unfinished(target: Path) -> Path:
+    """A folder's name until it is complete; what a killed process left there is gone."""
+    unfinished = target.with_name(f".unfinished-{target.name}-{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return unfinished
+
+
+def _name(unfinished: Path, target: Path, manifest: dict[str, Any]) -> Path:
+    """Give a complete checkpoint its manifest and its name, when all of it is on the disk."""
+    manifest = {name: x for name, x in manifest.items() if name != "digest"}
     manifest["digest"] = _digest_of(manifest)
     (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
     fsync_tree(unfinished)
     if target.exists():
         remove_checkpoint(target)
     unfinished.rename(target)
-    for parent in (target.parent, folder, folder.parent):  # new folders are entries too
+    for parent in target.parents[:3]:  # new folders are entries too
         fsync(parent)
     return target
+
+
+def adopt(checkpoint: Checkpoint, folder: Path, kind: str, facts: dict[str, Any]) -> Path:
+    """Copy a checkpoint into another run's folder of checkpoints, with other `facts` in its
+    manifest, likewise under another name first.
+
+    Raises:
+        BrokenCheckpoint: if its files changed after they were written.
+    """
+    verify(checkpoint)
+    unfinished = _unfinished(folder / kind / checkpoint.path.name)
+    shutil.copytree(checkpoint.path, unfinished)
+    return _name(unfinished, folder / kind / checkpoint.path.name, checkpoint.manifest | facts)
+
+
+def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
+    """All leaves of a checkpoint by their path, without the program that made them.
+
+    Raises:
+        BrokenCheckpoint: if its files changed after they were written.
+    """
+    verify(checkpoint)
+    stored = partial(_stored_name, checkpoint.manifest.get("format"))
+    found = _read(checkpoint, {stored(name): x for name, x in _leaves_in(checkpoint).items()})
+    return {name: found[stored(name)] for name in _leaves_in(checkpoint)}
+
+
+def arrays_in(checkpoint: Checkpoint) -> dict[str, str]:
+    """Type and shape of each leaf, such as `float32[2, 64]`, by its path."""
+    leaves = _leaves_in(checkpoint)
+    return {name: _type_and_shape(leaf) for name, leaf in leaves.items()}
 
 
 def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
@@ -97,18 +148,37 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
     Raises:
         BrokenCheckpoint: if its files changed after they were written, or hold another structure.
     """
-    import orbax.checkpoint as ocp
-
     verify(checkpoint)
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
-    expected = {stored(name): leaf for name, leaf in _described(like).items()}
-    differing = _differences(checkpoint.manifest.get("arrays", {}), expected)
+    expected = {stored(name): leaf for name, leaf in described(like).items()}
+    differing = differences(checkpoint.manifest.get("arrays", {}), expected)
     if differing:
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} holds another state; found and expected:"
             f" {differing[0]}. Begin a new run."
         )
-    template = {stored(name): np.zeros(x.shape, x.dtype) for name, x in _flat(like).items()}
+    found = _read(checkpoint, {stored(name): x for name, x in _flat(like).items()})
+    return jax.tree.unflatten(jax.tree.structure(like), found.values())
+
+
+def _leaves_in(checkpoint: Checkpoint) -> dict[str, jax.ShapeDtypeStruct]:
+    """Shape and type of each leaf of a checkpoint by its present path, from the manifest."""
+    renamed = RENAMED_LEAVES if checkpoint.manifest.get("format") == 1 else ()
+    leaves = {}
+    for name, text in checkpoint.manifest.get("arrays", {}).items():
+        for new, old in renamed:
+            name = name.replace(old, new)
+        kind, _, shape = text.rstrip("]").partition("[")
+        sizes = tuple(int(size) for size in shape.split(", ") if size)
+        leaves[name] = jax.ShapeDtypeStruct(sizes, np.dtype(kind))
+    return leaves
+
+
+def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The leaves of a checkpoint by the names that it stores them under."""
+    import orbax.checkpoint as ocp
+
+    template = {name: np.zeros(x.shape, x.dtype) for name, x in like.items()}
     try:
         with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
             found = checkpointer.restore(
@@ -117,8 +187,7 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
     except Exception as error:  # Orbax and its codecs raise many types on foreign bytes
         text = " ".join(str(error).split())[:200]
         raise BrokenCheckpoint(f"checkpoint {checkpoint.path} cannot be read: {text}") from error
-    leaves = [np.asarray(found[name]) for name in template]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+    return {name: np.asarray(found[name]) for name in template}
 
 
 def verify(checkpoint: Checkpoint) -> None:
@@ -132,6 +201,10 @@ def verify(checkpoint: Checkpoint) -> None:
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} is broken: manifest.json has changed since it was"
             " written."
+        )
+    if not manifest["files"]:
+        raise BrokenCheckpoint(
+            f"checkpoint {checkpoint.path} is broken: it holds no data, only its manifest."
         )
     found = _digests(checkpoint.path)
     for name, digest in manifest["files"].items():
@@ -170,6 +243,26 @@ def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) ->
     return [checkpoint for *_, checkpoint in sorted(found, key=lambda x: x[:2])]
 
 
+def best_of(found: list[Checkpoint], experiment: Experiment) -> Checkpoint | None:
+    """The checkpoint with the best value of the metric that ranks them; None of none."""
+    sign = 1.0 if experiment.checkpoints.mode == "max" else -1.0
+
+    def rank(checkpoint: Checkpoint) -> float:
+        metric = checkpoint.manifest.get("metric")
+        return sign * metric["value"] if metric else -np.inf
+
+    return max(found, key=rank, default=None)
+
+
+def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
+    """The best checkpoint, or the latest where none was kept as best or a curriculum's stages were
+    evaluated, whose scores cannot be compared; None if there is none."""
+    curriculum = experiment.curriculum
+    comparable = curriculum is None or curriculum.evaluate_on != "stage"
+    best = best_of(list_checkpoints(folder, ("best",)), experiment) if comparable else None
+    return best or next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
+
+
 def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
     """The newest checkpoint, or with `fall_back` the newest that is not broken.
 
@@ -197,66 +290,17 @@ def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Che
     as `newest`; None if there is none, so that the run begins anew."""
     if newest is None or newest.update <= covered:
         return newest
-    same = ("format", "config", "versions")
     for each in list_checkpoints(folder):
-        like = all(each.manifest.get(key) == newest.manifest[key] for key in same)
+        like = _made_alike(each.manifest) == _made_alike(newest.manifest)
         if each.update <= covered and like and is_whole(each):
             return each
     return None
 
 
-def check_match(
-    checkpoint: Checkpoint, experiment: Experiment, accept_versions: bool = False
-) -> None:
-    """Refuse a checkpoint of another config or other library versions.
-
-    Raises:
-        ConfigError: with the list of differences.
-    """
-    manifest = checkpoint.manifest
-    if manifest.get("format") not in READABLE_FORMATS:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} has format {manifest.get('format')}, and this elsinore"
-            f" reads {', '.join(map(str, READABLE_FORMATS))}; use the elsinore that made it."
-        )
-    differing = _differences(masked(manifest["config"]), masked(as_dict(experiment)))
-    if differing:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} was made with another config; then and now:"
-            f" {'; '.join(differing)}. Put the run's config.yaml back, or begin a new run."
-        )
-    differing = _differences(manifest["versions"], versions())
-    if differing and not accept_versions:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} was made with other versions; then and now:"
-            f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
-            " --accept-versions to resume it."
-        )
-
-
-def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:
-    """The layout then and now, where their results differ by rounding; None where they do not."""
-    then = checkpoint.manifest.get("layout")
-    now = layout_for(experiment.replicas, experiment.layout).described()
-    if then is None or then.get("batch") == now["batch"]:
-        return None
-    return "then {kind} on {devices} device(s)".format(**then) + ", now {kind} on {devices}".format(
-        **now
-    )
-
-
-def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
-    """Refuse a checkpoint of a layout whose results differ.
-
-    Raises:
-        ConfigError: with the layout then and now.
-    """
-    if differs := other_layout(checkpoint, experiment):
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
-            " would differ by rounding from an uninterrupted one: use as many devices as then, or"
-            " pass --accept-layout to resume it."
-        )
+def _made_alike(manifest: dict[str, Any]) -> list[Any]:
+    """The parts of a manifest that are equal in checkpoints of which either may be gone on from."""
+    config = {k: v for k, v in manifest.get("config", {}).items() if k not in BUDGETS}
+    return [manifest.get("format"), config, manifest.get("versions")]
 
 
 def is_whole(checkpoint: Checkpoint) -> bool:
@@ -290,7 +334,7 @@ def versions() -> dict[str, str]:
 
 
 def config_digest(experiment: Experiment) -> str:
-    config = masked(as_dict(experiment))
+    config = redacted(as_dict(experiment))
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
@@ -317,9 +361,13 @@ def _stored_name(checkpoint_format: int, name: str) -> str:
     return name
 
 
-def _described(tree: PyTree) -> dict[str, str]:
+def described(tree: PyTree) -> dict[str, str]:
     """Type and shape of each leaf; Orbax itself casts types silently."""
-    return {name: f"{np.dtype(x.dtype).name}{list(x.shape)}" for name, x in _flat(tree).items()}
+    return {name: _type_and_shape(leaf) for name, leaf in _flat(tree).items()}
+
+
+def _type_and_shape(leaf: Any) -> str:
+    return f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -334,12 +382,13 @@ def _digest_of(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _differences(then: dict, now: dict, path: str = "") -> list[str]:
+def differences(then: dict, now: dict, path: str = "") -> list[str]:
+    """Names and values of what differs between two nested dicts."""
     found = []
     for key in dict.fromkeys((*then, *now)):
         here, a, b = f"{path}{key}", then.get(key), now.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{here}.")
+            found += differences(a, b, f"{here}.")
         elif a != b:
             found.append(f"{here} {a!r}, {b!r}")
     return found

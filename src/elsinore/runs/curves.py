@@ -20,10 +20,12 @@ LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
 def draw_training_curves(
     database: Path, target: Path, title: str, goal: float | None = None, each: str = "seed"
 ) -> None:
-    """Write `training_figure` as a PNG."""
+    """Write `training_figure` as a PNG, whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(target))
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(unfinished))
+    unfinished.replace(target)
 
 
 def training_figure(
@@ -106,12 +108,28 @@ def values_by_seed(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
     return updates, values
 
 
+def learning_values(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """As `values_by_seed`, for metrics of learning: a seed has none after the last row of it."""
+    updates, values = values_by_seed(rows, name)
+    last: dict[int, int] = {}
+    for row in rows:
+        last[row.seed] = max(row.update, last.get(row.seed, row.update))
+    for seed, own in zip(by_seed(rows, name), values, strict=True):
+        own[updates > last[seed]] = np.nan
+    return updates, values
+
+
 def mean_of(values: np.ndarray) -> np.ndarray:
     """The mean over seeds of the finite values, or NaN."""
     finite = np.isfinite(values)
     return np.where(finite, values, 0.0).sum(axis=0) / np.where(
         finite.any(axis=0), finite.sum(axis=0), np.nan
     )
+
+
+def marker_of(values: np.ndarray) -> str:
+    """A dot for a curve of one point, which as a line could not be seen; else none."""
+    return "o" if np.isfinite(values).sum() == 1 else ""
 
 
 def _legend(axis) -> None:
@@ -132,8 +150,9 @@ def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:
 def _training(axis, rows: list[Row], steps: int, each: str) -> None:
     curves = by_seed(rows, "episode/return")
     for updates, values in curves.values():
-        axis.plot(updates * steps, values, color=GREY, alpha=0.3, linewidth=0.8)
-        axis.plot(updates * steps, smoothed(values), color=BLUE, alpha=0.8, linewidth=1.4)
+        dot = {"marker": marker_of(values), "markersize": 4}
+        axis.plot(updates * steps, values, color=GREY, alpha=0.3, linewidth=0.8, **dot)
+        axis.plot(updates * steps, smoothed(values), color=BLUE, alpha=0.8, linewidth=1.4, **dot)
     axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
     axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
     axis.set_title("training: return of finished episodes")
@@ -238,9 +257,10 @@ def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
 def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str]) -> None:
     drawn = []
     for colour, (name, label) in zip(LINE_COLOURS, names.items(), strict=False):
-        updates, values = values_by_seed(rows, name)
+        updates, values = learning_values(rows, name)
         drawn.append(mean_of(values))
-        axis.plot(updates * steps, drawn[-1], color=colour, linewidth=1.2, label=label)
+        dot = {"marker": marker_of(drawn[-1]), "markersize": 4}
+        axis.plot(updates * steps, drawn[-1], color=colour, linewidth=1.2, label=label, **dot)
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
     else:
@@ -260,9 +280,11 @@ def spans_decades(values: np.ndarray) -> bool:
 
 def _exploration(axis, rows: list[Row], steps: int) -> None:
     """The share of random actions, on a second axis at the right."""
-    updates, values = values_by_seed(rows, "schedule/epsilon")
+    updates, values = learning_values(rows, "schedule/epsilon")
     right = axis.twinx()
-    right.plot(updates * steps, mean_of(values), color=GREY, linestyle="--", linewidth=1.2)
+    mean = mean_of(values)
+    style = {"linestyle": "--", "linewidth": 1.2, "marker": marker_of(mean)}
+    right.plot(updates * steps, mean, color=GREY, **style)
     axis.plot([], [], color=GREY, linestyle="--", label="random actions (right)")
     right.set_ylim(0.0, 1.05)
     right.spines["top"].set_visible(False)

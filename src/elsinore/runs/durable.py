@@ -1,4 +1,5 @@
-"""Bring files and folders to the disk, so that a power cut does not take them back."""
+"""Bring files and folders to the disk, so that a power cut does not take them back; and find out
+whether that disk is another machine's."""
 
 import os
 from pathlib import Path
@@ -24,3 +25,37 @@ def fsync_parents(path: Path, number: int) -> None:
     """Sync the folder of a path, and the folders above it, `number` in all."""
     for parent in path.absolute().parents[:number]:
         fsync(parent)
+
+
+# Kinds of file systems, as /proc/mounts names them, that several machines may mount; a FUSE file
+# system may be anything.
+NETWORK = (
+    "nfs",
+    "cifs",
+    "smb",
+    "9p",
+    "lustre",
+    "ceph",
+    "glusterfs",
+    "gpfs",
+    "beegfs",
+    "afs",
+    "fuse",
+)
+MOUNTS = Path("/proc/mounts")
+
+
+def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
+    """True if a path is on a file system that other machines may have mounted, too; False where
+    the system does not say."""
+    try:
+        lines = [line.split() for line in mounts.read_text().splitlines()]
+    except OSError:
+        return False
+    parts = path.absolute().resolve().parts
+    found = [
+        (len(folder.parts), i, kind)
+        for i, (_, mount, kind, *_) in enumerate(lines)
+        if (folder := Path(mount.replace("\\040", " "))).parts == parts[: len(folder.parts)]
+    ]
+    return max(found, default=(0, 0, ""))[2].startswith(NETWORK)

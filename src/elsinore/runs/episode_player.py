@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.plan import Plan
+from elsinore.envs.suites import is_on_host
 from elsinore.experience.multi_agent import num_agents_in
+from elsinore.jaxtools.compiler_options import CPU_OPTIONS
 from elsinore.jaxtools.prng import for_update, for_use
-from elsinore.training.recording import Recording, acting_for_all, record
-from elsinore.training.replicas import CPU_OPTIONS
+from elsinore.training.recording import Recording, acting_for_all, record_episode
 from elsinore.types import Algorithm, PolicyState
 
 
@@ -22,12 +23,19 @@ class EpisodePlayer:
     In a multi-agent environment the algorithm acts for all agents at once.
     """
 
-    def __init__(self, algo: Algorithm, env: Any, max_steps: int, greedy: bool):
+    def __init__(
+        self, algo: Algorithm, env: Any, max_steps: int, greedy: bool, observations: bool = False
+    ):
         self._device = _cpu()
+        if is_on_host(env):
+            from elsinore.runs.host.player import HostPlayer
+
+            self._play: Any = HostPlayer(algo, env, max_steps, greedy, observations)
+            return
         options = CPU_OPTIONS if self._device.platform == "cpu" else {}
         self._play = jax.jit(
-            lambda policy_state, params, key: record(
-                algo, env, policy_state, params, key, max_steps, greedy
+            lambda policy_state, params, key: record_episode(
+                algo, env, policy_state, params, key, max_steps, greedy, observations
             ),
             compiler_options=options,
         )
@@ -38,12 +46,14 @@ class EpisodePlayer:
         return jax.tree.map(np.asarray, self._play(there(policy_state), there(params), there(key)))
 
 
-def episode_player_for(plan: Plan, max_steps: int, greedy: bool) -> EpisodePlayer:
+def episode_player_for(
+    plan: Plan, max_steps: int, greedy: bool, observations: bool = False
+) -> EpisodePlayer:
     """The player of a run's policies, for all agents of an environment."""
     algo, agents = plan.program.algo, num_agents_in(plan.env)
     if agents > 1 and not plan.has_learners_of_their_own:
         algo = acting_for_all(algo, agents)
-    return EpisodePlayer(algo, plan.env, max_steps, greedy)
+    return EpisodePlayer(algo, plan.env, max_steps, greedy, observations)
 
 
 def params_of_each(env: Any, params: PyTree) -> PyTree:

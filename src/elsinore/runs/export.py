@@ -1,4 +1,5 @@
-"""Export a trained policy: as a file that jax calls, or as a model that MLflow loads and serves."""
+"""Export a trained policy: as a file that jax calls, as an ONNX graph, or as a model that MLflow
+loads and serves."""
 
 import contextlib
 import json
@@ -14,6 +15,7 @@ import numpy as np
 from elsinore.config.parse import ConfigError
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run import Run
+from elsinore.runs.shipped import FOLDER
 
 PYFUNC = Path(__file__).parent / "sinks" / "mlflow_policy.py"
 
@@ -23,16 +25,17 @@ def export(
     form: str = "jax",
     out: Path | None = None,
     *,
-    checkpoint: str = "latest",
+    checkpoint: str | None = None,
     seed: int | None = None,
     agent: str | None = None,
 ) -> Path:
     """Write one seed's greedy policy of a checkpoint, and return its folder.
 
     Args:
-        form: `jax` (policy.jaxexport, policy.json) or `mlflow` (a folder for
-            `mlflow.pyfunc.load_model`).
-        out: a new or empty folder; by default `export/<form>` in the run's.
+        form: `jax` (policy.jaxexport, policy.json), `onnx` (policy.onnx, policy.json) or `mlflow`
+            (a folder for `mlflow.pyfunc.load_model`).
+        out: a new or empty folder; by default `export/<form>` in the run's, or for a policy that
+            comes with the package `<env>-<algo>-<form>` in the current one.
         checkpoint, seed, agent: as for `Run.policy`.
 
     Raises:
@@ -41,7 +44,7 @@ def export(
     """
     if form not in FORMS:
         raise ConfigError(f"--format {form!r} is unknown; choose one of {', '.join(FORMS)}.")
-    out = run.path / "export" / form if out is None else out
+    out = _default_folder(run, form) if out is None else out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"--out {out} exists already; choose another, or remove it.")
     found = run.checkpoint(checkpoint)
@@ -51,6 +54,12 @@ def export(
             policy, folder, {"env": run.experiment.env, "run": run.name, "checkpoint": found.name}
         )
     return out
+
+
+def _default_folder(run: Run, form: str) -> Path:
+    if run.path.is_relative_to(FOLDER):
+        return Path(f"{run.experiment.env}-{run.experiment.algo.name}-{form}")
+    return run.path / "export" / form
 
 
 @contextlib.contextmanager
@@ -81,6 +90,12 @@ def write_jax(policy: Any, folder: Path, facts: dict[str, str]) -> None:
     policy.export(folder, facts["env"], **rest)
 
 
+def write_onnx(policy: Any, folder: Path, facts: dict[str, str]) -> None:
+    """Write policy.onnx and policy.json."""
+    rest = {name: value for name, value in facts.items() if name != "env"}
+    policy.export_onnx(folder, facts["env"], **rest)
+
+
 def write_mlflow(policy: Any, folder: Path, facts: dict[str, str]) -> None:
     """Write an MLflow model with the exported function and its policy.json as artifacts."""
     configure_mlflow()
@@ -99,6 +114,7 @@ def write_mlflow(policy: Any, folder: Path, facts: dict[str, str]) -> None:
 
 FORMS: dict[str, Callable[[Any, Path, dict[str, str]], None]] = {
     "jax": write_jax,
+    "onnx": write_onnx,
     "mlflow": write_mlflow,
 }
 

@@ -66,7 +66,29 @@ def mlflow_decider(folder: Path) -> Decide:
     return mlflow.pyfunc.load_model(str(folder)).predict
 
 
-DECIDERS: dict[str, Callable[[Path], Decide]] = {"jax": jax_decider, "mlflow": mlflow_decider}
+def onnx_decider(folder: Path) -> Decide:
+    """The policy of an export in the form `onnx`, in onnxruntime; each call begins an episode."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(folder / "policy.onnx"))
+    about = about_of(folder)
+    shapes = about["memory_shapes"]
+    names = about["inputs"]
+
+    def decide(obs: Any) -> np.ndarray:
+        parts = [obs[part["name"]] if part["name"] else obs for part in about["obs"]]
+        size = len(parts[0])
+        carry = [np.zeros((size, *shape), np.float32) for shape in shapes]
+        return session.run(["action"], dict(zip(names, [*parts, *carry], strict=True)))[0]
+
+    return decide
+
+
+DECIDERS: dict[str, Callable[[Path], Decide]] = {
+    "jax": jax_decider,
+    "mlflow": mlflow_decider,
+    "onnx": onnx_decider,
+}
 
 
 def about_of(folder: Path) -> dict[str, Any]:

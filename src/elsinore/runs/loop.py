@@ -3,18 +3,22 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.runs.actions import Action, Actors, acted_on, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
-from elsinore.runs.metrics import rows_of, score_of
+from elsinore.runs.failures import limit_reached
+from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
-from elsinore.runs.store import ChunkRecord, Row
+from elsinore.runs.store import ACTION, ChunkRecord, Row, StoreBehind
 from elsinore.runs.workers import BackgroundWorker as BackgroundWorker
+from elsinore.training.turns import Turns
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
@@ -26,32 +30,36 @@ class Outcome(NamedTuple):
     state: RunState  # [replica, ...], in host memory
     interrupted: bool  # stopped on request before its budget was spent
     train_seconds: float
+    ended: str = ""  # by an action: `callback` or `budget`
 
 
 def train_loop(
     pipeline: Pipeline,
     publisher: "Publisher",
     checkpoints: CheckpointManager,
-    offer: Callable[[RunState], None] = lambda states: None,
+    offer: Callable[[Turns], None] = lambda states: None,
 ) -> Outcome:
     """Train until the budget is spent, every seed is frozen, or a stop is requested.
 
     `offer` gets the states after each chunk. If anything fails, the state of the last whole chunk
     is saved before the error is raised.
     """
-    pipeline.hold = checkpoints.hold
+    pipeline.hold, ended = checkpoints.hold, ""
     try:
         checkpoints.resume_from(pipeline.initial, pipeline.first_chunk, publisher.score)
         for chunk in pipeline:
-            publisher.publish(chunk)
+            if actions := publisher.publish(chunk):
+                act = partial(acted_on, actions=actions, plan=publisher.plan)
+                chunk, ended = pipeline.change(chunk, act), reason_to_stop(actions)
+                checkpoints.asked_to_save |= any(action.act == "save" for action in actions)
             checkpoints.after_chunk(chunk, publisher.score)
             offer(chunk.state)
-            if chunk.frozen:
+            if chunk.frozen or ended:
                 break
     except BaseException:
         save_emergency(pipeline, publisher, checkpoints)
         raise
-    return Outcome(*checkpoints.conclude(), pipeline.seconds)
+    return Outcome(*checkpoints.conclude(), pipeline.seconds, ended)
 
 
 def save_emergency(
@@ -61,8 +69,10 @@ def save_emergency(
     and does not hide the error."""
     try:
         if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
-            publisher.store.put(record_of(publisher.plan, chunk))
-            checkpoints.hold_state(chunk.state, chunk.index + 1)
+            record, actions = publisher.actors.after(record_of(publisher.plan, chunk))
+            publisher.store.put(record)
+            state = acted_on(chunk.state, actions, publisher.plan)
+            checkpoints.hold_state(state, chunk.index + 1)
         checkpoints.save_emergency()
     except Exception as error:
         log.error("training failed, and so did the emergency checkpoint: %s", error)
@@ -80,21 +90,29 @@ class Publisher:
         store: BackgroundWorker,
         listeners: list[BackgroundWorker],
         scores: dict[int, float],
+        actors: Actors,
     ):
-        self.plan, self.store = plan, store
+        self.plan, self.store, self.actors = plan, store, actors
         self._listeners, self._scores, self._diverged = listeners, scores, set[int]()
         self._metric = plan.experiment.checkpoints.metric
         self.score = score_of([], self._metric, scores)
 
-    def publish(self, chunk: FinishedChunk) -> None:
-        record = record_of(self.plan, chunk)
+    def publish(self, chunk: FinishedChunk) -> list[Action]:
+        """The actions of the callbacks after this chunk, whose record is given to all."""
+        refuse_if_stuck(self.store, self.plan.experiment.on_full_disk)
+        record, actions = self.actors.after(record_of(self.plan, chunk))
         self.store.put(record)
         for listener in self._listeners:
             listener.put(record)
         self._warn_of_divergence(chunk)
         for event in record.events:
-            log.info(event.text)
+            if event.kind != ACTION:
+                log.info(event.text)
+        for action in actions:
+            if action.act != "log":
+                log.info("a callback acts after update %d: %s", record.update, action.text)
         self.score = score_of(record.rows, self._metric, self._scores)
+        return actions
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
         diverged_at = chunk.report.convergence.diverged_at
@@ -106,6 +124,25 @@ class Publisher:
                 self.plan.experiment.seed + i,
                 int(diverged_at[i]),
             )
+
+
+def refuse_if_stuck(store: BackgroundWorker, on_full_disk: str) -> None:
+    """Refuse to go on while the store cannot be written and no more can wait for it.
+
+    Raises:
+        StoreBehind: with the reason and a remedy.
+    """
+    error = store.error
+    if error is None:
+        return
+    reason, again = limit_reached(error), "A resumed run computes what is missing again."
+    if on_full_disk == "stop" and reason is not None:
+        raise StoreBehind(f"metrics.sqlite cannot be written: {reason}. {again}")
+    if store.is_full:
+        raise StoreBehind(
+            f"metrics.sqlite cannot be written: {reason or error}. {store.behind} chunks wait for"
+            f" it, as many as are held in memory. {again}"
+        )
 
 
 def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:
@@ -120,6 +157,7 @@ def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:
         chunk.seconds,
         steps * int(np.sum(chunk.report.learning)) / max(chunk.seconds, 1e-9),
         events_of(chunk.report, plan),
+        finished=tuple(finished_of(chunk.report, chunk.index, plan)),
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs.masks import masked
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store
 from elsinore.runs.summary import write_json
@@ -35,7 +35,7 @@ def metrics_of(run: Run) -> dict[str, Any]:
     """The contents of metrics.json; a run without chunks has no metrics."""
     return {
         "run": run.name,
-        "config": masked(as_dict(run.experiment)),
+        "config": redacted(as_dict(run.experiment)),
         "summary": run.summary,
         "metrics": _series(run.path / "metrics.sqlite"),
     }

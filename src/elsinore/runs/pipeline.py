@@ -5,22 +5,22 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.runs.control import Controls
 from elsinore.runs.programs import Compiled
 from elsinore.training.chunk import ChunkReport
-from elsinore.training.replicas import Layout
-from elsinore.types import RunState
+from elsinore.training.layout import Layout
+from elsinore.training.turns import Turns, gather
 
 
 class InFlight(NamedTuple):
     """A chunk that was launched; its arrays may not be computed yet."""
 
     index: int
-    state: RunState
-    report: ChunkReport
+    state: Turns
+    report: tuple[ChunkReport, ...]  # of each turn
     population: dict[str, Any]  # metrics of the population step before it, [replica] each
     launched: float  # on the clock of time.perf_counter
 
@@ -29,7 +29,7 @@ class FinishedChunk(NamedTuple):
     """A chunk whose report is in host memory."""
 
     index: int
-    state: RunState  # [replica, ...] on the devices; valid until the next chunk is taken
+    state: Turns  # on the devices; valid until the next chunk is taken
     report: ChunkReport  # of the real seeds, numpy
     population: dict[str, Any]
     seconds: float
@@ -44,9 +44,9 @@ class FinishedChunk(NamedTuple):
 class Pipeline:
     """Launches the chunks of a run and yields them as they finish.
 
-    A small state is copied, so that the next chunk runs while the host handles this one. A large
-    one (`Plan.looks_ahead` is false) is not: the next chunk takes its memory, and is launched when
-    the host asks for it. Between chunks `hold` waits while the run is paused, and returns the
+    The next chunk leaves a small state as it is, and runs while the host handles this one. It takes
+    the memory of a large one (`Plan.looks_ahead` is false), and is launched when the host asks for
+    it. Between chunks `hold` waits while the run is paused, and returns the
     seconds it waited, which count for no chunk.
     """
 
@@ -55,13 +55,16 @@ class Pipeline:
         plan: Plan,
         layout: Layout,
         compiled: Compiled,
-        state: RunState,
+        state: Turns,
         first_chunk: int,
         controls: Controls,
+        ahead: bool | None = None,
     ):
+        """`ahead`: launch a chunk while the host handles the last one; None: as the plan says."""
         self._plan, self._layout, self._compiled, self._controls = plan, layout, compiled, controls
-        self.first_chunk, self._ahead, self._state = first_chunk, plan.looks_ahead, state
-        self.initial = self._snapshot(state)  # valid until the first chunk is taken
+        self.first_chunk, self._state = first_chunk, state
+        self._ahead = plan.looks_ahead if ahead is None else ahead
+        self.initial = state  # valid until the first chunk is taken
         self.hold: Callable[[], float] = lambda: 0.0
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
@@ -76,7 +79,7 @@ class Pipeline:
         self._began = self._finished = time.perf_counter()
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
-            this, snapshot = self._in_flight, self._snapshot(self._in_flight.state)
+            this = self._in_flight
             last = index + 1 == num_chunks or controls.stop.is_set()
             early = self._ahead and not last and not controls.paused
             if early:
@@ -84,7 +87,7 @@ class Pipeline:
             report = self._report(this)
             before, self._finished = self._finished, time.perf_counter()
             yield FinishedChunk(
-                index, snapshot, report, this.population, self._finished - before, last
+                index, this.state, report, this.population, self._finished - before, last
             )
             if last:
                 return
@@ -92,7 +95,14 @@ class Pipeline:
                 self._finished += self.hold()
                 if controls.stop.is_set():
                     return
-                self._in_flight = self._launch(this.state, index + 1)
+                self._in_flight = self._launch(self._in_flight.state, index + 1)
+
+    def change(self, chunk: FinishedChunk, function: Callable[[Turns], Turns]) -> FinishedChunk:
+        """The chunk that was yielded last, its state changed, with which the next one begins."""
+        assert self._in_flight is not None and not self._ahead, "the next chunk has begun"
+        state = function(chunk.state)
+        self._in_flight = self._in_flight._replace(state=state)
+        return chunk._replace(state=state)
 
     def taken_by(self, chunks: int) -> FinishedChunk | None:
         """The chunk that took the memory of the state after `chunks` chunks, waited for; None where
@@ -103,18 +113,16 @@ class Pipeline:
         report, seconds = self._report(this), time.perf_counter() - this.launched
         return FinishedChunk(this.index, this.state, report, this.population, seconds, last=True)
 
-    def _launch(self, state: RunState, index: int) -> InFlight:
+    def _launch(self, states: Turns, index: int) -> InFlight:
         launched, population = time.perf_counter(), {}
         if self._compiled.population_step is not None and index:
-            state, population = self._compiled.population_step(state, jnp.int32(index))
+            (state,) = states
+            state, population = self._compiled.population_step(state, np.int32(index))
+            states = (state,)
         updates = self._plan.schedule.updates_in(index)
-        state, report = self._compiled.chunk(state, jnp.int32(updates))
-        return InFlight(index, state, report, population, launched)
-
-    def _snapshot(self, state: RunState) -> RunState:
-        return self._compiled.copy(state) if self._ahead else state
+        states, report = self._compiled.chunk(states, np.int32(updates))
+        return InFlight(index, states, report, population, launched)
 
     def _report(self, chunk: InFlight) -> ChunkReport:
         """The report in host memory, without the seeds that pad the layout."""
-        report = jax.device_get(chunk.report)
-        return jax.tree.map(lambda x: x[: self._layout.num_seeds], report)
+        return gather(jax.device_get(chunk.report), self._layout)

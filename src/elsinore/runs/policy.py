@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.config.extras import require
+from elsinore.config.parse import ConfigError
 from elsinore.types import Algorithm, PolicyState
 
 
@@ -25,6 +27,7 @@ class Policy:
 
     def __init__(self, algo: Algorithm, policy_state: PolicyState, obs_like: PyTree, seed: int):
         self.policy_state, self.seed = policy_state, seed
+        self.checkpoint: str | None = None  # the name of the checkpoint that it is from
         self._algo, self._obs_like = algo, obs_like
         self._carry: PyTree = None  # of the running episodes, [batch, ...]
         self._act = {
@@ -44,6 +47,14 @@ class Policy:
             else jax.jit(jax.vmap(lambda carry, obs: value(policy_state, carry, obs)))
         )
 
+    def __repr__(self) -> str:
+        shapes = jax.tree.map(lambda x: x.shape, self._obs_like)
+        carry = ", with a carry" if jax.tree.leaves(self._algo.policy.initial_carry) else ""
+        return (
+            f"Policy(seed {self.seed} of {self.checkpoint or 'a running training'}, observation"
+            f" {shapes}{carry})"
+        )
+
     def reset(self) -> None:
         """Begin a new episode with the next observation."""
         self._carry = None
@@ -60,6 +71,21 @@ class Policy:
         actions, self._carry = self._act[not sample](keys, self._carry_of(size), batch)
         actions = np.asarray(actions)
         return actions[0] if single else actions
+
+    def as_rival(self) -> tuple[Any, PolicyState]:
+        """The policy as a rival in a game of two players: a function (key, parameters, obs) ->
+        sampled action, and the parameters.
+
+        Raises:
+            ValueError: for a recurrent policy, whose carry a game has no place for.
+        """
+        if jax.tree.leaves(self._algo.policy.initial_carry):
+            raise ValueError("a recurrent policy cannot be a rival; train one without a GRU.")
+
+        def act(key: Any, policy_state: PolicyState, obs: PyTree) -> Any:
+            return self._algo.policy.act(key, policy_state, (), obs, False)[0]
+
+        return act, jax.tree.map(jnp.asarray, self.policy_state)
 
     def value(self, obs: PyTree) -> np.ndarray:
         """The critic's estimate of the discounted return, V(s).
@@ -124,23 +150,69 @@ class Policy:
         (folder / "policy.jaxexport").write_bytes(exported.serialize())
         (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
 
+    def export_onnx(self, folder: Path, env_name: str, **facts: Any) -> None:
+        """Write policy.onnx (greedy, any batch size) and policy.json, as `export` does.
+
+        Its inputs are the arrays of an observation by their names (`obs` for a single one) and of a
+        recurrent policy `carry_0`, `carry_1` ...; its outputs are `action` and `next_carry_0` ...
+        The first array of an observation has the batch.
+
+        Raises:
+            ConfigError: without the package onnx, or for a policy that computes what ONNX's graph
+                has no operation for, such as a custom network with a loop.
+        """
+        from elsinore.runs.onnx_graph import UnknownOperation, model_of
+
+        require("onnx", "--format onnx", "export it with --format jax")
+        import onnx
+
+        obs, tree = jax.tree.flatten(self._obs_like)
+        start = jax.tree.leaves(self._algo.policy.initial_carry)
+        parts = self._inputs()["obs"]
+        names = [part["name"].replace("/", ".") or "obs" for part in parts]
+        carry = [f"carry_{i}" for i in range(len(start))]
+
+        def flat(*arrays):
+            seen = jax.tree.unflatten(tree, arrays[: len(obs)])
+            actions, after = self._greedy(seen, list(arrays[len(obs) :]))
+            return [actions, *after]
+
+        inputs = [
+            (name, tuple(jnp.shape(x)), jnp.result_type(x))
+            for name, x in zip([*names, *carry], [*obs, *start], strict=True)
+        ]
+        about = {"env": env_name, "seed": self.seed, **facts, **self._inputs()}
+        try:
+            outputs = ["action", *(f"next_{name}" for name in carry)]
+            model = model_of(flat, inputs, outputs, {"policy": json.dumps(about)})
+        except UnknownOperation as error:
+            raise ConfigError(str(error)) from error
+        action = model.graph.output[0].type.tensor_type
+        sizes = [size.dim_value for size in action.shape.dim[1:]]
+        kind = onnx.helper.tensor_dtype_to_np_dtype(action.elem_type).name
+        about |= {"inputs": [*names, *carry], "action_shape": sizes, "action_dtype": kind}
+        folder.mkdir(parents=True, exist_ok=True)
+        onnx.save(model, str(folder / "policy.onnx"))
+        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+
+    def _greedy(self, obs: PyTree, carry: list[Any]) -> tuple[Any, list[Any]]:
+        """The most likely actions of a batch, and its carry as a list of arrays."""
+        policy_state = jax.tree.map(jnp.asarray, self.policy_state)
+        tree = jax.tree.structure(self._algo.policy.initial_carry)
+
+        def act(carry, obs):
+            return self._algo.policy.act(jax.random.key(0), policy_state, carry, obs, True)
+
+        actions, after = jax.vmap(act)(jax.tree.unflatten(tree, carry), obs)
+        return actions, jax.tree.leaves(after)
+
     def _exported(self) -> Any:
         """The greedy policy with its parameters and normaliser, as a `jax.export.Exported`."""
         from jax import export
 
         (batch,) = export.symbolic_shape("batch")
-        policy_state = jax.tree.map(jnp.asarray, self.policy_state)
-        start, tree = jax.tree.flatten(self._algo.policy.initial_carry)
-
-        def greedy(obs, carry):
-            carry = jax.tree.unflatten(tree, carry)
-            act = jax.vmap(
-                lambda carry, obs: self._algo.policy.act(
-                    jax.random.key(0), policy_state, carry, obs, True
-                )
-            )
-            actions, carry = act(carry, obs)
-            return actions, jax.tree.leaves(carry)
+        greedy = self._greedy
+        start = jax.tree.leaves(self._algo.policy.initial_carry)
 
         def batched(tree):
             return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), tree)

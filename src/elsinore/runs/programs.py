@@ -6,70 +6,144 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.runs.run import final_evaluation_of
+from elsinore.envs.suites import is_on_host
+from elsinore.runs.final_evaluation import evaluation_program, final_evaluation_of
+from elsinore.runs.profile import phase
+from elsinore.training.layout import Layout
 from elsinore.training.population import PopulationStep
-from elsinore.training.replicas import (
-    Layout,
-    init_program,
-    over_seeds,
-    place,
-    seed_keys,
-    stacked_shapes,
-)
-from elsinore.types import RunState
+from elsinore.training.replicas import over_seeds, seed_keys, stacked
+from elsinore.training.turns import Turns, begin, in_turns, lower_begin
+
+NO_UPDATES = np.int32(0)
 
 
 class Compiled(NamedTuple):
-    """Programs compiled ahead of their first use. States are stacked, [replica, ...]."""
+    """Programs compiled ahead of their first use. States are in turns (`training/turns.py`)."""
 
-    begin: Callable[..., RunState]  # (keys [replica], hyper [replica] or None) -> initial states
-    chunk: Callable  # (state, num_updates) -> (state, report); takes the state's memory
-    copy: Callable  # state -> state
-    population_step: Callable | None  # (state, chunk) -> (state, metrics); takes the memory too
-    evaluate: Callable  # state -> episodes of the final evaluation; compiled at its first use
+    begin: Callable  # (keys [seed], hyper [seed] or None) -> initial states, of one seed or of all
+    chunk: Callable  # (states, num_updates) -> (states, reports), a report for each turn
+    # (state of the only turn, chunk) -> (state, metrics)
+    population_step: Callable | None
+    evaluate: Callable  # states -> episodes of the final evaluation; compiled during training
     seconds: float  # that compiling took
-    init: Callable[[], RunState]  # initial states of this run, on the layout's devices
+    init: Callable[[], Turns]  # initial states of this run, on the layout's devices
+    chunk_program: Any  # what `chunk` launches for each turn, compiled
+    chunk_bytes: int = 0  # that a chunk takes of each device, states included; 0: not known
+    # On the host: repeat the episodes that ran at a checkpoint; words for those that begin anew.
+    resume: Callable[[Turns], str] = lambda states: ""
+    close: Callable[[], None] = lambda: None  # close environments on the host
+    can_evaluate: Callable[[], bool] = lambda: False  # True once `evaluate` is compiled
 
 
 def compile_run(plan: Plan, layout: Layout) -> Compiled:
     """Trace and compile the programs of a run.
 
-    XLA compiles outside the interpreter's lock, so they are compiled side by side.
+    XLA compiles outside the interpreter's lock, so they are compiled side by side. A chunk takes
+    the memory of a large state only, so that a small one can be read while the next chunk runs. On
+    the host the parts of a chunk are compiled at their first use.
     """
-    began = time.perf_counter()
-    shapes = stacked_shapes(plan.program, layout.padded)
+    began, turn = time.perf_counter(), layout.turn
+    if is_on_host(plan.env):
+        return _on_host(plan, layout)
+    shapes = stacked(plan.state_shapes, turn.padded)
     shapes = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+        shapes,
+        turn.shardings(shapes),
     )
+    in_place = not plan.looks_ahead
 
     def lowered():
-        yield over_seeds(plan.program.chunk, layout, donate=True).lower(shapes, jnp.int32(0))
-        yield init_program(plan.program).lower(_keys(plan), plan.hyper)
-        yield over_seeds(lambda state: jax.tree.map(jnp.copy, state), layout).lower(shapes)
+        yield over_seeds(plan.program.chunk, turn, in_place).lower(shapes, NO_UPDATES)
+        yield lower_begin(plan.program, layout, plan.hyper)
         if plan.population_step is not None:
-            yield jit_population_step(plan.population_step, layout).lower(shapes, jnp.int32(0))
+            yield jit_population_step(plan.population_step, layout, in_place).lower(
+                shapes, NO_UPDATES
+            )
 
-    with ThreadPoolExecutor(4) as pool:
-        chunk, begin, copy, *step = pool.map(lambda program: program.compile(), lowered())
+    with ThreadPoolExecutor(4) as pool, phase("trace"):
+        programs = pool.map(lambda program: program.compile(), lowered())
+        with phase("compile"):
+            chunk, begin, *step = programs
     seconds = time.perf_counter() - began
-    evaluate = final_evaluation_of(plan, layout)
+    final = Meanwhile(evaluation_program(plan, layout), shapes)
+    evaluate = final_evaluation_of(plan, layout, final)
     population_step = step[0] if step else None
-    compiled = Compiled(begin, chunk, copy, population_step, evaluate, seconds, init=lambda: None)
+    compiled = Compiled(
+        begin,
+        in_turns(chunk),
+        population_step,
+        evaluate,
+        seconds,
+        lambda: (),
+        chunk,
+        chunk_bytes=_bytes_of(chunk, layout.padded // turn.padded),
+        can_evaluate=final.is_done,
+    )
+    return with_initial_states_of(plan, layout, compiled)
+
+
+class Meanwhile:
+    """Compiles a jitted program for arguments of these shapes on a thread of its own; a call waits
+    for that."""
+
+    def __init__(self, program: Any, *args: Any):
+        own_thread = ThreadPoolExecutor(1)
+        self._found = own_thread.submit(lambda: program.lower(*args).compile())
+        own_thread.shutdown(wait=False)
+        self.is_done = self._found.done
+
+    def __call__(self, *args: Any) -> Any:
+        return self._found.result()(*args)
+
+
+def _on_host(plan: Plan, layout: Layout) -> Compiled:
+    """The programs of a run whose environments are stepped on the host."""
+    from elsinore.runs.host.training import HostTraining  # gymnax comes with it
+
+    began = time.perf_counter()
+    begin = lower_begin(plan.program, layout, plan.hyper).compile()
+    host = HostTraining(plan, layout)
+    compiled = Compiled(
+        begin=begin,
+        chunk=in_turns(host.chunk),
+        population_step=None,
+        evaluate=lambda states: host.evaluate(*states),
+        seconds=time.perf_counter() - began,
+        init=lambda: (),
+        chunk_program=None,
+        resume=lambda states: host.resume(*states),
+        close=host.close,
+    )
     return with_initial_states_of(plan, layout, compiled)
 
 
 def with_initial_states_of(plan: Plan, layout: Layout, compiled: Compiled) -> Compiled:
     """The programs with the initial states of this plan's seeds and hyperparameters; they may have
     been compiled for another plan that differs in those only."""
-    return compiled._replace(init=lambda: place(compiled.begin(_keys(plan), plan.hyper), layout))
+    return compiled._replace(
+        init=lambda: begin(compiled.begin, plan.state_shapes, layout, _keys(plan), plan.hyper)
+    )
 
 
-def jit_population_step(step: PopulationStep, layout: Layout) -> Any:
-    """The population step, jitted: states stay on their devices, its metrics are on each."""
-    return jax.jit(step, donate_argnums=0, out_shardings=(layout.sharding, layout.everywhere))
+def _bytes_of(program: Any, turns: int) -> int:
+    """Memory that a compiled program takes of each device, as XLA has planned it, and the states
+    of the other turns beside it."""
+    found = program.memory_analysis()
+    if found is None:  # of a platform that does not say
+        return 0
+    total = found.output_size_in_bytes + found.temp_size_in_bytes - found.alias_size_in_bytes
+    return total + turns * found.argument_size_in_bytes
+
+
+def jit_population_step(step: PopulationStep, layout: Layout, donate: bool) -> Any:
+    """The population step, jitted: states stay on their devices, its metrics are on each. With
+    `donate` it takes the state's memory."""
+    donated = (0,) if donate else ()
+    return jax.jit(step, donate_argnums=donated, out_shardings=(layout.sharding, layout.everywhere))
 
 
 def _keys(plan: Plan) -> jax.Array:

@@ -15,9 +15,20 @@ from elsinore.config.plan import plan_for
 from elsinore.runs import checkpoints
 from elsinore.runs.durable import fsync
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import BrokenStore, ChunkRecord, Row, Store, refused_if_broken
+from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.tensorboard import TensorBoardSink
+from elsinore.runs.sinks.wandb import WandbSink
+from elsinore.runs.store import (
+    BrokenStore,
+    ChunkRecord,
+    Row,
+    Store,
+    refused_if_broken,
+    schedule_in,
+)
 from elsinore.runs.summary import read_summary
-from elsinore.training.chunk import Schedule
+from elsinore.training.schedule import Schedule
 
 NO_NUMBERS = ("update", "env_steps", "seed", "agent")
 
@@ -39,12 +50,13 @@ def repair(folder: RunDir) -> list[str]:
     """
     folder.lock()
     try:
-        state, lines = state_of(folder.database), lines_of(folder)
+        state = state_of(folder.database)
+        lines = lines_of(folder, state.info)
         records, text = records_in(folder, state.info)
         known = records[-1].update if records else 0
         report = [f"store: {state.text}", *lines, f"metrics.jsonl: {text}"]
         if not state.usable or known > state.covered:
-            report += restore(folder, state, records)
+            report += restore_store(folder, state, records)
         else:
             report.append("nothing to repair")
         resume = f"elsinore train --resume {folder.path}"
@@ -86,7 +98,7 @@ def _is_damaged(error: BrokenStore) -> bool:
     return error.__cause__ is not None and code & 0xFF != sqlite3.SQLITE_BUSY
 
 
-def lines_of(folder: RunDir) -> list[str]:
+def lines_of(folder: RunDir, info: dict[str, Any]) -> list[str]:
     """The condition of checkpoints, summary and sinks."""
     found = checkpoints.list_checkpoints(folder.checkpoints)
     lines = [
@@ -96,12 +108,31 @@ def lines_of(folder: RunDir) -> list[str]:
         summary = read_summary(folder.summary).get("stopped_by", "none")
     except ConfigError as error:
         summary = str(error)
-    sinks = [path.name for path in (folder.jsonl, folder.tensorboard) if path.exists()]
     return [
         *(lines or ["checkpoints: none"]),
         f"summary: {summary}",
-        f"sinks: {', '.join(sinks) or 'no files'}",
+        f"sinks: {sinks_in(folder, info)}",
     ]
+
+
+def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
+    """The sinks that the config enables, each with its condition: complete once it was closed."""
+    try:
+        on = folder.recorded().sinks
+    except ConfigError as error:
+        return f"not known, since config.yaml cannot be read: {error}"
+    enabled = {
+        JSONLinesSink.name: on.jsonl,
+        TensorBoardSink.name: on.tensorboard,
+        MLflowSink.name: on.mlflow.enabled,
+        WandbSink.name: on.wandb.enabled,
+    }
+    # absent where the store cannot be read, and of older runs
+    recorded: str | None = info.get("sinks_done")
+    conditions = dict.fromkeys((recorded or "").split(", "), "complete")
+    otherwise = "not known" if recorded is None else "incomplete"
+    names = [name for name, is_on in enabled.items() if is_on]
+    return ", ".join(f"{name} ({conditions.get(name, otherwise)})" for name in names) or "none"
 
 
 def records_in(folder: RunDir, info: dict[str, Any]) -> tuple[list[ChunkRecord], str]:
@@ -167,12 +198,12 @@ def schedule_of(folder: RunDir, info: dict[str, Any]) -> tuple[Schedule, int]:
     that the config gives."""
     names = ("num_updates", "updates_per_chunk", "updates_per_row")
     if info.keys() >= {*names, "steps_per_update"}:
-        return Schedule(*(int(info[name]) for name in names)), int(info["steps_per_update"])
+        return schedule_in(info), int(info["steps_per_update"])
     plan = plan_for(folder.experiment())
     return plan.schedule, plan.steps_per_update
 
 
-def restore(folder: RunDir, state: StoreState, records: list[ChunkRecord]) -> list[str]:
+def restore_store(folder: RunDir, state: StoreState, records: list[ChunkRecord]) -> list[str]:
     """Put a database with the records in place of the old one, which gets another name."""
     database = folder.database
     made = database.with_name(".metrics.sqlite.unfinished")

@@ -1,19 +1,19 @@
 """Record replays of a run during training, in a background worker with a limited share of the time.
 
-A short run records none: the first recording starts once `share` of the elapsed time covers its
-expected compile time. Recording does not change the training, which waits only for a copy of one
-policy.
+The first and the last policy are recorded in any case; between them a recording starts once `share`
+of the elapsed time covers its expected time. Recording does not change the training, which waits
+only for a copy of one policy.
 """
 
 import threading
 import time
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.plan import Plan, max_steps_of
+from elsinore.config.plan import Plan
+from elsinore.config.schedule import max_steps_of
 from elsinore.runs import replays
 from elsinore.runs.episode_player import (
     EpisodePlayer,
@@ -23,9 +23,10 @@ from elsinore.runs.episode_player import (
 )
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.workers import BackgroundWorker
-from elsinore.types import RunState
+from elsinore.training.turns import Turns, replica_of
 
 FIRST_SECONDS = 1.5  # the expected time of the first recording, which compiles
+WAITING = 100  # policies at most that wait to be recorded
 
 
 class ReplayWorker:
@@ -37,24 +38,32 @@ class ReplayWorker:
         self._spent, self._expected = 0.0, FIRST_SECONDS
         self._busy, self._recorded_update = threading.Event(), -1
         self._player: EpisodePlayer | None = None
-        self._worker = None
-        if self._config.share > 0:
-            self._worker = BackgroundWorker("replays", self._record, retry=False, capacity=1)
+        self._worker, self._chunks = None, 0
+        if self._config.share > 0 or self._config.period:
+            self._worker = BackgroundWorker("replays", self._record, retry=False, capacity=WAITING)
 
-    def offer(self, states: RunState) -> None:
-        """Copy one seed's policy from the states after a chunk, [replica, ...] each, if a recording
-        is due."""
-        if self._worker is None or not self._due():
+    def offer(self, states: Turns) -> None:
+        """Copy one seed's policy from the states after a chunk, if a recording is due."""
+        self._chunks += 1
+        asked_for = self._config.period and self._chunks % self._config.period == 0
+        if asked_for or self._due():
+            self._take(states)
+
+    def offer_end(self, states: Turns) -> None:
+        """Record the policy before or after the training."""
+        if self._config.ends and self._config.share > 0:
+            self._take(states)
+
+    def _take(self, states: Turns) -> None:
+        if self._worker is None:
             return
         i = min(self._config.seed_index, self._plan.experiment.replicas - 1)
-        train = states.train
-        update = int(np.asarray(train.update)[i])
+        trains = [state.train for state in states]
+        update = int(replica_of([train.update for train in trains], i))
         if update != self._recorded_update:  # the policy of a frozen seed does not change
             self._busy.set()
             self._last, self._recorded_update = time.monotonic(), update
-            policy_state, params = jax.tree.map(
-                lambda x: np.array(np.asarray(x)[i]), (train.policy_state, train.env_params)
-            )
+            policy_state, params = replica_of([(t.policy_state, t.env_params) for t in trains], i)
             self._worker.put((i, update, policy_state, self._plan.shown_in(params)))
 
     def close(self, timeout: float = 10.0) -> None:
@@ -64,7 +73,11 @@ class ReplayWorker:
     def _due(self) -> bool:
         """True if the expected time of a recording fits into the share of the elapsed time."""
         now = time.monotonic()
-        if self._busy.is_set() or now - self._last < self._config.every_seconds:
+        if (
+            self._config.share == 0
+            or self._busy.is_set()
+            or now - self._last < self._config.every_seconds
+        ):
             return False
         return self._spent + self._expected <= self._config.share * (now - self._began)
 
@@ -87,7 +100,7 @@ class ReplayWorker:
         greedy = experiment.evaluation.greedy
         if self._player is None:
             longest = min(max_steps_of(experiment, plan.env_params), self._config.max_steps)
-            self._player = episode_player_for(plan, longest, greedy)
+            self._player = episode_player_for(plan, longest, greedy, self._config.observations)
         film = self._player(policy_state, params, episode_key(seed, update))
         about = replays.provenance(
             experiment, self._folder.parent.name, seed, update, plan.steps_per_update, greedy

@@ -20,11 +20,14 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
+from elsinore.runs.redaction import redacted
 from elsinore.runs.trust import Trust, confirmed_header, marked
 from elsinore.training.recording import EACH_STEP, Recording
+from elsinore.types import agent_name
+from elsinore.validation import UntrustedName
 
 REPLAY_FORMAT = 2  # episodes of several agents; format 1 is an episode of one agent
-MAX_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
+MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 SCORE_PREFIX = "preferences."  # before the names of action scores in a file
 AGENT_KEYS = ("lengths", "returns", "endings")  # one value for each of several agents
@@ -33,10 +36,10 @@ AGENT_KEYS = ("lengths", "returns", "endings")  # one value for each of several 
 class EpisodeRecording(NamedTuple):
     """An episode as it is stored in a file.
 
-    `about` has: `format`, `env` (a name or "module:Class"), `env_kwargs`, `length` (steps),
-    `return` (sum of the raw rewards), `terminated`, `truncated`, `time` (of the recording, Unix),
-    and the origin of the policy, where it is known: `algo`, `run`, `seed`, `update`, `env_steps`,
-    `greedy`.
+    `about` has: `format`, `env` (a name or "module:Class"), `env_kwargs`, `wrappers` (absent in
+    older files), `length` (steps), `return` (sum of the rewards), `terminated`, `truncated`,
+    `time` (of the recording, Unix), and the origin of the policy, where it is known: `algo`, `run`,
+    `seed`, `update`, `env_steps`, `greedy`.
 
     An episode of several agents has their number `agents`, and `lengths`, `returns` and `endings`
     of each (terminated, truncated, or cut); `length` is then the greatest, `return` the mean, and
@@ -45,7 +48,8 @@ class EpisodeRecording(NamedTuple):
     """
 
     about: dict[str, Any]
-    # `state<path>` [length + 1, ...], `action` [length, ...] ..., `params<path>`
+    # `state<path>` [length + 1, ...], `action` [length, ...] ..., `params<path>`, and
+    # `observation<path>` [length, ...] where it was asked for
     arrays: dict[str, np.ndarray]
 
     @property
@@ -73,9 +77,17 @@ class EpisodeRecording(NamedTuple):
             "truncated": ending == "truncated",
         }
         rest = {name: x for name, x in self.about.items() if name not in ("agents", *AGENT_KEYS)}
+        arrays = {name: own(name, x) for name, x in self.arrays.items()}
         return EpisodeRecording(
-            rest | facts, {name: own(name, x) for name, x in self.arrays.items()}
+            rest | facts, {name: x for name, x in arrays.items() if not _is_of_others(name, x)}
         )
+
+    @property
+    def agent_names(self) -> list[str]:
+        """The name of each agent."""
+        names = self.about.get("agent_names")
+        given = isinstance(names, list) and len(names) == self.agents
+        return list(map(str, names if given else map(agent_name, range(self.agents))))
 
     def film(self, state_like: PyTree) -> Recording:
         """The episode, its states in the structure of `state_like`.
@@ -89,7 +101,8 @@ class EpisodeRecording(NamedTuple):
             for k, x in self.arrays.items()
             if k.startswith(SCORE_PREFIX)
         }
-        each = {name: self.arrays.get(name) for name in EACH_STEP} | {"action_scores": scores}
+        each = {name: self.arrays.get(name) for name in EACH_STEP}
+        each |= {"action_scores": scores, "observation": ()}  # which nothing draws
         return Recording(state=state, **each, length=np.int32(self.about["length"]))
 
     def params(self, params_like: PyTree) -> PyTree:
@@ -117,6 +130,11 @@ class EpisodeRecording(NamedTuple):
         return jax.tree.unflatten(tree, leaves)
 
 
+def _is_of_others(name: str, x: np.ndarray) -> bool:
+    """True for a score that this agent's algorithm does not have, beside agents whose has it."""
+    return name.startswith(SCORE_PREFIX) and bool(np.isnan(x).all())
+
+
 def recording_of(film: Recording, params: PyTree, about: dict[str, Any]) -> EpisodeRecording:
     """An episode without its padding, ready for `write`.
 
@@ -127,10 +145,12 @@ def recording_of(film: Recording, params: PyTree, about: dict[str, Any]) -> Epis
     arrays = {
         **_named("state", jax.tree.map(lambda x: x[: length + 1], film.state)),
         **{f"{SCORE_PREFIX}{name}": x[:length] for name, x in film.action_scores.items()},
+        **_named("observation", jax.tree.map(lambda x: x[:length], film.observation)),
         **{
             name: x[:length]
             for name in EACH_STEP
-            if name != "action_scores" and (x := getattr(film, name)) is not None
+            if name not in ("action_scores", "observation")
+            and (x := getattr(film, name)) is not None
         },
         **_named("params", jax.tree.map(np.asarray, params)),
     }
@@ -174,12 +194,24 @@ def provenance(
     return {
         "env": experiment.env,
         "env_kwargs": experiment.env_kwargs,
-        "algo": experiment.algo.name,
+        "wrappers": list(experiment.wrappers),
+        **_of_agents(experiment),
         "run": run,
         "seed": seed,
         "update": update,
         "env_steps": update * steps_per_update,
         "greedy": greedy,
+    }
+
+
+def _of_agents(experiment: Experiment) -> dict[str, Any]:
+    """The algorithm, and where agents have names or settings of their own, those of each."""
+    each = experiment.agents.each
+    if not each:
+        return {"algo": experiment.algo.name}
+    return {
+        "algo": ", ".join(dict.fromkeys(agent.algo.name for agent in each)),
+        "agent_names": experiment.agents.names,
     }
 
 
@@ -232,6 +264,22 @@ def read(path: Path, trust: Trust = False) -> EpisodeRecording:
             " header; delete it."
         )
     return EpisodeRecording(about, arrays)
+
+
+def as_json(path: Path) -> dict[str, Any]:
+    """A replay as JSON data: `about`, and `arrays` as lists by name; numbers that JSON does not
+    have (NaN, infinities) are null.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    replay = read(path)
+    arrays = {
+        name: np.where(np.isfinite(x), x, None) if x.dtype.kind == "f" else x
+        for name, x in replay.arrays.items()
+    }
+    about = {k: str(v) if isinstance(v, UntrustedName) else v for k, v in replay.about.items()}
+    return {"about": redacted(about), "arrays": {name: x.tolist() for name, x in arrays.items()}}
 
 
 def about(path: Path) -> dict[str, Any]:
@@ -302,10 +350,10 @@ def _opened(path: Path):
 def _refuse_too_large(raw: IO[bytes], path: Path) -> None:
     with zipfile.ZipFile(raw) as file:
         size = sum(part.file_size for part in file.infolist())
-    if size > MAX_BYTES:
+    if size > MAX_REPLAY_BYTES:
         raise ConfigError(
-            f"replay {path} has {size:,} bytes unpacked, and at most {MAX_BYTES:,} are read; record"
-            " fewer steps (replays.max_steps)."
+            f"replay {path} has {size:,} bytes unpacked, and at most {MAX_REPLAY_BYTES:,} are read;"
+            " record fewer steps (replays.max_steps)."
         )
     raw.seek(0)
 

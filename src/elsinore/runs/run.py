@@ -2,14 +2,11 @@
 
 import html
 import json
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
-from jaxtyping import PyTree
 
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
@@ -17,22 +14,18 @@ from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.runs import checkpoints
+from elsinore.runs.checkpoint_match import check_match
+from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.curves import curve_svg, training_figure
+from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.policy import Policy
+from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 from elsinore.runs.trust import Trust, is_own
-from elsinore.training.evaluation import Episodes
-from elsinore.training.replicas import (
-    Layout,
-    layout_for,
-    over_seeds,
-    place,
-    stacked_shapes,
-    wrap_keys,
-)
-from elsinore.types import PolicyState, RunState, agent_name
+from elsinore.training.turns import place_host
+from elsinore.types import RunState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,13 +89,13 @@ class Run:
         """All metrics as a pandas table: update, env_steps, seed, agent, name, value."""
         import pandas as pd
 
-        rows, info = [], {}
+        rows = []
         if self._folder.database.exists():
             store = Store(self._folder.database, read_only=True)
-            rows, info = store.rows(), store.info()
+            rows = store.rows()
             store.close()
         table = pd.DataFrame(rows, columns=["update", "seed", "agent", "name", "value"])
-        table.insert(1, "env_steps", table["update"] * int(info.get("steps_per_update", 0)))
+        table.insert(1, "env_steps", table["update"] * self._steps_per_update())
         return table
 
     @cached_property
@@ -115,13 +108,18 @@ class Run:
         return self._plan or plan_for(self._allowed_experiment, self._env, self._network)
 
     @checked
-    def checkpoint(self, which: str = "latest") -> checkpoints.Checkpoint:
+    def checkpoint(self, which: str | None = None) -> Checkpoint:
         """A checkpoint by kind (the newest of `latest` or `periodic`, the best of `best`) or by
-        name (`best/0000000390`).
+        name (`best/0000000390`); by default the best one, or the latest where none was kept as
+        best or a curriculum's stages were evaluated, whose scores cannot be compared.
 
         Raises:
             ConfigError: for a checkpoint that does not exist.
         """
+        if which is None:
+            if found := checkpoints.by_default(self._folder.checkpoints, self.experiment):
+                return found
+            which = "latest"
         kinds = (
             ("latest", "emergency")
             if which == "latest"
@@ -136,16 +134,48 @@ class Run:
         if not chosen:
             names = ", ".join(c.name for c in found) or "none"
             raise ConfigError(f"--checkpoint {which!r} is not in {self.path}; it has: {names}.")
-        if which == "best":
-            sign = 1.0 if self.experiment.checkpoints.mode == "max" else -1.0
-            return max(
-                chosen,
-                key=lambda c: sign * (c.manifest.get("metric") or {}).get("value", -np.inf * sign),
+        best = checkpoints.best_of(chosen, self.experiment) if which == "best" else None
+        return best or chosen[0]
+
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """All checkpoints, newest first: `name`, `kind`, `update`, `env_steps` of each seed, the
+        `metric` that ranks them with its `value`, `bytes`, `time` of writing (seconds since the
+        epoch) and `best`, true for the one that `checkpoint` chooses as such. What is not known is
+        None."""
+        found = checkpoints.list_checkpoints(self._folder.checkpoints)
+        best = checkpoints.best_of([c for c in found if c.kind == "best"], self.experiment)
+        steps = self._steps_per_update()
+        rows = []
+        for each in found:
+            metric = each.manifest.get("metric") or {}
+            files = (path for path in each.path.rglob("*") if path.is_file())
+            rows.append(
+                {
+                    "name": each.name,
+                    "kind": each.kind,
+                    "update": each.update,
+                    "env_steps": each.update * steps if steps else None,
+                    "metric": metric.get("name"),
+                    "value": metric.get("value"),
+                    "bytes": sum(path.stat().st_size for path in files),
+                    "time": each.manifest.get("time"),
+                    "best": best is not None and each.path == best.path,
+                }
             )
-        return chosen[0]
+        return rows
+
+    def _steps_per_update(self) -> int:
+        """Env steps of an update, as the store has it; 0 where it is not known."""
+        if not self._folder.database.exists():
+            return 0
+        store = Store(self._folder.database, read_only=True)
+        try:
+            return int(store.info().get("steps_per_update", 0))
+        finally:
+            store.close()
 
     @checked
-    def state(self, which: str = "latest") -> RunState:
+    def state(self, which: str | None = "latest") -> RunState:
         """The state of all seeds in a checkpoint, [seed, ...] in host memory.
 
         Raises:
@@ -155,35 +185,39 @@ class Run:
         written = json.loads(json.dumps(read_yaml(self._folder.config), default=str))
         # equal texts are of one config, also where this elsinore has settings that they lack
         if found.manifest.get("config", written) != written:
-            checkpoints.check_match(found, self._allowed_experiment, accept_versions=True)
+            check_match(found, self._allowed_experiment, accept_versions=True)
         return restore_state(found, plan)
 
     @checked
     def policy(
-        self, seed: int | None = None, checkpoint: str = "latest", agent: str | None = None
+        self, seed: int | None = None, checkpoint: str | None = None, agent: str | None = None
     ) -> Policy:
-        """One seed's policy, callable on numpy arrays.
+        """One seed's policy, callable on numpy arrays; its `checkpoint` names where it is from.
 
         Args:
-            seed: by default the seed with the best final evaluation.
+            seed: by default the seed with the best evaluation at that checkpoint.
+            checkpoint: as for `checkpoint`, by default the best one.
             agent: for independent agents, a name such as `"agent_3"`; by default the best agent.
 
         Raises:
             ConfigError: for a seed or an agent that this run does not have; as `state` and `plan`.
         """
         seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
-        if seed is None:
-            returns = self.summary.get("eval_return", {}).get("per_seed") or [0.0]
-            seed = seeds[int(np.argmax([-np.inf if r is None else r for r in returns]))]
-        if seed not in seeds:
+        if seed not in (None, *seeds):
             raise ConfigError(
                 f"seed={seed} is not of this run; it has {seeds.start} to {seeds.stop - 1}."
             )
+        found = self.checkpoint(checkpoint)
+        state = self.state(found.name)
+        best = best_replica(found, state.convergence.history, self.summary)
+        seed = seeds[best] if seed is None else seed
         own = self.summary.get("eval_return", {}).get("per_agent")
         best = (
             np.argmax([-np.inf if r is None else r for r in own[seed - seeds.start]]) if own else 0
         )
-        return policy_of(self.plan, self.state(checkpoint), seed, self._agent(agent, int(best)))
+        policy = policy_of(self.plan, state, seed, self._agent(agent, int(best)))
+        policy.checkpoint = found.name
+        return policy
 
     @checked
     def plot(self, path: str | Path | None = None) -> "Figure":
@@ -227,19 +261,35 @@ class Run:
         )
 
     @checked
+    def log(self, name: str, value: float, *, seed: int | None = None) -> None:
+        """Record a number as a metric of the newest chunk, in metrics.sqlite; a resumed run that
+        computes that chunk again repeats it.
+
+        Args:
+            seed: of the run; by default all.
+
+        Raises:
+            ConfigError: for a run without a chunk, a name that training uses itself, or a seed
+                that this run does not have.
+        """
+        from elsinore.runs.actions import log_into
+
+        log_into(self._folder.database, name, value, seed)
+
+    @checked
     def export(
         self,
         form: str = "jax",
         out: str | Path | None = None,
         *,
-        checkpoint: str = "latest",
+        checkpoint: str | None = None,
         seed: int | None = None,
         agent: str | None = None,
     ) -> Path:
         """Write one seed's greedy policy, and return its folder (`elsinore.runs.export`).
 
         Args:
-            form: `jax` or `mlflow`.
+            form: `jax`, `onnx` or `mlflow`.
             out: a new or empty folder; by default `export/<form>` in the run's.
             checkpoint, seed, agent: as for `policy`.
 
@@ -252,18 +302,19 @@ class Run:
         return export(self, form, folder, checkpoint=checkpoint, seed=seed, agent=agent)
 
     def _agent(self, name: str | None, default: int) -> int:
-        names = agent_names(self.experiment.agents.number)
+        names = self.experiment.agents.names
         if name is not None and name not in names:
-            raise ConfigError(
-                f"agent={name!r} is not of this run; it has {names[0]} to {names[-1]}."
-            )
+            there = " to ".join(dict.fromkeys((names[0], names[-1])))
+            there = ", ".join(names) if self.experiment.agents.each else there
+            raise ConfigError(f"agent={name!r} is not of this run; it has {there}.")
         return default if name is None else names.index(name)
 
     @checked
     def evaluate(
-        self, episodes: int = 128, checkpoint: str = "latest", sample: bool = False
+        self, episodes: int = 128, checkpoint: str | None = None, sample: bool = False
     ) -> np.ndarray:
-        """Returns of new episodes, [seed, episode], with the policies of a checkpoint.
+        """Returns of new episodes, [seed, episode], with the policies of a checkpoint: by default
+        `Run.checkpoint()`, the best one.
 
         Raises:
             ConfigError: for fewer than one episode; as `state` and `plan`.
@@ -274,58 +325,6 @@ class Run:
         plan = plan_for(
             with_settings(self._allowed_experiment, overrides), self._env, self._network
         )
-        layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
-        state = place(
-            wrap_keys(self.state(checkpoint), stacked_shapes(plan.program, layout.num_seeds)),
-            layout,
-        )
+        layout = plan.layout
+        state = place_host(self.state(checkpoint), plan.state_shapes, layout)
         return final_evaluation(plan, layout, state)
-
-
-def restore_state(checkpoint: checkpoints.Checkpoint, plan: Plan) -> RunState:
-    """The state in a checkpoint of this plan's run, as numpy arrays [seed, ...]."""
-    like = jax.tree.map(_host_like, stacked_shapes(plan.program, plan.experiment.replicas))
-    return checkpoints.restore(checkpoint, like)
-
-
-def _host_like(x: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    """The shape of a leaf after `fetch`, which turns PRNG keys into their data."""
-    return (
-        jax.eval_shape(jax.random.key_data, x)
-        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
-        else x
-    )
-
-
-def agent_names(number: int) -> list[str]:
-    return [agent_name(i) for i in range(number)]
-
-
-def policy_of(plan: Plan, state: RunState, seed: int, agent: int = 0) -> Policy:
-    """A seed's policy; with independent agents, that of one agent."""
-    index: tuple[int, ...] = (seed - plan.experiment.seed,)
-    if plan.has_learners_of_their_own:
-        index = (*index, agent)
-    policy_state: PolicyState = jax.tree.map(lambda x: x[index], state.train.policy_state)
-    obs_like: PyTree = jax.tree.map(  # [env, ...], or [agent, env, ...]
-        lambda x: jax.ShapeDtypeStruct(x.shape[len(index) :], x.dtype),
-        plan.state_shapes.train.actor.obs,
-    )
-    return Policy(plan.learner, policy_state, obs_like, seed)
-
-
-def final_evaluation(plan: Plan, layout: Layout, state: RunState) -> np.ndarray:
-    """Returns [seed, episode] of `evaluation.final_episodes` new episodes of every seed."""
-    return final_evaluation_of(plan, layout)(state).returns
-
-
-def final_evaluation_of(plan: Plan, layout: Layout) -> Callable[[RunState], Episodes]:
-    """The final evaluation as a function that compiles once; its result is [seed, episode] each."""
-
-    def evaluate(state: RunState) -> Episodes:
-        return plan.program.evaluate(
-            state.train.policy_state, state.train.env_params, state.train.key
-        )
-
-    launch = over_seeds(evaluate, layout)
-    return lambda state: jax.tree.map(lambda x: np.asarray(x)[: layout.num_seeds], launch(state))

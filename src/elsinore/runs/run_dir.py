@@ -6,8 +6,8 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs.durable import fsync_parents, fsync_tree
-from elsinore.runs.masks import folder_mode
-from elsinore.runs.trust import Trust, confirmed, marked, sign
+from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
+from elsinore.runs.redaction import folder_mode
+from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
+from elsinore.runs.trust import Trust, confirmed, is_own, marked, sign
 
 
 class RunDir:
@@ -93,13 +94,27 @@ class RunDir:
             ) from error
         return True
 
+    def rewrite(self, experiment: Experiment) -> None:
+        """Replace the run's config; it is this user's if it was before."""
+        own = is_own(self.config)
+        unfinished = self.config.with_name(f".{self.config.name}.unfinished")
+        unfinished.write_text(yaml_text(as_dict(experiment)))
+        fsync(unfinished)
+        unfinished.replace(self.config)
+        if own:
+            sign(self.config)
+        fsync(self.path)
+
     @classmethod
     def open(cls, run: str | Path, runs_dir: Path = Path("runs")) -> "RunDir":
-        """Open an existing run, by path or by name.
+        """Open an existing run, by path or by name, or a policy that comes with the package
+        (`preset:CartPole-v1/ppo`).
 
         Raises:
             ConfigError: if there is no such run.
         """
+        if is_shipped(run):
+            return cls(shipped_folder(str(run)))
         places = (Path(run), runs_dir / run)
         for path in places:
             if (path / "config.yaml").is_file():
@@ -127,10 +142,12 @@ class RunDir:
         Raises:
             ConfigError: if another process trains this run.
         """
+        refuse_shipped(self.path, "trained or resumed")
         self._lock = (self.path / ".lock").open("a")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            self.unlock()
             raise ConfigError(
                 f"{self.path} is being trained by another process; wait for it, or stop it."
             ) from error
@@ -148,6 +165,15 @@ class RunDir:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    @contextmanager
+    def unlocked_on_error(self) -> Iterator[None]:
+        """Unlock the run if the block raises."""
+        try:
+            yield
+        except BaseException:
+            self.unlock()
+            raise
 
 
 def _kind_of(path: Path) -> str:

@@ -1,45 +1,61 @@
 """A session: everything between a locked run directory and a finished run."""
 
 import contextlib
+import json
 import logging
 import math
-import sqlite3
-import sys
-import time
 import uuid
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from elsinore.config.experiment import Experiment
+from elsinore.config.host import after_a_break
+from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
+from elsinore.config.plan_lines import plan_lines
 from elsinore.runs import checkpoints
+from elsinore.runs.actions import Actors
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.commit import current_commit
+from elsinore.runs.conclusion import conclude
 from elsinore.runs.control import Controls, listening
-from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
-from elsinore.runs.curves import draw_training_curves
-from elsinore.runs.failures import LogFile, explained
-from elsinore.runs.loop import Publisher, train_loop
-from elsinore.runs.masks import masked
+from elsinore.runs.failures import explained
+from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
+from elsinore.runs.profile import jax_trace, phase, profile_to
 from elsinore.runs.programs import Compiled, compile_run
-from elsinore.runs.replay_worker import ReplayWorker
-from elsinore.runs.run import agent_names, policy_of, restore_state
+from elsinore.runs.restored import restore_state
+from elsinore.runs.run_curves import draw_unfinished
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signals import GRACE, OutOfTime, Stop, stop_on_signals
-from elsinore.runs.sinks.console import PROGRESS, Console, ProgressLog
-from elsinore.runs.store import ChunkRecord, Store, refused_if_broken
-from elsinore.runs.summary import stopped_by, summarise, write_json
-from elsinore.runs.sync import record_done, sinks_of
-from elsinore.runs.workers import BackgroundWorker, sink_worker
-from elsinore.training.replicas import Layout, fetch, layout_for, place, stacked_shapes, wrap_keys
-from elsinore.types import RunState
+from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
+from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
+from elsinore.runs.start import adopted, begun_from_source
+from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.workers import BackgroundWorker
+from elsinore.training.layout import Layout
+from elsinore.training.turns import Turns, fetch_turns, place_host
 
 log = logging.getLogger("elsinore")
-Callback = Callable[[ChunkRecord], Any]
-ARTIFACT_SECONDS = 3.0  # expected for the curves, and for the exported policy
+
+
+class Session(NamedTuple):
+    """A session whose store is open and whose workers run."""
+
+    folder: RunDir
+    plan: Plan
+    checkpoint: checkpoints.Checkpoint | None  # to resume from; None: from the initial state
+    scores: dict[int, float]  # newest value of the checkpoints' metric, by seed
+    workers: RunWorkers
+    controls: Controls
+    actors: Actors
+
+    def close(self) -> None:
+        """Let the workers handle what is left, and unlock the run directory."""
+        try:
+            with phase("sinks"):
+                self.workers.finish(self.folder.database, self.controls.stop)
+            draw_unfinished(self.folder, self.plan, self.controls.stop)
+        finally:
+            self.folder.unlock()
 
 
 def run_session(
@@ -62,74 +78,120 @@ def run_session(
         StoreBehind: if metrics.sqlite lacks chunks at the end.
         OutOfTime: if the run was stopped and saved, but not evaluated.
     """
-    try:
+    profile_to(folder.path)
+    with phase("workers"):
+        session = open_session(folder, plan, checkpoint, callbacks)
+    stop = session.controls.stop
+    with (
+        contextlib.closing(session),
+        _remedies(folder, plan),
+        stop_on_signals(stop, grace),
+        listening(folder.path, session.controls),
+    ):
+        layout = plan.layout
+        compiled, state = _compiled(session, layout, programs)
+        with contextlib.closing(compiled):
+            with phase("train"), jax_trace(folder.path):
+                outcome = _trained(session, layout, compiled, state)
+            if stop.deadline == math.inf:  # else there is no time for it
+                session.workers.replays.offer_end((outcome.state,))
+            conclude(folder, plan, layout, compiled, outcome, stop)
+
+
+def open_session(
+    folder: RunDir,
+    plan: Plan,
+    newest: checkpoints.Checkpoint | None,
+    callbacks: Sequence[Callback],
+) -> Session:
+    """Open the store and start the workers; a failure unlocks the run directory."""
+    with folder.unlocked_on_error():
         checkpoints.clean(folder.checkpoints)
-        checkpoint, run_id, scores = _open_store(folder, plan, checkpoint)
-    except BaseException:
-        folder.unlock()
-        raise
-    update = checkpoint.update if checkpoint else 0
-    for line in plan.lines():
-        log.info(line)
-    store, listeners, sinks = _workers(folder, plan, run_id, callbacks)
-    log.info("compiling" if checkpoint is None else f"compiling, to resume from {checkpoint.name}")
-    controls, replays = Controls(), ReplayWorker(folder, plan)
+        newest = newest or adopted(folder, plan)
+        checkpoint, run_id, scores = _open_store(folder, plan, newest)
+        update = checkpoint.update if checkpoint else 0
+        with contextlib.closing(Store(folder.database, read_only=True)) as store:
+            actors = Actors(plan, callbacks, store, update)
+        for line in plan_lines(plan):
+            log.info(line)
+        workers = start_workers(folder, plan, run_id, callbacks)
+    return Session(folder, plan, checkpoint, scores, workers, Controls(), actors)
 
-    def train(layout: Layout, compiled: Compiled, state: RunState) -> tuple[RunState, bool]:
-        chunk = -(-update // plan.schedule.updates_per_chunk)
-        all_frozen = bool(np.asarray(state.convergence.frozen).all())
-        if chunk >= plan.schedule.num_chunks or all_frozen:  # killed before its summary
-            return fetch(state, layout), False
-        publisher = Publisher(plan, store, [*listeners, *sinks], scores)
-        pipeline = Pipeline(plan, layout, compiled, state, chunk, controls)
-        manager = manager_of(folder, plan, layout, store, controls)
-        outcome = train_loop(pipeline, publisher, manager, replays.offer)
-        return outcome.state, outcome.interrupted
 
+@contextlib.contextmanager
+def _remedies(folder: RunDir, plan: Plan) -> Iterator[None]:
+    """Explain a failure where it is known, and log how the run is resumed."""
     try:
-        with (
-            explained(dict(plan.custom_code), plan.large_settings),
-            stop_on_signals(controls.stop, grace),
-            listening(folder.path, controls),
-        ):
-            layout = layout_for(plan.experiment.replicas, plan.experiment.layout)
-            compiled = programs(plan, layout)
-            state = compiled.init() if checkpoint is None else _restored(plan, layout, checkpoint)
-            seconds, devices = compiled.seconds, len(layout.devices)
-            log.info("compiled in %.1f s; training on %d device(s)", seconds, devices)
-            controls.begun.set()
-            refuse_if_late(controls.stop, 0.0)
-            state, interrupted = train(layout, compiled, state)
-            _conclude(folder, plan, layout, compiled, state, interrupted, controls.stop)
+        with explained(dict(plan.custom_code), plan.large_settings):
+            yield
     except BaseException:
         log.error("resume with: elsinore train --resume %s", folder.path)
         raise
-    finally:
-        _finish(folder, replays, [*listeners, store], sinks, controls.stop)
 
 
-def _finish(
-    folder: RunDir,
-    replays: ReplayWorker,
-    workers: list[BackgroundWorker],
-    sinks: list[BackgroundWorker],
-    stop: Stop,
-) -> None:
-    """Let the workers handle what is left, the sinks last, since they read the store."""
-    try:
-        replays.close(min(10.0, stop.seconds_left))
-        for worker in workers:
-            worker.finish(max(min(30.0, stop.seconds_left), 5.0))
-        for sink in sinks:
-            sink.put(None)
-        for sink in sinks:
-            sink.finish(min(90.0, stop.seconds_left))
-        # the last writer folds the write-ahead log into the database
-        record_done(folder.database, [sink.name for sink in sinks if sink.is_done])
-    except sqlite3.Error as error:
-        log.warning("metrics.sqlite could not be closed: %s", error)
-    finally:
-        folder.unlock()
+def _compiled(
+    session: Session, layout: Layout, programs: Callable[[Plan, Layout], Compiled]
+) -> tuple[Compiled, Turns]:
+    """The programs, and the state to begin with on the layout's devices."""
+    folder, plan, checkpoint = session.folder, session.plan, session.checkpoint
+    log.info("compiling" if checkpoint is None else f"compiling, to resume from {checkpoint.name}")
+    compiled = programs(plan, layout)
+    _refuse_too_large(plan, compiled, layout)
+    if checkpoint is None:
+        anew = plan.experiment.start is None
+        with phase("begin"):
+            state = compiled.init() if anew else _begun(session, layout, compiled)
+            session.workers.replays.offer_end(state)
+    else:
+        with phase("begin"):
+            state = place_host(restore_state(checkpoint, plan), plan.state_shapes, layout)
+    if anew := compiled.resume(state):
+        log.warning("resuming: %s", anew)
+        with contextlib.closing(Store(folder.database)) as store:
+            store.add_event(checkpoint.update if checkpoint else 0, "resume", anew)
+    seconds, devices = compiled.seconds, len(layout.devices)
+    size = f", {readable_size(compiled.chunk_bytes)} of each" if compiled.chunk_bytes else ""
+    log.info("compiled in %.1f s; training on %d device(s)%s", seconds, devices, size)
+    return compiled, state
+
+
+def _refuse_too_large(plan: Plan, compiled: Compiled, layout: Layout) -> None:
+    """Raises:
+    ConfigError: when a compiled chunk takes more memory than is available.
+    """
+    shared = layout.devices[0].platform == "cpu"
+    needed = compiled.chunk_bytes * (len(layout.devices) if shared else 1)
+    if needed > (available := available_bytes()):
+        raise plan.too_large(f"{readable_size(needed)}, now that it is compiled,", available)
+
+
+def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
+    """The first state of a run that begins from another one. It is saved, since the other may be
+    gone when this one is resumed."""
+    folder, plan = session.folder, session.plan
+    state = begun_from_source(plan, fetch_turns(compiled.init(), layout))
+    manager = manager_of(folder, plan, layout, session.workers.store, session.controls)
+    manager.save("latest", 0, state, None)
+    return place_host(state, plan.state_shapes, layout)
+
+
+def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns) -> Outcome:
+    """Train from `state` on the devices; a training that was over before is not continued."""
+    folder, plan, checkpoint, scores, workers, controls, actors = session
+    controls.begun.set()
+    refuse_if_late(controls.stop, 0.0)
+    chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
+    all_frozen = bool(fetch_turns([turn.convergence for turn in state], layout).frozen.all())
+    if chunk >= plan.schedule.num_chunks or all_frozen:  # killed before its summary
+        return Outcome(fetch_turns(state, layout), interrupted=False, train_seconds=0.0)
+    if checkpoint is not None and (ended := actors.stop_at(checkpoint.update)):
+        return Outcome(fetch_turns(state, layout), False, 0.0, ended)
+    listeners = [*workers.listeners, *workers.sinks]
+    publisher = Publisher(plan, workers.store, listeners, scores, actors)
+    ahead = plan.looks_ahead and not actors.any
+    pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
+    manager = manager_of(folder, plan, layout, workers.store, controls)
+    return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 
 def manager_of(
@@ -141,15 +203,10 @@ def manager_of(
         plan.experiment,
         controls,
         plan.schedule,
-        fetch=lambda state: fetch(state, layout),
+        fetch=lambda state: fetch_turns(state, layout),
         flush=store.flush,
+        after_a_break=after_a_break(plan.env, plan.env_params),
     )
-
-
-def _restored(plan: Plan, layout: Layout, checkpoint: checkpoints.Checkpoint) -> RunState:
-    """The state in a checkpoint, on the layout's devices."""
-    host = restore_state(checkpoint, plan)
-    return place(wrap_keys(host, stacked_shapes(plan.program, layout.num_seeds)), layout)
 
 
 def _open_store(
@@ -159,13 +216,17 @@ def _open_store(
     each seed)."""
     with refused_if_broken(folder.database), contextlib.closing(Store(folder.database)) as store:
         store.check()
-        run_id = store.info().get("run_id") or uuid.uuid4().hex
-        store.describe(run_id=run_id, sinks_done="", **_facts_of(plan))
+        before = store.info()
+        run_id = before.get("run_id") or uuid.uuid4().hex
+        commit = before["commit"] if "commit" in before else current_commit()
+        store.describe(run_id=run_id, commit=commit, sinks_done="", **_facts_of(plan))
         covered = store.covered()
         found = checkpoints.newest_covered(folder.checkpoints, newest, covered)
         update = found.update if found else 0
         store.forget_after(update)
-        text = f"from update {update}"
+        start = plan.experiment.start if newest is None else None
+        whence = f", with the {start.parts} of {start.run}@{start.checkpoint}" if start else ""
+        text = f"from update {update}{whence}"
         if newest is not None and found != newest:
             text += (
                 f", since metrics.sqlite holds the chunks up to update {covered} only and the"
@@ -189,146 +250,6 @@ def _facts_of(plan: Plan) -> dict[str, Any]:
         "first_seed": plan.experiment.seed,
         "seeds": plan.experiment.replicas,
         "num_updates": plan.schedule.num_updates,
+        "extra_ends": json.dumps(plan.schedule.extra_ends),
+        "begins_from": plan.experiment.start.described if plan.experiment.start else "",
     }
-
-
-def _workers(
-    folder: RunDir, plan: Plan, run_id: str, callbacks: Sequence[Callback]
-) -> tuple[BackgroundWorker, list[BackgroundWorker], list[BackgroundWorker]]:
-    """Workers of the store, of the listeners that get each record, and of the sinks."""
-    database, opened = folder.database, []
-    store = BackgroundWorker(
-        "metrics.sqlite",
-        lambda record: opened[0].write(record),
-        open=lambda: opened.append(Store(database)),
-        close=lambda: opened[0].close(),
-    )
-    workers = [
-        BackgroundWorker(f"callback {getattr(f, '__name__', f)!s}", f, retry=False)
-        for f in callbacks
-    ]
-    sinks = sinks_of(folder, plan.experiment, run_id, plan.steps_per_update)
-    return store, workers + _progress(folder, plan), [sink_worker(sink) for sink in sinks]
-
-
-def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
-    """Workers that write progress to the log and the terminal."""
-    experiment, store = plan.experiment, Store(folder.database, read_only=True)
-    gone = sum(chunk[3] for chunk in store.chunks())
-    store.close()
-    of = (plan.env_steps, experiment.replicas, experiment.convergence.target)
-    what = {"what": "replicas" if experiment.vary else "seeds", "seconds": gone}
-    workers = [BackgroundWorker("train.log", ProgressLog(*of, **what).write, retry=False)]
-    if experiment.sinks.console:
-        console = Console(*of, **what)
-        workers.append(BackgroundWorker("console", console.write, close=console.close, retry=False))
-    return workers
-
-
-def _conclude(
-    folder: RunDir,
-    plan: Plan,
-    layout: Layout,
-    compiled: Compiled,
-    state: RunState,
-    interrupted: bool,
-    stop: Stop,
-) -> None:
-    """Final evaluation, summary, curves and policy of the final state (in host memory).
-
-    Raises:
-        OutOfTime: if the deadline of `stop` is too near; the state is saved by now.
-    """
-    refuse_if_late(stop, _expected_seconds(folder, plan, compiled))
-    began, experiment = time.perf_counter(), plan.experiment
-    device_state = place(wrap_keys(state, stacked_shapes(plan.program, layout.num_seeds)), layout)
-    final = compiled.evaluate(device_state)
-    reader = Store(folder.database, read_only=True)
-    chunks, stages = reader.chunks(), reader.rows(names=[STAGE_METRIC])
-    reader.close()
-    trained, evaluated = sum(chunk[3] for chunk in chunks), time.perf_counter() - began
-    clock = {"compile": compiled.seconds, "train": trained, "evaluate": evaluated}
-    how = stopped_by(state, plan, interrupted)
-    summary = summarise(plan, state, final, clock, how) | curriculum_summary(plan, stages)
-    title = f"{experiment.algo.name} on {plan.env_name}, {_counted(experiment)}: {how}"
-    best = int(np.argmax(np.nan_to_num(final.returns.mean(axis=1), nan=-np.inf)))
-    each, target = "replica" if experiment.vary else "seed", experiment.convergence.target
-    artifacts = {
-        "training_curves.png": lambda: draw_training_curves(
-            folder.database, folder.curves, title, target, each=each
-        ),
-        "policy": lambda: export_policies(plan, state, experiment.seed + best, folder.policy),
-    }
-    for what, make in artifacts.items():
-        if stop.seconds_left < 2 * ARTIFACT_SECONDS:
-            log.warning("%s is left out, for want of time", what)
-            continue
-        try:
-            make()
-        except Exception as error:  # the run is worth more than its picture
-            log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
-    write_json(folder.summary, summary)
-
-
-def _expected_seconds(folder: RunDir, plan: Plan, compiled: Compiled) -> float:
-    """The expected time of the final evaluation: it compiles no longer than the training did, and
-    takes no longer an episode than a chunk with its evaluation."""
-    reader = Store(folder.database, read_only=True)
-    chunks, evaluation = reader.chunks(), plan.experiment.evaluation
-    reader.close()
-    longest = max((chunk[3] for chunk in chunks[-10:]), default=0.0)
-    return compiled.seconds + longest * evaluation.final_episodes / evaluation.episodes
-
-
-def refuse_if_late(stop: Stop, seconds: float) -> None:
-    """Raise OutOfTime if `seconds` are more than half of the time that is left."""
-    if stop.deadline < math.inf and stop.seconds_left <= 2 * seconds:
-        log.warning("stopped; the final evaluation is left out, for want of time")
-        raise OutOfTime
-
-
-def export_policies(plan: Plan, state: RunState, seed: int, folder: Path) -> None:
-    """Export the policy of a seed; of independent learners each agent's, in its own folder."""
-    if not plan.has_learners_of_their_own:
-        return policy_of(plan, state, seed).export(folder, plan.env_name)
-    folder.mkdir(exist_ok=True)
-    for i, name in enumerate(agent_names(plan.experiment.agents.number)):
-        policy_of(plan, state, seed, i).export(folder / name, plan.env_name)
-
-
-def _counted(experiment: Experiment) -> str:
-    """Number of seeds, or of members with seeds."""
-    seeds = f"{experiment.seeds} seed{'s' if experiment.seeds > 1 else ''}"
-    return f"{experiment.members} members with {seeds} each" if experiment.vary else seeds
-
-
-class MaskingFormatter(logging.Formatter):
-    """A line of a log, its secrets masked."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
-
-
-@contextlib.contextmanager
-def logging_to(folder: RunDir):
-    """Log to logs/train.log, and to the terminal where no other handler is installed."""
-    handlers: list[logging.Handler] = [LogFile(folder.log)]
-    handlers[0].setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
-    if not log.handlers and not logging.getLogger().handlers:
-        terminal = logging.StreamHandler(sys.stderr)
-        terminal.setFormatter(MaskingFormatter("%(message)s"))
-        terminal.addFilter(lambda record: record.name != PROGRESS)
-        handlers.append(terminal)
-    level = log.level
-    log.setLevel(logging.INFO)
-    propagate, log.propagate = log.propagate, log.propagate and len(handlers) == 1
-    for handler in handlers:
-        log.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            log.removeHandler(handler)
-            handler.close()
-        log.setLevel(level)
-        log.propagate = propagate

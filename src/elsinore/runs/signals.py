@@ -35,6 +35,13 @@ class OutOfTime(KeyboardInterrupt):
     """A run that was stopped and saved, and whose grace is too short for its final evaluation."""
 
 
+def refuse_if_late(stop: Stop, seconds: float) -> None:
+    """Raise OutOfTime if `seconds` are more than half of the time that is left."""
+    if stop.deadline < math.inf and stop.seconds_left <= 2 * seconds:
+        log.warning("stopped; the final evaluation is left out, for want of time")
+        raise OutOfTime
+
+
 @contextmanager
 def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
     """Set `stop` on SIGINT, SIGTERM and SIGHUP, which ends the run after this chunk; a second

@@ -6,20 +6,28 @@
     events(at, update_, kind, text)              messages for people
     episodes(update_, seed, agent, first, until, name, value)   a view: metrics of the episodes
                                                                 first to until - 1
+    finished(update_, seed, position, agent, return_, length)   with `rows: episode`, each training
+                                                                episode, in the order they ended
+    episode_metrics(episode, agent_id, metric_name, value, seed, update_)   a view of `finished`:
+                                                                total_reward and episode_length
 
 `update_` is the number of updates done; one update is `info.steps_per_update` env steps. NaN is
 NULL. A written chunk is on the disk: a power cut does not take it back.
 """
 
 import contextlib
+import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from elsinore.config.parse import ConfigError
 from elsinore.errors import RunError
+from elsinore.runs.durable import on_network
+from elsinore.runs.failures import limit_reached
+from elsinore.training.schedule import Schedule
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS metrics (
@@ -40,8 +48,25 @@ CREATE VIEW IF NOT EXISTS episodes AS
         CAST(until AS INTEGER) AS until, name, value
     FROM metrics JOIN counted USING (update_, seed, agent)
     WHERE name IN ('episode/return', 'episode/length');
+CREATE TABLE IF NOT EXISTS finished (
+    update_ INTEGER NOT NULL, seed INTEGER NOT NULL, position INTEGER NOT NULL,
+    agent TEXT NOT NULL, return_ REAL, length INTEGER,
+    PRIMARY KEY (update_, seed, position)) WITHOUT ROWID;
+CREATE VIEW IF NOT EXISTS episode_metrics AS
+    WITH numbered AS (
+        SELECT ROW_NUMBER() OVER (PARTITION BY seed, agent ORDER BY update_, position) - 1
+            AS episode, CASE agent WHEN '' THEN 'agent_0' ELSE agent END AS agent_id, *
+        FROM finished)
+    SELECT episode, agent_id, 'total_reward' AS metric_name, return_ AS value, seed, update_
+    FROM numbered
+    UNION ALL
+    SELECT episode, agent_id, 'episode_length', length, seed, update_ FROM numbered;
 """
 STORE_FORMAT = 1
+LAST = 2**62  # later than every update
+CHUNKS_A_PAGE = 500
+NEXT_ENDS = "SELECT update_ FROM chunks WHERE update_ > ? ORDER BY update_ LIMIT ?"
+ACTION = "action"  # the kind of an event that a resumed run repeats (`actions.py`)
 
 
 class Row(NamedTuple):
@@ -52,6 +77,17 @@ class Row(NamedTuple):
     agent: str  # "" for metrics of the seed's learner as a whole
     name: str
     value: float
+
+
+class FinishedEpisode(NamedTuple):
+    """One training episode, with the end of the row of metrics that it is in."""
+
+    update: int
+    seed: int
+    position: int  # among those of its seed in one chunk, in the order they ended
+    agent: str  # "" for a single agent
+    episode_return: float
+    length: int
 
 
 class RunEvent(NamedTuple):
@@ -72,6 +108,8 @@ class ChunkRecord(NamedTuple):
     seconds: float
     steps_per_second: float  # of all seeds together
     events: tuple[RunEvent, ...] = ()
+    asked: bool = False  # callbacks that act have seen it
+    finished: tuple[FinishedEpisode, ...] = ()  # with `rows: episode`
 
 
 class BrokenStore(ConfigError):
@@ -94,9 +132,21 @@ def refused_if_broken(database: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
             why = "is locked by another process; end that process, then try again"
+        elif (limit := limit_reached(error)) is not None:
+            why = f"cannot be written: {limit}"
         else:
             why = f"cannot be used ({error}); restore it with `elsinore repair {database.parent}`"
         raise BrokenStore(f"{database} {why}.") from error
+
+
+def schedule_in(info: Mapping[str, Any]) -> Schedule:
+    """The division into chunks that the facts of a store tell."""
+    return Schedule(
+        int(info["num_updates"]),
+        int(info["updates_per_chunk"]),
+        int(info.get("updates_per_row", 1)),
+        tuple(json.loads(info.get("extra_ends", "[]"))),
+    )
 
 
 class Store:
@@ -124,7 +174,9 @@ class Store:
             )
         if read_only:
             return
-        self._db.execute("PRAGMA journal_mode=WAL")
+        # A write-ahead log needs memory that all readers share: over a network it is damaged.
+        journal = "TRUNCATE" if on_network(path) else "WAL"
+        self._db.execute(f"PRAGMA journal_mode={journal}")
         # each commit waits for the disk, so that no checkpoint outlives the rows before it
         self._db.execute("PRAGMA synchronous=FULL")
         with self._db:
@@ -152,11 +204,11 @@ class Store:
     def covered(self) -> int:
         """The update up to which every chunk is there; 0 without the first."""
         info, ends = self.info(), {end for (end,) in self._db.execute("SELECT update_ FROM chunks")}
-        size = int(info.get("updates_per_chunk") or min(ends, default=1))
-        last, covered = int(info.get("num_updates") or max(ends, default=0)), 0
-        while covered < last and min(covered + size, last) in ends:
-            covered = min(covered + size, last)
-        return covered
+        missing = {"updates_per_chunk": min(ends, default=1), "num_updates": max(ends, default=0)}
+        schedule, chunks = schedule_in(missing | {k: v for k, v in info.items() if v}), 0
+        while chunks < schedule.num_chunks and schedule.updates_after(chunks + 1) in ends:
+            chunks += 1
+        return schedule.updates_after(chunks)
 
     def describe(self, **facts) -> None:
         with self._db:
@@ -175,9 +227,21 @@ class Store:
             self._db.executemany(
                 "INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", record.rows
             )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO finished VALUES (?, ?, ?, ?, ?, ?)", record.finished
+            )
             self._db.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?, ?)", clock)
+            self._db.execute(
+                "DELETE FROM events WHERE update_ = ? AND kind = ?", (record.update, ACTION)
+            )  # those of a chunk that is computed again are in its record
             events = [(record.finished_at, *event) for event in record.events]
             self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", events)
+            if record.asked:
+                self._db.execute(
+                    "INSERT INTO info VALUES ('asked_until', ?) ON CONFLICT(name) DO UPDATE SET"
+                    " value = MAX(value, excluded.value)",
+                    (record.update,),
+                )
 
     def add_event(self, update: int, kind: str, text: str) -> None:
         with self._db:
@@ -186,15 +250,32 @@ class Store:
             )
 
     def forget_after(self, update: int) -> None:
-        """Delete the rows that a resumed run will compute again."""
+        """Delete the rows that a resumed run will compute again; actions stay, to be repeated."""
         with self._db:
-            for table in ("metrics", "chunks", "events"):
+            for table in ("metrics", "chunks", "finished"):
                 self._db.execute(f"DELETE FROM {table} WHERE update_ > ?", (update,))
+            self._db.execute("DELETE FROM events WHERE update_ > ? AND kind != ?", (update, ACTION))
+
+    def actions(self) -> list[tuple[int, str]]:
+        """(update, JSON text) of every action, in order."""
+        query = "SELECT update_, text FROM events WHERE kind = ? ORDER BY update_, rowid"
+        return list(self._db.execute(query, (ACTION,)))
+
+    def log(self, rows: list[Row], action: str) -> None:
+        """Add rows to the newest chunk, with the action that a resumed run repeats."""
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", rows)
+            event = (time.time(), rows[0].update, ACTION, action)
+            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
 
     def rows(
-        self, after: int = -1, names: Iterable[str] = (), agent: str | None = None
+        self,
+        after: int = -1,
+        names: Iterable[str] = (),
+        agent: str | None = None,
+        until: int = LAST,
     ) -> list[Row]:
-        """Rows of updates later than `after`, in order.
+        """Rows of updates later than `after`, up to `until`, in order.
 
         Args:
             names: of the metrics; none given: all.
@@ -203,8 +284,9 @@ class Store:
         names, agents = list(names), [] if agent is None else [agent]
         only = f" AND name IN ({','.join('?' * len(names))})" if names else ""
         only += " AND agent = ?" if agents else ""
-        query = f"SELECT * FROM metrics WHERE update_ > ?{only} ORDER BY update_, seed, agent, name"
-        found = self._db.execute(query, (after, *names, *agents))
+        query = f"SELECT * FROM metrics WHERE update_ > ? AND update_ <= ?{only}"
+        query += " ORDER BY update_, seed, agent, name"
+        found = self._db.execute(query, (after, until, *names, *agents))
         return [
             Row(u, s, a, n, float("nan") if value is None else value) for u, s, a, n, value in found
         ]
@@ -236,9 +318,18 @@ class Store:
             (agent for (agent,) in agents), key=lambda name: (len(name), name)
         )
 
-    def chunks(self) -> list[tuple]:
-        """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk, in order."""
-        return list(self._db.execute("SELECT * FROM chunks ORDER BY update_"))
+    def chunks(self, after: int = -1) -> list[tuple]:
+        """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk that ends later
+        than the update `after`, in order."""
+        query = "SELECT * FROM chunks WHERE update_ > ? ORDER BY update_"
+        return list(self._db.execute(query, (after,)))
+
+    def pages(self, after: int) -> Iterator[list[Row]]:
+        """Rows of updates later than `after`, some chunks at a time, so that a long run's history
+        is never in memory at once."""
+        while ends := list(self._db.execute(NEXT_ENDS, (after, CHUNKS_A_PAGE))):
+            yield self.rows(after, until=ends[-1][0])
+            after = ends[-1][0]
 
     def copy_to(self, other: "Store") -> None:
         """Make another database equal to this one."""

@@ -171,6 +171,9 @@ def is_finished(folder: RunDir) -> bool:
         ConfigError: if summary.json or metrics.sqlite cannot be read.
     """
     summary = read_summary(folder.summary)
+    updates = summary.get("updates", 0)
+    if not isinstance(updates, int):
+        raise ConfigError(f"{folder.summary}: updates={updates!r} must be a whole number.")
     if summary.get("stopped_by") in (None, "interrupted") or not folder.database.exists():
         return False
     with (
@@ -178,7 +181,7 @@ def is_finished(folder: RunDir) -> bool:
         contextlib.closing(Store(folder.database, read_only=True)) as store,
     ):
         store.check()
-        return store.format() is not None and store.covered() >= summary.get("updates", 0)
+        return store.format() is not None and store.covered() >= updates
 
 
 def write_json(path: Path, data: Any) -> None:

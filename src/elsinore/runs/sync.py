@@ -8,10 +8,10 @@ import logging
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.extras import is_installed
+from elsinore.config.extras import has_extra
 from elsinore.config.load import dotted
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs.masks import masked
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
@@ -30,16 +30,16 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
     sinks: list[Sink] = []
     if on.jsonl:
         sinks.append(JSONLinesSink(folder.jsonl, database, steps))
-    if on.tensorboard and not is_installed("tensorboard"):
+    if on.tensorboard and not has_extra("tensorboard"):
         log.info("no TensorBoard files: pip install 'elsinore[tensorboard]' adds them")
     elif on.tensorboard:
         sinks.append(TensorBoardSink(folder.tensorboard, database, steps))
     if on.mlflow.enabled:
         seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
-        settings = dotted(masked(as_dict(experiment)))
+        settings = dotted(redacted(as_dict(experiment)))
         sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, seeds, steps))
     if on.wandb.enabled:
-        sinks.append(WandbSink(on.wandb, folder, run_id, masked(as_dict(experiment))))
+        sinks.append(WandbSink(on.wandb, folder, run_id, redacted(as_dict(experiment))))
     return sinks
 
 
@@ -93,7 +93,7 @@ def _outcome_of(sink: Sink) -> str:
         sink.catch_up()
         sink.close()
     except Exception as error:
-        text = masked(" ".join(str(error).split())[:300])
+        text = redacted(" ".join(str(error).split())[:300])
         log.warning("%s failed: %s: %s", sink.name, type(error).__name__, text)
         return f"{type(error).__name__}: {text}"
     log.info("%s is up to date", sink.name)

@@ -34,9 +34,11 @@ CODE_SETTINGS = (
     "algo.name",
     "algo.network.custom",
     "algo.network.encoder",
+    "agents",
     "imitation",
     "imitation.teacher",
     "sweep.space",
+    "wrappers",
 )
 BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
 
@@ -85,9 +87,9 @@ def confirmed(
 
 
 def confirmed_header(about: dict[str, Any], replay: Path, trust: Trust) -> dict[str, Any]:
-    """The header of a replay, its environment marked as untrusted unless it is trusted or that of
-    the run whose folder holds the replay, which is this user's."""
-    code = {"env": str(about["env"])} if _is_code(about["env"]) else {}
+    """The header of a replay, the code of its environment marked as untrusted unless it is trusted
+    or that of the run whose folder holds the replay, which is this user's."""
+    code = code_in({name: about.get(name) for name in ("env", "wrappers")})
     if trust is True or (code and _is_of_own_run(replay, about)):
         return about
     if code and _agreed(replay, code, trust):
@@ -102,7 +104,7 @@ def code_in(data: Mapping[str, Any]) -> dict[str, str]:
         value: Any = data
         for part in setting.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        if setting == "sweep.space":
+        if setting in ("sweep.space", "wrappers", "agents"):
             texts = enumerate(filter(_is_code, _texts(value)))
             found |= {f"{setting}[{i}]": text for i, text in texts}
         elif _is_code(value):
@@ -168,7 +170,8 @@ def _is_of_own_run(replay: Path, about: dict[str, Any]) -> bool:
     if not is_own(config):
         return False
     data = read_yaml(config)
-    return all(data.get(name) == about[name] for name in ("env", "env_kwargs"))
+    same = all(data.get(name) == about[name] for name in ("env", "env_kwargs"))
+    return same and (data.get("wrappers") or []) == about.get("wrappers", [])
 
 
 def _signature_of(config: Path) -> Path:

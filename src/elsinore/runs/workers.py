@@ -34,7 +34,8 @@ class BackgroundWorker:
     Args:
         retry: try an item that fails again, at growing intervals, before any later one; otherwise
             drop it.
-        capacity: when the queue is full, its oldest item is dropped with a warning.
+        capacity: when items of this weight wait, the oldest is dropped with a warning.
+        weight: of an item; by default 1.
         every: seconds of rest after each item, which leave the cores to the training.
     """
 
@@ -47,12 +48,15 @@ class BackgroundWorker:
         close: Callable[[], None] = lambda: None,
         retry: bool = True,
         capacity: int = 10_000,
+        weight: Callable[[Any], int] = lambda item: 1,
         every: float = 0.0,
     ):
         self.name = name
         self._handle, self._open, self._close = handle, open, close
         self._retry, self._capacity, self._every = retry, capacity, every
+        self._weight, self._waiting = weight, 0  # of all items in the queue
         self._items: deque[Any] = deque()
+        self.error: BaseException | None = None  # the last failure's, until an attempt succeeds
         self._change = threading.Condition()
         self._closing, self._busy, self._failing, self._overflowed = False, False, False, False
         self._patient = False  # a caller waits: retry at once, then every second
@@ -62,16 +66,16 @@ class BackgroundWorker:
     def put(self, item: Any) -> None:
         """Add an item; never blocks."""
         with self._change:
-            if len(self._items) >= self._capacity:
-                self._items.popleft()
+            if self.is_full and self._items:
+                behind = len(self._items)
+                self._waiting -= self._weight(self._items.popleft())
                 if self._capacity > 1 and not self._overflowed:
                     self._overflowed = True
                     log.warning(
-                        "%s has fallen %d chunks behind; its oldest are dropped",
-                        self.name,
-                        self._capacity,
+                        "%s has fallen %d chunks behind; its oldest are dropped", self.name, behind
                     )
             self._items.append(item)
+            self._waiting += self._weight(item)
             self._change.notify_all()
 
     def flush(self, timeout: float, patient: bool = False) -> bool:
@@ -101,6 +105,16 @@ class BackgroundWorker:
         return not self._thread.is_alive()
 
     @property
+    def is_full(self) -> bool:
+        """True while the next item would drop the oldest."""
+        return self._waiting >= self._capacity
+
+    @property
+    def behind(self) -> int:
+        """The number of items in the queue."""
+        return len(self._items)
+
+    @property
     def is_done(self) -> bool:
         """True once the thread has ended with everything handled and closed."""
         return not (self._thread.is_alive() or self._failing or self._items)
@@ -114,10 +128,15 @@ class BackgroundWorker:
                 if not self._items:
                     break
                 item, self._busy = self._items.popleft(), True
-            self._persistently(lambda: self._handle(item))  # noqa: B023
+                self._waiting -= self._weight(item)
+            handled = self._persistently(lambda: self._handle(item))  # noqa: B023
             with self._change:
                 self._busy = False
+                if not handled:  # while closing; a later item would leave a gap
+                    self._items.appendleft(item)
                 self._change.notify_all()
+                if not handled:
+                    break
                 self._change.wait_for(lambda: self._closing, timeout=self._every)
         if opened:
             self._attempt(self._close, recovers=False)
@@ -143,6 +162,7 @@ class BackgroundWorker:
         try:
             action()
         except (Exception, SystemExit) as error:  # a callback may exit
+            self.error = error
             if not self._failing:
                 self._failing = True
                 text = " ".join(str(error).split())[:300]
@@ -155,6 +175,7 @@ class BackgroundWorker:
                     again,
                 )
             return False
+        self.error = None
         if self._failing and self._retry and recovers:
             self._failing = False
             log.info("%s works again and is up to date", self.name)

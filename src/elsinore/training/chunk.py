@@ -15,6 +15,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore.experience.episode_stats import check_recorded, init_episode_stats, mean_of_last
+from elsinore.jaxtools import shards
+from elsinore.jaxtools.conditions import cond_with_shared
 from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.training.convergence import Convergence, ConvergenceConfig, init_convergence, judge
 from elsinore.training.curriculum.stages import Curriculum
@@ -27,41 +30,18 @@ from elsinore.training.curriculum.with_curriculum import (
     with_episode_stats,
 )
 from elsinore.training.evaluation import Episodes, EvaluationConfig, evaluate
-from elsinore.types import Algorithm, Best, Metrics, PolicyState, RunState, names_of
+from elsinore.training.schedule import Schedule
+from elsinore.training.shards import (
+    SHARED,
+    Shards,
+    divided_axes,
+    evaluated_in_shards,
+    over_shards,
+)
+from elsinore.types import Algorithm, Best, Metrics, PolicyState, RunState, TrainState, names_of
 
+LOGGED = ("agent", "return", "length")  # of each episode
 Count = int | np.integer | Int[Array, ""]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Division of a run's updates into chunks, each ending in an evaluation, and metric rows."""
-
-    num_updates: int
-    updates_per_chunk: int
-    updates_per_row: int = 1  # updates whose metrics are added up into one row
-
-    @property
-    def rows_per_chunk(self) -> int:
-        return -(-self.updates_per_chunk // self.updates_per_row)
-
-    def row_ends(self, chunk: int) -> list[int]:
-        """Updates done at the end of each of a chunk's rows."""
-        start, size = chunk * self.updates_per_chunk, self.updates_in(chunk)
-        return [
-            start + min(i + self.updates_per_row, size)
-            for i in range(0, size, self.updates_per_row)
-        ]
-
-    @property
-    def num_chunks(self) -> int:
-        return -(-self.num_updates // self.updates_per_chunk)
-
-    def updates_after(self, chunks: int) -> int:
-        return min(chunks * self.updates_per_chunk, self.num_updates)
-
-    def updates_in(self, chunk: int) -> int:
-        """Updates of a chunk; the last chunk, and in it the last row, may be shorter."""
-        return min(self.updates_per_chunk, self.num_updates - chunk * self.updates_per_chunk)
 
 
 class ChunkReport(NamedTuple):
@@ -72,7 +52,10 @@ class ChunkReport(NamedTuple):
     convergence: Convergence
     update: Int[Array, ""]  # updates this seed has done
     learning: Bool[Array, ""]  # False: the seed was frozen and did nothing
-    stage_changes: StageChanges | tuple[()] = ()  # () without a curriculum
+    stage_changes: StageChanges | tuple[()] = ()  # () without stages
+    # training episodes that ended, in order: their number and an array [name, episode] whose first
+    # `number` columns they are, of the names `LOGGED`; () unless each is a row
+    finished: tuple[Int[Array, ""], Float[Array, "name episode"]] | tuple[()] = ()
 
 
 class Program(NamedTuple):
@@ -85,6 +68,8 @@ class Program(NamedTuple):
     schedule: Schedule
     # True with imitation: then `init` is compiled with all optimisations
     trains_in_init: bool = False
+    # Of each leaf of the state, the axis that shards divide; None: the seed has one shard.
+    divided: PyTree = None
 
 
 def build_program(
@@ -97,14 +82,26 @@ def build_program(
     max_steps: int,
     curriculum: Curriculum | None = None,
     evaluate: Callable[..., Episodes] = evaluate,
+    log_episodes: bool = False,
+    shards: Shards | None = None,
 ) -> Program:
-    """Build the compiled functions of a run. `max_steps` bounds the episodes of an evaluation.
+    """Build the compiled functions of a run. `max_steps` bounds the episodes of an evaluation;
+    `log_episodes`: reports have each finished training episode.
 
-    With a curriculum `env_params` are the target's, which evaluations use by default.
+    With a curriculum `env_params` are the target's, which evaluations use by default. With `shards`
+    `algo` is of the whole seed, and so are the functions, which are made of those of its shards.
+
+    Raises:
+        ValueError: for an algorithm whose state cannot be divided into shards.
     """
+    algo = algo if shards is None else shards.part
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
-    parts = _Parts(algo, env_params, schedule, evaluation, convergence, curriculum, play)
-    return Program(parts.init, parts.chunk, parts.evaluate, algo, schedule)
+    play = play if shards is None else evaluated_in_shards(play, shards)
+    parts = _Parts(
+        algo, env_params, schedule, evaluation, convergence, curriculum, play, log_episodes, shards
+    )
+    program = Program(parts.init, parts.chunk, parts.evaluate, algo, schedule)
+    return program if shards is None else _sharded(parts, program, shards)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +115,8 @@ class _Parts:
     convergence: ConvergenceConfig
     curriculum: Curriculum | None
     play: Callable[..., Episodes]  # (env_params, policy_state, key, episodes=...)
+    log_episodes: bool = False
+    shards: Shards | None = None
 
     def target(self) -> PyTree:
         return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.env_params)
@@ -127,21 +126,34 @@ class _Parts:
         return stage_params if on_stage else self.target()
 
     def init(self, key: Key[Array, ""], hyper: Any = None) -> RunState:
-        algo, curriculum = self.algo, self.curriculum
+        return self.init_of(self.algo, key, hyper)
+
+    def init_of(self, algo: Algorithm, key: Key[Array, ""], hyper: Any) -> RunState:
+        curriculum = self.curriculum
         stage_state, params = (
             ((), self.target()) if curriculum is None else curriculum.begin(self.target())
         )
         train = algo.init(key, params, algo.hyper if hyper is None else hyper)
         train = train if curriculum is None else with_episode_stats(curriculum, train)
+        if self.convergence.counts_episodes:
+            train = with_stats(train, "episode_stats", ("return",), self.convergence.window)
         best = Best(jnp.float32(-jnp.inf), jnp.int32(0), train.policy_state)
         return RunState(train, stage_state, init_convergence(self.convergence), best)
 
     def run_updates(self, state: RunState, num_updates: Count) -> tuple[CurriculumCarry, Metrics]:
+        algo = self.algo
+        if self.convergence.counts_episodes:
+            algo = with_check(algo, "convergence.counts: episodes", "episode_stats")
+        if self.log_episodes:
+            algo = with_check(algo, "rows: episode", "episode_log")
+            steps = shards.number() * algo.steps_per_update
+            most = self.schedule.updates_per_chunk * steps
+            state = state._replace(train=with_stats(state.train, "episode_log", LOGGED, most))
         if self.curriculum is None:
-            train, metrics = updates(self.algo, state.train, num_updates, self.schedule)
+            train, metrics = updates(algo, state.train, num_updates, self.schedule)
             return CurriculumCarry(train, (), ()), metrics
         return updates(
-            with_curriculum(self.algo, self.curriculum),
+            with_curriculum(algo, self.curriculum),
             init_curriculum_carry(state.train, state.curriculum),
             num_updates,
             self.schedule,
@@ -150,8 +162,13 @@ class _Parts:
     def learn(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
         """Updates, an evaluation, the convergence test."""
         (train, stage_state, changes), metrics = self.run_updates(state, num_updates)
-        before, best = state.convergence, state.best
-        earliest = -(-self.convergence.min_env_steps // self.algo.steps_per_update)
+        train, finished = without_log(train)
+        before, best, trained = state.convergence, state.best, None
+        if self.convergence.counts_episodes:
+            stats = train.actor.episode_stats
+            trained = mean_of_last(stats, "return", self.convergence.window)
+        whole = self.algo if self.shards is None else self.shards.whole
+        earliest = earliest_update(self.convergence, whole)
         if self.curriculum is not None:
             before, best, earliest = adjust_for_stage(
                 self.curriculum, stage_state, cast(StageChanges, changes), before, best, earliest
@@ -159,19 +176,32 @@ class _Parts:
         key, params = for_update(train.key, train.update), self.evaluation_params(train.env_params)
         episodes = self.play(params, train.policy_state, key, episodes=self.evaluation.episodes)
         score = jnp.mean(episodes.returns)
-        finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
-        judged = judge(self.convergence, before, score, finite, train.update, earliest)
-        better = score > best.score  # the score is of the policy as it is now, after the chunk
-        best = jax.lax.cond(
-            better, lambda: Best(score, train.update, train.policy_state), lambda: best
+        judged, best = with_score(self.convergence, before, best, train, score, earliest, trained)
+        moves = () if self.curriculum is not None and not self.curriculum.has_stages else changes
+        report = ChunkReport(
+            metrics, episodes, judged, train.update, jnp.bool_(True), moves, finished
         )
-        report = ChunkReport(metrics, episodes, judged, train.update, jnp.bool_(True), changes)
         return RunState(train, stage_state, judged, best), report
+
+    @cached_property
+    def divided(self) -> PyTree:
+        """The axes that shards divide; of undivided seeds None."""
+        if self.shards is None:
+            return None
+        whole, part = (
+            jax.eval_shape(lambda key, algo=algo: self.init_of(algo, key, None), jax.random.key(0))
+            for algo in (self.shards.whole, self.algo)
+        )
+        return divided_axes(whole, part, self.shards.number)
 
     @cached_property
     def learn_once(self) -> Callable[[RunState, Count], tuple[RunState, ChunkReport]]:
         """`learn`, traced once: for its shapes and for its branch."""
-        return jax.jit(self.learn, inline=True)
+        learn = self.learn
+        if self.shards is not None:
+            axes = self.divided
+            learn = over_shards(learn, self.shards, (axes, SHARED), (axes, SHARED))
+        return jax.jit(learn, inline=True)
 
     def chunk(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
         """At most `schedule.updates_per_chunk` updates; a frozen seed does not change."""
@@ -181,14 +211,75 @@ class _Parts:
             zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
             return state, zeros._replace(convergence=state.convergence, update=state.train.update)
 
-        return jax.lax.cond(state.convergence.frozen, skip, self.learn_once, state, num_updates)
+        frozen = state.convergence.frozen
+        return cond_with_shared(frozen, skip, self.learn_once, state, jnp.int32(num_updates))
 
     def evaluate(
         self, policy_state: PolicyState, env_params: PyTree, key: Key[Array, ""]
     ) -> Episodes:
         """The final evaluation."""
-        params, key = self.evaluation_params(env_params), for_use(key, "final")
+        params, key = self.evaluation_params(env_params), shards.own(for_use(key, "final"))
         return self.play(params, policy_state, key, episodes=self.evaluation.final_episodes)
+
+
+def _sharded(parts: _Parts, program: Program, shards: Shards) -> Program:
+    """The program of whole seeds, from the functions of their shards."""
+    axes = parts.divided
+    init = over_shards(program.init, shards, (SHARED, SHARED), axes)
+    return program._replace(
+        init=lambda key, hyper=None: init(key, hyper),
+        evaluate=over_shards(program.evaluate, shards, (SHARED,) * 3, SHARED),
+        algo=shards.whole,
+        divided=axes,
+    )
+
+
+def with_stats(train: TrainState, field: str, names: tuple[str, ...], window: int) -> TrainState:
+    """A train state whose actor records its last `window` episodes in that field."""
+    stats = init_episode_stats(names, window, train.actor.episode_length.size)
+    return train._replace(actor=train.actor._replace(**{field: stats}))
+
+
+def with_check(algo: Algorithm, setting: str, field: str) -> Algorithm:
+    """The algorithm, refused at trace time if it does not record its episodes in that field."""
+
+    def update(before: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        after, metrics = algo.update(before)
+        check_recorded(setting, getattr(before.actor, field), getattr(after.actor, field))
+        return after, metrics
+
+    return algo._replace(update=update)
+
+
+def without_log(train: TrainState) -> tuple[TrainState, tuple]:
+    """The state without its log of a chunk's episodes, and their number and values."""
+    log = train.actor.episode_log
+    if log is None:
+        return train, ()
+    return train._replace(actor=train.actor._replace(episode_log=None)), (log.num, log.recent)
+
+
+def earliest_update(convergence: ConvergenceConfig, algo: Algorithm) -> int:
+    """The update from which a seed may converge."""
+    return -(-convergence.min_env_steps // algo.steps_per_update)
+
+
+def with_score(
+    config: ConvergenceConfig,
+    before: Convergence,
+    best: Best,
+    train: TrainState,
+    score: Float[Array, ""],
+    earliest: int | Int[Array, ""],
+    trained: Any = None,
+) -> tuple[Convergence, Best]:
+    """The convergence test and the best policy after an evaluation with that mean return, where
+    `trained` is the mean of the last episodes in training, if they count."""
+    finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
+    judged = judge(config, before, score, finite, train.update, earliest, trained)
+    better = score > best.score  # the score is of the policy as it is now, after the chunk
+    best = jax.lax.cond(better, lambda: Best(score, train.update, train.policy_state), lambda: best)
+    return judged, best
 
 
 def updates(
@@ -205,4 +296,4 @@ def updates(
 
     rows: Float[Array, "row metric"] = jnp.zeros((schedule.rows_per_chunk, 2 * len(names)))
     train, rows = jax.lax.fori_loop(0, num_updates, body, (train, rows))
-    return train, Metrics(rows, names)
+    return train, Metrics(shards.total(rows), names)

@@ -1,6 +1,5 @@
 """Convergence and early stopping of a seed, decided on the device from its evaluations alone."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -8,27 +7,36 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore import validation
+from elsinore.hyperparameters import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ConvergenceConfig:
-    """A seed has converged once the mean of its last `window` evaluations has been at or above
-    `target` for `patience` evaluations in a row, not before `min_env_steps`. It is on a plateau
-    once `plateau_patience` evaluations have passed without a new best by more than `min_delta`.
-    Either freezes it."""
+    """A seed has converged once the mean of its last `window` evaluations, or training episodes,
+    has been at or above `target` for `patience` evaluations in a row, not before `min_env_steps`.
+    It is on a plateau once `plateau_patience` evaluations have passed without a new best by more
+    than `min_delta`. Either freezes it."""
 
     enabled: bool = True  # Early stopping; false trains the whole budget.
     target: float | None = None  # The evaluation return at which a seed has converged; null: none.
-    window: int = 3  # Evaluations whose mean is compared with the target.
+    # evaluations | episodes: what the window counts; training episodes are looked at after a chunk.
+    counts: str = "evaluations"
+    window: int = 3  # Evaluations, or training episodes, whose mean is compared with the target.
     patience: int = 2  # Evaluations in a row at the target.
     min_env_steps: int = 0  # Env steps of a seed before which it cannot converge.
     # Evaluations without a new best after which a seed is on a plateau; null: never.
     plateau_patience: int | None = None
     min_delta: float = 0.0  # The least improvement that counts as a new best.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "window", "patience", "plateau_patience")
+        validation.one_of(self, "counts", "evaluations", "episodes")
         validation.not_negative(self, "min_env_steps", "min_delta")
+
+    @property
+    def counts_episodes(self) -> bool:
+        """True if the mean of training episodes is compared with the target."""
+        return self.counts == "episodes" and self.enabled and self.target is not None
 
 
 class Convergence(NamedTuple):
@@ -56,7 +64,7 @@ class Convergence(NamedTuple):
 
 def init_convergence(config: ConvergenceConfig) -> Convergence:
     never = jnp.int32(-1)
-    history = jnp.full(config.window, jnp.nan)
+    history = jnp.full(1 if config.counts == "episodes" else config.window, jnp.nan)
     return Convergence(
         history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never, never
     )
@@ -69,11 +77,15 @@ def judge(
     finite: Bool[Array, ""],
     update: Int[Array, ""],
     min_updates: int | Int[Array, ""],
+    trained: Float[Array, ""] | None = None,
 ) -> Convergence:
-    """Update the test with one evaluation, made after `update` updates."""
+    """Update the test with one evaluation, made after `update` updates; `trained` is the mean of
+    the last `window` training episodes where these count, NaN for fewer."""
     history = jnp.roll(state.history, 1).at[0].set(score)
     full = ~jnp.isnan(history).any()
-    reached = full & (jnp.mean(history) >= (jnp.inf if config.target is None else config.target))
+    compared = jnp.mean(history) if trained is None else trained
+    full = full if trained is None else ~jnp.isnan(trained)
+    reached = full & (compared >= (jnp.inf if config.target is None else config.target))
     streak = jnp.where(reached, state.streak + 1, 0)
     improved = score > state.best + config.min_delta
     since_best = jnp.where(improved, 0, state.since_best + 1)

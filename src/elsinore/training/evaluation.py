@@ -3,7 +3,7 @@
 Counting every episode that ends within a window would favour short ones; this has no such bias.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,11 +15,12 @@ from elsinore import validation
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
 from elsinore.experience.multi_agent import num_agents_in
+from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_uses, split
 from elsinore.types import Algorithm, EnvStep
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class EvaluationConfig:
     """Evaluations while training, and the final one, which is reported."""
 
@@ -29,7 +30,7 @@ class EvaluationConfig:
     greedy: bool = True  # The likeliest action; false samples as in training.
     max_steps: int = 0  # Steps after which an episode is cut; 0 is the environment's own limit.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "episodes", "final_episodes")
         if self.max_steps >= 2**31:
             raise ValueError(f"max_steps={self.max_steps} must be at most 2^31 - 1.")
@@ -58,16 +59,20 @@ def evaluate(
     episodes: int,
     max_steps: int,
     greedy: bool,
+    together: bool = False,
 ) -> Episodes:
     """Play `episodes` fresh envs until each has ended, or for `max_steps`, without learning.
 
-    In a multi-agent env each agent has its episode, [episode x agent], those of one env adjacent.
+    In a multi-agent env each agent has its episode, [episode x agent], those of one env adjacent;
+    `together`: the policy acts for all agents of an env at once.
     """
     reset_key, play_key = for_uses(key, "evaluate", "play")
     episodes *= num_agents_in(env)
     obs, env_state = batched_reset(env, jax.random.split(reset_key, episodes), env_params)
-    carry = algo.policy.initial_carries(episodes)
+    agents = num_agents_in(env) if together else 1
+    carry = algo.policy.initial_carries(episodes // agents)
     act = jax.vmap(partial(algo.policy.act, greedy=greedy), in_axes=(0, None, 0, 0))
+    act = _by_env(act, agents) if together else act
 
     def unfinished(loop):
         time, *_, so_far = loop
@@ -82,6 +87,17 @@ def evaluate(
 
     start = (jnp.int32(0), obs, env_state, carry, _no_steps(env, episodes))
     return jax.lax.while_loop(unfinished, play, start)[-1]
+
+
+def _by_env(act: Callable[..., tuple[Array, PyTree]], agents: int) -> Callable[..., Any]:
+    """`act` of [env, agent, ...] as a function of rows."""
+
+    def rows(keys, policy_state, carry, obs):
+        by_env = jax.tree.map(lambda x: x.reshape(-1, agents, *x.shape[1:]), obs)
+        action, carry = act(keys[::agents], policy_state, carry, by_env)
+        return action.reshape(-1, *action.shape[2:]), carry
+
+    return rows
 
 
 def _no_steps(env: Any, episodes: int) -> Episodes:

@@ -1,17 +1,16 @@
 """Successive halving (Jamieson & Talwalkar 2016, arXiv:1502.07943): freeze the worse members
 of a population early, so that their time goes to the others."""
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from elsinore import validation
+from elsinore.hyperparameters import record
 from elsinore.training.population import Population, PopulationStep
 from elsinore.types import RunState
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class HalvingConfig:
     """At each of `rungs` chunk boundaries, a factor `eta` apart and the last a factor `eta` before
     the end, the best 1 / eta of the remaining members continue and the others are frozen."""
@@ -19,7 +18,7 @@ class HalvingConfig:
     eta: int = 3  # One member in eta continues at each rung.
     rungs: int = 3  # The number of selections.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 2, "eta")
         validation.at_least(self, 1, "rungs")
 

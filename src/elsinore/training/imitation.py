@@ -5,7 +5,6 @@ mistakes lead to (DAgger: Ross 2011, arXiv:1011.0686).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.experience.minibatches import merge_time_and_env
+from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import action_mask
 from elsinore.types import Algorithm, PolicyState, TrainState
@@ -34,7 +34,7 @@ class Advice(NamedTuple):
 Teacher = Callable[[PyTree, PyTree], tuple]  # (state, env_params) -> fields of an `Advice`
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ImitationConfig:
     """Settings of imitation.
 
@@ -53,7 +53,7 @@ class ImitationConfig:
     learning_rate: float = 3e-3  # The step size of Adam, falling to 0.
     own_share: float = 0.5  # Share of the steps in which the student acts, not the teacher.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "num_envs", "rollout_length", "num_epochs")
         if self.num_updates < 1:
             steps = self.num_envs * self.rollout_length
@@ -112,7 +112,7 @@ def imitate(
         seen, batch = labelled_rollout(
             key, algo, policy_state, env, state.env_params, teacher, seen, config
         )
-        params, opt_state, (losses, agreement) = gradient_steps(
+        params, opt_state, (losses, agreement) = teacher_steps(
             loss, optimiser, params, opt_state, merge_time_and_env(batch), config.num_epochs
         )
         return (params, opt_state, seen), {"loss": losses[0], "agreement": agreement[0]}
@@ -125,7 +125,7 @@ def imitate(
     return with_params(state, params), metrics
 
 
-def gradient_steps(
+def teacher_steps(
     loss: Callable[[PyTree, LabelledObs], tuple],
     optimiser: optax.GradientTransformation,
     params: PyTree,
@@ -208,9 +208,11 @@ def worth_loss(
 
 
 def with_params(state: TrainState, params: PyTree) -> TrainState:
-    """The train state with these parameters, also as target network."""
-    names = {"params", "target_params"} & set(state.learner._fields)
-    return state._replace(learner=state.learner._replace(**dict.fromkeys(names, params)))
+    """The train state with these parameters, also as target network where it is one of them all
+    (that of SAC is of its critics, which imitation does not change)."""
+    like, names = jax.tree.structure(params), ("params", "target_params")
+    same = (n for n in names if jax.tree.structure(getattr(state.learner, n, None)) == like)
+    return state._replace(learner=state.learner._replace(**dict.fromkeys(same, params)))
 
 
 def labelled_rollout(

@@ -15,28 +15,34 @@ from jaxtyping import Array, Int, Key, PyTree
 from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.evaluation import Episodes
-from elsinore.types import PER_AGENT, Algorithm, Mean, PolicyFunctions, TrainState
+from elsinore.types import PER_AGENT, Actor, Algorithm, Mean, PolicyFunctions, TrainState
 
 
-def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
+def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) -> Algorithm:
     """`algo`, made for `env.env`, with a learner for each agent.
 
-    Every leaf of the state is [agent, ...], but for the seed's `key`, `update` and what the agents
-    share of `env_params`. Metrics are means over all agents, and below `PER_AGENT` those of each.
+    `hyper_of_each` are its numbers, [agent]; None: those of `algo` for all. Every leaf of the state
+    is [agent, ...], but for the seed's `key`, `update`, what the agents share of `env_params`, and
+    the episode statistics of a curriculum. Metrics are means over all agents, and below `PER_AGENT`
+    those of each.
     """
 
     def axes(state: TrainState) -> Any:
         """A train state whose leaves are axes of `jax.vmap`."""
         each: Any = 0
         shared: Any = None
-        return TrainState(each, shared, each, each, each, each, env.axes(state.env_params), each)
+        actor: Any = each
+        if state.actor.episode_stats is not None or state.actor.episode_log is not None:
+            actor = Actor(each, each, each, each, each, shared, shared)  # those of all agents
+        return TrainState(each, shared, each, actor, each, each, env.axes(state.env_params), each)
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         differing = {name: getattr(env_params, name) for name in env.differing}
 
         def one(agent: Int[Array, ""]) -> TrainState:
             mine = jax.tree.map(lambda x: x[agent], differing)
-            return algo.init(key_of(key, agent), env_params.replace(**mine), hyper)
+            own = hyper if hyper_of_each is None else jax.tree.map(lambda x: x[agent], hyper)
+            return algo.init(key_of(key, agent), env_params.replace(**mine), own)
 
         # Not batched: a vmapped orthogonal initialisation can deadlock on jax 0.10.
         state = jax.lax.map(one, jnp.arange(env.agents))
@@ -53,7 +59,8 @@ def independent(algo: Algorithm, env: MultiAgentEnv) -> Algorithm:
         return state, means | {PER_AGENT: each}
 
     of_agents = policy_of_agents(algo.policy, env.agents, 0)
-    return Algorithm(init, update, of_agents, algo.hyper, env.agents * algo.steps_per_update)
+    hyper = algo.hyper if hyper_of_each is None else hyper_of_each
+    return Algorithm(init, update, of_agents, hyper, env.agents * algo.steps_per_update)
 
 
 def policy_of_agents(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore import validation
+from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import RunState
 
@@ -24,7 +25,7 @@ PopulationStep = Callable[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PBTConfig:
     """Every `period` chunks the worst `quantile` of members each copy one of the best `quantile`,
     drawn at random: its learner and its numbers, each of which is then multiplied by one of
@@ -37,7 +38,7 @@ class PBTConfig:
     # The range of each number, such as {"algo.gamma": {"uniform": [0.9, 1.0]}}.
     space: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "period")
         validation.in_unit_interval(self, "resample")
         if not 0.0 < self.quantile <= 0.5:

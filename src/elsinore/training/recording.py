@@ -34,9 +34,10 @@ class Recording(NamedTuple):
     # estimate of the discounted return from here on
     value: Float[Array, "time *agent"] | None
     length: Int[Array, ""]
+    observation: PyTree = ()  # [time, ...], as the policy saw it; () unless asked for
 
 
-def record(
+def record_episode(
     algo: Algorithm,
     env: Any,
     policy_state: PyTree,
@@ -44,6 +45,7 @@ def record(
     key: Key[Array, ""],
     max_steps: int,
     greedy: bool,
+    observations: bool = False,
 ) -> Recording:
     """Play one episode until it ends, or for `max_steps`; `vmap` over `key` plays several.
 
@@ -56,7 +58,8 @@ def record(
     reset_key, act_key, step_key = for_uses(key, "record", "act", "step")
     reset_fn, step_fn = _env_functions(env, env_params)
     obs, state = reset_fn(reset_key)
-    one_step = partial(_step, algo.policy, policy_state, greedy, step_fn, (act_key, step_key))
+    keys = (act_key, step_key)
+    one_step = partial(_step, algo.policy, policy_state, greedy, step_fn, keys, observations)
 
     def unfinished(loop):
         time, over, *_ = loop
@@ -82,6 +85,7 @@ def _step(
     greedy: bool,
     step_fn: Callable[..., EnvStep],
     use_keys: tuple[Key[Array, ""], Key[Array, ""]],
+    observations: bool,
     time: Int[Array, ""],
     over: Bool[Array, "*agent"],
     obs: PyTree,
@@ -94,12 +98,14 @@ def _step(
     inputs = (policy_state, carry, obs)
     action_scores = {} if policy.action_scores is None else policy.action_scores(*inputs)
     value = None if policy.value is None else policy.value(*inputs)
+    shown = obs if observations else ()
     action, carry = policy.act(act_key, policy_state, carry, obs, greedy)
     out = step_fn(step_key, state, action)
     obs, state = jax.tree.map(partial(_where, over), (obs, state), (out.obs, out.state))
-    step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value)
+    step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value, shown)
     step_data = jax.tree.map(lambda x: _where(over, jnp.zeros_like(x), x), step_data)
-    seen = Recording(_without_keys(state), *step_data, length=time + 1)
+    *step_data, shown = step_data
+    seen = Recording(_without_keys(state), *step_data, length=time + 1, observation=shown)
     return out._replace(obs=obs, state=state), carry, seen
 
 
@@ -133,12 +139,11 @@ def _where(
 def _blank(seen: Recording, max_steps: int) -> Recording:
     """Zeros for `max_steps` steps of these shapes, and one state more."""
     room = lambda size, tree: jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), tree)  # noqa: E731
-    return Recording(
-        room(max_steps + 1, seen.state), *room(max_steps, seen[1:-1]), length=jnp.int32(0)
-    )
+    each = {name: room(max_steps, getattr(seen, name)) for name in EACH_STEP}
+    return Recording(room(max_steps + 1, seen.state), **each, length=jnp.int32(0))
 
 
-EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value")
+EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value", "observation")
 
 
 def _with_step(recording: Recording, time: Int[Array, ""], seen: Recording) -> Recording:

@@ -8,123 +8,67 @@ device adds them in another order, and so differs by rounding.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, Sharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Key, PyTree, Shaped
 
 from elsinore.arguments import checked
+from elsinore.jaxtools.compiler_options import CPU_OPTIONS, compiler_options
 from elsinore.training.chunk import Program
-
-# XLA's CPU defaults suit large programs. These are measured on small ones, one PPO seed at 4 envs x
-# 128 steps: fewer copies in loops (+13 %), 512-bit vectors where the machine has them (+8 %), no
-# reordering for a concurrency that one core does not have (+4 %). LLVM's first level compiles in 3
-# to 14 % less time, for code that is as fast (but for GRUs, 4 % slower): XLA has vectorised by
-# then. Vector width changes the order of sums, so results differ from XLA's defaults by rounding
-# (7e-8 after 20 updates); among our runs they are equal.
-CPU_OPTIONS = {
-    "xla_cpu_copy_insertion_use_region_analysis": True,
-    "xla_cpu_prefer_vector_width": 512,
-    "xla_cpu_enable_concurrency_optimized_scheduler": False,
-    "xla_cpu_multi_thread_eigen": False,
-    "xla_backend_optimization_level": 1,
-}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Placement of the seeds: `kind` inside each device, `padded` >= the number of seeds in all."""
-
-    kind: str  # map | vmap
-    devices: tuple
-    num_seeds: int
-
-    @property
-    def padded(self) -> int:
-        """Seeds with padding, equally many per device; padding is frozen and not reported."""
-        return -(-self.num_seeds // len(self.devices)) * len(self.devices)
-
-    @property
-    def batch(self) -> int:
-        """Seeds that a device computes as one batch; layouts of another batch differ by
-        rounding."""
-        return self.padded // len(self.devices) if self.kind == "vmap" else 1
-
-    def described(self) -> dict[str, Any]:
-        """Plain data for a checkpoint's manifest."""
-        return {"kind": self.kind, "devices": len(self.devices), "batch": self.batch}
-
-    @property
-    def mesh(self) -> Mesh:
-        return jax.make_mesh(
-            (len(self.devices),), ("seed",), axis_types=(AxisType.Auto,), devices=self.devices
-        )
-
-    @property
-    def sharding(self) -> Sharding:
-        """Sharding by seed. One device needs no mesh: with one, states and a program's own arrays
-        would differ in type, and cause a second trace."""
-        return (
-            SingleDeviceSharding(*self.devices)
-            if len(self.devices) == 1
-            else NamedSharding(self.mesh, P("seed"))
-        )
-
-    @property
-    def everywhere(self) -> Sharding:
-        """Replicated sharding."""
-        return self.sharding if len(self.devices) == 1 else NamedSharding(self.mesh, P())
-
-
-def layout_for(num_seeds: int, kind: str = "auto") -> Layout:
-    """`auto` is `map` on CPU and `vmap` elsewhere, over as many devices as there are seeds for."""
-    if kind == "auto":
-        kind = "map" if jax.default_backend() == "cpu" else "vmap"
-    devices = jax.local_devices()
-    return Layout(kind, tuple(devices[: min(num_seeds, len(devices))]), num_seeds)
-
-
-def compiler_options() -> dict[str, Any]:
-    return CPU_OPTIONS if jax.default_backend() == "cpu" else {}
+from elsinore.training.layout import Layout
 
 
 def over_seeds(function: Callable, layout: Layout, donate: bool = False) -> Callable:
     """Jit `function(state, *rest)` of one seed over stacked seeds, with `rest` shared.
 
     `donate`: `function` returns (new state, result), and new states reuse the memory of the old.
+    Where a seed has several devices, states are returned by such a function only.
     """
 
     def per_device(stacked, *rest):
         one = lambda state: function(state, *rest)  # noqa: E731
-        if layout.kind == "vmap" and layout.padded > len(layout.devices):
+        if layout.kind == "vmap" and layout.padded > layout.rows:
             return jax.vmap(one)(stacked)
+        if layout.padded == layout.rows:  # one seed: nothing to cut out
+            return _with_axis(one, stacked)
         return in_place(one, stacked) if donate else jax.lax.map(one, stacked)
 
     program = per_device
-    if len(layout.devices) > 1:  # no communication: each device runs its own shard
+    if len(layout.devices) > 1:  # seeds do not communicate; shards of one seed do
 
         def program(stacked, *rest):
-            solid, whole = without_empty(stacked, len(layout.devices))
+            in_specs, out_specs = _specs(layout, stacked, donate)
+            solid, whole = without_empty(stacked, layout.rows)
             # Jitted, so that constants stay inside: empty arrays from outside (indices of some
             # scatters) crash XLA's partitioner in jaxlib 0.11.2.
             inner = jax.jit(lambda solid, *rest: per_device(whole(solid), *rest))
-            specs = (P("seed"), *[P()] * len(rest))
-            per_shard = jax.shard_map(
-                inner, mesh=layout.mesh, in_specs=specs, out_specs=P("seed"), check_vma=False
+            specs = (in_specs, *[P()] * len(rest))
+            per_row = jax.shard_map(
+                inner, mesh=layout.mesh, in_specs=specs, out_specs=out_specs, check_vma=False
             )
-            return per_shard(solid, *rest)
+            return per_row(solid, *rest)
 
+    program.__name__ = getattr(function, "__name__", "program")  # for profiles
     return jax.jit(program, donate_argnums=0 if donate else (), compiler_options=compiler_options())
 
 
+def _specs(layout: Layout, stacked: PyTree, donate: bool) -> tuple[Any, Any]:
+    """Partitions of the leaves that are not empty, and of what a program returns."""
+    if layout.devices_per_seed == 1:
+        return P("seed"), P("seed")
+    axes = zip(jax.tree.leaves(stacked), jax.tree.leaves(layout.divided), strict=True)
+    states = jax.tree.map(layout.spec, layout.divided)
+    returned = (states, P("seed")) if donate else P("seed")
+    return [layout.spec(axis) for x, axis in axes if x.size], returned
+
+
 def without_empty(
-    stacked: PyTree, num_shards: int
+    stacked: PyTree, num_rows: int
 ) -> tuple[list[Array], Callable[[list[Array]], PyTree]]:
     """The leaves that are not empty, and a function that restores a shard of the whole."""
     leaves, structure = jax.tree.flatten(stacked)
@@ -132,7 +76,7 @@ def without_empty(
     def whole(solid: list[Array]) -> PyTree:
         there = iter(solid)
         made = (
-            next(there) if x.size else jnp.zeros((len(x) // num_shards, *x.shape[1:]), x.dtype)
+            next(there) if x.size else jnp.zeros((len(x) // num_rows, *x.shape[1:]), x.dtype)
             for x in leaves
         )
         return jax.tree.unflatten(structure, made)
@@ -146,8 +90,6 @@ def in_place(function: Callable, stacked: PyTree) -> tuple[PyTree, PyTree]:
     This holds one copy of all states and one seed's; `lax.map` would hold two of all.
     """
     num_seeds = jax.tree.leaves(stacked)[0].shape[0]
-    if num_seeds == 1:  # nothing to cut out
-        return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], stacked)))
 
     def turn(stacked, i):
         state = jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), stacked)
@@ -156,6 +98,11 @@ def in_place(function: Callable, stacked: PyTree) -> tuple[PyTree, PyTree]:
         return jax.tree.map(put, stacked, state), report
 
     return jax.lax.scan(turn, stacked, jnp.arange(num_seeds))
+
+
+def _with_axis(function: Callable, stacked: PyTree) -> PyTree:
+    """`function` of the only seed."""
+    return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], stacked)))
 
 
 def seed_keys(first_seed: int, num_seeds: int, members: int = 1) -> Key[Array, "replica"]:
@@ -170,36 +117,68 @@ def init_seeds(program: Program, layout: Layout, first_seed: int, hyper: PyTree 
 
     Initialisation runs seed after seed: a vmapped orthogonal one can deadlock on jax 0.10.
     """
-    return place(init_program(program)(seed_keys(first_seed, layout.num_seeds), hyper), layout)
+    return place(
+        init_program(program, layout)(seed_keys(first_seed, layout.num_seeds), hyper), layout
+    )
 
 
-def init_program(program: Program) -> Callable:
-    """(keys [seed], hyper [seed] or None) -> the states, stacked; jitted."""
+def init_program(program: Program, layout: Layout) -> Callable:
+    """(keys [seed], hyper [seed] or None) -> the states, stacked; jitted.
+
+    Accelerators initialise each seed where it will live, so that none has to hold them all; the
+    states are padded and placed then.
+    """
 
     def init(keys: Key[Array, "replica"], hyper: PyTree) -> PyTree:
         return jax.lax.map(lambda x: program.init(*x), (keys, hyper))
 
     options = compiler_options()
-    if options and not program.trains_in_init:
+    if options is CPU_OPTIONS and not program.trains_in_init:
         options = options | {"xla_backend_optimization_level": 0}
-    return jax.jit(init, compiler_options=options)
+    if not layout.inits_in_place:
+        return jax.jit(init, compiler_options=options)
+
+    def init_in_place(keys: Key[Array, "replica"], hyper: PyTree) -> PyTree:
+        keys, hyper = jax.tree.map(lambda x: _padded(x, layout), (keys, hyper))
+        seed = P("seed")
+        mapped = jax.shard_map(
+            init, mesh=layout.mesh, in_specs=(seed, seed), out_specs=seed, check_vma=False
+        )
+        return _with_padding_frozen(mapped(keys, hyper), layout)
+
+    return jax.jit(init_in_place, compiler_options=options, out_shardings=layout.sharding)
 
 
 def stacked_shapes(program: Program, num_seeds: int) -> PyTree:
     """Shapes and types of `num_seeds` seeds' states together."""
-    one = jax.eval_shape(program.init, jax.random.key(0))
+    return stacked(jax.eval_shape(program.init, jax.random.key(0)), num_seeds)
+
+
+def stacked(one: PyTree, num_seeds: int) -> PyTree:
+    """Shapes and types of `num_seeds` states of the same shapes together."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_seeds, *x.shape), x.dtype), one)
 
 
 def place(stacked: PyTree, layout: Layout) -> PyTree:
-    """Put stacked seeds on the layout's devices, padded with frozen seeds."""
-    extra = layout.padded - layout.num_seeds
-    if extra:
-        fill = jax.tree.map(lambda x: x[:1], stacked)
-        frozen = jnp.zeros_like(fill.convergence.converged_at)
-        fill = fill._replace(convergence=fill.convergence._replace(converged_at=frozen))
-        stacked = jax.tree.map(lambda x, f: jnp.concatenate([x, *[f] * extra]), stacked, fill)
-    return jax.device_put(stacked, layout.sharding)
+    """Put stacked seeds on the layout's devices, padded with frozen seeds where they are not."""
+    if len(stacked.convergence.converged_at) < layout.padded:
+        stacked = jax.tree.map(lambda x: _padded(x, layout), stacked)
+        stacked = _with_padding_frozen(stacked, layout)
+    if layout.devices_per_seed == 1:
+        return jax.device_put(stacked, layout.sharding)
+    return jax.device_put(stacked, layout.shardings(stacked))
+
+
+def _padded(x: Shaped[Array, "seed ..."], layout: Layout) -> Shaped[Array, "padded ..."]:
+    """Seeds, and copies of the first."""
+    return jnp.concatenate([x, *[x[:1]] * (layout.padded - layout.num_seeds)])
+
+
+def _with_padding_frozen(stacked: PyTree, layout: Layout) -> PyTree:
+    convergence = stacked.convergence
+    real = jnp.arange(layout.padded) < layout.num_seeds
+    converged_at = jnp.where(real, convergence.converged_at, 0)
+    return stacked._replace(convergence=convergence._replace(converged_at=converged_at))
 
 
 def fetch(stacked: PyTree, layout: Layout) -> PyTree:
@@ -217,7 +196,7 @@ def wrap_keys(host: PyTree, like: PyTree) -> PyTree:
 
     def wrap(x, like):
         return (
-            jax.random.wrap_key_data(jnp.asarray(x))
+            jax.random.wrap_key_data(x if isinstance(x, jax.Array) else jnp.asarray(x))
             if jnp.issubdtype(like.dtype, jax.dtypes.prng_key)
             else x
         )

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from jaxtyping import PyTree
 from rich.console import Console
 
 from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
 from elsinore.config.parse import ConfigError
-from elsinore.config.plan import max_steps_of
-from elsinore.envs import make, names
+from elsinore.config.schedule import max_steps_of
+from elsinore.envs import is_known, make
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, replays
 from elsinore.runs.episode_player import (
@@ -22,14 +21,15 @@ from elsinore.runs.episode_player import (
     episode_player_for,
     params_of_each,
 )
+from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
-from elsinore.types import PolicyState
+from elsinore.types import PolicyState, RunState
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, write_film
-from elsinore.view.drawing.multi_agent import MultiAgentEpisode, episode_of
+from elsinore.view.drawing.multi_agent import MultiAgentEpisode, agent_number, episode_of
 from elsinore.view.drawing.player import show_episode
 
 MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
@@ -43,7 +43,7 @@ def episodes_of(
     episodes: int = 1,
     sample: bool = False,
     first_episode: int = 0,
-    agent: int | None = None,
+    agent: int | str | None = None,
     settings: dict[str, Any] | None = None,
     runs_dir: str | Path = "runs",
     trust: Trust = False,
@@ -52,12 +52,14 @@ def episodes_of(
 
     Args:
         target: a replay file, a run (folder or name), or an environment with random actions.
-        policy: of a run: `latest` (default), `best`, `untrained`, or the name of a checkpoint.
-        seed: seed of the run whose policy acts; default: the best in the final evaluation.
+        policy: of a run: `best`, `latest`, `untrained`, or the name of a checkpoint; by default
+            the best one, or the latest where none was kept as best. `about["checkpoint"]` names it.
+        seed: seed of the run whose policy acts; default: the best at that checkpoint.
         episodes: number of episodes of a run or an environment.
         sample: sample a run's actions as in training instead of taking the most likely ones.
         first_episode: number of the first episode; the same number is always the same episode.
-        agent: of a multi-agent environment, the agent to show; default: the first.
+        agent: of a multi-agent environment, the agent to show, by name or number; default: the
+            first.
         settings: of an environment, dotted: `{"env_params.max_ante": 1}`.
         trust: import code that a replay or a run names, though this user did not make it.
 
@@ -73,7 +75,7 @@ def episodes_of(
     if _is_run(target, Path(runs_dir)):
         _check_no_settings(target, settings)
         run = api.load(target, runs_dir=runs_dir, trust=trust)
-        return _of_run(run, policy or "latest", seed, numbers, sample, agent)
+        return _of_run(run, policy, seed, numbers, sample, agent)
     if agent is not None:
         raise ConfigError(
             f"--agent needs several agents, and {target} with random actions has one."
@@ -100,8 +102,9 @@ def play(
 
     Args:
         target: a run (folder or name), a replay file, or an environment with random actions.
-        seed: seed of the run whose policy acts; by default the best in the final evaluation.
-        policy: `latest` (default), `best`, `untrained`, or the name of a checkpoint.
+        seed: seed of the run whose policy acts; by default the best at that checkpoint.
+        policy: `best`, `latest`, `untrained`, or the name of a checkpoint; by default the best, or
+            the latest where none was kept as best.
         sample: sample actions as in training instead of taking the likeliest ones.
 
     Raises:
@@ -124,7 +127,7 @@ def _recorded(
     target: str,
     policy: str | None,
     seed: int | None,
-    agent: int | None,
+    agent: int | str | None,
     settings: dict[str, Any] | None,
     trust: Trust,
 ) -> Iterator[Episode | MultiAgentEpisode]:
@@ -154,17 +157,30 @@ def _is_run(target: str, runs_dir: Path) -> bool:
 
 
 def _of_run(
-    run: Run, policy: str, seed: int | None, numbers: range, sample: bool, agent: int | None
+    run: Run,
+    policy: str | None,
+    seed: int | None,
+    numbers: range,
+    sample: bool,
+    agent: int | str | None,
 ) -> Iterator[Episode | MultiAgentEpisode]:
     api.prepare()
     plan = run.plan
     experiment = plan.experiment
-    if agent is not None and agent >= experiment.agents.number:
+    chosen = agent_number(agent, experiment.agents.names)
+    if chosen is not None and chosen >= experiment.agents.number:
         raise ConfigError(
-            f"--agent agent_{agent} is not in this run; it has {experiment.agents.number} agent(s)."
+            f"--agent agent_{chosen} is not in this run; it has {experiment.agents.number}"
+            " agent(s)."
         )
-    i = _replica(run, seed)
-    policy_state, params, update = _policy(run, policy, i)
+    i = None if seed is None else _replica(run, seed)
+    if policy == "untrained":
+        i = _best_replica(run, None)[0] if i is None else i
+        name, policy_state, params, update = policy, *_untrained(run, i)
+    else:
+        best, state, name = _best_replica(run, policy)
+        i = best if i is None else i
+        policy_state, params, update = _trained(run, state, i)
     greedy = experiment.evaluation.greedy and not sample
     max_steps = min(max_steps_of(experiment, plan.env_params), MAX_STEPS)
     recorder = episode_player_for(plan, max_steps, greedy)
@@ -172,19 +188,16 @@ def _of_run(
     own_seed = experiment.seed + i
     about = replays.provenance(
         experiment, run.name, own_seed, update, plan.steps_per_update, greedy
-    )
+    ) | {"checkpoint": name}
     for number in numbers:
         recording = recorder(policy_state, params, episode_key(own_seed, update, number))
         replay = replays.recording_of(recording, params_of_each(plan.env, params), about)
-        yield episode_of(replay, env, agent)
+        yield episode_of(replay, env, chosen)
 
 
-def _replica(run: Run, seed: int | None) -> int:
-    """Index of a seed among the run's replicas; by default of the best final evaluation."""
+def _replica(run: Run, seed: int) -> int:
+    """Index of a seed among the run's replicas."""
     seeds = range(run.experiment.seed, run.experiment.seed + run.experiment.replicas)
-    if seed is None:
-        returns = run.summary.get("eval_return", {}).get("per_seed") or [0.0]
-        return int(np.argmax([-np.inf if r is None else r for r in returns]))
     if seed not in seeds:
         raise ConfigError(
             f"--seed {seed} is not in this run; it has {seeds.start} to {seeds.stop - 1}."
@@ -192,14 +205,23 @@ def _replica(run: Run, seed: int | None) -> int:
     return seeds.index(seed)
 
 
-def _policy(run: Run, policy: str, i: int) -> tuple[PolicyState, PyTree, int]:
+def _best_replica(run: Run, policy: str | None) -> tuple[int, RunState, str]:
+    """The best replica at a checkpoint, the state there, and the checkpoint's name."""
+    found = run.checkpoint(policy)
+    state = run.state(found.name)
+    return best_replica(found, state.convergence.history, run.summary), state, found.name
+
+
+def _untrained(run: Run, i: int) -> tuple[PolicyState, PyTree, int]:
+    """A replica's first policy, the environment parameters to show it with, and no update."""
+    seed = run.experiment.seed + i % run.experiment.seeds
+    train = jax.jit(run.plan.program.init)(jax.random.key(seed)).train
+    return train.policy_state, run.plan.shown_in(train.env_params), 0
+
+
+def _trained(run: Run, state: RunState, i: int) -> tuple[PolicyState, PyTree, int]:
     """A replica's policy, the environment parameters to show it with, and its number of updates."""
-    if policy == "untrained":
-        state = jax.jit(run.plan.program.init)(
-            jax.random.key(run.experiment.seed + i % run.experiment.seeds)
-        ).train
-        return state.policy_state, run.plan.shown_in(state.env_params), 0
-    train = jax.tree.map(lambda x: x[i], run.state(policy).train)
+    train = jax.tree.map(lambda x: x[i], state.train)
     return train.policy_state, run.plan.shown_in(train.env_params), int(train.update)
 
 
@@ -216,32 +238,33 @@ def _random_episodes(
     recorder = EpisodePlayer(
         algo, env, min(limit if limit > 0 else MAX_STEPS, MAX_STEPS), greedy=False
     )
-    about = {"env": target, "env_kwargs": _env_settings(settings)["env_kwargs"], "algo": "chance"}
+    given = _env_settings(settings)
+    about = {"env": target, "algo": "chance"} | {n: given[n] for n in ("env_kwargs", "wrappers")}
     for number in numbers:
         recording = recorder(UNTRAINED, params, episode_key(0, 0, number))
         yield Episode(replays.recording_of(recording, params, about | {"seed": number}), env)
 
 
 def _env_settings(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Dotted settings as the mappings `env_kwargs` and `env_params` of `make`."""
+    """Dotted settings as the arguments `env_kwargs`, `env_params` and `wrappers` of `make`."""
     data: dict[str, Any] = {}
     for name, value in settings.items():
         set_dotted(data, name, value)
-    unknown = set(data) - {"env_kwargs", "env_params"}
+    unknown = set(data) - {"env_kwargs", "env_params", "wrappers"}
     if unknown:
         raise ConfigError(
-            f"--set {unknown.pop()} is not a setting of an environment; use env_kwargs.NAME or"
-            " env_params.NAME."
+            f"--set {unknown.pop()} is not a setting of an environment; use env_kwargs.NAME,"
+            " env_params.NAME or wrappers."
         )
-    return {"env_kwargs": {}, "env_params": {}} | data
+    return {"env_kwargs": {}, "env_params": {}, "wrappers": []} | data
 
 
 def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, PyTree]:
     given = _env_settings(settings)
     try:
-        return make(target, given["env_kwargs"], given["env_params"])
+        return make(target, given["env_kwargs"], given["env_params"], given["wrappers"])
     except ValueError as error:
-        if target in names() or ":" in target:
+        if is_known(target) or ":" in target:
             raise ConfigError(str(error)) from error
         raise ConfigError(
             f"{target} is not a replay, a run in {runs_dir} or a known environment;"

@@ -14,6 +14,8 @@ from elsinore.analysis.compare.api import Comparison
 from elsinore.analysis.compare.caveats import caveats
 from elsinore.analysis.compare.conclusions import conclusions
 from elsinore.analysis.compare.document import format_number, join_names
+from elsinore.analysis.compare.figures.profiles import draw_profiles
+from elsinore.analysis.compare.figures.returns import draw_returns
 from elsinore.analysis.compare.figures.style import RC, rendered, spread
 from elsinore.analysis.compare.results import ExcludedRun, RunResults
 from elsinore.analysis.compare.sections import document_of
@@ -236,6 +238,16 @@ def test_every_figure_labels_its_axes_and_names_its_panels(name):
     assert isinstance(figure, Figure)
     for axis in (axis for axis in figure.axes if axis.get_visible()):
         assert axis.get_title(loc="left") and axis.get_xlabel()
+
+
+@pytest.mark.parametrize("draw", [draw_returns, draw_profiles])
+def test_an_axis_of_equal_returns_says_so_and_has_a_width(draw):
+    equal = draw(scores(result("ppo", [500.0] * 4), result("dqn", [500.0] * 4))).axes[0]
+    assert "every seed: 500" in [text.get_text() for text in equal.texts]
+    low, high = equal.get_xlim()
+    assert low < 480 and high > 520
+    other = draw(scores(result("ppo", [500.0, 490.0]), result("dqn", [500.0] * 2))).axes[0]
+    assert not [text for text in other.texts if "every seed" in text.get_text()]
 
 
 def test_numbers_have_about_four_digits():

@@ -206,6 +206,7 @@ def test_optuna_is_deterministic():
     assert all(t["algo.ballast"] in (2, 4, 8) and 0.0 <= t["algo.gain"] <= 1.0 for t in once)
 
 
+@pytest.mark.slow
 def test_optuna_goes_where_the_score_is_better(tmp_path):
     table = search(tmp_path, sampler="optuna", trials=40, batch=8).trials
     errors = (table["algo.gain"] - BEST).abs()

@@ -16,7 +16,7 @@ from elsinore.view.drawing.multi_agent import (
 )
 from elsinore.view.drawing.world_panels import seats
 from elsinore.worlds.hamlet.env import hamlet
-from elsinore.worlds.hamlet.view import together
+from elsinore.worlds.hamlet.view import joint_scene
 from tests.small_envs import Cell, Clocked
 from tests.view.drawing.scenes import Lane, replay
 from tests.view.drawing.test_episode import panel
@@ -130,7 +130,7 @@ def tokens(scene) -> dict[str, tuple[int, int, str]]:
 def test_all_who_live_in_one_town_stand_in_it_by_their_numbers():
     env = hamlet("classic4")
     three = states(*(env.state_at([x, x + 1], [90.0, 80.0, 70.0, 10.0 * x]) for x in range(3)))
-    scene = together(env, params_of(env, 3), three, 1, np.array([True, False, False]))
+    scene = joint_scene(env, params_of(env, 3), three, 1, np.array([True, False, False]))
     assert tokens(scene) == {"†0": (0, 1, "faint"), "1": (1, 2, "agent"), "2": (2, 3, "ink")}
     bars = panel(scene, Bars)
     assert bars.title == "meters of agent_1" and bars.bars[3].shown == "10"
@@ -144,7 +144,7 @@ def test_who_lives_in_a_town_of_its_own_is_shown_alone():
         1,
     )
     here, elsewhere = (env.state_at([7, 7], np.ones(8), cells) for cells in (places, places[::-1]))
-    scene = together(env, params_of(env, 3), states(here, elsewhere, here), 0, np.zeros(3, bool))
+    scene = joint_scene(env, params_of(env, 3), states(here, elsewhere, here), 0, np.zeros(3, bool))
     assert set(tokens(scene)) == {"0", "2"}
     assert panel(scene, Grid).title == "home and town of agent_0: each has its own"
 

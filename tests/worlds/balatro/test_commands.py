@@ -113,11 +113,11 @@ def test_an_illegal_command_is_refused_with_the_reason(line):
 
 
 def test_each_phase_has_its_help():
-    told = {
+    logged = {
         how_to(Balatro(stage=3), None, STATES[name])
         for name in ("a round", "a shop", "before a blind")
     }
-    assert len(told) == 3
+    assert len(logged) == 3
 
 
 @pytest.mark.parametrize("on_sale", [False, True])

@@ -39,7 +39,14 @@ class Accident(RunError):
 
 def train(runs_dir, **rest):
     return elsinore.train(
-        "Cache-api", "dqn", overrides=SETTINGS, seeds=2, name="whole", runs_dir=runs_dir, **rest
+        "Cache-api",
+        "dqn",
+        overrides=SETTINGS,
+        seeds=2,
+        name="whole",
+        runs_dir=runs_dir,
+        grace=600.0,  # also where a loaded machine compiles for long
+        **rest,
     )
 
 

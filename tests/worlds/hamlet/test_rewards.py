@@ -122,6 +122,7 @@ def test_nearness_pays_for_the_most_urgent_meter_only():
     assert paid(env, calm) == paid(far, calm)
 
 
+@pytest.mark.slow
 def test_every_reward_a_world_knows_is_finite_there():
     from elsinore.worlds.hamlet.rewards import reward_terms
 

@@ -35,7 +35,7 @@ def test_a_move_costs_its_price_and_time_takes_its_toll():
 @pytest.mark.parametrize(
     ("cell", "action"), [((4, 0), UP), ((4, 7), DOWN), ((0, 4), LEFT), ((7, 4), RIGHT)]
 )
-def test_walking_into_a_wall_moves_nobody_and_costs_as_much_as_a_move(cell, action):
+def test_walking_into_a_wall_moves_no_agent_and_costs_as_much_as_a_move(cell, action):
     env = base6()
     _, bumped, *_ = act(env, at(env, *cell), action)[0]
     assert bumped.position.tolist() == list(cell)

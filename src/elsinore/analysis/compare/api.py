@@ -4,13 +4,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from elsinore.analysis.cluster import OnCluster
+from elsinore.analysis.compare.cluster import check_for_cluster, summary_line, train_on
 from elsinore.analysis.compare.grid import GridCell, cell_state, grid_cells
 from elsinore.analysis.compare.results import (
     RunResults,
@@ -78,6 +80,9 @@ def compare(
     references: Mapping[str, Sequence[float]] | None = None,
     accept_versions: bool = False,
     check: bool = True,
+    on: str | None = None,
+    cpus_per_task: int | None = None,
+    gpus_per_task: float | None = None,
     progress: Callable[[str], None] = print,
 ) -> Comparison:
     """Train every algorithm in every environment, then write a report.
@@ -93,22 +98,34 @@ def compare(
         config, overrides: settings of every run.
         thresholds: return to reach, one for all or by environment; default: `convergence.target`.
         references: by environment, the returns normalised to 0 and 1.
+        on: `"ray"` or `"ray://HOST:PORT"` trains the runs as tasks of a Ray cluster, with the same
+            results (`docs/how-to/clusters.md`); by default they are trained here, one by one.
+        cpus_per_task: CPU cores of a task; by default equal shares, at most one for each seed.
+        gpus_per_task: GPUs of a task, also a fraction; by default one where the cluster has any.
         progress: called with one line before and after each run.
 
     Raises:
         ConfigError: for an invalid run, an existing run with other settings, or a threshold for
-            an environment outside the comparison; before any training.
+            an environment outside the comparison, before any training; or for a cluster that
+            cannot be reached, and for an env object on one.
+        RunError: for a task whose workers were lost too often; the comparison can be resumed.
     """
+    cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
     folder = _comparison_path(Path(runs_dir), name)
     budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
     overrides = dict(overrides or {}) | {k: v for k, v in budget.items() if v is not None}
     cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
     given = _as_mapping(thresholds), dict(references or {})
     check_thresholds((cell.experiment.env for cell in cells), *given)
+    if cluster:
+        check_for_cluster(cells)
     states = [cell_state(cell) for cell in cells]
     _make(folder)
-    with _quiet():
-        interrupted = _train_all(cells, states, accept_versions, progress)
+    with _quiet(), cluster.joined() if cluster else nullcontext() as joined:
+        if joined is None:
+            interrupted = _train_all(cells, states, accept_versions, progress)
+        else:
+            interrupted = train_on(joined, cells, states, accept_versions, progress)
     results = load_results([(cell.variant.label, cell.folder) for cell in cells])
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
@@ -187,24 +204,8 @@ def _train(
         )
     if watch["callbacks"]:
         console.close()
-    progress(f"{prefix}: {_summary_line(run.summary)}")
+    progress(f"{prefix}: {summary_line(run.summary)}")
     return run.summary["stopped_by"] == "interrupted"
-
-
-def _summary_line(summary: dict[str, Any]) -> str:
-    score = summary["eval_return"]
-    iqm = "not finite" if score["iqm"] is None else f"{score['iqm']:.1f}"
-    interval = f" [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score["ci95"] else ""
-    clock = (
-        f"compiled in {summary['compile_seconds']:.1f} s, trained in"
-        f" {summary['train_seconds']:.1f} s"
-    )
-    halted = (
-        f"interrupted after {summary['env_steps']:,} env steps, "
-        if summary["stopped_by"] == "interrupted"
-        else ""
-    )
-    return f"{halted}return (IQM) {iqm}{interval}; {clock}"
 
 
 @contextmanager

@@ -102,7 +102,11 @@ def _name(result: RunResult) -> str:
 SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
     "budget": lambda result: f"{result.experiment.env_steps:,} env steps",
     "environment settings": (
-        lambda result: result.experiment.env_kwargs | result.experiment.env_params
+        lambda result: (
+            result.experiment.env_kwargs
+            | result.experiment.env_params
+            | ({"wrappers": wrappers} if (wrappers := list(result.experiment.wrappers)) else {})
+        )
     ),
     "final evaluation": lambda result: _evaluation(as_dict(result.experiment.evaluation)),
 }

@@ -11,12 +11,11 @@ CSS = """
 body { margin: 0; background: #fff; color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
   sans-serif; }
-main { max-width: 64rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .35rem; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .5rem; padding-top: 1.1rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: .95rem; margin: 1.4rem 0 .35rem; }
-p, li { max-width: 46rem; }
 .subtitle { color: var(--faint); margin: 0; }
 .glance { background: #f2f7fb; border-left: 4px solid var(--blue); padding: .25rem 1.25rem;
   margin-top: 1.5rem; }

@@ -22,7 +22,7 @@ from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import ENV_STATISTICS, SEED_STATISTICS, Pair, Scores
 from elsinore.config.load import dotted, yaml_text
 from elsinore.config.parse import as_dict
-from elsinore.runs.masks import masked
+from elsinore.runs.redaction import redacted
 
 STATISTIC_NAMES = {"iqm": "IQM", "mean": "mean", "median": "median"}
 PAIR_HEADER = ["first", "second", "probability", "p", "clear"]
@@ -258,7 +258,7 @@ def settings_section(scores: Scores) -> Section:
     """Shared settings with different values, and the whole config of every run."""
     tables = []
     for env in scores.envs:
-        flat = {r.label: dotted(masked(as_dict(r.experiment))) for r in scores.in_env(env)}
+        flat = {r.label: dotted(redacted(as_dict(r.experiment))) for r in scores.in_env(env)}
         rows = [
             row
             for name in dict.fromkeys(k for settings in flat.values() for k in settings)
@@ -270,7 +270,7 @@ def settings_section(scores: Scores) -> Section:
         (f"config of {r.label} on {env}", yaml_text(config))
         for env in scores.envs
         for r in scores.in_env(env)
-        for config in [masked(as_dict(r.experiment))]
+        for config in [redacted(as_dict(r.experiment))]
     ]
     text = (
         "Settings that at least two algorithms have with different values; a dash if an algorithm"

@@ -3,11 +3,12 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from elsinore.analysis.cluster import Cluster, OnCluster, Task
 from elsinore.analysis.sweep.groups import Interrupted, train_group
 from elsinore.analysis.sweep.mlflow import log_to_mlflow
 from elsinore.analysis.sweep.programs import ProgramCache
@@ -17,12 +18,12 @@ from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
-from elsinore.config.parse import ConfigError
-from elsinore.config.search import Group, Sweep, SweepTrial, grouped, load_sweep
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session import logging_to
+from elsinore.runs.run_log import logging_to
 from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.trust import Trust
 
@@ -84,6 +85,10 @@ def sweep(
     runs_dir: str | Path = "runs",
     resume: str | Path | None = None,
     trust: Trust = False,
+    on: str | None = None,
+    cpus_per_task: int | None = None,
+    gpus_per_task: float | None = None,
+    progress: Callable[[str], None] = print,
 ) -> SweepRun:
     """Search for good settings; an existing sweep of the same name is resumed.
 
@@ -94,10 +99,18 @@ def sweep(
         name: of the folder in `runs_dir`; default: made from the time.
         resume: folder or name of an existing sweep, instead of a config.
         trust: import code that the sweep to resume names, though this user did not make it.
+        on: `"ray"` or `"ray://HOST:PORT"` trains groups as tasks of a Ray cluster, with the same
+            results (`docs/how-to/clusters.md`); by default they are trained here, one by one.
+        cpus_per_task: CPU cores of a task; by default equal shares, at most one for each replica.
+        gpus_per_task: GPUs of a task, also a fraction; by default one where the cluster has any.
+        progress: called with one line when a task begins, and now and then with how far they are.
 
     Raises:
-        ConfigError: for an invalid sweep, before anything is compiled or written.
+        ConfigError: for an invalid sweep, before anything is compiled or written; or for a cluster
+            that cannot be reached.
+        RunError: for a task whose workers were lost too often; the sweep can be resumed.
     """
+    cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
     if resume is not None and (config is not None or overrides or name):
         raise ConfigError(
             "--resume continues a sweep unchanged; leave out the config, settings and name."
@@ -105,8 +118,9 @@ def sweep(
     prepare()
     folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume, trust)
     try:
-        with logging_to(folder):
-            return _search(folder, found, rounds)
+        joining = cluster.joined() if cluster else nullcontext()
+        with logging_to(folder.log), joining as joined:
+            return _search(folder, found, rounds, _trainer(joined, progress))
     finally:
         folder.unlock()
 
@@ -148,14 +162,14 @@ class Rounds:
 
     def __init__(self, sweep: Sweep, sampler: Sampler):
         self._sweep, self._sampler = sweep, sampler
-        self._peeked: tuple[list[SweepTrial], list[Group]] | None = None
+        self._peeked: tuple[list[SweepTrial], list[TrialGroup]] | None = None
 
-    def peek(self) -> tuple[list[SweepTrial], list[Group]]:
+    def peek(self) -> tuple[list[SweepTrial], list[TrialGroup]]:
         """The round that `next` will return."""
         self._peeked = self._peeked or self._ask()
         return self._peeked
 
-    def next(self) -> tuple[list[SweepTrial], list[Group]]:
+    def next(self) -> tuple[list[SweepTrial], list[TrialGroup]]:
         """The next round; no trials at the end."""
         round_, self._peeked = self.peek(), None
         return round_
@@ -163,9 +177,11 @@ class Rounds:
     def tell(self, results: list[TrialResult]) -> None:
         self._sampler.tell(results)
 
-    def _ask(self) -> tuple[list[SweepTrial], list[Group]]:
+    def _ask(self) -> tuple[list[SweepTrial], list[TrialGroup]]:
         trials = self._sampler.ask(self._sweep.batch)
-        return trials, grouped(self._sweep, [trial for trial in trials if self._can_run(trial)])
+        return trials, trial_groups(
+            self._sweep, [trial for trial in trials if self._can_run(trial)]
+        )
 
     def _can_run(self, trial: SweepTrial) -> bool:
         try:
@@ -176,10 +192,16 @@ class Rounds:
         return True
 
 
-def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds) -> SweepRun:
+# (folder, sweep, groups by name, stop) -> the results of each group as it ends
+GroupTrainer = Callable[
+    [SweepDir, Sweep, Mapping[str, TrialGroup], Stop], Iterator[list[TrialResult]]
+]
+
+
+def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds, train: GroupTrainer) -> SweepRun:
     began = time.perf_counter()
     results: dict[int, TrialResult] = {}
-    if not _train(folder, sweep, rounds, results):
+    if not _train(folder, sweep, rounds, train, results):
         return SweepRun(folder, list(results.values()), interrupted=True)
     found = [results[number] for number in sorted(results)]
     write_trials(folder, found)
@@ -189,27 +211,73 @@ def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds) -> SweepRun:
     return SweepRun(folder, found)
 
 
-def _train(folder: SweepDir, sweep: Sweep, rounds: Rounds, results: dict[int, TrialResult]) -> bool:
+def _train(
+    folder: SweepDir,
+    sweep: Sweep,
+    rounds: Rounds,
+    train: GroupTrainer,
+    results: dict[int, TrialResult],
+) -> bool:
     """Train round after round, adding to `results`; returns False if interrupted."""
-    programs, count, stop = ProgramCache(), 0, Stop()
+    count, stop = 0, Stop()
     with stop_on_signals(stop):
         while (round_ := rounds.next())[0]:
             trials, groups = round_
-            for group in groups:
-                if stop.is_set():  # a signal at the end of the previous group
-                    return False
-                name, count = f"{count:03d}", count + 1
-                log.info(
-                    "group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials)
-                )
-                try:
-                    run = train_group(folder.groups / name, group, programs)
-                except Interrupted:
-                    return False
-                results |= {r.trial: r for r in group_results(sweep, group, run, name)}
+            named = {f"{count + i:03d}": group for i, group in enumerate(groups)}
+            count += len(groups)
+            ended = 0
+            for found in train(folder, sweep, named, stop):
+                results |= {r.trial: r for r in found}
                 write_trials(folder, list(results.values()))
+                ended += 1
+            if ended < len(named):
+                return False
             for trial in trials:
                 # a trial that cannot be run is in no group
                 results.setdefault(trial.number, failed_trial(trial, ""))
             rounds.tell([results[trial.number] for trial in trials])
     return True
+
+
+def _trainer(cluster: Cluster | None, progress: Callable[[str], None]) -> GroupTrainer:
+    """Trains groups on a cluster, or here one after another."""
+    return _one_by_one(ProgramCache()) if cluster is None else _together(cluster, progress)
+
+
+def _one_by_one(programs: ProgramCache) -> GroupTrainer:
+    def train(
+        folder: SweepDir, sweep: Sweep, groups: Mapping[str, TrialGroup], stop: Stop
+    ) -> Iterator[list[TrialResult]]:
+        for name, group in groups.items():
+            if stop.is_set():  # a signal at the end of the previous group
+                return
+            log.info("group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials))
+            try:
+                run = train_group(folder.groups / name, group, programs)
+            except Interrupted:
+                return
+            yield group_results(sweep, group, run, name)
+
+    return train
+
+
+def _together(cluster: Cluster, progress: Callable[[str], None]) -> GroupTrainer:
+    def train(
+        folder: SweepDir, sweep: Sweep, groups: Mapping[str, TrialGroup], stop: Stop
+    ) -> Iterator[list[TrialResult]]:
+        tasks = [_task(folder.groups / name, sweep, group) for name, group in groups.items()]
+        for number, (task, found) in enumerate(cluster.each(tasks, stop, progress), 1):
+            log.info("[%d/%d] %s: %d trials are done", number, len(tasks), task.name, len(found))
+            yield found
+
+    return train
+
+
+def _task(path: Path, sweep: Sweep, group: TrialGroup) -> Task:
+    experiment = group.experiment
+    trials, members = [tuple(trial) for trial in group.trials], list(group.members)
+    data = as_dict(experiment), trials, members, as_dict(sweep.config)
+    args = str(path.absolute()), *data
+    return Task(
+        f"group {path.name}", "train_trials", args, experiment.env_steps, experiment.replicas
+    )

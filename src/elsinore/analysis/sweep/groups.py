@@ -1,16 +1,19 @@
 """Training of one group of trials as an ordinary run: started, resumed or already finished."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.config.search import Group
+from elsinore.config.search import TrialGroup
 from elsinore.runs import checkpoints
 from elsinore.runs.api import checked_plan
+from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session import logging_to, run_session
+from elsinore.runs.run_log import logging_to
+from elsinore.runs.run_workers import Callback
+from elsinore.runs.session import run_session
 from elsinore.runs.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
 
@@ -21,7 +24,9 @@ class Interrupted(Exception):
     """A signal stopped a group after it saved a checkpoint."""
 
 
-def train_group(folder: Path, group: Group, programs: Callable) -> Run | None:
+def train_group(
+    folder: Path, group: TrialGroup, programs: Callable, callbacks: Sequence[Callback] = ()
+) -> Run | None:
     """Train the group to its end; returns None if it fails now or failed before.
 
     Raises:
@@ -38,8 +43,8 @@ def train_group(folder: Path, group: Group, programs: Callable) -> Run | None:
         opened, checkpoint = _opened(folder, group)
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
-            with logging_to(opened):
-                run_session(opened, plan, checkpoint, (), programs)
+            with logging_to(opened.log):
+                run_session(opened, plan, checkpoint, callbacks, programs)
         except (StoreBehind, BrokenStore):  # of the disk, not of the trials
             raise
         except Exception as error:
@@ -52,21 +57,18 @@ def train_group(folder: Path, group: Group, programs: Callable) -> Run | None:
     return run
 
 
-def _opened(folder: Path, group: Group) -> tuple[RunDir, checkpoints.Checkpoint | None]:
+def _opened(folder: Path, group: TrialGroup) -> tuple[RunDir, checkpoints.Checkpoint | None]:
     """The locked run folder, and the checkpoint to resume from."""
     if not (folder / "config.yaml").exists():
         return RunDir.create(folder.parent, folder.name, group.experiment), None
     opened = RunDir(folder)
     opened.lock()
-    try:
+    with opened.unlocked_on_error():
         if not checkpoints.list_checkpoints(opened.checkpoints):
             return opened, None
         checkpoint = checkpoints.newest(opened.checkpoints, fall_back=True)
-        checkpoints.check_match(checkpoint, group.experiment)
+        check_match(checkpoint, group.experiment)
         return opened, checkpoint
-    except BaseException:
-        opened.unlock()
-        raise
 
 
 def _fail(folder: Path, error: Exception) -> None:
@@ -76,7 +78,7 @@ def _fail(folder: Path, error: Exception) -> None:
     log.error("group %s failed with all its trials: %s; the sweep continues", folder.name, text)
 
 
-def _check_same(run: Run, group: Group) -> None:
+def _check_same(run: Run, group: TrialGroup) -> None:
     if as_dict(run.experiment) != as_dict(group.experiment):
         raise ConfigError(
             f"{run.path} holds other trials than the sweep now samples: another version of"

@@ -10,8 +10,8 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
-from elsinore.runs.masks import masked
 from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files, tracking_uri
 from elsinore.runs.store import Store
 
@@ -92,7 +92,7 @@ class _SweepLogger:
             return self._known[part].run_id
         tags = {"elsinore.sweep": self._tag, "elsinore.part": part, **tags}
         run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
-        values = masked(params).items()
+        values = redacted(params).items()
         self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in values])
         return run
 
@@ -106,10 +106,13 @@ class _SweepLogger:
             for env_steps, value in curves.get(replica, []):
                 at[env_steps].append(value)
         now = int(time.time() * 1000)
-        metrics = [
-            Metric("eval/return", float(np.mean(values)), now, steps)
-            for steps, values in sorted(at.items())
-        ]
+        curve, points = sorted(at.items()), self._sweep.experiment.sinks.mlflow.points
+        span = max(-(-len(curve) // points), 1)  # evaluations of a value
+        metrics = []
+        for i in range(0, len(curve), span):
+            values = [value for _, found in curve[i : i + span] for value in found]
+            last = curve[i : i + span][-1][0]
+            metrics.append(Metric("eval/return", float(np.mean(values)), now, last))
         if result.score is not None:
             metrics.append(Metric("score", result.score, now, result.env_steps))
         for i in range(0, len(metrics), MAX_BATCH):

@@ -9,7 +9,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.population import members_of
 from elsinore.runs.programs import Compiled, compile_run, with_initial_states_of
-from elsinore.training.replicas import Layout
+from elsinore.training.layout import Layout
 
 log = logging.getLogger("elsinore")
 
@@ -45,5 +45,6 @@ def signature(plan: Plan, layout: Layout) -> str:
         plan.experiment.members,
         layout.kind,
         len(layout.devices),
+        layout.devices_per_seed,
     ]
     return json.dumps(data, sort_keys=True)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elsinore.config.search import Group, Sweep, SweepTrial
+from elsinore.config.search import Sweep, SweepTrial, TrialGroup
 from elsinore.runs.run import Run
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import Store
@@ -29,7 +29,7 @@ class TrialResult(NamedTuple):
         return self.state == "complete"
 
 
-def group_results(sweep: Sweep, group: Group, run: Run | None, name: str) -> list[TrialResult]:
+def group_results(sweep: Sweep, group: TrialGroup, run: Run | None, name: str) -> list[TrialResult]:
     """Results of all trials of a group, in order; `run` is None for a failed group."""
     if run is None:
         return [failed_trial(trial, name) for trial in group.trials]

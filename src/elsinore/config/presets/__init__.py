@@ -7,7 +7,7 @@ environments.
 
 from typing import Any
 
-from elsinore.config.presets import a2c, dqn, ppo, pqn, sac, td3
+from elsinore.config.presets import a2c, distributional, dqn, ppo, pqn, sac, td3
 from elsinore.envs.registry import families
 from elsinore.validation import import_object
 
@@ -18,6 +18,7 @@ _BY_ALGO = {
     "pqn": pqn.PRESETS,
     "sac": sac.PRESETS,
     "td3": td3.PRESETS,
+    **distributional.PRESETS,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -30,6 +31,28 @@ for _package, _family in families().items():
         PRESETS |= import_object(_family.presets, f"presets of {_package}")
 
 
+SAME_RULES = (
+    *("gym/CartPole-v1", "gym/Acrobot-v1", "gym/Pendulum-v1", "gym/MountainCar-v0"),
+    "gym/MountainCarContinuous-v0",
+)
+
+
+def algorithm_behind(name: Any) -> Any:
+    """The algorithm of a name that stands for one with some of its options, such as `rainbow`; any
+    other name as it is."""
+    return "dqn" if isinstance(name, str) and name in distributional.OPTIONS else name
+
+
 def preset(name: str) -> dict[str, Any]:
-    """The preset of that name, or an empty one."""
-    return PRESETS.get(name, {})
+    """The preset of that name, or an empty one.
+
+    A name such as `rainbow/Catch-bsuite`, which no preset has, is the preset of its algorithm with
+    its options. Gymnasium's classic control has the presets of gymnax's, whose rules are the same.
+    """
+    algo, _, env = name.partition("/")
+    if env in SAME_RULES:
+        env = env.removeprefix("gym/")
+        name = f"{algo}/{env}"
+    if name in PRESETS or algo not in distributional.OPTIONS:
+        return PRESETS.get(name, {})
+    return distributional.with_options(algo, PRESETS.get(f"{algorithm_behind(algo)}/{env}", {}))

@@ -1,1 +1,124 @@
-"""Adapters to the environments of other libraries."""
+"""Suites: the environments of other JAX libraries by name, `<suite>/<id>`, such as `pgx/2048`.
+
+Each library has an adapter, a module of this folder that is imported when one of its environments
+is made. Only text is here, so that naming a suite imports nothing.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from elsinore.errors import ConfigError
+from elsinore.validation import did_you_mean, import_object
+
+
+class Suite(NamedTuple):
+    """The environments of one library."""
+
+    package: str  # as it is imported
+    adapter: str  # "module:Class" of a `SuiteEnv`, or of a maker of `HostEnv`s
+    licence: str
+    extra: str = ""  # of this package, where it is not the suite's name
+
+
+SUITES = {
+    "pgx": Suite("pgx", "elsinore.envs.suites.pgx:Pgx", "Apache-2.0; minatar-* GPL-3.0"),
+    "navix": Suite("navix", "elsinore.envs.suites.navix:Navix", "Apache-2.0"),
+    "jumanji": Suite("jumanji", "elsinore.envs.suites.jumanji:Jumanji", "Apache-2.0"),
+    "brax": Suite("brax", "elsinore.envs.suites.brax:Brax", "Apache-2.0"),
+    "craftax": Suite("craftax", "elsinore.envs.suites.craftax:Craftax", "MIT"),
+    "xminigrid": Suite("xminigrid", "elsinore.envs.suites.xminigrid:XMiniGrid", "Apache-2.0"),
+    "jaxmarl": Suite("jaxmarl", "elsinore.envs.suites.jaxmarl:JaxMARL", "Apache-2.0"),
+    "playground": Suite(
+        "mujoco_playground", "elsinore.envs.suites.playground:Playground", "Apache-2.0"
+    ),
+    # stepped on the host
+    "envpool": Suite("envpool", "elsinore.envs.suites.envpool:EnvPool", "Apache-2.0"),
+    "gym": Suite("gymnasium", "elsinore.envs.suites.gym:Gym", "MIT", "gymnasium"),
+}
+
+
+ON_HOST = ("gymnasium", "envpool")  # packages whose environments are stepped there
+OBJECT = " (object)"  # ends the name of an environment that was given as an object
+
+
+def is_suite_name(name: str) -> bool:
+    """True for `<suite>/<id>` of a known suite; the library has not been asked for the id."""
+    suite, slash, env_id = name.partition("/")
+    return suite in SUITES and bool(slash and env_id)
+
+
+def is_installed(suite: str) -> bool:
+    return importlib.util.find_spec(SUITES[suite].package) is not None
+
+
+def install(suite: str) -> str:
+    """The command that installs the library of a suite."""
+    return f"pip install 'elsinore[{SUITES[suite].extra or suite}]'"
+
+
+def ids(suite: str) -> tuple[str, ...]:
+    """The ids of an installed suite, as its library lists them.
+
+    Raises:
+        ConfigError: if the suite is not installed.
+    """
+    return _adapter(suite).ids()
+
+
+def factory(name: str) -> Callable[..., Any]:
+    """The constructor of `<suite>/<id>`, to be called with the keyword arguments of the library's.
+
+    Raises:
+        ConfigError: if the library is not installed, or has no such id.
+    """
+    suite, _, env_id = name.partition("/")
+    if name.endswith(OBJECT):
+        raise ConfigError(f"env={name!r} was an object of its library; give that object as env.")
+    adapter = _adapter(suite)
+    if env_id not in adapter.ids():
+        close = did_you_mean(env_id, adapter.ids(), prefix=f"{suite}/")
+        raise ConfigError(
+            f"env={name!r} is unknown{close} `elsinore envs {suite}` lists those of its library."
+        )
+    return partial(adapter.make, env_id)
+
+
+def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None = None) -> Any:
+    """An environment object of a known library in its adapter; an object with `reset` and `step`,
+    or a function that makes one, as a `HostEnv`; any other object as it is.
+
+    A pair (environment, parameters), as `xminigrid.make` returns, counts as its environment.
+    `made_by` makes another one like it, which has that `name`.
+    """
+    if hasattr(env, "reset_env"):
+        return env
+    native = env[0] if isinstance(env, tuple) and env else env
+    packages = {cls.__module__.partition(".")[0] for cls in type(native).__mro__}
+    for suite_name, suite in SUITES.items():
+        if suite.package in packages and not (made_by and suite.package in ON_HOST):
+            return _adapter(suite_name).of(env)
+    from elsinore.envs.host import host_env_of, is_host_object  # gymnax comes with it
+
+    return host_env_of(made_by or env, name) if is_host_object(env) else env
+
+
+def is_on_host(env: Any) -> bool:
+    """True for a `HostEnv`, which is stepped on the host, also with several agents in it."""
+    return getattr(env, "on_host", False) is True
+
+
+def is_stock(env: Any) -> bool:
+    """True for an adapter of an environment that its library wrote, rather than the user."""
+    package = type(getattr(env, "native", None)).__module__.partition(".")[0]
+    return package in {suite.package for suite in SUITES.values()}
+
+
+def _adapter(suite: str) -> Any:
+    """The adapter class of a suite."""
+    if not is_installed(suite):
+        raise ConfigError(
+            f"env={suite + '/...'!r} needs a library that is not installed; {install(suite)}."
+        )
+    return import_object(SUITES[suite].adapter, "env")

@@ -2,21 +2,23 @@
 /* global uPlot */
 
 import { h, setText } from "./dom.js";
+import { csvOf, pngOf, save } from "./downloads.js";
 import { duration, number, short, ticks } from "./format.js";
 import { swatch } from "./widgets.js";
 
 const GUTTER = 52, FOOT = 26; // room for the numbers beside and below, in CSS pixels
 const crosshair = uPlot.sync("crosshair"); // the same x in every chart
 
-/** Lines are `{label, colour, x, y, low, high, faint, dash}`; `low` and `high` may be missing. */
+/** Lines are `{label, colour, x, y, low, high, marks, faint, dash}`; `low`, `high` and `marks`, the indices of dots, may be
+    missing. */
 export class Chart {
-  constructor(title, { onzoom, height = 190, id }) {
-    Object.assign(this, { onzoom, height, lines: [], plot: null, axis: "steps" });
+  constructor(title, { onzoom, onhide, height = 190, id }) {
+    Object.assign(this, { title, id, onzoom, onhide, height, lines: [], plot: null, axis: "steps", log: false });
     this.place = h("div", { class: "plot" });
     this.reading = h("p", { class: "reading", "aria-hidden": "true" });
     this.summary = h("p", { class: "unseen" });
     this.element = h("figure", { class: "chart", "data-metric": id },
-      h("figcaption", {}, h("h3", {}, title), this.reading), this.place, this.summary);
+      h("figcaption", {}, h("h3", {}, title), this.reading, this.tools()), this.place, this.summary);
     this.place.addEventListener("dblclick", () => onzoom(null));
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.place);
@@ -25,11 +27,21 @@ export class Chart {
     this.visibility.observe(this.element);
   }
 
-  /** Draw these lines, redrawing as little as possible. */
-  draw(lines, axis) {
-    const kept = this.plot && axis === this.axis && sameShape(lines, this.lines) && this.colours === colours().key;
+  tools() {
+    const tool = (text, about, onclick) => h("button", { class: "quiet", "aria-label": `${about} ${this.title}`, title: about, onclick }, text);
+    return h("span", { class: "tools" },
+      tool("PNG", "Save as an image:", () => this.plot && save(`${this.id}.png`, pngOf(this))),
+      tool("CSV", "Save the numbers of", () => save(`${this.id}.csv`, csvOf(this.lines, this.axis))),
+      tool("Hide", "Hide", () => this.onhide(this.id)));
+  }
+
+  /** Draw these lines, redrawing as little as possible; `log` for a logarithmic scale where all values are above 0. */
+  draw(lines, axis, log = false) {
+    const positive = lines.every(({ y, low = [], high = [] }) => [y, low, high].every((values) => values.every((value) => value === null || value > 0)));
+    const scale = log && positive;
+    const kept = this.plot && axis === this.axis && scale === this.log && sameShape(lines, this.lines) && this.colours === colours().key;
     this.lines = lines.filter((line) => line.x.length);
-    this.axis = axis;
+    Object.assign(this, { axis, log: scale });
     if (!kept) this.build(table(this.lines));
     else if (this.visible) this.plot.setData(table(this.lines));
     this.late = kept && !this.visible;
@@ -58,12 +70,12 @@ export class Chart {
     return {
       width: this.place.clientWidth, height: this.height, padding: [8, 16, 0, 0],
       legend: { show: false },
-      scales: { x: { time: false }, y: { range: (_, low, high) => padded(low, high) } },
+      scales: { x: { time: false }, y: this.log ? { distr: 3 } : { range: (_, low, high) => padded(low, high) } },
       axes: [
         { ...axis, size: FOOT, space: 70, grid: { show: false }, values: (_, xs) => xs.map((x) => tick(x, this.axis)) },
         { ...axis, size: GUTTER, space: 34, grid: { stroke: grid, width: 1 }, values: (_, ys) => ticks(ys) },
       ],
-      series: [{}, ...this.lines.flatMap((line) => seriesOf(line))],
+      series: [{}, ...this.lines.flatMap((line, i) => seriesOf(line, (plot) => this.marked(plot, i)))],
       bands: bandsOf(this.lines),
       cursor: {
         sync: { key: crosshair.key, scales: ["x", null] }, y: false,
@@ -71,6 +83,12 @@ export class Chart {
       },
       hooks: { setCursor: [() => this.read()], setSelect: [(plot) => this.zoom(plot)] },
     };
+  }
+
+  /** The indices in the plot's data at which line `i` has dots. */
+  marked(plot, i) {
+    const { x, marks = [] } = this.lines[i];
+    return x.length === 1 ? [0] : marks.map((at) => plot.data[0].indexOf(x[at]));
   }
 
   zoom(plot) {
@@ -87,7 +105,7 @@ export class Chart {
     const shown = this.lines.filter((line) => !line.faint).slice(0, 4);
     const x = at === null ? null : this.plot.data[0][at];
     const parts = shown.map((line) => {
-      const i = x === null ? line.x.length - 1 : Math.max(line.x.findLastIndex((one) => one <= x), 0);
+      const i = x === null ? Math.max(line.y.findLastIndex((y) => y !== null), 0) : Math.max(line.x.findLastIndex((one) => one <= x), 0);
       return h("span", {}, swatch(line.colour, line.dash), shown.length > 1 ? `${line.label} ` : "", h("b", {}, number(line.y[i])), spread(line, i));
     });
     this.reading.replaceChildren(...parts, x === null ? "" : h("span", { class: "at" }, `at ${tick(x, this.axis)}`));
@@ -116,11 +134,11 @@ function tick(x, axis) {
   return axis === "seconds" ? (x < 60 ? `${short(x)} s` : duration(x)) : short(x);
 }
 
-function seriesOf(line) {
+function seriesOf(line, marked) {
   const bare = { points: { show: false }, spanGaps: true };
   const width = line.faint ? 1 : 2;
   const drawn = { ...bare, label: line.label, stroke: line.colour, width, dash: line.dash, alpha: line.faint ? 0.4 : 1,
-    points: { show: line.x.length === 1, size: 6, fill: line.colour } };
+    points: { show: true, filter: marked, size: 7, fill: line.colour } };
   const edge = { ...bare, stroke: "transparent", width: 0 };
   return line.low ? [drawn, edge, edge] : [drawn];
 }

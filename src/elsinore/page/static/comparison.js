@@ -21,7 +21,7 @@ export class Comparison {
   }
 
   entry(run, mark) {
-    const { mean, low, high } = summary(newest(run.curves.get("eval/return")));
+    const { mean, low, high } = summary(newest(run, "eval/return"));
     const around = low === null || low === high ? "" : ` (${number(low)} to ${number(high)})`;
     return h("li", {}, mark,
       h("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name), run.status ? chip(run.status.state) : "",

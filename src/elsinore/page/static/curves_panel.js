@@ -1,11 +1,12 @@
 // The charts of one run, or of several in the same charts.
 
 import { Chart } from "./chart.js";
-import { h } from "./dom.js";
+import { fillLike, h } from "./dom.js";
 import { title } from "./format.js";
 import { curvesOf } from "./run_data.js";
 import { get } from "./server.js";
 import { envelope, overSeeds, smoothed } from "./statistics.js";
+import { swatch } from "./widgets.js";
 
 // Okabe and Ito's palette, safe for colour blindness; yellow is left out on white.
 const ON_LIGHT = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#636d7b"];
@@ -26,7 +27,8 @@ export function dash(i) {
 }
 
 const PERIOD = 1000; // milliseconds between two redraws
-const SHARE = 1 / 40; // of the time, at most, spent on drawing; a slow machine draws less often
+const SHARE = 1 / 40; // of the time, at most, spent on drawing; a slow machine draws less often,
+const LATEST = 8000; // but never later than these milliseconds, however long the last drawing took
 const FIRST = ["eval/return", "episode/return", "curriculum/stage", "eval/length", "episode/length", "eval/return_std"];
 const REST = "Everything else";
 const GROUPS = [
@@ -40,16 +42,18 @@ const WIDE = 2; // larger charts at the top
 
 export class CurvesPanel {
   constructor(runs) {
-    Object.assign(this, { runs, charts: new Map(), drawn: 0, took: 0, zoomed: null, cuts: new Map(), shape: "" });
-    this.settings = { axis: "steps", smoothing: 0, each: false, ...remembered() };
+    Object.assign(this, { runs, charts: new Map(), drawn: 0, took: 0, zoomed: null, cuts: new Map(), shape: "", off: new Set() });
+    this.settings = { axis: "steps", smoothing: 0, each: false, log: false, hidden: [], ...remembered() };
     this.back = h("button", { class: "quiet", onclick: () => this.zoom(null), hidden: true }, "Whole run");
+    this.all = h("button", { class: "quiet", onclick: () => this.set({ hidden: [] }) });
     this.note = h("p", { class: "note", role: "status" });
+    this.legend = h("div", { class: "lines", role: "group", "aria-label": "Lines", onclick: (event) => this.toggle(event.target.closest("button")) });
     this.groups = h("div", { class: "groups" });
-    this.element = h("section", { class: "curves", "aria-label": "Curves" }, this.toolbar(), this.note, this.groups);
+    this.element = h("section", { class: "curves", "aria-label": "Curves" }, this.toolbar(), this.legend, this.note, this.groups);
   }
 
   toolbar() {
-    const { axis, smoothing, each } = this.settings;
+    const { axis, smoothing, each, log } = this.settings;
     const option = (value, text) => h("option", { value, selected: value === axis }, text);
     const over = h("select", { id: "axis", onchange: (event) => this.set({ axis: event.target.value }) },
       option("steps", "env steps"), option("episodes", "episodes"), option("seconds", "seconds"));
@@ -57,9 +61,11 @@ export class CurvesPanel {
       oninput: (event) => this.set({ smoothing: Number(event.target.value) }) });
     const seeds = h("input", { type: "checkbox", id: "each", checked: each,
       onchange: (event) => this.set({ each: event.target.checked }) });
+    const scale = h("input", { type: "checkbox", id: "log", checked: log, onchange: (event) => this.set({ log: event.target.checked }) });
     return h("div", { class: "toolbar", role: "group", "aria-label": "Chart settings" },
-      h("label", {}, "Over ", over), h("label", {}, "Smoothing ", slider), this.runs.length === 1 ? h("label", {}, seeds, " Each seed") : "", this.back,
-      h("span", { class: "hint" }, "Shade: 95 % interval over seeds for evaluations, else minimum to maximum. Drag to zoom."));
+      h("label", {}, "Over ", over), h("label", {}, "Smoothing ", slider), this.runs.length === 1 ? h("label", {}, seeds, " Each seed") : "",
+      h("label", { title: "Where all values are above 0" }, scale, " Log scale"), this.all, this.back,
+      h("span", { class: "hint" }, "Shade: 95 % interval over seeds for evaluations, else minimum to maximum. A dot: a seed stopped there; from then on it counts in evaluations only. Drag to zoom."));
   }
 
   set(change) {
@@ -88,7 +94,8 @@ export class CurvesPanel {
 
   /** Schedule a redraw. */
   soon() {
-    this.waiting ??= setTimeout(() => this.draw(), Math.max(this.drawn + Math.max(PERIOD, this.took / SHARE) - performance.now(), 0));
+    const wait = Math.min(Math.max(PERIOD, this.took / SHARE), LATEST);
+    this.waiting ??= setTimeout(() => this.draw(), Math.max(this.drawn + wait - performance.now(), 0));
   }
 
   draw() {
@@ -103,7 +110,9 @@ export class CurvesPanel {
   drawNow() {
     const names = this.names();
     if (names.join() !== this.shape) this.arrange(names);
-    for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.settings.axis);
+    this.nameLines();
+    for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.settings.axis, this.settings.log);
+    this.ondraw?.();
     if (!names.length) {
       this.note.textContent = "The first chunk has not finished.";
       return;
@@ -120,6 +129,9 @@ export class CurvesPanel {
 
   names() {
     const all = new Set(this.runs.flatMap((run) => [...run.curves.keys()]));
+    const hidden = this.settings.hidden.filter((name) => all.delete(name));
+    this.all.hidden = !hidden.length;
+    this.all.textContent = `Show ${hidden.length} hidden`;
     return [...all].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
   }
 
@@ -133,7 +145,8 @@ export class CurvesPanel {
       left = left.filter((name) => !belongs(name));
       const charts = mine.map((name) => {
         const big = large-- > 0;
-        const chart = new Chart(title(name), { onzoom: (range) => this.zoom(range), height: big ? 280 : 180, id: name });
+        const chart = new Chart(title(name), { onzoom: (range) => this.zoom(range), onhide: (id) => this.set({ hidden: [...this.settings.hidden, id] }),
+          height: big ? 280 : 180, id: name });
         if (big) chart.element.classList.add("large");
         this.charts.set(name, chart);
         return chart.element;
@@ -145,30 +158,66 @@ export class CurvesPanel {
     }));
   }
 
+  /** The names of the lines that can be hidden: of several runs, or of several seeds of one. */
+  lineNames() {
+    if (this.runs.length > 1) return this.runs.map((run) => run.name);
+    if (!this.settings.each) return [];
+    const seeds = [...this.runs[0].curves.values()].flatMap((curve) => [...curve.seeds.keys()]);
+    return [...new Set(seeds)].map((seed) => `seed ${seed}`);
+  }
+
+  nameLines() {
+    const names = this.lineNames();
+    this.legend.hidden = names.length < 2;
+    fillLike(this.legend, names.map((name, i) => h("button", { class: "quiet", "data-line": name, "aria-pressed": String(!this.off.has(name)),
+      title: this.off.has(name) ? "Show this line" : "Hide this line" }, swatch(colour(i), dash(i)), name)));
+  }
+
+  /** Hide the line of a button in all charts, or show it again. */
+  toggle(button) {
+    const name = button?.dataset.line;
+    if (name === undefined) return;
+    if (!this.off.delete(name)) this.off.add(name);
+    this.draw();
+  }
+
   linesOf(name) {
     return this.runs.flatMap((run, i) => {
+      if (this.runs.length > 1 && this.off.has(run.name)) return [];
       const curve = this.of(run).get(name);
       if (!curve?.update.length) return [];
       const x = curve.update.map((update) => run.place(update, this.settings.axis));
       const several = this.runs.length > 1;
-      return this.settings.each && !several ? this.eachSeed(curve, x) : [{ ...this.mean(run, curve, x, name), colour: colour(i), dash: dash(i) }];
+      return this.settings.each && !several ? this.eachSeed(run, curve, x) : [{ ...this.mean(run, curve, x, name), colour: colour(i), dash: dash(i) }];
     });
   }
 
-  eachSeed(curve, x) {
+  /** A line for each seed, which ends in a dot where the seed stopped. */
+  eachSeed(run, curve, x) {
+    const stops = this.stopsOf(run);
     return [...curve.seeds].map(([seed, { mean, low, high }], i) => ({
-      label: `seed ${seed}`, colour: colour(i), dash: dash(i), x, y: smoothed(mean, this.settings.smoothing),
-      ...(curve.exact ? {} : { low, high }),
-    }));
+      label: stops.has(seed) ? `seed ${seed} (stopped)` : `seed ${seed}`, colour: colour(i), dash: dash(i), x,
+      y: smoothed(mean, this.settings.smoothing), marks: stops.has(seed) ? [mean.findLastIndex((value) => value !== null)] : [],
+      name: `seed ${seed}`, ...(curve.exact ? {} : { low, high }),
+    })).filter((line) => !this.off.has(line.name));
+  }
+
+  /** The seeds that stopped before others; those of a part of the run are those of the whole. */
+  stopsOf(run) {
+    if (this.stops?.get(run)?.cursor !== run.cursor) (this.stops ??= new Map()).set(run, { cursor: run.cursor, stops: run.stops });
+    return this.stops.get(run).stops;
   }
 
   /** The mean over seeds, with the interval of an evaluation or else the range. */
   mean(run, curve, x, name) {
     const weight = this.settings.smoothing;
+    const stops = this.stopsOf(run);
     const seeds = [...curve.seeds.values()].map((seed) => smoothed(seed.mean, weight));
-    const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"));
+    const ends = [...curve.seeds.keys()].map((seed) => run.endOf(seed, name, curve, stops));
+    const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"), ends);
+    const marks = [...stops.values()].map((at) => curve.update.findIndex((update) => update >= at)).filter((i) => i >= 0);
     const around = !curve.exact ? envelope(curve) : curve.seeds.size > 1 ? { low, high } : {};
-    return { label: this.runs.length > 1 ? run.name : "mean over seeds", x, y: mean, ...around };
+    return { label: this.runs.length > 1 ? run.name : "mean over seeds", x, y: mean, marks, ...around };
   }
 
   destroy() {

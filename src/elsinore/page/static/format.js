@@ -25,6 +25,7 @@ export function short(x) {
 
 /** Tick labels: short, unless two would be equal. */
 export function ticks(xs) {
+  if (xs.includes(null)) return xs.map((x) => (x === null ? "" : short(x))); // a logarithmic axis names a part of its lines
   const texts = xs.map(short);
   return new Set(texts).size === texts.length ? texts : xs.map((x) => x.toLocaleString("en", { maximumSignificantDigits: 7 }));
 }

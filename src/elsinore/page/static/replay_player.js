@@ -82,6 +82,8 @@ export class ReplayPlayer {
     const broken = found.flatMap((one) => one.error ?? []);
     setText(this.note, found.length ? broken.join(" ") : "No replay yet. Training records one at intervals; see replays in the config.");
     this.buttons.hidden = this.choice.disabled = this.other.disabled = !good.length;
+    const best = this.buffers.length ? undefined : found.find((one) => one.best)?.replay; // a run that has ended opens at its best
+    if (this.newest && has(best)) return this.choose(best);
     const next = this.newest || !has(chosen) ? good.at(-1) : chosen;
     if (!next) return;
     this.choice.value = next;
@@ -99,7 +101,7 @@ export class ReplayPlayer {
     const number = this.about(replay).agents ?? 1;
     if (number !== this.agent.length) {
       const before = Math.min(Math.max(this.agent.selectedIndex, 0), number - 1);
-      this.agent.replaceChildren(...Array.from({ length: number }, (_, i) => h("option", { value: i, selected: i === before }, `agent_${i}`)));
+      this.agent.replaceChildren(...Array.from({ length: number }, (_, i) => h("option", { value: i, selected: i === before }, this.about(replay).agent_names?.[i] ?? `agent_${i}`)));
     }
     this.agentLabel.hidden = number === 1;
   }

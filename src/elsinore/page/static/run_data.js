@@ -1,5 +1,7 @@
 // A run's metrics in the browser: an overview from the server, extended by live updates.
 
+import { outlivesItsSeed } from "./statistics.js";
+
 const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
 
 export class RunData {
@@ -59,6 +61,31 @@ export class RunData {
     cut(this.clock, update);
     this.events = this.events.filter((event) => event[1] <= update);
     this.cursor = Math.min(this.cursor, update);
+  }
+
+  /** The last update of which each seed has a metric, by seed; less than that of other seeds for one that has stopped. */
+  get lastUpdates() {
+    const last = new Map();
+    for (const { update, seeds } of this.curves.values()) {
+      for (const [seed, { mean }] of seeds) {
+        const i = mean.findLastIndex((value) => value !== null);
+        if (i >= 0) last.set(seed, Math.max(last.get(seed) ?? -1, update[i]));
+      }
+    }
+    return last;
+  }
+
+  /** The seeds that stopped before others did, and the last update of each. */
+  get stops() {
+    const last = this.lastUpdates;
+    const newest = Math.max(-1, ...last.values());
+    return new Map([...last].filter(([, update]) => update < newest));
+  }
+
+  /** The index of the last point of a curve at which a seed counts; Infinity for one that has not stopped. */
+  endOf(seed, name, curve, stops = this.stops) {
+    if (outlivesItsSeed(name) || !stops.has(seed)) return Infinity;
+    return curve.update.findLastIndex((update) => update <= stops.get(seed));
   }
 
   /** An update's x: "steps" and "episodes" of one seed, or "seconds" of training. */

@@ -10,6 +10,7 @@ import { newest, summary } from "./statistics.js";
 import { chip, progress, stateLabel, table, tile } from "./widgets.js";
 
 const TABS = ["Curves", "Agents", "Seeds", "Plan", "Events", "Numbers"];
+const SETTINGS = 8; // that differ from the preset, in the header
 const ROWS = 200; // of the table on the page; the CSV file has all
 
 export class RunPage {
@@ -18,15 +19,20 @@ export class RunPage {
     Object.assign(this, { run, session, details: null, panel: new CurvesPanel([run]), player: new ReplayPlayer(run.name, replays) });
     this.state = h("span", { class: "state" });
     this.controls = h("div", { class: "buttons", role: "group", "aria-label": "Controls" });
+    this.about = h("p", { class: "about" });
+    this.changes = h("p", { class: "about" });
+    this.lineage = h("p", { class: "note" });
     this.bar = h("div", { class: "bar" });
     this.tiles = h("dl", { class: "tiles" });
     this.fault = h("p", { class: "fault", role: "status" });
     this.remedy = h("p", { class: "remedy", role: "status" });
     this.body = h("div", { class: "body", role: "tabpanel", id: "tabpanel" });
     this.element = h("article", { class: "run" },
-      h("div", { class: "head" }, h("h1", {}, run.name), this.state, this.controls), this.bar, this.fault, this.remedy, this.tiles,
+      h("div", { class: "head" }, h("h1", {}, run.name), this.state, this.controls), this.about, this.lineage, this.changes, this.bar, this.fault, this.remedy, this.tiles,
       this.tabs(), this.body);
+    this.panel.ondraw = () => this.run.status && fillLike(this.tiles, this.facts(this.run.status));
     this.open(TABS.includes(tab) ? tab : TABS[0]);
+    this.loadDetails();
   }
 
   tabs() {
@@ -87,11 +93,11 @@ export class RunPage {
 
   /** Redraw after a message about the run. */
   changed(run, message) {
-    this.head();
     if (message.updates || message.overview) {
       if (this.tab === "Curves") this.panel.soon();
       else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
     }
+    this.head();
   }
 
   head() {
@@ -107,8 +113,31 @@ export class RunPage {
       this.controls.replaceChildren(...controls(this.run.name, status.state, this.session));
       this.remedy.replaceChildren(...(status.state === "interrupted" ? this.resumeCommand() : []));
     }
+    setText(this.about, this.origin(status));
+    fillLike(this.changes, this.changed_settings());
+    setText(this.lineage, status.begins_from ? `Begins from the ${status.begins_from}` : "");
+    this.lineage.hidden = !status.begins_from;
     fillLike(this.bar, [progress(status)]);
-    fillLike(this.tiles, this.facts(status));
+    // with the charts, so that both show the same moment
+    if (this.tab !== "Curves" || !this.panel.waiting) fillLike(this.tiles, this.facts(status));
+  }
+
+  /** What the run is, when it began, and the commit of its code. */
+  origin({ algo, env, seeds }) {
+    const begun = this.run.events.find(([, , kind]) => kind === "begin")?.[0];
+    const commit = this.run.info.commit;
+    return [`${algo ?? "–"} on ${env ?? "–"}`, seeds > 1 ? `${seeds} seeds` : "one seed", begun && `begun ${dateTime(begun)}`,
+      commit && `commit ${commit}`].filter(Boolean).join(" · ");
+  }
+
+  /** The settings that differ from the preset's, each with the preset's value. */
+  changed_settings() {
+    const all = this.details?.changed;
+    if (!all?.length) return [all ? "All settings are those of the preset." : ""];
+    const text = (value) => (typeof value === "string" ? value : JSON.stringify(value) ?? "–");
+    const items = all.slice(0, SETTINGS).map(([name, value, usual]) => h("code", { title: `preset: ${text(usual)}` }, `${name}=${text(value)}`));
+    const more = all.length > SETTINGS ? ` and ${all.length - SETTINGS} more (Plan)` : "";
+    return ["Differs from the preset: ", ...items.flatMap((item) => [item, " "]), more];
   }
 
   /** The command that resumes an interrupted run. */
@@ -119,18 +148,19 @@ export class RunPage {
   }
 
   facts(status) {
-    const of = (name) => summary(newest(this.run.curves.get(name)));
+    const of = (name) => summary(newest(this.run, name));
+    const learnt = newest(this.run, "episode/return").filter((value) => value !== null).length;
     const { mean, low, high } = of("eval/return");
     const seeds = low === null ? (status.seeds > 1 ? `mean of ${status.seeds} seeds` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${status.seeds} seeds`;
     const left = status.seconds_left ?? null;
-    const stage = this.run.curves.has("curriculum/stage") ? newest(this.run.curves.get("curriculum/stage")) : null;
+    const stage = this.run.curves.has("curriculum/stage") ? newest(this.run, "curriculum/stage").filter((stage) => stage !== null) : null;
     return [
       tile("Evaluation", number(mean), seeds),
-      tile("Training return", number(of("episode/return").mean), "of finished episodes"),
+      tile("Training return", number(of("episode/return").mean), learnt < status.seeds && learnt ? `${learnt} of ${status.seeds} seeds, the last to learn` : "of finished episodes"),
       tile("Env steps", short(status.env_steps), `of ${short(status.total_env_steps)} a seed`),
       tile("Speed", status.speed ? `${short(status.speed)}/s` : "–", "steps of all seeds"),
       left === null ? tile("Trained for", duration(this.run.clock.seconds.at(-1)), "without compilation") : tile("Time left", duration(left), "at most"),
-      stage ? tile("Stage", number(Math.min(...stage)), "lowest of all seeds") : "",
+      stage ? tile("Stage", number(Math.min(...stage)), "lowest of the seeds that learn") : "",
     ].filter(Boolean);
   }
 
@@ -171,7 +201,7 @@ export class RunPage {
     const steps = this.run.info.steps_per_update ?? 1;
     const rows = [...this.run.events].reverse().map(([at, update, kind, text]) => [dateTime(at), whole(update * steps), kind, text]);
     return h("section", {}, h("h2", {}, "Events"),
-      rows.length ? table("Events, newest first", ["Time", "Env steps", "Event", ""], rows, false) : h("p", { class: "note" }, "Nothing yet."));
+      rows.length ? table("Events, newest first", ["Time", "Env steps", "Event", "About"], rows, false) : h("p", { class: "note" }, "Nothing yet."));
   }
 
   numbers() {

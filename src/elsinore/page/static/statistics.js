@@ -2,10 +2,18 @@
 
 const RESAMPLES = 1000;
 
-/** Carry the last value forward: a seed that has stopped keeps it, as in training_curves.png. */
-export function filled(values) {
+/** Carry the last value forward, over the points up to index `end`. */
+export function filled(values, end = Infinity) {
   let last = null;
-  return values.map((value) => (last = value ?? last));
+  return values.map((value, i) => {
+    last = value ?? last;
+    return value ?? (i <= end ? last : null);
+  });
+}
+
+/** Whether a stopped seed keeps its last value: its policy is still what was evaluated, but it has no losses any more. */
+export function outlivesItsSeed(metric) {
+  return metric.startsWith("eval/");
 }
 
 /** A bias-corrected exponential moving average that skips missing values. */
@@ -20,9 +28,10 @@ export function smoothed(values, weight) {
   });
 }
 
-/** The mean over seeds at each point, {mean, low, high}: low and high are its interval, or the range of the seeds. */
-export function overSeeds(columns, withInterval) {
-  const all = columns.map(filled);
+/** The mean over seeds at each point, {mean, low, high}: low and high are its interval, or the range of the seeds.
+    `ends` has for each seed the last index at which it counts. */
+export function overSeeds(columns, withInterval, ends = []) {
+  const all = columns.map((values, i) => filled(values, ends[i]));
   const out = { mean: [], low: [], high: [] };
   for (let i = 0; i < (all[0]?.length ?? 0); i++) {
     const { mean, low, high } = summary(all.map((values) => values[i]), withInterval);
@@ -79,7 +88,8 @@ export function envelope(curve) {
   return { low: extreme("low", Math.min), high: extreme("high", Math.max) };
 }
 
-/** Each seed's newest value. */
-export function newest(curve) {
-  return [...(curve?.seeds.values() ?? [])].map((seed) => filled(seed.mean).at(-1) ?? null);
+/** Each seed's newest value; null for one that has stopped, unless the metric outlives it. */
+export function newest(run, name) {
+  const curve = run.curves.get(name);
+  return [...(curve?.seeds ?? [])].map(([seed, { mean }]) => filled(mean, run.endOf(seed, name, curve)).at(-1) ?? null);
 }

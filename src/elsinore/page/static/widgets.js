@@ -1,6 +1,7 @@
 // Small elements used in several places.
 
 import { h, svg } from "./dom.js";
+import { number } from "./format.js";
 
 export const LIVE = ["compiling", "training", "pausing", "paused", "stopping"];
 
@@ -26,6 +27,16 @@ export function progress({ update = 0, updates = 0 }) {
   const percent = Math.round(100 * share);
   return h("span", { class: "progress", role: "progressbar", "aria-valuenow": percent, "aria-valuemin": 0,
     "aria-valuemax": 100, "aria-label": "Part of the budget used" }, h("i", { css: { width: `${100 * share}%` } }));
+}
+
+/** A small curve of a run's evaluations, with a text for those who do not see it. */
+export function sparkline(values = []) {
+  if (values.length < 2) return "";
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const points = values.map((y, i) => `${(1 + 78 * i / (values.length - 1)).toFixed(1)},${(high > low ? 19 - 18 * (y - low) / (high - low) : 10).toFixed(1)}`);
+  return svg("svg", { class: "sparkline", viewBox: "0 0 80 20", width: 80, height: 20, role: "img",
+    "aria-label": `Evaluations from ${number(values[0])} to ${number(values.at(-1))}, at most ${number(high)}` },
+  svg("polyline", { points: points.join(" "), fill: "none", "stroke-width": 1.5 }));
 }
 
 /** A short sample of a line's colour and dashes. */

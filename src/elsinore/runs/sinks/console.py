@@ -33,7 +33,7 @@ class Console:
         )
         self._seconds = seconds
         self._stream = stream or sys.stdout
-        self._live = _is_terminal(self._stream)
+        self._live = is_terminal(self._stream)
         self._last_shown, self._every = 0.0, 0.1 if self._live else 2.0
 
     def write(self, record: ChunkRecord) -> None:
@@ -87,8 +87,9 @@ class ProgressLog(Console):
         logging.getLogger(PROGRESS).info(line)
 
 
-def _is_terminal(stream) -> bool:
-    """False also for a stream that is closed, or that the process began without (None)."""
+def is_terminal(stream) -> bool:
+    """True for a stream that is a terminal's; False also for one that is closed, or that the
+    process began without (None)."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.store import Store
+from elsinore.runs.store import Row, Store
 
 
 class JSONLinesSink:
@@ -30,15 +30,18 @@ class JSONLinesSink:
         if self._torn:  # an error left a partial line
             self.open()
         self._torn = True
-        rows = self._store.rows(self._position)
+        for rows in self._store.pages(self._position):
+            self._write(rows)
+            self._position = rows[-1].update if rows else self._position
+        self._file.flush()
+        self._torn = False
+
+    def _write(self, rows: list[Row]) -> None:
         for (update, seed, agent), group in groupby(rows, key=lambda row: row[:3]):
             line = {"update": update, "env_steps": update * self._steps, "seed": seed}
             line |= {"agent": agent} if agent else {}
             line |= {row.name: row.value if math.isfinite(row.value) else None for row in group}
             self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        self._position = rows[-1].update if rows else self._position
-        self._torn = False
 
     def close(self) -> None:
         for open_one in filter(None, (self._file, self._store)):

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.store import Store
+from elsinore.runs.store import Row, Store
 
 
 class TensorBoardSink:
@@ -29,23 +29,26 @@ class TensorBoardSink:
 
     def catch_up(self) -> None:
         """Write one event for each seed and update; its step is in env steps."""
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
         if self._torn:  # a writer does not write after an error
             self.open()
         self._torn = True
-        rows = self._store.rows(self._position)
+        for rows in self._store.pages(self._position):
+            self._write(rows)
+            self._position = rows[-1].update if rows else self._position
+        for writer in self._writers.values():
+            writer.flush()
+        self._torn = False
+
+    def _write(self, rows: list[Row]) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         for (update, seed, agent), group in groupby(rows, key=lambda row: row[:3]):
             values = [Summary.Value(tag=row.name, simple_value=row.value) for row in group]
             event = Event(
                 wall_time=time.time(), step=update * self._steps, summary=Summary(value=values)
             )
             self._writer(seed, agent).add_event(event)
-        for writer in self._writers.values():
-            writer.flush()
-        self._position = rows[-1].update if rows else self._position
-        self._torn = False
 
     def _writer(self, seed: int, agent: str):
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

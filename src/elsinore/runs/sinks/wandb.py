@@ -5,7 +5,6 @@ number of updates; the x axis is `env_steps`.
 """
 
 import math
-from bisect import bisect_right
 from collections import defaultdict
 from typing import Any
 
@@ -59,14 +58,11 @@ class WandbSink:
 
     def catch_up(self) -> None:
         """Log each new chunk in one call, at the number of updates at its end."""
-        rows = self._store.rows(self._logged)
-        for update, env_steps, _, _, speed in self._store.chunks():
-            if update > self._logged:
-                end = bisect_right(rows, update, key=lambda row: row.update)
-                means = means_of(rows[:end])
-                means |= {"env_steps": env_steps, "steps_per_second": speed}
-                self._run.log(means, step=update)
-                self._logged, rows = update, rows[end:]
+        for update, env_steps, _, _, speed in self._store.chunks(self._logged):
+            means = means_of(self._store.rows(self._logged, until=update))
+            means |= {"env_steps": env_steps, "steps_per_second": speed}
+            self._run.log(means, step=update)
+            self._logged = update
 
     def close(self) -> None:
         """Log the summary, and the policy as an artifact."""

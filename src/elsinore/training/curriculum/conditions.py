@@ -8,9 +8,9 @@
 
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from elsinore import validation
+from elsinore.hyperparameters import record
 
 # of an episode; survival is its length as a share of the time limit
 EPISODE = ("length", "return", "survival")
@@ -27,7 +27,7 @@ BOUNDS = {
 STATISTICS = ("mean", "progress")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Condition:
     """A metric within bounds; or `all` or `any` of several conditions.
 
@@ -47,7 +47,7 @@ class Condition:
     all: tuple["Condition", ...] = ()  # Conditions that must all hold, instead of a metric.
     any: tuple["Condition", ...] = ()  # Conditions of which one must hold, instead of a metric.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         kinds = [name for name in ("metric", "all", "any") if getattr(self, name)]
         if len(kinds) > 1:
             raise ValueError(
@@ -110,7 +110,7 @@ class Condition:
                 yield from part.leaves(f"{path}.{name}[{i}]" if path else f"{name}[{i}]")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rule(Condition):
     """A condition for leaving a stage, its `window`, and the least duration of the stage.
 
@@ -121,7 +121,7 @@ class Rule(Condition):
     min_episodes: int = 0  # Such episodes before the rule can hold.
     min_steps: int = 0  # Env steps of the seed at this stage before the rule can hold.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.window < 1:
             raise ValueError(f"window={self.window} must be at least 1 episode.")

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from elsinore import validation
+from elsinore.hyperparameters import record
 from elsinore.training.curriculum.conditions import Rule
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class StageConfig:
     """Changes to the experiment's env parameters, and the rules for leaving the stage."""
 
@@ -20,7 +21,7 @@ class StageConfig:
     retreat_when: Rule | None = None  # The rule for the stage before; null is the curriculum's.
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class LadderConfig:
     """A stage for each value of one parameter: initial, initial + increment, and so on up to the
     maximum."""
@@ -30,7 +31,7 @@ class LadderConfig:
     increment: float = 1.0  # The step from one stage to the next.
     maximum: float  # Its value in the last stage.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0.0 < self.increment < float("inf"):
             raise ValueError(f"increment={self.increment} must be above 0.")
         if not self.initial <= self.maximum < float("inf"):
@@ -52,7 +53,7 @@ class LadderConfig:
         return [*(self.initial + i * self.increment for i in range(below)), self.maximum]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class CurriculumConfig:
     """The stages, in order. A stage without a rule uses the curriculum's."""
 
@@ -64,7 +65,7 @@ class CurriculumConfig:
     # target | stage: evaluate with the experiment's env parameters or with the stage's.
     evaluate_on: str = "target"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if bool(self.stages) == (self.ladder is not None):
             raise ValueError(
                 f"stages={list(self.stages)!r} must hold stages, or ladder describe them; one of"

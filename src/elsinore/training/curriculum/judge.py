@@ -57,7 +57,7 @@ def measured(
         return value, jnp.isfinite(value).astype(jnp.int32)
     episode_stats, count = evidence.episode_stats, jnp.minimum(evidence.episode_stats.num, window)
     values = episode_stats.recent[episode_stats.names.index(condition.recorded)]
-    value = STATISTICS[condition.statistic](values, episode_stats.age, count)
+    value = STATISTIC_FUNCTIONS[condition.statistic](values, episode_stats.age, count)
     return value / (evidence.max_steps if condition.metric == "survival" else 1.0), count
 
 
@@ -80,4 +80,4 @@ def progress(
     return mean(values, age, half) - older
 
 
-STATISTICS = {"mean": mean, "progress": progress}
+STATISTIC_FUNCTIONS = {"mean": mean, "progress": progress}

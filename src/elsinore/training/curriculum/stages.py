@@ -23,6 +23,9 @@ class RolloutOutcome(NamedTuple):
     update: Int[Array, ""]  # updates done
     steps_per_update: int
     env_params: PyTree  # of the present stage
+    policy_state: Any = None  # after the update
+    # of the seed: draw from `for_use(for_update(key, update), NAME)`, with a name of your own
+    key: Any = None
 
 
 class Curriculum(NamedTuple):
@@ -42,6 +45,8 @@ class Curriculum(NamedTuple):
     window: int = 100  # episodes
     # target: the experiment's own parameters | stage: those of the present stage
     evaluate_on: str = "target"
+    score_name: str = "curriculum/score"  # the metric that has the score
+    has_stages: bool = True  # False: it has one, of which nothing is reported
 
 
 class StageState(NamedTuple):

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from elsinore.experience.episode_stats import forget, init_episode_stats
+from elsinore.experience.episode_stats import check_recorded, forget, init_episode_stats
+from elsinore.jaxtools import shards
 from elsinore.training.convergence import Convergence
 from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome
 from elsinore.types import Algorithm, Best, Mean, TrainState
@@ -34,8 +35,8 @@ class CurriculumCarry(NamedTuple):
 
 def with_episode_stats(curriculum: Curriculum, train: TrainState) -> TrainState:
     """Initial train state with the episode statistics that the curriculum reads."""
-    num_envs = train.actor.episode_length.shape[0]
-    episode_stats = init_episode_stats(curriculum.recorded, curriculum.window, num_envs)
+    rows = train.actor.episode_length.size  # envs, or agents in them
+    episode_stats = init_episode_stats(curriculum.recorded, curriculum.window, rows)
     return train._replace(actor=train.actor._replace(episode_stats=episode_stats))
 
 
@@ -49,7 +50,7 @@ def init_curriculum_carry(train: TrainState, stage_state: Any) -> CurriculumCarr
 
 
 def with_curriculum(algo: Algorithm, curriculum: Curriculum) -> Algorithm:
-    """Algorithm that updates a `CurriculumCarry`, with the metric `curriculum/score`.
+    """Algorithm that updates a `CurriculumCarry`, with the curriculum's score as a metric.
 
     Raises:
         ValueError: at trace time, if the algorithm does not record its episodes.
@@ -57,10 +58,17 @@ def with_curriculum(algo: Algorithm, curriculum: Curriculum) -> Algorithm:
 
     def update(carry: CurriculumCarry) -> tuple[CurriculumCarry, dict[str, Mean]]:
         train, metrics = algo.update(carry.train)
-        check_episodes_recorded(carry.train, train)
+        check_recorded("curriculum", carry.train.actor.episode_stats, train.actor.episode_stats)
         episode_stats = train.actor.episode_stats
+        steps = shards.number() * algo.steps_per_update  # of the seed, as all of an outcome is
         outcome = RolloutOutcome(
-            episode_stats, metrics, train.update, algo.steps_per_update, train.env_params
+            episode_stats,
+            shards.total(metrics),
+            train.update,
+            steps,
+            train.env_params,
+            train.policy_state,
+            train.key,
         )
         stage_state, env_params, score = curriculum.advance(carry.stage_state, outcome)
         moved = stage_state.stage != carry.stage_state.stage
@@ -72,23 +80,10 @@ def with_curriculum(algo: Algorithm, curriculum: Curriculum) -> Algorithm:
         )
         before = cast(StageChanges, carry.changes)
         changes = _with_change(before, moved, train.update, stage_state.stage)
-        return CurriculumCarry(train, stage_state, changes), metrics | {"curriculum/score": score}
+        metrics = metrics | {curriculum.score_name: score}
+        return CurriculumCarry(train, stage_state, changes), metrics
 
     return algo._replace(update=update)
-
-
-def check_episodes_recorded(before: TrainState, after: TrainState) -> None:
-    """Check, at trace time, that an update records its episodes.
-
-    Raises:
-        ValueError: if the update left the episode statistics unchanged.
-    """
-    recorded = after.actor.episode_stats
-    if recorded is None or recorded.num is before.actor.episode_stats.num:
-        raise ValueError(
-            "curriculum: this algorithm does not record its episodes, which decide the stages;"
-            " collect with elsinore.experience.rollout, or leave the curriculum out."
-        )
 
 
 def _with_change(

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.plan import max_steps_of
+from elsinore.config.schedule import max_steps_of
 from elsinore.runs import replays
 from elsinore.runs.episode_player import EpisodePlayer, episode_key
 from elsinore.runs.replays import EpisodeRecording

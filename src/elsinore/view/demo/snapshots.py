@@ -14,7 +14,8 @@ import numpy as np
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store
-from elsinore.training.replicas import fetch, init_seeds, layout_for, over_seeds
+from elsinore.training.layout import layout_for
+from elsinore.training.replicas import fetch, init_seeds, over_seeds
 from elsinore.types import PolicyState
 
 

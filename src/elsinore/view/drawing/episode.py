@@ -24,7 +24,11 @@ def env_of(replay: EpisodeRecording, env: Any = None) -> tuple[Any, PyTree, PyTr
         ConfigError: if the environment cannot be made.
     """
     try:
-        env, params = make(env or replay.about["env"], {} if env else replay.about["env_kwargs"])
+        about = replay.about
+        given = (
+            (env,) if env else (about["env"], about["env_kwargs"], {}, about.get("wrappers", ()))
+        )
+        env, params = make(*given)
     except ValueError as error:
         raise ConfigError(f"the environment of this replay cannot be made: {error}") from error
     return env, params, jax.eval_shape(lambda key: reset(env, key, params)[1], jax.random.key(0))

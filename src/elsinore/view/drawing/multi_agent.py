@@ -1,6 +1,6 @@
 """Multi-agent episodes as scenes: all agents in their environment, and one agent in detail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -25,9 +25,10 @@ class MultiAgentEpisode:
     """
 
     def __init__(self, replay: EpisodeRecording, env: Any = None, agent: int = 0):
+        self.names = replay.agent_names
         if not 0 <= agent < replay.agents:
             raise ConfigError(
-                f"agent_{agent} is not in this replay; it has agent_0 to agent_{replay.agents - 1}."
+                f"agent_{agent} is not in this replay; it has {self.names[0]} to {self.names[-1]}."
             )
         self.about, self.agent = replay.about, agent
         self.env, params, state = env_of(replay, env)
@@ -46,7 +47,9 @@ class MultiAgentEpisode:
         """The scene after `time` steps; an agent that is done stays at its last state."""
         agent_time = min(time, len(self.agent_episode) - 1)
         scene = self._env_scene(time, agent_time)
-        title = self.agent_episode.title(f"{scene.title} · agent_{self.agent} of {len(self._ends)}")
+        title = self.agent_episode.title(
+            f"{scene.title} · {self.names[self.agent]} of {len(self._ends)}"
+        )
         agents = Facts("agents", tuple(self._agent_rows(time)))
         panels = self.agent_episode.policy_panels(agent_time)
         return Scene(title, (*scene.panels, *panels, agents))
@@ -76,7 +79,7 @@ class MultiAgentEpisode:
         for i in range(first, min(first + MAX_AGENTS, count)):
             mark = "▶ " if i == self.agent else ""
             yield (
-                f"{mark}agent_{i}",
+                f"{mark}{self.names[i]}",
                 f"{number(self._returns[time, i])}{self._ended(i) if over[i] else ''}",
             )
         if count > MAX_AGENTS:
@@ -88,29 +91,35 @@ class MultiAgentEpisode:
 
 
 def episode_of(
-    replay: EpisodeRecording, env: Any = None, agent: int | None = None
+    replay: EpisodeRecording, env: Any = None, agent: int | str | None = None
 ) -> Episode | MultiAgentEpisode:
     """The episode of a replay; with several agents, `agent` (default: the first) is in detail.
 
     Raises:
         ConfigError: as `Episode` and `MultiAgentEpisode`, or for an unknown agent.
     """
+    number = agent_number(agent, replay.agent_names)
     if replay.agents > 1:
-        return MultiAgentEpisode(replay, env, agent or 0)
-    if agent:
-        raise ConfigError(f"agent_{agent} is not in this replay; it has one agent.")
+        return MultiAgentEpisode(replay, env, number or 0)
+    if number:
+        raise ConfigError(f"agent_{number} is not in this replay; it has one agent.")
     return Episode(replay, env)
 
 
-def agent_number(agent: str | None) -> int | None:
-    """The number in `agent_3` or `3`.
+def agent_number(agent: int | str | None, names: Sequence[str] = ()) -> int | None:
+    """The place of an agent among `names`, by its name, `agent_3` or `3`; None for none.
 
     Raises:
         ConfigError: for any other text.
     """
-    digits = (agent or "").removeprefix("agent_")
-    if agent is not None and not (digits.isascii() and digits.isdigit() and len(digits) < 10):
+    if agent is None or isinstance(agent, int):
+        return agent
+    if agent in names:
+        return names.index(agent)
+    digits = agent.removeprefix("agent_")
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         raise ConfigError(
-            f"--agent {agent} is not the name of an agent; use agent_0, agent_1 and so on."
+            f"--agent {agent} is not the name of an agent; there are"
+            f" {', '.join(names[:10]) or 'agent_0, agent_1 and so on'}."
         )
-    return int(digits) if digits else None
+    return int(digits)

@@ -33,7 +33,7 @@ STATS_COLUMNS = 52  # width of the statistics
 BAR = 14
 SHADES = " ░▒▓█"
 NARROW = 92  # below this width the statistics are below the environment
-MAX_ROWS = 24  # of a board
+MAX_BOARD_ROWS = 24  # of a board
 
 
 def render(scene: Scene, width: int = 110, palette: Palette = DARK) -> RenderableType:
@@ -65,7 +65,7 @@ def _titled(panel: Panel, body: RenderableType, palette: Palette) -> RenderableT
 def _grid(grid: Grid, palette: Palette, room: int) -> Text:
     """Cells as blocks of characters; a token is a disc with its letter."""
     wide = max(2, min(8, room // grid.width))
-    high = max(1, min(wide // 2, MAX_ROWS // grid.height, 3))
+    high = max(1, min(wide // 2, MAX_BOARD_ROWS // grid.height, 3))
     places = {}
     for thing in grid.things:
         places.setdefault((thing.x, thing.y), []).append(thing)
@@ -110,7 +110,7 @@ def _token_letters(tokens: list[Thing], room: int) -> str:
 
 
 def _pixels(pixels: Pixels, palette: Palette, room: int) -> RenderableType:
-    scale = max(1, min(room // (2 * len(pixels.rows[0])), MAX_ROWS // len(pixels.rows), 2))
+    scale = max(1, min(room // (2 * len(pixels.rows[0])), MAX_BOARD_ROWS // len(pixels.rows), 2))
     letters, text = _letters([key.name for key in pixels.keys]), Text()
     for row in pixels.rows:
         for _ in range(scale):

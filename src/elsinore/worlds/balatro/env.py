@@ -58,7 +58,7 @@ class Balatro(Environment):
         }
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_stage(self.stage)
         for name, known in (("action_mode", ACTION_MODES), ("reward", REWARDS)):
             if getattr(self, name) not in known:

@@ -27,7 +27,7 @@ class BalatroParams(EnvParams):
     # card ids of each blind in drawing order; only with `stacked_decks`
     decks: Int[Array | np.ndarray, "24 52"] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if isinstance(self.max_ante, int | np.integer | float) and self.max_ante not in range(
             1, LAST_ANTE + 1
         ):

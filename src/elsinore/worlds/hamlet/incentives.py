@@ -46,7 +46,7 @@ class MeterTier(WorldRecord):
     pays: tuple[float, ...]  # one more than there are edges
     edge_is: str = "below"  # below | above: the side of a meter exactly at an edge
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.one_of(self, "edge_is", "below", "above")
 
@@ -77,7 +77,7 @@ class MilestoneReward(WorldRecord):
 
     every: tuple[tuple[float, ...], ...] = ((10, 0.5), (100, 5.0))  # (steps, bonus)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for row in self.every:
             if len(row) != 2 or row[0] != int(row[0]) or row[0] < 1:
                 raise ValueError(
@@ -126,7 +126,7 @@ class PotentialReward(HintsReward):
     """The same hints as differences of a potential, which keep the optimal policies (Ng 1999)."""
 
 
-REWARDS = {
+INCENTIVES = {
     "needs": NeedsReward,
     "comfort": ComfortReward,
     "tiered": TieredReward,

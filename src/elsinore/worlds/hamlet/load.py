@@ -14,7 +14,7 @@ from elsinore.config.load import read_yaml
 from elsinore.config.parse import build, convert
 from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.checks import check, check_known
-from elsinore.worlds.hamlet.incentives import REWARDS
+from elsinore.worlds.hamlet.incentives import INCENTIVES
 from elsinore.worlds.hamlet.profile import Profile
 
 NAMED = ("meters", "affordances", "actions")  # lists of named items
@@ -60,8 +60,8 @@ def _rewards(data: Any) -> dict[str, Any]:
     for name, term in convert(dict, data, "rewards").items():
         fields = convert(dict, term, f"rewards.{name}")
         kind = fields.pop("kind", None)
-        check_known(f"rewards.{name}.kind", kind, REWARDS)
-        records[name] = build(REWARDS[kind], fields, f"rewards.{name}")
+        check_known(f"rewards.{name}.kind", kind, INCENTIVES)
+        records[name] = build(INCENTIVES[kind], fields, f"rewards.{name}")
     return records
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from gymnax.environments import spaces
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.worlds.hamlet.profile import WINDOW, Profile
+from elsinore.worlds.hamlet.profile import VIEW_SIZE, Profile
 from elsinore.worlds.hamlet.rules import (
-    DAY,
+    DAY_HOURS,
     HamletParams,
     HamletState,
     affordance_cells,
@@ -21,10 +21,10 @@ from elsinore.worlds.hamlet.rules import (
     hour,
     is_open,
 )
-from elsinore.worlds.hamlet.tables import NOTHING, profile_tables
+from elsinore.worlds.hamlet.tables import NO_AFFORDANCE, profile_tables
 
 Sight = Literal["full", "5x5"]
-REACH = WINDOW // 2
+REACH = VIEW_SIZE // 2
 LONGEST_USE = 10.0  # ticks, by which the original divides progress
 
 
@@ -44,7 +44,7 @@ def code_observation(profile: Profile, view: Sight, state: HamletState) -> Float
             code[cell_affordances(world, state)],
         )
     else:
-        grid = code[_window(profile, state)].at[WINDOW * WINDOW // 2].set(profile.agent_code)
+        grid = code[_window(profile, state)].at[VIEW_SIZE * VIEW_SIZE // 2].set(profile.agent_code)
     return jnp.concatenate([_scaled(profile, state.position), world.share(state.meters), grid])
 
 
@@ -61,7 +61,7 @@ def field_observation(
     grid = (cell_affordances(world, state) >= 0) + jnp.where(
         np.arange(world.width * world.height) == cell, 1.0, 0.0
     )
-    window = jnp.zeros(WINDOW**2) if full else (_window(profile, state) >= 0).astype(jnp.float32)
+    window = jnp.zeros(VIEW_SIZE**2) if full else (_window(profile, state) >= 0).astype(jnp.float32)
     count = len(profile.affordances)
     under = affordance_here(world, state)
     on = (jnp.where(under < 0, count, under) == np.arange(count + 1)) & full
@@ -135,12 +135,15 @@ def observation_bounds(profile: Profile, view: Sight, form: str) -> tuple[np.nda
     area, kinds = width * height, len(profile.affordances)
     meters = len(profile.meters)
     if form == "codes":
-        sizes = [(2 + meters, 0, 1), (area if view == "full" else WINDOW**2, 0, profile.agent_code)]
+        sizes = [
+            (2 + meters, 0, 1),
+            (area if view == "full" else VIEW_SIZE**2, 0, profile.agent_code),
+        ]
     elif form == "fields":
         most = 2 if view == "full" else 0
         sizes = [
             (area, 0, most),
-            (WINDOW**2, 0, 1),
+            (VIEW_SIZE**2, 0, 1),
             (2, 0, 1),
             (2, -1, 1),
             (1 + meters + kinds + 1, 0, 1),
@@ -181,21 +184,21 @@ def _placed(
 
 
 def _clock(profile: Profile, state: HamletState) -> Float[Array, "2"]:
-    angle = 2 * np.pi * hour(profile, state.time) / DAY
+    angle = 2 * np.pi * hour(profile, state.time) / DAY_HOURS
     return jnp.stack([jnp.sin(angle), jnp.cos(angle)]).astype(jnp.float32)
 
 
 def _window(profile: Profile, state: HamletState) -> Int[Array, "25"]:
-    """Affordance in each cell of the 5 x 5 window around the agent, row by row; NOTHING off the
-    grid."""
+    """Affordance in each cell of the 5 x 5 window around the agent, row by row; NO_AFFORDANCE off
+    the grid."""
     world = profile_tables(profile)
     walled = jnp.pad(
         cell_affordances(world, state).reshape(world.height, world.width),
         REACH,
-        constant_values=NOTHING,
+        constant_values=NO_AFFORDANCE,
     )
     x, y = state.position
-    return jax.lax.dynamic_slice(walled, (y, x), (WINDOW, WINDOW)).ravel().astype(jnp.int32)
+    return jax.lax.dynamic_slice(walled, (y, x), (VIEW_SIZE, VIEW_SIZE)).ravel().astype(jnp.int32)
 
 
 def legal_actions(

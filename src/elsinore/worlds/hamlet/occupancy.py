@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
-from elsinore.worlds.hamlet.tables import NOTHING
+from elsinore.worlds.hamlet.tables import NO_AFFORDANCE
 
 AXIS = "agents"  # the name of the vmapped axis along which agents share a world
 
@@ -22,12 +22,12 @@ def served(wants: Int[Array, "agent"], holds: Bool[Array, "agent"]) -> Bool[Arra
 
 
 def granted(wants: Int[Array, ""], holds: Bool[Array, ""]) -> Int[Array, ""]:
-    """The wanted affordance, or NOTHING if another agent gets it; always granted without an agents
-    axis."""
+    """The wanted affordance, or NO_AFFORDANCE if another agent gets it; always granted without an
+    agents axis."""
     if not has_agents_axis():
         return wants
     gets = served(jax.lax.all_gather(wants, AXIS), jax.lax.all_gather(holds, AXIS))
-    return jnp.where(gets[jax.lax.axis_index(AXIS)], wants, NOTHING)
+    return jnp.where(gets[jax.lax.axis_index(AXIS)], wants, NO_AFFORDANCE)
 
 
 def shared_key(key: Key[Array, ""]) -> Key[Array, ""]:

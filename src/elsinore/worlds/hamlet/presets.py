@@ -110,7 +110,35 @@ def _life(poor: tuple[list[float], list[float]]) -> dict[str, Any]:
     }
 
 
+def _first_worlds(gamma: float, env_steps: int, num_envs: int = 64, **anywhere: Any) -> dict:
+    """PPO preset of `configs/hamlet`; with `anywhere` half of the episodes begin anywhere."""
+    params = {"random_start_share": 0.5} | anywhere
+    stages = [{"name": "anywhere", "params": params}]
+    return {
+        "env_kwargs": {"observation": "one_hot"},
+        "env_steps": env_steps,
+        "algo": {
+            "num_envs": num_envs,
+            "rollout_length": 128,
+            "num_minibatches": 8,
+            "num_epochs": 4,
+            "learning_rate": 1e-3,
+            "gamma": gamma,
+            "gae_lambda": 0.95,
+            "ent_coef": 0.02,
+            "network": {"hidden": [64, 64], "activation": "tanh"},
+        },
+        **({"curriculum": {"stages": stages}} if anywhere else {}),
+    }
+
+
 PRESETS: dict[str, dict[str, Any]] = {
+    # The recipes of `configs/hamlet`, whose comments say why.
+    "ppo/Hamlet-L0_0": _first_worlds(0.99, 1_000_000),
+    "ppo/Hamlet-L0_5": _first_worlds(0.998, 3_000_000, reward_weights=[0.01]),
+    "ppo/Hamlet-mood6": _first_worlds(
+        0.998, 6_000_000, num_envs=128, reward_weights=[0.1], death_penalty=10
+    ),
     # Episodes that begin anywhere, short and poor at first, find the Job, without which the
     # first money is spent by step 250 (classic4) or 465 (base6), whatever the entropy, the discount
     # or the network. Much entropy to look around, none in the end: a greedy policy of much entropy

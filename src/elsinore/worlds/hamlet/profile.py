@@ -12,7 +12,7 @@ from elsinore.worlds.hamlet.record import WorldRecord, check_cell
 
 MOVES = ("up", "down", "left", "right")
 BASIC_ACTIONS = (*MOVES, "interact")  # every world has these, in this order
-WINDOW = 5  # cells: side of the window of a "5x5" view
+VIEW_SIZE = 5  # cells: side of the window of a "5x5" view
 
 Amounts = dict[str, float]  # by meter
 Cell = tuple[int, int]  # x to the right, y down, from 0 at the top left
@@ -38,7 +38,7 @@ class Meter(WorldRecord):
     # range of random starts; by default its better 60 %
     random_start: tuple[float, ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.one_of(self, "good", "high", "low")
 
@@ -107,7 +107,7 @@ class Cascade(WorldRecord):
     below: float
     strength: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         validation.positive(self, "below")
 
@@ -150,7 +150,7 @@ class Profile:
     reward: str = "sparse"  # default of env_kwargs.reward
     rewards: dict[str, Any] = field(default_factory=dict)  # name -> a record of `incentives.py`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validation.at_least(self, 1, "max_steps")
         validation.at_least(self, 0, "resolution")
         validation.one_of(self, "view", "full", "5x5")

@@ -21,7 +21,7 @@ class WorldRecord:
     pairs: ClassVar[tuple[str, ...]] = ()
     cells: ClassVar[tuple[str, ...]] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if isinstance(value, dict):
                 by_name = {key: convert(float, x, f"{name}.{key}") for key, x in value.items()}

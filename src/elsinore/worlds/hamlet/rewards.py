@@ -53,7 +53,7 @@ def reward_terms(profile: Profile) -> dict[str, Any]:
 
 
 def reward_fn(profile: Profile, incentive: Any) -> RewardFn:
-    return partial(KINDS[type(incentive)], profile, incentive)
+    return partial(REWARD_FUNCTIONS[type(incentive)], profile, incentive)
 
 
 def needs_reward(profile: Profile, this: NeedsReward, step: StepOutcome) -> Float[Array, ""]:
@@ -164,7 +164,7 @@ def potential_reward(
     return step.params.gamma * jnp.where(step.died, 0.0, phi(step.after)) - phi(step.before)
 
 
-KINDS: dict[type, Callable] = {
+REWARD_FUNCTIONS: dict[type, Callable] = {
     NeedsReward: needs_reward,
     ComfortReward: comfort_reward,
     TieredReward: tiered_reward,

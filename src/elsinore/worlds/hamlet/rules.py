@@ -13,10 +13,10 @@ from jaxtyping import Array, Bool, Int, Num
 
 from elsinore.jaxtools.barrier import once
 from elsinore.worlds.hamlet.profile import Profile
-from elsinore.worlds.hamlet.tables import NOTHING, ProfileTables, profile_tables
+from elsinore.worlds.hamlet.tables import NO_AFFORDANCE, ProfileTables, profile_tables
 
 INTERACT = 4
-DAY = 24  # hours, of one step each
+DAY_HOURS = 24  # hours, of one step each
 
 
 @struct.dataclass(kw_only=True)
@@ -50,12 +50,12 @@ class HamletState(EnvState):  # inherits `time`: steps since reset
     position: Int[Array, "2"]  # x, y
     moved: Int[Array, "2"]  # by the last step
     meters: Num[Array, "meter"]  # in units of the tables
-    # the affordance begun and not finished, or used by the last step; or NOTHING
+    # the affordance begun and not finished, or used by the last step; or NO_AFFORDANCE
     using: Int[Array, ""]
     progress: Int[Array, ""]  # ticks of it done
-    # where each is, y * width + x, or NOTHING; None where the profile fixes it
+    # where each is, y * width + x, or NO_AFFORDANCE; None where the profile fixes it
     cells: Int[Array, "affordance"] | None
-    ground: Int[Array, "cell"] | None  # the affordance in each cell, or NOTHING; likewise
+    ground: Int[Array, "cell"] | None  # the affordance in each cell, or NO_AFFORDANCE; likewise
 
 
 class StepNumbers(NamedTuple):
@@ -73,7 +73,7 @@ class Intent(NamedTuple):
 
     moving: Bool[Array, ""]
     interacting: Bool[Array, ""]
-    wants: Int[Array, ""]  # the affordance it could use now, or NOTHING
+    wants: Int[Array, ""]  # the affordance it could use now, or NO_AFFORDANCE
 
 
 def step_numbers(world: ProfileTables, params: HamletParams) -> StepNumbers:
@@ -87,17 +87,17 @@ def step_numbers(world: ProfileTables, params: HamletParams) -> StepNumbers:
 
 
 def cell_affordances(world: ProfileTables, state: HamletState) -> Int[Array, "cell"]:
-    """Affordance in each cell, or NOTHING."""
+    """Affordance in each cell, or NO_AFFORDANCE."""
     return jnp.asarray(world.fixed_ground) if state.ground is None else state.ground
 
 
 def affordance_cells(world: ProfileTables, state: HamletState) -> Int[Array, "affordance"]:
-    """Cell of each affordance, or NOTHING."""
+    """Cell of each affordance, or NO_AFFORDANCE."""
     return jnp.asarray(world.fixed_cells) if state.cells is None else state.cells
 
 
 def affordance_here(world: ProfileTables, state: HamletState) -> Int[Array, ""]:
-    """Affordance in the agent's cell, or NOTHING."""
+    """Affordance in the agent's cell, or NO_AFFORDANCE."""
     return cell_affordances(world, state)[
         state.position[1] * world.width + state.position[0]
     ].astype(jnp.int32)
@@ -105,7 +105,7 @@ def affordance_here(world: ProfileTables, state: HamletState) -> Int[Array, ""]:
 
 def hour(profile: Profile, time: Int[Array, ""]) -> Int[Array, ""]:
     """Hour of the day after `time` steps; always 0 in a world without a clock."""
-    return time % DAY if profile.temporal else jnp.zeros_like(time)
+    return time % DAY_HOURS if profile.temporal else jnp.zeros_like(time)
 
 
 def is_open(
@@ -115,7 +115,7 @@ def is_open(
     if not profile.temporal:
         return jnp.ones_like(affordance, bool)
     world = profile_tables(profile)
-    since = (hour(profile, time) - jnp.asarray(world.opens)[affordance]) % DAY
+    since = (hour(profile, time) - jnp.asarray(world.opens)[affordance]) % DAY_HOURS
     return since < jnp.asarray(world.open_for)[affordance]
 
 
@@ -129,7 +129,7 @@ def intent(profile: Profile, state: HamletState, action: Int[Array, ""]) -> Inte
     if "money" in profile.meter_names:
         price = jnp.asarray(world.price)[there]
         usable &= (price == 0) | (state.meters[profile.meter_names.index("money")] >= price)
-    return Intent(action < INTERACT, interacting, jnp.where(usable, there, NOTHING))
+    return Intent(action < INTERACT, interacting, jnp.where(usable, there, NO_AFFORDANCE))
 
 
 def step_state(
@@ -140,8 +140,8 @@ def step_state(
     aim: Intent,
     used: Int[Array, ""],
 ) -> tuple[HamletState, Bool[Array, ""]]:
-    """The next state after an action that uses the affordance `used` (or NOTHING), and whether the
-    agent died."""
+    """The next state after an action that uses the affordance `used` (or NO_AFFORDANCE), and
+    whether the agent died."""
     world = profile_tables(profile)
     position = _moved(world, state.position, action, aim.moving)
     meters = _clip(world, state.meters + _cost(world, numbers, action, aim, used))
@@ -152,7 +152,9 @@ def step_state(
             complete, jnp.asarray(world.completion)[used], 0
         )
         meters = _clip(world, meters + gain)
-        using, progress = (jnp.where(complete, x, y) for x, y in ((NOTHING, using), (0, progress)))
+        using, progress = (
+            jnp.where(complete, x, y) for x, y in ((NO_AFFORDANCE, using), (0, progress))
+        )
     else:
         meters = _whole_use(world, state, meters, used)
     meters = _clip(world, meters - numbers.drain)
@@ -217,7 +219,7 @@ def _progress(
     if not profile.temporal:
         return used, state.progress
     stayed = jnp.all(position == state.position)
-    kept, done = jnp.where(stayed, state.using, NOTHING), jnp.where(stayed, state.progress, 0)
+    kept, done = jnp.where(stayed, state.using, NO_AFFORDANCE), jnp.where(stayed, state.progress, 0)
     ticks = jnp.where(used == kept, done + 1, 1)
     return jnp.where(used >= 0, used, kept), jnp.where(used >= 0, ticks, done)
 

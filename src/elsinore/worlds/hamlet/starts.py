@@ -8,7 +8,7 @@ from jaxtyping import Array, Int, Key, Num
 
 from elsinore.worlds.hamlet.profile import Profile
 from elsinore.worlds.hamlet.rules import HamletParams, HamletState
-from elsinore.worlds.hamlet.tables import NOTHING, ProfileTables, profile_tables
+from elsinore.worlds.hamlet.tables import NO_AFFORDANCE, ProfileTables, profile_tables
 
 
 def first_state(
@@ -55,7 +55,7 @@ def state_at(
         position=jnp.stack([cell % profile.grid[0], cell // profile.grid[0]]).astype(jnp.int32),
         moved=jnp.zeros(2, jnp.int32),
         meters=meters,
-        using=jnp.int32(NOTHING),
+        using=jnp.int32(NO_AFFORDANCE),
         progress=jnp.int32(0),
         cells=cells,
         ground=ground,
@@ -76,24 +76,25 @@ def placed(
     if profile.start != "random":
         free[_number(profile, *profile.start)] = False
     order = _order(key, len(free), free)
-    fallen = jnp.asarray(np.append(drawn, NOTHING))[jnp.minimum(order, len(drawn))]
+    fallen = jnp.asarray(np.append(drawn, NO_AFFORDANCE))[jnp.minimum(order, len(drawn))]
     ground = jnp.where(fallen >= 0, fallen, world.fixed_ground)
     return cells_from_ground(profile, ground), ground
 
 
 def cells_from_ground(profile: Profile, ground: Int[Array, "cell"]) -> Int[Array, "affordance"]:
-    """Cell of each affordance, or NOTHING."""
+    """Cell of each affordance, or NO_AFFORDANCE."""
     there = ground == np.arange(len(profile.affordances), dtype=np.int8)[:, None]
     return jnp.max(
-        jnp.where(there, np.arange(ground.size, dtype=np.int16), np.int16(NOTHING)), axis=1
+        jnp.where(there, np.arange(ground.size, dtype=np.int16), np.int16(NO_AFFORDANCE)), axis=1
     )
 
 
 def ground_from_cells(profile: Profile, cells: Int[Array, "affordance"]) -> Int[Array, "cell"]:
-    """Affordance in each cell, or NOTHING."""
+    """Affordance in each cell, or NO_AFFORDANCE."""
     there = np.arange(profile.grid[0] * profile.grid[1]) == cells[:, None]
     return jnp.max(
-        jnp.where(there, np.arange(len(cells), dtype=np.int8)[:, None], np.int8(NOTHING)), axis=0
+        jnp.where(there, np.arange(len(cells), dtype=np.int8)[:, None], np.int8(NO_AFFORDANCE)),
+        axis=0,
     )
 
 

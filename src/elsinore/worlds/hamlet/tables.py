@@ -14,7 +14,7 @@ import numpy as np
 
 from elsinore.worlds.hamlet.profile import Affordance, Amounts, Cascade, Profile
 
-NOTHING = -1  # in place of an affordance
+NO_AFFORDANCE = -1  # in place of an affordance
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,8 @@ class ProfileTables:
     opens: np.ndarray  # [affordance + 1] hour
     open_for: np.ndarray  # [affordance + 1] hours
     wear: tuple[tuple["Wear", ...], ...]  # layers of rounds
-    fixed_cells: np.ndarray  # [affordance] cell number, or NOTHING
-    fixed_ground: np.ndarray  # [cell] int8: the affordance there, or NOTHING
+    fixed_cells: np.ndarray  # [affordance] cell number, or NO_AFFORDANCE
+    fixed_ground: np.ndarray  # [cell] int8: the affordance there, or NO_AFFORDANCE
 
     def units(self, amount: Any) -> Any:
         """Amounts of meters in units; jax or numpy, as given."""
@@ -99,14 +99,14 @@ def profile_tables(profile: Profile) -> ProfileTables:
 def _fixed_cell(profile: Profile, i: int) -> int:
     cell = profile.affordances[i].cell
     return (
-        NOTHING
+        NO_AFFORDANCE
         if cell == "random" or i not in profile.placed
         else cell[0] + cell[1] * profile.grid[0]
     )
 
 
 def _fixed_ground(profile: Profile, cells: np.ndarray) -> np.ndarray:
-    ground = np.full(profile.grid[0] * profile.grid[1], NOTHING, np.int8)
+    ground = np.full(profile.grid[0] * profile.grid[1], NO_AFFORDANCE, np.int8)
     ground[cells[cells >= 0]] = np.flatnonzero(cells >= 0)
     return ground
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from elsinore.envs.scene import Bar, Bars, Facts, Grid, Scene, Thing, number
 from elsinore.worlds.hamlet.profile import Meter
-from elsinore.worlds.hamlet.rules import DAY
+from elsinore.worlds.hamlet.rules import DAY_HOURS
 from elsinore.worlds.hamlet.tables import profile_tables
 
 LOW = 0.2  # of a meter's range: under it the original's reward is a penalty
@@ -35,7 +35,7 @@ def scene(env, params, state) -> Scene:
     return Scene(env.name, (board, Bars("meters", bars), Facts("now", tuple(_facts(env, state)))))
 
 
-def together(env, params, states, agent: int, over) -> Scene:
+def joint_scene(env, params, states, agent: int, over) -> Scene:
     """Scene of all agents that share a town with `agent`, and that agent's meters."""
     own_params, mine = (jax.tree.map(lambda x: x[agent], tree) for tree in (params, states))
     # the clock also runs after the agent's death
@@ -99,12 +99,15 @@ def _is_open(env, state, i: int) -> bool:
     if not env.profile.temporal:
         return True
     world = profile_tables(env.profile)
-    return (int(state.time) % DAY - int(world.opens[i])) % DAY < int(world.open_for[i])
+    return (int(state.time) % DAY_HOURS - int(world.opens[i])) % DAY_HOURS < int(world.open_for[i])
 
 
 def _facts(env, state):
     if env.profile.temporal:
-        yield "time of day", f"{int(state.time) % DAY:02d}:00, day {int(state.time) // DAY + 1}"
+        yield (
+            "time of day",
+            f"{int(state.time) % DAY_HOURS:02d}:00, day {int(state.time) // DAY_HOURS + 1}",
+        )
     using = int(state.using)
     doing = env.profile.affordances[using].name if using >= 0 else "nothing"
     if using >= 0 and env.profile.temporal:

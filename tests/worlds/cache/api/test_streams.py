@@ -184,5 +184,5 @@ def test_a_recorded_stream_is_counted_like_a_generated_one():
     np.testing.assert_array_equal(again.pred_count[0], rows.pred_count)
 
 
-def test_the_world_draws_new_streams_unless_told_otherwise():
+def test_the_world_draws_new_streams_by_default():
     assert ApiCache() == ApiCache(GeneratedStream())

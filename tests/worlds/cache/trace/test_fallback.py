@@ -46,6 +46,7 @@ def ruinous():
     return played(RECENT, always(REJECT))
 
 
+@pytest.mark.slow
 def test_who_decides_ruinously_loses_no_more_than_a_few_trials(ruinous):
     state, watches = ruinous
     lost = replay(RECENT, "lru", CAPACITY).hits - int(state.hits)

@@ -13,7 +13,7 @@ def test_objects_are_numbered_as_they_appear():
     assert trace.num_objects == 3
 
 
-def test_what_a_source_does_not_tell_is_unknown():
+def test_a_field_that_a_source_lacks_is_unknown():
     trace = Trace.of([4, 4])
     assert (trace.size.tolist(), trace.client.tolist(), trace.cls.tolist()) == (
         [1, 1],
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path):
 
 def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "bomb.npz", obj_id=np.zeros(10_000, np.int32))
-    monkeypatch.setattr(recording, "MAX_BYTES", 40_000)
+    monkeypatch.setattr(recording, "MAX_RECORDING_BYTES", 40_000)
     with pytest.raises(ValueError, match="it has 40,128 bytes unpacked, and at most 40,000 are"):
         load_trace(tmp_path / "bomb.npz")
 

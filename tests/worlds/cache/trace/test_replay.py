@@ -89,7 +89,7 @@ def test_in_objects_no_policy_hits_more_than_belady_with_bypass(trace, capacity)
 SOME = zipf_trace(3_000, 400)
 
 
-def test_stack_distances_tell_lru_hits_at_every_capacity():
+def test_stack_distances_give_lru_hits_at_every_capacity():
     capacities = [1, 2, 3, 5, 10, 50, 100, 399]
     distance = stack_distances(SOME.obj_id)
     at_once = replay(SOME, "lru", capacities)

@@ -96,7 +96,7 @@ def test_a_trace_survives_the_formats(file, tmp_path):
     assert (again.obj_id == trace.obj_id).all() and (again.size == trace.size).all()
 
 
-def test_an_object_that_changes_size_is_refused_unless_told_what_to_do(file):
+def test_an_object_that_changes_size_is_refused_unless_an_option_allows_it(file):
     path = file("t.csv", "id,size\na,5\nb,1\na,9\n")
     with pytest.raises(
         ConfigError, match=r"t.csv, line 4: size=9, but this object had 5 before. `--sizes largest`"

@@ -49,7 +49,7 @@ def test_a_capacity_that_is_none_is_refused(text, message):
         parse_capacities(text, SOME)
 
 
-def test_the_table_and_the_picture_tell_every_policy(trace, tmp_path, capsys):
+def test_the_table_and_the_picture_show_every_policy(trace, tmp_path, capsys):
     assert (
         cli.main(
             ["cache", "replay", trace, "--capacity", "20,60KB", "--policies", "lru,belady_bypass"]

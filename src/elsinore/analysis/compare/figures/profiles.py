@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.analysis.compare.figures.style import colour, dash, panels, width
+from elsinore.analysis.compare.figures.style import colour, dash, panels, say_if_equal, width
 from elsinore.analysis.compare.scores import Scores
 from elsinore.runs.statistics import Strata, performance_profile
 
@@ -56,7 +56,8 @@ def _profiles(axis: Any, scores: Scores, strata: dict[str, Strata]) -> None:
         )
         if band is not None:
             axis.fill_between(levels, *band, step="post", color=ink, alpha=0.14, linewidth=0)
-    axis.set_xlim(low, high)
+    if not say_if_equal(axis, everything):
+        axis.set_xlim(low, high)
     axis.set_ylim(-0.02, 1.04)
     axis.ticklabel_format(axis="x", useOffset=False)
     axis.set_ylabel("share of runs with return > τ")

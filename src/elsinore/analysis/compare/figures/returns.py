@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.analysis.compare.figures.style import FAINT, colour, panels
+from elsinore.analysis.compare.figures.style import FAINT, colour, panels, say_if_equal
 from elsinore.analysis.compare.scores import ENV_STATISTICS, Scores
 
 TITLES = {"iqm": "IQM", "mean": "mean", "median": "median of environments"}
@@ -46,6 +46,7 @@ def draw_returns(scores: Scores) -> Any:
                 color=FAINT,
             )
         _rows(axis, scores.labels)
+        say_if_equal(axis, np.concatenate([scores.returns(one) for one in scores.in_env(env)]))
         axis.set_title(env, pad=14)
         axis.set_xlabel("return of the final evaluation")
     return figure

@@ -52,6 +52,26 @@ def panels(count: int, height: float, columns: int = 2, **options) -> tuple[Any,
     return figure, axes[:count]
 
 
+def say_if_equal(axis: Any, values: np.ndarray) -> bool:
+    """Give the x axis a width around values [seed] that are all equal, and say so in
+    words."""
+    values = values[np.isfinite(values)]
+    if not len(values) or float(np.ptp(values)) > 0.0:
+        return False
+    low = float(values[0])
+    room = max(0.05 * abs(low), 1.0)
+    axis.set_xlim(low - room, low + room)
+    axis.annotate(
+        f"every seed: {low:g}",
+        (0.02, 0.5),
+        xycoords="axes fraction",
+        va="center",
+        fontsize=9,
+        color=FAINT,
+    )
+    return True
+
+
 def rendered(figure: Any, kind: str) -> bytes:
     """A figure as `svg` or `png` bytes, deterministic."""
     out = io.BytesIO()

@@ -17,6 +17,7 @@ from elsinore.worlds.cache.api.acting import (
     MODERATE,
     NOTHING,
 )
+from elsinore.worlds.cache.api.observation import LARGE_OBJECT
 from elsinore.worlds.cache.api.tables import TOP
 
 HeuristicPolicy = Callable[[Key[Array, ""], Float[Array, "obs"]], Int[Array, ""]]
@@ -24,7 +25,6 @@ HeuristicPolicy = Callable[[Key[Array, ""], Float[Array, "obs"]], Int[Array, ""]
 # Indices into the observation.
 PROBABILITY, CACHED = slice(5, 5 + TOP), slice(45, 45 + TOP)
 FULL, BACKLOG, WRITE, HIT, AGED, SIZE = 11, 23, 37, 38, 39, 40
-LARGE = 65_537.0  # 1 + bytes at which the size feature is 1
 # scales of the features at the default parameters: bytes and seconds
 CAPACITY, CASCADE = 262_144.0, 2.5
 
@@ -65,7 +65,7 @@ def refresh_if_aged(obs: Float[Array, "obs"], otherwise: Int[Array, ""] | int) -
 
 def evict_if_full(obs: Float[Array, "obs"]) -> Int[Array, ""]:
     """EVICT_LEAST where a pending object does not fit, or NOTHING."""
-    size = jnp.exp(obs[SIZE] * jnp.log(LARGE)) - 1
+    size = jnp.exp(obs[SIZE] * jnp.log(LARGE_OBJECT + 1)) - 1
     pending = (obs[WRITE] == 0) & (obs[HIT] == 0)
     return jnp.where(pending & (obs[FULL] * CAPACITY + size > CAPACITY), EVICT_LEAST, NOTHING)
 

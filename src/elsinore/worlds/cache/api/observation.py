@@ -6,13 +6,13 @@ from jaxtyping import Array, Float
 from elsinore.worlds.cache.api.contents import OFTEN, lru_slot, popularity, scores
 from elsinore.worlds.cache.api.objects import bytes_of, endpoint_of
 from elsinore.worlds.cache.api.serving import backend_load
+from elsinore.worlds.cache.api.sessions import DAY, HOUR
 from elsinore.worlds.cache.api.state import ApiCacheParams, ApiCacheState, Request
-from elsinore.worlds.cache.api.tables import ENDPOINTS, SLOTS, WINDOW, api_tables
+from elsinore.worlds.cache.api.tables import ENDPOINTS, RESPONSE_WINDOW, SLOTS, api_tables
 
 SIZE = 60
-DAY, HOUR = 86_400.0, 3600.0
 FETCHABLE = 0.3  # least probability of a prediction that counts as fetchable
-LARGE = 65_536.0  # bytes
+LARGE_OBJECT = 65_536.0  # bytes
 
 
 def api_observation(state: ApiCacheState, params: ApiCacheParams) -> Float[Array, "60"]:
@@ -64,7 +64,7 @@ def service_features(state: ApiCacheState, params: ApiCacheParams) -> Float[Arra
 def order_statistics(state: ApiCacheState) -> list[Float[Array, ""]]:
     """Median, 95th percentile and maximum of the last response times, in seconds."""
     ordered = state.latencies.ordered
-    last = jnp.minimum(state.time + 1, WINDOW) - 1
+    last = jnp.minimum(state.time + 1, RESPONSE_WINDOW) - 1
     return [ordered[last // 2], ordered[19 * last // 20], ordered[last]]
 
 
@@ -92,7 +92,7 @@ def request_features(state: ApiCacheState, params: ApiCacheParams) -> Float[Arra
     request, table = state.request, api_tables()
     ttl = jnp.asarray(table.ttl)[request.endpoint] * params.ttl_scale
     aged = jnp.where(state.hit, state.age / jnp.maximum(ttl, 1e-6), 0.0)
-    size = jnp.log1p(bytes_of(request.obj_id).astype(jnp.float32)) / jnp.log(LARGE + 1)
+    size = jnp.log1p(bytes_of(request.obj_id).astype(jnp.float32)) / jnp.log(LARGE_OBJECT + 1)
     often = popularity(request.count)
     base = jnp.asarray(table.base)[request.endpoint]
     return stack_scalars(
@@ -120,7 +120,7 @@ def contents_features(
     of_oldest = lambda values: jnp.sum(jnp.where(oldest, values, 0))  # noqa: E731
     untouched = jnp.log1p(of_oldest(contents.clock - contents.touch).astype(jnp.float32)) / 7
     return stack_scalars(
-        jnp.sum(jnp.where(fetchable, bytes_of(request.pred_id), 0)) / LARGE,
+        jnp.sum(jnp.where(fetchable, bytes_of(request.pred_id), 0)) / LARGE_OBJECT,
         1 - entries / SLOTS,
         untouched,
         of_oldest(jnp.minimum(contents.count, OFTEN)) / OFTEN,

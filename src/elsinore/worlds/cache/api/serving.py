@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.worlds.cache.api.contents import remove_entries, slot_of
 from elsinore.worlds.cache.api.state import ApiCacheParams, Contents, Latencies, Request
-from elsinore.worlds.cache.api.tables import WINDOW, api_tables
+from elsinore.worlds.cache.api.tables import RESPONSE_WINDOW, api_tables
 
 HIT_MS = 5.0  # response time of a hit
 
@@ -91,7 +91,7 @@ def response_time(
 
 
 def empty_latencies() -> Latencies:
-    return Latencies(jnp.full(WINDOW, jnp.inf), jnp.full(WINDOW, jnp.inf))
+    return Latencies(jnp.full(RESPONSE_WINDOW, jnp.inf), jnp.full(RESPONSE_WINDOW, jnp.inf))
 
 
 def record_latency(
@@ -103,12 +103,12 @@ def record_latency(
     Two shifts keep the window ordered, because sorting 32 numbers at every step costs more than the
     rest of the step: values above the oldest move down, then values above the newest move up.
     """
-    here = jnp.arange(WINDOW) == number % WINDOW
+    here = jnp.arange(RESPONSE_WINDOW) == number % RESPONSE_WINDOW
     oldest = jnp.max(jnp.where(here, latencies.ring, -jnp.inf))
     ordered = latencies.ordered
     place = jnp.sum(ordered < oldest)
     down = jnp.append(ordered[1:], jnp.inf)
-    ordered = jnp.where(jnp.arange(WINDOW) < place, ordered, down)
+    ordered = jnp.where(jnp.arange(RESPONSE_WINDOW) < place, ordered, down)
     up = jnp.append(-jnp.inf, ordered[:-1])
     ordered = jnp.maximum(up, jnp.minimum(latency, ordered))
     return Latencies(jnp.where(here, latency, latencies.ring), ordered)

@@ -15,11 +15,10 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Int, Key
 
-from elsinore.worlds.cache.api.sessions import Crowd, init_crowd, next_request
+from elsinore.worlds.cache.api.sessions import DAY, Crowd, init_crowd, next_request
 from elsinore.worlds.cache.api.state import Request
 from elsinore.worlds.cache.api.tables import OBJECTS
 
-DAY = 86_400
 LENGTH = 513  # requests of an episode: the first is served at reset
 
 
@@ -85,7 +84,7 @@ class RecordedStreams:
 
     requests: Request
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shapes = {np.shape(x)[:2] for x in jax.tree.leaves(self.requests)}
         if len(shapes) != 1 or min(min(shapes)) < 1:
             raise ValueError(

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 SLOTS = 64
 TOP = 5  # predictions shown with each request, best first
-WINDOW = 32  # response times whose order statistics are shown
+RESPONSE_WINDOW = 32  # response times whose order statistics are shown
 ENDPOINTS = 20
 OBJECTS = 1970
 LOGOUT = 1

@@ -8,7 +8,7 @@ from elsinore.worlds.cache.api.state import COUNTERS
 from elsinore.worlds.cache.api.tables import SLOTS
 
 ROW = 16  # slots in a row of the picture
-KINDS = (Key("kept", "calm"), Key("fetched ahead", "work"), Key("pinned", "rest"))
+SLOT_KINDS = (Key("kept", "calm"), Key("fetched ahead", "work"), Key("pinned", "rest"))
 
 steps_per_second = 8.0
 
@@ -35,7 +35,7 @@ def _slots(state) -> Pixels:
         np.asarray(x, bool) for x in (contents.id >= 0, contents.unused, contents.pinned)
     )
     kinds = np.where(filled, np.where(pinned, 2, np.where(unused, 1, 0)), -1).reshape(-1, ROW)
-    return Pixels(f"{SLOTS} slots", tuple(map(tuple, kinds.tolist())), KINDS)
+    return Pixels(f"{SLOTS} slots", tuple(map(tuple, kinds.tolist())), SLOT_KINDS)
 
 
 def _bars(params, state) -> tuple[Bar, ...]:

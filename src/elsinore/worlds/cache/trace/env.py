@@ -34,7 +34,7 @@ from elsinore.worlds.cache.trace.slots import (
     store_object,
 )
 
-NOTHING = -1
+NO_REQUEST = -1
 FADE = 0.99  # of the running hit rates
 PAGE = 4_096  # bytes; sums of bytes are kept in pages and the rest, for 32 bits hold 2 GB only
 
@@ -62,7 +62,9 @@ class TraceCacheState(EnvState):
     slots: Slots
     capacity: Int[Array, ""]  # of this episode
     request: Int[Array, ""]  # index of the next to be served
-    pending: Int[Array, ""]  # index of the request whose object waits for room, NOTHING: none does
+    pending: Int[
+        Array, ""
+    ]  # index of the request whose object waits for room, NO_REQUEST: none does
     hit_rate: Float[Array, ""]  # running means over requests
     byte_rates: Float[Array, "2"]  # of requested bytes and hit bytes
     hits: Int[Array, ""]
@@ -95,7 +97,7 @@ class TraceCache(Environment):
     # a rule takes over for a while whenever it would have hit more (see `fallback`)
     fallback: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         trace = resolve_trace(self.trace)
         check_capacity(trace, self.capacity, self.unit)
         if self.capacity > LARGEST:
@@ -160,7 +162,7 @@ class TraceCache(Environment):
             empty_slots(self.slots),
             capacity,
             begin.astype(jnp.int32),
-            jnp.int32(NOTHING),
+            jnp.int32(NO_REQUEST),
             rate,
             jnp.zeros(2),
             zero,
@@ -202,7 +204,7 @@ class TraceCache(Environment):
         )
         slots = remove_slots(slots, gone, choice.by_priority)
         slots = store_object(slots, self.log.obj[at], weight, at, keep)
-        return state.replace(slots=slots, pending=jnp.int32(NOTHING))
+        return state.replace(slots=slots, pending=jnp.int32(NO_REQUEST))
 
     def or_rule(self, choice: EvictionChoice, state: TraceCacheState) -> EvictionChoice:
         """The choice, or the fallback rule's while it is in charge."""
@@ -220,7 +222,7 @@ class TraceCache(Environment):
         """Serve the next request of the trace; none after its end."""
         there = state.request < self.num_requests
         at = jnp.minimum(state.request, self.num_requests - 1)
-        obj, weight = jnp.where(there, self.log.obj[at], NOTHING - 1), self.log.weight[at]
+        obj, weight = jnp.where(there, self.log.obj[at], NO_REQUEST - 1), self.log.weight[at]
         slots, hit = after_request(state.slots, obj, at)
         missed = there & ~hit & (weight <= state.capacity)
         fits = (slots.used <= state.capacity - weight) & ~slots.filled.all()
@@ -229,7 +231,7 @@ class TraceCache(Environment):
             time=state.time + 1,
             slots=slots,
             request=state.request + there,
-            pending=jnp.where(missed & ~fits, at, NOTHING),
+            pending=jnp.where(missed & ~fits, at, NO_REQUEST),
         )
         if isinstance(state.watch, FallbackState):
             single = self.unit == "objects"

@@ -11,7 +11,7 @@ from elsinore.worlds.cache.trace.cells import CellLayout, merge_writes
 from elsinore.worlds.cache.trace.lists import ABSENT, empty_lists, move_node
 from elsinore.worlds.cache.trace.policy import EvictionPolicy, PolicyStep
 
-NONE = np.zeros(0, np.int64)
+NO_MEMO = np.zeros(0, np.int64)
 
 
 def admit_all(cells, memo, event):
@@ -40,7 +40,7 @@ def _queue(num_objects: int, renewed_by_hits: bool) -> EvictionPolicy:
         return PolicyStep(writes, memo, jnp.where(event.evict, oldest, -1))
 
     return EvictionPolicy(
-        layout.fresh(empty_lists(num_objects, 1)), NONE, holds_linked(layout), admit_all, advance
+        layout.fresh(empty_lists(num_objects, 1)), NO_MEMO, holds_linked(layout), admit_all, advance
     )
 
 

@@ -14,7 +14,7 @@ from elsinore.worlds.cache.trace.cells import CellLayout, merge_writes
 from elsinore.worlds.cache.trace.fenwick import add_weight, fenwick_size, sum_beyond
 from elsinore.worlds.cache.trace.oracle import NEVER_AGAIN
 from elsinore.worlds.cache.trace.policy import CacheEvent, EvictionPolicy, PolicyStep
-from elsinore.worlds.cache.trace.queues import NONE, admit_all
+from elsinore.worlds.cache.trace.queues import NO_MEMO, admit_all
 from elsinore.worlds.cache.trace.tournament import (
     NOT_RANKED,
     empty_tournament,
@@ -69,7 +69,7 @@ def gdsf(num_objects: int, num_requests: int) -> EvictionPolicy:
 def _ranked(
     num_objects: int,
     rank: Callable,
-    memo: np.ndarray = NONE,
+    memo: np.ndarray = NO_MEMO,
     on_leaving: Callable = lambda memo, first: memo,
 ) -> EvictionPolicy:
     """A policy by rank. `rank(event, uses, before, memo)` gives (first, second) of an object in
@@ -137,5 +137,5 @@ def belady_bypass(num_objects: int, num_requests: int) -> EvictionPolicy:
         return PolicyStep(writes, memo, jnp.where(event.evict, victim, -1))
 
     return EvictionPolicy(
-        layout.fresh(empty_tournament(leaves)), NONE, holds_ranked(layout), wants, advance
+        layout.fresh(empty_tournament(leaves)), NO_MEMO, holds_ranked(layout), wants, advance
     )

@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 LARGEST = 2**31 - 1  # bytes of one object, and of a capacity: they are int32
 MAX_REQUESTS = 50_000_000  # of a trace that is read: 19 bytes each in its arrays
-MAX_BYTES = 2**30  # of these arrays, unpacked
+MAX_RECORDING_BYTES = 2**30  # of these arrays, unpacked
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Trace:
     client: Int[np.ndarray, "request"]  # int32, -1 unknown
     cls: Int[np.ndarray, "request"]  # int16 class of the object, -1 unknown
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.obj_id) == 0:
             raise ValueError("obj_id is empty: the trace has no requests; record or import some.")
         for field in fields(self):
@@ -169,8 +169,10 @@ def _refuse_too_large(path: Any) -> None:
         return
     with zipfile.ZipFile(path) as file:
         size = sum(part.file_size for part in file.infolist())
-    if size > MAX_BYTES:
-        raise ValueError(f"it has {size:,} bytes unpacked, and at most {MAX_BYTES:,} are read")
+    if size > MAX_RECORDING_BYTES:
+        raise ValueError(
+            f"it has {size:,} bytes unpacked, and at most {MAX_RECORDING_BYTES:,} are read"
+        )
 
 
 def zipf_trace(

@@ -21,8 +21,8 @@ from elsinore.worlds.cache.trace.policies import POLICIES, check_policy
 from elsinore.worlds.cache.trace.policy import CacheEvent, EvictionPolicy
 from elsinore.worlds.cache.trace.recording import Trace, check_capacity
 
-CHUNK = 65_536  # requests on the device at a time
-FEW = 8  # writes a step, up to which sequential writes are faster
+REQUESTS_ON_DEVICE = 65_536  # requests on the device at a time
+FEW_WRITES = 8  # writes a step, up to which sequential writes are faster
 
 
 class Counts(NamedTuple):
@@ -69,7 +69,7 @@ def replay(
     policy: str,
     capacity: int | Sequence[int],
     unit: str = "objects",
-    piece: int = CHUNK,
+    piece: int = REQUESTS_ON_DEVICE,
 ) -> Counts | list[Counts]:
     """Count the hits of the whole trace on an initially empty cache; a list for a list of
     capacities.
@@ -140,7 +140,7 @@ def _run(
         step, settle = jax.vmap(step), jax.vmap(_settled)
     else:
         settle = partial(
-            _settled, write=apply_writes_sequentially if width <= FEW else apply_writes
+            _settled, write=apply_writes_sequentially if width <= FEW_WRITES else apply_writes
         )
         step = partial(step, settle=settle)
     shape = (*lanes.i.shape, width)

@@ -14,10 +14,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.worlds.cache.trace.env import TraceCache, TraceCacheParams, TraceCacheState
 
-Advice = tuple[Int[Array, ""], Bool[Array, ""], Float[Array, "action"]]
+BeladyAdvice = tuple[Int[Array, ""], Bool[Array, ""], Float[Array, "action"]]
 
 
-def belady_teacher(env: TraceCache) -> Callable[[TraceCacheState, TraceCacheParams], Advice]:
+def belady_teacher(env: TraceCache) -> Callable[[TraceCacheState, TraceCacheParams], BeladyAdvice]:
     """Teacher `(state, params) -> (the oracle's action, whether anything is pending, worth of each
     action)`.
 
@@ -26,7 +26,7 @@ def belady_teacher(env: TraceCache) -> Callable[[TraceCacheState, TraceCachePara
     of what it evicts.
     """
 
-    def teach(state: TraceCacheState, params: TraceCacheParams) -> Advice:
+    def teach(state: TraceCacheState, params: TraceCacheParams) -> BeladyAdvice:
         which, there = env.decision.shown(state.slots, env.candidates)
         which, there = (x[:num_evictions] for x in (which, there))
         at = jnp.append(state.slots.last[which], jnp.maximum(state.pending, 0))

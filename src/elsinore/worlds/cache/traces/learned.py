@@ -10,7 +10,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.worlds.cache.trace import Counts, Trace, TraceCache
 from elsinore.worlds.cache.trace.env import PAGE
 
-CHUNK = 4_096  # requests of one launch
+REQUESTS_PER_LAUNCH = 4_096  # requests of one launch
 # constructor arguments of the run, kept for another trace and capacity
 COPIED_KWARGS = ("decide", "candidates", "fallback")
 # by name, or trained as an object
@@ -47,7 +47,9 @@ def replay_policy(policy: Any, env: TraceCache, trace: Trace) -> Counts:
     launch = jax.jit(partial(_chunk, policy._algo, env, params))
     obs, state = env.reset_env(jax.random.key(policy.seed), params)
     carried = (obs, state, jax.tree.map(jnp.asarray, policy._algo.policy.initial_carry))
-    for begin in range(0, trace.num_requests, CHUNK):  # steps past the trace's end serve nothing
+    for begin in range(
+        0, trace.num_requests, REQUESTS_PER_LAUNCH
+    ):  # steps past the trace's end serve nothing
         carried = launch(
             policy.policy_state, jax.random.fold_in(jax.random.key(policy.seed), begin), carried
         )
@@ -71,4 +73,4 @@ def _chunk(
         obs, state, *_ = env.step_env(env_key, state, action, params)
         return (obs, state, carry), None
 
-    return jax.lax.scan(step, carried, jax.random.split(key, CHUNK))[0]
+    return jax.lax.scan(step, carried, jax.random.split(key, REQUESTS_PER_LAUNCH))[0]

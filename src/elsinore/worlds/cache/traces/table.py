@@ -14,7 +14,7 @@ COLUMNS = {
     "client": ("client", "client_id", "user", "host"),
     "cls": ("cls", "class", "type"),
 }
-READS = ("", "0", "read", "get", "gets", "head")
+READ_OPERATIONS = ("", "0", "read", "get", "gets", "head")
 
 
 class CsvParser:
@@ -52,7 +52,7 @@ class CsvParser:
             parse_number(row.get("size", ""), "size"),
             parse_number(row.get("ts", ""), "ts"),
         )
-        op = int(row.get("op", "").lower() not in READS)
+        op = int(row.get("op", "").lower() not in READ_OPERATIONS)
         return Record(
             row["obj"],
             None if size is None else int(size),

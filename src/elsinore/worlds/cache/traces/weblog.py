@@ -11,7 +11,7 @@ LINE = re.compile(
     r'(?P<client>\S+) \S+ .*?\[(?P<time>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3})'
     r" (?P<bytes>\d+|-)"
 )
-READS = ("GET", "HEAD")
+READ_METHODS = ("GET", "HEAD")
 
 
 def parse(line: str) -> Record:
@@ -35,7 +35,12 @@ def parse(line: str) -> Record:
         raise MalformedRecord("with a time that is none") from None
     size = None if found["bytes"] == "-" else int(found["bytes"])
     return Record(
-        target, size or None, time, int(method not in READS), found["client"], file_type(target)
+        target,
+        size or None,
+        time,
+        int(method not in READ_METHODS),
+        found["client"],
+        file_type(target),
     )
 
 

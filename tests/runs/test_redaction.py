@@ -11,11 +11,11 @@ import elsinore
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.load import read_yaml
 from elsinore.config.search import load_sweep
-from elsinore.runs.checkpoints import check_match
-from elsinore.runs.masks import masked
+from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.metrics_json import write_metrics
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session import logging_to
+from elsinore.runs.run_log import logging_to
 from tests.page.conftest import serving
 from tests.runs.conftest import train_tiny
 
@@ -43,13 +43,13 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_sent_without_its_secrets(text):
-    assert masked(text) == TEXTS[text] == masked(TEXTS[text])
+    assert redacted(text) == TEXTS[text] == redacted(TEXTS[text])
 
 
 def test_settings_are_written_without_their_secrets():
     settings = {"a": {"token": SECRET, "api_key": None}, "b": [f"x://u:{SECRET}@h", 3], "c": 0.5}
     expected = {"a": {"token": "***", "api_key": None}, "b": ["x://***@h", 3], "c": 0.5}
-    assert masked(settings) == expected == masked(expected)
+    assert redacted(settings) == expected == redacted(expected)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_settings_are_written_without_their_secrets():
 )
 def test_no_text_takes_long(text):
     began = time.perf_counter()
-    masked(text)
+    redacted(text)
     assert time.perf_counter() - began < 20.0
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory, mlflow_uri):
+def logged(tmp_path_factory, mlflow_uri):
     """A run whose config has a secret."""
     settings = {
         "env_steps": 1024,
@@ -81,7 +81,7 @@ def told(tmp_path_factory, mlflow_uri):
         "sinks.mlflow.tracking_uri": mlflow_uri,
         "sinks.mlflow.model_name": f"http://me:{SECRET}@host",
     }
-    run = train_tiny(tmp_path_factory.mktemp("told"), "told", settings)
+    run = train_tiny(tmp_path_factory.mktemp("logged"), "logged", settings)
     write_metrics(run, run.path / "metrics.json")
     return run
 
@@ -91,33 +91,35 @@ def files_with_secret(folder: Path) -> set[str]:
     return {path.name for path in files if SECRET.encode() in path.read_bytes()}
 
 
-def test_of_all_that_a_run_leaves_its_config_alone_has_the_secret(told, mlflow_uri):
-    assert files_with_secret(told.path.parent) == {"config.yaml"}  # also of MLflow's artifacts
+def test_of_all_that_a_run_leaves_its_config_alone_has_the_secret(logged, mlflow_uri):
+    assert files_with_secret(logged.path.parent) == {"config.yaml"}  # also of MLflow's artifacts
     assert files_with_secret(Path(mlflow_uri.removeprefix("sqlite:///")).parent) == set()
-    assert stat.S_IMODE(told.path.stat().st_mode) == 0o700
-    assert elsinore.load(told.path).experiment.sinks.mlflow.model_name.count(SECRET) == 1
+    assert stat.S_IMODE(logged.path.stat().st_mode) == 0o700
+    assert elsinore.load(logged.path).experiment.sinks.mlflow.model_name.count(SECRET) == 1
 
 
-def test_a_run_with_a_secret_is_resumed_also_with_another_one(told):
-    config = told.path / "config.yaml"
-    config.write_text(config.read_text().replace(f"me:{SECRET}", "me:changed"))
-    run = elsinore.load(told.path)
+def test_a_run_with_a_secret_is_resumed_also_with_another_one(logged):
+    config = logged.path / "config.yaml"
+    config.write_text(config.read_text().replace(f"me:{SECRET}", "me:another-word"))
+    run = elsinore.load(logged.path)
     check_match(run.checkpoint(), run.experiment)
     manifest = (run.checkpoint().path / "manifest.json").read_text()
     assert "http://***@host" in manifest
 
 
-def test_the_page_shows_no_secret(told):
-    with serving(told.path.parent) as served:
-        shown = served.ask("/api/run", run="told")[2]
+def test_the_page_shows_no_secret(logged):
+    with serving(logged.path.parent) as served:
+        shown = served.ask("/api/run", run="logged")[2]
         assert (
-            b"http://***@host" in shown and b"changed" not in shown and SECRET.encode() not in shown
+            b"http://***@host" in shown
+            and b"another-word" not in shown
+            and SECRET.encode() not in shown
         )
 
 
 def test_a_log_has_no_secret(tmp_path):
     (tmp_path / "logs").mkdir()
-    with logging_to(RunDir(tmp_path)):
+    with logging_to(RunDir(tmp_path).log):
         logging.getLogger("elsinore").warning("no answer of http://me:%s@host", SECRET)
     assert "http://***@host" in (tmp_path / "logs" / "train.log").read_text()
     assert files_with_secret(tmp_path) == set()

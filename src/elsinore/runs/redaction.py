@@ -1,4 +1,4 @@
-"""Secrets masked wherever a run's settings or messages leave its folder, or are written twice."""
+"""Secrets redacted wherever a run's settings or messages leave its folder, or are written twice."""
 
 import re
 from typing import Any
@@ -20,25 +20,25 @@ ASSIGNMENT = re.compile(
 )
 
 
-def masked(data: Any) -> Any:
+def redacted(data: Any) -> Any:
     """`data` with "***" in place of each secret: values under a name such as `password`, `api_key`
     or `token`, and user and password in a URL. Texts may be YAML or lines of a log."""
     if isinstance(data, dict):
         return {
-            name: MASK if value and SECRET_NAME.search(str(name)) else masked(value)
+            name: MASK if value and SECRET_NAME.search(str(name)) else redacted(value)
             for name, value in data.items()
         }
     if isinstance(data, list | tuple):
-        return type(data)(map(masked, data))
-    return _masked_text(data) if isinstance(data, str) else data
+        return type(data)(map(redacted, data))
+    return _redacted_text(data) if isinstance(data, str) else data
 
 
 def folder_mode(config: Any) -> int:
     """The mode of a folder that will hold `config`: for its owner alone if it has a secret."""
-    return 0o777 if masked(config) == config else 0o700
+    return 0o777 if redacted(config) == config else 0o700
 
 
-def _masked_text(text: str) -> str:
+def _redacted_text(text: str) -> str:
     text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
     text = SETTING.sub(rf"\g<indent>\g<before>{MASK}", text)
     return ASSIGNMENT.sub(rf"\g<1>{MASK}", text)

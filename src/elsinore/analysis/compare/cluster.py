@@ -1,0 +1,79 @@
+"""The runs of a comparison as tasks of a cluster."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from elsinore.analysis.cluster import Cluster, Task, wait_until_free
+from elsinore.analysis.compare.grid import GridCell
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.signals import Stop, stop_on_signals
+
+
+def check_for_cluster(cells: list[GridCell]) -> None:
+    """Refuse cells that other machines cannot train, and wait for runs that a lost worker may
+    still hold.
+
+    Raises:
+        ConfigError: for an env object, or MLflow in a file that all runs would write.
+    """
+    for cell in cells:
+        if cell.env is not None:
+            raise ConfigError(
+                f"{cell.name}: an env that is an object cannot be sent to a cluster; give its name,"
+                " or 'module:Class'."
+            )
+        mlflow = cell.experiment.sinks.mlflow
+        server = mlflow.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
+        if mlflow.enabled and not server.startswith(("http://", "https://", "databricks")):
+            raise ConfigError(
+                f"{cell.name}: sinks.mlflow.enabled=True, and on a cluster many runs would write"
+                " one MLflow database; set sinks.mlflow.tracking_uri to a server, or leave MLflow"
+                " off."
+            )
+        wait_until_free(cell.folder)
+
+
+def train_on(
+    cluster: Cluster,
+    cells: list[GridCell],
+    states: list[str],
+    accept_versions: bool,
+    progress: Callable[[str], None],
+) -> bool:
+    """Train or resume the cells as tasks; returns whether a signal interrupted them."""
+    left, ended = [], 0
+    for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
+        cell.folder.parent.mkdir(parents=True, exist_ok=True)
+        if state == "finished":
+            progress(f"[{i + 1}/{len(cells)}] {cell.name}: finished already")
+        else:
+            left.append(_task(cell, accept_versions))
+    done, stop = len(cells) - len(left), Stop()
+    with stop_on_signals(stop):
+        for task, summary in cluster.each(left, stop, progress):
+            ended += 1
+            progress(f"[{done + ended}/{len(cells)}] {task.name}: {summary_line(summary)}")
+    return ended < len(left)
+
+
+def _task(cell: GridCell, accept_versions: bool) -> Task:
+    experiment = cell.experiment
+    args = str(cell.folder.absolute()), as_dict(experiment), accept_versions
+    return Task(cell.name, "train_cell", args, experiment.env_steps, experiment.replicas)
+
+
+def summary_line(summary: dict[str, Any]) -> str:
+    score = summary["eval_return"]
+    iqm = "not finite" if score["iqm"] is None else f"{score['iqm']:.1f}"
+    interval = f" [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score["ci95"] else ""
+    clock = (
+        f"compiled in {summary['compile_seconds']:.1f} s, trained in"
+        f" {summary['train_seconds']:.1f} s"
+    )
+    halted = (
+        f"interrupted after {summary['env_steps']:,} env steps, "
+        if summary["stopped_by"] == "interrupted"
+        else ""
+    )
+    return f"{halted}return (IQM) {iqm}{interval}; {clock}"

@@ -1,0 +1,124 @@
+"""Elo ratings from the results of games between players.
+
+The probability that i beats j is 1 / (1 + 10^((r_j - r_i) / 400)) (Elo 1978, "The Rating of
+Chessplayers, Past and Present"; the model of Bradley & Terry 1952, Biometrika 39). The ratings
+are those of maximum likelihood, a draw counting as half a game won by each.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import minimize
+from scipy.sparse.csgraph import connected_components
+
+SCALE = 400 / np.log(10)  # Elo points of a natural logarithm of odds
+
+
+class Rating(NamedTuple):
+    """A player's rating, with its 95 % interval."""
+
+    rating: float
+    low: float
+    high: float
+
+
+def elo(
+    wins: Float[np.ndarray, "player player"],
+    draws: Float[np.ndarray, "player player"] | None = None,
+    *,
+    anchor: int = 0,
+    prior: float = 0.0,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[Rating]:
+    """Ratings of all players, with 95 % percentile bootstrap intervals over the games of each pair.
+
+    Args:
+        wins: `wins[i, j]` games that i won against j.
+        draws: `draws[i, j]` games that they drew; symmetric. None: no draws.
+        anchor: the player whose rating is 0.
+        prior: draws added to each pair that has played, in every resample; 0 is maximum likelihood.
+            Above 0 keeps the ratings finite where a player has won every game.
+
+    Raises:
+        ValueError: for tables of other shapes or with negative numbers, or results that no finite
+            ratings have the largest likelihood of.
+    """
+    wins = np.asarray(wins, float)
+    draws = np.zeros_like(wins) if draws is None else np.asarray(draws, float)
+    _check(wins, draws)
+    found = _fitted(_scores(wins, draws, prior), anchor)
+    rng = np.random.default_rng(seed)
+    again = [
+        _fitted(_scores(*_resampled(rng, wins, draws), prior), anchor) for _ in range(resamples)
+    ]
+    low, high = np.quantile(again, (0.025, 0.975), axis=0) if again else (found, found)
+    return [Rating(*map(float, row)) for row in zip(found, low, high, strict=True)]
+
+
+def _check(wins: np.ndarray, draws: np.ndarray) -> None:
+    if wins.ndim != 2 or wins.shape[0] != wins.shape[1] or draws.shape != wins.shape:
+        raise ValueError(
+            f"wins of shape {wins.shape} and draws of shape {draws.shape} must be square, with a"
+            " row and a column for each player."
+        )
+    if (wins < 0).any() or (draws < 0).any() or (draws != draws.T).any():
+        raise ValueError("wins and draws must be numbers of games, and draws symmetric.")
+
+
+def _scores(wins: np.ndarray, draws: np.ndarray, prior: float) -> np.ndarray:
+    """Points of i against j: a game won is 1, a draw 1/2."""
+    played = (wins + wins.T + draws) > 0
+    return (wins + draws / 2 + prior / 2 * played) * (1 - np.eye(len(wins)))
+
+
+def _resampled(
+    rng: np.random.Generator, wins: np.ndarray, draws: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """As many games of each pair, drawn from its results with replacement."""
+    new_wins, new_draws = np.zeros_like(wins), np.zeros_like(draws)
+    for i, j in zip(*np.triu_indices(len(wins), 1), strict=True):
+        results = np.array([wins[i, j], draws[i, j], wins[j, i]])
+        if total := results.sum():
+            drawn = rng.multinomial(round(total), results / total)
+            new_wins[i, j], new_draws[i, j], new_wins[j, i] = drawn
+            new_draws[j, i] = new_draws[i, j]
+    return new_wins, new_draws
+
+
+def _fitted(scores: np.ndarray, anchor: int) -> np.ndarray:
+    """Ratings under which these points are the likeliest.
+
+    Finite ones exist where every player can be reached from every other one by games won (Ford
+    1957, American Mathematical Monthly 64).
+    """
+    if connected_components(scores > 0, connection="strong")[0] > 1:
+        raise ValueError(
+            "no finite ratings are the likeliest: some players have won or lost every game against"
+            " the others; give a prior, such as prior=1 draw of each pair, or play more games."
+        )
+    played, free = scores + scores.T, np.arange(len(scores)) != anchor
+
+    def terms(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        rating = np.zeros(len(scores))
+        rating[free] = x
+        gap = rating[:, None] - rating
+        return gap, 1 / (1 + np.exp(-gap))
+
+    def loss(x: np.ndarray) -> float:
+        return float((scores * np.logaddexp(0, -terms(x)[0])).sum())
+
+    def gradient(x: np.ndarray) -> np.ndarray:
+        return (played * terms(x)[1] - scores).sum(axis=1)[free]
+
+    def hessian(x: np.ndarray) -> np.ndarray:
+        beats = terms(x)[1]
+        weight = played * beats * (1 - beats)
+        return (np.diag(weight.sum(axis=1)) - weight)[np.ix_(free, free)]
+
+    start = np.zeros(free.sum())
+    fit = minimize(loss, start, method="trust-exact", jac=gradient, hess=hessian, tol=1e-8)
+    ratings = np.zeros(len(scores))
+    ratings[free] = SCALE * fit.x
+    return ratings

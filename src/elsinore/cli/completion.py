@@ -1,0 +1,73 @@
+"""`elsinore completion`: a script that completes commands, options and names in a shell."""
+
+import argparse
+from collections.abc import Iterator
+
+RUNS = "$(command ls runs 2>/dev/null)"  # asked for at each completion
+SCRIPT = """\
+{prefix}_elsinore() {{
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words
+  case "${{COMP_WORDS[1]}} $before" in
+{values}
+    *) case "${{COMP_WORDS[1]}}" in
+{commands}
+    esac ;;
+  esac
+  if [ "$COMP_CWORD" -eq 1 ]; then words="{names}"; fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _elsinore elsinore
+"""
+PREFIXES = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n"}
+
+
+def add(commands) -> None:
+    completion = commands.add_parser(
+        "completion", help='print shell completion: eval "$(elsinore completion bash)"'
+    )
+    completion.add_argument("shell", choices=tuple(PREFIXES), help="shell to complete in")
+    completion.set_defaults(function=completion_command)
+
+
+def completion_command(args: argparse.Namespace) -> int:
+    from elsinore.cli import elsinore_parser
+
+    print(script(elsinore_parser(), args.shell), end="")
+    return 0
+
+
+def script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """The script for one shell, from the parser of all commands."""
+    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+    values, words = [], []
+    for name, command in commands.choices.items():
+        words.append(f'      {name}) words="{" ".join(_words(command))}" ;;')
+        for action in command._actions:
+            if action.option_strings and (known := _values(action)):
+                either = "|".join(f'"{name} {option}"' for option in action.option_strings)
+                values.append(f'    {either}) words="{" ".join(known)}" ;;')
+    return SCRIPT.format(
+        prefix=PREFIXES[shell],
+        values="\n".join(values),
+        commands="\n".join(words),
+        names=" ".join(commands.choices),
+    )
+
+
+def _words(command: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a command, and the values of its arguments."""
+    for action in command._actions:
+        yield from action.option_strings or _values(action)
+
+
+def _values(action: argparse.Action) -> list[str]:
+    """The values of an argument, where they are known."""
+    from elsinore.algos.registry import ALGORITHMS
+    from elsinore.envs import names
+
+    if action.choices is not None:
+        return [str(choice) for choice in action.choices]
+    kinds = {"RUN": [RUNS], "ENV": [*names()], "ALGO": list(ALGORITHMS)}
+    kinds["TARGET"] = kinds["RUN"] + kinds["ENV"]
+    wanted = str(action.metavar or action.dest).upper().split("|")
+    return [value for kind in wanted for value in kinds.get(kind, ())]

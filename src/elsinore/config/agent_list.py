@@ -1,0 +1,92 @@
+"""A list of agents, `agents: [{id: ann, learning_rate: 1e-3}, ...]`, as complete settings."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from elsinore.algos.registry import steps_per_update
+from elsinore.config.agents import AgentConfig
+from elsinore.config.mappings import merge_settings, set_dotted
+from elsinore.config.parse import ConfigError, as_dict, build_algo
+from elsinore.config.presets import algorithm_behind, preset
+from elsinore.types import agent_name
+
+ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
+
+
+def with_complete_agents(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with each of `agents.each` as its `id` and all settings of its algorithm.
+
+    An agent has the settings of `algo`; one with another algorithm those of its preset, and as many
+    gradient steps for each env step as there.
+
+    Raises:
+        ConfigError: for an agent that is no mapping, whose algorithm is unknown, or with a setting
+            that is called otherwise here.
+    """
+    agents, rest = data.get("agents"), dict(data)
+    agents = {"each": agents} if isinstance(agents, list | tuple) else agents
+    if not isinstance(agents, Mapping) or not isinstance(agents.get("each"), list | tuple):
+        return rest
+    each = agents["each"]
+    complete = [_complete(agent, i, data) for i, agent in enumerate(each)]
+    return rest | {"agents": {"number": len(each), **agents, "each": complete}}
+
+
+def with_built_agents(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with each of `agents.each` built.
+
+    Raises:
+        ConfigError: naming the agent and the setting that is refused.
+    """
+    agents, rest = data.get("agents"), dict(data)
+    if not isinstance(agents, Mapping) or not isinstance(agents.get("each"), list | tuple):
+        return rest
+    each = tuple(_built(agent, f"agents[{i}]") for i, agent in enumerate(agents["each"]))
+    return rest | {"agents": {**agents, "each": each}}
+
+
+def _built(agent: Any, path: str) -> AgentConfig:
+    if isinstance(agent, AgentConfig):
+        return agent
+    try:
+        return AgentConfig(id=agent["id"], algo=build_algo(agent["algo"], path))
+    except ConfigError as error:
+        text = str(error)
+        raise ConfigError(text if text.startswith(path) else f"{path}.{text}") from error
+
+
+def _complete(agent: Any, i: int, data: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(agent, Mapping):
+        raise ConfigError(
+            f"agents[{i}]={agent!r} must be a mapping, such as {{id: ann, learning_rate: 1e-3}}."
+        )
+    for name in ELSEWHERE.keys() & agent.keys():
+        raise ConfigError(f"agents[{i}].{name} is called {ELSEWHERE[name]} here; rename it.")
+    own = agent.get("algo", {})
+    if not isinstance(own, str | Mapping):
+        raise ConfigError(f"agents[{i}].algo={own!r} must be an algorithm's name or a mapping.")
+    settings: dict[str, Any] = {"name": own} if isinstance(own, str) else dict(own)
+    for name, value in agent.items():
+        if name not in ("id", "algo"):
+            set_dotted(settings, str(name), value)
+    of_all = build_algo(data["algo"])
+    try:
+        complete = _with_all_settings(settings, of_all, data.get("env"))
+    except ConfigError as error:
+        raise ConfigError(f"agents[{i}].{error}") from error
+    return {"id": str(agent.get("id", agent_name(i))), "algo": complete}
+
+
+def _with_all_settings(settings: dict[str, Any], of_all: Any, env: Any) -> dict[str, Any]:
+    """An agent's settings on top of those of `algo`, or of another algorithm's preset."""
+    name = settings.get("name", of_all.name)
+    behind = algorithm_behind(name)
+    if name == of_all.name:
+        return merge_settings(as_dict(of_all), settings)
+    own = merge_settings(preset(f"{name}/{env}").get("algo", {}), {"name": behind})
+    config = build_algo(own)
+    shared = {part: getattr(of_all, part, None) for part in ("num_envs", "rollout_length")}
+    if hasattr(config, "gradient_steps"):
+        longer = steps_per_update(of_all) / steps_per_update(config)
+        shared["gradient_steps"] = max(1, round(config.gradient_steps * longer))
+    return merge_settings(own | shared, settings) | {"name": behind}

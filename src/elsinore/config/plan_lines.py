@@ -1,0 +1,188 @@
+"""The text of a plan, which `--dry-run` prints and a run logs."""
+
+import json
+import math
+import textwrap
+from typing import Any
+
+import jax
+
+from elsinore.config.curricula import curriculum_lines, env_warnings
+from elsinore.config.experiment import Experiment
+from elsinore.config.host import after_a_break
+from elsinore.config.load import dotted
+from elsinore.config.memory import available_bytes, readable_size
+from elsinore.config.parse import as_dict
+from elsinore.config.plan import Plan
+from elsinore.config.presets import preset
+
+FEW_EPISODES = 30  # behind a decision, below which its standard error is told
+SPREAD = 0.2  # of returns, as a share of the target: the assumption of that warning
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """The plan for people, one fact a line."""
+    curriculum = plan.experiment.curriculum
+    return [
+        *_environment_lines(plan),
+        *_algorithm_lines(plan),
+        *_learner_lines(plan),
+        *_schedule_lines(plan),
+        f"parameters      {plan.num_parameters:,} a seed",
+        *(
+            []
+            if curriculum is None
+            else curriculum_lines(curriculum, plan.env, plan.env_params, plan.env_steps)
+        ),
+        *(f"warning         {text}" for text in env_warnings(plan.env, plan.env_params)),
+        *_memory_lines(plan),
+    ]
+
+
+def _environment_lines(plan: Plan) -> list[str]:
+    wrappers = json.dumps(plan.experiment.wrappers).replace('"', "")
+    named = [f"wrappers        {wrappers}"] if plan.experiment.wrappers else []
+    resumes = after_a_break(plan.env, plan.env_params)
+    host = [f"on the host     stepped in Python; after a break: {resumes}"] if resumes else []
+    return [f"environment     {plan.env_name}", *named, *host]
+
+
+def _algorithm_lines(plan: Plan) -> list[str]:
+    algo = plan.experiment.algo
+    name = f"{algo.name}/{plan.env_name}"
+    described = name if preset(name) else f"none for {name}: the algorithm's defaults"
+    return [
+        f"algorithm       {algo.name}",
+        f"preset          {described}",
+        *_hyperparameter_lines(algo),
+    ]
+
+
+def _hyperparameter_lines(algo: Any) -> list[str]:
+    """The algorithm's settings, wrapped; those of a bonus that is off are left out."""
+    settings = dotted(as_dict(algo))
+    bonus_off = settings.get("rnd.weight") == 0.0
+    text = lambda value: json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")  # noqa: E731
+    pairs = [
+        f"{name}={text(value)}".replace('"', "")
+        for name, value in settings.items()
+        if name != "name" and not (bonus_off and name.startswith("rnd."))
+    ]
+    lines = textwrap.wrap(" ".join(pairs), 84, break_on_hyphens=False)
+    return [f"{'' if i else 'settings':16}{line}" for i, line in enumerate(lines)]
+
+
+def _learner_lines(plan: Plan) -> list[str]:
+    """Agents, members and seeds, and the teacher that they begin with."""
+    experiment, lines = plan.experiment, []
+    if experiment.agents.number > 1:
+        lines.append(f"agents          {experiment.agents.described()}")
+        lines += _agent_lines(plan)
+    if experiment.vary:
+        lines.append(f"members         {experiment.members}, each with every seed")
+    first, seeds = experiment.seed, experiment.seeds
+    lines.append(f"seeds           {seeds} ({first} to {first + seeds - 1})")
+    if start := experiment.start:
+        lines.append(f"begins from     {start.parts} of {start.run}@{start.checkpoint}")
+    if experiment.self_play:
+        lines.append(f"self-play       {experiment.self_play.described}")
+    if experiment.imitation:
+        lines.append(f"imitation       {experiment.imitation.described}")
+    return lines
+
+
+def _agent_lines(plan: Plan) -> list[str]:
+    """Each agent that differs: its name, algorithm, and the settings that are not those of
+    `algo`."""
+    agents, of_all = plan.experiment.agents, dotted(as_dict(plan.experiment.algo))
+    if not agents.each:
+        return []
+    lines = [f"programs        {max(1, len(plan.groups))} for {agents.number} agents"]
+    for each in agents.each:
+        own = dotted(as_dict(each.algo))
+        apart = [f"{k}={v}" for k, v in own.items() if k != "name" and v != of_all.get(k)]
+        lines += textwrap.wrap(
+            f"{each.id}: {' '.join((each.algo.name, *apart))}",
+            100,
+            initial_indent=" " * 16,
+            subsequent_indent=" " * 18,
+            break_on_hyphens=False,
+        )
+    return lines
+
+
+def _schedule_lines(plan: Plan) -> list[str]:
+    schedule, experiment, evaluation = plan.schedule, plan.experiment, plan.experiment.evaluation
+    chunks, steps = schedule.num_chunks, plan.env_steps
+    return [
+        *_budget_lines(plan),
+        f"env steps       {steps:,} a seed, {steps * experiment.replicas:,} in all",
+        f"updates         {schedule.num_updates:,} a seed, of {plan.steps_per_update:,} env steps",
+        f"chunks          {chunks}, of {schedule.updates_per_chunk} updates each at most",
+        f"evaluations     {chunks} of {evaluation.episodes} episodes, and one of"
+        f" {evaluation.final_episodes} at the end",
+        *_few_episodes(plan.experiment),
+    ]
+
+
+def _budget_lines(plan: Plan) -> list[str]:
+    """A budget that ends the run before its env steps are taken."""
+    stop, rounded = plan.experiment.stop, "rounded up to a chunk"
+    most = f"at most {plan.env_steps:,} env steps, over which schedules go"
+    if stop.episodes is not None:
+        return [f"budget          {stop.episodes:,} episodes of each seed, {rounded}; {most}"]
+    if stop.seconds is not None:
+        return [f"budget          {stop.seconds:g} s of training, {rounded}; {most}"]
+    return []
+
+
+def _few_episodes(experiment: Experiment) -> list[str]:
+    """A warning where an evaluation is too small to tell whether its target is reached."""
+    test, episodes = experiment.convergence, experiment.evaluation.episodes
+    trained = test.counts == "episodes"
+    number = test.window * (1 if trained else episodes)
+    if test.target is None or not test.enabled or number >= FEW_EPISODES:
+        return []
+    spread = SPREAD * abs(test.target)
+    error = spread / math.sqrt(number)
+    judged_by = f"{number} training" if trained else f"{test.window} x {episodes}"
+    return [
+        f"warning         convergence is judged by {judged_by} episodes: where"
+        f" returns spread by {spread:.3g} ({SPREAD:.0%} of the target), their mean has a standard"
+        f" error of {error:.2g}, and cannot tell {test.target - error:.4g} from {test.target:g};"
+        f" raise {'convergence.window' if trained else 'evaluation.episodes'}"
+    ]
+
+
+def _memory_lines(plan: Plan) -> list[str]:
+    needed = plan.bytes_on_device
+    replay = [f"replay          {readable_size(plan.replay_bytes)} a seed"]
+    return [
+        *(replay if plan.replay_bytes else []),
+        f"device          {jax.default_backend()}, {_devices(plan)}",
+        *_shard_lines(plan),
+        f"bytes on device {needed:,} (about {readable_size(needed)};"
+        f" {readable_size(available_bytes())} available)",
+    ]
+
+
+def _devices(plan: Plan) -> str:
+    used, there = plan.devices_used, len(jax.local_devices())
+    if used < there:
+        each = "one" if plan.layout.devices_per_seed == 1 else f"{plan.layout.devices_per_seed}"
+        return f"{used} of {there} devices: {each} for each seed, the others are idle"
+    return f"{there} device{'s' if there > 1 else ''}"
+
+
+def _shard_lines(plan: Plan) -> list[str]:
+    """The line that says where the shards of a seed are; none where it has one."""
+    layout, shards = plan.layout, plan.experiment.shards
+    if shards == 1:
+        return []
+    num_envs, devices = plan.experiment.algo.num_envs // shards, layout.devices_per_seed
+    each, s = shards // devices, "s" if devices > 1 else ""
+    turns = ", in turn" if each > 1 else ""
+    return [
+        f"shards          {shards} a seed, of {num_envs} env{'s' if num_envs > 1 else ''}:"
+        f" {each} on {'each of ' if devices > 1 else ''}{devices} device{s}{turns}"
+    ]

@@ -1,0 +1,94 @@
+"""The schedule of a run: updates, chunks and the bounds of its evaluations."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.algos.continuous_q import ContinuousQConfig
+from elsinore.algos.dqn import DQNConfig
+from elsinore.algos.registry import steps_per_update
+from elsinore.config.curricula import longest_episode
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.config.stage_params import LIMIT
+from elsinore.training.schedule import Schedule
+
+
+def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
+    """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise; with
+    `stop.episodes` as many as these take at most, by the time limit in `env_params`."""
+    steps = steps_per_update(experiment.algo) * experiment.agents.number
+    updates = experiment.env_steps // steps
+    if experiment.stop.episodes is not None:
+        updates = -(-_most_steps(experiment, env_params) // steps)
+    if updates < 1:
+        raise ConfigError(
+            f"env_steps={experiment.env_steps} is less than one update of {steps} steps "
+            f"({' x '.join(rollout_sizes(experiment.algo))}); raise it."
+        )
+    if updates >= 2**31:
+        raise ConfigError(
+            f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be"
+            " counted."
+        )
+    earlier = [budget // steps for budget in experiment.earlier_env_steps]
+    first = earlier[0] if earlier else updates  # a lengthened run keeps the length of its chunks
+    per_chunk = min(experiment.evaluation.period or max(1, first // 20), updates)
+    extra_ends = sorted({end for end in earlier if end < updates and end % per_chunk})
+    per_row = -(-per_chunk // experiment.rows_per_chunk)
+    return Schedule(updates, per_chunk, per_row, tuple(extra_ends))
+
+
+def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
+    """The env steps within which each seed has certainly finished `stop.episodes` episodes."""
+    episodes, limit = experiment.stop.episodes, getattr(env_params, LIMIT, None)
+    if episodes is None or limit is None or np.max(limit) < 1:
+        raise ConfigError(
+            f"stop.episodes={episodes} cannot be bounded in {experiment.env}, which has no time"
+            " limit; give env_steps, or a wrapper time_limit."
+        )
+    rows = getattr(experiment.algo, "num_envs", 1) * experiment.agents.number
+    return -(-episodes // rows) * rows * int(np.max(limit))
+
+
+def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
+    """A run that is over before its buffer is learnt from would end without a word of it."""
+    # of each learner
+    env_steps = schedule.num_updates * steps_per_update(experiment.algo)
+    own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
+    for path, algo in own or [("algo", experiment.algo)]:
+        if isinstance(algo, DQNConfig | ContinuousQConfig) and algo.learning_starts >= env_steps:
+            raise ConfigError(
+                f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
+                " steps of this run: nothing would be learnt; lower it, or raise"
+                f" env_steps={experiment.env_steps}."
+            )
+
+
+def rollout_sizes(algo: Any) -> list[str]:
+    """The settings that make a rollout as large as it is, or where an algorithm has none, its
+    name."""
+    named = [
+        f"algo.{name}={getattr(algo, name)}"
+        for name in ("num_envs", "rollout_length")
+        if hasattr(algo, name)
+    ]
+    return named or [f"the env steps of an update of algo={algo.name!r}"]
+
+
+def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
+    """The bound on an evaluation's episodes: the config's, or else the environment's own time
+    limit."""
+    own = getattr(env_params, "max_steps_in_episode", None)
+    longest = (
+        own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
+    )
+    limit = experiment.evaluation.max_steps or (0 if longest is None else np.max(longest))
+    if not limit or limit < 1:
+        has = "has none" if longest is None else f"has {limit}"
+        raise ConfigError(
+            f"evaluation.max_steps=0 means the environment's own limit, and {experiment.env} {has};"
+            " set it."
+        )
+    return int(limit)

@@ -1,0 +1,118 @@
+"""Seeds of several shards: the experiment of a shard, and what cannot be divided into shards."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from jaxtyping import PyTree
+
+from elsinore.algos.registry import ALGORITHMS
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.nets.build import encoder_of
+from elsinore.nets.encoders import CNN
+from elsinore.training.layout import layout_for
+
+SHARDED = ("ppo", "a2c", "pqn")  # the algorithms with equal bits on any devices
+
+
+def shard_of(experiment: Experiment) -> Experiment:
+    """The experiment of one shard: an ordinary seed with its part of the envs.
+
+    Raises:
+        ConfigError: naming the setting that cannot be divided, its value and a remedy.
+    """
+    shards, algo = experiment.shards, experiment.algo
+    num_envs = _part("algo.num_envs", algo.num_envs, shards)
+    try:
+        return replace(experiment, shards=1, algo=replace(algo, num_envs=num_envs))
+    except ValueError as error:
+        raise ConfigError(
+            f"shards={shards} gives each shard {num_envs} of algo.num_envs={algo.num_envs}, and"
+            f" then {error} Lower shards, or raise algo.num_envs."
+        ) from error
+
+
+def _part(name: str, value: int, shards: int) -> int:
+    if value % shards:
+        raise ConfigError(
+            f"shards={shards} does not divide {name}={value}; choose a multiple of {shards}, or"
+            " other shards."
+        )
+    return value // shards
+
+
+def refuse_what_shards_do_not_have(experiment: Experiment, network: Any = None) -> None:
+    """Refuse what was not shown to have the same bits wherever its shards are; `network` is an
+    object in place of `algo.network`.
+
+    Raises:
+        ConfigError: naming the setting, its value and a remedy.
+    """
+    shards, algo = experiment.shards, experiment.algo
+    if algo.name not in SHARDED:
+        known = "it" if algo.name in ALGORITHMS else "an algorithm of your own"
+        raise ConfigError(
+            f"shards={shards} cannot be used with algo={algo.name!r}: {known} was not shown to have"
+            f" the same bits on any devices; use shards=1, or {' or '.join(SHARDED)}."
+        )
+    for name, remedy in (*_refused(experiment, network), *_refused_in_algo(algo)):
+        raise ConfigError(f"shards={shards} cannot be used with {name}; {remedy}, or use shards=1.")
+
+
+def refuse_env(experiment: Experiment, on_host: bool, observation: PyTree) -> None:
+    """Refuse an environment on the host, and observations that convolutions would read, for which
+    equal bits were not shown; dense layers read all others, with or without a mask of actions.
+
+    Raises:
+        ConfigError: naming the environment or the observations' shape, and a remedy.
+    """
+    shards = experiment.shards
+    if on_host:
+        raise ConfigError(
+            f"shards={shards} cannot be used with env={experiment.env!r}, which is stepped on the"
+            " host; use shards=1, or an environment in JAX."
+        )
+    if encoder_of(experiment.algo.network, observation).func is CNN:
+        raise ConfigError(
+            f"shards={shards} cannot be used with observations of shape"
+            f" {list(observation.shape)}, which convolutions read; set algo.network.encoder=mlp,"
+            " add the wrapper flatten, or use shards=1."
+        )
+
+
+def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
+    """(setting, remedy) of each that shards do not have."""
+    net = algo.network
+    if net.custom is not None:
+        yield f"algo.network.custom={net.custom!r}", "leave it out"
+    if net.encoder not in ("auto", "mlp"):
+        yield f"algo.network.encoder={net.encoder!r}", "choose auto or mlp"
+    if net.dtype != "float32":
+        yield f"algo.network.dtype={net.dtype!r}", "choose float32"
+    if algo.rnd.weight:
+        yield f"algo.rnd.weight={algo.rnd.weight}", "set algo.rnd.weight=0"
+    if getattr(algo, "popart", False):
+        yield "algo.popart=true", "set algo.popart=false"
+    if getattr(algo, "advantage", "gae") != "gae":
+        yield f"algo.advantage={algo.advantage!r}", "choose gae"
+    if algo.rollout_length == 1:
+        yield "algo.rollout_length=1", "collect 2 steps or more"
+
+
+def _refused(experiment: Experiment, network: Any) -> Iterator[tuple[str, str]]:
+    """(setting, remedy) of each that shards do not have."""
+    if experiment.agents.number > 1:
+        yield f"agents.number={experiment.agents.number}", "train one agent"
+    if network is not None:
+        yield "a network of your own", "leave it out"
+    if experiment.imitation is not None:
+        yield "imitation", "set imitation: null"
+    if experiment.self_play is not None:
+        yield "self_play", "set self_play: null"
+    if experiment.vary:
+        yield f"vary.{next(iter(experiment.vary))}", "train the members as runs"
+    if experiment.start is not None:
+        yield f"start.run={experiment.start.run!r}", "begin anew"
+    if layout_for(1, experiment.layout).kind == "vmap":
+        yield f"layout={experiment.layout!r}, here a vmap", "set layout=map"

@@ -1,0 +1,92 @@
+"""EnvPool (Weng 2022, arXiv:2206.10558): environments in C++ by name, stepped on the host.
+
+EnvPool resets an environment in the step after its end, which ignores its action. Here it is reset
+at once, by its number. Its own time limit is lifted, and is the default of `max_steps_in_episode`.
+"""
+
+from functools import partial
+from typing import Any
+
+import envpool
+import numpy as np
+from jaxtyping import Int, PyTree, Shaped
+
+from elsinore.envs.host import HostEnv, HostEnvError, Stepped
+from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
+from elsinore.errors import ConfigError
+
+FOREVER = 2**30  # steps
+
+
+class EnvPool:
+    """Environments of EnvPool as a `HostEnv`."""
+
+    @staticmethod
+    def ids() -> tuple[str, ...]:
+        return tuple(sorted(envpool.list_all_envs()))
+
+    @classmethod
+    def make(cls, env_id: str, **kwargs: Any) -> HostEnv:
+        """The environment of that id; `kwargs` go to `envpool.make`.
+
+        Raises:
+            ConfigError: for several players, or spaces that cannot be read.
+        """
+        name, limit = f"envpool/{env_id}", kwargs.pop("max_episode_steps", None)
+        spec = envpool.make_spec(env_id, **kwargs)
+        if int(getattr(spec.config, "max_num_players", 1)) > 1:
+            raise ConfigError(f"env={name!r} has several players, and learners here have one.")
+        observation = observation_space_of(spec.gymnasium_observation_space, name)
+        action = action_space_of(spec.gymnasium_action_space, name)
+        limit = int(limit or getattr(spec.config, "max_episode_steps", 0) or 0)
+        make = partial(envpool.make_gymnasium, env_id, max_episode_steps=FOREVER, **kwargs)
+
+        def rows(number: int) -> PoolRows:
+            return PoolRows(make, number, observation, action, name)
+
+        limit = limit if limit < FOREVER else 0
+        return HostEnv(name, observation, action, limit, rows, seeded=False)
+
+    @classmethod
+    def of(cls, native: Any) -> HostEnv:
+        """Refuse a pool in hand, whose number of environments is fixed."""
+        raise ConfigError(
+            f"env={type(native).__name__} is a pool of EnvPool; give its name, such as"
+            " envpool/CartPole-v1: a run makes pools as large as algo.num_envs."
+        )
+
+
+class PoolRows:
+    """One pool. Its environments are seeded once, when it is made at the first reset."""
+
+    seeded = False  # an episode after the first cannot be begun again
+
+    def __init__(self, make: Any, rows: int, observation: Space, action: Space, name: str):
+        self._make, self._num, self._name = make, rows, name
+        self._observation, self._action, self._pool = observation, action, None
+
+    def reset(self, rows: Int[np.ndarray, "row"], seeds: list[int]) -> PyTree:
+        if self._pool is None:
+            assert len(rows) == self._num, "all rows begin first"
+            self._pool = self._make(num_envs=self._num, seed=seeds)
+        return self._observation.read_rows(self._pool.reset(rows.astype(np.int32))[0])
+
+    def step(self, rows: Int[np.ndarray, "row"], actions: Shaped[np.ndarray, "row ..."]) -> Stepped:
+        assert self._pool is not None, "an episode begins with a reset"
+        written = np.stack([np.asarray(self._action.write(action)) for action in actions])
+        try:
+            obs, reward, terminated, truncated, _ = self._pool.step(written, rows.astype(np.int32))
+        except Exception as error:
+            raise HostEnvError(f"{self._name} failed in step: {error}") from error
+        ended = np.asarray(terminated, bool)
+        return (
+            self._observation.read_rows(obs),
+            np.asarray(reward, np.float32),
+            ended,
+            np.asarray(truncated, bool) & ~ended,
+        )
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None

@@ -1,0 +1,71 @@
+"""Navix (Pignatelli 2024, arXiv:2407.19396): MiniGrid in JAX, `navix/Navix-Empty-5x5-v0`.
+
+`env_kwargs.observation_fn` may name one of `navix.observations`, such as `symbolic_first_person`.
+The reward at the goal is 1, not MiniGrid's 1 - 0.9 t / T.
+"""
+
+from typing import Any
+
+import navix
+import numpy as np
+from gymnax.environments import spaces
+
+from elsinore.envs.scene import Grid, Scene, Thing
+from elsinore.envs.suites.adapter import SuiteEnv
+from elsinore.errors import ConfigError
+
+ROLES = {"player": "agent", "wall": "wall", "goal": "goal", "lava": "danger", "ball": "rival"}
+
+
+class Navix(SuiteEnv):
+    """A grid world; its limit is Navix's own by default."""
+
+    @staticmethod
+    def ids() -> tuple[str, ...]:
+        return tuple(sorted(navix.registry()))
+
+    @classmethod
+    def make(cls, env_id: str, **kwargs: Any) -> "Navix":
+        name = kwargs.get("observation_fn")
+        if isinstance(name, str):
+            if not hasattr(navix.observations, name):
+                raise ConfigError(
+                    f"env_kwargs.observation_fn={name!r} is not in navix.observations; give"
+                    " symbolic, categorical or rgb, alone or with _first_person."
+                )
+            kwargs["observation_fn"] = getattr(navix.observations, name)
+        return cls._bare(navix.make(env_id, **kwargs), f"navix/{env_id}")
+
+    @classmethod
+    def of(cls, native: Any) -> "Navix":
+        return cls._bare(native, cls.named("navix", native))
+
+    @classmethod
+    def _bare(cls, native: Any, name: str) -> "Navix":
+        return cls(native.replace(disable_autoreset=True), name, native.max_steps)
+
+    def action_space(self, params: Any) -> spaces.Discrete:
+        return spaces.Discrete(len(self.native.action_set))
+
+    def begin(self, key):
+        world = self.native.reset(key)
+        return world.observation, world
+
+    def advance(self, key, world, action):
+        world = self.native.step(world, action)
+        return world.observation, world, world.reward, world.is_termination(), {}
+
+    def action_names(self, params: Any) -> tuple[str, ...]:
+        return tuple(action.__name__.replace("_", " ") for action in self.native.action_set)
+
+    def scene(self, params: Any, state: Any) -> Scene:
+        """The grid, with each entity by its kind."""
+        world = state.world.state
+        things = [Thing(int(x), int(y), "", "wall") for y, x in np.argwhere(world.grid < 0)]
+        for kind, entity in sorted(world.entities.items(), key=lambda item: item[0] == "player"):
+            for y, x in np.atleast_2d(entity.position):
+                if x >= 0:  # one that is carried is off the grid
+                    role, token = ROLES.get(kind, "gain"), kind in ("player", "key", "ball")
+                    things.append(Thing(int(x), int(y), kind, role, token))
+        height, width = world.grid.shape
+        return Scene(self.name, (Grid(self.name, width, height, tuple(things)),))

@@ -1,0 +1,82 @@
+"""XLand-MiniGrid (Nikulin 2023, arXiv:2312.12044): `xminigrid/MiniGrid-Empty-5x5` and others.
+
+The reward at the goal is 1 - 0.9 t / T with the library's own limit T, which stays as it is:
+`max_steps_in_episode` changes the time limit alone. XLand's environments need a ruleset, which is a
+download: give the object with its parameters.
+"""
+
+from typing import Any
+
+import numpy as np
+import xminigrid
+from gymnax.environments import spaces
+
+from elsinore.envs.scene import Grid, Scene, Thing
+from elsinore.envs.suites.adapter import SuiteEnv
+
+TILES = {
+    2: ("", "wall"),
+    3: ("ball", "rival"),
+    4: ("square", "work"),
+    5: ("pyramid", "work"),
+    6: ("goal", "goal"),
+    7: ("key", "gain"),
+    8: ("locked", "danger"),
+    9: ("door", "care"),
+    10: ("open", "calm"),
+    11: ("hex", "work"),
+    12: ("star", "work"),
+}
+ACTIONS = ("forward", "turn right", "turn left", "pick up", "put down", "toggle")
+
+
+class XMiniGrid(SuiteEnv):
+    """A grid world and its parameters, which fix shapes; `env_kwargs` replace some of them."""
+
+    @staticmethod
+    def ids() -> tuple[str, ...]:
+        known = xminigrid.registered_environments()
+        return tuple(x for x in known if x.startswith("MiniGrid-"))
+
+    @classmethod
+    def make(cls, env_id: str, **kwargs: Any) -> "XMiniGrid":
+        native, rules = xminigrid.make(env_id, **kwargs)
+        return cls(native, f"xminigrid/{env_id}", rules)
+
+    @classmethod
+    def of(cls, native: Any) -> "XMiniGrid":
+        """The adapter of an environment, or of it and its parameters."""
+        native, rules = native if isinstance(native, tuple) else (native, native.default_params())
+        native = native.unwrapped if hasattr(native, "unwrapped") else native
+        return cls(native, cls.named("xminigrid", native), rules)
+
+    def __init__(self, native: Any, name: str, rules: Any):
+        super().__init__(native, name, rules.max_steps)
+        self.rules = rules
+
+    def action_space(self, params: Any) -> spaces.Discrete:
+        return spaces.Discrete(self.native.num_actions(self.rules))
+
+    def begin(self, key):
+        world = self.native.reset(self.rules, key)
+        return world.observation, world
+
+    def advance(self, key, world, action):
+        world = self.native.step(self.rules, world, action)
+        return world.observation, world, world.reward, world.discount == 0, {}
+
+    def action_names(self, params: Any) -> tuple[str, ...]:
+        return ACTIONS
+
+    def scene(self, params: Any, state: Any) -> Scene:
+        """The grid, with each tile by its kind."""
+        tiles = np.asarray(state.world.state.grid)[..., 0]
+        y, x = np.asarray(state.world.state.agent.position).tolist()
+        things = [
+            Thing(column, row, *TILES[tile])
+            for (row, column), tile in np.ndenumerate(tiles)
+            if tile in TILES
+        ]
+        things.append(Thing(x, y, "agent", "agent", token=True))
+        height, width = tiles.shape
+        return Scene(self.name, (Grid(self.name, width, height, tuple(things)),))

@@ -1,0 +1,331 @@
+"""An agent for your own loop in Python: the compiled learner, given transitions by hand.
+
+    agent = elsinore.Agent("dqn", env.observation_space, env.action_space, seed=0)
+    obs, _ = env.reset()
+    for _ in range(10_000):
+        action = agent.act(obs)
+        next_obs, reward, terminated, truncated, _ = env.step(action)
+        agent.observe(reward, terminated, truncated, next_obs)
+        agent.learn()
+        obs = env.reset()[0] if terminated or truncated else next_obs
+
+It acts, explores and learns as `elsinore.train` does: an update is a rollout of `rollout_length`
+steps, and all the learning from it. Several environments are stepped side by side with `num_envs`;
+then observations, actions, rewards and flags are [env, ...].
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.algos.registry import algorithm_of, steps_per_update
+from elsinore.config.mappings import set_dotted
+from elsinore.config.parse import ConfigError, as_dict, build_algo
+from elsinore.errors import user_code
+from elsinore.integrations.agent_spaces import (
+    ACTIONS,
+    OBSERVATIONS,
+    SpacesOnly,
+    actions,
+    described,
+    observations,
+)
+from elsinore.jaxtools.compiler_options import compiler_options
+from elsinore.jaxtools.prng import for_update, for_use
+from elsinore.nets.network import reset_carry
+from elsinore.types import Actor, Decision, TrainState, Transition
+
+FORMAT = 2  # of the files that `save` writes
+
+
+class Agent:
+    """A learner outside of a compiled run, on any environment that Python can step.
+
+    Args:
+        algo: an algorithm's name, such as "ppo" or "dqn", or a mapping with its `name`.
+        observation_space: a Box, Discrete, MultiDiscrete, MultiBinary or Dict of these, of
+            Gymnasium or gymnax.
+        action_space: a Discrete, MultiDiscrete or MultiBinary, or a Box of floats.
+        seed: of its parameters and its exploration.
+        env_steps: the length of the training, over which schedules go.
+        settings: of the algorithm, such as `learning_rate=1e-3`; `num_envs` is 1 by default.
+
+    Raises:
+        ConfigError: for an unknown algorithm or setting, or a space that the algorithm cannot use.
+    """
+
+    def __init__(
+        self,
+        algo: Any,
+        observation_space: Any,
+        action_space: Any,
+        *,
+        seed: int = 0,
+        env_steps: int = 100_000,
+        **settings: Any,
+    ):
+        data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else dict(algo)
+        for name, value in ({"num_envs": 1} | settings).items():
+            set_dotted(data, name, value)
+        self.config = build_algo(data)
+        self._spaces = [
+            described(observation_space, OBSERVATIONS, "observation_space"),
+            described(action_space, ACTIONS, "action_space"),
+        ]
+        self._obs, self._action = observations(self._spaces[0]), actions(self._spaces[1])
+        self._seed, self._env_steps = seed, env_steps
+        env = SpacesOnly(self._obs, self._action)
+        updates = env_steps // steps_per_update(self.config)
+        if updates < 1:
+            raise ConfigError(f"env_steps={env_steps} is less than one update; raise it.")
+        try:
+            with user_code(algo=self.config.name):
+                made = algorithm_of(self.config, env, env.default_params, updates)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        if made.parts is None:
+            raise ConfigError(
+                f"algo={self.config.name!r} has no parts (elsinore.types.UpdateParts), so it cannot"
+                " learn outside of a compiled run."
+            )
+        self._algo, self._parts, self._params = made, made.parts, env.default_params
+        self._compile()
+        key = jax.random.key(seed)
+        self.state: TrainState = self._init(key)
+        self._begin_rollout()
+
+    @property
+    def updates(self) -> int:
+        """Updates done."""
+        return int(self.state.update)
+
+    @property
+    def is_due(self) -> bool:
+        """True if a rollout is complete, so that `learn` will learn from it."""
+        return len(self._steps) == self.config.rollout_length
+
+    def act(self, obs: Any, greedy: bool = False) -> Any:
+        """An action for an observation: as it explores, or the best one it knows.
+
+        A greedy action is not learnt from. With `num_envs` above 1 both are [env, ...].
+
+        Raises:
+            ConfigError: for an observation of another shape, a second action before `observe`, or
+                one while learning is due.
+        """
+        batch = self._batch(obs)
+        if greedy:
+            return self._written(self._greedy(self.state, self._carry, batch))
+        if self._pending is not None or self.is_due:
+            due = "learn() is due" if self.is_due else "observe() what the last action led to first"
+            raise ConfigError(f"act: {due}; act(obs, greedy=True) asks without learning.")
+        return self._written(self._decided(batch).env_action)
+
+    def observe(self, reward: Any, terminated: Any, truncated: Any, next_obs: Any) -> None:
+        """The result of the last action. `next_obs` is the true next observation, also where the
+        episode ended; of both flags `terminated` counts.
+
+        Raises:
+            ConfigError: without an action, or for numbers of another shape.
+        """
+        if self._pending is None:
+            raise ConfigError("observe: there is no action yet; act(obs) comes first.")
+        self._observed(reward, terminated, truncated, self._batch(next_obs))
+
+    def _decided(self, batch: PyTree) -> Decision:
+        """The decision for observations as the learner has them, which waits for its result."""
+        time = np.int32(len(self._steps))
+        decision = self._decide(self.state, *self._begun, time, self._carry, batch)
+        self._pending = (batch, decision)
+        return decision
+
+    def _observed(self, reward: Any, terminated: Any, truncated: Any, following: PyTree) -> None:
+        assert self._pending is not None
+        (obs, decision), envs = self._pending, (self.config.num_envs,)
+        reward, terminated, truncated = (
+            np.broadcast_to(np.asarray(x, kind), envs)
+            for x, kind in ((reward, np.float32), (terminated, bool), (truncated, bool))
+        )
+        truncated = truncated & ~terminated
+        self._steps.append(
+            Transition(
+                obs, decision.action, reward, terminated, truncated, following, decision.log_prob
+            )
+        )
+        done = terminated | truncated
+        self._returns = np.where(done, 0.0, self._returns + reward).astype(np.float32)
+        self._lengths = np.where(done, 0, self._lengths + 1).astype(np.int32)
+        initial = self._algo.policy.initial_carry
+        self._carry = reset_carry(jnp.asarray(done), initial, decision.carry)
+        self._pending = None
+
+    def learn(self) -> dict[str, float]:
+        """Learn from the rollout if it is complete; the metrics of that, or none."""
+        if not self.is_due:
+            return {}
+        experience = jax.tree.map(lambda *x: jnp.stack(x), *self._steps)
+        last = self._steps[-1].final_obs
+        actor = Actor(
+            self.state.actor.env_state,
+            jax.tree.map(jnp.asarray, last),
+            self._carry,
+            jnp.asarray(self._returns),
+            jnp.asarray(self._lengths),
+        )
+        self.state, means = self._learn(self.state, actor, experience, self._begun[0])
+        self._begin_rollout()
+        return {
+            name: float(mean.total) / float(mean.count)
+            for name, mean in jax.device_get(means).items()
+            if mean.count > 0
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write the whole learner to one file (.npz), between `observe` and the next `act`; loaded,
+        it goes on as it would have.
+
+        Raises:
+            ConfigError: while an action waits for what it led to.
+        """
+        if self._pending is not None:
+            raise ConfigError("save: observe() what the last action led to first.")
+        about = {
+            "format": FORMAT,
+            "algo": as_dict(self.config),
+            "spaces": self._spaces,
+            "seed": self._seed,
+            "env_steps": self._env_steps,
+            "steps": len(self._steps),
+        }
+        target = Path(path)
+        unfinished = target.with_name(f".{target.name}.unfinished")
+        leaves = jax.device_get(jax.tree.leaves(self._saved()))
+        with unfinished.open("wb") as file:
+            arrays = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
+            np.savez(file, about=np.array(json.dumps(about)), **arrays)
+        unfinished.replace(target)
+        return target
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Agent":
+        """The agent that `save` wrote.
+
+        Raises:
+            ConfigError: for a file that is none of these, or of another version's learner.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as file:
+                about = json.loads(str(file["about"]))
+                arrays = [file[f"leaf_{i}"] for i in range(len(file.files) - 1)]
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"{path} is no agent that Agent.save wrote: {error}.") from error
+        if about.get("format") != FORMAT:
+            raise ConfigError(
+                f"{path} has format {about.get('format')}, and this elsinore reads {FORMAT}."
+            )
+        agent = cls(
+            about["algo"], *about["spaces"], seed=about["seed"], env_steps=about["env_steps"],
+            num_envs=about["algo"]["num_envs"],
+        )  # fmt: skip
+        agent._restore(arrays, about["steps"], path)
+        return agent
+
+    def _compile(self) -> None:
+        """The learner's functions, compiled at their first call."""
+        algo, parts, options = self._algo, self._parts, compiler_options()
+
+        def decide(state, context, noise, time, carry, obs) -> Decision:
+            now = jax.tree.map(lambda x: x[time], noise)
+            return parts.decide(state, context, now, carry, obs)
+
+        def learn(state, actor, experience, context):
+            key = for_use(for_update(state.key, state.update), parts.uses[2])
+            after, experience, metrics = parts.reward(state, actor, experience)
+            after, more = parts.learn(key, state, after, experience, context)
+            return after, metrics | more
+
+        def prepare(state):
+            return parts.prepare(state, for_use(for_update(state.key, state.update), parts.uses[0]))
+
+        def greedy(state, carry, obs):
+            policy, own = algo.policy, state.policy_state
+            return jax.vmap(lambda c, o: policy.act(state.key, own, c, o, True)[0])(carry, obs)
+
+        jit = lambda function: jax.jit(function, compiler_options=options)  # noqa: E731
+        self._init = jit(lambda key: algo.init(key, self._params, algo.hyper))
+        self._prepare, self._decide, self._learn = jit(prepare), jit(decide), jit(learn)
+        self._greedy = jit(greedy)
+
+    def _begin_rollout(self) -> None:
+        self._begun = self._prepare(self.state)
+        actor = self.state.actor
+        self._carry, self._returns, self._lengths = (
+            actor.carry,
+            np.asarray(actor.episode_return),
+            np.asarray(actor.episode_length),
+        )
+        self._steps: list[Transition] = []
+        self._pending: tuple[Any, Decision] | None = None
+
+    def _saved(self) -> PyTree:
+        key = jax.random.key_data(self.state.key)
+        running = (self._carry, self._returns, self._lengths)
+        return self.state._replace(key=key), running, self._steps
+
+    def _restore(self, arrays: list[np.ndarray], steps: int, path: Any) -> None:
+        if steps:  # of these shapes
+            blank = jax.tree.map(np.zeros_like, self.state.actor.obs)
+            for _ in range(steps):
+                self._decided(blank)
+                self._observed(0.0, False, False, blank)
+        tree = jax.tree.structure(self._saved())
+        shapes = [np.shape(x) for x in jax.tree.leaves(self._saved())]
+        if shapes != [x.shape for x in arrays]:
+            raise ConfigError(f"{path} was saved by an elsinore whose learner has other arrays.")
+        state, running, self._steps = jax.tree.unflatten(tree, arrays)
+        key = jax.random.wrap_key_data(jnp.asarray(state.key))
+        self.state = jax.tree.map(jnp.asarray, state._replace(key=()))._replace(key=key)
+        self._begun = self._prepare(self.state)
+        self._carry, self._returns, self._lengths = running
+
+    def _batch(self, obs: Any) -> PyTree:
+        """An observation of the environment's as the learner's, [env, ...].
+
+        Raises:
+            ConfigError: for one that is not of the space.
+        """
+        like = self.state.actor.obs
+        try:
+            if self.config.num_envs > 1:
+                given = self._obs.read_rows(obs)
+            else:
+                given = jax.tree.map(lambda x: np.asarray(x)[None], self._obs.read(obs))
+            fits = jax.tree.map(np.shape, given) == jax.tree.map(np.shape, like)
+        except (IndexError, KeyError, TypeError, ValueError):
+            fits = False
+        if not fits:
+            several = self.config.num_envs > 1
+            wanted = jax.tree.map(lambda x: x.shape if several else x.shape[1:], like)
+            raise ConfigError(
+                f"an observation is {_shapes(obs)}; observation_space is a"
+                f" {self._spaces[0]['kind']}, which is read as {wanted}."
+            )
+        return given
+
+    def _written(self, found: Any) -> Any:
+        """Actions of the learner's, [env, ...], as the environment's."""
+        each = [self._action.write(action) for action in np.asarray(found)]
+        return np.stack(each) if self.config.num_envs > 1 else each[0]
+
+
+def _shapes(obs: Any) -> str:
+    """The shapes of an observation, for a message."""
+    try:
+        return f"of shape {jax.tree.map(np.shape, obs)}"
+    except ValueError:  # rows of several lengths
+        return "no array"

@@ -1,0 +1,42 @@
+"""The settings of a run that differ from those it would have had by itself."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from elsinore.algos.registry import ALGORITHMS
+from elsinore.config.load import experiment_from
+from elsinore.config.parse import ConfigError, as_dict
+
+OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
+
+
+def changed_settings(config: str) -> list[tuple[str, Any, Any]]:
+    """(name, value, value of the preset or default) of a config.yaml, by name.
+
+    Empty for a config that cannot be read, and for an algorithm of custom code, which is not
+    imported to ask for its defaults.
+    """
+    try:
+        data = yaml.safe_load(config)
+        names = {"env": data["env"], "algo": {"name": data["algo"]["name"]}}
+        if names["algo"]["name"] not in ALGORITHMS:
+            return []
+        usual = dict(dotted_items(as_dict(experiment_from(names))))
+    except (yaml.YAMLError, ConfigError, RecursionError, KeyError, TypeError):
+        return []
+    return sorted(
+        (name, value, usual.get(name))
+        for name, value in dotted_items(data)
+        if name not in OF_THE_RUN and value != usual.get(name)
+    )
+
+
+def dotted_items(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by dotted name."""
+    for name, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from dotted_items(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,72 @@
+"""The refusal of a checkpoint of another config, other versions or another layout."""
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import with_defaults
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.checkpoints import (
+    BUDGETS,
+    READABLE_FORMATS,
+    Checkpoint,
+    differences,
+    versions,
+)
+from elsinore.runs.redaction import redacted
+from elsinore.runs.trust import marked
+from elsinore.training.layout import layout_for
+
+
+def check_match(
+    checkpoint: Checkpoint, experiment: Experiment, accept_versions: bool = False
+) -> None:
+    """Refuse a checkpoint of another config or other library versions.
+
+    Raises:
+        ConfigError: with the list of differences.
+    """
+    manifest = checkpoint.manifest
+    if manifest.get("format") not in READABLE_FORMATS:
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} has format {manifest.get('format')}, and this elsinore"
+            f" reads {', '.join(map(str, READABLE_FORMATS))}; use the elsinore that made it."
+        )
+    differing = differences(
+        redacted(with_defaults(marked(manifest["config"]))), redacted(as_dict(experiment))
+    )
+    differing = [text for text in differing if text.split()[0] not in BUDGETS]
+    if differing:
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} was made with another config; then and now:"
+            f" {'; '.join(differing)}. Put the run's config.yaml back, or begin a new run."
+        )
+    differing = differences(manifest["versions"], versions())
+    if differing and not accept_versions:
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} was made with other versions; then and now:"
+            f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
+            " --accept-versions to resume it."
+        )
+
+
+def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:
+    """The layout then and now, where their results differ by rounding; None where they do not."""
+    then = checkpoint.manifest.get("layout")
+    now = layout_for(experiment.replicas, experiment.layout, shards=experiment.shards).described()
+    if then is None or then.get("batch") == now["batch"]:
+        return None
+    return "then {kind} on {devices} device(s)".format(**then) + ", now {kind} on {devices}".format(
+        **now
+    )
+
+
+def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
+    """Refuse a checkpoint of a layout whose results differ.
+
+    Raises:
+        ConfigError: with the layout then and now.
+    """
+    if differs := other_layout(checkpoint, experiment):
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
+            " would differ by rounding from an uninterrupted one: use as many devices as then, or"
+            " pass --accept-layout to resume it."
+        )

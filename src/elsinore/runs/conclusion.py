@@ -1,0 +1,132 @@
+"""The conclusion of a run: final evaluation, summary, curves and policy."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.plan import Plan
+from elsinore.runs import checkpoints
+from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
+from elsinore.runs.loop import Outcome
+from elsinore.runs.profile import phase
+from elsinore.runs.programs import Compiled
+from elsinore.runs.restored import best_replica, policy_of, restore_state
+from elsinore.runs.run_curves import ARTIFACT_SECONDS, draw_run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signals import Stop, refuse_if_late
+from elsinore.runs.store import Store
+from elsinore.runs.summary import stopped_by, summarise, write_json
+from elsinore.training.layout import Layout
+from elsinore.training.turns import place_host
+from elsinore.types import RunState
+
+log = logging.getLogger("elsinore")
+
+
+def conclude(
+    folder: RunDir, plan: Plan, layout: Layout, compiled: Compiled, outcome: Outcome, stop: Stop
+) -> None:
+    """Final evaluation, summary, curves and policy of a training that has ended.
+
+    Raises:
+        OutOfTime: if the deadline of `stop` is too near; the state is saved by now.
+    """
+    refuse_if_late(stop, _expected_seconds(folder, plan, compiled))
+    began, state = time.perf_counter(), outcome.state
+    with phase("evaluate"):
+        final = compiled.evaluate(place_host(state, plan.state_shapes, layout))
+    with contextlib.closing(Store(folder.database, read_only=True)) as store:
+        chunks, stages = store.chunks(), store.rows(names=[STAGE_METRIC])
+    trained, evaluated = sum(chunk[3] for chunk in chunks), time.perf_counter() - began
+    clock = {"compile": compiled.seconds, "train": trained, "evaluate": evaluated}
+    how = stopped_by(state, plan, outcome.interrupted)
+    how = outcome.ended if outcome.ended and how == "budget" else how
+    summary = summarise(plan, state, final, clock, how) | curriculum_summary(plan, stages)
+    summary |= {"checkpoints": kept_checkpoints(folder, plan)}
+    log.info(result_line(summary))
+    for what, make in _artifacts(folder, plan, state, summary).items():
+        if stop.seconds_left < 2 * ARTIFACT_SECONDS:
+            log.warning("%s is left out, for want of time", what)
+            continue
+        try:
+            with phase("export"):
+                make()
+        except Exception as error:  # the run is worth more than its picture
+            log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
+    write_json(folder.summary, summary)
+
+
+def result_line(summary: dict[str, Any]) -> str:
+    """The result in one line, before curves, policy and sinks are written."""
+    score = summary["eval_return"]
+    value = "not finite" if score["mean"] is None else f"{score['mean']:.1f}"
+    return (
+        f"{summary['stopped_by']} after {summary['env_steps']:,} env steps a seed; mean return"
+        f" {value} over {summary['eval_episodes']} fresh episodes a seed; writing curves and policy"
+    )
+
+
+def _artifacts(
+    folder: RunDir, plan: Plan, state: RunState, summary: dict[str, Any]
+) -> dict[str, Callable[[], None]]:
+    """Functions that write what a finished run leaves besides its summary, by name."""
+    how = summary["stopped_by"]
+    return {
+        "training_curves.png": lambda: draw_run(folder, plan, how),
+        "policy": lambda: _export_best(folder, plan, state, summary),
+    }
+
+
+def kept_checkpoints(folder: RunDir, plan: Plan) -> dict[str, dict[str, Any] | None]:
+    """The last checkpoint of a run and the best, with env steps and the value of
+    the metric that ranks them; None for none."""
+    last = checkpoints.list_checkpoints(folder.checkpoints, ("latest", "emergency"))
+    best = checkpoints.list_checkpoints(folder.checkpoints, ("best",))
+    found = {
+        "last": next(iter(last), None),
+        "best": checkpoints.best_of(best, plan.experiment),
+    }
+    return {
+        which: each
+        and {
+            "name": each.name,
+            "env_steps": each.update * plan.steps_per_update,
+            "value": (each.manifest.get("metric") or {}).get("value"),
+        }
+        for which, each in found.items()
+    }
+
+
+def _export_best(folder: RunDir, plan: Plan, state: RunState, summary: dict[str, Any]) -> None:
+    """Export the policy of the best seed at the best checkpoint, or of the last where none is."""
+    found = checkpoints.by_default(folder.checkpoints, plan.experiment)
+    assert found is not None, "the end of a run is saved before it is concluded"
+    if found.update != summary["updates"]:
+        state = restore_state(found, plan)
+    best = best_replica(found, state.convergence.history, summary)
+    export_policies(plan, state, plan.experiment.seed + best, folder.policy, found.name)
+
+
+def _expected_seconds(folder: RunDir, plan: Plan, compiled: Compiled) -> float:
+    """The expected time of the final evaluation: it compiles no longer than the training did,
+    unless it is compiled, and takes no longer an episode than a chunk with its evaluation."""
+    evaluation = plan.experiment.evaluation
+    with contextlib.closing(Store(folder.database, read_only=True)) as store:
+        longest = max((chunk[3] for chunk in store.chunks()[-10:]), default=0.0)
+    compiling = 0.0 if compiled.can_evaluate() else compiled.seconds
+    return compiling + longest * evaluation.final_episodes / evaluation.episodes
+
+
+def export_policies(plan: Plan, state: RunState, seed: int, folder: Path, checkpoint: str) -> None:
+    """Export the policy of a seed at a checkpoint; of independent learners each agent's, in its own
+    folder."""
+    if not plan.has_learners_of_their_own:
+        policy = policy_of(plan, state, seed)
+        return policy.export(folder, plan.env_name, checkpoint=checkpoint)
+    folder.mkdir(exist_ok=True)
+    for i, name in enumerate(plan.experiment.agents.names):
+        policy = policy_of(plan, state, seed, i)
+        policy.export(folder / name, plan.env_name, checkpoint=checkpoint)

@@ -1,0 +1,54 @@
+"""The final evaluation of a run: new episodes of every seed."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from elsinore.config.plan import Plan
+from elsinore.envs.suites import is_on_host
+from elsinore.training.evaluation import Episodes
+from elsinore.training.layout import Layout
+from elsinore.training.replicas import over_seeds
+from elsinore.training.turns import Turns, gather
+from elsinore.types import RunState
+
+
+def final_evaluation(plan: Plan, layout: Layout, states: Turns) -> np.ndarray:
+    """Returns [seed, episode] of `evaluation.final_episodes` new episodes of every seed."""
+    return final_evaluation_of(plan, layout)(states).returns
+
+
+def on_host(plan: Plan, layout: Layout) -> Callable[[Turns], Episodes]:
+    """The final evaluation in environments that are stepped on the host, then closed."""
+    from elsinore.runs.host.training import HostTraining
+
+    def evaluate(states: Turns) -> Episodes:
+        with contextlib.closing(HostTraining(plan, layout)) as host:
+            return host.evaluate(*states)
+
+    return evaluate
+
+
+def final_evaluation_of(
+    plan: Plan, layout: Layout, compiled: Callable[[RunState], Episodes] | None = None
+) -> Callable[[Turns], Episodes]:
+    """The final evaluation as a function that compiles once, or calls its `compiled` program; its
+    result is [seed, episode] each."""
+    if is_on_host(plan.env):
+        return on_host(plan, layout)
+    launch = evaluation_program(plan, layout) if compiled is None else compiled
+    return lambda states: gather(jax.device_get([launch(state) for state in states]), layout)
+
+
+def evaluation_program(plan: Plan, layout: Layout) -> Any:
+    """The final evaluation of the seeds of one turn, jitted."""
+
+    def evaluate(state: RunState) -> Episodes:
+        return plan.program.evaluate(
+            state.train.policy_state, state.train.env_params, state.train.key
+        )
+
+    return over_seeds(evaluate, layout.turn)

@@ -1,0 +1,1 @@
+"""Runs on environments that are stepped on the host: rollouts, evaluations, recordings."""

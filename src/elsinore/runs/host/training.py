@@ -1,0 +1,167 @@
+"""Training on the host: chunks of rollouts in Python and compiled learning, as `Program.chunk`."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.config.host import tape_steps
+from elsinore.config.plan import Plan
+from elsinore.config.schedule import max_steps_of
+from elsinore.jaxtools.compiler_options import compiler_options
+from elsinore.jaxtools.prng import for_update, for_use
+from elsinore.nets.network import reset_carry
+from elsinore.runs.host.acting import ActingAndLearning, key_words
+from elsinore.runs.host.evaluation import HostEvaluation
+from elsinore.runs.host.vector import HostVector
+from elsinore.training.chunk import ChunkReport, earliest_update, with_score
+from elsinore.training.evaluation import Episodes
+from elsinore.training.layout import Layout
+from elsinore.types import RunState, TrainState
+
+
+class HostTraining:
+    """The replicas of a run and their environments, which take turns.
+
+    `chunk` and `evaluate` are called as the compiled ones of `Compiled`. States are [replica, ...].
+    """
+
+    def __init__(self, plan: Plan, layout: Layout):
+        experiment = plan.experiment
+        self._plan, self._layout, self._config = plan, layout, experiment.algo
+        self._limit = int(np.max(plan.env_params.max_steps_in_episode))
+        self._overlap = experiment.host.overlap
+        algo = plan.program.algo
+        self._parts = ActingAndLearning(algo, self._config.rollout_length, plan.schedule)
+        most = max_steps_of(experiment, plan.env_params)
+        greedy = experiment.evaluation.greedy
+        self._play = HostEvaluation(plan.env, algo, self._limit, most, greedy)
+        self._judge = jax.jit(self._judged, compiler_options=compiler_options())
+        self._vectors: dict[int, HostVector] = {}
+
+    def resume(self, states: RunState) -> str:
+        """Repeat the episodes that ran at a checkpoint; words about those that begin anew."""
+        anew = [
+            self._vector(i, self._replica(states, i).train).anew for i in self._learning(states)
+        ]
+        if not (number := int(np.sum(anew))):
+            return ""
+        return (
+            f"{number} of {np.size(anew)} environments begin a new episode, since the running one"
+            " could not be repeated: the run goes on from its checkpoint with fresh episodes, and"
+            " is not bit for bit the one without a break"
+        )
+
+    def _learning(self, states: RunState) -> list[int]:
+        """The replicas that are not frozen."""
+        frozen = np.asarray(states.convergence.frozen)[: self._layout.num_seeds]
+        return np.flatnonzero(~frozen).tolist()
+
+    def _vector(self, i: int, train: TrainState) -> HostVector:
+        """The environments of a replica; opened at first, where its episodes are repeated."""
+        if i not in self._vectors:
+            env, num = self._plan.env, self._config.num_envs
+            key = key_words(for_use(train.key, "begin"))
+            tape = tape_steps(env, self._plan.env_params)
+            vector = HostVector(env, env.open_rows(num), num, key, self._limit, tape)
+            self._vectors[i] = vector
+            vector.restore(jax.device_get(train.actor))
+        return self._vectors[i]
+
+    def _replica(self, states: PyTree, i: int) -> Any:
+        """A copy of the state of one replica. All are on one device, since they take turns."""
+        device = self._layout.devices[0]
+        return jax.tree.map(lambda x: jax.device_put(x[i], device), states)
+
+    def chunk(self, states: RunState, num_updates: Any) -> tuple[RunState, ChunkReport]:
+        """`num_updates` updates of each replica that learns, its evaluation and the test of its
+        convergence; `states` stay as they are."""
+        learning = self._learning(states)
+        done = {i: self._learnt(i, self._replica(states, i), int(num_updates)) for i in learning}
+        blank = jax.tree.map(jnp.zeros_like, next(iter(done.values()))[1])
+        new, reports = [], []
+        for i in range(self._layout.padded):
+            state = self._replica(states, i)
+            as_it_was = blank._replace(convergence=state.convergence, update=state.train.update)
+            state, report = done.get(i, (state, as_it_was))
+            new.append(state)
+            reports.append(report)
+        stacked = jax.device_put(_stack(new), self._layout.sharding)
+        return stacked, _stack(reports)
+
+    def _learnt(self, i: int, state: RunState, num_updates: int) -> tuple[RunState, ChunkReport]:
+        train, metrics = self._updates(self._vector(i, state.train), state.train, num_updates)
+        key = for_update(train.key, train.update)
+        episodes = self._play(
+            train.policy_state, key, episodes=self._plan.experiment.evaluation.episodes
+        )
+        state = state._replace(train=train)
+        state = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
+        episodes = jax.tree.map(jnp.asarray, episodes)
+        report = ChunkReport(
+            metrics, episodes, state.convergence, train.update, jnp.bool_(True), ()
+        )
+        return state, report
+
+    def _updates(
+        self, vector: HostVector, train: TrainState, num_updates: int
+    ) -> tuple[TrainState, Any]:
+        """Rollouts and the learning from them. With `overlap` the device learns from one while the
+        host collects the next, with the policy of before."""
+        parts, per_row, rows = self._parts, self._plan.schedule.updates_per_row, None
+        train = _without_envs(train, vector, self._plan.program.algo.policy.initial_carry)
+        carry, begun = train.actor.carry, parts.begin(train)
+        for i in range(num_updates):
+            rollout = parts.rollout(vector, begun, carry)
+            rows = parts.no_rows(train, rollout) if rows is None else rows
+            if self._overlap:
+                begun = parts.begin_ahead(train)
+            train, rows = parts.learn(train, rows, np.int32(i // per_row), rollout)
+            carry = train.actor.carry
+            if not self._overlap and i + 1 < num_updates:
+                begun = parts.begin(train)
+        actor = jax.tree.map(jnp.asarray, vector.actor(()))
+        return train._replace(actor=actor._replace(carry=carry)), parts.metrics(rows)
+
+    def _judged(self, state: RunState, score: Any) -> RunState:
+        config, algo = self._plan.experiment.convergence, self._plan.program.algo
+        convergence, best = with_score(
+            config, state.convergence, state.best, state.train, score, earliest_update(config, algo)
+        )
+        return state._replace(convergence=convergence, best=best)
+
+    def evaluate(self, states: RunState) -> Episodes:
+        """The final evaluation, [replica, episode]."""
+        number = self._plan.experiment.evaluation.final_episodes
+        each = []
+        for i in range(self._layout.num_seeds):
+            train = self._replica(states, i).train
+            each.append(self._play(train.policy_state, for_use(train.key, "final"), number))
+        return jax.tree.map(lambda *x: np.stack(x), *each)
+
+    def close(self) -> None:
+        """Close the environments."""
+        for vector in self._vectors.values():
+            vector.close()
+        self._vectors = {}
+        self._play.close()
+
+
+def _stack(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *x: jnp.stack(x), *trees)
+
+
+def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) -> TrainState:
+    """The state whose actor is as the vector, but for what repeats its episodes."""
+    carry = reset_carry(jnp.asarray(vector.anew), initial_carry, train.actor.carry)
+    vector.anew[:] = False
+    actor = train.actor._replace(
+        env_state=(),
+        obs=vector.obs,
+        carry=carry,
+        episode_return=vector.episode_return,
+        episode_length=vector.episode_length,
+    )
+    return train._replace(actor=jax.tree.map(jnp.array, actor))

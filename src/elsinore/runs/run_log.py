@@ -1,0 +1,64 @@
+"""The log of a run: its file and the terminal, secrets redacted."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from elsinore.runs.redaction import redacted
+from elsinore.runs.sinks.console import PROGRESS
+
+log = logging.getLogger("elsinore")
+
+
+class LogFile(logging.FileHandler):
+    """A log file that ends, with one warning, where it cannot be written."""
+
+    broken = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.broken:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.broken, error = True, sys.exc_info()[1]
+        log.warning("%s cannot be written and ends here: %s", self.baseFilename, error)
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is buffered has been given up
+            super().close()
+
+
+class MaskingFormatter(logging.Formatter):
+    """A line of a log, its secrets redacted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Log to a file, and to the terminal where no other handler is installed. Progress lines go to
+    the file alone, since the terminal shows them itself."""
+    file, progress = LogFile(path), logging.getLogger(PROGRESS)
+    file.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
+    handlers: list[tuple[logging.Logger, logging.Handler]] = [(log, file), (progress, file)]
+    if not log.handlers and not logging.getLogger().handlers:
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.setFormatter(MaskingFormatter("%(message)s"))
+        handlers.append((log, terminal))
+    before = [(logger, logger.level, logger.propagate) for logger in (log, progress)]
+    log.setLevel(logging.INFO)
+    log.propagate, progress.propagate = log.propagate and len(handlers) == 2, False
+    for logger, handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger, handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        for logger, level, propagate in before:
+            logger.setLevel(level)
+            logger.propagate = propagate

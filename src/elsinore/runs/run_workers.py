@@ -1,0 +1,94 @@
+"""The background workers of a session: store, listeners, sinks and replays."""
+
+import contextlib
+import logging
+import sqlite3
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elsinore.config.plan import Plan
+from elsinore.runs.actions import ActingCallback
+from elsinore.runs.replay_worker import ReplayWorker
+from elsinore.runs.run_curves import LiveCurves
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signals import Stop
+from elsinore.runs.sinks.console import Console, ProgressLog, is_terminal
+from elsinore.runs.sinks.dashboard import Dashboard
+from elsinore.runs.store import ChunkRecord, Store
+from elsinore.runs.sync import record_done, sinks_of
+from elsinore.runs.workers import BackgroundWorker, sink_worker
+
+log = logging.getLogger("elsinore")
+Callback = Callable[[ChunkRecord], Any]
+# Records that wait for the store or a callback hold at most a million rows, some 200 MB.
+IN_MEMORY: dict[str, Any] = {"capacity": 1_000_000, "weight": lambda record: 1 + len(record.rows)}
+
+
+class RunWorkers(NamedTuple):
+    """The background workers of a session; all but `replays` get each chunk's record."""
+
+    store: BackgroundWorker
+    listeners: list[BackgroundWorker]  # callbacks, log and terminal
+    sinks: list[BackgroundWorker]  # read the store
+    replays: ReplayWorker
+
+    def finish(self, database: Path, stop: Stop) -> None:
+        """Let the workers handle what is left, the sinks last, since they read the store."""
+        try:
+            self.replays.close(min(10.0, stop.seconds_left))
+            for worker in [*self.listeners, self.store]:
+                worker.finish(max(min(30.0, stop.seconds_left), 5.0))
+            for sink in self.sinks:
+                sink.put(None)
+            for sink in self.sinks:
+                sink.finish(min(90.0, stop.seconds_left))
+            # the last writer folds the write-ahead log into the database
+            record_done(database, [sink.name for sink in self.sinks if sink.is_done])
+        except sqlite3.Error as error:
+            log.warning("metrics.sqlite could not be closed: %s", error)
+
+
+def start_workers(
+    folder: RunDir, plan: Plan, run_id: str, callbacks: Sequence[Callback]
+) -> RunWorkers:
+    """Start the workers of a run whose store is open."""
+    database, opened = folder.database, []
+    store = BackgroundWorker(
+        "metrics.sqlite",
+        lambda record: opened[0].write(record),
+        open=lambda: opened.append(Store(database)),
+        close=lambda: opened[0].close(),
+        **IN_MEMORY,
+    )
+    listeners = [
+        BackgroundWorker(f"callback {getattr(f, '__name__', f)!s}", f, retry=False, **IN_MEMORY)
+        for f in callbacks
+        if not isinstance(f, ActingCallback)
+    ]
+    sinks = sinks_of(folder, plan.experiment, run_id, plan.steps_per_update)
+    return RunWorkers(
+        store,
+        listeners + _progress(folder, plan),
+        [sink_worker(sink) for sink in sinks],
+        ReplayWorker(folder, plan),
+    )
+
+
+def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
+    """Workers that write progress to the log and the terminal."""
+    experiment = plan.experiment
+    with contextlib.closing(Store(folder.database, read_only=True)) as store:
+        gone = sum(chunk[3] for chunk in store.chunks())
+    of = (plan.env_steps, experiment.replicas, experiment.convergence.target)
+    what = {"what": "replicas" if experiment.vary else "seeds", "seconds": gone}
+    workers = [BackgroundWorker("train.log", ProgressLog(*of, **what).write, retry=False)]
+    if (seconds := experiment.sinks.curves_seconds) > 0:
+        curves = LiveCurves(folder, plan, seconds)
+        workers.append(BackgroundWorker("curves", curves.write, retry=False, capacity=1))
+    if experiment.sinks.console:
+        dashboard = experiment.sinks.dashboard and is_terminal(sys.stdout)
+        console = (Dashboard if dashboard else Console)(*of, **what)
+        workers.append(BackgroundWorker("console", console.write, close=console.close, retry=False))
+    return workers

@@ -1,0 +1,91 @@
+"""A dashboard in the terminal: the curves of a run while it trains, in braille."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from rich import box
+from rich.columns import Columns
+from rich.console import Console as Terminal
+from rich.console import Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
+
+from elsinore.runs.sinks.console import Console
+from elsinore.runs.store import ChunkRecord
+
+CURVES = {
+    "episode/return": "training return",
+    "eval/return": "evaluation return",
+    "loss/value": "value loss",
+    "policy/entropy": "entropy of the policy",
+    "loss/td_error": "TD error",
+    "schedule/epsilon": "random actions",
+}
+SHOWN = 4  # curves at most
+WIDTH, HEIGHT = 44, 6  # of a curve, in characters
+# bits of the dots of a braille character, [row, column]
+DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+
+
+class Dashboard(Console):
+    """The progress line with a curve of each metric below it: the mean over seeds, chunk by chunk,
+    and its newest value.
+
+    It needs a terminal, and draws into `terminal` (rich's) where one is given.
+    """
+
+    def __init__(self, *args, terminal: Terminal | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._history: dict[str, list[float]] = defaultdict(list)
+        self._live_view = Live(console=terminal or Terminal(), auto_refresh=False)
+        self._live_view.start()
+
+    def write(self, record: ChunkRecord) -> None:
+        self._seconds += record.seconds
+        for name in CURVES:
+            values = [row.value for row in record.rows if row.name == name and not row.agent]
+            if finite := [value for value in values if math.isfinite(value)]:
+                self._history[name].append(float(np.mean(finite)))
+        self._live_view.update(self.view(record), refresh=True)
+
+    def view(self, record: ChunkRecord) -> Group:
+        """The whole dashboard after a chunk."""
+        names = [name for name in CURVES if self._history[name]][:SHOWN]
+        panels = [_panel(CURVES[name], self._history[name]) for name in names]
+        return Group(Text(self.line(record)), Columns(panels))
+
+    def close(self) -> None:
+        self._live_view.stop()
+
+
+def _panel(title: str, values: Sequence[float]) -> Panel:
+    low, high = min(values), max(values)
+    curve = "\n".join(braille(values, WIDTH, HEIGHT))
+    return Panel(
+        Text(curve),
+        title=f"{title} {values[-1]:.4g}",
+        subtitle=f"{low:.4g} to {high:.4g}",
+        box=box.ROUNDED,
+        width=WIDTH + 4,
+    )
+
+
+def braille(values: Sequence[float], width: int, height: int) -> list[str]:
+    """A curve as `height` lines of `width` braille characters, each 2 x 4 dots.
+
+    Of more values than columns of dots, those of a column are averaged.
+    """
+    columns, rows = 2 * width, 4 * height
+    parts = np.array_split(np.asarray(values, float), min(len(values), columns))
+    means = np.array([part.mean() for part in parts])
+    low, high = float(means.min()), float(means.max())
+    y = np.round((means - low) / ((high - low) or 1.0) * (rows - 1)).astype(int)
+    x = np.round(np.linspace(0, columns - 1, len(means))).astype(int) if len(means) > 1 else [0]
+    codes = np.full((height, width), 0x2800)
+    for column, up in zip(x, y, strict=True):
+        row = rows - 1 - up
+        codes[row // 4, column // 2] |= DOTS[row % 4, column % 2]
+    return ["".join(map(chr, line)) for line in codes]

@@ -1,0 +1,98 @@
+"""The states of a run on its devices, in turns: a program computes one seed of each device, and is
+launched once for every turn.
+
+So the same program serves any number of seeds, and no seed is cut out of a larger array and put
+back, which takes two kernels for each array of a state: a third of all that a chunk of several
+seeds a device had to compile. Where seeds are one batch (`vmap`) or change places (a population
+step) there is one turn of all.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.training.chunk import Program
+from elsinore.training.layout import Layout
+from elsinore.training.replicas import init_program, place, seed_keys, wrap_keys
+from elsinore.types import RunState
+
+Turns = tuple[RunState, ...]  # each [replica of the turn, ...], on the layout's devices
+
+
+def in_turns(program: Callable) -> Callable:
+    """`program(state, *rest) -> (state, report)` for each turn: (states, reports)."""
+
+    def launch(states: Turns, *rest: Any) -> tuple[Turns, tuple[PyTree, ...]]:
+        done = [program(state, *rest) for state in states]
+        return tuple(state for state, _ in done), tuple(report for _, report in done)
+
+    return launch
+
+
+def gather(parts: Sequence[PyTree], layout: Layout) -> PyTree:
+    """Numpy arrays of each turn as [replica, ...], without the padding."""
+    return jax.tree.map(lambda *x: np.concatenate(x)[: layout.num_seeds], *parts)
+
+
+def fetch_turns(states: Sequence[PyTree], layout: Layout) -> PyTree:
+    """States of all turns as numpy arrays [replica, ...] in host memory; keys as their data."""
+    return gather([jax.tree.map(_to_host, state) for state in states], layout)
+
+
+def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
+    """Put states that `fetch` brought to host memory back on the layout's devices, in turns;
+    `shapes` are of one state (`Plan.state_shapes`)."""
+    turn = layout.turn
+    starts = range(0, layout.padded, turn.padded)
+    rows = [_padded(host, range(start, start + turn.padded)) for start in starts]
+    if layout.devices_per_seed > 1:  # one turn of all seeds
+        return tuple(place(wrap_keys(each, shapes), layout) for each in rows)
+    return tuple(wrap_keys(jax.device_put(each, turn.sharding), shapes) for each in rows)
+
+
+def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
+    """Replica `i` of what all turns hold, as numpy arrays."""
+    turn, place = divmod(i, len(jax.tree.leaves(parts[0])[0]))
+    return jax.tree.map(lambda x: np.array(np.asarray(x)[place]), parts[turn])
+
+
+def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper: PyTree) -> Turns:
+    """The initial states; `init` is `lower_begin`'s, compiled."""
+    if not layout.one_a_device:
+        return (place(init(keys, hyper), layout),)
+    data, hyper = np.asarray(jax.random.key_data(keys)), jax.tree.map(np.asarray, hyper)
+
+    def one(i: int) -> RunState:
+        key = jax.random.wrap_key_data(jnp.asarray(data[i : i + 1]))
+        return init(key, jax.tree.map(lambda x: x[i : i + 1], hyper))
+
+    states = (one(i) for i in range(layout.num_seeds))
+    hosts = [jax.tree.map(_to_host, state) for state in states]
+    return place_host(gather(hosts, layout), shapes, layout)
+
+
+def lower_begin(program: Program, layout: Layout, hyper: PyTree) -> Any:
+    """The program of `begin`, lowered: of one seed where a program computes one a device."""
+    number = 1 if layout.one_a_device else layout.num_seeds
+    keys = jax.eval_shape(lambda: seed_keys(0, number))
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((number, *x.shape[1:]), x.dtype), hyper)
+    return init_program(program, layout).lower(keys, like)
+
+
+def _padded(host: PyTree, rows: range) -> PyTree:
+    """Some rows of states; those beyond the last are copies of the first seed, frozen."""
+    held = len(host.convergence.converged_at)
+    index = [i if i < held else 0 for i in rows]
+    turn = jax.tree.map(lambda x: np.asarray(x)[index], host)
+    frozen = turn.convergence.converged_at.copy()
+    frozen[[i >= held for i in rows]] = 0
+    return turn._replace(convergence=turn.convergence._replace(converged_at=frozen))
+
+
+def _to_host(x: Any) -> np.ndarray:
+    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(x) if is_key else x)

@@ -1,0 +1,127 @@
+"""VDN: the sum of the agents' values is learnt from the reward of their team."""
+
+from dataclasses import replace
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.algos.dqn import _Parts
+from elsinore.algos.replay import buffer_for
+from elsinore.algos.value_based import action_values
+from elsinore.algos.vdn import team_transitions
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.errors import ConfigError
+from elsinore.experience.multi_agent import MultiAgentEnv
+from elsinore.experience.replay_buffer import ReplayBatch
+from elsinore.types import Transition
+from tests.algos.trainees import DQN, KEY, PARAMS, RAINBOW, assert_same, compiled
+from tests.cooperative_envs import Orchestra
+
+ENV = Orchestra()
+SMALL = DQN(num_envs=6, rollout_length=4, learning_starts=24, buffer_size=96, batch_size=8)
+
+
+class Table(nn.Module):
+    """Q(o, a) = 1, 2, 3 and 4 for observations (1, 0) and (0, 1) with actions 0 and 1."""
+
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        scale = self.param("scale", nn.initializers.ones, ())
+        q = scale * obs @ jnp.array([[1.0, 2.0], [3.0, 4.0]])
+        return q, jnp.max(q)
+
+
+def test_the_loss_is_that_of_the_sum_of_the_agents_values():
+    config = replace(SMALL, batch_size=2)
+    values = action_values(config, MultiAgentEnv(ENV, 3, mixing="sum"), PARAMS, Table)
+    parts = _Parts(config, values, buffer_for(config, None, 3), team=3)
+    one, two = [1.0, 0.0], [0.0, 1.0]
+    batch = ReplayBatch(
+        obs=jnp.array([one, two, one, two, two, one]),
+        action=jnp.array([0, 1, 1, 0, 0, 0]),
+        reward=jnp.array([1.0, -1.0]),
+        discount=jnp.array([0.5, 0.0]),  # the second is the team's last
+        next_obs=jnp.array([one, one, two, two, two, two]),
+    )
+    params = values.net.init(KEY, jnp.zeros(2))
+    total, aux = parts.loss(jnp.ones(2), params, KEY, params, batch)
+    # values 1 + 4 + 2 and 3 + 3 + 1; targets 1 + 0.5 (2 + 2 + 4) and -1
+    np.testing.assert_allclose(aux.td_error, [7.0 - 5.0, 7.0 + 1.0])
+    np.testing.assert_allclose(total, 0.5 * (2.0**2 + 8.0**2) / 2)
+
+
+def test_a_team_is_paid_the_mean_and_ends_with_any_of_its_agents():
+    flags = lambda *rows: jnp.array(rows, bool)  # noqa: E731
+    experience = Transition(
+        obs={"seen": jnp.arange(8.0).reshape(2, 4, 1)},
+        action=jnp.arange(8).reshape(2, 4),
+        reward=jnp.array([[1.0, 3.0, 0.0, 0.0], [1.0, 1.0, -1.0, 0.0]]),
+        terminated=flags([1, 1, 0, 0], [1, 0, 0, 0]),
+        truncated=flags([0, 0, 0, 0], [0, 1, 1, 1]),
+        final_obs={"seen": jnp.arange(8.0).reshape(2, 4, 1)},
+        log_prob=(),
+    )
+    teams = team_transitions(experience, 2)
+    np.testing.assert_array_equal(teams.reward, [[2.0, 0.0], [1.0, -0.5]])
+    np.testing.assert_array_equal(teams.terminated, [[True, False], [False, False]])
+    np.testing.assert_array_equal(teams.truncated, [[False, False], [True, True]])
+    assert teams.obs["seen"].shape == (2, 2, 2, 1)
+    np.testing.assert_array_equal(teams.action[1, 1], [6, 7])
+
+
+@pytest.mark.parametrize(
+    "config",
+    [SMALL, pytest.param(replace(SMALL, **RAINBOW), marks=pytest.mark.slow)],
+    ids=["plain", "rainbow"],
+)
+def test_one_agent_learns_bit_for_bit_what_dqn_does(config):
+    found = []
+    for mixing in ("none", "sum"):
+        _, begin, update = compiled(config, MultiAgentEnv(ENV, 1, mixing=mixing), PARAMS, 4)
+        state, _ = update(begin())
+        found.append(update(state)[0].learner)
+    assert_same(found[0].params, found[1].params)
+    assert_same(found[0].opt_state, found[1].opt_state)
+    begun = jax.tree.leaves(begin().learner.params)
+    learnt = jax.tree.leaves(found[1].params)
+    assert any(not np.array_equal(*x) for x in zip(begun, learnt, strict=True))
+
+
+# Settings
+
+TEAM = {"agents.number": 3, "agents.sharing": "shared", "agents.mixing": "sum", "algo": "dqn"}
+
+
+def test_a_run_says_what_its_learner_learns():
+    experiment = load_experiment("CartPole-v1", overrides=TEAM)
+    assert experiment.agents.described().endswith("one learner for all, of the sum of their values")
+    plan = plan_for(experiment)
+    config, stored = experiment.algo, plan.state_shapes.train.learner.buffer.experience
+    slots = config.buffer_size // (3 * config.num_envs)
+    assert stored.reward.shape == (slots, config.num_envs)
+    assert stored.action.shape == (slots, config.num_envs, 3)
+    assert stored.obs.shape == (slots, config.num_envs, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"agents.number": 1}, "mixing='sum' is of several agents"),
+        ({"agents.sharing": "independent"}, "sharing='independent'; use sharing: shared"),
+        ({"agents.mixing": "product"}, "mixing='product' is unknown; choose none or sum"),
+        ({"algo": "pqn"}, "agents.mixing='sum' is of algo: dqn, and not of algo='pqn'"),
+        ({"algo.distribution": "qr"}, "algo.distribution='qr' learns something else"),
+        ({"algo.munchausen": True, "algo.n_step": 1}, "algo.munchausen=True learns something else"),
+        ({"algo.network.gru": 8}, "algo.network is recurrent"),
+        ({"agents.critic": "joint"}, "agents.critic='joint' is of algo: ppo or a2c"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        plan_for(load_experiment("CartPole-v1", overrides=TEAM | settings))

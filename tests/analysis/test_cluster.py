@@ -1,0 +1,230 @@
+"""Runs as tasks of a Ray cluster: what is refused, and the same results as one by one."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from gymnax.environments.classic_control.cartpole import CartPole
+
+import elsinore
+from elsinore.analysis.cluster import LOCK_WAIT, OnCluster, wait_until_free
+from elsinore.config import extras
+from elsinore.config.parse import ConfigError
+from elsinore.runs.run_dir import RunDir
+from tests.toys import TOY
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
+ROOT = Path(__file__).resolve().parents[2]
+GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
+
+
+@pytest.fixture
+def as_if_installed(monkeypatch):
+    monkeypatch.setattr(extras, "has_extra", lambda extra: True)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"on": "slurm"}, "--on 'slurm' is unknown; use ray"),
+        ({"on": "ray", "cpus": 0}, "--cpus-per-task 0 must be at least 1"),
+        ({"on": "ray", "gpus": -1.0}, "--gpus-per-task -1.0 must not be negative"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused(given, message, as_if_installed):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        OnCluster(**given)
+
+
+def test_without_ray_its_extra_is_named_and_nothing_is_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(extras, "has_extra", lambda extra: False)
+    sweep = TOY | {"sweep": {"space": GAIN, "trials": 2}}
+    with pytest.raises(ConfigError, match=r"'elsinore\[ray\]', or leave --on out"):
+        elsinore.sweep(sweep, runs_dir=tmp_path / "runs", on="ray")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"envs": CartPole()}, "an env that is an object cannot be sent to a cluster"),
+        (
+            {"envs": "CartPole-v1", "overrides": {"sinks.mlflow.enabled": True}},
+            "many runs would write one MLflow database",
+        ),
+    ],
+)
+def test_what_other_machines_cannot_do_is_refused_first(
+    given, message, as_if_installed, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ConfigError, match=message):
+        elsinore.compare(**given, algos="ppo", name="c", runs_dir=tmp_path, on="ray", check=False)
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_run_that_a_lost_worker_still_holds_is_waited_for(tmp_path):
+    (tmp_path / "run").mkdir()
+    holder = RunDir(tmp_path / "run")
+    holder.lock()
+    began = time.monotonic()
+    wait_until_free(tmp_path / "run", 0.5)
+    assert 0.5 <= time.monotonic() - began < LOCK_WAIT
+    holder.unlock()
+    began = time.monotonic()
+    wait_until_free(tmp_path / "run", 30.0)
+    wait_until_free(tmp_path / "no run", 30.0)
+    assert time.monotonic() - began < 10.0
+
+
+# Smaller runs
+
+
+def test_trials_of_smaller_runs_have_the_same_results(tmp_path):
+    def table(name, **split):
+        settings = TOY | {"seeds": 2, "algo": TOY["algo"] | {"noise": 1.0}}
+        sweep = settings | {"sweep": {"space": GAIN, "trials": 4, **split}}
+        found = elsinore.sweep(sweep, name=name, runs_dir=tmp_path)
+        return found.trials.drop(columns="group"), len(found.runs)
+
+    (whole, one), (parts, two) = table("whole"), table("parts", split=2)
+    assert (one, two) == (1, 2)
+    assert whole.equals(parts)
+
+
+def test_trials_that_are_compared_in_training_stay_in_one_run(tmp_path):
+    sweep = {"space": GAIN, "trials": 4, "split": 2, "halving": {"eta": 2, "rungs": 1}}
+    with pytest.raises(ConfigError, match=r"split=2 cannot be set with halving"):
+        elsinore.sweep(TOY | {"sweep": sweep}, runs_dir=tmp_path)
+
+
+# On Ray
+
+SWEEP = TOY | {
+    "env_steps": 2_000,
+    "seeds": 2,
+    "algo": TOY["algo"] | {"noise": 0.1},
+    "evaluation": TOY["evaluation"] | {"period": 10},
+    "checkpoints": {"interval_seconds": 0.5},
+    "sweep": {"space": GAIN, "trials": 6, "split": 1},
+}
+on_ray = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed"),
+]
+
+
+class Search:
+    """A sweep in a process of its own."""
+
+    def __init__(self, folder: Path, name: str, *options: str):
+        self.path = folder / "runs" / name
+        config = folder / "sweep.yaml"
+        config.write_text(yaml.safe_dump(SWEEP))
+        words = ["sweep", str(config), "--name", name, "--runs-dir", str(folder / "runs")]
+        # A session of its own, so that all it starts can be looked for.
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "elsinore.cli", *words, *options],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+
+    def line(self, pattern: str) -> re.Match:
+        """The next line of the output that has the pattern."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError("".join(self.lines))
+
+    def ended(self) -> int:
+        self.lines += self.process.stdout.readlines()
+        return self.process.wait()
+
+    @property
+    def trials(self) -> bytes:
+        return (self.path / "trials.csv").read_bytes()
+
+
+def rays() -> set[int]:
+    """Processes of Ray on this machine."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"raylet" in words or b"gcs_server" in words or words.startswith(b"ray::"):
+            found.add(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def no_process_is_left():
+    before = rays()
+    yield
+    until = time.monotonic() + 150  # agents of a killed driver's node live on for a minute
+    while (left := rays() - before) and time.monotonic() < until:
+        time.sleep(0.5)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert not left
+
+
+@pytest.fixture(scope="module")
+def one_by_one(tmp_path_factory) -> bytes:
+    """trials.csv of the sweep without a cluster."""
+    search = Search(tmp_path_factory.mktemp("local"), "local")
+    assert search.ended() == 0, "".join(search.lines)
+    return search.trials
+
+
+class TestOnRay:
+    pytestmark = on_ray
+
+    def test_it_is_the_sweep_one_by_one(self, one_by_one, tmp_path, no_process_is_left):
+        search = Search(tmp_path, "all", "--on", "ray", "--cpus-per-task", "1")
+        assert search.ended() == 0, "".join(search.lines)
+        assert search.trials == one_by_one
+
+    def test_a_worker_is_killed(self, one_by_one, tmp_path, no_process_is_left):
+        search = Search(tmp_path, "worker", "--on", "ray", "--cpus-per-task", "1")
+        os.kill(int(search.line(r"begins on .* \((\d+)\)")[1]), signal.SIGKILL)
+        search.line("its worker was lost, another one goes on")
+        assert search.ended() == 0, "".join(search.lines)
+        assert search.trials == one_by_one
+
+    def test_the_driver_is_killed(self, one_by_one, tmp_path, no_process_is_left):
+        first = Search(tmp_path, "driver", "--on", "ray", "--cpus-per-task", "1")
+        first.line(r"\[1/6\] group .* trials are done")
+        first.process.kill()
+        first.ended()
+        assert first.trials != one_by_one
+        again = Search(tmp_path, "driver", "--on", "ray", "--cpus-per-task", "1")
+        assert again.ended() == 0, "".join(again.lines)
+        assert again.trials == one_by_one
+
+    def test_ctrl_c_leaves_runs_that_go_on(self, one_by_one, tmp_path, no_process_is_left):
+        first = Search(tmp_path, "stopped", "--on", "ray", "--cpus-per-task", "1")
+        first.line(r"begins on")
+        first.process.send_signal(signal.SIGINT)
+        assert first.ended() == 130, "".join(first.lines)
+        again = Search(tmp_path, "stopped")  # without a cluster
+        assert again.ended() == 0, "".join(again.lines)
+        assert again.trials == one_by_one

@@ -1,0 +1,47 @@
+"""What a shell offers after some words of a command line."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from elsinore.cli import elsinore_parser
+from elsinore.cli.completion import script
+
+
+@pytest.fixture(scope="module")
+def bash() -> str:
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    return script(elsinore_parser(), "bash")
+
+
+def offered(bash: str, words: str, folder) -> set[str]:
+    """The completions of the last word of a line."""
+    line = words.split(" ")
+    ask = f"COMP_WORDS=({' '.join(w or chr(39) * 2 for w in line)}); COMP_CWORD={len(line) - 1}"
+    done = subprocess.run(
+        ["bash", "-c", f'{bash}\n{ask}; _elsinore; printf "%s\\n" "${{COMPREPLY[@]}}"'],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=True,
+    )
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_commands_options_names_and_runs_are_completed(bash, tmp_path):
+    (tmp_path / "runs" / "my-run").mkdir(parents=True)
+    assert offered(bash, "elsinore ev", tmp_path) == {"evaluate"}
+    assert offered(bash, "elsinore train CartP", tmp_path) == {"CartPole-v1"}
+    assert offered(bash, "elsinore train CartPole-v1 --ga", tmp_path) == {"--gamma"}
+    assert offered(bash, "elsinore train CartPole-v1 --algo p", tmp_path) == {"ppo", "pqn"}
+    assert offered(bash, "elsinore play my", tmp_path) == {"my-run"}
+    assert offered(bash, "elsinore train --resume m", tmp_path) == {"my-run"}
+    assert offered(bash, "elsinore completion ", tmp_path) >= {"bash", "zsh"}
+    assert offered(bash, "elsinore train --config so", tmp_path) == set()  # files, by the shell
+
+
+def test_another_command_completes_no_option_of_this_one(bash, tmp_path):
+    assert offered(bash, "elsinore evaluate x --algo p", tmp_path) == set()

@@ -1,0 +1,68 @@
+"""A list of agents, each with its name and settings, becomes complete settings."""
+
+import pytest
+
+from elsinore.config.agents import program_of
+from elsinore.config.load import load_experiment, whole_experiment, yaml_text
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
+
+SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
+
+
+def agents(*each, env="Catch-bsuite", **more):
+    return load_experiment(env, overrides=SMALL | {"agents": list(each)} | more)
+
+
+def test_agents_have_the_settings_of_algo_and_their_own():
+    found = agents({"id": "ann"}, {"gamma": 0.5, "rnd.weight": 0.1}, {"rnd": {"weight": 0.2}})
+    assert found.agents.names == ["ann", "agent_1", "agent_2"] and found.agents.number == 3
+    assert [each.algo.gamma for each in found.agents.each] == [found.algo.gamma, 0.5, 0.99]
+    assert [each.algo.rnd.weight for each in found.agents.each] == [0.0, 0.1, 0.2]
+    assert all(each.algo.num_envs == 2 for each in found.agents.each)
+
+
+def test_another_algorithm_has_its_preset_and_as_many_gradient_steps_for_each_env_step():
+    alone = load_experiment("Catch-bsuite", "dqn").algo
+    found = agents({"id": "ann"}, {"algo": "dqn"}, {"algo": {"name": "dqn", "gradient_steps": 3}})
+    dqn = found.agents.each[1].algo
+    assert (dqn.name, dqn.num_envs, dqn.rollout_length) == ("dqn", 2, 8)
+    assert dqn.gradient_steps == round(alone.gradient_steps * 16 / alone.steps_per_update)
+    assert (dqn.learning_rate, dqn.buffer_size) == (alone.learning_rate, alone.buffer_size)
+    assert found.agents.each[2].algo.gradient_steps == 3
+
+
+def test_a_written_list_of_agents_is_read_as_it_was():
+    found = agents({"id": "ann"}, {"id": "bob", "algo": "dqn"})
+    assert whole_experiment(as_dict(found)) == found
+    assert "id: bob" in yaml_text(as_dict(found))
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [({"gamma": 0.5}, True), ({"learning_rate": 1e-3}, True), ({"ent_coef": 0.1}, True),
+     ({"num_epochs": 7}, False), ({"rnd.weight": 0.1}, False), ({"algo": "a2c"}, False)],
+)  # fmt: skip
+def test_agents_whose_traced_numbers_alone_differ_are_one_program(settings, same):
+    one, other = agents({"id": "ann"}, settings).agents.each
+    assert (program_of(one.algo) == program_of(other.algo)) is same
+
+
+def test_agents_that_differ_never_share_a_learner_by_themselves():
+    names = [{"id": f"a{i}"} for i in range(12)]
+    assert agents(*names).agents.shared
+    assert not agents(*names[:-1], {"id": "last", "gamma": 0.5}).agents.shared
+
+
+def test_the_plan_has_the_settings_of_each_agent_that_differ():
+    plan = plan_for(agents({"id": "ann"}, {"id": "bob", "gamma": 0.5}))
+    lines = "\n".join(plan_lines(plan))
+    assert "ann: ppo" in lines and "bob: ppo gamma=0.5" in lines
+
+
+def test_only_agents_that_step_together_can_be():
+    with pytest.raises(ConfigError, match=r"agents.each\[1\].rollout_length=4 cannot differ"):
+        agents({"id": "ann"}, {"rollout_length": 4})
+    with pytest.raises(ConfigError, match="vary.algo.gamma changes algo, and the agents in agents"):
+        agents({"id": "ann"}, {"gamma": 0.5}, vary={"algo.gamma": [0.9, 0.99]})

@@ -1,0 +1,136 @@
+"""A shard is an ordinary experiment with a part of the envs; what has no shards is refused."""
+
+import re
+
+import jax
+import pytest
+
+from elsinore.config.load import load_experiment
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
+from elsinore.config.shards import refuse_what_shards_do_not_have, shard_of
+
+
+def experiment(algo="ppo", env="CartPole-v1", **overrides):
+    return load_experiment(env, algo, overrides={"algo.num_envs": 4} | overrides)
+
+
+def test_the_envs_of_a_seed_are_divided_among_its_shards():
+    shard = shard_of(experiment(shards=2, **{"algo.num_envs": 8}))
+    assert (shard.shards, shard.algo.num_envs) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shards": 3}, "shards=3 does not divide algo.num_envs=4; choose a multiple of 3"),
+        (
+            {
+                "shards": 4,
+                "algo.num_envs": 8,
+                "algo.rollout_length": 1,
+                "algo.num_minibatches": 4,
+            },
+            "gives each shard 2 of algo.num_envs=8, and then num_minibatches=4",
+        ),
+        (
+            {"shards": 2, "algo.num_minibatches": 4, "algo.network.gru": 8},
+            "gives each shard 2 of algo.num_envs=4, and then num_minibatches=4",
+        ),
+    ],
+)
+def test_what_cannot_be_divided_is_refused_with_its_name(settings, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shard_of(experiment(**settings))
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "name"),
+    [
+        ("dqn", {}, "algo='dqn'"),
+        ("sac_discrete", {}, "algo='sac_discrete'"),
+        ("sac", {"env": "Pendulum-v1"}, "algo='sac'"),
+        ("td3", {"env": "Pendulum-v1"}, "algo='td3'"),
+        ("ppo", {"algo.network.custom": "a:b"}, "algo.network.custom='a:b'"),
+        ("ppo", {"algo.network.encoder": "cnn"}, "algo.network.encoder='cnn'"),
+        ("ppo", {"algo.network.dtype": "bfloat16"}, "algo.network.dtype='bfloat16'"),
+        ("ppo", {"algo.rnd.weight": 0.5}, "algo.rnd.weight=0.5; set algo.rnd.weight=0"),
+        ("ppo", {"algo.popart": True}, "algo.popart=true"),
+        ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
+        ("a2c", {"algo.rollout_length": 1}, "algo.rollout_length=1"),
+        ("ppo", {"agents.number": 2}, "agents.number=2"),
+        ("ppo", {"vary": {"algo.gamma": [0.9, 0.99]}}, "vary.algo.gamma"),
+        ("ppo", {"start": {"run": "runs/x"}}, "start.run='runs/x'"),
+        ("ppo", {"imitation.teacher": "a:b"}, "imitation; set imitation: null"),
+        ("ppo", {"layout": "vmap"}, "layout='vmap', here a vmap; set layout=map"),
+    ],
+)
+def test_what_has_no_shards_is_refused_with_its_name_and_a_remedy(algo, settings, name):
+    with pytest.raises(ConfigError, match=re.escape(f"shards=2 cannot be used with {name}")) as e:
+        refuse_what_shards_do_not_have(experiment(algo, shards=2, **settings))
+    assert "use shards=1" in str(e.value)
+
+
+def test_an_algorithm_of_ones_own_and_a_network_of_ones_own_are_refused():
+    own = load_experiment(
+        "CartPole-v1", config={"algo": "tests.algos.own_algorithms:sound", "shards": 2}
+    )
+    with pytest.raises(ConfigError, match="an algorithm of your own was not shown"):
+        refuse_what_shards_do_not_have(own)
+    with pytest.raises(ConfigError, match="a network of your own; leave it out"):
+        refuse_what_shards_do_not_have(experiment(shards=2), object())
+
+
+def test_observations_that_convolutions_read_are_refused():
+    with pytest.raises(ConfigError, match=r"observations of shape \[10, 10, 4\], which conv") as e:
+        plan_for(experiment(env="Breakout-MinAtar", shards=2))
+    assert "set algo.network.encoder=mlp" in str(e.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("env", "settings"),
+    [
+        ("tests.small_envs:MaskedBandit", {}),
+        ("Breakout-MinAtar", {"algo.network.encoder": "mlp"}),
+    ],
+)
+def test_observations_that_dense_layers_read_are_divided(env, settings):
+    plan = plan_for(experiment(env=env, shards=2, **settings))
+    assert {*jax.tree.leaves(plan.program.divided.train.actor.obs)} == {0}
+
+
+def test_no_shards_at_all_are_refused():
+    with pytest.raises(ConfigError, match=r"shards=0 must be at least 1"):
+        experiment(shards=0)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shards", "there", "devices", "where"),
+    [
+        (1, 4, 1, "1 device", "4 a seed, of 1 env: 4 on 1 device, in turn"),
+        (1, 4, 2, "2 devices", "4 a seed, of 1 env: 2 on each of 2 devices, in turn"),
+        (1, 2, 2, "2 devices", "2 a seed, of 2 envs: 1 on each of 2 devices"),
+        (2, 2, 2, "2 devices", "2 a seed, of 2 envs: 2 on 1 device, in turn"),
+        (
+            1,
+            2,
+            4,
+            "2 of 4 devices: 2 for each seed, the others are idle",
+            "2 a seed, of 2 envs: 1 on each of 2 devices",
+        ),
+    ],
+)
+def test_the_plan_says_where_shards_are_and_which_devices_are_idle(
+    monkeypatch, seeds, shards, there, devices, where
+):
+    found = (jax.local_devices() * 2)[:there]
+    monkeypatch.setattr(jax, "local_devices", lambda: found)
+    lines = plan_lines(plan_for(experiment(shards=shards, seeds=seeds)))
+    assert f"device          cpu, {devices}" in lines
+    assert f"shards          {where}" in lines
+
+
+def test_a_seed_of_one_shard_has_no_line_of_shards():
+    assert not [line for line in plan_lines(plan_for(experiment())) if "shards" in line]

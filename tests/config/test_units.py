@@ -1,0 +1,80 @@
+"""Budgets and periods in other units: converted where the program can be exact, refused where two
+contradict each other."""
+
+import pytest
+
+from elsinore.config.load import load_experiment, read_yaml, yaml_text
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.plan import plan_for
+from elsinore.config.plan_lines import plan_lines
+
+SMALL = {"algo.num_envs": 4, "algo.rollout_length": 8, "algo.num_minibatches": 1}  # 32 steps
+
+
+def loaded(**settings):
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    return load_experiment("CartPole-v1", overrides=SMALL | dotted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "env_steps"),
+    [({"stop": {"updates": 7}}, 7 * 32), ({"stop": {"env_steps": 640}}, 640)],
+)
+def test_a_budget_of_the_program_is_exact(settings, env_steps):
+    assert loaded(**settings).env_steps == env_steps
+
+
+@pytest.mark.parametrize(
+    ("period", "updates"),
+    [("20 updates", 20), ("1 update", 1), ("64 env steps", 2), ("65 env steps", 3), ("20", 20)],
+)
+def test_a_period_is_whole_updates_rounded_up(period, updates):
+    assert loaded(evaluation__period=period).evaluation.period == updates
+
+
+def test_steps_of_several_agents_count_together():
+    assert loaded(agents__number=3, stop={"updates": 5}).env_steps == 5 * 3 * 32
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"env_steps": 640, "stop": {"episodes": 9}}, "env_steps=640 and stop.episodes=9 are a"),
+        ({"stop": {"seconds": 9, "episodes": 9}}, "are a budget in two units; give one"),
+        ({"stop": {"updates": 9, "seconds": 9}}, "are a budget in two units"),
+        ({"stop": {"updates": 0}}, "stop.updates=0 must be a whole number"),
+        ({"stop": {"episodes": 0}}, "stop.episodes=0 must be at least 1"),
+        ({"stop": {"seconds": 0}}, "stop.seconds=0.0 must be above 0"),
+        ({"stop": {"epochs": 3}}, "stop.epochs is not a setting"),
+        ({"evaluation.period": "50 episodes"}, "give 'N updates', or 'N env steps'"),
+        ({"evaluation.period": "60 seconds"}, "an update here is 32"),
+        ({"evaluation.period": "often"}, "evaluation.period='often' must be a whole number"),
+    ],
+)
+def test_what_cannot_be_counted_is_refused(settings, said):
+    with pytest.raises(ConfigError) as refused:
+        load_experiment("CartPole-v1", overrides=SMALL | settings)
+    assert said in str(refused.value)
+
+
+def test_a_budget_is_written_and_read_again(tmp_path):
+    experiment = loaded(stop={"episodes": 100})
+    (tmp_path / "config.yaml").write_text(yaml_text(as_dict(experiment)))
+    assert load_experiment(config=tmp_path / "config.yaml") == experiment
+    assert load_experiment(config=read_yaml(tmp_path / "config.yaml")) == experiment
+
+
+def test_the_plan_says_what_episodes_take_at_most():
+    plan = plan_for(loaded(stop={"episodes": 9}, env_params={"max_steps_in_episode": 50}))
+    # four envs finish three episodes of 50 steps each: 600 steps, 19 updates of 32
+    assert plan.env_steps == 19 * 32
+    (line,) = [line for line in plan_lines(plan) if line.startswith("budget")]
+    assert "9 episodes of each seed, rounded up to a chunk; at most 608 env steps" in line
+
+
+def test_the_plan_warns_of_evaluations_too_small_for_their_target():
+    few = loaded(convergence__target=195, convergence__window=1, evaluation__episodes=10)
+    (line,) = [line for line in plan_lines(plan_for(few)) if "standard error" in line]
+    assert "error of 12, and cannot tell 182.7 from 195;" in line
+    enough = loaded(convergence__target=195, convergence__window=3, evaluation__episodes=10)
+    assert not [line for line in plan_lines(plan_for(enough)) if "standard error" in line]

@@ -1,0 +1,30 @@
+"""What readers of a notebook need before its first cell."""
+
+import json
+
+import pytest
+
+from tests.docs.snippets import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def cells(path) -> list[tuple[str, str]]:
+    return [
+        (cell["cell_type"], "".join(cell["source"]))
+        for cell in json.loads(path.read_text())["cells"]
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_says_how_to_open_and_install_it_and_is_linked(path):
+    (_, title), (_, hint), (kind, install), *rest = cells(path)
+    assert title.startswith("# ") and kind == "code"
+    assert "colab.research.google.com" in hint and "GPU" in hint and "keeps Colab's own jax" in hint
+    assert 'SOURCE = ""' in install  # no package of an index that may be another's
+    assert install == cells(NOTEBOOKS[0])[2][1]
+    for kind, text in rest:
+        if kind == "code" and "%" not in text:
+            compile(text, str(path), "exec")
+    assert f"notebooks/{path.name}" in (ROOT / "README.md").read_text()
+    assert f"notebooks/{path.stem}.md" in (ROOT / "mkdocs.yml").read_text()

@@ -1,0 +1,119 @@
+"""JaxMARL's environments: their agents share one world, and a limit is no death.
+
+Skipped where JaxMARL is not installed; `pip install 'elsinore[jaxmarl]'` installs it.
+"""
+
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.checks.algorithm_fixture import FAST_COMPILE
+from elsinore.checks.env import check_env
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.envs import make, suites
+from elsinore.errors import ConfigError
+from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
+from elsinore.experience.multi_agent import MultiAgentEnv
+
+pytestmark = pytest.mark.skipif(
+    not suites.is_installed("jaxmarl"), reason="needs elsinore[jaxmarl]"
+)
+SPREAD = "jaxmarl/MPE_simple_spread_v3"
+KEY = jax.random.key(0)
+
+
+@cache
+def made(name):
+    return make(name)
+
+
+def team(name):
+    env, params = made(name)
+    return MultiAgentEnv(env, env.fixed_agents), params
+
+
+def test_all_agents_of_an_env_are_in_one_world_which_is_jaxmarls():
+    env, params = team(SPREAD)
+    native, names = env.env.native, env.env.names
+    keys = jax.random.split(KEY, 6)  # two envs of three agents
+    obs, state = jax.jit(partial(batched_reset, env))(keys, params)
+    actions = jnp.array([1, 2, 3, 4, 0, 1])
+    step = jax.jit(partial(batched_autoreset_step, env), compiler_options=FAST_COMPILE)
+    out = step(keys, keys, state, actions, params)
+    for first in (0, 3):  # the key of the first agent is the env's
+        key = jax.random.key_data(keys[first])
+        seen, world = native.reset(key)
+        taken = {agent: actions[first + i] for i, agent in enumerate(names)}
+        after, _, reward, _, _ = native.step_env(key, world, taken)
+        for i, agent in enumerate(names):
+            np.testing.assert_allclose(obs[first + i], seen[agent], rtol=1e-6)
+            np.testing.assert_allclose(out.obs[first + i], after[agent], rtol=1e-5)
+            np.testing.assert_allclose(out.reward[first + i], reward[agent], rtol=1e-5)
+
+
+def test_a_limit_of_five_truncates_all_agents_with_the_true_final_observation():
+    env, defaults = team(SPREAD)
+    assert defaults.max_steps_in_episode == 25
+
+    @partial(jax.jit, compiler_options=FAST_COMPILE)
+    def walk(limit):
+        params, keys = defaults.replace(max_steps_in_episode=limit), jax.random.split(KEY, 6)
+
+        def step(carry, i):
+            out = batched_autoreset_step(
+                env, jax.vmap(jax.random.fold_in, (0, None))(keys, i), keys, carry,
+                jnp.zeros(6, jnp.int32), params,
+            )  # fmt: skip
+            return out.state, (out.terminated, out.truncated, out.final_obs, out.state.time)
+
+        return jax.lax.scan(step, batched_reset(env, keys, params)[1], jnp.arange(5))[1]
+
+    (terminated, truncated, final_obs, time), longer = walk(5), walk(30)
+    assert not terminated.any() and not longer[1].any()
+    assert truncated.all(axis=1).tolist() == truncated.any(axis=1).tolist() == [False] * 4 + [True]
+    np.testing.assert_array_equal(final_obs, longer[2])
+    assert not time[-1].any()
+
+
+def test_the_number_of_agents_is_the_environments():
+    for number in (1, 2):
+        with pytest.raises(ConfigError, match=rf"agents.number={number} .*{SPREAD}.*has 3 agents"):
+            plan_for(load_experiment(SPREAD, overrides={"agents.number": number}))
+
+
+def test_agents_that_differ_are_refused():
+    import jaxmarl  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(ConfigError, match="has agents that differ: "):
+        make(jaxmarl.make("MPE_simple_speaker_listener_v4"))
+
+
+@pytest.mark.parametrize("critic", ["own", "joint"])
+def test_a_team_can_be_planned(critic):
+    settings = {"agents.number": 3, "agents.sharing": "shared", "agents.critic": critic}
+    plan = plan_for(load_experiment(SPREAD, overrides=settings | {"env_steps": 30_000}))
+    plan.trace()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", suites.ids("jaxmarl") if suites.is_installed("jaxmarl") else ())
+def test_every_law_holds(env_id):
+    env, params = made(f"jaxmarl/{env_id}")
+    params = params.replace(max_steps_in_episode=20)
+    assert not [result for result in check_env(env, params, num_steps=50) if not result.passed]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("env_id", suites.ids("jaxmarl") if suites.is_installed("jaxmarl") else ())
+def test_every_id_is_stepped_with_all_its_agents(env_id):
+    env, params = team(f"jaxmarl/{env_id}")
+    keys = jax.random.split(KEY, 2 * env.agents)
+    obs, state = jax.eval_shape(partial(batched_reset, env), keys, params)
+    actions = jnp.zeros(2 * env.agents, jnp.int32)
+    out = jax.eval_shape(partial(batched_autoreset_step, env), keys, keys, state, actions, params)
+    assert jax.tree.structure(out.obs) == jax.tree.structure(obs)
+    assert out.reward.shape == out.terminated.shape == (2 * env.agents,)

@@ -1,0 +1,417 @@
+"""Environments of other libraries: the laws hold for each, and a time limit is no death.
+
+A library that is not installed skips its tests; `pip install 'elsinore[pgx]'` installs one.
+"""
+
+import importlib
+import subprocess
+import sys
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.checks.algorithm_fixture import FAST_COMPILE
+from elsinore.checks.env import check_env
+from elsinore.checks.env_fixture import mask_shape, random_action
+from elsinore.envs import check_name, make, suites
+from elsinore.envs.spaces import MultiDiscrete
+from elsinore.envs.views import view_of
+from elsinore.experience.autoreset import batched_autoreset_step, batched_reset, env_step
+from tests.envs import broken_envs
+
+EXAMPLES = {
+    "pgx": ["pgx/2048", "pgx/minatar-breakout", "pgx/tic_tac_toe"],
+    "navix": ["navix/Navix-Empty-5x5-v0"],
+    "jumanji": ["jumanji/Snake-v1", "jumanji/Minesweeper-v0", "jumanji/Cleaner-v0"],
+    "brax": ["brax/inverted_pendulum"],
+    "xminigrid": ["xminigrid/MiniGrid-Empty-5x5"],
+    "craftax": ["craftax/Craftax-Classic-Symbolic-v1"],
+    "playground": ["playground/CartpoleBalance"],
+}
+SLOW = {  # to compile
+    *("pgx/2048", "jumanji/Cleaner-v0", "jumanji/Minesweeper-v0", "brax/inverted_pendulum"),
+    *EXAMPLES["craftax"],
+    *EXAMPLES["playground"],
+}
+SHORT = {"pgx/tic_tac_toe": 2}  # steps that some random episode lasts, where they are fewer than 5
+
+
+def of(suite, *values, slow=False):
+    """Test cases of one suite, skipped where its library is not installed."""
+    absent = not suites.is_installed(suite)
+    marks = [pytest.mark.skipif(absent, reason=f"needs elsinore[{suite}]")]
+    return pytest.param(*values, marks=marks + [pytest.mark.slow] * slow)
+
+
+each_example = pytest.mark.parametrize(
+    "name",
+    [of(suite, name, slow=name in SLOW) for suite, names in EXAMPLES.items() for name in names],
+)
+each_suite = pytest.mark.parametrize("suite", [of(suite, suite) for suite in EXAMPLES])
+
+
+@cache
+def made(name):
+    return make(name)
+
+
+# Laws
+
+
+@each_example
+def test_every_law_holds(name):
+    env, params = made(name)
+    assert not [result for result in check_env(env, params, num_steps=200) if not result.passed]
+
+
+@cache
+def walker(name, steps):
+    """Steps of random legal actions in many envs, each also taken without a reset."""
+    env, defaults = made(name)
+    space = env.action_space(defaults)
+
+    @partial(jax.jit, compiler_options=FAST_COMPILE)
+    def walk(keys, limit):
+        params = defaults.replace(max_steps_in_episode=limit)
+
+        def step(carry, i):
+            obs, state = carry
+            at = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+            action, _ = jax.vmap(random_action, (0, None, 0))(at, space, obs)
+            alone = jax.vmap(partial(env_step, env), (0, 0, 0, None))(at, state, action, params)
+            out = batched_autoreset_step(env, at, keys, state, action, params)
+            seen = (out.terminated, out.truncated, out.final_obs, alone.obs, out.state.time)
+            return (out.obs, out.state), seen
+
+        return jax.lax.scan(step, batched_reset(env, keys, params), jnp.arange(steps))[1]
+
+    return walk
+
+
+def walked(name, steps, limit):
+    """[step, env] of what a walk with this limit gave."""
+    return jax.device_get(walker(name, steps)(jax.random.split(jax.random.key(3), 8), limit))
+
+
+@each_example
+def test_a_limit_truncates_with_the_true_final_observation(name):
+    limit = SHORT.get(name, 5)
+    walks = walked(name, limit, limit), walked(name, limit, 1000)
+    (terminated, truncated, final_obs, alone, time), longer = walks
+    lived = ~longer[0].any(axis=0)
+    assert lived.any(), f"no random episode lasts {limit} steps"
+    assert truncated[:, lived].any(axis=1).tolist() == [False] * (limit - 1) + [True]
+    assert truncated[-1, lived].all() and not terminated[:, lived].any()
+    assert not time[-1, lived].any() and not longer[1].any()
+    for got, true, unlimited in zip(
+        *map(jax.tree.leaves, (final_obs, alone, longer[2])), strict=True
+    ):
+        np.testing.assert_array_equal(got, true)
+        np.testing.assert_array_equal(got[:, lived], unlimited[:, lived])
+
+
+@each_example
+def test_the_limit_is_traced(name):
+    env, params = made(name)
+    state = jax.eval_shape(env.reset_env, jax.random.key(0), params)[1]
+    state = jax.tree.map(lambda x: x, state).replace(time=jnp.int32(6))
+    limits = jnp.array([6, 7])
+    late = jax.vmap(lambda n: env.is_truncated(state, params.replace(max_steps_in_episode=n)))
+    assert late(limits).tolist() == [True, False]
+    assert 0 < int(params.max_steps_in_episode) <= 100_000
+
+
+@each_example
+def test_a_state_can_be_drawn(name):
+    env, params = made(name)
+    fresh = jax.jit(env.reset_env, compiler_options=FAST_COMPILE)
+    state = jax.device_get(fresh(jax.random.key(0), params)[1])
+    view = view_of(env)
+    assert view.scene(env, params, state).panels
+    names = view.action_names(env, params)
+    assert names is None or len(names) == env.action_space(params).n
+
+
+def broken_laws(name):
+    """Law -> detail of each that the environment breaks, its episodes cut to 20 steps."""
+    env, params = make(name)
+    params = params.replace(max_steps_in_episode=20)
+    results = check_env(env, params, num_steps=50)
+    return {result.check: result.detail for result in results if not result.passed}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+@each_suite
+def test_every_law_holds_for_every_id(suite):
+    found = {name: broken_laws(name) for name in (f"{suite}/{x}" for x in suites.ids(suite))}
+    assert not {name: laws for name, laws in found.items() if laws}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@each_suite
+def test_every_id_has_one_reward_one_flag_and_a_mask_of_its_actions(suite):
+    """Without compiling anything."""
+    for env_id in suites.ids(suite):
+        env, params = make(f"{suite}/{env_id}")
+        key, space = jax.random.key(0), env.action_space(params)
+        obs, state = jax.eval_shape(env.reset_env, key, params)
+        action = jax.eval_shape(space.sample, key)
+        later, _, reward, terminated, _ = jax.eval_shape(env.step_env, key, state, action, params)
+        shapes = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), tree)  # noqa: E731
+        assert shapes(obs) == shapes(later), env_id
+        assert (reward.shape, terminated.shape, terminated.dtype) == ((), (), bool), env_id
+        if isinstance(obs, dict) and "action_mask" in obs:
+            assert obs["action_mask"].shape == mask_shape(space), env_id
+
+
+# Names
+
+
+@each_suite
+def test_an_unknown_id_is_refused_with_the_closest_of_its_library(suite):
+    name = EXAMPLES[suite][0]
+    with pytest.raises(elsinore.ConfigError, match=f"did you mean '{name}'.*elsinore envs {suite}"):
+        make(f"{name}x")
+
+
+@pytest.mark.parametrize("suite", suites.SUITES)
+def test_a_library_that_is_not_installed_is_refused_with_its_extra(suite, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    extra = {"gym": "gymnasium"}.get(suite, suite)
+    with pytest.raises(elsinore.ConfigError, match=rf"pip install 'elsinore\[{extra}\]'"):
+        make(f"{suite}/anything")
+
+
+def test_a_name_is_checked_without_its_library():
+    check_name("craftax/anything")
+    with pytest.raises(ValueError, match="unknown suite 'jumanj'; did you mean 'jumanji'"):
+        check_name("jumanj/Snake-v1")
+    with pytest.raises(ValueError, match="unknown suite 'robosuite'; known: pgx, "):
+        check_name("robosuite/Lift")
+
+
+def test_each_suite_has_an_extra():
+    from tests.config.test_extras import PROJECT
+
+    extras = {suite.extra or name for name, suite in suites.SUITES.items()}
+    assert extras <= set(PROJECT["project"]["optional-dependencies"])
+
+
+@each_suite
+def test_ids_are_listed(suite):
+    assert set(EXAMPLES[suite]) <= {f"{suite}/{env_id}" for env_id in suites.ids(suite)}
+
+
+# Objects of a library
+
+
+def native(name):
+    """An object of a library, made as its users make it."""
+    suite, _, env_id = name.partition("/")
+    if suite == "brax":
+        return importlib.import_module("brax.envs").create(env_id, episode_length=70)
+    if suite == "craftax":
+        module = importlib.import_module("craftax.craftax_env")
+        return module.make_craftax_env_from_name(env_id, auto_reset=True)
+    if suite == "playground":
+        overrides = {"impl": "jax", "episode_length": 70}
+        registry = importlib.import_module("mujoco_playground").registry
+        return registry.load(env_id, config_overrides=overrides)
+    return importlib.import_module(suite).make(env_id)
+
+
+@each_suite
+def test_an_object_of_the_library_is_adapted(suite):
+    name = EXAMPLES[suite][0]
+    env, params = make(native(name))
+    by_name, defaults = made(name)
+    assert type(env) is type(by_name)
+    assert repr(env.observation_space(params)) == repr(by_name.observation_space(defaults))
+    assert params.max_steps_in_episode == (
+        70 if suite in ("brax", "playground") else defaults.max_steps_in_episode
+    )
+
+
+def test_other_objects_are_left_alone():
+    wall = broken_envs.Wall()
+    assert suites.adapted(wall) is wall and suites.adapted(7) == 7
+
+
+@pytest.mark.parametrize(
+    "object_given", [of("navix", False), of("navix", True)], ids=["name", "object"]
+)
+def test_a_run_is_trained_loaded_and_resumed(object_given, tmp_path):
+    name = "navix/Navix-Empty-5x5-v0"
+    overrides = {
+        "env_steps": 128,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 16,
+        "algo.num_minibatches": 2,
+        "algo.network.hidden": [8],
+        "algo.network.encoder": "mlp",
+        "evaluation.episodes": 2,
+        "evaluation.final_episodes": 2,
+        "env_params.max_steps_in_episode": 20,
+        "sinks.mlflow.enabled": False,
+        "sinks.tensorboard": False,
+    }
+    env = native(name) if object_given else name
+    run = elsinore.train(env, overrides=overrides, runs_dir=tmp_path, name="x")
+    assert run.summary["stopped_by"] == "budget"
+    loaded = elsinore.load("x", runs_dir=tmp_path, env=env if object_given else None)
+    obs, _ = make(env)[0].reset_env(jax.random.key(0), None)
+    assert 0 <= int(loaded.policy()(obs)) < 7
+    if object_given:
+        with pytest.raises(elsinore.ConfigError, match="was an object of its library"):
+            elsinore.load("x", runs_dir=tmp_path).policy()
+
+
+# Peculiarities of each library
+
+
+def needs(suite):
+    return pytest.mark.skipif(not suites.is_installed(suite), reason=f"needs elsinore[{suite}]")
+
+
+@needs("pgx")
+def test_a_game_of_three_players_is_refused():
+    import pgx  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(elsinore.ConfigError, match="has 3 players; the games of one or two are"):
+        make(pgx.make("sparrow_mahjong"))
+    with pytest.raises(elsinore.ConfigError, match="rival='chess engine' is no rival"):
+        make("pgx/tic_tac_toe", {"rival": "chess engine"})
+
+
+def first_legal(key, obs):
+    return jnp.argmax(obs["action_mask"])
+
+
+@needs("pgx")
+def test_a_step_of_a_duel_is_a_move_and_the_rivals_answer():
+    env, params = make("pgx/tic_tac_toe", {"rival": first_legal})
+    keys = jax.random.split(jax.random.key(0), 64)
+    obs, state = jax.jit(jax.vmap(env.reset_env, (0, None)))(keys, params)
+    game, seat = state.world.game, state.world.seat
+    assert set(seat.tolist()) == {0, 1}
+    assert (game.current_player == seat).all()
+    moved = game._step_count  # the rival has begun where the learner has the second seat
+    assert set(moved.tolist()) == {0, 1}
+    assert obs["action_mask"][:, 0].tolist() == (moved == 0).tolist()
+    last = 8 * jnp.ones(64, jnp.int32)  # a corner; the rival takes the first square that is free
+    step = jax.jit(jax.vmap(env.step_env, (0, 0, 0, None)))
+    seen, after, reward, over, _ = step(keys, state, last, params)
+    assert (after.world.game._step_count == moved + 2).all()
+    assert not seen["action_mask"][:, 8].any() and not over.any() and not reward.any()
+
+
+@needs("pgx")
+def test_a_duel_is_won_or_lost_with_the_rewards_of_both_moves():
+    env, params = make("pgx/tic_tac_toe", {"rival": first_legal})
+    step = jax.jit(env.step_env)
+    for number in range(20):
+        obs, state = env.reset_env(jax.random.key(number), params)
+        over = False
+        while not over:  # the learner takes the last square that is free
+            action = 8 - jnp.argmax(obs["action_mask"][::-1])
+            obs, state, reward, over, info = step(jax.random.key(0), state, action, params)
+        rewards = state.world.game.rewards
+        assert float(reward) == float(rewards[state.world.seat])
+        assert (bool(info["won"]), bool(info["lost"])) == (reward > 0, reward < 0)
+
+
+@pytest.mark.slow
+@needs("pgx")
+def test_a_frozen_policy_is_a_rival_whose_parameters_are_traced(tmp_path):
+    overrides = {
+        "env_steps": 64,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 8,
+        "algo.num_minibatches": 2,
+        "algo.network.hidden": [8],
+        "evaluation.episodes": 4,
+        "evaluation.final_episodes": 4,
+        "replays.share": 0,
+        "sinks.mlflow.enabled": False,
+        "sinks.tensorboard": False,
+    }
+    run = elsinore.train("pgx/tic_tac_toe", overrides=overrides, runs_dir=tmp_path, name="first")
+    assert 0 <= run.summary["eval_facts"]["won"]["mean"] <= 1
+    duel, params = make("pgx/tic_tac_toe", {"rival": run.policy()})
+    assert jax.tree.leaves(params.rival)
+    second = elsinore.train(duel, overrides=overrides, runs_dir=tmp_path, name="second")
+    assert second.summary["stopped_by"] == "budget"
+
+
+@needs("pgx")
+def test_observations_have_the_librarys_dtypes():
+    assert made("pgx/minatar-breakout")[0].observation_space(None).dtype == bool
+
+
+@needs("navix")
+def test_navix_observes_by_the_function_that_is_named():
+    env, params = make("navix/Navix-Empty-5x5-v0", {"observation_fn": "symbolic_first_person"})
+    space = env.observation_space(params)
+    assert space.shape == (7, 7, 3) and space.dtype == jnp.uint8
+    with pytest.raises(elsinore.ConfigError, match="env_kwargs.observation_fn='blind'"):
+        make("navix/Navix-Empty-5x5-v0", {"observation_fn": "blind"})
+
+
+@needs("jumanji")
+def test_jointly_masked_choices_are_one_choice_and_others_several():
+    env, params = made("jumanji/Minesweeper-v0")
+    assert env.action_space(params).n == 100
+    assert env._native_action(jnp.int32(37)).tolist() == [3, 7]
+    env, params = made("jumanji/Cleaner-v0")
+    assert isinstance(env.action_space(params), MultiDiscrete)
+    assert env.observation_space(params).spaces["action_mask"].shape == (12,)
+
+
+@needs("jumanji")
+def test_rewards_of_each_agent_are_refused():
+    import jumanji  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(elsinore.ConfigError, match="adapted are those of one reward"):
+        make(jumanji.make("Connector-v3"))
+
+
+@needs("jumanji")
+def test_the_object_in_hand_keeps_its_limit():
+    snake = native("jumanji/Snake-v1")
+    env, _ = make(snake)
+    assert snake.time_limit == 4000 < env.native.time_limit
+
+
+@needs("brax")
+@pytest.mark.slow
+def test_a_fall_that_brax_names_a_time_out_is_a_termination():
+    env, params = made("brax/inverted_pendulum")
+    obs, state = jax.jit(env.reset_env)(jax.random.key(0), params)
+    push, fallen = jnp.ones(1), False
+    step = jax.jit(env.step_env)
+    for _ in range(60):
+        _, state, _, fallen, _ = step(jax.random.key(0), state, push, params)
+        if fallen:
+            break
+    assert fallen and not env.is_truncated(state, params)
+
+
+NOTEBOOK = """
+import builtins, sys, types
+builtins.__IPYTHON__ = True
+sys.modules["ipykernel"] = types.ModuleType("ipykernel")
+import elsinore.envs.suites.jumanji
+assert builtins.__IPYTHON__ is True
+"""
+
+
+@needs("jumanji")
+def test_jumanji_is_imported_in_a_notebook_without_ipympl():
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,0 +1,156 @@
+"""An agent of a loop in Python is the compiled learner."""
+
+from functools import partial
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.config.parse import ConfigError
+from tests.algos.trainees import KEY, QUICKLY, make
+from tests.small_envs import Clocked, Corridor
+
+BOX, TWO = gymnasium.spaces.Box(0.0, 1.0, (5,), np.float32), gymnasium.spaces.Discrete(2)
+SMALL = {
+    "dqn": {"rollout_length": 4, "gradient_steps": 2, "batch_size": 16, "buffer_size": 400,
+            "learning_starts": 16, "target_period": 16, "learning_rate": 0.01},
+    "ppo": {"rollout_length": 8, "num_minibatches": 2, "num_epochs": 2, "learning_rate": 0.01},
+}  # fmt: skip
+
+
+class Cells:
+    """`Corridor` in Python, one for each of `num_envs`, reset where an episode ended."""
+
+    def __init__(self, num_envs=1):
+        self.at = np.zeros(num_envs, int)
+
+    @property
+    def obs(self):
+        return np.eye(5, dtype=np.float32)[self.at]
+
+    def step(self, actions):
+        """(true next observations, rewards, terminated)."""
+        self.at = np.clip(self.at + 2 * np.asarray(actions) - 1, 0, 4)
+        seen, ended = self.obs, self.at == 4
+        self.at = np.where(ended, 0, self.at)
+        return seen, ended.astype(np.float32), ended
+
+
+def agent_of(name, num_envs=1, env_steps=400, **more):
+    settings = SMALL[name] | {"num_envs": num_envs, "network.hidden": [16]} | more
+    return elsinore.Agent(name, BOX, TWO, seed=0, env_steps=env_steps, **settings)
+
+
+def live(agent, cells, updates):
+    """Metrics of each update."""
+    found = []
+    while len(found) < updates:
+        obs = cells.obs
+        seen, reward, ended = cells.step(agent.act(obs if agent.config.num_envs > 1 else obs[0]))
+        if agent.config.num_envs == 1:
+            seen, reward, ended = seen[0], reward[0], ended[0]
+        agent.observe(reward, ended, False, seen)
+        found += [metrics] if (metrics := agent.learn()) else []
+    return found
+
+
+def parameters(state):
+    return [np.asarray(x) for x in jax.tree.leaves(state.learner.params)]
+
+
+@pytest.mark.parametrize("name", ["dqn", "ppo"])
+def test_it_learns_what_the_compiled_program_learns(name):
+    agent = agent_of(name, num_envs=3)
+    updates = 400 // agent.config.steps_per_update
+    algo = make(agent.config, Corridor(), Clocked(max_steps_in_episode=10**6), updates)
+
+    def run(state):
+        return jax.lax.scan(lambda state, _: algo.update(state), state, length=5)
+
+    start = algo.init(KEY, Clocked(max_steps_in_episode=10**6), algo.hyper)
+    assert all(map(np.array_equal, parameters(start), parameters(agent.state)))
+    expected, metrics = jax.jit(run, compiler_options=QUICKLY)(start)
+    found = live(agent, Cells(3), 5)
+    jax.tree.map(
+        partial(np.testing.assert_allclose, atol=1e-5),
+        parameters(agent.state),
+        parameters(expected),
+    )
+    total = metrics["loss/value"].total / np.maximum(metrics["loss/value"].count, 1)
+    values = [each.get("loss/value", 0.0) for each in found]
+    np.testing.assert_allclose(values, total, atol=1e-4)
+
+
+def test_a_loaded_agent_goes_on_as_it_would_have(tmp_path):
+    agent, cells = agent_of("dqn"), Cells()
+    live(agent, cells, 5)
+    for _ in range(2):  # within a rollout
+        seen, reward, ended = cells.step(agent.act(cells.obs[0]))
+        agent.observe(reward[0], ended[0], False, seen[0])
+    other, twin = elsinore.Agent.load(agent.save(tmp_path / "agent.npz")), Cells()
+    twin.at = cells.at.copy()
+    assert other.config == agent.config and other.updates == 5
+    assert live(agent, cells, 3) == live(other, twin, 3)
+    assert all(map(np.array_equal, parameters(agent.state), parameters(other.state)))
+
+
+def test_it_learns_to_go_right():
+    agent = agent_of("dqn", env_steps=1600, gamma=0.5)  # so that a detour is worth much less
+    live(agent, Cells(), 400)
+    assert [agent.act(obs, greedy=True) for obs in np.eye(5, dtype=np.float32)[:4]] == [1] * 4
+
+
+S = gymnasium.spaces
+ANY = S.Dict({"seen": S.MultiBinary(3), "place": S.Discrete(4, start=2), "speed": BOX})
+SPACES = {
+    "a place": (S.Discrete(7, start=-1), S.Discrete(3, start=5)),
+    "several choices": (S.MultiDiscrete([2, 3]), S.MultiDiscrete([3, 2], start=[1, 0])),
+    "switches and numbers": (ANY, S.MultiBinary(4)),
+    "a matrix of numbers": (S.Box(-1, 1, (2, 2), np.float64), S.Box(-2, 2, (2, 2), np.float64)),
+    "an image": (S.Box(0, 255, (3, 20, 20), np.uint8), S.Discrete(2)),
+}
+
+
+@pytest.mark.parametrize("num_envs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", SPACES)
+def test_it_acts_in_spaces_of_each_kind_and_is_loaded_with_them(name, num_envs, tmp_path):
+    seen, done = SPACES[name]
+    many = gymnasium.vector.utils.batch_space
+    seen_by, done_by = (many(x, num_envs) if num_envs > 1 else x for x in (seen, done))
+    settings = SMALL["ppo"] | {"rollout_length": 4, "num_envs": num_envs, "num_epochs": 1}
+    agent = elsinore.Agent("ppo", seen, done, **settings, **{"network.hidden": [4]})
+    seen_by.seed(0)
+    for _ in range(5):
+        assert (action := agent.act(seen_by.sample())) in done_by, action
+        agent.observe(0.5, False, False, seen_by.sample())
+        agent.learn()
+    assert agent.updates == 1
+    obs = seen_by.sample()
+    loaded = elsinore.Agent.load(agent.save(tmp_path / "agent.npz"))
+    np.testing.assert_array_equal(loaded.act(obs), agent.act(obs))
+
+
+def test_what_cannot_be_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="is unknown; did you mean 'dqn'"):
+        elsinore.Agent("dqm", BOX, TWO)
+    with pytest.raises(ConfigError, match="observation_space=.* give one of Box, Discrete"):
+        elsinore.Agent("dqn", gymnasium.spaces.Text(3), TWO)
+    with pytest.raises(ConfigError, match="learns the value of each of n actions"):
+        elsinore.Agent("dqn", BOX, BOX)
+    with pytest.raises(ConfigError, match=r"action_space=.* give one of .* \(of floats\)"):
+        elsinore.Agent("ppo", BOX, gymnasium.spaces.Box(0, 3, (2,), np.int32))
+    agent = agent_of("dqn")
+    with pytest.raises(ConfigError, match=r"of shape \(3,\); .* which is read as \(5,\)"):
+        agent.act(np.zeros(3))
+    with pytest.raises(ConfigError, match="there is no action yet"):
+        agent.observe(0.0, False, False, np.zeros(5))
+    (tmp_path / "odd.npz").write_bytes(b"no")
+    with pytest.raises(ConfigError, match="is no agent that Agent.save wrote"):
+        elsinore.Agent.load(tmp_path / "odd.npz")
+    agent.act(np.zeros(5))
+    with pytest.raises(ConfigError, match=r"observe\(\) what the last action led to first"):
+        agent.act(np.zeros(5))
+    with pytest.raises(ConfigError, match=r"observe\(\) what the last action led to first"):
+        agent.save(tmp_path / "agent.npz")

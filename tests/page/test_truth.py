@@ -1,0 +1,202 @@
+"""What the page says of a run whose seeds stop at different steps, in a real browser."""
+
+import csv
+import io
+
+import pytest
+
+from elsinore.page.changed_settings import changed_settings
+from elsinore.runs.commit import current_commit
+from elsinore.runs.store import ChunkRecord, Row, Store
+from tests.page.browser import chromium, looking
+from tests.page.conftest import STEPS, make_run, serving
+from tests.page.test_browser import until
+
+UPDATES, STOP = 36, 12  # seed 1 stops at a third of the run
+CHANGED = "env: CartPole-v1\nalgo:\n  name: ppo\n  gamma: 0.5\nseeds: 2\n"
+
+
+def metrics_at(update: int, seed: int) -> dict[str, float]:
+    """Seed 1 stops at an unlucky moment: its last losses are large, its last returns small."""
+    unlucky = seed == 1
+    return {
+        "loss/value": 23.0 if unlucky else 1.0 / update,
+        "value/explained_variance": -1.0 if unlucky else 0.9,
+        "episode/return": 20.0 if unlucky else 400.0 + update,
+        "episode/count": 2.0,
+    } | ({"eval/return": 500.0 if unlucky else 300.0 + update} if update % 4 == 0 else {})
+
+
+def stopped_run(top, name="stops", updates=UPDATES):
+    """A run of two seeds, chunks of four updates, of which seed 1 has the first third alone."""
+    path = make_run(top, name, updates=0, num_updates=UPDATES, commit="abc123-dirty")
+    (path / "config.yaml").write_text(CHANGED)
+    store = Store(path / "metrics.sqlite")
+    for end in range(4, updates + 1, 4):
+        write_chunk(store, end)
+    store.close()
+    return path
+
+
+def write_chunk(store: Store, end: int) -> None:
+    rows = [
+        Row(update, seed, "", name, value)
+        for update in range(end - 3, end + 1)
+        for seed in (0, 1)
+        if seed == 0 or update <= STOP
+        for name, value in metrics_at(update, seed).items()
+    ]
+    store.write(ChunkRecord(end, end * STEPS, rows, 1.7e9 + end, 0.25, 1e4))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser, tmp_path):
+    stopped_run(tmp_path)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/stops") as page:
+        page.locator('[data-metric="loss/value"] canvas').wait_for()
+        yield page
+
+
+def numbers_of(page, title: str) -> list[dict[str, str]]:
+    """A chart's CSV file."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Save the numbers of {title}").press("Enter")
+    return list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+
+
+def test_after_a_seed_has_stopped_a_loss_is_that_of_the_others(page):
+    for title, metric in (
+        ("Value loss", "loss/value"),
+        ("Explained variance", "value/explained_variance"),
+        ("Training return", "episode/return"),
+    ):
+        rows = numbers_of(page, title)
+        assert len(rows) == UPDATES
+        for update, row in enumerate(rows, 1):
+            seeds = [metrics_at(update, seed)[metric] for seed in (0, 1)[: 1 + (update <= STOP)]]
+            assert float(row["steps"]) == update * STEPS
+            assert float(row["mean over seeds"]) == pytest.approx(sum(seeds) / len(seeds))
+
+
+@pytest.mark.slow
+def test_a_stopped_seed_keeps_its_evaluation_since_its_policy_is_what_it_was(page):
+    rows = numbers_of(page, "Evaluation return")
+    assert [float(row["mean over seeds"]) for row in rows] == [
+        (300.0 + update + 500.0) / 2 for update in range(4, UPDATES + 1, 4)
+    ]
+
+
+@pytest.mark.slow
+def test_the_curve_of_a_stopped_seed_ends_there(page):
+    page.get_by_label("Each seed").check()
+    rows = numbers_of(page, "Value loss")
+    assert [row["seed 1 (stopped)"] for row in rows] == ["23"] * STOP + [""] * (UPDATES - STOP)
+    assert all(row["seed 0"] for row in rows)
+
+
+def test_the_card_and_the_chart_agree_while_the_run_grows(browser, tmp_path):
+    run = stopped_run(tmp_path, updates=20)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/stops") as page:
+        page.locator('[data-metric="eval/return"] canvas').wait_for()
+        page.locator('[data-tile="Evaluation"]').wait_for()
+        both = """() => ["Evaluation return", "Training return"].map((title) => {
+            const charts = [...document.querySelectorAll(".chart")];
+            const chart = charts.find((one) => one.querySelector("h3").textContent === title);
+            return chart.querySelector(".reading b").textContent;
+        }).concat(["Evaluation", "Training return"].map((tile) =>
+            document.querySelector(`[data-tile="${tile}"] dd`).firstChild.textContent))"""
+        store = Store(run / "metrics.sqlite")
+        for end in range(24, UPDATES + 1, 4):
+            write_chunk(store, end)
+            wanted = f"{(300 + end + 500) / 2:g}"
+            seen = []
+
+            def agree(wanted=wanted, seen=seen) -> bool:
+                seen[:] = page.evaluate(both)
+                assert seen[:2] == seen[2:]
+                return seen[0] == wanted
+
+            until(agree)
+        store.close()
+        assert seen[1] == f"{400 + UPDATES}"
+        assert "1 of 2 seeds" in page.locator('[data-tile="Training return"]').inner_text()
+
+
+@pytest.mark.slow
+def test_the_header_says_what_the_run_is(page):
+    about = page.locator(".about").first
+    until(lambda: "begun" in about.inner_text())
+    assert about.inner_text().startswith("ppo on CartPole-v1 · 2 seeds · begun ")
+    assert about.inner_text().endswith("commit abc123-dirty")
+    changed = page.locator(".about code")
+    until(lambda: changed.count() == 1)
+    assert changed.inner_text() == "algo.gamma=0.5"
+    assert changed.get_attribute("title") == "preset: 0.98"
+
+
+def test_settings_that_differ_are_found_without_importing_code():
+    assert changed_settings(CHANGED) == [("algo.gamma", 0.5, 0.98)]
+    assert changed_settings("env: CartPole-v1\nalgo: {name: 'no_such:algorithm', x: 1}") == []
+    assert changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")[0][:2] == (
+        "algo.gamma",
+        0.9,
+    )
+    assert changed_settings("{") == changed_settings("[]") == changed_settings("") == []
+
+
+def test_the_commit_of_the_current_folder_is_known(tmp_path, monkeypatch):
+    assert current_commit()
+    monkeypatch.chdir(tmp_path)
+    assert current_commit() == ""
+
+
+@pytest.mark.slow
+def test_charts_are_hidden_and_shown_again_and_saved_as_images(page):
+    page.get_by_role("button", name="Hide Value loss").press("Enter")
+    until(lambda: page.locator('[data-metric="loss/value"]').count() == 0)
+    page.get_by_role("button", name="Show 1 hidden").click()
+    page.locator('[data-metric="loss/value"] canvas').wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as an image: Value loss").press("Enter")
+    assert download.value.suggested_filename == "loss-value.png"
+    assert download.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.slow
+def test_a_logarithmic_scale_is_for_values_above_zero(page):
+    ticks = """(metric) => {
+        const chart = document.querySelector(`[data-metric="${metric}"] canvas`);
+        return chart.toDataURL();
+    }"""
+    loss, quality = (page.evaluate(ticks, m) for m in ("loss/value", "value/explained_variance"))
+    page.get_by_label("Log scale").check()
+    until(lambda: page.evaluate(ticks, "loss/value") != loss)
+    assert page.evaluate(ticks, "value/explained_variance") == quality  # it has negative ones
+
+
+def test_the_list_is_sorted_by_any_column_and_filtered_by_state(browser, tmp_path):
+    for name, updates in (("b", 40), ("a", 8), ("c", 20)):
+        make_run(tmp_path, name, updates=updates)
+    (tmp_path / "c" / "summary.json").write_text(
+        '{"stopped_by": "converged", "seeds": 2, "env_steps": 1, "eval_return": {"iqm": 5.0}}'
+    )
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        names = page.locator("tbody th a")
+        until(lambda: names.count() == 3)
+        for column, wanted in (
+            ("Run", ["a", "b", "c"]),
+            ("Run", ["c", "b", "a"]),
+            ("Return", ["b", "a", "c"]),
+            ("Progress", ["b", "c", "a"]),
+        ):
+            page.get_by_role("button", name=column, exact=True).press("Enter")
+            until(lambda wanted=wanted: names.all_inner_texts() == wanted)
+        assert page.get_by_role("columnheader", name="Progress").get_attribute("aria-sort")
+        page.get_by_label("Show runs in the state").select_option("converged")
+        until(lambda: names.all_inner_texts() == ["c"])

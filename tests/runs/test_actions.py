@@ -1,0 +1,217 @@
+"""Callbacks that act: what they ask for is done, is an event, and is repeated by a resumed run."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import Action
+from elsinore.config.parse import ConfigError
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.store import Store
+from tests.runs.conftest import assert_same_run, count_in_log, learnt, rows_in, train_tiny
+from tests.runs.test_resume import Accident, on_call
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "callbacks.md"
+SETTINGS = {"checkpoints.interval_seconds": 1e6, "checkpoints.period": 1}
+LAST = 36  # the update after which it stops; one chunk is 4
+
+
+def lively(draws, asked):
+    """A callback that decides by chance: no two calls of it are alike."""
+
+    @elsinore.acting
+    def callback(record, history):
+        asked.append(record.update)
+        actions = [Action.log("mine/luck", next(draws))]
+        actions += [Action.log("mine/mean", np.mean(history["eval/return"]))]
+        if record.update == 12:
+            actions.append(Action.set("algo.learning_rate", next(draws)))
+        if record.update == 20:
+            actions.append(Action.set("algo.gamma", 0.5, seed=1))
+        return [*actions, Action.stop()] if record.update == LAST else actions
+
+    return callback
+
+
+def luck(skip=0):
+    return iter(np.random.default_rng(3).uniform(0.001, 0.01, 50)[skip:].tolist())
+
+
+def actions_in(run):
+    store = Store(run / "metrics.sqlite", read_only=True)
+    try:
+        return [(update, json.loads(text)["act"]) for update, text in store.actions()]
+    finally:
+        store.close()
+
+
+def killed(runs_dir, callbacks, number=7):
+    """A run killed after its `number`-th chunk, without its emergency checkpoint."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Accident):
+        failing = on_call(number, CheckpointManager._save_due, Accident)
+        patch.setattr(CheckpointManager, "_save_due", failing)
+        train_tiny(runs_dir, "acted", SETTINGS, callbacks=callbacks)
+    shutil.rmtree(runs_dir / "acted" / "checkpoints" / "emergency")
+    return runs_dir / "acted"
+
+
+def go_back(run, update):
+    """Leave the run no checkpoint after an update."""
+    for path in (run / "checkpoints").glob("*/*"):
+        if int(path.name) > update:
+            shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def acted(tmp_path_factory):
+    """The run that nothing killed."""
+    asked = []
+    run = train_tiny(
+        tmp_path_factory.mktemp("acted"), "acted", SETTINGS, callbacks=[lively(luck(), asked)]
+    )
+    assert asked == list(range(4, LAST + 1, 4))
+    return run
+
+
+def test_a_stop_finishes_the_run(acted):
+    assert (acted.summary["stopped_by"], acted.summary["updates"]) == ("callback", LAST)
+    before = learnt(acted.path)
+    assert elsinore.resume(acted.path).summary["stopped_by"] == "callback"
+    assert learnt(acted.path) == before
+
+
+def test_what_was_set_is_in_the_state_and_changes_what_is_learnt(acted, tmp_path):
+    hyper, rate = acted.state().train.hyper, list(luck())[3]
+    np.testing.assert_array_equal(hyper.learning_rate, np.float32([rate, rate]))
+    np.testing.assert_allclose(hyper.gamma, [0.98, 0.5])  # the preset's, and what was set
+    plain = rows_in(train_tiny(tmp_path, "plain", SETTINGS).path)
+    mine = [row for row in rows_in(acted.path) if not row[3].startswith("mine/")]
+    assert [r for r in mine if r[0] <= 12] == [r for r in plain if r[0] <= 12]
+    assert [r for r in mine if r[0] == 16] != [r for r in plain if r[0] == 16]
+
+
+def test_numbers_that_were_logged_are_metrics_of_every_seed(acted):
+    logged = acted.metrics.query("name == 'mine/luck'")
+    assert list(logged["update"]) == [u for u in range(4, LAST + 1, 4) for _ in range(2)]
+    assert logged["value"].iloc[0] == logged["value"].iloc[1] == next(luck())
+
+
+def test_a_killed_run_repeats_the_events_and_asks_about_later_chunks_only(acted, tmp_path):
+    path = killed(tmp_path, [lively(luck(), [])])
+    go_back(path, 16)
+    seen, asked = 28, []
+    rest = lively(luck(seen // 4 + 1), asked)  # each chunk drew once, and one of them twice
+    elsinore.resume(path, callbacks=[rest])
+    assert asked == [32, 36]
+    assert_same_run(path, acted.path)
+    assert actions_in(path) == actions_in(acted.path)
+
+
+def test_a_run_killed_while_it_repeats_events_repeats_them_again(acted, tmp_path):
+    path = killed(tmp_path, [lively(luck(), [])])
+    shutil.rmtree(path / "checkpoints")
+    asked = []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Accident):
+        failing = on_call(3, CheckpointManager._save_due, Accident)
+        patch.setattr(CheckpointManager, "_save_due", failing)
+        elsinore.resume(path, callbacks=[lively(luck(8), asked)])
+    assert asked == []
+    elsinore.resume(path, callbacks=[lively(luck(8), asked)])
+    assert asked == [32, 36]
+    assert_same_run(path, acted.path)
+
+
+def test_a_run_killed_between_its_stop_and_its_summary_stops_there(acted, tmp_path):
+    path = tmp_path / "acted"
+    shutil.copytree(acted.path, path)
+    (path / "summary.json").unlink()
+    assert elsinore.resume(path).summary["stopped_by"] == "callback"
+    assert_same_run(path, acted.path)
+    assert count_in_log(path, "callbacks acted in this run and are not given now") == 1
+
+
+def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_goes_on(
+    whole, tmp_path
+):
+    answers = iter(
+        [
+            Action.set("algo.num_envs", 3),
+            Action.set("algo.learning_rate", float("nan")),
+            Action.log("eval/return", 1e9),
+            Action.log("mine", 1.0, seed=7),
+            ["stop"],
+        ]
+    )
+    run = train_tiny(
+        tmp_path,
+        "whole",
+        {"checkpoints.interval_seconds": 0},
+        callbacks=[elsinore.acting(lambda record, history: next(answers))],
+    )
+    assert_same_run(run.path, whole)
+    for said in (
+        "algo.num_envs=3.0 cannot be set while a run trains; these can: algo.",
+        "algo.learning_rate=nan cannot be set",
+        "name='eval/return' is a metric of the run itself",
+        "seed=7 is not of this run",
+        "'stop' is no Action",
+        "failed after update 24: ",
+    ):
+        assert count_in_log(run.path, said) >= 1
+
+
+def test_a_number_is_logged_into_a_run_from_outside(acted, tmp_path):
+    path = tmp_path / "acted"
+    shutil.copytree(acted.path, path)
+    run = elsinore.load(path)
+    run.log("mine/judgement", 7.0)
+    run.log("mine/judgement", 8.0, seed=1)
+    logged = run.metrics.query("name == 'mine/judgement'")
+    assert list(logged["value"]) == [7.0, 8.0] and set(logged["update"]) == {LAST}
+    for name, seed, said in (("eval/return", None, "of the run itself"), ("mine", 9, "seed=9")):
+        with pytest.raises(ConfigError, match=said):
+            run.log(name, 1.0, seed=seed)
+    # a resumed run that computes the chunk again has it still
+    (path / "summary.json").unlink()
+    go_back(path, LAST - 8)
+    elsinore.resume(path)
+    assert list(run.metrics.query("name == 'mine/judgement'")["value"]) == [7.0, 8.0]
+
+
+def recipes():
+    """The code of each recipe on the page, by its title."""
+    parts = re.split(r"^## (.*)$", PAGE.read_text(), flags=re.MULTILINE)[1:]
+    return {
+        title: re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0]
+        for title, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+EXPECTED = {
+    "Stop when nothing improves": {"stop"},
+    "Halve the learning rate on a plateau": {"set"},
+    "Record a number of your own": {"log"},
+    "Save each new record": {"save"},
+    "Explore less once it works": {"set", "log"},
+}
+
+
+def test_there_are_five_recipes():
+    assert set(recipes()) == set(EXPECTED)
+
+
+@pytest.mark.parametrize("title", EXPECTED)
+def test_a_recipe_does_what_its_title_says(title, tmp_path):
+    scope = {"elsinore": elsinore}
+    exec(recipes()[title], scope)
+    still = {"env_params.max_steps_in_episode": 5}  # every episode returns 5
+    still = still if title.startswith(("Stop", "Halve")) else {}
+    run = train_tiny(tmp_path, "recipe", SETTINGS | still, callbacks=[scope["callback"]])
+    done = actions_in(run.path)
+    assert {act for _, act in done} == EXPECTED[title]
+    assert count_in_log(run.path, "failed after update") == 0

@@ -1,0 +1,160 @@
+"""A run whose disk is full goes on while its metrics fit into memory, or stops: in one message,
+with nothing lost."""
+
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.runs import checkpoint_manager, checkpoints, run_workers
+from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.store import Store, StoreBehind
+from elsinore.runs.workers import BackgroundWorker
+from tests.runs.conftest import TINY, assert_same_run, chunk_ends, count_in_log, train_tiny
+from tests.runs.processes import beginning
+
+SAVE_ALWAYS = {"checkpoints.interval_seconds": 0}
+
+
+def full(error: str = "database or disk is full", code: int = sqlite3.SQLITE_FULL) -> Exception:
+    found = sqlite3.OperationalError(error)
+    found.sqlite_errorcode = code
+    return found
+
+
+def full_from(update: int, patch, error: Exception | None = None) -> None:
+    """The disk is full when this chunk comes, and stays so."""
+    write = Store.write
+
+    def fails(self, record):
+        if record.update >= update:
+            raise error or full()
+        write(self, record)
+
+    patch.setattr(Store, "write", fails)
+    patch.setattr(checkpoint_manager, "LAST_WAIT", 0.1)
+
+
+def assert_nothing_is_lost(path: Path, whole: Path) -> None:
+    assert not (path / "summary.json").exists()
+    newest = checkpoints.list_checkpoints(path / "checkpoints")
+    assert all(found.update <= chunk_ends(path)[-1][0] for found in newest)
+    assert elsinore.resume(path).summary["stopped_by"] == "budget"
+    # only best and periodic checkpoints may differ: those that were due meanwhile are left out
+    assert_same_run(path, whole)
+
+
+def test_a_run_that_is_to_stop_on_a_full_disk_stops_at_once(tmp_path, whole, monkeypatch):
+    text = "metrics.sqlite cannot be written: the disk is full; free some space"
+    with monkeypatch.context() as patch, pytest.raises(StoreBehind, match=text):
+        full_from(12, patch)
+        settings = SAVE_ALWAYS | {"on_full_disk": "stop", "env_steps": 5120}
+        train_tiny(tmp_path, "whole", settings)
+    path = tmp_path / "whole"
+    assert count_in_log(path, "metrics.sqlite failed") == 1
+    assert count_in_log(path, "is not written") <= 2  # of chunk 12, and the emergency's
+    assert chunk_ends(path)[-1][0] == 8
+    assert_nothing_is_lost(path, whole)
+
+
+def test_a_run_goes_on_until_no_more_metrics_fit_into_memory(tmp_path, whole, monkeypatch):
+    text = "5 chunks wait for it, as many as are held in memory"
+    with monkeypatch.context() as patch, pytest.raises(StoreBehind, match=text):
+        full_from(8, patch)
+        rows = len(train_tiny(tmp_path, "counted", {"env_steps": 512}).metrics)
+        capacity = run_workers.IN_MEMORY | {"capacity": 4 * (rows + 1) + 1}
+        patch.setattr(run_workers, "IN_MEMORY", capacity)
+        train_tiny(tmp_path, "whole", SAVE_ALWAYS)
+    path = tmp_path / "whole"
+    assert count_in_log(path, "metrics.sqlite failed") == 1
+    assert count_in_log(path, "its oldest are dropped") == 0
+    assert_nothing_is_lost(path, whole)
+
+
+def test_a_store_that_is_locked_is_no_full_disk(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(StoreBehind, match="lacks chunks up to"):
+        full_from(12, patch, full("database is locked", sqlite3.SQLITE_BUSY))
+        train_tiny(tmp_path, "whole", {"on_full_disk": "stop"})
+
+
+def test_training_waits_once_for_a_store_that_cannot_be_written(tmp_path, caplog):
+    caplog.set_level("INFO", "elsinore")
+    waits, works = [], [False]
+
+    def flush(timeout, patient=False):
+        waits.append(timeout)
+        return works[0]
+
+    manager = CheckpointManager(
+        tmp_path, elsinore.Experiment(), flush=flush, fetch=lambda state: state
+    )
+    manager.save = lambda *_: tmp_path
+    for chunk in range(4):
+        works[0] = chunk == 3
+        manager._try_to_save("latest", chunk, {}, 0.0)
+    manager._try_to_save("latest", 5, {}, 0.0)
+    assert waits == [30.0, 0.0, 0.0, 0.0, 30.0]
+    assert caplog.text.count("is not written") == 1
+    assert caplog.text.count("checkpoints can be written again") == 1
+
+
+def test_a_checkpoint_that_finds_the_disk_full_leaves_no_part_of_itself(tmp_path, monkeypatch):
+    def fails(folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "fsync_tree", fails)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(tmp_path, "latest", {"x": np.zeros(3)}, {"update": 1})
+    assert list((tmp_path / "latest").iterdir()) == []
+
+
+def test_a_worker_holds_items_up_to_a_weight():
+    worker = BackgroundWorker("heavy", lambda _: time.sleep(60), capacity=10, weight=lambda x: x)
+    worker.put(1)  # at work
+    while worker.behind:
+        time.sleep(0.01)
+    for _ in range(3):
+        worker.put(4)
+    assert worker.is_full and worker.behind == 3
+    worker.put(4)
+    assert worker.behind == 3
+    worker.finish(0.0)
+
+
+def test_a_worker_that_closes_tries_one_item_once_and_none_after_it():
+    tried = []
+
+    def fails(item):
+        tried.append(item)
+        raise OSError("full")
+
+    worker = BackgroundWorker("full", fails)
+    for item in range(1000):
+        worker.put(item)
+    while not tried:
+        time.sleep(0.01)
+    assert worker.finish(10.0)
+    assert set(tried) == {0} and not worker.is_done
+
+
+@pytest.mark.parametrize("kilobytes", [60, 100])
+@pytest.mark.timeout(120)
+def test_a_limit_of_file_size_ends_a_run_in_one_message_and_in_time(tmp_path, kilobytes, whole):
+    """Of 60 kB the store cannot be made, of 100 kB not all chunks can be written."""
+    settings = TINY | SAVE_ALWAYS | {"on_full_disk": "stop"}
+    limited = ["bash", "-c", f'ulimit -S -f {kilobytes}; exec "$@"', "bash"]
+    done = subprocess.run(
+        [*limited, *beginning(tmp_path, "whole", settings)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode in (1, 2), done.stderr
+    assert "`ulimit -f`" in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.count("cannot be written") <= 2
+    if (tmp_path / "whole" / "checkpoints").exists():
+        assert_nothing_is_lost(tmp_path / "whole", whole)

@@ -1,0 +1,470 @@
+"""Environments in Python: the run is the compiled one, a limit is no death, and resume is exact."""
+
+import shutil
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import struct
+from gymnax.environments import spaces
+from gymnax.environments.environment import Environment, EnvParams, EnvState
+
+import elsinore
+from elsinore.config.parse import ConfigError
+from elsinore.envs import make, suites
+from elsinore.envs.host import blank_tape, host_env_of
+from elsinore.errors import RunError
+from elsinore.runs import replays
+from elsinore.runs.host.vector import HostVector
+from elsinore.runs.store import Store
+from elsinore.view.play import episodes_of
+from tests.runs.conftest import assert_same_run, count_in_log, rows_in
+
+# 12 updates in 4 chunks
+TINY = {
+    "env_steps": 384,
+    "rows_per_chunk": 1,
+    "algo.num_envs": 4,
+    "algo.rollout_length": 8,
+    "algo.network.hidden": [8],
+    "evaluation.period": 3,
+    "evaluation.episodes": 3,
+    "evaluation.final_episodes": 3,
+    "checkpoints.interval_seconds": 0,
+    "checkpoints.period": 1,
+    "replays.share": 0,
+    "sinks.console": False,
+    "sinks.tensorboard": False,
+    "sinks.mlflow.enabled": False,
+    "sinks.curves_seconds": 0,
+}
+PPO = {"algo.num_epochs": 1, "algo.num_minibatches": 2}
+LEFT, LIMIT = -3.0, 7
+
+
+@struct.dataclass
+class Params(EnvParams):
+    max_steps_in_episode: int = LIMIT
+
+
+@struct.dataclass
+class Place(EnvState):
+    x: jnp.ndarray
+
+
+class Walk(Environment):
+    """A walk from 0 by whole steps: each pays where it leads, and at -3 it ends. Nothing is
+    random, so that Python can repeat it."""
+
+    continuous = False
+
+    @property
+    def default_params(self):
+        return Params()
+
+    def action_space(self, params):
+        return spaces.Box(-1.0, 1.0, (1,)) if self.continuous else spaces.Discrete(2)
+
+    def observation_space(self, params):
+        return spaces.Box(-np.inf, np.inf, (2,), jnp.float32)
+
+    def _seen(self, state):
+        return jnp.stack([state.x, jnp.float32(state.time)])
+
+    def reset_env(self, key, params):
+        state = Place(time=jnp.int32(0), x=jnp.float32(0.0))
+        return self._seen(state), state
+
+    def step_env(self, key, state, action, params):
+        by = action[0] if self.continuous else 2.0 * action - 1.0
+        state = Place(time=state.time + 1, x=state.x + by)
+        return self._seen(state), state, state.x, state.x <= LEFT, {}
+
+
+class Stroll(Walk):
+    continuous = True
+
+
+class PythonWalk:
+    """`Walk` in Python, with the four values of older environments."""
+
+    num_actions, max_steps_in_episode = 2, LIMIT
+
+    def reset(self):
+        self.x, self.time = np.float32(0.0), 0
+        return np.array([self.x, self.time], np.float32)
+
+    def step(self, action):
+        assert isinstance(action, int)
+        return self.move(np.float32(2 * action - 1))
+
+    def move(self, by):
+        self.x, self.time = self.x + by, self.time + 1
+        seen = np.array([self.x, self.time], np.float32)
+        return seen, self.x, bool(self.x <= LEFT), {}
+
+
+class PythonStroll(PythonWalk):
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+
+    def step(self, action):
+        return self.move(np.float32(action[0]))
+
+
+class Noisy(PythonWalk):
+    """Begins anywhere, and takes no seed."""
+
+    def reset(self):
+        super().reset()
+        self.x = np.float32(np.random.default_rng().normal())
+        return np.array([self.x, 0], np.float32)
+
+
+class Mortal(PythonWalk):
+    """The process that steps it dies in its thirtieth step."""
+
+    steps = 0
+
+    def step(self, action):
+        self.steps += 1
+        if self.steps == 30:
+            raise BrokenPipeError("worker 7 is gone")
+        return super().step(action)
+
+
+def trained(env, tmp_path, name="run", overrides=None, **rest):
+    settings = TINY | (PPO if rest.get("algo", "ppo") == "ppo" else {}) | (overrides or {})
+    return elsinore.train(
+        env, overrides=settings, name=name, runs_dir=tmp_path, check=False, **rest
+    )
+
+
+# The law: what is learnt from Python is what is learnt from JAX
+
+VALUES = {"algo.learning_starts": 64, "algo.batch_size": 16, "algo.buffer_size": 256}
+SAME = [
+    pytest.param("ppo", {"algo.normalize_obs": True, "algo.normalize_rewards": True}, 2),
+    pytest.param("dqn", VALUES | {"algo.n_step": 2}, 1, marks=pytest.mark.slow),
+    pytest.param("a2c", {"algo.network.gru": 4}, 1, marks=pytest.mark.slow),
+    pytest.param("ppo", {"algo.rnd.weight": 0.5}, 1, marks=pytest.mark.slow),
+    pytest.param("pqn", {"algo.num_minibatches": 2}, 1, marks=pytest.mark.slow),
+    pytest.param("sac", VALUES, 1, marks=pytest.mark.slow),
+    pytest.param("td3", VALUES, 1, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("algo, overrides, seeds", SAME)
+def test_a_run_in_python_is_the_run_in_jax(algo, overrides, seeds, tmp_path):
+    inside, outside = (
+        (Stroll(), PythonStroll()) if algo in ("sac", "td3") else (Walk(), PythonWalk())
+    )
+    compiled = trained(inside, tmp_path, "compiled", overrides, algo=algo, seeds=seeds)
+    host = trained(outside, tmp_path, "host", overrides, algo=algo, seeds=seeds)
+    expected, found = rows_in(compiled.path), rows_in(host.path)
+    assert [row[:4] for row in found] == [row[:4] for row in expected]
+    numbers = [[np.nan if row[4] is None else row[4] for row in rows] for rows in (found, expected)]
+    np.testing.assert_allclose(*numbers, rtol=2e-4, atol=2e-5)
+    assert host.summary["eval_return"] == compiled.summary["eval_return"]
+
+
+# One step of all environments
+
+
+@pytest.fixture
+def vector():
+    env = host_env_of(PythonWalk())
+    vector = HostVector(env, env.open_rows(2), 2, (0, 1), LIMIT, LIMIT)
+    vector.begin()
+    yield vector
+    vector.close()
+
+
+def test_a_death_terminates_and_the_limit_truncates_with_the_true_final_observations(vector):
+    steps = [vector.step(np.array([0, 1])) for _ in range(LIMIT)]
+    assert [step.terminated.tolist() for step in steps][2] == [True, False]
+    assert steps[2].final_obs[0].tolist() == [-3.0, 3.0]
+    last = steps[-1]
+    assert (last.terminated[1], last.truncated[1]) == (False, True)
+    assert last.final_obs[1].tolist() == [7.0, 7.0]
+    assert vector.obs[1].tolist() == [0.0, 0.0]  # of the next episode
+    assert (last.episode_return[1], last.episode_length[1]) == (28.0, 7)
+
+
+def test_a_death_at_the_limit_is_a_death():
+    env = host_env_of(PythonWalk())
+    vector = HostVector(env, env.open_rows(1), 1, (0,), 3, 3)
+    vector.begin()
+    step = [vector.step(np.array([0])) for _ in range(3)][-1]
+    assert (step.terminated[0], step.truncated[0]) == (True, False)
+
+
+def test_a_running_episode_is_repeated_from_its_seed_and_actions():
+    env, params = make("gym/CartPole-v1")
+    limit = int(params.max_steps_in_episode)
+
+    def opened():
+        return HostVector(env, env.open_rows(3), 3, (4, 2), limit, limit)
+
+    first, again, other = opened(), opened(), opened()
+    first.begin()
+    for i in range(25):
+        first.step(np.array([i % 2, 1, 0]))
+    actor = first.actor(())
+    again.restore(actor)
+    assert not again.anew.any()
+    steps = [vector.step(np.array([1, 0, 1])) for vector in (first, again)]
+    assert np.array_equal(steps[0].final_obs, steps[1].final_obs)
+    assert np.array_equal(steps[0].episode_return, steps[1].episode_return)
+    changed = actor._replace(obs=actor.obs + np.float32([[0.0], [1.0], [0.0]]))
+    other.restore(changed)
+    assert other.anew.tolist() == [False, True, False]  # whose observation is another
+
+
+def test_actions_of_every_step_of_an_episode_are_kept():
+    env, _ = make("gym/Pendulum-v1")
+    assert blank_tape(env, 200).actions.shape == (200, 1)
+
+
+# Runs
+
+
+@pytest.fixture(scope="module")
+def gym_run(tmp_path_factory):
+    """A run on Gymnasium's CartPole."""
+    folder = tmp_path_factory.mktemp("gym")
+    return trained(
+        "gym/CartPole-v1",
+        folder,
+        overrides={"replays.share": 1, "replays.every_seconds": 3600},
+        seeds=2,
+    )
+
+
+def test_a_run_resumed_from_an_earlier_checkpoint_equals_the_whole(gym_run, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(gym_run.path, path)
+    (path / "summary.json").unlink()
+    shutil.rmtree(path / "checkpoints" / "latest")
+    for late in ("0000000009", "0000000012"):
+        shutil.rmtree(path / "checkpoints" / "periodic" / late, ignore_errors=True)
+        shutil.rmtree(path / "checkpoints" / "best" / late, ignore_errors=True)
+    elsinore.resume(path)
+    assert count_in_log(path, "begin a new episode") == 0
+    assert_same_run(path, gym_run.path)
+
+
+def test_a_run_is_evaluated_played_and_shown_as_any(gym_run):
+    loaded = elsinore.load(gym_run.path)
+    assert loaded.evaluate(episodes=2).shape == (2, 2)
+    assert loaded.policy()(np.zeros(4, np.float32)) in (0, 1)
+    (episode,) = episodes_of(str(gym_run.path))
+    assert episode.scene(0).panels
+    assert len(replays.list_replays(gym_run.path / "replays")) == 2
+    assert {"episode/return", "eval/return", "loss/total"} <= {
+        row[3] for row in rows_in(gym_run.path)
+    }
+
+
+def test_without_seeds_a_resumed_run_says_that_its_episodes_begin_anew(tmp_path):
+    run = trained(Noisy(), tmp_path)
+    (run.path / "summary.json").unlink()
+    shutil.rmtree(run.path / "checkpoints" / "latest")
+    for late in ("0000000009", "0000000012"):
+        shutil.rmtree(run.path / "checkpoints" / "periodic" / late, ignore_errors=True)
+        shutil.rmtree(run.path / "checkpoints" / "best" / late, ignore_errors=True)
+    elsinore.resume(run.path, env=Noisy())
+    assert count_in_log(run.path, "4 of 4 environments begin a new episode") >= 1
+    store = Store(run.path / "metrics.sqlite", read_only=True)
+    said = store._db.execute("SELECT text FROM events WHERE kind = 'resume'").fetchall()
+    assert any("begin a new episode" in text for (text,) in said)
+    assert run.checkpoint("latest").manifest["after_a_break"] == "fresh episodes"
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_run_whose_environment_dies_is_saved_names_it_and_can_be_resumed(tmp_path):
+    with pytest.raises(
+        RunError, match=r"environment 0 failed in step: BrokenPipe.*worker 7 is gone"
+    ):
+        trained(Mortal(), tmp_path)
+    path = tmp_path / "run"
+    assert [p.name for p in (path / "checkpoints" / "emergency").iterdir()] == ["0000000003"]
+    assert elsinore.resume(path, env=PythonWalk()).summary["env_steps"] == 384
+
+
+def test_overlap_acts_with_the_policy_of_before(tmp_path):
+    runs = [
+        trained(PythonWalk(), tmp_path, f"overlap-{on}", {"host.overlap": on, "env_steps": 96})
+        for on in (False, True)
+    ]
+    kl = [next(row[4] for row in rows_in(run.path) if row[3] == "policy/kl") for run in runs]
+    assert kl[0] != kl[1]
+    assert np.isfinite(kl).all()
+
+
+def test_a_factory_is_called_for_every_environment(tmp_path):
+    made = []
+
+    def factory():
+        made.append(PythonWalk())
+        return made[-1]
+
+    trained(factory, tmp_path, overrides={"env_steps": 96})
+    assert len(made) == 1 + 4 + 3  # for its spaces, to train in, to evaluate in
+
+
+# Spaces
+
+
+class Blank(gymnasium.Env):
+    """Spaces alone."""
+
+    def __init__(self, observation, action=None):
+        self.observation_space = observation
+        self.action_space = action or gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+def test_choices_are_one_hot_and_long_numbers_short():
+    gym = gymnasium.spaces
+    space = gym.Dict(
+        {
+            "where": gym.Discrete(3, start=1),
+            "kinds": gym.MultiDiscrete([2, 3]),
+            "flags": gym.MultiBinary(2),
+            "speed": gym.Box(-1.0, 1.0, (2,), np.float64),
+            "image": gym.Box(0, 255, (2, 2, 1), np.uint8),
+        }
+    )
+    env = host_env_of(Blank(space))
+    seen = env.observation.read(
+        {
+            "where": 3,
+            "kinds": [1, 2],
+            "flags": [0, 1],
+            "speed": [0.5, 0.25],
+            "image": np.zeros((2, 2, 1), np.uint8),
+        }
+    )
+    assert seen["where"].tolist() == [0.0, 0.0, 1.0]
+    assert seen["kinds"].tolist() == [0.0, 1.0, 0.0, 0.0, 1.0]
+    assert seen["speed"].dtype == np.float32 and seen["image"].dtype == np.uint8
+    zeros = env.blank()
+    assert {k: (x.shape, x.dtype) for k, x in zeros.items()} == {
+        k: (x.shape, x.dtype) for k, x in seen.items()
+    }
+
+
+def test_actions_are_written_as_the_environment_takes_them():
+    gym = gymnasium.spaces
+    box = gym.Box(0.0, 1.0, (3,))
+    discrete = host_env_of(Blank(box, gym.Discrete(2, start=5)))
+    assert discrete.action.write(np.int32(1)) == 6
+    several = host_env_of(Blank(box, gym.MultiBinary(3)))
+    assert several.action.write(np.array([1, 0, 1])).tolist() == [1, 0, 1]
+    torques = host_env_of(Blank(box, gym.Box(-1.0, 2.0, (2, 2), np.float64)))
+    assert torques.action.write(np.zeros(4, np.float32)).shape == (2, 2)
+
+
+# Bad input
+
+
+def refused(said, env, tmp_path, overrides=None, **rest):
+    with pytest.raises(ConfigError, match=said):
+        trained(env, tmp_path / "runs", overrides=overrides, **rest)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
+    gym = gymnasium.spaces
+    box, limited = gym.Box(0.0, 1.0, (3,)), {"env_params.max_steps_in_episode": 9}
+    refused("has no time limit.*max_steps_in_episode=1000", Blank(box), tmp_path)
+    unread = gym.Dict({"a": box, "b": gym.Tuple((box, box))})
+    refused("at 'b' is Tuple, which no network here reads", Blank(unread), tmp_path, limited)
+    refused("its action space is Box", Blank(box, gym.Box(0, 3, (1,), int)), tmp_path, limited)
+    refused("algo='dqn'.*Box; use algo: sac", PythonStroll(), tmp_path, VALUES, algo="dqn")
+    refused("wrappers=.*are compiled", PythonWalk(), tmp_path, {"wrappers": ["flatten"]})
+    refused(
+        "agents.number=2 needs an environment in JAX", PythonWalk(), tmp_path, {"agents.number": 2}
+    )
+    refused(
+        "host.overlap=true is of environments on the host", Walk(), tmp_path, {"host.overlap": True}
+    )
+    vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point")
+    refused("steps all its environments as one", vector, tmp_path)
+    refused("gym/CartPole-v9.*unknown", "gym/CartPole-v9", tmp_path)
+
+
+def test_a_program_that_would_step_it_fails_with_the_reason():
+    env, _ = make("gym/CartPole-v1")
+    with pytest.raises(ConfigError, match="stepped on the host"):
+        elsinore.check_env(env)
+
+
+# Other libraries' rules and resets
+
+STATES = {
+    "CartPole-v1": ("x", "x_dot", "theta", "theta_dot"),
+    "Acrobot-v1": ("joint_angle1", "joint_angle2", "velocity_1", "velocity_2"),
+    "Pendulum-v1": ("theta", "theta_dot"),
+    "MountainCar-v0": ("position", "velocity"),
+    "MountainCarContinuous-v0": ("position", "velocity"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STATES)
+def test_gymnasiums_classic_control_has_gymnaxs_rules(name):
+    """Which is why it has their presets; positions agree to 1e-5 over a step from 100 states."""
+    env, params = make(name)
+    theirs = gymnasium.make(name, max_episode_steps=-1, disable_env_checker=True).unwrapped
+    theirs.reset(seed=0)
+    step = jax.jit(env.step_env)
+    _, state = env.reset_env(jax.random.key(0), params)
+    rng, fields = np.random.default_rng(0), STATES[name]
+    for i in range(100):
+        action = env.action_space(params).sample(jax.random.key(i))
+        theirs.state = np.array([np.asarray(getattr(state, f)).item() for f in fields])
+        seen, after, reward, over, _ = step(jax.random.key(i), state, action, params)
+        written = np.asarray(action) if np.ndim(action) else int(action)
+        found, paid, died, *_ = theirs.step(written)
+        np.testing.assert_allclose(found, seen, atol=1e-5)
+        assert (paid, died) == (pytest.approx(float(reward), abs=1e-5), bool(over))
+        start = env.reset_env(jax.random.key(i), params)[1] if over else after
+        state = start.replace(**{fields[-1]: getattr(start, fields[-1]) * rng.uniform(0.5, 1.5)})
+
+
+@pytest.mark.skipif(not suites.is_installed("envpool"), reason="needs elsinore[envpool]")
+def test_a_pool_is_reset_in_the_step_that_ends_an_episode(tmp_path):
+    env, _ = make("envpool/CartPole-v1")
+    vector = HostVector(env, env.open_rows(3), 3, (0,), 5, 0)
+    vector.begin()
+    first = vector.obs.copy()
+    steps = [vector.step(np.array([0, 1, i % 2])) for i in range(5)]
+    last = steps[-1]
+    assert last.truncated.all() and not last.terminated.any()
+    assert not np.concatenate([step.truncated for step in steps[:-1]]).any()
+    assert (np.abs(vector.obs) <= 0.05).all()  # where an episode of CartPole begins
+    assert not np.array_equal(vector.obs, first)
+    assert (np.abs(last.final_obs[:2, 1]) > 0.5).all()  # five pushes to one side
+    after = vector.step(np.array([0, 1, 1]))  # no action is ignored
+    assert (np.abs(after.final_obs[:, 1]) > 0.1).all()
+    assert trained("envpool/CartPole-v1", tmp_path).summary["stopped_by"] == "budget"
+
+
+@pytest.mark.slow
+def test_ppo_reaches_475_on_gymnasiums_cartpole(tmp_path):
+    run = elsinore.train(
+        "gym/CartPole-v1",
+        overrides={"replays.share": 0, "sinks.mlflow.enabled": False},
+        seeds=3,
+        runs_dir=tmp_path,
+    )
+    assert min(run.summary["eval_return"]["per_seed"]) >= 475.0

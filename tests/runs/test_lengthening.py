@@ -1,0 +1,236 @@
+"""A run goes on with another budget: with constant schedules it comes to what a run of that budget
+comes to."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.config.load import read_yaml
+from elsinore.runs.store import Store
+from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
+from tests.runs.learners import LEARNERS
+from tests.runs.processes import beginning, command, finish, kill, start, until_trained_on
+
+CONSTANT = {
+    "algo.learning_rate_final": None,
+    "algo.epsilon": 0.1,
+    "algo.epsilon_final": 0.1,
+    "algo.prioritized": False,
+    "algo.clip_eps_final": None,
+    "algo.ent_coef_final": None,
+}
+ALGORITHMS = {
+    "ppo": "ppo that wonders",
+    "ppo of shards": "ppo of shards",
+    "a2c": "a2c",
+    "dqn": "dqn by small steps",
+    "pqn": "pqn",
+    "sac": "sac with everything",
+    "td3": "td3",
+}
+CHUNKS = 4  # before a run is lengthened
+
+
+def constant(name: str, chunks: int) -> tuple[str, dict]:
+    """The env, and the settings of so many chunks without a schedule that depends on the end."""
+    learner = LEARNERS[ALGORITHMS[name]]
+    settings = learner.overrides
+    config = elsinore.algos.registry.config_type(settings["algo.name"])
+    known = {f"algo.{field}" for field in config.__dataclass_fields__}
+    settings |= {k: v for k, v in CONSTANT.items() if k in known}
+    per_chunk = learner.settings["env_steps"] * learner.settings["evaluation.period"]
+    return learner.env, settings | {"env_steps": per_chunk * chunks}
+
+
+def events_of(path: Path, kind: str) -> list[tuple[int, str]]:
+    store = Store(path / "metrics.sqlite", read_only=True)
+    try:
+        query = "SELECT update_, text FROM events WHERE kind = ?"
+        return store._db.execute(query, (kind,)).fetchall()
+    finally:
+        store.close()
+
+
+def trained(runs_dir: Path, name: str, settings: dict, env: str):
+    return elsinore.train(env, overrides=settings, seeds=2, name=name, runs_dir=runs_dir)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name == "a2c" else pytest.mark.slow) for name in ALGORITHMS],
+)
+def test_a_run_lengthened_to_twice_its_budget_is_the_run_of_twice_the_budget(name, tmp_path):
+    env, twice = constant(name, 2 * CHUNKS)
+    whole = trained(tmp_path, "whole", twice, env)
+    run = trained(tmp_path, "longer", constant(name, CHUNKS)[1], env)
+    once, rows = run.summary, rows_in(run.path)
+    assert once["env_steps"] == twice["env_steps"] // 2
+    longer = elsinore.resume(run.path, env_steps=twice["env_steps"])
+    assert longer.summary["params_sha256"] != once["params_sha256"]
+    assert_same_run(run.path, whole.path)
+    assert rows_in(run.path)[: len(rows)] == rows  # what was logged stays
+    config = read_yaml(run.path / "config.yaml")
+    assert config["env_steps"] == twice["env_steps"]
+    assert config["earlier_env_steps"] == [once["env_steps"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_lengthened_run_killed_on_the_way_is_the_run_of_twice_the_budget(name, tmp_path):
+    env, twice = constant(name, 2 * CHUNKS * 4)
+    whole = trained(tmp_path, "whole", twice, env)
+    path, period = tmp_path / "longer", twice["evaluation.period"]
+    finish(beginning(tmp_path, "longer", constant(name, CHUNKS * 4)[1], env))
+    process = start(command("--resume", str(path), "--env-steps", str(twice["env_steps"])))
+    try:
+        until_trained_on(path, period * random.Random(name).randint(1, 6), process)
+    finally:
+        assert kill(process), "it ended before it was killed"
+    assert not (path / "summary.json").exists()
+    elsinore.resume(path)
+    assert_same_run(path, whole.path)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> Path:
+    """A tiny run with a learning rate that falls to 0 at its end."""
+    folder = tmp_path_factory.mktemp("short")
+    return train_tiny(folder, "short", {"env_steps": 2560, "checkpoints.interval_seconds": 0}).path
+
+
+@pytest.fixture
+def path(short, tmp_path) -> Path:
+    shutil.copytree(short, tmp_path / "short")
+    return tmp_path / "short"
+
+
+def test_a_schedule_goes_on_as_in_a_run_of_the_new_length_and_says_so(path, capsys):
+    before = json.loads((path / "summary.json").read_text())["eval_return"]["iqm"]
+    assert cli.main(["train", "--resume", str(path), "--set", "env_steps=5120"]) == 0
+    printed = "".join(capsys.readouterr())
+    assert "5,120 env steps" in printed and "after 5,120 env steps a seed" in printed
+    ((update, text),) = events_of(path, "lengthened")
+    assert update == 20
+    assert text == (
+        "budget: 2,560 -> 5,120 env steps a seed; algo.learning_rate was 0; it goes on at 0.0005"
+        " towards 0, as in a run of the new length; final evaluation until now:"
+        f" {before:.6g}"
+    )
+    assert text.split(";")[1].strip() in (path / "logs" / "train.log").read_text().replace("\n", "")
+    rates = elsinore.load(path).metrics.query("name == 'schedule/learning_rate' and seed == 0")
+    by_update = dict(zip(rates["update"], rates["value"], strict=True))
+    assert by_update[20] < 1e-4 < 4e-4 < by_update[22] < 5e-4
+    assert elsinore.load(path).state("latest").train.hyper.num_updates.tolist() == [40.0, 40.0]
+
+
+@pytest.mark.slow
+def test_a_budget_that_is_no_whole_number_of_chunks_keeps_its_last_evaluation(tmp_path):
+    constant = {"algo.learning_rate_final": None, "checkpoints.interval_seconds": 0}
+    whole = train_tiny(tmp_path, "whole", constant | {"env_steps": 20 * 128})
+    run = train_tiny(tmp_path, "odd", constant | {"env_steps": 10 * 128})
+    assert [update for update, _ in chunk_ends(run.path)] == [4, 8, 10]
+    longer = elsinore.resume(run.path, env_steps=20 * 128)
+    assert [update for update, _ in chunk_ends(run.path)] == [4, 8, 10, 12, 16, 20]
+    assert longer.summary["params_sha256"] == whole.summary["params_sha256"]
+    evaluated = longer.metrics.query("name == 'eval/return'")["update"]
+    assert sorted(set(evaluated)) == [4, 8, 10, 12, 16, 20]
+    again = elsinore.resume(run.path, env_steps=24 * 128)
+    assert again.experiment.earlier_env_steps == (1280, 2560)
+    assert [update for update, _ in chunk_ends(run.path)] == [4, 8, 10, 12, 16, 20, 24]
+
+
+@pytest.mark.slow
+def test_a_period_that_is_automatic_stays_as_it_was(tmp_path):
+    automatic = {"evaluation.period": 0, "algo.learning_rate_final": None}
+    run = train_tiny(tmp_path, "auto", automatic | {"env_steps": 40 * 128})
+    assert chunk_ends(run.path)[0][0] == 2
+    elsinore.resume(run.path, env_steps=44 * 128)
+    assert [update for update, _ in chunk_ends(run.path)] == list(range(2, 45, 2))
+
+
+def test_a_run_that_is_killed_after_its_budget_changed_has_the_new_one(path, monkeypatch):
+    from elsinore.runs import session
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session, "_compiled", killed)
+        elsinore.resume(path, env_steps=5120)
+    assert not elsinore.load(path).summary
+    assert elsinore.resume(path).summary["env_steps"] == 5120
+
+
+def test_the_budget_it_has_already_changes_nothing(path):
+    before = learnt(path)
+    assert elsinore.resume(path, env_steps=2560).summary == json.loads(
+        (path / "summary.json").read_text()
+    )
+    assert learnt(path) == before and not events_of(path, "lengthened")
+
+
+REFUSED = {
+    "below what is done": (
+        ["--env-steps", "1280"],
+        "env_steps=1280 is below the 2,560 env steps that ",
+    ),
+    "no number": (["--env-steps", "many"], "env_steps='many' must be a "),
+    "no whole number": (["--env-steps", "2560.5"], "env_steps=2560.5 must be a whole number"),
+    "none": (["--env-steps", "0"], "env_steps=0 must be at least 1"),
+    "another setting": (
+        ["--env-steps", "5120", "--set", "algo.gamma=0.9"],
+        "only env_steps can be changed; algo.gamma cannot. Leave it out, or begin a new run with"
+        " `elsinore train --from ",
+    ),
+    "other seeds": (["--seeds", "3"], "only env_steps can be changed; seeds cannot"),
+    "another run": (["--from", "other"], "only env_steps can be changed; --from cannot"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_changed_is_refused_before_anything_is_written(case, path, capsys):
+    argv, reason = REFUSED[case]
+    before = {p: p.read_bytes() for p in path.rglob("*") if p.is_file() and "sqlite" not in p.name}
+    for plan in ([], ["--plan"]):
+        assert cli.main(["train", "--resume", str(path), *argv, *plan]) == 2
+        err = capsys.readouterr().err
+        assert reason in err and err.count("\n") == 1
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_the_plan_shows_the_new_budget_and_writes_nothing(path, capsys):
+    assert cli.main(["train", "--resume", str(path), "--env-steps", "5120", "--plan"]) == 0
+    assert "env steps       5,120 a seed" in capsys.readouterr().out
+    assert read_yaml(path / "config.yaml")["env_steps"] == 2560
+
+
+@pytest.mark.parametrize("how", ["converged", "plateau"])
+def test_a_run_whose_seeds_are_frozen_is_refused_with_a_remedy(path, how):
+    summary = json.loads((path / "summary.json").read_text())
+    (path / "summary.json").write_text(json.dumps(summary | {"stopped_by": how}))
+    with pytest.raises(elsinore.ConfigError, match=rf"frozen \({how}\).*--from .*enabled=false"):
+        elsinore.resume(path, env_steps=5120)
+
+
+def test_halving_is_refused_since_its_rungs_depend_on_the_budget(tmp_path):
+    overrides = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.halving": {"eta": 2, "rungs": 1}}
+    run = elsinore.train(
+        "CartPole-v1", overrides=TINY | overrides | {"env_steps": 1024}, runs_dir=tmp_path
+    )
+    with pytest.raises(elsinore.ConfigError, match=r"population\.halving"):
+        elsinore.resume(run.path, env_steps=2048)
+
+
+def test_a_lengthened_run_is_still_this_users(path):
+    from elsinore.runs.trust import is_own
+
+    assert is_own(path / "config.yaml")
+    elsinore.resume(path, env_steps=3072)
+    assert is_own(path / "config.yaml")
+    assert np.isfinite(elsinore.load(path).evaluate(2)).all()  # its older best checkpoint fits

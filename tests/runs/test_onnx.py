@@ -1,0 +1,190 @@
+"""A policy as an ONNX graph decides in onnxruntime as it does here."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.runs import onnx_graph
+from elsinore.runs.export import export, write_onnx
+from elsinore.runs.latency import DECIDERS
+from elsinore.runs.restored import policy_of
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+pytest.importorskip("onnx", reason="needs the extra onnx")
+
+FACTS = {"env": "a world", "checkpoint": "latest/1"}
+SMALL = {"algo.network.hidden": [8, 8]}
+NORMED = SMALL | {"algo.normalize_obs": True}
+# env, algorithm, settings: each network, head and algorithm that a config can name
+POLICIES = {
+    "mlp": ("CartPole-v1", "ppo", NORMED),
+    "silu": ("CartPole-v1", "a2c", SMALL | {"algo.network.activation": "silu"}),
+    "gelu": ("CartPole-v1", "a2c", SMALL | {"algo.network.activation": "gelu"}),
+    "continuous": ("Pendulum-v1", "ppo", NORMED),
+    "cnn": ("Catch-bsuite", "ppo", SMALL),
+    "minatar": ("Breakout-MinAtar", "pqn", SMALL | {"algo.network.layer_norm": True}),
+    "gru": ("CartPole-v1", "ppo", NORMED | {"algo.network.gru": 8}),
+    "mask": ("tests.small_envs:MaskedBandit", "ppo", NORMED | {"algo.network.gru": 8}),
+    "dqn": ("CartPole-v1", "dqn", SMALL | {"algo.dueling": True, "algo.noisy": True}),
+    "c51": ("CartPole-v1", "c51", SMALL),
+    "qr": ("CartPole-v1", "qrdqn", SMALL),
+    "iqn": ("CartPole-v1", "iqn", SMALL),
+    "sac": ("Pendulum-v1", "sac", SMALL),
+    "td3": ("Pendulum-v1", "td3", SMALL),
+}
+QUICK = ("mlp", "cnn", "mask")
+
+
+class _Holding:
+    """As much of a run's state as a policy is made of."""
+
+    def __init__(self, policy_state):
+        self.train = type("Train", (), {"policy_state": policy_state})
+
+
+def policy_with(env: str, algo: str, settings: dict):
+    """An untrained policy with weights of a size that makes its decisions differ, and normalisers
+    that have seen something."""
+    plan = plan_for(load_experiment(env, algo, None, settings))
+    state = jax.jit(plan.program.init)(jax.random.key(0)).train.policy_state
+    draw = np.random.default_rng(0)
+
+    def moved(x):
+        x = np.asarray(x)
+        return (
+            x + 0.3 * np.abs(draw.normal(size=x.shape)).astype(x.dtype)
+            if x.dtype.kind == "f"
+            else x
+        )
+
+    return policy_of(plan, _Holding(jax.tree.map(lambda x: moved(x)[None], state)), seed=0)
+
+
+def observations(policy, number: int, seed: int = 0):
+    draw = np.random.default_rng(seed)
+
+    def some(path, like):
+        if "action_mask" in jax.tree_util.keystr(path):
+            legal = draw.random((number, *like.shape)) < 0.5
+            legal[np.arange(number), draw.integers(0, like.shape[0], number)] = True
+            return legal
+        x = draw.normal(size=(number, *like.shape))
+        return (x if np.dtype(like.dtype).kind == "f" else x > 0).astype(like.dtype)
+
+    return jax.tree_util.tree_map_with_path(some, policy._obs_like)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in POLICIES],
+)
+def test_it_decides_as_here_on_a_thousand_observations(name, tmp_path):
+    policy = policy_with(*POLICIES[name])
+    write_onnx(policy, tmp_path, FACTS)
+    session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"))
+    about = json.loads((tmp_path / "policy.json").read_text())
+    carry = [np.zeros((1_000, *shape), np.float32) for shape in about["memory_shapes"]]
+    actions, distinct = [], set()
+    for seed in range(3 if carry else 1):
+        obs = observations(policy, 1_000, seed)
+        parts = jax.tree.leaves(obs)
+        found, *carry = session.run(None, dict(zip(about["inputs"], [*parts, *carry], strict=True)))
+        expected = policy(obs)
+        assert found.dtype == expected.dtype == np.dtype(about["action_dtype"])
+        assert list(found.shape[1:]) == about["action_shape"]
+        if expected.dtype.kind == "f":
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+        else:
+            # where two actions are worth the same but for rounding, either may be chosen
+            assert (found == expected).mean() >= 0.998
+        actions.append(found)
+        distinct |= {tuple(np.atleast_1d(x).tolist()) for x in found}
+    assert len(distinct) > 1  # a policy that always does the same would prove nothing
+    one = {
+        key: x[:1]
+        for key, x in zip(
+            about["inputs"], jax.tree.leaves(observations(policy, 1_000)), strict=False
+        )
+    }
+    one |= {
+        f"carry_{i}": np.zeros((1, *shape), np.float32)
+        for i, shape in enumerate(about["memory_shapes"])
+    }
+    np.testing.assert_allclose(
+        session.run(["action"], one)[0], actions[0][:1], rtol=1e-5, atol=1e-5
+    )
+
+
+ELSEWHERE = """
+import sys
+sys.modules["elsinore"] = sys.modules["jax"] = None
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1])
+print(session.run(["action"], {"obs": np.zeros((3, 4), np.float32)})[0].shape)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_is_exported_and_read_without_jax(whole, tmp_path, capsys):
+    out = tmp_path / "onnx"
+    assert cli.main(["export", str(whole), "--format", "onnx", "-o", str(out), "--measure"]) == 0
+    assert "batch 256" in capsys.readouterr().out
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(out / "policy.onnx")], capture_output=True, text=True
+    )
+    assert done.stdout == "(3,)\n", done.stderr
+    run = elsinore.load(whole)
+    obs = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    seed = json.loads((out / "policy.json").read_text())["seed"]
+    assert (DECIDERS["onnx"](out)(obs) == run.policy(seed=seed)(obs)).mean() > 0.98
+    with pytest.raises(elsinore.ConfigError, match="exists already"):
+        export(run, "onnx", out)
+
+
+def looping(x):
+    return [jax.lax.fori_loop(0, x.shape[1], lambda i, y: y * 2.0, x)]
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (looping, "'(scan|while)'"),
+        (lambda x: [jnp.sort(x)], "'sort'"),
+        (lambda x: [x + jnp.arange(x.shape[0])[:, None]], "numbers its batch"),
+    ],
+)
+def test_what_it_has_no_operation_for_is_refused_by_name(function, name):
+    with pytest.raises(onnx_graph.UnknownOperation, match=name):
+        onnx_graph.model_of(function, [("obs", (4,), np.float32)], ["action"], {})
+
+
+def test_every_operation_computes_what_jax_does(tmp_path):
+    """Those that no policy above uses."""
+
+    def function(x):
+        y = jnp.concatenate([jnp.sin(x), jnp.cos(x)[:, ::2], jnp.abs(x) ** 3], axis=1)
+        z = jnp.pad(y, ((0, 0), (1, 2)))[:, 1:]
+        parts = jnp.split(z, [3, 5], axis=1)
+        truth = (jnp.isfinite(z) & (z != 0)).any(axis=1) | (z > 1).all(axis=1)
+        floors = jnp.floor(parts[0]) + jnp.ceil(parts[0]) + jnp.sign(parts[0])
+        odd = jnp.log1p(jnp.abs(z)) + jax.lax.rsqrt(jnp.square(z) + 1) + jax.lax.erf(z)
+        table = jnp.take(z, np.array([[0, 2], [1, 1]]), axis=1)
+        mixed = jnp.einsum("bij,bkj->bik", table, table).sum(axis=(1, 2))
+        rest = jnp.fmod(z, 0.7).min(axis=1) - jnp.argmin(z, axis=1)
+        least = jnp.where(truth, mixed, -rest) + jnp.power(2.0, z).max(axis=1)
+        return [floors, odd, least, jnp.clip(z, -0.5, 0.5).T.T]
+
+    model = onnx_graph.model_of(function, [("x", (4,), np.float32)], list("abcd"), {"k": "v"})
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

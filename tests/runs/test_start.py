@@ -1,0 +1,401 @@
+"""A run begins with what another learnt, and says from where."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gymnax.environments.classic_control.cartpole import CartPole
+from gymnax.environments.spaces import Discrete
+
+import elsinore
+from elsinore import cli
+from elsinore.config.load import dotted, load_experiment, read_yaml
+from elsinore.config.parse import as_dict
+from elsinore.config.plan import plan_for
+from elsinore.config.start import PARTS
+from elsinore.runs import checkpoints, session
+from elsinore.runs.api import resolve_experiment
+from elsinore.runs.sinks.mlflow import lineage_tags
+from elsinore.runs.start import (
+    check_start,
+    dotted_name,
+    is_of_parts,
+    parse_source,
+    replicas_of,
+    source_of,
+    transfer_of,
+)
+from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
+from tests.runs.test_lengthening import events_of
+
+SHORT = TINY | {"env_steps": 512, "checkpoints.best": 0, "checkpoints.period": 0}
+
+
+def leaves(run: Path, name: str) -> dict[str, np.ndarray]:
+    found = elsinore.load(run).checkpoint(name)
+    return checkpoints.read_arrays(found)
+
+
+def parts(arrays: dict[str, np.ndarray], *prefixes: str) -> dict[str, np.ndarray]:
+    return {name: x for name, x in arrays.items() if name.startswith(prefixes)}
+
+
+def assert_equal(one: dict, other: dict, index=slice(None)) -> None:
+    assert one.keys() == other.keys() and one
+    for name, x in one.items():
+        np.testing.assert_array_equal(x, other[name][index], name)
+
+
+def begun(runs_dir: Path, name: str, env: str | None = "CartPole-v1", overrides=None, **rest):
+    rest = {"seeds": 2} | rest
+    return elsinore.train(
+        env, overrides=SHORT | (overrides or {}), name=name, runs_dir=runs_dir, **rest
+    )
+
+
+# Which checkpoint
+
+
+def test_a_source_is_named_in_several_ways(whole):
+    best = elsinore.load(whole).checkpoint("best").name
+    for text, which in (
+        (str(whole), None),
+        (whole.name, None),
+        (f"{whole}@best", "best"),
+        (f"{whole.name}@{best}", best),
+        (f"{whole}/{best}", best),
+        (f"{whole}/checkpoints/{best}", best),
+        (f"{whole}/checkpoints/{best}/", best),
+    ):
+        folder, found = parse_source(text, whole.parent)
+        assert (folder.path.resolve(), found) == (whole.resolve(), which)
+
+
+@pytest.mark.parametrize(("given", "kind"), [("policy", "best"), ("all", "latest")])
+def test_the_best_checkpoint_is_taken_or_for_all_parts_the_latest(whole, given, kind):
+    start = {"start.run": str(whole), "start.parts": given}
+    experiment, _ = resolve_experiment("CartPole-v1", overrides=SHORT | start)
+    assert experiment.start.run == str(whole.resolve())
+    assert experiment.start.checkpoint == elsinore.load(whole).checkpoint(kind).name
+
+
+# Parameters and normalisers
+
+
+@pytest.fixture(scope="module")
+def tuned(whole, tmp_path_factory):
+    """A run in another CartPole that begins with the policy of the tiny run."""
+    folder = tmp_path_factory.mktemp("tuned")
+    longer = {"env_params.length": 1.0}
+    return begun(folder, "tuned", overrides=longer, from_run=str(whole), seed=7).path
+
+
+def test_it_begins_with_the_parameters_and_all_else_is_its_own(whole, tuned):
+    source = elsinore.load(whole).checkpoint("best")
+    first, there = leaves(tuned, "latest/0000000000"), checkpoints.read_arrays(source)
+    params = ".train.learner.params"
+    assert_equal(parts(first, params), parts(there, params))
+    policy = {n.replace(".best.policy_state.params", params): x for n, x in first.items()}
+    assert_equal(parts(first, params), parts(policy, params))
+    assert not any(x.any() for x in parts(first, ".train.learner.opt_state").values())
+    assert first[".train.update"].tolist() == [0, 0]
+    assert not np.array_equal(first[".train.key"], there[".train.key"])  # of seeds 7 and 8
+    summary = json.loads((tuned / "summary.json").read_text())
+    assert (summary["first_seed"], summary["updates"]) == (7, 4)
+
+
+def test_its_lineage_is_in_config_manifests_events_and_log(whole, tuned):
+    best = elsinore.load(whole).checkpoint("best").name
+    start = {"run": str(whole.resolve()), "checkpoint": best, "parts": "policy", "leave": []}
+    start |= {"seed": None}
+    assert read_yaml(tuned / "config.yaml")["start"] == start
+    for checkpoint in checkpoints.list_checkpoints(tuned / "checkpoints"):
+        assert checkpoint.manifest["config"]["start"] == start
+    ((update, text),) = events_of(tuned, "begin")
+    assert (update, text) == (0, f"from update 0, with the policy of {whole.resolve()}@{best}")
+    log = (tuned / "logs" / "train.log").read_text()
+    assert f"begins from     policy of {whole.resolve()}@{best}" in log
+    assert f"begins with the policy of {whole.resolve()}@{best} (each seed its own)" in log
+
+
+def test_mlflow_is_given_the_lineage_and_the_budgets_as_tags():
+    experiment = load_experiment(
+        "CartPole-v1",
+        overrides={"start": {"run": "/runs/a", "checkpoint": "best/0000000004"}, "env_steps": 9_000}
+        | {"earlier_env_steps": [3_000, 6_000]},
+    )
+    assert lineage_tags(dotted(as_dict(experiment))) == {
+        "elsinore.from": "/runs/a@best/0000000004",
+        "elsinore.from_parts": "policy",
+        "elsinore.env_steps": "3000 -> 6000 -> 9000",
+    }
+    assert lineage_tags(dotted(as_dict(load_experiment("CartPole-v1")))) == {}
+
+
+def test_without_an_environment_it_has_the_sources_settings(whole):
+    overrides = {"start.run": str(whole), "env_steps": 640}
+    experiment, _ = resolve_experiment(overrides=overrides)
+    there = elsinore.load(whole).experiment
+    assert experiment.algo == there.algo and experiment.checkpoints == there.checkpoints
+    assert (experiment.env_steps, experiment.earlier_env_steps) == (640, ())
+
+
+@pytest.mark.parametrize(("seeds", "chosen"), [(1, None), (3, None), (2, 1), (1, 0)])
+def test_seeds_begin_from_their_own_the_best_or_the_chosen_one(whole, tmp_path, seeds, chosen):
+    run = elsinore.load(whole)
+    best = run.policy(checkpoint="best").seed
+    settings = {"start.run": str(whole), "start.seed": chosen, "seeds": seeds}
+    experiment, _ = resolve_experiment("CartPole-v1", overrides=SHORT | settings)
+    plan = plan_for(experiment)
+    check_start(plan)
+    found = replicas_of(source_of(experiment.start), experiment.start, seeds)
+    assert found == [best if chosen is None else chosen] * seeds
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_from_the_source_again(
+    whole, tuned, tmp_path, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    longer = {"env_params.length": 1.0}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session, "_begun", killed)
+        begun(tmp_path, "tuned", overrides=longer, from_run=str(whole), seed=7)
+    path = tmp_path / "tuned"
+    assert not list((path / "checkpoints").glob("*/*"))
+    elsinore.resume(path)
+    assert_same_run(path, tuned)
+
+
+@pytest.mark.slow
+def test_a_run_that_has_begun_needs_its_source_no_more(whole, tuned, tmp_path, monkeypatch):
+    source = tmp_path / "whole"
+    shutil.copytree(whole, source)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    longer = {"env_params.length": 1.0}
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session, "_trained", killed)
+        begun(tmp_path, "tuned", overrides=longer, from_run=str(source), seed=7)
+    shutil.rmtree(source)
+    elsinore.resume(tmp_path / "tuned")
+    summaries = [json.loads((p / "summary.json").read_text()) for p in (tmp_path / "tuned", tuned)]
+    assert summaries[0]["params_sha256"] == summaries[1]["params_sha256"]
+
+
+# More than that
+
+
+OFF = SHORT | {
+    "env_steps": 400,
+    "algo.num_envs": 4,
+    "algo.buffer_size": 200,
+    "algo.learning_starts": 40,
+    "algo.target_period": 40,
+    "evaluation.period": 25,
+}
+OFF = {name: x for name, x in OFF.items() if name not in ("algo.rollout_length", "algo.num_epochs")}
+
+
+@pytest.fixture(scope="module")
+def dqn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dqn")
+    return elsinore.train(
+        "CartPole-v1", "dqn", overrides=OFF, seeds=2, name="dqn", runs_dir=folder
+    ).path
+
+
+@pytest.mark.parametrize(
+    ("given", "taken", "anew"),
+    [
+        ("policy", ("params",), ("opt_state", "buffer")),
+        ("learner", ("params", "opt_state", "target_params"), ("buffer", "episodes")),
+        ("all", ("params", "opt_state", "target_params", "buffer"), ("episodes",)),
+    ],
+)
+def test_as_much_of_a_learner_is_taken_as_asked_for(dqn, tmp_path, given, taken, anew):
+    other = OFF | {"algo.gamma": 0.9, "env_steps": 200}
+    run = elsinore.train(
+        "CartPole-v1", "dqn", overrides=other, seeds=2, name="new", runs_dir=tmp_path,
+        from_run=dqn, from_parts=given,
+    )  # fmt: skip
+    first, there = leaves(run.path, "latest/0000000000"), leaves(dqn, "latest")
+    for part in taken:
+        assert_equal(parts(first, f".train.learner.{part}"), parts(there, f".train.learner.{part}"))
+    for part in anew:
+        mine, theirs = (parts(x, f".train.learner.{part}") for x in (first, there))
+        assert any(not np.array_equal(x, theirs[name]) for name, x in mine.items()), part
+    if given == "policy":  # targets are of the parameters that it begins with
+        targets = parts(first, ".train.learner.target_params")
+        twins = {n.replace(".params", ".target_params", 1): x for n, x in first.items()}
+        assert_equal(targets, parts(twins, ".train.learner.target_params"))
+    assert first[".train.update"].tolist() == [0, 0]
+
+
+def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
+    periodic = sorted(kept(whole, "periodic")["periodic"])
+    assert periodic[0] == "0000000012"
+    run = elsinore.train(
+        from_run=f"{whole}@periodic/{periodic[0]}",
+        from_parts="all",
+        runs_dir=tmp_path,
+        name="whole",
+    )
+    assert rows_in(run.path) == rows_in(whole) and chunk_ends(run.path) == chunk_ends(whole)
+    mine, theirs = run.summary, json.loads((whole / "summary.json").read_text())
+    clocks = ("compile_seconds", "train_seconds", "evaluation_seconds", "steps_per_second")
+    assert {k: v for k, v in mine.items() if k not in clocks} == {
+        k: v for k, v in theirs.items() if k not in clocks
+    }
+    assert kept(run.path, "best") == kept(whole, "best")
+    ((update, text),) = events_of(run.path, "from")
+    assert update == 12 and "as that run resumed would" in text
+    assert run.experiment.start.parts == "all"
+
+
+def test_a_run_may_go_on_further_in_a_new_one(whole, tmp_path, capsys):
+    argv = ["--from", str(whole), "--from-parts", "all", "--env-steps", "6144", "--name", "more"]
+    assert cli.main(["train", *argv, "--runs-dir", str(tmp_path)]) == 0
+    longer = elsinore.load(tmp_path / "more")
+    assert [update for update, _ in chunk_ends(longer.path)] == list(range(4, 49, 4))
+    assert rows_in(longer.path)[: len(rows_in(whole))] == rows_in(whole)
+    assert "last checkpoint latest/0000000048 at 6,144 env steps" in capsys.readouterr().out
+
+
+# What does not fit
+
+
+def planned(**overrides):
+    experiment, _ = resolve_experiment(**overrides)
+    check_start(plan_for(experiment))
+
+
+def refused(env: str, overrides: dict, *reasons: str) -> str:
+    with pytest.raises(elsinore.ConfigError) as error:
+        planned(env=env, overrides=SHORT | overrides)
+    for reason in reasons:
+        assert reason in str(error.value)
+    return str(error.value)
+
+
+def test_other_observations_are_refused_by_name_and_shape(whole):
+    refused(
+        "Acrobot-v1",
+        {"start.run": str(whole)},
+        "does not fit: params.",
+        "kernel is float32[4, 8] there and float32[6, 8] here",
+        "; an observation is float32[4] there and float32[6] here",
+        "--from-leave ",
+    )
+
+
+class ThreeActions(CartPole):
+    """CartPole with an action more."""
+
+    def action_space(self, params=None):
+        return Discrete(3)
+
+
+def test_other_actions_need_a_new_head(whole):
+    start = {"start.run": str(whole), "start.parts": "learner"}
+    env = ThreeActions()
+    experiment, _ = resolve_experiment(env, overrides=SHORT | start)
+    with pytest.raises(elsinore.ConfigError) as error:
+        check_start(plan_for(experiment, env))
+    assert "policy.bias is float32[2] there and float32[3] here (and " in str(error.value)
+    assert "--from-leave network.head" in str(error.value)
+    leave = {"start.leave": ["network.head", "opt_state"]}  # Adam's moments are one vector
+    experiment, _ = resolve_experiment(env, overrides=SHORT | start | leave)
+    plan = plan_for(experiment, env)
+    check_start(plan)
+    taken = transfer_of(plan, source_of(experiment.start)).taken
+    assert {dotted_name(name).split(".")[-2] for name in taken} >= {"value", "Dense_0"}
+    assert not any("policy" in name for name in taken)
+
+
+REFUSED = {
+    "a part of another name": ({"start.leave": ["network.haed"]}, "is no part of what is taken"),
+    "a seed of another run": ({"start.seed": 5}, "--from-seed 5 is not of "),
+    "unknown parts": ({"start.parts": "head"}, "start.parts='head' is unknown; choose policy"),
+    "another width": (
+        {"algo.network.hidden": [16]},
+        "Dense_0.bias is float32[8] there and float32[16] here",
+    ),
+    "a normaliser of its own": (
+        {"algo.normalize_obs": True},
+        "stats.obs.count_high is missing there and",
+    ),
+    "a budget below what is done": (
+        {"start.parts": "all", "env_steps": 1280},
+        "is below the 5,120 env steps of ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_taken_is_refused_before_anything_is_written(whole, case):
+    overrides, reason = REFUSED[case]
+    base = TINY | {"checkpoints.interval_seconds": 0, "seeds": 2}
+    with pytest.raises(elsinore.ConfigError) as error:
+        planned(env="CartPole-v1", overrides=base | {"start.run": str(whole)} | overrides)
+    assert reason in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_checkpoint_that_is_gone_is_refused_with_those_that_are_there(whole, tmp_path, capsys):
+    argv = ["train", "CartPole-v1", "--runs-dir", str(tmp_path), "--from"]
+    assert cli.main([*argv, f"{whole}@best/0000000999"]) == 2
+    err = capsys.readouterr().err
+    assert "'best/0000000999' is not in " in err and "it has: latest/0000000040" in err
+    assert cli.main([*argv, "nowhere"]) == 2
+    assert "nowhere is not a run" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_changed_checkpoint_is_refused(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "whole")
+    (metadata,) = (tmp_path / "whole" / "checkpoints" / "latest").glob("*40/state/_METADATA")
+    metadata.write_bytes(metadata.read_bytes()[::-1])
+    start = {"start.run": str(tmp_path / "whole"), "start.checkpoint": "latest"}
+    refused("CartPole-v1", start, "_METADATA has changed since it was written")
+
+
+def test_parts_without_a_source_are_refused():
+    with pytest.raises(elsinore.ConfigError, match="name that with --from RUN"):
+        elsinore.train("CartPole-v1", from_parts="all")
+
+
+def test_the_code_of_a_strangers_run_is_not_imported(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "strange")
+    config = tmp_path / "strange" / "config.yaml"
+    config.write_text(config.read_text().replace("env: CartPole-v1", "env: strange_module:Env"))
+    (tmp_path / "strange_module.py").write_text("raise SystemExit('imported')")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        start = {"start.run": str(tmp_path / "strange")}
+        planned(env="CartPole-v1", overrides=SHORT | start)  # what it learnt is data
+        assert "strange_module" not in sys.modules
+        with pytest.raises(elsinore.ConfigError, match="strange_module.*--trust"):
+            planned(overrides=start)
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        (".train.learner.groups[1].params['params']['q']['kernel']", {"policy", "learner", "all"}),
+        (".train.stats[0].obs.mean", {"policy", "learner", "all"}),
+        (".train.learner.groups[1].target_params['q']", {"learner", "all"}),
+        (".train.learner.groups[1].buffer.experience.reward", {"all"}),
+        (".train.learner.groups[1].episodes", set()),
+        (".train.actor.obs", set()),
+    ],
+)
+def test_parts_of_agents_that_differ_are_those_of_each_group(path, parts):
+    assert {each for each in PARTS if is_of_parts(path, each)} == parts

@@ -1,0 +1,158 @@
+"""Every program lowers for CUDA and TPU, as a GPU or TPU would get it: seeds under `vmap`.
+
+Neither device is needed. What XLA makes of the program there is not tested here.
+"""
+
+import re
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import export
+
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.envs.registry import GYMNAX, families
+from elsinore.errors import ConfigError
+from elsinore.training.layout import Layout, layout_for
+from elsinore.training.replicas import init_program, over_seeds, seed_keys, stacked_shapes
+
+PLATFORMS = ("cuda", "tpu")
+# Calls that leave the device; `jax.export` itself refuses calls to Python.
+ON_THE_HOST = re.compile(r"custom_call @\w*(?:callback|lapack|SendToHost|RecvFromHost)", re.I)
+SMALL = {"env_steps": 10_000, "seeds": 2, "imitation": None, "curriculum": None}
+NETWORKS = {
+    "default": {},
+    "mlp": {"algo.network.encoder": "mlp"},
+    "cnn": {"algo.network.encoder": "cnn"},
+    "gru": {"algo.network.gru": 16, "algo.network.custom": None},
+    "layer norm": {"algo.network.layer_norm": True},
+    "shared": {"algo.network.shared": True},
+    "cards": {"algo.network.encoder": "elsinore.worlds.balatro.nets:CARDS"},
+    "places": {
+        "env_kwargs.observation": "places",
+        "algo.network.custom": "elsinore.worlds.hamlet.nets:PlacesActorCritic",
+    },
+    "mapping": {
+        "env_kwargs.observation": "places",
+        "algo.network.custom": "elsinore.worlds.hamlet.nets:MappingActorCritic",
+    },
+}
+ALGORITHMS = ("ppo", "a2c", "dqn", "pqn", "sac", "td3")
+OPTIONS = {
+    "spo": ("ppo", {"algo.surrogate": "spo"}),
+    "rnd": ("ppo", {"algo.rnd.weight": 0.01}),
+    "rainbow": ("rainbow", {}),
+    "qrdqn": ("qrdqn", {}),
+    "iqn": ("iqn", {}),
+    "munchausen": ("dqn", {"algo.munchausen": True}),
+    "ddpg": ("td3", {"algo.num_critics": 1, "algo.policy_delay": 1, "algo.target_noise": 0.0}),
+}
+# Hamlet-custom needs a file of its own level; MNISTBandit a download.
+NEED_FILES = ("Hamlet-custom", "MNISTBandit-bsuite")
+ENVS = tuple(
+    name
+    for name in (*GYMNAX, *(name for family in families().values() for name in family.names))
+    if name not in NEED_FILES
+)
+
+
+@pytest.fixture(autouse=True)
+def on_an_accelerator(monkeypatch):
+    """The choices that depend on the platform are those of a GPU."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+
+
+def lowered(env: str, algo: str, settings: dict) -> dict[str, str]:
+    """What the programs of a run with two seeds on one device are for both platforms.
+
+    Raises:
+        ConfigError: for settings that cannot be run.
+    """
+    plan = plan_for(load_experiment(env, algo, None, SMALL | settings))
+    seeds = plan.experiment.seeds
+    layout = Layout(layout_for(seeds).kind, (jax.devices()[0],), seeds)
+    assert layout.batch == seeds
+    programs = {
+        "chunk": (
+            over_seeds(plan.program.chunk, layout, donate=True),
+            (stacked_shapes(plan.program, seeds), jnp.int32(1)),
+        ),
+        "init": (init_program(plan.program, layout), (seed_keys(0, seeds), plan.hyper)),
+    }
+    return {
+        name: export.export(program, platforms=PLATFORMS)(*args).mlir_module()
+        for name, (program, args) in programs.items()
+    }
+
+
+def types_in(text: str) -> set[str]:
+    """The element types of a module's arrays, such as f32."""
+    return set(re.findall(r"tensor<(?:\d+x)*([a-z]+\d+)>", text))
+
+
+def assert_fit_for_accelerators(env: str, algo: str, settings: dict) -> None:
+    for name, text in lowered(env, algo, settings).items():
+        assert "f64" not in types_in(text) and not ON_THE_HOST.search(text), name
+
+
+@pytest.mark.parametrize(("env", "algo"), [("CartPole-v1", "ppo"), ("Pendulum-v1", "sac")])
+def test_a_program_lowers_for_accelerators(env, algo):
+    assert_fit_for_accelerators(env, algo, {"evaluation.episodes": 4})
+
+
+def test_a_call_to_python_or_a_double_would_be_seen():
+    def called(x):
+        return jax.pure_callback(lambda x: x, jax.ShapeDtypeStruct((), jnp.float32), x)
+
+    with pytest.raises(NotImplementedError, match="callback"):
+        export.export(jax.jit(called), platforms=PLATFORMS)(1.0)
+    with jax.enable_x64(True):
+        doubled = export.export(jax.jit(lambda x: 2.0 * x), platforms=PLATFORMS)
+        assert "f64" in types_in(doubled(jax.ShapeDtypeStruct((3,), jnp.float64)).mlir_module())
+
+
+def lowers(env: str, algo: str, settings: dict) -> bool:
+    """False for settings that are refused together, such as SAC on discrete actions."""
+    try:
+        assert_fit_for_accelerators(env, algo, settings)
+    except ConfigError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("env", ENVS)
+def test_every_algorithm_lowers_in_every_env(env):
+    done = [algo for algo in ALGORITHMS if lowers(env, algo, {"evaluation.episodes": 4})]
+    assert {"ppo", "a2c"} <= set(done)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("env", "networks", "number"),
+    [
+        ("CartPole-v1", ("mlp", "gru", "layer norm", "shared"), 11),
+        ("Breakout-MinAtar", ("cnn", "mlp", "gru"), 8),
+        ("Pendulum-v1", ("mlp", "gru", "layer norm", "shared"), 9),
+        ("Balatro-stage0", ("cards",), 3),
+        ("Hamlet-L2", ("gru", "places", "mapping"), 6),
+    ],
+)
+def test_every_kind_of_network_lowers_with_every_algorithm(env, networks, number):
+    pairs = product(networks, ALGORITHMS)
+    done = [(n, a) for n, a in pairs if lowers(env, a, NETWORKS[n] | {"evaluation.episodes": 4})]
+    assert len(done) >= number, done
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_lowers(option):
+    algo, settings = OPTIONS[option]
+    assert_fit_for_accelerators(
+        "Pendulum-v1" if option == "ddpg" else "CartPole-v1", algo, settings
+    )

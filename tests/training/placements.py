@@ -1,0 +1,119 @@
+"""Digests of whole states of sharded seeds, on the devices of this process.
+
+JAX_NUM_CPU_DEVICES=4 python -m tests.training.placements CASE
+"""
+
+import hashlib
+import json
+import os
+import sys
+
+import jax
+import numpy as np
+
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import Plan, plan_for
+from elsinore.runs.programs import NO_UPDATES
+from elsinore.training.layout import Layout, layout_for
+from elsinore.training.replicas import fetch, init_seeds, over_seeds
+
+SMALL = {
+    "shards": 2,
+    "algo.num_envs": 4,
+    "algo.rollout_length": 8,
+    "algo.network.hidden": [8],
+    "env_steps": 4 * 8 * 100,
+    "env_params.max_steps_in_episode": 20,
+    "evaluation.episodes": 4,
+    "evaluation.final_episodes": 4,
+    "evaluation.period": 4,
+    "convergence.enabled": False,
+}
+MINIBATCHES = {"algo.num_minibatches": 2, "algo.num_epochs": 2}
+NORMALISED = {"algo.normalize_obs": True, "algo.normalize_rewards": True}
+LADDER = {"param": "max_steps_in_episode", "initial": 10, "increment": 5, "maximum": 20}
+CURRICULUM = {
+    "curriculum.ladder": LADDER,
+    "curriculum.advance_when": {"metric": "length", "window": 8, "at_least": 9.0},
+}
+WIDE = {"algo.network.hidden": [64, 64], "algo.network.layer_norm": True}
+EPISODES = {
+    "rows": "episode",
+    "convergence.enabled": True,
+    "convergence.counts": "episodes",
+    "convergence.target": 18.0,
+}
+CASES = {
+    "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
+    "ppo with a KL bound": (
+        "CartPole-v1",
+        "ppo",
+        MINIBATCHES
+        | {"algo.normalize_obs": True, "algo.target_kl": 1e-3, "algo.normalize_advantage": "batch"},
+    ),
+    "a2c": ("CartPole-v1", "a2c", {"algo.normalize_rewards": True}),
+    "a2c with RAdam": ("CartPole-v1", "a2c", WIDE | {"algo.optimiser": "radam"}),
+    "ppo of continuous actions": ("Pendulum-v1", "ppo", MINIBATCHES),
+    "ppo with masks": ("Hamlet-L0_0", "ppo", MINIBATCHES | {"algo.normalize_obs": True}),
+    "a2c with masks": ("tests.small_envs:MaskedBandit", "a2c", {"shards": 4}),
+    "ppo with a GRU": (
+        "CartPole-v1",
+        "ppo",
+        MINIBATCHES | {"shards": 4, "algo.num_envs": 8, "algo.network.gru": 8},
+    ),
+    "a2c with an LSTM": (
+        "CartPole-v1",
+        "a2c",
+        {"shards": 4, "algo.network.lstm": 8, "algo.normalize_obs": True},
+    ),
+    "ppo with an LRU": ("Pendulum-v1", "ppo", MINIBATCHES | {"algo.network.lru": 8}),
+    "pqn": (
+        "CartPole-v1",
+        "pqn",
+        MINIBATCHES | NORMALISED | WIDE | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "pqn with a memory": ("CartPole-v1", "pqn", MINIBATCHES | {"algo.network.lstm": 8}),
+    "ppo with a curriculum": (
+        "CartPole-v1",
+        "ppo",
+        MINIBATCHES | CURRICULUM | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
+}
+
+
+def planned(algo: str, settings: dict, env: str = "CartPole-v1") -> Plan:
+    """The plan of a small run of shards."""
+    return plan_for(load_experiment(env, algo, overrides=SMALL | settings))
+
+
+def layout_of(program, seeds: int, shards: int, devices) -> Layout:
+    """The placement on these devices; on several a seed, one launch computes all."""
+    return layout_for(seeds, "map", shards=shards, devices=devices).for_program(program)
+
+
+def launch_of(program, layout, states):
+    """The compiled chunk."""
+    return over_seeds(program.chunk, layout, donate=True).lower(states, NO_UPDATES).compile()
+
+
+def digests(program, seeds: int, shards: int, devices) -> list[str]:
+    """Of each seed's state and report after two chunks."""
+    layout = layout_of(program, seeds, shards, devices)
+    states = init_seeds(program, layout, 0)
+    launch = launch_of(program, layout, states)
+    states, _ = launch(states, np.int32(4))
+    host = fetch(launch(states, np.int32(3)), layout)
+    return [
+        hashlib.sha256(
+            b"".join(np.ascontiguousarray(x[i]).tobytes() for x in jax.tree.leaves(host))
+        ).hexdigest()
+        for i in range(seeds)
+    ]
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", int(os.environ["JAX_NUM_CPU_DEVICES"]))
+    env, algo, settings = CASES[sys.argv[1]]
+    plan = planned(algo, settings, env)
+    print(json.dumps(digests(plan.program, 1, plan.experiment.shards, jax.devices())))
