@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from elsinore.page import live
 from elsinore.page.live import parse_subscription
-from elsinore.page.run_list import RunList
+from elsinore.page.run_list import LOOK_PERIOD, SETTLING, RunList
 from elsinore.page.runs_directory import RunsDirectory
 from elsinore.page.updates import MAX_ROWS, Cursor, updates_since
 from elsinore.runs.store import Store
@@ -69,6 +69,45 @@ def test_rows_come_as_they_are_logged(served, run):
         tell(run, 12)
         seen = rows_until(line, run, 12, [])
         assert seen == sorted(row for row in everything_in(run) if row[0] > 8)
+
+
+def test_rows_come_that_a_slow_disk_publishes_after_its_files_have_changed(
+    served, run, monkeypatch
+):
+    """SQLite writes a commit to its log, waits for the disk, and only then shows it to readers: a
+    look in between finds changed files and nothing new in them."""
+    looks = []
+
+    def slow(db, cursor):
+        looks.append(cursor)
+        return ({}, cursor) if len(looks) < 4 else updates_since(db, cursor)
+
+    with served.live() as line:
+        watch(line, {"run": run.name, "update": 8})
+        next_message(line, "status", run.name)
+        monkeypatch.setattr(live, "updates_since", slow)
+        store = Store(run / "metrics.sqlite")  # open, as a training run's is: its log stays
+        store.write(chunk_ending_at(12, (0, 1)))
+        assert rows_until(line, run, 12, [])[-1][0] == 12
+        store.close()
+
+
+def test_files_that_rest_are_read_once(top):
+    run = make_run(top, "resting", updates=8)
+    runs = RunList(RunsDirectory(top))
+    store = Store(run / "metrics.sqlite")
+    store.write(chunk_ending_at(12, (0, 1)))
+    signatures = set()
+    for _ in range(3):  # its log is young: each look may find more
+        signatures.add(runs.status(run.name)[0])
+        time.sleep(LOOK_PERIOD)
+    assert len(signatures) >= 3
+    runs._seen[run.name] = runs._seen[run.name][0], time.monotonic() - SETTLING
+    rested = {runs.status(run.name)[0] for _ in range(3) if not time.sleep(LOOK_PERIOD)}
+    assert len(rested) == 1
+    store.close()  # nothing is left in the log
+    closed = {runs.status(run.name)[0] for _ in range(3) if not time.sleep(LOOK_PERIOD)}
+    assert len(closed) == 1 and not closed & rested
 
 
 def test_a_lost_connection_goes_on_where_it_was_without_a_gap_or_a_double(served, run):

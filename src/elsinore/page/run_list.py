@@ -13,6 +13,11 @@ from elsinore.runs.run_dir import RunDir
 
 ASK_PERIOD = 0.8  # seconds between two requests to a run in training
 LIST_PERIOD = 2.0  # seconds between two searches for new runs
+# Seconds after a change in which files are read again at each look: a commit's bytes are in the
+# write-ahead log, and sent to the disk, before a reader sees them.
+SETTLING = 30.0
+LOOK_PERIOD = 0.5  # seconds between two looks meanwhile
+WAL = 0  # the place of the write-ahead log in a signature
 
 
 class RunList:
@@ -23,18 +28,21 @@ class RunList:
         self._lock = threading.Lock()
         # name -> time of reading, signature, status
         self._cache: dict[str, tuple[float, tuple, dict[str, Any]]] = {}
+        # name -> signature of its files, time at which it was first seen
+        self._seen: dict[str, tuple[tuple, float]] = {}
         # time of the search, names, and the folders skipped with their reasons
         self._found: tuple[float, list[str], dict[str, str]] = (0.0, [], {})
 
     def status(self, name: str) -> tuple[tuple, dict[str, Any]]:
-        """A signature that changes with the run's files, and the run's status.
+        """A signature that changes when there may be something new, and the run's status.
 
         Raises:
             PageError: if there is no such run.
         """
         run = self._runs.open(name)
         with self._lock:
-            now, signature = time.monotonic(), file_signature(run)
+            now = time.monotonic()
+            signature = self._signature(name, run, now)
             read_at, known, status = self._cache.get(name, (0.0, None, {}))
             fresh = not (run.path / SOCKET).exists() or now - read_at < ASK_PERIOD
             if known != signature or not fresh:
@@ -50,6 +58,7 @@ class RunList:
                 found.append(self.status(name)[1])
             except PageError:  # deleted in the meantime
                 self._cache.pop(name, None)
+                self._seen.pop(name, None)
         return sorted(found, key=lambda status: status["time"], reverse=True)
 
     def skipped(self) -> dict[str, str]:
@@ -60,6 +69,15 @@ class RunList:
         """Search for runs at the next list: one was renamed or deleted."""
         with self._lock:
             self._found = (0.0, [], {})
+
+    def _signature(self, name: str, run: RunDir, now: float) -> tuple:
+        """The signature of the files; with a number that counts looks while a commit settles."""
+        files = file_signature(run)
+        known, since = self._seen.get(name, (None, 0.0))
+        if files != known:
+            self._seen[name] = files, (since := now)
+        settling = files[WAL] is not None and now - since < SETTLING
+        return files, int(now / LOOK_PERIOD) if settling else None
 
     def _read(self, name: str) -> dict[str, Any]:
         try:
@@ -83,7 +101,7 @@ def file_signature(run: RunDir) -> tuple:
     """Modification times and sizes of the files that a run's status depends on."""
     wal = run.database.with_name(f"{run.database.name}-wal")
     tags = run.path / TAGS
-    return tuple(_stamp(path) for path in (run.database, wal, run.summary, tags, run.path / SOCKET))
+    return tuple(_stamp(path) for path in (wal, run.database, run.summary, tags, run.path / SOCKET))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
