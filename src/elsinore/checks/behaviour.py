@@ -41,7 +41,7 @@ def check_counts(fixture: AlgorithmFixture) -> Failure | None:
     if taken != probe.algo.steps_per_update:
         return Failure(
             f"an update took {taken} env steps, but steps_per_update={probe.algo.steps_per_update};"
-            " set it to rollout_length x num_envs."
+            " give it rollout_length x num_envs."
         )
     return None
 

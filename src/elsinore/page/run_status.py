@@ -127,11 +127,11 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
 
 def _newest_mean(db: sqlite3.Connection) -> float | None:
     """The mean over seeds of each one's newest evaluation: one that stopped keeps its last."""
-    newest = (
-        "SELECT value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
-        " WHERE name = 'eval/return' AND agent = '' GROUP BY seed"
-    )
-    return db.execute(f"SELECT avg(value) FROM ({newest})").fetchone()[0]
+    return db.execute(
+        "SELECT avg(value) FROM"
+        " (SELECT value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
+        " WHERE name = 'eval/return' AND agent = '' GROUP BY seed)"
+    ).fetchone()[0]
 
 
 def _sparkline(db: sqlite3.Connection) -> list[float]:
@@ -154,9 +154,10 @@ def _sparkline(db: sqlite3.Connection) -> list[float]:
 
 def _speed(db: sqlite3.Connection, chunks: int) -> float | None:
     """Env steps a second in the newest `chunks` (-1: in all); None before the first."""
-    newest = "SELECT seconds, steps_per_second FROM chunks ORDER BY update_ DESC LIMIT ?"
     return db.execute(
-        f"SELECT sum(seconds * steps_per_second) / sum(seconds) FROM ({newest})", (chunks,)
+        "SELECT sum(seconds * steps_per_second) / sum(seconds) FROM"
+        " (SELECT seconds, steps_per_second FROM chunks ORDER BY update_ DESC LIMIT ?)",
+        (chunks,),
     ).fetchone()[0]
 
 

@@ -4,19 +4,19 @@ import re
 from typing import Any
 
 MASK = "***"
-SECRET = (
+WORDS = (
     r"(?:pass(?:word|wd|phrase|code)s?|secrets?(?:[_-]?(?:access[_-]?)?key)?|token"
     r"|(?:api|access|private)[_-]?key|credentials?|authorization)"
 )
-SECRET_NAME = re.compile(rf"{SECRET}$", re.IGNORECASE)
+SECRET_NAME = re.compile(rf"{WORDS}$", re.IGNORECASE)
 # `name: value` and `"name": value` to the end of the line, with the lines of YAML that belong to it
 SETTING = re.compile(
-    rf"^(?P<indent>[ \t]*+)(?P<before>.*?{SECRET}(?:[\"'][ \t]*+:|[ \t]*+:(?=\s))[ \t]*+)"
+    rf"^(?P<indent>[ \t]*+)(?P<before>.*?{WORDS}(?:[\"'][ \t]*+:|[ \t]*+:(?=\s))[ \t]*+)"
     r"(?=\S|\n(?P=indent)[ \t]).*(?:\n(?P=indent)[ \t]+.*)*",
     re.IGNORECASE | re.MULTILINE,
 )
 ASSIGNMENT = re.compile(
-    rf"({SECRET}[\"']?[ \t]*=[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s&,;]+)", re.IGNORECASE
+    rf"({WORDS}[\"']?[ \t]*=[ \t]*)(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s&,;]+)", re.IGNORECASE
 )
 
 

@@ -252,8 +252,9 @@ class Store:
     def forget_after(self, update: int) -> None:
         """Delete the rows that a resumed run will compute again; actions stay, to be repeated."""
         with self._db:
-            for table in ("metrics", "chunks", "finished"):
-                self._db.execute(f"DELETE FROM {table} WHERE update_ > ?", (update,))
+            self._db.execute("DELETE FROM metrics WHERE update_ > ?", (update,))
+            self._db.execute("DELETE FROM chunks WHERE update_ > ?", (update,))
+            self._db.execute("DELETE FROM finished WHERE update_ > ?", (update,))
             self._db.execute("DELETE FROM events WHERE update_ > ? AND kind != ?", (update, ACTION))
 
     def actions(self) -> list[tuple[int, str]]:
@@ -284,7 +285,8 @@ class Store:
         names, agents = list(names), [] if agent is None else [agent]
         only = f" AND name IN ({','.join('?' * len(names))})" if names else ""
         only += " AND agent = ?" if agents else ""
-        query = f"SELECT * FROM metrics WHERE update_ > ? AND update_ <= ?{only}"
+        # `only` holds placeholders, no values
+        query = f"SELECT * FROM metrics WHERE update_ > ? AND update_ <= ?{only}"  # noqa: S608
         query += " ORDER BY update_, seed, agent, name"
         found = self._db.execute(query, (after, until, *names, *agents))
         return [
@@ -311,12 +313,14 @@ class Store:
 
     def seeds_and_agents(self) -> tuple[list[int], list[str]]:
         """The seeds and the agents that have metrics."""
-        first = "WHERE update_ = (SELECT MIN(update_) FROM metrics)"  # which has rows of all
-        seeds = self._db.execute(f"SELECT DISTINCT seed FROM metrics {first} ORDER BY seed")
-        agents = self._db.execute(f"SELECT DISTINCT agent FROM metrics {first}")
-        return [seed for (seed,) in seeds], sorted(
-            (agent for (agent,) in agents), key=lambda name: (len(name), name)
+        found = list(  # the first update has rows of all
+            self._db.execute(
+                "SELECT DISTINCT seed, agent FROM metrics"
+                " WHERE update_ = (SELECT MIN(update_) FROM metrics)"
+            )
         )
+        agents = {agent for _, agent in found}
+        return sorted({seed for seed, _ in found}), sorted(agents, key=lambda x: (len(x), x))
 
     def chunks(self, after: int = -1) -> list[tuple]:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk that ends later
