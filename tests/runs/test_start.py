@@ -19,15 +19,9 @@ from elsinore.config.start import PARTS
 from elsinore.runs import checkpoints, session
 from elsinore.runs.api import resolve_experiment
 from elsinore.runs.sinks.mlflow import lineage_tags
-from elsinore.runs.start import (
-    check_start,
-    dotted_name,
-    is_of_parts,
-    parse_source,
-    replicas_of,
-    source_of,
-    transfer_of,
-)
+from elsinore.runs.source import parse_source, source_of
+from elsinore.runs.start import check_start, replicas_of
+from elsinore.runs.transfer import dotted_name, is_of_parts, transfer_of
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
 from tests.runs.test_lengthening import events_of
 

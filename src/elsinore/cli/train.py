@@ -242,7 +242,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
 def _described(args: argparse.Namespace, overrides: dict):
     """The experiment of the arguments, and its environment."""
     from elsinore.runs import api
-    from elsinore.runs.start import start_settings
+    from elsinore.runs.source import start_settings
 
     start = start_settings(args.from_run, args.from_parts, args.from_leave, args.from_seed)
     settings = {

@@ -21,6 +21,7 @@ from elsinore.errors import user_code
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
+from elsinore.runs.continuation import with_source
 from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.run import Run
@@ -30,12 +31,8 @@ from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
-from elsinore.runs.start import (
-    check_start,
-    settings_of_source,
-    start_settings,
-    with_source,
-)
+from elsinore.runs.source import settings_of_source, start_settings
+from elsinore.runs.start import check_start
 from elsinore.runs.store import Store
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks

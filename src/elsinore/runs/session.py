@@ -17,6 +17,7 @@ from elsinore.runs.actions import Actors
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
+from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.failures import explained
 from elsinore.runs.loop import Outcome, Publisher, train_loop
@@ -28,7 +29,7 @@ from elsinore.runs.run_curves import draw_unfinished
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
-from elsinore.runs.start import adopted, begun_from_source
+from elsinore.runs.start import begun_from_source
 from elsinore.runs.store import Store, refused_if_broken
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.layout import Layout

@@ -1,0 +1,111 @@
+"""A run that takes all of another's state and settings, and so goes on where the other stood."""
+
+import uuid
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.plan import Plan
+from elsinore.runs import checkpoints
+from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.lengthen import with_budget
+from elsinore.runs.redaction import redacted
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.source import Source, parse_source, source_of, start_of
+from elsinore.runs.store import Store, refused_if_broken
+
+# settings that do not change what a run computes up to a checkpoint
+APART = ("env_steps", "earlier_env_steps", "start", "checkpoints", "replays", "sinks")
+
+
+def continues(experiment: Experiment) -> bool:
+    """True for a run that takes all of another's state and has its settings, so that it goes on at
+    the other's update, as a resumed run does."""
+    start = experiment.start
+    if start is None or start.parts != "all" or start.leave or start.seed is not None:
+        return False
+    return _alike(source_of(start).experiment) == _alike(experiment)
+
+
+def _alike(experiment: Experiment) -> dict[str, Any]:
+    config = redacted(as_dict(experiment))
+    return {name: value for name, value in config.items() if name not in APART}
+
+
+def with_source(experiment: Experiment, runs_dir: Path) -> Experiment:
+    """The experiment with the run and the checkpoint that it begins from by their full names; one
+    that goes on where the other stood has its chunks.
+
+    Raises:
+        ConfigError: if the run or the checkpoint is gone.
+    """
+    start = experiment.start
+    if start is None:
+        return experiment
+    folder, which = parse_source(start.run, runs_dir)
+    which = which or start.checkpoint or ("latest" if start.parts == "all" else None)
+    name = Run(folder).checkpoint(which).name
+    start = replace(start, run=str(folder.path.resolve()), checkpoint=name)
+    experiment = replace(experiment, start=start)
+    if not continues(experiment):
+        return experiment
+    other = source_of(start).experiment
+    earlier = with_budget(other, experiment.env_steps).earlier_env_steps
+    return replace(experiment, earlier_env_steps=earlier)
+
+
+def check_continuation(plan: Plan, source: Source) -> None:
+    """Raises:
+    ConfigError: for a budget below what is done, or metrics that are needed and missing.
+    """
+    update = source.checkpoint.update
+    if update > plan.schedule.num_updates:
+        raise ConfigError(
+            f"env_steps={plan.experiment.env_steps} is below the"
+            f" {update * plan.steps_per_update:,} env steps of {source.name}, which --from-parts"
+            " all goes on from; give more, or take --from-parts learner, which begins anew."
+        )
+    covered = 0
+    if source.folder.database.exists():
+        with (
+            refused_if_broken(source.folder.database),
+            closing(Store(source.folder.database, read_only=True)) as store,
+        ):
+            covered = store.covered()
+    if covered < update:
+        raise ConfigError(
+            f"--from {source.name}: its metrics.sqlite holds the chunks up to update {covered}"
+            " only; restore it with `elsinore repair`, or take --from-parts learner."
+        )
+
+
+def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
+    """The checkpoint that a new run goes on from, copied into it with the metrics up to it and the
+    best checkpoints so far; None for a run that begins at its own first update."""
+    experiment = plan.experiment
+    if not continues(experiment):
+        return None
+    source = source_of(start_of(experiment))
+    update = source.checkpoint.update
+    with (
+        refused_if_broken(folder.database),
+        closing(Store(source.folder.database, read_only=True)) as old,
+        closing(Store(folder.database)) as new,
+    ):
+        old.copy_to(new)
+        new.forget_after(update)
+        new.describe(run_id=uuid.uuid4().hex)
+        new.add_event(update, "from", f"goes on from {source.name}, as that run resumed would")
+    facts = {
+        "config": redacted(as_dict(experiment)),
+        "config_sha256": checkpoints.config_digest(experiment),
+    }
+    for best in checkpoints.list_checkpoints(source.folder.checkpoints, ("best",)):
+        if best.update <= update and checkpoints.is_whole(best):
+            checkpoints.adopt(best, folder.checkpoints, "best", facts)
+    checkpoints.adopt(source.checkpoint, folder.checkpoints, "latest", facts)
+    return checkpoints.list_checkpoints(folder.checkpoints, ("latest",))[0]

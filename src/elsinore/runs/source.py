@@ -1,0 +1,100 @@
+"""The run and the checkpoint that a new run begins from, read as data."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.start import StartConfig
+from elsinore.runs import checkpoints
+from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.shipped import HOLDS
+from elsinore.runs.trust import Trust
+
+
+class Source(NamedTuple):
+    """The checkpoint that a run begins from, read as data: none of its code is imported."""
+
+    folder: RunDir
+    checkpoint: Checkpoint
+    experiment: Experiment
+
+    @property
+    def name(self) -> str:
+        return f"{self.folder.path}@{self.checkpoint.name}"
+
+
+def source_of(start: StartConfig) -> Source:
+    """The checkpoint that the settings name.
+
+    Raises:
+        ConfigError: if the run or the checkpoint is gone, or its files have changed.
+    """
+    folder = RunDir.open(start.run)
+    found = Run(folder).checkpoint(start.checkpoint)
+    checkpoints.verify(found)
+    if start.parts != "policy" and found.manifest.get("holds") == HOLDS:
+        raise ConfigError(
+            f"--from-parts {start.parts} needs more of {start.run} than the policy that it holds;"
+            " take --from-parts policy."
+        )
+    return Source(folder, found, folder.recorded())
+
+
+def parse_source(text: str, runs_dir: Path) -> tuple[RunDir, str | None]:
+    """The run and the checkpoint, if one is named, in `RUN`, `RUN@best`, `RUN@best/0000000390`,
+    `RUN/best/0000000390` or the path of a checkpoint's folder.
+
+    Raises:
+        ConfigError: if there is no such run.
+    """
+    run, at, which = text.rpartition("@")
+    if at:
+        return RunDir.open(run, runs_dir), which
+    if found := re.fullmatch(r"(.+?)(?:/checkpoints)?/([a-z]+/\d{10})/?", text):
+        with suppress(ConfigError):
+            return RunDir.open(found[1], runs_dir), found[2]
+    return RunDir.open(text, runs_dir), None
+
+
+def start_settings(
+    run: str | Path | Run | None, parts: str, leave: Iterable[str], seed: int | None
+) -> dict[str, Any]:
+    """The settings, by dotted name, of a run that begins from another; none without one.
+
+    Raises:
+        ConfigError: for parts or a seed of no run.
+    """
+    if run is None:
+        if parts != "policy" or [*leave] or seed is not None:
+            raise ConfigError(
+                "--from-parts, --from-leave and --from-seed choose what a run takes from another;"
+                " name that with --from RUN."
+            )
+        return {}
+    text = str(run.path if isinstance(run, Run) else run)
+    names = {"run": text, "parts": parts, "leave": [*leave], "seed": seed}
+    return {f"start.{name}": value for name, value in names.items()}
+
+
+def settings_of_source(text: str, runs_dir: Path, trust: Trust) -> dict[str, Any]:
+    """All settings of the run in `text`, for a new one; without its budgets of before.
+
+    Raises:
+        ConfigError: if they name code that is neither this user's nor trusted.
+    """
+    folder, _ = parse_source(text, runs_dir)
+    settings = as_dict(folder.experiment(trust)) | {"earlier_env_steps": []}
+    settings.pop("start")
+    return settings
+
+
+def start_of(experiment: Experiment) -> StartConfig:
+    """The settings of the start of an experiment that has one."""
+    assert experiment.start is not None, "only a run that begins from another one comes here"
+    return experiment.start

@@ -1,0 +1,113 @@
+"""The leaves that a new run takes from the state of another one, by path and shape."""
+
+import re
+from typing import NamedTuple
+
+from elsinore.config.plan import Plan
+from elsinore.config.start import StartConfig
+from elsinore.runs import checkpoints
+from elsinore.runs.restored import host_shapes
+from elsinore.runs.source import Source, start_of
+
+NORMALISERS = (".train.stats.obs", ".train.stats.returns")
+TAKEN = {  # by --from-parts: paths of the state
+    "policy": (".train.learner.params", *NORMALISERS),
+    "learner": (".train.learner", ".train.rnd", *NORMALISERS),
+    "all": (".train.learner", ".train.rnd", *NORMALISERS),
+}
+# of the learner, but not for a new run: counts of episodes belong to a schedule
+NOT_TAKEN = {"learner": (".train.learner.buffer", ".train.learner.episodes")}
+NOT_TAKEN["all"] = NOT_TAKEN["learner"][1:]
+HEADS = ("policy", "q", "advantage", "log_std")  # layers as wide as there are actions
+# of agents that learn by different algorithms, paths name the group: `.learner.groups[0].params`
+GROUP = re.compile(r"(\.train\.learner|\.train\.stats)(?:\.groups)?\[\d+\]")
+TARGET = re.compile(r"(\.learner(?:\.groups\[\d+\])?)\.target_params")
+
+
+class Transfer(NamedTuple):
+    """Leaves of a new run's state and the leaves of the source that they are taken from."""
+
+    taken: dict[str, str]  # path here -> path there
+    misfits: list[str]  # paths and shapes, for people
+    first: str  # the first misfit's layer, dotted
+
+
+def transfer_of(plan: Plan, source: Source) -> Transfer:
+    """The leaves that a run takes from its source, and those that do not fit."""
+    start = start_of(plan.experiment)
+    here, there = leaves_here(plan), checkpoints.arrays_in(source.checkpoint)
+    taken, misfits, layers = {}, [], []
+    for name in dict.fromkeys((*here, *there)):
+        if not _is_taken(name, start):
+            continue
+        if _one(here.get(name)) == _one(there.get(name)):
+            taken[name] = name
+            continue
+        shapes = (_one(leaves.get(name)) or "missing" for leaves in (there, here))
+        misfits.append("{} is {} there and {} here".format(dotted_name(name), *shapes))
+        layers.append(_layer(dotted_name(name)))
+    if start.parts == "policy":  # target networks begin as copies of the parameters
+        for name in here:
+            twin = TARGET.sub(r"\1.params", name, count=1)
+            if twin != name and twin in taken:
+                taken[name] = twin
+    return Transfer(taken, misfits, layers[0] if layers else "")
+
+
+def _is_taken(name: str, start: StartConfig) -> bool:
+    return is_of_parts(name, start.parts) and not any(is_named(name, x) for x in start.leave)
+
+
+def is_of_parts(name: str, parts: str) -> bool:
+    """True for a leaf that the parts hold; of agents that differ, one of any group."""
+    name = GROUP.sub(r"\1", name)
+    return name.startswith(TAKEN[parts]) and not name.startswith(NOT_TAKEN.get(parts, ("-",)))
+
+
+def is_named(name: str, part: str) -> bool:
+    """True for a leaf of a part: its dotted name has the part's words, in their order."""
+    words = dotted_name(name).split(".")
+    if part == "network.head":
+        return bool({*HEADS} & {*words})
+    rest = iter(words)
+    return all(word in rest for word in part.split("."))
+
+
+def _layer(name: str) -> str:
+    """The part to leave out so that a leaf of that dotted name begins anew."""
+    words = name.removeprefix("params.").split(".")
+    return "network.head" if {*HEADS} & {*words} else ".".join(words[:-1] or words)
+
+
+def dotted_name(path: str) -> str:
+    """A leaf's path as `--from-leave` takes it: `params.policy.kernel`, `stats.obs.mean`."""
+    words = re.findall(r"\w+", path)[1:]  # without "train"
+    words = words[1:] if words[0] == "learner" else words
+    return ".".join(word for i, word in enumerate(words) if i == 0 or word != "params")
+
+
+def layers_of(plan: Plan, parts: str) -> list[str]:
+    """Dotted names of the layers that the parts hold; the first eight."""
+    names = (dotted_name(name) for name in leaves_here(plan) if is_of_parts(name, parts))
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))[:8]
+
+
+def leaves_here(plan: Plan) -> dict[str, str]:
+    """Type and shape of each leaf of the new run's state, by path."""
+    return checkpoints.described(host_shapes(plan))
+
+
+def _one(described: str | None) -> str | None:
+    """Type and shape of a leaf of one replica, from those of all."""
+    return described and re.sub(r"\[\d+(, )?", "[", described)
+
+
+def observations_that_differ(plan: Plan, source: Source) -> str:
+    """The observations there and here, where they differ."""
+    leaves = [checkpoints.arrays_in(source.checkpoint), leaves_here(plan)]
+    of_one = [
+        [_one(_one(x)) for name, x in each.items() if name.startswith(".train.actor.obs")]
+        for each in leaves
+    ]
+    there, here = (", ".join(map(str, shapes)) for shapes in of_one)
+    return "" if there == here else f"; an observation is {there} there and {here} here"
