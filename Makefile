@@ -21,10 +21,10 @@ CACHED = JAX_COMPILATION_CACHE_DIR="$${JAX_COMPILATION_CACHE_DIR:-$(CURDIR)/.cac
 QUICK = XLA_FLAGS="$$XLA_FLAGS --xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters"
 
 .DEFAULT_GOAL := help
-.PHONY: .venv train test test-all lint types bench results notebooks docs lock clean help
+.PHONY: .venv train test test-all lint types bench results notebooks notebook-outputs docs lock clean help
 
 help: ## print this list
-	@sed -n 's/^\([.a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([.a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-26s %s\n", $$1, $$2}'
 
 train: $(VENV)/.ok ## train PPO on CartPole-v1 (more options: ARGS="--seed 1")
 	$(VENV)/bin/elsinore train CartPole-v1 --config configs/cartpole.yaml $(ARGS)
@@ -50,6 +50,9 @@ results: $(VENV)/.ok ## train what docs/results.md lacks, and write it (ARGS="pp
 
 notebooks: $(VENV)/.ok ## run every notebook from top to bottom
 	$(if $(NOTEBOOKS),$(CACHED) $(PY) -m pytest -q -m "" --nbmake --timeout=1200 $(ARGS) $(NOTEBOOKS),@echo "There is no notebooks/*.ipynb: nothing to run.")
+
+notebook-outputs: $(VENV)/.ok ## run notebooks and store what they show (ARGS="notebooks/01_quickstart.ipynb")
+	$(CACHED) $(PY) docs/store_outputs.py $(ARGS)
 
 docs: $(VENV)/.ok ## build the docs as a site, in build/site (ARGS="-d DIR" puts it elsewhere)
 	@$(PY) -c 'import material, mkdocstrings_handlers.python' 2>/dev/null || { \
