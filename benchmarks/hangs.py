@@ -23,7 +23,7 @@ def main() -> None:
 
     from benchmarks.work import planned
     from elsinore.runs.programs import compile_run
-    from elsinore.training.turns import gather
+    from elsinore.training.turns import joined_turns
 
     args.layout = "auto"
     plan, layout = planned(args)
@@ -37,7 +37,7 @@ def main() -> None:
             state, report = ahead
             if chunk + 1 < plan.schedule.num_chunks:
                 ahead = compiled.chunk(state, jnp.int32(plan.schedule.updates_in(chunk + 1)))
-            returns = gather(jax.device_get(report), layout).episodes.returns
+            returns = joined_turns(jax.device_get(report), layout).episodes.returns
         seconds.append(time.perf_counter() - began)
         digests.add(returns.tobytes())
     faulthandler.cancel_dump_traceback_later()

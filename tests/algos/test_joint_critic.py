@@ -12,7 +12,7 @@ from elsinore.algos.common import observation_of
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
-from elsinore.experience.joint_observations import example_of, joint, view_of
+from elsinore.experience.joint_observations import critic_view, example_of, joint_observation
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
@@ -31,38 +31,38 @@ OBS = jnp.arange(12.0).reshape(6, 2)  # of two envs with three agents each
 
 def network(config=TINY, env=JOINT):
     net = actor_critic_network(config, discrete_head(2), ONE, joint=True)
-    return decentralised(net, example_of(env, ONE)), view_of(env, ONE)
+    return decentralised(net, example_of(env, ONE)), critic_view(env, ONE)
 
 
 # What the critic reads
 
 
 def test_each_row_has_the_observations_of_its_env_in_the_order_of_its_agents():
-    seen = joint(JOINT, ONE, OBS)
+    seen = joint_observation(JOINT, ONE, OBS)
     assert seen.shape == (6, 3, 2)
     for row in range(6):
         np.testing.assert_array_equal(seen[row], OBS[:3] if row < 3 else OBS[3:])
-    over_time = joint(JOINT, ONE, jnp.stack([OBS, -OBS]))
+    over_time = joint_observation(JOINT, ONE, jnp.stack([OBS, -OBS]))
     np.testing.assert_array_equal(over_time, jnp.stack([seen, -seen]))
 
 
 def test_an_id_says_which_agent_a_row_is():
-    seen = joint(IDS, ONE, jnp.stack([OBS, OBS]))
+    seen = joint_observation(IDS, ONE, jnp.stack([OBS, OBS]))
     np.testing.assert_array_equal(seen["id"], jnp.tile(jnp.eye(3), (2, 2, 1)))
-    np.testing.assert_array_equal(seen["everyone"][0], joint(JOINT, ONE, OBS))
+    np.testing.assert_array_equal(seen["everyone"][0], joint_observation(JOINT, ONE, OBS))
 
 
 def test_a_mask_is_the_policys_alone():
     obs = {"heard": OBS, "action_mask": jnp.ones((6, 2), bool)}
     one = {"heard": ONE, "action_mask": jax.ShapeDtypeStruct((2,), bool)}
-    assert set(joint(JOINT, one, obs)) == {"heard"}
-    assert set(joint(IDS, one, obs)["everyone"]) == {"heard"}
+    assert set(joint_observation(JOINT, one, obs)) == {"heard"}
+    assert set(joint_observation(IDS, one, obs)["everyone"]) == {"heard"}
 
 
 def test_images_become_one_with_the_channels_of_all_and_a_plane_for_the_id():
     image = jnp.arange(6 * 4 * 5 * 2.0).reshape(6, 4, 5, 2)
     one = jax.ShapeDtypeStruct((4, 5, 2), jnp.float32)
-    seen = joint(IDS, one, image)
+    seen = joint_observation(IDS, one, image)
     assert seen.shape == (6, 4, 5, 3 * 2 + 3)
     for agent in range(3):
         np.testing.assert_array_equal(seen[4, ..., 2 * agent : 2 * agent + 2], image[3 + agent])

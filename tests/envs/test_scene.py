@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elsinore.envs import scene as vocabulary
-from elsinore.envs.scene import Bar, Bars, Circle, Figure, Grid, Scene, Thing, number, to_json
+from elsinore.envs.scene import Bar, Bars, Circle, Figure, Grid, Scene, Thing, rounded, to_json
 
 
 def test_a_scene_becomes_json_with_the_kind_of_each_part():
@@ -89,12 +89,12 @@ NUMBERS = {
 
 @pytest.mark.parametrize("value", NUMBERS, ids=str)
 def test_numbers_become_short_text(value):
-    assert number(value) == NUMBERS[value]
+    assert rounded(value) == NUMBERS[value]
 
 
 @given(st.floats(-1e6, 1e6).filter(lambda x: abs(x) > 1e-6))
 def test_a_number_as_written_is_the_number_to_three_digits(value):
-    assert float(number(value).replace(",", "")) == pytest.approx(value, rel=0.0051)
+    assert float(rounded(value).replace(",", "")) == pytest.approx(value, rel=0.0051)
 
 
 def test_every_kind_of_panel_has_a_title():

@@ -43,7 +43,7 @@ def test_a_level_holds_a_node_for_every_row_below(size):
 def test_a_target_finds_the_leaf_where_the_running_sum_passes_it(mass):
     mass[0] += 1  # something to find; whole numbers below 2^24 add up without rounding
     tree = tree_of(mass)
-    assert sum_tree.total(tree) == mass.sum()
+    assert sum_tree.total_mass(tree) == mass.sum()
     targets = np.linspace(0, mass.sum() - 0.5, 97).astype(np.float32)
     np.testing.assert_array_equal(
         find(tree, targets), np.searchsorted(np.cumsum(mass), targets, side="right")
@@ -56,7 +56,7 @@ def test_every_target_finds_the_only_leaf_with_mass(size):
         for mass in (1e-20, 0.1, 1e28):
             tree = tree_of(np.zeros(size, np.float32))
             tree = update(tree, jnp.array([leaf]), jnp.array([mass]))
-            total = sum_tree.total(tree)
+            total = sum_tree.total_mass(tree)
             targets = total * jnp.array([0.0, 0.5, 1.0, 1.5])
             targets = jnp.append(targets, jnp.nextafter(total, jnp.float32(0)))
             np.testing.assert_array_equal(find(tree, targets), leaf)
@@ -66,7 +66,7 @@ def test_every_target_finds_the_only_leaf_with_mass(size):
 def test_a_leaf_without_mass_is_never_found(mass, lucky, seed):
     mass[lucky] = max(mass[lucky], np.float32(1e-20))
     tree = tree_of(mass)
-    total = sum_tree.total(tree)
+    total = sum_tree.total_mass(tree)
     edges = jnp.array([0.0, 1e-30, 1.0])
     edges = jnp.concatenate([edges * total, jnp.nextafter(total, jnp.array([0.0, jnp.inf]))])
     inside = jax.random.uniform(jax.random.key(seed), (256,)) * total
@@ -83,9 +83,9 @@ def test_of_a_leaf_named_twice_the_larger_mass_wins_in_any_order():
         tree = update(tree_of(np.ones(NUM)), jnp.array([7, 7, 7]), jnp.array(mass))
         # also where it held more, or less, before
         assert sum_tree.mass_of(tree, jnp.array([7])) == 5.0
-        assert sum_tree.total(tree) == NUM - 1 + 5.0
+        assert sum_tree.total_mass(tree) == NUM - 1 + 5.0
         tree = update(tree, jnp.array([7, 7]), jnp.array([0.5, 0.25]))
-        assert sum_tree.total(tree) == NUM - 1 + 0.5
+        assert sum_tree.total_mass(tree) == NUM - 1 + 0.5
 
 
 @given(
@@ -114,4 +114,4 @@ def test_sums_do_not_drift_though_huge_masses_come_and_go():
         return sum_tree.update(tree, jnp.array([3]), jnp.array([0.125])), None
 
     tree, _ = jax.jit(lambda tree: jax.lax.scan(turn, tree, jnp.arange(1_000)))(sum_tree.init(NUM))
-    assert sum_tree.total(tree) == 1.125
+    assert sum_tree.total_mass(tree) == 1.125

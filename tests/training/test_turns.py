@@ -11,8 +11,8 @@ from elsinore.training.replicas import init_seeds, over_seeds, seed_keys
 from elsinore.training.turns import (
     begin,
     fetch_turns,
-    gather,
     in_turns,
+    joined_turns,
     lower_begin,
     place_host,
     replica_of,
@@ -59,7 +59,7 @@ def test_turns_compute_what_one_launch_computes(layout, turns):
         init_seeds(PROGRAM, layout, 3), jnp.int32(2)
     )
     same(fetch_turns(states, layout), fetch_stacked(together, layout))
-    returns = gather(jax.device_get(reports), layout).episodes.returns
+    returns = joined_turns(jax.device_get(reports), layout).episodes.returns
     np.testing.assert_array_equal(returns, np.asarray(report.episodes.returns)[:SEEDS])
     assert len(set(returns[:, 0].tolist())) == SEEDS
 

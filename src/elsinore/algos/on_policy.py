@@ -19,7 +19,7 @@ from elsinore.algos.common import (
 )
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
 from elsinore.algos.sequences import episode_starts
-from elsinore.experience.joint_observations import example_of, has_joint_critic, view_of
+from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
@@ -157,7 +157,10 @@ def on_policy(
     head = head_for(space, kind, config.network.features, config.noise_period)
     one, centralised = observation_of(env, env_params), has_joint_critic(env)
     net = actor_critic_network(config.network, head, one, network, joint=centralised)
-    net, view = decentralised(net, example_of(env, one)) if centralised else net, view_of(env, one)
+    net, view = (
+        decentralised(net, example_of(env, one)) if centralised else net,
+        critic_view(env, one),
+    )
     net = with_popart(net) if config.popart else net
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:

@@ -89,10 +89,10 @@ def out_of_bounds(
             if np.any(excess > slack):  # False for NaN, which the check float32 reports
                 at = np.unravel_index(np.nanargmax(excess), excess.shape)
                 declared = np.broadcast_to(bound, excess.shape)[at]
-                yield (f"{path}{index(at)} was {seen[at]:g}, {word} the declared {declared:g}")
+                yield (f"{path}{index_text(at)} was {seen[at]:g}, {word} the declared {declared:g}")
 
 
-def index(at: tuple) -> str:
+def index_text(at: tuple) -> str:
     return str(list(map(int, at))) if at else ""
 
 
@@ -109,7 +109,7 @@ def difference(one: PyTree, other: PyTree, tolerance: float = TOLERANCE) -> str:
         same = np.isclose(x, y, tolerance, tolerance, equal_nan=True) if floats else x == y
         if not np.all(same):
             at = tuple(np.argwhere(~same)[0])
-            return f"{path}{index(at)} is {x[at]} against {y[at]}"
+            return f"{path}{index_text(at)} is {x[at]} against {y[at]}"
     return ""
 
 

@@ -209,7 +209,7 @@ def to_json(thing: Any) -> Any:
     return thing
 
 
-def number(x: Any, digits: int = 3) -> str:
+def rounded(x: Any, digits: int = 3) -> str:
     """A number as text, with about `digits` significant digits and no needless exponent."""
     x = float(x)
     if not math.isfinite(x):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.envs.registry import families
-from elsinore.envs.scene import Facts, Panel, Scene, Shades, number
+from elsinore.envs.scene import Facts, Panel, Scene, Shades, rounded
 from elsinore.envs.view import View
 from elsinore.envs.wrapped import unwrapped
 
@@ -120,7 +120,7 @@ def env_name(env: Any) -> str:
 def format_value(value: Any) -> str:
     """A number or boolean as text."""
     value = np.asarray(value).reshape(())
-    return ("yes" if value else "no") if value.dtype == bool else number(value)
+    return ("yes" if value else "no") if value.dtype == bool else rounded(value)
 
 
 def shades(name: str, value: np.ndarray) -> Shades:
@@ -129,7 +129,7 @@ def shades(name: str, value: np.ndarray) -> Shades:
     finite = rows[np.isfinite(rows)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     scaled = np.nan_to_num((rows - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0)
-    return Shades(name, tuple(map(tuple, scaled.round(4).tolist())), number(low), number(high))
+    return Shades(name, tuple(map(tuple, scaled.round(4).tolist())), rounded(low), rounded(high))
 
 
 def _is_picture(value: np.ndarray) -> bool:

@@ -21,12 +21,12 @@ def has_joint_critic(env: Any) -> bool:
     return isinstance(env, MultiAgentEnv) and env.critic == "joint"
 
 
-def view_of(env: Any, one: PyTree) -> Callable[[PyTree], PyTree]:
+def critic_view(env: Any, one: PyTree) -> Callable[[PyTree], PyTree]:
     """A function from observations [..., row, ...] to the input of an actor-critic network: the
     same, or a `SplitObs` with those of each row's env. `one` has the shapes of an observation."""
     if not has_joint_critic(env):
         return lambda obs: obs
-    return lambda obs: SplitObs(obs, joint(env, one, obs))
+    return lambda obs: SplitObs(obs, joint_observation(env, one, obs))
 
 
 def example_of(env: MultiAgentEnv, one: PyTree) -> Callable[[PyTree], SplitObs]:
@@ -34,12 +34,12 @@ def example_of(env: MultiAgentEnv, one: PyTree) -> Callable[[PyTree], SplitObs]:
 
     def example(obs: PyTree) -> SplitObs:
         rows = jax.tree.map(lambda x: jnp.broadcast_to(x, (env.agents, *x.shape)), obs)
-        return SplitObs(obs, jax.tree.map(lambda x: x[0], joint(env, one, rows)))
+        return SplitObs(obs, jax.tree.map(lambda x: x[0], joint_observation(env, one, rows)))
 
     return example
 
 
-def joint(env: MultiAgentEnv, one: PyTree, obs: PyTree) -> PyTree:
+def joint_observation(env: MultiAgentEnv, one: PyTree, obs: PyTree) -> PyTree:
     """For each row of [..., row, ...], the observations of all agents of its env, without their
     action masks.
 

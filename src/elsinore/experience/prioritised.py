@@ -96,7 +96,7 @@ def sample(
     Where `num_starts` is 0 (no mass) the batch is invalid and must not be trained on.
     """
     segment = jnp.arange(batch_size) + jax.random.uniform(key, (batch_size,))
-    leaves = sum_tree.find(buffer.tree, segment * (sum_tree.total(buffer.tree) / batch_size))
+    leaves = sum_tree.find(buffer.tree, segment * (sum_tree.total_mass(buffer.tree) / batch_size))
     # Read the priorities before the caller can change them.
     leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
     indices = indices_of(buffer, leaves)

@@ -33,7 +33,7 @@ def init(num_leaves: int) -> SumTree:
     return SumTree(tuple(levels))
 
 
-def total(tree: SumTree) -> Float[Array, ""]:
+def total_mass(tree: SumTree) -> Float[Array, ""]:
     return jnp.sum(tree.levels[-1])
 
 

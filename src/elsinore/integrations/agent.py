@@ -32,8 +32,8 @@ from elsinore.integrations.agent_spaces import (
     OBSERVATIONS,
     SpacesOnly,
     actions,
-    described,
     observations,
+    space_settings,
 )
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.jaxtools.prng import for_update, for_use
@@ -74,8 +74,8 @@ class Agent:
             set_dotted(data, name, value)
         self.config = build_algo(data)
         self._spaces = [
-            described(observation_space, OBSERVATIONS, "observation_space"),
-            described(action_space, ACTIONS, "action_space"),
+            space_settings(observation_space, OBSERVATIONS, "observation_space"),
+            space_settings(action_space, ACTIONS, "action_space"),
         ]
         self._obs, self._action = observations(self._spaces[0]), actions(self._spaces[1])
         self._seed, self._env_steps = seed, env_steps

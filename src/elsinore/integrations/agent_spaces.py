@@ -39,7 +39,7 @@ class SpacesOnly(Environment):
         return obs, state, jnp.float32(0.0), jnp.bool_(False), {}
 
 
-def described(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any]:
+def space_settings(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any]:
     """A space of Gymnasium, gymnax or elsinore as plain data; such data as it is.
 
     Raises:
@@ -55,7 +55,7 @@ def described(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any]:
             f"{' (of floats)' if kinds is ACTIONS else ''}."
         )
     if kind == "Dict":
-        parts = {name: described(part, kinds, of) for name, part in space.spaces.items()}
+        parts = {name: space_settings(part, kinds, of) for name, part in space.spaces.items()}
         return {"kind": kind, "spaces": parts}
     if kind == "Box":
         low, high = (np.broadcast_to(x, space.shape).tolist() for x in (space.low, space.high))
@@ -70,12 +70,12 @@ def described(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any]:
 
 
 def observations(data: dict[str, Any]) -> Space:
-    """The observations that `described` describes."""
+    """The observations that `space_settings` describes."""
     return observation_space_of(_restored(data), "agent")
 
 
 def actions(data: dict[str, Any]) -> Space:
-    """The actions that `described` describes."""
+    """The actions that `space_settings` describes."""
     return action_space_of(_restored(data), "agent")
 
 

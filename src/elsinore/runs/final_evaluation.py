@@ -12,7 +12,7 @@ from elsinore.envs.suites import is_on_host
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout
 from elsinore.training.replicas import over_seeds
-from elsinore.training.turns import Turns, gather
+from elsinore.training.turns import Turns, joined_turns
 from elsinore.types import RunState
 
 
@@ -40,7 +40,7 @@ def final_evaluation_of(
     if is_on_host(plan.env):
         return on_host(plan, layout)
     launch = evaluation_program(plan, layout) if compiled is None else compiled
-    return lambda states: gather(jax.device_get([launch(state) for state in states]), layout)
+    return lambda states: joined_turns(jax.device_get([launch(state) for state in states]), layout)
 
 
 def evaluation_program(plan: Plan, layout: Layout) -> Any:

@@ -12,7 +12,7 @@ from elsinore.runs.control import Controls
 from elsinore.runs.programs import Compiled
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.layout import Layout
-from elsinore.training.turns import Turns, gather
+from elsinore.training.turns import Turns, joined_turns
 
 
 class InFlight(NamedTuple):
@@ -125,4 +125,4 @@ class Pipeline:
 
     def _report(self, chunk: InFlight) -> ChunkReport:
         """The report in host memory, without the seeds that pad the layout."""
-        return gather(jax.device_get(chunk.report), self._layout)
+        return joined_turns(jax.device_get(chunk.report), self._layout)

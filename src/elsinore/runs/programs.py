@@ -1,7 +1,7 @@
 """The compiled programs of a run."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from elsinore.training.layout import Layout
 from elsinore.training.population import PopulationStep
 from elsinore.training.replicas import over_seeds, seed_keys, stacked
 from elsinore.training.turns import Turns, begin, in_turns, lower_begin
+from elsinore.types import RunState
 
 NO_UPDATES = np.int32(0)
 
@@ -54,18 +55,8 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         shapes,
         turn.shardings(shapes),
     )
-    in_place = not plan.looks_ahead
-
-    def lowered():
-        yield over_seeds(plan.program.chunk, turn, in_place).lower(shapes, NO_UPDATES)
-        yield lower_begin(plan.program, layout, plan.hyper)
-        if plan.population_step is not None:
-            yield jit_population_step(plan.population_step, layout, in_place).lower(
-                shapes, NO_UPDATES
-            )
-
     with ThreadPoolExecutor(4) as pool, phase("trace"):
-        programs = pool.map(lambda program: program.compile(), lowered())
+        programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
         with phase("compile"):
             chunk, begin, *step = programs
     seconds = time.perf_counter() - began
@@ -84,6 +75,17 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         can_evaluate=final.is_done,
     )
     return with_initial_states_of(plan, layout, compiled)
+
+
+def _lowered(plan: Plan, layout: Layout, shapes: RunState) -> Iterator[jax.stages.Lowered]:
+    """A chunk, the beginning, and the step of a population where there is one, each lowered when it
+    is asked for."""
+    in_place = not plan.looks_ahead
+    yield over_seeds(plan.program.chunk, layout.turn, in_place).lower(shapes, NO_UPDATES)
+    yield lower_begin(plan.program, layout, plan.hyper)
+    if plan.population_step is not None:
+        step = jit_population_step(plan.population_step, layout, in_place)
+        yield step.lower(shapes, NO_UPDATES)
 
 
 class Meanwhile:

@@ -265,19 +265,7 @@ def policy_of_groups(groups: Sequence[AgentGroup]) -> PolicyFunctions:
     algorithm does not have is NaN for it."""
     number = sum(len(group.agents) for group in groups)
     carry = tuple(group.algo.policy.initial_carries(len(group.agents)) for group in groups)
-
-    def over(which: Callable[[PolicyFunctions], Callable]) -> Callable:
-        """A function of each agent, with the results of each group."""
-
-        def all_groups(policy_state: PolicyState, carry: tuple, obs: PyTree, *more: PyTree) -> list:
-            found = []
-            for i, group in enumerate(groups):
-                own = PolicyState(policy_state.params[i], policy_state.stats[i])
-                mine = jax.tree.map(lambda x, group=group: x[np.array(group.agents)], (obs, *more))
-                found.append(jax.vmap(which(group.algo.policy))(own, carry[i], *mine))
-            return found
-
-        return all_groups
+    over, filled = partial(_of_each_group, groups), partial(_with_blanks, number)
 
     def act(
         key: Key[Array, ""], policy_state: PolicyState, carry: tuple, obs: PyTree, greedy: bool
@@ -290,13 +278,6 @@ def policy_of_groups(groups: Sequence[AgentGroup]) -> PolicyFunctions:
         actions = jnp.concatenate([action for action, _ in found])[order]
         return actions, tuple(carry for _, carry in found)
 
-    def filled(each: Sequence[tuple[AgentGroup, Array]]) -> Array:
-        """[agent, ...] of the groups that have it, NaN for the others."""
-        blank = jnp.full((number, *each[0][1].shape[1:]), jnp.nan)
-        for group, x in each:
-            blank = blank.at[np.array(group.agents)].set(x)
-        return blank
-
     def value(policy_state: PolicyState, carry: tuple, obs: PyTree) -> Array:
         found = over(lambda policy: policy.value or _no_value)(policy_state, carry, obs)
         return filled(list(zip(groups, found, strict=True)))
@@ -308,6 +289,30 @@ def policy_of_groups(groups: Sequence[AgentGroup]) -> PolicyFunctions:
         return {name: filled([(g, s[name]) for g, s in both if name in s]) for name in names}
 
     return PolicyFunctions(act, carry, value, action_scores)
+
+
+def _of_each_group(
+    groups: Sequence[AgentGroup], which: Callable[[PolicyFunctions], Callable]
+) -> Callable:
+    """A function of [agent, ...] arrays: the results of each group for its agents."""
+
+    def all_groups(policy_state: PolicyState, carry: tuple, obs: PyTree, *more: PyTree) -> list:
+        found = []
+        for i, group in enumerate(groups):
+            own = PolicyState(policy_state.params[i], policy_state.stats[i])
+            mine = jax.tree.map(lambda x, group=group: x[np.array(group.agents)], (obs, *more))
+            found.append(jax.vmap(which(group.algo.policy))(own, carry[i], *mine))
+        return found
+
+    return all_groups
+
+
+def _with_blanks(number: int, each: Sequence[tuple[AgentGroup, Array]]) -> Array:
+    """[agent, ...] of the groups that have it, NaN for the others of `number` agents."""
+    blank = jnp.full((number, *each[0][1].shape[1:]), jnp.nan)
+    for group, x in each:
+        blank = blank.at[np.array(group.agents)].set(x)
+    return blank
 
 
 def _no_value(*_: Any) -> Array:

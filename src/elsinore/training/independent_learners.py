@@ -27,15 +27,6 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
     those of each.
     """
 
-    def axes(state: TrainState) -> Any:
-        """A train state whose leaves are axes of `jax.vmap`."""
-        each: Any = 0
-        shared: Any = None
-        actor: Any = each
-        if state.actor.episode_stats is not None or state.actor.episode_log is not None:
-            actor = Actor(each, each, each, each, each, shared, shared)  # those of all agents
-        return TrainState(each, shared, each, actor, each, each, env.axes(state.env_params), each)
-
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
         differing = {name: getattr(env_params, name) for name in env.differing}
 
@@ -49,9 +40,8 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
         return state._replace(key=key, update=jnp.int32(0), env_params=env_params)
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        over = jax.vmap(
-            algo.update, in_axes=(axes(state),), out_axes=(axes(state), 0), axis_name=AGENTS
-        )
+        axes = _axes(env, state)
+        over = jax.vmap(algo.update, in_axes=(axes,), out_axes=(axes, 0), axis_name=AGENTS)
         seed_key = state.key
         state, each = over(state._replace(key=keys_of(seed_key, env.agents)))
         state = state._replace(key=seed_key)
@@ -61,6 +51,16 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
     of_agents = policy_of_agents(algo.policy, env.agents, 0)
     hyper = algo.hyper if hyper_of_each is None else hyper_of_each
     return Algorithm(init, update, of_agents, hyper, env.agents * algo.steps_per_update)
+
+
+def _axes(env: MultiAgentEnv, state: TrainState) -> Any:
+    """A train state whose leaves are axes of `jax.vmap`."""
+    each: Any = 0
+    shared: Any = None
+    actor: Any = each
+    if state.actor.episode_stats is not None or state.actor.episode_log is not None:
+        actor = Actor(each, each, each, each, each, shared, shared)  # those of all agents
+    return TrainState(each, shared, each, actor, each, each, env.axes(state.env_params), each)
 
 
 def policy_of_agents(

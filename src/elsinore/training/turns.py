@@ -33,14 +33,14 @@ def in_turns(program: Callable) -> Callable:
     return launch
 
 
-def gather(parts: Sequence[PyTree], layout: Layout) -> PyTree:
+def joined_turns(parts: Sequence[PyTree], layout: Layout) -> PyTree:
     """Numpy arrays of each turn as [replica, ...], without the padding."""
     return jax.tree.map(lambda *x: np.concatenate(x)[: layout.num_seeds], *parts)
 
 
 def fetch_turns(states: Sequence[PyTree], layout: Layout) -> PyTree:
     """States of all turns as numpy arrays [replica, ...] in host memory; keys as their data."""
-    return gather([jax.tree.map(_to_host, state) for state in states], layout)
+    return joined_turns([jax.tree.map(_to_host, state) for state in states], layout)
 
 
 def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
@@ -72,7 +72,7 @@ def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper
 
     states = (one(i) for i in range(layout.num_seeds))
     hosts = [jax.tree.map(_to_host, state) for state in states]
-    return place_host(gather(hosts, layout), shapes, layout)
+    return place_host(joined_turns(hosts, layout), shapes, layout)
 
 
 def lower_begin(program: Program, layout: Layout, hyper: PyTree) -> Any:

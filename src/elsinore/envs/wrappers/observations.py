@@ -40,12 +40,12 @@ class Flatten(ObservationWrapper):
     """The observation as one vector of float32."""
 
     def change(self, obs: PyTree) -> PyTree:
-        seen, mask = apart(obs)
+        seen, mask = split_mask(obs)
         leaves = [jnp.ravel(x).astype(jnp.float32) for x in jax.tree.leaves(seen)]
         return with_mask(jnp.concatenate(leaves), mask)
 
     def change_space(self, space: Any) -> Any:
-        seen, mask = apart(getattr(space, "spaces", space))
+        seen, mask = split_mask(getattr(space, "spaces", space))
         size = sum(int(np.prod(leaf.shape)) for leaf in _leaves(seen))
         flat = with_mask(spaces.Box(-jnp.inf, jnp.inf, (size,)), mask)
         return spaces.Dict(flat) if isinstance(flat, dict) else flat
@@ -89,7 +89,7 @@ class FrameStack(RememberingWrapper):
 
     def reset_env(self, key: Array, params: PyTree) -> tuple[PyTree, PyTree]:
         obs, state = self.env.reset_env(key, params)
-        seen, mask = apart(obs)
+        seen, mask = split_mask(obs)
         frames = jax.tree.map(
             lambda x: jnp.concatenate([jnp.atleast_1d(x)] * self.frames, axis=-1), seen
         )
@@ -97,14 +97,14 @@ class FrameStack(RememberingWrapper):
 
     def step_env(self, key: Array, state: PyTree, action: Any, params: PyTree) -> tuple:
         obs, inside, *rest = self.env.step_env(key, state.env_state, action, params)
-        seen, mask = apart(obs)
+        seen, mask = split_mask(obs)
         frames = jax.tree.map(_push, state.own, seen)
         return with_mask(frames, mask), WrapperState(inside, frames), *rest
 
     def observation_space(self, params: PyTree) -> Any:
         space = self.env.observation_space(params)
         inner = getattr(space, "spaces", space)
-        seen, mask = apart(inner)
+        seen, mask = split_mask(inner)
         if inner is space:
             return self._stacked(space)
         if isinstance(seen, Mapping):
@@ -125,7 +125,7 @@ class FrameStack(RememberingWrapper):
         return spaces.Box(low, high, (*shape[:-1], often * shape[-1]), space.dtype)
 
 
-def apart(obs: Any) -> tuple[Any, Any]:
+def split_mask(obs: Any) -> tuple[Any, Any]:
     """(the rest, the action mask) of an observation or of its space's parts; None without one."""
     if not isinstance(obs, Mapping) or MASK not in obs:
         return obs, None
@@ -133,7 +133,7 @@ def apart(obs: Any) -> tuple[Any, Any]:
 
 
 def with_mask(seen: Any, mask: Any) -> Any:
-    """The inverse of `apart`; an array beside a mask is called `observation`."""
+    """The inverse of `split_mask`; an array beside a mask is called `observation`."""
     if mask is None:
         return seen
     return {MASK: mask, **(seen if isinstance(seen, Mapping) else {"observation": seen})}

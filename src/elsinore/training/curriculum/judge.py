@@ -61,7 +61,7 @@ def measured(
     return value / (evidence.max_steps if condition.metric == "survival" else 1.0), count
 
 
-def mean(
+def window_mean(
     values: Float[Array, "slot"], age: Int[Array, "slot"], count: Int[Array, ""]
 ) -> Float[Array, ""]:
     """Mean of the newest `count` values; 0 where there are none."""
@@ -77,7 +77,7 @@ def progress(
     """
     half = count // 2
     older = jnp.sum(values, where=(age >= half) & (age < 2 * half)) / jnp.maximum(half, 1)
-    return mean(values, age, half) - older
+    return window_mean(values, age, half) - older
 
 
-STATISTIC_FUNCTIONS = {"mean": mean, "progress": progress}
+STATISTIC_FUNCTIONS = {"mean": window_mean, "progress": progress}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from elsinore.envs.scene import Bar, Bars, Facts, Scene, number
+from elsinore.envs.scene import Bar, Bars, Facts, Scene, rounded
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, write_mp4
@@ -119,7 +119,7 @@ def main_panels(scene: Scene) -> list:
 
 def status_line(column: AgentColumn, now: int) -> str:
     """Step and return; at the last step also the ending of the episode."""
-    total = number(float(column.episode.recording.reward[:now].sum()))
+    total = rounded(float(column.episode.recording.reward[:now].sum()))
     if now < len(column.episode) - 1:
         return f"step {now:,}   return {total}"
     if column.episode.about.get("terminated"):

@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.parse import ConfigError
 from elsinore.envs import make
-from elsinore.envs.scene import Choice, Choices, Facts, Panel, Scene, number
+from elsinore.envs.scene import Choice, Choices, Facts, Panel, Scene, rounded
 from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import reset
@@ -130,14 +130,14 @@ class Episode:
 
     def _facts(self, time: int) -> Facts:
         length = len(self) - 1
-        rows = [("step", f"{time:,} of {length:,}"), ("return", number(self._returns[time]))]
+        rows = [("step", f"{time:,} of {length:,}"), ("return", rounded(self._returns[time]))]
         rows += (
-            [("last reward", number(self.recording.reward[time - 1]))]
+            [("last reward", rounded(self.recording.reward[time - 1]))]
             if time
             else [("last reward", "-")]
         )
         if self.recording.value is not None:
-            rows.append(("value", number(self.recording.value[time]) if time < length else "-"))
+            rows.append(("value", rounded(self.recording.value[time]) if time < length else "-"))
         rows.append(("outcome", self.outcome if time == length else "running"))
         return Facts("episode", tuple(rows))
 

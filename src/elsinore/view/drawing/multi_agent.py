@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from elsinore.config.parse import ConfigError
-from elsinore.envs.scene import Facts, Scene, number
+from elsinore.envs.scene import Facts, Scene, rounded
 from elsinore.runs.replays import EpisodeRecording
 from elsinore.view.drawing.episode import Episode, env_of
 
@@ -80,10 +80,10 @@ class MultiAgentEpisode:
             mark = "▶ " if i == self.agent else ""
             yield (
                 f"{mark}{self.names[i]}",
-                f"{number(self._returns[time, i])}{self._ended(i) if over[i] else ''}",
+                f"{rounded(self._returns[time, i])}{self._ended(i) if over[i] else ''}",
             )
         if count > MAX_AGENTS:
-            yield "mean return of all", number(self._returns[time].mean())
+            yield "mean return of all", rounded(self._returns[time].mean())
             yield "still running", f"{count - over.sum()} of {count}"
 
     def _ended(self, agent: int) -> str:

@@ -1,6 +1,6 @@
 """Statistics panels as images: bars, facts, and the policy's choices."""
 
-from elsinore.envs.scene import Bars, Choices, Facts, number
+from elsinore.envs.scene import Bars, Choices, Facts, rounded
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.palette import Palette
 
@@ -79,5 +79,5 @@ def value_shown(choices: Choices, choice) -> str:
     if not choice.legal:
         return "illegal"
     if choices.measure != "probability":
-        return number(choice.value)
+        return rounded(choice.value)
     return f"{100 * choice.value:.{0 if choice.value >= 0.095 or choice.value < 0.0005 else 1}f} %"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from elsinore.envs.scene import Bar, Bars, Card, Cards, Facts, Panel, Scene, number
+from elsinore.envs.scene import Bar, Bars, Card, Cards, Facts, Panel, Scene, rounded
 from elsinore.worlds.balatro.actions import SUBSET_BITS, SUBSETS
 from elsinore.worlds.balatro.commands import how_to, typed
 from elsinore.worlds.balatro.rules.blinds import BLINDS, BOSS_BLIND
@@ -80,7 +80,7 @@ def _card(place: int, card: int, marked: bool) -> Card:
 def _jokers(game):
     for joker, counter, price in zip(*(np.asarray(x) for x in game.jokers), strict=True):
         if joker > 0:
-            about = f"${int(price)}" if not counter else f"{number(counter)} · ${int(price)}"
+            about = f"${int(price)}" if not counter else f"{rounded(counter)} · ${int(price)}"
             yield Card(JOKER_NAMES[int(joker)], about, "play")
 
 
@@ -98,7 +98,12 @@ def _round(game) -> Bars:
     return Bars(
         "round",
         (
-            Bar("chips", min(score / target, 1.0), f"{number(score)} of {number(target)}", "gain"),
+            Bar(
+                "chips",
+                min(score / target, 1.0),
+                f"{rounded(score)} of {rounded(target)}",
+                "gain",
+            ),
             Bar(
                 "hands left",
                 min(hands / BASE_HANDS, 1.0),

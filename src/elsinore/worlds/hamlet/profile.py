@@ -53,7 +53,7 @@ class Meter(WorldRecord):
 
 
 @dataclass(frozen=True)
-class Action(WorldRecord):
+class ProfileAction(WorldRecord):
     """An action beside moving and interacting."""
 
     name: str
@@ -135,7 +135,7 @@ class Profile:
     grid: tuple[int, ...] = (8, 8)  # width, height
     start: Any = "random"  # or a `Cell`
     max_steps: int = 500
-    actions: tuple[Action, ...] = ()  # after the five basic ones
+    actions: tuple[ProfileAction, ...] = ()  # after the five basic ones
     disabled: tuple[str, ...] = ()  # actions that the mask forbids
     deployed: tuple[str, ...] | None = None  # affordances that are in the world; None: all
     temporal: bool = False  # a use takes a tick a step, and there is a time of day

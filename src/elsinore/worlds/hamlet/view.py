@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 
-from elsinore.envs.scene import Bar, Bars, Facts, Grid, Scene, Thing, number
+from elsinore.envs.scene import Bar, Bars, Facts, Grid, Scene, Thing, rounded
 from elsinore.worlds.hamlet.profile import Meter
 from elsinore.worlds.hamlet.rules import DAY_HOURS
 from elsinore.worlds.hamlet.tables import profile_tables
@@ -73,8 +73,8 @@ def action_names(env, params) -> tuple[str, ...]:
 
 def _bar(meter: Meter, share: float, native: float) -> Bar:
     """Bar of a meter, with its bad end marked as dangerous."""
-    shown = f"{native:.0f} of {number(meter.high)}" if meter.high > 1 else f"{100 * share:.0f} %"
-    shown = number(native) if meter.name == "money" else shown
+    shown = f"{native:.0f} of {rounded(meter.high)}" if meter.high > 1 else f"{100 * share:.0f} %"
+    shown = rounded(native) if meter.name == "money" else shown
     danger = {"danger_above": 1 - LOW} if meter.good == "low" else {"danger_below": LOW}
     return Bar(meter.name, share, shown, METER_ROLES.get(meter.name, "calm"), **danger)
 

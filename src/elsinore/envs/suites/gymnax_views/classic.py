@@ -11,7 +11,7 @@ from elsinore.envs.scene import (
     Line,
     Rectangle,
     Words,
-    number,
+    rounded,
 )
 from elsinore.envs.view import View
 from elsinore.envs.views import Panels, titled
@@ -34,7 +34,7 @@ def cartpole(env, params, state) -> Panels:
         Line(((0.0, track), (aspect, track)), "faint", 0.008),
         *(Line(((end, track - 0.07), (end, track + 0.07)), "danger", 0.012) for end in ends),
         *(
-            Words(end, track - 0.13, f"{side}{number(limit)} m", "faint")
+            Words(end, track - 0.13, f"{side}{rounded(limit)} m", "faint")
             for end, side in zip(ends, "-+", strict=True)
         ),
         Rectangle(cart, track + 0.05, 0.2, 0.1, "agent"),
@@ -57,7 +57,7 @@ def cartpole(env, params, state) -> Panels:
         Bar(
             "off the middle",
             min(abs(x) / limit, 1.0),
-            f"{abs(x):.2f} of {number(limit)} m",
+            f"{abs(x):.2f} of {rounded(limit)} m",
             danger_above=0.7,
         ),
     )

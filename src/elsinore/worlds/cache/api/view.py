@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from elsinore.envs.scene import Bar, Bars, Facts, Key, Pixels, Scene, number
+from elsinore.envs.scene import Bar, Bars, Facts, Key, Pixels, Scene, rounded
 from elsinore.worlds.cache.api.acting import ACTION_NAMES
 from elsinore.worlds.cache.api.state import COUNTERS
 from elsinore.worlds.cache.api.tables import SLOTS
@@ -67,6 +67,6 @@ def _facts(state):
         "likeliest next",
         f"object {int(request.pred_id[0])}, {100 * float(request.pred_prob[0]):.0f} %",
     )
-    yield "clock", f"{number(round(float(request.time), 1))} s since the first"
+    yield "clock", f"{rounded(round(float(request.time), 1))} s since the first"
     yield "hits", f"{counters['hit']:,} of {counters['read']:,} reads"
     yield "stale answers", f"{counters['stale']:,}"
