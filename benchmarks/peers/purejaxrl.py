@@ -5,6 +5,7 @@ the checkout's own import Brax and Navix. And the step's six values are made fiv
 """
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -130,7 +131,7 @@ def measure(args) -> Outcome:
 
     module, version = load(args.source)
     env_steps = whole_updates(args.env_steps)
-    train = module.make_train(settings(env_steps))
+    train = module.make_train(settings(env_steps) | args.settings)
     # PureJaxRL returns its every step's metrics; a program that returned less would do less work.
     result, timing = time_program(train, args.seeds, args.repeats, clock, args.devices)
     episodes = [finished_episodes(result["metrics"], seed) for seed in range(args.seeds)]
@@ -156,6 +157,14 @@ if __name__ == "__main__":
         (
             "--source",
             {"type": Path, "required": True, "help": "a checkout of luchris429/purejaxrl"},
+        ),
+        (
+            "--settings",
+            {
+                "type": json.loads,
+                "default": {},
+                "help": "a JSON object of its settings, in place of the shared ones",
+            },
         ),
         (
             "--devices",
