@@ -164,6 +164,25 @@ def compiling(data: dict) -> str:
     return markdown(heads, lines) + measured_on(data)
 
 
+def first_minute(data: dict) -> str:
+    """Seconds of whole processes, ours and PureJaxRL's, and their ratios within rounds."""
+    lines = []
+    for cache, found in data["ratios"].items():
+        rows = [row for row in data["rows"] if row["cache"] == cache]
+        of = {
+            name: [row for row in rows if row["trainer"] == name]
+            for name in ("elsinore", "purejaxrl")
+        }
+        seconds = [f"{median(row['seconds'] for row in of[name]):.1f} s" for name in of]
+        cpu = [f"{median(row['cpu_seconds'] for row in of[name]):.1f} s" for name in of]
+        rounds = ", ".join(f"{x:.2f}" for x in found["rounds"])
+        lines.append([cache, *seconds, f"**{found['median']:.2f}** ({rounds})", *cpu])
+    heads = ["compile cache", "`make train`, 4 seeds", "PureJaxRL, 1 seed", "ratio"]
+    heads += ["cores' seconds, ours", "and PureJaxRL's"]
+    peak = median(row["matmul_gflops"] for row in data["rows"])
+    return markdown(heads, lines) + f"\nMatrix products: {peak:,.0f} GFLOP/s.\n" + measured_on(data)
+
+
 def page_cost(data: dict) -> str:
     kinds = list(data["rows"][0]["cores"])
     lines = []
@@ -425,6 +444,7 @@ TABLES = {
     "compiling": ("benchmarks.md", compiling),
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),
+    "first_minute": ("benchmarks.md", first_minute),
     "page_cost": ("benchmarks.md", page_cost),
     "kill": ("benchmarks.md", kill),
     "endurance": ("benchmarks.md", endurance),

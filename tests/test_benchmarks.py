@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import accelerator, dqn, endurance, kill, left_behind, scale_model, tables
+from benchmarks import (
+    accelerator,
+    dqn,
+    endurance,
+    first_minute,
+    kill,
+    left_behind,
+    scale_model,
+    tables,
+)
 from benchmarks.record import Results
 from tests.runs.conftest import train_tiny
 
@@ -191,6 +200,27 @@ def test_growth_is_by_the_hour_and_without_the_warm_up():
     rows = [{"minute": 5, "threads": 9}, *({"minute": m, "threads": m} for m in range(20, 60, 10))]
     assert endurance.slopes(rows) == {"threads": 60.0}
     assert endurance.slopes(rows[:3]) == {}
+
+
+def test_the_first_minute_is_compared_within_a_round():
+    seconds = {"elsinore": (10.0, 12.0), "purejaxrl": (20.0, 10.0)}
+    rows = [
+        {
+            "round": turn,
+            "cache": "cold",
+            "trainer": trainer,
+            "seconds": seconds[trainer][turn],
+            "cpu_seconds": 1.0,
+            "matmul_gflops": 100.0,
+        }
+        for trainer in seconds
+        for turn in (0, 1)
+    ]
+    found = first_minute.ratio(rows, "cold")
+    assert found == {"median": 0.85, "rounds": [0.5, 1.2]}
+    machine = {"cores": 2, "cpu": "a cpu", "python": "3.13", "date": "2026-01-01"}
+    table = tables.first_minute({"rows": rows, "ratios": {"cold": found}, "machine": machine})
+    assert "| cold | 11.0 s | 15.0 s | **0.85** (0.50, 1.20) | 1.0 s | 1.0 s |" in table
 
 
 def test_kills_are_counted_by_the_moment_that_they_hit():
