@@ -16,6 +16,7 @@ import jax
 import numpy as np
 import pytest
 import yaml
+from IPython.core.formatters import DisplayFormatter
 
 import elsinore
 from elsinore.config.load import experiment_from, load_experiment
@@ -475,6 +476,11 @@ def test_a_run_is_plotted_played_and_exported(run, tmp_path):
     assert (tmp_path / "film.gif").read_bytes()[:4] == b"GIF8"
     folder = run.export(out=tmp_path / "policy", seed=1)
     assert {path.name for path in folder.iterdir()} == {"policy.jaxexport", "policy.json"}
+
+
+def test_a_notebook_shows_the_curves_as_a_picture(run):
+    shown, _ = DisplayFormatter().format(run.plot())  # pyplot has not been imported for it
+    assert shown["image/png"].startswith(b"\x89PNG")
 
 
 def test_a_run_is_played_in_the_terminal(run, capsys):

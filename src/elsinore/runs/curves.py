@@ -39,12 +39,12 @@ def training_figure(
         each: "seed", or "replica" of a population. Replicas differ in settings, so they have no
             interval.
     """
-    from matplotlib.figure import Figure
+    from elsinore.runs.notebook_figure import NotebookFigure
 
     store = Store(database, read_only=True)
     rows, steps = store.rows(agent=""), int(store.info()["steps_per_update"])
     store.close()
-    figure = Figure(figsize=(12, 7.5), layout="constrained")
+    figure = NotebookFigure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
     _training(axes[0, 0], rows, steps, each)
     _evaluation(axes[0, 1], rows, steps, goal, each)
