@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHOWN = ("text/html", "text/plain", "image/png", "image/gif")  # of a result
+PROGRESS = re.compile(r"\[[# ]{20}\]")
 MOST = 2_000_000  # bytes of a notebook
 
 
@@ -44,8 +45,11 @@ def without_times(metadata: dict) -> nbformat.NotebookNode:
 def shown(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
     """The part of an output that is stored; None if nothing is."""
     if output.output_type == "stream":
-        text = without_paths(output.text)
-        return nbformat.v4.new_output("stream", name="stdout", text=text) if keeps(output) else None
+        lines = [x for x in without_paths(output.text).splitlines() if not PROGRESS.match(x)]
+        text = "\n".join(lines).strip("\n")
+        if output.name != "stdout" or not text:
+            return None
+        return nbformat.v4.new_output("stream", name="stdout", text=f"{text}\n")
     data = {kind: value for kind, value in output.get("data", {}).items() if kind in SHOWN}
     if not data or any(kind.endswith("widget-view+json") for kind in output.data):
         return None
@@ -56,10 +60,6 @@ def shown(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
         for kind, value in data.items()
     }
     return nbformat.v4.new_output("display_data", data=data)
-
-
-def keeps(stream: nbformat.NotebookNode) -> bool:
-    return stream.name == "stdout" and bool(stream.text.strip())
 
 
 def without_paths(text: str) -> str:

@@ -101,7 +101,7 @@ class WandbConfig:
 class SinksConfig:
     """Metric sinks besides metrics.sqlite, which is always written and fills the others."""
 
-    console: bool = True  # The progress line in the terminal.
+    console: bool = True  # The progress line in the terminal; in a notebook with curves.
     dashboard: bool = False  # Curves in the terminal instead of the progress line alone.
     tensorboard: bool = True  # TensorBoard event files in tensorboard/.
     jsonl: bool = True  # metrics.jsonl, one line for each seed and update.

@@ -65,11 +65,18 @@ def training_figure(
     return figure
 
 
-def curve_svg(database: Path, width: int = 360, height: int = 90) -> str:
+def curve_svg(database: Path) -> str:
     """The evaluation return of every seed over the training, as a small SVG without axes."""
     store = Store(database, read_only=True)
-    updates, values = values_by_seed(store.rows(names=["eval/return"], agent=""), "eval/return")
+    rows = store.rows(names=["eval/return"], agent="")
     store.close()
+    return rows_svg(rows, "eval/return")
+
+
+def rows_svg(rows: list[Row], name: str, width: int = 360, height: int = 90) -> str:
+    """A metric of every seed as a small SVG without axes, and its range; empty for less than two
+    updates."""
+    updates, values = values_by_seed(rows, name)
     if len(updates) < 2 or not np.isfinite(values).any():
         return ""
     low, high = np.nanmin(values), np.nanmax(values)

@@ -16,6 +16,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.console import Console, ProgressLog, is_terminal
 from elsinore.runs.sinks.dashboard import Dashboard
+from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
 from elsinore.runs.store import ChunkRecord, Store
 from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, sink_worker
@@ -76,6 +77,13 @@ def start_workers(
     )
 
 
+def _console(dashboard: bool) -> type[Console]:
+    """The form of the progress line that fits the place in which it is read."""
+    if in_notebook():
+        return NotebookProgress
+    return Dashboard if dashboard and is_terminal(sys.stdout) else Console
+
+
 def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     """Workers that write progress to the log and the terminal."""
     experiment = plan.experiment
@@ -88,7 +96,6 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
         curves = LiveCurves(folder, plan, seconds)
         workers.append(BackgroundWorker("curves", curves.write, retry=False, capacity=1))
     if experiment.sinks.console:
-        dashboard = experiment.sinks.dashboard and is_terminal(sys.stdout)
-        console = (Dashboard if dashboard else Console)(*of, **what)
+        console = _console(experiment.sinks.dashboard)(*of, **what)
         workers.append(BackgroundWorker("console", console.write, close=console.close, retry=False))
     return workers
