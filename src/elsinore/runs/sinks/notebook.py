@@ -32,7 +32,9 @@ class NotebookProgress(Console):
 
         name = next((name for name, rows in self._rows.items() if rows), RETURNS[0])
         curve = rows_svg(self._rows[name], name)
-        page = HTML(f"<pre>{html.escape(line)}</pre>{curve and f'{curve} {name}'}")
+        page = HTML(
+            f"<pre style='white-space: pre-wrap'>{html.escape(line)}</pre>{curve and f'{curve} {name}'}"
+        )
         if self._shown is None:
             self._shown = display(page, display_id=True)
         else:
