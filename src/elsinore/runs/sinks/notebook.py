@@ -32,9 +32,8 @@ class NotebookProgress(Console):
 
         name = next((name for name, rows in self._rows.items() if rows), RETURNS[0])
         curve = rows_svg(self._rows[name], name)
-        page = HTML(
-            f"<pre style='white-space: pre-wrap'>{html.escape(line)}</pre>{curve and f'{curve} {name}'}"
-        )
+        figure = f"{curve} {name}" if curve else ""
+        page = HTML(f"<pre style='white-space: pre-wrap'>{html.escape(line)}</pre>{figure}")
         if self._shown is None:
             self._shown = display(page, display_id=True)
         else:
