@@ -5,6 +5,7 @@ message of a refused value.
 """
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -91,6 +92,7 @@ def _completed(default: Any, value: Any) -> Any:
     return own | {key: _completed(own.get(key), given) for key, given in value.items()}
 
 
+@functools.cache
 def _hints(cls: type) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls)

@@ -16,8 +16,8 @@ import platform
 import re
 import shutil
 import time
-from functools import partial
-from importlib.metadata import version
+from functools import cache, partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.redaction import redacted
 
+version = cache(metadata.version)  # which reads a file; every checkpoint asks for eight
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
 # Leaves that format 1 calls by other names: (format 2, format 1).
