@@ -26,6 +26,27 @@ settings.register_profile("elsinore", deadline=None, derandomize=True, max_examp
 settings.load_profile("elsinore")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_programs():
+    """Runs of equal experiments share compiled programs; `afresh` is for tests of compiling."""
+    from elsinore.runs.session import run_session
+    from elsinore.runs.signals import GRACE
+    from tests.programs import SHARED
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_session, "__defaults__", (SHARED, GRACE))
+        yield
+
+
+@pytest.fixture
+def afresh():
+    """A function with which the next run of each experiment compiles its programs itself."""
+    from tests.programs import SHARED
+
+    SHARED.forget()
+    return SHARED.forget
+
+
 class Trainee(NamedTuple):
     """A small algorithm in an env, compiled."""
 

@@ -54,7 +54,7 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     assert len(addresses) == len(set(addresses))
 
 
-@pytest.mark.parametrize("name", ["dqn rainbow", "td3"])
+@pytest.mark.parametrize("name", ["dqn rainbow", pytest.param("td3", marks=pytest.mark.slow)])
 def test_a_state_can_be_given_away_to_the_update(name):
     """Donated, none of its arrays being there twice: the target network begins as the online
     one."""

@@ -77,7 +77,10 @@ def test_masks_and_memory_work_together():
     assert mean(trained.metrics["episode/return"]) > 0.97
 
 
-@pytest.mark.parametrize("name", ["ppo gru", "a2c gru", "pqn gru"])
+# PPO and A2C share the targets
+@pytest.mark.parametrize(
+    "name", [pytest.param("ppo gru", marks=pytest.mark.slow), "a2c gru", "pqn gru"]
+)
 def test_the_future_beyond_a_time_limit_keeps_its_value(name):
     """The last sight of an episode is judged with what the episode has left in memory."""
     trained = train(replace(VARIANTS[name], gamma=0.5), Seesaw(), Clocked(max_steps_in_episode=8))
@@ -166,6 +169,7 @@ def test_envs_in_another_order_are_the_same_envs_in_another_order():
     )
 
 
+@pytest.mark.slow  # as the one above, through a whole update
 def test_the_first_ratio_of_an_update_is_one():
     trained = train(
         PPO(network=GRU, num_minibatches=1, num_epochs=1, normalize_obs=True), Echo(), updates=3

@@ -32,11 +32,15 @@ def slow(*values, **named):
     return pytest.param(*values, marks=pytest.mark.slow, **named)
 
 
-plain = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-cheap = pytest.mark.parametrize(
-    "make",
-    [slow(x, id=name) if name in DEAR else pytest.param(x, id=name) for name, x in MAKERS.items()],
-)
+def all_but(dear):
+    """Every algorithm; those that are dear to compile are slow."""
+    params = (slow if name in dear else pytest.param for name in MAKERS)
+    each = [param(x, id=name) for param, (name, x) in zip(params, MAKERS.items(), strict=True)]
+    return pytest.mark.parametrize("make", each)
+
+
+cheap = all_but(DEAR)
+without_another_quick_case = all_but(("sac", "td3"))  # which have one in BOOTSTRAPPING
 BOOTSTRAPPING = [
     "ppo",
     "ppo vtrace",
@@ -127,7 +131,7 @@ def test_several_steps_at_once_never_run_on_into_the_next_episode(options):
     assert values(trained, *jnp.eye(3)) == pytest.approx([0.25, 0.5, 1.0], abs=0.03)
 
 
-@plain
+@without_another_quick_case
 def test_a_time_limit_takes_nothing_from_what_an_env_without_end_is_worth(make):
     """1 / (1 - 0.9) = 10; a learner that takes time-outs for deaths would find some 4."""
     trained = train(make(gamma=0.9), Forever(), Clocked(max_steps_in_episode=10))
@@ -138,7 +142,7 @@ def test_a_time_limit_takes_nothing_from_what_an_env_without_end_is_worth(make):
     "options",
     [
         {"distribution": "c51", "v_min": 0.0, "v_max": 16.0, "atoms": 33},
-        {"distribution": "qr", "quantiles": 8},
+        slow({"distribution": "qr", "quantiles": 8}),
     ],
     ids=["c51", "qr"],
 )

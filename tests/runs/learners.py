@@ -212,7 +212,15 @@ LEARNERS = {
     ),
 }
 
+# The quick ones have between them every kind of part: carries, optimisers, statistics, RND, shards,
+# groups, targets, buffers, priorities and a temperature.
 SLOW = (
+    "ppo with a memory",
+    "a2c",
+    "pqn",
+    "td3",
+    "rainbow",
+    "dqn by small steps",
     "ppo against itself",
     "ppo with a joint critic",
     "dqn with a memory",

@@ -134,7 +134,10 @@ def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_pat
     assert final == [gains[12, seed] for seed in range(4)]
 
 
-@pytest.mark.parametrize("lookahead", [True, False], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "lookahead",
+    [pytest.param(True, id="small"), pytest.param(False, id="large", marks=pytest.mark.slow)],
+)
 def test_a_stopped_evolution_resumed_is_the_whole_one(tmp_path, monkeypatch, lookahead):
     settings = PBT | {
         "vary": {"algo.gain": GAINS},
@@ -194,8 +197,8 @@ def test_a_large_state_is_given_away_to_its_chunk_and_the_run_is_the_same(
     ("holder", "name"),
     [
         (CheckpointManager, "_save_due"),
-        (loop, "record_of"),
-        (session, "fetch_turns"),
+        pytest.param(loop, "record_of", marks=pytest.mark.slow),
+        pytest.param(session, "fetch_turns", marks=pytest.mark.slow),
         (jax, "device_get"),
     ],
 )

@@ -93,11 +93,15 @@ def flip(path: Path) -> None:
 # Stopped by an error
 
 
-def test_what_fails_leaves_an_emergency_checkpoint_and_resumed_it_equals_the_whole(path, whole):
+def test_what_fails_leaves_an_emergency_checkpoint_and_resumed_it_equals_the_whole(
+    path, whole, afresh
+):
+    """The programs are compiled again, as in the new process that resumes a run of a user."""
     assert not (path / "summary.json").exists()
     assert kept(path, "emergency") == {"emergency": ["0000000028"]}
     assert count_in_log(path, "training failed; the state after update 28 is saved in") == 1
     assert count_in_log(path, "resume with: elsinore train --resume") == 1
+    afresh()
     resumed = elsinore.resume(path)
     assert resumed.summary["stopped_by"] == "budget"
     assert count_in_log(path, "compiling, to resume from emergency/0000000028") == 1

@@ -149,8 +149,16 @@ NAMED = {
 each_kind = pytest.mark.parametrize("settings", NAMED.values(), ids=NAMED)
 
 
-@each_kind
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def looks_and_settings():
+    """Every look at every kind of setting; a report draws figures, which takes a second."""
+    for look in LOOKS:
+        for kind in NAMED:
+            slow = look.startswith("report") and kind not in ("an environment", "a network")
+            marks = [pytest.mark.slow] * slow
+            yield pytest.param(LOOKS[look], NAMED[kind], id=f"{look}-{kind}", marks=marks)
+
+
+@pytest.mark.parametrize(("look", "settings"), looks_and_settings())
 def test_looking_at_a_run_imports_nothing_that_it_names(stranger, settings, look, capsys):
     look(stranger.naming(**settings).path)
     assert not stranger.was_imported

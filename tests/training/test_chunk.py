@@ -123,7 +123,7 @@ def test_a_layout_holds_equally_many_seeds_on_each_device(num_seeds):
 @pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="units are marked for XLA's CPU compiler"
 )
-@pytest.mark.parametrize("num_seeds", [1, 2])
+@pytest.mark.parametrize("num_seeds", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_learning_and_evaluation_step_one_unit(cartpole_ppo, num_seeds, monkeypatch):
     """Where an env is large, with a device to each seed or one for all; nothing else changes but
     rounding."""

@@ -45,7 +45,12 @@ def best_arm(state, env_params):
 
 
 @pytest.mark.parametrize(
-    ("student", "loss"), [("ppo", "choice"), ("ppo", "worth"), ("dqn", "worth")]
+    ("student", "loss"),
+    [
+        ("ppo", "choice"),
+        pytest.param("ppo", "worth", marks=pytest.mark.slow),
+        ("dqn", "worth"),
+    ],
 )
 def test_a_student_comes_to_choose_exactly_as_its_teacher_does(student, loss):
     env = MaskedBandit()

@@ -22,6 +22,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.search import load_sweep
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from tests.programs import SHARED
 from tests.runs.conftest import rows_in
 from tests.toys import BEST, TOY, TRACES, score_after
 
@@ -31,6 +32,14 @@ CLOCKS = ("seconds", "versions")
 
 def config(space=GAIN, settings=None, **sweep):
     return TOY | (settings or {}) | {"sweep": {"space": space, **sweep}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_programs_of_sweeps():
+    """Sweeps with equal groups share their compiled programs; `afresh` undoes it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("elsinore.analysis.sweep.programs.compile_run", SHARED)
+        yield
 
 
 def search(runs_dir: Path, name: str = "search", **rest):
@@ -103,19 +112,20 @@ def test_the_best_can_be_trained_as_it_is(tmp_path):
 # Compilations
 
 
-def test_64_trials_that_differ_in_numbers_are_one_compile(tmp_path):
+def test_64_trials_that_differ_in_numbers_are_one_compile(tmp_path, afresh):
     TRACES.clear()
     search(tmp_path, trials=64)
     assert len(list((tmp_path / "search" / "groups").iterdir())) == 1
     assert TRACES == ["update"]
 
 
-def test_rounds_of_one_size_are_one_compile_and_choices_one_each(tmp_path):
+def test_rounds_of_one_size_are_one_compile_and_choices_one_each(tmp_path, afresh):
     TRACES.clear()
     search(tmp_path, trials=12, batch=4)
     assert len(list((tmp_path / "search" / "groups").iterdir())) == 3
     assert TRACES == ["update"]
     TRACES.clear()
+    afresh()
     grid = {"algo.gain": {"uniform": [0, 1], "count": 3}, "algo.ballast": {"choice": [2, 4]}}
     search(tmp_path, "grid", space=grid, sampler="grid")
     assert TRACES == ["update"] * 2
@@ -254,8 +264,9 @@ def test_importance_separates_relevant_settings_from_irrelevant_ones(monkeypatch
 # Resuming
 
 
-def test_a_finished_search_is_returned_as_it_is(tmp_path):
+def test_a_finished_search_is_returned_as_it_is(tmp_path, afresh):
     first = search(tmp_path, trials=4)
+    afresh()
     TRACES.clear()
     again = search(tmp_path, trials=4)
     assert TRACES == []
@@ -263,7 +274,9 @@ def test_a_finished_search_is_returned_as_it_is(tmp_path):
     assert elsinore.sweep(resume="search", runs_dir=tmp_path).best == first.best
 
 
-@pytest.mark.parametrize("sampler", ["random", "optuna", "pbt"])
+@pytest.mark.parametrize(
+    "sampler", [pytest.param("random", marks=pytest.mark.slow), "optuna", "pbt"]
+)
 def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler):
     rest = {
         "trials": 12,
