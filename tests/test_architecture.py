@@ -15,7 +15,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
-    {"errors"},
+    {"errors", "deferred"},
     {"types", "hyperparameters", "arguments", "validation"},
     {"jaxtools"},
     {"ops"},
@@ -111,6 +111,7 @@ WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdi
 
 EXCEPTIONS = {
     "validation.py": {"sys"},  # the names of the standard library's modules
+    "deferred.py": {"sys"},  # the modules of this process
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
     "config/load.py": {"os", "pathlib"},  # reads the YAML file of an experiment
@@ -197,6 +198,7 @@ def test_text_becomes_code_in_one_place():
     assert users_of(IMPORTING) == {
         "__init__.py": one_of_ours,
         "cli/__init__.py": one_of_ours,  # the commands of plug-ins
+        "deferred.py": one_of_ours,  # what gymnax draws with
         "envs/views.py": one_of_ours,  # the module `view` beside an env that has been made
         "worlds/cache/traces/simulator.py": one_of_ours,
         "worlds/cache/make.py": by_text,

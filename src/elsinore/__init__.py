@@ -15,6 +15,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from elsinore.deferred import defer_drawing
+
 __version__ = "0.1.0"
 
 if sys.platform == "win32":
@@ -47,6 +49,7 @@ def _ask_for_a_device_a_core() -> None:
 
 
 _ask_for_a_device_a_core()
+defer_drawing()
 
 _HOMES = {
     "train": "elsinore.runs.api",

@@ -225,6 +225,6 @@ def _custom_factory(name: str) -> Callable[..., Any]:
 
 
 def _gymnax_factory(name: str) -> Callable[..., Any]:
-    import gymnax.registration  # seconds: seaborn, matplotlib and scipy come with it
+    import gymnax.registration
 
     return lambda **kwargs: gymnax.registration.make(name, **kwargs)[0]

@@ -10,7 +10,6 @@ database take seconds, so all of this happens in a background thread.
 import contextlib
 import os
 import time
-import warnings
 from collections import defaultdict
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import MLflowConfig
-from elsinore.runs.export import pyfunc_parts
+from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
@@ -230,11 +229,9 @@ class MLflowSink:
 
         with (
             self._as_the_tracking_server(mlflow),
-            warnings.catch_warnings(),
+            quiet_and_unchecked(),
             mlflow.start_run(run_id=self._parent),
         ):
-            # it wants an example in addition to the signature
-            warnings.simplefilter("ignore")
             model = mlflow.pyfunc.log_model(name="policy", **pyfunc_parts(self._folder.policy))
             return self._client.create_model_version(name, model.model_uri, self._parent).version
 
