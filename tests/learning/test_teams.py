@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import pytest
 
 from elsinore.experience.multi_agent import MultiAgentEnv
-from tests.algos.trainees import DQN, KEY, PARAMS, PPO, QUICKLY, make
+from elsinore.nets.build import NetworkConfig
+from tests.algos.trainees import DQN, KEY, PARAMS, PPO, PQN, QUICKLY, make
 from tests.cooperative_envs import Orchestra
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -27,6 +28,17 @@ REPLAY = DQN(
     learning_rate=0.003,
     gamma=0.9,
     epsilon_final=0.3,
+)
+
+ROLLOUTS = PQN(
+    num_envs=8 * AGENTS,
+    rollout_length=8,
+    num_minibatches=4,
+    num_epochs=4,
+    learning_rate=0.003,
+    gamma=0.9,
+    epsilon_final=0.3,
+    network=NetworkConfig(hidden=(64,), layer_norm=True),
 )
 
 
@@ -83,3 +95,10 @@ def test_the_sum_of_values_finds_what_each_agent_adds():
     vdn = gain_of_the_number(REPLAY, MultiAgentEnv(Orchestra(), AGENTS, mixing="sum"), 20)
     assert (jnp.abs(vdn - 1 / AGENTS) <= 0.02).all()
     assert jnp.abs(own - 1 / AGENTS).mean() >= 0.05
+
+
+def test_the_sum_of_values_finds_it_without_a_replay():
+    own = gain_of_the_number(ROLLOUTS, MultiAgentEnv(Orchestra(), AGENTS), 20)
+    vdn = gain_of_the_number(ROLLOUTS, MultiAgentEnv(Orchestra(), AGENTS, mixing="sum"), 20)
+    assert (jnp.abs(vdn - 1 / AGENTS) <= 0.001).all()
+    assert jnp.abs(own - 1 / AGENTS).mean() >= 0.1

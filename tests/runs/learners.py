@@ -207,6 +207,20 @@ LEARNERS = {
         ("curriculum.pool", "curriculum.frozen", "train.env_params", "train.actor.env_state"),
         "Nim",
     ),
+    "pqn of a team": Learner(
+        on_policy(
+            **PQN,
+            **{
+                "agents.number": 2,
+                "agents.sharing": "shared",
+                "agents.mixing": "sum",
+                "algo.network.gru": 8,
+                "algo.normalize_obs": True,
+            },
+        )
+        | {"env_steps": 2 * 64},
+        ("train.actor.carry", "train.learner.opt_state", "train.stats"),
+    ),
     "pqn": Learner(
         on_policy(**PQN), ("train.learner.opt_state", "train.actor.obs", "train.update")
     ),
@@ -224,6 +238,7 @@ SLOW = (
     "ppo against itself",
     "ppo with a joint critic",
     "dqn with a memory",
+    "pqn of a team",
     "pqn with a memory",
     "sac of n actions",
     "ppo with popart and vtrace",

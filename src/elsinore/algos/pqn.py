@@ -5,7 +5,7 @@ Q-learning without a replay buffer and without a target network: many envs make 
 normalisation makes the learning stable, and lambda-returns carry rewards back through a rollout.
 """
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from elsinore.algos.value_based import (
     action_values,
     value_based,
 )
+from elsinore.algos.vdn import as_rows, by_team, team_of, team_transitions
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import settings, traced
@@ -62,20 +63,36 @@ class PQNConfig(ValueBasedConfig):
 
 
 class PQNBatch(NamedTuple):
-    """Input of the loss, each leaf [transition, ...], or [env, time, ...] with a memory."""
+    """Input of the loss, each leaf [transition, ...], or [env, time, ...] with a memory; of a team
+    observations and actions are [transition, agent, ...], or [team, agent, time, ...]."""
 
     obs: PyTree | Sequences
     action: Int[Array, "*batch"]
-    target: Float[Array, "*batch"]
+    target: Float[Array, "*transition"]
 
 
-def with_lambda_returns(values: ActionValues, data: RolloutData) -> PQNBatch:
-    """A rollout as a batch with lambda-returns of the network's values."""
+def with_lambda_returns(
+    values: ActionValues, data: RolloutData, team: int | None = None
+) -> PQNBatch:
+    """A rollout as a batch with lambda-returns of the network's values; `team` is the number of
+    agents whose values are summed, which are adjacent envs of the rollout."""
+    batch = _lambda_returns_of_rows(values, data, team)
+    if team is None:
+        return batch
+    return batch._replace(obs=by_team(batch.obs, team, 0), action=by_team(batch.action, team, 0))
+
+
+def _lambda_returns_of_rows(values: ActionValues, data: RolloutData, team: int | None) -> PQNBatch:
+    """The batch with observations and actions [row, ...], and the targets of envs or of teams."""
     experience, stats, hyper = data.experience, data.before.stats, data.hyper
-    params, done = data.before.learner.params, (experience.terminated, experience.truncated)
+    params = data.before.learner.params
+    paid = experience if team is None else team_transitions(experience, team)
 
-    def returns(next_value: Float[Array, "time env"]) -> Float[Array, "time env"]:
-        return lambda_returns(experience.reward, next_value, *done, hyper.gamma, hyper.q_lambda)
+    def returns(next_value: Float[Array, "time row"]) -> Float[Array, "time env"]:
+        if team is not None:
+            next_value = jnp.sum(by_team(next_value, team, axis=1), axis=2)
+        done = paid.terminated, paid.truncated
+        return lambda_returns(paid.reward, next_value, *done, hyper.gamma, hyper.q_lambda)
 
     if values.net.recurrent:  # a row is a whole env, from the carry of the rollout's first step
         obs, after = rollout_sequences(experience, stats, data.before.actor.carry)
@@ -95,13 +112,18 @@ def pqn(
     """PQN for one gymnax env.
 
     Raises:
-        ValueError: as `action_values`.
+        ValueError: as `action_values`, or for minibatches that cut through envs or teams.
     """
     values = action_values(config, env, env_params, network)
-    validation.whole_envs(config, values.net.recurrent)  # a custom network may have a memory too
+    team = team_of(env)
+    learnt = config if team is None else replace(config, num_envs=config.num_envs // team)
+    validation.whole_envs(learnt, values.net.recurrent)  # a custom network may have a memory too
 
     def loss(params: PyTree, batch: PQNBatch) -> LossAndMetrics:
-        q = chosen_value(values.q(params, batch.obs), batch.action.reshape(-1))
+        obs = batch.obs if team is None else as_rows(batch.obs)
+        q = chosen_value(values.q(params, obs), batch.action.reshape(-1))
+        if team is not None:
+            q = jnp.sum(q.reshape(batch.action.shape), axis=1).reshape(-1)
         total = value_loss(q, batch.target.reshape(-1))
         return total, {"loss/value": total, "value/q": jnp.mean(q)}
 
@@ -111,7 +133,7 @@ def pqn(
         """Several epochs of minibatches over the rollout."""
 
         def batch_of(experience: Transition) -> PQNBatch:
-            return with_lambda_returns(values, data._replace(experience=experience))
+            return with_lambda_returns(values, data._replace(experience=experience), team)
 
         return minibatch_epochs(
             loss,

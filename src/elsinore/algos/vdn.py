@@ -1,10 +1,11 @@
 """Value decomposition (VDN: Sunehag 2017, arXiv:1706.05296 section 3): the value of a team is the
 sum of its agents' values, and is learnt from the team's reward.
 
-    Q(o, a) = sum_i Q_i(o_i, a_i),   target = r + gamma sum_i max_a Q_i(o'_i, a)
+    Q(o, a) = sum_i Q_i(o_i, a_i),   max_a Q(o, a) = sum_i max_a Q_i(o_i, a)
 
-Each agent's best action is the team's best action, so every agent acts by its own values. A team is
-a row here: [time, team, agent, ...].
+Each agent's best action is the team's best action, so every agent acts by its own values, and a
+target bootstraps from the sum of the agents' best values: one step or n later in DQN, by
+lambda-returns in PQN. A team is a row here: [time, team, agent, ...].
 """
 
 from typing import Any
@@ -24,7 +25,7 @@ def team_of(env: Any) -> int | None:
 
 
 def check_team(config: Any, recurrent: bool) -> None:
-    """Check that the values of agents can be summed.
+    """Check that DQN can sum the values of agents.
 
     Raises:
         ValueError: naming the setting that gives them something else than values.
@@ -38,8 +39,8 @@ def check_team(config: Any, recurrent: bool) -> None:
             )
     if recurrent:
         raise ValueError(
-            "agents.mixing='sum' learns from single steps of a team, and algo.network is recurrent;"
-            " leave the recurrent layer out, or set agents.mixing: none."
+            "agents.mixing='sum' has DQN learn from single steps of a team, and algo.network is"
+            " recurrent; leave the recurrent layer out, use algo: pqn, or set agents.mixing: none."
         )
 
 
@@ -67,12 +68,15 @@ def team_transitions(experience: Transition, agents: int) -> Transition:
     )
 
 
+def as_rows(teams: PyTree) -> PyTree:
+    """[team, agent, ...] as [row, ...], the opposite of `by_team` with the rows first."""
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), teams)
+
+
 def with_rows(batch: ReplayBatch) -> ReplayBatch:
     """A batch of teams with the observations and actions of their agents as rows, [team x agent,
     ...]; rewards and discounts stay [team]."""
-    obs, action, next_obs = jax.tree.map(
-        lambda x: x.reshape(-1, *x.shape[2:]), (batch.obs, batch.action, batch.next_obs)
-    )
+    obs, action, next_obs = as_rows((batch.obs, batch.action, batch.next_obs))
     return batch._replace(obs=obs, action=action, next_obs=next_obs)
 
 

@@ -53,7 +53,7 @@ class AgentsConfig:
     critic: str = "own"
     ids: bool = False  # The joint critic also reads which agent it values, one-hot.
     # none | sum: what a shared learner learns from the reward of the team, nothing, or the sum of
-    # its agents' values (VDN, with algo dqn).
+    # its agents' values (VDN, with algo dqn or pqn).
     mixing: str = "none"
     # Environment parameters that differ between agents: name -> one value for each agent.
     params: dict[str, list[Any]] = field(default_factory=dict)

@@ -157,7 +157,7 @@ class StopConfig:
 
 # Settings of agents that learn as a team: a value, the value without, and the algorithms that have
 # it.
-TEAMS = {"critic": ("joint", "own", ("ppo", "a2c")), "mixing": ("sum", "none", ("dqn",))}
+TEAMS = {"critic": ("joint", "own", ("ppo", "a2c")), "mixing": ("sum", "none", ("dqn", "pqn"))}
 
 
 @record
