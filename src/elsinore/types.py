@@ -172,6 +172,9 @@ class PolicyFunctions(NamedTuple):
     initial_carry: PyTree = ()  # recurrent state at an episode's start; () without recurrence
     value: Callable[[PolicyState, PyTree, PyTree], jax.Array] | None = None
     action_scores: Callable[[PolicyState, PyTree, PyTree], dict[str, jax.Array]] | None = None
+    # `explore(key, policy_state, carry, obs, epsilon) -> (env_action, carry)`: as in training, with
+    # that probability of a random action; None where a policy itself is random
+    explore: Callable[..., tuple[jax.Array, PyTree]] | None = None
 
     @property
     def recurrent(self) -> bool:

@@ -207,6 +207,11 @@ LEARNERS = {
         ("curriculum.pool", "curriculum.frozen", "train.env_params", "train.actor.env_state"),
         "Nim",
     ),
+    "dqn against itself": Learner(
+        off_policy(learning_rate=0.03) | {"self_play": {"pool": 4, "period": 7, "latest": 0.3}},
+        ("curriculum.pool", "curriculum.frozen", "train.learner.buffer"),
+        "Nim",
+    ),
     "pqn of a team": Learner(
         on_policy(
             **PQN,
@@ -236,6 +241,7 @@ SLOW = (
     "rainbow",
     "dqn by small steps",
     "ppo against itself",
+    "dqn against itself",
     "ppo with a joint critic",
     "dqn with a memory",
     "pqn of a team",

@@ -14,7 +14,16 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.envs import make
 from elsinore.envs.rivals import Rival
 from elsinore.training.curriculum import RolloutOutcome
-from elsinore.training.self_play import POOL, PoolState, SelfPlayConfig, drawn, self_play
+from elsinore.training.self_play import (
+    EPSILON,
+    POOL,
+    Exploring,
+    PoolState,
+    SelfPlayConfig,
+    drawn,
+    rival_move,
+    self_play,
+)
 from elsinore.types import PolicyState
 from elsinore.worlds.nim.env import NimParams
 
@@ -32,6 +41,17 @@ TINY = {
     "convergence.enabled": False,
 }
 OURS = {"pool": 3, "period": 2, "latest": 0.5}
+VALUES = {  # the same of algorithms of action values
+    "dqn": {
+        "algo.rollout_length": 8,
+        "algo.buffer_size": 200,
+        "algo.batch_size": 16,
+        "algo.learning_starts": 0,
+        "algo.num_minibatches": None,
+        "algo.num_epochs": None,
+    },
+    "pqn": {},
+}
 
 
 def policy(number: float) -> PolicyState:
@@ -150,6 +170,54 @@ def test_an_evaluation_is_against_the_rival_of_the_environment(trained):
     assert (episodes.returns == again.returns).all()
 
 
+@pytest.fixture(scope="module", params=VALUES)
+def trained_values(request) -> Trained:
+    """Twelve updates of one seed by an algorithm of action values; epsilon falls to 0.1 in six."""
+    settings = TINY | VALUES[request.param] | {"self_play": OURS}
+    settings |= {"algo.epsilon": 1.0, "algo.epsilon_final": 0.1, "algo.epsilon_fraction": 0.5}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    plan = plan_for(load_experiment("Nim", request.param, overrides=settings))
+    start = jax.jit(plan.program.init)(jax.random.key(0))
+    state, report = jax.jit(plan.program.chunk)(start, jnp.int32(12))
+    return Trained(plan, start, state, report)
+
+
+def test_a_frozen_policy_of_action_values_keeps_the_epsilon_it_was_trained_with(trained_values):
+    pool, epsilon = trained_values.state.curriculum.pool, trained_values.report.metrics[EPSILON]
+    of_update = epsilon.total / epsilon.count  # of updates 1 to 12
+    assert of_update.tolist() == pytest.approx([*np.linspace(1.0, 0.25, 6), *[0.1] * 6], abs=1e-6)
+    places = {update: (update // 2) % 3 for update in (8, 10, 12)}  # in a ring of three
+    for update, place in places.items():
+        assert float(pool.epsilon[place]) == float(of_update[update - 1])
+    newest = jax.tree.map(lambda x: x[places[12]], pool.policy_state)
+    learnt = trained_values.state.train.policy_state
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), newest, learnt))
+
+
+def test_the_first_rival_of_action_values_explores_always(trained_values):
+    rival = trained_values.start.train.env_params.rival
+    assert isinstance(rival, Exploring) and float(rival.epsilon) == 1.0
+    assert moves_of(trained_values, rival, 21) == pytest.approx([1 / 3] * 3, abs=0.04)
+    assert moves_of(trained_values, rival, 2) == pytest.approx([1 / 2, 1 / 2, 0], abs=0.04)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.3])
+def test_a_rival_of_action_values_explores_by_its_own_epsilon(trained_values, epsilon):
+    policy_state = trained_values.state.train.policy_state
+    shares = moves_of(trained_values, Exploring(policy_state, jnp.float32(epsilon)), 21)
+    best = int(np.argmax(shares))
+    expected = [epsilon / 3 + (1 - epsilon) * (move == best) for move in range(3)]
+    assert shares == pytest.approx(expected, abs=0.04)
+
+
+def moves_of(trained: Trained, rival: Any, heap: int) -> list[float]:
+    """The share of each move among 3,000 moves of a rival."""
+    env, _ = make("Nim")
+    seen, keys = env.seen(jnp.int32(heap)), jax.random.split(jax.random.key(1), 3000)
+    move = lambda key: rival_move(trained.plan.program.algo.policy, key, rival, seen)  # noqa: E731
+    return (np.bincount(jax.vmap(move)(keys), minlength=3) / 3000).tolist()
+
+
 def test_the_plan_has_a_line_about_it(trained):
     (line,) = [x for x in plan_lines(trained.plan) if x.startswith("self-play")]
     assert "last 3 of the policies frozen every 2 updates" in line and "0.667" in line
@@ -166,7 +234,7 @@ def test_a_game_of_two_of_ones_own_can_be_played():
 
 REFUSED = {
     "CartPole": ({}, "env='CartPole-v1' has no rival .* use Nim or a game of Pgx"),
-    "dqn": ({"algo.name": "dqn"}, "algo='dqn'; use ppo or a2c, or set self_play: null"),
+    "sac": ({"algo.name": "sac_discrete"}, "algo='sac_discrete'; use ppo, a2c, dqn or pqn, or set"),
     "agents": ({"agents.number": 2}, "agents.number=2; train one agent"),
     "curriculum": (
         {"curriculum.stages": [{"params": {"max_steps_in_episode": 5}}]},

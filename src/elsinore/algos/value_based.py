@@ -266,16 +266,25 @@ def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
         carry, q = values.step(policy_state.params, carry, obs)
         return jax.tree.map(lambda x: x[0], carry), q, action_mask(obs)
 
-    def act(
-        key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
+    def explore(
+        key: Key[Array, ""],
+        policy_state: PolicyState,
+        carry: PyTree,
+        obs: PyTree,
+        epsilon: float | Float[Array, ""],
     ) -> tuple[Int[Array, ""], PyTree]:
-        if greedy:
-            carry, q, legal = one(policy_state, carry, obs)
-            return best_action(q, legal)[0], carry
         drawn = values.drawn(policy_state.params, for_use(key, "weights"))
         carry, q, legal = one(policy_state._replace(params=drawn), carry, obs)
         noise = exploration_noise(for_use(key, "act"), (1,), values.num_actions)
         return epsilon_greedy(q, legal, noise, epsilon)[0], carry
+
+    def act(
+        key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
+    ) -> tuple[Int[Array, ""], PyTree]:
+        if not greedy:
+            return explore(key, policy_state, carry, obs, epsilon)
+        carry, q, legal = one(policy_state, carry, obs)
+        return best_action(q, legal)[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
         return best_value(*one(policy_state, carry, obs)[1:])[0]
@@ -285,4 +294,4 @@ def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
     ) -> dict[str, Float[Array, "action"]]:
         return {"action value": legal_values(*one(policy_state, carry, obs)[1:])[0]}
 
-    return PolicyFunctions(act, values.net.initial_carry, value, action_scores)
+    return PolicyFunctions(act, values.net.initial_carry, value, action_scores, explore)

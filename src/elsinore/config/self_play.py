@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,10 +14,10 @@ from elsinore.envs.rivals import Rival, TwoPlayerEnv
 from elsinore.envs.suites import is_on_host
 from elsinore.envs.wrapped import is_wrapper, unwrapped
 from elsinore.training.curriculum.stages import Curriculum
-from elsinore.training.self_play import first_policy, self_play
-from elsinore.types import Algorithm, PolicyState
+from elsinore.training.self_play import first_policy, rival_move, self_play
+from elsinore.types import Algorithm
 
-ALGORITHMS = ("ppo", "a2c")  # those whose policy is uniform over legal moves where all are zeros
+ALGORITHMS = ("ppo", "a2c", "dqn", "pqn")  # those of which `first_policy` plays at random
 OFF = "or set self_play: null."
 
 
@@ -43,7 +44,8 @@ def refuse_for_self_play(experiment: Any, env: Any, env_params: PyTree, curricul
 def _refused(experiment: Any, env: Any, curriculum: Any) -> Iterator[tuple[str, str]]:
     """(setting, remedy) of each that self-play does not have."""
     if experiment.algo.name not in ALGORITHMS:
-        yield f"algo={experiment.algo.name!r}", f"use {' or '.join(ALGORITHMS)}"
+        *most, last = ALGORITHMS
+        yield f"algo={experiment.algo.name!r}", f"use {', '.join(most)} or {last}"
     if experiment.agents.number > 1:
         yield f"agents.number={experiment.agents.number}", "train one agent"
     if experiment.curriculum is not None or curriculum is not None:
@@ -80,11 +82,7 @@ def with_self_play(
             " one of your own), whose carry a game has no place for; set it to null,"
             f" {OFF}"
         )
-
-    def act(key: Any, policy_state: PolicyState, obs: PyTree) -> Any:
-        return learner.policy.act(key, policy_state, (), obs, False)[0]
-
     params = jax.tree.map(jnp.asarray, env_params)
     first = first_policy(learner, params)
-    game = env.with_rival(Rival(act, first))
+    game = env.with_rival(Rival(partial(rival_move, learner.policy), first))
     return game, env_params.replace(rival=first), self_play(experiment.self_play, first)

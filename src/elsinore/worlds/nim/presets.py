@@ -16,4 +16,22 @@ PRESETS: dict[str, dict[str, Any]] = {
             "ent_coef": 0.01,
         },
     },
+    # With `self_play` 8 of 8 seeds play all 16 winning positions perfectly.
+    "dqn/Nim": {
+        "env_steps": 200_000,
+        "algo": {
+            "num_envs": 16,
+            "rollout_length": 1,
+            "gradient_steps": 1,
+            "learning_rate": 1e-3,
+        },
+    },
+    "pqn/Nim": {
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 64,
+            "rollout_length": 32,
+            "learning_rate": 1e-3,
+        },
+    },
 }
