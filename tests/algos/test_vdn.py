@@ -80,7 +80,7 @@ def test_the_loss_is_that_of_the_sum_of_the_agents_values():
     params = values.net.init(KEY, jnp.zeros(2))
     total, aux = parts.loss(jnp.ones(2), params, KEY, params, batch)
     # values 1 + 4 + 2 and 3 + 3 + 1; targets 1 + 0.5 (2 + 2 + 4) and -1
-    np.testing.assert_allclose(aux.td_error, [7.0 - 5.0, 7.0 + 1.0])
+    np.testing.assert_allclose(aux.td_error.values, [7.0 - 5.0, 7.0 + 1.0])
     np.testing.assert_allclose(total, 0.5 * (2.0**2 + 8.0**2) / 2)
 
 
@@ -101,7 +101,7 @@ def test_targets_of_pqn_are_lambda_returns_of_the_sum_and_of_the_teams_reward():
         final_obs=jnp.array([[one, one, two] + [two] * 3, [one] * 3 + [two] * 3]),
         log_prob=(),
     )
-    batch = with_lambda_returns(values, RolloutData(experience, state, hyper, None), 3)
+    batch = with_lambda_returns(values, RolloutData(experience, state, hyper, None, state), 3)
     # by time: 1 + .5 x (2 + 2 + 4) at an end; 6 + .5 x (.5 x 12 + .5 x -1), after which
     # 2 + .5 x (2 + 2 + 2) at the rollout's end; -1 without a future
     np.testing.assert_allclose(batch.target, [5.0, 8.75, 5.0, -1.0])

@@ -5,6 +5,7 @@ import re
 import jax
 import pytest
 
+from elsinore.algos.replay import first_training
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
@@ -19,6 +20,32 @@ def experiment(algo="ppo", env="CartPole-v1", **overrides):
 def test_the_envs_of_a_seed_are_divided_among_its_shards():
     shard = shard_of(experiment(shards=2, **{"algo.num_envs": 8}))
     assert (shard.shards, shard.algo.num_envs) == (1, 4)
+
+
+def test_a_replay_buffer_and_its_batches_are_divided_too():
+    replay = {"buffer_size": 1000, "batch_size": 32, "learning_starts": 101, "target_period": 50}
+    settings = {f"algo.{name}": value for name, value in replay.items()}
+    whole = experiment("dqn", shards=2, **settings).algo
+    part = shard_of(experiment("dqn", shards=2, **settings)).algo
+    assert (part.num_envs, part.buffer_size, part.batch_size) == (2, 500, 16)
+    assert first_training(part) == first_training(whole) == 13
+    periods = {round(x.target_period / x.steps_per_update) for x in (whole, part)}
+    assert periods == {6}  # updates between updates of the target network
+
+
+@pytest.mark.parametrize("learning_starts", [0, 1, 7, 8, 9, 1000])
+@pytest.mark.parametrize("target_period", [1, 3, 20, 500])
+def test_shards_learn_in_the_updates_in_which_the_whole_seed_would(learning_starts, target_period):
+    settings = {
+        "algo.num_envs": 8,
+        "algo.learning_starts": learning_starts,
+        "algo.target_period": target_period,
+    }
+    whole = experiment("dqn", shards=4, **settings)
+    part = shard_of(whole).algo
+    assert first_training(part) == first_training(whole.algo)
+    whole_period, period = (x.target_period / x.steps_per_update for x in (whole.algo, part))
+    assert max(1, round(period)) == max(1, round(whole_period))
 
 
 @pytest.mark.parametrize(
@@ -46,9 +73,21 @@ def test_what_cannot_be_divided_is_refused_with_its_name(settings, message):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("batch_size", 30, "shards=4 does not divide algo.batch_size=30; choose a multiple of 4"),
+        ("buffer_size", 1002, "shards=4 does not divide algo.buffer_size=1002; choose a mul"),
+    ],
+)
+def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shard_of(experiment("dqn", shards=4, **{f"algo.{name}": value}))
+
+
+@pytest.mark.parametrize(
     ("algo", "settings", "name"),
     [
-        ("dqn", {}, "algo='dqn'"),
+        ("dqn", {"algo.network.gru": 8}, "algo.network.gru=8 and algo='dqn'; leave the mem"),
         ("sac_discrete", {}, "algo='sac_discrete'"),
         ("sac", {"env": "Pendulum-v1"}, "algo='sac'"),
         ("td3", {"env": "Pendulum-v1"}, "algo='td3'"),
@@ -58,7 +97,6 @@ def test_what_cannot_be_divided_is_refused_with_its_name(settings, message):
         ("ppo", {"algo.rnd.weight": 0.5}, "algo.rnd.weight=0.5; set algo.rnd.weight=0"),
         ("ppo", {"algo.popart": True}, "algo.popart=true"),
         ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
-        ("a2c", {"algo.rollout_length": 1}, "algo.rollout_length=1"),
         ("ppo", {"agents.number": 2}, "agents.number=2"),
         ("ppo", {"vary": {"algo.gamma": [0.9, 0.99]}}, "vary.algo.gamma"),
         ("ppo", {"start": {"run": "runs/x"}}, "start.run='runs/x'"),

@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 
 from elsinore.experience.prioritised import EPS, prioritised
 from elsinore.experience.replay_buffer import BatchIndices
+from elsinore.jaxtools.shards import IN_TURN
 from elsinore.ops.losses import importance_weight
 from elsinore.types import Transition
 from tests.experience.test_sum_tree import assert_every_node_is_the_sum_of_its_children
@@ -126,6 +127,38 @@ def test_weights_undo_what_priorities_do():
     plain = np.sin(np.arange((SLOTS - 2) * ENV)).mean()
     np.testing.assert_allclose(np.average(value, weights=weights), plain, atol=2e-3)
     assert weights.max() == 1.0
+
+
+def of_two_shards(function, *args):
+    """`function` of each of two shards that share all but the first axis of `args`."""
+    return jax.jit(jax.vmap(function, axis_name=IN_TURN))(*args)
+
+
+def two_buffers(errors):
+    """Two shards' full buffers, [shard, ...], with priorities of these errors, [shard, start]."""
+    one = lambda error: memory.reprioritise(full(), everywhere(), error, ALPHA)  # noqa: E731
+    return of_two_shards(one, errors)
+
+
+def test_weights_of_shards_are_schauls_over_the_batch_of_both():
+    """Shard s draws as often as the other, so that P(i) = p_i / (2 sum of p in s)."""
+    errors = jnp.stack([jnp.arange(1.0, 41.0), jnp.full(40, 100.0)])
+    buffers, keys = two_buffers(errors), jax.random.split(KEY)
+    _, where, weight = of_two_shards(lambda *x: memory.sample(*x, 16, GAMMA, BETA), buffers, keys)
+    p = np.asarray(buffers.tree.levels[0], np.float64).reshape(2, -1)
+    drawn = np.take_along_axis(p, np.asarray(where.slot * ENV + where.env), axis=1)
+    likelihood = drawn / (2 * p.sum(axis=1, keepdims=True))
+    wanted = (2 * 36 * likelihood) ** -BETA  # of 36 starts in each
+    np.testing.assert_allclose(weight, wanted / wanted.max(), rtol=1e-5)
+    assert weight.max() == 1.0 and (weight.min(axis=1) < 1.0).any()
+
+
+def test_new_transitions_get_the_largest_priority_of_any_shard():
+    buffers = two_buffers(jnp.stack([jnp.full(40, 2.0), jnp.full(40, 7.0)]))
+    np.testing.assert_allclose(buffers.largest, 7.0**ALPHA, rtol=1e-5)
+    after = of_two_shards(lambda buffer: memory.add(buffer, steps(1)), buffers)
+    newest = np.asarray(after.tree.levels[0]).reshape(2, -1)[:, (SLOTS - N_STEP + 1) * ENV]
+    np.testing.assert_allclose(newest, 7.0**ALPHA, rtol=1e-5)
 
 
 @pytest.mark.parametrize("error", [np.nan, np.inf, -np.inf])

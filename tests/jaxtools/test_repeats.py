@@ -83,9 +83,26 @@ def test_radam_divides_by_a_correction_that_is_computed_once():
     assert operations(closed.jaxpr).count("pow") == 3
     assert operations(once.jaxpr).count("pow") == 2
     gradients = (X, radam.init(params))
-    found = without_repeats(closed)(*jax.tree.leaves(gradients))
-    for one, other in zip(found, jax.tree.leaves(radam.update(*gradients)), strict=True):
+    found = jax.jit(without_repeats(closed))(*jax.tree.leaves(gradients))
+    wanted = jax.tree.leaves(jax.jit(radam.update)(*gradients))
+    for one, other in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_scalar_is_spread_over_an_array_once():
+    """Operations would each do it for themselves: where shards are on several devices XLA merges
+    what they do before it asks how many read the scalar, and on one device after."""
+
+    def quotients(x, y):
+        return (x / y - y * x) / y + jnp.broadcast_to(y, x.shape)
+
+    _, once = traced(quotients, X, jnp.float32(3.0))
+    assert operations(once.jaxpr).count("broadcast_in_dim") == 1
+    reads = [x for eqn in once.jaxpr.eqns for x in eqn.invars if x is once.jaxpr.invars[1]]
+    assert len(reads) == 1
+    closed = jax.make_jaxpr(quotients)(X, jnp.float32(3.0))
+    found = jax.jit(without_repeats(closed))(X, jnp.float32(3.0))[0]
+    np.testing.assert_allclose(found, quotients(X, jnp.float32(3.0)), rtol=1e-6)
 
 
 def test_a_call_that_is_marked_stays_a_call():

@@ -80,6 +80,11 @@ LEARNERS = {
         ("train.learner.opt_state", "train.actor.env_state", "train.stats", "train.update"),
         seeds=1,
     ),
+    "dqn of shards": Learner(
+        off_policy(prioritized=True, n_step=3, normalize_obs=True) | {"shards": 4},
+        ("train.learner.buffer", "train.learner.opt_state", "train.stats", "train.update"),
+        seeds=1,
+    ),
     "a2c": Learner(
         on_policy(**{"algo.name": "a2c"}),
         ("train.learner.opt_state", "train.learner.params", "train.actor.env_state"),
@@ -240,6 +245,7 @@ SLOW = (
     "td3",
     "rainbow",
     "dqn by small steps",
+    "dqn of shards",
     "ppo against itself",
     "dqn against itself",
     "ppo with a joint critic",

@@ -44,11 +44,33 @@ def whole(tmp_path_factory) -> elsinore.Run:
     )
 
 
+@pytest.fixture(scope="module")
+def whole_dqn(tmp_path_factory) -> elsinore.Run:
+    """Likewise of DQN."""
+    learner, folder = LEARNERS["dqn of shards"], tmp_path_factory.mktemp("dqn")
+    return elsinore.train(
+        learner.env, overrides=learner.overrides, seeds=1, name="whole", runs_dir=folder
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2), (1, 4)])
 def test_a_run_goes_on_from_a_checkpoint_on_another_number_of_devices(then, now, whole, tmp_path):
-    stopped = on_devices(then, "-c", STOPPED, str(tmp_path), json.dumps(LEARNER.overrides))
+    goes_on(then, now, LEARNER, whole, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("then", "now"), [(2, 1), (1, 2)])
+def test_replay_buffers_of_shards_go_on_on_another_number_of_devices(
+    then, now, whole_dqn, tmp_path
+):
+    goes_on(then, now, LEARNERS["dqn of shards"], whole_dqn, tmp_path)
+
+
+def goes_on(then, now, learner, whole, tmp_path):
+    stopped = on_devices(then, "-c", STOPPED, str(tmp_path), json.dumps(learner.overrides))
     assert stopped.stdout == "stopped\n", stopped.stderr
     run = tmp_path / "run"
     layout = {"kind": "map", "devices": then, "batch": 1, "shards": 4, "devices_per_seed": then}

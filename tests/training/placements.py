@@ -43,6 +43,14 @@ EPISODES = {
     "convergence.counts": "episodes",
     "convergence.target": 18.0,
 }
+REPLAY = {
+    "algo.rollout_length": 1,
+    "algo.buffer_size": 512,
+    "algo.batch_size": 32,
+    "algo.learning_starts": 8,
+}
+DQN = REPLAY | {"algo.target_period": 40, "algo.epsilon_fraction": 0.02}
+PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
     "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
     "ppo with a KL bound": (
@@ -53,6 +61,11 @@ CASES = {
     ),
     "a2c": ("CartPole-v1", "a2c", {"algo.normalize_rewards": True}),
     "a2c with RAdam": ("CartPole-v1", "a2c", WIDE | {"algo.optimiser": "radam"}),
+    "a2c of single steps": (
+        "CartPole-v1",
+        "a2c",
+        NORMALISED | {"shards": 4, "algo.rollout_length": 1},
+    ),
     "ppo of continuous actions": ("Pendulum-v1", "ppo", MINIBATCHES),
     "ppo with masks": ("Hamlet-L0_0", "ppo", MINIBATCHES | {"algo.normalize_obs": True}),
     "a2c with masks": ("tests.small_envs:MaskedBandit", "a2c", {"shards": 4}),
@@ -73,6 +86,33 @@ CASES = {
         MINIBATCHES | NORMALISED | WIDE | {"shards": 4, "algo.num_envs": 8},
     ),
     "pqn with a memory": ("CartPole-v1", "pqn", MINIBATCHES | {"algo.network.lstm": 8}),
+    "dqn": (
+        "CartPole-v1",
+        "dqn",
+        DQN | NORMALISED | WIDE | {"shards": 4, "algo.num_envs": 8, "algo.n_step": 3},
+    ),
+    "dqn with priorities": (
+        "CartPole-v1",
+        "dqn",
+        DQN
+        | PRIORITISED
+        | {
+            "shards": 4,
+            "algo.num_envs": 8,
+            "algo.gradient_steps": 2,
+            "algo.rollout_length": 2,
+            "algo.double": True,
+            "algo.dueling": True,
+            "algo.loss": "huber",
+            "algo.tau": 0.1,
+            "algo.epsilon_schedule": "episodes",
+        },
+    ),
+    "dqn with masks": ("tests.small_envs:MaskedBandit", "dqn", DQN | {"algo.munchausen": True}),
+    "dqn with a curriculum": ("CartPole-v1", "dqn", DQN | CURRICULUM),
+    "rainbow": ("CartPole-v1", "rainbow", DQN | PRIORITISED | NORMALISED),
+    "qrdqn": ("CartPole-v1", "qrdqn", DQN | WIDE),
+    "iqn": ("CartPole-v1", "iqn", DQN | PRIORITISED),
     "ppo with a curriculum": (
         "CartPole-v1",
         "ppo",

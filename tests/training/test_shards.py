@@ -14,7 +14,7 @@ import optax
 import pytest
 
 from elsinore.algos.common import collect
-from elsinore.algos.optimise import Learner, gradient_step
+from elsinore.algos.optimise import Learner, OfRows, gradient_step
 from elsinore.jaxtools.prng import for_update, for_uses
 from elsinore.jaxtools.shards import IN_TURN
 from elsinore.training.layout import layout_for
@@ -24,8 +24,10 @@ from elsinore.training.turns import place_host
 from tests.training.placements import (
     CASES,
     CURRICULUM,
+    DQN,
     MINIBATCHES,
     NORMALISED,
+    PRIORITISED,
     SMALL,
     WIDE,
     digests,
@@ -136,6 +138,29 @@ def test_a_gradient_is_the_mean_over_shards():
             np.testing.assert_allclose(shard, all_, rtol=1e-6)
 
 
+def test_what_a_loss_returns_of_its_rows_stays_with_its_shard():
+    rows = jnp.arange(8.0).reshape(4, 2)
+
+    def loss(w, rows):
+        error = rows - w
+        return jnp.mean(jnp.square(error)), (OfRows(error), jnp.mean(error))
+
+    def step(rows):
+        begun = Learner(jnp.float32(0.0), optax.EmptyState())
+        return gradient_step(loss, optax.identity(), begun, rows, jnp.float32(0.1))[1]
+
+    error, mean = jax.vmap(step, axis_name=IN_TURN)(rows)
+    np.testing.assert_array_equal(error.values, rows)
+    np.testing.assert_allclose(mean, 3.5)
+
+
+def test_each_shard_has_its_own_transitions_and_sum_tree():
+    buffer = planned("dqn", DQN | PRIORITISED).program.divided.train.learner.buffer
+    assert {*jax.tree.leaves(buffer.replay.experience)} == {1}  # [slot, env, ...]
+    assert {*jax.tree.leaves(buffer.tree)} == {0}  # one below the other
+    assert {buffer.replay.position, buffer.replay.filled, buffer.largest} == {SHARED}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_two_shards_learn_is_what_all_their_rows_teach(case):
@@ -235,6 +260,7 @@ def test_the_bits_of_each_case_are_the_same_on_one_two_and_four_devices(case):
         ("a2c", {"algo.rollout_length": 5}),
         ("ppo", MINIBATCHES | CURRICULUM | {"algo.network.gru": 8}),
         ("pqn", MINIBATCHES | WIDE),
+        ("dqn", DQN | PRIORITISED | NORMALISED),
     ],
 )
 def test_a_seed_of_shards_among_others_is_the_seed_alone(algo, settings):

@@ -17,13 +17,17 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.optimise import Learner, gradient_step, init_learner
+from elsinore.algos.optimise import Learner, OfRows, gradient_step, init_learner
 from elsinore.algos.replay import (
+    annealed_beta,
     buffer_for,
     check_buffer,
-    first_training,
+    follow,
     gradient_steps,
+    learning_is_due,
+    mean_error,
     means,
+    normalised,
     transition_like,
 )
 from elsinore.algos.return_distributions import Numbers, check_returns, return_distribution
@@ -47,11 +51,12 @@ from elsinore.algos.vdn import by_team, check_team, summed, team_of, team_transi
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayBuffer
 from elsinore.hyperparameters import settings, traced
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.build import NetworkConfig
 from elsinore.ops.exploration import best_action, chosen_value
 from elsinore.ops.munchausen import munchausen_term, soft_expectation, softmax_policy
-from elsinore.ops.schedules import exponential, linear
+from elsinore.ops.schedules import exponential
 from elsinore.types import Actor, Algorithm, Mean, Transition
 
 
@@ -141,7 +146,7 @@ class Aux(NamedTuple):
     """Outputs of the loss besides its value."""
 
     metrics: dict[str, Float[Array, ""]]
-    td_error: Float[Array, "batch"]
+    td_error: OfRows  # [batch]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +214,7 @@ class _Parts:
         target, found = jax.lax.stop_gradient(self.targets(params, target_params, batch, keys[3]))
         error = returns.error(z, target, fractions)
         total, q = returns.loss(error, weight), returns.mean(z)
-        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)} | found, error)
+        return total, Aux({"loss/value": total, "value/q": jnp.mean(q)} | found, OfRows(error))
 
     def train(
         self, data: RolloutData, beta: Float[Array, ""], learner: DQNLearner, key: Key[Array, ""]
@@ -224,11 +229,11 @@ class _Parts:
             batch,
             hyper.learning_rate,
         )
-        td_error = aux.td_error
+        td_error = errors = aux.td_error.values
         if self.values.net.recurrent:
             td_error = sequence_error(td_error, self.config.batch_size)
         kept = self.buffer.reprioritise(learner.buffer, indices, td_error, hyper.priority_alpha)
-        error = {"loss/td_error": jnp.mean(jnp.abs(aux.td_error)), "learner/gradient_norm": norm}
+        error = {"loss/td_error": mean_error(errors), "learner/gradient_norm": norm}
         learner = learner._replace(params=params, opt_state=opt_state, buffer=kept)
         return learner, means(aux.metrics | error)
 
@@ -245,8 +250,7 @@ class _Parts:
             window = self.buffer.windows(learner.buffer, indices, config.window)
             batch = sequence_batch(window, stats, config.n_step, config.burn_in, gamma)
             return batch, indices, jnp.repeat(weight, config.sequence_length)
-        obs, next_obs = (normalise_obs(stats, x) for x in (batch.obs, batch.next_obs))
-        batch = batch._replace(obs=obs, next_obs=next_obs)
+        batch = normalised(stats, batch)
         return (batch if self.team is None else with_rows(batch)), indices, weight
 
     def stored(self, data: RolloutData) -> Transition:
@@ -266,14 +270,14 @@ class _Parts:
         self, key: Key[Array, ""], learner: DQNLearner, data: RolloutData
     ) -> tuple[DQNLearner, dict[str, Mean]]:
         """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
-        config, buffer, (experience, before, hyper, _) = self.config, self.buffer, data
-        ended = jnp.sum(experience.terminated | experience.truncated)
+        config, buffer, (experience, before, hyper, *_) = self.config, self.buffer, data
+        ended = shards.total(jnp.sum(experience.terminated | experience.truncated))
         learner = learner._replace(
             buffer=buffer.add(learner.buffer, self.stored(data)), episodes=learner.episodes + ended
         )
-        beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
+        beta = annealed_beta(before.update, hyper)
 
-        due = (before.update >= first_training(config)) & (buffer.num_starts(learner.buffer) > 0)
+        due = learning_is_due(config, buffer, learner.buffer, data.after, learner.episodes)
         keys = jax.random.split(key, config.gradient_steps)
         step = partial(self.train, data, beta)
         learner, metrics = gradient_steps(buffer, due, step, learner, keys)
@@ -283,7 +287,7 @@ class _Parts:
         """The target network moved by `tau` towards the online one, every `target_period`."""
 
         def moved() -> PyTree:
-            return optax.incremental_update(learner.params, learner.target_params, hyper.tau)
+            return follow(learner.params, learner.target_params, hyper.tau)
 
         period = max(1, round(self.config.target_period / self.config.steps_per_update))
         target_params = jax.lax.cond(update % period == 0, moved, lambda: learner.target_params)

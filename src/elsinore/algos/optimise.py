@@ -28,6 +28,12 @@ class Learner(NamedTuple):
     opt_state: PyTree  # of the parameters raveled into one vector
 
 
+class OfRows(NamedTuple):
+    """Results of a loss for each row of its batch, such as TD errors: each shard keeps its own."""
+
+    values: PyTree
+
+
 def optimiser(
     name: str, eps: float, max_grad_norm: float | Float[Array, ""]
 ) -> optax.GradientTransformation:
@@ -75,10 +81,10 @@ def _vector_step(
 ) -> tuple[Learner, Any, Float[Array, ""]]:
     """`gradient_step` of a learner whose parameters are one vector already.
 
-    The gradient is the mean over a seed's shards, and so is `aux`.
+    The gradient is the mean over a seed's shards, and so is `aux`, but for what is `OfRows`.
     """
     gradient, aux = shards.apart(jax.grad(loss_fn, has_aux=True))(learner.params, batch)
-    gradient, aux = shards.mean((gradient, aux))
+    gradient, aux = _over_shards(gradient, aux)
 
     def stepped(gradient: Array, learner: Learner) -> tuple[Learner, Float[Array, ""]]:
         step, opt_state = optimiser.update(gradient, learner.opt_state)
@@ -87,6 +93,16 @@ def _vector_step(
 
     learner, norm = shards.apart(stepped)(gradient, learner)
     return learner, aux, norm
+
+
+def _over_shards(gradient: Array, aux: PyTree) -> tuple[Array, PyTree]:
+    """The means over all shards of the gradient and of what is not `OfRows`."""
+    leaves, structure = jax.tree.flatten(aux, is_leaf=lambda x: isinstance(x, OfRows))
+    common = [x for x in leaves if not isinstance(x, OfRows)]
+    gradient, common = shards.mean((gradient, common))
+    means = iter(common)
+    leaves = [x if isinstance(x, OfRows) else next(means) for x in leaves]
+    return gradient, jax.tree.unflatten(structure, leaves)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["values"], meta_fields=["names"])

@@ -5,11 +5,15 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+import optax
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from elsinore.experience import prioritised, replay_buffer
-from elsinore.experience.replay_buffer import ReplayBuffer
-from elsinore.types import Mean, Transition
+from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
+from elsinore.jaxtools import shards
+from elsinore.ops.schedules import Scalar, linear
+from elsinore.types import Mean, TrainState, Transition
 
 L = TypeVar("L", bound=Any)
 Training = Callable[[L], tuple[L, dict[str, Mean]]]
@@ -66,6 +70,16 @@ def first_training(config: Any) -> int:
     return -(-config.learning_starts // config.steps_per_update)
 
 
+def learning_is_due(
+    config: Any, buffer: ReplayBuffer, filled: PyTree, after: TrainState, counts: PyTree = ()
+) -> Bool[Array, ""]:
+    """True where the `filled` buffer holds enough to learn from, in an update whose rollout ended
+    with the state `after`; `counts` are what shards have added up since."""
+    due = (after.update >= first_training(config)) & (buffer.num_starts(filled) > 0)
+    met = (after.stats, after.actor.episode_stats, after.actor.episode_log, counts)
+    return shards.after(met, due)
+
+
 def transition_like(obs: PyTree, action: Array) -> Transition:
     """One transition as the buffer stores it; `obs` is [env, ...], `action` that of one env."""
     obs = jax.tree.map(lambda x: x[0], obs)
@@ -96,10 +110,15 @@ def gradient_steps(
 
     def training(learner: L) -> tuple[L, dict[str, Mean]]:
         learner, metrics = jax.lax.scan(one, learner, inputs)
-        return learner, jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+        return learner, shards.apart(_summed)(metrics)
 
     learner, metrics = train_if(due, training, carried(learner))
     return whole(learner), metrics
+
+
+def _summed(metrics: dict[str, Mean]) -> dict[str, Mean]:
+    """The sums over all gradient steps."""
+    return jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
 
 
 def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, dict[str, Mean]]:
@@ -111,6 +130,37 @@ def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, d
         return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     return jax.lax.cond(due, training, waiting, learner)
+
+
+def normalised(stats: Normalisers, batch: ReplayBatch) -> ReplayBatch:
+    """A batch with normalised observations."""
+    if stats.obs is None:
+        return batch
+
+    def both(obs: PyTree, next_obs: PyTree) -> tuple[PyTree, PyTree]:
+        return normalise_obs(stats, obs), normalise_obs(stats, next_obs)
+
+    obs, next_obs = shards.apart(both)(batch.obs, batch.next_obs)
+    return batch._replace(obs=obs, next_obs=next_obs)
+
+
+def mean_error(td_error: Float[Array, "*batch"]) -> Float[Array, ""]:
+    """The mean size of TD errors."""
+    return shards.apart(lambda x: jnp.mean(jnp.abs(x)))(td_error)
+
+
+def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
+    """The exponent of importance weights: from `priority_beta` to 1 over the run."""
+
+    def beta(update: Array, initial: Array, num_updates: Array) -> Array:
+        return linear(initial, 1.0, update / num_updates)
+
+    return shards.apart(beta)(update, hyper.priority_beta, hyper.num_updates)
+
+
+def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
+    """Target parameters moved by `tau` towards the online ones."""
+    return shards.apart(optax.incremental_update)(online, target, tau)
 
 
 def means(metrics: Mapping[str, Float[Array, ""]]) -> dict[str, Mean]:

@@ -75,6 +75,7 @@ class RolloutData(NamedTuple):
     before: TrainState  # of before the rollout
     hyper: Any
     optimiser: optax.GradientTransformation
+    after: TrainState  # of after the rollout, before learning
 
 
 class ActionValues(NamedTuple):
@@ -236,7 +237,7 @@ def value_based(
         context: tuple,
     ) -> tuple[TrainState, dict[str, Mean]]:
         hyper, explore = context
-        data = RolloutData(experience, before, hyper, optimiser_of(hyper))
+        data = RolloutData(experience, before, hyper, optimiser_of(hyper), state)
         learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}

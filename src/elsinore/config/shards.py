@@ -13,7 +13,7 @@ from elsinore.nets.build import encoder_of
 from elsinore.nets.encoders import CNN
 from elsinore.training.layout import layout_for
 
-SHARDED = ("ppo", "a2c", "pqn")  # the algorithms with equal bits on any devices
+SHARDED = ("ppo", "a2c", "pqn", "dqn")  # the algorithms with equal bits on any devices
 
 
 def shard_of(experiment: Experiment) -> Experiment:
@@ -25,12 +25,29 @@ def shard_of(experiment: Experiment) -> Experiment:
     shards, algo = experiment.shards, experiment.algo
     num_envs = _part("algo.num_envs", algo.num_envs, shards)
     try:
-        return replace(experiment, shards=1, algo=replace(algo, num_envs=num_envs))
+        part = replace(algo, num_envs=num_envs, **_replay_of_shard(algo, shards))
+        return replace(experiment, shards=1, algo=part)
     except ValueError as error:
         raise ConfigError(
             f"shards={shards} gives each shard {num_envs} of algo.num_envs={algo.num_envs}, and"
             f" then {error} Lower shards, or raise algo.num_envs."
         ) from error
+
+
+def _replay_of_shard(algo: Any, shards: int) -> dict[str, int]:
+    """The settings of a shard's replay buffer, with which it learns in the updates in which the
+    whole seed would."""
+    if not hasattr(algo, "buffer_size"):
+        return {}
+    own = {
+        name: _part(f"algo.{name}", getattr(algo, name), shards)
+        for name in ("buffer_size", "batch_size")
+    }
+    own["learning_starts"] = -(-algo.learning_starts // shards)
+    if hasattr(algo, "target_period"):
+        steps = algo.steps_per_update
+        own["target_period"] = max(1, round(algo.target_period / steps)) * (steps // shards)
+    return own
 
 
 def _part(name: str, value: int, shards: int) -> int:
@@ -90,14 +107,15 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
         yield f"algo.network.encoder={net.encoder!r}", "choose auto or mlp"
     if net.dtype != "float32":
         yield f"algo.network.dtype={net.dtype!r}", "choose float32"
+    if net.memory is not None and hasattr(algo, "buffer_size"):
+        memory, width = net.memory
+        yield f"algo.network.{memory}={width} and algo={algo.name!r}", "leave the memory out"
     if algo.rnd.weight:
         yield f"algo.rnd.weight={algo.rnd.weight}", "set algo.rnd.weight=0"
     if getattr(algo, "popart", False):
         yield "algo.popart=true", "set algo.popart=false"
     if getattr(algo, "advantage", "gae") != "gae":
         yield f"algo.advantage={algo.advantage!r}", "choose gae"
-    if algo.rollout_length == 1:
-        yield "algo.rollout_length=1", "collect 2 steps or more"
 
 
 def _refused(experiment: Experiment, network: Any) -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from elsinore.experience.replay_buffer import (
     slots_for,
 )
 from elsinore.experience.sum_tree import SumTree
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.barrier import once
 from elsinore.ops.losses import Scalar, importance_weight
 from elsinore.types import Transition
@@ -96,15 +97,31 @@ def sample(
     Where `num_starts` is 0 (no mass) the batch is invalid and must not be trained on.
     """
     segment = jnp.arange(batch_size) + jax.random.uniform(key, (batch_size,))
-    leaves = sum_tree.find(buffer.tree, segment * (sum_tree.total_mass(buffer.tree) / batch_size))
+    mass = sum_tree.total_mass(buffer.tree)
+    target = shards.apart(lambda segment, mass: segment * (mass / batch_size))(segment, mass)
+    leaves = sum_tree.find(buffer.tree, target)
     # Read the priorities before the caller can change them.
     leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
     indices = indices_of(buffer, leaves)
     return (
         replay_buffer.batch_at(buffer.replay, indices, n_step, gamma),
         indices,
-        importance_weight(jnp.maximum(priority, LEAST), beta),
+        weights(jnp.maximum(priority, LEAST), mass, beta),
     )
+
+
+def weights(
+    priority: Float[Array, "batch"], mass: Float[Array, ""], beta: Scalar
+) -> Float[Array, "batch"]:
+    """Importance weights of the drawn transitions, against the rarest one of the whole batch.
+
+    Each of S shards draws as many from its own buffer, so that P(i) = p_i / (S sum_k p_k) with the
+    sum over that shard: sums differ between shards and do not cancel, as they do in one.
+    """
+    if shards.number() == 1:
+        return importance_weight(priority, beta)
+    probability = shards.apart(jnp.divide)(priority, mass)
+    return shards.apart(importance_weight)(probability, beta, shards.least(jnp.min(probability)))
 
 
 def reprioritise(
@@ -118,13 +135,17 @@ def reprioritise(
     A transition without mass gets none. An infinite error or NaN counts as the largest so far.
     """
     leaves = indices.slot * size_of(buffer.replay)[1] + indices.env
-    priority = (jnp.abs(td_error).astype(jnp.float32) + EPS) ** alpha
+    priority = shards.apart(_priority)(td_error, alpha)
     priority = jnp.clip(jnp.where(jnp.isfinite(td_error), priority, buffer.largest), LEAST, MOST)
     kept = jnp.where(sum_tree.mass_of(buffer.tree, leaves) > 0.0, priority, 0.0)
     return buffer._replace(
         tree=sum_tree.update(buffer.tree, leaves, kept),
-        largest=jnp.maximum(buffer.largest, jnp.max(kept)),
+        largest=jnp.maximum(buffer.largest, shards.greatest(jnp.max(kept))),
     )
+
+
+def _priority(td_error: Float[Array, "batch"], alpha: Scalar) -> Float[Array, "batch"]:
+    return (jnp.abs(td_error).astype(jnp.float32) + EPS) ** alpha
 
 
 def indices_of(buffer: PrioritisedState, leaves: Int[Array, "batch"]) -> BatchIndices:

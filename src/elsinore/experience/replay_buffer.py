@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree, Shaped
 
+from elsinore.jaxtools import shards
 from elsinore.ops.advantages import Scalar, n_step_return
 from elsinore.types import Transition
 
@@ -214,7 +215,8 @@ def batch_at(buffer: BufferState, indices: BatchIndices, n_step: int, gamma: Sca
     reward, terminated, truncated = (
         _take(x, window) for x in (stored.reward, stored.terminated, stored.truncated)
     )
-    reward, discount, last = n_step_return(reward, terminated, truncated, gamma)
+    returns = shards.apart(n_step_return)
+    reward, discount, last = returns(reward, terminated, truncated, gamma)
     end = BatchIndices((indices.slot + last) % slots, indices.env)
     return ReplayBatch(
         obs=jax.tree.map(partial(_take, indices=indices), stored.obs),

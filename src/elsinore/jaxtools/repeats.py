@@ -1,9 +1,10 @@
 """Functions without repeats: an operation on the same values is computed once.
 
 XLA also removes repeats, but in a program for several devices before it simplifies divisions, and
-in one for a single device after it. So x / y, with a scalar y that is computed twice, is a quotient
-in the one and a product with 1 / y in the other (jaxlib 0.11.2), which rounds otherwise. A function
-that repeats nothing is simplified alike in both.
+in one for a single device after it. It makes x / y a product with 1 / y where only one operation
+reads the scalar y (jaxlib 0.11.2), and the product rounds otherwise. So whether a quotient is left
+depends on the devices where y is computed twice, and where two operations spread y over an array,
+each for itself. A function that repeats nothing is simplified alike in both.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +16,16 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 CALLS = {"jit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
+# Operations that spread a scalar operand over the other one's shape when they are lowered.
+ARITHMETIC = ("add", "sub", "mul", "div", "rem", "pow", "atan2", "max", "min")
+ELEMENTWISE = (*ARITHMETIC, "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor")
 MARK = "xla_metadata_value"  # marks the call that made its argument, which so has to stay a call
 
 
 def without_repeats(closed: ClosedJaxpr) -> Callable[..., list]:
     """The function of a jaxpr, of leaves, as one that evaluates each operation on the same values
-    once, inside loops and branches, too. Results are equal."""
+    once, inside loops and branches, too. Results are equal, but for how XLA rounds quotients by a
+    scalar."""
     return partial(_evaluated, closed.jaxpr, closed.consts, known={})
 
 
@@ -35,6 +40,8 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence, *args: Any, known: dict) -> list:
 
     for eqn in jaxpr.eqns:
         inputs, name = [value_of(x) for x in eqn.invars], eqn.primitive.name
+        if name in ELEMENTWISE:
+            inputs = [_spread(x, np.shape(eqn.outvars[0].aval), known) for x in inputs]
         if name in CALLS and not marked:
             inner = eqn.params[CALLS[name]]
             outputs = _evaluated(inner.jaxpr, inner.consts, *inputs, known=known)
@@ -45,6 +52,18 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence, *args: Any, known: dict) -> list:
             outputs = known[operation][-1]
         values.update(zip(eqn.outvars, outputs, strict=True))
     return [value_of(x) for x in jaxpr.outvars]
+
+
+def _spread(x: Any, shape: tuple[int, ...], known: dict) -> Any:
+    """A scalar as an array of that shape, one for all operations that need it; arrays, and numbers
+    that are written in the program, as they are."""
+    if not isinstance(x, jax.Array) or x.shape == shape:
+        return x
+    params = {"shape": shape, "broadcast_dimensions": (), "sharding": None}  # as in a jaxpr
+    operation = (jax.lax.broadcast_in_dim_p, _identity(params), _identity(x))
+    if operation not in known:
+        known[operation] = (None, [x], [jax.lax.broadcast_in_dim(x, shape, ())])
+    return known[operation][-1][0]
 
 
 def _outputs_of(eqn: JaxprEqn, inputs: list) -> list:

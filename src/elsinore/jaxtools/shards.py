@@ -22,7 +22,7 @@ from jax.custom_batching import custom_vmap
 from jax.extend.core import ClosedJaxpr
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
-from jaxtyping import Array, Int, Key, PyTree
+from jaxtyping import Array, Bool, Int, Key, PyTree
 
 from elsinore.jaxtools.barrier import once
 from elsinore.jaxtools.repeats import without_repeats
@@ -104,6 +104,32 @@ def mean(tree: PyTree) -> PyTree:
     if number() == 1:
         return tree
     return once(jax.tree.map(lambda x: x / number(), total(tree)))
+
+
+def least(x: Array) -> Array:
+    """The least value of all shards."""
+    return x if number() == 1 else jnp.min(gather(x), axis=0)
+
+
+def greatest(x: Array) -> Array:
+    """The greatest value of all shards."""
+    return x if number() == 1 else jnp.max(gather(x), axis=0)
+
+
+def after(earlier: PyTree, due: Bool[Array, ""]) -> Bool[Array, ""]:
+    """`due`, known only once all of `earlier` is: for a branch in which shards meet.
+
+    XLA for CPUs has devices meet in the order of the program, but forgets a conditional in it
+    (jaxlib 0.11.2): where a branch did not depend on what shards had combined before it, one device
+    was in the branch and the other was not, each waited for its own, and both took the other's
+    data: a crash.
+    """
+    leaves = [x for x in jax.tree.leaves(earlier) if x.size]
+    if axis_size(DEVICES) == 1 or not leaves:
+        return due
+    marks = [x.reshape(-1)[0].astype(jnp.int32) for x in leaves]
+    seen = total(functools.reduce(operator.or_, marks))
+    return due & (seen | 1 != 0)  # always true, which the compiler does not see
 
 
 def _in_order(every: Array) -> Array:

@@ -83,14 +83,17 @@ def td_error_loss(td_error: Batch, weight: Batch, kind: str) -> Float[Array, ""]
     return jnp.mean(weight * losses)
 
 
-def importance_weight(priority: Float[Array, "batch"], beta: Scalar) -> Float[Array, "batch"]:
+def importance_weight(
+    priority: Float[Array, "batch"], beta: Scalar, least: Float[Array, ""] | None = None
+) -> Float[Array, "batch"]:
     """Weights that correct for prioritised sampling, (min_j p_j / p_i)^beta, at most 1.
 
-    The equation of the paper, w_i = (N P(i))^-beta / max_j w_j, with the maximum over the batch.
+    The equation of the paper, w_i = (N P(i))^-beta / max_j w_j, with the maximum over the batch;
+    `least` is the minimum where this is a part of a batch.
 
     Source: Schaul 2016, arXiv:1511.05952 section 3.4.
     """
-    return (jnp.min(priority) / priority) ** beta
+    return ((jnp.min(priority) if least is None else least) / priority) ** beta
 
 
 def rnd_error(

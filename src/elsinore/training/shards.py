@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, PyTree, Shaped
 
+from elsinore.experience.sum_tree import SumTree
 from elsinore.jaxtools.shards import DEVICES, IN_TURN, apart, axis_size, together
 from elsinore.types import Algorithm
 
@@ -37,13 +38,16 @@ def evaluated_in_shards(play: Callable[..., Any], shards: Shards) -> Callable[..
 
 def divided_axes(whole: PyTree, shard: PyTree, number: int) -> PyTree:
     """The axis of each leaf that `number` shards divide, or `SHARED`: the one whose size differs
-    between the shapes of a whole seed's state and of a shard's.
+    between the shapes of a whole seed's state and of a shard's. Each shard has a sum tree of its
+    own, of which a whole seed has all, one below the other.
 
     Raises:
         ValueError: naming a leaf that cannot be divided so.
     """
 
-    def axis_of(path: tuple, whole: jax.ShapeDtypeStruct, shard: jax.ShapeDtypeStruct) -> int:
+    def axis_of(path: tuple, whole: Any, shard: Any) -> Any:
+        if isinstance(whole, SumTree):
+            return jax.tree.map(lambda _: 0, shard)
         if whole.shape == shard.shape:
             return SHARED
         sizes = zip(whole.shape, shard.shape, strict=True)
@@ -57,7 +61,8 @@ def divided_axes(whole: PyTree, shard: PyTree, number: int) -> PyTree:
             )
         return axis
 
-    return jax.tree_util.tree_map_with_path(axis_of, whole, shard)
+    is_tree = lambda x: isinstance(x, SumTree)  # noqa: E731
+    return jax.tree_util.tree_map_with_path(axis_of, whole, shard, is_leaf=is_tree)
 
 
 def over_shards(
