@@ -207,7 +207,21 @@ CLASSIC = (
     ),
     *(
         Case("Pendulum-v1", "ppo", kind, (), {"algo.action_distribution": kind}, seeds=8)
-        for kind in ("squashed", "beta", "gsde")
+        for kind in ("squashed", "beta")
+    ),
+    Case(
+        "Pendulum-v1",
+        "ppo",
+        "gsde",
+        settings={  # features within [-1, 1], and no stop by KL, as in rl-baselines3-zoo
+            "algo.action_distribution": "gsde",
+            "algo.network.activation": "tanh",
+            "algo.network.initial_log_std": 0.0,
+            "algo.target_kl": None,
+            "algo.clip_eps": 0.2,
+            "algo.gamma": 0.9,
+        },
+        seeds=8,
     ),
     Case("Pendulum-v1", "a2c", "preset", (Published("G", -163.0, f"{ZOO}, with gSDE"),)),
     Case("Pendulum-v1", "sac", "preset", (Published("G", -157.0, ZOO),), threshold=-200.0, seeds=8),
