@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_a_module_is_imported_at_its_first_use(tmp_path, monkeypatch):
     (tmp_path / "slow_to_import.py").write_text("answer = 42\n")
     monkeypatch.syspath_prepend(tmp_path)
     with deferred("slow_to_import", "json"):
-        import slow_to_import
+        slow_to_import = import_module("slow_to_import")
     assert isinstance(slow_to_import, DeferredModule) and "slow_to_import" not in sys.modules
     assert not isinstance(sys.modules["json"], DeferredModule)  # imported by then
     with pytest.raises(AttributeError):
@@ -48,7 +49,5 @@ def test_a_module_that_is_used_while_others_are_imported_is_imported(tmp_path, m
     (tmp_path / "used_at_once.py").write_text("answer = 42\n")
     monkeypatch.syspath_prepend(tmp_path)
     with deferred("used_at_once"):
-        import used_at_once
-
-        assert used_at_once.answer == 42
+        assert import_module("used_at_once").answer == 42
     assert sys.modules.pop("used_at_once").answer == 42
