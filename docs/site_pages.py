@@ -17,7 +17,7 @@ ELSEWHERE = {
     "security.md": "SECURITY.md",
 } | {f"notebooks/{p.stem}.md": f"notebooks/{p.name}" for p in ROOT.glob("notebooks/*.ipynb")}
 COMMANDS = "reference/commands.md"
-LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|data:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 
 
 def on_files(files, config):

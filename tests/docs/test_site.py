@@ -100,6 +100,9 @@ def test_links_out_of_docs_become_links_in_the_site():
         "[a](security.md#network) [b](source/src/elsinore/types.py.txt) [c](runs.md)"
         " [d](https://x.org)"
     )
+    picture = "![](data:image/png;base64," + 5_000 * "A" + ")"  # an output stored in a notebook
+    assert site_pages.links_in_site("notebooks/01_quickstart.md", picture) == picture
+    assert not list(site_pages._files_linked("notebooks/01_quickstart.md", picture))
     assert site_pages.links_in_site("security.md", "[r](docs/runs.md)") == "[r](runs.md)"
     assert site_pages.links_in_site("tutorials/x.md", "[r](../runs.md)") == "[r](../runs.md)"
 
