@@ -93,6 +93,17 @@ def web_log(requests: int) -> str:
 
 
 @pytest.fixture
+def own_modules():
+    """Modules that a page's snippets import are forgotten with the page."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and "/desk" in file:
+            del sys.modules[name]
+
+
+@pytest.fixture
 def small_budgets(monkeypatch):
     """Every experiment made from here on is a short one."""
     checked = Experiment.__post_init__
@@ -110,6 +121,7 @@ def small_budgets(monkeypatch):
     monkeypatch.setattr(Experiment, "__post_init__", cut)
 
 
+@pytest.mark.usefixtures("own_modules")
 @pytest.mark.parametrize(
     "page",
     [page if page in QUICK else pytest.param(page, marks=pytest.mark.slow) for page in WITH_CODE],

@@ -1,6 +1,7 @@
 """A run goes on with another budget: with constant schedules it comes to what a run of that budget
 comes to."""
 
+import contextlib
 import json
 import random
 import shutil
@@ -167,6 +168,78 @@ def test_a_run_that_is_killed_after_its_budget_changed_has_the_new_one(path, mon
     assert elsinore.resume(path).summary["env_steps"] == 5120
 
 
+def test_updates_are_a_budget_of_a_run_that_ends_by_env_steps(path):
+    assert elsinore.resume(path, stop={"updates": 24}).summary["env_steps"] == 24 * 128
+
+
+BY_EPISODES = {"algo.learning_rate_final": None, "stop.episodes": 20, "evaluation.period": 0}
+
+
+@pytest.fixture(scope="module")
+def until_20_episodes(tmp_path_factory) -> Path:
+    settings = {name: value for name, value in TINY.items() if name != "env_steps"} | BY_EPISODES
+    folder = tmp_path_factory.mktemp("episodes")
+    return elsinore.train("CartPole-v1", overrides=settings, name="by_20", runs_dir=folder).path
+
+
+def finished(path: Path) -> int:
+    return int(elsinore.load(path).metrics.query("name == 'episode/count'")["value"].sum())
+
+
+def test_a_run_that_ends_by_episodes_goes_on_to_more_of_them(until_20_episodes, tmp_path):
+    path = tmp_path / "by_20"
+    shutil.copytree(until_20_episodes, path)
+    done, per_chunk = finished(path), chunk_ends(path)[0][0]
+    more = 3 * done
+    settings = TINY | BY_EPISODES | {"stop.episodes": more, "evaluation.period": per_chunk}
+    del settings["env_steps"]
+    whole = elsinore.train("CartPole-v1", overrides=settings, name="whole", runs_dir=tmp_path)
+    assert cli.main(["train", "--resume", str(path), "--set", f"stop.episodes={more}"]) == 0
+    assert finished(path) >= more
+    run = elsinore.load(path)
+    assert run.summary["params_sha256"] == whole.summary["params_sha256"]
+    assert run.summary["stopped_by"] == "budget"
+    assert chunk_ends(path) == chunk_ends(whole.path)
+    ((_, text),) = events_of(path, "lengthened")
+    assert text.startswith(f"budget: 20 -> {more:,} episodes of each seed; ")
+    again = elsinore.resume(path, stop={"episodes": 2 * more})
+    assert finished(path) >= 2 * more and again.experiment.stop.episodes == 2 * more
+
+
+def test_a_run_that_ends_by_seconds_goes_on_for_more_of_them(tmp_path):
+    settings = {name: value for name, value in TINY.items() if name != "env_steps"}
+    settings |= {"algo.learning_rate_final": None, "stop.seconds": 0.001, "evaluation.period": 2}
+    run = elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path)
+    assert [update for update, _ in chunk_ends(run.path)] == [2]
+    trained = sum(chunk[3] for chunk in chunks_of(run.path))
+    longer = elsinore.resume(run.path, stop={"seconds": trained + 0.001})
+    assert longer.summary["stopped_by"] == "budget" and longer.summary["updates"] > 2
+    with pytest.raises(elsinore.ConfigError, match=r"stop.seconds=0.002 is not above the .* s of"):
+        elsinore.resume(run.path, stop={"seconds": 0.002})
+
+
+def chunks_of(path: Path) -> list[tuple]:
+    with contextlib.closing(Store(path / "metrics.sqlite", read_only=True)) as store:
+        return store.chunks()
+
+
+UNITS_REFUSED = {
+    "no more than are done": ({}, "is not above the "),
+    "env steps": ({"env_steps": 5120}, "stop.env_steps=5120 is no budget of this run, which ends"),
+    "seconds": ({"seconds": 5}, "stop.seconds=5 is no budget of this run, .*; give another stop"),
+}
+
+
+@pytest.mark.parametrize("case", UNITS_REFUSED)
+def test_a_budget_of_another_unit_or_already_spent_is_refused(case, until_20_episodes):
+    stop, reason = UNITS_REFUSED[case]
+    stop = stop or {"episodes": max(21, finished(until_20_episodes))}
+    before = (until_20_episodes / "config.yaml").read_bytes()
+    with pytest.raises(elsinore.ConfigError, match=reason):
+        elsinore.resume(until_20_episodes, stop=stop)
+    assert (until_20_episodes / "config.yaml").read_bytes() == before
+
+
 def test_the_budget_it_has_already_changes_nothing(path):
     before = learnt(path)
     assert elsinore.resume(path, env_steps=2560).summary == json.loads(
@@ -183,13 +256,26 @@ REFUSED = {
     "no number": (["--env-steps", "many"], "env_steps='many' must be a "),
     "no whole number": (["--env-steps", "2560.5"], "env_steps=2560.5 must be a whole number"),
     "none": (["--env-steps", "0"], "env_steps=0 must be at least 1"),
+    "two units": (
+        ["--env-steps", "5120", "--set", "stop.updates=40"],
+        "env_steps=5120 and stop.updates=40 are a budget in two units; give one of them.",
+    ),
+    "another unit": (
+        ["--set", "stop.episodes=500"],
+        "stop.episodes=500 is no budget of this run, which ends by env_steps=2560; give another"
+        " env_steps.",
+    ),
+    "updates below what is done": (
+        ["--set", "stop={updates: 10}"],
+        "env_steps=1280 is below the 2,560 env steps that ",
+    ),
     "another setting": (
         ["--env-steps", "5120", "--set", "algo.gamma=0.9"],
-        "only env_steps can be changed; algo.gamma cannot. Leave it out, or begin a new run with"
+        "can be changed; algo.gamma cannot. Leave it out, or begin a new run with"
         " `elsinore train --from ",
     ),
-    "other seeds": (["--seeds", "3"], "only env_steps can be changed; seeds cannot"),
-    "another run": (["--from", "other"], "only env_steps can be changed; --from cannot"),
+    "other seeds": (["--seeds", "3"], "can be changed; seeds cannot"),
+    "another run": (["--from", "other"], "can be changed; --from cannot"),
 }
 
 

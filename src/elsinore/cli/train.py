@@ -76,7 +76,8 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--resume",
         metavar="RUN",
-        help="run to resume, with its own settings; --env-steps N gives it another budget",
+        help="run to resume, with its own settings; --env-steps N gives it another budget, as does"
+        " --set stop.episodes=N where it ends by episodes",
     )
     train.add_argument(
         "--from",
@@ -188,13 +189,13 @@ def _check_resume(args: argparse.Namespace) -> None:
         ConfigError: naming the first.
     """
     from elsinore.config.load import parse_set
-    from elsinore.runs.lengthen import refuse_other_settings
+    from elsinore.runs.lengthen import budgets_in, refuse_other_settings
 
     if args.resume is not None:
         names = ("env", "algo", "config", "seed", "seeds", "name", "from_run")
         given = [name for name in names if getattr(args, name) is not None]
         given = ["--from" if name == "from_run" else name for name in given]
-        refuse_other_settings(args.resume, [*given, *parse_set(args.assignments)])
+        refuse_other_settings(args.resume, [*given, *budgets_in(parse_set(args.assignments))])
 
 
 def _check_grace(args: argparse.Namespace) -> None:
@@ -212,7 +213,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
     if args.resume is not None:
         return api.resume(
             args.resume,
-            env_steps=overrides.get("env_steps"),
+            **_budget_of(overrides),
             runs_dir=args.runs_dir,
             fall_back=args.fall_back,
             accept_versions=args.accept_versions,
@@ -237,6 +238,17 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         trust=trust_of(args),
         grace=args.grace,
     )
+
+
+def _budget_of(overrides: dict) -> dict:
+    """The budget as `elsinore.resume` takes it."""
+    from elsinore.runs.lengthen import budgets_in
+
+    budgets = budgets_in(overrides)
+    return {
+        "env_steps": budgets.pop("env_steps", None),
+        "stop": {name.removeprefix("stop."): value for name, value in budgets.items()},
+    }
 
 
 def _described(args: argparse.Namespace, overrides: dict):
@@ -277,7 +289,7 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     from elsinore.config.plan_lines import plan_lines
     from elsinore.runs import api
-    from elsinore.runs.lengthen import lengthened
+    from elsinore.runs.lengthen import budgets_in, lengthened
     from elsinore.runs.run_dir import RunDir
     from elsinore.runs.start import check_start
 
@@ -285,8 +297,8 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     if args.resume is not None:
         folder = RunDir.open(args.resume, Path(args.runs_dir))
         experiment = folder.experiment(trust_of(args))
-        if "env_steps" in overrides:
-            experiment = lengthened(folder, experiment, overrides["env_steps"])
+        if budget := budgets_in(overrides):
+            experiment = lengthened(folder, experiment, budget)
         plan = api.plan_for(experiment)
     else:
         plan = api.plan_for(*_described(args, overrides))

@@ -13,7 +13,7 @@ import contextlib
 import json
 import logging
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -28,6 +28,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
+from elsinore.runs.budgets import BUDGET, COUNT, Spent
 from elsinore.runs.store import ACTION, ChunkRecord, Row, RunEvent, Store, refused_if_broken
 from elsinore.training.turns import Turns
 
@@ -71,10 +72,6 @@ class Action:
         return json.dumps({k: v for k, v in asdict(self).items() if v not in (None, "")})
 
 
-BUDGET = "budget"  # the name of a stop by `stop.episodes` or `stop.seconds`
-COUNT = "episode/count"
-
-
 class ActingCallback:
     """A callback whose actions are taken; training waits for it between two chunks."""
 
@@ -115,9 +112,7 @@ class Actors:
         self._history: dict[str, list[float]] = defaultdict(list)
         for _, rows in sorted(chunks.items()):
             self._remember(rows)
-        self._stop, self._finished = plan.experiment.stop, Counter[int]()
-        self._count(store.rows(names=[COUNT], agent=""))
-        self._seconds = sum(chunk[3] for chunk in store.chunks())
+        self._stop, self._spent = plan.experiment.stop, Spent(store)
         if self._asked_until and not self._asks:
             log.warning(
                 "callbacks acted in this run and are not given now: their actions up to update %d"
@@ -144,12 +139,11 @@ class Actors:
         new, self._seen_until = record.update > self._seen_until, record.update
         if new:
             self._remember(record.rows)
-            self._count(record.rows)
-            self._seconds += record.seconds
+            self._spent.add(record.rows, record.seconds)
         if self._asks and record.update > self._asked_until:
             for callback in self._callbacks:
                 self._taken[record.update] += self._asked(callback, record)
-            if self._budget_is_spent(record):
+            if self._spent.reaches(self._stop):
                 self._taken[record.update].append(Action("stop", BUDGET))
             self._asked_until = record.update
         actions = self._taken.get(record.update, [])
@@ -174,19 +168,6 @@ class Actors:
             log.warning("the callback %s failed after update %d: %s", name, record.update, error)
             return []
         return actions
-
-    def _count(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            if row.name == COUNT and not row.agent:
-                self._finished[row.seed] += int(row.value)
-
-    def _budget_is_spent(self, record: ChunkRecord) -> bool:
-        """True once every seed that still learns has its episodes, or the time is over."""
-        episodes, seconds = self._stop.episodes, self._stop.seconds
-        learning = {row.seed for row in record.rows if row.name == COUNT}
-        return (seconds is not None and self._seconds >= seconds) or (
-            episodes is not None and all(self._finished[seed] >= episodes for seed in learning)
-        )
 
     def _remember(self, rows: Iterable[Row]) -> None:
         values = defaultdict(list)

@@ -22,7 +22,12 @@ from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.continuation import with_source
-from elsinore.runs.lengthen import lengthened, record_lengthening
+from elsinore.runs.lengthen import (
+    budgets_in,
+    lengthened,
+    record_lengthening,
+    with_budget,
+)
 from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -126,6 +131,7 @@ def resume(
     run: str | Path,
     *,
     env_steps: float | None = None,
+    stop: Mapping[str, Any] | None = None,
     runs_dir: str | Path = "runs",
     env: Any = None,
     network: Callable[..., Any] | None = None,
@@ -143,6 +149,8 @@ def resume(
     Args:
         env_steps: another budget for each seed, by which a run goes on further, finished or not. It
             is written into the run's config, and an event of its store.
+        stop: the same in another unit: `{"episodes": 2000}` or `{"seconds": 600}` for a run that
+            ends by `stop.episodes` or `stop.seconds`, `{"updates": 800}` for others.
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
         accept_versions: resume a checkpoint of other library versions.
@@ -161,7 +169,10 @@ def resume(
         StoreBehind, OutOfTime: as in `train`.
     """
     folder = RunDir.open(run, Path(runs_dir))
-    if env_steps in (None, folder.recorded().env_steps) and is_finished(folder):
+    budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
+    budget = {name: value for name, value in budget.items() if value is not None}
+    known = folder.recorded()
+    if (not budget or with_budget(known, budget) == known) and is_finished(folder):
         log.info("%s is finished already", folder.path)
         finish_sinks(folder, only_recorded=True)
         return Run(folder, env=env, network=network, trust=trust)
@@ -170,7 +181,7 @@ def resume(
     folder.lock()
     with folder.unlocked_on_error():
         prepare()
-        experiment = recorded if env_steps is None else lengthened(folder, recorded, env_steps)
+        experiment = lengthened(folder, recorded, budget, env) if budget else recorded
         checkpoint = _matching_checkpoint(
             folder, experiment, fall_back, accept_versions, accept_layout
         )
@@ -179,7 +190,7 @@ def resume(
             check_start(plan)
         if not given:
             sign(folder.config)
-        changes = record_lengthening(folder, recorded, experiment)
+        changes = record_lengthening(folder, recorded, experiment, env)
     with logging_to(folder.log):
         for line in changes:
             log.info(line)

@@ -32,7 +32,7 @@ def check_match(
     differing = differences(
         redacted(with_defaults(marked(manifest["config"]))), redacted(as_dict(experiment))
     )
-    differing = [text for text in differing if text.split()[0] not in BUDGETS]
+    differing = [text for text in differing if text.split()[0].split(".")[0] not in BUDGETS]
     if differing:
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with another config; then and now:"

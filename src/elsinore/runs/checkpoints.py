@@ -43,7 +43,7 @@ RENAMED_LEAVES = (
     (".curriculum.metrics", ".curriculum.told"),
 )
 # Settings that may change while a run goes on.
-BUDGETS = ("env_steps", "earlier_env_steps")
+BUDGETS = ("env_steps", "earlier_env_steps", "stop")
 CHECKPOINT_KINDS = ("latest", "emergency", "periodic", "best")
 NAME = re.compile("[0-9]{10}")
 

@@ -11,7 +11,7 @@ from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import Plan
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.lengthen import with_budget
+from elsinore.runs.lengthen import unit_of, with_budget
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -54,7 +54,9 @@ def with_source(experiment: Experiment, runs_dir: Path) -> Experiment:
     if not continues(experiment):
         return experiment
     other = source_of(start).experiment
-    earlier = with_budget(other, experiment.env_steps).earlier_env_steps
+    if unit_of(other) != "env_steps":
+        return experiment
+    earlier = with_budget(other, {"env_steps": experiment.env_steps}).earlier_env_steps
     return replace(experiment, earlier_env_steps=earlier)
 
 

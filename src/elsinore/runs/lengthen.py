@@ -1,21 +1,46 @@
 """Another budget for a run that goes on, finished or not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from operator import attrgetter
 from typing import Any
 
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.parse import ConfigError
+from elsinore.config.plan import plan_for
 from elsinore.runs import checkpoints
+from elsinore.runs.actions import Action
+from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store import Store, refused_if_broken
 from elsinore.runs.summary import read_summary
 
 REMEDY = (
     "begin a new run with `elsinore train --from {run}`, which takes over what it learnt and may"
     " have settings of its own"
 )
+
+
+# the settings that are a budget, each in its own unit
+BUDGETS = ("stop.episodes", "stop.seconds", "env_steps", "stop.env_steps", "stop.updates")
+
+
+IN_WORDS = {
+    "stop.episodes": "episodes of each seed",
+    "stop.seconds": "s of training",
+    "env_steps": "env steps a seed",
+}
+
+
+def budgets_in(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with those of a mapping `stop` by their dotted names."""
+    stop = settings.get("stop")
+    if not isinstance(stop, Mapping):
+        return dict(settings)
+    rest = {name: value for name, value in settings.items() if name != "stop"}
+    return rest | {f"stop.{name}": value for name, value in stop.items()}
 
 
 def refuse_other_settings(run: str, settings: Iterable[str]) -> None:
@@ -25,63 +50,126 @@ def refuse_other_settings(run: str, settings: Iterable[str]) -> None:
         ConfigError: naming the first.
     """
     for name in settings:
-        if name != "env_steps":
+        if name not in BUDGETS:
             raise ConfigError(
-                f"--resume keeps the run's own settings, and only env_steps can be changed; {name}"
-                f" cannot. Leave it out, or {REMEDY.format(run=run)}."
+                "--resume keeps the run's own settings, and only its budget (env_steps,"
+                f" stop.episodes, stop.seconds) can be changed; {name} cannot. Leave it out, or"
+                f" {REMEDY.format(run=run)}."
             )
 
 
-def with_budget(experiment: Experiment, env_steps: Any) -> Experiment:
+def with_budget(experiment: Experiment, budget: Mapping[str, Any], bound: int = 0) -> Experiment:
     """The experiment with another budget; chunks are as long as before, and also end where the
-    old budget ended.
+    old budget in env steps ended.
+
+    Args:
+        budget: one of `BUDGETS`, in the unit of the experiment's own.
+        bound: the env steps that the old budget takes at most, if it is no number of env steps.
 
     Raises:
-        ConfigError: for no whole number above 0.
+        ConfigError: for another unit, or no whole number above 0.
     """
-    if env_steps == experiment.env_steps:
+    if len(budget) != 1:
+        given = " and ".join(f"{name}={value}" for name, value in budget.items())
+        raise ConfigError(f"{given} are a budget in two units; give one of them.")
+    ((name, value),) = budget.items()
+    unit = unit_of(experiment)
+    if name != unit and (name in BUDGETS[:2] or unit in BUDGETS[:2]):
+        raise ConfigError(
+            f"{name}={value} is no budget of this run, which ends by"
+            f" {unit}={_value(experiment, unit)}; give another {unit}."
+        )
+    longer = with_settings(experiment, {name: value})
+    if _value(longer, unit) == _value(experiment, unit):
         return experiment
-    earlier = [*experiment.earlier_env_steps, experiment.env_steps]
-    return with_settings(experiment, {"env_steps": env_steps, "earlier_env_steps": earlier})
+    earlier = [*experiment.earlier_env_steps, bound or experiment.env_steps]
+    return with_settings(longer, {"earlier_env_steps": earlier})
 
 
-def lengthened(folder: RunDir, experiment: Experiment, env_steps: Any) -> Experiment:
+def unit_of(experiment: Experiment) -> str:
+    """The name of the budget by which an experiment ends."""
+    given = (name for name in BUDGETS[:2] if _value(experiment, name) is not None)
+    return next(given, "env_steps")
+
+
+def _value(experiment: Experiment, name: str) -> Any:
+    return attrgetter(name)(experiment)
+
+
+def lengthened(
+    folder: RunDir, experiment: Experiment, budget: Mapping[str, Any], env: Any = None
+) -> Experiment:
     """The experiment of a run that goes on with another budget; nothing is written.
 
     Raises:
         ConfigError: for a budget below what is done, a run in which nothing is left to train, or
             one whose selection depends on its length.
     """
-    longer = with_budget(experiment, env_steps)
-    done, steps = done_updates(folder), _steps_of(experiment)
-    if longer.env_steps // steps < done:
-        raise ConfigError(
-            f"env_steps={env_steps} is below the {done * steps:,} env steps that {folder.path} has"
-            " done; give at least as many, or begin a new run from an earlier checkpoint"
-            f" (`elsinore checkpoints {folder.path}`) with --from."
-        )
+    by_episodes = experiment.stop.episodes is not None
+    bound = _updates(experiment, env) * _steps_of(experiment) if by_episodes else 0
+    longer = with_budget(experiment, budget, bound)
+    if longer == experiment:
+        return experiment
+    name = unit_of(experiment)
+    value = _value(longer, name)
     if experiment.population.halving is not None:
         raise ConfigError(
-            f"env_steps={env_steps}: population.halving of {folder.path} chose its members by the"
+            f"{name}={value}: population.halving of {folder.path} chose its members by the"
             f" old budget; {REMEDY.format(run=folder.path)}."
-        )
-    if experiment.stop.episodes is not None or experiment.stop.seconds is not None:
-        raise ConfigError(
-            f"env_steps={env_steps}: {folder.path} ends by `stop` in its config, not by env steps;"
-            f" {REMEDY.format(run=folder.path)}."
         )
     if (how := read_summary(folder.summary).get("stopped_by")) in ("converged", "plateau"):
         raise ConfigError(
-            f"env_steps={env_steps}: {folder.path} ended since every seed is frozen ({how}), and"
+            f"{name}={value}: {folder.path} ended since every seed is frozen ({how}), and"
             f" would train no further; {REMEDY.format(run=folder.path)}, such as"
             " convergence.enabled=false."
         )
     if how not in (None, "budget", "interrupted"):
         raise ConfigError(
-            f"env_steps={env_steps}: {folder.path} was ended by {how}, and a resumed run repeats"
+            f"{name}={value}: {folder.path} was ended by {how}, and a resumed run repeats"
             f" that; {REMEDY.format(run=folder.path)}."
         )
+    _refuse_what_is_done(folder, longer, name)
     return longer
+
+
+def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
+    """Refuse a budget that leaves nothing to train."""
+    done, steps = done_updates(folder), _steps_of(longer)
+    reached = f"the {done * steps:,} env steps that {folder.path} has done"
+    remedy = (
+        "or begin a new run from an earlier checkpoint"
+        f" (`elsinore checkpoints {folder.path}`) with --from."
+    )
+    value = _value(longer, name)
+    if name == "env_steps":
+        if longer.env_steps // steps < done:
+            raise ConfigError(
+                f"env_steps={value} is below {reached}; give at least as many, {remedy}"
+            )
+        return
+    spent = _spent(folder)
+    if spent is not None and spent.reaches(longer.stop):
+        had = (
+            f"{spent.seconds:.4g} s of training"
+            if name == "stop.seconds"
+            else f"{spent.episodes:,} episodes a seed"
+        )
+        raise ConfigError(
+            f"{name}={value} is not above the {had} that {folder.path} has done; give more,"
+            f" {remedy}"
+        )
+    if name == "stop.seconds" and longer.env_steps // steps <= done:
+        raise ConfigError(
+            f"stop.seconds={value}: {folder.path} ended by env_steps={longer.env_steps}, the most"
+            f" of a run with stop.seconds; {REMEDY.format(run=folder.path)}."
+        )
+
+
+def _spent(folder: RunDir) -> Spent | None:
+    if not folder.database.exists():
+        return None
+    with refused_if_broken(folder.database), closing(Store(folder.database, True)) as store:
+        return Spent(store)
 
 
 def done_updates(folder: RunDir) -> int:
@@ -90,26 +178,34 @@ def done_updates(folder: RunDir) -> int:
     return found[0].update if found else 0
 
 
-def record_lengthening(folder: RunDir, before: Experiment, after: Experiment) -> list[str]:
+def record_lengthening(
+    folder: RunDir, before: Experiment, after: Experiment, env: Any = None
+) -> list[str]:
     """Write the new budget into the run's config, and an event of it into its store; returns what
     changes, line by line. The old summary goes, its result stays in the event."""
     if after == before:
         return []
-    update = done_updates(folder)
-    steps = _steps_of(before)
-    lines = [f"budget: {before.env_steps:,} -> {after.env_steps:,} env steps a seed"]
-    lines += moved_schedules(
-        after.algo, update, before.env_steps // steps, after.env_steps // steps
-    )
+    update, unit = done_updates(folder), unit_of(before)
+    was, now = _value(before, unit), _value(after, unit)
+    lines = [f"budget: {was:,} -> {now:,} {IN_WORDS[unit]}"]
+    lines += moved_schedules(after.algo, update, _updates(before, env), _updates(after, env))
     score = read_summary(folder.summary).get("eval_return", {}).get("iqm")
     result = [] if score is None else [f"final evaluation until now: {score:.6g}"]
     if folder.database.exists():
         store = Store(folder.database)
         store.add_event(update, "lengthened", "; ".join([*lines, *result]))
+        store.forget_action(Action("stop", BUDGET).text)
         store.close()
     folder.summary.unlink(missing_ok=True)  # from here on the run is not finished
     folder.rewrite(after)
     return [*lines, *result]
+
+
+def _updates(experiment: Experiment, env: Any) -> int:
+    """The updates of a run at most."""
+    if experiment.stop.episodes is None:
+        return experiment.env_steps // _steps_of(experiment)
+    return plan_for(experiment, env).schedule.num_updates
 
 
 def moved_schedules(algo: Any, done: int, before: int, after: int) -> list[str]:

@@ -262,6 +262,11 @@ class Store:
         query = "SELECT update_, text FROM events WHERE kind = ? ORDER BY update_, rowid"
         return list(self._db.execute(query, (ACTION,)))
 
+    def forget_action(self, text: str) -> None:
+        """Delete every action of that JSON text, which a resumed run then repeats no more."""
+        with self._db:
+            self._db.execute("DELETE FROM events WHERE kind = ? AND text = ?", (ACTION, text))
+
     def log(self, rows: list[Row], action: str) -> None:
         """Add rows to the newest chunk, with the action that a resumed run repeats."""
         with self._db:
