@@ -69,6 +69,12 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--name", help="directory name of the run (default: from env, algorithm and time)"
     )
+    train.add_argument(
+        "--go-on",
+        action="store_true",
+        help="resume the run of that --name if it has begun, begin it otherwise: one command for a"
+        " job that a scheduler repeats",
+    )
     add_runs_dir(train)
     train.add_argument(
         "--plan", action="store_true", help="print the plan and its memory use without training"
@@ -189,12 +195,16 @@ def _check_resume(args: argparse.Namespace) -> None:
         ConfigError: naming the first.
     """
     from elsinore.config.load import parse_set
+    from elsinore.runs.go_on import refuse_without_name
     from elsinore.runs.lengthen import budgets_in, refuse_other_settings
 
+    if args.go_on and args.resume is None:
+        refuse_without_name(args.name)
     if args.resume is not None:
         names = ("env", "algo", "config", "seed", "seeds", "name", "from_run")
         given = [name for name in names if getattr(args, name) is not None]
         given = ["--from" if name == "from_run" else name for name in given]
+        given += ["--go-on"] if args.go_on else []
         refuse_other_settings(args.resume, [*given, *budgets_in(parse_set(args.assignments))])
 
 
@@ -233,6 +243,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         from_leave=args.from_leave,
         from_seed=args.from_seed,
         name=args.name,
+        go_on=args.go_on,
         runs_dir=args.runs_dir,
         check=not args.no_check,
         trust=trust_of(args),

@@ -22,6 +22,7 @@ from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.continuation import with_source
+from elsinore.runs.go_on import begun_run
 from elsinore.runs.lengthen import (
     budgets_in,
     lengthened,
@@ -62,6 +63,7 @@ def train(
     from_leave: Sequence[str] = (),
     from_seed: int | None = None,
     name: str | None = None,
+    go_on: bool = False,
     runs_dir: str | Path = "runs",
     network: Callable[..., Any] | None = None,
     curriculum: Curriculum | None = None,
@@ -91,6 +93,8 @@ def train(
         from_seed: the seed that all seeds begin from; by default each its own where both runs have
             as many, or else the best.
         name: of the run's directory in `runs_dir`; by default a new one.
+        go_on: resume the run of that name if it has begun, with the same settings; begin it
+            otherwise. A finished run is returned.
         network: a factory of a flax module, called with the number of outputs (see
             `elsinore.nets.actor_critic`).
         curriculum: an `elsinore.training.curriculum.Curriculum`.
@@ -117,8 +121,11 @@ def train(
         seeds=seeds,
         seed=seed,
     )
+    objects = {"env": env_object, "network": network, "curriculum": curriculum}
+    if go_on and (begun := begun_run(Path(runs_dir), name, experiment)) is not None:
+        return resume(begun.path, **objects, callbacks=callbacks, trust=trust, grace=grace)
     prepare()
-    plan = checked_plan(experiment, env_object, network, curriculum, check)
+    plan = checked_plan(experiment, **objects, check=check)
     check_start(plan)
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder.log):

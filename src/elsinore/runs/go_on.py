@@ -1,0 +1,46 @@
+"""One command that begins a run and, when a scheduler repeats it, goes on with it."""
+
+from pathlib import Path
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError, as_dict
+from elsinore.runs.checkpoints import differences
+from elsinore.runs.redaction import redacted
+from elsinore.runs.run_dir import RunDir
+
+# The checkpoint that the run began from is in its config; a later call may find a newer one.
+CHOSEN_AT_THE_START = ("start.checkpoint",)
+
+
+def refuse_without_name(name: str | None) -> None:
+    """Refuse to go on with a run that no second call would find."""
+    if name is None:
+        raise ConfigError(
+            "--go-on needs --name: the name by which the next call of the same command finds its"
+            " run."
+        )
+
+
+def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDir | None:
+    """The run of that name; None if it has not begun.
+
+    Raises:
+        ConfigError: without a name, for a folder that is no run, or a run of other settings.
+    """
+    refuse_without_name(name)
+    path = runs_dir / str(name)
+    if not path.exists():
+        return None
+    folder = RunDir.open(path, runs_dir)
+    then, now = (redacted(as_dict(each)) for each in (folder.recorded(), experiment))
+    differing = [
+        text for text in differences(then, now) if text.split()[0] not in CHOSEN_AT_THE_START
+    ]
+    if differing:
+        raise ConfigError(
+            f"--go-on: the run {folder.path} has other settings; then and now:"
+            f" {'; '.join(differing)}. Repeat the command that it was begun with, choose another"
+            f" --name, or go on without settings by `elsinore train --resume {folder.path}` (with"
+            " --env-steps N for another budget)."
+        )
+    return folder

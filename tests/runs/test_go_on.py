@@ -1,0 +1,82 @@
+"""One command begins a run, goes on with it, and returns it when it is finished."""
+
+import pytest
+
+import elsinore
+from elsinore import cli
+from elsinore.runs import session
+from tests.runs.conftest import TINY, assert_same_run, train_tiny
+
+
+def killed(*_):
+    raise KeyboardInterrupt
+
+
+def assignments(settings: dict) -> list[str]:
+    return [f"--set={name}={str(value).lower()}" for name, value in settings.items()]
+
+
+COMMAND = ["train", "CartPole-v1", "--seeds", "2", "--name", "job", "--go-on", "--grace", "600"]
+COMMAND += assignments(TINY)
+
+
+def test_a_command_that_is_repeated_goes_on_and_ends_as_one_that_was_never_stopped(
+    tmp_path, monkeypatch
+):
+    command = [*COMMAND, "--runs-dir", str(tmp_path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "_compiled", killed)
+        assert cli.main(command) == 130
+    assert not (tmp_path / "job" / "summary.json").exists()
+    assert cli.main(command) == 0
+    assert_same_run(tmp_path / "job", train_tiny(tmp_path, "whole").path)
+    before = (tmp_path / "job" / "summary.json").read_bytes()
+    assert cli.main(command) == 0
+    assert (tmp_path / "job" / "summary.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["job", "whole"]
+
+
+def test_python_goes_on_with_an_env_object(tmp_path):
+    from tests.small_envs import Corridor
+
+    overrides = TINY | {"env_steps": 1024}
+    given = {"overrides": overrides, "name": "own", "runs_dir": tmp_path, "go_on": True}
+    given["check"] = False
+    first = elsinore.train(Corridor(), **given)
+    again = elsinore.train(Corridor(), **given)
+    assert again.path == first.path and again.summary == first.summary
+
+
+REFUSED = {
+    "no name": (["train", "--go-on"], "--go-on needs --name"),
+    "other settings": (
+        [*COMMAND, "--set", "algo.gamma=0.5"],
+        "has other settings; then and now: algo.gamma 0.98, 0.5. Repeat the command",
+    ),
+    "another budget": ([*COMMAND, "--env-steps", "99999"], "--env-steps N for another budget"),
+    "beside --resume": (["train", "--resume", "job", "--go-on"], "--go-on cannot. Leave it out"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    train_tiny(folder, "job", {"env_steps": 256})
+    return folder
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_another_run_is_refused_before_anything_is_written(case, runs, capsys):
+    argv, reason = REFUSED[case]
+    budget = [] if case == "another budget" or "--resume" in argv else ["--env-steps", "256"]
+    before = (runs / "job" / "config.yaml").read_bytes()
+    assert cli.main([*argv, *budget, "--runs-dir", str(runs)]) == 2
+    err = capsys.readouterr().err
+    assert reason in err and err.count("\n") == 1
+    assert (runs / "job" / "config.yaml").read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
+    (tmp_path / "job").mkdir()
+    assert cli.main([*COMMAND, "--runs-dir", str(tmp_path)]) == 2
+    assert "job" in capsys.readouterr().err
