@@ -19,6 +19,8 @@ def test_it_passes_every_check(name):
     config = VARIANTS[name]
     if name == "ppo gsde":  # noise that is held is drawn from one key at each of its steps
         config = replace(config, noise_period=1)
+    if getattr(config, "distribution", None) == "c51":  # the checks' values reach 10
+        config = replace(config, v_max=12.0)
     results = check_algorithm(
         MAKE[config.name], config, env_steps=1_000, thorough=config.network.memory is None
     )
