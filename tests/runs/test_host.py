@@ -434,7 +434,11 @@ def test_gymnasiums_classic_control_has_gymnaxs_rules(name):
         theirs.state = np.array([np.asarray(getattr(state, f)).item() for f in fields])
         seen, after, reward, over, _ = step(jax.random.key(i), state, action, params)
         written = np.asarray(action) if np.ndim(action) else int(action)
+        theirs.steps_beyond_terminated = None  # each step is of an episode of its own
         found, paid, died, *_ = theirs.step(written)
+        if name == "MountainCarContinuous-v0" and found[0] == theirs.min_position:
+            assert found[1] == 0 >= seen[1]  # Gymnasium's left wall takes the speed, gymnax's not
+            found = seen
         np.testing.assert_allclose(found, seen, atol=1e-5)
         assert (paid, died) == (pytest.approx(float(reward), abs=1e-5), bool(over))
         start = env.reset_env(jax.random.key(i), params)[1] if over else after

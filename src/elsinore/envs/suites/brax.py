@@ -11,12 +11,16 @@ import brax.envs  # pyright: ignore[reportMissingImports]
 from elsinore.envs.suites.body import LIMIT, Body
 
 
+# It calls jax.numpy.clip by arguments that jax 0.11 no longer has.
+DOES_NOT_RUN = {"swimmer"}
+
+
 class Brax(Body):
     """A body of Brax, without its wrappers."""
 
     @staticmethod
     def ids() -> tuple[str, ...]:
-        return tuple(sorted(brax.envs._envs))
+        return tuple(sorted(set(brax.envs._envs) - DOES_NOT_RUN))
 
     @classmethod
     def make(cls, env_id: str, **kwargs: Any) -> "Brax":
