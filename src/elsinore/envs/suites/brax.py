@@ -10,7 +10,6 @@ import brax.envs  # pyright: ignore[reportMissingImports]
 
 from elsinore.envs.suites.body import LIMIT, Body
 
-
 # It calls jax.numpy.clip by arguments that jax 0.11 no longer has.
 DOES_NOT_RUN = {"swimmer"}
 
