@@ -800,7 +800,7 @@ def test_an_interrupted_run_goes_on_to_the_very_same_end(runs, tmp_path, number)
     interrupted = elsinore.load(run_path)
     assert interrupted.summary["stopped_by"] == "interrupted"
     assert 0 < interrupted.summary["env_steps"] < LONG["env_steps"] // 256 * 256
-    assert interrupted.checkpoint().kind == "emergency"
+    assert interrupted.checkpoint("latest").kind == "emergency"
 
     resumed = started(tmp_path, "--resume", str(run_path))
     out, err = resumed.communicate(timeout=200)

@@ -21,7 +21,7 @@ from elsinore.training.replicas import init_program, over_seeds, seed_keys, stac
 PLATFORMS = ("cuda", "tpu")
 # Calls that leave the device; `jax.export` itself refuses calls to Python.
 ON_THE_HOST = re.compile(r"custom_call @\w*(?:callback|lapack|SendToHost|RecvFromHost)", re.I)
-SMALL = {"env_steps": 10_000, "seeds": 2, "imitation": None, "curriculum": None}
+SMALL = {"env_steps": 20_000, "seeds": 2, "imitation": None, "curriculum": None}
 NETWORKS = {
     "default": {},
     "mlp": {"algo.network.encoder": "mlp"},
@@ -46,7 +46,7 @@ OPTIONS = {
     "rainbow": ("rainbow", {}),
     "qrdqn": ("qrdqn", {}),
     "iqn": ("iqn", {}),
-    "munchausen": ("dqn", {"algo.munchausen": True}),
+    "munchausen": ("dqn", {"algo.munchausen": True, "algo.n_step": 1}),
     "ddpg": ("td3", {"algo.num_critics": 1, "algo.policy_delay": 1, "algo.target_noise": 0.0}),
 }
 # Hamlet-custom needs a file of its own level; MNISTBandit a download.
