@@ -100,10 +100,15 @@ def watch_it_live(page, run) -> None:
     until(lambda: steps.inner_text() != before and points(page) > 0)
     page.get_by_role("button", name="Pause").click()
     page.get_by_role("button", name="Resume").wait_for()
-    time.sleep(1.0)
+
+    def stays() -> bool:
+        seen = steps.inner_text()
+        time.sleep(2.0)
+        return steps.inner_text() == seen
+
+    until(stays)  # a chunk that was begun before the pause is shown first
     still = steps.inner_text()
-    time.sleep(1.0)
-    assert steps.inner_text() == still and ask(run) == "paused"
+    assert stays() and ask(run) == "paused"
     page.get_by_role("button", name="Resume").click()
     until(lambda: steps.inner_text() != still)
     page.get_by_role("button", name="Save now").click()
