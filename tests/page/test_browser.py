@@ -9,10 +9,9 @@ import pytest
 
 from elsinore.runs import replays
 from elsinore.runs.store import Store
-from elsinore.runs.trust import sign
 from tests.page.browser import chromium, looking
 from tests.page.conftest import as_if_trained, chunk_ending_at, make_run, serving
-from tests.page.test_runs import HOSTILE
+from tests.page.test_runs import HOSTILE, of_ones_own
 from tests.view.drawing import scenes
 from tests.view.drawing.test_multi_agent import walkers
 
@@ -189,17 +188,17 @@ def test_a_run_that_is_killed_shows_as_interrupted_with_the_command_that_goes_on
         page.get_by_role("button", name="Continue").wait_for()
 
 
-def own_run(top: Path) -> Path:
-    """A run that this user made, whose environment's code may be imported."""
+def own_run(top: Path, film: replays.EpisodeRecording) -> Path:
+    """A run that this user made in the environment of a replay, whose code may be imported."""
     run = make_run(top, "run")
-    sign(run / "config.yaml")
+    of_ones_own(run, film.about["env"])
     return run
 
 
 @pytest.mark.slow
 def test_an_agent_is_seen_beside_its_earlier_self_by_one_clock(browser, tmp_path):
     """As `elsinore demo` opens it; the address holds both."""
-    folder = own_run(tmp_path) / "replays"
+    folder = own_run(tmp_path, scenes.replay((1, 1))) / "replays"
     for update, episodes, steps in ((0, 0, 2), (8, 40, 4)):
         film = scenes.replay((1,) * steps)
         demo = {"episodes": episodes, "lengths": [steps], "returns": [0.0]}
@@ -217,7 +216,8 @@ def test_an_agent_is_seen_beside_its_earlier_self_by_one_clock(browser, tmp_path
 
 @pytest.mark.slow
 def test_of_several_agents_one_is_chosen_to_look_at(browser, tmp_path):
-    replays.write(own_run(tmp_path) / "replays" / "0000000008-seed0.npz", walkers())
+    film = walkers()
+    replays.write(own_run(tmp_path, film) / "replays" / "0000000008-seed0.npz", film)
     with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
         page.get_by_role("tab", name="Agents").click()
         page.get_by_text("agent_0 of 3").wait_for()
