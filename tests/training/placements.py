@@ -50,6 +50,7 @@ REPLAY = {
     "algo.learning_starts": 8,
 }
 DQN = REPLAY | {"algo.target_period": 40, "algo.epsilon_fraction": 0.02}
+CONVOLUTIONS = {"algo.network.channels": [8]}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
     "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
@@ -117,6 +118,33 @@ CASES = {
         "CartPole-v1",
         "ppo",
         MINIBATCHES | CURRICULUM | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "ppo with convolutions": (
+        "Breakout-MinAtar",
+        "ppo",
+        MINIBATCHES | CONVOLUTIONS | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "a2c with convolutions and a memory": (
+        "Breakout-MinAtar",
+        "a2c",
+        CONVOLUTIONS
+        | {"algo.network.channels": [4, 4], "algo.network.gru": 8, "algo.normalize_obs": True},
+    ),
+    "pqn with convolutions": (
+        "Breakout-MinAtar",
+        "pqn",
+        MINIBATCHES
+        | NORMALISED
+        | {
+            "algo.network.channels": [16],
+            "algo.network.hidden": [128],
+            "algo.network.layer_norm": True,
+        },
+    ),
+    "dqn with convolutions": (
+        "Breakout-MinAtar",
+        "dqn",
+        DQN | PRIORITISED | CONVOLUTIONS | {"shards": 4, "algo.num_envs": 8},
     ),
     "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
 }
