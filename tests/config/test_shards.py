@@ -17,6 +17,16 @@ def experiment(algo="ppo", env="CartPole-v1", **overrides):
     return load_experiment(env, algo, overrides={"algo.num_envs": 4} | overrides)
 
 
+def test_a_group_of_observations_of_the_bonus_is_divided_where_there_is_one():
+    settings = {"algo.rnd.weight": 0.5, "algo.rnd.batch_size": 12}
+    assert shard_of(experiment(shards=4, **settings)).algo.rnd.batch_size == 3
+    message = "shards=4 does not divide algo.rnd.batch_size=10; choose a multiple of 4"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shard_of(experiment(shards=4, **settings | {"algo.rnd.batch_size": 10}))
+    off = {"algo.rnd.weight": 0.0, "algo.rnd.batch_size": 10}
+    assert shard_of(experiment(shards=4, **off)).algo.rnd.batch_size == 10
+
+
 def test_the_envs_of_a_seed_are_divided_among_its_shards():
     shard = shard_of(experiment(shards=2, **{"algo.num_envs": 8}))
     assert (shard.shards, shard.algo.num_envs) == (1, 4)
@@ -98,7 +108,6 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
             "algo.network.encoder='a:b'; choose auto, mlp or cnn",
         ),
         ("ppo", {"algo.network.dtype": "bfloat16"}, "algo.network.dtype='bfloat16'"),
-        ("ppo", {"algo.rnd.weight": 0.5}, "algo.rnd.weight=0.5; set algo.rnd.weight=0"),
         ("ppo", {"algo.popart": True}, "algo.popart=true"),
         ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
         ("ppo", {"agents.number": 2}, "agents.number=2"),

@@ -51,6 +51,13 @@ REPLAY = {
 }
 DQN = REPLAY | {"algo.target_period": 40, "algo.epsilon_fraction": 0.02}
 CONVOLUTIONS = {"algo.network.channels": [8]}
+RND = {
+    "algo.rnd.weight": 0.5,
+    "algo.rnd.hidden": [16],
+    "algo.rnd.features": 8,
+    "algo.rnd.batch_size": 8,
+}
+ANNEALED = {"algo.rnd.anneal": 0.9, "algo.rnd.anneal_window": 8, "algo.rnd.anneal_share": 0.1}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
     "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
@@ -145,6 +152,21 @@ CASES = {
         "Breakout-MinAtar",
         "dqn",
         DQN | PRIORITISED | CONVOLUTIONS | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "ppo with RND": (
+        "CartPole-v1",
+        "ppo",
+        MINIBATCHES | NORMALISED | RND | ANNEALED | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "pqn with RND of images": (
+        "Breakout-MinAtar",
+        "pqn",
+        MINIBATCHES | CONVOLUTIONS | RND | {"algo.rnd.channels": [4]},
+    ),
+    "dqn with RND": (
+        "CartPole-v1",
+        "dqn",
+        DQN | PRIORITISED | NORMALISED | RND | ANNEALED | {"algo.rnd.batch_size": 16},
     ),
     "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
 }

@@ -7,6 +7,7 @@ from typing import Any
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
+from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import ENCODERS
 from elsinore.training.layout import layout_for
 
@@ -22,7 +23,8 @@ def shard_of(experiment: Experiment) -> Experiment:
     shards, algo = experiment.shards, experiment.algo
     num_envs = _part("algo.num_envs", algo.num_envs, shards)
     try:
-        part = replace(algo, num_envs=num_envs, **_replay_of_shard(algo, shards))
+        own = _replay_of_shard(algo, shards) | _bonus_of_shard(algo, shards)
+        part = replace(algo, num_envs=num_envs, **own)
         return replace(experiment, shards=1, algo=part)
     except ValueError as error:
         raise ConfigError(
@@ -45,6 +47,14 @@ def _replay_of_shard(algo: Any, shards: int) -> dict[str, int]:
         steps = algo.steps_per_update
         own["target_period"] = max(1, round(algo.target_period / steps)) * (steps // shards)
     return own
+
+
+def _bonus_of_shard(algo: Any, shards: int) -> dict[str, RNDConfig]:
+    """The settings of a shard's exploration bonus: its part of each group of observations."""
+    if not algo.rnd.weight:
+        return {}
+    size = _part("algo.rnd.batch_size", algo.rnd.batch_size, shards)
+    return {"rnd": replace(algo.rnd, batch_size=size)}
 
 
 def _part(name: str, value: int, shards: int) -> int:
@@ -99,8 +109,6 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
     if net.memory is not None and hasattr(algo, "buffer_size"):
         memory, width = net.memory
         yield f"algo.network.{memory}={width} and algo={algo.name!r}", "leave the memory out"
-    if algo.rnd.weight:
-        yield f"algo.rnd.weight={algo.rnd.weight}", "set algo.rnd.weight=0"
     if getattr(algo, "popart", False):
         yield "algo.popart=true", "set algo.popart=false"
     if getattr(algo, "advantage", "gae") != "gae":
