@@ -10,11 +10,21 @@ from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
-from elsinore.config.shards import refuse_what_shards_do_not_have, shard_of
+from elsinore.config.shards import refuse_env, refuse_what_shards_do_not_have, shard_of
 
 
 def experiment(algo="ppo", env="CartPole-v1", **overrides):
     return load_experiment(env, algo, overrides={"algo.num_envs": 4} | overrides)
+
+
+def test_a_group_of_observations_of_the_bonus_is_divided_where_there_is_one():
+    settings = {"algo.rnd.weight": 0.5, "algo.rnd.batch_size": 12}
+    assert shard_of(experiment(shards=4, **settings)).algo.rnd.batch_size == 3
+    message = "shards=4 does not divide algo.rnd.batch_size=10; choose a multiple of 4"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shard_of(experiment(shards=4, **settings | {"algo.rnd.batch_size": 10}))
+    off = {"algo.rnd.weight": 0.0, "algo.rnd.batch_size": 10}
+    assert shard_of(experiment(shards=4, **off)).algo.rnd.batch_size == 10
 
 
 def test_the_envs_of_a_seed_are_divided_among_its_shards():
@@ -92,9 +102,12 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
         ("sac", {"env": "Pendulum-v1"}, "algo='sac'"),
         ("td3", {"env": "Pendulum-v1"}, "algo='td3'"),
         ("ppo", {"algo.network.custom": "a:b"}, "algo.network.custom='a:b'"),
-        ("ppo", {"algo.network.encoder": "cnn"}, "algo.network.encoder='cnn'"),
+        (
+            "ppo",
+            {"algo.network.encoder": "a:b"},
+            "algo.network.encoder='a:b'; choose auto, mlp or cnn",
+        ),
         ("ppo", {"algo.network.dtype": "bfloat16"}, "algo.network.dtype='bfloat16'"),
-        ("ppo", {"algo.rnd.weight": 0.5}, "algo.rnd.weight=0.5; set algo.rnd.weight=0"),
         ("ppo", {"algo.popart": True}, "algo.popart=true"),
         ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
         ("ppo", {"agents.number": 2}, "agents.number=2"),
@@ -120,10 +133,9 @@ def test_an_algorithm_of_ones_own_and_a_network_of_ones_own_are_refused():
         refuse_what_shards_do_not_have(experiment(shards=2), object())
 
 
-def test_observations_that_convolutions_read_are_refused():
-    with pytest.raises(ConfigError, match=r"observations of shape \[10, 10, 4\], which conv") as e:
-        plan_for(experiment(env="Breakout-MinAtar", shards=2))
-    assert "set algo.network.encoder=mlp" in str(e.value)
+def test_an_environment_on_the_host_is_refused():
+    with pytest.raises(ConfigError, match="which is stepped on the host; use shards=1, or an env"):
+        refuse_env(experiment(shards=2), on_host=True)
 
 
 @pytest.mark.slow
@@ -132,9 +144,10 @@ def test_observations_that_convolutions_read_are_refused():
     [
         ("tests.small_envs:MaskedBandit", {}),
         ("Breakout-MinAtar", {"algo.network.encoder": "mlp"}),
+        ("Breakout-MinAtar", {"algo.network.encoder": "cnn"}),
     ],
 )
-def test_observations_that_dense_layers_read_are_divided(env, settings):
+def test_masked_and_image_observations_are_divided(env, settings):
     plan = plan_for(experiment(env=env, shards=2, **settings))
     assert {*jax.tree.leaves(plan.program.divided.train.actor.obs)} == {0}
 

@@ -14,6 +14,7 @@ from elsinore.experience.rnd import (
     init_rnd,
     prediction_error,
 )
+from elsinore.jaxtools.shards import IN_TURN
 from elsinore.types import Transition
 
 TIME, ENV, OBS = 5, 2, 8
@@ -275,6 +276,38 @@ def test_the_weight_is_annealed_by_the_episodes_that_finished_for_the_next_rollo
     _, later, _ = bonus_of(config, after, random_obs(1), short, max_steps=499)
     assert later.left == after.left
     np.testing.assert_array_equal(later.recent.lengths, [200, 4, 4])
+
+
+def test_two_shards_are_paid_and_learn_as_all_their_rows_together():
+    """One env is a shard. What has no axis in `shared` is one value of both, or `vmap` refuses."""
+    config = replace(SMALL, anneal=0.5, anneal_min_episodes=2, anneal_share=0.0, return_gamma=0.9)
+    final_obs, done = random_obs(1), jnp.zeros((TIME, ENV), bool).at[2:].set(True)
+    before = begun(config)
+    bonus, after, metrics = bonus_of(config, before, final_obs, done)
+    part = replace(config, batch_size=TIME)
+    shared = jax.tree.map(lambda _: None, before, is_leaf=lambda x: x is not before)
+    stats = before.stats._replace(obs=None, returns=None, running_return=0)
+    shared = shared._replace(stats=stats, waiting=0)
+
+    def shard(rnd, final_obs, done):
+        bonus, rnd, metrics = bonus_of(part, rnd, final_obs[:, None], done[:, None])
+        return bonus[:, 0], rnd, metrics
+
+    begun_in_parts = begun(part)._replace(
+        stats=before.stats._replace(running_return=jnp.zeros((ENV, 1))),
+        waiting=jnp.zeros((ENV, TIME, OBS)),
+    )
+    found_bonus, found, totals = jax.vmap(
+        shard, in_axes=(shared, 1, 1), out_axes=(1, shared, 0), axis_name=IN_TURN
+    )(begun_in_parts, final_obs, done)
+    close = dict(rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found_bonus, bonus, **close)
+    assert after.left == found.left == 0.5**5  # of six episodes the first is too few to judge by
+    np.testing.assert_array_equal(found.recent.lengths, after.recent.lengths)
+    np.testing.assert_allclose(found.opt_state.mu, after.opt_state.mu, **close)
+    assert jnp.abs(after.opt_state.mu).max() > 1e-3
+    mean = jnp.sum(totals["rnd/loss"].total) / jnp.sum(totals["rnd/loss"].count)
+    np.testing.assert_allclose(mean, metrics["rnd/loss"].total, **close)
 
 
 def test_unless_it_is_annealed_nothing_of_annealing_is_kept():

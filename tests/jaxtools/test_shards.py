@@ -54,6 +54,12 @@ def test_rows_come_together_in_the_shards_order():
         np.testing.assert_array_equal(rows[i], np.concatenate(list(X)))
 
 
+def test_envs_come_side_by_side_in_the_shards_order():
+    found = on(2, lambda x: shards.side_by_side(x.T))  # five steps of three envs
+    for i in range(NUMBER):
+        np.testing.assert_array_equal(found[i], np.concatenate([x.T for x in X], axis=1))
+
+
 def rounds(x):
     return jnp.sum(jnp.tanh(x @ x.T), axis=0)
 

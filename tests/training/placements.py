@@ -50,6 +50,14 @@ REPLAY = {
     "algo.learning_starts": 8,
 }
 DQN = REPLAY | {"algo.target_period": 40, "algo.epsilon_fraction": 0.02}
+CONVOLUTIONS = {"algo.network.channels": [8]}
+RND = {
+    "algo.rnd.weight": 0.5,
+    "algo.rnd.hidden": [16],
+    "algo.rnd.features": 8,
+    "algo.rnd.batch_size": 8,
+}
+ANNEALED = {"algo.rnd.anneal": 0.9, "algo.rnd.anneal_window": 8, "algo.rnd.anneal_share": 0.1}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
     "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
@@ -117,6 +125,48 @@ CASES = {
         "CartPole-v1",
         "ppo",
         MINIBATCHES | CURRICULUM | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "ppo with convolutions": (
+        "Breakout-MinAtar",
+        "ppo",
+        MINIBATCHES | CONVOLUTIONS | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "a2c with convolutions and a memory": (
+        "Breakout-MinAtar",
+        "a2c",
+        CONVOLUTIONS
+        | {"algo.network.channels": [4, 4], "algo.network.gru": 8, "algo.normalize_obs": True},
+    ),
+    "pqn with convolutions": (
+        "Breakout-MinAtar",
+        "pqn",
+        MINIBATCHES
+        | NORMALISED
+        | {
+            "algo.network.channels": [16],
+            "algo.network.hidden": [128],
+            "algo.network.layer_norm": True,
+        },
+    ),
+    "dqn with convolutions": (
+        "Breakout-MinAtar",
+        "dqn",
+        DQN | PRIORITISED | CONVOLUTIONS | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "ppo with RND": (
+        "CartPole-v1",
+        "ppo",
+        MINIBATCHES | NORMALISED | RND | ANNEALED | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "pqn with RND of images": (
+        "Breakout-MinAtar",
+        "pqn",
+        MINIBATCHES | CONVOLUTIONS | RND | {"algo.rnd.channels": [4]},
+    ),
+    "dqn with RND": (
+        "CartPole-v1",
+        "dqn",
+        DQN | PRIORITISED | NORMALISED | RND | ANNEALED | {"algo.rnd.batch_size": 16},
     ),
     "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
 }

@@ -23,6 +23,7 @@ from elsinore.training.shards import SHARED, Shards, divided_axes, over_shards
 from elsinore.training.turns import place_host
 from tests.training.placements import (
     CASES,
+    CONVOLUTIONS,
     CURRICULUM,
     DQN,
     MINIBATCHES,
@@ -42,6 +43,11 @@ ROWS = {
         "CartPole-v1",
         "a2c",
         {"algo.network.lstm": 8, "algo.normalize_advantage": False},
+    ),
+    "convolutions": (
+        "Breakout-MinAtar",
+        "a2c",
+        CONVOLUTIONS | {"algo.normalize_advantage": False},
     ),
     "pqn": ("CartPole-v1", "pqn", {"algo.num_minibatches": 1, "algo.num_epochs": 1}),
 }

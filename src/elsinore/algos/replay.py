@@ -76,7 +76,7 @@ def learning_is_due(
     """True where the `filled` buffer holds enough to learn from, in an update whose rollout ended
     with the state `after`; `counts` are what shards have added up since."""
     due = (after.update >= first_training(config)) & (buffer.num_starts(filled) > 0)
-    met = (after.stats, after.actor.episode_stats, after.actor.episode_log, counts)
+    met = (after.stats, after.rnd, after.actor.episode_stats, after.actor.episode_log, counts)
     return shards.after(met, due)
 
 

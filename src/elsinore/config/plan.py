@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
-from elsinore.algos.common import observation_of
 from elsinore.config.agents import (
     check_number,
     config_of,
@@ -303,7 +302,7 @@ def plan_for(
 
         learner, shards = algorithm(members[0]), None
         if experiment.shards > 1:
-            refuse_env(experiment, is_on_host(env), observation_of(env, env_params))
+            refuse_env(experiment, is_on_host(env))
             part = algorithm(shard_of(experiment))
             shards = Shards(experiment.shards, learner, part)
         hyper_of = lambda member: algorithm(member).hyper  # noqa: E731

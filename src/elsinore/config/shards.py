@@ -4,13 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from jaxtyping import PyTree
-
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
-from elsinore.nets.build import encoder_of
-from elsinore.nets.encoders import CNN
+from elsinore.experience.rnd import RNDConfig
+from elsinore.nets.build import ENCODERS
 from elsinore.training.layout import layout_for
 
 SHARDED = ("ppo", "a2c", "pqn", "dqn")  # the algorithms with equal bits on any devices
@@ -25,7 +23,8 @@ def shard_of(experiment: Experiment) -> Experiment:
     shards, algo = experiment.shards, experiment.algo
     num_envs = _part("algo.num_envs", algo.num_envs, shards)
     try:
-        part = replace(algo, num_envs=num_envs, **_replay_of_shard(algo, shards))
+        own = _replay_of_shard(algo, shards) | _bonus_of_shard(algo, shards)
+        part = replace(algo, num_envs=num_envs, **own)
         return replace(experiment, shards=1, algo=part)
     except ValueError as error:
         raise ConfigError(
@@ -48,6 +47,14 @@ def _replay_of_shard(algo: Any, shards: int) -> dict[str, int]:
         steps = algo.steps_per_update
         own["target_period"] = max(1, round(algo.target_period / steps)) * (steps // shards)
     return own
+
+
+def _bonus_of_shard(algo: Any, shards: int) -> dict[str, RNDConfig]:
+    """The settings of a shard's exploration bonus: its part of each group of observations."""
+    if not algo.rnd.weight:
+        return {}
+    size = _part("algo.rnd.batch_size", algo.rnd.batch_size, shards)
+    return {"rnd": replace(algo.rnd, batch_size=size)}
 
 
 def _part(name: str, value: int, shards: int) -> int:
@@ -77,24 +84,16 @@ def refuse_what_shards_do_not_have(experiment: Experiment, network: Any = None) 
         raise ConfigError(f"shards={shards} cannot be used with {name}; {remedy}, or use shards=1.")
 
 
-def refuse_env(experiment: Experiment, on_host: bool, observation: PyTree) -> None:
-    """Refuse an environment on the host, and observations that convolutions would read, for which
-    equal bits were not shown; dense layers read all others, with or without a mask of actions.
+def refuse_env(experiment: Experiment, on_host: bool) -> None:
+    """Refuse an environment on the host, for which equal bits were not shown.
 
     Raises:
-        ConfigError: naming the environment or the observations' shape, and a remedy.
+        ConfigError: naming the environment and a remedy.
     """
-    shards = experiment.shards
     if on_host:
         raise ConfigError(
-            f"shards={shards} cannot be used with env={experiment.env!r}, which is stepped on the"
-            " host; use shards=1, or an environment in JAX."
-        )
-    if encoder_of(experiment.algo.network, observation).func is CNN:
-        raise ConfigError(
-            f"shards={shards} cannot be used with observations of shape"
-            f" {list(observation.shape)}, which convolutions read; set algo.network.encoder=mlp,"
-            " add the wrapper flatten, or use shards=1."
+            f"shards={experiment.shards} cannot be used with env={experiment.env!r}, which is"
+            " stepped on the host; use shards=1, or an environment in JAX."
         )
 
 
@@ -103,15 +102,13 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
     net = algo.network
     if net.custom is not None:
         yield f"algo.network.custom={net.custom!r}", "leave it out"
-    if net.encoder not in ("auto", "mlp"):
-        yield f"algo.network.encoder={net.encoder!r}", "choose auto or mlp"
+    if net.encoder not in ENCODERS:
+        yield f"algo.network.encoder={net.encoder!r}", "choose auto, mlp or cnn"
     if net.dtype != "float32":
         yield f"algo.network.dtype={net.dtype!r}", "choose float32"
     if net.memory is not None and hasattr(algo, "buffer_size"):
         memory, width = net.memory
         yield f"algo.network.{memory}={width} and algo={algo.name!r}", "leave the memory out"
-    if algo.rnd.weight:
-        yield f"algo.rnd.weight={algo.rnd.weight}", "set algo.rnd.weight=0"
     if getattr(algo, "popart", False):
         yield "algo.popart=true", "set algo.popart=false"
     if getattr(algo, "advantage", "gae") != "gae":

@@ -103,15 +103,11 @@ def count_episodes_of_all_shards(
     envs. Each shard has its own envs' `fresh`, and shares the rest."""
     if shards.number() == 1:
         return count_episodes(episode_stats, done, values)
-    by_shard = shards.gather((done, {name: values[name] for name in episode_stats.names}))
-    done, values = jax.tree.map(_side_by_side, by_shard)
+    counted_of = {name: values[name] for name in episode_stats.names}
+    done, values = shards.side_by_side((done, counted_of))
     fresh = shards.gather(episode_stats.fresh)
     counted = count_episodes(replace(episode_stats, fresh=fresh.reshape(-1)), done, values)
     return replace(counted, fresh=counted.fresh.reshape(fresh.shape)[shards.index()])
-
-
-def _side_by_side(x: Shaped[Array, "shard time env"]) -> Shaped[Array, "time all"]:
-    return jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1)
 
 
 def mean_of_last(episode_stats: EpisodeStats, name: str, number: int) -> Float[Array, ""]:

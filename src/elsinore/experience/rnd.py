@@ -17,10 +17,13 @@ Choices that differ from the paper's:
 * Both networks have one shape. The paper's predictor is deeper, so that it can match the target.
 * Observations are whitened, and errors scaled, by statistics of all observations so far, this
   rollout included; the paper collects them with a random agent first.
+
+The shards of a seed share all of it but the observations that wait: each has a part of every group.
 """
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
@@ -41,11 +44,13 @@ from elsinore.experience.annealing import (
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, init_normalisers, observe, scale_rewards
 from elsinore.hyperparameters import record, traced
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.encoders import CNN, MLP, check_layers, dense, flatten
 from elsinore.nets.initialisation import initialise
 from elsinore.ops import running_statistics
 from elsinore.ops.losses import Scalar, rnd_error
+from elsinore.ops.running_statistics import RunningStats
 from elsinore.types import Mean, Transition
 
 
@@ -180,19 +185,31 @@ def add_intrinsic_reward(
         return None, reward, {}
     flat = jax.vmap(flatten)(merge_time_and_env(experience.final_obs))
     stats = observe(rnd.stats, flat)
-    seen = running_statistics.normalise(
-        cast(running_statistics.RunningStats, stats.obs), flat, clip=5.0
-    )
     net = _network(config, experience.final_obs, batch_axes=2)
-    error = prediction_error(net, rnd.predictor, rnd.target, seen).reshape(reward.shape)
-    stats, bonus = scale_rewards(stats, error, jnp.zeros(reward.shape, bool), config.return_gamma)
+    judged = shards.apart(partial(_judged, net))
+    seen, error = judged(rnd.predictor, rnd.target, stats.obs, flat)
+    error, never = error.reshape(reward.shape), jnp.zeros(reward.shape, bool)
+    stats, bonus = scale_rewards(stats, error, never, config.return_gamma)
     metrics = {
-        "rnd/bonus": Mean(jnp.sum(bonus), jnp.float32(bonus.size)),
+        "rnd/bonus": Mean(shards.apart(jnp.sum)(bonus), jnp.float32(bonus.size)),
         "rnd/weight": Mean.of(weight * rnd.left),
     }
-    reward = reward + weight * rnd.left * bonus
+    # The weight that is left is read here, and not in the loop of what is apart: see `_anneal`.
+    reward = shards.apart(_with_bonus)(reward, weight * rnd.left, bonus)
     rnd, metrics["rnd/loss"] = _learn(config, net, rnd._replace(stats=stats), seen)
     return _anneal(config, rnd, experience, episode_length, max_steps), reward, metrics
+
+
+def _judged(
+    net: nn.Module, predictor: PyTree, target: PyTree, stats: RunningStats, flat: Array
+) -> tuple[Float[Array, "batch obs"], Float[Array, "batch"]]:
+    """Whitened observations, and their prediction errors."""
+    seen = running_statistics.normalise(stats, flat, clip=5.0)
+    return seen, prediction_error(net, predictor, target, seen)
+
+
+def _with_bonus(reward: Array, weight: Scalar, bonus: Array) -> Array:
+    return reward + weight * bonus
 
 
 def prediction_error(
@@ -208,7 +225,8 @@ def _learn(
 ) -> tuple[RNDState, Mean]:
     """One Adam step per full group of observations, in order of arrival; the rest waits.
 
-    So a step is always over `batch_size` observations, for long rollouts (PPO) and short (DQN).
+    So a step is always over `batch_size` observations, for long rollouts (PPO) and short (DQN);
+    with shards over as many of each shard, by the mean of their gradients.
     """
     size, (new, width) = config.batch_size, seen.shape
     # room to cut a whole group anywhere
@@ -217,16 +235,20 @@ def _learn(
     num_groups, num_left = jnp.divmod(rnd.num_waiting + new, size)
     vector, unravel = ravel_pytree(rnd.predictor)
 
+    def loss(vector, group):
+        return jnp.mean(prediction_error(net, unravel(vector), rnd.target, group))
+
+    def stepped(vector, gradient, opt_state):
+        step, opt_state = optax.scale_by_adam().update(gradient, opt_state)
+        return vector - config.learning_rate * cast(Array, step), opt_state
+
     def gradient_step(i, carry):
         vector, opt_state, total = carry
         group = jax.lax.dynamic_slice_in_dim(queue, i * size, size)
-
-        def loss(vector):
-            return jnp.mean(prediction_error(net, unravel(vector), rnd.target, group))
-
-        value, gradient = jax.value_and_grad(loss)(vector)
-        step, opt_state = optax.scale_by_adam().update(gradient, opt_state)
-        return vector - config.learning_rate * cast(Array, step), opt_state, total + value
+        found = shards.apart(jax.value_and_grad(loss))(vector, group)
+        value, gradient = shards.mean(found)
+        vector, opt_state = shards.apart(stepped)(vector, gradient, opt_state)
+        return vector, opt_state, total + value
 
     vector, opt_state, total = jax.lax.fori_loop(
         0, num_groups, gradient_step, (vector, rnd.opt_state, jnp.float32(0.0))
@@ -248,14 +270,20 @@ def _anneal(
     before: Int[Array, "env"],
     max_steps: Scalar | int | Int[Array, ""],
 ) -> RNDState:
+    """The state with the weight for the next rollout, after the episodes of all shards.
+
+    It depends on nothing that the old weight is read for. XLA for CPUs (jaxlib 0.11.2) then wrote
+    the new weight over the old one, in the carry of the updates, before a loop had read that.
+    """
     if rnd.recent is None:
         return rnd
     bar = Steadiness(
         config.anneal_variance, config.anneal_share * max_steps, config.anneal_min_episodes
     )
     done = experience.terminated | experience.truncated
-    lengths = episode_lengths(done, before)
-    left, recent = anneal_while_steady(rnd.left, rnd.recent, done, lengths, bar, config.anneal)
+    done, lengths = shards.side_by_side((done, episode_lengths(done, before)))
+    annealed = shards.apart(partial(anneal_while_steady, bar=bar, factor=config.anneal))
+    left, recent = annealed(rnd.left, rnd.recent, done, lengths)
     return rnd._replace(left=left, recent=recent)
 
 

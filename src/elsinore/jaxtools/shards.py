@@ -85,6 +85,18 @@ def together(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), gather(tree))
 
 
+def side_by_side(tree: PyTree) -> PyTree:
+    """Envs of this shard, [time, env, ...], as the envs of all shards."""
+    if number() == 1:
+        return tree
+
+    def one(x: Array) -> Array:
+        x = jnp.moveaxis(x, 0, 1)
+        return x.reshape(len(x), -1, *x.shape[3:])
+
+    return jax.tree.map(one, gather(tree))
+
+
 def total(tree: PyTree) -> PyTree:
     """The sum over all shards; float32 leaves take one collective together."""
     if number() == 1:
