@@ -17,10 +17,9 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}
 CURRICULA = {path.stem: path for path in sorted((CONFIGS / "curricula").glob("hamlet-*.yaml"))}
 RECURRENT = ("L2", "L3")
+RECIPES = ("curriculum", "example_dqn", "few_episodes")
 each_file = pytest.mark.parametrize("name", FILES)
-each_world = pytest.mark.parametrize(
-    "name", [name for name in FILES if name not in ("curriculum", "example_dqn")]
-)
+each_world = pytest.mark.parametrize("name", [name for name in FILES if name not in RECIPES])
 
 # Two updates of next to nothing: what is compiled is the same program, only smaller.
 TINY = {
@@ -49,7 +48,7 @@ def tiny_plan(name: str) -> Plan:
 
 def test_there_is_a_file_for_every_world_and_an_example_of_each_kind():
     worlds = ("classic4", "base6", "mood6", "L0_0", "L0_5", "L1", "L2", "L3")
-    assert set(FILES) == {*worlds, "example_dqn", "curriculum"}
+    assert set(FILES) == {*worlds, *RECIPES}
 
 
 @each_world
