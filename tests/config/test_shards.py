@@ -97,7 +97,6 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
 @pytest.mark.parametrize(
     ("algo", "settings", "name"),
     [
-        ("dqn", {"algo.network.gru": 8}, "algo.network.gru=8 and algo='dqn'; leave the mem"),
         ("sac_discrete", {}, "algo='sac_discrete'"),
         ("sac", {"env": "Pendulum-v1"}, "algo='sac'"),
         ("td3", {"env": "Pendulum-v1"}, "algo='td3'"),

@@ -58,6 +58,7 @@ RND = {
     "algo.rnd.batch_size": 8,
 }
 ANNEALED = {"algo.rnd.anneal": 0.9, "algo.rnd.anneal_window": 8, "algo.rnd.anneal_share": 0.1}
+SEQUENCES = {"algo.rollout_length": 4, "algo.sequence_length": 4, "algo.batch_size": 8}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
     "ppo": ("CartPole-v1", "ppo", MINIBATCHES | {"shards": 4, "algo.num_envs": 8}),
@@ -117,6 +118,20 @@ CASES = {
         },
     ),
     "dqn with masks": ("tests.small_envs:MaskedBandit", "dqn", DQN | {"algo.munchausen": True}),
+    "dqn with a memory": (
+        "CartPole-v1",
+        "dqn",
+        DQN
+        | PRIORITISED
+        | NORMALISED
+        | SEQUENCES
+        | {"shards": 4, "algo.num_envs": 8, "algo.network.gru": 8, "algo.burn_in": 2},
+    ),
+    "dqn with an LSTM": (
+        "CartPole-v1",
+        "dqn",
+        DQN | SEQUENCES | {"algo.network.lstm": 8, "algo.double": True, "algo.distribution": "qr"},
+    ),
     "dqn with a curriculum": ("CartPole-v1", "dqn", DQN | CURRICULUM),
     "rainbow": ("CartPole-v1", "rainbow", DQN | PRIORITISED | NORMALISED),
     "qrdqn": ("CartPole-v1", "qrdqn", DQN | WIDE),

@@ -48,7 +48,7 @@ from elsinore.algos.value_based import (
     value_based,
 )
 from elsinore.algos.vdn import by_team, check_team, summed, team_of, team_transitions, with_rows
-from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayBuffer
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
@@ -231,7 +231,8 @@ class _Parts:
         )
         td_error = errors = aux.td_error.values
         if self.values.net.recurrent:
-            td_error = sequence_error(td_error, self.config.batch_size)
+            priority_of = partial(sequence_error, batch=self.config.batch_size)
+            td_error = shards.apart(priority_of)(td_error)
         kept = self.buffer.reprioritise(learner.buffer, indices, td_error, hyper.priority_alpha)
         error = {"loss/td_error": mean_error(errors), "learner/gradient_norm": norm}
         learner = learner._replace(params=params, opt_state=opt_state, buffer=kept)
@@ -248,7 +249,9 @@ class _Parts:
         )
         if self.values.net.recurrent:
             window = self.buffer.windows(learner.buffer, indices, config.window)
-            batch = sequence_batch(window, stats, config.n_step, config.burn_in, gamma)
+            lengths = config.n_step, config.burn_in
+            steps = shards.apart(lambda *x: sequence_batch(*x[:2], *lengths, x[2]))
+            batch = steps(window, stats, gamma)
             return batch, indices, jnp.repeat(weight, config.sequence_length)
         batch = normalised(stats, batch)
         return (batch if self.team is None else with_rows(batch)), indices, weight
@@ -262,8 +265,12 @@ class _Parts:
         if not net.recurrent:
             return experience
         start = episode_starts(experience.terminated | experience.truncated)
-        obs = normalise_obs(before.stats, experience.obs)
-        carry = carries_before(net, before.learner.params, before.actor.carry, obs, start)
+
+        def carries(params: PyTree, stats: Normalisers, carry: PyTree, obs: PyTree) -> PyTree:
+            return carries_before(net, params, carry, normalise_obs(stats, obs), start)
+
+        parts = before.learner.params, before.stats, before.actor.carry, experience.obs
+        carry = shards.apart(carries)(*parts)
         return experience._replace(obs=Remembered(experience.obs, carry))
 
     def learn(

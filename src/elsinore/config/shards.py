@@ -106,9 +106,6 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
         yield f"algo.network.encoder={net.encoder!r}", "choose auto, mlp or cnn"
     if net.dtype != "float32":
         yield f"algo.network.dtype={net.dtype!r}", "choose float32"
-    if net.memory is not None and hasattr(algo, "buffer_size"):
-        memory, width = net.memory
-        yield f"algo.network.{memory}={width} and algo={algo.name!r}", "leave the memory out"
     if getattr(algo, "popart", False):
         yield "algo.popart=true", "set algo.popart=false"
     if getattr(algo, "advantage", "gae") != "gae":
