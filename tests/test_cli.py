@@ -325,7 +325,7 @@ def test_a_run_that_does_not_fit_is_refused(refused, monkeypatch):
 def test_a_run_goes_on_as_it_is_or_not_at_all(refused, finished, given, error_text):
     said = refused("train", "--resume", finished[2], *given)
     assert said.startswith(
-        "--resume keeps the run's own settings, and only env_steps can be changed;"
+        "--resume keeps the run's own settings, and only its budget can be changed;"
         f" {error_text} cannot. Leave it out, or begin a new run with `elsinore train --from "
     )
 

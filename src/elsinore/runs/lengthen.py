@@ -52,9 +52,8 @@ def refuse_other_settings(run: str, settings: Iterable[str]) -> None:
     for name in settings:
         if name not in BUDGETS:
             raise ConfigError(
-                "--resume keeps the run's own settings, and only its budget (env_steps,"
-                f" stop.episodes, stop.seconds) can be changed; {name} cannot. Leave it out, or"
-                f" {REMEDY.format(run=run)}."
+                "--resume keeps the run's own settings, and only its budget can be changed;"
+                f" {name} cannot. Leave it out, or {REMEDY.format(run=run)}."
             )
 
 
