@@ -218,7 +218,8 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (
             ["--resume", "TRAINED", "--seed", "1"],
-            "--resume keeps the run's own settings, and only its budget can be changed; seed cannot",
+            "--resume keeps the run's own settings, and only its budget can be changed; seed"
+            " cannot",
         ),
         (["--resume", "nowhere"], "nowhere is not a run"),
         (["--resume", "OLDER"], "is not the newest checkpoint"),
