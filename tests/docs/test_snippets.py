@@ -112,7 +112,8 @@ def small_budgets(monkeypatch):
         checked(self)
         steps = getattr(self.algo, "steps_per_update", None)
         steps = steps or self.algo.num_envs * self.algo.rollout_length
-        most = max(MOST_STEPS, MOST_UPDATES * steps)
+        starts = getattr(self.algo, "learning_starts", 0)
+        most = max(MOST_STEPS, starts + MOST_UPDATES * steps)
         object.__setattr__(self, "env_steps", min(self.env_steps, most))
         for name, most in {"episodes": 4, "final_episodes": 8}.items():
             value = min(getattr(self.evaluation, name), most)

@@ -249,8 +249,8 @@ class _Parts:
         )
         if self.values.net.recurrent:
             window = self.buffer.windows(learner.buffer, indices, config.window)
-            lengths = config.n_step, config.burn_in
-            steps = shards.apart(lambda *x: sequence_batch(*x[:2], *lengths, x[2]))
+            steps_of = partial(sequence_batch, n_step=config.n_step, burn_in=config.burn_in)
+            steps = shards.apart(lambda window, stats, gamma: steps_of(window, stats, gamma=gamma))
             batch = steps(window, stats, gamma)
             return batch, indices, jnp.repeat(weight, config.sequence_length)
         batch = normalised(stats, batch)
