@@ -29,6 +29,7 @@ ENVS = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Pendulum-v1", "MountainC
 ENVS += ("Catch-bsuite", "DeepSea-bsuite", "MemoryChain-bsuite", "Nim")
 ENVS += ("Hamlet", "Cache", "Balatro")
 ALGOS = ("ppo", "a2c", "pqn", "td3", "dqn", "sac", "qrdqn", "c51", "iqn", "rainbow")
+ALGOS += ("sample_efficient",)
 
 
 class Preset(NamedTuple):

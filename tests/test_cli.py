@@ -693,7 +693,7 @@ def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     code, out, _ = elsinore("envs")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
-    best = "ppo, a2c, dqn, pqn, rainbow, c51, qrdqn, iqn"
+    best = "ppo, a2c, dqn, pqn, rainbow, c51, qrdqn, iqn, sample_efficient"
     assert f"CartPole-v1 float32 4 one of 2 500 22.5 .. 500 {best}" in lines
     assert "Swimmer-misc float32 16 float32 2 500" in lines
     code, out, _ = elsinore("envs", "--json")

@@ -46,6 +46,7 @@ OPTIONS = {
     "rainbow": ("rainbow", {}),
     "qrdqn": ("qrdqn", {}),
     "iqn": ("iqn", {}),
+    "sample_efficient": ("sample_efficient", {}),
     "munchausen": ("dqn", {"algo.munchausen": True, "algo.n_step": 1}),
     "ddpg": ("td3", {"algo.num_critics": 1, "algo.policy_delay": 1, "algo.target_noise": 0.0}),
 }

@@ -89,6 +89,7 @@ EXPLORING = [
     slow("dqn noisy"),
     slow("dqn munchausen"),
     slow("dqn munchausen iqn"),
+    slow("dqn resets"),
     slow("dqn whole rainbow"),
     slow("dqn gru"),
     slow("dqn lru r2d2"),

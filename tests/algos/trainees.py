@@ -97,6 +97,7 @@ VARIANTS = {
     "dqn munchausen": DQN(munchausen=True),
     "dqn munchausen iqn": DQN(munchausen=True, distribution="iqn", quantiles=4),
     "dqn whole rainbow": DQN(**RAINBOW, **C51, noisy=True, noisy_std=0.2),
+    "dqn resets": DQN(reset_period=3_200, n_step=3, n_step_final=1, n_step_anneal=1_600),
     "dqn gru": DQN(network=GRU, **SEQUENCES),
     "dqn lru r2d2": DQN(
         network=LRU, **SEQUENCES, double=True, dueling=True, n_step=3, prioritized=True

@@ -35,7 +35,7 @@ def test_cartpole_is_described():
         22.5,
         500.0,
         "random actions; the maximum",
-        ("ppo", "a2c", "dqn", "pqn", "rainbow", "c51", "qrdqn", "iqn"),
+        ("ppo", "a2c", "dqn", "pqn", "rainbow", "c51", "qrdqn", "iqn", "sample_efficient"),
     )
 
 

@@ -15,7 +15,7 @@ from elsinore.config.load import (
 )
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.presets import PRESETS
-from elsinore.config.presets.distributional import OPTIONS
+from elsinore.config.presets.dqn_variants import OPTIONS
 
 
 @pytest.fixture
@@ -144,13 +144,19 @@ def test_an_algorithm_of_ones_own_takes_the_place_of_a_presets_and_nothing_of_it
 # Names of an algorithm with some of its options
 
 
+NETWORK = OPTIONS["sample_efficient"]["network"]
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_name_of_options_is_dqn_with_them_on_its_own_preset(name):
     for env in ("CartPole-v1", "Catch-bsuite", "Asterix-MinAtar"):
         algo = load_experiment(env, name).algo
         plain = load_experiment(env, "dqn").algo
         assert (algo.name, algo.buffer_size) == ("dqn", plain.buffer_size)
-        assert {option: getattr(algo, option) for option in OPTIONS[name]} == OPTIONS[name]
+        options = {option: getattr(algo, option) for option in OPTIONS[name]}
+        if "network" in options:  # a part of it
+            options["network"] = {part: getattr(algo.network, part) for part in NETWORK}
+        assert options == OPTIONS[name]
 
 
 def test_a_preset_with_options_goes_by_its_name_and_settings_go_before_it():

@@ -148,6 +148,19 @@ def test_a_window_stops_where_its_episode_did_and_looks_at_what_that_truly_led_t
     assert batch.obs["time"] == 1.0
 
 
+@pytest.mark.parametrize("end", [None, "death", "cut"])
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_shorter_window_is_the_one_of_fewer_steps(end, steps):
+    _, buffer = remembering(story(0, 5, {(2, 0): end}))
+    indices = BatchIndices(jnp.array([1, 2]), jnp.array([0, 1]))
+    shorter = jax.jit(replay_buffer.batch_at, static_argnums=2)
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        shorter(buffer, indices, 3, GAMMA, jnp.int32(steps)),
+        shorter(buffer, indices, steps, GAMMA),
+    )
+
+
 @memories
 @given(
     pieces=st.lists(st.integers(1, SLOTS), min_size=1, max_size=4),

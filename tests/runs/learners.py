@@ -3,7 +3,7 @@ seconds."""
 
 from typing import Any, NamedTuple
 
-from elsinore.config.presets.distributional import RAINBOW
+from elsinore.config.presets.dqn_variants import RAINBOW
 from tests.runs.conftest import TINY
 
 CHUNKS = 40

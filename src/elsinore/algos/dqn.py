@@ -30,6 +30,7 @@ from elsinore.algos.replay import (
     normalised,
     transition_like,
 )
+from elsinore.algos.resets import check_resets, n_step_at, with_resets
 from elsinore.algos.return_distributions import Numbers, check_returns, return_distribution
 from elsinore.algos.sequences import (
     Remembered,
@@ -73,6 +74,13 @@ class DQNConfig(ValueBasedConfig):
     double: bool = False
     dueling: bool = False  # Separate outputs of the network for state value and advantages.
     n_step: int = 1  # Rewards in a target before it bootstraps.
+    # Rewards in a target that n_step falls to, after learning starts and after each reset; null: it
+    # stays.
+    n_step_final: int | None = None
+    n_step_anneal: int = 10_000  # Env steps over which it falls, geometrically.
+    # Env steps between resets of the network, whose replay buffer stays; null: there are none.
+    reset_period: int | None = None
+    reset_share: float = traced(1.0)  # Share of newly drawn weights in a reset; 1 keeps nothing.
     buffer_size: int = 10_000  # Transitions that the replay buffer holds.
     batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
     sequence_length: int = 16  # Steps of a sequence that are learnt (memory).
@@ -125,6 +133,7 @@ class DQNConfig(ValueBasedConfig):
         validation.at_least(self, 1, "sequence_length")
         validation.at_least(self, 0, "burn_in")
         check_buffer(self, self.window if self.network.memory else None)
+        check_resets(self)
 
     @property
     def window(self) -> int:
@@ -244,8 +253,9 @@ class _Parts:
         """A batch with normalised observations, its indices, and the weight of each row; with a
         memory the rows are the steps of sequences."""
         config, stats, gamma = self.config, data.before.stats, data.hyper.gamma
+        n_step = n_step_at(config, data.before.update)
         batch, indices, weight = self.buffer.sample(
-            learner.buffer, key, config.batch_size, gamma, beta
+            learner.buffer, key, config.batch_size, gamma, beta, n_step
         )
         if self.values.net.recurrent:
             window = self.buffer.windows(learner.buffer, indices, config.window)
@@ -288,7 +298,9 @@ class _Parts:
         keys = jax.random.split(key, config.gradient_steps)
         step = partial(self.train, data, beta)
         learner, metrics = gradient_steps(buffer, due, step, learner, keys)
-        return self.with_target(learner, before.update + 1, hyper), metrics
+        learner = self.with_target(learner, before.update + 1, hyper)
+        init = self.values.net.init
+        return with_resets(config, init, data.optimiser, learner, before, key), metrics
 
     def with_target(self, learner: DQNLearner, update: Int[Array, ""], hyper: Any) -> DQNLearner:
         """The target network moved by `tau` towards the online one, every `target_period`."""

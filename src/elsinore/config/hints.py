@@ -102,6 +102,7 @@ ALGORITHM_HINTS = {
     **dict.fromkeys(("ddqn", "doubledqn"), "it is dqn with algo.double=true"),
     "duelingdqn": "it is dqn with algo.dueling=true",
     "rainbow": "it is dqn with distribution, noisy, double, dueling, n_step and prioritized",
+    **dict.fromkeys(("srspr", "bbf", "spr", "der"), "algo=sample_efficient is near it"),
     **dict.fromkeys(("c51", "qrdqn", "iqn"), "it is dqn with algo.distribution=c51, qr or iqn"),
     **dict.fromkeys(("munchausendqn", "mdqn", "miqn"), "it is dqn with algo.munchausen=true"),
     "noisydqn": "it is dqn with algo.noisy=true",

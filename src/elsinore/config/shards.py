@@ -106,6 +106,8 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
         yield f"algo.network.encoder={net.encoder!r}", "choose auto, mlp or cnn"
     if net.dtype != "float32":
         yield f"algo.network.dtype={net.dtype!r}", "choose float32"
+    if getattr(algo, "reset_period", None) is not None:
+        yield f"algo.reset_period={algo.reset_period}", "set algo.reset_period=null"
     if getattr(algo, "popart", False):
         yield "algo.popart=true", "set algo.popart=false"
     if getattr(algo, "advantage", "gae") != "gae":

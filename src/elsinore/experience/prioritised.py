@@ -51,8 +51,8 @@ def prioritised(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
         init=partial(init, capacity, num_envs),
         add=partial(add, n_step=n_step),
         num_starts=lambda buffer: replay_buffer.num_starts(buffer.replay, n_step),
-        sample=lambda buffer, key, batch_size, gamma, beta: sample(
-            buffer, key, batch_size, n_step, gamma, beta
+        sample=lambda buffer, key, batch_size, *numbers: sample(
+            buffer, key, batch_size, n_step, *numbers
         ),
         reprioritise=reprioritise,
         windows=lambda buffer, *where: replay_buffer.windows(buffer.replay, *where),
@@ -90,6 +90,7 @@ def sample(
     n_step: int,
     gamma: Scalar,
     beta: Scalar,
+    steps: Int[Array, ""] | None = None,
 ) -> tuple[ReplayBatch, BatchIndices, Float[Array, "batch"]]:
     """Draw n-step transitions by priority, one from each of `batch_size` equal segments of the
     mass.
@@ -104,7 +105,7 @@ def sample(
     leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
     indices = indices_of(buffer, leaves)
     return (
-        replay_buffer.batch_at(buffer.replay, indices, n_step, gamma),
+        replay_buffer.batch_at(buffer.replay, indices, n_step, gamma, steps),
         indices,
         weights(jnp.maximum(priority, LEAST), mass, beta),
     )

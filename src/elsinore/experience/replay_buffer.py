@@ -46,11 +46,12 @@ class ReplayBuffer(NamedTuple):
     """A replay buffer as functions that close over its sizes.
 
     `init(like) -> buffer`; `add(buffer, experience) -> buffer`; `num_starts(buffer)`, how many
-    n-step windows can be sampled; `sample(buffer, key, batch_size, gamma, beta) -> (batch,
-    indices, weights)`; `windows(buffer, indices, length)`, the steps that follow [batch, length,
-    ...]; `reprioritise(buffer, indices, td_error, alpha) -> buffer`;
-    `priorities(buffer)`, the part that `reprioritise` changes, and `with_priorities(buffer,
-    priorities) -> buffer`. All are jittable; `like` is one transition of one env.
+    n-step windows can be sampled; `sample(buffer, key, batch_size, gamma, beta, steps=None) ->
+    (batch, indices, weights)`, where `steps` may shorten the windows; `windows(buffer, indices,
+    length)`, the steps that follow [batch, length, ...]; `reprioritise(buffer, indices, td_error,
+    alpha) -> buffer`; `priorities(buffer)`, the part that `reprioritise` changes, and
+    `with_priorities(buffer, priorities) -> buffer`. All are jittable; `like` is one transition of
+    one env.
 
     Within one compiled step, add before you sample: a write that the compiler may put before an
     earlier read has it keep a copy of the whole buffer (3 ms for 1M CartPole transitions under
@@ -77,8 +78,9 @@ def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
         batch_size: int,
         gamma: Scalar,
         beta: Scalar | None = None,
+        steps: Int[Array, ""] | None = None,
     ) -> tuple[ReplayBatch, BatchIndices, Float[Array, "batch"]]:
-        batch, indices = sample(buffer, key, batch_size, n_step, gamma)
+        batch, indices = sample(buffer, key, batch_size, n_step, gamma, steps)
         return batch, indices, jnp.ones(batch_size)
 
     return ReplayBuffer(
@@ -191,6 +193,7 @@ def sample(
     batch_size: int,
     n_step: int,
     gamma: Scalar,
+    steps: Int[Array, ""] | None = None,
 ) -> tuple[ReplayBatch, BatchIndices]:
     """Draw n-step transitions uniformly, with replacement.
 
@@ -202,11 +205,17 @@ def sample(
     number = jax.random.randint(key, (batch_size,), 0, jnp.maximum(num_starts(buffer, n_step), 1))
     oldest = buffer.position - buffer.filled + slots
     indices = BatchIndices(slot=(oldest + number // num_envs) % slots, env=number % num_envs)
-    return batch_at(buffer, indices, n_step, gamma), indices
+    return batch_at(buffer, indices, n_step, gamma, steps), indices
 
 
-def batch_at(buffer: BufferState, indices: BatchIndices, n_step: int, gamma: Scalar) -> ReplayBatch:
-    """The n-step transitions that begin there."""
+def batch_at(
+    buffer: BufferState,
+    indices: BatchIndices,
+    n_step: int,
+    gamma: Scalar,
+    steps: Int[Array, ""] | None = None,
+) -> ReplayBatch:
+    """The n-step transitions that begin there; `steps` makes them shorter, 1 to n_step."""
     slots, _ = size_of(buffer)
     stored = buffer.experience
     window = BatchIndices(
@@ -215,6 +224,8 @@ def batch_at(buffer: BufferState, indices: BatchIndices, n_step: int, gamma: Sca
     reward, terminated, truncated = (
         _take(x, window) for x in (stored.reward, stored.terminated, stored.truncated)
     )
+    if steps is not None:
+        truncated = truncated | (jnp.arange(n_step) >= steps - 1)
     returns = shards.apart(n_step_return)
     reward, discount, last = returns(reward, terminated, truncated, gamma)
     end = BatchIndices((indices.slot + last) % slots, indices.env)

@@ -14,7 +14,7 @@ def settings_choices() -> dict[str, list[str]]:
     from elsinore import envs
     from elsinore.algos.registry import ALGORITHMS
     from elsinore.config.presets import PRESETS
-    from elsinore.config.presets.distributional import OPTIONS
+    from elsinore.config.presets.dqn_variants import OPTIONS
 
     return {
         "envs": sorted(envs.names()),

@@ -7,7 +7,7 @@ environments.
 
 from typing import Any
 
-from elsinore.config.presets import a2c, distributional, dqn, ppo, pqn, sac, td3
+from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, td3
 from elsinore.envs.registry import families
 from elsinore.validation import import_object
 
@@ -18,7 +18,7 @@ _BY_ALGO = {
     "pqn": pqn.PRESETS,
     "sac": sac.PRESETS,
     "td3": td3.PRESETS,
-    **distributional.PRESETS,
+    **dqn_variants.PRESETS,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -40,7 +40,7 @@ SAME_RULES = (
 def algorithm_behind(name: Any) -> Any:
     """The algorithm of a name that stands for one with some of its options, such as `rainbow`; any
     other name as it is."""
-    return "dqn" if isinstance(name, str) and name in distributional.OPTIONS else name
+    return "dqn" if isinstance(name, str) and name in dqn_variants.OPTIONS else name
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -53,6 +53,6 @@ def preset(name: str) -> dict[str, Any]:
     if env in SAME_RULES:
         env = env.removeprefix("gym/")
         name = f"{algo}/{env}"
-    if name in PRESETS or algo not in distributional.OPTIONS:
+    if name in PRESETS or algo not in dqn_variants.OPTIONS:
         return PRESETS.get(name, {})
-    return distributional.with_options(algo, PRESETS.get(f"{algorithm_behind(algo)}/{env}", {}))
+    return dqn_variants.with_options(algo, PRESETS.get(f"{algorithm_behind(algo)}/{env}", {}))

@@ -1,13 +1,21 @@
-"""Presets of DQN with a distribution of returns, by the names they were published under: Rainbow,
-C51, QR-DQN and IQN.
+"""Presets of DQN with some of its options, by a name: Rainbow, C51, QR-DQN and IQN as published,
+and a recipe for few episodes.
 """
 
 from typing import Any
 
+from elsinore.config.mappings import merge_settings
 from elsinore.config.presets import dqn
 
 RAINBOW = {"distribution": "c51", "noisy": True, "double": True, "dueling": True, "n_step": 3,
            "prioritized": True}  # fmt: skip
+# Two gradient steps for each env step, a network that is reset, and targets that shorten: the ideas
+# of SR-SPR and BBF on small networks (`algos/resets.py`).
+SAMPLE_EFFICIENT = {
+    "num_envs": 4, "rollout_length": 1, "gradient_steps": 8, "learning_starts": 200,
+    "double": True, "prioritized": True, "network": {"layer_norm": True},
+    "n_step": 10, "n_step_final": 3, "n_step_anneal": 2_000, "reset_period": 5_000,
+}  # fmt: skip
 
 # The options of DQN that each name stands for.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -15,18 +23,29 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "c51": {"distribution": "c51"},
     "qrdqn": {"distribution": "qr"},
     "iqn": {"distribution": "iqn", "quantiles": 8},
+    "sample_efficient": SAMPLE_EFFICIENT,
 }
 
 
 def with_options(name: str, preset: dict[str, Any], **more: Any) -> dict[str, Any]:
     """A preset of DQN with the options of a name, and more of its own."""
-    return {**preset, "algo": {**preset.get("algo", {}), **OPTIONS[name], **more}}
+    return merge_settings(preset, {"algo": OPTIONS[name] | more})
 
 
 # Each is DQN's preset with the options of its name, and other settings only where they are written
 # here; none was tuned. On CartPole-v1 8 seeds of qrdqn reach 499.8, the worst 498.3; the others
 # were not measured over whole runs.
 CARTPOLE = {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
+FEW = {
+    env: with_options(
+        "sample_efficient", dqn.PRESETS[env] | {"env_steps": steps}, epsilon_fraction=0.15
+    )
+    for env, steps in {
+        "CartPole-v1": 15_000,
+        "Acrobot-v1": 30_000,
+        "MountainCar-v0": 40_000,
+    }.items()
+}
 PRESETS: dict[str, dict[str, Any]] = {
     "rainbow": {
         "CartPole-v1": with_options("rainbow", dqn.PRESETS["CartPole-v1"], **CARTPOLE),
@@ -41,4 +60,5 @@ PRESETS: dict[str, dict[str, Any]] = {
     "iqn": {
         "CartPole-v1": with_options("iqn", dqn.PRESETS["CartPole-v1"]),
     },
+    "sample_efficient": FEW,
 }

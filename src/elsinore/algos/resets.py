@@ -1,0 +1,99 @@
+"""Learning from few episodes: many gradient steps on each transition, a network that is reset now
+and then while its replay buffer stays, and targets that look ahead less as it learns.
+
+Sources: resets against the primacy bias, Nikishin 2022, arXiv:2205.07802; part of the old weights
+kept, D'Oro 2023 (SR-SPR); n-step targets that shorten after each reset, Schwarzer 2023,
+arXiv:2305.19452 (BBF).
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Int, Key, PyTree
+
+from elsinore import validation
+from elsinore.algos.replay import first_training
+from elsinore.jaxtools.prng import for_use
+from elsinore.types import TrainState
+
+L = TypeVar("L", bound=Any)
+
+
+def check_resets(config: Any) -> None:
+    """Check `reset_period`, `reset_share`, `n_step_final` and `n_step_anneal`.
+
+    Raises:
+        ValueError: naming the setting, its value and a remedy.
+    """
+    validation.in_unit_interval(config, "reset_share")
+    validation.at_least(config, 1, "n_step_anneal")
+    if config.reset_period is not None:
+        validation.at_least(config, config.steps_per_update, "reset_period")
+    if config.n_step_final is None:
+        return
+    validation.at_least(config, 1, "n_step_final")
+    if config.n_step_final > config.n_step:
+        raise ValueError(
+            f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"
+            " falls; lower it, or raise n_step."
+        )
+    if config.network.memory:
+        raise ValueError(
+            f"n_step_final={config.n_step_final} cannot be used with a memory, whose sequences have"
+            " n_step; set n_step_final to null."
+        )
+
+
+def updates_between(config: Any) -> int | None:
+    """Updates from one reset to the next; None where there are none."""
+    period = config.reset_period
+    return None if period is None else max(1, round(period / config.steps_per_update))
+
+
+def n_step_at(config: Any, update: Int[Array, ""]) -> Int[Array, ""] | None:
+    """Rewards in a target of this update: from `n_step` geometrically to `n_step_final`, over
+    `n_step_anneal` env steps after learning starts and after each reset; None where it stays."""
+    if config.n_step_final is None:
+        return None
+    since, period = update - first_training(config), updates_between(config)
+    if period is not None:
+        since = jnp.where(update < period, since, update % period)
+    progress = jnp.clip(since * config.steps_per_update / config.n_step_anneal, 0.0, 1.0)
+    ratio = config.n_step_final / config.n_step
+    return jnp.round(config.n_step * ratio**progress).astype(jnp.int32)
+
+
+def reset_is_due(config: Any, update: Int[Array, ""], num_updates: Array) -> Bool[Array, ""]:
+    """True after an update that ends a period, unless less than a period of the run is left."""
+    period = updates_between(config)
+    return (update % period == 0) & (update + period <= num_updates)
+
+
+def with_resets(
+    config: Any,
+    init: Callable[[Key[Array, ""], PyTree], PyTree],
+    optimiser: optax.GradientTransformation,
+    learner: L,
+    before: TrainState,
+    key: Key[Array, ""],
+) -> L:
+    """The learner after the update that began at `before`: where a reset is due, `reset_share` of
+    each weight is drawn anew, the target network equals the online one, and the optimiser begins
+    again; the replay buffer stays."""
+    if config.reset_period is None:
+        return learner
+
+    def reset() -> tuple[PyTree, PyTree, PyTree]:
+        obs = jax.tree.map(lambda x: x[0], before.actor.obs)
+        fresh = init(for_use(key, "reset"), obs)
+        params = optax.incremental_update(fresh, learner.params, before.hyper.reset_share)
+        return params, optimiser.init(ravel_pytree(params)[0]), params
+
+    kept = learner.params, learner.opt_state, learner.target_params
+    due = reset_is_due(config, before.update + 1, before.hyper.num_updates)
+    params, opt_state, target = jax.lax.cond(due, reset, lambda: kept)
+    return learner._replace(params=params, opt_state=opt_state, target_params=target)

@@ -1,0 +1,98 @@
+"""Resets of DQN's network and targets that shorten, by known answers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.algos.resets import n_step_at, reset_is_due
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.config.shards import refuse_what_shards_do_not_have
+from elsinore.nets.build import NetworkConfig
+from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
+from tests.small_envs import Corridor
+
+# 32 env steps an update; the first training is in update 4.
+RESETS = {"reset_period": 320, "n_step": 8, "n_step_final": 2, "n_step_anneal": 64}
+
+
+def test_targets_shorten_geometrically_after_learning_starts_and_after_each_reset():
+    config = DQN(**RESETS)
+    found = [int(n_step_at(config, jnp.int32(update))) for update in (0, 4, 5, 6, 9)]
+    assert found == [8, 8, 4, 2, 2]  # 8, 8 x (1/4)^(1/2), 8 x 1/4
+    after = [int(n_step_at(config, jnp.int32(update))) for update in (10, 11, 12, 19, 20)]
+    assert after == [8, 4, 2, 2, 8]
+    assert n_step_at(DQN(), jnp.int32(5)) is None
+
+
+def test_a_reset_is_due_after_each_period_but_not_shortly_before_the_end():
+    due = [int(reset_is_due(DQN(**RESETS), jnp.int32(u), jnp.int32(35))) for u in range(1, 36)]
+    assert np.flatnonzero(due).tolist() == [9, 19]  # updates 10 and 20; after 30 only 5 are left
+
+
+@pytest.fixture(scope="module")
+def before_a_reset():
+    """The algorithm, and its state of before the update that ends the first period."""
+    algo, begin, update = compiled(DQN(**RESETS, reset_share=1.0), Corridor(), updates=40)
+    state = begin()
+    for _ in range(9):
+        state, _ = update(state)
+    return update, state
+
+
+def with_share(state, share):
+    return state._replace(hyper=state.hyper._replace(reset_share=jnp.float32(share)))
+
+
+def test_a_reset_draws_new_weights_and_keeps_the_buffer(before_a_reset):
+    update, state = before_a_reset
+    kept, _ = update(with_share(state, 0.0))
+    new, _ = update(with_share(state, 1.0))
+    half, _ = update(with_share(state, 0.5))
+    assert_same(kept.learner.buffer, new.learner.buffer)
+    assert_same(new.learner.params, new.learner.target_params)
+    assert all(not np.any(x) for x in jax.tree.leaves(new.learner.opt_state))
+    largest = jax.tree.map(
+        lambda a, b: np.abs(a - b).max(), kept.learner.params, new.learner.params
+    )
+    assert max(jax.tree.leaves(largest)) > 0.1
+    mean = jax.tree.map(lambda a, b: (a + b) / 2, kept.learner.params, new.learner.params)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), half.learner.params, mean
+    )
+
+
+def test_between_resets_learning_is_as_without_them(before_a_reset):
+    """Until the first reset a run with resets has the bits of one without."""
+    _, state = before_a_reset
+    _, begin, update = compiled(DQN(**RESETS | {"reset_period": None}), Corridor(), updates=40)
+    plain = begin()
+    for _ in range(9):
+        plain, _ = update(plain)
+    assert_same(plain.learner, state.learner)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"reset_share": 1.5}, "reset_share"),
+        ({"reset_period": 1}, "reset_period"),
+        ({"n_step": 2, "n_step_final": 3}, "n_step_final=3 is above n_step=2"),
+        ({"n_step": 2, "n_step_final": 0}, "n_step_final"),
+        ({"n_step_anneal": 0}, "n_step_anneal"),
+        ({"n_step": 2, "n_step_final": 1, "network": GRU, **SEQUENCES}, "memory"),
+    ],
+    ids=str,
+)
+def test_settings_that_mean_nothing_are_refused(options, named):
+    with pytest.raises(ValueError, match=named):
+        DQN(**options)
+
+
+def test_shards_refuse_resets():
+    algo = DQN(reset_period=320, network=NetworkConfig(hidden=(8,)))
+    with pytest.raises(ConfigError, match="algo.reset_period=320"):
+        refuse_what_shards_do_not_have(
+            Experiment(env="CartPole-v1", algo=algo, shards=2, env_steps=10_000)
+        )
