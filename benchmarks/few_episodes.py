@@ -21,7 +21,7 @@ from benchmarks.record import FOLDER, Results
 MARKS = (10, 20, 30, 50, 75, 100, 150, 200, 300, 400)  # training episodes
 HAMLET = "Hamlet-classic4"
 RECIPE = f"{HAMLET}/configs/hamlet/few_episodes.yaml"
-CONTROL = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+CONTROL = ("CartPole-v1", "Acrobot-v1")
 CASES = (*(f"{env}/{algo}" for env in CONTROL for algo in ("dqn", "sample_efficient")),)
 CASES += (f"{HAMLET}/dqn", RECIPE)
 PERIOD = 250  # updates between evaluations of Hamlet's preset, as in the recipe
@@ -113,15 +113,20 @@ def table(row: dict[str, Any]) -> str:
     lines = [f"\n{row['case']}: {row['env_steps']:,} env steps, {row['seconds']:.0f} s"]
     lines += ["", "| episodes | return, median | quartiles | worst | length, median |"]
     lines += ["|---|---|---|---|---|"]
-    for mark, returns, lengths in zip(MARKS, row["return"], row["length"], strict=True):
-        if None in returns:
-            continue
+    for mark, returns, lengths in seen(row):
         low, middle, high = np.percentile(returns, [25, 50, 75])
         lines.append(
             f"| {mark} | {middle:.0f} | {low:.0f} to {high:.0f} | {min(returns):.0f} |"
             f" {np.median(lengths):.0f} |"
         )
     return "\n".join(lines)
+
+
+def seen(row: dict[str, Any]) -> list[tuple[int, list[float], list[float]]]:
+    """(mark, returns, lengths) where each seed was evaluated, and half of them trained on."""
+    all_marks = zip(MARKS, row["return"], row["length"], strict=True)
+    trained = np.median(row["episodes"])
+    return [x for x in all_marks if None not in x[1] and x[0] <= trained]
 
 
 def draw(rows: list[dict[str, Any]], target: Path) -> None:
@@ -135,9 +140,9 @@ def draw(rows: list[dict[str, Any]], target: Path) -> None:
         what = "length" if env == HAMLET else "return"
         colours = iter(("#999999", "#0072b2"))
         for row in (row for row in rows if row["case"].startswith(env + "/")):
-            whole = [(m, v) for m, v in zip(MARKS, row[what], strict=True) if None not in v]
-            marks = [mark for mark, _ in whole]
-            low, middle, high = np.percentile([v for _, v in whole], [25, 50, 75], axis=1)
+            marks, *numbers = zip(*seen(row), strict=True)
+            values = numbers[what == "length"]
+            low, middle, high = np.percentile(values, [25, 50, 75], axis=1)
             colour, label = next(colours), row["case"].rpartition("/")[2].removesuffix(".yaml")
             axis.plot(marks, middle, marker="o", markersize=3, color=colour, label=label)
             axis.fill_between(marks, low, high, color=colour, alpha=0.2, linewidth=0)
