@@ -33,8 +33,8 @@ def with_options(name: str, preset: dict[str, Any], **more: Any) -> dict[str, An
 
 
 # Each is DQN's preset with the options of its name, and other settings only where they are written
-# here; none but `sample_efficient` was tuned. On CartPole-v1 8 seeds of qrdqn reach 499.8, the worst
-# 498.3; the others were not measured over whole runs.
+# here; none but `sample_efficient` was tuned. On CartPole-v1 8 seeds of qrdqn reach 499.8, the
+# worst 498.3; the others were not measured over whole runs.
 CARTPOLE = {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
 # Acrobot's episodes are longer, and 15,000 steps of it leave no time to learn anew.
 FEW = {
