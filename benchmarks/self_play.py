@@ -3,7 +3,7 @@
     python -m benchmarks.self_play [--games Nim,...] [--seeds 8] [--again]
 
 Each game is trained once, all seeds side by side; then the policies of a seed at several ages play
-each other, and the last one the random and (in Nim) the perfect player. A finished game is not
+each other, and the last one the random and the perfect player. A finished game is not
 measured again.
 """
 
@@ -21,7 +21,7 @@ from benchmarks.record import FOLDER, Results
 ALONE = "Nim against random"  # the same training without self-play, to compare with
 GAMES = ("Nim", ALONE, "pgx/tic_tac_toe")
 SELF_PLAY = {"pool": 8, "period": 20, "latest": 0.5}
-STEPS = {"Nim": 1_000_000, "pgx/tic_tac_toe": 1_000_000}  # of each seed
+STEPS = {"Nim": 1_000_000, "pgx/tic_tac_toe": 4_000_000}  # of each seed
 BOARDS = {  # of Pgx's games
     "algo.num_envs": 64,
     "algo.rollout_length": 32,
@@ -106,7 +106,8 @@ def played(game: str, plan: Any, ages: list[Any], seeds: int) -> dict[str, Any]:
             draws[[i, j], [j, i]] += MATCH - won - lost
     at_random = random_player_of(plan)
     own = [at_random(of(last, seed), seed) for seed in range(seeds)]
-    by_rule = (perfect_moves, from_won_positions) if game.startswith("Nim") else ()
+    nim = game.startswith("Nim")
+    by_rule = (perfect_moves, from_won_positions) if nim else (lost_to_perfect,)
     return {
         "env_steps": plan.env_steps,
         "updates": updates,
@@ -147,15 +148,21 @@ def players_of(plan: Any) -> Any:
     return lambda mine, other, number: [int(x) for x in match(mine, other, jax.random.key(number))]
 
 
-def random_player_of(plan: Any) -> Any:
+def lost_to_perfect(plan: Any, policy_state: Any, seed: int) -> float:
+    """The share of games that its likeliest moves lose to the perfect player, which draws among all
+    moves that keep the value of the position."""
+    return random_player_of(plan, "perfect")(policy_state, seed)[1]
+
+
+def random_player_of(plan: Any, rival: str = "random") -> Any:
     """A function (policy, seed) -> shares of games won and lost by its likeliest moves against the
-    random player."""
+    random player, or another rival."""
     import jax
 
     from elsinore.training.evaluation import evaluate
 
     rest = {"episodes": AGAINST_RANDOM, "max_steps": 100, "greedy": True}
-    algo, env = plan.program.algo, plan.env
+    algo, env = plan.program.algo, plan.env.with_rival(rival)
     play = jax.jit(lambda mine, key: evaluate(algo, env, env.default_params, mine, key, **rest))
 
     def shares(policy_state: Any, seed: int) -> tuple[float, float]:
@@ -220,6 +227,9 @@ def table(row: dict[str, Any]) -> str:
     lines.append(
         f"against random: won {share('random_won')}, lost {np.mean(row['random_lost']):.4f}"
     )
+    if "lost_to_perfect" in row:
+        lost = row["lost_to_perfect"]
+        lines.append(f"lost to the perfect player: {np.mean(lost):.4f} ({max(lost):.4f} the most)")
     if "perfect_moves" in row:
         lines.append(f"won positions played perfectly: {share('perfect_moves')}")
         lines.append(f"against perfect from won positions: won {share('from_won_positions')}")

@@ -15,16 +15,20 @@ from flax import struct
 from gymnax.environments.environment import EnvParams
 from jaxtyping import Array, Int, Key, PyTree, UInt32
 
-from elsinore.envs.rivals import Rival, rival_of
+from elsinore.envs.rivals import NAMED, Rival, rival_of
 from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
 from elsinore.envs.suites.pgx import Pgx
+from elsinore.envs.suites.tic_tac_toe import PERFECT
 
 # The games of two players that Pgx makes offline.
 GAMES = (
     *("animal_shogi", "backgammon", "chess", "connect_four", "gardner_chess", "go_19x19"),
     *("go_9x9", "hex", "kuhn_poker", "leduc_holdem", "othello", "shogi", "tic_tac_toe"),
 )
+
+# Rivals that some games have by name, beside those that all have.
+RIVALS = {"tic_tac_toe": {**NAMED, "perfect": PERFECT}}
 
 
 @struct.dataclass
@@ -54,13 +58,14 @@ class Duel(Pgx):
     @classmethod
     def against(cls, env_id: str, rival: Any = "random", **kwargs: Any) -> "Duel":
         """A game by its id, against a `rival`: `random`, a `Rival` or a function (key, obs) ->
-        action.
+        action; in tic-tac-toe also `perfect`, which never loses.
 
         Raises:
             ConfigError: for any other rival.
         """
-        name = f"pgx/{env_id}" if rival == "random" else f"pgx/{env_id}{OBJECT}"
-        return cls(pgx.make(env_id, **kwargs), name, 1000, rival_of(rival))
+        name = f"pgx/{env_id}" if isinstance(rival, str) else f"pgx/{env_id}{OBJECT}"
+        chosen = rival_of(rival, RIVALS.get(env_id, NAMED))
+        return cls(pgx.make(env_id, **kwargs), name, 1000, chosen)
 
     def with_rival(self, rival: Any) -> "Duel":
         """The same game against another rival, as `against` takes it.
@@ -69,7 +74,8 @@ class Duel(Pgx):
             ConfigError: for any other rival.
         """
         name = f"{self.name.removesuffix(OBJECT)}{OBJECT}"
-        return type(self)(self.native, name, self.limit, rival_of(rival))
+        chosen = rival_of(rival, RIVALS.get(self.native.id, NAMED))
+        return type(self)(self.native, name, self.limit, chosen)
 
     @property
     def default_params(self) -> Any:
