@@ -57,7 +57,7 @@ def whole(tmp_path_factory):
 
 def remembered(run) -> list[int]:
     """Transitions in each seed's buffer, in the newest checkpoint."""
-    return (run.state().train.learner.buffer.filled * ENVS).tolist()
+    return (run.state("latest").train.learner.buffer.filled * ENVS).tolist()
 
 
 def test_an_exception_with_half_a_memory_costs_nothing(tmp_path, whole, monkeypatch):
@@ -72,7 +72,7 @@ def test_an_exception_with_half_a_memory_costs_nothing(tmp_path, whole, monkeypa
         patch.setattr(CheckpointManager, "_save_due", accident)
         train(tmp_path)
     stopped = elsinore.load(tmp_path / "whole")
-    assert stopped.checkpoint().name == f"emergency/{UPDATES * CHUNKS // 2:010d}"
+    assert stopped.checkpoint("latest").name == f"emergency/{UPDATES * CHUNKS // 2:010d}"
     assert remembered(stopped) == 2 * [SETTINGS["algo.buffer_size"] // 2]
     elsinore.resume(stopped.path)
     assert_same_run(stopped.path, whole)
@@ -88,7 +88,7 @@ def test_a_signal_leaves_a_checkpoint_from_which_it_comes_to_the_same(tmp_path, 
     assert stopped.summary["stopped_by"] == "interrupted"
     updates = stopped.summary["updates"]
     assert 4 * UPDATES <= updates < CHUNKS * UPDATES
-    assert stopped.checkpoint().name == f"emergency/{updates:010d}"
+    assert stopped.checkpoint("latest").name == f"emergency/{updates:010d}"
     assert remembered(stopped) == 2 * [updates * ENVS]
     assert (
         count_in_log(stopped.path, f"{signal.Signals(number).name}: stopping after this chunk") == 1
