@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from benchmarks.peers.work import Q1 as DQN
+from benchmarks.peers.work import S1 as CONTINUOUS
 
 P1 = {  # PureJaxRL's settings, which are CleanRL's
     "algo.num_envs": 4,
@@ -61,7 +62,37 @@ Q1 = TRAINING_ONLY | {
     "algo.learning_rate_final": None,
 }
 
-WORKS = {"ppo": P1, "dqn": Q1}
+S1 = TRAINING_ONLY | {
+    "algo.num_envs": CONTINUOUS.num_envs,
+    "algo.rollout_length": 1,
+    "algo.gradient_steps": 1,
+    "algo.buffer_size": CONTINUOUS.buffer_size,
+    "algo.batch_size": CONTINUOUS.batch_size,
+    "algo.learning_starts": CONTINUOUS.learning_starts,
+    "algo.learning_rate": CONTINUOUS.learning_rate,
+    "algo.learning_rate_final": None,
+    "algo.gamma": CONTINUOUS.gamma,
+    "algo.tau": CONTINUOUS.tau,
+    "algo.network.hidden": list(CONTINUOUS.hidden_sizes),
+    "algo.network.activation": CONTINUOUS.activation,
+    "algo.network.layer_norm": False,
+    "algo.num_critics": 2,
+    "algo.n_step": 1,
+    "algo.prioritized": False,
+    "algo.noise_correlation": 0.0,
+    "algo.normalize_obs": False,
+    "algo.normalize_rewards": False,
+}
+T1 = S1 | {
+    "algo.policy_delay": CONTINUOUS.policy_delay,
+    "algo.exploration_noise": CONTINUOUS.exploration_noise,
+    "algo.target_noise": CONTINUOUS.target_noise,
+    "algo.target_noise_clip": CONTINUOUS.target_noise_clip,
+}
+SAC1 = S1 | {"algo.tune_temperature": True, "algo.temperature": 1.0, "algo.quantiles": 1}
+
+WORKS = {"ppo": P1, "dqn": Q1, "sac": SAC1, "td3": T1}
+PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS}
 
 
 def process_age() -> float:
@@ -107,7 +138,8 @@ def planned(args, algo: str = "ppo", **settings):
         | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout}
         | settings
     )
-    plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
+    env = PEERS_WORK[algo].env if algo in PEERS_WORK else "CartPole-v1"
+    plan = plan_for(load_experiment(env, algo, overrides=overrides))
     return plan, layout_for(args.seeds, args.layout)
 
 
@@ -127,8 +159,8 @@ def bare_chunks(args) -> dict:
         "run_seconds": seconds,
         "steps_per_second": [plan.env_steps * args.seeds / s for s in seconds],
     }
-    if args.work == "dqn":
-        steps = DQN.gradient_steps(plan.env_steps)
+    if args.work in PEERS_WORK:
+        steps = PEERS_WORK[args.work].gradient_steps(plan.env_steps)
         told |= {
             "gradient_steps": steps,
             "gradient_steps_per_second": [steps * args.seeds / s for s in seconds],

@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks import (
     accelerator,
-    dqn,
     endurance,
     first_minute,
     kill,
     left_behind,
+    off_policy,
     scale_model,
     tables,
 )
@@ -58,7 +58,7 @@ def row(round_: int, peer: str, rate: float, seconds: float) -> dict:
 def test_speeds_are_compared_within_a_round():
     rows = [row(0, "elsinore", 300.0, 4.0), row(0, "rejax", 100.0, 2.0)]
     rows += [row(1, "elsinore", 30.0, 4.0), row(1, "rejax", 20.0, 2.0), row(2, "rejax", 1.0, 1.0)]
-    found = dqn.ratios(rows)
+    found = off_policy.ratios(rows)
     assert found == {"rejax": {"1": {"speed": 2.25, "speed_by_round": [3.0, 1.5], "compile": 2.0}}}
 
 

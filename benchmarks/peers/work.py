@@ -91,6 +91,35 @@ class DQNSettings:
 Q1 = DQNSettings()
 
 
+@dataclass(frozen=True)
+class ContinuousSettings:
+    """CleanRL's settings for SAC and TD3 but for one learning rate and a smaller buffer: one env, a
+    gradient step of each network for every env step."""
+
+    env: str = "Pendulum-v1"
+    num_envs: int = 1
+    buffer_size: int = 20_000
+    batch_size: int = 256
+    learning_starts: int = 1_000  # env steps
+    learning_rate: float = 3e-4
+    gamma: float = 0.99
+    tau: float = 0.005
+    policy_delay: int = 2  # of TD3, as are the noises
+    exploration_noise: float = 0.1
+    target_noise: float = 0.2
+    target_noise_clip: float = 0.5
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    activation: str = "relu"
+
+    def gradient_steps(self, env_steps: int) -> int:
+        """In a run of so many env steps a seed."""
+        return max(0, env_steps - self.learning_starts)
+
+
+S1 = ContinuousSettings()
+CONTINUOUS = ("--work", {"choices": ("sac", "td3"), "default": "sac"})  # an option for `arguments`
+
+
 @dataclass
 class Outcome:
     """What an adapter measured. Seconds are the wall's; a list holds one number a repeat."""

@@ -1,11 +1,11 @@
-"""DQN's gradient steps a second, ours and the peers' in turn, on the same work.
+"""Gradient steps a second of DQN, SAC or TD3, ours and the peers' in turn, on the same work.
 
-    python -m benchmarks.dqn [--rounds 2] [--seeds 1,4] [--peers rejax,sbx] [--env-steps 100000]
-    [--again]
+    python -m benchmarks.off_policy [--work dqn|sac|td3] [--rounds 2] [--seeds 1,4]
+    [--peers rejax,sbx] [--env-steps N] [--again]
 
-The work is `Q1` of `benchmarks/peers/work.py`. Each measurement is a process of its own with a cold
-compile cache; a round runs everyone once, and ratios are taken within rounds. Stopped, it goes on
-where it was.
+The work is `Q1` (DQN) or `S1` (SAC, TD3) of `benchmarks/peers/work.py`. Each measurement is a
+process of its own with a cold compile cache; a round runs everyone once, and ratios are taken
+within rounds. Stopped, it goes on where it was.
 """
 
 import argparse
@@ -13,9 +13,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any, NamedTuple
 
 from benchmarks.peers.environments import environment, python_of
-from benchmarks.peers.work import Q1
+from benchmarks.peers.work import Q1, S1
 from benchmarks.record import FOLDER, Results
 from benchmarks.run import HERE, run
 
@@ -24,24 +25,45 @@ RATE = "gradient_steps_per_second"
 SLOW = ("sbx",)
 
 
+class Work(NamedTuple):
+    """The settings of a comparison, its env steps a seed, and those of a slow peer's seeds."""
+
+    settings: Any
+    env_steps: int
+    slow_steps: int
+    script: str  # of a peer, after its name
+    options: tuple[str, ...]
+    out: str
+
+
+WORKS = {
+    "dqn": Work(Q1, 100_000, 20_000, "dqn", (), "dqn_cartpole"),
+    "sac": Work(S1, 5_000, 5_000, "continuous", ("--work", "sac"), "sac_pendulum"),
+    "td3": Work(S1, 5_000, 5_000, "continuous", ("--work", "td3"), "td3_pendulum"),
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--work", choices=WORKS, default="dqn")
     parser.add_argument("--peers", default="rejax,sbx")
     parser.add_argument("--seeds", default="1,4")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--env-steps", type=int, default=100_000)
-    parser.add_argument("--out", type=Path, default=FOLDER / "dqn_cartpole.json")
+    parser.add_argument("--env-steps", type=int)
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
+    work = WORKS[args.work]
+    env_steps, out = args.env_steps or work.env_steps, args.out or FOLDER / f"{work.out}.json"
     peers = [peer for peer in args.peers.split(",") if peer]
-    results = Results(args.out, asdict(Q1) | {"env_steps": args.env_steps}, args.again)
+    results = Results(out, asdict(work.settings) | {"env_steps": env_steps}, args.again)
     for round_ in range(args.rounds):
         for seeds in map(int, args.seeds.split(",")):
             for peer in ("elsinore", *peers):
                 if not (peer in SLOW and round_):
-                    measure = lambda: measured(peer, seeds, args.env_steps)  # noqa: B023, E731
+                    measure = lambda: measured(args.work, peer, seeds, env_steps)  # noqa: B023, E731
                     print(
                         told(results.measure(measure, round=round_, seeds=seeds, peer=peer)),
                         flush=True,
@@ -55,8 +77,9 @@ def main() -> None:
             )
 
 
-def measured(peer: str, seeds: int, env_steps: int) -> dict:
+def measured(name: str, peer: str, seeds: int, env_steps: int) -> dict:
     """One process's JSON line."""
+    work = WORKS[name]
     repeats = 1 if peer in SLOW else 3
     options = ["--seeds", str(seeds), "--repeats", str(repeats)]
     if peer == "elsinore":
@@ -66,15 +89,16 @@ def measured(peer: str, seeds: int, env_steps: int) -> dict:
                 "-m",
                 "benchmarks.work",
                 "--work",
-                "dqn",
+                name,
                 *options,
                 "--env-steps",
                 str(env_steps),
             ]
         )
     if peer in SLOW:
-        options += ["--max-total-steps", "20000"]
-    script = HERE / "peers" / f"{peer}_dqn.py"
+        options += ["--max-total-steps", str(work.slow_steps)]
+    options += work.options
+    script = HERE / "peers" / f"{peer}_{work.script}.py"
     return run(
         [str(python_of(environment(peer))), str(script), *options, "--env-steps", str(env_steps)]
     )
