@@ -147,11 +147,22 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         " profile.json in the run's directory; `trace` also writes a jax.profiler trace of the"
         " first ten seconds of training to profile/",
     )
+    train.add_argument(
+        "--distributed",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT,N,I",
+        help="train one run with several processes, each started by this command: found by SLURM,"
+        " Open MPI, Kubernetes or a TPU pod, or given as the first one's address, the number of"
+        " processes and this one's number from 0",
+    )
     add_trust(train)
     add_no_check(train)
 
 
 def train_command(args: argparse.Namespace) -> int:
+    if args.distributed:
+        _join(args.distributed)
     profile = _started_profile(args.profile) if args.profile else None
     from elsinore.config.load import parse_set
 
@@ -164,6 +175,8 @@ def train_command(args: argparse.Namespace) -> int:
     if args.watch:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
+    if not _is_first(args):
+        return 0
     print(run_report(run))
     if line := findings_line(run):
         print(line)
@@ -173,6 +186,26 @@ def train_command(args: argparse.Namespace) -> int:
         print(f"interrupted; resume with:\n  elsinore train --resume {run.path}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
+
+
+def _join(place: str) -> None:
+    """Join the other processes before anything starts JAX's devices."""
+    from elsinore.config.parse import ConfigError
+    from elsinore.jaxtools import processes
+
+    try:
+        processes.join(place)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _is_first(args: argparse.Namespace) -> bool:
+    """True in the process that reports the run."""
+    if not args.distributed:
+        return True
+    from elsinore.jaxtools import processes
+
+    return processes.is_first()
 
 
 def _started_profile(kind: str):
@@ -230,6 +263,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
             trust=trust_of(args),
             accept_layout=args.accept_layout,
             grace=args.grace,
+            distributed=args.distributed or False,
         )
     return api.train(
         args.env,
@@ -248,6 +282,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         check=not args.no_check,
         trust=trust_of(args),
         grace=args.grace,
+        distributed=args.distributed or False,
     )
 
 

@@ -18,10 +18,13 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import user_code
+from elsinore.jaxtools import processes
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
+from elsinore.runs.actions import ActingCallback
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.continuation import with_source
+from elsinore.runs.follower import check_alike, follow, refuse_what_processes_do_not_have
 from elsinore.runs.go_on import begun_run
 from elsinore.runs.lengthen import (
     budgets_in,
@@ -71,6 +74,7 @@ def train(
     check: bool = True,
     trust: Trust = False,
     grace: float = GRACE,
+    distributed: bool | str = False,
 ) -> Run:
     """Train, and return the run.
 
@@ -103,12 +107,16 @@ def train(
         check: run `check_env` on a custom environment first.
         trust: import code that `from_run` names in its settings, though this user did not make it.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
+        distributed: train with several processes, each of which makes this call: True where they
+            have joined by `jax.distributed.initialize`, or can by SLURM, Open MPI or Kubernetes;
+            `"HOST:PORT,N,I"` by hand. The first one owns the run's folder, which all must see.
 
     Raises:
         ConfigError: for settings that cannot be run, before anything is compiled or written.
         StoreBehind: if metrics.sqlite could not be written; the run can be resumed.
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
+    join(distributed)
     start = start_settings(from_run, from_parts, from_leave, from_seed)
     experiment, env_object = resolve_experiment(
         env,
@@ -122,11 +130,17 @@ def train(
         seed=seed,
     )
     objects = {"env": env_object, "network": network, "curriculum": curriculum}
-    if go_on and (begun := begun_run(Path(runs_dir), name, experiment)) is not None:
-        return resume(begun.path, **objects, callbacks=callbacks, trust=trust, grace=grace)
-    prepare()
+    begun = begun_run(Path(runs_dir), name, experiment) if go_on and processes.is_first() else None
+    if goes_on := processes.agreed(str(begun.path) if begun else None, "the run to go on with"):
+        rest = {"callbacks": callbacks, "trust": trust, "grace": grace, "distributed": distributed}
+        return resume(goes_on, **objects, **rest)
+    prepare(bool(distributed))
     plan = checked_plan(experiment, **objects, check=check)
     check_start(plan)
+    if processes.joined():
+        check_together(plan, callbacks)
+    if not processes.is_first():
+        return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder.log):
         run_session(folder, plan, None, callbacks, grace=grace)
@@ -149,6 +163,7 @@ def resume(
     trust: Trust = False,
     accept_layout: bool = False,
     grace: float = GRACE,
+    distributed: bool | str = False,
 ) -> Run:
     """Resume a run from the newest checkpoint that its store covers. A finished run is returned
     unchanged, after sinks that a kill left incomplete have been completed.
@@ -166,6 +181,7 @@ def resume(
         accept_layout: resume a checkpoint of another layout of seeds on devices, from which the
             results differ by rounding; an event of the run says so.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
+        distributed: resume with several processes, as in `train`; of any number.
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
@@ -175,24 +191,38 @@ def resume(
         BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
         StoreBehind, OutOfTime: as in `train`.
     """
+    join(distributed)
     folder = RunDir.open(run, Path(runs_dir))
     budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
     budget = {name: value for name, value in budget.items() if value is not None}
+    if processes.joined():
+        refuse_another_budget(budget)
     known = folder.recorded()
-    if (not budget or with_budget(known, budget) == known) and is_finished(folder):
+    over = (not budget or with_budget(known, budget) == known) and is_finished(folder)
+    if over and not processes.is_first():
+        return Run(folder, env=env, network=network, trust=trust)
+    if over:
         log.info("%s is finished already", folder.path)
         finish_sinks(folder, only_recorded=True)
         return Run(folder, env=env, network=network, trust=trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
     recorded = folder.experiment(trust, given)
+    if not processes.is_first():
+        prepare(True)
+        plan = checked_plan(recorded, env, network, curriculum, check=False)
+        check_together(plan, callbacks)
+        follow(plan, grace)
+        return Run(folder, plan, env, network, trust=True)
     folder.lock()
     with folder.unlocked_on_error():
-        prepare()
+        prepare(bool(distributed))
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
         checkpoint = _matching_checkpoint(
             folder, experiment, fall_back, accept_versions, accept_layout
         )
         plan = checked_plan(experiment, env, network, curriculum, check=False)
+        if processes.joined():
+            check_together(plan, callbacks)
         if checkpoint is None:
             check_start(plan)
         if not given:
@@ -315,13 +345,43 @@ def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[s
     return name, settings
 
 
-def prepare() -> None:
+def join(distributed: bool | str) -> None:
+    """Join the other processes of a run, where it is to have several.
+
+    Raises:
+        ConfigError: where they cannot be found, or JAX's devices have started.
+    """
+    if not distributed:
+        return
+    try:
+        processes.join("auto" if distributed is True else distributed)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def check_together(plan: Plan, callbacks: Sequence[Callback]) -> None:
+    """Check that several processes can train this plan, and were all started with it."""
+    acting = any(isinstance(each, ActingCallback) for each in callbacks)
+    refuse_what_processes_do_not_have(plan.experiment, suites.is_on_host(plan.env), acting)
+    check_alike(plan)
+
+
+def refuse_another_budget(budget: Mapping[str, Any]) -> None:
+    """Refuse to lengthen a run and train it with several processes in one call."""
+    for name, value in budget.items():
+        raise ConfigError(
+            f"--distributed cannot be used with {name}={value!r} of a run that is resumed; lengthen"
+            " it by a call in one process, stop that, and go on with all."
+        )
+
+
+def prepare(distributed: bool = False) -> None:
     """Set up jax for training: a compile cache on disk, and a warning about idle cores.
 
     Raises:
         ConfigError: if jax cannot start on the platform that JAX_PLATFORMS names.
     """
-    if refusal := platform_refusal():
+    if refusal := platform_refusal(distributed):
         raise ConfigError(refusal)
     if (
         jax.config.jax_num_cpu_devices == -1

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
+from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import (
     config_digest,
@@ -38,6 +39,7 @@ log = logging.getLogger("elsinore")
 # A resumed run continues after what is saved, so what the store lacks by then it would always lack.
 STORE_BEHIND = "checkpoint %s/%d is not written, since metrics.sqlite does not hold its chunk yet"
 WRITTEN_BEHIND = 16 * 2**20  # bytes; smaller states are written at once, in milliseconds
+DUE = "what is to be saved"
 LAST_WAIT = 60.0  # seconds for the store to catch up when training has ended
 
 
@@ -168,9 +170,10 @@ class CheckpointManager:
             kinds.append("latest")
         if self._is_writing and kinds == ["latest"]:
             kinds = []  # still due after the next chunk
+        kinds, best = processes.agreed([kinds, self.consider(update, self._score)], DUE)
         if kinds:
             self.wait()
-        if self.consider(update, self._score):
+        if best:
             self.offer(update, self._score, self._host_copy())
         if not kinds:
             return

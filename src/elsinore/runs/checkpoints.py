@@ -27,6 +27,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.jaxtools import processes
 from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.redaction import redacted
 
@@ -76,7 +77,7 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     unfinished = _unfinished(target)
     unfinished.mkdir(parents=True)
     try:
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with _checkpointer() as checkpointer:
             checkpointer.save(
                 (unfinished / "state").absolute(), args=ocp.args.StandardSave(_flat(state))
             )
@@ -89,6 +90,21 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     except Exception:
         shutil.rmtree(unfinished, ignore_errors=True)  # a full disk needs the room
         raise
+
+
+def _checkpointer() -> Any:
+    """Orbax's checkpointer of arrays that this process holds whole; of several processes it waits
+    for none."""
+    import orbax.checkpoint as ocp
+
+    if not processes.joined():
+        return ocp.Checkpointer(ocp.StandardCheckpointHandler())
+    me = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+    )
+    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _unfinished(target: Path) -> Path:
@@ -181,7 +197,7 @@ def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]
 
     template = {name: np.zeros(x.shape, x.dtype) for name, x in like.items()}
     try:
-        with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as checkpointer:
+        with _checkpointer() as checkpointer:
             found = checkpointer.restore(
                 (checkpoint.path / "state").absolute(), args=ocp.args.StandardRestore(template)
             )

@@ -4,11 +4,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
+from elsinore.jaxtools.processes import to_host
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout
 from elsinore.training.replicas import over_seeds
@@ -40,7 +40,7 @@ def final_evaluation_of(
     if is_on_host(plan.env):
         return on_host(plan, layout)
     launch = evaluation_program(plan, layout) if compiled is None else compiled
-    return lambda states: joined_turns(jax.device_get([launch(state) for state in states]), layout)
+    return lambda states: joined_turns([to_host(launch(state)) for state in states], layout)
 
 
 def evaluation_program(plan: Plan, layout: Layout) -> Any:

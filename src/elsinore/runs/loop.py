@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.jaxtools import processes
 from elsinore.runs.actions import Action, Actors, acted_on, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
@@ -67,6 +68,9 @@ def save_emergency(
 ) -> None:
     """Save the state of the last whole chunk while an error is raised; a failure to do so is logged
     and does not hide the error."""
+    if processes.joined():  # the others would have to bring their parts
+        log.error("training failed; the newest checkpoint is the one to resume from")
+        return
     try:
         if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
             record, actions = publisher.actors.after(record_of(publisher.plan, chunk))

@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.jaxtools import processes
 from elsinore.runs.control import Controls
 from elsinore.runs.programs import Compiled
 from elsinore.training.chunk import ChunkReport
@@ -76,11 +76,13 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[FinishedChunk]:
         num_chunks, controls = self._plan.schedule.num_chunks, self._controls
+        alone = not processes.joined()
         self._began = self._finished = time.perf_counter()
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
             this = self._in_flight
-            last = index + 1 == num_chunks or controls.stop.is_set()
+            stops = processes.any_of(controls.stop.is_set(), "stop")
+            last = index + 1 == num_chunks or stops
             early = self._ahead and not last and not controls.paused
             if early:
                 self._in_flight = self._launch(this.state, index + 1)
@@ -93,7 +95,7 @@ class Pipeline:
                 return
             if not early:
                 self._finished += self.hold()
-                if controls.stop.is_set():
+                if alone and controls.stop.is_set():
                     return
                 self._in_flight = self._launch(self._in_flight.state, index + 1)
 
@@ -125,4 +127,4 @@ class Pipeline:
 
     def _report(self, chunk: InFlight) -> ChunkReport:
         """The report in host memory, without the seeds that pad the layout."""
-        return joined_turns(jax.device_get(chunk.report), self._layout)
+        return joined_turns(processes.to_host(chunk.report), self._layout)

@@ -12,6 +12,7 @@ from elsinore.config.host import after_a_break
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
+from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import Actors
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -20,6 +21,7 @@ from elsinore.runs.conclusion import conclude
 from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.failures import explained
+from elsinore.runs.follower import CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.profile import jax_trace, phase, profile_to
@@ -80,6 +82,7 @@ def run_session(
         OutOfTime: if the run was stopped and saved, but not evaluated.
     """
     profile_to(folder.path)
+    processes.agreed(str(folder.path.absolute()), FOLDER, processes.COMPILING)
     with phase("workers"):
         session = open_session(folder, plan, checkpoint, callbacks)
     stop = session.controls.stop
@@ -87,14 +90,18 @@ def run_session(
         contextlib.closing(session),
         _remedies(folder, plan),
         stop_on_signals(stop, grace),
-        listening(folder.path, session.controls),
+        # the other processes would not hear of a pause
+        contextlib.nullcontext()
+        if processes.joined()
+        else listening(folder.path, session.controls),
     ):
         layout = plan.layout
         compiled, state = _compiled(session, layout, programs)
         with contextlib.closing(compiled):
             with phase("train"), jax_trace(folder.path):
                 outcome = _trained(session, layout, compiled, state)
-            if stop.deadline == math.inf:  # else there is no time for it
+            # else there is no time for it
+            if stop.deadline == math.inf and not processes.joined():
                 session.workers.replays.offer_end((outcome.state,))
             conclude(folder, plan, layout, compiled, outcome, stop)
 
@@ -136,13 +143,15 @@ def _compiled(
     """The programs, and the state to begin with on the layout's devices."""
     folder, plan, checkpoint = session.folder, session.plan, session.checkpoint
     log.info("compiling" if checkpoint is None else f"compiling, to resume from {checkpoint.name}")
+    processes.agreed(checkpoint.name if checkpoint else None, CHECKPOINT, processes.COMPILING)
     compiled = programs(plan, layout)
     _refuse_too_large(plan, compiled, layout)
     if checkpoint is None:
         anew = plan.experiment.start is None
         with phase("begin"):
             state = compiled.init() if anew else _begun(session, layout, compiled)
-            session.workers.replays.offer_end(state)
+            if not processes.joined():
+                session.workers.replays.offer_end(state)
     else:
         with phase("begin"):
             state = place_host(restore_state(checkpoint, plan), plan.state_shapes, layout)
@@ -150,6 +159,7 @@ def _compiled(
         log.warning("resuming: %s", anew)
         with contextlib.closing(Store(folder.database)) as store:
             store.add_event(checkpoint.update if checkpoint else 0, "resume", anew)
+    processes.gathered(None, COMPILED, processes.COMPILING)
     seconds, devices = compiled.seconds, len(layout.devices)
     size = f", {readable_size(compiled.chunk_bytes)} of each" if compiled.chunk_bytes else ""
     log.info("compiled in %.1f s; training on %d device(s)%s", seconds, devices, size)
@@ -192,6 +202,8 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     ahead = plan.looks_ahead and not actors.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
     manager = manager_of(folder, plan, layout, workers.store, controls)
+    if processes.joined():  # no process holds a whole state to replay
+        return train_loop(pipeline, publisher, manager)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 

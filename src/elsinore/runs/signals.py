@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from elsinore.jaxtools import processes
+
 log = logging.getLogger("elsinore")
 
 
@@ -36,8 +38,9 @@ class OutOfTime(KeyboardInterrupt):
 
 
 def refuse_if_late(stop: Stop, seconds: float) -> None:
-    """Raise OutOfTime if `seconds` are more than half of the time that is left."""
-    if stop.deadline < math.inf and stop.seconds_left <= 2 * seconds:
+    """Raise OutOfTime if `seconds` are more than half of the time that is left, in any process."""
+    late = stop.deadline < math.inf and stop.seconds_left <= 2 * seconds
+    if processes.any_of(late, "late"):
         log.warning("stopped; the final evaluation is left out, for want of time")
         raise OutOfTime
 

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.jaxtools import processes
+from elsinore.jaxtools.processes import to_host
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
 from elsinore.training.replicas import init_program, place, seed_keys, wrap_keys
@@ -40,7 +42,7 @@ def joined_turns(parts: Sequence[PyTree], layout: Layout) -> PyTree:
 
 def fetch_turns(states: Sequence[PyTree], layout: Layout) -> PyTree:
     """States of all turns as numpy arrays [replica, ...] in host memory; keys as their data."""
-    return joined_turns([jax.tree.map(_to_host, state) for state in states], layout)
+    return joined_turns([to_host(state) for state in states], layout)
 
 
 def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
@@ -49,9 +51,10 @@ def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
     turn = layout.turn
     starts = range(0, layout.padded, turn.padded)
     rows = [_padded(host, range(start, start + turn.padded)) for start in starts]
-    if layout.devices_per_seed > 1:  # one turn of all seeds
+    if layout.devices_per_seed > 1 and not processes.joined():  # one turn of all seeds
         return tuple(place(wrap_keys(each, shapes), layout) for each in rows)
-    return tuple(wrap_keys(jax.device_put(each, turn.sharding), shapes) for each in rows)
+    where = turn.sharding if layout.devices_per_seed == 1 else layout.shardings(host)
+    return tuple(wrap_keys(processes.put(each, where), shapes) for each in rows)
 
 
 def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
@@ -63,7 +66,10 @@ def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
 def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper: PyTree) -> Turns:
     """The initial states; `init` is `lower_begin`'s, compiled."""
     if not layout.one_a_device:
-        return (place(init(keys, hyper), layout),)
+        stacked = init(keys, hyper)
+        if processes.joined():
+            return place_host(to_host(stacked), shapes, layout)
+        return (place(stacked, layout),)
     data, hyper = np.asarray(jax.random.key_data(keys)), jax.tree.map(np.asarray, hyper)
 
     def one(i: int) -> RunState:
@@ -71,7 +77,7 @@ def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper
         return init(key, jax.tree.map(lambda x: x[i : i + 1], hyper))
 
     states = (one(i) for i in range(layout.num_seeds))
-    hosts = [jax.tree.map(_to_host, state) for state in states]
+    hosts = [to_host(state) for state in states]
     return place_host(joined_turns(hosts, layout), shapes, layout)
 
 
@@ -91,8 +97,3 @@ def _padded(host: PyTree, rows: range) -> PyTree:
     frozen = turn.convergence.converged_at.copy()
     frozen[[i >= held for i in rows]] = 0
     return turn._replace(convergence=turn.convergence._replace(converged_at=frozen))
-
-
-def _to_host(x: Any) -> np.ndarray:
-    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(x) if is_key else x)

@@ -1,0 +1,162 @@
+"""Processes that run one program together: how they join, what they agree on, and arrays that no
+process holds whole.
+
+What they agree on goes through JAX's coordination service, not through the devices: a process that
+waits there says for whom, and after a time limit it ends.
+"""
+
+import faulthandler
+import itertools
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, Sharding
+from jax.sharding import PartitionSpec as P
+from jaxtyping import PyTree
+
+log = logging.getLogger("elsinore")
+LIMIT = 300.0  # seconds that a process may be behind the others; compiling has its own
+COMPILING = 1800.0
+HEARTBEAT = 30  # seconds after which a process that is gone ends all others
+_numbers = itertools.count()
+
+
+def join(place: str = "auto") -> None:
+    """Join the processes of a run, before JAX starts its devices; nothing if this one has joined.
+
+    Args:
+        place: `auto` reads SLURM, Open MPI, Kubernetes or a TPU pod; `HOST:PORT,N,I` is the address
+            of the first process, the number of processes, and the number of this one, from 0.
+
+    Raises:
+        ValueError: for another text, or where nothing says how many processes there are.
+    """
+    if jax.distributed.is_initialized():
+        return
+    if place == "auto":
+        try:
+            jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
+        except ValueError as error:
+            raise ValueError(
+                f"--distributed finds no cluster here ({str(error).rstrip('.')}); start it by"
+                " SLURM, Open MPI or Kubernetes, or give --distributed HOST:PORT,N,I."
+            ) from error
+        return
+    address, *numbers = place.split(",")
+    if ":" not in address or len(numbers) != 2 or not all(x.strip().isdigit() for x in numbers):
+        raise ValueError(
+            f"--distributed {place!r} is not HOST:PORT,N,I; give the address of the first process,"
+            " the number of processes, and the number of this one from 0, as in"
+            " 10.0.0.1:7000,2,0."
+        )
+    number, rank = map(int, numbers)
+    if rank >= number:
+        raise ValueError(
+            f"--distributed {place!r}: the processes are 0 to {number - 1}, and this one is {rank}."
+        )
+    jax.distributed.initialize(
+        address, num_processes=number, process_id=rank, heartbeat_timeout_seconds=HEARTBEAT
+    )
+
+
+def joined() -> bool:
+    """True in one of several processes; JAX's devices are not started for it."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def is_first() -> bool:
+    """True in the process that owns the run's folder; also where there is only one."""
+    return not joined() or jax.process_index() == 0
+
+
+def gathered(value: Any, what: str, limit: float = LIMIT) -> list[Any]:
+    """The values of all processes, by number. All must call in the same order, with plain data;
+    `what` is compared, and named where one does not answer within `limit` seconds: then this
+    process prints its threads and ends, for a process that hangs cannot be waited for."""
+    if not joined():
+        return [value]
+    number, me = next(_numbers), jax.process_index()
+    client = _client()
+    client.key_value_set(f"elsinore/{number}/{me}", json.dumps([what, value]))
+    found = [_answer(client, number, rank, what, limit) for rank in range(jax.process_count())]
+    if number >= 2:  # all have read what was two calls ago
+        client.key_value_delete(f"elsinore/{number - 2}/{me}")
+    return found
+
+
+def agreed(value: Any, what: str, limit: float = LIMIT) -> Any:
+    """The value of the first process."""
+    return gathered(value, what, limit)[0]
+
+
+def any_of(value: bool, what: str, limit: float = LIMIT) -> bool:
+    """True where it is in any process."""
+    return any(gathered(bool(value), what, limit))
+
+
+def _client() -> Any:
+    """The client of the coordination service, which JAX keeps private; Orbax uses it, too."""
+    from jax._src import distributed
+
+    return distributed.global_state.client
+
+
+def _answer(client: Any, number: int, rank: int, what: str, limit: float) -> Any:
+    try:
+        text = client.blocking_key_value_get(f"elsinore/{number}/{rank}", int(1000 * limit))
+    except Exception as error:
+        _end(f"process {rank} of {jax.process_count()} did not answer within {limit:.0f} s", error)
+    asked, value = json.loads(text)
+    if asked != what:
+        _end(f"process {rank} is at {asked!r}, and process {jax.process_index()} at {what!r}")
+    return value
+
+
+def _end(reason: str, error: Exception | None = None) -> None:
+    """End this process at once: what it waits for on the devices cannot be interrupted."""
+    log.error("%s; the run ends here and can be resumed. %s", reason, str(error or "")[:200])
+    faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
+    os._exit(1)
+
+
+# Arrays
+
+
+def to_host(tree: PyTree) -> PyTree:
+    """The leaves as numpy arrays, keys as their data. All processes must call it for arrays that
+    are spread over them."""
+    leaves = jax.tree.leaves(tree)
+    spread = [x for x in leaves if isinstance(x, jax.Array) and not x.is_fully_addressable]
+    if spread:
+        tree = _replicated(NamedSharding(spread[0].sharding.mesh, P()))(tree)
+    return jax.tree.map(_data, tree)
+
+
+@cache
+def _replicated(everywhere: Sharding) -> Callable[[PyTree], PyTree]:
+    return jax.jit(lambda tree: tree, out_shardings=everywhere)
+
+
+def _data(x: Any) -> np.ndarray:
+    is_key = jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(x) if is_key else x)
+
+
+def put(host: PyTree, shardings: Any) -> PyTree:
+    """Numpy arrays placed by a sharding, or by one for each; each process places its part."""
+    if isinstance(shardings, Sharding):
+        shardings = jax.tree.map(lambda _: shardings, host)
+    if not joined():
+        return jax.device_put(host, shardings)
+
+    def part(x: np.ndarray, sharding: Sharding) -> jax.Array:
+        return jax.make_array_from_callback(x.shape, sharding, lambda index: np.asarray(x[index]))
+
+    return jax.tree.map(part, host, shardings)

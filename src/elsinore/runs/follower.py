@@ -1,0 +1,121 @@
+"""The processes of a run beside the first: they compile, launch and fetch with it, and write
+nothing. Each step here answers one of `session.py`, in the same order."""
+
+import contextlib
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.parse import ConfigError
+from elsinore.config.plan import Plan
+from elsinore.jaxtools import processes
+from elsinore.runs import checkpoints
+from elsinore.runs.checkpoint_manager import DUE
+from elsinore.runs.checkpoints import config_digest, versions
+from elsinore.runs.control import Controls
+from elsinore.runs.pipeline import Pipeline
+from elsinore.runs.programs import compile_run
+from elsinore.runs.restored import restore_state
+from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
+from elsinore.training.turns import fetch_turns, place_host
+
+log = logging.getLogger("elsinore")
+CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
+
+
+def refuse_what_processes_do_not_have(experiment: Experiment, on_host: bool, acting: bool) -> None:
+    """Refuse what several processes cannot do together.
+
+    Raises:
+        ConfigError: naming the setting, its value and a remedy.
+    """
+    stop = experiment.stop
+    found = {
+        "vary": experiment.vary and next(iter(experiment.vary)),
+        "start.run": experiment.start and experiment.start.run,
+        "stop.episodes": stop.episodes,
+        "stop.seconds": stop.seconds,
+        "env": experiment.env if on_host else None,
+        "callbacks": "those that act" if acting else None,
+    }
+    for name, value in found.items():
+        if value:
+            raise ConfigError(
+                f"--distributed cannot be used with {name}={value!r}: only one process can do it"
+                " so far. Leave it out, or train in one process."
+            )
+
+
+def check_alike(plan: Plan) -> None:
+    """Check that all processes were started with the same settings and libraries, and that each has
+    devices to train on.
+
+    Raises:
+        ConfigError: in each of them, naming the processes that differ.
+    """
+    mine = {"settings": config_digest(plan.experiment), **versions()}
+    found = processes.gathered(mine, "settings", processes.COMPILING)
+    for what in mine:
+        others = [i for i, each in enumerate(found) if each.get(what) != found[0][what]]
+        if others:
+            said = {i: found[i].get(what) for i in (0, *others)}
+            raise ConfigError(
+                f"--distributed: the processes have other {what}: {said}; start all of them with"
+                " the same command and installation."
+            )
+    parts = [device.process_index for device in plan.layout.devices]
+    held = {i: parts.count(i) for i in range(len(found))}
+    if len(set(held.values())) > 1:
+        raise ConfigError(
+            f"--distributed: seeds={plan.experiment.seeds} and shards={plan.experiment.shards} need"
+            f" {len(parts)} devices, which are not the same number in each of {len(found)}"
+            f" processes ({held}); choose seeds x shards that the processes divide."
+        )
+
+
+def follow(plan: Plan, grace: float = GRACE) -> Path:
+    """Train with the first process until its run has ended; returns the run's folder.
+
+    Raises:
+        OutOfTime: if the run was stopped and saved, but not evaluated.
+    """
+    folder = Path(processes.agreed(None, FOLDER, processes.COMPILING))
+    controls, layout = Controls(), plan.layout
+    with stop_on_signals(controls.stop, grace):
+        place = processes.agreed(None, CHECKPOINT, processes.COMPILING)
+        compiled = compile_run(plan, layout)
+        with contextlib.closing(compiled):
+            if place is None:
+                state, first = compiled.init(), 0
+            else:
+                there = checkpoints.list_checkpoints(folder / "checkpoints")
+                found = next(each for each in there if each.name == place)
+                state = place_host(restore_state(found, plan), plan.state_shapes, layout)
+                first = plan.schedule.chunks_until(found.update)
+            processes.gathered(None, COMPILED, processes.COMPILING)
+            state = _followed(plan, layout, compiled, state, first, controls)
+            refuse_if_late(controls.stop, math.nan)
+            compiled.evaluate(place_host(state, plan.state_shapes, layout))
+    return folder
+
+
+def _followed(
+    plan: Plan, layout: Any, compiled: Any, state: Any, first: int, controls: Controls
+) -> Any:
+    """The final state in host memory, after the chunks and the saves of the first process."""
+    refuse_if_late(controls.stop, 0.0)
+    frozen = fetch_turns([turn.convergence for turn in state], layout).frozen.all()
+    if first >= plan.schedule.num_chunks or frozen:
+        return fetch_turns(state, layout)
+
+    def fetched_if_saved(state: Any) -> Any:
+        return fetch_turns(state, layout) if any(processes.agreed(None, DUE)) else None
+
+    host = fetched_if_saved(state) if first else None
+    for chunk in Pipeline(plan, layout, compiled, state, first, controls, plan.looks_ahead):
+        state, host = chunk.state, fetched_if_saved(chunk.state)
+        if chunk.frozen:
+            break
+    return fetch_turns(state, layout) if host is None else host
