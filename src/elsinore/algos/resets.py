@@ -67,9 +67,8 @@ def n_step_at(config: Any, update: Int[Array, ""]) -> Int[Array, ""] | None:
     return jnp.round(config.n_step * ratio**progress).astype(jnp.int32)
 
 
-def reset_is_due(config: Any, update: Int[Array, ""], num_updates: Array) -> Bool[Array, ""]:
+def reset_is_due(period: int, update: Int[Array, ""], num_updates: Array) -> Bool[Array, ""]:
     """True after an update that ends a period, unless less than a period of the run is left."""
-    period = updates_between(config)
     return (update % period == 0) & (update + period <= num_updates)
 
 
@@ -84,7 +83,7 @@ def with_resets(
     """The learner after the update that began at `before`: where a reset is due, `reset_share` of
     each weight is drawn anew, the target network equals the online one, and the optimiser begins
     again; the replay buffer stays."""
-    if config.reset_period is None:
+    if (period := updates_between(config)) is None:
         return learner
 
     def reset() -> tuple[PyTree, PyTree, PyTree]:
@@ -94,6 +93,6 @@ def with_resets(
         return params, optimiser.init(ravel_pytree(params)[0]), params
 
     kept = learner.params, learner.opt_state, learner.target_params
-    due = reset_is_due(config, before.update + 1, before.hyper.num_updates)
+    due = reset_is_due(period, before.update + 1, before.hyper.num_updates)
     params, opt_state, target = jax.lax.cond(due, reset, lambda: kept)
     return learner._replace(params=params, opt_state=opt_state, target_params=target)

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
@@ -132,10 +133,11 @@ def _end(reason: str, error: Exception | None = None) -> None:
 def to_host(tree: PyTree) -> PyTree:
     """The leaves as numpy arrays, keys as their data. All processes must call it for arrays that
     are spread over them."""
-    leaves = jax.tree.leaves(tree)
-    spread = [x for x in leaves if isinstance(x, jax.Array) and not x.is_fully_addressable]
-    if spread:
-        tree = _replicated(NamedSharding(spread[0].sharding.mesh, P()))(tree)
+    arrays = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
+    for where in (x.sharding for x in arrays if not x.is_fully_addressable):
+        assert isinstance(where, NamedSharding), "the arrays of a layout have its mesh"
+        tree = _replicated(NamedSharding(where.mesh, P()))(tree)
+        break
     return jax.tree.map(_data, tree)
 
 
@@ -145,7 +147,7 @@ def _replicated(everywhere: Sharding) -> Callable[[PyTree], PyTree]:
 
 
 def _data(x: Any) -> np.ndarray:
-    is_key = jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(x) if is_key else x)
 
 

@@ -81,7 +81,8 @@ class Pipeline:
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
             this = self._in_flight
-            stops = processes.any_of(controls.stop.is_set(), "stop")
+            if stops := processes.any_of(controls.stop.is_set(), "stop"):
+                controls.stop.set()  # in a process that was not asked itself
             last = index + 1 == num_chunks or stops
             early = self._ahead and not last and not controls.paused
             if early:
