@@ -114,6 +114,8 @@ EXCEPTIONS = {
     "deferred.py": {"sys"},  # the modules of this process
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
+    # a process whose peers are gone ends, and says why
+    "jaxtools/processes.py": {"logging", "os", "sys"},
     "config/load.py": {"os", "pathlib"},  # reads the YAML file of an experiment
     # reads /proc and cgroups: an experiment that does not fit is refused
     "config/memory.py": {"os", "pathlib", "read_text"},
