@@ -52,7 +52,7 @@ except elsinore.ConfigError as error:
 
 def test_processes_that_joined_each_other_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(jax, "process_count", lambda: 4)
-    with pytest.raises(elsinore.ConfigError, match="has joined 4 processes, and a run belongs to"):
+    with pytest.raises(elsinore.ConfigError, match="has joined 4 processes, and each would train"):
         elsinore.train("CartPole-v1", runs_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []
 

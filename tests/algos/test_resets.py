@@ -34,22 +34,20 @@ def test_a_reset_is_due_after_each_period_but_not_shortly_before_the_end():
 @pytest.fixture(scope="module")
 def before_a_reset():
     """The algorithm, and its state of before the update that ends the first period."""
-    algo, begin, update = compiled(DQN(**RESETS, reset_share=1.0), Corridor(), updates=40)
+    _, begin, update = compiled(DQN(**RESETS), Corridor(), updates=40)
     state = begin()
     for _ in range(9):
         state, _ = update(state)
-    return update, state
+    return state
 
 
-def with_share(state, share):
-    return state._replace(hyper=state.hyper._replace(reset_share=jnp.float32(share)))
+def after(state, share):
+    """The state after the next update, in which a reset draws that share of each weight anew."""
+    return compiled(DQN(**RESETS, reset_share=share), Corridor(), updates=40).update(state)[0]
 
 
 def test_a_reset_draws_new_weights_and_keeps_the_buffer(before_a_reset):
-    update, state = before_a_reset
-    kept, _ = update(with_share(state, 0.0))
-    new, _ = update(with_share(state, 1.0))
-    half, _ = update(with_share(state, 0.5))
+    kept, new, half = (after(before_a_reset, share) for share in (0.0, 1.0, 0.5))
     assert_same(kept.learner.buffer, new.learner.buffer)
     assert_same(new.learner.params, new.learner.target_params)
     assert all(not np.any(x) for x in jax.tree.leaves(new.learner.opt_state))
@@ -65,7 +63,7 @@ def test_a_reset_draws_new_weights_and_keeps_the_buffer(before_a_reset):
 
 def test_between_resets_learning_is_as_without_them(before_a_reset):
     """Until the first reset a run with resets has the bits of one without."""
-    _, state = before_a_reset
+    state = before_a_reset
     _, begin, update = compiled(DQN(**RESETS | {"reset_period": None}), Corridor(), updates=40)
     plain = begin()
     for _ in range(9):

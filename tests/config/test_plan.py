@@ -153,12 +153,12 @@ def test_more_of_anything_needs_more_bytes(plan):
 def test_accelerators_have_a_memory_each_and_cpu_devices_share_one(monkeypatch):
     two, four = (planned(seeds=n, layout="vmap") for n in (2, 4))
     shared = four.bytes_on_device
-    devices = jax.local_devices() * 2
+    devices = jax.devices() * 2
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(jax, "local_devices", lambda: devices[:2])
+    monkeypatch.setattr(jax, "devices", lambda *_: devices[:2])
     on_two = four.bytes_on_device  # two seeds on each of two devices
     assert on_two == shared / 2
-    monkeypatch.setattr(jax, "local_devices", lambda: devices[:4])
+    monkeypatch.setattr(jax, "devices", lambda *_: devices[:4])
     assert four.bytes_on_device < on_two and two.bytes_on_device == four.bytes_on_device
     assert "device          gpu, 4 devices" in plan_lines(four)
     idle = "device          gpu, 2 of 4 devices: one for each seed, the others are idle"

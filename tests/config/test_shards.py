@@ -175,8 +175,8 @@ def test_no_shards_at_all_are_refused():
 def test_the_plan_says_where_shards_are_and_which_devices_are_idle(
     monkeypatch, seeds, shards, there, devices, where
 ):
-    found = (jax.local_devices() * 2)[:there]
-    monkeypatch.setattr(jax, "local_devices", lambda: found)
+    found = (jax.devices() * 2)[:there]
+    monkeypatch.setattr(jax, "devices", lambda *_: found)
     lines = plan_lines(plan_for(experiment(shards=shards, seeds=seeds)))
     assert f"device          cpu, {devices}" in lines
     assert f"shards          {where}" in lines

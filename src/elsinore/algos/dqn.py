@@ -80,7 +80,7 @@ class DQNConfig(ValueBasedConfig):
     n_step_anneal: int = 10_000  # Env steps over which it falls, geometrically.
     # Env steps between resets of the network, whose replay buffer stays; null: there are none.
     reset_period: int | None = None
-    reset_share: float = traced(1.0)  # Share of newly drawn weights in a reset; 1 keeps nothing.
+    reset_share: float = 1.0  # Share of newly drawn weights in a reset; 1 keeps nothing.
     buffer_size: int = 10_000  # Transitions that the replay buffer holds.
     batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
     sequence_length: int = 16  # Steps of a sequence that are learnt (memory).

@@ -89,7 +89,7 @@ def with_resets(
     def reset() -> tuple[PyTree, PyTree, PyTree]:
         obs = jax.tree.map(lambda x: x[0], before.actor.obs)
         fresh = init(for_use(key, "reset"), obs)
-        params = optax.incremental_update(fresh, learner.params, before.hyper.reset_share)
+        params = optax.incremental_update(fresh, learner.params, config.reset_share)
         return params, optimiser.init(ravel_pytree(params)[0]), params
 
     kept = learner.params, learner.opt_state, learner.target_params

@@ -167,7 +167,7 @@ def _memory_lines(plan: Plan) -> list[str]:
 
 
 def _devices(plan: Plan) -> str:
-    used, there = plan.devices_used, len(jax.local_devices())
+    used, there = plan.devices_used, len(jax.devices())
     if used < there:
         each = "one" if plan.layout.devices_per_seed == 1 else f"{plan.layout.devices_per_seed}"
         return f"{used} of {there} devices: {each} for each seed, the others are idle"
