@@ -134,15 +134,16 @@ def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_a_stop_of_one_process_stops_all_after_the_same_chunk(tmp_path, rank):
+def test_a_stop_of_one_process_stops_all_after_the_same_chunk(tmp_path, rank, number):
     runs = tmp_path / "runs"
     runs.mkdir()
-    with started(runs, 2, "--seeds", "2", **LONG) as running:
+    with started(runs, 2, "--seeds", "2", "--grace", "300", **LONG) as running:
         wait_for_update(runs / "run", 100)
-        running[rank].send_signal(signal.SIGINT)
+        running[rank].send_signal(number)
         codes = ended(running)
-    assert codes == [130, 0], log_of(runs, 2)
+    assert codes == [130, 130], log_of(runs, 2)
     summary = json.loads((runs / "run" / "summary.json").read_text())
     assert summary["stopped_by"] == "interrupted"
     names = [x.name for x in (runs / "run" / "checkpoints" / "emergency").iterdir()]

@@ -175,15 +175,16 @@ def train_command(args: argparse.Namespace) -> int:
     if args.watch:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
-    if not _is_first(args):
-        return 0
-    print(run_report(run))
-    if line := findings_line(run):
+    if first := _is_first(args):
+        print(run_report(run))
+    if first and (line := findings_line(run)):
         print(line)
     if profile is not None:
         profile.switch("exit")
     if run.summary["stopped_by"] == "interrupted":
-        print(f"interrupted; resume with:\n  elsinore train --resume {run.path}", file=sys.stderr)
+        if first:
+            resume = f"elsinore train --resume {run.path}"
+            print(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 

@@ -24,7 +24,12 @@ from elsinore.runs import checkpoints
 from elsinore.runs.actions import ActingCallback
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.continuation import with_source
-from elsinore.runs.follower import check_alike, follow, refuse_what_processes_do_not_have
+from elsinore.runs.follower import (
+    ENDED,
+    check_alike,
+    follow,
+    refuse_what_processes_do_not_have,
+)
 from elsinore.runs.go_on import begun_run
 from elsinore.runs.lengthen import (
     budgets_in,
@@ -144,6 +149,7 @@ def train(
     folder = RunDir.create(Path(runs_dir), name, experiment)
     with logging_to(folder.log):
         run_session(folder, plan, None, callbacks, grace=grace)
+    processes.agreed(None, ENDED, processes.COMPILING)
     return Run(folder, plan, env_object, network, trust=True)
 
 
@@ -232,6 +238,7 @@ def resume(
         for line in changes:
             log.info(line)
         run_session(folder, plan, checkpoint, callbacks, grace=grace)
+    processes.agreed(None, ENDED, processes.COMPILING)
     return Run(folder, plan, env, network, trust=True)
 
 

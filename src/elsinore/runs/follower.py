@@ -23,6 +23,7 @@ from elsinore.training.turns import fetch_turns, place_host
 
 log = logging.getLogger("elsinore")
 CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
+ENDED = "the end of the run"  # by which its summary is written
 
 
 def refuse_what_processes_do_not_have(experiment: Experiment, on_host: bool, acting: bool) -> None:
@@ -98,6 +99,7 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
             state = _followed(plan, layout, compiled, state, first, controls)
             refuse_if_late(controls.stop, math.nan)
             compiled.evaluate(place_host(state, plan.state_shapes, layout))
+    processes.agreed(None, ENDED, processes.COMPILING)
     return folder
 
 

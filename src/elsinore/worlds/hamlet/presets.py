@@ -85,9 +85,10 @@ def _long_life(poor: tuple[list[float], list[float]], gae_lambda: float) -> dict
 
 def _moods() -> dict[str, Any]:
     """PPO preset for a mood that kills: as of base6, with rewards of its own."""
-    preset = _long_life(_POOR_6, gae_lambda=0.98)
+    poor = ([30, 30, 30, 0, 30, 30], [100, 100, 100, 30, 100, 100])  # who is sad at first only dies
+    preset = _long_life(poor, gae_lambda=0.98)
     dear = {"reward_weights": [0.1], "death_penalty": 10}
-    short, days = _short_and_poor(*_POOR_6, 2_000_000), _WHOLE_DAYS
+    short, days = _short_and_poor(*poor, 2_000_000), _WHOLE_DAYS
     stages = [stage | {"params": stage["params"] | dear} for stage in (short, days)]
     own = {"env_kwargs": {"observation": "one_hot"}, "env_steps": 5_000_000}
     return {"algo": preset["algo"], **own, "curriculum": {"stages": stages}}
