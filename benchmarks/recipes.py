@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.few_episodes import QUIET
+from elsinore.config.presets import preset
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -87,6 +88,8 @@ def digest(recipe: Recipe) -> str:
     """A digest of what the recipe says, files included."""
     named = [recipe.config, recipe.settings.get("curriculum")]
     files = [(ROOT / name).read_text() for name in named if isinstance(name, str)]
+    if recipe.env is not None:
+        files.append(json.dumps(preset(f"{recipe.algo}/{recipe.env}")))
     said = json.dumps([recipe.env, recipe.algo, recipe.settings, recipe.seeds, *files])
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
