@@ -21,7 +21,7 @@ from benchmarks.record import FOLDER, Results
 ALONE = "Nim against random"  # the same training without self-play, to compare with
 GAMES = ("Nim", ALONE, "pgx/tic_tac_toe")
 SELF_PLAY = {"pool": 8, "period": 20, "latest": 0.5}
-STEPS = {"Nim": 1_000_000, "pgx/tic_tac_toe": 4_000_000}  # of each seed
+STEPS = {"Nim": 1_000_000, "pgx/tic_tac_toe": 1_000_000}  # of each seed
 BOARDS = {  # of Pgx's games
     "algo.num_envs": 64,
     "algo.rollout_length": 32,
