@@ -205,7 +205,7 @@ def test_a_recipe_is_a_run_of_one_seed_without_early_stopping(name):
 
 
 def test_hamlets_recipe_has_the_curriculum_of_the_full_config():
-    """A copy, because the folder of configs is not installed; only the settings of PPO are its own."""
+    """A copy, because the folder of configs is not installed; PPO's settings are its own."""
     recipe = load_experiment(config=RECIPES["hamlet"].config)
     full = load_experiment(config=ROOT / "configs" / "hamlet" / "curriculum.yaml")
     assert (recipe.curriculum, recipe.env_kwargs) == (full.curriculum, full.env_kwargs)

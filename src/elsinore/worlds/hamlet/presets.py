@@ -147,8 +147,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The recipes of `configs/hamlet`, whose comments say why.
     "ppo/Hamlet-L0_0": _first_worlds(0.99, 1_000_000),
     "ppo/Hamlet-L0_5": _first_worlds(0.998, 3_000_000, reward_weights=[0.01]),
-    # As base6, with its own rewards: 7 of 8 seeds live to the end; with one stage, a constant entropy
-    # bonus and other sizes 6 of 8 did. Which of these counts was not tried alone.
+    # As base6, with its own rewards: 7 of 8 seeds live to the end; with one stage, a constant
+    # entropy bonus and other sizes 6 of 8 did. Which of these counts was not tried alone.
     "ppo/Hamlet-mood6": _moods(),
     # Episodes that begin anywhere, short and poor at first, find the Job, without which the
     # first money is spent by step 250 (classic4) or 465 (base6), whatever the entropy, the discount
