@@ -5,6 +5,7 @@ outside of it: `max_steps_in_episode`, a traced number, ends an episode by trunc
 final observation. `terminated` is only what the library ends with a discount of 0.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import jax
@@ -30,7 +31,7 @@ class SuiteState(EnvState):  # inherits `time`
     world: PyTree = None  # the library's own state
 
 
-class SuiteEnv(Environment):
+class SuiteEnv(Environment, ABC):
     """An environment of another library as a gymnax `Environment`.
 
     A subclass has `ids`, `build`, `begin`, `advance` and `action_space`.
@@ -48,29 +49,29 @@ class SuiteEnv(Environment):
         self._begin, self._advance = jax.jit(self.begin), jax.jit(self.advance)
 
     @staticmethod
+    @abstractmethod
     def ids() -> tuple[str, ...]:
         """The ids that the library makes, offline."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def make(cls, env_id: str, **kwargs: Any) -> "SuiteEnv":
         """The environment of that id; `kwargs` go to the library's constructor."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def of(cls, native: Any) -> "SuiteEnv":
         """The adapter of an object made by the library."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self, key: UInt32[Array, "2"]) -> tuple[PyTree, PyTree]:
         """(obs, world) of a fresh episode."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(
         self, key: UInt32[Array, "2"], world: PyTree, action: Array
     ) -> tuple[PyTree, PyTree, Array, Array, dict[str, Any]]:
         """(obs, world, reward, terminated, info) after one step."""
-        raise NotImplementedError
 
     @staticmethod
     def named(suite: str, native: Any) -> str:

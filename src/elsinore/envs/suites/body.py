@@ -1,5 +1,6 @@
 """Bodies that are moved by torques: the parts that the adapters of Brax and Playground share."""
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ class Body(SuiteEnv):
         world = self.native.step(world, action)
         return world.obs, world, world.reward, world.done > 0.5, dict(world.metrics)
 
+    @abstractmethod
     def bodies(self, world: Any) -> tuple[np.ndarray, list[int]]:
         """Positions [body, xyz] in metres, and each body's parent, negative for none."""
-        raise NotImplementedError
 
     def scene(self, params: Any, state: Any) -> Scene:
         """The bodies from the side, each joined to its parent."""

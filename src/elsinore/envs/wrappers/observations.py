@@ -1,6 +1,7 @@
 """Wrappers that change observations. An `action_mask` passes through as it is; what becomes one
 array is called `observation` beside it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,14 +16,16 @@ from elsinore.envs.wrappers.wrapper import RememberingWrapper, Wrapper, WrapperS
 MASK = "action_mask"
 
 
-class ObservationWrapper(Wrapper):
+class ObservationWrapper(Wrapper, ABC):
     """A wrapper that changes each observation, and its space, without remembering anything."""
 
+    @abstractmethod
     def change(self, obs: PyTree) -> PyTree:
-        raise NotImplementedError
+        """The observation that the policy reads."""
 
+    @abstractmethod
     def change_space(self, space: Any) -> Any:
-        raise NotImplementedError
+        """The space of the changed observations."""
 
     def reset_env(self, key: Array, params: PyTree) -> tuple[PyTree, PyTree]:
         obs, state = self.env.reset_env(key, params)

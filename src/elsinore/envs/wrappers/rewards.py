@@ -1,6 +1,7 @@
 """Wrappers that change rewards. The return of the raw rewards stays visible: `eval/raw_return` and
 `episode/raw_return`."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from elsinore.envs.wrappers.wrapper import RememberingWrapper, WrapperState
 RAW = "raw_return"  # of the episode so far, in `info`
 
 
-class RewardWrapper(RememberingWrapper):
+class RewardWrapper(RememberingWrapper, ABC):
     """A wrapper that changes the reward of each step in `change`."""
 
     remembers_obs = False  # True: `change` gets the observation before the step
@@ -22,6 +23,7 @@ class RewardWrapper(RememberingWrapper):
     def episode_facts(self) -> Mapping[str, str]:
         return {**getattr(self.env, "episode_facts", {}), RAW: "raw return"}
 
+    @abstractmethod
     def change(
         self,
         params: PyTree,
@@ -32,7 +34,6 @@ class RewardWrapper(RememberingWrapper):
         terminated: Any,
     ) -> Any:
         """The reward that is learnt from."""
-        raise NotImplementedError
 
     def reset_env(self, key: Array, params: PyTree) -> tuple[PyTree, PyTree]:
         obs, state = self.env.reset_env(key, params)
