@@ -31,7 +31,6 @@ class A2CConfig(OnPolicyConfig):
     optimiser_eps: float = 1e-5  # Its epsilon, which bounds the step of small gradients.
     learning_rate: float = traced(7e-4)
     gae_lambda: float = traced(1.0)
-    max_grad_norm: float = traced(0.5)
     normalize_advantage: bool = False  # Standardise the advantages of a rollout.
 
     def __post_init__(self) -> None:

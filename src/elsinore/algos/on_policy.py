@@ -58,7 +58,6 @@ class OnPolicyConfig(LearningConfig):
     ent_coef: float = traced(0.0)  # The weight of the entropy bonus.
     # The weight of the entropy at the end of the run, approached linearly; null: constant.
     ent_coef_final: float | None = traced(None, absent="ent_coef")
-    max_grad_norm: float = traced(0.5)
     # normal | squashed | beta | gsde: the distribution of continuous actions.
     action_distribution: str = "normal"
     noise_period: int = 4  # Steps for which the noise of gsde is held.

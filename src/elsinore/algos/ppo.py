@@ -55,7 +55,6 @@ class PPOConfig(OnPolicyConfig):
     # The clip range of the value, in its own units; null is the plain squared error.
     value_clip_eps: float | None = traced(None, absent=math.inf)
     ent_coef: float = traced(0.01)
-    max_grad_norm: float = traced(0.5)
     # An update stops once the KL divergence of a minibatch passes 1.5 times this; null: never.
     target_kl: float | None = traced(None, absent=math.inf)
     # minibatch | batch | none: the transitions over which advantages are standardised.
