@@ -87,6 +87,7 @@ def script_command(args: argparse.Namespace) -> int:
 def _evaluation(args: argparse.Namespace) -> argparse.Namespace:
     """The arguments of `elsinore evaluate`; others that are given must agree with the run."""
     from elsinore.runs import api
+    from elsinore.runs.call import resolve_experiment
 
     _refuse(args, TRAINING_FLAGS, "is for training, and --eval-only does not train; leave it out")
     if (args.checkpoint is None) == (args.resume is None):
@@ -97,7 +98,7 @@ def _evaluation(args: argparse.Namespace) -> argparse.Namespace:
     run, checkpoint = _run_and_checkpoint(args.checkpoint or args.resume, Path(args.runs_dir))
     trained = api.load(run).experiment
     if args.env is not None or args.config is not None:
-        given, _ = api.resolve_experiment(args.env, config=args.config)
+        given, _ = resolve_experiment(args.env, config=args.config)
         if given.env != trained.env:
             raise _error(
                 f"{run} was trained in {trained.env}, not in {given.env}; leave the environment"

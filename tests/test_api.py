@@ -21,7 +21,7 @@ from IPython.core.formatters import DisplayFormatter
 import elsinore
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict
-from elsinore.runs.api import resolve_experiment
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir
 from tests.envs.broken_envs import NotANumber, Wall
 

@@ -141,7 +141,7 @@ def test_training_with_it_is_refused(given):
 
 
 def test_a_config_may_be_a_mapping_and_stays_as_it_is():
-    from elsinore.runs.api import resolve_experiment
+    from elsinore.runs.call import resolve_experiment
 
     config = {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
     experiment, _ = resolve_experiment(config=config, overrides={"algo.gamma": 0.8}, seeds=2)

@@ -8,6 +8,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.runs import api
+from elsinore.runs.call import resolve_experiment
 from scripts import old_flags
 from tests.runs.conftest import TINY, train_tiny
 
@@ -35,7 +36,7 @@ def asked(script, monkeypatch):
         def train(env, algo, **rest):
             found.update(
                 rest,
-                experiment=api.resolve_experiment(
+                experiment=resolve_experiment(
                     env,
                     algo,
                     **{name: rest[name] for name in ("config", "overrides", "seeds", "seed")},

@@ -19,7 +19,7 @@ import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
-from elsinore.runs.follower import refuse_what_processes_do_not_have
+from elsinore.runs.together import refuse_what_processes_do_not_have
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 240.0  # seconds for all processes of a run

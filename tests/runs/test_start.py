@@ -17,7 +17,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS
 from elsinore.runs import checkpoints, session
-from elsinore.runs.api import resolve_experiment
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
 from elsinore.runs.start import check_start, replicas_of

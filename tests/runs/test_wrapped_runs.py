@@ -11,7 +11,7 @@ import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.runs import replay_worker, replays
-from elsinore.runs.api import resolve_experiment
+from elsinore.runs.call import resolve_experiment
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import TINY, assert_same_run, rows_in, train_tiny
 

@@ -300,7 +300,7 @@ def _budget_of(overrides: dict) -> dict:
 
 def _described(args: argparse.Namespace, overrides: dict):
     """The experiment of the arguments, and its environment."""
-    from elsinore.runs import api
+    from elsinore.runs.call import resolve_experiment
     from elsinore.runs.source import start_settings
 
     start = start_settings(args.from_run, args.from_parts, args.from_leave, args.from_seed)
@@ -312,7 +312,7 @@ def _described(args: argparse.Namespace, overrides: dict):
         "seeds": args.seeds,
         "seed": args.seed,
     }
-    return api.resolve_experiment(args.env, args.algo, **settings)
+    return resolve_experiment(args.env, args.algo, **settings)
 
 
 def _start_page(args: argparse.Namespace, overrides: dict) -> None:

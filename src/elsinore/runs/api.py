@@ -1,6 +1,5 @@
 """The Python interface of runs: train, resume, load."""
 
-import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,24 +11,16 @@ from elsinore import cpu_cores
 from elsinore.algos.common import LearningConfig
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
-from elsinore.envs import refuse_no_env, suites
-from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
-from elsinore.errors import user_code
+from elsinore.envs import suites
+from elsinore.envs.wrapped import modules_in
 from elsinore.jaxtools import processes
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoints
-from elsinore.runs.actions import ActingCallback
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
-from elsinore.runs.continuation import with_source
-from elsinore.runs.follower import (
-    ENDED,
-    check_alike,
-    follow,
-    refuse_what_processes_do_not_have,
-)
+from elsinore.runs.follower import ENDED, follow
 from elsinore.runs.go_on import begun_run
 from elsinore.runs.lengthen import (
     budgets_in,
@@ -45,11 +36,12 @@ from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
-from elsinore.runs.source import settings_of_source, start_settings
+from elsinore.runs.source import start_settings
 from elsinore.runs.start import check_start
 from elsinore.runs.store import Store
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
+from elsinore.runs.together import check_together, join, refuse_another_budget
 from elsinore.runs.trust import Trust, sign
 from elsinore.training.curriculum.stages import Curriculum
 
@@ -294,92 +286,6 @@ def load(
         ConfigError: if there is no such run.
     """
     return Run(RunDir.open(run, Path(runs_dir)), env=env, network=network, trust=trust)
-
-
-def resolve_experiment(
-    env: Any = None,
-    algo: Any = None,
-    *,
-    config: Any = None,
-    overrides: Any = None,
-    runs_dir: str | Path = "runs",
-    trust: Trust = False,
-    **named: Any,
-) -> tuple[Experiment, Any]:
-    """The experiment of a call's arguments, and the environment if it is an object.
-
-    `named` are overrides too, unless they are None. A run that begins from another one, by
-    `start.run` in the overrides, has the other's settings where none are given.
-    """
-    env_object = None if env is None or isinstance(env, str) else suites.adapted(env)
-    if env_object is not None:
-        with user_code(env=env_object):
-            refuse_no_env(env_object)
-    overrides = dict(overrides or {})
-    if env_object is not None:
-        env, recorded = _description_of(env_object, overrides)
-        overrides = recorded | overrides
-        made_again = recorded.get("wrappers") and getattr(env_object, "made_from", None)
-        if made_again and not list(modules_in(recorded["wrappers"])):
-            env_object = None
-    overrides |= {name: value for name, value in named.items() if value is not None}
-    if (source := overrides.get("start.run")) and env is algo is config is None:
-        config = settings_of_source(str(source), Path(runs_dir), trust)
-    experiment = load_experiment(env, algo, config, overrides)
-    return with_source(experiment, Path(runs_dir)), env_object
-
-
-def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """(the name, the settings) by which a config records an environment that is an object.
-
-    Raises:
-        ConfigError: for wrappers both around it and in the overrides.
-    """
-    (innermost, _), wrappers = unwrapped(env), list(entries_of(env))
-    if wrappers and "wrappers" in overrides:
-        raise ConfigError(
-            f"wrappers={overrides['wrappers']!r} and an env in {wrappers!r} are both given; give"
-            " one of them."
-        )
-    settings: dict[str, Any] = {"wrappers": wrappers} if wrappers else {}
-    if wrappers and (made_from := getattr(env, "made_from", None)):
-        return made_from, settings
-    name = f"{type(innermost).__module__}:{type(innermost).__qualname__}"
-    if name.startswith(("gymnax.", "elsinore.envs.suites.", "elsinore.envs.host:")):
-        name = getattr(innermost, "name", name)
-    if dataclasses.is_dataclass(innermost):  # how to make it again
-        settings["env_kwargs"] = dataclasses.asdict(innermost)
-    return name, settings
-
-
-def join(distributed: bool | str) -> None:
-    """Join the other processes of a run, where it is to have several.
-
-    Raises:
-        ConfigError: where they cannot be found, or JAX's devices have started.
-    """
-    if not distributed:
-        return
-    try:
-        processes.join("auto" if distributed is True else distributed)
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(str(error)) from error
-
-
-def check_together(plan: Plan, callbacks: Sequence[Callback]) -> None:
-    """Check that several processes can train this plan, and were all started with it."""
-    acting = any(isinstance(each, ActingCallback) for each in callbacks)
-    refuse_what_processes_do_not_have(plan.experiment, suites.is_on_host(plan.env), acting)
-    check_alike(plan)
-
-
-def refuse_another_budget(budget: Mapping[str, Any]) -> None:
-    """Refuse to lengthen a run and train it with several processes in one call."""
-    for name, value in budget.items():
-        raise ConfigError(
-            f"--distributed cannot be used with {name}={value!r} of a run that is resumed; lengthen"
-            " it by a call in one process, stop that, and go on with all."
-        )
 
 
 def prepare(distributed: bool = False) -> None:

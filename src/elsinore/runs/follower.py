@@ -7,13 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoint_manager import DUE
-from elsinore.runs.checkpoints import config_digest, versions
 from elsinore.runs.control import Controls
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import compile_run
@@ -24,56 +21,6 @@ from elsinore.training.turns import fetch_turns, place_host
 log = logging.getLogger("elsinore")
 CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
 ENDED = "the end of the run"  # by which its summary is written
-
-
-def refuse_what_processes_do_not_have(experiment: Experiment, on_host: bool, acting: bool) -> None:
-    """Refuse what several processes cannot do together.
-
-    Raises:
-        ConfigError: naming the setting, its value and a remedy.
-    """
-    stop = experiment.stop
-    found = {
-        "vary": experiment.vary and next(iter(experiment.vary)),
-        "start.run": experiment.start and experiment.start.run,
-        "stop.episodes": stop.episodes,
-        "stop.seconds": stop.seconds,
-        "env": experiment.env if on_host else None,
-        "callbacks": "those that act" if acting else None,
-    }
-    for name, value in found.items():
-        if value:
-            raise ConfigError(
-                f"--distributed cannot be used with {name}={value!r}: only one process can do it"
-                " so far. Leave it out, or train in one process."
-            )
-
-
-def check_alike(plan: Plan) -> None:
-    """Check that all processes were started with the same settings and libraries, and that each has
-    devices to train on.
-
-    Raises:
-        ConfigError: in each of them, naming the processes that differ.
-    """
-    mine = {"settings": config_digest(plan.experiment), **versions()}
-    found = processes.gathered(mine, "settings", processes.COMPILING)
-    for what in mine:
-        others = [i for i, each in enumerate(found) if each.get(what) != found[0][what]]
-        if others:
-            said = {i: found[i].get(what) for i in (0, *others)}
-            raise ConfigError(
-                f"--distributed: the processes have other {what}: {said}; start all of them with"
-                " the same command and installation."
-            )
-    parts = [device.process_index for device in plan.layout.devices]
-    held = {i: parts.count(i) for i in range(len(found))}
-    if len(set(held.values())) > 1:
-        raise ConfigError(
-            f"--distributed: seeds={plan.experiment.seeds} and shards={plan.experiment.shards} need"
-            f" {len(parts)} devices, which are not the same number in each of {len(found)}"
-            f" processes ({held}); choose seeds x shards that the processes divide."
-        )
 
 
 def follow(plan: Plan, grace: float = GRACE) -> Path:

@@ -11,6 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs import api
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.summary import is_finished
 
@@ -29,7 +30,7 @@ class GridCell:
     """One environment and one algorithm: a run, trained by `api.train(**call)`."""
 
     variant: Variant
-    call: dict[str, Any]  # the arguments of `api.resolve_experiment`
+    call: dict[str, Any]  # the arguments of `resolve_experiment`
     experiment: Experiment
     env: Any  # the environment object, if one was given
     folder: Path
@@ -78,9 +79,9 @@ def grid_cells(
 
 
 def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
-    """Build the cell for arguments of `api.resolve_experiment`."""
+    """Build the cell for arguments of `resolve_experiment`."""
     with naming_cell(f"{call['env']}, {variant.label}"):
-        experiment, env = api.resolve_experiment(**call)
+        experiment, env = resolve_experiment(**call)
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )

@@ -1,0 +1,72 @@
+"""The experiment that the arguments of a call describe."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import load_experiment
+from elsinore.config.parse import ConfigError
+from elsinore.envs import refuse_no_env, suites
+from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
+from elsinore.errors import user_code
+from elsinore.runs.continuation import with_source
+from elsinore.runs.source import settings_of_source
+from elsinore.runs.trust import Trust
+
+
+def resolve_experiment(
+    env: Any = None,
+    algo: Any = None,
+    *,
+    config: Any = None,
+    overrides: Any = None,
+    runs_dir: str | Path = "runs",
+    trust: Trust = False,
+    **named: Any,
+) -> tuple[Experiment, Any]:
+    """The experiment of a call's arguments, and the environment if it is an object.
+
+    `named` are overrides too, unless they are None. A run that begins from another one, by
+    `start.run` in the overrides, has the other's settings where none are given.
+    """
+    env_object = None if env is None or isinstance(env, str) else suites.adapted(env)
+    if env_object is not None:
+        with user_code(env=env_object):
+            refuse_no_env(env_object)
+    overrides = dict(overrides or {})
+    if env_object is not None:
+        env, recorded = _description_of(env_object, overrides)
+        overrides = recorded | overrides
+        made_again = recorded.get("wrappers") and getattr(env_object, "made_from", None)
+        if made_again and not list(modules_in(recorded["wrappers"])):
+            env_object = None
+    overrides |= {name: value for name, value in named.items() if value is not None}
+    if (source := overrides.get("start.run")) and env is algo is config is None:
+        config = settings_of_source(str(source), Path(runs_dir), trust)
+    experiment = load_experiment(env, algo, config, overrides)
+    return with_source(experiment, Path(runs_dir)), env_object
+
+
+def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(the name, the settings) by which a config records an environment that is an object.
+
+    Raises:
+        ConfigError: for wrappers both around it and in the overrides.
+    """
+    (innermost, _), wrappers = unwrapped(env), list(entries_of(env))
+    if wrappers and "wrappers" in overrides:
+        raise ConfigError(
+            f"wrappers={overrides['wrappers']!r} and an env in {wrappers!r} are both given; give"
+            " one of them."
+        )
+    settings: dict[str, Any] = {"wrappers": wrappers} if wrappers else {}
+    if wrappers and (made_from := getattr(env, "made_from", None)):
+        return made_from, settings
+    name = f"{type(innermost).__module__}:{type(innermost).__qualname__}"
+    if name.startswith(("gymnax.", "elsinore.envs.suites.", "elsinore.envs.host:")):
+        name = getattr(innermost, "name", name)
+    if dataclasses.is_dataclass(innermost):  # how to make it again
+        settings["env_kwargs"] = dataclasses.asdict(innermost)
+    return name, settings
