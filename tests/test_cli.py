@@ -643,6 +643,7 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
 @pytest.mark.parametrize(
     ("argv", "error_text"),
     [
+        (["compare", "Cartpole-v1", "--algos", "ppo"], "Cartpole-v1, ppo: env='Cartpole"),
         (["compare", "--algos", "ppo"], "no environment is named; give --env"),
         (
             ["compare", "--env", "CartPole-v1", "--algos", "ppo,pppo"],

@@ -32,7 +32,15 @@ def add(commands) -> None:
     )
     compare.set_defaults(function=compare_command)
     compare.add_argument(
-        "--env", action="append", dest="envs", metavar="ENV", help="environment; repeatable"
+        "named", nargs="*", metavar="ENV", help="environments, as for `elsinore train`"
+    )
+    compare.add_argument(
+        "--env",
+        action="append",
+        dest="envs",
+        default=[],
+        metavar="ENV",
+        help="the same; repeatable",
     )
     compare.add_argument("--algos", required=True, metavar="A,B,...", help=ALGOS)
     add_seeds(compare, default=10)
@@ -81,7 +89,7 @@ def compare_command(args: argparse.Namespace) -> int:
 
     forgive_stdout()
     comparison = api.compare(
-        args.envs,
+        [*args.named, *args.envs] or None,
         split_algos(args.algos),
         seeds=args.seeds,
         seed=args.seed,

@@ -43,10 +43,10 @@ def export(
             exist or does not match the run's config.
     """
     if form not in FORMS:
-        raise ConfigError(f"--format {form!r} is unknown; choose one of {', '.join(FORMS)}.")
+        raise ConfigError(f"form={form!r} is unknown; choose one of {', '.join(FORMS)}.")
     out = _default_folder(run, form) if out is None else out
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"--out {out} exists already; choose another, or remove it.")
+        raise ConfigError(f"out={str(out)!r} exists already; choose another, or remove it.")
     found = run.checkpoint(checkpoint)
     policy = run.policy(seed, found.name, agent)
     with _atomic_folder(out) as folder:
