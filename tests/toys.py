@@ -10,7 +10,7 @@ from gymnax.environments.environment import EnvState
 
 from elsinore.hyperparameters import numbers_of, traced
 from elsinore.training.chunk import build_program
-from elsinore.training.convergence import ConvergenceConfig
+from elsinore.training.early_stopping import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.schedule import Schedule
 from elsinore.types import Actor, Algorithm, Mean, PolicyFunctions, TrainState

@@ -9,7 +9,7 @@ import pytest
 from elsinore.algos.ppo import ppo
 from elsinore.jaxtools import compile_units
 from elsinore.training.chunk import build_program
-from elsinore.training.convergence import ConvergenceConfig
+from elsinore.training.early_stopping import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_seeds, over_seeds

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.jaxtools import shards
 from elsinore.training.chunk import build_program
-from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.curriculum.conditions import Condition, Rule
 from elsinore.training.curriculum.stages import (
     Curriculum,
@@ -28,6 +27,7 @@ from elsinore.training.curriculum.with_curriculum import (
     with_curriculum,
     with_episode_stats,
 )
+from elsinore.training.early_stopping import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_seeds, over_seeds, train_compiled

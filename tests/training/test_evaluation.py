@@ -80,7 +80,7 @@ def test_an_episode_that_is_cut_is_said_to_be_unfinished():
 def test_evaluating_leaves_no_trace_in_training(program):
     """Two programs that evaluate differently train alike."""
     from elsinore.training.chunk import build_program
-    from elsinore.training.convergence import ConvergenceConfig
+    from elsinore.training.early_stopping import ConvergenceConfig
     from elsinore.training.evaluation import EvaluationConfig
     from elsinore.training.schedule import Schedule
 

@@ -7,8 +7,8 @@ from elsinore.algos.ppo import PPOConfig
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.start import StartConfig
 from elsinore.hyperparameters import record
-from elsinore.training.convergence import ConvergenceConfig
 from elsinore.training.curriculum.config import CurriculumConfig
+from elsinore.training.early_stopping import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig

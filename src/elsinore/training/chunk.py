@@ -19,7 +19,6 @@ from elsinore.experience.episode_stats import check_recorded, init_episode_stats
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.conditions import cond_with_shared
 from elsinore.jaxtools.prng import for_update, for_use
-from elsinore.training.convergence import Convergence, ConvergenceConfig, init_convergence, judge
 from elsinore.training.curriculum.stages import Curriculum
 from elsinore.training.curriculum.with_curriculum import (
     CurriculumCarry,
@@ -29,6 +28,7 @@ from elsinore.training.curriculum.with_curriculum import (
     with_curriculum,
     with_episode_stats,
 )
+from elsinore.training.early_stopping import Convergence, ConvergenceConfig, init_convergence, judge
 from elsinore.training.evaluation import Episodes, EvaluationConfig, evaluate
 from elsinore.training.schedule import Schedule
 from elsinore.training.shards import (

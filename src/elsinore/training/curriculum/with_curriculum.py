@@ -8,8 +8,8 @@ from jaxtyping import Array, Bool, Int
 
 from elsinore.experience.episode_stats import check_recorded, forget, init_episode_stats
 from elsinore.jaxtools import shards
-from elsinore.training.convergence import Convergence
 from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome
+from elsinore.training.early_stopping import Convergence
 from elsinore.types import Algorithm, Best, Mean, TrainState
 
 MAX_STAGE_CHANGES = 32  # that a chunk reports one by one

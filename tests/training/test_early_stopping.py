@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from elsinore.training.convergence import ConvergenceConfig, init_convergence, judge
+from elsinore.training.early_stopping import ConvergenceConfig, init_convergence, judge
 
 
 def judged(scores, config, min_updates=0, finite=True):

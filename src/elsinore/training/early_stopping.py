@@ -1,4 +1,4 @@
-"""Convergence and early stopping of a seed, decided on the device from its evaluations alone."""
+"""Early stopping: convergence of a seed, decided on the device from its evaluations alone."""
 
 from typing import NamedTuple
 
