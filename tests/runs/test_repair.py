@@ -134,7 +134,7 @@ def test_lines_that_were_never_written_restore_nothing(path, capsys):
 def test_a_whole_run_is_left_as_it_is(whole, capsys):
     before = (whole / "metrics.sqlite").read_bytes()
     said = repaired(whole, capsys)
-    assert "nothing to repair" in said
+    assert said.endswith("nothing to repair\n")
     assert (whole / "metrics.sqlite").read_bytes() == before
     assert not list(whole.glob("metrics.sqlite.damaged*"))
 
@@ -166,3 +166,21 @@ def test_every_sink_of_the_config_is_listed_with_its_condition(path, capsys, don
         with contextlib.closing(Store(path / "metrics.sqlite")) as store:
             store.describe(sinks_done=done)
     assert f"\nsinks: {expected}\n" in repaired(path, capsys)
+
+
+def test_the_command_to_go_on_with_is_of_what_is_left(whole, tmp_path, capsys, monkeypatch):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    with contextlib.closing(Store(path / "metrics.sqlite")) as store:
+        store.describe(sinks_done="")
+    assert repaired(path, capsys).endswith(f"then: elsinore sync {path}\n")
+    config = read_yaml(path / "config.yaml")
+    config["sinks"] |= {"tensorboard": True}
+    (path / "config.yaml").write_text(yaml_text(config))
+    with contextlib.closing(Store(path / "metrics.sqlite")) as store:
+        store.describe(sinks_done="JSON lines")
+    monkeypatch.setattr("elsinore.runs.repair.has_extra", lambda extra: False)
+    said = repaired(path, capsys)
+    assert "TensorBoard (not installed: elsinore[tensorboard])" in said
+    assert "then:" not in said
+    (path / "summary.json").unlink()
+    assert repaired(path, capsys).endswith(f"then: elsinore train --resume {path}\n")

@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from elsinore.config.extras import has_extra
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.runs import checkpoints
@@ -27,7 +28,7 @@ from elsinore.runs.store import (
     refused_if_broken,
     schedule_in,
 )
-from elsinore.runs.summary import read_summary
+from elsinore.runs.summary import is_finished, read_summary
 from elsinore.training.schedule import Schedule
 
 NO_NUMBERS = ("update", "env_steps", "seed", "agent")
@@ -59,10 +60,19 @@ def repair(folder: RunDir) -> list[str]:
             report += restore_store(folder, state, records)
         else:
             report.append("nothing to repair")
-        resume = f"elsinore train --resume {folder.path}"
-        return [*report, f"then: {resume}"]
+        return [*report, *next_command(folder, state)]
     finally:
         folder.unlock()
+
+
+def next_command(folder: RunDir, state: StoreState) -> list[str]:
+    """The line that names the command to go on with; none for a run that lacks nothing."""
+    with contextlib.suppress(ConfigError):
+        if is_finished(folder):
+            sinks = sinks_in(folder, state.info)
+            pending = "(incomplete)" in sinks or "(not known)" in sinks
+            return [f"then: elsinore sync {folder.path}"] if pending else []
+    return [f"then: elsinore train --resume {folder.path}"]
 
 
 def state_of(database: Path) -> StoreState:
@@ -131,6 +141,8 @@ def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
     recorded: str | None = info.get("sinks_done")
     conditions = dict.fromkeys((recorded or "").split(", "), "complete")
     otherwise = "not known" if recorded is None else "incomplete"
+    if not has_extra("tensorboard"):
+        conditions.setdefault(TensorBoardSink.name, "not installed: elsinore[tensorboard]")
     names = [name for name, is_on in enabled.items() if is_on]
     return ", ".join(f"{name} ({conditions.get(name, otherwise)})" for name in names) or "none"
 

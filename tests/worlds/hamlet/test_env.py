@@ -11,7 +11,7 @@ from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.env import hamlet
 from tests.worlds.hamlet.worlds import act, at, base6
 
-MEANT = {"resets": "equal episodes"}  # the standard start of the older worlds is always the same
+MEANT = {"resets": "equal resets"}  # the standard start of the older worlds is always the same
 
 
 def broken(env, params):
