@@ -42,11 +42,7 @@ class A2CConfig(OnPolicyConfig):
 def a2c(
     config: A2CConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
-    """A2C for one gymnax env; the rest is `on_policy`.
-
-    Raises:
-        ValueError: as `on_policy`.
-    """
+    """A2C for one gymnax env; the rest is `on_policy`, and it raises what that raises."""
 
     def loss(
         policy: Distribution, value: Float[Array, "*batch"], batch: OnPolicyBatch, hyper: Any
