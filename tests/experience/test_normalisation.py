@@ -12,6 +12,7 @@ from elsinore.experience.normalisation import (
     observe,
     scale_rewards,
 )
+from tests.strategies import float32s
 
 GAMMA = 0.99
 TIME, ENV = 6, 2
@@ -20,7 +21,7 @@ OBS = {
     "action_mask": jnp.array([[True, False, True]] * 2),
 }
 scale = jax.jit(scale_rewards)
-rewards = arrays(np.float32, (2 * TIME, ENV), elements=st.floats(-10, 10, width=32))
+rewards = arrays(np.float32, (2 * TIME, ENV), elements=float32s(-10, 10))
 ends = arrays(bool, (2 * TIME, ENV), elements=st.sampled_from([False, False, True]))
 
 

@@ -13,6 +13,7 @@ from elsinore.jaxtools.shards import IN_TURN
 from elsinore.ops.losses import importance_weight
 from elsinore.types import Transition
 from tests.experience.test_sum_tree import assert_every_node_is_the_sum_of_its_children
+from tests.strategies import float32s
 
 SLOTS, ENV, N_STEP = 20, 2, 3
 GAMMA, ALPHA, BETA = 0.9, 0.6, 0.4
@@ -110,7 +111,7 @@ def test_a_batch_takes_one_from_each_equal_share_of_the_mass():
     assert (np.abs(numbers - np.arange((SLOTS - 2) * ENV)) <= 1).all()
 
 
-@given(arrays(np.float32, 16, elements=st.floats(np.float32(1e-3), 1e3, width=32)), st.floats(0, 1))
+@given(arrays(np.float32, 16, elements=float32s(np.float32(1e-3), 1e3)), st.floats(0, 1))
 def test_weights_are_schauls(priority, beta):
     """(N P(i))^-beta over the largest of the batch, with any N and any total."""
     unnormalised = (1_000 * priority.astype(np.float64) / 4_321.0) ** -beta
@@ -188,7 +189,7 @@ operations = st.lists(
         st.integers(1, 4),
         st.tuples(
             arrays(np.int32, 6, elements=st.integers(0, SLOTS * ENV - 1)),
-            arrays(np.float32, 6, elements=st.floats(-100, 100, width=32)),
+            arrays(np.float32, 6, elements=float32s(-100, 100)),
         ),
     ),
     max_size=25,

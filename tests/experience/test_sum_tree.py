@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from elsinore.experience import sum_tree
 from elsinore.experience.sum_tree import BRANCHING
+from tests.strategies import float32s
 
 SIZES = (1, BRANCHING, BRANCHING + 1, 1_500)  # one row, one full row, two levels, three levels
 NUM = SIZES[-1]
@@ -92,7 +93,7 @@ def test_of_a_leaf_named_twice_the_larger_mass_wins_in_any_order():
     st.lists(
         st.tuples(
             arrays(np.int32, 20, elements=st.integers(0, NUM - 1)),
-            arrays(np.float32, 20, elements=st.floats(0, 1e6, width=32, allow_subnormal=False)),
+            arrays(np.float32, 20, elements=float32s(0, 1e6)),
         ),
         min_size=1,
         max_size=5,

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
@@ -15,9 +14,10 @@ from elsinore.nets.distributions import (
     TanhNormal,
     categorical,
 )
+from tests.strategies import float32s
 
 ACTIONS, DRAWS = 4, 20_000
-logits_of = arrays(np.float32, (3, ACTIONS), elements=st.floats(-50, 50, width=32))
+logits_of = arrays(np.float32, (3, ACTIONS), elements=float32s(-50, 50))
 masks = arrays(bool, (3, ACTIONS))
 some_legal = masks.filter(lambda mask: mask.any(axis=1).all())
 LOGITS, MASK = (
@@ -103,7 +103,7 @@ def test_log_probabilities_without_a_mask_are_the_log_softmax():
 
 
 MEAN, LOG_STD = jnp.array([0.5, -2.0]), jnp.array([0.3, -1.0])
-points = arrays(np.float32, 2, elements=st.floats(-10, 10, width=32))
+points = arrays(np.float32, 2, elements=float32s(-10, 10))
 
 
 @given(points)
@@ -175,7 +175,7 @@ def test_the_entropy_of_a_squashed_normal_has_the_gradient_of_its_definition():
 ALPHA, BETA = jnp.array([1.5, 7.0]), jnp.array([3.0, 1.2])
 
 
-@given(arrays(np.float32, 2, elements=st.floats(0.015625, 0.984375, width=32)))
+@given(arrays(np.float32, 2, elements=float32s(0.015625, 0.984375)))
 def test_a_beta_has_the_density_that_scipy_gives_it(action):
     ours = Beta(ALPHA, BETA).log_prob(jnp.asarray(action))
     theirs = stats.beta.logpdf(action, ALPHA, BETA).sum()

@@ -6,18 +6,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.nets.distributions import Joint, categorical, joint
 from elsinore.nets.heads import head_for
+from tests.strategies import float32s
 
 SIZES = (3, 1, 2)
 ENDS = np.cumsum(SIZES)[:-1]
 EVERY = jnp.array(list(itertools.product(*map(range, SIZES))))
-logits_of = arrays(np.float32, 6, elements=st.floats(-20, 20, width=32))
+logits_of = arrays(np.float32, 6, elements=float32s(-20, 20))
 masks = arrays(bool, 6)
 
 

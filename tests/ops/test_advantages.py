@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from elsinore.ops.advantages import explained_variance, gae, lambda_returns, td_target, vtrace
+from tests.strategies import float32s
 
 TIME, ENV = 6, 3
 GAMMA, LAM = 0.5, 0.9
@@ -19,10 +20,10 @@ jitted_gae, jitted_vtrace, jitted_returns, jitted_explained = (
     jax.jit(explained_variance),
 )
 
-floats = arrays(np.float32, (TIME, ENV), elements=st.floats(-100, 100, width=32))
+floats = arrays(np.float32, (TIME, ENV), elements=float32s(-100, 100))
 # 1: died, 2: out of time
 flags = arrays(np.int8, (TIME, ENV), elements=st.sampled_from([0, 0, 0, 1, 2]))
-unit = st.floats(0, 1, width=32)
+unit = float32s(0, 1)
 
 
 def column(*numbers):
@@ -120,7 +121,7 @@ def test_gae_is_what_a_loop_would_compute(reward, value, next_value, ends, gamma
     np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-2)
 
 
-ratios = arrays(np.float32, (TIME, ENV), elements=st.floats(0, 4, width=32))
+ratios = arrays(np.float32, (TIME, ENV), elements=float32s(0, 4))
 
 
 @given(floats, floats, floats, flags, ratios, unit, unit)
@@ -225,7 +226,7 @@ def test_where_nothing_varies_nothing_is_explained(constant, size):
 
 
 @given(
-    arrays(np.float32, 16, elements=st.floats(-1, 1, width=32)),
+    arrays(np.float32, 16, elements=float32s(-1, 1)),
     st.sampled_from([1e-6, 1e-3, 1.0, 1e3]),
 )
 def test_explained_variance_does_not_depend_on_the_unit_of_reward(noise, unit):

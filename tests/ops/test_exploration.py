@@ -14,10 +14,11 @@ from elsinore.ops.exploration import (
     epsilon_greedy,
     exploration_noise,
 )
+from tests.strategies import float32s
 
 ACTIONS, DRAWS = 4, 20_000
 Q, LEGAL = jnp.array([1.0, 9.0, 3.0, -2.0]), jnp.array([True, False, True, True])
-action_values = arrays(np.float32, (3, ACTIONS), elements=st.floats(-1e6, 1e6, width=32))
+action_values = arrays(np.float32, (3, ACTIONS), elements=float32s(-1e6, 1e6))
 some_legal = arrays(bool, (3, ACTIONS)).filter(lambda mask: mask.any(axis=1).all())
 
 
@@ -71,7 +72,7 @@ def test_whether_to_explore_says_nothing_of_which_way():
     assert stats.chisquare(np.bincount(chosen, minlength=ACTIONS)).pvalue > 1e-3
 
 
-@given(action_values, some_legal, st.floats(0, 1, width=32), st.integers(0, 1_000))
+@given(action_values, some_legal, float32s(0, 1), st.integers(0, 1_000))
 def test_whatever_is_drawn_is_legal(q, legal, epsilon, seed):
     chosen = jitted(q, legal, np.float32(epsilon), seed)
     assert legal[np.arange(3), np.asarray(chosen)].all()

@@ -18,9 +18,10 @@ from elsinore.ops.losses import (
     td_error_loss,
     value_loss,
 )
+from tests.strategies import float32s
 
 EPS = 0.2
-batch = arrays(np.float32, 8, elements=st.floats(-10, 10, width=32))
+batch = arrays(np.float32, 8, elements=float32s(-10, 10))
 jitted_kl, jitted_standardise = jax.jit(approximate_kl), jax.jit(standardise)
 
 
@@ -120,12 +121,12 @@ def test_standardising_gives_mean_zero_and_deviation_one():
     np.testing.assert_allclose((x.mean(), x.std()), (0.0, 1.0), atol=1e-6)
 
 
-@given(st.floats(-1e4, 1e4, width=32), st.sampled_from([1, 7, 512]))
+@given(float32s(-1e4, 1e4), st.sampled_from([1, 7, 512]))
 def test_a_constant_batch_becomes_zeros(x, size):
     np.testing.assert_allclose(jitted_standardise(np.full(size, x, np.float32)), 0.0, atol=1e-3)
 
 
-@given(batch, st.floats(0.5, 2, width=32), st.floats(-5, 5, width=32))
+@given(batch, float32s(0.5, 2), float32s(-5, 5))
 def test_standardising_forgets_scale_and_offset(x, scale, offset):
     spread = x + np.arange(8, dtype=np.float32) * 30  # never nearly constant
     np.testing.assert_allclose(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from elsinore.ops.advantages import n_step_return
+from tests.strategies import float32s
 
 LIVE, DIE, CUT = (False, False), (True, False), (False, True)
 n_step = jax.jit(n_step_return)
@@ -50,9 +51,9 @@ def test_without_a_future_only_the_first_reward_counts():
 
 
 @given(
-    arrays(np.float32, (3, 5), elements=st.floats(-10, 10, width=32)),
+    arrays(np.float32, (3, 5), elements=float32s(-10, 10)),
     arrays(np.int8, (3, 5), elements=st.sampled_from([0, 0, 0, 1, 2])),
-    st.floats(0, 1, width=32),
+    float32s(0, 1),
 )
 def test_it_is_what_a_loop_would_sum(reward, end, gamma):
     total, discount, last = n_step(reward, end == 1, end == 2, gamma)

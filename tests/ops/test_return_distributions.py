@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from elsinore.ops.return_distributions import (
@@ -16,6 +15,7 @@ from elsinore.ops.return_distributions import (
     project,
     quantile_huber,
 )
+from tests.strategies import float32s
 
 ATOMS = jnp.array([0.0, 1.0, 2.0])
 
@@ -42,8 +42,8 @@ def test_a_projected_distribution_by_hand():
     assert mass_beyond(value, mass, ATOMS) == pytest.approx(0.5)
 
 
-masses = arrays(np.float32, (1, 5), elements=st.floats(0.125, 1.0, width=32))
-values = arrays(np.float32, (1, 5), elements=st.floats(-4.0, 4.0, width=32))
+masses = arrays(np.float32, (1, 5), elements=float32s(0.125, 1.0))
+values = arrays(np.float32, (1, 5), elements=float32s(-4.0, 4.0))
 
 
 @given(values, masses)

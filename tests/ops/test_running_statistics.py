@@ -15,13 +15,14 @@ from elsinore.ops.running_statistics import (
     normalise,
     of_batch,
 )
+from tests.strategies import float32s
 
 jitted_merge, jitted_of_batch = jax.jit(merge), jax.jit(of_batch)
 offsets = st.sampled_from([0.0, 1.0, -100.0])
 
 
 def batch(size):
-    return arrays(np.float32, (size, 2), elements=st.floats(-10, 10, width=32))
+    return arrays(np.float32, (size, 2), elements=float32s(-10, 10))
 
 
 def exact_count(stats: RunningStats) -> int:
