@@ -1,11 +1,13 @@
 """What every test starts from: two CPU devices, so that seeds have somewhere to go, and a compile
 cache."""
 
+import gc
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "xla"
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 20_000
 # environment: processes that tests start share it
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
@@ -36,6 +38,30 @@ def shared_programs():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_session, "__defaults__", (SHARED, GRACE))
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Compiled programs are let go of between files, before they are too many for one process.
+
+    Each takes some nine memory maps; XLA's compiler crashes (a segmentation fault) once Linux
+    grants no more, by default at 65,530.
+    """
+    from tests.programs import SHARED
+
+    yield
+    if memory_maps() > MOST_MAPS:
+        SHARED.forget()
+        jax.clear_caches()
+        gc.collect()
+
+
+def memory_maps() -> int:
+    """The number of memory maps of this process, 0 where the system does not say."""
+    if not MAPS.exists():
+        return 0
+    with MAPS.open("rb") as lines:
+        return sum(1 for _ in lines)
 
 
 @pytest.fixture
