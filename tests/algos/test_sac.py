@@ -50,7 +50,7 @@ def updated(online, target, **config):
     return update(state._replace(learner=learner))
 
 
-@pytest.mark.parametrize("temperature", [0.0, 2.0])
+@pytest.mark.parametrize("temperature", [pytest.param(0.0, marks=pytest.mark.slow), 2.0])
 def test_the_target_holds_the_least_value_and_the_entropy_by_its_temperature(temperature):
     fixed = {"tune_temperature": False, "temperature": temperature}
     _, metrics = updated((0.0, 0.0), (8.0, 6.0), **fixed)
@@ -109,6 +109,7 @@ def test_its_actor_has_no_target_network_and_its_critics_follow_at_every_step():
         )
 
 
+@pytest.mark.slow
 def test_the_value_of_an_endless_reward_is_its_sum_with_or_without_a_temperature():
     """1 / (1 - 0.5), and an entropy bonus of 0.5 x the entropy a step from the next one on."""
     trained = train(SAC(gamma=0.5, **FIXED), Forever())

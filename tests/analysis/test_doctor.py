@@ -147,8 +147,10 @@ SHORT = {
     [
         ({"algo.learning_rate": 1.0}, {"entropy-collapse", "kl-spikes"}),
         ({"algo.ent_coef": 10.0}, {"random-policy"}),
-        ({"algo.clip_eps": 1e-6}, {"clipped"}),
-        ({"algo.learning_rate": 1e-8}, {"still-policy", "random-policy"}),
+        pytest.param({"algo.clip_eps": 1e-6}, {"clipped"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"algo.learning_rate": 1e-8}, {"still-policy", "random-policy"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_run_that_a_setting_spoils_is_diagnosed(settings, expected, tmp_path):

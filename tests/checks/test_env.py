@@ -109,7 +109,13 @@ def test_the_given_parameters_are_checked():
 
 
 @pytest.mark.parametrize(
-    "name", ["CartPole-v1", "Pendulum-v1", "Breakout-MinAtar", "Catch-bsuite", "FourRooms-misc"]
+    "name",
+    [
+        "CartPole-v1",
+        "Pendulum-v1",
+        "Breakout-MinAtar",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("Catch-bsuite", "FourRooms-misc")),
+    ],
 )
 def test_gymnax_envs_fail_no_check(name):
     assert not [result for result in failures_of(name) if result.level == "error"]

@@ -114,6 +114,7 @@ def test_every_command_and_argument_is_on_the_page_of_commands():
     assert "SUPPRESS" not in page and "%(" not in page
 
 
+@pytest.mark.slow  # and `make docs` builds it as strictly
 @pytest.mark.skipif(
     not importlib.util.find_spec("mkdocs"), reason="needs elsinore[docs]: make docs"
 )

@@ -83,6 +83,7 @@ STACKS = {
     "another stack": [{"clip_reward": [0, 1]}, {"randomise": {"reward_high": [0.5, 1]}}, "flatten"],
     "custom": ["tests.envs.test_wrappers:Loud"],
 }
+QUICK = ("one_hot", "potential", "stack", "another stack")  # these hold every kind but "custom"
 
 
 @cache
@@ -113,7 +114,10 @@ def test_every_wrapper_is_tried_here():
     assert set(ENTRIES) == set(WRAPPERS)
 
 
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in STACKS],
+)
 def test_a_wrapped_environment_is_lawful(name):
     results = check_env(stacked(name), num_steps=60)
     assert not [result for result in results if not result.passed]

@@ -208,7 +208,7 @@ def dqn(tmp_path_factory):
 @pytest.mark.parametrize(
     ("given", "taken", "anew"),
     [
-        ("policy", ("params",), ("opt_state", "buffer")),
+        pytest.param("policy", ("params",), ("opt_state", "buffer"), marks=pytest.mark.slow),
         ("learner", ("params", "opt_state", "target_params"), ("buffer", "episodes")),
         ("all", ("params", "opt_state", "target_params", "buffer"), ("episodes",)),
     ],

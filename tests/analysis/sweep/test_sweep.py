@@ -275,7 +275,12 @@ def test_a_finished_search_is_returned_as_it_is(tmp_path, afresh):
 
 
 @pytest.mark.parametrize(
-    "sampler", [pytest.param("random", marks=pytest.mark.slow), "optuna", "pbt"]
+    "sampler",
+    [
+        pytest.param("random", marks=pytest.mark.slow),
+        pytest.param("optuna", marks=pytest.mark.slow),
+        "pbt",
+    ],
 )
 def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler):
     rest = {
