@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 
 from benchmarks.few_episodes import QUIET
 from elsinore.config.presets import preset
@@ -85,12 +86,12 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def digest(recipe: Recipe) -> str:
-    """A digest of what the recipe says, files included."""
+    """A digest of what the recipe says, files included; their comments are not."""
     named = [recipe.config, recipe.settings.get("curriculum")]
-    files = [(ROOT / name).read_text() for name in named if isinstance(name, str)]
+    files = [yaml.safe_load((ROOT / name).read_text()) for name in named if isinstance(name, str)]
     if recipe.env is not None:
-        files.append(json.dumps(preset(f"{recipe.algo}/{recipe.env}")))
-    said = json.dumps([recipe.env, recipe.algo, recipe.settings, recipe.seeds, *files])
+        files.append(preset(f"{recipe.algo}/{recipe.env}"))
+    said = json.dumps([recipe.env, recipe.algo, recipe.settings, recipe.seeds, *files], default=str)
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
