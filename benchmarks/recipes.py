@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
+from benchmarks.cases import by_rule
 from benchmarks.few_episodes import QUIET
 from elsinore.config.presets import preset
 
@@ -29,8 +30,8 @@ TRAINED = {name: value for name, value in QUIET.items() if not name.startswith((
 
 
 class Recipe(NamedTuple):
-    """A config, or an env with an algorithm; `bound` is the best that is known, and `rule` what a
-    rule-based player reaches, both with their source."""
+    """A config, or an env with an algorithm; `bound` is the best that is known, `rule` what a
+    rule-based player reaches."""
 
     name: str
     config: str | None = None
@@ -47,16 +48,26 @@ ADVERSARIAL = {
     "env_kwargs.observation": "one_hot",
     "env_kwargs.reward": {"sparse": 1.0, "shaped": 0.0},
 }
+
+
+def searched(world: str) -> str:
+    """What the best searched rule earns in a Hamlet world."""
+    return f"{by_rule(world).value:,.2f}"
+
+
 LIVES = "500 steps"
+CLASSIC, MOOD = searched("classic4"), searched("mood6")
 FLUSH = "1.69 (greedy-flush)"
 RECIPES = (
-    Recipe("four stages", "configs/hamlet/curriculum.yaml", seeds=16, rule="500", bound=LIVES),
-    Recipe("L0_0", "configs/hamlet/L0_0.yaml", bound="1,000 steps"),
-    Recipe("L0_5", "configs/hamlet/L0_5.yaml", bound="500 steps"),
-    Recipe("mood6", "configs/hamlet/mood6.yaml", bound=LIVES),
-    Recipe("adversarial", env="Hamlet-mood6", algo="ppo", settings=ADVERSARIAL, bound=LIVES),
-    Recipe("beginners' DQN", "configs/hamlet/example_dqn.yaml", rule="478", bound=LIVES),
-    Recipe("few episodes", "configs/hamlet/few_episodes.yaml", rule="500", bound=LIVES),
+    Recipe("four stages", "configs/hamlet/curriculum.yaml", seeds=16, rule=CLASSIC, bound=LIVES),
+    Recipe("L0_0", "configs/hamlet/L0_0.yaml", rule=searched("L0_0"), bound="the rule's"),
+    Recipe("L0_5", "configs/hamlet/L0_5.yaml", rule=searched("L0_5"), bound="2,000 steps"),
+    Recipe("mood6", "configs/hamlet/mood6.yaml", rule=MOOD, bound="63.7 (the best seed)"),
+    Recipe("adversarial", None, "Hamlet-mood6", "ppo", ADVERSARIAL, rule=MOOD, bound=LIVES),
+    Recipe(
+        "beginners' DQN", "configs/hamlet/example_dqn.yaml", rule=searched("base6"), bound=LIVES
+    ),
+    Recipe("few episodes", "configs/hamlet/few_episodes.yaml", rule=CLASSIC, bound=LIVES),
     Recipe("older PPO, one ante", "configs/balatro/ppo-seed.yaml", rule=FLUSH, bound="2"),
     Recipe("older A2C, one ante", "configs/balatro/a2c-seed.yaml", rule=FLUSH, bound="2"),
     Recipe("older DQN, one ante", "configs/balatro/dqn-seed.yaml", rule=FLUSH, bound="2"),
@@ -145,9 +156,10 @@ HEADER = """# What every shipped recipe reaches
 Made by `python -m benchmarks.recipes`; the numbers of every seed are in
 `benchmarks/results/recipes.json`. Returns are greedy, of 128 fresh whole episodes of each seed's
 final policy in the environment of its evaluations; *random* is the mean return of uniform random
-actions there, *rule* what a rule-based player reaches, *lives* the mean length of the last
-evaluation's episodes (the worst seed's). Seconds are of all seeds on two cores that were busy with
-other work. [results.md](results.md) has the presets.
+actions there, *rule* what a rule-based player reaches (in Hamlet the best of
+[searched rules](hamlet-rules.md)), *lives* the mean length of the last evaluation's episodes (the
+worst seed's). Seconds are of all seeds on two cores that were busy with other work.
+[results.md](results.md) has the presets.
 
 """
 COLUMNS = ("recipe", "config", "seeds", "env steps", "random", "rule", "return, IQM [95 %]")

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from benchmarks import (
     accelerator,
     endurance,
     first_minute,
+    hamlet_rules,
     kill,
     left_behind,
     off_policy,
@@ -18,6 +21,7 @@ from benchmarks import (
     tables,
 )
 from benchmarks.record import Results
+from elsinore.envs import make
 from tests.runs.conftest import train_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -300,3 +304,12 @@ def test_checkpoints_of_the_model_are_as_rare_as_loses_least():
 
     assert share(best) < min(share(0.9 * best), share(1.1 * best))
     assert scale_model.lost(0.5, 64, year, restart=0.0) == pytest.approx(share(best))
+
+
+def test_a_rule_of_hamlet_lives_by_its_thresholds():
+    env, params = make("Hamlet-classic4")
+    episode = jax.jit(hamlet_rules.episode_of(env, params))
+    never, always = jnp.zeros(6), jnp.array([0.8, 0.7, 0.8, 0.7, 0.0, 0.0])
+    assert [a.name for a in env.profile.affordances] == ["Bed", "Shower", "Fridge", "Job"]
+    assert episode(jax.random.key(0), always)[1] == params.max_steps_in_episode
+    assert episode(jax.random.key(0), never)[1] < 250
