@@ -19,16 +19,28 @@ RESETS = {"reset_period": 320, "n_step": 8, "n_step_final": 2, "n_step_anneal": 
 
 def test_targets_shorten_geometrically_after_learning_starts_and_after_each_reset():
     config = DQN(**RESETS)
-    found = [int(n_step_at(config, jnp.int32(update))) for update in (0, 4, 5, 6, 9)]
+
+    def n_step(update, config=config):
+        return int(n_step_at(config, jnp.int32(update), jnp.float32(50)))
+
+    found = [n_step(update) for update in (0, 4, 5, 6, 9)]
     assert found == [8, 8, 4, 2, 2]  # 8, 8 x (1/4)^(1/2), 8 x 1/4
-    after = [int(n_step_at(config, jnp.int32(update))) for update in (10, 11, 12, 19, 20)]
-    assert after == [8, 4, 2, 2, 8]
-    assert n_step_at(DQN(), jnp.int32(5)) is None
+    assert [n_step(update) for update in (10, 11, 12, 19, 20)] == [8, 4, 2, 2, 8]
+    # without a reset they stay short: in the last period, and after reset_until
+    assert [n_step(update) for update in (40, 42, 49)] == [8, 2, 2]
+    early = DQN(**RESETS, reset_until=0.5)
+    assert [n_step(update, early) for update in (20, 30, 40)] == [8, 2, 2]
+    assert n_step_at(DQN(), jnp.int32(5), jnp.float32(50)) is None
 
 
 def test_a_reset_is_due_after_each_period_but_not_shortly_before_the_end():
-    due = [int(reset_is_due(10, jnp.int32(u), jnp.int32(35))) for u in range(1, 36)]
-    assert np.flatnonzero(due).tolist() == [9, 19]  # updates 10 and 20; after 30 only 5 are left
+    def due(until):
+        config = DQN(**RESETS, reset_until=until)
+        found = [reset_is_due(config, 10, jnp.int32(u), jnp.float32(35)) for u in range(1, 36)]
+        return (1 + np.flatnonzero(found)).tolist()
+
+    assert due(1.0) == [10, 20]  # after 30 only 5 are left
+    assert due(0.5) == [10] and due(20 / 35) == [10, 20] and due(0.2) == []
 
 
 @pytest.fixture(scope="module")

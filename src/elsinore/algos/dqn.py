@@ -81,6 +81,7 @@ class DQNConfig(ValueBasedConfig):
     # Env steps between resets of the network, whose replay buffer stays; null: there are none.
     reset_period: int | None = None
     reset_share: float = 1.0  # Share of newly drawn weights in a reset; 1 keeps nothing.
+    reset_until: float = 1.0  # Share of the run after which the network is not reset any more.
     buffer_size: int = 10_000  # Transitions that the replay buffer holds.
     batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
     sequence_length: int = 16  # Steps of a sequence that are learnt (memory).
@@ -253,7 +254,7 @@ class _Parts:
         """A batch with normalised observations, its indices, and the weight of each row; with a
         memory the rows are the steps of sequences."""
         config, stats, gamma = self.config, data.before.stats, data.hyper.gamma
-        n_step = n_step_at(config, data.before.update)
+        n_step = n_step_at(config, data.before.update, data.before.hyper.num_updates)
         batch, indices, weight = self.buffer.sample(
             learner.buffer, key, config.batch_size, gamma, beta, n_step
         )

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.replay import first_training
@@ -24,12 +24,12 @@ L = TypeVar("L", bound=Any)
 
 
 def check_resets(config: Any) -> None:
-    """Check `reset_period`, `reset_share`, `n_step_final` and `n_step_anneal`.
+    """Check `reset_period`, `reset_share`, `reset_until`, `n_step_final` and `n_step_anneal`.
 
     Raises:
         ValueError: naming the setting, its value and a remedy.
     """
-    validation.in_unit_interval(config, "reset_share")
+    validation.in_unit_interval(config, "reset_share", "reset_until")
     validation.at_least(config, 1, "n_step_anneal")
     if config.reset_period is not None:
         validation.at_least(config, config.steps_per_update, "reset_period")
@@ -54,22 +54,33 @@ def updates_between(config: Any) -> int | None:
     return None if period is None else max(1, round(period / config.steps_per_update))
 
 
-def n_step_at(config: Any, update: Int[Array, ""]) -> Int[Array, ""] | None:
+def n_step_at(
+    config: Any, update: Int[Array, ""], num_updates: Float[Array, ""]
+) -> Int[Array, ""] | None:
     """Rewards in a target of this update: from `n_step` geometrically to `n_step_final`, over
     `n_step_anneal` env steps after learning starts and after each reset; None where it stays."""
     if config.n_step_final is None:
         return None
     since, period = update - first_training(config), updates_between(config)
     if period is not None:
-        since = jnp.where(update < period, since, update % period)
+        reset = jnp.minimum(update // period, last_reset(config, period, num_updates)) * period
+        since = jnp.where(reset == 0, since, update - reset)
     progress = jnp.clip(since * config.steps_per_update / config.n_step_anneal, 0.0, 1.0)
     ratio = config.n_step_final / config.n_step
     return jnp.round(config.n_step * ratio**progress).astype(jnp.int32)
 
 
-def reset_is_due(period: int, update: Int[Array, ""], num_updates: Array) -> Bool[Array, ""]:
-    """True after an update that ends a period, unless less than a period of the run is left."""
-    return (update % period == 0) & (update + period <= num_updates)
+def last_reset(config: Any, period: int, num_updates: Float[Array, ""]) -> Int[Array, ""]:
+    """The number of resets in a run: none after `reset_until` of it, nor in its last period."""
+    until = jnp.minimum(jnp.floor(config.reset_until * num_updates), num_updates - period)
+    return jnp.maximum(until, 0.0).astype(jnp.int32) // period
+
+
+def reset_is_due(
+    config: Any, period: int, update: Int[Array, ""], num_updates: Float[Array, ""]
+) -> Bool[Array, ""]:
+    """True after an update that ends a period and the network with it."""
+    return (update % period == 0) & (update // period <= last_reset(config, period, num_updates))
 
 
 def with_resets(
@@ -93,6 +104,6 @@ def with_resets(
         return params, optimiser.init(ravel_pytree(params)[0]), params
 
     kept = learner.params, learner.opt_state, learner.target_params
-    due = reset_is_due(period, before.update + 1, before.hyper.num_updates)
+    due = reset_is_due(config, period, before.update + 1, before.hyper.num_updates)
     params, opt_state, target = jax.lax.cond(due, reset, lambda: kept)
     return learner._replace(params=params, opt_state=opt_state, target_params=target)

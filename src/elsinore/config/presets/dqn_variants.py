@@ -14,7 +14,8 @@ RAINBOW = {"distribution": "c51", "noisy": True, "double": True, "dueling": True
 SAMPLE_EFFICIENT = {
     "num_envs": 4, "rollout_length": 1, "gradient_steps": 8, "learning_starts": 200,
     "double": True, "prioritized": True, "network": {"layer_norm": True},
-    "n_step": 10, "n_step_final": 3, "n_step_anneal": 2_000, "reset_period": 5_000,
+    "n_step": 10, "n_step_final": 3, "n_step_anneal": 2_000,
+    "reset_period": 5_000, "reset_until": 0.7,
 }  # fmt: skip
 
 # The options of DQN that each name stands for.
@@ -33,15 +34,18 @@ def with_options(name: str, preset: dict[str, Any], **more: Any) -> dict[str, An
 
 
 # Each is DQN's preset with the options of its name, and other settings only where they are written
-# here; none but `sample_efficient` was tuned. On CartPole-v1 8 seeds of qrdqn reach 499.8, the
-# worst 498.3; the others were not measured over whole runs.
-CARTPOLE = {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
+# here; none but `sample_efficient` was tuned. On CartPole-v1 distributions learn faster from recent
+# steps: with DQN's buffer of the whole run qrdqn ends at 465 (8 seeds), c51 at 487, rainbow at 450,
+# and with this one at 500.
+RECENT = {"buffer_size": 10_000}
+CARTPOLE = RECENT | {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
 # Acrobot's episodes are longer, and 15,000 steps of it leave no time to learn anew.
 FEW = {
     "CartPole-v1": with_options(
         "sample_efficient",
         dqn.PRESETS["CartPole-v1"] | {"env_steps": 15_000},
         epsilon_fraction=0.15,
+        buffer_size=100_000,
     ),
     "Acrobot-v1": with_options(
         "sample_efficient",
@@ -58,14 +62,18 @@ PRESETS: dict[str, dict[str, Any]] = {
         "CartPole-v1": with_options("rainbow", dqn.PRESETS["CartPole-v1"], **CARTPOLE),
     },
     "c51": {
-        "CartPole-v1": with_options("c51", dqn.PRESETS["CartPole-v1"], **CARTPOLE),
+        # with a buffer of 10,000 one of 8 seeds falls after four times these steps
+        "CartPole-v1": with_options(
+            "c51", dqn.PRESETS["CartPole-v1"], **CARTPOLE | {"buffer_size": 20_000}
+        ),
     },
     "qrdqn": {
-        env: with_options("qrdqn", dqn.PRESETS[env])
-        for env in ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+        "CartPole-v1": with_options("qrdqn", dqn.PRESETS["CartPole-v1"], **RECENT),
+        "Acrobot-v1": with_options("qrdqn", dqn.PRESETS["Acrobot-v1"]),
+        "MountainCar-v0": with_options("qrdqn", dqn.PRESETS["MountainCar-v0"]),
     },
     "iqn": {
-        "CartPole-v1": with_options("iqn", dqn.PRESETS["CartPole-v1"]),
+        "CartPole-v1": with_options("iqn", dqn.PRESETS["CartPole-v1"], **RECENT),
     },
     "sample_efficient": FEW,
 }
