@@ -689,4 +689,31 @@ BALATRO = (
     ),
 )
 
-CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + MINATAR + HAMLET + BALATRO
+LIBRARIES = (
+    Case(
+        "brax/inverted_pendulum",
+        "ppo",
+        "preset",
+        (Published("G", 1000.0, "the most there is: 1 a step, 1,000 steps"),),
+        threshold=900.0,
+        seeds=8,
+        note="Brax's spring backend, 1,000 steps an episode.",
+    ),
+    Case(
+        "jumanji/Snake-v1",
+        "ppo",
+        "preset",
+        threshold=10.0,
+        seeds=8,
+        note="Fruits eaten; uniform legal moves eat about 7, in games of 1,700 steps.",
+    ),
+    Case(
+        "pgx/2048",
+        "ppo",
+        "preset",
+        seeds=8,
+        note="The score of a game.",
+    ),
+)
+
+CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + MINATAR + HAMLET + BALATRO + LIBRARIES

@@ -7,7 +7,7 @@ environments.
 
 from typing import Any
 
-from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, td3
+from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, suites, td3
 from elsinore.envs.registry import families
 from elsinore.validation import import_object
 
@@ -25,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     f"{algo}/{env}": settings
     for algo, presets in _BY_ALGO.items()
     for env, settings in presets.items()
-}
+} | suites.PRESETS
 for _package, _family in families().items():
     if _family.presets is not None:
         PRESETS |= import_object(_family.presets, f"presets of {_package}")
