@@ -6,7 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import NetworkConfig, actor_critic_network, q_network
+from elsinore.nets.build import (
+    NetworkConfig,
+    actor_and_critics,
+    actor_critic_network,
+    q_network,
+)
 from elsinore.nets.heads import discrete_head
 
 KEY, OBS, HEAD = jax.random.key(0), jnp.array([0.5, -1.0]), discrete_head(3)
@@ -117,3 +122,53 @@ def test_a_carry_that_grows_is_refused():
 def test_value_based_algorithms_refuse_a_custom_recurrent_network():
     with pytest.raises(ValueError, match=r"is recurrent, which this algorithm does not train"):
         q_network(NetworkConfig(), 3, OBS, custom=Recurrent)
+
+
+# Layers of the critic alone
+
+
+def shapes_of(network, obs):
+    """The shapes of a network's dense layers, by trunk."""
+    params = jax.eval_shape(network.init, jax.random.key(0), obs)["params"]
+    return {
+        name: [tuple(layer["kernel"].shape) for layer in trunk.values() if "kernel" in layer]
+        for name, trunk in params.items()
+        if name.startswith("MLP")
+    }
+
+
+@pytest.mark.parametrize("memory", [{}, {"gru": 3}])
+def test_the_critic_may_have_layers_of_its_own(memory):
+    obs = jnp.zeros(4)
+    config = NetworkConfig(hidden=(8, 5), critic_hidden=(16, 7, 6), **memory)
+    trunks = shapes_of(actor_critic_network(config, discrete_head(2), obs), obs)
+    assert trunks == {"MLP_0": [(4, 8), (8, 5)], "MLP_1": [(4, 16), (16, 7), (7, 6)]}
+    same = NetworkConfig(hidden=(8, 5), critic_hidden=(8, 5), **memory)
+    alike = NetworkConfig(hidden=(8, 5), **memory)
+    first, second = (
+        actor_critic_network(each, discrete_head(2), obs).init(jax.random.key(0), obs)
+        for each in (same, alike)
+    )
+    assert jax.tree.all(jax.tree.map(jnp.array_equal, first, second))
+
+
+def test_critics_of_actions_may_have_layers_of_their_own():
+    config = NetworkConfig(hidden=(8, 5), critic_hidden=(16,))
+    actor, critics = actor_and_critics(config, 2, 2, jnp.zeros(4))
+    of_actor = jax.eval_shape(actor.init, jax.random.key(0), jnp.zeros(4))
+    of_critics = jax.eval_shape(critics.init, jax.random.key(0), jnp.zeros(4), jnp.zeros(2))
+    widths = [
+        sorted({x.shape[-1] for x in jax.tree.leaves(tree)}) for tree in (of_actor, of_critics)
+    ]
+    assert widths == [[2, 5, 8], [1, 16]]
+
+
+@pytest.mark.parametrize("rest", [{"shared": True}, {"critic_hidden": ()}, {"critic_hidden": (0,)}])
+def test_a_critics_layers_that_cannot_be_are_refused(rest):
+    with pytest.raises(ValueError, match="critic_hidden="):
+        NetworkConfig(**({"critic_hidden": (8,)} | rest))
+
+
+def test_action_values_have_no_critic():
+    with pytest.raises(ValueError, match="critic_hidden=.* action values have `hidden` alone"):
+        q_network(NetworkConfig(critic_hidden=(8,)), 2, jnp.zeros(4))

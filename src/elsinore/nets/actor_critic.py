@@ -35,6 +35,7 @@ class ActorCritic(nn.Module):
     shared: bool = False
     initial_log_std: float = 0.0
     state_noise: bool = False
+    critic_encoder: Callable[[], nn.Module] | None = None  # builds the critic's; None: `encoder`
 
     @nn.compact
     def __call__(self, obs: PyTree) -> OutputsAndValue:
@@ -42,7 +43,7 @@ class ActorCritic(nn.Module):
         actor_trunk = self.encoder()
         if critic_obs is None:
             return actor_critic_heads(self, actor_trunk(actor_obs), None)
-        critic_trunk = actor_trunk if self.shared else self.encoder()
+        critic_trunk = actor_trunk if self.shared else (self.critic_encoder or self.encoder)()
         return actor_critic_heads(self, actor_trunk(actor_obs), critic_trunk(critic_obs))
 
 
@@ -58,6 +59,7 @@ class RecurrentActorCritic(nn.Module):
     initial_log_std: float = 0.0
     memory: str = "gru"
     state_noise: bool = False
+    critic_encoder: Callable[[], nn.Module] | None = None
 
     @property
     def linear(self) -> bool:
@@ -78,7 +80,7 @@ class RecurrentActorCritic(nn.Module):
 
 
 def actor_critic_heads(
-    net: Any, actor: Float[Array, "features"], critic: Float[Array, "features"] | None
+    net: Any, actor: Float[Array, "features"], critic: Float[Array, "of_critic"] | None
 ) -> OutputsAndValue:
     """The layers `policy` and `value`; call it inside `net.__call__`, which gets the parameters.
 

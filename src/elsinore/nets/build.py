@@ -49,6 +49,8 @@ class NetworkConfig:
     # of shape [height, width, channel], else mlp.
     encoder: str = "auto"
     hidden: tuple[int, ...] = (64, 64)  # The widths of the dense layers.
+    # The widths of the critic's dense layers; null: those of the policy's.
+    critic_hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] = (16,)  # The channels of the cnn's convolutions.
     activation: str = "tanh"  # tanh | relu | silu | gelu: the activation function.
     layer_norm: bool = False  # Layer normalisation before each activation.
@@ -74,7 +76,17 @@ class NetworkConfig:
                 f"dtype={self.dtype!r} is of the built-in encoders, and encoder={self.encoder!r}"
                 " has its own; leave it out."
             )
+        if self.critic_hidden is not None and (self.shared or ":" in self.encoder):
+            raise ValueError(
+                f"critic_hidden={list(self.critic_hidden)} needs layers of the critic alone, which"
+                f" shared={self.shared}, encoder={self.encoder!r} does not have; leave it out."
+            )
         self._check_memory()
+
+    @property
+    def of_critic(self) -> "NetworkConfig":
+        """The same network with the critic's widths."""
+        return self if self.critic_hidden is None else replace(self, hidden=self.critic_hidden)
 
     def _check_memory(self) -> None:
         given = {name: getattr(self, name) for name in MEMORIES}
@@ -161,6 +173,8 @@ def actor_critic_network(
     settings["initial_log_std"] = config.initial_log_std
     settings["state_noise"] = bool(head.features)
     encoder = encoder_of(config, obs)
+    if config.critic_hidden is not None:
+        settings["critic_encoder"] = encoder_of(config.of_critic, obs)
     if family := family_of(config):
         return network_of(family.actor_critic(encoder, head.num_outputs, config.shared))
     if config.memory is None:
@@ -187,8 +201,13 @@ def q_network(
 
     Raises:
         ValueError: as `actor_critic_network`; for a memory where none may be; for an encoder or a
-            custom network that gives one number.
+            custom network that gives one number; for a critic's layers.
     """
+    if config.critic_hidden is not None:
+        raise ValueError(
+            f"algo.network.critic_hidden={list(config.critic_hidden)} is of algorithms with a"
+            " policy and a critic; action values have `hidden` alone. Leave it out."
+        )
     network = _custom(custom, num_actions * numbers, obs) if custom is not None else None
     remembers = bool(config.memory or (network is not None and network.recurrent))
     if remembers and not recurrent:
@@ -267,10 +286,12 @@ def actor_and_critics(
     dtype = DTYPES[config.dtype]
     rest = (config.activation, config.layer_norm, dtype, dropout)
     if encoder.func is MLP:
-        trunk = partial(MLP, config.hidden, *rest)
+        trunk = partial(MLP, config.of_critic.hidden, *rest)
         return actor, critics_of(Critics(None, trunk, num_critics, numbers))
-    trunk = partial(MLP, config.hidden[-1:], *rest)
-    return actor, critics_of(Critics(encoder_of(config, obs), trunk, num_critics, numbers))
+    trunk = partial(MLP, config.of_critic.hidden[-1:], *rest)
+    return actor, critics_of(
+        Critics(encoder_of(config.of_critic, obs), trunk, num_critics, numbers)
+    )
 
 
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:

@@ -25,14 +25,17 @@ MAX_LAYERS, MAX_WIDTH = 64, 65_536
 
 
 def check_layers(config: Any) -> None:
-    """Refuse an unknown `activation`, and layers without a size in `hidden` or `channels`.
+    """Refuse an unknown `activation`, and layers without a size in `hidden`, `critic_hidden` or
+    `channels`.
 
     Raises:
         ValueError: naming the field, its value and a remedy.
     """
     validation.one_of(config, "activation", *ACTIVATIONS)
-    for name in ("hidden", "channels"):
-        sizes = getattr(config, name)
+    for name in ("hidden", "critic_hidden", "channels"):
+        sizes = getattr(config, name, None)
+        if sizes is None:
+            continue
         if not sizes or min(sizes) < 1:
             raise ValueError(f"{name}={list(sizes)} must be one or more layer sizes of at least 1.")
         if len(sizes) > MAX_LAYERS or max(sizes) > MAX_WIDTH:

@@ -31,17 +31,19 @@ def remember(
     memory; call it inside `net.__call__`. A critic that is not asked keeps its carry, and has no
     features.
 
-    `net` has `encoder`, `memory` and `width`. With `episode_start`, `obs` is [time, ...], and so
-    are the carries returned.
+    `net` has `encoder`, `memory` and `width`; the second trunk has its `critic_encoder`, if any.
+    With `episode_start`, `obs` is [time, ...], and so are the carries returned.
     """
     after, features = [], []
-    for state, seen in zip(carry, read_by_trunks(obs, len(carry)), strict=True):
+    encoders = net.encoder, getattr(net, "critic_encoder", None) or net.encoder
+    parts = zip(carry, read_by_trunks(obs, len(carry)), encoders, strict=False)
+    for state, seen, make_encoder in parts:
         if seen is None:
             after.append(state)
             features.append(None)
             continue
         cell = _cell(net.memory, net.width)
-        encoder = net.encoder()
+        encoder = make_encoder()
         if episode_start is None:
             state, feature = cell(state, encoder(seen))
         else:
