@@ -18,6 +18,8 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from tests import slow_cases  # noqa: E402
+
 jax.config.update("jax_num_cpu_devices", 2)  # before the backend starts, which the first array does
 jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
@@ -26,6 +28,15 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 # by chance.
 settings.register_profile("elsinore", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("elsinore")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The cases that were measured to be slow have the marker."""
+    slow = slow_cases.recorded()
+    for item in items:
+        if item.nodeid in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,62 @@
+"""Cases that are slow by measurement: `slow_cases.txt` has their ids, and `conftest.py` gives them
+the marker `slow`. Nearly all of their time is compilation, so they are many and each is short.
+
+    make test-all PYTEST_ADDOPTS='--durations=0 --durations-min=0.5' > log    # with an empty cache
+    python -m tests.slow_cases log
+
+Of a function with several cases those above `SECONDS` are slow, all but the cheapest; a function of
+one case is slow above `SECONDS_OF_ONE`, unless a law of docs/architecture.md names it. Whatever has
+the marker by hand is slow anyway.
+"""
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+RECORD = Path(__file__).with_suffix(".txt")
+SECONDS, SECONDS_OF_ONE = 1.25, 3.25  # of a quiet machine with two cores and an empty cache
+WHOLE = "tests/cli/test_bad_inputs.py::"  # a file with a test that needs the others
+LINE = re.compile(r"^\s*([0-9.]+)s (?:setup|call|teardown)\s+(tests/.+)$", re.MULTILINE)
+
+
+def recorded() -> frozenset[str]:
+    """The ids of the slow cases."""
+    return frozenset(filter(None, RECORD.read_text().splitlines()))
+
+
+def durations(log: str) -> dict[str, float]:
+    """Seconds of each case in the output of pytest with `--durations=0`."""
+    found: dict[str, float] = defaultdict(float)
+    for seconds, case in LINE.findall(log):
+        found[case.strip()] += float(seconds)
+    return found
+
+
+def laws() -> frozenset[str]:
+    """The functions that docs/architecture.md names as the proof of a law."""
+    page = (RECORD.parents[1] / "docs" / "architecture.md").read_text()
+    return frozenset(f"tests/{name}" for name in re.findall(r"`(\S+\.py::\w+)`", page))
+
+
+def slow_among(seconds: Mapping[str, float], kept: Collection[str] = ()) -> list[str]:
+    """The ids of the slow cases, in order; of the functions in `kept` the cheapest is not slow."""
+    cases = defaultdict(list)
+    for case, taken in seconds.items():
+        if case.startswith(WHOLE):
+            continue
+        cases[case.partition("[")[0]].append((taken, case))
+    slow = []
+    for function, found in cases.items():
+        cheapest, *rest = sorted(found)
+        if cheapest[0] >= SECONDS_OF_ONE and function not in kept:
+            slow.append(cheapest[1])
+        slow += [case for taken, case in rest if taken >= SECONDS]
+    return sorted(slow)
+
+
+if __name__ == "__main__":
+    RECORD.write_text(
+        "\n".join(slow_among(durations(Path(sys.argv[1]).read_text()), laws())) + "\n"
+    )
