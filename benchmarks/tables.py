@@ -100,6 +100,23 @@ SHARDED = {
 }
 
 
+def cluster(data: dict) -> str:
+    """Tasks that do nothing, and runs on one and two workers."""
+    cells = {}
+    for row in data["rows"]:
+        if row["what"] == "cells":
+            cells.setdefault(row["cores"], []).append(row["seconds"])
+        else:
+            nothing = row["ms"]
+    line = [
+        f"{median(nothing):.2f} ms",
+        *(f"{median(cells[cores]):.1f} s" for cores in (1, 2)),
+        f"**{data['two_over_one']:.2f}**",
+    ]
+    heads = ["an empty task", "8 runs, one worker", "8 runs, two workers", "one / two"]
+    return markdown(heads, [line]) + measured_on(data)
+
+
 def memory(data: dict) -> str:
     names = ("buffers", "states", "planned", "chunk_extra", "begin_peak", "train_peak", "save_peak")
     heads = [
@@ -440,6 +457,7 @@ TABLES = {
     "dqn_cartpole": ("benchmarks.md", dqn),
     "replicas_cartpole": ("benchmarks.md", replicas),
     "shards": ("benchmarks.md", shards),
+    "cluster": ("benchmarks.md", cluster),
     "memory": ("benchmarks.md", memory),
     "compiling": ("benchmarks.md", compiling),
     "balatro_speed": ("benchmarks.md", balatro),

@@ -1,9 +1,9 @@
 """`scripts/train.py`: `elsinore train` with the flags of the old DQN trainer as aliases.
 
     --agent-type dqn|double_dqn   --algo dqn --set algo.double=false|true
-    --episodes N                  --set stop.episodes=N: at least so many finished episodes
+    -e, --episodes N              --set stop.episodes=N: at least so many finished episodes
     --eval-episodes N             --set evaluation.episodes=N --set evaluation.final_episodes=N
-    --output DIR                  --runs-dir and --name in one
+    -o, --output DIR              --runs-dir and --name in one
     --wandb                       --set sinks.wandb.enabled=true
     --resume RUN                  also accepts the directory of the run's newest checkpoint
     --eval-only                   `elsinore evaluate` of --checkpoint (a run or a checkpoint)
@@ -46,13 +46,14 @@ def parser() -> argparse.ArgumentParser:
     old = script.add_argument_group("flags of the old DQN trainer")
     old.add_argument("--agent-type", metavar="NAME", help="algorithm: dqn or double_dqn")
     old.add_argument(
+        "-e",
         "--episodes",
         type=int,
         metavar="N",
         help="training budget in finished episodes",
     )
     old.add_argument("--eval-episodes", type=int, metavar="N", help="episodes of every evaluation")
-    old.add_argument("--output", metavar="DIR", help="directory of the run")
+    old.add_argument("-o", "--output", metavar="DIR", help="directory of the run")
     old.add_argument(
         "--wandb", action="store_true", default=None, help="log to Weights & Biases too"
     )

@@ -101,6 +101,11 @@ def test_an_output_is_the_runs_folder(asked, tmp_path):
     assert (found.runs_dir, found.name) == (str(tmp_path / "results"), "mine")
 
 
+def test_short_flags_are_those_of_the_old_trainer(asked, tmp_path):
+    long = asked("--episodes", 50, "--output", tmp_path / "results" / "run1")
+    assert asked("-e", 50, "-o", tmp_path / "results" / "run1") == long
+
+
 def test_wandb_is_logged_to_where_it_is_asked_for(asked):
     assert asked("--wandb").experiment.sinks.wandb.enabled
     assert not asked("--episodes", 9).experiment.sinks.wandb.enabled

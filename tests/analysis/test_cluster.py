@@ -228,3 +228,24 @@ class TestOnRay:
         again = Search(tmp_path, "stopped")  # without a cluster
         assert again.ended() == 0, "".join(again.lines)
         assert again.trials == one_by_one
+
+    def test_a_machine_is_lost_with_what_it_trains(
+        self, one_by_one, tmp_path, monkeypatch, no_process_is_left
+    ):
+        from ray.cluster_utils import Cluster
+
+        machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+        try:
+            first, _ = (machines.add_node(num_cpus=2) for _ in range(2))
+            machines.wait_for_nodes()
+            monkeypatch.setenv("RAY_ADDRESS", machines.address)
+            search = Search(tmp_path, "machine", "--on", "ray", "--cpus-per-task", "1")
+            for _ in range(4):
+                search.line(r"begins on")
+            machines.remove_node(first, allow_graceful=False)
+            for _ in range(2):
+                search.line("its worker was lost, another one goes on")
+            assert search.ended() == 0, "".join(search.lines)
+            assert search.trials == one_by_one
+        finally:
+            machines.shutdown()

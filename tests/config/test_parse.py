@@ -152,7 +152,7 @@ def test_a_setting_like_no_other_is_refused_with_all_there_are():
     assert (
         refusal({"sinks.xyz": 1})
         == "sinks.xyz is not a setting; the settings here are: console, dashboard, tensorboard,"
-        " jsonl, curves_seconds, mlflow, wandb."
+        " jsonl, curves_seconds, mlflow, wandb, remote."
     )
 
 

@@ -4,22 +4,20 @@ Real processes on this machine, over gloo, each with a time limit and none left 
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 import elsinore
-from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
-from elsinore.runs.together import refuse_what_processes_do_not_have
+from elsinore.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 240.0  # seconds for all processes of a run
@@ -38,22 +36,41 @@ SMALL = {
     "sinks.tensorboard": "false",
     "sinks.console": "false",
 }
+NAME = "run"
 LONG = {"env_steps": 4_000_000, "evaluation.period": 50}  # until it is stopped
 
 
 @contextmanager
-def started(runs: Path, number: int, *args: str, each: dict | None = None, **settings):
-    """So many processes of one run, with two devices in all; killed at the end of the block."""
+def started(
+    runs: Path,
+    number: int,
+    *args: str,
+    each: dict | None = None,
+    devices: int = 2,
+    module: str = "elsinore.cli",
+    env: dict | None = None,
+    resumes: str = "",
+    **settings,
+):
+    """So many processes of one run, with so many devices in all; killed at the end of the block.
+
+    `each` has other settings by process, `module` is run in place of the command line with its
+    arguments, `env` are variables; `resumes` is a run that goes on with these settings only."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = os.environ | {"PYTHONPATH": str(ROOT / "src"), "JAX_NUM_CPU_DEVICES": str(2 // number)}
+    paths = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    env = os.environ | (env or {}) | {"PYTHONPATH": paths}
+    env["JAX_NUM_CPU_DEVICES"] = str(devices // number)
     running = []
     for rank in range(number):
-        chosen = SMALL | settings | (each or {}).get(rank, {})
-        command = [sys.executable, "-m", "elsinore.cli", "train", "CartPole-v1", *args]
-        command += [word for name, x in chosen.items() for word in ("--set", f"{name}={x}")]
-        command += ["--runs-dir", str(runs), "--name", "run"]
+        chosen = ({} if resumes else SMALL) | settings | (each or {}).get(rank, {})
+        command = [sys.executable, "-m", module, "train"]
+        command += ["--resume", resumes] if resumes else ["CartPole-v1", "--name", NAME, *args]
+        command += [
+            word for name, x in chosen.items() if x is not None for word in ("--set", f"{name}={x}")
+        ]
+        command += ["--runs-dir", str(runs)]
         if number > 1:
             command += ["--distributed", f"127.0.0.1:{port},{number},{rank}"]
         with (runs.parent / f"{runs.name}-{rank}.log").open("a") as output:
@@ -77,7 +94,7 @@ def trained(runs: Path, number: int, *args: str, **rest) -> Path:
     with started(runs, number, *args, **rest) as running:
         codes = ended(running)
     assert codes == [0] * number, log_of(runs, number)
-    return runs / "run"
+    return runs / NAME
 
 
 def log_of(runs: Path, number: int) -> str:
@@ -120,6 +137,108 @@ def test_two_processes_give_the_bits_of_one(tmp_path, divided):
     assert "budget after" not in (tmp_path / "together-1.log").read_text()
 
 
+SHARDS = {"shards": 4, "algo.num_envs": 8}
+REPLAY = {
+    "algo.rollout_length": 4,
+    "algo.buffer_size": 512,
+    "algo.batch_size": 32,
+    "algo.learning_starts": 64,
+    "algo.target_period": 64,
+    "env_steps": 2048,
+}
+GAMMAS = "[0.9, 0.93, 0.95, 0.99]"
+SPACE = '{"algo.gamma": {"uniform": [0.8, 0.99]}}'
+BY_EPISODES = {"stop.episodes": 40}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 4])
+@pytest.mark.parametrize(
+    ("algo", "settings"),
+    [
+        ("ppo", SHARDS),
+        ("a2c", SHARDS | {"algo.normalize_obs": "true"}),
+        ("pqn", SHARDS | {"algo.network.lstm": 4}),
+        ("dqn", SHARDS | REPLAY | {"algo.prioritized": "true"}),
+        ("ppo", {"vary": f'{{"algo.gamma": {GAMMAS}}}'}),
+        ("ppo", {"vary": f'{{"algo.gamma": {GAMMAS}}}', "population.pbt.space": SPACE}),
+    ],
+    ids=["ppo", "a2c", "pqn with an LSTM", "dqn", "vary", "pbt"],
+)
+def test_processes_of_four_devices_give_the_bits_of_one(tmp_path, number, algo, settings):
+    rest = {"algo.num_minibatches": 2} if algo in ("ppo", "pqn") else {}
+    alone, together = (
+        trained(tmp_path / str(n), n, "--algo", algo, devices=4, **settings, **rest)
+        for n in (1, number)
+    )
+    assert_same(alone, together)
+
+
+@pytest.mark.slow
+def test_what_a_host_decides_is_the_same_in_all_processes(tmp_path):
+    """Callbacks that act, a budget of episodes, another run to begin from."""
+    found = {}
+    for number in (1, 2):
+        acting = trained(
+            tmp_path / f"acting-{number}", number, "--seeds", "2", module="tests.runs.acting_run"
+        )
+        with closing(Store(acting / "metrics.sqlite", read_only=True)) as store:
+            acts = [json.loads(text)["act"] for _, text in store.actions()]
+        assert acts == ["set", "save", "stop"]
+        begun = trained(
+            tmp_path / f"begun-{number}",
+            number,
+            *("--seeds", "2", "--from", str(acting)),
+            **{"env_steps": None, "stop.episodes": 40},
+        )
+        assert json.loads((begun / "summary.json").read_text())["stopped_by"] == "budget"
+        found[number] = acting, begun
+    for one, other in zip(*found.values(), strict=True):
+        assert_same(one, other)
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_lengthened(tmp_path):
+    longer = []
+    for number in (1, 2):
+        runs = tmp_path / str(number)
+        run = trained(runs, number, "--seeds", "2")
+        longer.append(trained(runs, number, resumes=str(run), env_steps=8192))
+    assert_same(*longer)
+    assert json.loads((run / "summary.json").read_text())["env_steps"] == 8192
+
+
+@pytest.mark.slow
+def test_a_process_that_lives_and_does_not_compute_is_named(tmp_path):
+    """The other one ends, and the first of both with it."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    loses = {"module": "tests.runs.acting_run", "env": {"LOSES": "1"}}
+    with started(runs, 2, "--seeds", "1", "--set", "shards=2", **loses) as running:
+        codes = ended(running)
+    assert codes[0] == 1 and codes[1] != 0, log_of(runs, 2)
+    said = (runs.parent / "runs-0.log").read_text()
+    assert "process 1 of 2 does not take part in it; the run ends here" in said
+    assert "in _report" in said or "in _launch" in said  # the threads
+
+
+@pytest.mark.slow
+def test_a_process_that_is_stopped_for_long_ends_the_others(tmp_path):
+    """SIGSTOP: it is not gone, and sends no heartbeats."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with started(runs, 2, "--seeds", "2", **LONG) as running:
+        wait_for_update(runs / NAME, 100)
+        running[1].send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        code = running[0].wait(timeout=processes.HEARTBEAT + 60.0)
+        seconds = time.monotonic() - began
+        running[1].send_signal(signal.SIGCONT)
+        codes = ended(running)
+    assert code != 0 and codes[1] != 0
+    assert seconds < processes.HEARTBEAT + 15.0
+
+
 @pytest.mark.slow
 def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
     whole = trained(tmp_path / "whole", 1, "--seeds", "2")
@@ -127,7 +246,7 @@ def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
         runs = tmp_path / f"{first}{second}"
         runs.mkdir()
         with started(runs, first, "--seeds", "2", "--go-on") as running:
-            wait_for_update(runs / "run", 8)
+            wait_for_update(runs / NAME, 8)
             for process in running:
                 process.kill()
         assert_same(whole, trained(runs, second, "--seeds", "2", "--go-on"))
@@ -140,13 +259,13 @@ def test_a_stop_of_one_process_stops_all_after_the_same_chunk(tmp_path, rank, nu
     runs = tmp_path / "runs"
     runs.mkdir()
     with started(runs, 2, "--seeds", "2", "--grace", "300", **LONG) as running:
-        wait_for_update(runs / "run", 100)
+        wait_for_update(runs / NAME, 100)
         running[rank].send_signal(number)
         codes = ended(running)
     assert codes == [130, 130], log_of(runs, 2)
-    summary = json.loads((runs / "run" / "summary.json").read_text())
+    summary = json.loads((runs / NAME / "summary.json").read_text())
     assert summary["stopped_by"] == "interrupted"
-    names = [x.name for x in (runs / "run" / "checkpoints" / "emergency").iterdir()]
+    names = [x.name for x in (runs / NAME / "checkpoints" / "emergency").iterdir()]
     assert names == [f"{summary['updates']:010d}"]
 
 
@@ -156,7 +275,7 @@ def test_the_others_end_when_one_is_killed(tmp_path, rank):
     runs = tmp_path / "runs"
     runs.mkdir()
     with started(runs, 2, "--seeds", "2", **LONG) as running:
-        wait_for_update(runs / "run", 100)
+        wait_for_update(runs / NAME, 100)
         running[rank].kill()
         began = time.monotonic()
         codes = ended(running)
@@ -173,27 +292,6 @@ def test_processes_of_other_settings_are_refused(tmp_path):
     assert codes == [2, 2], log_of(runs, 2)
     assert "the processes have other settings" in log_of(runs, 2)
     assert list(runs.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"stop.episodes": 100}, "stop.episodes=100"),
-        ({"stop.seconds": 60}, "stop.seconds=60"),
-        ({"vary": {"algo.gamma": [0.9, 0.99]}}, "vary="),
-    ],
-    ids=["episodes", "seconds", "vary"],
-)
-def test_what_processes_do_not_have_is_refused_by_name(settings, named):
-    experiment = load_experiment("CartPole-v1", overrides=settings)
-    with pytest.raises(ConfigError, match=re.escape(named)):
-        refuse_what_processes_do_not_have(experiment, on_host=False, acting=False)
-    plain = load_experiment("CartPole-v1")
-    refuse_what_processes_do_not_have(plain, on_host=False, acting=False)
-    with pytest.raises(ConfigError, match="callbacks"):
-        refuse_what_processes_do_not_have(plain, on_host=False, acting=True)
-    with pytest.raises(ConfigError, match="env='CartPole-v1'"):
-        refuse_what_processes_do_not_have(plain, on_host=True, acting=False)
 
 
 @pytest.mark.parametrize("place", ["", "here", "host:1,2", "host:1,2,x", "host,2,0", "host:1,2,2"])

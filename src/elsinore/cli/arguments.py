@@ -54,7 +54,7 @@ def _ask(question: str) -> bool:
 
 
 def add_settings(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--config", metavar="FILE", help="YAML file of settings")
+    command.add_argument("-c", "--config", metavar="FILE", help="YAML file of settings")
     add_assignments(command)
 
 

@@ -80,6 +80,7 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         "--plan", action="store_true", help="print the plan and its memory use without training"
     )
     train.add_argument(
+        "-r",
         "--resume",
         metavar="RUN",
         help="run to resume, with its own settings; --env-steps N gives it another budget, as does"

@@ -1,5 +1,6 @@
 """All settings of a run, as one frozen record."""
 
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -98,6 +99,18 @@ class WandbConfig:
 
 
 @record
+class RemoteConfig:
+    """A copy of the run's folder in a bucket or on another file system, with which another machine
+    can go on (`elsinore train --go-on`)."""
+
+    url: str | None = None  # The folder of the copies, such as s3://bucket/runs; null: none.
+    seconds: float = 60.0  # Seconds at least between two times that what is new is sent.
+
+    def __post_init__(self) -> None:
+        at_least(self, 0, "seconds")
+
+
+@record
 class SinksConfig:
     """Metric sinks besides metrics.sqlite, which is always written and fills the others."""
 
@@ -109,6 +122,7 @@ class SinksConfig:
     curves_seconds: float = 60.0
     mlflow: MLflowConfig = MLflowConfig()  # MLflow.
     wandb: WandbConfig = WandbConfig()  # Weights & Biases.
+    remote: RemoteConfig = RemoteConfig()  # A copy of the run's folder elsewhere.
 
     def __post_init__(self) -> None:
         at_least(self, 0, "curves_seconds")
@@ -160,6 +174,30 @@ class StopConfig:
 TEAMS = {"critic": ("joint", "own", ("ppo", "a2c")), "mixing": ("sum", "none", ("dqn", "pqn"))}
 
 
+MAX_TAGS, MAX_TAG, MAX_DESCRIPTION = 16, 40, 5_000  # tags of a run, characters of each text
+
+
+def check_words(description: str, tags: Sequence[str]) -> None:
+    """Refuse what MLflow or the page would not take.
+
+    Raises:
+        ValueError: naming the text and the limit.
+    """
+    if len(description) > MAX_DESCRIPTION:
+        raise ValueError(
+            f"description={description[:40]!r}... has {len(description):,} characters; use at most"
+            f" {MAX_DESCRIPTION:,}."
+        )
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"tags={list(tags)} are {len(tags)}; a run has at most {MAX_TAGS}.")
+    for tag in tags:
+        if not 0 < len(tag.strip()) <= MAX_TAG or not tag.isprintable() or "," in tag:
+            raise ValueError(
+                f"tags={list(tags)}: {tag[:MAX_TAG]!r} must be 1 to {MAX_TAG} printable characters"
+                " without a comma."
+            )
+
+
 @record
 class Experiment:
     """All settings of a run, except its name and its directory."""
@@ -204,8 +242,11 @@ class Experiment:
     replays: ReplaysConfig = ReplaysConfig()  # Recorded episodes.
     sinks: SinksConfig = SinksConfig()  # Metric sinks.
     host: HostConfig = HostConfig()  # Environments that are stepped on the host.
+    description: str = ""  # The purpose of the run, for people; MLflow and W&B show it, too.
+    tags: tuple[str, ...] = ()  # Words by which the page, MLflow and W&B find the run.
 
     def __post_init__(self) -> None:
+        check_words(self.description, self.tags)
         at_least(self, 1, "env_steps", "seeds", "shards", "rows_per_chunk")
         if any(budget < 1 for budget in self.earlier_env_steps):
             raise ValueError(f"earlier_env_steps={list(self.earlier_env_steps)} must be above 0.")

@@ -23,7 +23,9 @@ SPREAD = 0.2  # of returns, as a share of the target: the assumption of that war
 def plan_lines(plan: Plan) -> list[str]:
     """The plan for people, one fact a line."""
     curriculum = plan.experiment.curriculum
+    description = plan.experiment.description
     return [
+        *([f"description     {textwrap.shorten(description, 80)}"] if description else []),
         *_environment_lines(plan),
         *_algorithm_lines(plan),
         *_learner_lines(plan),

@@ -84,7 +84,7 @@ def gathered(value: Any, what: str, limit: float = LIMIT) -> list[Any]:
     if not joined():
         return [value]
     number, me = next(_numbers), jax.process_index()
-    client = _client()
+    client = coordination()
     client.key_value_set(f"elsinore/{number}/{me}", json.dumps([what, value]))
     found = [_answer(client, number, rank, what, limit) for rank in range(jax.process_count())]
     if number >= 2:  # all have read what was two calls ago
@@ -102,7 +102,7 @@ def any_of(value: bool, what: str, limit: float = LIMIT) -> bool:
     return any(gathered(bool(value), what, limit))
 
 
-def _client() -> Any:
+def coordination() -> Any:
     """The client of the coordination service, which JAX keeps private; Orbax uses it, too."""
     from jax._src import distributed
 
@@ -113,14 +113,16 @@ def _answer(client: Any, number: int, rank: int, what: str, limit: float) -> Any
     try:
         text = client.blocking_key_value_get(f"elsinore/{number}/{rank}", int(1000 * limit))
     except Exception as error:
-        _end(f"process {rank} of {jax.process_count()} did not answer within {limit:.0f} s", error)
+        end_now(
+            f"process {rank} of {jax.process_count()} did not answer within {limit:.0f} s", error
+        )
     asked, value = json.loads(text)
     if asked != what:
-        _end(f"process {rank} is at {asked!r}, and process {jax.process_index()} at {what!r}")
+        end_now(f"process {rank} is at {asked!r}, and process {jax.process_index()} at {what!r}")
     return value
 
 
-def _end(reason: str, error: Exception | None = None) -> None:
+def end_now(reason: str, error: Exception | None = None) -> None:
     """End this process at once: what it waits for on the devices cannot be interrupted."""
     log.error("%s; the run ends here and can be resumed. %s", reason, str(error or "")[:200])
     faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.config.parse import ConfigError
 from elsinore.page.launch import is_training
 from elsinore.page.runs_directory import PageError, RunsDirectory
@@ -17,7 +18,6 @@ from elsinore.runs.run_dir import RunDir, check_folder_name
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"
-MAX_TAGS, MAX_TAG = 16, 40  # tags of a run, characters of a tag
 
 
 def tags_of(runs: RunsDirectory, run: RunDir, unread: list[str]) -> list[str]:

@@ -28,6 +28,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
+from elsinore.jaxtools import processes
 from elsinore.runs.budgets import BUDGET, COUNT, Spent
 from elsinore.runs.store import ACTION, ChunkRecord, Row, RunEvent, Store, refused_if_broken
 from elsinore.training.turns import Turns
@@ -200,6 +201,12 @@ class Actors:
         return range(first, first + self._plan.experiment.replicas)
 
 
+def agreed(actions: Iterable[Action] = ()) -> list[Action]:
+    """The actions of the first of several processes, in all of them."""
+    found = processes.agreed([asdict(each) for each in actions], "the actions of callbacks")
+    return [Action(**each) for each in found]
+
+
 def reason_to_stop(actions: Iterable[Action]) -> str:
     """`callback` or `budget` for actions that end a run; empty for others."""
     return next((each.name or "callback" for each in actions if each.act == "stop"), "")
@@ -265,8 +272,8 @@ def acted_on(states: Turns, actions: Sequence[Action], plan: Plan) -> Turns:
                 of, own = divmod(action.seed - plan.experiment.seed, size)
             name = action.name.removeprefix("algo.")
             # of agents with another algorithm, those that have the setting
-            for field in set(_fields(plan.experiment.algo, name)) & set(hyper._fields):
-                if of == turn:
+            for field in _fields(plan.experiment.algo, name):
+                if of == turn and field in hyper._fields:
                     value = _with(getattr(hyper, field), own, action.value)
                     hyper = hyper._replace(**{field: value})
         return hyper
@@ -286,6 +293,6 @@ def _fields(algo: Any, name: str) -> list[str]:
 
 
 def _with(leaf: jax.Array, own: Any, value: Any) -> jax.Array:
-    numbers = np.array(leaf)
+    numbers = np.array(processes.to_host(leaf))
     numbers[own] = value
-    return jax.device_put(numbers, leaf.sharding)
+    return processes.put(numbers, leaf.sharding)

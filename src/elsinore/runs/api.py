@@ -29,6 +29,7 @@ from elsinore.runs.lengthen import (
     with_budget,
 )
 from elsinore.runs.metrics import refuse_unknown_metric
+from elsinore.runs.remote import file_system
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
@@ -41,7 +42,7 @@ from elsinore.runs.start import check_start
 from elsinore.runs.store import Store
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
-from elsinore.runs.together import check_together, join, refuse_another_budget
+from elsinore.runs.together import check_together, join
 from elsinore.runs.trust import Trust, sign
 from elsinore.training.curriculum.stages import Curriculum
 
@@ -135,7 +136,7 @@ def train(
     plan = checked_plan(experiment, **objects, check=check)
     check_start(plan)
     if processes.joined():
-        check_together(plan, callbacks)
+        check_together(plan)
     if not processes.is_first():
         return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
     folder = RunDir.create(Path(runs_dir), name, experiment)
@@ -193,8 +194,6 @@ def resume(
     folder = RunDir.open(run, Path(runs_dir))
     budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
     budget = {name: value for name, value in budget.items() if value is not None}
-    if processes.joined():
-        refuse_another_budget(budget)
     known = folder.recorded()
     over = (not budget or with_budget(known, budget) == known) and is_finished(folder)
     if over and not processes.is_first():
@@ -207,8 +206,9 @@ def resume(
     recorded = folder.experiment(trust, given)
     if not processes.is_first():
         prepare(True)
-        plan = checked_plan(recorded, env, network, curriculum, check=False)
-        check_together(plan, callbacks)
+        experiment = lengthened(folder, recorded, budget, env) if budget else recorded
+        plan = checked_plan(experiment, env, network, curriculum, check=False)
+        check_together(plan)
         follow(plan, grace)
         return Run(folder, plan, env, network, trust=True)
     folder.lock()
@@ -220,7 +220,7 @@ def resume(
         )
         plan = checked_plan(experiment, env, network, curriculum, check=False)
         if processes.joined():
-            check_together(plan, callbacks)
+            check_together(plan)
         if checkpoint is None:
             check_start(plan)
         if not given:
@@ -325,6 +325,8 @@ def checked_plan(
         ConfigError: if a check fails.
     """
     refuse_if_absent(experiment)
+    if (url := experiment.sinks.remote.url) is not None:
+        file_system(url)
     plan = plan_for(experiment, env, network, curriculum)
     custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
     if check and custom and not suites.is_stock(plan.env) and not suites.is_on_host(plan.env):

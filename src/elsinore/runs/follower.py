@@ -4,22 +4,26 @@ nothing. Each step here answers one of `session.py`, in the same order."""
 import contextlib
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
+from elsinore.runs.actions import acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import DUE
 from elsinore.runs.control import Controls
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import compile_run
 from elsinore.runs.restored import restore_state
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
+from elsinore.runs.start import begun_from_source
 from elsinore.training.turns import fetch_turns, place_host
 
 log = logging.getLogger("elsinore")
 CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
+ACTS = "whether callbacks act"
 ENDED = "the end of the run"  # by which its summary is written
 
 
@@ -37,6 +41,9 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
         with contextlib.closing(compiled):
             if place is None:
                 state, first = compiled.init(), 0
+                if plan.experiment.start is not None:
+                    begun = begun_from_source(plan, fetch_turns(state, layout))
+                    state = place_host(begun, plan.state_shapes, layout)
             else:
                 there = checkpoints.list_checkpoints(folder / "checkpoints")
                 found = next(each for each in there if each.name == place)
@@ -59,12 +66,21 @@ def _followed(
     if first >= plan.schedule.num_chunks or frozen:
         return fetch_turns(state, layout)
 
+    acts, ended = processes.agreed(None, ACTS)
+    if ended:
+        return fetch_turns(state, layout)
+
     def fetched_if_saved(state: Any) -> Any:
         return fetch_turns(state, layout) if any(processes.agreed(None, DUE)) else None
 
     host = fetched_if_saved(state) if first else None
-    for chunk in Pipeline(plan, layout, compiled, state, first, controls, plan.looks_ahead):
+    ahead = plan.looks_ahead and not acts
+    pipeline = Pipeline(plan, layout, compiled, state, first, controls, ahead)
+    for chunk in pipeline:
+        if acts and (actions := agreed()):
+            chunk = pipeline.change(chunk, partial(acted_on, actions=actions, plan=plan))
+            ended = reason_to_stop(actions)
         state, host = chunk.state, fetched_if_saved(chunk.state)
-        if chunk.frozen:
+        if chunk.frozen or ended:
             break
     return fetch_turns(state, layout) if host is None else host

@@ -6,7 +6,8 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.checkpoints import differences
 from elsinore.runs.redaction import redacted
-from elsinore.runs.run_dir import RunDir
+from elsinore.runs.remote import fetched, has_copy
+from elsinore.runs.run_dir import RunDir, check_folder_name
 
 # The checkpoint that the run began from is in its config; a later call may find a newer one.
 CHOSEN_AT_THE_START = ("start.checkpoint",)
@@ -22,13 +23,17 @@ def refuse_without_name(name: str | None) -> None:
 
 
 def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDir | None:
-    """The run of that name; None if it has not begun.
+    """The run of that name, fetched from its copy where it is not here; None if it has not begun.
 
     Raises:
-        ConfigError: without a name, for a folder that is no run, or a run of other settings.
+        ConfigError: without a name, for a folder that is no run, or a run of other settings; if
+            there is a copy that cannot be read.
     """
     refuse_without_name(name)
     path = runs_dir / str(name)
+    if not path.exists() and (url := experiment.sinks.remote.url) is not None:
+        copy = f"{url.rstrip('/')}/{check_folder_name(str(name))}"
+        path = fetched(copy, runs_dir) if has_copy(copy) else path
     if not path.exists():
         return None
     folder = RunDir.open(path, runs_dir)

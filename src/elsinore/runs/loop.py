@@ -11,7 +11,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
-from elsinore.runs.actions import Action, Actors, acted_on, reason_to_stop
+from elsinore.runs.actions import Action, Actors, acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
@@ -49,7 +49,10 @@ def train_loop(
     try:
         checkpoints.resume_from(pipeline.initial, pipeline.first_chunk, publisher.score)
         for chunk in pipeline:
-            if actions := publisher.publish(chunk):
+            actions = publisher.publish(chunk)
+            if publisher.actors.any:
+                actions = agreed(actions)
+            if actions:
                 act = partial(acted_on, actions=actions, plan=publisher.plan)
                 chunk, ended = pipeline.change(chunk, act), reason_to_stop(actions)
                 checkpoints.asked_to_save |= any(action.act == "save" for action in actions)

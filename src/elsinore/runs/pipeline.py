@@ -10,6 +10,7 @@ from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
 from elsinore.runs.control import Controls
 from elsinore.runs.programs import Compiled
+from elsinore.runs.watchdog import Watchdog
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, joined_turns
@@ -68,6 +69,7 @@ class Pipeline:
         self.hold: Callable[[], float] = lambda: 0.0
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
+        self._launching, self._waiting = Watchdog(), Watchdog()  # a CPU may compute at a launch
 
     @property
     def seconds(self) -> float:
@@ -118,14 +120,16 @@ class Pipeline:
 
     def _launch(self, states: Turns, index: int) -> InFlight:
         launched, population = time.perf_counter(), {}
-        if self._compiled.population_step is not None and index:
-            (state,) = states
-            state, population = self._compiled.population_step(state, np.int32(index))
-            states = (state,)
         updates = self._plan.schedule.updates_in(index)
-        states, report = self._compiled.chunk(states, np.int32(updates))
+        with self._launching.watches(index):
+            if self._compiled.population_step is not None and index:
+                (state,) = states
+                state, population = self._compiled.population_step(state, np.int32(index))
+                states = (state,)
+            states, report = self._compiled.chunk(states, np.int32(updates))
         return InFlight(index, states, report, population, launched)
 
     def _report(self, chunk: InFlight) -> ChunkReport:
         """The report in host memory, without the seeds that pad the layout."""
-        return joined_turns(processes.to_host(chunk.report), self._layout)
+        with self._waiting.watches(chunk.index):
+            return joined_turns(processes.to_host(chunk.report), self._layout)

@@ -18,6 +18,7 @@ from elsinore.runs.durable import fsync
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import (
@@ -136,6 +137,7 @@ def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
         TensorBoardSink.name: on.tensorboard,
         MLflowSink.name: on.mlflow.enabled,
         WandbSink.name: on.wandb.enabled,
+        RemoteSink.name: on.remote.url is not None,
     }
     # absent where the store cannot be read, and of older runs
     recorded: str | None = info.get("sinks_done")

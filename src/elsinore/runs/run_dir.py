@@ -2,6 +2,7 @@
 
 import fcntl
 import itertools
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
 from elsinore.runs.redaction import folder_mode
+from elsinore.runs.remote import fetched, is_remote
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.trust import Trust, confirmed, is_own, marked, sign
 
@@ -36,6 +38,7 @@ class RunDir:
         self.tensorboard = path / "tensorboard"
         self.policy = path / "policy"
         self.replays = path / "replays"
+        self.tags = path / "tags.json"
         self._lock: Any = None
 
     @property
@@ -78,6 +81,8 @@ class RunDir:
             unfinished.log.parent.mkdir()
             unfinished.config.write_text(yaml_text(config))
             sign(unfinished.config)
+            if experiment.tags:  # which the page may change
+                unfinished.tags.write_text(json.dumps(list(experiment.tags)))
             fsync_tree(unfinished.path)
             unfinished.path.rename(self.path)
             fsync_parents(self.path, 2)
@@ -108,13 +113,15 @@ class RunDir:
     @classmethod
     def open(cls, run: str | Path, runs_dir: Path = Path("runs")) -> "RunDir":
         """Open an existing run, by path or by name, or a policy that comes with the package
-        (`preset:CartPole-v1/ppo`).
+        (`preset:CartPole-v1/ppo`); a copy, by its URL, is fetched into `runs_dir` first.
 
         Raises:
             ConfigError: if there is no such run.
         """
         if is_shipped(run):
             return cls(shipped_folder(str(run)))
+        if is_remote(run):
+            return cls(fetched(str(run), runs_dir))
         places = (Path(run), runs_dir / run)
         for path in places:
             if (path / "config.yaml").is_file():

@@ -21,7 +21,7 @@ from elsinore.runs.conclusion import conclude
 from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.failures import explained
-from elsinore.runs.follower import CHECKPOINT, COMPILED, FOLDER
+from elsinore.runs.follower import ACTS, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.profile import jax_trace, phase, profile_to
@@ -195,7 +195,9 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     all_frozen = bool(fetch_turns([turn.convergence for turn in state], layout).frozen.all())
     if chunk >= plan.schedule.num_chunks or all_frozen:  # killed before its summary
         return Outcome(fetch_turns(state, layout), interrupted=False, train_seconds=0.0)
-    if checkpoint is not None and (ended := actors.stop_at(checkpoint.update)):
+    ended = actors.stop_at(checkpoint.update) if checkpoint is not None else ""
+    processes.agreed([actors.any, ended], ACTS)
+    if ended:
         return Outcome(fetch_turns(state, layout), False, 0.0, ended)
     listeners = [*workers.listeners, *workers.sinks]
     publisher = Publisher(plan, workers.store, listeners, scores, actors)

@@ -15,6 +15,7 @@ from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store, refused_if_broken
@@ -40,6 +41,8 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
         sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, seeds, steps))
     if on.wandb.enabled:
         sinks.append(WandbSink(on.wandb, folder, run_id, redacted(as_dict(experiment))))
+    if on.remote.url is not None:  # the last, for it sends what others write
+        sinks.append(RemoteSink(on.remote, folder))
     return sinks
 
 

@@ -1,17 +1,11 @@
 """Checks of a run of several processes, before any of them begins: how they join, what they can do
 together, and whether they were started alike."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.envs import suites
 from elsinore.jaxtools import processes
-from elsinore.runs.actions import ActingCallback
 from elsinore.runs.checkpoints import config_digest, versions
-from elsinore.runs.run_workers import Callback
 
 
 def join(distributed: bool | str) -> None:
@@ -28,43 +22,18 @@ def join(distributed: bool | str) -> None:
         raise ConfigError(str(error)) from error
 
 
-def check_together(plan: Plan, callbacks: Sequence[Callback]) -> None:
-    """Check that several processes can train this plan, and were all started with it."""
-    acting = any(isinstance(each, ActingCallback) for each in callbacks)
-    refuse_what_processes_do_not_have(plan.experiment, suites.is_on_host(plan.env), acting)
-    check_alike(plan)
-
-
-def refuse_another_budget(budget: Mapping[str, Any]) -> None:
-    """Refuse to lengthen a run and train it with several processes in one call."""
-    for name, value in budget.items():
-        raise ConfigError(
-            f"--distributed cannot be used with {name}={value!r} of a run that is resumed; lengthen"
-            " it by a call in one process, stop that, and go on with all."
-        )
-
-
-def refuse_what_processes_do_not_have(experiment: Experiment, on_host: bool, acting: bool) -> None:
-    """Refuse what several processes cannot do together.
+def check_together(plan: Plan) -> None:
+    """Check that several processes can train this plan, and were all started with it.
 
     Raises:
-        ConfigError: naming the setting, its value and a remedy.
+        ConfigError: for an environment on the host, or processes that differ.
     """
-    stop = experiment.stop
-    found = {
-        "vary": experiment.vary and next(iter(experiment.vary)),
-        "start.run": experiment.start and experiment.start.run,
-        "stop.episodes": stop.episodes,
-        "stop.seconds": stop.seconds,
-        "env": experiment.env if on_host else None,
-        "callbacks": "those that act" if acting else None,
-    }
-    for name, value in found.items():
-        if value:
-            raise ConfigError(
-                f"--distributed cannot be used with {name}={value!r}: only one process can do it"
-                " so far. Leave it out, or train in one process."
-            )
+    if suites.is_on_host(plan.env):
+        raise ConfigError(
+            f"--distributed cannot be used with env={plan.experiment.env!r}, which is stepped on"
+            " the host of one process. Leave it out."
+        )
+    check_alike(plan)
 
 
 def check_alike(plan: Plan) -> None:

@@ -81,7 +81,9 @@ def test_the_report_is_beside_the_runs(compared):
         "report.md",
         "figures",
     }
-    assert list(compared[0].table.label) == ["ppo", "slow"]
+    table = compared[0].table
+    assert list(table.label) == ["ppo", "slow"]
+    assert compared[0].best == {"CartPole-v1": table.loc[table.iqm.idxmax(), "label"]}
 
 
 def test_settings_of_a_config_file_are_kept(tmp_path):

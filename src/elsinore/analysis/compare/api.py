@@ -59,6 +59,18 @@ class Comparison:
         return scores_table(self.scores)
 
     @property
+    def best(self) -> dict[str, str]:
+        """By environment the label with the highest IQM of final returns; `report.html` says
+        whether it is clearly better than the others."""
+        found = {}
+        for env in self.results.envs:
+            iqms = {
+                r.label: self.scores.over_seeds(r, "iqm").value for r in self.scores.in_env(env)
+            }
+            found[env] = max(iqms, key=lambda label: iqms[label])
+        return found
+
+    @property
     def runs(self) -> dict[tuple[str, str], Run]:
         """The finished runs, by environment and label."""
         return {(r.env, r.label): api.load(r.path) for r in self.results.finished}

@@ -74,7 +74,7 @@ class MLflowSink:
         self._find_spans()
         for run in self._logged:
             self._client.update_run(run, status="RUNNING")
-        for name, text in lineage_tags(self._facts).items():
+        for name, text in (words_of(self._facts) | lineage_tags(self._facts)).items():
             self._client.set_tag(self._parent, name, text)
 
     def _experiment_id(self) -> str:
@@ -247,6 +247,13 @@ class MLflowSink:
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if named is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = named
+
+
+def words_of(facts: dict[str, Any]) -> dict[str, str]:
+    """The description and the tags of a run; `facts` are its settings by dotted name."""
+    words = {"mlflow.note.content": facts.get("description", "")}
+    words["elsinore.tags"] = ", ".join(facts.get("tags", ()))
+    return {name: text for name, text in words.items() if text}
 
 
 def lineage_tags(facts: dict[str, Any]) -> dict[str, str]:

@@ -48,6 +48,8 @@ class WandbSink:
             name=self._folder.name,
             resume="allow",
             config=self._facts,
+            notes=self._facts.get("description") or None,
+            tags=self._facts.get("tags") or None,
             dir=str(self._folder.path),
             reinit="create_new",
             settings=settings,

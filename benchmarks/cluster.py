@@ -1,0 +1,123 @@
+"""What tasks on a Ray cluster cost: `python -m benchmarks.cluster [--turns 3] [--again]`.
+
+* `tasks`: 200 tasks that do nothing, on two workers that have done some before; milliseconds each.
+* `cells`: a comparison of 8 runs of PPO on CartPole-v1, a core for each, on a cluster of one core
+  (to which all of Ray is pinned) and of two, in turn; seconds from call to report.
+
+Ray starts in a process of its own for each measurement, and runs as it does for
+`elsinore compare --on ray`. Stopped, it goes on.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks.record import FOLDER, Results
+
+TASKS, ROUNDS, CELLS = 200, 5, 8
+WORK = {"env_steps": 1_000_000, "algo.num_envs": 8, "algo.rollout_length": 64}
+QUIET = {"sinks.mlflow.enabled": False, "sinks.console": False, "convergence.enabled": False}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=FOLDER / "cluster.json")
+    parser.add_argument("--again", action="store_true", help="forget what was measured")
+    parser.add_argument("--only", choices=("tasks", "cells"), help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, default=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.only:
+        return print(json.dumps({"tasks": tasks, "cells": cells}[args.only](args.cores)))
+    work = WORK | {"cells": CELLS, "tasks": TASKS, "rounds": ROUNDS, "turns": args.turns}
+    results = Results(args.out, work, args.again)
+    row = results.measure(partial(alone, "tasks", 2), what="tasks")
+    print(f"{TASKS} tasks: {median(row['ms']):.2f} ms each", flush=True)
+    for turn in range(args.turns):
+        for cores in (1, 2):
+            row = results.measure(
+                partial(alone, "cells", cores), what="cells", turn=turn, cores=cores
+            )
+            print(f"{CELLS} cells on {cores}: {row['seconds']:.1f} s", flush=True)
+    ratios = ratios_of(results.rows)
+    print(f"two workers have {median(ratios):.2f} times the speed of one")
+    results.save(two_over_one=median(ratios))
+
+
+def ratios_of(rows: list[dict]) -> list[float]:
+    """Seconds with one core over seconds with two, of each turn."""
+    found = {(row["turn"], row["cores"]): row["seconds"] for row in rows if row["what"] == "cells"}
+    return [found[turn, 1] / found[turn, 2] for turn, cores in found if cores == 1]
+
+
+def alone(what: str, cores: int) -> dict:
+    """A measurement in a process of its own, with all that it starts on so many cores."""
+    few = sorted(os.sched_getaffinity(0))[:cores]
+    command = [sys.executable, "-m", "benchmarks.cluster", "--only", what, "--cores", str(cores)]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, few),
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def tasks(cores: int) -> dict:
+    """Milliseconds of a task in each round; the first, in which the workers start, is left out."""
+    from elsinore.analysis.cluster import OnCluster, Task
+    from elsinore.runs.signals import Stop
+
+    begin(cores)
+    todo = [Task(f"task {i}", "do_nothing", ([i],), 0, 1) for i in range(TASKS)]
+    found = []
+    with OnCluster("ray", cpus=1).joined() as cluster:
+        for _ in range(1 + ROUNDS):
+            began = time.perf_counter()
+            done = [result for _, (result,) in cluster.each(todo, Stop(), lambda line: None)]
+            found.append(1e3 * (time.perf_counter() - began) / TASKS)
+            assert sorted(done) == list(range(TASKS))
+    return {"ms": found[1:]}
+
+
+def cells(cores: int) -> dict:
+    """Seconds of a comparison."""
+    import elsinore
+
+    begin(cores)
+    gammas = [0.9 + 0.01 * i for i in range(CELLS)]
+    with tempfile.TemporaryDirectory() as runs:
+        began = time.perf_counter()
+        elsinore.compare(
+            "CartPole-v1",
+            {f"g{i}": {"algo": "ppo", "algo.gamma": g} for i, g in enumerate(gammas)},
+            seeds=1,
+            overrides=WORK | QUIET,
+            runs_dir=runs,
+            name="cells",
+            on="ray",
+            cpus_per_task=1,
+            progress=lambda line: None,
+        )
+        return {"seconds": time.perf_counter() - began}
+
+
+def begin(cores: int) -> None:
+    """A cluster of so many cores on this machine."""
+    import ray  # pyright: ignore[reportMissingImports]
+
+    ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
+
+
+if __name__ == "__main__":
+    main()

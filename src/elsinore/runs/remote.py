@@ -1,0 +1,246 @@
+"""Copies of runs in a bucket or on another file system, by fsspec: a machine may be lost with its
+disk, and another one goes on from the copy.
+
+    s3://bucket/runs/NAME/config.yaml, metrics.sqlite, checkpoints/latest/0000000160/...
+
+A copy can be gone on from whenever its sending is cut off. metrics.sqlite is a snapshot, which has
+the chunks of each checkpoint that is sent after it; the manifest of a checkpoint is its last file,
+without which it is none. A checkpoint that the run removes is removed from the copy when the newer
+one is there.
+"""
+
+import contextlib
+import logging
+import os
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from elsinore.config.parse import ConfigError
+from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
+from elsinore.runs.durable import fsync_parents, fsync_tree
+
+log = logging.getLogger("elsinore")
+MANIFEST, DATABASE, CHECKPOINTS = "manifest.json", "metrics.sqlite", "checkpoints"
+HELD = ".sending"
+SCHEMES = "s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or file:///FOLDER"
+
+
+def is_remote(place: Any) -> bool:
+    """True for a URL."""
+    return "://" in str(place)
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path in it; nothing is asked of it yet.
+
+    Raises:
+        ConfigError: for a URL of no kind that fsspec knows, or whose library is missing.
+    """
+    if not is_remote(url):
+        raise ConfigError(f"sinks.remote.url={url!r} is no URL; give {SCHEMES}.")
+    try:
+        import fsspec
+
+        return fsspec.core.url_to_fs(url.rstrip("/"))
+    except ImportError as error:
+        raise ConfigError(
+            f"{url} needs a library that is not installed: {str(error).rstrip('.')}."
+            " `pip install 'elsinore[remote]'` has those of s3:// and gs://."
+        ) from error
+    except ValueError as error:
+        raise ConfigError(f"{url} cannot be read: {error}; give {SCHEMES}.") from error
+
+
+class Copy:
+    """The copy of a run, which is brought up to date by `send`."""
+
+    def __init__(self, folder: Path, url: str):
+        """`folder` is the run's; `url` that of the folder of all copies."""
+        self._folder = folder
+        self._files, root = file_system(url)
+        self._root = f"{root}/{folder.name}"
+        self._sent: dict[Path, tuple[int, int]] = {}  # size and time of each file that was sent
+
+    def send(self) -> None:
+        """Send what is new; an error leaves a copy that can be gone on from."""
+        there = self._checkpoints_there()
+        for path in self._other_files():
+            self._send_if_new(path)
+        with self._held(there) as held:
+            here = self._checkpoints_here()
+            self._send_database()  # which has the chunks of all checkpoints that are held
+            for name in held:
+                self._send_checkpoint(self._folder / HELD / name, name)
+        for name in there - here:
+            self._remove(name)
+
+    def _checkpoints_here(self) -> set[str]:
+        """The run's complete checkpoints, by their path in its folder."""
+        found = (self._folder / CHECKPOINTS).glob("*/*")
+        whole = (x for x in found if NAME.fullmatch(x.name) and (x / MANIFEST).is_file())
+        return {path.relative_to(self._folder).as_posix() for path in whole}
+
+    @contextlib.contextmanager
+    def _held(self, there: set[str]) -> Iterator[list[str]]:
+        """The checkpoints that the copy lacks, linked in another folder: the run may remove its own
+        while they are sent."""
+        folder, held = self._folder / HELD, []
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            for name in sorted(self._checkpoints_here() - there):
+                try:
+                    shutil.copytree(self._folder / name, folder / name, copy_function=_link)
+                    held.append(name)
+                except (FileNotFoundError, shutil.Error):
+                    if (self._folder / name / MANIFEST).is_file():
+                        raise  # it is still there
+            yield held
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _checkpoints_there(self) -> set[str]:
+        """Those of the copy, by their path in it; of one that was sent in part, too."""
+        self._files.invalidate_cache()
+        found = set()
+        for kind in CHECKPOINT_KINDS:
+            with contextlib.suppress(FileNotFoundError):
+                for path in self._files.ls(f"{self._root}/{CHECKPOINTS}/{kind}", detail=False):
+                    name = path.rstrip("/").rpartition("/")[2]
+                    if NAME.fullmatch(name):
+                        found.add(f"{CHECKPOINTS}/{kind}/{name}")
+        return {name for name in found if self._files.exists(f"{self._root}/{name}/{MANIFEST}")}
+
+    def _other_files(self) -> Iterator[Path]:
+        """All files but the database's and those of checkpoints; hidden ones stay here."""
+        for path in sorted(self._folder.rglob("*")):
+            parts = path.relative_to(self._folder).parts
+            hidden = any(part.startswith(".") for part in parts)
+            own_way = parts[0] == CHECKPOINTS or parts[0].startswith(DATABASE)
+            if not hidden and not own_way and path.is_file() and not path.is_symlink():
+                yield path
+
+    def _send_if_new(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            version = found.st_size, found.st_mtime_ns
+            if self._sent.get(path) != version:
+                self._send(path, path.relative_to(self._folder).as_posix())
+                self._sent[path] = version
+
+    def _send(self, path: Path, name: str) -> None:
+        target = f"{self._root}/{name}"
+        self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
+        self._files.put_file(str(path), target)
+
+    def _send_database(self) -> None:
+        """Send a snapshot: the file itself is written to meanwhile."""
+        snapshot = self._folder / f".{DATABASE}.copy"
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(self._folder / DATABASE)) as source,
+                contextlib.closing(sqlite3.connect(snapshot)) as target,
+            ):
+                source.backup(target)
+            self._send(snapshot, DATABASE)
+        finally:
+            snapshot.unlink(missing_ok=True)
+
+    def _send_checkpoint(self, checkpoint: Path, name: str) -> None:
+        files = [path for path in sorted(checkpoint.rglob("*")) if path.is_file()]
+        for path in sorted(files, key=lambda path: path == checkpoint / MANIFEST):
+            self._send(path, f"{name}/{path.relative_to(checkpoint).as_posix()}")
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._root}/{name}/{MANIFEST}")
+            self._files.rm(f"{self._root}/{name}", recursive=True)
+
+
+def _link(source: str, target: str) -> None:
+    """Another name of a file, or a copy on file systems without such."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def has_copy(url: str) -> bool:
+    """True where the URL is that of a run's copy.
+
+    Raises:
+        ConfigError: if it cannot be asked.
+    """
+    files, root = file_system(url)
+    with _reached(url):
+        return files.exists(f"{root}/config.yaml")
+
+
+def fetched(url: str, runs_dir: Path) -> Path:
+    """The folder of a run here, brought from its copy unless it is here already.
+
+    Raises:
+        ConfigError: if there is no such copy, or it cannot be read.
+    """
+    files, root = file_system(url)
+    name = root.rpartition("/")[2]
+    target = runs_dir / name
+    if target.exists():
+        log.info("%s is here already; its copy %s is not read", target, url)
+        return target
+    if not has_copy(url):
+        raise ConfigError(f"{url} is no copy of a run: it has no config.yaml.")
+    unfinished = runs_dir / f".{name}.{uuid.uuid4().hex[:12]}"
+    try:
+        with _reached(url):
+            for path in files.find(root):
+                place = unfinished / _inside(path.removeprefix(root).lstrip("/"), url)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                files.get_file(path, str(place))
+        _drop_parts(unfinished)
+        fsync_tree(unfinished)
+        unfinished.rename(target)
+        fsync_parents(target, 2)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    log.info("%s is fetched from %s", target, url)
+    return target
+
+
+def _inside(name: str, url: str) -> str:
+    """The name of a file of a copy, if it stays in the copy's folder: names in a bucket may be any.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    if not name or ".." in name.split("/") or "\\" in name:
+        raise ConfigError(
+            f"{url} holds a file {name!r}, which would leave its folder; do not use it."
+        )
+    return name
+
+
+def _drop_parts(folder: Path) -> None:
+    """Remove the checkpoints whose sending was cut off."""
+    for path in (folder / CHECKPOINTS).glob("*/*"):
+        if not (path / MANIFEST).is_file():
+            shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def _reached(url: str) -> Iterator[None]:
+    """Errors of a file system as one sentence."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:  # each file system has its own types
+        said = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConfigError(
+            f"{url} cannot be read: {said}; check its name, the network and your credentials."
+        ) from error

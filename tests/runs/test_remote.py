@@ -1,0 +1,246 @@
+"""Copies of runs: whatever cuts off their sending, another machine can go on from them."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import elsinore
+from elsinore.errors import ConfigError
+from elsinore.runs.remote import Copy, fetched, file_system, has_copy
+
+fsspec = pytest.importorskip("fsspec")
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "env_steps": 2048,
+    "algo.num_envs": 4,
+    "algo.rollout_length": 32,
+    "algo.network.hidden": [8],
+    "evaluation.period": 4,
+    "evaluation.episodes": 2,
+    "evaluation.final_episodes": 2,
+    "evaluation.max_steps": 50,
+    "convergence.enabled": False,
+    "checkpoints.interval_seconds": 0,
+    "sinks.mlflow.enabled": False,
+    "sinks.tensorboard": False,
+    "sinks.console": False,
+}
+
+
+@pytest.fixture
+def bucket(request):
+    """The URL of an empty folder in memory, with `files` as its file system."""
+    url = f"memory://bucket-{request.node.name.replace('[', '-').rstrip(']')}/runs"
+    yield url
+    fsspec.filesystem("memory").rm(url.removeprefix("memory:/").rpartition("/")[0], recursive=True)
+
+
+def update_to(folder: Path, update: int, keep: int = 1) -> None:
+    """Write what a run writes by that update: metrics, then a checkpoint, of which `keep` stay."""
+    folder.mkdir(exist_ok=True)
+    if not (folder / "config.yaml").exists():
+        (folder / "config.yaml").write_text("env: CartPole-v1\n")
+    (folder / "logs").mkdir(exist_ok=True)
+    with (folder / "logs" / "train.log").open("a") as log:
+        log.write(f"update {update}\n")
+    with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as database:
+        database.execute("CREATE TABLE IF NOT EXISTS metrics (update_ INTEGER)")
+        database.execute("INSERT INTO metrics VALUES (?)", [update])
+        database.commit()
+    new = folder / "checkpoints" / "latest" / f"{update:010d}"
+    (new / "state" / "d").mkdir(parents=True)
+    for name in ("state/d/one", "state/two", "manifest.json"):
+        (new / name).write_text(f"{update}")
+    for old in sorted(new.parent.iterdir())[:-keep]:
+        shutil.rmtree(old)
+
+
+def content(folder: Path) -> tuple[list[int], dict[str, str]]:
+    """The updates in the database of a run, and the text of all other files."""
+    with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as database:
+        rows = [row[0] for row in database.execute("SELECT update_ FROM metrics")]
+    files = (path for path in folder.rglob("*") if path.is_file())
+    texts = {
+        x.relative_to(folder).as_posix(): x.read_text() for x in files if x.suffix != ".sqlite"
+    }
+    return rows, texts
+
+
+def test_a_copy_is_the_run(tmp_path, bucket):
+    run = tmp_path / "first"
+    copy = Copy(run, bucket)
+    for update in (4, 8, 12):
+        update_to(run, update)
+        copy.send()
+        assert has_copy(f"{bucket}/first")
+        there = fetched(f"{bucket}/first", tmp_path / str(update))
+        assert content(there) == content(run)
+    assert not list(run.glob(".*"))
+
+
+def test_what_has_not_changed_is_not_sent_again(tmp_path, bucket, monkeypatch):
+    run = tmp_path / "first"
+    update_to(run, 4)
+    copy = Copy(run, bucket)
+    copy.send()
+    sent = []
+    monkeypatch.setattr(Copy, "_send", lambda self, path, name: sent.append(name))
+    copy.send()
+    assert sent == ["metrics.sqlite"]
+
+
+@pytest.mark.parametrize("fails_at", range(6))
+def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypatch, fails_at):
+    """Its newest checkpoint is complete, and the database has the metrics up to it."""
+    run = tmp_path / "first"
+    copy = Copy(run, bucket)
+    update_to(run, 4)
+    copy.send()
+    update_to(run, 8)
+    send, calls = Copy._send, []
+
+    def cut_off(self, path, name):
+        calls.append(name)
+        if len(calls) > fails_at:
+            raise ConnectionError("the network is gone")
+        send(self, path, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Copy, "_send", cut_off)
+        whole = fails_at >= 5  # log, database and the three files of a checkpoint
+        with contextlib.nullcontext() if whole else pytest.raises(ConnectionError):
+            copy.send()
+    rows, files = content(fetched(f"{bucket}/first", tmp_path / "there"))
+    checkpoints = {name.split("/")[2] for name in files if name.startswith("checkpoints")}
+    assert checkpoints == {"0000000008" if whole else "0000000004"}
+    assert all(f"checkpoints/latest/{x}/state/d/one" in files for x in checkpoints)
+    assert max(map(int, checkpoints)) <= max(rows)
+    copy.send()
+    assert content(fetched(f"{bucket}/first", tmp_path / "later")) == content(run)
+
+
+def test_a_checkpoint_that_the_run_removes_meanwhile_is_sent_whole(tmp_path, bucket, monkeypatch):
+    run = tmp_path / "first"
+    update_to(run, 4)
+    send = Copy._send_database
+
+    def and_goes_on(self):
+        send(self)
+        update_to(run, 8)  # which removes the checkpoint of before
+
+    monkeypatch.setattr(Copy, "_send_database", and_goes_on)
+    Copy(run, bucket).send()
+    rows, files = content(fetched(f"{bucket}/first", tmp_path / "there"))
+    assert rows == [4]
+    assert files["checkpoints/latest/0000000004/state/d/one"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("bucket/runs", "is no URL"),
+        ("nothing://bucket", "Protocol not known: nothing"),
+        ("memory://nowhere/first", "is no copy of a run"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(tmp_path, url, said):
+    with pytest.raises(ConfigError, match=said):
+        fetched(url, tmp_path) if "nowhere" in url else file_system(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path, bucket, monkeypatch):
+    """Buckets allow it; a stranger's copy must not write beside the run."""
+    update_to(tmp_path / "first", 4)
+    Copy(tmp_path / "first", bucket).send()
+    files, root = file_system(f"{bucket}/first")
+    listed = [*files.find(root), f"{root}/logs/../../../evil.txt"]
+    monkeypatch.setattr(type(files), "find", lambda self, path, **rest: listed)
+    with pytest.raises(ConfigError, match="holds a file 'logs/../../../evil.txt'"):
+        fetched(f"{bucket}/first", tmp_path / "there")
+    assert not list(tmp_path.rglob("evil.txt")) and not (tmp_path / "there" / "first").exists()
+
+
+def test_a_bad_place_is_refused_before_anything_is_compiled(tmp_path):
+    settings = SMALL | {"sinks.remote.url": "nothing://bucket"}
+    with pytest.raises(ConfigError, match="nothing://bucket cannot be read"):
+        elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_finished_run_is_gone_on_from_its_copy(tmp_path, bucket):
+    settings = SMALL | {"sinks.remote.url": bucket}
+    here = {"overrides": settings, "name": "first", "go_on": True}
+    run = elsinore.train("CartPole-v1", runs_dir=tmp_path / "one", **here)
+    again = elsinore.train("CartPole-v1", runs_dir=tmp_path / "other", **here)
+    assert again.path == tmp_path / "other" / "first"
+    assert again.summary == run.summary
+    assert again.metrics.equals(run.metrics)
+    named = elsinore.load(f"{bucket}/first", runs_dir=tmp_path / "third")
+    assert named.summary == run.summary
+
+
+@pytest.mark.slow
+def test_a_lost_machine_loses_what_came_after_the_copy(tmp_path):
+    """Killed, its disk gone: the same command elsewhere ends with the same parameters."""
+    whole = elsinore.train(
+        "CartPole-v1", overrides=SMALL | {"env_steps": 65_536}, runs_dir=tmp_path / "whole"
+    )
+    copies = tmp_path / "copies"
+    chosen = SMALL | {"env_steps": 65_536, "sinks.remote.seconds": 0}
+    chosen |= {"sinks.remote.url": f"file://{copies}", "algo.network.hidden": "[8]"}
+    command = [sys.executable, "-m", "elsinore.cli", "train", "CartPole-v1", "--name", "first"]
+    command += ["--go-on", *(word for k, x in chosen.items() for word in ("--set", f"{k}={x}"))]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    first = subprocess.Popen([*command, "--runs-dir", str(tmp_path / "first")], env=env)
+    until = time.monotonic() + 240.0
+    while not list(copies.glob("first/checkpoints/latest/*/manifest.json")):
+        assert time.monotonic() < until and first.poll() is None
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    shutil.rmtree(tmp_path / "first")
+    subprocess.run([*command, "--runs-dir", str(tmp_path / "second")], env=env, check=True)
+    summary = json.loads((tmp_path / "second" / "first" / "summary.json").read_text())
+    assert summary["params_sha256"] == whole.summary["params_sha256"]
+    rows = elsinore.load(tmp_path / "second" / "first").metrics
+    assert rows.equals(whole.metrics)
+    log = (tmp_path / "second" / "first" / "logs" / "train.log").read_text()
+    assert "compiling, to resume from latest/" in log
+
+
+@pytest.mark.slow
+def test_a_copy_in_a_bucket(tmp_path, monkeypatch):
+    """Of S3's protocol, spoken by a server on this machine."""
+    server = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    s3 = server.ThreadedMotoServer(port=0)
+    s3.start()
+    try:
+        host, port = s3.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        fsspec.filesystem("s3").mkdir("bucket")
+        run, url = tmp_path / "first", "s3://bucket/runs"
+        copy = Copy(run, url)
+        for update in (4, 8):
+            update_to(run, update)
+            copy.send()
+            there = fetched(f"{url}/first", tmp_path / str(update))
+            assert content(there) == content(run)
+        with pytest.raises(ConfigError, match="is no copy of a run"):
+            fetched(f"{url}/second", tmp_path)
+        with pytest.raises(ConfigError, match="cannot be read|is no copy"):
+            fetched("s3://nowhere/first", tmp_path / "nowhere")
+    finally:
+        s3.stop()
