@@ -232,7 +232,7 @@ class TestOnRay:
     def test_a_machine_is_lost_with_what_it_trains(
         self, one_by_one, tmp_path, monkeypatch, no_process_is_left
     ):
-        from ray.cluster_utils import Cluster
+        from ray.cluster_utils import Cluster  # pyright: ignore[reportMissingImports]
 
         machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         try:
