@@ -87,6 +87,7 @@ NUMBERS = {
     "evaluation.final_episodes=-3": "must be at least 1.",
     "rows_per_chunk=0": "must be at least 1.",
     "checkpoints.interval_seconds=-1": "must be at least 0",
+    "checkpoints.mtbf_hours=0": "must be above 0 (null turns it off)",
     "checkpoints.best=-1": "must be at least 0",
     "checkpoints.metric=loss": "checkpoints.metric='loss' is not logged by this run; did you mean",
     "checkpoints.latest=0": "must be at least 1",

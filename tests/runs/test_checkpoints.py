@@ -523,6 +523,40 @@ def test_one_is_due_once_the_interval_has_passed_since_the_last(tmp_path, monkey
     assert not manager.due()
 
 
+def test_the_interval_is_planned_from_the_time_between_failures(tmp_path, monkeypatch):
+    now, hold = [100.0], [0.5]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    manager = CheckpointManager(
+        tmp_path,
+        Experiment(checkpoints=CheckpointsConfig(interval_seconds=30.0, mtbf_hours=10.0)),
+        schedule=Schedule(num_updates=100, updates_per_chunk=1),
+    )
+    keep = checkpoints.save
+
+    def save(*args):
+        now[0] += hold[0]
+        return keep(*args)
+
+    monkeypatch.setattr(checkpoints, "save", save)
+
+    def saved_after(seconds: float) -> bool:
+        now[0] += seconds
+        before = updates_of(tmp_path, "latest")
+        number = manager.chunks + 1
+        manager.after_chunk(
+            SimpleNamespace(state=state_of(number), index=number - 1, frozen=False, last=False),
+            float("nan"),
+        )
+        return updates_of(tmp_path, "latest") != before
+
+    assert not saved_after(29.0) and saved_after(1.0)  # as set, until a save was measured
+    assert not saved_after(189.0) and saved_after(1.0)  # sqrt(2 x 0.5 x 36,000) = 189.7
+    hold[0] = 8.0
+    for _ in range(3):
+        assert saved_after(10_000.0)
+    assert not saved_after(758.0) and saved_after(2.0)  # the median is 8: sqrt(576,000) = 758.9
+
+
 # The digest of a run's parameters
 
 PARAMS = {

@@ -9,14 +9,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
+from elsinore.runs import replays
+from elsinore.runs.control import ask
 from elsinore.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +118,23 @@ def assert_same(one: Path, other: Path) -> None:
     assert rows[0].equals(rows[1])
 
 
+def assert_same_replays(one: Path, other: Path) -> None:
+    """The same recordings, of the first and the last policy and of some between them."""
+    names = [{path.name for path in (run / "replays").iterdir()} for run in (one, other)]
+    assert names[0] == names[1] and len(names[0]) >= 3
+    for name in names[0]:
+        found = [replays.as_json(run / "replays" / name) for run in (one, other)]
+        assert all(each["about"].pop("time") for each in found)
+        assert found[0] == found[1]
+
+
+def wait_for(found: Callable[[], Any], wanted: Any) -> None:
+    until = time.monotonic() + LIMIT
+    while (last := found()) != wanted:
+        assert time.monotonic() < until, f"{last} and never {wanted}"
+        time.sleep(0.1)
+
+
 def wait_for_update(run: Path, update: int) -> None:
     until = time.monotonic() + LIMIT
     while time.monotonic() < until:
@@ -130,11 +151,13 @@ def wait_for_update(run: Path, update: int) -> None:
     ids=["seeds", "shards"],
 )
 def test_two_processes_give_the_bits_of_one(tmp_path, divided):
-    alone = trained(tmp_path / "alone", 1, *divided)
-    together = trained(tmp_path / "together", 2, *divided)
+    of_the_second = {"replays.period": 4, "replays.seed_index": 1}  # seed, which process 1 trains
+    alone = trained(tmp_path / "alone", 1, *divided, **of_the_second)
+    together = trained(tmp_path / "together", 2, *divided, **of_the_second)
     assert_same(alone, together)
     assert [x.name for x in (tmp_path / "together").iterdir()] == ["run"]
     assert "budget after" not in (tmp_path / "together-1.log").read_text()
+    assert_same_replays(alone, together)
 
 
 SHARDS = {"shards": 4, "algo.num_envs": 8}
@@ -267,6 +290,43 @@ def test_a_stop_of_one_process_stops_all_after_the_same_chunk(tmp_path, rank, nu
     assert summary["stopped_by"] == "interrupted"
     names = [x.name for x in (runs / NAME / "checkpoints" / "emergency").iterdir()]
     assert names == [f"{summary['updates']:010d}"]
+
+
+def chunks_of(run: Path) -> list[int]:
+    with closing(Store(run / "metrics.sqlite", read_only=True)) as store:
+        return [update for update, *_ in store.chunks()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends_by", ["a request", 0, 1])
+def test_a_pause_holds_all_processes(tmp_path, ends_by):
+    runs, run = tmp_path / "runs", tmp_path / "runs" / NAME
+    runs.mkdir()
+    settings = LONG | {"checkpoints.interval_seconds": 3600}
+    with started(runs, 2, "--seeds", "2", "--grace", "300", **settings) as running:
+        wait_for(lambda: (run / "control.sock").exists() and ask(run), "training")
+        ask(run, "pause")
+        wait_for(lambda: ask(run), "paused")
+        ask(run, "step")
+        wait_for(lambda: ask(run), "paused")
+        time.sleep(1.0)
+        held = chunks_of(run)
+        ask(run, "save")
+        saved = run / "checkpoints" / "latest" / f"{held[-1]:010d}"
+        wait_for(lambda: (saved / "manifest.json").exists(), True)
+        assert ask(run) == "paused" and chunks_of(run) == held
+        if ends_by == "a request":
+            ask(run, "resume")
+            wait_for(lambda: len(chunks_of(run)) > len(held) + 2, True)
+            ask(run, "stop")
+        else:
+            running[ends_by].send_signal(signal.SIGTERM)
+        codes = ended(running)
+    assert codes == [130, 130], log_of(runs, 2)
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["stopped_by"] == "interrupted"
+    if ends_by != "a request":
+        assert chunks_of(run) == held and summary["updates"] == held[-1]
 
 
 @pytest.mark.slow

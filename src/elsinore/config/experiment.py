@@ -15,7 +15,7 @@ from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
 from elsinore.training.self_play import SelfPlayConfig
-from elsinore.validation import at_least, one_of
+from elsinore.validation import at_least, one_of, positive
 
 # metrics of every run that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
@@ -29,6 +29,9 @@ class CheckpointsConfig:
 
     # The longest time between two saves of `latest`; 0 saves after every chunk.
     interval_seconds: float = 30.0
+    # Mean hours between failures of the machines that train the run; the time between two saves is
+    # then planned from it and from the seconds for which a save holds the training.
+    mtbf_hours: float | None = None
     latest: int = 2  # The number of most recent checkpoints to keep; 1 leaves none to fall back on.
     best: int = 1  # The number of best checkpoints to keep; 0 keeps none.
     metric: str = "eval/return"  # The logged metric that ranks them, as the mean over seeds.
@@ -39,6 +42,7 @@ class CheckpointsConfig:
     def __post_init__(self) -> None:
         at_least(self, 0, "interval_seconds", "best", "period")
         at_least(self, 1, "latest", "periodic")
+        positive(self, off={"mtbf_hours": None})
         one_of(self, "mode", "max", "min")
 
 

@@ -4,9 +4,11 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jax
@@ -71,6 +73,7 @@ class CheckpointManager:
         self._controls, self._schedule = controls or Controls(), schedule
         self._fetch, self._flush, self._after_a_break = fetch, flush, after_a_break
         self._last_save, self._failing = time.monotonic(), False
+        self._held: deque[float] = deque(maxlen=9)  # seconds for which a save held the training
         self._behind = False  # True while the store cannot be written: it is not waited for again
         self._state: Any = None
         self._on_host: Any = None  # the same state in host memory, once it is fetched
@@ -124,9 +127,15 @@ class CheckpointManager:
         self._score, self._frozen = score, chunk.frozen
         self._save_due(saves_latest=not (chunk.last or chunk.frozen))
 
-    def hold(self) -> float:
-        """Wait while the run is paused, saving on request; returns the seconds waited."""
-        return self._controls.hold(lambda: self._save_due(saves_latest=True))
+    def hold(self) -> tuple[float, bool]:
+        """Wait while the run is paused, saving on request: the seconds waited, and whether to
+        stop."""
+
+        def save() -> None:
+            self.wait()
+            self._save_due(saves_latest=True)
+
+        return self._controls.hold(save)
 
     def conclude(self) -> tuple[RunState, bool]:
         """Save the final state: (state in host memory, whether the run was interrupted).
@@ -177,6 +186,11 @@ class CheckpointManager:
             self.offer(update, self._score, self._host_copy())
         if not kinds:
             return
+        began = time.monotonic()
+        self._save_or_submit(kinds, update)
+        self._held.append(time.monotonic() - began)
+
+    def _save_or_submit(self, kinds: list[str], update: int) -> None:
         if sum(getattr(x, "nbytes", 0) for x in jax.tree.leaves(self._state)) >= WRITTEN_BEHIND:
             task = self._try_to_save_all, kinds, update, self._host_copy(), self._score
             self._writing = self._writer.submit(*task)
@@ -254,12 +268,21 @@ class CheckpointManager:
         return score if self._config.mode == "max" else -score
 
     def due(self) -> bool:
-        """True once `interval_seconds` have passed since the last save, or one was requested."""
+        """True once the interval has passed since the last save, or one was requested."""
         return (
             self._controls.save.is_set()
             or self.asked_to_save
-            or time.monotonic() - self._last_save >= self._config.interval_seconds
+            or time.monotonic() - self._last_save >= self._interval
         )
+
+    @property
+    def _interval(self) -> float:
+        """Seconds between two saves: as set, or sqrt(2 C M), with the seconds C for which a save
+        holds the training and M between failures (Young 1974, "A first order approximation to the
+        optimum checkpoint interval")."""
+        if self._config.mtbf_hours is None or not self._held:
+            return self._config.interval_seconds
+        return math.sqrt(2 * median(self._held) * 3600 * self._config.mtbf_hours)
 
     def save(self, kind: str, update: int, state: PyTree, score: float | None) -> Path:
         """Write the held best states, then this one; remove checkpoints that are no longer kept."""

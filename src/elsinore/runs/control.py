@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elsinore.config.parse import ConfigError
+from elsinore.jaxtools import processes
 from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store
 
@@ -41,8 +42,20 @@ class Busy(ConfigError):
     """A run that trains but does not answer in time."""
 
 
+class Asked(NamedTuple):
+    """Requests that all processes of a run know, the same in each of them."""
+
+    stop: bool
+    pause: bool
+    save: bool
+
+
 class Controls:
-    """Requests to a run, set by any thread and followed by the training loop between chunks."""
+    """Requests to a run, set by any thread and followed by the training loop between chunks.
+
+    Any of several processes can be asked to stop, by a signal; the first one, which has the
+    socket, is asked for the rest. `heard` makes each of them know both.
+    """
 
     def __init__(self, stop: Stop | None = None):
         self.stop = stop or Stop()
@@ -75,18 +88,28 @@ class Controls:
                 {"save": self.save, "stop": self.stop}[act].set()
             self._change.notify_all()
 
-    def hold(self, save: Callable[[], Any]) -> float:
-        """Wait while paused, and save on request; returns the seconds waited."""
+    def heard(self, taking_steps: bool = False) -> Asked:
+        """Requests until now; of several processes all must call. With `taking_steps` a pause
+        lets one chunk pass where a step was requested."""
+        pause = self.paused and not (taking_steps and self._takes_step())
+        mine = [self.stop.is_set(), pause, self.save.is_set()]
+        found = processes.gathered(mine, "requests")
+        if stop := any(asked for asked, _, _ in found):
+            self.stop.set()
+        return Asked(stop, found[0][1] and not stop, found[0][2])
+
+    def hold(self, save: Callable[[], Any]) -> tuple[float, bool]:
+        """Wait while paused, and save on request: the seconds waited, and whether to stop."""
         began = time.perf_counter()
-        while self.paused and not self._takes_step():
+        while (asked := self.heard(taking_steps=True)).pause:
             self._waits = True
-            if self.save.is_set():
+            if asked.save:
                 save()
                 self.save.clear()
             with self._change:
                 self._change.wait(timeout=0.2)  # a signal sets `stop` without notify
         self._waits = False
-        return time.perf_counter() - began
+        return time.perf_counter() - began, asked.stop
 
     def _takes_step(self) -> bool:
         with self._change:

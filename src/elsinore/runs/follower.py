@@ -6,7 +6,6 @@ import logging
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
@@ -15,11 +14,14 @@ from elsinore.runs.actions import acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import DUE
 from elsinore.runs.control import Controls
 from elsinore.runs.pipeline import Pipeline
-from elsinore.runs.programs import compile_run
+from elsinore.runs.programs import Compiled, compile_run
+from elsinore.runs.replay_worker import ReplayFollower
 from elsinore.runs.restored import restore_state
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
-from elsinore.training.turns import fetch_turns, place_host
+from elsinore.training.layout import Layout
+from elsinore.training.turns import Turns, fetch_turns, place_host
+from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
 CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
@@ -34,7 +36,7 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
         OutOfTime: if the run was stopped and saved, but not evaluated.
     """
     folder = Path(processes.agreed(None, FOLDER, processes.COMPILING))
-    controls, layout = Controls(), plan.layout
+    controls, layout, replays = Controls(), plan.layout, ReplayFollower(plan)
     with stop_on_signals(controls.stop, grace):
         place = processes.agreed(None, CHECKPOINT, processes.COMPILING)
         compiled = compile_run(plan, layout)
@@ -44,13 +46,14 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
                 if plan.experiment.start is not None:
                     begun = begun_from_source(plan, fetch_turns(state, layout))
                     state = place_host(begun, plan.state_shapes, layout)
+                replays.offer_end(state)
             else:
                 there = checkpoints.list_checkpoints(folder / "checkpoints")
                 found = next(each for each in there if each.name == place)
                 state = place_host(restore_state(found, plan), plan.state_shapes, layout)
                 first = plan.schedule.chunks_until(found.update)
             processes.gathered(None, COMPILED, processes.COMPILING)
-            state = _followed(plan, layout, compiled, state, first, controls)
+            state = _followed(plan, layout, compiled, state, first, controls, replays)
             refuse_if_late(controls.stop, math.nan)
             compiled.evaluate(place_host(state, plan.state_shapes, layout))
     processes.agreed(None, ENDED, processes.COMPILING)
@@ -58,8 +61,14 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
 
 
 def _followed(
-    plan: Plan, layout: Any, compiled: Any, state: Any, first: int, controls: Controls
-) -> Any:
+    plan: Plan,
+    layout: Layout,
+    compiled: Compiled,
+    state: Turns,
+    first: int,
+    controls: Controls,
+    replays: ReplayFollower,
+) -> RunState:
     """The final state in host memory, after the chunks and the saves of the first process."""
     refuse_if_late(controls.stop, 0.0)
     frozen = fetch_turns([turn.convergence for turn in state], layout).frozen.all()
@@ -70,17 +79,25 @@ def _followed(
     if ended:
         return fetch_turns(state, layout)
 
-    def fetched_if_saved(state: Any) -> Any:
-        return fetch_turns(state, layout) if any(processes.agreed(None, DUE)) else None
+    host: RunState | None = None  # of `state`, once it was fetched for a save
 
-    host = fetched_if_saved(state) if first else None
+    def save() -> None:
+        nonlocal host
+        if any(processes.agreed(None, DUE)) and host is None:
+            host = fetch_turns(state, layout)
+
+    if first:
+        save()
     ahead = plan.looks_ahead and not acts
     pipeline = Pipeline(plan, layout, compiled, state, first, controls, ahead)
+    pipeline.hold = partial(controls.hold, save)
     for chunk in pipeline:
         if acts and (actions := agreed()):
             chunk = pipeline.change(chunk, partial(acted_on, actions=actions, plan=plan))
             ended = reason_to_stop(actions)
-        state, host = chunk.state, fetched_if_saved(chunk.state)
+        state, host = chunk.state, None
+        save()
+        replays.offer(state)
         if chunk.frozen or ended:
             break
     return fetch_turns(state, layout) if host is None else host

@@ -48,7 +48,7 @@ class Pipeline:
     The next chunk leaves a small state as it is, and runs while the host handles this one. It takes
     the memory of a large one (`Plan.looks_ahead` is false), and is launched when the host asks for
     it. Between chunks `hold` waits while the run is paused, and returns the
-    seconds it waited, which count for no chunk.
+    seconds it waited, which count for no chunk, and whether the run is to stop.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Pipeline:
         self.first_chunk, self._state = first_chunk, state
         self._ahead = plan.looks_ahead if ahead is None else ahead
         self.initial = state  # valid until the first chunk is taken
-        self.hold: Callable[[], float] = lambda: 0.0
+        self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
         self._launching, self._waiting = Watchdog(), Watchdog()  # a CPU may compute at a launch
@@ -78,15 +78,13 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[FinishedChunk]:
         num_chunks, controls = self._plan.schedule.num_chunks, self._controls
-        alone = not processes.joined()
         self._began = self._finished = time.perf_counter()
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
             this = self._in_flight
-            if stops := processes.any_of(controls.stop.is_set(), "stop"):
-                controls.stop.set()  # in a process that was not asked itself
-            last = index + 1 == num_chunks or stops
-            early = self._ahead and not last and not controls.paused
+            asked = controls.heard()
+            last = index + 1 == num_chunks or asked.stop
+            early = self._ahead and not last and not asked.pause
             if early:
                 self._in_flight = self._launch(this.state, index + 1)
             report = self._report(this)
@@ -97,8 +95,9 @@ class Pipeline:
             if last:
                 return
             if not early:
-                self._finished += self.hold()
-                if alone and controls.stop.is_set():
+                waited, stops = self.hold()
+                self._finished += waited
+                if stops:
                     return
                 self._in_flight = self._launch(self._in_flight.state, index + 1)
 

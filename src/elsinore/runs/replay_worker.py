@@ -2,7 +2,8 @@
 
 The first and the last policy are recorded in any case; between them a recording starts once `share`
 of the elapsed time covers its expected time. Recording does not change the training, which waits
-only for a copy of one policy.
+only for a copy of one policy. Of several processes the first decides and records; the others bring
+their parts of the policy (`ReplayFollower`).
 """
 
 import threading
@@ -14,6 +15,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.plan import Plan
 from elsinore.config.schedule import max_steps_of
+from elsinore.jaxtools import processes
 from elsinore.runs import replays
 from elsinore.runs.episode_player import (
     EpisodePlayer,
@@ -27,50 +29,80 @@ from elsinore.training.turns import Turns, replica_of
 
 FIRST_SECONDS = 1.5  # the expected time of the first recording, which compiles
 WAITING = 100  # policies at most that wait to be recorded
+DUE = "whether an episode is recorded"
 
 
-class ReplayWorker:
+class ReplayFollower:
+    """The steps of `ReplayWorker` in the processes beside the first."""
+
+    def __init__(self, plan: Plan):
+        self._plan, self._config = plan, plan.experiment.replays
+
+    @property
+    def _between(self) -> bool:
+        return self._config.share > 0 or self._config.period > 0
+
+    @property
+    def _ends(self) -> bool:
+        return self._config.ends and self._config.share > 0
+
+    def offer(self, states: Turns) -> None:
+        """Bring a part of the policy after a chunk, if a recording is due."""
+        if self._between and processes.agreed(self._is_due(), DUE):
+            self._take(states)
+
+    def offer_end(self, states: Turns) -> None:
+        """Bring a part of the policy before or after the training, if that is recorded."""
+        if self._ends:
+            self._take(states)
+
+    def _is_due(self) -> bool:
+        return False  # the first process knows
+
+    def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
+        """The policy of the seed to show: its index, its update, its state and its env's."""
+        i = min(self._config.seed_index, self._plan.experiment.replicas - 1)
+        parts = [(t.train.update, t.train.policy_state, t.train.env_params) for t in states]
+        update, policy_state, params = replica_of(parts, i)
+        return i, int(update), policy_state, self._plan.shown_in(params)
+
+
+class ReplayWorker(ReplayFollower):
     """Records an episode of the newest policy when there is time for one."""
 
     def __init__(self, folder: RunDir, plan: Plan):
-        self._folder, self._plan, self._config = folder.replays, plan, plan.experiment.replays
+        super().__init__(plan)
+        self._folder = folder.replays
         self._began, self._last = time.monotonic(), -np.inf
         self._spent, self._expected = 0.0, FIRST_SECONDS
         self._busy, self._recorded_update = threading.Event(), -1
         self._player: EpisodePlayer | None = None
         self._worker, self._chunks = None, 0
-        if self._config.share > 0 or self._config.period:
+        if self._between:
             self._worker = BackgroundWorker("replays", self._record, retry=False, capacity=WAITING)
 
-    def offer(self, states: Turns) -> None:
-        """Copy one seed's policy from the states after a chunk, if a recording is due."""
+    def _is_due(self) -> bool:
         self._chunks += 1
         asked_for = self._config.period and self._chunks % self._config.period == 0
-        if asked_for or self._due():
-            self._take(states)
+        return bool(asked_for or self._has_time())
 
-    def offer_end(self, states: Turns) -> None:
-        """Record the policy before or after the training."""
-        if self._config.ends and self._config.share > 0:
-            self._take(states)
-
-    def _take(self, states: Turns) -> None:
-        if self._worker is None:
-            return
-        i = min(self._config.seed_index, self._plan.experiment.replicas - 1)
-        trains = [state.train for state in states]
-        update = int(replica_of([train.update for train in trains], i))
+    def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
+        """Copy one seed's policy, and let the worker record it."""
+        item = super()._take(states)
+        update = item[1]
+        self._last = time.monotonic()
         if update != self._recorded_update:  # the policy of a frozen seed does not change
+            assert self._worker is not None, "there is a worker where episodes are recorded"
             self._busy.set()
-            self._last, self._recorded_update = time.monotonic(), update
-            policy_state, params = replica_of([(t.policy_state, t.env_params) for t in trains], i)
-            self._worker.put((i, update, policy_state, self._plan.shown_in(params)))
+            self._recorded_update = update
+            self._worker.put(item)
+        return item
 
     def close(self, timeout: float = 10.0) -> None:
         if self._worker is not None:
             self._worker.finish(timeout)
 
-    def _due(self) -> bool:
+    def _has_time(self) -> bool:
         """True if the expected time of a recording fits into the share of the elapsed time."""
         now = time.monotonic()
         if (

@@ -90,18 +90,14 @@ def run_session(
         contextlib.closing(session),
         _remedies(folder, plan),
         stop_on_signals(stop, grace),
-        # the other processes would not hear of a pause
-        contextlib.nullcontext()
-        if processes.joined()
-        else listening(folder.path, session.controls),
+        listening(folder.path, session.controls),
     ):
         layout = plan.layout
         compiled, state = _compiled(session, layout, programs)
         with contextlib.closing(compiled):
             with phase("train"), jax_trace(folder.path):
                 outcome = _trained(session, layout, compiled, state)
-            # else there is no time for it
-            if stop.deadline == math.inf and not processes.joined():
+            if stop.deadline == math.inf:  # else there is no time for it
                 session.workers.replays.offer_end((outcome.state,))
             conclude(folder, plan, layout, compiled, outcome, stop)
 
@@ -150,8 +146,7 @@ def _compiled(
         anew = plan.experiment.start is None
         with phase("begin"):
             state = compiled.init() if anew else _begun(session, layout, compiled)
-            if not processes.joined():
-                session.workers.replays.offer_end(state)
+            session.workers.replays.offer_end(state)
     else:
         with phase("begin"):
             state = place_host(restore_state(checkpoint, plan), plan.state_shapes, layout)
@@ -204,8 +199,6 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     ahead = plan.looks_ahead and not actors.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
     manager = manager_of(folder, plan, layout, workers.store, controls)
-    if processes.joined():  # no process holds a whole state to replay
-        return train_loop(pipeline, publisher, manager)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 

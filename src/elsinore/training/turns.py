@@ -58,9 +58,9 @@ def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
 
 
 def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
-    """Replica `i` of what all turns hold, as numpy arrays."""
+    """Replica `i` of what all turns hold, as numpy arrays; of several processes all must call."""
     turn, place = divmod(i, len(jax.tree.leaves(parts[0])[0]))
-    return jax.tree.map(lambda x: np.array(np.asarray(x)[place]), parts[turn])
+    return jax.tree.map(lambda x: np.array(x[place]), to_host(parts[turn]))
 
 
 def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper: PyTree) -> Turns:
