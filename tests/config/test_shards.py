@@ -113,7 +113,7 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
         ("ppo", {"vary": {"algo.gamma": [0.9, 0.99]}}, "vary.algo.gamma"),
         ("ppo", {"start": {"run": "runs/x"}}, "start.run='runs/x'"),
         ("ppo", {"imitation.teacher": "a:b"}, "imitation; set imitation: null"),
-        ("ppo", {"layout": "vmap"}, "layout='vmap', here a vmap; set layout=map"),
+        ("ppo", {"layout": "vmap"}, "layout='vmap'; set layout=auto, which is map"),
     ],
 )
 def test_what_has_no_shards_is_refused_with_its_name_and_a_remedy(algo, settings, name):
@@ -149,6 +149,15 @@ def test_an_environment_on_the_host_is_refused():
 def test_masked_and_image_observations_are_divided(env, settings):
     plan = plan_for(experiment(env=env, shards=2, **settings))
     assert {*jax.tree.leaves(plan.program.divided.train.actor.obs)} == {0}
+
+
+def test_on_an_accelerator_seeds_of_several_shards_are_mapped(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    kinds = [plan_for(experiment(shards=shards)).layout.kind for shards in (1, 2)]
+    assert kinds == ["vmap", "map"]
+    assert plan_for(experiment(shards=2, layout="map")).layout.kind == "map"
+    with pytest.raises(ConfigError, match="layout='vmap'"):
+        plan_for(experiment(shards=2, layout="vmap"))
 
 
 def test_no_shards_at_all_are_refused():

@@ -228,8 +228,9 @@ class Experiment:
     population: PopulationConfig = PopulationConfig()  # Selection between members.
     # Parts of each seed's envs, which can be on several devices; results depend on their number.
     shards: int = 1
-    # auto | map | vmap: how seeds share a device. Under `vmap`, seeds that share one differ by
-    # rounding from the same seeds alone.
+    # auto | map | vmap: how seeds share a device. `auto` is `map` on CPUs and with shards, and
+    # `vmap` on accelerators, where seeds that share a device differ by rounding from the same seeds
+    # alone.
     layout: str = "auto"
     rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
     # update | episode: whether metrics.sqlite also has a row for each finished training episode.

@@ -9,7 +9,6 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
 from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import ENCODERS
-from elsinore.training.layout import layout_for
 
 SHARDED = ("ppo", "a2c", "pqn", "dqn")  # the algorithms with equal bits on any devices
 
@@ -128,5 +127,5 @@ def _refused(experiment: Experiment, network: Any) -> Iterator[tuple[str, str]]:
         yield f"vary.{next(iter(experiment.vary))}", "train the members as runs"
     if experiment.start is not None:
         yield f"start.run={experiment.start.run!r}", "begin anew"
-    if layout_for(1, experiment.layout).kind == "vmap":
-        yield f"layout={experiment.layout!r}, here a vmap", "set layout=map"
+    if experiment.layout == "vmap":
+        yield "layout='vmap'", "set layout=auto, which is map where there are shards"

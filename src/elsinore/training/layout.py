@@ -114,10 +114,11 @@ def layout_for(
     shards: int = 1,
     devices: Sequence | None = None,
 ) -> Layout:
-    """`auto` is `map` on CPU and `vmap` elsewhere, over as many devices as there are seeds for, or
-    shards of them; `devices` are those of all processes. `Layout.for_program` adds `divided`."""
+    """`auto` is `map` on CPU, and of seeds with several shards everywhere, and `vmap` elsewhere;
+    over as many devices as there are seeds for, or shards of them; `devices` are those of all
+    processes. `Layout.for_program` adds `divided`."""
     if kind == "auto":
-        kind = "map" if jax.default_backend() == "cpu" else "vmap"
+        kind = "map" if shards > 1 or jax.default_backend() == "cpu" else "vmap"
     devices = jax.devices() if devices is None else devices
     rows, each = _fewest_turns(num_seeds, shards, len(devices))
     return Layout(kind, tuple(devices[: rows * each]), num_seeds, together, shards, each)
