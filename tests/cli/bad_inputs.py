@@ -100,6 +100,7 @@ NUMBERS = {
     "agents.sharing=both": "is unknown; choose",
     "layout=3": "layout=3 must be text.",
     "layout=vmpa": "is unknown; choose",
+    "matmul_precision=bf16": "is unknown; choose default, high, highest",
     "sinks.wandb.mode=away": "is unknown; choose online or offline",
     "algo.network.critic_hidden=[]": "must be one or more layer sizes",
     "sinks.remote.seconds=-1": "must be at least 0.",

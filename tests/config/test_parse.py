@@ -320,6 +320,7 @@ REFUSED = [
     ("seed", -1, "at least 0"),
     ("seed", 2**31, "below 2^31"),
     ("layout", "pmap", "choose auto, map or vmap"),
+    ("matmul_precision", "fp8", "choose default, high, highest, bfloat16, te"),
     ("algo.num_envs", 0, AT_LEAST_1),
     ("algo.rollout_length", -1, AT_LEAST_1),
     ("algo.num_minibatches", 0, AT_LEAST_1),

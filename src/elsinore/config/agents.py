@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.algos.precision import with_precision
 from elsinore.algos.registry import algorithm_of
 from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
@@ -192,17 +193,22 @@ def learner_for(
         ValueError: as the algorithm does itself, or where it cannot train several agents.
     """
     config, agents = config_of(experiment, 0), experiment.agents
+
+    def made(config: Any, env: Any, env_params: PyTree) -> Algorithm:
+        algo = algorithm_of(config, env, env_params, num_updates, network)
+        return with_precision(algo, experiment.matmul_precision)
+
     if agents.number == 1:
-        return algorithm_of(config, env, env_params, num_updates, network)
+        return made(config, env, env_params)
     if not agents.shared:
-        return algorithm_of(config, env.env, env.params_of(env_params, 0), num_updates, network)
+        return made(config, env.env, env.params_of(env_params, 0))
     if not hasattr(config, "num_envs"):
         raise ValueError(
             f"algo={config.name!r} has no setting num_envs, which a shared learner needs; use"
             " agents.sharing: independent."
         )
     all_agents = replace(config, num_envs=config.num_envs * agents.number)
-    return algorithm_of(all_agents, env, env_params, num_updates, network)
+    return made(all_agents, env, env_params)
 
 
 def config_of(experiment: Any, agent: int) -> Any:
@@ -229,7 +235,8 @@ def groups_for(
 
     def made(config: Any) -> Algorithm:
         params = env.params_of(env_params, 0)
-        return algorithm_of(config, env.env, params, num_updates, network_of(config))
+        algo = algorithm_of(config, env.env, params, num_updates, network_of(config))
+        return with_precision(algo, experiment.matmul_precision)
 
     programs: dict[Any, list[int]] = {}
     for i, each in enumerate(agents.each):

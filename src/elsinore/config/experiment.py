@@ -5,6 +5,7 @@ from dataclasses import field
 from typing import Any
 
 from elsinore.algos.ppo import PPOConfig
+from elsinore.algos.precision import PRECISIONS
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.start import StartConfig
 from elsinore.hyperparameters import record
@@ -232,6 +233,9 @@ class Experiment:
     # `vmap` on accelerators, where seeds that share a device differ by rounding from the same seeds
     # alone.
     layout: str = "auto"
+    # The precision of products of float32 matrices on an accelerator, by jax's names; null leaves
+    # it to jax, which is `default` unless JAX_DEFAULT_MATMUL_PRECISION is set.
+    matmul_precision: str | None = None
     rows_per_chunk: int = 10  # Rows of metrics between two evaluations.
     # update | episode: whether metrics.sqlite also has a row for each finished training episode.
     rows: str = "update"
@@ -269,6 +273,8 @@ class Experiment:
         if not 0 <= self.seed < 2**31 - self.replicas:
             raise ValueError(f"seed={self.seed} must be at least 0 and below 2^31 - seeds.")
         one_of(self, "layout", "auto", "map", "vmap")
+        if self.matmul_precision is not None:
+            one_of(self, "matmul_precision", *PRECISIONS)
         one_of(self, "rows", "update", "episode")
         if self.curriculum is not None and self.convergence.counts_episodes:
             raise ValueError(
