@@ -68,6 +68,8 @@ LONG_NOTE = "A gradient step for every ten env steps, and the network that is pu
 ZOO = "rl-baselines3-zoo, 1 seed"
 RUN = "PureJaxRL, 16 seeds, run by us"
 
+BESIDE = "Trained beside other work, so that its seconds say little."
+
 DISCRETE_SAC = {
     "env_steps": 50_000,
     "algo.num_envs": 4,
@@ -140,7 +142,7 @@ CARTPOLE = (
         (Published("G", 500.0, ZOO),),
         threshold=475.0,
         seeds=8,
-        note="Trained beside other work, so that its seconds say little.",
+        note=BESIDE,
     ),
     Case("CartPole-v1", "c51", "preset", threshold=475.0, seeds=8),
     Case("CartPole-v1", "sac_discrete", "50,000 steps", (), DISCRETE_SAC, 475.0, 8),
@@ -179,12 +181,40 @@ ACROBOT = (
     Case("Acrobot-v1", "qrdqn", "preset", (Published("G", -69.1, ZOO),), {}, -100.0, 8),
     Case(
         "Acrobot-v1",
+        "c51",
+        "preset",
+        (Published("G", -69.1, f"QR-DQN, {ZOO}"),),
+        {},
+        -100.0,
+        8,
+        BESIDE,
+    ),
+    Case(
+        "Acrobot-v1",
+        "rainbow",
+        "preset",
+        (Published("G", -69.1, f"QR-DQN, {ZOO}"),),
+        {},
+        -100.0,
+        8,
+        BESIDE,
+    ),
+    Case(
+        "Acrobot-v1",
         "pqn",
         "preset",
         (Published("T", -95.6, "CleanRL docs, 3 seeds"),),
         threshold=-100.0,
     ),
 )
+MANY_ENVS = {
+    "env_steps": 200_000,
+    "algo.num_envs": 128,
+    "algo.gradient_steps": 2,
+    "algo.batch_size": 512,
+    "algo.buffer_size": 200_000,
+    "algo.learning_starts": 1_280,
+}
 CLASSIC = (
     Case(
         "MountainCar-v0",
@@ -198,14 +228,29 @@ CLASSIC = (
     ),
     Case("MountainCar-v0", "a2c", "preset", (Published("G", -111.3, ZOO),), threshold=-120.0),
     Case("MountainCar-v0", "dqn", "preset", (Published("G", -100.8, ZOO),), threshold=-120.0),
-    Case("MountainCar-v0", "qrdqn", "preset", (Published("G", -106.0, ZOO),), {}, -120.0, 8),
+    Case(
+        "MountainCar-v0", "qrdqn", "preset", (Published("G", -106.0, ZOO),), {}, -120.0, 8, BESIDE
+    ),
+    *(
+        Case(
+            "MountainCar-v0",
+            algo,
+            "preset",
+            (Published("G", -106.0, ZOO if algo == "qrdqn" else f"QR-DQN, {ZOO}"),),
+            {},
+            -120.0,
+            8,
+            BESIDE,
+        )
+        for algo in ("qrdqn", "c51", "rainbow")
+    ),
     Case("MountainCar-v0", "pqn", "preset", threshold=-120.0),
     Case(
         "Pendulum-v1",
         "ppo",
         "preset",
         (Published("G", -172.0, ZOO),),
-        note="Trained beside other work, so that its seconds say little.",
+        note=BESIDE,
     ),
     *(
         Case("Pendulum-v1", "ppo", kind, (), {"algo.action_distribution": kind}, seeds=8)
@@ -235,6 +280,7 @@ CLASSIC = (
         {"algo.quantiles": 25, "algo.num_critics": 5},
         -200.0,
         8,
+        BESIDE,
     ),
     Case(
         "Pendulum-v1",
@@ -244,8 +290,38 @@ CLASSIC = (
         {"algo.critic_dropout": 0.01, "algo.network.layer_norm": True, "algo.gradient_steps": 16},
         -200.0,
         8,
+        f"Four gradient steps for each env step. {BESIDE}",
     ),
     Case("Pendulum-v1", "td3", "preset", (Published("G", -151.9, ZOO),), threshold=-200.0, seeds=8),
+    Case(
+        "Pendulum-v1",
+        "td3",
+        "DDPG",
+        (Published("G", -152.1, ZOO),),
+        {"algo.num_critics": 1, "algo.policy_delay": 1, "algo.target_noise": 0.0},
+        -200.0,
+        8,
+        BESIDE,
+    ),
+    *(
+        Case(
+            "Pendulum-v1",
+            algo,
+            "128 envs and large batches",
+            (),
+            MANY_ENVS,
+            -200.0,
+            8,
+            "One gradient step for every 64 env steps, on a batch of 512 (the way of FastTD3,"
+            f" arXiv:2505.22642). {BESIDE}",
+        )
+        for algo in ("sac", "td3")
+    ),
+    *(
+        Case(env, algo, "preset", (), {}, None, 8, f"Reward within [0, 1] a step. {BESIDE}")
+        for env in ("Reacher-misc", "Swimmer-misc")
+        for algo in ("sac", "td3")
+    ),
     Case(
         "MountainCarContinuous-v0",
         "sac",
@@ -328,6 +404,41 @@ PUZZLES = (
     Case("MemoryChain-bsuite", "dqn", "R2D2's parts", (), REMEMBERING_DQN, seeds=8),
     Case("MemoryChain-bsuite", "pqn", "with a memory", (), REMEMBERING_PQN, seeds=8),
 )
+ORCHESTRA = {
+    "agents.number": 8,
+    "agents.sharing": "shared",
+    "env_params.luck": 0.0,
+    "curriculum.stages": [{"name": "with luck", "params": {"luck": 6.0}}],
+    "env_steps": 10_240,
+    "algo.num_envs": 8,
+    "algo.rollout_length": 8,
+    "algo.num_epochs": 4,
+    "algo.learning_rate": 0.003,
+    "algo.gamma": 0.9,
+}
+TEAMS = (
+    Case(
+        "benchmarks.teams:Orchestra",
+        "ppo",
+        "eight agents, critics of their own",
+        (),
+        ORCHESTRA,
+        None,
+        16,
+        "The share of agents that play their number; chance is 0.5. In training, beside it, a"
+        " luck six times as large.",
+    ),
+    Case(
+        "benchmarks.teams:Orchestra",
+        "ppo",
+        "eight agents, a joint critic (MAPPO)",
+        (),
+        ORCHESTRA | {"agents.critic": "joint"},
+        None,
+        16,
+        "The same, and the critic sees all agents' numbers.",
+    ),
+)
 BLINES = "gymnax-blines at 10,000,000 steps, 1 seed"
 STICKY = "DQN with sticky actions at 5,000,000 steps, Young & Tian 2019, 30 seeds"
 MINATAR = (
@@ -359,6 +470,19 @@ MINATAR = (
         (Published("T", 10.0, STICKY), Published("S", 43.4, f"PPO, {BLINES}")),
         {"env_steps": 2_000_000},
         seeds=8,
+    ),
+    *(
+        Case(
+            "Breakout-MinAtar",
+            algo,
+            "200,000 steps",
+            (),
+            {"env_steps": 200_000},
+            None,
+            8,
+            f"A twenty-fifth of the published 5,000,000 frames. {BESIDE}",
+        )
+        for algo in ("dqn", "c51", "qrdqn", "rainbow")
     ),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
@@ -716,4 +840,4 @@ LIBRARIES = (
     ),
 )
 
-CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + MINATAR + HAMLET + BALATRO + LIBRARIES
+CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + TEAMS + MINATAR + HAMLET + BALATRO + LIBRARIES

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.teams import Orchestra, Params
 from elsinore.algos.common import observation_of
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
@@ -18,10 +19,9 @@ from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
 from elsinore.nets.heads import discrete_head
 from tests.algos.trainees import A2C, GRU, KEY, LRU, PPO, TINY, assert_same, compiled
-from tests.cooperative_envs import Orchestra
-from tests.small_envs import Clocked, Dials, MaskedEcho
+from tests.small_envs import Dials, MaskedEcho
 
-ENV, PARAMS, AGENTS = Orchestra(), Clocked(), 3
+ENV, PARAMS, AGENTS = Orchestra(), Params(), 3
 JOINT = MultiAgentEnv(ENV, AGENTS, critic="joint")
 IDS = MultiAgentEnv(ENV, AGENTS, critic="joint", ids=True)
 ONE = jax.ShapeDtypeStruct((2,), jnp.float32)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.teams import Orchestra, Params
 from elsinore.algos.dqn import _Parts
 from elsinore.algos.pqn import with_lambda_returns
 from elsinore.algos.replay import buffer_for
@@ -19,11 +20,10 @@ from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.replay_buffer import ReplayBatch
 from elsinore.types import Transition
-from tests.algos.trainees import DQN, GRU, KEY, PARAMS, PQN, RAINBOW, assert_same, compiled
-from tests.cooperative_envs import Orchestra
+from tests.algos.trainees import DQN, GRU, KEY, PQN, RAINBOW, assert_same, compiled
 from tests.small_envs import Clocked, Forever
 
-ENV = Orchestra()
+ENV, PARAMS = Orchestra(), Params()
 SMALL = DQN(num_envs=6, rollout_length=4, learning_starts=24, buffer_size=96, batch_size=8)
 QUICK = PQN(num_envs=6, rollout_length=4, num_minibatches=2)
 

@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from benchmarks.teams import Orchestra, Params
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.nets.build import NetworkConfig
-from tests.algos.trainees import DQN, KEY, PARAMS, PPO, PQN, QUICKLY, make
-from tests.cooperative_envs import Orchestra
+from tests.algos.trainees import DQN, KEY, PPO, PQN, QUICKLY, make
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-AGENTS, SEEDS = 8, 8
+AGENTS, SEEDS, PARAMS = 8, 8, Params()
 # 64 episodes of eight agents in each of 20 updates: 10,240 agent steps
 SHORT = PPO(num_envs=8 * AGENTS, rollout_length=8, num_epochs=4, learning_rate=0.003, gamma=0.9)
 
