@@ -8,6 +8,7 @@ import difflib
 import importlib
 import inspect
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -107,6 +108,35 @@ def at_least(config: Any, least: int, *names: str) -> None:
         if value is not None and not value >= least:
             remedy = "; null turns it off" if getattr(type(config), name, least) is None else ""
             raise ValueError(f"{name}={value} must be at least {least}{remedy}.")
+
+
+PERIOD = re.compile(r"\s*([\d_]+(?:\.\d+)?)\s*(chunk|update|env[ _]step|episode|second)s?\s*")
+
+
+def period_of(value: int | str, unit: str) -> tuple[float, str] | None:
+    """(number, unit) of a period: text such as "50 episodes", or a number of that `unit`; None for
+    what is no period. Only seconds may be fractions."""
+    if not isinstance(value, str):
+        return value, unit
+    found = PERIOD.fullmatch(value)
+    if found is None or ("." in found[1] and found[2] != "second"):
+        return None
+    return float(found[1].replace("_", "")), f"{found[2].replace('_', ' ')}s"
+
+
+def a_period(config: Any, name: str, unit: str) -> None:
+    """A number of that unit, 0 for none, or text with another unit."""
+    value = getattr(config, name)
+    period = period_of(value, unit)
+    if period is None:
+        raise ValueError(
+            f"{name}={value!r} must be a whole number, or text with a unit, such as '50 episodes'."
+        )
+    least = 1 if isinstance(value, str) and unit != period[1] else 0
+    if period[1] == "seconds" and period[0] > 0:
+        return
+    if period[0] < least:
+        raise ValueError(f"{name}={value} must be at least {least}.")
 
 
 def in_unit_interval(config: Any, *names: str) -> None:

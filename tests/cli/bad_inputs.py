@@ -146,7 +146,9 @@ NUMBERS = {
     "wrappers=[flatten, one_hot]": "it must come before wrappers that make arrays",
     "stop={episodes: 9, seconds: 9}": "are a budget in two units; give one of them.",
     "stop.seconds=-1": "must be above 0",
-    "evaluation.period=50 episodes": "cannot be compiled",
+    "evaluation.period=5 chunks": "a chunk is the time between two evaluations",
+    "evaluation.period=often": "must be a whole number, or text with a unit",
+    "checkpoints.period=0 episodes": "must be at least 1",
 }
 SIZES = {
     "algo.network.hidden=[1000000000]": "must be at most 64 layers of at most 65536 units.",

@@ -32,6 +32,50 @@ def test_a_period_is_whole_updates_rounded_up(period, updates):
     assert loaded(evaluation__period=period).evaluation.period == updates
 
 
+@pytest.mark.parametrize("name", ["evaluation", "checkpoints", "replays"])
+@pytest.mark.parametrize(
+    ("text", "period"),
+    [
+        ("50 episodes", "50 episodes"),
+        ("1 episode", "1 episodes"),
+        (" 1_000  episodes", "1000 episodes"),
+        ("60 seconds", "60 seconds"),
+        ("0.25 second", "0.25 seconds"),
+    ],
+)
+def test_a_period_that_only_a_run_can_count_is_text_of_one_form(name, text, period, tmp_path):
+    experiment = loaded(**{f"{name}__period": text})
+    assert getattr(experiment, name).period == period
+    (tmp_path / "config.yaml").write_text(yaml_text(as_dict(experiment)))
+    assert load_experiment(config=tmp_path / "config.yaml") == experiment
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "replays"])
+@pytest.mark.parametrize(
+    ("text", "period"),
+    [("7 chunks", 7), ("20_000 env steps", "20000 env steps"), ("3 updates", "3 updates")],
+)
+def test_other_periods_may_count_what_the_schedule_counts(name, text, period):
+    assert getattr(loaded(**{f"{name}__period": text}), name).period == period
+
+
+def test_the_plan_says_what_periods_are_rounded_to():
+    plan = plan_for(
+        loaded(
+            evaluation__period="50 episodes",
+            checkpoints__period="200 episodes",
+            env_steps=32 * 800,
+        )
+    )
+    assert (plan.schedule.updates_per_chunk, plan.schedule.num_chunks) == (2, 400)
+    lines = "\n".join(plan_lines(plan))
+    assert (
+        "evaluations     every 50 episodes of each seed that learns, rounded up to a chunk" in lines
+    )
+    assert "of 64 env steps, of 32 episodes, and one of 128 at the end" in lines
+    assert "checkpoints     every 200 episodes, rounded up to a chunk" in lines
+
+
 def test_steps_of_several_agents_count_together():
     assert loaded(agents__number=3, stop={"updates": 5}).env_steps == 5 * 3 * 32
 
@@ -46,8 +90,19 @@ def test_steps_of_several_agents_count_together():
         ({"stop": {"episodes": 0}}, "stop.episodes=0 must be at least 1"),
         ({"stop": {"seconds": 0}}, "stop.seconds=0.0 must be above 0"),
         ({"stop": {"epochs": 3}}, "stop.epochs is not a setting"),
-        ({"evaluation.period": "50 episodes"}, "give 'N updates', or 'N env steps'"),
-        ({"evaluation.period": "60 seconds"}, "an update here is 32"),
+        ({"evaluation.period": "3 chunks"}, "a chunk is the time between two evaluations; give"),
+        ({"evaluation.period": "0 episodes"}, "evaluation.period=0 episodes must be at least 1"),
+        ({"evaluation.period": "1.5 episodes"}, "evaluation.period='1.5 episodes' must be a whole"),
+        ({"checkpoints.period": "daily"}, "checkpoints.period='daily' must be a whole number, or"),
+        ({"replays.period": "-1 episodes"}, "replays.period='-1 episodes' must be a whole number"),
+        (
+            {
+                "evaluation.period": "50 episodes",
+                "vary": {"algo.gamma": [0.9, 0.99]},
+                "population.pbt": {},
+            },
+            "evaluation.period='50 episodes' leaves chunks without one; give it in updates or env",
+        ),
         ({"evaluation.period": "often"}, "evaluation.period='often' must be a whole number"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 import elsinore
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, rows_in
 
@@ -47,3 +49,110 @@ def test_a_run_ends_when_its_time_is_over(tmp_path):
     )
     assert (run.summary["stopped_by"], run.summary["updates"]) == ("budget", 4)
     assert elsinore.resume(run.path).summary["updates"] == 4
+
+
+# Periods
+
+
+PERIODS = BUDGET | {
+    "env_steps": 128 * 80,
+    "evaluation.period": "20 episodes",
+    "evaluation.episodes": 2,
+    "checkpoints.period": "60 episodes",
+    "replays.period": "30 episodes",
+    "replays.share": 0.0,
+    "replays.keep": 100,
+}
+
+
+def evaluations(run):
+    """Updates with an evaluation, by seed."""
+    found = {}
+    for update, seed, _, name, _ in rows_in(run):
+        if name == "eval/return":
+            found.setdefault(seed, []).append(update)
+    return found
+
+
+def multiples(run, number, seeds):
+    """Updates at which the seed with the fewest episodes has passed a multiple of that number."""
+    ends, counted, last, found = [end[0] for end in chunk_ends(run)], finished(run), 0, []
+    for end in ends:
+        now = min(sum(n for s, u, n in counted if s == seed and u <= end) for seed in range(seeds))
+        if now // number > last // number:
+            found.append(end)
+        last = now
+    return found
+
+
+@pytest.fixture(scope="module")
+def by_episodes(tmp_path_factory):
+    return elsinore.train(
+        "CartPole-v1",
+        overrides=PERIODS,
+        seeds=2,
+        name="periods",
+        runs_dir=tmp_path_factory.mktemp("runs"),
+    )
+
+
+def test_evaluations_checkpoints_and_replays_follow_episodes(by_episodes):
+    path, last = by_episodes.path, 80
+    due = multiples(path, 20, 2)
+    assert len(due) > 5 and len(due) < last / 2
+    due += [] if due[-1] == last else [last]  # and the end
+    assert evaluations(path) == {0: due, 1: due}
+    saved = sorted(int(each.name) for each in (path / "checkpoints/periodic").iterdir())
+    assert saved == multiples(path, 60, 2)
+    recorded = {int(each.name[:10]) for each in (path / "replays").glob("*.npz")}
+    assert {*multiples(path, 30, 2)} <= recorded
+
+
+def test_a_resumed_run_evaluates_where_it_would_have(by_episodes, tmp_path):
+    path = tmp_path / "again"
+    shutil.copytree(by_episodes.path, path)
+    (path / "summary.json").unlink()
+    kept = multiples(path, 60, 2)[0]
+    for checkpoint in (path / "checkpoints").glob("*/*"):
+        if int(checkpoint.name) > kept:
+            shutil.rmtree(checkpoint)
+    elsinore.resume(path)
+    assert_same_run(path, by_episodes.path)
+
+
+def test_the_best_checkpoint_was_evaluated(by_episodes):
+    kept, scores = (by_episodes.path / "checkpoints/best").iterdir(), {}
+    for row_update, seed, agent, name, value in rows_in(by_episodes.path):
+        if (name, agent) == ("eval/return", ""):
+            scores.setdefault(row_update, {})[seed] = value
+    means = sorted(sum(of.values()) / 2 for of in scores.values())
+    found = sorted(sum(scores[int(each.name)].values()) / 2 for each in kept)
+    assert found == means[-len(found) :]
+
+
+@pytest.mark.slow
+def test_evaluations_by_seconds_are_events_that_a_resumed_run_repeats(tmp_path):
+    settings = PERIODS | {"evaluation.period": "0.05 seconds", "checkpoints.period": 1}
+    run = elsinore.train(
+        "CartPole-v1", overrides=settings, seeds=2, name="seconds", runs_dir=tmp_path
+    )
+    found = evaluations(run.path)
+    assert found[0] == found[1] and 1 <= len(found[0]) <= 80 and found[0][-1] == 80
+    path = tmp_path / "again"
+    shutil.copytree(run.path, path)
+    (path / "summary.json").unlink()
+    for checkpoint in (path / "checkpoints").glob("*/*"):
+        if int(checkpoint.name) > 3:
+            shutil.rmtree(checkpoint)
+    elsinore.resume(path)
+    assert evaluations(path) == found
+    assert_same_run(path, run.path)
+
+
+@pytest.mark.slow
+def test_a_seed_diverges_between_evaluations(tmp_path):
+    settings = PERIODS | {"algo.learning_rate": 1e30, "evaluation.period": "1000 episodes"}
+    run = elsinore.train(
+        "CartPole-v1", overrides=settings, seeds=1, name="diverged", runs_dir=tmp_path
+    )
+    assert run.summary["updates"] < 5 and evaluations(run.path) == {}

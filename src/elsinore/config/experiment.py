@@ -16,7 +16,7 @@ from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
 from elsinore.training.self_play import SelfPlayConfig
-from elsinore.validation import at_least, one_of, positive
+from elsinore.validation import a_period, at_least, one_of, positive
 
 # metrics of every run that can rank policies
 SCORES = ("eval/return", "eval/length", "episode/return", "episode/length")
@@ -37,11 +37,13 @@ class CheckpointsConfig:
     best: int = 1  # The number of best checkpoints to keep; 0 keeps none.
     metric: str = "eval/return"  # The logged metric that ranks them, as the mean over seeds.
     mode: str = "max"  # max | min: whether a higher or a lower metric is better.
-    period: int = 0  # Chunks between periodic checkpoints; 0 saves none.
+    # Chunks between periodic checkpoints, or text, such as "50 episodes"; 0 saves none.
+    period: int | str = 0
     periodic: int | None = None  # The number of periodic checkpoints to keep; null keeps all.
 
     def __post_init__(self) -> None:
-        at_least(self, 0, "interval_seconds", "best", "period")
+        at_least(self, 0, "interval_seconds", "best")
+        a_period(self, "period", "chunks")
         at_least(self, 1, "latest", "periodic")
         positive(self, off={"mtbf_hours": None})
         one_of(self, "mode", "max", "min")
@@ -55,7 +57,8 @@ class ReplaysConfig:
     # The largest share of the run time spent on recording between the two ends; 0 records none.
     share: float = 0.02
     ends: bool = True  # Record the policies before and after the training, however short it is.
-    period: int = 0  # Chunks between recordings that are made in any case; 0 makes none.
+    # Chunks between recordings that are made in any case, or text, such as "50 episodes"; 0: none.
+    period: int | str = 0
     observations: bool = False  # Store the observations of each step, too.
     every_seconds: float = 10.0  # The shortest time between two recordings.
     seed_index: int = 0  # The seed whose policy is recorded, counted from 0.
@@ -65,7 +68,8 @@ class ReplaysConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share={self.share} must be between 0 (none) and 1.")
-        at_least(self, 0, "every_seconds", "seed_index", "period")
+        at_least(self, 0, "every_seconds", "seed_index")
+        a_period(self, "period", "chunks")
         at_least(self, 1, "keep", "max_steps")
 
 
@@ -348,4 +352,10 @@ class Experiment:
             if getattr(self.population, name) is not None and self.members < 2:
                 raise ValueError(
                     f"population.{name} needs at least two members; list their values in vary."
+                )
+            if getattr(self.population, name) is not None and self.evaluation.on_request:
+                raise ValueError(
+                    f"population.{name} selects by the evaluation of each chunk, and"
+                    f" evaluation.period={self.evaluation.period!r} leaves chunks without one; give"
+                    " it in updates or env steps."
                 )

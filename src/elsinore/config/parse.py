@@ -182,6 +182,8 @@ def convert(hint: Any, value: Any, path: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if value is None and type(None) in args:
             return None
+        if isinstance(value, str) and str in args:
+            return value
         return convert(next(a for a in args if a is not type(None)), value, path)
     if dataclasses.is_dataclass(hint):
         return value if isinstance(value, hint) else build(typing.cast(type, hint), value, path)

@@ -121,9 +121,31 @@ def _schedule_lines(plan: Plan) -> list[str]:
         f"env steps       {steps:,} a seed, {steps * experiment.replicas:,} in all",
         f"updates         {schedule.num_updates:,} a seed, of {plan.steps_per_update:,} env steps",
         f"chunks          {chunks}, of {schedule.updates_per_chunk} updates each at most",
-        f"evaluations     {chunks} of {evaluation.episodes} episodes, and one of"
+        f"evaluations     {_evaluations(plan)} of {evaluation.episodes} episodes, and one of"
         f" {evaluation.final_episodes} at the end",
+        *_period_lines(plan),
         *_few_episodes(plan.experiment),
+    ]
+
+
+def _evaluations(plan: Plan) -> str:
+    """The number of evaluations, or their period where only the run can count it."""
+    period, schedule = plan.experiment.evaluation.period, plan.schedule
+    if not isinstance(period, str):
+        return f"{schedule.num_chunks}"
+    each = " of each seed that learns" if "episodes" in period else ""
+    steps = schedule.updates_per_chunk * plan.steps_per_update
+    return f"every {period}{each}, rounded up to a chunk of {steps:,} env steps,"
+
+
+def _period_lines(plan: Plan) -> list[str]:
+    """The periods of checkpoints and replays in other units than chunks."""
+    experiment = plan.experiment
+    periods = {"checkpoints": experiment.checkpoints.period, "replays": experiment.replays.period}
+    return [
+        f"{name:16}every {period}, rounded up to a chunk"
+        for name, period in periods.items()
+        if isinstance(period, str)
     ]
 
 

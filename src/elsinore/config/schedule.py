@@ -14,9 +14,12 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.stage_params import LIMIT
 from elsinore.training.schedule import Schedule
 
+ON_REQUEST = 400  # chunks of a run that evaluates by episodes or seconds
+
 
 def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
-    """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise; with
+    """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise, or
+    `ON_REQUEST` where it is in a unit that only a run can count; with
     `stop.episodes` as many as these take at most, by the time limit in `env_params`."""
     steps = steps_per_update(experiment.algo) * experiment.agents.number
     updates = experiment.env_steps // steps
@@ -34,7 +37,10 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
         )
     earlier = [budget // steps for budget in experiment.earlier_env_steps]
     first = earlier[0] if earlier else updates  # a lengthened run keeps the length of its chunks
-    per_chunk = min(experiment.evaluation.period or max(1, first // 20), updates)
+    period = experiment.evaluation.period
+    if isinstance(period, str):
+        period = max(1, first // ON_REQUEST)
+    per_chunk = min(period or max(1, first // 20), updates)
     extra_ends = sorted({end for end in earlier if end < updates and end % per_chunk})
     per_row = -(-per_chunk // experiment.rows_per_chunk)
     return Schedule(updates, per_chunk, per_row, tuple(extra_ends))

@@ -1,13 +1,15 @@
 """Budgets and periods in other units than the compiled program's: whole updates of env steps."""
 
-import re
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.parse import ConfigError
+from elsinore.validation import period_of
 
-PERIOD = re.compile(r"\s*([\d_]+)\s*(updates?|env[ _]steps?|episodes?|seconds?)\s*")
+# The unit of a period that is a number, by the record that has it.
+NUMBERS = {"evaluation": "updates", "checkpoints": "chunks", "replays": "chunks"}
 
 
 def refuse_two_budgets(data: Mapping[str, Any]) -> None:
@@ -26,11 +28,11 @@ def refuse_two_budgets(data: Mapping[str, Any]) -> None:
 
 
 def in_program_units(data: Mapping[str, Any], algo: Any) -> dict[str, Any]:
-    """The settings with `stop.updates` and `stop.env_steps` as `env_steps`, and an
-    `evaluation.period` such as "20000 env steps" in updates, rounded up.
+    """The settings with `stop.updates` and `stop.env_steps` as `env_steps`, an `evaluation.period`
+    such as "20000 env steps" in updates, rounded up, and other periods as text of one form.
 
     Raises:
-        ConfigError: for a period that cannot be compiled, or a number of updates below 1.
+        ConfigError: for a period in a unit that it cannot have, or a number of updates below 1.
     """
     changed = dict(data)
     if isinstance(stop := data.get("stop"), Mapping):
@@ -41,9 +43,10 @@ def in_program_units(data: Mapping[str, Any], algo: Any) -> dict[str, Any]:
                 raise ConfigError(f"stop.updates={updates!r} must be a whole number of at least 1.")
             env_steps = updates * _steps_per_update(data, algo)
         changed |= {"stop": rest} | ({} if env_steps is None else {"env_steps": env_steps})
-    evaluation = data.get("evaluation")
-    if isinstance(evaluation, Mapping) and isinstance(text := evaluation.get("period"), str):
-        changed["evaluation"] = {**evaluation, "period": _updates(text, data, algo)}
+    for name in NUMBERS:
+        record = data.get(name)
+        if isinstance(record, Mapping) and isinstance(text := record.get("period"), str):
+            changed[name] = {**record, "period": _period(text, name, data, algo)}
     return changed
 
 
@@ -57,18 +60,21 @@ def _steps_per_update(data: Mapping[str, Any], algo: Any) -> int:
         raise ConfigError(str(error)) from error
 
 
-def _updates(text: str, data: Mapping[str, Any], algo: Any) -> int | str:
-    """The updates of a period with a unit; text without one as it is."""
-    found = PERIOD.fullmatch(text)
+def _period(text: str, name: str, data: Mapping[str, Any], algo: Any) -> int | str:
+    """A period as a number where the program counts it, or else as text, such as "50 episodes";
+    what is no period as it is."""
+    own = NUMBERS[name]
+    found = (int(text), own) if text.strip().isdecimal() else period_of(text, own)
     if found is None:
         return text
-    number, unit = int(found[1].replace("_", "")), found[2]
-    if unit.startswith("update"):
-        return number
-    steps = _steps_per_update(data, algo)
-    if unit.startswith("env"):
-        return -(-number // steps)
-    raise ConfigError(
-        f"evaluation.period={text!r} cannot be compiled: an evaluation follows a fixed number of"
-        f" updates; give 'N updates', or 'N env steps' (an update here is {steps})."
-    )
+    number, unit = found
+    if unit == own:
+        return int(number)
+    if name == "evaluation" and unit == "env steps":
+        return math.ceil(number / _steps_per_update(data, algo))
+    if name == "evaluation" and unit == "chunks":
+        raise ConfigError(
+            f"evaluation.period={text!r}: a chunk is the time between two evaluations; give"
+            " updates, env steps, episodes or seconds."
+        )
+    return f"{number:.15g} {unit}"

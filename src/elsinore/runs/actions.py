@@ -29,11 +29,12 @@ from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
 from elsinore.jaxtools import processes
-from elsinore.runs.budgets import BUDGET, COUNT, Spent
+from elsinore.runs.budgets import BUDGET, COUNT, Done, Spent
 from elsinore.runs.store import ACTION, ChunkRecord, Row, RunEvent, Store, refused_if_broken
 from elsinore.training.turns import Turns
 
 log = logging.getLogger("elsinore")
+EVALUATE = "evaluate"  # the act of a run whose evaluations are on request
 History = Mapping[str, Sequence[float]]  # by metric: its mean in each chunk so far that has it
 
 
@@ -101,7 +102,8 @@ class Actors:
 
     def __init__(self, plan: Plan, callbacks: Sequence[Any], store: Store, update: int):
         """`update` is where the run begins or goes on."""
-        self._plan, self._begin, self._seen_until = plan, update, update
+        self._plan, self.begin, self._seen_until = plan, update, update
+        self._remembered = update  # up to there the history has everything
         self._callbacks = [each for each in callbacks if isinstance(each, ActingCallback)]
         self._asked_until = int(store.info().get("asked_until") or 0)
         self._taken: dict[int, list[Action]] = defaultdict(list)
@@ -114,6 +116,8 @@ class Actors:
         for _, rows in sorted(chunks.items()):
             self._remember(rows)
         self._stop, self._spent = plan.experiment.stop, Spent(store)
+        self._on_request = plan.experiment.evaluation.on_request
+        self._counted = 0.0  # seconds of the newest chunk
         if self._asked_until and not self._asks:
             log.warning(
                 "callbacks acted in this run and are not given now: their actions up to update %d"
@@ -124,23 +128,55 @@ class Actors:
     @property
     def any(self) -> bool:
         """True if a later chunk may be acted on, so that none may be launched ahead."""
-        return self._asks or any(at > self._begin for at in self._taken)
+        return self._asks or any(at > self.begin for at in self._taken)
 
     @property
     def _asks(self) -> bool:
         limited = self._stop.episodes is not None or self._stop.seconds is not None
-        return limited or bool(self._callbacks)
+        return limited or self._on_request or bool(self._callbacks)
 
     def stop_at(self, update: int) -> str:
         """The reason for which the run ended after that update, as `reason_of` gives it."""
         return reason_to_stop(self._taken.get(update, ()))
 
+    def passed(self, period: int | str, chunks: int) -> bool:
+        """True if a period that is text has passed in the newest of so many chunks."""
+        of = self._plan.schedule, self._plan.steps_per_update
+        before = Done.after(max(chunks - 1, 0), *of, self._spent.before)
+        return Done.after(chunks, *of, self._spent.now).passes(period, before)
+
+    def evaluates(self, record: ChunkRecord) -> bool:
+        """Decide whether there is an evaluation after a chunk, which is counted; of a chunk that
+        was decided on already, as it was."""
+        self._count(record)
+        chunks = self._plan.schedule.chunks_until(record.update)
+        if record.update > self._asked_until:
+            over = chunks == self._plan.schedule.num_chunks or self._spent.reaches(self._stop)
+            period = self._plan.experiment.evaluation.period
+            taken = self._taken[record.update]
+            if (over or self.passed(period, chunks)) and Action(EVALUATE) not in taken:
+                taken.append(Action(EVALUATE))
+        return self.evaluated_after(record.update)
+
+    def evaluated_after(self, update: int) -> bool:
+        """True if there is an evaluation after that update."""
+        return not self._on_request or Action(EVALUATE) in self._taken.get(update, ())
+
+    def _count(self, record: ChunkRecord) -> None:
+        """Count a chunk, and the time that an evaluation after it took, once."""
+        if record.update > self._seen_until:
+            self._seen_until = record.update
+            self._spent.add(record.rows, record.seconds)
+        elif self._counted:
+            self._spent.add_seconds(record.seconds - self._counted)
+        self._counted = record.seconds
+
     def after(self, record: ChunkRecord) -> tuple[ChunkRecord, list[Action]]:
         """The record with what was logged and the events, and the actions after that chunk."""
-        new, self._seen_until = record.update > self._seen_until, record.update
+        self._count(record)
+        new, self._remembered = record.update > self._remembered, record.update
         if new:
             self._remember(record.rows)
-            self._spent.add(record.rows, record.seconds)
         if self._asks and record.update > self._asked_until:
             for callback in self._callbacks:
                 self._taken[record.update] += self._asked(callback, record)

@@ -1,30 +1,70 @@
-"""Budgets in units that only a run itself can count: finished episodes, and seconds of training."""
+"""Budgets and periods in units that only a run itself can count: finished episodes, and seconds of
+training."""
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from elsinore.config.experiment import StopConfig
 from elsinore.runs.store import Row, Store
+from elsinore.training.schedule import Schedule
+from elsinore.validation import period_of
 
 BUDGET = "budget"  # the name of a stop by `stop.episodes` or `stop.seconds`
 COUNT = "episode/count"
 
 
+class Done(NamedTuple):
+    """The extent of a run, in the units of a period."""
+
+    chunks: float
+    updates: float
+    env_steps: float
+    episodes: float
+    seconds: float
+
+    @classmethod
+    def after(cls, chunks: int, schedule: Schedule, steps: int, spent: tuple[float, float]):
+        """After so many chunks, of updates of so many env steps."""
+        updates = schedule.updates_after(chunks)
+        return cls(chunks, updates, updates * steps, *spent)
+
+    def passes(self, period: int | str, before: "Done") -> bool:
+        """True if a multiple of a period that is text lies between `before` and this."""
+        if not isinstance(period, str) or (found := period_of(period, "chunks")) is None:
+            return False
+        number, unit = found
+        name = unit.replace(" ", "_")
+        return getattr(self, name) // number > getattr(before, name) // number
+
+
 class Spent:
-    """The episodes that each seed has finished, and the seconds of training, chunk by chunk."""
+    """The episodes that each seed has finished, and the seconds of training, chunk by chunk.
+
+    `now` and `before` are (episodes, seconds) after the newest chunk and after the one before it.
+    """
 
     def __init__(self, store: Store):
         self._finished, self._learning = Counter[int](), set[int]()
         chunks = store.chunks()
-        self.seconds = sum(chunk[3] for chunk in chunks)
+        self.seconds, self.now, self.before = 0.0, (0, 0.0), (0, 0.0)
+        earlier = sum(chunk[3] for chunk in chunks[:-1])
         before_last = chunks[-2][0] if len(chunks) > 1 else -1
-        self._count(store.rows(until=before_last, names=[COUNT], agent=""))
-        self._count(store.rows(after=before_last, names=[COUNT], agent=""))
+        self.add(store.rows(until=before_last, names=[COUNT], agent=""), earlier)
+        last = chunks[-1][3] if chunks else 0.0
+        self.add(store.rows(after=before_last, names=[COUNT], agent=""), last)
 
     def add(self, rows: Iterable[Row], seconds: float) -> None:
         """Count a chunk."""
         self._count(rows)
         self.seconds += seconds
+        episodes = self.now[0] if self.episodes is None else self.episodes
+        self.before, self.now = self.now, (episodes, self.seconds)
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count the time of an evaluation after the newest chunk."""
+        self.seconds += seconds
+        self.now = self.now[0], self.seconds
 
     def _count(self, rows: Iterable[Row]) -> None:
         counts = [row for row in rows if row.name == COUNT and not row.agent]

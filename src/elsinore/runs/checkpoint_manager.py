@@ -78,6 +78,7 @@ class CheckpointManager:
         self._state: Any = None
         self._on_host: Any = None  # the same state in host memory, once it is fetched
         self.chunks, self._score, self._frozen = 0, float("nan"), False
+        self._passed = False  # the period of periodic checkpoints, which is not in chunks
         self.asked_to_save = False  # by a callback
         self._pending: dict[int, tuple[float, Any]] = {}  # update -> (score, state), of the best
         self._writer = ThreadPoolExecutor(1, "elsinore-checkpoints")
@@ -114,17 +115,18 @@ class CheckpointManager:
             self._on_host, self._copied = jax.tree.map(np.array, self._host_state()), True
         return self._on_host
 
-    def resume_from(self, state: Any, chunks: int, score: float) -> None:
+    def resume_from(self, state: Any, chunks: int, score: float, passed: bool = False) -> None:
         """Begin with `state`; save what a kill may have left unsaved after a resumed chunk."""
         self.hold_state(state, chunks)
-        self._score = score
+        self._score, self._passed = score, passed
         if chunks:
             self._save_due(saves_latest=False)
 
-    def after_chunk(self, chunk: FinishedChunk, score: float) -> None:
-        """Save what is due of the state after a chunk."""
+    def after_chunk(self, chunk: FinishedChunk, score: float, passed: bool = False) -> None:
+        """Save what is due of the state after a chunk, in which a period that is no number of
+        chunks has `passed`."""
         self.hold_state(chunk.state, chunk.index + 1)
-        self._score, self._frozen = score, chunk.frozen
+        self._score, self._frozen, self._passed = score, chunk.frozen, passed
         self._save_due(saves_latest=not (chunk.last or chunk.frozen))
 
     def hold(self) -> tuple[float, bool]:
@@ -171,9 +173,9 @@ class CheckpointManager:
         log.error("training failed; the state after update %d is saved in %s", self._update, path)
 
     def _save_due(self, saves_latest: bool) -> None:
-        update, period = self._update, self._config.period
-        kinds = []
-        if period and self.chunks % period == 0 and not self.has("periodic", update):
+        update, period, kinds = self._update, self._config.period, []
+        whole = not isinstance(period, str) and period and self.chunks % period == 0
+        if (whole or self._passed) and not self.has("periodic", update):
             kinds.append("periodic")
         if saves_latest and self.due():
             kinds.append("latest")

@@ -13,6 +13,7 @@ from elsinore.runs import checkpoints
 from elsinore.runs.actions import acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import DUE
 from elsinore.runs.control import Controls
+from elsinore.runs.loop import EVALUATES
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import Compiled, compile_run
 from elsinore.runs.replay_worker import ReplayFollower
@@ -92,6 +93,8 @@ def _followed(
     pipeline = Pipeline(plan, layout, compiled, state, first, controls, ahead)
     pipeline.hold = partial(controls.hold, save)
     for chunk in pipeline:
+        if plan.experiment.evaluation.on_request and processes.agreed(None, EVALUATES):
+            chunk = pipeline.evaluated(chunk)
         if acts and (actions := agreed()):
             chunk = pipeline.change(chunk, partial(acted_on, actions=actions, plan=plan))
             ended = reason_to_stop(actions)

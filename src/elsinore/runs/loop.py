@@ -11,7 +11,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
-from elsinore.runs.actions import Action, Actors, acted_on, agreed, reason_to_stop
+from elsinore.runs.actions import EVALUATE, Action, Actors, acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
@@ -23,6 +23,7 @@ from elsinore.training.turns import Turns
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
+EVALUATES = "whether there is an evaluation"
 
 
 class Outcome(NamedTuple):
@@ -38,7 +39,7 @@ def train_loop(
     pipeline: Pipeline,
     publisher: "Publisher",
     checkpoints: CheckpointManager,
-    offer: Callable[[Turns], None] = lambda states: None,
+    offer: Callable[[Turns, bool], None] = lambda states, passed: None,
 ) -> Outcome:
     """Train until the budget is spent, every seed is frozen, or a stop is requested.
 
@@ -47,8 +48,10 @@ def train_loop(
     """
     pipeline.hold, ended = checkpoints.hold, ""
     try:
-        checkpoints.resume_from(pipeline.initial, pipeline.first_chunk, publisher.score)
+        first = pipeline.first_chunk
+        checkpoints.resume_from(pipeline.initial, first, publisher.score, publisher.saves(first))
         for chunk in pipeline:
+            chunk = evaluated(pipeline, publisher, chunk)
             actions = publisher.publish(chunk)
             if publisher.actors.any:
                 actions = agreed(actions)
@@ -56,14 +59,23 @@ def train_loop(
                 act = partial(acted_on, actions=actions, plan=publisher.plan)
                 chunk, ended = pipeline.change(chunk, act), reason_to_stop(actions)
                 checkpoints.asked_to_save |= any(action.act == "save" for action in actions)
-            checkpoints.after_chunk(chunk, publisher.score)
-            offer(chunk.state)
+            chunks = chunk.index + 1
+            checkpoints.after_chunk(chunk, publisher.score, publisher.saves(chunks))
+            offer(chunk.state, publisher.records(chunks))
             if chunk.frozen or ended:
                 break
     except BaseException:
         save_emergency(pipeline, publisher, checkpoints)
         raise
     return Outcome(*checkpoints.conclude(), pipeline.seconds, ended)
+
+
+def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) -> FinishedChunk:
+    """The chunk, with an evaluation where they are on request and one is due."""
+    if not publisher.plan.experiment.evaluation.on_request or np.any(chunk.report.evaluated):
+        return chunk
+    due = publisher.actors.evaluates(record_of(publisher.plan, chunk))
+    return pipeline.evaluated(chunk) if processes.agreed(due, EVALUATES) else chunk
 
 
 def save_emergency(
@@ -76,6 +88,7 @@ def save_emergency(
         return
     try:
         if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
+            chunk = evaluated(pipeline, publisher, chunk)
             record, actions = publisher.actors.after(record_of(publisher.plan, chunk))
             publisher.store.put(record)
             state = acted_on(chunk.state, actions, publisher.plan)
@@ -102,7 +115,7 @@ class Publisher:
         self.plan, self.store, self.actors = plan, store, actors
         self._listeners, self._scores, self._diverged = listeners, scores, set[int]()
         self._metric = plan.experiment.checkpoints.metric
-        self.score = score_of([], self._metric, scores)
+        self.score = self._score_of([], actors.begin)
 
     def publish(self, chunk: FinishedChunk) -> list[Action]:
         """The actions of the callbacks after this chunk, whose record is given to all."""
@@ -116,10 +129,25 @@ class Publisher:
             if event.kind != ACTION:
                 log.info(event.text)
         for action in actions:
-            if action.act != "log":
+            if action.act not in ("log", EVALUATE):
                 log.info("a callback acts after update %d: %s", record.update, action.text)
-        self.score = score_of(record.rows, self._metric, self._scores)
+        self.score = self._score_of(record.rows, record.update)
         return actions
+
+    def _score_of(self, rows: list[Row], update: int) -> float:
+        """The score of the states after that update; NaN where it is of an evaluation and they
+        have none."""
+        score = score_of(rows, self._metric, self._scores)
+        has_one = not self._metric.startswith("eval/") or self.actors.evaluated_after(update)
+        return score if has_one else float("nan")
+
+    def saves(self, chunks: int) -> bool:
+        """True if `checkpoints.period`, in another unit than chunks, passed in the last of them."""
+        return self.actors.passed(self.plan.experiment.checkpoints.period, chunks)
+
+    def records(self, chunks: int) -> bool:
+        """True if `replays.period`, in another unit than chunks, passed in the last of them."""
+        return self.actors.passed(self.plan.experiment.replays.period, chunks)
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
         diverged_at = chunk.report.convergence.diverged_at

@@ -34,6 +34,8 @@ def rows_of(report: ChunkReport, chunk: int, plan: Plan) -> list[Row]:
                 if name == "episode/return":
                     rows.append(Row(update, seed, agent, "episode/count", float(count)))
         rows += stage_rows(report, int(i), seed, ends)
+        if isinstance(report.evaluated, np.ndarray) and not report.evaluated[i]:
+            continue
         episodes = jax.tree.map(lambda x, i=i: x[i], report.episodes)
         for agent, own in evaluations_of(episodes, names):
             metrics = evaluation_metrics(own)

@@ -101,6 +101,19 @@ class Pipeline:
                     return
                 self._in_flight = self._launch(self._in_flight.state, index + 1)
 
+    def evaluated(self, chunk: FinishedChunk) -> FinishedChunk:
+        """The chunk that was yielded last, with an evaluation: a launch without updates."""
+        this = self._in_flight
+        assert this is not None and not self._ahead, "the next chunk has begun"
+        with self._launching.watches(this.index):
+            states, reports = self._compiled.chunk(this.state, np.int32(0))
+        reports = (a.with_evaluation(b) for a, b in zip(this.report, reports, strict=True))
+        self._in_flight = this._replace(state=states, report=tuple(reports))
+        report, before = self._report(self._in_flight), self._finished
+        self._finished = time.perf_counter()
+        seconds = chunk.seconds + self._finished - before
+        return chunk._replace(state=states, report=report, seconds=seconds)
+
     def change(self, chunk: FinishedChunk, function: Callable[[Turns], Turns]) -> FinishedChunk:
         """The chunk that was yielded last, its state changed, with which the next one begins."""
         assert self._in_flight is not None and not self._ahead, "the next chunk has begun"

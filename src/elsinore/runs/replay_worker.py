@@ -40,15 +40,16 @@ class ReplayFollower:
 
     @property
     def _between(self) -> bool:
-        return self._config.share > 0 or self._config.period > 0
+        return self._config.share > 0 or self._config.period != 0
 
     @property
     def _ends(self) -> bool:
         return self._config.ends and self._config.share > 0
 
-    def offer(self, states: Turns) -> None:
-        """Bring a part of the policy after a chunk, if a recording is due."""
-        if self._between and processes.agreed(self._is_due(), DUE):
+    def offer(self, states: Turns, passed: bool = False) -> None:
+        """Bring a part of the policy after a chunk, if a recording is due, as it is where a period
+        that is no number of chunks has `passed`."""
+        if self._between and processes.agreed(self._is_due() or passed, DUE):
             self._take(states)
 
     def offer_end(self, states: Turns) -> None:
@@ -83,7 +84,8 @@ class ReplayWorker(ReplayFollower):
 
     def _is_due(self) -> bool:
         self._chunks += 1
-        asked_for = self._config.period and self._chunks % self._config.period == 0
+        period = self._config.period
+        asked_for = not isinstance(period, str) and period and self._chunks % period == 0
         return bool(asked_for or self._has_time())
 
     def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:

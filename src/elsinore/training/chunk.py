@@ -28,7 +28,13 @@ from elsinore.training.curriculum.with_curriculum import (
     with_curriculum,
     with_episode_stats,
 )
-from elsinore.training.early_stopping import Convergence, ConvergenceConfig, init_convergence, judge
+from elsinore.training.early_stopping import (
+    Convergence,
+    ConvergenceConfig,
+    init_convergence,
+    judge,
+    watched,
+)
 from elsinore.training.evaluation import Episodes, EvaluationConfig, evaluate
 from elsinore.training.schedule import Schedule
 from elsinore.training.shards import (
@@ -56,6 +62,14 @@ class ChunkReport(NamedTuple):
     # training episodes that ended, in order: their number and an array [name, episode] whose first
     # `number` columns they are, of the names `LOGGED`; () unless each is a row
     finished: tuple[Int[Array, ""], Float[Array, "name episode"]] | tuple[()] = ()
+    # True if there was an evaluation; () where each chunk has one
+    evaluated: Bool[Array, ""] | tuple[()] = ()
+
+    def with_evaluation(self, later: "ChunkReport") -> "ChunkReport":
+        """The report of a chunk, with the evaluation in the report of one without updates."""
+        return self._replace(
+            episodes=later.episodes, convergence=later.convergence, evaluated=later.evaluated
+        )
 
 
 class Program(NamedTuple):
@@ -160,7 +174,8 @@ class _Parts:
         )
 
     def learn(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
-        """Updates, an evaluation, the convergence test."""
+        """Updates, an evaluation, the convergence test; with evaluations on request no updates, or
+        no evaluation."""
         (train, stage_state, changes), metrics = self.run_updates(state, num_updates)
         train, finished = without_log(train)
         before, best, trained = state.convergence, state.best, None
@@ -174,14 +189,26 @@ class _Parts:
                 self.curriculum, stage_state, cast(StageChanges, changes), before, best, earliest
             )
         key, params = for_update(train.key, train.update), self.evaluation_params(train.env_params)
-        episodes = self.play(params, train.policy_state, key, episodes=self.evaluation.episodes)
-        score = jnp.mean(episodes.returns)
-        judged, best = with_score(self.convergence, before, best, train, score, earliest, trained)
+        play = partial(self.play, params, train.policy_state, key)
+
+        def judged_by_evaluation() -> tuple[Episodes, Convergence, Best]:
+            episodes = play(episodes=self.evaluation.episodes)
+            score = jnp.mean(episodes.returns)
+            scores = with_score(self.convergence, before, best, train, score, earliest, trained)
+            return episodes, *scores
+
+        evaluated: Any = ()
+        if self.evaluation.on_request:
+            evaluated = jnp.asarray(num_updates) == 0
+            without = watched(before, finite(train), train.update), best
+            episodes, judged, leader = if_asked(evaluated, judged_by_evaluation, without)
+        else:
+            episodes, judged, leader = judged_by_evaluation()
         moves = () if self.curriculum is not None and not self.curriculum.has_stages else changes
         report = ChunkReport(
-            metrics, episodes, judged, train.update, jnp.bool_(True), moves, finished
+            metrics, episodes, judged, train.update, jnp.bool_(True), moves, finished, evaluated
         )
-        return RunState(train, stage_state, judged, best), report
+        return RunState(train, stage_state, judged, leader), report
 
     @cached_property
     def divided(self) -> PyTree:
@@ -264,6 +291,22 @@ def earliest_update(convergence: ConvergenceConfig, algo: Algorithm) -> int:
     return -(-convergence.min_env_steps // algo.steps_per_update)
 
 
+def if_asked(
+    asked: Bool[Array, ""],
+    evaluated: Callable[[], tuple[Episodes, Convergence, Best]],
+    otherwise: tuple[Convergence, Best],
+) -> tuple[Episodes, Convergence, Best]:
+    """An evaluation and what it changes; unless `asked`, episodes of zeros and `otherwise`."""
+    shapes = jax.eval_shape(evaluated)[0]
+    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.lax.cond(asked, evaluated, lambda: (none, *otherwise))
+
+
+def finite(train: TrainState) -> Bool[Array, ""]:
+    """True while every parameter is a finite number."""
+    return jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
+
+
 def with_score(
     config: ConvergenceConfig,
     before: Convergence,
@@ -275,8 +318,7 @@ def with_score(
 ) -> tuple[Convergence, Best]:
     """The convergence test and the best policy after an evaluation with that mean return, where
     `trained` is the mean of the last episodes in training, if they count."""
-    finite = jnp.isfinite(ravel_pytree(train.learner.params)[0]).all()
-    judged = judge(config, before, score, finite, train.update, earliest, trained)
+    judged = judge(config, before, score, finite(train), train.update, earliest, trained)
     better = score > best.score  # the score is of the policy as it is now, after the chunk
     best = jax.lax.cond(better, lambda: Best(score, train.update, train.policy_state), lambda: best)
     return judged, best

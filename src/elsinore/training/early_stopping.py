@@ -70,6 +70,12 @@ def init_convergence(config: ConvergenceConfig) -> Convergence:
     )
 
 
+def watched(state: Convergence, finite: Bool[Array, ""], update: Int[Array, ""]) -> Convergence:
+    """Update the test without an evaluation: parameters that are not finite freeze the seed."""
+    diverged_at = jnp.where((state.diverged_at < 0) & ~finite, update, state.diverged_at)
+    return state._replace(diverged_at=diverged_at)
+
+
 def judge(
     config: ConvergenceConfig,
     state: Convergence,

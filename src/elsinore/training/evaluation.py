@@ -24,7 +24,9 @@ from elsinore.types import Algorithm, EnvStep
 class EvaluationConfig:
     """Evaluations while training, and the final one, which is reported."""
 
-    period: int = 0  # Updates between evaluations; 0 is the run's updates / 20.
+    # Updates between evaluations; 0 is the run's updates / 20. Or text, such as "50 episodes" or
+    # "60 seconds": then after the chunk in which these have passed.
+    period: int | str = 0
     episodes: int = 32  # Episodes at each evaluation while training.
     final_episodes: int = 128  # Episodes of each seed at the end, for summary.json.
     greedy: bool = True  # The likeliest action; false samples as in training.
@@ -34,9 +36,17 @@ class EvaluationConfig:
         validation.at_least(self, 1, "episodes", "final_episodes")
         if self.max_steps >= 2**31:
             raise ValueError(f"max_steps={self.max_steps} must be at most 2^31 - 1.")
+        if isinstance(self.period, str):
+            validation.a_period(self, "period", "updates")
         for name in ("period", "max_steps"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}={getattr(self, name)} must be 0 (automatic) or more.")
+            if not isinstance(value := getattr(self, name), str) and value < 0:
+                raise ValueError(f"{name}={value} must be 0 (automatic) or more.")
+
+    @property
+    def on_request(self) -> bool:
+        """True if the host says after which chunks there is an evaluation, by a launch of a chunk
+        without updates; false if each chunk ends in one."""
+        return isinstance(self.period, str)
 
 
 class Episodes(NamedTuple):

@@ -16,7 +16,8 @@ from elsinore.nets.network import reset_carry
 from elsinore.runs.host.acting import ActingAndLearning, key_words
 from elsinore.runs.host.evaluation import HostEvaluation
 from elsinore.runs.host.vector import HostVector
-from elsinore.training.chunk import ChunkReport, earliest_update, with_score
+from elsinore.training.chunk import ChunkReport, earliest_update, finite, with_score
+from elsinore.training.early_stopping import watched
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout
 from elsinore.types import RunState, TrainState
@@ -92,18 +93,24 @@ class HostTraining:
         return stacked, _stack(reports)
 
     def _learnt(self, i: int, state: RunState, num_updates: int) -> tuple[RunState, ChunkReport]:
-        train, metrics = self._updates(self._vector(i, state.train), state.train, num_updates)
-        key = for_update(train.key, train.update)
-        episodes = self._play(
-            train.policy_state, key, episodes=self._plan.experiment.evaluation.episodes
-        )
+        evaluation, train, metrics = self._plan.experiment.evaluation, state.train, ()
+        evaluated, asked = jnp.bool_(True), num_updates == 0
+        if not (evaluation.on_request and asked):
+            train, metrics = self._updates(self._vector(i, train), train, num_updates)
         state = state._replace(train=train)
-        state = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
-        episodes = jax.tree.map(jnp.asarray, episodes)
+        if evaluation.on_request and not asked:
+            convergence = watched(state.convergence, finite(train), train.update)
+            state, episodes = state._replace(convergence=convergence), ()
+            evaluated = jnp.bool_(False)
+        else:
+            key = for_update(train.key, train.update)
+            episodes = self._play(train.policy_state, key, episodes=evaluation.episodes)
+            state = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
+            episodes = jax.tree.map(jnp.asarray, episodes)
         report = ChunkReport(
             metrics, episodes, state.convergence, train.update, jnp.bool_(True), ()
         )
-        return state, report
+        return state, report._replace(evaluated=evaluated if evaluation.on_request else ())
 
     def _updates(
         self, vector: HostVector, train: TrainState, num_updates: int
