@@ -3,15 +3,19 @@ docs/results.md.
 
     python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...]
 
-Cases that are recorded already are not trained again, so it can be stopped and gone on with
-(`--again`: they are). Protocols, never to be compared across letters: G greedy and S sampled, 128
+Cases that are recorded with the settings of today are not trained again, so it can be stopped and
+gone on with (`--again`: they are). A row whose preset was changed since says so on the page until
+it is. Protocols, never to be compared across letters: G greedy and S sampled, 128
 fresh whole episodes of each seed's final policy; T the mean return of the training episodes that
 ended in the last tenth of the run, exploring.
 """
 
 import argparse
+import copy
 import json
+import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +45,29 @@ def trained(plan: Any, layout: Any) -> tuple[Any, Any]:
     return jax.tree.map(lambda x: x[: layout.num_seeds], (states, stacked))
 
 
+def settings_of(case: Case) -> dict[str, Any]:
+    """The preset with a case's own settings on top, as JSON has it; the algorithm's defaults are
+    not among them."""
+    from elsinore.config.mappings import merge_settings, set_dotted
+    from elsinore.config.presets import preset
+
+    own: dict[str, Any] = {}
+    for name, value in case.settings.items():
+        set_dotted(own, name, copy.deepcopy(value))
+    merged = merge_settings(preset(f"{case.algo}/{case.env}"), own)
+    return json.loads(json.dumps(merged))
+
+
+def changed(case: Case, row: Mapping[str, Any]) -> list[str]:
+    """The settings that are others today than those that a row was trained with; all, where a row
+    does not say what these were."""
+    from elsinore.config.mappings import dotted
+
+    then, now = dotted(row.get("trained_with", {})), dotted(settings_of(case))
+    differ = (name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    return sorted(differ)
+
+
 def reached(case: Case, seeds: int) -> dict[str, Any]:
     """Train `seeds` seeds of a case to its whole budget and score them by each protocol."""
     import jax
@@ -66,7 +93,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         for greedy in (True, False)
     }
     layout = layout_for(seeds)
-    began = time.time()
+    load, began = os.getloadavg()[0], time.time()
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began
     tenth = max(1, plans[True].schedule.num_chunks // 10)
@@ -84,7 +111,9 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         "env_steps": plans[True].env_steps,
         "seeds": seeds,
         "seconds": seconds,
+        "load_before": load,
         "settings": dict(case.settings),
+        "trained_with": settings_of(case),
         "G": greedy.returns.mean(axis=1).tolist(),
         "S": sampled.returns.mean(axis=1).tolist(),
         "steps": greedy.lengths.mean(axis=1).tolist(),
@@ -175,8 +204,15 @@ def section(row: dict[str, Any]) -> list[str]:
         lines.append(f"\nEpisodes last {' and '.join(lived)}; {case.lives}.")
     if case.note:
         lines.append(f"\n{case.note}")
+    if "trained_with" not in row:
+        lines.append("\nThe settings of that day were not recorded.")
+    elif others := changed(case, row):
+        lines.append(f"\nBefore a change of {', '.join(f'`{name}`' for name in others)}.")
+    busy = row.get("load_before", 0.0)
+    beside = f" beside other work (a load of {busy:.0f})" if busy > 1.0 else ""
     lines.append(
-        f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU cores."
+        f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU"
+        f" cores{beside}."
     )
     return lines
 
@@ -207,7 +243,7 @@ def main() -> None:
     for case in CASES:
         if args.only and f"{case.algo}/{case.env}" not in args.only:
             continue
-        if case.key in done and not args.again:
+        if case.key in done and not changed(case, done[case.key]) and not args.again:
             continue
         row = done[case.key] = reached(case, min(args.seeds, case.seeds))
         means = {p: round(float(np.mean(row[p])), 2) for p in "GST" if p in row}

@@ -1,0 +1,77 @@
+"""What `benchmarks.learning` makes of its record: rows of settings that were changed since."""
+
+import json
+
+import pytest
+
+from benchmarks import learning
+from benchmarks.cases import CASES
+
+CASE = next(c for c in CASES if (c.env, c.algo, c.label) == ("CartPole-v1", "dqn", "Double DQN"))
+
+
+def row(**changes):
+    """A row of `CASE`, trained with the settings of today but for `changes` of its algorithm's."""
+    then = learning.settings_of(CASE)
+    then["algo"] = {k: v for k, v in (then["algo"] | changes).items() if v is not None}
+    had = {"env": CASE.env, "algo": CASE.algo, "label": CASE.label, "env_steps": 50_000}
+    return had | {"seeds": 1, "seconds": 1.0, "G": [500.0], "trained_with": then}
+
+
+def test_a_cases_settings_are_its_presets_with_its_own_on_top():
+    settings = learning.settings_of(CASE)
+    assert settings["algo"]["double"] and settings["algo"]["tau"] == 0.05
+    assert settings["env_steps"] == 50_000
+    json.dumps(settings)
+
+
+@pytest.mark.parametrize(
+    ("then", "named"),
+    [({}, []), ({"tau": 0.1}, ["algo.tau"]), ({"n_step": None, "noisy": True}, None)],
+)
+def test_settings_that_are_others_today_are_named(then, named):
+    named = ["algo.n_step", "algo.noisy"] if named is None else named
+    assert learning.changed(CASE, row(**then)) == named
+
+
+def test_a_row_says_on_the_page_which_settings_were_changed_since():
+    text = learning.page([row(tau=0.1, n_step=1)])
+    assert "Before a change of `algo.n_step`, `algo.tau`." in text
+    assert "Before a change" not in learning.page([row()])
+    unknown = {name: value for name, value in row().items() if name != "trained_with"}
+    assert "The settings of that day were not recorded." in learning.page([unknown])
+
+
+def test_the_page_says_of_a_row_that_other_work_ran_beside_it():
+    assert "two CPU cores beside other work (a load of 9)." in learning.page(
+        [row() | {"load_before": 9.2}]
+    )
+    assert "beside other work" not in learning.page([row() | {"load_before": 0.4}])
+
+
+def test_a_case_is_trained_again_once_its_settings_were_changed(monkeypatch, tmp_path):
+    monkeypatch.setattr(learning, "RECORD", tmp_path / "learning.json")
+    monkeypatch.setattr(learning, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(learning, "CASES", [CASE])
+    asked = []
+
+    def reached(case, seeds):
+        asked.append(case.key)
+        return row()
+
+    monkeypatch.setattr(learning, "reached", reached)
+    monkeypatch.setattr("sys.argv", ["learning"])
+    learning.main()
+    learning.main()
+    assert len(asked) == 1
+    learning.RECORD.write_text(json.dumps([row(buffer_size=10_000)]))
+    learning.main()
+    assert len(asked) == 2
+    assert json.loads(learning.RECORD.read_text()) == [row()]
+
+
+def test_every_recorded_row_is_of_a_case_and_says_what_it_was_trained_with():
+    cases = {case.key for case in CASES}
+    for found in json.loads(learning.RECORD.read_text()):
+        assert learning.key_of(found) in cases
+        assert "trained_with" in found, learning.key_of(found)
