@@ -119,6 +119,7 @@ def test_the_names_that_are_promised_are_those_there_are():
         "play",
         "query",
         "resume",
+        "scene",
         "sweep",
         "train",
         "train_compiled",

@@ -37,6 +37,7 @@ REQUIRED = {  # values that are accepted, of the parameters without a default
     "self": None,
     "callback": lambda *args: None,
     "value": 1.0,
+    "replay": "replay.npz",
 }
 ARGUMENTS = [
     pytest.param(function, name, id=f"{owner}({name})")

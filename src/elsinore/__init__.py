@@ -62,6 +62,7 @@ _HOMES = {
     "list_envs": "elsinore.analysis.environments",
     "play": "elsinore.view.play",
     "query": "elsinore.analysis.query",
+    "scene": "elsinore.view.play",
     "gymnasium_env": "elsinore.integrations.gymnasium",
     "parallel_env": "elsinore.integrations.pettingzoo",
     "Action": "elsinore.runs.actions",
@@ -100,6 +101,7 @@ __all__ = [
     "play",
     "query",
     "resume",
+    "scene",
     "sweep",
     "train",
     "train_compiled",
@@ -128,7 +130,7 @@ if TYPE_CHECKING:
     from elsinore.runs.run import Run
     from elsinore.training.replicas import train_compiled
     from elsinore.view.demo.api import demo
-    from elsinore.view.play import play
+    from elsinore.view.play import play, scene
 
 
 def __getattr__(name: str):

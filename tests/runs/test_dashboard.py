@@ -37,10 +37,17 @@ def test_a_curve_that_stands_still_is_drawn_at_the_bottom(values):
     assert {row for _, row in dots(braille(values, 5, 3))} == {0}
 
 
-def a_dashboard():
+def a_dashboard(replays=None):
     stream = io.StringIO()
-    terminal = Terminal(file=stream, force_terminal=True, width=120)
-    return Dashboard(5120, 2, None, terminal=terminal), terminal, stream
+    terminal = Terminal(file=stream, force_terminal=True, width=120, height=60)
+    return Dashboard(5120, 2, None, terminal=terminal, replays=replays), terminal, stream
+
+
+def exported(terminal, shown):
+    """The text that a terminal shows, without colours."""
+    plain = Terminal(file=io.StringIO(), record=True, width=terminal.width)
+    plain.print(shown)
+    return plain.export_text()
 
 
 def test_it_shows_the_progress_and_the_mean_over_seeds_of_each_metric():
@@ -55,6 +62,41 @@ def test_it_shows_the_progress_and_the_mean_over_seeds_of_each_metric():
     assert "512 of 5,120 steps" in text and "evaluation 30.5" in text
     assert "evaluation return 30.5" in text and "10.5 to 30.5" in text
     assert "entropy" not in text
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory):
+    settings = {"env_steps": 512, "replays.share": 0.02}
+    return train_tiny(tmp_path_factory.mktemp("runs"), "drawn", settings)
+
+
+def test_it_shows_the_newest_replay_a_step_further_after_each_chunk(a_run):
+    shown, terminal, _ = a_dashboard(a_run.path / "replays")
+    rows = [Row(4, 0, "", "eval/return", 1.0)]
+    first, second = (
+        exported(terminal, shown.view(record(update)._replace(rows=rows))) for update in (4, 8)
+    )
+    shown.close()
+    newest = sorted((a_run.path / "replays").glob("*.npz"))[-1]
+    assert int(newest.name[:10]) == a_run.summary["updates"]
+    for text in (first, second):
+        assert "CartPole-v1 · ppo · seed 0 · after 512 env steps" in text
+        scene = text[text.index(" agent ") :]
+        assert sum(0x2800 < ord(character) <= 0x28FF for character in scene) > 20
+    assert first != second and len(first.splitlines()) < 50
+
+
+def test_without_a_replay_that_can_be_drawn_there_are_the_curves(tmp_path, caplog):
+    shown, terminal, _ = a_dashboard(tmp_path)
+    chunk = record(4)._replace(rows=[Row(4, 0, "", "eval/return", 1.0)])
+    shown.write(chunk)
+    assert "agent" not in exported(terminal, shown.view(chunk))
+    (tmp_path / "0000000004-seed0.npz").write_bytes(b"torn")
+    for _ in range(2):
+        text = exported(terminal, shown.view(chunk))
+        assert "agent" not in text and "evaluation return" in text
+    shown.close()
+    assert caplog.text.count("the dashboard cannot draw 0000000004-seed0.npz") == 1
 
 
 def test_without_a_terminal_there_is_the_progress_line(tmp_path, capsys):

@@ -124,7 +124,7 @@ class SinksConfig:
     """Metric sinks besides metrics.sqlite, which is always written and fills the others."""
 
     console: bool = True  # The progress line in the terminal; in a notebook with curves.
-    dashboard: bool = False  # Curves in the terminal instead of the progress line alone.
+    dashboard: bool = False  # Curves and the newest replay in the terminal, too.
     tensorboard: bool = True  # TensorBoard event files in tensorboard/.
     jsonl: bool = True  # metrics.jsonl, one line for each seed and update.
     # Seconds at least between drawings of training_curves.png while training; 0: at its end only.

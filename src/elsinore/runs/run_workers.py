@@ -96,6 +96,8 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
         curves = LiveCurves(folder, plan, seconds)
         workers.append(BackgroundWorker("curves", curves.write, retry=False, capacity=1))
     if experiment.sinks.console:
-        console = _console(experiment.sinks.dashboard)(*of, **what)
+        console_type = _console(experiment.sinks.dashboard)
+        shows = {"replays": folder.replays} if console_type is Dashboard else {}
+        console = console_type(*of, **what, **shows)
         workers.append(BackgroundWorker("console", console.write, close=console.close, retry=False))
     return workers

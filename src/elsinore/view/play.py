@@ -1,6 +1,7 @@
 """Episodes for `elsinore play`: a replay, or new ones of a run's policy or of random actions."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from elsinore.config.load import set_dotted
 from elsinore.config.parse import ConfigError
 from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make
+from elsinore.envs.scene import Scene
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, replays
 from elsinore.runs.episode_player import (
@@ -31,6 +33,7 @@ from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, write_film
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode, agent_number, episode_of
 from elsinore.view.drawing.player import show_episode
+from elsinore.view.drawing.terminal import WORLD_RENDERERS, render
 
 MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
 
@@ -121,6 +124,32 @@ def play(
         return None
     write_film(Path(path), list(played))
     return Path(path)
+
+
+@checked
+def scene(replay: str | Path, time: int = 0, width: int = 110, *, trust: Trust = False) -> Any:
+    """The environment at one moment of a recorded episode, as text in colours: a renderable of
+    rich.
+
+    Args:
+        replay: the file, such as `runs/NAME/replays/0000000390-seed0.npz`.
+        time: steps since the episode began; beyond its end it begins again.
+        width: characters of a line at most.
+        trust: import the environment's code though this user did not make the run.
+
+    Raises:
+        ConfigError: if the file is no replay, or its environment cannot be made.
+    """
+    episode = _episode_in(Path(replay), Path(replay).stat().st_mtime_ns, trust)
+    shown = episode.scene(time % len(episode))
+    worlds = tuple(panel for panel in shown.panels if type(panel) in WORLD_RENDERERS)
+    return render(Scene(shown.title, worlds or shown.panels), width)
+
+
+@lru_cache(maxsize=1)
+def _episode_in(path: Path, changed: int, trust: Trust) -> Episode | MultiAgentEpisode:
+    """The episode of a file that was `changed` last then."""
+    return episode_of(replays.read(path, trust))
 
 
 def _recorded(

@@ -1,14 +1,17 @@
-"""A dashboard in the terminal: the curves of a run while it trains, in braille."""
+"""A dashboard in the terminal: the curves of a run while it trains, and its newest replay, in
+braille."""
 
+import logging
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rich import box
 from rich.columns import Columns
 from rich.console import Console as Terminal
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
@@ -16,6 +19,7 @@ from rich.text import Text
 from elsinore.runs.sinks.console import Console
 from elsinore.runs.store import ChunkRecord
 
+log = logging.getLogger("elsinore")
 CURVES = {
     "episode/return": "training return",
     "eval/return": "evaluation return",
@@ -26,19 +30,27 @@ CURVES = {
 }
 SHOWN = 4  # curves at most
 WIDTH, HEIGHT = 44, 6  # of a curve, in characters
+SCENE = 56  # width of the agent's scene
 # bits of the dots of a braille character, [row, column]
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
 
 class Dashboard(Console):
     """The progress line with a curve of each metric below it: the mean over seeds, chunk by chunk,
-    and its newest value.
+    and its newest value; and below them the newest of `replays`, a step further after each chunk.
 
     It needs a terminal, and draws into `terminal` (rich's) where one is given.
     """
 
-    def __init__(self, *args, terminal: Terminal | None = None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        terminal: Terminal | None = None,
+        replays: Path | None = None,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
+        self._replays, self._shown, self._time = replays, None, 0
         self._history: dict[str, list[float]] = defaultdict(list)
         self._live_view = Live(console=terminal or Terminal(), auto_refresh=False)
         self._live_view.start()
@@ -55,7 +67,27 @@ class Dashboard(Console):
         """The whole dashboard after a chunk."""
         names = [name for name in CURVES if self._history[name]][:SHOWN]
         panels = [_panel(CURVES[name], self._history[name]) for name in names]
-        return Group(Text(self.line(record)), Columns(panels))
+        scene = self._scene()
+        scenes = [] if scene is None else [scene]
+        return Group(Text(self.line(record)), Columns(panels), *scenes)
+
+    def _scene(self) -> RenderableType | None:
+        """The next step of the newest replay; None without one, or where it cannot be drawn."""
+        from elsinore import scene  # which draws: runs are drawn from, and draw nothing themselves
+
+        found = sorted(self._replays.glob("*.npz")) if self._replays is not None else []
+        if not found:
+            return None
+        if found[-1] != self._shown:
+            self._shown, self._time = found[-1], 0
+        try:
+            drawn = scene(found[-1], self._time, SCENE)
+        except Exception as error:  # an environment that is an object, mostly
+            log.warning("the dashboard cannot draw %s: %s", found[-1].name, error)
+            self._replays = None
+            return None
+        self._time += 1
+        return Panel(drawn, title="agent", box=box.ROUNDED, width=SCENE + 4)
 
     def close(self) -> None:
         self._live_view.stop()
