@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore.experience.minibatches import pack
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import permutations
+from elsinore.jaxtools.products import with_quick_products
 from elsinore.types import Mean
 
 LossFn = Callable[[PyTree, Any], tuple[Float[Array, ""], Any]]  # (params, batch) -> loss, aux
@@ -83,7 +84,8 @@ def _vector_step(
 
     The gradient is the mean over a seed's shards, and so is `aux`, but for what is `OfRows`.
     """
-    gradient, aux = shards.apart(jax.grad(loss_fn, has_aux=True))(learner.params, batch)
+    of_loss = with_quick_products(jax.grad(loss_fn, has_aux=True))
+    gradient, aux = shards.apart(of_loss)(learner.params, batch)
     gradient, aux = _over_shards(gradient, aux)
 
     def stepped(gradient: Array, learner: Learner) -> tuple[Learner, Float[Array, ""]]:
