@@ -22,34 +22,32 @@ from elsinore.algos.actor_critics import (
     Value,
     actor_critics,
 )
-from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
+from elsinore.algos.continuous_q import continuous_q
 from elsinore.algos.optimise import gradient_step, init_learner
+from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import SquashedNormal
 from elsinore.ops.continuous_q import soft_value, temperature_loss, truncated_mixture
 from elsinore.types import Algorithm
 
+Noise = Float[Array, "batch number"]
 LOG_STD = (-20.0, 2.0)  # of the normals, as published
 
 
 @settings
-class SACConfig(ContinuousQConfig):
-    """Settings of SAC beside those of `ContinuousQConfig`."""
+class SACConfig(TemperatureConfig):
+    """Settings of SAC beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac", init=False)
-    num_critics: int = 2  # Critics, of whose values the least counts.
     # Quantiles of the return that each critic learns (TQC); 1: its mean.
     quantiles: int = 1
     # The largest quantiles that a target leaves out, for each critic (TQC).
     dropped_quantiles: int = 2
-    temperature: float = traced(1.0)  # Weight of the entropy, at first.
-    tune_temperature: bool = True  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.not_negative(self, "temperature")
         validation.at_least(self, 1, "quantiles")
         validation.at_least(self, 0, "dropped_quantiles")
         if 1 < self.quantiles <= self.dropped_quantiles:
@@ -57,16 +55,6 @@ class SACConfig(ContinuousQConfig):
                 f"dropped_quantiles={self.dropped_quantiles} leaves nothing of"
                 f" quantiles={self.quantiles}; choose fewer than quantiles."
             )
-        check_temperature(self)
-
-
-def check_temperature(config: Any) -> None:
-    """Refuse to tune a temperature of 0."""
-    if config.tune_temperature and config.temperature == 0.0:
-        raise ValueError(
-            "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
-            " tune_temperature: false."
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +79,10 @@ class Equations:
         log_std = log_std + self.config.network.initial_log_std
         return SquashedNormal(mean, jnp.clip(log_std, *LOG_STD))
 
-    def explore(self, actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
+    def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Array:
         return self.policy(actor, obs).sample(noise)
 
-    def best(self, actor: PyTree, obs: PyTree) -> Actions:
+    def best(self, actor: PyTree, obs: PyTree) -> Array:
         return self.policy(actor, obs).mode()
 
     def temperature(self, learner: ContinuousQLearner, hyper: Any) -> Float[Array, ""]:

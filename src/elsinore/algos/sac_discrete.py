@@ -14,8 +14,9 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.algos.actor_critics import ContinuousQLearner, Loss, LossMetrics, Value, with_critics
 from elsinore.algos.common import observation_of
-from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
-from elsinore.algos.sac import Equations, check_temperature
+from elsinore.algos.continuous_q import continuous_q
+from elsinore.algos.sac import Equations
+from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
@@ -28,21 +29,16 @@ from elsinore.types import Algorithm
 
 
 @settings
-class SACDiscreteConfig(ContinuousQConfig):
-    """Settings of SAC for n actions beside those of `ContinuousQConfig`."""
+class SACDiscreteConfig(TemperatureConfig):
+    """Settings of SAC for n actions beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac_discrete", init=False)
-    num_critics: int = 2  # Critics, of whose values the least counts.
-    temperature: float = traced(1.0)  # Weight of the entropy, at first.
-    tune_temperature: bool = True  # Tune it towards the target entropy.
     # Share of the largest entropy, the logarithm of the number of legal actions.
     target_entropy: float = traced(0.98)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.not_negative(self, "temperature")
         validation.in_unit_interval(self, "target_entropy")
-        check_temperature(self)
         if self.noise_correlation:
             raise ValueError(
                 f"noise_correlation={self.noise_correlation} is of continuous actions; leave it"
@@ -92,14 +88,6 @@ class DiscreteEquations(Equations):
 
     def policy(self, actor: PyTree, obs: PyTree) -> Any:
         return self.nets.policy(actor, obs)
-
-    def explore(
-        self, actor: PyTree, obs: PyTree, noise: Float[Array, "batch action"], numbers: Any
-    ) -> Int[Array, "batch"]:
-        return self.policy(actor, obs).sample(noise)
-
-    def best(self, actor: PyTree, obs: PyTree) -> Int[Array, "batch"]:
-        return self.policy(actor, obs).mode()
 
     def soft_value(self, critics: PyTree, policy: Categorical, obs: PyTree, alpha: Any) -> Value:
         q, probability = self.nets.q_all(critics, obs), jnp.exp(policy.log_probs)

@@ -1,0 +1,22 @@
+"""Settings of the temperature, the weight of the entropy in SAC, for continuous and n actions."""
+
+from elsinore import validation
+from elsinore.algos.continuous_q import ContinuousQConfig
+from elsinore.hyperparameters import settings, traced
+
+
+@settings
+class TemperatureConfig(ContinuousQConfig):
+    """Settings of SAC's forms: those of `ContinuousQConfig`, and of a temperature."""
+
+    temperature: float = traced(1.0)  # Weight of the entropy, at first.
+    tune_temperature: bool = True  # Tune it towards the target entropy.
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.not_negative(self, "temperature")
+        if self.tune_temperature and self.temperature == 0.0:
+            raise ValueError(
+                "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
+                " tune_temperature: false."
+            )
