@@ -165,6 +165,19 @@ def test_the_same_rows_are_there_in_sql(run):
     assert sorted(value for (value,) in rows) == sorted(table.value)
 
 
+@pytest.mark.parametrize("metric", ["loss/value", "eval/return"])
+def test_any_metric_can_be_asked_for_by_episode(run, metric):
+    table = elsinore.query(run, metric=metric, agent="agent_0")
+    with contextlib.closing(sqlite3.connect(run.path / "metrics.sqlite")) as db:
+        rows = db.execute(
+            "SELECT update_, seed, value FROM metrics WHERE agent = 'agent_0' AND name = ?",
+            (metric,),
+        ).fetchall()
+    assert len(rows) > 2
+    assert sorted(zip(table["update"], table.seed, table.value, strict=True)) == sorted(rows)
+    assert (table["until"] >= table["first"]).all()
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -172,7 +185,7 @@ def test_the_same_rows_are_there_in_sql(run):
             {"agent": "agent_7"},
             "agent='agent_7' is not in this run; it has agent_0, agent_1, agent_2",
         ),
-        ({"metric": "joy"}, "metric='joy' is not an episode metric; choose one of total_reward"),
+        ({"metric": "joy"}, "metric='joy' is not in this run; choose one of: total_reward"),
         ({"seed": 5}, "seed=5 is not in this run; it has 0, 1"),
         ({"episodes": (5, 5)}, r"episodes=\(5, 5\) must be a range"),
     ],

@@ -16,6 +16,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from elsinore.validation import did_you_mean
 
 ALIASES = {
     "total_reward": "episode/return",
@@ -36,7 +37,8 @@ def query(
     seed: int | None = None,
     runs_dir: str | Path = "runs",
 ) -> Any:
-    """Pandas table of a metric of training episodes.
+    """Pandas table of a metric by training episodes: of the episodes themselves, or of any other
+    name, such as `loss/value`.
 
     A row is the mean over the episodes `first` to `until` (exclusive) of one seed and agent, in
     the order they ended; `rows_per_chunk` and `evaluation.period` set the resolution.
@@ -51,10 +53,6 @@ def query(
     """
     folder = RunDir.open(run.path if isinstance(run, Run) else run, Path(runs_dir))
     name = ALIASES.get(metric, metric)
-    if name not in set(ALIASES.values()):
-        raise ConfigError(
-            f"metric={metric!r} is not an episode metric; choose one of {', '.join(ALIASES)}."
-        )
     if episodes is not None and not (len(episodes) == 2 and 0 <= episodes[0] < episodes[1]):
         raise ConfigError(
             f"episodes={episodes!r} must be a range (first, until) with 0 <= first < until."
@@ -62,6 +60,9 @@ def query(
     store = Store(folder.database, read_only=True)
     try:
         _check_known(store, agent, seed)
+        if name not in ALIASES.values() and name not in (known := store.names()):
+            close = did_you_mean(metric, [*ALIASES, *known], 0.7, "choose one of")
+            raise ConfigError(f"metric={metric!r} is not in this run{close}")
         rows = store.episodes(name, agent or "", episodes, seed)
         steps = int(store.info()["steps_per_update"])
     finally:

@@ -62,6 +62,19 @@ CREATE VIEW IF NOT EXISTS episode_metrics AS
     UNION ALL
     SELECT episode, agent_id, 'episode_length', length, seed, update_ FROM numbered;
 """
+# rows of a metric, with the episodes that had ended since the last row and until this one
+BY_EPISODE = """
+    WITH counted AS (
+        SELECT update_, seed, agent, value AS num,
+            SUM(value) OVER (PARTITION BY seed, agent ORDER BY update_) AS ended
+        FROM metrics WHERE name = 'episode/count'),
+    ranges AS (
+        SELECT update_, seed, agent, CAST(ended - num AS INTEGER) AS first,
+            CAST(ended AS INTEGER) AS until, name, value
+        FROM metrics JOIN counted USING (update_, seed, agent) WHERE name = ?)
+    SELECT update_, seed, agent, first, until, value FROM ranges
+    WHERE agent = ? AND first < ? AND until > ?
+"""
 STORE_FORMAT = 1
 LAST = 2**62  # later than every update
 CHUNKS_A_PAGE = 500
@@ -307,12 +320,8 @@ class Store:
     ) -> list[tuple]:
         """(update, seed, agent, first, until, value) of the rows that overlap the episodes
         `within`, in order."""
-        first, until = within or (0, 2**62)
-        query = (
-            "SELECT update_, seed, agent, first, until, value FROM episodes WHERE name = ? AND"
-            " agent = ?"
-        )
-        query += " AND first < ? AND until > ?" + (" AND seed = ?" if seed is not None else "")
+        first, until = within or (-1, 2**62)  # rows before the first episode's end, too
+        query = BY_EPISODE + (" AND seed = ?" if seed is not None else "")
         values = (name, agent, until, first, *(() if seed is None else (seed,)))
         return list(self._db.execute(query + " ORDER BY seed, update_", values))
 
@@ -326,6 +335,12 @@ class Store:
         )
         agents = {agent for _, agent in found}
         return sorted({seed for seed, _ in found}), sorted(agents, key=lambda x: (len(x), x))
+
+    def names(self) -> list[str]:
+        """The metrics of the newest update, at which a chunk ended."""
+        newest = "SELECT MAX(update_) FROM metrics"
+        found = self._db.execute(f"SELECT DISTINCT name FROM metrics WHERE update_ = ({newest})")  # noqa: S608
+        return sorted(name for (name,) in found)
 
     def chunks(self, after: int = -1) -> list[tuple]:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk that ends later
