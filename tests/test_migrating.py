@@ -36,6 +36,39 @@ def test_a_named_setting_exists(name):
     assert any(has(record, rest) for record in records)
 
 
+# The promises of the older trainers that were taken on, and those settled otherwise, by number.
+TAKEN_ON = {
+    5, 6, 8, 15, 16, 19, 20, 23, 25, 32, 34, 37, 38, 41, 42, 43, 47, 49, 75, 86, 90, 96, 111, 112,
+    115, 117, 119, 128, 141, 145, 148, 151, 155, 163, 165, 178, 179, 180, 182, 183, 188, 193, 196,
+    198, 200, 205, 214, 215, 232, 235, 237, 244, 253,
+}  # fmt: skip
+SETTLED = {
+    7, 17, 18, 33, 45, 53, 56, 108, 109, 120, 122, 126, 130, 142, 150, 167, 168, 249, 255,
+}  # fmt: skip
+
+
+def numbers_in(text: str) -> list[int]:
+    """The numbers in the first column of the tables, each as often as it is there."""
+    cells = re.findall(r"(?m)^\| ([0-9, ]+) \|", text)
+    return sorted(int(number) for cell in cells for number in cell.split(","))
+
+
+def test_every_promise_is_on_the_page_once():
+    taken_on, settled = PAGE.read_text().split("Settled otherwise:")
+    assert numbers_in(taken_on) == sorted(TAKEN_ON)
+    assert numbers_in(settled) == sorted(SETTLED)
+
+
+def test_every_promise_that_was_taken_on_is_shown_by_a_test_or_a_command():
+    taken_on = PAGE.read_text().split("Settled otherwise:")[0]
+    for row in re.findall(r"(?m)^\| [0-9, ]+ \|.*$", taken_on):
+        shown_by = row.rstrip(" |").rpartition(" | ")[2]
+        commands = re.findall(r"python -m benchmarks\.(\w+)", shown_by)
+        assert "::test_" in shown_by or commands, row
+        for name in commands:
+            assert (PAGE.parents[1] / "benchmarks" / f"{name}.py").exists(), row
+
+
 TESTS = re.findall(r"\| `([a-z_/]+\.py)::(test_\w+)` \|", PAGE.read_text())
 
 

@@ -83,3 +83,15 @@ def test_spaces_have_their_counterparts():
     )
     with pytest.raises(ValueError, match="no counterpart in Gymnasium"):
         gymnasium_space(object())
+
+
+def test_gymnasium_makes_a_vector_of_it():
+    envs = gymnasium.vector.SyncVectorEnv([lambda: gymnasium_env("CartPole-v1")] * 8)
+    first, _ = envs.reset(seed=[*range(8)])
+    obs, reward, terminated, truncated, _ = envs.step(np.array([0, 1] * 4))
+    assert obs.shape == first.shape == (8, 4) and len(np.unique(first, axis=0)) == 8
+    assert (reward == 1).all() and not (terminated | truncated).any()
+    alone = gymnasium_env("CartPole-v1")
+    alone.reset(seed=3)
+    np.testing.assert_array_equal(obs[3], alone.step(1)[0])
+    envs.close()

@@ -19,6 +19,7 @@ from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
 from elsinore.training.schedule import Schedule
+from tests.runs.conftest import chunk_ends, rows_in, train_tiny
 
 
 class Learner(NamedTuple):
@@ -393,6 +394,25 @@ def test_the_best_are_kept_whenever_they_came(tmp_path, mode, best, save_every):
         )
         state = checkpoints.restore(checkpoint, shapes_of(state_of()))
         assert_equal_bits(state, state_of(checkpoint.update))
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("loss/value", "min"), ("policy/entropy", "max"), ("eval/length", "max")]
+)
+def test_the_best_by_a_logged_metric_are_those_of_its_best_values(tmp_path, metric, mode):
+    settings = {"checkpoints.metric": metric, "checkpoints.mode": mode, "env_steps": 2560}
+    run = train_tiny(tmp_path, "by-metric", settings)
+    ends, scores = {update for update, _ in chunk_ends(run.path)}, {}
+    for update, _, agent, name, value in rows_in(run.path):
+        if (name, agent) == (metric, "") and update in ends:
+            scores.setdefault(update, []).append(value)
+    means = {update: float(np.mean(values)) for update, values in scores.items()}
+    assert len(means) == 5 and all(len(values) == 2 for values in scores.values())
+    best = sorted(means, key=means.__getitem__, reverse=mode == "max")[:2]
+    found = {row["update"]: row for row in run.checkpoints() if row["kind"] == "best"}
+    assert set(found) == set(best)
+    for update, row in found.items():
+        assert row["metric"] == metric and row["value"] == pytest.approx(means[update], rel=1e-6)
 
 
 def test_the_latest_two_are_kept_though_they_are_not_the_best(tmp_path):

@@ -23,6 +23,7 @@ from elsinore.runs.source import parse_source, source_of
 from elsinore.runs.start import check_start, replicas_of
 from elsinore.runs.transfer import dotted_name, is_of_parts, transfer_of
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
+from tests.runs.learners import CHUNKS, LEARNERS
 from tests.runs.test_lengthening import events_of
 
 SHORT = TINY | {"env_steps": 512, "checkpoints.best": 0, "checkpoints.period": 0}
@@ -251,6 +252,23 @@ def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     ((update, text),) = events_of(run.path, "from")
     assert update == 12 and "as that run resumed would" in text
     assert run.experiment.start.parts == "all"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LEARNERS)
+def test_all_of_each_learner_is_the_run_resumed(name, tmp_path):
+    learner = LEARNERS[name]
+    settings = learner.overrides | {"checkpoints.period": 3}
+    settings["env_steps"] = settings["env_steps"] * 8 // CHUNKS
+    of = {"seeds": learner.seeds, "runs_dir": tmp_path}
+    whole = elsinore.train(learner.env, overrides=settings, name="whole", **of)
+    first = min(kept(whole.path, "periodic")["periodic"])
+    run = elsinore.train(
+        from_run=f"{whole.path}@periodic/{first}", from_parts="all", name="again", runs_dir=tmp_path
+    )
+    assert 0 < int(first) < whole.summary["updates"] == run.summary["updates"]
+    assert rows_in(run.path) == rows_in(whole.path)
+    assert_equal(leaves(run.path, "latest"), leaves(whole.path, "latest"))
 
 
 def test_a_run_may_go_on_further_in_a_new_one(whole, tmp_path, capsys):
