@@ -1,11 +1,13 @@
 """Every comparison in one run: ours and the peers alternated, results as data and a plot.
 
     python -m benchmarks.run --purejaxrl DIR [--rounds 3] [--peers purejaxrl,rejax] [--seeds 1,4,16]
-    [--quick]
+    [--speed-only] [--again]
 
 `DIR` is a checkout of the public repository luchris429/purejaxrl; without it that peer is left out.
 Each measurement is a process of its own; a round runs every peer once, and ratios are taken within
-rounds, because machines drift.
+rounds, because machines drift. A round has the load before it and the peak of the cores beside it.
+Stopped, it goes on where it was; more `--rounds` or `--seeds` are added to the file. With
+`--speed-only` it measures steps a second and compiling, and not the rest.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.record import FOLDER, machine
@@ -38,29 +41,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--env-steps", type=int, default=500_000)
     parser.add_argument("--out", type=Path, default=FOLDER / "ppo_cartpole.json")
+    parser.add_argument("--speed-only", action="store_true", help="leave out what is not speed")
+    parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
     peers = [p for p in args.peers.split(",") if p and (p not in PUREJAXRL or args.purejaxrl)]
     pythons = {peer: python_of(environment(peer.removesuffix("_devices"))) for peer in peers}
-    results = {
-        "machine": machine(),
-        "rounds": args.rounds,
-        "env_steps": args.env_steps,
-        "speed": [],
-        "until": [],
-    }
+    results = begun(args.out, args.env_steps, args.again)
     for round_ in range(args.rounds):
         for seeds in map(int, args.seeds.split(",")):
-            for peer in ("elsinore", *peers):
-                if (peer in ("sbx", "sb3") and (round_ or seeds > 4)) or (
-                    peer == "rejax" and round_
-                ):
-                    continue  # slower by an order of magnitude: once is enough to say so
-                if peer == "purejaxrl_devices" and seeds % cpu_cores():
-                    continue  # one seed cannot be put over two devices
-                found = measure(peer, pythons, args, seeds, [])
-                results["speed"].append({"round": round_, **found})
-                print(f"round {round_}  {seeds:2} seeds  {peer:10} {described(found)}", flush=True)
-                save(args.out, results)
+            measure_round(results, round_, seeds, ["elsinore", *peers], pythons, args)
+    save(args.out, results)
+    print(json.dumps(results["ratios"], indent=1))
+    if args.speed_only:
+        return
     for peer in ("elsinore", *(peer for peer in peers if peer != "purejaxrl_devices")):
         found = measure(peer, pythons, args, 1, ["--until", "475"])
         results["until"].append(found)
@@ -81,19 +74,63 @@ def main() -> None:
     ]
     results["host"] = run(own)
     print("host loop over bare chunks, ratios:", [round(r, 3) for r in results["host"]["ratios"]])
-    results["peak"] = run(
-        [
-            sys.executable,
-            "-c",
-            "import json; from benchmarks.peak import matmul_peak as m; print(json.dumps(m()))",
-        ]
-    )
-    results["ratios"] = ratios(results)
+    results["peak"] = peak()
     save(args.out, results)
-    print(json.dumps(results["ratios"], indent=1))
     from benchmarks.plot import draw
 
     draw(results, args.out.with_suffix(".png"))
+
+
+def begun(path: Path, env_steps: int, again: bool) -> dict:
+    """What the file has of this work on this machine, or empty results."""
+    here = machine()
+    if path.exists() and not again:
+        found = json.loads(path.read_text())
+        same = all(found["machine"].get(name) == here[name] for name in ("cpu", "cores", "python"))
+        if same and found["env_steps"] == env_steps:
+            return {"conditions": [], **found}
+    return {
+        "machine": here,
+        "env_steps": env_steps,
+        "speed": [],
+        "until": [],
+        "conditions": [],
+    }
+
+
+def measure_round(
+    results: dict, round_: int, seeds: int, everyone: list[str], pythons: dict, args: Any
+) -> None:
+    """What the file lacks of a round of so many seeds."""
+    where = {"round": round_, "seeds": seeds}
+    there = {row["peer"] for row in results["speed"] if where.items() <= row.items()}
+    lacking = [x for x in everyone if x not in there and has_a_turn(x, round_, seeds)]
+    if not lacking:
+        return
+    load = os.getloadavg()[0]
+    for peer in lacking:
+        found = measure(peer, pythons, args, seeds, [])
+        results["speed"].append({"round": round_, **found})
+        print(f"round {round_}  {seeds:2} seeds  {peer:10} {described(found)}", flush=True)
+        save(args.out, results)
+    results["conditions"].append({**where, "load_before": load, "peak": peak()})
+    save(args.out, results)
+
+
+def has_a_turn(peer: str, round_: int, seeds: int) -> bool:
+    """False for a peer that is slower by an order of magnitude: once is enough to say so; and where
+    seeds cannot be put over all devices."""
+    if peer in ("sbx", "sb3"):
+        return not round_ and seeds <= 4
+    if peer == "rejax":
+        return not round_
+    return peer != "purejaxrl_devices" or seeds % cpu_cores() == 0
+
+
+def peak() -> dict:
+    """GFLOP/s of large matrix products at this moment."""
+    words = "import json; from benchmarks.peak import matmul_peak as m; print(json.dumps(m()))"
+    return run([sys.executable, "-c", words])
 
 
 def measure(peer: str, pythons: dict, args, seeds: int, extra: list[str]) -> dict:
@@ -156,10 +193,10 @@ def ratios(results: dict) -> dict:
 
 def ratios_to(peer: str, results: dict, seeds: int) -> dict | None:
     speed, compiled = [], []
-    for round_ in range(results["rounds"]):
+    for round_ in sorted({row["round"] for row in results["speed"]}):
         rows = [r for r in results["speed"] if (r["round"], r["seeds"]) == (round_, seeds)]
         here = {row["peer"]: row for row in rows}
-        if peer in here:
+        if peer in here and "elsinore" in here:
             ours, theirs = here["elsinore"], here[peer]
             speed.append(median(ours["steps_per_second"]) / median(theirs["steps_per_second"]))
             took = (theirs["trace_seconds"] or 0.0) + theirs["compile_seconds"]
@@ -170,6 +207,7 @@ def ratios_to(peer: str, results: dict, seeds: int) -> dict | None:
 
 
 def save(path: Path, results: dict) -> None:
+    results["ratios"] = ratios(results)
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import fmean, median
 
 from benchmarks.record import FOLDER
+from benchmarks.scaling_curves import seconds_of
 from elsinore.runs.statistics import ci95, iqm
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -452,7 +453,60 @@ def accelerator(data: dict) -> str:
     )
 
 
+def minatar(data: dict) -> str:
+    """PPO and DQN on Breakout, ours and rejax's, with the ratios within rounds."""
+    lines = []
+    for algo, ratio in data["ratios"].items():
+        rates = {
+            peer: median(
+                median(row["steps_per_second"])
+                for row in data["rows"]
+                if (row["algo"], row.get("peer")) == (algo, peer)
+            )
+            for peer in ("elsinore", "rejax")
+        }
+        rounds = ", ".join(f"{x:.2f}" for x in ratio["speed_by_round"])
+        found = [f"{rates[peer]:,.0f}" for peer in ("elsinore", "rejax")]
+        lines.append([algo, *found, f"**{ratio['speed']:.2f}** ({rounds})"])
+    heads = ["", "elsinore, env steps/s", "rejax 0.1.3", "ratio (rounds)"]
+    return markdown(heads, lines) + measured_on(data)
+
+
+def scaling_curves(data: dict) -> str:
+    """Seconds by what a curve is over, ours and PureJaxRL's."""
+    lines = []
+    for curve in dict.fromkeys(row["curve"] for row in data["rows"]):
+        ours, theirs = (seconds_of(data["rows"], peer, curve) for peer in ("elsinore", "purejaxrl"))
+        for value, seconds in ours.items():
+            beside = ["", ""]
+            if value in theirs:
+                beside = [f"{theirs[value]:.2f}", f"{theirs[value] / seconds:.2f}"]
+            lines.append([curve, str(value), f"{seconds:.2f}", *beside])
+    heads = ["", "of", "elsinore, s", "PureJaxRL, s", "ratio"]
+    return markdown(heads, lines) + measured_on(data)
+
+
+def update_parts(data: dict) -> str:
+    """Each way to compute a part of PPO's update, beside the first, which is in use."""
+    lines = [
+        [
+            row["part"],
+            way["way"],
+            f"{way['microseconds']:.0f}",
+            f"{way['ratio']:.2f}",
+            "the same" if way["same_bits"] else "other",
+        ]
+        for row in data["rows"]
+        for way in row["ways"]
+    ]
+    heads = ["part", "way", "least core µs", "median ratio", "bits"]
+    return markdown(heads, lines) + measured_on(data)
+
+
 TABLES = {
+    "minatar": ("benchmarks.md", minatar),
+    "scaling_curves": ("benchmarks.md", scaling_curves),
+    "update_parts": ("benchmarks.md", update_parts),
     "accelerator_nvidia_h100_80gb_hbm3": ("benchmarks.md", accelerator),
     "dqn_cartpole": ("benchmarks.md", dqn),
     "replicas_cartpole": ("benchmarks.md", replicas),

@@ -6,9 +6,16 @@ The work is a minibatch of PureJaxRL's settings: 128 observations of 4 numbers, 
 64-64 tanh units, 16 minibatches an update. The ways take turns; a ratio is the median over turns
 of core seconds, which other processes on the machine change less than they change the clock.
 `same bits` says whether the result is the same, bit for bit.
+
+With g++, the gradients of both networks are also written by hand (`mlp_bound.cc`), as a bound: no
+run uses that.
 """
 
 import argparse
+import ctypes
+import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +31,7 @@ from jax.flatten_util import ravel_pytree
 
 from benchmarks.record import FOLDER, Results
 from elsinore.jaxtools.compiler_options import CPU_OPTIONS
+from elsinore.jaxtools.products import with_quick_products
 
 BATCH, OBS, HIDDEN, ACTIONS, STEPS, ENVS = 128, 4, 64, 2, 16, 4
 LAUNCHES = 20  # of each way in a turn
@@ -126,18 +134,48 @@ def block_diagonal(trunks: Any, obs: jax.Array) -> jax.Array:
 def trunks() -> dict[str, tuple[Callable, tuple]]:
     made, obs = layers(jax.random.key(0)), jax.random.normal(jax.random.key(1), (STEPS, BATCH, OBS))
 
-    def gradients(forward: Callable) -> Callable:
+    def gradients(forward: Callable, quick: bool = True) -> Callable:
         def loss(params: Any, x: jax.Array) -> jax.Array:
             return jnp.square(forward(params, x)).mean()
 
+        gradient = with_quick_products(jax.grad(loss)) if quick else jax.grad(loss)
+
         def step(params: Any, x: jax.Array) -> tuple[Any, None]:
-            grads = jax.grad(loss)(params, x)
+            grads = gradient(params, x)
             return jax.tree.map(lambda p, g: p - 0.1 * g, params, grads), None
 
         return lambda params, obs: jax.lax.scan(step, params, obs)[0]
 
-    ways = {"two products": apart, "one batched": batched, "block-diagonal": block_diagonal}
-    return {name: (gradients(way), (made, obs)) for name, way in ways.items()}
+    ways = {
+        "two products": gradients(apart),
+        "as differentiation has them": gradients(apart, quick=False),
+        "one batched": gradients(batched),
+        "block-diagonal": gradients(block_diagonal),
+    }
+    if shutil.which("g++"):
+        ways["by hand, in C++"] = by_hand()
+    return {name: (way, (made, obs)) for name, way in ways.items()}
+
+
+def by_hand() -> Callable:
+    """The gradient steps of `mlp_bound.cc`, compiled for this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder) / "bound.so"
+        command = ["g++", "-w", "-std=c++17", "-O3", "-march=native", "-ffast-math"]
+        source = Path(__file__).with_name("mlp_bound.cc")
+        include = ["-shared", "-fPIC", "-mprefer-vector-width=512", f"-I{jax.ffi.include_dir()}"]
+        subprocess.run([*command, *include, str(source), "-o", str(built)], check=True)
+        library = ctypes.cdll.LoadLibrary(str(built))
+    target = jax.ffi.pycapsule(library.Gradients)
+    jax.ffi.register_ffi_target("gradients_by_hand", target, platform="cpu")
+
+    def run(params: Any, obs: jax.Array) -> Any:
+        leaves, structure = jax.tree.flatten(params)
+        types = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in leaves]
+        found = jax.ffi.ffi_call("gradients_by_hand", types)(*leaves, obs)
+        return jax.tree.unflatten(structure, found)
+
+    return run
 
 
 # Adam over one raveled vector, or over each array

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.peers.work import P2, Q2
 from benchmarks.peers.work import Q1 as DQN
 from benchmarks.peers.work import S1 as CONTINUOUS
 
@@ -91,8 +92,30 @@ T1 = S1 | {
 }
 SAC1 = S1 | {"algo.tune_temperature": True, "algo.temperature": 1.0, "algo.quantiles": 1}
 
-WORKS = {"ppo": P1, "dqn": Q1, "sac": SAC1, "td3": T1}
-PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS}
+# MinAtar's Breakout, its observation read as one vector by layers of the peers' sizes
+AS_VECTOR = {"algo.network.encoder": "mlp", "algo.network.layer_norm": False}
+P2_OF_OURS = P1 | TRAINING_ONLY | AS_VECTOR
+P2_OF_OURS |= {
+    "algo.num_envs": P2.num_envs,
+    "algo.num_minibatches": P2.num_minibatches,
+    "algo.network.hidden": list(P2.hidden_sizes),
+    "algo.network.activation": P2.activation,
+    "algo.network.shared": False,
+    "algo.normalize_obs": False,
+}
+Q2_OF_OURS = Q1 | AS_VECTOR | {"algo.network.hidden": list(Q2.hidden_sizes)}
+
+WORKS = {
+    "ppo": P1,
+    "dqn": Q1,
+    "sac": SAC1,
+    "td3": T1,
+    "breakout_ppo": P2_OF_OURS,
+    "breakout_dqn": Q2_OF_OURS,
+}
+ALGORITHMS = {"breakout_ppo": "ppo", "breakout_dqn": "dqn"}  # of works named otherwise
+PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS, "breakout_dqn": Q2}
+ENVS = {"breakout_ppo": P2.env} | {name: work.env for name, work in PEERS_WORK.items()}
 
 
 def process_age() -> float:
@@ -109,6 +132,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--layout", default="auto")
     parser.add_argument("--work", choices=WORKS, default="ppo")
+    parser.add_argument(
+        "--settings", type=json.loads, default={}, help="a JSON object, in place of the work's own"
+    )
     parser.add_argument(
         "--host", action="store_true", help="a whole run, every sink on, beside the bare chunks"
     )
@@ -127,18 +153,18 @@ def main() -> None:
     print(json.dumps({"peer": "elsinore", "jax": jax.__version__, "seeds": args.seeds, **measured}))
 
 
-def planned(args, algo: str = "ppo", **settings):
+def planned(args, work: str = "ppo", **settings):
     """The plan and the layout of this work, with `args`'s env_steps, seeds and layout."""
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
     from elsinore.training.layout import layout_for
 
     overrides = (
-        WORKS[algo]
+        WORKS[work]
         | {"env_steps": args.env_steps, "seeds": args.seeds, "layout": args.layout}
         | settings
     )
-    env = PEERS_WORK[algo].env if algo in PEERS_WORK else "CartPole-v1"
+    env, algo = ENVS.get(work, "CartPole-v1"), ALGORITHMS.get(work, work)
     plan = plan_for(load_experiment(env, algo, overrides=overrides))
     return plan, layout_for(args.seeds, args.layout)
 
@@ -149,7 +175,7 @@ def bare_chunks(args) -> dict:
 
     from elsinore.runs.programs import compile_run
 
-    plan, layout = planned(args, args.work)
+    plan, layout = planned(args, args.work, **args.settings)
     compiled = compile_run(plan, layout)
     begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
     seconds = [launch_all(plan, compiled, begun()) for _ in range(args.repeats)]

@@ -16,10 +16,12 @@ from benchmarks import (
     hamlet_rules,
     kill,
     left_behind,
+    minatar,
     off_policy,
     scale_model,
     tables,
 )
+from benchmarks import run as comparison
 from benchmarks.record import Results
 from elsinore.envs import make
 from tests.runs.conftest import train_tiny
@@ -313,3 +315,47 @@ def test_a_rule_of_hamlet_lives_by_its_thresholds():
     assert [a.name for a in env.profile.affordances] == ["Bed", "Shower", "Fridge", "Job"]
     assert episode(jax.random.key(0), always)[1] == params.max_steps_in_episode
     assert episode(jax.random.key(0), never)[1] < 250
+
+
+def speed_row(round_: int, seeds: int, peer: str, rate: float, seconds: float) -> dict:
+    return {
+        "round": round_,
+        "seeds": seeds,
+        "peer": peer,
+        "steps_per_second": [rate],
+        "trace_seconds": 0.0,
+        "compile_seconds": seconds,
+    }
+
+
+def test_ratios_to_purejaxrl_are_of_rounds_that_have_both():
+    rows = [speed_row(0, 4, "elsinore", 300.0, 2.0), speed_row(0, 4, "purejaxrl", 100.0, 4.0)]
+    rows += [speed_row(1, 4, "elsinore", 10.0, 1.0), speed_row(2, 4, "purejaxrl", 9.0, 1.0)]
+    found = comparison.ratios({"speed": rows})
+    assert found == {"4": {"speed": 3.0, "speed_by_round": [3.0], "compile": 0.5}}
+
+
+def test_a_comparison_goes_on_from_its_file_on_the_same_machine_and_work(tmp_path):
+    path = tmp_path / "found.json"
+    results = comparison.begun(path, 1_000, again=False)
+    results["speed"].append(speed_row(0, 1, "elsinore", 1.0, 1.0))
+    comparison.save(path, results)
+    assert len(comparison.begun(path, 1_000, again=False)["speed"]) == 1
+    assert comparison.begun(path, 2_000, again=False)["speed"] == []
+    assert comparison.begun(path, 1_000, again=True)["speed"] == []
+
+
+def test_slow_peers_have_one_turn_and_seeds_must_divide_over_devices(monkeypatch):
+    monkeypatch.setattr(comparison, "cpu_cores", lambda: 2)
+    assert comparison.has_a_turn("sb3", 0, 4)
+    assert not comparison.has_a_turn("sb3", 1, 4)
+    assert not comparison.has_a_turn("purejaxrl_devices", 0, 1)
+    assert comparison.has_a_turn("purejaxrl_devices", 3, 4)
+
+
+def test_steps_on_minatar_are_compared_within_a_round():
+    rows = [
+        {"round": round_, "algo": "ppo", "peer": peer, "steps_per_second": [rate]}
+        for round_, peer, rate in [(0, "elsinore", 6.0), (0, "rejax", 3.0), (1, "rejax", 1.0)]
+    ]
+    assert minatar.ratios(rows, "ppo") == {"speed": 2.0, "speed_by_round": [2.0]}

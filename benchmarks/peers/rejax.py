@@ -8,8 +8,9 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from benchmarks.peers.work import (  # noqa: E402
-    P1,
+    PPO_WORKS,
     Outcome,
+    PPOSettings,
     ProcessClock,
     arguments,
     installed,
@@ -34,32 +35,32 @@ NOTES = (
 )
 
 
-def annealed(num_updates: int, count):
+def annealed(work: PPOSettings, num_updates: int, count):
     """The learning rate after `count` gradients: linear to 0, one step down an update."""
-    return P1.learning_rate * (1 - count // P1.gradients_per_update / num_updates)
+    return work.learning_rate * (1 - count // work.gradients_per_update / num_updates)
 
 
-def make_algorithm(env_steps: int):
+def make_algorithm(work: PPOSettings, env_steps: int):
     """Rejax's PPO at the shared settings; one 'evaluation' period spans the whole run."""
     import rejax
 
     return rejax.PPO.create(
-        env=P1.env,
-        agent_kwargs={"hidden_layer_sizes": P1.hidden_sizes, "activation": P1.activation},
+        env=work.env,
+        agent_kwargs={"hidden_layer_sizes": work.hidden_sizes, "activation": work.activation},
         total_timesteps=env_steps,
         eval_freq=env_steps,
         skip_initial_evaluation=True,
-        num_envs=P1.num_envs,
-        num_steps=P1.rollout_length,
-        num_minibatches=P1.num_minibatches,
-        num_epochs=P1.num_epochs,
-        learning_rate=partial(annealed, env_steps // P1.steps_per_update),
-        gamma=P1.gamma,
-        gae_lambda=P1.gae_lambda,
-        clip_eps=P1.clip_eps,
-        ent_coef=P1.ent_coef,
-        vf_coef=P1.vf_coef,
-        max_grad_norm=P1.max_grad_norm,
+        num_envs=work.num_envs,
+        num_steps=work.rollout_length,
+        num_minibatches=work.num_minibatches,
+        num_epochs=work.num_epochs,
+        learning_rate=partial(annealed, work, env_steps // work.steps_per_update),
+        gamma=work.gamma,
+        gae_lambda=work.gae_lambda,
+        clip_eps=work.clip_eps,
+        ent_coef=work.ent_coef,
+        vf_coef=work.vf_coef,
+        max_grad_norm=work.max_grad_norm,
     )
 
 
@@ -78,8 +79,9 @@ def measure(args) -> Outcome:
     clock = ProcessClock(args.started)
     from benchmarks.peers.compiled import time_program
 
-    env_steps = whole_updates(args.env_steps)
-    algorithm = make_algorithm(env_steps)
+    work = PPO_WORKS[args.work]
+    env_steps = whole_updates(args.env_steps, work)
+    algorithm = make_algorithm(work, env_steps)
     silent = algorithm.replace(eval_callback=lambda algorithm, state, key: ())
     states, timing = time_program(lambda key: silent.train(key)[0], args.seeds, args.repeats, clock)
     returns = fresh_returns(algorithm, states, args.seeds)
@@ -100,5 +102,5 @@ def measure(args) -> Outcome:
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__)
+    args = arguments(__doc__, ("--work", {"choices": PPO_WORKS, "default": "cartpole"}))
     report("rejax", args, measure(args))

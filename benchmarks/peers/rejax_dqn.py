@@ -7,7 +7,9 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from benchmarks.peers.work import (  # noqa: E402
+    DQN_WORKS,
     Q1,
+    DQNSettings,
     Outcome,
     ProcessClock,
     arguments,
@@ -35,35 +37,35 @@ NOTES = (
 )
 
 
-def make_algorithm(env_steps: int):
+def make_algorithm(work: DQNSettings, env_steps: int):
     """Rejax's DQN at the shared settings; one 'evaluation' period spans the whole run."""
     import flax.linen as nn
     import rejax
     from rejax.networks import DiscreteQNetwork, EpsilonGreedyPolicy
 
     algorithm = rejax.DQN.create(
-        env=Q1.env,
+        env=work.env,
         total_timesteps=env_steps,
         eval_freq=env_steps,
         skip_initial_evaluation=True,
-        num_envs=Q1.num_envs,
+        num_envs=work.num_envs,
         num_epochs=1,
-        buffer_size=Q1.buffer_size,
-        fill_buffer=Q1.learning_starts,
-        batch_size=Q1.batch_size,
-        target_update_freq=Q1.target_period,
+        buffer_size=work.buffer_size,
+        fill_buffer=work.learning_starts,
+        batch_size=work.batch_size,
+        target_update_freq=work.target_period,
         polyak=0.0,
         ddqn=False,
-        learning_rate=Q1.learning_rate,
-        gamma=Q1.gamma,
-        eps_start=Q1.epsilon,
-        eps_end=Q1.epsilon_final,
-        exploration_fraction=Q1.epsilon_fraction,
+        learning_rate=work.learning_rate,
+        gamma=work.gamma,
+        eps_start=work.epsilon,
+        eps_end=work.epsilon_final,
+        exploration_fraction=work.epsilon_fraction,
     )
     network = EpsilonGreedyPolicy(DiscreteQNetwork)(
-        hidden_layer_sizes=Q1.hidden_sizes,
+        hidden_layer_sizes=work.hidden_sizes,
         action_dim=algorithm.action_dim,
-        activation=getattr(nn, Q1.activation),
+        activation=getattr(nn, work.activation),
     )
     return algorithm.replace(agent=network)
 
@@ -85,8 +87,9 @@ def measure(args) -> Outcome:
     clock = ProcessClock(args.started)
     from benchmarks.peers.compiled import time_program
 
-    env_steps = args.env_steps // Q1.num_envs * Q1.num_envs
-    algorithm = make_algorithm(env_steps)
+    work = DQN_WORKS[args.work]
+    env_steps = args.env_steps // work.num_envs * work.num_envs
+    algorithm = make_algorithm(work, env_steps)
     silent = algorithm.replace(eval_callback=lambda algorithm, state, key: ())
     states, timing = time_program(lambda key: silent.train(key)[0], args.seeds, args.repeats, clock)
     return Outcome(
@@ -94,11 +97,13 @@ def measure(args) -> Outcome:
         env_steps=env_steps,
         **timing._asdict(),
         final_return=fresh_return(algorithm, states, args.seeds),
-        gradient_steps=Q1.gradient_steps(env_steps),
+        gradient_steps=work.gradient_steps(env_steps),
         notes=NOTES,
     )
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__, least=Q1.num_envs)
+    args = arguments(
+        __doc__, ("--work", {"choices": DQN_WORKS, "default": "cartpole"}), least=Q1.num_envs
+    )
     report("rejax", args, measure(args))

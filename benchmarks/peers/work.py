@@ -62,6 +62,9 @@ class PPOSettings:
 
 
 P1 = PPOSettings()
+# MinAtar's Breakout from its 10 x 10 x 4 booleans as one vector, which rejax's networks read
+P2 = PPOSettings(env="Breakout-MinAtar", num_envs=64, num_minibatches=8)
+PPO_WORKS = {"cartpole": P1, "breakout": P2}
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ class DQNSettings:
 
 
 Q1 = DQNSettings()
+Q2 = DQNSettings(env="Breakout-MinAtar", hidden_sizes=(128, 128))
+DQN_WORKS = {"cartpole": Q1, "breakout": Q2}
 
 
 @dataclass(frozen=True)
@@ -177,9 +182,9 @@ def positive(text: str) -> int:
     return number
 
 
-def whole_updates(env_steps: int) -> int:
+def whole_updates(env_steps: int, work: PPOSettings = P1) -> int:
     """The steps PureJaxRL takes when asked for `env_steps`: a last part of an update is dropped."""
-    return env_steps // P1.steps_per_update * P1.steps_per_update
+    return env_steps // work.steps_per_update * work.steps_per_update
 
 
 class ProcessClock:
