@@ -2,7 +2,10 @@
 compiled."""
 
 import jax
+import jax.numpy as jnp
 import pytest
+from gymnax.environments import spaces
+from gymnax.environments.environment import EnvState
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +19,7 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.config.schedule import schedule_for
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
+from tests.small_envs import World
 
 
 def planned(algo=None, **overrides):
@@ -291,3 +295,48 @@ def test_a_policy_is_shown_in_the_env_it_is_evaluated_in():
         load_experiment("Hamlet-classic4", overrides={"curriculum.evaluate_on": "stage"})
     )
     assert stage.shown_in("the stage's") == "the stage's"
+
+
+# What bfloat16 rounds
+
+
+class Far(World):
+    """A world whose observations are a clock of up to 4,000 steps, and a share."""
+
+    def observation_space(self, params):
+        return spaces.Box(jnp.array([0.0, 0.0]), jnp.array([4_000.0, 1.0]), (2,))
+
+    def reset_env(self, key, params):
+        return jnp.zeros(2), EnvState(time=jnp.int32(0))
+
+    def step_env(self, key, state, action, params):
+        state = EnvState(time=state.time + 1)
+        return jnp.zeros(2), state, jnp.float32(0.0), jnp.bool_(False), {}
+
+
+BFLOAT16 = {"algo.network.dtype": "bfloat16", "algo.num_minibatches": 1}
+
+
+def rounding(env, **overrides):
+    """The warnings of a plan about rounded observations."""
+    experiment = load_experiment("CartPole-v1", overrides=BFLOAT16 | overrides)
+    return [line for line in plan_lines(plan_for(experiment, env)) if "bfloat16 rounds" in line]
+
+
+def test_a_plan_warns_where_bfloat16_rounds_a_wide_observation_and_says_how_far():
+    (line,) = rounding(Far())
+    # 4,000 has neighbours 16 apart: 8 significant bits of a number from 2,048 to 4,096
+    assert "at their bound of 4000 to multiples of 16" in line and "normalize_obs" in line
+    step = jnp.bfloat16(4_000) - jnp.bfloat16(4_000 - 16)
+    assert step == 16 and jnp.bfloat16(4_000 - 7) == jnp.bfloat16(4_000)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"algo.normalize_obs": True}, {"algo.network.dtype": "float32"}]
+)
+def test_normalised_observations_and_float32_are_not_warned_of(setting):
+    assert not rounding(Far(), **setting)
+
+
+def test_bounds_that_are_narrow_or_missing_are_not_warned_of():
+    assert not rounding(None)  # CartPole's: 4.8, and none for its speeds

@@ -3,9 +3,11 @@
 import json
 import math
 import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 from elsinore.config.curricula import curriculum_lines, env_warnings
 from elsinore.config.experiment import Experiment
@@ -17,6 +19,9 @@ from elsinore.config.plan import Plan
 from elsinore.config.presets import preset
 
 FEW_EPISODES = 30  # behind a decision, below which its standard error is told
+# The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
+EXACT = 256.0
+BOUNDLESS = 1e30  # what stands for no bound
 SPREAD = 0.2  # of returns, as a share of the target: the assumption of that warning
 
 
@@ -37,8 +42,42 @@ def plan_lines(plan: Plan) -> list[str]:
             else curriculum_lines(curriculum, plan.env, plan.env_params, plan.env_steps)
         ),
         *(f"warning         {text}" for text in env_warnings(plan.env, plan.env_params)),
+        *_rounded_observations(plan),
         *_memory_lines(plan),
     ]
+
+
+def _rounded_observations(plan: Plan) -> list[str]:
+    """A warning where bfloat16 rounds observations whose range is wide."""
+    experiment = plan.experiment
+    learners = [experiment.algo, *(each.algo for each in experiment.agents.each)]
+    if all(algo.normalize_obs or algo.network.dtype != "bfloat16" for algo in learners):
+        return []
+    bound = max(_finite_bounds(plan.env.observation_space(plan.env_params)), default=0.0)
+    if bound <= EXACT:
+        return []
+    return [
+        f"warning         algo.network.dtype=bfloat16 rounds observations to 8 significant bits:"
+        f" at their bound of {bound:g} to multiples of {bound_step(bound):g}, so that smaller"
+        " differences are lost; set algo.normalize_obs: true, or dtype: float32"
+    ]
+
+
+def bound_step(bound: float) -> float:
+    """The distance of neighbouring numbers of bfloat16 at a size."""
+    return 2.0 ** (math.floor(math.log2(bound)) - 7)
+
+
+def _finite_bounds(space: Any) -> Iterator[float]:
+    """The sizes of the finite bounds of every Box in an observation space."""
+    parts = getattr(space, "spaces", None)
+    if parts is not None:
+        for part in parts.values() if isinstance(parts, dict) else parts:
+            yield from _finite_bounds(part)
+        return
+    for side in ("low", "high"):
+        sizes = np.abs(np.asarray(getattr(space, side, 0.0), np.float64))
+        yield float(np.max(sizes, where=sizes < BOUNDLESS, initial=0.0))
 
 
 def _environment_lines(plan: Plan) -> list[str]:
