@@ -34,18 +34,26 @@ BARS = [
     Bar("CartPole-v1", "dqn", "G", 470, 350, "Double DQN"),
     Bar("CartPole-v1", "dqn", "T", 498.4, 490, "500,000 steps"),  # CleanRL docs
     Bar("CartPole-v1", "qrdqn", "G", 495, 475),
+    Bar("CartPole-v1", "c51", "G", 495, 475),
+    Bar("CartPole-v1", "rainbow", "G", 495, 475),
+    Bar("CartPole-v1", "iqn", "G", 447, 350),
+    Bar("CartPole-v1", "sac_discrete", "G", 495, 475, "50,000 steps"),
     Bar("CartPole-v1", "pqn", "G", 490, 450),
     Bar("CartPole-v1", "pqn", "T", 480, 450),
     Bar("Acrobot-v1", "ppo", "G", -80, -100),
     Bar("Acrobot-v1", "ppo", "T", -83.8, -100),  # PureJaxRL, 16 seeds
     Bar("Acrobot-v1", "a2c", "G", -88, -100),
     Bar("Acrobot-v1", "dqn", "G", -76.6, -100),  # rl-baselines3-zoo
+    Bar("Acrobot-v1", "qrdqn", "G", -79, -100),
     Bar("Acrobot-v1", "pqn", "T", -95.6, -110),  # CleanRL docs
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -103, -120),
     Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "pqn", "G", -115, -130),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
+    Bar("Pendulum-v1", "ppo", "G", -178, -210, "squashed"),
+    Bar("Pendulum-v1", "ppo", "G", -188, -215, "beta"),
+    Bar("Pendulum-v1", "ppo", "G", -202, -225, "gsde"),
     Bar("Pendulum-v1", "a2c", "G", -180, -250),
     Bar("Pendulum-v1", "sac", "G", -161, -185),
     Bar("Pendulum-v1", "td3", "G", -164, -190),
@@ -57,6 +65,8 @@ BARS = [
     Bar("Catch-bsuite", "pqn", "G", 0.99, 0.95),
     Bar("MemoryChain-bsuite", "ppo", "G", 0.95, 0.8),
     Bar("MemoryChain-bsuite", "a2c", "G", 0.85, -0.3),
+    Bar("MemoryChain-bsuite", "dqn", "G", 0.95, 0.8, "R2D2's parts"),
+    Bar("MemoryChain-bsuite", "pqn", "G", 0.95, 0.8, "with a memory"),
     Bar("DeepSea-bsuite", "ppo", "G", 0.85, -0.1),
     Bar("DeepSea-bsuite", "a2c", "G", 0.85, -0.1),
     Bar("DeepSea-bsuite", "dqn", "G", 0.85, -0.1),

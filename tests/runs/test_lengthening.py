@@ -34,6 +34,10 @@ ALGORITHMS = {
     "pqn": "pqn",
     "sac": "sac with everything",
     "td3": "td3",
+    "sac_discrete": "sac of n actions",
+    "rainbow": "rainbow",
+    "dqn with a memory": "dqn with a memory",
+    "pqn with a memory": "pqn with a memory",
 }
 CHUNKS = 4  # before a run is lengthened
 
