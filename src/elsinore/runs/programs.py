@@ -11,6 +11,7 @@ import numpy as np
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
 from elsinore.runs.final_evaluation import evaluation_program, final_evaluation_of
+from elsinore.runs.heap import give_back
 from elsinore.runs.profile import phase
 from elsinore.training.layout import Layout
 from elsinore.training.population import PopulationStep
@@ -59,6 +60,7 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
         with phase("compile"):
             chunk, begin, *step = programs
+    give_back()
     seconds = time.perf_counter() - began
     final = Meanwhile(evaluation_program(plan, layout), shapes)
     evaluate = final_evaluation_of(plan, layout, final)
@@ -94,9 +96,15 @@ class Meanwhile:
 
     def __init__(self, program: Any, *args: Any):
         own_thread = ThreadPoolExecutor(1)
-        self._found = own_thread.submit(lambda: program.lower(*args).compile())
+        self._found = own_thread.submit(self._compiled, program, *args)
         own_thread.shutdown(wait=False)
         self.is_done = self._found.done
+
+    @staticmethod
+    def _compiled(program: Any, *args: Any) -> Any:
+        compiled = program.lower(*args).compile()
+        give_back()
+        return compiled
 
     def __call__(self, *args: Any) -> Any:
         return self._found.result()(*args)
