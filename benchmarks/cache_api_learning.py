@@ -6,9 +6,10 @@ on none of them.
     # a trial, of which nothing is saved
     python -m benchmarks.cache_api_learning PPO --seeds 2 --set algo.gamma=0.95
 
-Each trains at its preset. Told of every one, and saved in results/cache_api_learning.json: the mean
-return of the greedy policies, hit rate and cascades an episode, and what they earn beyond each
-rule, paired by stream, with an interval of 95 % over seeds and streams.
+Each trains at its preset. Of every one, of the rules and of random actions are printed, and saved
+in results/cache_api_learning.json: the mean return of the greedy policies, hit rate and cascades an
+episode, and what they earn beyond each rule, paired by stream, with an interval of 95 % over seeds
+and streams.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from elsinore.worlds.cache.api.heuristics import HEURISTICS
 
 HELD_OUT = 1_000_003  # seed of the streams that policies are compared on
 COMPARED = ("always 3", "rule A", "rule B")
+FLOOR = "random"  # actions drawn alike
 LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {  # algorithm, and what differs from its preset
     "PPO": ("ppo", {}),
     "A2C": ("a2c", {}),
@@ -63,11 +65,17 @@ def main() -> None:
     kept = (lambda measure, policy: measure()) if args.set else results.measure
     keys = jax.random.split(jax.random.key(HELD_OUT), args.streams)
     rules = {name: played(*make("Cache-api"), HEURISTICS[name], keys) for name in COMPARED}
-    for name, found in rules.items():
+    floor = played(*make("Cache-api"), at_random, keys)
+    for name, found in ({FLOOR: floor} | rules).items():
         print(told(kept(partial(figures, found, rules), policy=name), name), flush=True)
     for name in args.learners:
         measure = partial(learnt, name, args.seeds, parse_set(args.set), keys, rules)
         print(told(kept(measure, policy=name), name), flush=True)
+
+
+def at_random(key: jax.Array, obs: jax.Array) -> jax.Array:
+    """Random actions, whose draws are not the env's, which is stepped with the same key."""
+    return HEURISTICS[FLOOR](jax.random.fold_in(key, 1), obs)
 
 
 def learnt(
