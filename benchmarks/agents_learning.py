@@ -1,12 +1,12 @@
 """What 1, 10 and 100 agents of one Hamlet learn from the same number of steps in all, shared and
 independent.
 
-    python -m benchmarks.agents_learning [--seeds 8] [--again]
+    python -m benchmarks.agents_learning [--seeds 8] [--steps 3200000] [--full] [--again]
 
 All agents of an env live in the same town, and a place that one uses is taken (`occupancy`). Each
 case trains PPO for `STEPS` agent-steps a seed, which N agents divide among them; then each agent is
-evaluated greedily. `full` gives every agent the steps that the single one has. A finished case is
-not measured again.
+evaluated greedily. With `--full` also a case in which each of 10 independent agents has the steps
+that the single one has. A finished case is not measured again.
 """
 
 import argparse
@@ -37,19 +37,23 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=STEPS, help="agent-steps of a seed")
+    parser.add_argument("--full", action="store_true", help="as many for each of 10 agents, too")
     parser.add_argument("--out", type=Path, default=FOLDER / "agents_learning.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
-    work = {"seeds": args.seeds, "steps": STEPS, "envs": ENVS, "episodes": EPISODES}
+    work = {"seeds": args.seeds, "steps": args.steps, "envs": ENVS, "episodes": EPISODES}
     results = Results(args.out, work, args.again)
     for agents, sharing, steps in CASES:
-        measure = partial(measured, agents, sharing, steps, args.seeds)
+        if steps == "full" and not args.full:
+            continue
+        measure = partial(measured, agents, sharing, steps, args.seeds, args.steps)
         row = results.measure(measure, agents=agents, sharing=sharing, steps=steps)
         print(line(row), flush=True)
     results.save()
 
 
-def measured(agents: int, sharing: str, steps: str, seeds: int) -> dict[str, Any]:
+def measured(agents: int, sharing: str, steps: str, seeds: int, in_all: int) -> dict[str, Any]:
     """Steps lived greedily, [seed][agent], at the end."""
     import elsinore
     from benchmarks.cases import ANYWHERE
@@ -60,7 +64,7 @@ def measured(agents: int, sharing: str, steps: str, seeds: int) -> dict[str, Any
         "agents.sharing": sharing,
         "env_kwargs.occupancy": True,
         "algo.num_envs": max(1, ENVS // agents),
-        "env_steps": STEPS * (agents if steps == "full" else 1),
+        "env_steps": in_all * (agents if steps == "full" else 1),
         "evaluation.episodes": EPISODES,
         "evaluation.final_episodes": EPISODES,
     }
