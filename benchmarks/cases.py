@@ -181,26 +181,6 @@ ACROBOT = (
     Case("Acrobot-v1", "qrdqn", "preset", (Published("G", -69.1, ZOO),), {}, -100.0, 8),
     Case(
         "Acrobot-v1",
-        "c51",
-        "preset",
-        (Published("G", -69.1, f"QR-DQN, {ZOO}"),),
-        {},
-        -100.0,
-        8,
-        BESIDE,
-    ),
-    Case(
-        "Acrobot-v1",
-        "rainbow",
-        "preset",
-        (Published("G", -69.1, f"QR-DQN, {ZOO}"),),
-        {},
-        -100.0,
-        8,
-        BESIDE,
-    ),
-    Case(
-        "Acrobot-v1",
         "pqn",
         "preset",
         (Published("T", -95.6, "CleanRL docs, 3 seeds"),),
@@ -230,19 +210,6 @@ CLASSIC = (
     Case("MountainCar-v0", "dqn", "preset", (Published("G", -100.8, ZOO),), threshold=-120.0),
     Case(
         "MountainCar-v0", "qrdqn", "preset", (Published("G", -106.0, ZOO),), {}, -120.0, 8, BESIDE
-    ),
-    *(
-        Case(
-            "MountainCar-v0",
-            algo,
-            "preset",
-            (Published("G", -106.0, ZOO if algo == "qrdqn" else f"QR-DQN, {ZOO}"),),
-            {},
-            -120.0,
-            8,
-            BESIDE,
-        )
-        for algo in ("qrdqn", "c51", "rainbow")
     ),
     Case("MountainCar-v0", "pqn", "preset", threshold=-120.0),
     Case(
@@ -315,11 +282,6 @@ CLASSIC = (
             "One gradient step for every 64 env steps, on a batch of 512 (the way of FastTD3,"
             f" arXiv:2505.22642). {BESIDE}",
         )
-        for algo in ("sac", "td3")
-    ),
-    *(
-        Case(env, algo, "preset", (), {}, None, 8, f"Reward within [0, 1] a step. {BESIDE}")
-        for env in ("Reacher-misc", "Swimmer-misc")
         for algo in ("sac", "td3")
     ),
     Case(
@@ -470,19 +432,6 @@ MINATAR = (
         (Published("T", 10.0, STICKY), Published("S", 43.4, f"PPO, {BLINES}")),
         {"env_steps": 2_000_000},
         seeds=8,
-    ),
-    *(
-        Case(
-            "Breakout-MinAtar",
-            algo,
-            "200,000 steps",
-            (),
-            {"env_steps": 200_000},
-            None,
-            8,
-            f"A twenty-fifth of the published 5,000,000 frames. {BESIDE}",
-        )
-        for algo in ("dqn", "c51", "qrdqn", "rainbow")
     ),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),

@@ -39,9 +39,6 @@ def with_options(name: str, preset: dict[str, Any], **more: Any) -> dict[str, An
 # and with this one at 500.
 RECENT = {"buffer_size": 10_000}
 CARTPOLE = RECENT | {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
-ACROBOT = {"v_min": -100.0, "v_max": 0.0}  # -1 a step, gamma 0.99
-MOUNTAIN_CAR = {"v_min": -50.0, "v_max": 0.0}  # -1 a step, gamma 0.98
-BREAKOUT = {"v_min": 0.0, "v_max": 20.0}  # 1 for each brick, of which few fall in 100 steps
 # Acrobot's episodes are longer, and 15,000 steps of it leave no time to learn anew.
 FEW = {
     "CartPole-v1": with_options(
@@ -63,24 +60,17 @@ FEW = {
 PRESETS: dict[str, dict[str, Any]] = {
     "rainbow": {
         "CartPole-v1": with_options("rainbow", dqn.PRESETS["CartPole-v1"], **CARTPOLE),
-        "Acrobot-v1": with_options("rainbow", dqn.PRESETS["Acrobot-v1"], **ACROBOT),
-        "MountainCar-v0": with_options("rainbow", dqn.PRESETS["MountainCar-v0"], **MOUNTAIN_CAR),
-        "Breakout-MinAtar": with_options("rainbow", dqn.PRESETS["Breakout-MinAtar"], **BREAKOUT),
     },
     "c51": {
         # with a buffer of 10,000 one of 8 seeds falls after four times these steps
         "CartPole-v1": with_options(
             "c51", dqn.PRESETS["CartPole-v1"], **CARTPOLE | {"buffer_size": 20_000}
         ),
-        "Acrobot-v1": with_options("c51", dqn.PRESETS["Acrobot-v1"], **ACROBOT),
-        "MountainCar-v0": with_options("c51", dqn.PRESETS["MountainCar-v0"], **MOUNTAIN_CAR),
-        "Breakout-MinAtar": with_options("c51", dqn.PRESETS["Breakout-MinAtar"], **BREAKOUT),
     },
     "qrdqn": {
         "CartPole-v1": with_options("qrdqn", dqn.PRESETS["CartPole-v1"], **RECENT),
         "Acrobot-v1": with_options("qrdqn", dqn.PRESETS["Acrobot-v1"]),
         "MountainCar-v0": with_options("qrdqn", dqn.PRESETS["MountainCar-v0"]),
-        "Breakout-MinAtar": with_options("qrdqn", dqn.PRESETS["Breakout-MinAtar"]),
     },
     "iqn": {
         "CartPole-v1": with_options("iqn", dqn.PRESETS["CartPole-v1"], **RECENT),

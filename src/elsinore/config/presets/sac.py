@@ -2,14 +2,6 @@
 
 from typing import Any
 
-# As Pendulum-v1; more env steps, since the goal differs between episodes.
-TOWARDS_A_GOAL = {
-    "env_steps": 50_000,
-    "algo": {
-        "num_envs": 4, "gradient_steps": 4, "learning_starts": 1_000, "learning_rate": 1e-3,
-        "buffer_size": 50_000, "batch_size": 128, "network": {"hidden": [64, 64]},
-    },
-}  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     # A gradient step for every env step, as published, on networks of a quarter of the width and
     # half of the batch: 8 seeds reach -150, the worst -160.
@@ -30,6 +22,4 @@ PRESETS: dict[str, dict[str, Any]] = {
             "buffer_size": 50_000, "batch_size": 128, "network": {"hidden": [64, 64]},
         },
     },
-    "Reacher-misc": TOWARDS_A_GOAL,
-    "Swimmer-misc": TOWARDS_A_GOAL,
 }  # fmt: skip
