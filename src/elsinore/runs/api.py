@@ -244,9 +244,12 @@ def _matching_checkpoint(
     """The newest checkpoint, made with these settings; None where there is none yet.
 
     Raises:
-        ConfigError: if it is broken, or differs in what was not accepted.
+        ConfigError: if it is broken, or differs in what was not accepted; or if the run has ended
+            once, and only checkpoints without a replay buffer are left.
     """
-    if not checkpoints.list_checkpoints(folder.checkpoints):
+    if not checkpoints.resumable(folder.checkpoints):
+        if folder.summary.exists():
+            checkpoints.refuse_to_begin_anew(folder.checkpoints)
         return None
     checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
     check_match(checkpoint, experiment, accept_versions)

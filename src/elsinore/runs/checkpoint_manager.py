@@ -19,6 +19,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
+from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
 from elsinore.runs.checkpoints import (
     config_digest,
     is_whole,
@@ -50,7 +51,9 @@ class CheckpointManager:
 
     The best states are held in host memory until the next save, since an early policy is soon
     beaten; a kill in between loses none, for a resumed run computes again what came after its
-    checkpoint. Nothing is saved before the store holds the metrics up to it.
+    checkpoint. They are held and written without replay buffers, unless
+    `checkpoints.best_buffers`: so one takes the memory of a policy and its optimiser, and no run
+    goes on from it. Nothing is saved before the store holds the metrics up to it.
 
     A state of `WRITTEN_BEHIND` bytes or more is copied to host memory and written by a thread while
     training goes on. There is one such copy at most: a save that is due while it is written waits
@@ -76,6 +79,7 @@ class CheckpointManager:
         self._held: deque[float] = deque(maxlen=9)  # seconds for which a save held the training
         self._behind = False  # True while the store cannot be written: it is not waited for again
         self._state: Any = None
+        self._best_is_bare = False  # True if best states are held without replay buffers
         self._on_host: Any = None  # the same state in host memory, once it is fetched
         self.chunks, self._score, self._frozen = 0, float("nan"), False
         self._passed = False  # the period of periodic checkpoints, which is not in chunks
@@ -102,6 +106,7 @@ class CheckpointManager:
         """`state` after `chunks` chunks is now the newest one."""
         self._state, self._on_host, self.chunks = state, None, chunks
         self._copied = False
+        self._best_is_bare = has_buffers(state) and not self._config.best_buffers
 
     def _host_state(self) -> RunState:
         if self._on_host is None:
@@ -114,6 +119,15 @@ class CheckpointManager:
         if not self._copied:
             self._on_host, self._copied = jax.tree.map(np.array, self._host_state()), True
         return self._on_host
+
+    def _best_copy(self) -> RunState:
+        """The newest state as a best checkpoint has it, in memory of its own."""
+        if not self._best_is_bare:
+            return self._host_copy()
+        if self._on_host is not None:
+            return jax.tree.map(np.array, without_buffers(self._on_host))
+        with phase("fetch"):
+            return jax.tree.map(np.array, self._fetch(without_buffers(self._state)))
 
     def resume_from(self, state: Any, chunks: int, score: float, passed: bool = False) -> None:
         """Begin with `state`; save what a kill may have left unsaved after a resumed chunk."""
@@ -184,11 +198,13 @@ class CheckpointManager:
         kinds, best = processes.agreed([kinds, self.consider(update, self._score)], DUE)
         if kinds:
             self.wait()
+        began = time.monotonic()
+        if kinds:
+            self._host_state()  # whole, by all processes, also for a best one
         if best:
-            self.offer(update, self._score, self._host_copy())
+            self.offer(update, self._score, self._best_copy())
         if not kinds:
             return
-        began = time.monotonic()
         self._save_or_submit(kinds, update)
         self._held.append(time.monotonic() - began)
 
@@ -262,6 +278,7 @@ class CheckpointManager:
             now = {u: pending for u, pending in self._pending.items() if u <= update}
         for best_update, (score, state) in now.items():
             manifest = self._manifest(best_update, score)
+            manifest |= {"without": WITHOUT} if self._best_is_bare else {}
             checkpoints.save(self._folder, "best", state, manifest)
         with self._lock:
             self._pending = {u: x for u, x in self._pending.items() if u not in now}

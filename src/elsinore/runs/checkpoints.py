@@ -64,6 +64,11 @@ class Checkpoint(NamedTuple):
     def name(self) -> str:
         return f"{self.kind}/{self.path.name}"
 
+    @property
+    def has_all(self) -> bool:
+        """True if a run can go on from it; False if it has no replay buffer."""
+        return "without" not in self.manifest
+
 
 class BrokenCheckpoint(ConfigError):
     """A checkpoint whose files changed after they were written."""
@@ -280,14 +285,20 @@ def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
     return best or next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
 
 
+def resumable(folder: Path) -> list[Checkpoint]:
+    """The checkpoints that a run can go on from, newest first."""
+    return [checkpoint for checkpoint in list_checkpoints(folder) if checkpoint.has_all]
+
+
 def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
-    """The newest checkpoint, or with `fall_back` the newest that is not broken.
+    """The newest checkpoint that a run can go on from, or with `fall_back` the newest of them that
+    is not broken.
 
     Raises:
         ConfigError: if there is none.
         BrokenCheckpoint: if the newest is broken, without `fall_back`.
     """
-    candidates = list_checkpoints(folder)
+    candidates = resumable(folder)
     for checkpoint in candidates:
         try:
             verify(checkpoint)
@@ -299,7 +310,36 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
                     " broken."
                 ) from error
     found = "only broken checkpoints" if candidates else "no checkpoint yet"
-    raise ConfigError(f"{folder} holds {found}; start the run again under another name.")
+    raise ConfigError(
+        f"{folder} holds {found}; start the run again under another name{_or_from_best(folder)}."
+    )
+
+
+def refuse_to_begin_anew(folder: Path) -> None:
+    """Refuse to compute a run again that has ended once, where no checkpoint is left to go on from.
+
+    Raises:
+        ConfigError: naming a checkpoint without a replay buffer that a new run can begin from.
+    """
+    if remedy := _or_from_best(folder):
+        raise ConfigError(
+            f"{folder} holds no checkpoint that the run can go on from; start it again under"
+            f" another name{remedy}."
+        )
+
+
+def _or_from_best(folder: Path) -> str:
+    """A remedy where the best checkpoints, which may have no replay buffer, are all that is
+    left."""
+    best = next((c for c in list_checkpoints(folder, ("best",)) if not c.has_all), None)
+    return (
+        ""
+        if best is None
+        else (
+            f", or begin one with what {best.name} has, which is all but a replay buffer:"
+            f" --from {folder.parent}@best --from-parts learner"
+        )
+    )
 
 
 def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Checkpoint | None:
@@ -307,7 +347,7 @@ def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Che
     as `newest`; None if there is none, so that the run begins anew."""
     if newest is None or newest.update <= covered:
         return newest
-    for each in list_checkpoints(folder):
+    for each in resumable(folder):
         like = _made_alike(each.manifest) == _made_alike(newest.manifest)
         if each.update <= covered and like and is_whole(each):
             return each

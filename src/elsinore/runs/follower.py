@@ -11,6 +11,7 @@ from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import acted_on, agreed, reason_to_stop
+from elsinore.runs.buffers import has_buffers, without_buffers
 from elsinore.runs.checkpoint_manager import DUE
 from elsinore.runs.control import Controls
 from elsinore.runs.loop import EVALUATES
@@ -84,7 +85,11 @@ def _followed(
 
     def save() -> None:
         nonlocal host
-        if any(processes.agreed(None, DUE)) and host is None:
+        kinds, best = processes.agreed(None, DUE)
+        bare = best and not kinds and not plan.experiment.checkpoints.best_buffers
+        if host is None and bare and has_buffers(state):
+            fetch_turns(without_buffers(state), layout)
+        elif host is None and (kinds or best):
             host = fetch_turns(state, layout)
 
     if first:

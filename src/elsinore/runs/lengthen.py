@@ -172,8 +172,8 @@ def _spent(folder: RunDir) -> Spent | None:
 
 
 def done_updates(folder: RunDir) -> int:
-    """Updates of the newest checkpoint; 0 before the first."""
-    found = checkpoints.list_checkpoints(folder.checkpoints)
+    """Updates of the newest checkpoint that the run can go on from; 0 before the first."""
+    found = checkpoints.resumable(folder.checkpoints)
     return found[0].update if found else 0
 
 

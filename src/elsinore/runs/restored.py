@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 from elsinore.config.plan import Plan
 from elsinore.hyperparameters import over_records
 from elsinore.runs import checkpoints
+from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.policy import Policy
 from elsinore.training.replicas import stacked
@@ -28,8 +29,10 @@ def best_replica(checkpoint: Checkpoint, history: np.ndarray, summary: dict[str,
 
 def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:
     """The state in a checkpoint of this plan's run, as numpy arrays [seed, ...], with the budget of
-    the plan."""
-    state = checkpoints.restore(checkpoint, host_shapes(plan))
+    the plan; with () for replay buffers where the checkpoint has none."""
+    shapes = host_shapes(plan)
+    shapes = shapes if checkpoint.has_all else without_buffers(shapes)
+    state = checkpoints.restore(checkpoint, shapes)
 
     def with_end(hyper: Any) -> Any:
         if not hasattr(hyper, "num_updates"):

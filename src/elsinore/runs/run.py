@@ -2,6 +2,7 @@
 
 import html
 import json
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.runs import checkpoints
+from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.curves import curve_svg, training_figure
@@ -176,7 +178,8 @@ class Run:
 
     @checked
     def state(self, which: str | None = "latest") -> RunState:
-        """The state of all seeds in a checkpoint, [seed, ...] in host memory.
+        """The state of all seeds in a checkpoint, [seed, ...] in host memory; with () for replay
+        buffers in a best checkpoint without them.
 
         Raises:
             ConfigError: for a checkpoint that does not exist, or was made with another config.
@@ -326,5 +329,6 @@ class Run:
             with_settings(self._allowed_experiment, overrides), self._env, self._network
         )
         layout = plan.layout
-        state = place_host(self.state(checkpoint), plan.state_shapes, layout)
-        return final_evaluation(plan, layout, state)
+        layout = replace(layout, divided=without_buffers(layout.divided))
+        shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))
+        return final_evaluation(plan, layout, place_host(state, shapes, layout))

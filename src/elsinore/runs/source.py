@@ -43,6 +43,12 @@ def source_of(start: StartConfig) -> Source:
             f"--from-parts {start.parts} needs more of {start.run} than the policy that it holds;"
             " take --from-parts policy."
         )
+    if start.parts == "all" and not found.has_all:
+        raise ConfigError(
+            f"--from-parts all takes the replay buffer, which {start.run}@{found.name} does not"
+            " hold (checkpoints.best_buffers: false); take --from-parts learner, or --from"
+            f" {start.run}@latest."
+        )
     return Source(folder, found, folder.recorded())
 
 

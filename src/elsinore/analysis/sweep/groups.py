@@ -64,7 +64,7 @@ def _opened(folder: Path, group: TrialGroup) -> tuple[RunDir, checkpoints.Checkp
     opened = RunDir(folder)
     opened.lock()
     with opened.unlocked_on_error():
-        if not checkpoints.list_checkpoints(opened.checkpoints):
+        if not checkpoints.resumable(opened.checkpoints):
             return opened, None
         checkpoint = checkpoints.newest(opened.checkpoints, fall_back=True)
         check_match(checkpoint, group.experiment)
