@@ -1,12 +1,15 @@
 """Cases that are slow by measurement: `slow_cases.txt` has their ids, and `conftest.py` gives them
 the marker `slow`. Nearly all of their time is compilation, so they are many and each is short.
 
-    make test-all PYTEST_ADDOPTS='--durations=0 --durations-min=0.5' > log    # with an empty cache
+    : > tests/slow_cases.txt
+    make test ARGS='-n 0 --durations=0 --durations-min=0.5' > log    # with an empty cache
     python -m tests.slow_cases log
 
-Of a function with several cases those above `SECONDS` are slow, all but the cheapest; a function of
-one case is slow above `SECONDS_OF_ONE`, unless a law of docs/architecture.md names it. Whatever has
-the marker by hand is slow anyway.
+The log is of the cases that are not slow by hand, for one of those is what is kept. Of a function
+with several of them those above `SECONDS` are slow, all but the cheapest; a function of one case is
+slow above `SECONDS_OF_ONE`, unless a law of docs/architecture.md names it. A function with
+parameters always keeps a case (tests/test_slow_cases.py); one whose cases are all dear is marked
+by hand.
 """
 
 import re
@@ -15,10 +18,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import pytest
+
 RECORD = Path(__file__).with_suffix(".txt")
 SECONDS, SECONDS_OF_ONE = 1.25, 3.25  # of a quiet machine with two cores and an empty cache
 WHOLE = "tests/cli/test_bad_inputs.py::"  # a file with a test that needs the others
 LINE = re.compile(r"^\s*([0-9.]+)s (?:setup|call|teardown)\s+(tests/.+)$", re.MULTILINE)
+BY_HAND = pytest.StashKey[dict[str, bool]]()  # of each case that was collected
 
 
 def recorded() -> frozenset[str]:
@@ -41,7 +47,8 @@ def laws() -> frozenset[str]:
 
 
 def slow_among(seconds: Mapping[str, float], kept: Collection[str] = ()) -> list[str]:
-    """The ids of the slow cases, in order; of the functions in `kept` the cheapest is not slow."""
+    """The ids of the slow cases, in order. The cheapest of several is none, nor is that of a
+    function in `kept`."""
     cases = defaultdict(list)
     for case, taken in seconds.items():
         if case.startswith(WHOLE):
@@ -50,10 +57,28 @@ def slow_among(seconds: Mapping[str, float], kept: Collection[str] = ()) -> list
     slow = []
     for function, found in cases.items():
         cheapest, *rest = sorted(found)
-        if cheapest[0] >= SECONDS_OF_ONE and function not in kept:
+        alone = cheapest[1] == function  # without parameters
+        if alone and cheapest[0] >= SECONDS_OF_ONE and function not in kept:
             slow.append(cheapest[1])
         slow += [case for taken, case in rest if taken >= SECONDS]
     return sorted(slow)
+
+
+def without_a_quick_case(by_hand: Mapping[str, bool], listed: Collection[str]) -> list[str]:
+    """The functions with parameters of which the list takes the last quick case. Each case is given
+    with whether it is slow by hand; a function whose listed cases are not all given is left out."""
+    cases = defaultdict(set)
+    for case in by_hand:
+        cases[case.partition("[")[0]].add(case)
+    taken = defaultdict(set)
+    for case in listed:
+        if "[" in case:
+            taken[case.partition("[")[0]].add(case)
+    return sorted(
+        function
+        for function, gone in taken.items()
+        if gone <= cases[function] and all(by_hand[case] for case in cases[function] - gone)
+    )
 
 
 if __name__ == "__main__":

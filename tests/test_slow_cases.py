@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slow_cases import durations, recorded, slow_among
+from tests.slow_cases import BY_HAND, durations, recorded, slow_among, without_a_quick_case
 
 ROOT = Path(__file__).parents[1]
 LOG = """
@@ -16,6 +16,8 @@ LOG = """
 1.30s call     tests/a.py::test_many[z]
 1.20s call     tests/a.py::test_many[quick]
 3.00s call     tests/b.py::test_other
+4.00s call     tests/b.py::test_dear[one]
+3.50s call     tests/b.py::test_dear[two]
 """
 
 
@@ -26,8 +28,21 @@ def test_dear_cases_are_slow_and_a_function_of_several_keeps_one():
         "tests/a.py::test_many[x of y]",
         "tests/a.py::test_many[z]",
         "tests/a.py::test_one",
+        "tests/b.py::test_dear[one]",
     ]
-    assert slow_among(durations(LOG), kept={"tests/a.py::test_one"}) == slow[:2]
+    assert slow_among(durations(LOG), kept={"tests/a.py::test_one"}) == [*slow[:2], slow[3]]
+
+
+def test_a_function_that_the_list_leaves_no_quick_case_is_found():
+    by_hand = {"a::x[1]": False, "a::x[2]": True, "a::y": False, "b::z[1]": False}
+    assert without_a_quick_case(by_hand, {"a::x[1]", "a::y"}) == ["a::x"]
+    assert without_a_quick_case(by_hand | {"a::x[3]": False}, {"a::x[1]", "a::y"}) == []
+    assert without_a_quick_case(by_hand, {"b::z[1]", "b::z[2]"}) == []  # [2] was not collected
+
+
+def test_every_function_with_parameters_keeps_a_quick_case(request):
+    """Of those that were collected with this test."""
+    assert without_a_quick_case(request.config.stash[BY_HAND], recorded()) == []
 
 
 @pytest.mark.parametrize("file", sorted({case.partition("::")[0] for case in recorded()}))
