@@ -10,21 +10,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs import replays
+from elsinore.runs.checkpoints import list_checkpoints, read_arrays
 from elsinore.runs.control import ask
 from elsinore.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 240.0  # seconds for all processes of a run
+SECONDS_TO_END = 15.0  # of processes that have begun to end
 SMALL = {
     "env_steps": 4096,
     "algo.num_envs": 4,
@@ -78,13 +83,41 @@ def started(
         if number > 1:
             command += ["--distributed", f"127.0.0.1:{port},{number},{rank}"]
         with (runs.parent / f"{runs.name}-{rank}.log").open("a") as output:
-            running.append(subprocess.Popen(command, env=env, stdout=output, stderr=output))
+            # A session of its own, so that all it starts can be looked for.
+            run = partial(subprocess.Popen, command, env=env, start_new_session=True)
+            running.append(run(stdout=output, stderr=output))
     try:
         yield running
     finally:
         for process in running:
             process.kill()
             process.wait()
+        assert_none_is_left({process.pid for process in running})
+
+
+def assert_none_is_left(sessions: set[int]) -> None:
+    """No process of these sessions lives, or does for long."""
+    until = time.monotonic() + SECONDS_TO_END
+    while (left := processes_of(sessions)) and time.monotonic() < until:
+        time.sleep(0.1)
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert not left
+
+
+def processes_of(sessions: set[int]) -> set[int]:
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            state, _, _, session = stat.read_text().rpartition(")")[2].split()[:4]
+            if state not in "ZX" and int(session) in sessions:
+                found.add(int(stat.parent.name))
+    return found
+
+
+def launches(number: int):
+    """The time limit of a test that starts a run so many times."""
+    return pytest.mark.timeout(number * LIMIT + 60)
 
 
 def ended(running) -> list[int]:
@@ -107,7 +140,7 @@ def log_of(runs: Path, number: int) -> str:
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """The same parameters, and the same metrics of every update."""
+    """The same final state, every leaf of it, and the same metrics of every update."""
     found = [json.loads((run / "summary.json").read_text()) for run in (one, other)]
     for name in ("params_sha256", "eval_return", "updates"):
         assert found[0][name] == found[1][name]
@@ -116,6 +149,18 @@ def assert_same(one: Path, other: Path) -> None:
         for run in (one, other)
     ]
     assert rows[0].equals(rows[1])
+    states = [last_state(run) for run in (one, other)]
+    assert len(states[0]) > 20 and states[0].keys() == states[1].keys()
+    for name, (a, b) in {name: (x, states[1][name]) for name, x in states[0].items()}.items():
+        assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes()), name
+
+
+def last_state(run: Path) -> dict[str, np.ndarray]:
+    """All arrays of the newest checkpoint: parameters, optimiser, statistics, replay buffer, envs
+    and keys."""
+    newest = list_checkpoints(run / "checkpoints", ("latest", "emergency"))[0]
+    assert newest.update == json.loads((run / "summary.json").read_text())["updates"]
+    return read_arrays(newest)
 
 
 def assert_same_replays(one: Path, other: Path) -> None:
@@ -147,9 +192,10 @@ def wait_for_update(run: Path, update: int) -> None:
 
 @pytest.mark.parametrize(
     "divided",
-    [("--seeds", "2"), pytest.param(("--set", "shards=2"), marks=pytest.mark.slow)],
+    [pytest.param(("--seeds", "2"), marks=pytest.mark.slow), ("--set", "shards=2")],
     ids=["seeds", "shards"],
 )
+@launches(2)
 def test_two_processes_give_the_bits_of_one(tmp_path, divided):
     of_the_second = {"replays.period": 4, "replays.seed_index": 1}  # seed, which process 1 trains
     alone = trained(tmp_path / "alone", 1, *divided, **of_the_second)
@@ -188,6 +234,7 @@ BY_EPISODES = {"stop.episodes": 40}
     ],
     ids=["ppo", "a2c", "pqn with an LSTM", "dqn", "vary", "pbt"],
 )
+@launches(2)
 def test_processes_of_four_devices_give_the_bits_of_one(tmp_path, number, algo, settings):
     rest = {"algo.num_minibatches": 2} if algo in ("ppo", "pqn") else {}
     alone, together = (
@@ -198,6 +245,7 @@ def test_processes_of_four_devices_give_the_bits_of_one(tmp_path, number, algo, 
 
 
 @pytest.mark.slow
+@launches(4)
 def test_what_a_host_decides_is_the_same_in_all_processes(tmp_path):
     """Callbacks that act, a budget of episodes, another run to begin from."""
     found = {}
@@ -221,6 +269,7 @@ def test_what_a_host_decides_is_the_same_in_all_processes(tmp_path):
 
 
 @pytest.mark.slow
+@launches(4)
 def test_a_run_of_two_processes_is_lengthened(tmp_path):
     longer = []
     for number in (1, 2):
@@ -232,6 +281,7 @@ def test_a_run_of_two_processes_is_lengthened(tmp_path):
 
 
 @pytest.mark.slow
+@launches(1)
 def test_a_process_that_lives_and_does_not_compute_is_named(tmp_path):
     """The other one ends, and the first of both with it."""
     runs = tmp_path / "runs"
@@ -246,6 +296,7 @@ def test_a_process_that_lives_and_does_not_compute_is_named(tmp_path):
 
 
 @pytest.mark.slow
+@launches(1)
 def test_a_process_that_is_stopped_for_long_ends_the_others(tmp_path):
     """SIGSTOP: it is not gone, and sends no heartbeats."""
     runs = tmp_path / "runs"
@@ -263,6 +314,7 @@ def test_a_process_that_is_stopped_for_long_ends_the_others(tmp_path):
 
 
 @pytest.mark.slow
+@launches(5)
 def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
     whole = trained(tmp_path / "whole", 1, "--seeds", "2")
     for first, second in ((2, 1), (1, 2)):
@@ -278,6 +330,7 @@ def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("rank", [0, 1])
+@launches(1)
 def test_a_stop_of_one_process_stops_all_after_the_same_chunk(tmp_path, rank, number):
     runs = tmp_path / "runs"
     runs.mkdir()
@@ -299,6 +352,7 @@ def chunks_of(run: Path) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ends_by", ["a request", 0, 1])
+@launches(1)
 def test_a_pause_holds_all_processes(tmp_path, ends_by):
     runs, run = tmp_path / "runs", tmp_path / "runs" / NAME
     runs.mkdir()
@@ -329,18 +383,85 @@ def test_a_pause_holds_all_processes(tmp_path, ends_by):
         assert chunks_of(run) == held and summary["updates"] == held[-1]
 
 
+FOUR = {"devices": 4, "env_steps": 65536}  # 512 updates, in chunks of four
+SEEDS = ("--seeds", "4", "--go-on", "--grace", "300")
+
+
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory) -> Path:
+    """A run of one process, with which those that go on are compared."""
+    return trained(tmp_path_factory.mktemp("whole") / "runs", 1, *SEEDS, **FOUR)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("rank", [0, 1])
-def test_the_others_end_when_one_is_killed(tmp_path, rank):
+@launches(3)
+def test_one_process_is_killed_or_stopped_and_the_run_goes_on_to_the_same_end(
+    never_stopped, tmp_path, rank, number, record_property
+):
     runs = tmp_path / "runs"
     runs.mkdir()
-    with started(runs, 2, "--seeds", "2", **LONG) as running:
+    with started(runs, 2, *SEEDS, **FOUR) as running:
         wait_for_update(runs / NAME, 100)
-        running[rank].kill()
+        running[rank].send_signal(number)
         began = time.monotonic()
         codes = ended(running)
-    assert codes[1 - rank] != 0
-    assert time.monotonic() - began < processes.HEARTBEAT + 15.0
+    seconds = time.monotonic() - began
+    record_property("seconds until all had ended", seconds)
+    assert not (runs / NAME / "summary.json").exists() or number == signal.SIGTERM
+    if number == signal.SIGTERM:
+        assert codes == [130, 130], log_of(runs, 2)
+    else:
+        assert codes[1 - rank] != 0
+        assert seconds < processes.HEARTBEAT + 5.0
+    assert_same(never_stopped, trained(runs, 2, *SEEDS, **FOUR))
+
+
+@pytest.mark.slow
+@launches(3)
+def test_a_stop_in_the_middle_of_a_save_leaves_a_run_that_goes_on(never_stopped, tmp_path):
+    """SIGTERM to one process and SIGKILL to the one that writes."""
+    runs, run = tmp_path / "runs", tmp_path / "runs" / NAME
+    runs.mkdir()
+    slow = {"module": "tests.runs.hindered_run", "env": {"SAVES": "100"}}
+    with started(runs, 2, *SEEDS, **FOUR, **slow) as running:
+        wait_for_update(run, 96)
+        wait_for(lambda: any(run.glob("checkpoints/latest/.unfinished-*/state/d")), True)
+        running[1].send_signal(signal.SIGTERM)
+        running[0].kill()
+        codes = ended(running)
+    assert codes[0] == -signal.SIGKILL and codes[1] != 0
+    (unfinished,) = run.glob("checkpoints/latest/.unfinished-*")
+    assert not (unfinished / "manifest.json").exists()
+    assert_same(never_stopped, trained(runs, 2, *SEEDS, **FOUR))
+    assert not list(run.glob("checkpoints/*/.unfinished-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+@launches(3)
+def test_a_process_that_stalls_for_a_minute_is_waited_for(never_stopped, tmp_path, rank):
+    stalls = {"module": "tests.runs.hindered_run", "env": {"STALLS": str(rank), "SECONDS": "60"}}
+    run = trained(tmp_path / "runs", 2, *SEEDS, **FOUR, **stalls)
+    with closing(Store(run / "metrics.sqlite", read_only=True)) as store:
+        ends = [at for _, _, at, *_ in store.chunks()]
+    assert max(b - a for a, b in pairwise(ends)) > 55.0
+    assert_same(never_stopped, run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 4])
+@launches(3)
+def test_what_two_processes_saved_goes_on_in_one_and_in_four(never_stopped, tmp_path, number):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with started(runs, 2, *SEEDS, **FOUR) as running:
+        wait_for_update(runs / NAME, 100)
+        for process in running:
+            process.kill()
+    assert not (runs / NAME / "summary.json").exists()
+    assert_same(never_stopped, trained(runs, number, *SEEDS, **FOUR))
 
 
 def test_processes_of_other_settings_are_refused(tmp_path):

@@ -1,0 +1,37 @@
+"""`elsinore train` in a process that is hindered as the variables say: the one numbered STALLS
+sleeps so many seconds (SECONDS) before its fourth chunk; with SAVES the first one waits a second
+before a checkpoint of so many updates or more gets its name.
+
+python -m tests.runs.hindered_run train CartPole-v1 [options of elsinore train]
+"""
+
+import os
+import sys
+import time
+from functools import partialmethod
+
+import jax
+
+from elsinore.runs import checkpoints, pipeline
+
+
+def stalled(self, launch, states, index):
+    if index == 3 and jax.process_index() == int(os.environ["STALLS"]):
+        time.sleep(float(os.environ["SECONDS"]))
+    return launch(self, states, index)
+
+
+def slowly(unfinished, target, manifest, name=checkpoints._name):
+    if manifest["update"] >= int(os.environ["SAVES"]):
+        time.sleep(1.0)
+    return name(unfinished, target, manifest)
+
+
+if __name__ == "__main__":
+    from elsinore.cli import main
+
+    if "STALLS" in os.environ:
+        pipeline.Pipeline._launch = partialmethod(stalled, pipeline.Pipeline._launch)
+    if "SAVES" in os.environ:
+        checkpoints._name = slowly
+    sys.exit(main())
