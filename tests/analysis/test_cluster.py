@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ import elsinore
 from elsinore.analysis.cluster import LOCK_WAIT, OnCluster, wait_until_free
 from elsinore.config import extras
 from elsinore.config.parse import ConfigError
+from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store
 from tests.toys import TOY
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -118,11 +121,17 @@ SWEEP = TOY | {
     "checkpoints": {"interval_seconds": 0.5},
     "sweep": {"space": GAIN, "trials": 6, "split": 1},
 }
+SECONDS_OF_A_START = 30.0  # of another worker, until it has done what the lost one had
 on_ray = [
     pytest.mark.slow,
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed"),
 ]
+
+
+def chunks_of(run: Path) -> list[tuple]:
+    with closing(Store(run / "metrics.sqlite", read_only=True)) as store:
+        return list(store.chunks())
 
 
 class Search:
@@ -158,8 +167,12 @@ class Search:
         return self.process.wait()
 
     @property
+    def table(self) -> Path:
+        return self.path / "trials.csv"
+
+    @property
     def trials(self) -> bytes:
-        return (self.path / "trials.csv").read_bytes()
+        return self.table.read_bytes()
 
 
 def rays() -> set[int]:
@@ -205,17 +218,28 @@ class TestOnRay:
 
     def test_a_worker_is_killed(self, one_by_one, tmp_path, no_process_is_left):
         search = Search(tmp_path, "worker", "--on", "ray", "--cpus-per-task", "1")
-        os.kill(int(search.line(r"begins on .* \((\d+)\)")[1]), signal.SIGKILL)
-        search.line("its worker was lost, another one goes on")
+        begun = search.line(r"group (\w+): begins on .* \((\d+)\)")
+        run = search.path / "groups" / begun[1]
+        until = time.monotonic() + 120
+        while not list_checkpoints(run / "checkpoints", ("latest",)):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        os.kill(int(begun[2]), signal.SIGKILL)
+        killed, done = time.time(), chunks_of(run)[-1][0]
+        assert not (run / "summary.json").exists()
+        search.line(f"group {begun[1]}: its worker was lost, another one goes on")
         assert search.ended() == 0, "".join(search.lines)
         assert search.trials == one_by_one
+        beyond = next(at for update, _, at, *_ in chunks_of(run) if update > done)
+        cost = beyond - killed
+        assert cost <= SWEEP["checkpoints"]["interval_seconds"] + SECONDS_OF_A_START, cost
 
     def test_the_driver_is_killed(self, one_by_one, tmp_path, no_process_is_left):
         first = Search(tmp_path, "driver", "--on", "ray", "--cpus-per-task", "1")
         first.line(r"\[1/6\] group .* trials are done")
         first.process.kill()
         first.ended()
-        assert first.trials != one_by_one
+        assert not first.table.exists() or first.trials != one_by_one
         again = Search(tmp_path, "driver", "--on", "ray", "--cpus-per-task", "1")
         assert again.ended() == 0, "".join(again.lines)
         assert again.trials == one_by_one
