@@ -5,8 +5,9 @@
 DQN on CartPole-v1, with a replay buffer that makes the state of one seed that large, saves after
 each chunk. A save copies the state to host memory while training waits, and writes it behind.
 Recorded are the milliseconds of each of these waits, of a copy of as many bytes in memory that the
-process holds already (the bound), and the seconds from a save to the checkpoint on the disk.
-Stopped, it goes on.
+process holds already (the bound), and the seconds from a save to the checkpoint on the disk. A wait
+is all that the checkpoint manager does between two chunks; with `best` each state is also the best
+so far, and is held in memory for it. Stopped, it goes on.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,16 +47,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=FOLDER / "saving.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--best", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.case:
-        return print(json.dumps(measured(args.case, args.saves)))
+        return print(json.dumps(measured(args.case, args.saves, args.best)))
     results = Results(args.out, {"saves": args.saves}, args.again)
-    for mib in map(int, args.mib.split(",")):
+    for mib, best in product(map(int, args.mib.split(",")), (0, 1)):
         command = [sys.executable, "-m", "benchmarks.saving", "--case", str(mib)]
-        command += ["--saves", str(args.saves)]
-        row = results.measure(lambda: run(command), mib=mib)  # noqa: B023
+        command += ["--saves", str(args.saves), "--best", str(best)]
+        row = results.measure(lambda: run(command), mib=mib, best=best)  # noqa: B023
         print(
-            f"{row['state_bytes'] / MIB:,.0f} MiB: training is held for"
+            f"{row['state_bytes'] / MIB:,.0f} MiB, best {best}: training is held for"
             f" {median(row['held_ms']):.0f} ms (at most {max(row['held_ms']):.0f}); a copy takes"
             f" {median(row['copy_ms']):.0f} ms; written after {median(row['written_s']):.2f} s",
             flush=True,
@@ -62,7 +65,7 @@ def main() -> None:
     results.save()
 
 
-def measured(mib: int, saves: int) -> dict[str, Any]:
+def measured(mib: int, saves: int, best: int) -> dict[str, Any]:
     """The waits of so many saves in a run whose state has about so many MiB."""
     import elsinore
     from elsinore.runs import checkpoints
@@ -70,14 +73,24 @@ def measured(mib: int, saves: int) -> dict[str, Any]:
 
     held, written = [], []
     state_bytes = 0
-    before, wait = CheckpointManager._save_or_submit, CheckpointManager.wait
+    before, wait = CheckpointManager._save_due, CheckpointManager.wait
 
-    def timed(manager: CheckpointManager, kinds: list[str], update: int) -> None:
+    def timed(manager: CheckpointManager, saves_latest: bool) -> None:
         began = time.perf_counter()
-        before(manager, kinds, update)
+        before(manager, saves_latest)
         held.append(1e3 * (time.perf_counter() - began))
         wait(manager)  # so that each save of the run is measured, and none is left out
         written.append(time.perf_counter() - began)
+
+    improves = (float(i) for i in range(10**6))
+    if best:
+        CheckpointManager.consider = lambda manager, update, score: True
+    offer = CheckpointManager.offer
+
+    def offer_better(manager: CheckpointManager, update: int, score: float, state: Any) -> None:
+        offer(manager, update, next(improves), state)
+
+    CheckpointManager.offer = offer_better
 
     keep = checkpoints.save
 
@@ -86,9 +99,13 @@ def measured(mib: int, saves: int) -> dict[str, Any]:
         state_bytes = bytes_of(state)
         return keep(folder, kind, state, manifest)
 
-    CheckpointManager._save_or_submit, checkpoints.save = timed, save
+    CheckpointManager._save_due, checkpoints.save = timed, save
     env_steps = (saves + 2) * 16 * 1024
-    settings = SETTINGS | {"algo.buffer_size": mib * MIB // 41, "env_steps": env_steps}
+    settings = SETTINGS | {
+        "checkpoints.best": best,
+        "algo.buffer_size": mib * MIB // 41,
+        "env_steps": env_steps,
+    }
     with tempfile.TemporaryDirectory() as runs:
         elsinore.train(
             "CartPole-v1",
