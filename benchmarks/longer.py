@@ -170,7 +170,9 @@ def written(rows: Iterable[dict[str, Any]]) -> None:
     unfinished.write_text(f"[\n{lines}\n]\n")
     unfinished.replace(RECORD)
     before = [row for row, now in zip(rows, today, strict=True) if not now]
-    PAGE.write_text(page([row for row, now in zip(rows, today, strict=True) if now], before))
+    current = [row for row, now in zip(rows, today, strict=True) if now]
+    named = {f"{row['env']}/{row['algo']}" for row in current if row["times"] > 1}
+    PAGE.write_text(page(current, before, [name for name in order if name not in named]))
 
 
 def main() -> None:

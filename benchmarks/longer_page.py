@@ -1,5 +1,6 @@
 """docs/longer.md, from the rows of `benchmarks.longer`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,18 @@ def lost(row: dict[str, Any]) -> np.ndarray:
     return ~kept(row) & (difference > 2 * np.array(row["error"]))
 
 
-def page(rows: list[dict[str, Any]], before: list[dict[str, Any]] | None = None) -> str:
-    """The page's text; `before` are rows of presets that were changed since."""
+def page(
+    rows: list[dict[str, Any]],
+    before: list[dict[str, Any]] | None = None,
+    missing: Sequence[str] = (),
+) -> str:
+    """The page's text; `before` are rows of presets that were changed since, `missing` the presets
+    that have no row."""
     lines = [HEADER, HEADS, *map(line, rows)]
     lines += ["\n## Before a preset was changed\n", HEADS, *map(line, before)] if before else []
+    if missing:
+        names = ", ".join(f"`{name}`" for name in missing)
+        lines.append(f"\n## Not trained for longer yet\n\n{names}.")
     return "\n".join(lines) + "\n"
 
 

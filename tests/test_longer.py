@@ -50,6 +50,12 @@ def test_the_page_has_a_row_for_each_measurement():
     )
 
 
+def test_the_page_names_the_presets_that_have_no_row():
+    text = longer_page.page([row([-100.0], [-100.0], [0.0])], missing=["Nim/ppo", "Nim/dqn"])
+    assert text.endswith("## Not trained for longer yet\n\n`Nim/ppo`, `Nim/dqn`.\n")
+    assert "Not trained" not in longer_page.page([row([-100.0], [-100.0], [0.0])])
+
+
 def test_every_preset_is_measured_and_the_quick_ones_first():
     presets = longer.all_presets()
     assert {f"{p.algo}/{p.env}" for p in presets} == set(PRESETS)
