@@ -1,6 +1,6 @@
 """Operations and seconds of every program that a run compiles, beside the last record.
 
-    python -m benchmarks.compiling [--cases ppo,balatro] [--keep]
+    python -m benchmarks.compiling [--cases "ppo; balatro stage 2, ppo"] [--keep]
 
 Each case is a process of its own with a cold compile cache; its programs are traced and compiled
 one after another. `operations` are those of the program as it is lowered, `kernels` what XLA
@@ -11,6 +11,7 @@ the last record is printed, and the record replaced (`--keep` leaves it).
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,7 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cases", default=",".join(CASES), help="names, separated by ';' or ','")
+    parser.add_argument(
+        "--cases", type=chosen, default=list(CASES), help="names, separated by ';' or ','"
+    )
     parser.add_argument("--keep", action="store_true", help="leave the record as it is")
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--one", metavar="CASE", help="measure one case in this process")
@@ -55,8 +58,7 @@ def main() -> None:
     if args.one:
         return print(json.dumps({"programs": measured(CASES[args.one])}))
     found = json.loads(args.out.read_text()) if args.out.exists() else {"rows": []}
-    names = [name for name in CASES if args.cases == ",".join(CASES) or name in chosen(args.cases)]
-    for name in names:
+    for name in args.cases:
         new = run([sys.executable, "-m", "benchmarks.compiling", "--one", name])["programs"]
         rows = [{"case": name, **row} for row in new]
         for row in rows:
@@ -70,7 +72,20 @@ def main() -> None:
 
 
 def chosen(text: str) -> list[str]:
-    return [name.strip() for name in (text.split(";") if ";" in text else [text])]
+    """The cases that a list names; a name may have a comma in it, so that the longest that fits
+    is taken.
+
+    Raises:
+        ValueError: for a name that no case has.
+    """
+    names, rest = [], text.strip(" ,;")
+    while rest:
+        fitting = [name for name in CASES if re.match(re.escape(name) + r"\s*([,;]|$)", rest)]
+        if not fitting:
+            raise ValueError(f"--cases {rest!r} begins with no case; there are {'; '.join(CASES)}")
+        names.append(max(fitting, key=len))
+        rest = rest[len(names[-1]) :].lstrip(" ,;")
+    return names
 
 
 def measured(case: Case) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import (
     accelerator,
+    compiling,
     endurance,
     first_minute,
     hamlet_rules,
@@ -359,3 +360,11 @@ def test_steps_on_minatar_are_compared_within_a_round():
         for round_, peer, rate in [(0, "elsinore", 6.0), (0, "rejax", 3.0), (1, "rejax", 1.0)]
     ]
     assert minatar.ratios(rows, "ppo") == {"speed": 2.0, "speed_by_round": [2.0]}
+
+
+def test_cases_to_compile_are_chosen_by_names_with_commas_in_them():
+    assert compiling.chosen("ppo,dqn") == ["ppo", "dqn"]
+    assert compiling.chosen("ppo, 4 seeds; a2c") == ["ppo, 4 seeds", "a2c"]
+    assert compiling.chosen(",".join(compiling.CASES)) == list(compiling.CASES)
+    with pytest.raises(ValueError, match="'balatro' begins with no case"):
+        compiling.chosen("ppo,balatro")
