@@ -21,6 +21,7 @@ from IPython.core.formatters import DisplayFormatter
 import elsinore
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict
+from elsinore.runs import api
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir
 from tests.envs.broken_envs import NotANumber, Wall
@@ -813,3 +814,24 @@ def test_an_interrupted_run_goes_on_to_the_very_same_end(runs, tmp_path, number)
     assert finished.summary["params_sha256"] == whole.summary["params_sha256"]
     assert finished.summary["eval_return"] == whole.summary["eval_return"]
     assert finished.metrics.equals(whole.metrics)
+
+
+@pytest.mark.parametrize(
+    ("configured", "in_environment", "after"), [(1.0, None, 0.1), (1.0, "1", 1.0), (3.0, None, 3.0)]
+)
+def test_short_compilations_are_kept_in_a_cache_folder_that_the_user_names(
+    monkeypatch, configured, in_environment, after
+):
+    name = "jax_persistent_cache_min_compile_time_secs"
+    before, folder = getattr(jax.config, name), jax.config.jax_compilation_cache_dir
+    monkeypatch.delenv(name.upper(), raising=False)
+    if in_environment is not None:
+        monkeypatch.setenv(name.upper(), in_environment)
+    assert folder is not None
+    try:
+        jax.config.update(name, configured)
+        api.prepare()
+        assert getattr(jax.config, name) == after
+        assert jax.config.jax_compilation_cache_dir == folder
+    finally:
+        jax.config.update(name, before)
