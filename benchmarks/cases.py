@@ -787,6 +787,35 @@ LIBRARIES = (
         seeds=8,
         note="The score of a game.",
     ),
+    Case(
+        "navix/Navix-Empty-5x5-v0",
+        "pqn",
+        "preset",
+        (
+            Published("S", 0.72, "CleanRL's settings, by Navix's agents/pqn.py, share of goals"),
+            Published("G", 1.0, "rejax's settings, by Navix's agents/pqn.py, about"),
+        ),
+        threshold=0.95,
+        seeds=8,
+        note="1 for a goal that is reached within the time limit.",
+    ),
+    Case("navix/Navix-Empty-5x5-v0", "ppo", "preset", threshold=0.95, seeds=8),
+    Case(
+        "navix/Navix-DoorKey-5x5-v0",
+        "ppo",
+        "preset",
+        threshold=0.95,
+        seeds=8,
+        note="1 for a goal that is reached within the time limit.",
+    ),
+    Case(
+        "xminigrid/MiniGrid-Empty-8x8",
+        "ppo",
+        "preset",
+        threshold=0.9,
+        seeds=8,
+        note="1 for a goal, less 0.9 times the share of the time limit that it took.",
+    ),
 )
 
 CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + TEAMS + MINATAR + HAMLET + BALATRO + LIBRARIES

@@ -8,6 +8,12 @@ MANY_ENVS = {
     "network": {"hidden": [128, 128], "activation": "relu"},
 }  # fmt: skip
 
+GRIDS = {
+    "num_envs": 64, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
+    "learning_rate": 1e-3, "learning_rate_final": 0.0, "ent_coef": 0.01,
+    "network": {"hidden": [128, 128]},
+}  # fmt: skip
+
 PRESETS: dict[str, dict[str, Any]] = {
     # The backend that costs a CPU least; Brax's own default, `generalized`, takes 3.5 times as long
     # a step and moves otherwise.
@@ -27,4 +33,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "algo": MANY_ENVS | {"ent_coef": 0.01, "normalize_obs": True},
     },
     "ppo/pgx/2048": {"env_steps": 1_000_000, "algo": MANY_ENVS},
+    # The reward is 1 at the goal, so that 1 is the most there is.
+    "ppo/navix/Navix-Empty-5x5-v0": {"env_steps": 500_000, "algo": GRIDS},
+    "pqn/navix/Navix-Empty-5x5-v0": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 64, "rollout_length": 32, "num_minibatches": 8,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "network": {"hidden": [128, 128]},
+        },
+    },
+    "ppo/navix/Navix-DoorKey-5x5-v0": {"env_steps": 1_000_000, "algo": GRIDS},
+    "ppo/xminigrid/MiniGrid-Empty-8x8": {"env_steps": 1_000_000, "algo": GRIDS},
 }  # fmt: skip
