@@ -39,10 +39,12 @@ class SACConfig(TemperatureConfig):
     """Settings of SAC beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac", init=False)
+    num_critics: int = 2  # Critics, of whose values the least counts.
     # Quantiles of the return that each critic learns (TQC); 1: its mean.
     quantiles: int = 1
     # The largest quantiles that a target leaves out, for each critic (TQC).
     dropped_quantiles: int = 2
+    tune_temperature: bool = True  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
 

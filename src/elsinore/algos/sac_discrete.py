@@ -33,6 +33,7 @@ class SACDiscreteConfig(TemperatureConfig):
     """Settings of SAC for n actions beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac_discrete", init=False)
+    tune_temperature: bool = True  # Tune it towards the target entropy.
     # Share of the largest entropy, the logarithm of the number of legal actions.
     target_entropy: float = traced(0.98)
 

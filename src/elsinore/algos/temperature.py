@@ -9,6 +9,7 @@ from elsinore.hyperparameters import settings, traced
 class TemperatureConfig(ContinuousQConfig):
     """Settings of SAC's forms: those of `ContinuousQConfig`, and of a temperature."""
 
+    num_critics: int = 2  # Critics, of whose values the least counts.
     temperature: float = traced(1.0)  # Weight of the entropy, at first.
     tune_temperature: bool = True  # Tune it towards the target entropy.
 

@@ -51,7 +51,7 @@ def _rounded_observations(plan: Plan) -> list[str]:
     """A warning where bfloat16 rounds observations whose range is wide."""
     experiment = plan.experiment
     learners = [experiment.algo, *(each.algo for each in experiment.agents.each)]
-    if all(algo.normalize_obs or algo.network.dtype != "bfloat16" for algo in learners):
+    if not any(_rounds(algo) for algo in learners):
         return []
     bound = max(_finite_bounds(plan.env.observation_space(plan.env_params)), default=0.0)
     if bound <= EXACT:
@@ -61,6 +61,13 @@ def _rounded_observations(plan: Plan) -> list[str]:
         f" at their bound of {bound:g} to multiples of {bound_step(bound):g}, so that smaller"
         " differences are lost; set algo.normalize_obs: true, or dtype: float32"
     ]
+
+
+def _rounds(algo: Any) -> bool:
+    """True for settings whose network computes in bfloat16 what it sees as it is; an algorithm of
+    the user may have neither setting."""
+    dtype = getattr(getattr(algo, "network", None), "dtype", None)
+    return dtype == "bfloat16" and not getattr(algo, "normalize_obs", False)
 
 
 def bound_step(bound: float) -> float:
