@@ -10,7 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from elsinore import validation
 from elsinore.algos.actor_critics import (
@@ -31,6 +31,7 @@ from elsinore.ops.continuous_q import soft_value, temperature_loss, truncated_mi
 from elsinore.types import Algorithm
 
 Noise = Float[Array, "batch number"]
+Chosen = Actions | Int[Array, "batch"]  # of a Box, or of n actions
 LOG_STD = (-20.0, 2.0)  # of the normals, as published
 
 
@@ -81,10 +82,10 @@ class Equations:
         log_std = log_std + self.config.network.initial_log_std
         return SquashedNormal(mean, jnp.clip(log_std, *LOG_STD))
 
-    def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Array:
+    def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Chosen:
         return self.policy(actor, obs).sample(noise)
 
-    def best(self, actor: PyTree, obs: PyTree) -> Array:
+    def best(self, actor: PyTree, obs: PyTree) -> Chosen:
         return self.policy(actor, obs).mode()
 
     def temperature(self, learner: ContinuousQLearner, hyper: Any) -> Float[Array, ""]:

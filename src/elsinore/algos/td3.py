@@ -34,6 +34,7 @@ class TD3Config(ContinuousQConfig):
     between their bounds."""
 
     name: str = field(default="td3", init=False)
+    num_critics: int = 2  # Critics, of whose values the least counts.
     policy_delay: int = 2  # Critic steps for each of the actor and targets.
     exploration_noise: float = traced(0.1)  # Standard deviation of noise in training.
     target_noise: float = traced(0.2)  # Standard deviation of noise in targets.
