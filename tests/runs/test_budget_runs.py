@@ -16,6 +16,16 @@ def finished(run):
     return [(seed, u, n) for u, seed, agent, name, n in rows_in(run) if name == "episode/count"]
 
 
+def killed_after(update, run, path):
+    """A copy of a run without its summary and the checkpoints after that update."""
+    shutil.copytree(run, path)
+    (path / "summary.json").unlink()
+    for checkpoint in (path / "checkpoints").glob("*/*"):
+        if int(checkpoint.name) > update:
+            shutil.rmtree(checkpoint)
+    return path
+
+
 def test_a_run_ends_after_the_chunk_in_which_each_seed_has_its_episodes(tmp_path):
     run = elsinore.train(
         "CartPole-v1",
@@ -31,12 +41,7 @@ def test_a_run_ends_after_the_chunk_in_which_each_seed_has_its_episodes(tmp_path
     assert any(sum(n for s, u, n in counted if s == seed and u <= before) < 50 for seed in (0, 1))
     assert run.plan.env_steps >= 50 * 500 > last * 128
     # resumed from any checkpoint it ends where it did
-    path = tmp_path / "again"
-    shutil.copytree(run.path, path)
-    (path / "summary.json").unlink()
-    for checkpoint in (path / "checkpoints").glob("*/*"):
-        if int(checkpoint.name) > 4:
-            shutil.rmtree(checkpoint)
+    path = killed_after(4, run.path, tmp_path / "again")
     elsinore.resume(path)
     assert_same_run(path, run.path)
     assert elsinore.resume(path).summary["updates"] == last
@@ -138,12 +143,7 @@ def test_evaluations_by_seconds_are_events_that_a_resumed_run_repeats(tmp_path):
     )
     found = evaluations(run.path)
     assert found[0] == found[1] and 1 <= len(found[0]) <= 80 and found[0][-1] == 80
-    path = tmp_path / "again"
-    shutil.copytree(run.path, path)
-    (path / "summary.json").unlink()
-    for checkpoint in (path / "checkpoints").glob("*/*"):
-        if int(checkpoint.name) > 3:
-            shutil.rmtree(checkpoint)
+    path = killed_after(3, run.path, tmp_path / "again")
     elsinore.resume(path)
     assert evaluations(path) == found
     assert_same_run(path, run.path)
