@@ -234,7 +234,7 @@ def speed(case: Case) -> dict[str, Any]:
         "updates": updates,
         "steps_per_second": rates,
         "compile_seconds": ready.compiled.seconds,
-        "planned_bytes": ready.plan.bytes_on_device,
+        "planned_bytes": ready.plan.memory.on_device,
         "peak_bytes": used.get("peak_bytes_in_use"),
         "temporary_bytes": getattr(extra, "temp_size_in_bytes", None),
     }

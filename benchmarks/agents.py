@@ -85,7 +85,7 @@ def measured(agents: int, sharing: str) -> dict:
     return {
         "learners": agents if plan.has_learners_of_their_own else 1,
         "steps_per_second": rates[1:],
-        "state_bytes": plan.state_bytes,
+        "state_bytes": plan.memory.of_states,
         "compile_seconds": compile_seconds,
     }
 

@@ -99,7 +99,7 @@ def compiles(stage: int, args: argparse.Namespace, settings: dict) -> dict:
     return {
         "compile_seconds": compiled.seconds,
         "compile_cpu_seconds": cpu,
-        "planned_bytes": plan.bytes_on_device,
+        "planned_bytes": plan.memory.on_device,
     }
 
 

@@ -93,8 +93,8 @@ def measured(seeds: int, buffer_size: int, prioritised: bool) -> dict:
     return {
         "devices": len(layout.devices),
         "buffers_bytes": seeds * sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(buffer)),
-        "states_bytes": plan.state_bytes,
-        "planned_bytes": plan.bytes_on_device,
+        "states_bytes": plan.memory.of_states,
+        "planned_bytes": plan.memory.on_device,
         "chunk_extra_bytes": (
             chunk.temp_size_in_bytes + chunk.output_size_in_bytes - chunk.alias_size_in_bytes
         ),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from elsinore import __version__, cli
-from elsinore.config import plan as plan_module
+from elsinore.config import planned_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -303,7 +303,7 @@ def test_a_file_in_the_place_of_the_runs_folder_is_left_as_it_is(refused, elsewh
 
 
 def test_a_run_that_does_not_fit_is_refused(refused, monkeypatch):
-    monkeypatch.setattr(plan_module, "available_bytes", lambda: 1024)
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: 1024)
     error_text = refused("train", "CartPole-v1")
     assert "1 KiB are available" in error_text
     assert "lower algo.num_envs=8" in error_text
@@ -434,7 +434,7 @@ def test_a_plan_says_that_there_is_no_preset(elsinore):
 
 
 def test_a_plan_that_does_not_fit_is_printed_and_refused(elsinore, monkeypatch):
-    monkeypatch.setattr(plan_module, "available_bytes", lambda: 1024)
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: 1024)
     code, out, err = elsinore("train", "CartPole-v1", "--plan")
     assert code == 2
     assert "bytes on device" in out

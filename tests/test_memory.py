@@ -45,29 +45,29 @@ def spent(plan: Plan) -> int:
 
 def test_a_million_transitions_take_what_their_arrays_take():
     uniform, prioritised = planned(1), planned(1, prioritized=True)
-    assert BUFFER < uniform.state_bytes < 1.01 * BUFFER
+    assert BUFFER < uniform.memory.of_states < 1.01 * BUFFER
     tree = 4 * 1_000_000 * 32 / 31  # a priority each, and the sums above
-    assert BUFFER + tree < prioritised.state_bytes < 1.01 * (BUFFER + tree)
+    assert BUFFER + tree < prioritised.memory.of_states < 1.01 * (BUFFER + tree)
 
 
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_a_chunk_writes_to_its_buffer_in_place(prioritized):
     plan = planned(1, prioritized=prioritized, n_step=3, double=True, gradient_steps=2)
-    assert spent(plan) < 0.01 * plan.state_bytes
+    assert spent(plan) < 0.01 * plan.memory.of_states
 
 
 def test_seeds_that_take_turns_need_one_buffer_more():
     plan = planned(4)  # on two devices
-    assert spent(plan) < 1.01 * plan.state_bytes / 4
+    assert spent(plan) < 1.01 * plan.memory.of_states / 4
 
 
 def test_a_run_is_refused_when_its_buffers_do_not_fit(monkeypatch):
     from elsinore import ConfigError
-    from elsinore.config import plan as plans
+    from elsinore.config import planned_memory
 
-    monkeypatch.setattr(plans, "available_bytes", lambda: int(1.5 * BUFFER))
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: int(1.5 * BUFFER))
     with pytest.raises(ConfigError, match="this run needs about"):
-        planned(2).refuse_what_does_not_fit()
+        planned(2).memory.refuse_what_does_not_fit()
 
 
 def test_the_plan_of_a_large_rollout_is_near_to_what_is_compiled():
@@ -85,8 +85,8 @@ def test_the_plan_of_a_large_rollout_is_near_to_what_is_compiled():
             },
         )
     )
-    assert plan.bytes_of_arrays < 0.3 * spent(plan)
-    assert 0.6 * spent(plan) < plan.bytes_on_device < 1.6 * spent(plan)
+    assert plan.memory.of_arrays < 0.3 * spent(plan)
+    assert 0.6 * spent(plan) < plan.memory.on_device < 1.6 * spent(plan)
 
 
 def test_a_run_whose_compiled_chunk_does_not_fit_is_refused_before_it_begins(monkeypatch, tmp_path):

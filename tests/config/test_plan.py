@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elsinore.algos.ppo import PPOConfig
-from elsinore.config import plan as plan_module
+from elsinore.config import planned_memory
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
@@ -127,9 +127,9 @@ def test_a_shared_trunk_is_counted_once():
 
 
 def test_a_run_that_does_not_fit_is_refused_with_what_to_lower(plan, monkeypatch):
-    monkeypatch.setattr(plan_module, "available_bytes", lambda: plan.bytes_on_device - 1)
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: plan.memory.on_device - 1)
     with pytest.raises(ConfigError) as caught:
-        plan.refuse_what_does_not_fit()
+        plan.memory.refuse_what_does_not_fit()
     message = str(caught.value)
     assert "available" in message
     for remedy in ("algo.num_envs=8", "algo.rollout_length=32", "seeds=3"):
@@ -137,8 +137,8 @@ def test_a_run_that_does_not_fit_is_refused_with_what_to_lower(plan, monkeypatch
 
 
 def test_a_run_that_just_fits_is_not_refused(plan, monkeypatch):
-    monkeypatch.setattr(plan_module, "available_bytes", lambda: plan.bytes_on_device)
-    plan.refuse_what_does_not_fit()
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: plan.memory.on_device)
+    plan.memory.refuse_what_does_not_fit()
 
 
 def test_more_of_anything_needs_more_bytes(plan):
@@ -149,21 +149,21 @@ def test_more_of_anything_needs_more_bytes(plan):
         {"algo.network.hidden": [128, 128]},
     ):
         assert (
-            planned(**({"env_steps": 100_000, "seeds": 3} | more)).bytes_on_device
-            > plan.bytes_on_device
+            planned(**({"env_steps": 100_000, "seeds": 3} | more)).memory.on_device
+            > plan.memory.on_device
         )
 
 
 def test_accelerators_have_a_memory_each_and_cpu_devices_share_one(monkeypatch):
     two, four = (planned(seeds=n, layout="vmap") for n in (2, 4))
-    shared = four.bytes_on_device
+    shared = four.memory.on_device
     devices = jax.devices() * 2
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:2])
-    on_two = four.bytes_on_device  # two seeds on each of two devices
+    on_two = four.memory.on_device  # two seeds on each of two devices
     assert on_two == shared / 2
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:4])
-    assert four.bytes_on_device < on_two and two.bytes_on_device == four.bytes_on_device
+    assert four.memory.on_device < on_two and two.memory.on_device == four.memory.on_device
     assert "device          gpu, 4 devices" in plan_lines(four)
     idle = "device          gpu, 2 of 4 devices: one for each seed, the others are idle"
     assert idle in plan_lines(two)
@@ -176,15 +176,15 @@ def test_a_replay_buffer_has_a_line_and_is_the_first_to_lower(monkeypatch):
     # two observations of four floats, action, reward, two flags
     transition = 2 * 4 * 4 + 4 + 4 + 1 + 1
     # where to write next, and how much is filled
-    assert dqn.replay_bytes == 2**20 * transition + 2 * 4
+    assert dqn.memory.of_replay == 2**20 * transition + 2 * 4
     assert f"replay          {transition} MiB a seed" in plan_lines(dqn)
-    monkeypatch.setattr(plan_module, "available_bytes", lambda: dqn.bytes_on_device - 1)
+    monkeypatch.setattr(planned_memory, "available_bytes", lambda: dqn.memory.on_device - 1)
     with pytest.raises(ConfigError, match=r"lower algo\.buffer_size=1048576, algo\.num_envs=1, "):
-        dqn.refuse_what_does_not_fit()
+        dqn.memory.refuse_what_does_not_fit()
 
 
 def test_an_algorithm_without_a_replay_buffer_has_no_line_of_one(plan):
-    assert plan.replay_bytes == 0
+    assert plan.memory.of_replay == 0
     assert not [line for line in plan_lines(plan) if "replay" in line]
 
 
@@ -210,11 +210,11 @@ def test_a_run_that_no_machine_holds_is_refused_without_being_built():
     with pytest.raises(ConfigError, match="needs about .*TiB"):
         planned(
             env_steps=10**12, **{"algo.num_envs": 10**8, "algo.rollout_length": 1000}
-        ).refuse_what_does_not_fit()
+        ).memory.refuse_what_does_not_fit()
 
 
 def test_the_machine_has_some_memory():
-    assert plan_module.available_bytes() > 2**20
+    assert planned_memory.available_bytes() > 2**20
 
 
 # What an environment must have
@@ -277,7 +277,7 @@ def test_a_plan_reads_as_one_fact_a_line(plan):
     assert facts["updates"] == "390 a seed, of 256 env steps"
     assert facts["chunks"].startswith("21, of 19 updates")
     assert facts["parameters"] == "9,155 a seed"
-    assert facts["bytes on device"].startswith(f"{plan.bytes_on_device:,} (about ")
+    assert facts["bytes on device"].startswith(f"{plan.memory.on_device:,} (about ")
 
 
 def test_a_network_is_planned_as_wide_as_it_says():

@@ -49,7 +49,7 @@ def test_a_limit_is_named_with_a_remedy(error, text):
 def test_a_device_out_of_memory_is_told_to_let_seeds_take_turns_where_they_do_not(settings, named):
     plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
     text = "the memory of the device is used up; lower"
-    with pytest.raises(RunError, match=text) as caught, explained({}, plan.large_settings):
+    with pytest.raises(RunError, match=text) as caught, explained({}, plan.memory.large_settings):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
     assert f"algo.num_envs={plan.experiment.algo.num_envs}" in str(caught.value)
     assert ("or set layout=map" in str(caught.value)) == named

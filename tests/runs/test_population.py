@@ -146,7 +146,7 @@ def test_a_stopped_evolution_resumed_is_the_whole_one(tmp_path, monkeypatch, loo
     }
     whole = train_toys(tmp_path, "whole", seeds=2, **settings).path
     if not lookahead:
-        monkeypatch.setattr("elsinore.config.plan.LOOKAHEAD_BYTES", 0)
+        monkeypatch.setattr("elsinore.config.planned_memory.LOOKAHEAD_BYTES", 0)
     keep, calls = CheckpointManager._save_due, []
 
     def accident(*args, **kwargs):
@@ -169,7 +169,7 @@ def test_a_stopped_evolution_resumed_is_the_whole_one(tmp_path, monkeypatch, loo
 @pytest.fixture
 def large(monkeypatch):
     """Every state counts as large."""
-    monkeypatch.setattr("elsinore.config.plan.LOOKAHEAD_BYTES", 0)
+    monkeypatch.setattr("elsinore.config.planned_memory.LOOKAHEAD_BYTES", 0)
 
 
 def test_a_large_state_is_given_away_to_its_chunk_and_the_run_is_the_same(

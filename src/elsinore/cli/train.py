@@ -352,7 +352,7 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
         plan = api.plan_for(*_described(args, overrides))
         check_start(plan)
     print("\n".join(plan_lines(plan)))
-    plan.refuse_what_does_not_fit()
+    plan.memory.refuse_what_does_not_fit()
     return 0
 
 

@@ -225,10 +225,10 @@ def _few_episodes(experiment: Experiment) -> list[str]:
 
 
 def _memory_lines(plan: Plan) -> list[str]:
-    needed = plan.bytes_on_device
-    replay = [f"replay          {readable_size(plan.replay_bytes)} a seed"]
+    needed = plan.memory.on_device
+    replay = [f"replay          {readable_size(plan.memory.of_replay)} a seed"]
     return [
-        *(replay if plan.replay_bytes else []),
+        *(replay if plan.memory.of_replay else []),
         f"device          {jax.default_backend()}, {_devices(plan)}",
         *_shard_lines(plan),
         f"bytes on device {needed:,} (about {readable_size(needed)};"

@@ -345,7 +345,7 @@ def checked_plan(
                 raise ConfigError(
                     f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
                 )
-    plan.refuse_what_does_not_fit()
+    plan.memory.refuse_what_does_not_fit()
     refuse_unknown_metric(plan)
     if check and plan.custom_code:
         plan.trace()

@@ -126,7 +126,7 @@ def open_session(
 def _remedies(folder: RunDir, plan: Plan) -> Iterator[None]:
     """Explain a failure where it is known, and log how the run is resumed."""
     try:
-        with explained(dict(plan.custom_code), plan.large_settings):
+        with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
     except BaseException:
         log.error("resume with: elsinore train --resume %s", folder.path)
@@ -168,7 +168,7 @@ def _refuse_too_large(plan: Plan, compiled: Compiled, layout: Layout) -> None:
     shared = layout.devices[0].platform == "cpu"
     needed = compiled.chunk_bytes * (len(layout.devices) if shared else 1)
     if needed > (available := available_bytes()):
-        raise plan.too_large(f"{readable_size(needed)}, now that it is compiled,", available)
+        raise plan.memory.too_large(f"{readable_size(needed)}, now that it is compiled,", available)
 
 
 def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
