@@ -15,7 +15,7 @@ from elsinore.page.answers import json_text
 from elsinore.page.live import LiveFeed, Subscription, parse_subscription
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import RunsDirectory
-from elsinore.runs import checkpoints, replays
+from elsinore.runs import checkpoint_choice, replays
 from elsinore.runs.control import _Answer
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.summary import is_finished, read_summary
@@ -103,7 +103,7 @@ def test_a_manifest_is_of_a_checkpoint_or_refused(tmp_path, text):
     folder = tmp_path / "latest" / "0000000004"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").write_bytes(text)
-    assert refused_or(checkpoints.newest, tmp_path) is None
+    assert refused_or(checkpoint_choice.newest, tmp_path) is None
 
 
 SUMMARIES = st.fixed_dictionaries(

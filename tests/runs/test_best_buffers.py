@@ -12,7 +12,7 @@ import elsinore
 from elsinore import cli
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.config.parse import ConfigError
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.buffers import has_buffers, without_buffers
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.training.schedule import Schedule
@@ -106,15 +106,15 @@ def test_a_best_state_is_held_and_fetched_without_buffers(tmp_path, buffers, byt
 
 def test_a_run_goes_on_from_the_newest_that_has_all(tmp_path):
     manager, _ = managed(tmp_path, [1.0, 3.0], best=1, period=1)
-    assert [c.name for c in checkpoints.resumable(tmp_path)] == [
+    assert [c.name for c in checkpoint_choice.resumable(tmp_path)] == [
         "periodic/0000000002",
         "periodic/0000000001",
     ]
-    assert checkpoints.newest(tmp_path).name == "periodic/0000000002"
+    assert checkpoint_choice.newest(tmp_path).name == "periodic/0000000002"
     shutil.rmtree(tmp_path / "periodic" / "0000000002")
-    newest = checkpoints.newest(tmp_path)
+    newest = checkpoint_choice.newest(tmp_path)
     assert newest.name == "periodic/0000000001"
-    assert checkpoints.newest_covered(tmp_path, newest, 99) == newest
+    assert checkpoint_choice.newest_covered(tmp_path, newest, 99) == newest
 
 
 # A run
@@ -197,10 +197,10 @@ def test_a_run_that_has_ended_does_not_begin_anew_where_only_the_best_is_left(co
 
 
 def test_with_broken_ones_beside_it_falling_back_names_it(copy):
-    for each in checkpoints.resumable(copy / "checkpoints"):
+    for each in checkpoint_choice.resumable(copy / "checkpoints"):
         (each.path / "manifest.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"only broken checkpoints.*--from .*dqn@best"):
-        checkpoints.newest(copy / "checkpoints", fall_back=True)
+        checkpoint_choice.newest(copy / "checkpoints", fall_back=True)
 
 
 def test_a_run_killed_between_its_first_best_and_its_first_latest_equals_the_whole(run, copy):

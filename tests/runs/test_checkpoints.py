@@ -14,7 +14,13 @@ import pytest
 
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs import checkpoint_manager, checkpoint_match, checkpoints, durable
+from elsinore.runs import (
+    checkpoint_choice,
+    checkpoint_manager,
+    checkpoint_match,
+    checkpoints,
+    durable,
+)
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
@@ -99,12 +105,12 @@ def copy(one, tmp_path):
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_types(one):
-    state = checkpoints.restore(checkpoints.newest(one), shapes_of(state_of()))
+    state = checkpoints.restore(checkpoint_choice.newest(one), shapes_of(state_of()))
     assert_equal_bits(state, state_of(4))
 
 
 def test_restored_keys_draw_what_they_would_have_drawn(one):
-    state = checkpoints.restore(checkpoints.newest(one), shapes_of(state_of()))
+    state = checkpoints.restore(checkpoint_choice.newest(one), shapes_of(state_of()))
     again = jax.random.wrap_key_data(jnp.asarray(state.key))
     assert jax.random.uniform(again[1]) == jax.random.uniform(jax.random.key(5))
 
@@ -146,14 +152,14 @@ def test_saving_the_same_update_again_replaces_it(tmp_path):
 )
 def test_a_state_of_another_structure_is_refused(one, other):
     with pytest.raises(BrokenCheckpoint, match="holds another state"):
-        checkpoints.restore(checkpoints.newest(one), other(shapes_of(state_of())))
+        checkpoints.restore(checkpoint_choice.newest(one), other(shapes_of(state_of())))
 
 
 def test_a_state_of_another_type_is_refused_rather_than_cast(one):
     like = shapes_of(state_of())
     with pytest.raises(BrokenCheckpoint):
         checkpoints.restore(
-            checkpoints.newest(one), like._replace(alive=jax.ShapeDtypeStruct((2,), np.int32))
+            checkpoint_choice.newest(one), like._replace(alive=jax.ShapeDtypeStruct((2,), np.int32))
         )
 
 
@@ -168,11 +174,11 @@ def test_one_flipped_bit_in_any_file_is_found_and_the_file_is_named(copy):
         whole = path.read_bytes()
         flip(path)
         with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
-            checkpoints.newest(copy)
+            checkpoint_choice.newest(copy)
         with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
             checkpoints.restore(checkpoints.list_checkpoints(copy)[0], shapes_of(state_of()))
         path.write_bytes(whole)
-    checkpoints.newest(copy)
+    checkpoint_choice.newest(copy)
 
 
 def test_a_flipped_bit_anywhere_in_the_manifest_is_found(copy):
@@ -181,7 +187,7 @@ def test_a_flipped_bit_anywhere_in_the_manifest_is_found(copy):
     for at in range(0, len(whole), 7):
         flip(path, at)
         with pytest.raises(BrokenCheckpoint, match=r"manifest\.json"):
-            checkpoints.newest(copy)
+            checkpoint_choice.newest(copy)
         path.write_bytes(whole)
 
 
@@ -189,13 +195,13 @@ def test_a_missing_file_is_found_and_named(copy):
     path = copy / "latest" / "0000000004" / "state" / "_METADATA"
     path.unlink()
     with pytest.raises(BrokenCheckpoint, match="state/_METADATA is missing"):
-        checkpoints.newest(copy)
+        checkpoint_choice.newest(copy)
 
 
 def test_an_empty_checkpoint_folder_is_broken_not_overlooked(copy):
     (copy / "latest" / "0000000008").mkdir()
     with pytest.raises(BrokenCheckpoint, match="0000000008"):
-        checkpoints.newest(copy)
+        checkpoint_choice.newest(copy)
 
 
 def test_a_manifest_without_files_is_broken(tmp_path, monkeypatch):
@@ -210,7 +216,7 @@ def test_a_manifest_without_files_is_broken(tmp_path, monkeypatch):
 def test_a_broken_checkpoint_says_how_to_go_on(copy):
     flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
     with pytest.raises(BrokenCheckpoint, match="--fall-back"):
-        checkpoints.newest(copy)
+        checkpoint_choice.newest(copy)
 
 
 def test_falling_back_goes_to_the_newest_that_is_whole_and_only_when_allowed(tmp_path):
@@ -219,22 +225,22 @@ def test_falling_back_goes_to_the_newest_that_is_whole_and_only_when_allowed(tmp
     for name in ("0000000012", "0000000016"):
         flip(tmp_path / "latest" / name / "state" / "_METADATA")
     with pytest.raises(BrokenCheckpoint, match="0000000016"):
-        checkpoints.newest(tmp_path)
-    assert checkpoints.newest(tmp_path, fall_back=True).update == 8
+        checkpoint_choice.newest(tmp_path)
+    assert checkpoint_choice.newest(tmp_path, fall_back=True).update == 8
 
 
 def test_without_any_whole_checkpoint_falling_back_is_refused(copy, tmp_path):
     flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
     with pytest.raises(ConfigError, match="only broken checkpoints"):
-        checkpoints.newest(copy, fall_back=True)
+        checkpoint_choice.newest(copy, fall_back=True)
     with pytest.raises(ConfigError, match="no checkpoint yet"):
-        checkpoints.newest(tmp_path / "nowhere")
+        checkpoint_choice.newest(tmp_path / "nowhere")
 
 
 def test_a_file_too_many_is_found_and_named(copy):
     (copy / "latest" / "0000000004" / "state" / "notes.txt").write_text("mine")
     with pytest.raises(BrokenCheckpoint, match=r"state/notes\.txt does not belong to it"):
-        checkpoints.newest(copy)
+        checkpoint_choice.newest(copy)
 
 
 @pytest.mark.parametrize("name", ["00000old", "0000000004.bak", "4", "00000000040", "٠٠٠٠٠٠٠٠٠٤"])
@@ -267,10 +273,10 @@ def test_a_writer_killed_midway_leaves_nothing_that_is_listed(copy, monkeypatch)
             checkpoints.save(copy, "latest", state_of(8), manifest_of(8))
         assert list(copy.glob("latest/.*"))
         assert [c.name for c in checkpoints.list_checkpoints(copy)] == before
-        assert checkpoints.newest(copy).update == 4
+        assert checkpoint_choice.newest(copy).update == 4
         checkpoints.clean(copy)
         assert not list(copy.glob("*/.*"))
-    assert checkpoints.newest(copy).update == 4
+    assert checkpoint_choice.newest(copy).update == 4
 
 
 def test_one_killed_while_deleting_leaves_nothing_that_is_listed(copy, monkeypatch):
@@ -282,12 +288,12 @@ def test_one_killed_while_deleting_leaves_nothing_that_is_listed(copy, monkeypat
     assert [c.update for c in checkpoints.list_checkpoints(copy)] == [8]
     checkpoints.clean(copy)
     assert not list(copy.glob("*/.*"))
-    assert checkpoints.newest(copy).update == 8
+    assert checkpoint_choice.newest(copy).update == 8
 
 
 def test_cleaning_leaves_whole_checkpoints_alone(copy):
     checkpoints.clean(copy)
-    assert checkpoints.newest(copy).update == 4
+    assert checkpoint_choice.newest(copy).update == 4
 
 
 # Which one
@@ -297,7 +303,7 @@ def test_cleaning_leaves_whole_checkpoints_alone(copy):
 def test_the_newest_of_all_kinds_is_chosen(tmp_path, kind):
     for other in checkpoints.CHECKPOINT_KINDS:
         saved(tmp_path, 12 if other == kind else 8, other)
-    assert checkpoints.newest(tmp_path).name == f"{kind}/0000000012"
+    assert checkpoint_choice.newest(tmp_path).name == f"{kind}/0000000012"
 
 
 def test_of_equally_new_ones_the_latest_is_chosen(tmp_path):
@@ -306,35 +312,35 @@ def test_of_equally_new_ones_the_latest_is_chosen(tmp_path):
     assert [c.kind for c in checkpoints.list_checkpoints(tmp_path)] == list(
         checkpoints.CHECKPOINT_KINDS
     )
-    assert checkpoints.newest(tmp_path).kind == "latest"
+    assert checkpoint_choice.newest(tmp_path).kind == "latest"
 
 
 # What must agree
 
 
 def test_a_checkpoint_of_the_same_config_and_versions_matches(one):
-    check_match(checkpoints.newest(one), Experiment())
+    check_match(checkpoint_choice.newest(one), Experiment())
 
 
 def test_a_checkpoint_of_before_a_setting_existed_matches_its_default(tmp_path):
     manifest = manifest_of(4)
     assert manifest["config"]["checkpoints"].pop("latest") == 2
     checkpoints.save(tmp_path, "latest", state_of(4), manifest)
-    check_match(checkpoints.newest(tmp_path), Experiment())
+    check_match(checkpoint_choice.newest(tmp_path), Experiment())
     other = Experiment(checkpoints=CheckpointsConfig(latest=3))
     with pytest.raises(ConfigError, match=r"checkpoints\.latest 2, 3"):
-        check_match(checkpoints.newest(tmp_path), other)
+        check_match(checkpoint_choice.newest(tmp_path), other)
 
 
 def test_a_checkpoint_of_another_budget_matches(one):
     longer = Experiment(env_steps=900_000, earlier_env_steps=(500_000,))
-    check_match(checkpoints.newest(one), longer)
+    check_match(checkpoint_choice.newest(one), longer)
 
 
 def test_another_config_is_refused_with_a_list_of_what_differs(one):
     other = Experiment(seeds=3, algo=replace(Experiment().algo, gamma=0.5))
     with pytest.raises(ConfigError) as refused:
-        check_match(checkpoints.newest(one), other, accept_versions=True)
+        check_match(checkpoint_choice.newest(one), other, accept_versions=True)
     assert "algo.gamma 0.99, 0.5" in str(refused.value)
     assert "seeds 1, 3" in str(refused.value)
     assert "clip_eps" not in str(refused.value)
@@ -343,7 +349,7 @@ def test_another_config_is_refused_with_a_list_of_what_differs(one):
 def test_other_versions_are_refused_with_a_list_of_what_differs_unless_accepted(one, monkeypatch):
     now = versions() | {"jax": "99.0", "python": "4.0"}
     monkeypatch.setattr(checkpoint_match, "versions", lambda: now)
-    checkpoint = checkpoints.newest(one)
+    checkpoint = checkpoint_choice.newest(one)
     with pytest.raises(ConfigError) as refused:
         check_match(checkpoint, Experiment())
     assert f"jax {jax.__version__!r}, '99.0'" in str(refused.value)
@@ -358,7 +364,7 @@ def test_a_checkpoint_of_a_newer_format_is_refused(tmp_path, monkeypatch):
         patch.setattr(checkpoints, "CHECKPOINT_FORMAT", checkpoints.CHECKPOINT_FORMAT + 1)
         saved(tmp_path)
     with pytest.raises(ConfigError, match=f"has format {checkpoints.CHECKPOINT_FORMAT + 1}"):
-        check_match(checkpoints.newest(tmp_path), Experiment())
+        check_match(checkpoint_choice.newest(tmp_path), Experiment())
 
 
 # What is kept
@@ -432,8 +438,8 @@ def test_the_best_of_those_that_are_kept_is_known(tmp_path):
     found = checkpoints.list_checkpoints(tmp_path, ("best",))
     for mode, update in (("max", 2), ("min", 3)):
         experiment = Experiment(checkpoints=CheckpointsConfig(mode=mode))
-        assert checkpoints.best_of(found, experiment).update == update
-    assert checkpoints.best_of([], Experiment()) is None
+        assert checkpoint_choice.best_of(found, experiment).update == update
+    assert checkpoint_choice.best_of([], Experiment()) is None
 
 
 def test_checkpoints_newer_than_the_state_that_is_saved_do_not_displace_it(tmp_path):
@@ -452,8 +458,10 @@ def test_the_newest_that_the_store_covers_is_of_the_same_versions(tmp_path, monk
     saved(tmp_path, 16)
     saved(tmp_path, 20)
     flip(tmp_path / "latest" / "0000000008" / "state" / "_METADATA")
-    newest = checkpoints.newest(tmp_path)
-    found = {n: checkpoints.newest_covered(tmp_path, newest, n) for n in (99, 20, 16, 15, 4, 3)}
+    newest = checkpoint_choice.newest(tmp_path)
+    found = {
+        n: checkpoint_choice.newest_covered(tmp_path, newest, n) for n in (99, 20, 16, 15, 4, 3)
+    }
     assert {n: c and c.update for n, c in found.items()} == {
         99: 20,
         20: 20,
@@ -462,7 +470,7 @@ def test_the_newest_that_the_store_covers_is_of_the_same_versions(tmp_path, monk
         4: 4,
         3: None,
     }
-    assert checkpoints.newest_covered(tmp_path, None, 8) is None
+    assert checkpoint_choice.newest_covered(tmp_path, None, 8) is None
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
@@ -502,7 +510,7 @@ def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
         manager.consider(1, score) for score in (float("nan"), float("inf"), -float("inf"))
     )
     manager.save("latest", 1, state_of(1), float("nan"))
-    assert checkpoints.newest(tmp_path).manifest["metric"] is None
+    assert checkpoint_choice.newest(tmp_path).manifest["metric"] is None
 
 
 def test_an_equal_score_does_not_replace_an_older_one(tmp_path):

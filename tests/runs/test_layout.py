@@ -7,7 +7,7 @@ import pytest
 import elsinore
 from elsinore.config.load import whole_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import api, checkpoints
+from elsinore.runs import api, checkpoint_choice, checkpoints
 from elsinore.runs.checkpoint_match import check_layout
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -123,5 +123,5 @@ def test_a_run_of_two_devices_goes_on_on_one_only_if_that_is_accepted(tmp_path):
     assert layout_events(run) == [
         "another layout is accepted: then vmap on 2 device(s), now vmap on 1"
     ]
-    newest = checkpoints.newest(run / "checkpoints")
+    newest = checkpoint_choice.newest(run / "checkpoints")
     assert newest.manifest["layout"] == {"kind": "vmap", "devices": 1, "batch": 2}

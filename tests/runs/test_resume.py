@@ -15,7 +15,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.errors import RunError
-from elsinore.runs import checkpoints, loop
+from elsinore.runs import checkpoint_choice, checkpoints, loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -225,7 +225,7 @@ def test_a_finished_run_is_returned_as_it_is(tmp_path, whole):
 @pytest.fixture
 def broken(path) -> Path:
     """A stopped run with one flipped bit in its newest checkpoint."""
-    newest = checkpoints.newest(path / "checkpoints")
+    newest = checkpoint_choice.newest(path / "checkpoints")
     flip(newest.path / "state" / "_METADATA")
     return path
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice
 from tests.runs.conftest import assert_same_run, on_devices
 from tests.runs.learners import LEARNERS
 
@@ -32,7 +32,7 @@ except Accident:
 
 def placed(run: Path) -> dict:
     """Where the newest checkpoint says that its shards were."""
-    return checkpoints.newest(run / "checkpoints").manifest["layout"]
+    return checkpoint_choice.newest(run / "checkpoints").manifest["layout"]
 
 
 @pytest.fixture(scope="module")

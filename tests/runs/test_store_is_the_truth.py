@@ -9,7 +9,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import checkpoint_manager, checkpoints
+from elsinore.runs import checkpoint_choice, checkpoint_manager
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store, StoreBehind
 from elsinore.runs.summary import is_finished
@@ -69,7 +69,7 @@ def test_a_run_whose_store_cannot_be_written_at_its_end_is_not_finished_and_lose
         train_tiny(tmp_path, "whole", SAVE_ALWAYS)
     path = tmp_path / "whole"
     assert not (path / "summary.json").exists()
-    assert checkpoints.newest(path / "checkpoints").update <= chunk_ends(path)[-1][0] == 28
+    assert checkpoint_choice.newest(path / "checkpoints").update <= chunk_ends(path)[-1][0] == 28
     assert not RunDir(path).is_locked()
     assert elsinore.resume(path).summary["stopped_by"] == "budget"
     assert_same_run(path, whole)

@@ -18,7 +18,7 @@ from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
 from elsinore.jaxtools import processes
 from elsinore.jaxtools.platform import platform_refusal
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.follower import ENDED, follow
@@ -250,11 +250,11 @@ def _matching_checkpoint(
         ConfigError: if it is broken, or differs in what was not accepted; or if the run has ended
             once, and only checkpoints without a replay buffer are left.
     """
-    if not checkpoints.resumable(folder.checkpoints):
+    if not checkpoint_choice.resumable(folder.checkpoints):
         if folder.summary.exists():
-            checkpoints.refuse_to_begin_anew(folder.checkpoints)
+            checkpoint_choice.refuse_to_begin_anew(folder.checkpoints)
         return None
-    checkpoint = checkpoints.newest(folder.checkpoints, fall_back)
+    checkpoint = checkpoint_choice.newest(folder.checkpoints, fall_back)
     check_match(checkpoint, experiment, accept_versions)
     _agree_on_layout(folder, checkpoint, experiment, accept_layout)
     return checkpoint

@@ -4,7 +4,6 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.checkpoints import (
-    BUDGETS,
     READABLE_FORMATS,
     Checkpoint,
     differences,
@@ -13,6 +12,9 @@ from elsinore.runs.checkpoints import (
 from elsinore.runs.redaction import redacted
 from elsinore.runs.trust import marked
 from elsinore.training.layout import layout_for
+
+# Settings that may change while a run goes on.
+BUDGETS = ("env_steps", "earlier_env_steps", "stop")
 
 
 def check_match(

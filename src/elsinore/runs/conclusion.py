@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.plan import Plan
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.loop import Outcome
 from elsinore.runs.profile import phase
@@ -87,7 +87,7 @@ def kept_checkpoints(folder: RunDir, plan: Plan) -> dict[str, dict[str, Any] | N
     best = checkpoints.list_checkpoints(folder.checkpoints, ("best",))
     found = {
         "last": next(iter(last), None),
-        "best": checkpoints.best_of(best, plan.experiment),
+        "best": checkpoint_choice.best_of(best, plan.experiment),
     }
     return {
         which: each
@@ -102,7 +102,7 @@ def kept_checkpoints(folder: RunDir, plan: Plan) -> dict[str, dict[str, Any] | N
 
 def _export_best(folder: RunDir, plan: Plan, state: RunState, summary: dict[str, Any]) -> None:
     """Export the policy of the best seed at the best checkpoint, or of the last where none is."""
-    found = checkpoints.by_default(folder.checkpoints, plan.experiment)
+    found = checkpoint_choice.by_default(folder.checkpoints, plan.experiment)
     assert found is not None, "the end of a run is saved before it is concluded"
     if found.update != summary["updates"]:
         state = restore_state(found, plan)

@@ -10,7 +10,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.run_dir import RunDir
@@ -173,7 +173,7 @@ def _spent(folder: RunDir) -> Spent | None:
 
 def done_updates(folder: RunDir) -> int:
     """Updates of the newest checkpoint that the run can go on from; 0 before the first."""
-    found = checkpoints.resumable(folder.checkpoints)
+    found = checkpoint_choice.resumable(folder.checkpoints)
     return found[0].update if found else 0
 
 

@@ -14,7 +14,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import Checkpoint
@@ -119,7 +119,7 @@ class Run:
             ConfigError: for a checkpoint that does not exist.
         """
         if which is None:
-            if found := checkpoints.by_default(self._folder.checkpoints, self.experiment):
+            if found := checkpoint_choice.by_default(self._folder.checkpoints, self.experiment):
                 return found
             which = "latest"
         kinds = (
@@ -136,7 +136,7 @@ class Run:
         if not chosen:
             names = ", ".join(c.name for c in found) or "none"
             raise ConfigError(f"--checkpoint {which!r} is not in {self.path}; it has: {names}.")
-        best = checkpoints.best_of(chosen, self.experiment) if which == "best" else None
+        best = checkpoint_choice.best_of(chosen, self.experiment) if which == "best" else None
         return best or chosen[0]
 
     def checkpoints(self) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ class Run:
         epoch) and `best`, true for the one that `checkpoint` chooses as such. What is not known is
         None."""
         found = checkpoints.list_checkpoints(self._folder.checkpoints)
-        best = checkpoints.best_of([c for c in found if c.kind == "best"], self.experiment)
+        best = checkpoint_choice.best_of([c for c in found if c.kind == "best"], self.experiment)
         steps = self._steps_per_update()
         rows = []
         for each in found:

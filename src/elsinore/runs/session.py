@@ -13,7 +13,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
 from elsinore.jaxtools import processes
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.actions import Actors
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.commit import current_commit
@@ -229,7 +229,7 @@ def _open_store(
         commit = before["commit"] if "commit" in before else current_commit()
         store.describe(run_id=run_id, commit=commit, sinks_done="", **_facts_of(plan))
         covered = store.covered()
-        found = checkpoints.newest_covered(folder.checkpoints, newest, covered)
+        found = checkpoint_choice.newest_covered(folder.checkpoints, newest, covered)
         update = found.update if found else 0
         store.forget_after(update)
         start = plan.experiment.start if newest is None else None

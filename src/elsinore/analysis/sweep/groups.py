@@ -6,7 +6,7 @@ from pathlib import Path
 
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.search import TrialGroup
-from elsinore.runs import checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.api import checked_plan
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.run import Run
@@ -64,9 +64,9 @@ def _opened(folder: Path, group: TrialGroup) -> tuple[RunDir, checkpoints.Checkp
     opened = RunDir(folder)
     opened.lock()
     with opened.unlocked_on_error():
-        if not checkpoints.resumable(opened.checkpoints):
+        if not checkpoint_choice.resumable(opened.checkpoints):
             return opened, None
-        checkpoint = checkpoints.newest(opened.checkpoints, fall_back=True)
+        checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)
         check_match(checkpoint, group.experiment)
         return opened, checkpoint
 
