@@ -22,11 +22,10 @@ CURIOUS = RNDConfig(weight=0.01, hidden=(8,), features=4, batch_size=32)
 
 PPO = partial(ppo.PPOConfig, num_envs=8, rollout_length=16, learning_rate=0.01, network=TINY)
 A2C = partial(a2c.A2CConfig, num_envs=16, learning_rate=0.03, network=TINY)
-# Adam with an epsilon far below its gradients is unstable at these learning rates once errors have
-# all but vanished: values then leave their targets for some updates, now and then.
+# At a constant learning rate this large a value leaves its target for some updates now and then.
 DQN = partial(
     dqn.DQNConfig,
-    optimiser_eps=0.01,
+    learning_rate_final=0.0,
     num_envs=8,
     rollout_length=4,
     gradient_steps=4,
