@@ -11,6 +11,7 @@ ended in the last tenth of the run, exploring.
 """
 
 import argparse
+import contextlib
 import copy
 import json
 import os
@@ -30,17 +31,24 @@ RECORD, PAGE = HERE / "results" / "learning.json", HERE.parent / "docs" / "resul
 def trained(plan: Any, layout: Any) -> tuple[Any, Any]:
     """The final states, stacked by seed, and every chunk's report, [seed, chunk, ...]; a call for
     each chunk, because within a call XLA's CPU runtime lets go of nothing that large products
-    needed on several devices."""
+    needed on several devices. Environments on the host are stepped there, as in a run."""
     import jax
     import jax.numpy as jnp
 
+    from elsinore.envs.suites import is_on_host
+    from elsinore.runs.host.training import HostTraining
     from elsinore.training.replicas import init_seeds, over_seeds
 
-    launch, schedule = over_seeds(plan.program.chunk, layout, donate=True), plan.schedule
-    states, reports = init_seeds(plan.program, layout, 0), []
-    for i in range(schedule.num_chunks):
-        states, report = jax.block_until_ready(launch(states, jnp.int32(schedule.updates_in(i))))
-        reports.append(report)
+    schedule, states, reports = plan.schedule, init_seeds(plan.program, layout, 0), []
+    with contextlib.ExitStack() as stack:
+        if is_on_host(plan.env):
+            launch = stack.enter_context(contextlib.closing(HostTraining(plan, layout))).chunk
+        else:
+            launch = over_seeds(plan.program.chunk, layout, donate=True)
+        for i in range(schedule.num_chunks):
+            updates = jnp.int32(schedule.updates_in(i))
+            states, report = jax.block_until_ready(launch(states, updates))
+            reports.append(report)
     stacked = jax.tree.map(lambda *x: jnp.stack(x, axis=1), *reports)
     return jax.tree.map(lambda x: x[: layout.num_seeds], (states, stacked))
 
@@ -92,7 +100,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         )
         for greedy in (True, False)
     }
-    layout = layout_for(seeds)
+    layout = layout_for(seeds, together=plans[True].together)
     load, began = os.getloadavg()[0], time.time()
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began

@@ -10,6 +10,7 @@ final one.
 """
 
 import argparse
+import contextlib
 import json
 import time
 from collections.abc import Iterable
@@ -76,7 +77,8 @@ def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> di
     from elsinore.training.turns import place_host
 
     prepare()
-    plan, layout = longer_plan(preset, times, seeds, settings or {}), layout_for(seeds)
+    plan = longer_plan(preset, times, seeds, settings or {})
+    layout = layout_for(seeds, together=plan.together)
     began = time.time()
     states, reports = jax.block_until_ready(trained(plan, layout))
     seconds, host = time.time() - began, fetch(states, layout)
@@ -134,11 +136,16 @@ def random_return(plan: Any) -> Any:
     import jax
 
     from elsinore.config.schedule import max_steps_of
+    from elsinore.envs.suites import is_on_host
+    from elsinore.runs.host.evaluation import HostEvaluation
     from elsinore.training.evaluation import evaluate
     from elsinore.training.random_policy import UNTRAINED, random_policy
 
     most = max_steps_of(plan.experiment, plan.env_params)
     algo = random_policy(plan.env, plan.env_params)
+    if is_on_host(plan.env):
+        with contextlib.closing(HostEvaluation(plan.env, algo, most, most, False)) as play:
+            return play(UNTRAINED, jax.random.key(0), RANDOM_EPISODES).returns.mean()
 
     @jax.jit
     def played(key):

@@ -109,3 +109,15 @@ def test_the_best_and_the_final_policy_are_evaluated_on_the_same_fresh_episodes(
             assert found["error"][seed] == 0.0
     assert 15.0 < found["random"] < 30.0
     assert np.shape(found["evaluations"])[0] == 2
+
+
+def test_random_actions_are_played_on_the_host_where_the_environment_is(monkeypatch):
+    from elsinore.config.load import load_experiment
+    from elsinore.config.plan import plan_for
+
+    monkeypatch.setattr(longer, "RANDOM_EPISODES", 32)  # as many as are played at once
+    inside, outside = (
+        longer.random_return(plan_for(load_experiment(f"tests.runs.test_host:{name}", "ppo")))
+        for name in ("Walk", "PythonWalk")
+    )
+    assert float(inside) == float(outside) != 0.0

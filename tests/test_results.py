@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from benchmarks import learning
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, Case
 
 CASE = next(c for c in CASES if (c.env, c.algo, c.label) == ("CartPole-v1", "dqn", "Double DQN"))
 
@@ -75,3 +76,28 @@ def test_every_recorded_row_is_of_a_case_and_says_what_it_was_trained_with():
     for found in json.loads(learning.RECORD.read_text()):
         assert learning.key_of(found) in cases
         assert "trained_with" in found, learning.key_of(found)
+
+
+@pytest.mark.slow
+def test_a_row_of_an_environment_in_python_is_that_of_its_rules_in_jax():
+    """As a run trains it: on the host, with the same numbers."""
+    settings = {
+        "env_steps": 64,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 8,
+        "algo.num_epochs": 1,
+        "algo.num_minibatches": 1,
+        "algo.network.hidden": [8],
+        "evaluation.period": 1,
+        "evaluation.episodes": 3,
+        "evaluation.final_episodes": 3,
+    }
+    inside, outside = (
+        learning.reached(Case(f"tests.runs.test_host:{name}", "ppo", "x", (), settings, 0.0), 2)
+        for name in ("Walk", "PythonWalk")
+    )
+    for what in ("env_steps", "G", "S", "T", "steps", "steps_sampled", "steps_to", "episodes_to"):
+        np.testing.assert_allclose(
+            np.array(outside[what], float), np.array(inside[what], float), rtol=1e-5, err_msg=what
+        )
+    assert np.isfinite(outside["G"]).all() and len(outside["G"]) == 2
