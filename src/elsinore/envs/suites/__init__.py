@@ -92,13 +92,13 @@ def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None
     A pair (environment, parameters), as `xminigrid.make` returns, counts as its environment.
     `made_by` makes another one like it, which has that `name`.
     """
-    if hasattr(env, "reset_env"):
-        return env
     native = env[0] if isinstance(env, tuple) and env else env
     packages = {cls.__module__.partition(".")[0] for cls in type(native).__mro__}
     for suite_name, suite in SUITES.items():
         if suite.package in packages and not (made_by and suite.package in ON_HOST):
             return _adapter(suite_name).of(env)
+    if hasattr(env, "reset_env"):  # after the libraries: Craftax's objects have it, too
+        return env
     from elsinore.envs.host import host_env_of, is_host_object  # gymnax comes with it
 
     return host_env_of(made_by or env, name) if is_host_object(env) else env
