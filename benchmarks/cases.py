@@ -762,7 +762,22 @@ BALATRO = (
     ),
 )
 
+# Steps on the host cost more than learning from them, and so do those of an evaluation.
+FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
+    Case(
+        "gym/CartPole-v1",
+        "ppo",
+        "preset",
+        (
+            *(Published(letter, 500.0, "gymnax's, the same preset, 16 seeds") for letter in "GST"),
+            Published("T", 490.0, "CleanRL docs at 500,000 steps, 3 seeds"),
+        ),
+        FEW_EVALUATED,
+        475.0,
+        8,
+        "Gymnasium's own environment, stepped in Python, with the preset of gymnax's.",
+    ),
     Case(
         "brax/inverted_pendulum",
         "ppo",
