@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.peers.work import P2, Q2
+from benchmarks.peers.work import P2, P3, Q2
 from benchmarks.peers.work import Q1 as DQN
 from benchmarks.peers.work import S1 as CONTINUOUS
 
@@ -105,7 +105,21 @@ P2_OF_OURS |= {
 }
 Q2_OF_OURS = Q1 | AS_VECTOR | {"algo.network.hidden": list(Q2.hidden_sizes)}
 
+GYM_CHEETAH = P1 | {
+    "algo.num_envs": P3.num_envs,
+    "algo.rollout_length": P3.rollout_length,
+    "algo.num_minibatches": P3.num_minibatches,
+    "algo.num_epochs": P3.num_epochs,
+    "algo.learning_rate": P3.learning_rate,
+    "algo.ent_coef": P3.ent_coef,
+    "algo.normalize_obs": False,
+    "algo.normalize_rewards": False,
+}
+
 WORKS = {
+    "gym_cartpole": P1 | TRAINING_ONLY,
+    "gym_cheetah": GYM_CHEETAH | TRAINING_ONLY,
+    "envpool_cheetah": GYM_CHEETAH | TRAINING_ONLY,
     "ppo": P1,
     "dqn": Q1,
     "sac": SAC1,
@@ -113,9 +127,15 @@ WORKS = {
     "breakout_ppo": P2_OF_OURS,
     "breakout_dqn": Q2_OF_OURS,
 }
-ALGORITHMS = {"breakout_ppo": "ppo", "breakout_dqn": "dqn"}  # of works named otherwise
+ON_HOST = {  # what a work's env is named here
+    "gym_cartpole": "gym/CartPole-v1",
+    "gym_cheetah": f"gym/{P3.env}",
+    "envpool_cheetah": f"envpool/{P3.env}",
+}
+# of works named otherwise
+ALGORITHMS = {"breakout_ppo": "ppo", "breakout_dqn": "dqn"} | dict.fromkeys(ON_HOST, "ppo")
 PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS, "breakout_dqn": Q2}
-ENVS = {"breakout_ppo": P2.env} | {name: work.env for name, work in PEERS_WORK.items()}
+ENVS = ON_HOST | {"breakout_ppo": P2.env} | {name: work.env for name, work in PEERS_WORK.items()}
 
 
 def process_age() -> float:
@@ -166,7 +186,7 @@ def planned(args, work: str = "ppo", **settings):
     )
     env, algo = ENVS.get(work, "CartPole-v1"), ALGORITHMS.get(work, work)
     plan = plan_for(load_experiment(env, algo, overrides=overrides))
-    return plan, layout_for(args.seeds, args.layout)
+    return plan, layout_for(args.seeds, args.layout, together=plan.together)
 
 
 def bare_chunks(args) -> dict:

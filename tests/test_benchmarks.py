@@ -15,6 +15,7 @@ from benchmarks import (
     endurance,
     first_minute,
     hamlet_rules,
+    host_speed,
     kill,
     left_behind,
     minatar,
@@ -376,3 +377,12 @@ def test_resets_are_what_a_walk_with_them_takes_longer_than_its_steps():
     assert resets.share(row) == pytest.approx(0.25)
     found = resets.measured("CartPole-v1", 4, 40, 1, None)
     assert found["ended"][0] > 0 and min(found["ms_steps"] + found["ms_both"]) > 0
+
+
+def test_speeds_on_the_host_are_compared_without_the_repeat_that_compiles():
+    rows = [
+        {"round": 0, "work": "cartpole", "peer": peer, "steps_per_second": [1.0, rate, rate]}
+        for peer, rate in (("elsinore", 30.0), ("sb3", 10.0))
+    ]
+    found = host_speed.ratios([*rows, {"round": 1, "work": "matmul"}], "cartpole")
+    assert found == {"speed": 3.0, "speed_by_round": [3.0]}

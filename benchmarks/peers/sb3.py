@@ -6,8 +6,8 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])  # the repository, for the shared files
 
 from benchmarks.peers.work import (  # noqa: E402
+    HOST_WORKS,
     MAX_TOTAL_STEPS,
-    P1,
     Outcome,
     ProcessClock,
     arguments,
@@ -37,12 +37,14 @@ def measure(args) -> Outcome:
         version=installed("stable-baselines3") or "unknown",
         device="cpu",
         compiles=False,
-        options={"clip_range_vf": P1.clip_eps},
+        options={"clip_range_vf": HOST_WORKS[args.work].clip_eps},
         notes=NOTES,
+        work=HOST_WORKS[args.work],
     )
     return stable.measure(trainer, args, clock)
 
 
 if __name__ == "__main__":
-    args = arguments(__doc__, MAX_TOTAL_STEPS)
+    work = ("--work", {"choices": HOST_WORKS, "default": "cartpole"})
+    args = arguments(__doc__, MAX_TOTAL_STEPS, work)
     report("sb3", args, measure(args))

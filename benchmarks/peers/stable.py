@@ -14,6 +14,7 @@ from benchmarks.peers.work import (
     P1,
     WINDOW,
     Outcome,
+    PPOSettings,
     ProcessClock,
     reached_summary,
     slowest,
@@ -74,6 +75,7 @@ class Trainer:
     compiles: bool  # in building each model and in its first update
     options: dict[str, Any]  # of its PPO alone
     notes: tuple[str, ...]
+    work: PPOSettings = P1
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class SeedRun:
 
 
 def measure(trainer: Trainer, args: argparse.Namespace, clock: ProcessClock) -> Outcome:
-    env_steps = steps_a_seed(args)
+    env_steps = steps_a_seed(args, trainer.work)
 
     def run_all() -> list[SeedRun]:
         return [
@@ -109,18 +111,18 @@ def measure(trainer: Trainer, args: argparse.Namespace, clock: ProcessClock) -> 
         reached_seconds=slowest(marks),
         reached_note="seen after each rollout; seeds wait for one another, the last one counts: "
         + reached_summary(marks, "seconds"),
-        notes=[*shortened(env_steps, args), *trainer.notes, *NOTES],
+        notes=[*shortened(env_steps, args, trainer.work), *trainer.notes, *NOTES],
     )
 
 
-def steps_a_seed(args: argparse.Namespace) -> int:
+def steps_a_seed(args: argparse.Namespace, work: PPOSettings) -> int:
     """The steps asked for, or fewer where all seeds together would pass --max-total-steps."""
     bound = args.max_total_steps // args.seeds if args.max_total_steps else args.env_steps
-    return max(P1.steps_per_update, whole_updates(min(args.env_steps, bound)))
+    return max(work.steps_per_update, whole_updates(min(args.env_steps, bound), work))
 
 
-def shortened(env_steps: int, args: argparse.Namespace) -> list[str]:
-    if env_steps == whole_updates(args.env_steps):
+def shortened(env_steps: int, args: argparse.Namespace, work: PPOSettings) -> list[str]:
+    if env_steps == whole_updates(args.env_steps, work):
         return []
     return [f"{env_steps:,} steps a seed, not {args.env_steps:,}: bound by --max-total-steps"]
 
@@ -148,24 +150,21 @@ def run_seed(trainer: Trainer, seed: int, env_steps: int, watch: Watch) -> SeedR
 
 def make_model(trainer: Trainer, seed: int):
     """A PPO of the family at the shared settings."""
+    work = trainer.work
     return trainer.PPO(
         "MlpPolicy",
-        make_vec_env(P1.env, P1.num_envs, seed=seed),
-        learning_rate=annealed,
-        n_steps=P1.rollout_length,
-        batch_size=P1.minibatch_size,
-        n_epochs=P1.num_epochs,
-        gamma=P1.gamma,
-        gae_lambda=P1.gae_lambda,
-        clip_range=P1.clip_eps,
-        ent_coef=P1.ent_coef,
-        vf_coef=P1.vf_coef / 2,
-        max_grad_norm=P1.max_grad_norm,
+        make_vec_env(work.env, work.num_envs, seed=seed),
+        learning_rate=lambda remaining: work.learning_rate * remaining,
+        n_steps=work.rollout_length,
+        batch_size=work.minibatch_size,
+        n_epochs=work.num_epochs,
+        gamma=work.gamma,
+        gae_lambda=work.gae_lambda,
+        clip_range=work.clip_eps,
+        ent_coef=work.ent_coef,
+        vf_coef=work.vf_coef / 2,
+        max_grad_norm=work.max_grad_norm,
         seed=seed,
         device="cpu",
         **trainer.options,
     )
-
-
-def annealed(remaining: float) -> float:
-    return P1.learning_rate * remaining

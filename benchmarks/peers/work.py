@@ -65,6 +65,17 @@ P1 = PPOSettings()
 # MinAtar's Breakout from its 10 x 10 x 4 booleans as one vector, which rejax's networks read
 P2 = PPOSettings(env="Breakout-MinAtar", num_envs=64, num_minibatches=8)
 PPO_WORKS = {"cartpole": P1, "breakout": P2}
+# MuJoCo at CleanRL's settings, its 2,048 steps a rollout taken by eight environments
+P3 = PPOSettings(
+    env="HalfCheetah-v4",
+    num_envs=8,
+    rollout_length=256,
+    num_minibatches=32,
+    num_epochs=10,
+    learning_rate=3e-4,
+    ent_coef=0.0,
+)
+HOST_WORKS = {"cartpole": P1, "cheetah": P3}  # environments that are stepped in Python
 
 
 @dataclass(frozen=True)
