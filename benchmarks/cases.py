@@ -779,6 +779,16 @@ LIBRARIES = (
         "Gymnasium's own environment, stepped in Python, with the preset of gymnax's.",
     ),
     Case(
+        "envpool/InvertedPendulum-v4",
+        "ppo",
+        "preset",
+        (Published("T", 963.1, "CleanRL docs at 1,000,000 steps, 3 seeds"),),
+        FEW_EVALUATED,
+        950.0,
+        8,
+        "MuJoCo in C++, stepped on the host; the most there is is 1,000.",
+    ),
+    Case(
         "brax/inverted_pendulum",
         "ppo",
         "preset",

@@ -26,6 +26,14 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_obs": True, "normalize_rewards": True,
         },
     },
+    "ppo/envpool/InvertedPendulum-v4": {
+        "env_steps": 300_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "ent_coef": 0.0,
+            "normalize_obs": True, "normalize_rewards": True,
+        },
+    },
     # The count of steps is a part of the observation, and grows to 4,000: without normalised
     # observations nothing is learnt from the rest (0.2 fruits, where random legal moves find 7).
     "ppo/jumanji/Snake-v1": {
