@@ -15,8 +15,10 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.envs.registry import GYMNAX, families
 from elsinore.errors import ConfigError
-from elsinore.training.layout import Layout, layout_for
+from elsinore.runs.programs import jit_population_step
+from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_program, over_seeds, seed_keys, stacked_shapes
+from tests.runs.learners import LEARNERS
 
 PLATFORMS = ("cuda", "tpu")
 # Calls that leave the device; `jax.export` itself refuses calls to Python.
@@ -39,7 +41,7 @@ NETWORKS = {
         "algo.network.custom": "elsinore.worlds.hamlet.nets:MappingActorCritic",
     },
 }
-ALGORITHMS = ("ppo", "a2c", "dqn", "pqn", "sac", "td3")
+ALGORITHMS = ("ppo", "a2c", "dqn", "pqn", "sac", "sac_discrete", "td3")
 OPTIONS = {
     "spo": ("ppo", {"algo.surrogate": "spo"}),
     "rnd": ("ppo", {"algo.rnd.weight": 0.01}),
@@ -49,6 +51,56 @@ OPTIONS = {
     "sample_efficient": ("sample_efficient", {}),
     "munchausen": ("dqn", {"algo.munchausen": True, "algo.n_step": 1}),
     "ddpg": ("td3", {"algo.num_critics": 1, "algo.policy_delay": 1, "algo.target_noise": 0.0}),
+}
+TEAM = {"agents.number": 3, "agents.sharing": "shared"}
+ITSELF = {"self_play": {"pool": 4, "period": 3, "latest": 0.3}}
+EPISODES = {"rows": "episode", "convergence.counts": "episodes", "convergence.target": 100.0}
+LADDER = {
+    "curriculum": {
+        "ladder": {
+            "param": "max_steps_in_episode", "initial": 100, "increment": 100, "maximum": 500,
+        },
+        "advance_when": {"metric": "length", "window": 8, "at_least": 90.0},
+    }
+}  # fmt: skip
+PBT = {
+    "vary": {"algo.learning_rate": [1e-4, 1e-3, 1e-2, 3e-2]},
+    "population.pbt": {"space": {"algo.learning_rate": {"log": [1e-4, 1e-1]}}},
+    "evaluation.episodes": 4,
+}
+HALVED = {
+    "vary": {"algo.learning_rate": [1e-4, 1e-3, 1e-2, 3e-2]},
+    "population.halving": {"eta": 2, "rungs": 1},
+}
+TRAININGS = {
+    "mappo": ("CartPole-v1", "ppo", TEAM | {"agents.critic": "joint", "agents.ids": True}),
+    "mappo with a memory": (
+        "CartPole-v1",
+        "ppo",
+        TEAM | {"agents.critic": "joint", "algo.network.gru": 8},
+    ),
+    "vdn by dqn": ("CartPole-v1", "dqn", TEAM | {"agents.mixing": "sum"}),
+    "vdn by pqn": ("CartPole-v1", "pqn", TEAM | {"agents.mixing": "sum"}),
+    "independent agents": ("CartPole-v1", "ppo", {"agents.number": 3}),
+    "agents that differ": (
+        LEARNERS["agents that differ"].env,
+        "ppo",
+        LEARNERS["agents that differ"].overrides | {"env_steps": 20_000 * 3},
+    ),
+    "ppo against itself": ("Nim", "ppo", ITSELF),
+    "dqn against itself": ("Nim", "dqn", ITSELF),
+    "a population": ("CartPole-v1", "ppo", PBT),
+    "a population that is halved": ("CartPole-v1", "ppo", HALVED),
+    "a curriculum": ("CartPole-v1", "ppo", LADDER),
+    "episodes that count": ("CartPole-v1", "ppo", EPISODES),
+    "bfloat16": ("CartPole-v1", "ppo", {"algo.network.dtype": "bfloat16"}),
+    "popart": ("CartPole-v1", "ppo", {"algo.popart": True, "algo.advantage": "vtrace"}),
+}
+SHARDED = {
+    "ppo": {"algo.num_envs": 8, "algo.normalize_obs": True, "algo.normalize_rewards": True},
+    "a2c": {"algo.num_envs": 8, "algo.network.gru": 8},
+    "pqn": {"algo.num_envs": 8},
+    "dqn": {"algo.num_envs": 8, "algo.prioritized": True, "algo.n_step": 3},
 }
 # Hamlet-custom needs a file of its own level; MNISTBandit a download.
 NEED_FILES = ("Hamlet-custom", "MNISTBandit-bsuite")
@@ -65,23 +117,26 @@ def on_an_accelerator(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
 
 
-def lowered(env: str, algo: str, settings: dict) -> dict[str, str]:
-    """What the programs of a run with two seeds on one device are for both platforms.
+def lowered(env: str, algo: str, settings: dict, devices: int = 1) -> dict[str, str]:
+    """What the programs of a run, by default of two seeds on one device, are for both platforms.
 
     Raises:
         ConfigError: for settings that cannot be run.
     """
     plan = plan_for(load_experiment(env, algo, None, SMALL | settings))
-    seeds = plan.experiment.seeds
-    layout = Layout(layout_for(seeds).kind, (jax.devices()[0],), seeds)
-    assert layout.batch == seeds
+    run, program = plan.experiment, plan.program
+    replicas, there = run.replicas, jax.devices()[:devices]
+    layout = layout_for(replicas, run.layout, plan.together, run.shards, there).for_program(program)
+    assert layout.batch == (replicas if run.shards == 1 else 1)
+    assert len(layout.devices) == devices
+    states, one = stacked_shapes(program, replicas), jnp.int32(1)
     programs = {
-        "chunk": (
-            over_seeds(plan.program.chunk, layout, donate=True),
-            (stacked_shapes(plan.program, seeds), jnp.int32(1)),
-        ),
-        "init": (init_program(plan.program, layout), (seed_keys(0, seeds), plan.hyper)),
+        "chunk": (over_seeds(program.chunk, layout, donate=True), (states, one)),
+        "init": (init_program(program, layout), (seed_keys(0, replicas), plan.hyper)),
     }
+    if plan.population_step is not None:
+        step = jit_population_step(plan.population_step, layout, donate=True)
+        programs["population"] = step, (states, one)
     return {
         name: export.export(program, platforms=PLATFORMS)(*args).mlir_module()
         for name, (program, args) in programs.items()
@@ -93,9 +148,12 @@ def types_in(text: str) -> set[str]:
     return set(re.findall(r"tensor<(?:\d+x)*([a-z]+\d+)>", text))
 
 
-def assert_fit_for_accelerators(env: str, algo: str, settings: dict) -> None:
-    for name, text in lowered(env, algo, settings).items():
+def assert_fit_for_accelerators(env: str, algo: str, settings: dict, devices: int = 1) -> dict:
+    """The programs' text by name."""
+    programs = lowered(env, algo, settings, devices)
+    for name, text in programs.items():
         assert "f64" not in types_in(text) and not ON_THE_HOST.search(text), name
+    return programs
 
 
 @pytest.mark.parametrize(("env", "algo"), [("CartPole-v1", "ppo"), ("Pendulum-v1", "sac")])
@@ -157,3 +215,21 @@ def test_every_option_lowers(option):
     assert_fit_for_accelerators(
         "Pendulum-v1" if option == "ddpg" else "CartPole-v1", algo, settings
     )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("training", TRAININGS)
+def test_teams_self_play_populations_and_curricula_lower(training):
+    programs = assert_fit_for_accelerators(*TRAININGS[training])
+    assert ("population" in programs) == ("population" in training)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("algo", SHARDED)
+def test_shards_lower_on_one_device_in_turn_and_on_two(algo):
+    settings = SHARDED[algo] | {"shards": 4, "seeds": 1}
+    alone, apart = (assert_fit_for_accelerators("CartPole-v1", algo, settings, n) for n in (1, 2))
+    assert "all_gather" not in alone["chunk"] and "all_gather" in apart["chunk"]
+    assert "all_reduce" not in apart["chunk"]  # of which the order is the devices'
