@@ -108,6 +108,15 @@ def test_states_begun_where_they_will_live_are_those_begun_elsewhere_and_moved(s
     assert jax.tree.leaves(again)[0].shape[0] == layout.padded
 
 
+@needs_two_devices
+def test_no_device_holds_the_states_of_others_as_they_begin(monkeypatch):
+    monkeypatch.setattr(Layout, "inits_in_place", True)
+    program, layout = toy_program(ToyConfig(ballast=BALLAST)), layout_for(2, "vmap")
+    begin = init_program(program, layout).lower(seed_keys(0, 2), None).compile()
+    memory = begin.memory_analysis()  # of one device
+    assert memory.output_size_in_bytes + memory.temp_size_in_bytes < 1.01 * 4 * BALLAST
+
+
 def numbers(x):
     return np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
 

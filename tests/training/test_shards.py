@@ -17,8 +17,15 @@ from elsinore.algos.common import collect
 from elsinore.algos.optimise import Learner, OfRows, gradient_step
 from elsinore.jaxtools.prng import for_update, for_uses
 from elsinore.jaxtools.shards import IN_TURN
-from elsinore.training.layout import layout_for
-from elsinore.training.replicas import fetch, init_seeds, over_seeds, stacked_shapes
+from elsinore.training.layout import Layout, layout_for
+from elsinore.training.replicas import (
+    fetch,
+    init_program,
+    init_seeds,
+    over_seeds,
+    seed_keys,
+    stacked_shapes,
+)
 from elsinore.training.shards import SHARED, Shards, divided_axes, over_shards
 from elsinore.training.turns import place_host
 from tests.training.placements import (
@@ -37,6 +44,7 @@ from tests.training.placements import (
     planned,
 )
 
+LARGE_BUFFER = {"algo.buffer_size": 2**17}
 ROWS = {
     "masks": ("tests.small_envs:MaskedBandit", "a2c", {}),
     "a memory": (
@@ -85,6 +93,32 @@ def assert_equal(found, wanted):
 def test_two_shards_on_two_devices_are_those_on_one():
     assert trained(1).layout.devices_per_seed == 1 and trained(2).layout.devices_per_seed == 2
     assert_equal(trained(2).end, trained(1).end)
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings"),
+    [
+        ("ppo", NORMALISED),
+        pytest.param("dqn", DQN | PRIORITISED | LARGE_BUFFER, marks=pytest.mark.slow),
+    ],
+)
+def test_shards_begun_where_they_will_live_are_those_begun_together_and_moved(
+    algo, settings, monkeypatch
+):
+    """As accelerators do it; here on CPU devices."""
+    program = planned(algo, settings).program
+    layout = layout_of(program, 1, 2, jax.devices()[:2])
+    moved = init_seeds(program, layout, 3)
+    monkeypatch.setattr(Layout, "inits_in_place", True)
+    begin = init_program(program, layout).lower(seed_keys(3, 1), None).compile()
+    states = begin(seed_keys(3, 1), None)
+    assert_equal(fetch(states, layout), fetch(moved, layout))
+    for x, y in zip(jax.tree.leaves(states), jax.tree.leaves(moved), strict=True):
+        assert x.sharding.is_equivalent_to(y.sharding, x.ndim)
+    if algo == "dqn":
+        whole = sum(x.nbytes for x in jax.tree.leaves(fetch(states, layout)))
+        memory = begin.memory_analysis()  # of one device
+        assert memory.output_size_in_bytes + memory.temp_size_in_bytes < 0.55 * whole
 
 
 @pytest.mark.parametrize(("then", "now"), [(1, 2), (2, 1)])

@@ -96,10 +96,8 @@ class Layout:
 
     @property
     def inits_in_place(self) -> bool:
-        """True for several devices with a memory each, of which none holds a part of a seed; CPU
-        devices share one."""
-        several = self.rows > 1 and self.devices_per_seed == 1
-        return several and self.devices[0].platform != "cpu"
+        """True for several devices with a memory each; CPU devices share one."""
+        return len(self.devices) > 1 and self.devices[0].platform != "cpu"
 
     @property
     def everywhere(self) -> Sharding:

@@ -125,8 +125,8 @@ def init_seeds(program: Program, layout: Layout, first_seed: int, hyper: PyTree 
 def init_program(program: Program, layout: Layout) -> Callable:
     """(keys [seed], hyper [seed] or None) -> the states, stacked; jitted.
 
-    Accelerators initialise each seed where it will live, so that none has to hold them all; the
-    states are padded and placed then.
+    Accelerators initialise each seed, and each shard of one, where it will live, so that none has
+    to hold them all; the states are padded and placed then.
     """
 
     def init(keys: Key[Array, "replica"], hyper: PyTree) -> PyTree:
@@ -140,13 +140,16 @@ def init_program(program: Program, layout: Layout) -> Callable:
 
     def init_in_place(keys: Key[Array, "replica"], hyper: PyTree) -> PyTree:
         keys, hyper = jax.tree.map(lambda x: _padded(x, layout), (keys, hyper))
-        seed = P("seed")
+        seed, several = P("seed"), layout.devices_per_seed > 1
+        states = jax.tree.map(layout.spec, layout.divided) if several else seed
         mapped = jax.shard_map(
-            init, mesh=layout.mesh, in_specs=(seed, seed), out_specs=seed, check_vma=False
+            init, mesh=layout.mesh, in_specs=(seed, seed), out_specs=states, check_vma=False
         )
         return _with_padding_frozen(mapped(keys, hyper), layout)
 
-    return jax.jit(init_in_place, compiler_options=options, out_shardings=layout.sharding)
+    several = layout.devices_per_seed > 1
+    where = layout.shardings(layout.divided) if several else layout.sharding
+    return jax.jit(init_in_place, compiler_options=options, out_shardings=where)
 
 
 def stacked_shapes(program: Program, num_seeds: int) -> PyTree:

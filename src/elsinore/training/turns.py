@@ -67,6 +67,8 @@ def begin(init: Callable, shapes: PyTree, layout: Layout, keys: jax.Array, hyper
     """The initial states; `init` is `lower_begin`'s, compiled."""
     if not layout.one_a_device:
         stacked = init(keys, hyper)
+        if layout.inits_in_place:
+            return (stacked,)
         if processes.joined():
             return place_host(to_host(stacked), shapes, layout)
         return (place(stacked, layout),)
