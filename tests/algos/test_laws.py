@@ -17,7 +17,10 @@ from tests.small_envs import Corridor, MaskedBandit
 @pytest.mark.parametrize("name", VARIANTS)
 def test_it_passes_every_check(name):
     config = VARIANTS[name]
-    if name == "ppo gsde":  # noise that is held is drawn from one key at each of its steps
+    if name in (
+        "ppo gsde",
+        "sac gsde",
+    ):  # noise that is held is drawn from one key at each of its steps
         config = replace(config, noise_period=1)
     if getattr(config, "distribution", None) == "c51":  # the checks' values reach 10
         config = replace(config, v_max=12.0)

@@ -1,6 +1,8 @@
 """What is SAC's own: squashed random actions, values that hold entropy, and a temperature that
 finds itself; and what it shares with TD3, acting within bounds and refusing what it cannot do."""
 
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.nets.build import NetworkConfig
 from elsinore.nets.continuous_q import with_dropout
+from elsinore.nets.reparameterised import REPARAMETERISED, squashed_head
 from tests.algos.test_td3 import constant, differs
 from tests.algos.trainees import KEY, MAKE, PARAMS, SAC, TD3, compiled, mean, train, values
 from tests.small_envs import Dart, Dials, Forever, Honest, World
@@ -22,6 +25,16 @@ from tests.small_envs import Dart, Dials, Forever, Honest, World
 ONE_STEP = {"learning_starts": 0, "rollout_length": 1, "gradient_steps": 1}
 FIXED = {"tune_temperature": False, "temperature": 0.0}
 both = pytest.mark.parametrize("make", [SAC, TD3], ids=["sac", "td3"])
+BETA, GSDE = (partial(SAC, action_distribution=kind) for kind in ("beta", "gsde"))
+every_head = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(SAC, id="sac"),
+        pytest.param(TD3, id="td3"),
+        pytest.param(BETA, id="beta", marks=pytest.mark.slow),
+        pytest.param(GSDE, id="gsde", marks=pytest.mark.slow),
+    ],
+)
 
 
 def entropy_of_tanh(std: float) -> float:
@@ -122,20 +135,23 @@ def test_the_value_of_an_endless_reward_is_its_sum_with_or_without_a_temperature
 
 
 @pytest.mark.slow
-def test_it_learns_where_to_throw():
-    trained = train(SAC(learning_rate=0.003), Dart())
+@pytest.mark.parametrize("kind", REPARAMETERISED)
+def test_it_learns_where_to_throw(kind):
+    trained = train(SAC(learning_rate=0.003, action_distribution=kind), Dart())
     act = trained.algo.policy.act(KEY, trained.state.policy_state, (), jnp.ones(1), True)[0]
     assert float(act[0]) == pytest.approx(0.5, abs=0.1)
 
 
-@both
+@every_head
 def test_actions_are_uniform_within_the_bounds_until_learning_starts(make):
     config = make(learning_starts=2_000, rollout_length=128)
     _, begin, update = compiled(config, Honest())
     held = update(begin())[0].learner.buffer.experience
     action = np.asarray(held.action[:128]).reshape(-1, 2)
+    distinct = np.unique(action, axis=0)  # noise that is held is one action for some steps
+    assert len(distinct) == len(action) // (config.noise_period if make is GSDE else 1)
     for i in range(2):
-        assert kstest(action[:, i], "uniform", (-1.0, 2.0)).pvalue > 0.01
+        assert kstest(distinct[:, i], "uniform", (-1.0, 2.0)).pvalue > 0.01
     low, high = np.float32([-2.0, 0.25]), np.float32([6.0, 0.5])
     taken = low + 0.5 * (action + 1.0) * (high - low)
     np.testing.assert_allclose(
@@ -153,7 +169,7 @@ def test_actions_explore_alike_for_some_time_where_the_noise_is_correlated(make)
     assert found == pytest.approx(6.0 / np.pi * np.arcsin(0.45), abs=0.06)
 
 
-@both
+@every_head
 def test_nothing_is_learnt_before_learning_starts(make):
     _, begin, update = compiled(make(learning_starts=96), Forever())  # 32 env steps an update
     state = begin()
@@ -163,7 +179,7 @@ def test_nothing_is_learnt_before_learning_starts(make):
         assert differs(before.params, state.learner.params) == (number >= 3)
 
 
-@both
+@every_head
 def test_a_sampled_action_and_the_greedy_one_are_within_the_bounds(make):
     algo, begin, _ = compiled(make(), Honest())
     state = begin()
@@ -182,6 +198,16 @@ def test_a_sampled_action_and_the_greedy_one_are_within_the_bounds(make):
     mean_action = algo.policy.action_scores(state.policy_state, (), jnp.ones(1))["mean"]
     greedy, _ = algo.policy.act(KEY, state.policy_state, (), jnp.ones(1), True)
     np.testing.assert_array_equal(mean_action, greedy)
+
+
+@pytest.mark.slow
+def test_the_noise_of_the_state_is_one_function_of_it_for_a_period():
+    """In an env of one sight the same action, and another in each env and period."""
+    config = GSDE(learning_starts=0, rollout_length=8, noise_period=4)
+    _, begin, update = compiled(config, Forever())
+    action = np.asarray(update(begin())[0].learner.buffer.experience.action[:8, :, 0])
+    np.testing.assert_array_equal(action, np.repeat(action[::4], 4, axis=0))
+    assert len(np.unique(action)) == 2 * 8
 
 
 class Boundless(World):
@@ -284,6 +310,11 @@ def test_a_custom_network_is_the_actor(make):
     assert params.actor["params"]["mine"]["kernel"].shape[1] == (4 if make is SAC else 2)
 
 
+def test_a_custom_actor_has_no_features_for_the_noise_of_the_state():
+    with pytest.raises(ValueError, match=r"gives no features to action_distribution='gsde'; leave"):
+        MAKE["sac"](GSDE(), Honest(), PARAMS, 10, Mine)
+
+
 @both
 @pytest.mark.parametrize("sharing", ["independent", "shared"])
 def test_several_agents_learn_each_for_itself_or_together(make, sharing):
@@ -318,6 +349,27 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
     assert f"{field}={value!r}" in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"action_distribution": "normal"}, r"action_distribution='normal'.*squashed.*beta.*gsde"),
+        ({"noise_period": 0}, "noise_period=0"),
+        (
+            {"action_distribution": "gsde"},
+            "noise_period=4 is longer than rollout_length=1, .* raise rollout_length",
+        ),
+        (
+            {"action_distribution": "beta", "noise_correlation": 0.5},
+            "noise_correlation=0.5 is of normal noise, .*'beta'.* leave it out",
+        ),
+    ],
+    ids=str,
+)
+def test_a_distribution_that_cannot_be_drawn_is_refused_with_a_remedy(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SACConfig(**settings)
+
+
 # TQC and DroQ
 
 
@@ -350,7 +402,11 @@ def test_dropped_units_are_drawn_in_training_and_never_when_acting():
     state, metrics = update(begin())
     critics, obs, action = state.learner.params.critics, jnp.ones((64, 1)), jnp.zeros((64, 2))
     nets = actor_critics(
-        SAC(critic_dropout=0.5, network=network), Honest(), PARAMS, None, outputs_per_action=2
+        SAC(critic_dropout=0.5, network=network),
+        Honest(),
+        PARAMS,
+        None,
+        lambda size: squashed_head(size, 0.0),
     )
     plain = nets.q(critics, obs, action)
     assert (plain == plain[:, :1]).all()

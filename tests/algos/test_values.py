@@ -60,6 +60,8 @@ BOOTSTRAPPING = [
     "sac",
     slow("sac n-step prioritised"),
     slow("sac tqc"),
+    slow("sac beta"),
+    slow("sac gsde"),
     slow("sac_discrete"),
     slow("sac_discrete n-step prioritised"),
     "td3",
@@ -103,6 +105,8 @@ EXPLORING = [
     slow("sac rnd"),
     slow("sac tqc"),
     slow("sac droq"),
+    slow("sac beta"),
+    slow("sac gsde"),
     slow("sac_discrete"),
     slow("td3"),
 ]

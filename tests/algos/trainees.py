@@ -117,6 +117,8 @@ VARIANTS = {
     "sac droq": SAC(
         critic_dropout=0.01, network=NetworkConfig(hidden=(16,), layer_norm=True), gradient_steps=8
     ),
+    "sac beta": SAC(action_distribution="beta"),
+    "sac gsde": SAC(action_distribution="gsde"),
     "sac_discrete": SAC_DISCRETE(),
     "sac_discrete n-step prioritised": SAC_DISCRETE(n_step=3, prioritized=True),
     "td3": TD3(),

@@ -15,7 +15,9 @@ from elsinore.config.agents import learner_for, with_all_learners
 from elsinore.config.load import load_experiment
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.nets.build import NetworkConfig
+from elsinore.nets.heads import CONTINUOUS_KINDS
 from elsinore.nets.memory import MEMORIES
+from elsinore.nets.reparameterised import REPARAMETERISED
 from tests.algos.trainees import GRU, KEY, MAKE, VARIANTS
 from tests.small_envs import Clocked, Corridor, Dart, Dials, MaskedBandit
 
@@ -109,6 +111,30 @@ def test_the_table_of_what_goes_with_what_is_true(row):
     agents = MultiAgentEnv(env, 2, frozenset())
     found["several agents"] = all(in_company(name, agents, sharing) for sharing in SHARING)
     assert found == said
+
+
+SECTION = page("algorithms").split("## Continuous actions\n")[1].split("\n## ")[0]
+HEADS = rows(SECTION.split("\n\nTD3")[0])
+
+
+@pytest.mark.parametrize("row", HEADS[2:], ids=lambda row: row[0])
+def test_the_table_of_distributions_of_actions_is_true(row):
+    kind = row[0].strip("`")
+    for column, cell in zip(HEADS[0][1:], row[1:], strict=True):
+        try:
+            config = replace(VARIANTS[column.strip("`")], action_distribution=kind)
+        except ValueError as error:
+            assert cell == "no" and "action_distribution" in str(error)
+        else:
+            algo = MAKE[config.name](config, Dart(), Clocked(), 10)
+            jax.eval_shape(algo.init, KEY, Clocked(), algo.hyper)
+            assert cell == "yes"
+
+
+def test_the_distributions_of_actions_are_those_of_the_settings():
+    assert {row[0].strip("`") for row in HEADS[2:]} == {*CONTINUOUS_KINDS, *REPARAMETERISED}
+    having = {name for name in ALGORITHMS if hasattr(config_type(name)(), "action_distribution")}
+    assert {column.strip("`") for column in HEADS[0][1:]} == having
 
 
 SHARING = ("shared", "independent")

@@ -176,6 +176,19 @@ LEARNERS = {
         ),
         "Pendulum-v1",
     ),
+    "sac with noise of the state": Learner(  # of one rollout's steps, in pairs
+        off_policy(action_distribution="gsde", noise_period=2, rollout_length=4, gradient_steps=4)
+        | PENDULUM
+        | {"algo.name": "sac", "env_steps": 16},
+        (
+            "train.learner.params.actor",
+            "train.learner.opt_state.actor",
+            "train.learner.target_params.critics",
+            "train.learner.temperature",
+            "train.learner.buffer",
+        ),
+        "Pendulum-v1",
+    ),
     "td3": Learner(
         off_policy() | PENDULUM | {"algo.name": "td3"},
         (
@@ -253,5 +266,6 @@ SLOW = (
     "pqn of a team",
     "pqn with a memory",
     "sac of n actions",
+    "sac with noise of the state",
     "ppo with popart and vtrace",
 )

@@ -4,17 +4,18 @@ that SAC and TD3 fill in."""
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore.algos.common import observation_of
-from elsinore.jaxtools.prng import draw, for_uses
+from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.heads import finite_bounds
 from elsinore.nets.network import Network
-from elsinore.ops.continuous_q import scaled_action, uniform_action
+from elsinore.nets.reparameterised import ActorHead
+from elsinore.ops.continuous_q import scaled_action
+from elsinore.ops.schedules import Scalar
 
 Values = Float[Array, "critic batch ..."]
 Actions = Float[Array, "*batch action"]
@@ -45,6 +46,7 @@ class Networks(NamedTuple):
 
     net: Network  # the actor's; its `init` makes `ActorCritics`
     q: Callable[[PyTree, PyTree, Actions], Values]  # Q(s, a) of (critics, obs, action)
+    head: ActorHead
     low: Any  # bounds of the env's actions, [action]
     high: Any
 
@@ -53,9 +55,9 @@ class Networks(NamedTuple):
         """Dimensions of an action."""
         return len(self.low)
 
-    def outputs(self, actor: PyTree, obs: PyTree) -> Float[Array, "batch outputs"]:
-        """Outputs of the actor with these parameters."""
-        return self.net.step(actor, (), obs)[1]
+    def policy(self, actor: PyTree, obs: PyTree) -> Any:
+        """The distribution, or action, of the actor with these parameters."""
+        return self.head.policy(self.net.step(actor, (), obs)[1])
 
     def env_action(self, action: Actions) -> Actions:
         """From [-1, 1] to the env's bounds."""
@@ -65,13 +67,19 @@ class Networks(NamedTuple):
         """An action, as the buffer stores it."""
         return jnp.zeros(self.num_actions)
 
-    def noise(self, key: Key[Array, ""], shape: tuple[int, ...]) -> Actions:
-        """The noise of actions."""
-        return draw(jax.random.normal, key, (*shape, self.num_actions))
+    def noise(self, key: Key[Array, ""], shape: tuple[int, ...]) -> Array:
+        """The noise of actions in learning."""
+        return self.head.noise.of_learning(key, shape)
 
-    def random_action(self, noise: Actions, obs: PyTree) -> Actions:
-        """A uniform action, from noise."""
-        return uniform_action(noise)
+    def exploring_noise(
+        self, key: Key[Array, ""], shape: tuple[int, ...], correlation: Scalar
+    ) -> Array:
+        """The noise of a rollout's actions, [time, env, ...]."""
+        return self.head.noise.of_exploring(key, shape, correlation)
+
+    def random_action(self, noise: Array, obs: PyTree) -> Actions:
+        """A uniform action, from the noise of exploring."""
+        return self.head.noise.uniform(noise)
 
     def scores(self, actor: PyTree, obs: PyTree, best: Actions) -> dict[str, Array]:
         """`PolicyFunctions.action_scores` of one observation, in a batch of one."""
@@ -80,7 +88,7 @@ class Networks(NamedTuple):
 
 class ContinuousQRule(NamedTuple):
     """The equations of an algorithm. Actions are in [-1, 1], observations normalised, [batch, ...],
-    and `noise` is standard normal, [batch, action].
+    and `noise` is that of the actor's head, [batch, ...].
 
     `explore(actor, obs, noise, numbers) -> action`, `numbers` being the traced ones or the config;
     `best(actor, obs) -> action`, the greedy one. `next_value(learner, obs, noise, hyper) ->
@@ -108,27 +116,30 @@ def actor_critics(
     env: Any,
     env_params: PyTree,
     network: Any,
-    outputs_per_action: int,
+    make_head: Callable[[int], ActorHead],
     quantiles: int = 1,
 ) -> Networks:
-    """The networks of a config for an env with bounded continuous actions.
+    """The networks of a config for an env with bounded continuous actions; `make_head` makes the
+    actor's head for that number of them.
 
     Raises:
         ValueError: for an action space that is not a bounded Box, or where the network cannot read
             the env's observations.
     """
     low, high = finite_bounds(env.action_space(env_params), config.name)
-    observation = observation_of(env, env_params)
+    head, observation = make_head(len(low)), observation_of(env, env_params)
     actor, critics = actor_and_critics(
         config.network,
-        len(low) * outputs_per_action,
+        head.num_outputs,
         config.num_critics,
         observation,
         network,
         numbers=quantiles,
         dropout=config.critic_dropout,
+        state_noise=bool(head.features),
     )
-    return Networks(with_critics(actor, critics, jnp.zeros(len(low))), critics.q, low, high)
+    net = with_critics(actor, critics, jnp.zeros(len(low)))
+    return Networks(net, critics.q, head, low, high)
 
 
 def with_critics(actor: Network, critics: ValueCritics, action: PyTree) -> Network:

@@ -9,7 +9,6 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.algos.actor_critics import (
-    Actions,
     ContinuousQLearner,
     ContinuousQRule,
     Loss,
@@ -113,7 +112,7 @@ def critics_step(
     learner: ContinuousQLearner,
     batch: ReplayBatch,
     weight: Float[Array, "batch"],
-    noise: Actions,
+    noise: Array,
     drop_target: Key[Array, ""] | None = None,
     drop: Key[Array, ""] | None = None,
 ) -> tuple[ContinuousQLearner, Values, LossMetrics]:
@@ -157,7 +156,7 @@ def actor_step(
     now: Learning,
     learner: ContinuousQLearner,
     obs: PyTree,
-    noise: Actions,
+    noise: Array,
     drop: Key[Array, ""] | None = None,
 ) -> Step:
     """One step of the actor, and of the target networks."""

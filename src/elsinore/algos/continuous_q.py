@@ -20,7 +20,7 @@ from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.build import NetworkConfig
-from elsinore.ops.continuous_q import correlated_noise, critics_value
+from elsinore.ops.continuous_q import critics_value
 from elsinore.ops.schedules import anneal
 from elsinore.types import (
     Actor,
@@ -100,13 +100,13 @@ def continuous_q(
 
     def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, Array]:
         hyper = anneal(state.hyper, state.update / state.hyper.num_updates, "learning_rate")
-        noise = nets.noise(key, (config.rollout_length, config.num_envs))
-        return hyper, correlated_noise(noise, hyper.noise_correlation)
+        size = (config.rollout_length, config.num_envs)
+        return hyper, nets.exploring_noise(key, size, hyper.noise_correlation)
 
     def decide(
         before: TrainState,
         hyper: Any,
-        noise: Float[Array, "env action"],
+        noise: Array,
         carry: PyTree,
         obs: PyTree,
     ) -> Decision:
@@ -151,7 +151,7 @@ def continuous_policy(config: Any, nets: Any, rule: ContinuousQRule) -> PolicyFu
         obs, actor = batched(policy_state, obs), policy_state.params.actor
         if greedy:
             return nets.env_action(rule.best(actor, obs))[0], carry
-        noise = nets.noise(for_use(key, "act"), (1,))
+        noise = nets.exploring_noise(for_use(key, "act"), (1, 1), 0.0)[0]
         return nets.env_action(rule.explore(actor, obs, noise, config))[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:

@@ -26,13 +26,18 @@ from elsinore.algos.continuous_q import continuous_q
 from elsinore.algos.optimise import gradient_step, init_learner
 from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
-from elsinore.nets.distributions import SquashedNormal
+from elsinore.nets.reparameterised import (
+    REPARAMETERISED,
+    ActorHead,
+    beta_head,
+    squashed_head,
+    state_noise_head,
+)
 from elsinore.ops.continuous_q import soft_value, temperature_loss, truncated_mixture
 from elsinore.types import Algorithm
 
-Noise = Float[Array, "batch number"]
+Noise = Array  # of the actor's head, [batch, ...]
 Chosen = Actions | Int[Array, "batch"]  # of a Box, or of n actions
-LOG_STD = (-20.0, 2.0)  # of the normals, as published
 
 
 @settings
@@ -48,6 +53,9 @@ class SACConfig(TemperatureConfig):
     tune_temperature: bool = True  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
+    # squashed | beta | gsde: the distribution of actions.
+    action_distribution: str = "squashed"
+    noise_period: int = 4  # Steps for which the noise of gsde is held, within a rollout.
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,6 +65,21 @@ class SACConfig(TemperatureConfig):
             raise ValueError(
                 f"dropped_quantiles={self.dropped_quantiles} leaves nothing of"
                 f" quantiles={self.quantiles}; choose fewer than quantiles."
+            )
+        validation.one_of(self, "action_distribution", *REPARAMETERISED)
+        validation.at_least(self, 1, "noise_period")
+        kind = self.action_distribution
+        if kind == "gsde" and self.noise_period > self.rollout_length:
+            raise ValueError(
+                f"noise_period={self.noise_period} is longer than"
+                f" rollout_length={self.rollout_length}, at whose start the noise of gsde is drawn"
+                " anew; raise rollout_length, and gradient_steps with it, or lower noise_period."
+            )
+        if kind != "squashed" and self.noise_correlation:
+            raise ValueError(
+                f"noise_correlation={self.noise_correlation} is of normal noise, and that of"
+                f" action_distribution={kind!r} is drawn otherwise; leave it out, or use"
+                " action_distribution: squashed."
             )
 
 
@@ -77,10 +100,8 @@ class Equations:
             self.tune,
         )
 
-    def policy(self, actor: PyTree, obs: PyTree) -> SquashedNormal:
-        mean, log_std = jnp.split(self.nets.outputs(actor, obs), 2, axis=-1)
-        log_std = log_std + self.config.network.initial_log_std
-        return SquashedNormal(mean, jnp.clip(log_std, *LOG_STD))
+    def policy(self, actor: PyTree, obs: PyTree) -> Any:
+        return self.nets.policy(actor, obs)
 
     def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Chosen:
         return self.policy(actor, obs).sample(noise)
@@ -93,7 +114,7 @@ class Equations:
         return jnp.exp(learner.temperature.params) if tuned else hyper.temperature
 
     def next_value(
-        self, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
+        self, learner: ContinuousQLearner, obs: PyTree, noise: Noise, hyper: Any
     ) -> Value | Float[Array, "batch kept"]:
         """The soft value of an action of the actor, by the target critics; of quantiles, all that
         TQC keeps."""
@@ -108,7 +129,7 @@ class Equations:
         return truncated_mixture(q, dropped) - alpha * log_prob[:, None]
 
     def actor_loss(
-        self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any
+        self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Noise, hyper: Any
     ) -> Loss:
         """Minus the soft value of an action of the actor, by the critics (arXiv:1812.05905 eq.
         9)."""
@@ -154,5 +175,13 @@ def sac(
     config: SACConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
     """SAC for one gymnax env; raises as `actor_critics` does."""
-    nets = actor_critics(config, env, env_params, network, 2, config.quantiles)
+
+    def make_head(size: int) -> ActorHead:
+        if config.action_distribution == "beta":
+            return beta_head(size)
+        if config.action_distribution == "gsde":
+            return state_noise_head(size, config.network.features, config.noise_period)
+        return squashed_head(size, config.network.initial_log_std)
+
+    nets = actor_critics(config, env, env_params, network, make_head, config.quantiles)
     return continuous_q(config, env, num_updates, nets, Equations(config, nets).rule())

@@ -76,6 +76,11 @@ class ChoiceNetworks(NamedTuple):
     def noise(self, key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "... action"]:
         return Categorical.noise(key, shape, self.num_actions)
 
+    def exploring_noise(
+        self, key: Key[Array, ""], shape: tuple[int, ...], correlation: Any
+    ) -> Float[Array, "... action"]:
+        return self.noise(key, shape)
+
     def random_action(self, noise: Float[Array, "... action"], obs: PyTree) -> Int[Array, "..."]:
         """Any legal action, each as likely."""
         return best_action(noise, action_mask(obs))
@@ -86,9 +91,6 @@ class ChoiceNetworks(NamedTuple):
 
 class DiscreteEquations(Equations):
     """SAC's functions, with sums over the actions in place of samples."""
-
-    def policy(self, actor: PyTree, obs: PyTree) -> Any:
-        return self.nets.policy(actor, obs)
 
     def soft_value(self, critics: PyTree, policy: Categorical, obs: PyTree, alpha: Any) -> Value:
         q, probability = self.nets.q_all(critics, obs), jnp.exp(policy.log_probs)

@@ -24,6 +24,7 @@ from elsinore.algos.actor_critics import (
 )
 from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
 from elsinore.hyperparameters import settings, traced
+from elsinore.nets.reparameterised import deterministic_head
 from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
 from elsinore.types import Algorithm
 
@@ -50,10 +51,8 @@ def td3(
     config: TD3Config, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
     """TD3 for one gymnax env; raises as `actor_critics` does."""
-    nets = actor_critics(config, env, env_params, network, outputs_per_action=1)
-
-    def best(actor: PyTree, obs: PyTree) -> Actions:
-        return jnp.tanh(nets.outputs(actor, obs))
+    nets = actor_critics(config, env, env_params, network, deterministic_head)
+    best = nets.policy
 
     def explore(actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
         return explored_action(best(actor, obs), noise, numbers.exploration_noise)

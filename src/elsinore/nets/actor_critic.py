@@ -98,15 +98,28 @@ def actor_critic_heads(
     if net.continuous:
         log_std = net.param("log_std", nn.initializers.constant(net.initial_log_std), (num_means,))
         outputs = jnp.concatenate([outputs, log_std])
-    # a weight's deviation by feature and action; the features are not learnt for the noise
+    # the features are not learnt for the noise
     if state_noise:
-        start = nn.initializers.constant(net.initial_log_std - 0.5 * np.log(actor.size))
-        log_std = net.param("log_std", start, (actor.size, num_means))
-        spread = jax.lax.stop_gradient(actor)[:, None] * jnp.exp(log_std)
-        outputs = jnp.concatenate([outputs, spread.reshape(-1)])
+        spread = state_spread(net, jax.lax.stop_gradient(actor), num_means)
+        outputs = jnp.concatenate([outputs, spread])
     if critic is None:
         return outputs, jnp.float32(jnp.nan)
     return outputs, dense(1, 1.0, name="value")(critic)[0]
+
+
+def state_spread(
+    net: Any,
+    features: Float[Array, "features"],
+    num_means: int,
+    log_std_range: tuple[float, float] | None = None,
+) -> Float[Array, "spread"]:
+    """Each feature times the deviation of its weight in the noise of each mean, in one row: the
+    `spread` of `StateNoise`. The parameter `log_std` is inside `net.__call__`."""
+    start = nn.initializers.constant(net.initial_log_std - 0.5 * np.log(features.size))
+    log_std = net.param("log_std", start, (features.size, num_means))
+    if log_std_range is not None:
+        log_std = jnp.clip(log_std, *log_std_range)
+    return (features[:, None] * jnp.exp(log_std)).reshape(-1)
 
 
 class QNetwork(nn.Module):

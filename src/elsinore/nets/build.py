@@ -158,11 +158,7 @@ def actor_critic_network(
             " leave them as they are by default, or set agents.critic: own."
         )
     if head.features and (custom is not None or family_of(config)):
-        raise ValueError(
-            f"algo.network with encoder={config.encoder!r}, custom={custom!r} gives no features to"
-            " action_distribution='gsde'; leave it as it is by default, or use normal, squashed or"
-            " beta."
-        )
+        raise _no_features(config, custom)
     if custom is not None:
         return _custom(custom, head.num_outputs, obs)
     settings = {
@@ -250,6 +246,13 @@ def _of_fractions(module: ImplicitQuantileNetwork, number: int) -> Network:
     return network._replace(init=lambda key, obs: network.init(key, (obs, jnp.zeros(number))))
 
 
+def _no_features(config: NetworkConfig, custom: Any) -> ValueError:
+    return ValueError(
+        f"algo.network with encoder={config.encoder!r}, custom={custom!r} gives no features to"
+        " action_distribution='gsde'; leave it as it is by default, or use squashed or beta."
+    )
+
+
 def actor_and_critics(
     config: NetworkConfig,
     num_outputs: int,
@@ -259,23 +262,30 @@ def actor_and_critics(
     *,
     numbers: int = 1,
     dropout: float = 0.0,
+    state_noise: bool = False,
 ) -> tuple[Network, ValueCritics]:
     """An actor with `num_outputs` outputs, and critics of its actions, each with so many `numbers`.
+    With `state_noise` its outputs are means, then the spread of noise of its features.
 
     `custom` makes the actor, whose value is not read; the critics are built from the config.
     Layer normalisation is the critics' alone (Hiraoka 2022, arXiv:2110.02034). An action joins the
     observation before an MLP, and the features of an image after its CNN.
 
     Raises:
-        ValueError: as `q_network`, and for a network family or a shared trunk.
+        ValueError: as `q_network`, and for a network family or a shared trunk; for a custom actor,
+            which has no features for `state_noise`.
     """
+    if state_noise and custom is not None:
+        raise _no_features(config, custom)
     if config.shared or family_of(config):
         raise ValueError(
             f"algo.network with shared={config.shared}, encoder={config.encoder!r} makes no critics"
             " of continuous actions; leave both as they are by default."
         )
     encoder = encoder_of(replace(config, layer_norm=False), obs)
-    actor = network_of(ContinuousActor(encoder, num_outputs))
+    actor = network_of(
+        ContinuousActor(encoder, num_outputs, state_noise, float(config.initial_log_std))
+    )
     if custom is not None:
         actor = _custom(custom, num_outputs, obs)
     if config.memory or actor.recurrent:

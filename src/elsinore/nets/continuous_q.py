@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from elsinore.nets.actor_critic import OutputsAndValue
+from elsinore.nets.actor_critic import OutputsAndValue, state_spread
 from elsinore.nets.encoders import dense
 from elsinore.nets.initialisation import initialise
+from elsinore.nets.reparameterised import LOG_STD
 
 
 class ContinuousActor(nn.Module):
@@ -18,11 +19,18 @@ class ContinuousActor(nn.Module):
 
     encoder: Callable[[], nn.Module]
     num_outputs: int
+    state_noise: bool = False  # outputs are means, then the spread of noise of the features
+    initial_log_std: float = 0.0  # of that noise
 
     @nn.compact
     def __call__(self, obs: PyTree) -> OutputsAndValue:
+        features = self.encoder()(obs)
+        means = self.num_outputs // (1 + features.size) if self.state_noise else self.num_outputs
         # the small gain of `ActorCritic`: the first actions are near the middle
-        outputs = dense(self.num_outputs, 0.01, name="policy")(self.encoder()(obs))
+        outputs = dense(means, 0.01, name="policy")(features)
+        if self.state_noise:
+            spread = state_spread(self, features, means, LOG_STD)
+            outputs = jnp.concatenate([outputs, spread])
         return outputs, jnp.float32(0.0)
 
 

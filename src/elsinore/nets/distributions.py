@@ -229,7 +229,7 @@ class StateNoise(NamedTuple):
     mean: Float[Array, "... action"]
     spread: Float[Array, "... features action"]  # a feature times the deviation of its weight
 
-    def _marginal(self) -> Normal:
+    def marginal(self) -> Normal:
         """The normal of one step: variances of independent weights add up."""
         variance = jnp.sum(jnp.square(self.spread), axis=-2) + 1e-6
         return Normal(self.mean, 0.5 * jnp.log(variance))
@@ -245,37 +245,14 @@ class StateNoise(NamedTuple):
         return self.mean
 
     def log_prob(self, action: Float[Array, "... action"]) -> Float[Array, "..."]:
-        return self._marginal().log_prob(action)
+        return self.marginal().log_prob(action)
 
     def entropy(self) -> Float[Array, "..."]:
         """In nats, by the formula of the normal of one step."""
-        return self._marginal().entropy()
+        return self.marginal().entropy()
 
     def action_scores(self) -> dict[str, Float[Array, "... action"]]:
-        return self._marginal().action_scores()
-
-
-class SquashedNormal(NamedTuple):
-    """The hyperbolic tangent of independent normals: actions in [-1, 1] (Haarnoja 2018,
-    arXiv:1801.01290 appendix C)."""
-
-    mean: Float[Array, "... action"]  # of the normals
-    log_std: Float[Array, "... action"]
-
-    def sample(self, noise: Float[Array, "... action"]) -> Float[Array, "... action"]:
-        return jnp.tanh(self.mean + jnp.exp(self.log_std) * noise)
-
-    def sample_with_log_prob(
-        self, noise: Float[Array, "... action"]
-    ) -> tuple[Float[Array, "... action"], Float[Array, "..."]]:
-        """A sample and its log-density, which is not computed from the action: an action that
-        rounds to 1 has lost its normal's value."""
-        unsquashed = self.mean + jnp.exp(self.log_std) * noise
-        return jnp.tanh(unsquashed), squashed_log_prob(unsquashed, self.mean, self.log_std)
-
-    def mode(self) -> Float[Array, "... action"]:
-        """The median: the tangent of the means."""
-        return jnp.tanh(self.mean)
+        return self.marginal().action_scores()
 
 
 Distribution = Categorical | Joint | Normal | TanhNormal | Beta | StateNoise

@@ -130,13 +130,9 @@ def bounded_head(space: Any, kind: str) -> Head:
             continuous=True,
         )
 
-    def beta(outputs: Float[Array, "... outputs"], obs: PyTree) -> Beta:
-        above = 1.0 + jax.nn.softplus(outputs)
-        return Beta(above[..., :size], above[..., size:])
-
     return Head(
         num_outputs=2 * size,
-        distribution=beta,
+        distribution=lambda outputs, obs: beta_of(outputs),
         noise=split,
         env_action=lambda action: scaled_action(2.0 * action - 1.0, low, high),
         continuous=False,
@@ -150,17 +146,33 @@ def state_noise_head(space: Any, features: int, noise_period: int) -> Head:
     size = space.shape[0]
 
     def distribution(outputs: Float[Array, "... outputs"], obs: PyTree) -> StateNoise:
-        spread = outputs[..., size:].reshape(*outputs.shape[:-1], features, size)
-        return StateNoise(outputs[..., :size], spread)
+        return StateNoise(outputs[..., :size], spread_of(outputs, features, size))
 
     def noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Key[Array, "..."]:
-        """Keys of the shape, each held for `noise_period` steps of a rollout [time, env]."""
-        if len(shape) < 2:
-            return split(key, shape)
-        keys = split(key, (-(-shape[0] // noise_period), *shape[1:]))
-        return keys[np.arange(shape[0]) // noise_period]
+        return held(key, shape, noise_period)
 
     return Head((1 + features) * size, distribution, noise, plain.env_action, False, features)
+
+
+def beta_of(outputs: Float[Array, "... outputs"]) -> Beta:
+    """The beta distributions of outputs that are softplus^-1 of their parameters less 1."""
+    above, size = 1.0 + jax.nn.softplus(outputs), outputs.shape[-1] // 2
+    return Beta(above[..., :size], above[..., size:])
+
+
+def spread_of(
+    outputs: Float[Array, "... outputs"], features: int, size: int
+) -> Float[Array, "... features action"]:
+    """The spread of `StateNoise`, which follows the means in a network's outputs."""
+    return outputs[..., size:].reshape(*outputs.shape[:-1], features, size)
+
+
+def held(key: Key[Array, ""], shape: tuple[int, ...], period: int) -> Key[Array, "..."]:
+    """Keys of the shape, each held for `period` steps of a rollout [time, env]."""
+    if len(shape) < 2:
+        return split(key, shape)
+    keys = split(key, (-(-shape[0] // period), *shape[1:]))
+    return keys[np.arange(shape[0]) // period]
 
 
 def _bounds(
