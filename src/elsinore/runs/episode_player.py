@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Key, PyTree
 
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
@@ -33,12 +33,13 @@ class EpisodePlayer:
             self._play: Any = HostPlayer(algo, env, max_steps, greedy, observations)
             return
         options = CPU_OPTIONS if self._device.platform == "cpu" else {}
-        self._play = jax.jit(
-            lambda policy_state, params, key: record_episode(
+
+        def play_episode(policy_state: PolicyState, params: PyTree, key: Key[Array, ""]) -> Any:
+            return record_episode(
                 algo, env, policy_state, params, key, max_steps, greedy, observations
-            ),
-            compiler_options=options,
-        )
+            )
+
+        self._play = jax.jit(play_episode, compiler_options=options)
 
     def __call__(self, policy_state: PolicyState, params: PyTree, key: jax.Array) -> Recording:
         """One episode, in host memory."""
