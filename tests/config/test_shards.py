@@ -111,7 +111,6 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
         ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
         ("ppo", {"agents.number": 2}, "agents.number=2"),
         ("ppo", {"vary": {"algo.gamma": [0.9, 0.99]}}, "vary.algo.gamma"),
-        ("ppo", {"start": {"run": "runs/x"}}, "start.run='runs/x'"),
         ("ppo", {"imitation.teacher": "a:b"}, "imitation; set imitation: null"),
         ("ppo", {"layout": "vmap"}, "layout='vmap'; set layout=auto, which is map"),
     ],

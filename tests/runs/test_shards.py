@@ -13,6 +13,7 @@ from tests.runs.conftest import assert_same_run, on_devices
 from tests.runs.learners import LEARNERS
 
 LEARNER = LEARNERS["ppo of shards"]
+KEEPS = {"checkpoints.latest": 9}
 
 STOPPED = """
 import json
@@ -98,3 +99,38 @@ def test_its_policy_is_evaluated_by_all_shards(whole):
     np.testing.assert_array_equal(returns, whole.evaluate(8))
     np.testing.assert_array_equal(whole.evaluate(6), returns[:, :6])  # two of each shard
     assert whole.evaluate(1).shape == (1, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [1, 2])
+def test_what_it_learnt_is_for_any_number_of_shards(shards, whole, tmp_path):
+    run = elsinore.train(
+        LEARNER.env,
+        overrides=LEARNER.overrides | {"env_steps": 512, "shards": shards} | KEEPS,
+        seeds=1,
+        runs_dir=tmp_path,
+        from_run=f"{whole.path}@latest",
+        from_parts="learner",
+    )
+    there, here = (
+        checkpoints.read_arrays(each.checkpoint(name))
+        for each, name in ((whole, "latest"), (run, "latest/0000000000"))
+    )
+    for part in (".train.learner.params", ".train.learner.opt_state", ".train.stats.obs"):
+        taken = {name: x for name, x in there.items() if name.startswith(part)}
+        assert taken
+        for name, x in taken.items():
+            np.testing.assert_array_equal(x, here[name], name)
+    assert run.summary["updates"] == 8
+
+
+@pytest.mark.slow
+def test_priorities_of_other_shards_are_refused(whole_dqn, tmp_path):
+    """Each shard draws by a tree of its own, so that the trees of two are no tree of four."""
+    learner = LEARNERS["dqn of shards"]
+    start = {"from_run": f"{whole_dqn.path}@latest", "from_parts": "all"}
+    with pytest.raises(elsinore.ConfigError, match=r"tree.* 4 shards .*2 here.*-leave buffer,"):
+        elsinore.train(
+            learner.env, overrides=learner.overrides | {"shards": 2}, seeds=1, runs_dir=tmp_path,
+            **start,
+        )  # fmt: skip

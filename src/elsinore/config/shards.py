@@ -125,7 +125,5 @@ def _refused(experiment: Experiment, network: Any) -> Iterator[tuple[str, str]]:
         yield "self_play", "set self_play: null"
     if experiment.vary:
         yield f"vary.{next(iter(experiment.vary))}", "train the members as runs"
-    if experiment.start is not None:
-        yield f"start.run={experiment.start.run!r}", "begin anew"
     if experiment.layout == "vmap":
         yield "layout='vmap'", "set layout=auto, which is map where there are shards"

@@ -54,10 +54,17 @@ def check_start(plan: Plan) -> None:
         more = len(transfer.misfits) - 1
         raise ConfigError(
             f"--from {source.name} does not fit: {transfer.misfits[0]}"
-            f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}."
+            f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
+            f"{_shards_that_differ(plan, source)}."
             f" Leave out what is to begin anew with --from-leave {transfer.first}, or give the"
             f" settings of {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
         )
+
+
+def _shards_that_differ(plan: Plan, source: Source) -> str:
+    """The shards of a seed there and here, where they differ: each has a tree of priorities."""
+    there, here = source.experiment.shards, plan.experiment.shards
+    return "" if there == here else f"; a seed has {there} shards there and {here} here"
 
 
 def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:

@@ -74,8 +74,11 @@ def is_named(name: str, part: str) -> bool:
 
 
 def _layer(name: str) -> str:
-    """The part to leave out so that a leaf of that dotted name begins anew."""
+    """The part to leave out so that a leaf of that dotted name begins anew; of a buffer all of it,
+    for a part has no meaning without the rest."""
     words = name.removeprefix("params.").split(".")
+    if "buffer" in words:
+        return "buffer"
     return "network.head" if {*HEADS} & {*words} else ".".join(words[:-1] or words)
 
 
