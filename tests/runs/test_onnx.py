@@ -24,6 +24,7 @@ pytest.importorskip("onnx", reason="needs the extra onnx")
 FACTS = {"env": "a world", "checkpoint": "latest/1"}
 SMALL = {"algo.network.hidden": [8, 8]}
 NORMED = SMALL | {"algo.normalize_obs": True}
+GSDE = {"algo.action_distribution": "gsde", "algo.noise_period": 1}
 # env, algorithm, settings: each network, head and algorithm that a config can name
 POLICIES = {
     "mlp": ("CartPole-v1", "ppo", NORMED),
@@ -39,6 +40,8 @@ POLICIES = {
     "qr": ("CartPole-v1", "qrdqn", SMALL),
     "iqn": ("CartPole-v1", "iqn", SMALL),
     "sac": ("Pendulum-v1", "sac", SMALL),
+    "sac beta": ("Pendulum-v1", "sac", SMALL | {"algo.action_distribution": "beta"}),
+    "sac gsde": ("Pendulum-v1", "sac", SMALL | GSDE),
     "td3": ("Pendulum-v1", "td3", SMALL),
 }
 QUICK = ("mlp", "cnn", "mask")
