@@ -32,18 +32,18 @@ def make_algorithm(work: str, env_steps: int):
     """Rejax's algorithm at the shared settings; one 'evaluation' period spans the whole run."""
     import rejax
 
-    layers = {"hidden_layer_sizes": S1.hidden_sizes, "activation": S1.activation}
-    own = {"hidden_layer_sizes": layers["hidden_layer_sizes"]}
-    own |= {"agent_kwargs": {"activation": S1.activation}}
+    of_both = {"activation": S1.activation}
+    own = {"hidden_layer_sizes": S1.hidden_sizes, "agent_kwargs": of_both}
     if work == "td3":
-        own = {"actor_kwargs": dict(layers), "critic_kwargs": dict(layers)}
-        own |= {
+        own = {
+            "actor_kwargs": dict(of_both),
+            "critic_kwargs": dict(of_both),
             "policy_delay": S1.policy_delay,
             "exploration_noise": S1.exploration_noise,
             "target_noise": S1.target_noise,
             "target_noise_clip": S1.target_noise_clip,
         }
-    return getattr(rejax, work.upper()).create(
+    algorithm = getattr(rejax, work.upper()).create(
         env=S1.env,
         total_timesteps=env_steps,
         eval_freq=env_steps,
@@ -59,6 +59,13 @@ def make_algorithm(work: str, env_steps: int):
         max_grad_norm=float("inf"),
         gamma=S1.gamma,
         **own,
+    )
+    if work == "sac":
+        return algorithm
+    # its TD3 takes no widths: two layers of 64 are written in `create_agent`
+    wide = {"hidden_layer_sizes": S1.hidden_sizes}
+    return algorithm.replace(
+        actor=algorithm.actor.clone(**wide), critic=algorithm.critic.clone(**wide)
     )
 
 
