@@ -7,7 +7,9 @@ import pytest
 
 import elsinore
 from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.variants import variants_of
+from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.runs import api, loop
 from tests.runs.conftest import TINY, learnt, rows_in, train_tiny
@@ -84,6 +86,49 @@ def test_the_report_is_beside_the_runs(compared):
     table = compared[0].table
     assert list(table.label) == ["ppo", "slow"]
     assert compared[0].best == {"CartPole-v1": table.loc[table.iqm.idxmax(), "label"]}
+
+
+def test_mlflow_has_the_report_and_the_scores_of_a_comparison(compared, mlflow_uri, caplog):
+    """Logged twice, as after a resume, it is one MLflow run."""
+    from mlflow import MlflowClient
+
+    comparison, _ = compared
+    name = comparison.path.parent.name
+    on = {"sinks.mlflow.enabled": True, "sinks.mlflow.tracking_uri": mlflow_uri}
+    on |= {"sinks.mlflow.experiment": name}
+    off = load_experiment("CartPole-v1", "ppo", overrides={"sinks.mlflow.enabled": False})
+    experiments = [off, load_experiment("CartPole-v1", "ppo", overrides=on)]
+    for _ in range(2):
+        log_report_to_mlflow(experiments, comparison.scores, comparison.path)
+    assert not caplog.records
+    client = MlflowClient(mlflow_uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    assert run.info.status == "FINISHED" and run.info.run_name == "cmp"
+    ppo = next(r for r in comparison.results.finished if r.label == "ppo")
+    assert run.data.metrics == {
+        "iqm.CartPole-v1.ppo": comparison.scores.over_seeds(ppo, "iqm").value,
+        "seeds.CartPole-v1.ppo": 2,
+        "iqm.CartPole-v1.slow": run.data.metrics["iqm.CartPole-v1.slow"],
+        "seeds.CartPole-v1.slow": 2,
+    }
+    kept = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert kept == {"report.html", "report.md", "figures"}
+    log_report_to_mlflow([off], comparison.scores, comparison.path / "nowhere")
+    assert not caplog.records
+
+
+@pytest.mark.slow
+def test_a_comparison_with_mlflow_on_is_logged_beside_its_runs(tmp_path, mlflow_uri):
+    from mlflow import MlflowClient
+
+    name = tmp_path.name
+    on = {"sinks.mlflow.enabled": True, "sinks.mlflow.tracking_uri": mlflow_uri}
+    on |= {"sinks.mlflow.experiment": name}
+    compare(tmp_path, {"ppo": "ppo"}, overrides=FREE | on)
+    client = MlflowClient(mlflow_uri)
+    runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
+    assert len([r for r in runs if "elsinore.comparison" in r.data.tags]) == 1
+    assert len([r for r in runs if "elsinore.run" in r.data.tags]) == 3  # parent and two seeds
 
 
 def test_settings_of_a_config_file_are_kept(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 from elsinore.analysis.cluster import OnCluster
 from elsinore.analysis.compare.cluster import check_for_cluster, summary_line, train_on
 from elsinore.analysis.compare.grid import GridCell, cell_state, grid_cells
+from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.results import (
     RunResults,
     load_results,
@@ -141,7 +142,9 @@ def compare(
     results = load_results([(cell.variant.label, cell.folder) for cell in cells])
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
-    return _reported(Comparison(folder, with_finite_returns(results), *given))
+    comparison = _reported(Comparison(folder, with_finite_returns(results), *given))
+    log_report_to_mlflow((cell.experiment for cell in cells), comparison.scores, folder)
+    return comparison
 
 
 @checked

@@ -12,7 +12,7 @@ from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
-from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files, tracking_uri
+from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
 from elsinore.runs.store import Store
 
 log = logging.getLogger("elsinore")
@@ -41,16 +41,10 @@ class _SweepLogger:
 
         config = sweep.experiment.sinks.mlflow
         self._folder, self._sweep, self._tag = folder, sweep, str(folder.path.resolve())
-        uri = tracking_uri(config, folder)
+        runs_dir = folder.path.parent
+        uri = tracking_uri(config, runs_dir)
         self._client = MlflowClient(uri)
-        found = self._client.get_experiment_by_name(config.experiment)
-        here = (folder.path.parent / "mlartifacts" / config.experiment).resolve().as_uri()
-        place = here if uri.startswith("sqlite:") else None  # a server chooses its own place
-        self._experiment = (
-            found.experiment_id
-            if found
-            else self._client.create_experiment(config.experiment, place)
-        )
+        self._experiment = experiment_id(self._client, config, uri, runs_dir)
         known = self._client.search_runs(
             [self._experiment], f"tags.`elsinore.sweep` = '{self._tag}'", max_results=50_000
         )

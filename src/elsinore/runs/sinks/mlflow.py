@@ -50,10 +50,12 @@ class MLflowSink:
         configure_mlflow()
         from mlflow import MlflowClient
 
-        self._uri = tracking_uri(self._config, self._folder)
+        self._uri = tracking_uri(self._config, self._folder.path.parent)
         self._client = MlflowClient(self._uri)
         self._store = Store(self._folder.database, read_only=True)
-        self._experiment = self._experiment_id()
+        self._experiment = experiment_id(
+            self._client, self._config, self._uri, self._folder.path.parent
+        )
         known = self._client.search_runs(
             [self._experiment], f"tags.`elsinore.run` = '{self._run_id}'", max_results=5000
         )
@@ -76,16 +78,6 @@ class MLflowSink:
             self._client.update_run(run, status="RUNNING")
         for name, text in (words_of(self._facts) | lineage_tags(self._facts)).items():
             self._client.set_tag(self._parent, name, text)
-
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(self._config.experiment)
-        if found is not None:
-            return found.experiment_id
-        local = self._uri.startswith("sqlite:")  # a server chooses the artifact location itself
-        place = (
-            (self._folder.path.parent / "mlartifacts" / self._config.experiment).resolve().as_uri()
-        )
-        return self._client.create_experiment(self._config.experiment, place if local else None)
 
     def _found_or_begun(
         self, runs: dict[str, Any], part: str, name: str, tags: dict[str, str]
@@ -283,7 +275,19 @@ def model_name(algo: str, env: str) -> str:
     return f"elsinore-{algo}-{env}".replace(":", ".").replace("/", ".")
 
 
-def tracking_uri(config: MLflowConfig, folder: RunDir) -> str:
+def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
     """The tracking server: of the config, or MLFLOW_TRACKING_URI, or mlflow.db beside the runs."""
-    local = f"sqlite:///{(folder.path.parent / 'mlflow.db').resolve()}"
+    local = f"sqlite:///{(runs_dir / 'mlflow.db').resolve()}"
     return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
+
+
+def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
+    """The id of the config's experiment, which is created if the server has none of its name; the
+    artifacts of a local one are beside the runs, while a server chooses the place itself."""
+    found = client.get_experiment_by_name(config.experiment)
+    if found is not None:
+        return found.experiment_id
+    beside = (runs_dir / "mlartifacts" / config.experiment).resolve().as_uri()
+    return client.create_experiment(
+        config.experiment, beside if uri.startswith("sqlite:") else None
+    )

@@ -1,0 +1,52 @@
+"""A comparison in MLflow: one run with the report, its figures and the scores."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from elsinore.analysis.compare.scores import Scores
+from elsinore.config.experiment import Experiment
+from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.run_dir import as_file_name
+from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri
+
+log = logging.getLogger("elsinore")
+
+
+def log_report_to_mlflow(experiments: Iterable[Experiment], scores: Scores, folder: Path) -> None:
+    """Log the report in `folder`, where MLflow is on for a run of the comparison; with the first
+    such run's tracking server and experiment. A failure of MLflow is only a warning."""
+    with_mlflow = next((x for x in experiments if x.sinks.mlflow.enabled), None)
+    if with_mlflow is None:
+        return
+    try:
+        _log(with_mlflow, scores, folder)
+    except Exception as error:
+        log.warning(
+            "MLflow failed: %s: %s (the report is in %s)",
+            type(error).__name__,
+            " ".join(str(error).split())[:300],
+            folder,
+        )
+
+
+def _log(experiment: Experiment, scores: Scores, folder: Path) -> None:
+    configure_mlflow()
+    from mlflow import MlflowClient
+
+    config = experiment.sinks.mlflow
+    uri = tracking_uri(config, folder.parent)
+    client = MlflowClient(uri)
+    place = experiment_id(client, config, uri, folder.parent)
+    tag = {"elsinore.comparison": str(folder.resolve())}
+    # the same comparison, with more runs or after a resume, has the same MLflow run
+    known = client.search_runs([place], f"tags.`elsinore.comparison` = '{folder.resolve()}'")
+    run = (known or [client.create_run(place, tags=tag, run_name=folder.name)])[0].info.run_id
+    for result in scores.results.finished:
+        name = as_file_name(f"{result.env}.{result.label}")
+        client.log_metric(run, f"iqm.{name}", scores.over_seeds(result, "iqm").value)
+        client.log_metric(run, f"seeds.{name}", result.seeds)
+    for report in ("report.html", "report.md"):
+        client.log_artifact(run, str(folder / report))
+    client.log_artifacts(run, str(folder / "figures"), "figures")
+    client.set_terminated(run)
