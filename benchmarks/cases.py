@@ -762,7 +762,7 @@ BALATRO = (
     ),
 )
 
-# Steps on the host cost more than learning from them, and so do those of an evaluation.
+# Steps on the host, and of Brax, cost more than learning from them, and so does an evaluation.
 FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
     Case(
@@ -793,6 +793,7 @@ LIBRARIES = (
         "ppo",
         "preset",
         (Published("G", 1000.0, "the most there is: 1 a step, 1,000 steps"),),
+        FEW_EVALUATED,
         threshold=900.0,
         seeds=8,
         note="Brax's spring backend, 1,000 steps an episode.",
