@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean, median
 
+from benchmarks import shards_learning
 from benchmarks.record import FOLDER
 from benchmarks.scaling_curves import seconds_of
 from elsinore.runs.statistics import ci95, iqm
@@ -99,6 +100,20 @@ SHARDED = {
     "turns": "2 shards, 1 device",
     "two": "2 shards, 2 devices",
 }
+
+
+def learning_of_shards(data: dict) -> str:
+    """One shard and four: interquartile means with their intervals, and the ratio."""
+    lines = []
+    for name in dict.fromkeys(row["case"] for row in data["rows"]):
+        found = shards_learning.compared(data["rows"], name)
+        sides = zip(found["iqm"], found["ci95"], strict=True)
+        cells = [f"{iqm:,.5g} {shards_learning.interval(ci, ',.5g')}" for iqm, ci in sides]
+        between = shards_learning.interval(found["ratio_ci95"], ".2f")
+        ratio = f"**{found['ratio']:.2f}** {between}"
+        lines.append([name, f"{found['env_steps']:,}", found["what"], *cells, ratio])
+    heads = ["", "env steps", "", "1 shard", "4 shards", "4 shards / 1"]
+    return markdown(heads, lines) + measured_on(data)
 
 
 def cluster(data: dict) -> str:
@@ -511,6 +526,7 @@ TABLES = {
     "dqn_cartpole": ("benchmarks.md", dqn),
     "replicas_cartpole": ("benchmarks.md", replicas),
     "shards": ("benchmarks.md", shards),
+    "shards_learning": ("benchmarks.md", learning_of_shards),
     "cluster": ("benchmarks.md", cluster),
     "memory": ("benchmarks.md", memory),
     "compiling": ("benchmarks.md", compiling),

@@ -86,7 +86,12 @@ CASES = {
     "a2c with an LSTM": (
         "CartPole-v1",
         "a2c",
-        {"shards": 4, "algo.network.lstm": 8, "algo.normalize_obs": True},
+        {
+            "shards": 4,
+            "algo.network.lstm": 8,
+            "algo.normalize_obs": True,
+            "algo.normalize_advantage": True,
+        },
     ),
     "ppo with an LRU": ("Pendulum-v1", "ppo", MINIBATCHES | {"algo.network.lru": 8}),
     "pqn": (

@@ -50,14 +50,29 @@ ROWS = {
     "a memory": (
         "CartPole-v1",
         "a2c",
-        {"algo.network.lstm": 8, "algo.normalize_advantage": False},
+        {"algo.network.lstm": 8, "algo.normalize_advantage": True},
     ),
     "convolutions": (
         "Breakout-MinAtar",
         "a2c",
-        CONVOLUTIONS | {"algo.normalize_advantage": False},
+        CONVOLUTIONS | {"algo.normalize_advantage": True},
     ),
     "pqn": ("CartPole-v1", "pqn", {"algo.num_minibatches": 1, "algo.num_epochs": 1}),
+    "ppo": (
+        "CartPole-v1",
+        "ppo",
+        {"algo.num_minibatches": 1, "algo.num_epochs": 1, "algo.adam_eps": 1.0},
+    ),
+    "ppo of a batch": (
+        "CartPole-v1",
+        "ppo",
+        {
+            "algo.num_minibatches": 1,
+            "algo.num_epochs": 1,
+            "algo.adam_eps": 1.0,
+            "algo.normalize_advantage": "batch",
+        },
+    ),
 }
 
 
@@ -204,8 +219,8 @@ def test_each_shard_has_its_own_transitions_and_sum_tree():
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ROWS)
 def test_what_two_shards_learn_is_what_all_their_rows_teach(case):
-    """By one gradient step of RMSprop or RAdam, whose first step is as large as the gradient, and
-    without standardised advantages, which are of a part."""
+    """By one gradient step, as large as the gradient: of RMSprop, RAdam, or Adam with a large
+    epsilon. Advantages are standardised over all rows."""
     env, algo, settings = ROWS[case]
     settings = settings | {"shards": 1, "algo.learning_rate": 0.1, "algo.max_grad_norm": 1e9}
     plan = planned(algo, settings, env)

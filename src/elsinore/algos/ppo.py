@@ -12,11 +12,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
+from elsinore.experience.normalisation import of_all_shards, standardise_over_shards
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
@@ -26,6 +27,7 @@ from elsinore.ops.losses import (
     clipped_value_loss,
     penalised_surrogate,
     standardise,
+    standardise_by,
     value_loss,
 )
 from elsinore.types import Algorithm, Mean
@@ -99,8 +101,8 @@ def ppo_loss(
     log_ratio = policy.log_prob(batch.action) - batch.log_prob
     ratio = jnp.exp(log_ratio)
     advantage = batch.advantage
-    if config.normalize_advantage == "minibatch":
-        advantage = standardise(advantage)
+    if config.normalize_advantage == "minibatch" and shards.number() == 1:
+        advantage = standardise(advantage)  # by all shards' statistics where there are several
 
     policy_loss = SURROGATES[config.surrogate](ratio, advantage, hyper.clip_eps)
     if config.value_clip_eps is None:
@@ -113,6 +115,25 @@ def ppo_loss(
         "policy/kl": approximate_kl(log_ratio),
         "policy/clip_fraction": jnp.mean(clipped, dtype=jnp.float32),
     }
+
+
+def advantages_of_all_shards(
+    batch: OnPolicyBatch, rows: Int[Array, "minibatch row"]
+) -> tuple[Float[Array, "minibatch"], Float[Array, "minibatch"]]:
+    """Mean and variance of the advantages of each minibatch, of which every shard has a part."""
+    stats = of_all_shards(batch.advantage[rows].reshape(len(rows), -1).T)
+    return stats.mean, stats.var
+
+
+def loss_of_standardised(
+    loss_fn: LossFn,
+    params: PyTree,
+    part: tuple[OnPolicyBatch, tuple[Float[Array, ""], Float[Array, ""]]],
+) -> LossAndMetrics:
+    """The loss of a minibatch whose advantages are standardised by this mean and variance."""
+    batch, (mean, var) = part
+    advantage = standardise_by(batch.advantage, mean, jnp.sqrt(var))
+    return loss_fn(params, batch._replace(advantage=advantage))
 
 
 def ppo(
@@ -141,9 +162,10 @@ def ppo(
             return metrics["policy/kl"] > 1.5 * hyper.target_kl
 
         if config.normalize_advantage == "batch":
-            batch = batch._replace(advantage=shards.apart(standardise)(batch.advantage))
+            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
+        together = config.normalize_advantage == "minibatch" and shards.number() > 1
         return minibatch_epochs(
-            loss_fn,
+            partial(loss_of_standardised, loss_fn) if together else loss_fn,
             optimiser,
             learner,
             batch,
@@ -152,6 +174,7 @@ def ppo(
             num_epochs=1 if vtrace else config.num_epochs,
             num_minibatches=config.num_minibatches,
             stop_fn=None if config.target_kl is None else too_far,
+            facts_fn=advantages_of_all_shards if together else None,
         )
 
     algo = on_policy(

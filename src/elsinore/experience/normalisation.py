@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from elsinore.jaxtools import shards
 from elsinore.ops import running_statistics
+from elsinore.ops.losses import standardise, standardise_by
 from elsinore.ops.running_statistics import RunningStats
 from elsinore.ops.schedules import Scalar
 
@@ -68,6 +69,14 @@ def of_all_shards(x: Float[Array, "batch ..."]) -> RunningStats:
     each = shards.gather(shards.apart(running_statistics.of_batch)(x))
     batches = [jax.tree.map(lambda x, i=i: x[i], each) for i in range(shards.number())]
     return functools.reduce(shards.apart(running_statistics.merge), batches)
+
+
+def standardise_over_shards(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """`x` with the mean 0 and the standard deviation 1 over all shards."""
+    if shards.number() == 1:
+        return standardise(x)
+    stats = of_all_shards(x.reshape(-1))
+    return shards.apart(lambda x: standardise_by(x, stats.mean, jnp.sqrt(stats.var)))(x)
 
 
 def _is_stats(x: Any) -> bool:

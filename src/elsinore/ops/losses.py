@@ -53,7 +53,13 @@ def clipped_value_loss(
 
 def standardise(x: Batch, eps: float = 1e-8) -> Batch:
     """Zero mean and unit standard deviation; a constant batch becomes zeros."""
-    mean, std = jnp.mean(x), jnp.std(x)
+    return standardise_by(x, jnp.mean(x), jnp.std(x), eps)
+
+
+def standardise_by(
+    x: Batch, mean: Float[Array, ""], std: Float[Array, ""], eps: float = 1e-8
+) -> Batch:
+    """(x - mean) / std, or zeros where the deviation is nothing but rounding."""
     return jnp.where(std > 1e-5 * jnp.abs(mean), (x - mean) / (std + eps), 0.0)
 
 
