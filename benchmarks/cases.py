@@ -301,6 +301,11 @@ CLASSIC = (
         seeds=8,
     ),
 )
+MISC = tuple(
+    Case(env, algo, "preset", threshold=threshold, seeds=8, note=f"Random actions get {floor}.")
+    for env, threshold, floor in (("Reacher-misc", 45.0, "15.6"), ("Swimmer-misc", 300.0, "87"))
+    for algo in ("ppo", "sac", "td3")
+)
 REMEMBERING_PQN = {
     "env_params.memory_length": 16,
     "env_steps": 200_000,
@@ -844,4 +849,6 @@ LIBRARIES = (
     ),
 )
 
-CASES = CARTPOLE + ACROBOT + CLASSIC + PUZZLES + TEAMS + MINATAR + HAMLET + BALATRO + LIBRARIES
+CASES = (
+    CARTPOLE + ACROBOT + CLASSIC + MISC + PUZZLES + TEAMS + MINATAR + HAMLET + BALATRO + LIBRARIES
+)

@@ -27,6 +27,7 @@ EVALUATIONS, RANDOM_EPISODES = 40, 512
 
 # the quick ones first; a family's name stands for all of its environments
 ENVS = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0", "Pendulum-v1", "MountainCarContinuous-v0")
+ENVS += ("Reacher-misc", "Swimmer-misc")
 ENVS += ("Catch-bsuite", "DeepSea-bsuite", "MemoryChain-bsuite", "Nim")
 ENVS += ("Hamlet", "Cache", "Balatro")
 ALGOS = ("ppo", "a2c", "pqn", "td3", "dqn", "sac", "qrdqn", "c51", "iqn", "rainbow")

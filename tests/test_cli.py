@@ -696,7 +696,7 @@ def test_envs_are_listed_and_those_with_a_preset_say_so(elsinore):
     lines = [" ".join(line.split()) for line in out.splitlines()]
     best = "ppo, a2c, dqn, pqn, rainbow, c51, qrdqn, iqn, sample_efficient"
     assert f"CartPole-v1 float32 4 one of 2 500 22.5 .. 500 {best}" in lines
-    assert "Swimmer-misc float32 16 float32 2 500" in lines
+    assert "PointRobot-misc float32 6 float32 2 100" in lines
     code, out, _ = elsinore("envs", "--json")
     cartpole = next(info for info in json.loads(out) if info["name"] == "CartPole-v1")
     assert (cartpole["time_limit"], cartpole["best_return"]) == (500, 500.0)

@@ -40,7 +40,7 @@ def test_cartpole_is_described():
 
 
 def test_an_env_without_presets_or_reference_has_none():
-    info = INFOS["Swimmer-misc"]
+    info = INFOS["PointRobot-misc"]
     assert info.presets == () and info.random_return is None and info.source is None
 
 

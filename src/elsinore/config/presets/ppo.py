@@ -81,4 +81,20 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3, "network": {"hidden": [64], "activation": "relu"},
         },
     }),
+    # Where random actions get 15.6 and 87, 8 seeds reach 53.1 and 403, the worst 49.3 and 334.
+    "Reacher-misc": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 128, "num_minibatches": 8, "num_epochs": 4,
+            "gamma": 0.95, "learning_rate": 1e-3, "learning_rate_final": 0.0,
+            "normalize_obs": True,
+        },
+    },
+    "Swimmer-misc": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 16, "rollout_length": 128, "num_minibatches": 8, "num_epochs": 4,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "normalize_obs": True,
+        },
+    },
 }  # fmt: skip
