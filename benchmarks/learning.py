@@ -1,7 +1,7 @@
 """What the presets reach, over many seeds, beside what others have published: makes
 docs/results.md.
 
-    python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...]
+    python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...] ["ALGO/ENV: LABEL" ...]
 
 Cases that are recorded with the settings of today are not trained again, so it can be stopped and
 gone on with (`--again`: they are). A row whose preset was changed since says so on the page until
@@ -249,7 +249,8 @@ def main() -> None:
     RECORD.parent.mkdir(exist_ok=True)
     done = {key_of(row): row for row in (json.loads(RECORD.read_text()) if RECORD.exists() else [])}
     for case in CASES:
-        if args.only and f"{case.algo}/{case.env}" not in args.only:
+        name = f"{case.algo}/{case.env}"
+        if args.only and not {name, f"{name}: {case.label}"} & set(args.only):
             continue
         if case.key in done and not changed(case, done[case.key]) and not args.again:
             continue

@@ -71,6 +71,21 @@ def test_a_case_is_trained_again_once_its_settings_were_changed(monkeypatch, tmp
     assert json.loads(learning.RECORD.read_text()) == [row()]
 
 
+@pytest.mark.parametrize(
+    ("only", "trained"),
+    [("dqn/CartPole-v1", 1), ("dqn/CartPole-v1: Double DQN", 1), ("dqn/CartPole-v1: preset", 0)],
+)
+def test_a_case_can_be_named_by_its_label(monkeypatch, tmp_path, only, trained):
+    monkeypatch.setattr(learning, "RECORD", tmp_path / "learning.json")
+    monkeypatch.setattr(learning, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(learning, "CASES", [CASE])
+    asked = []
+    monkeypatch.setattr(learning, "reached", lambda case, seeds: asked.append(case) or row())
+    monkeypatch.setattr("sys.argv", ["learning", only])
+    learning.main()
+    assert len(asked) == trained
+
+
 def test_every_recorded_row_is_of_a_case_and_says_what_it_was_trained_with():
     cases = {case.key for case in CASES}
     for found in json.loads(learning.RECORD.read_text()):
