@@ -259,6 +259,19 @@ CLASSIC = (
         8,
         f"Four gradient steps for each env step. {BESIDE}",
     ),
+    *(
+        Case(
+            "Pendulum-v1",
+            "sac",
+            kind,
+            (Published("G", -157.0, f"squashed, {ZOO}"),),
+            {"algo.action_distribution": kind} | more,
+            -200.0,
+            8,
+            BESIDE,
+        )
+        for kind, more in (("gsde", {"algo.rollout_length": 4, "algo.gradient_steps": 16}),)
+    ),
     Case("Pendulum-v1", "td3", "preset", (Published("G", -151.9, ZOO),), threshold=-200.0, seeds=8),
     Case(
         "Pendulum-v1",
