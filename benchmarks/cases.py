@@ -181,6 +181,16 @@ ACROBOT = (
     Case("Acrobot-v1", "qrdqn", "preset", (Published("G", -69.1, ZOO),), {}, -100.0, 8),
     Case(
         "Acrobot-v1",
+        "c51",
+        "atoms from -100 to 0",
+        (Published("G", -69.1, f"QR-DQN, {ZOO}"),),
+        {"algo.v_min": -100.0, "algo.v_max": 0.0},
+        -100.0,
+        8,
+        f"The preset. {BESIDE}",
+    ),
+    Case(
+        "Acrobot-v1",
         "pqn",
         "preset",
         (Published("T", -95.6, "CleanRL docs, 3 seeds"),),

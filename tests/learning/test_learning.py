@@ -45,6 +45,7 @@ BARS = [
     Bar("Acrobot-v1", "a2c", "G", -88, -100),
     Bar("Acrobot-v1", "dqn", "G", -76.6, -100),  # rl-baselines3-zoo
     Bar("Acrobot-v1", "qrdqn", "G", -79, -100),
+    Bar("Acrobot-v1", "c51", "G", -69.1, -75, "atoms from -100 to 0"),  # QR-DQN's of the zoo
     Bar("Acrobot-v1", "pqn", "T", -95.6, -110),  # CleanRL docs
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -103, -120),

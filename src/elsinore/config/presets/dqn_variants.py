@@ -66,6 +66,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "CartPole-v1": with_options(
             "c51", dqn.PRESETS["CartPole-v1"], **CARTPOLE | {"buffer_size": 20_000}
         ),
+        # a reward of -1 a step, gamma 0.99
+        "Acrobot-v1": with_options("c51", dqn.PRESETS["Acrobot-v1"], v_min=-100.0, v_max=0.0),
     },
     "qrdqn": {
         # 8 seeds end at 500. With other things than Adam's epsilon of 1e-8 and this buffer two of
