@@ -90,10 +90,13 @@ def multiples(run, number, seeds):
     return found
 
 
-@pytest.fixture(scope="module")
-def by_episodes(tmp_path_factory):
+@pytest.fixture(
+    scope="module",
+    params=["CartPole-v1", pytest.param("gym/CartPole-v1", marks=pytest.mark.slow)],
+)
+def by_episodes(request, tmp_path_factory):
     return elsinore.train(
-        "CartPole-v1",
+        request.param,
         overrides=PERIODS,
         seeds=2,
         name="periods",
@@ -136,13 +139,13 @@ def test_the_best_checkpoint_was_evaluated(by_episodes):
 
 
 @pytest.mark.slow
-def test_evaluations_by_seconds_are_events_that_a_resumed_run_repeats(tmp_path):
+@pytest.mark.parametrize("env", ["CartPole-v1", "gym/CartPole-v1"])
+def test_evaluations_by_seconds_are_events_that_a_resumed_run_repeats(env, tmp_path):
     settings = PERIODS | {"evaluation.period": "0.05 seconds", "checkpoints.period": 1}
-    run = elsinore.train(
-        "CartPole-v1", overrides=settings, seeds=2, name="seconds", runs_dir=tmp_path
-    )
+    settings |= {"env_steps": 128 * 12}
+    run = elsinore.train(env, overrides=settings, seeds=2, name="seconds", runs_dir=tmp_path)
     found = evaluations(run.path)
-    assert found[0] == found[1] and 1 <= len(found[0]) <= 80 and found[0][-1] == 80
+    assert found[0] == found[1] and 1 <= len(found[0]) <= 12 and found[0][-1] == 12
     path = killed_after(3, run.path, tmp_path / "again")
     elsinore.resume(path)
     assert evaluations(path) == found

@@ -268,6 +268,44 @@ def test_what_a_host_decides_is_the_same_in_all_processes(tmp_path):
         assert_same(one, other)
 
 
+BY_TRAINING = {"evaluation.period": "10 episodes", "checkpoints.period": "20 episodes"}
+
+
+def evaluations(run: Path) -> list[int]:
+    """Updates after which the run's events say that it evaluated."""
+    with closing(Store(run / "metrics.sqlite", read_only=True)) as store:
+        return [update for update, text in store.actions() if json.loads(text)["act"] == "evaluate"]
+
+
+@pytest.mark.slow
+@launches(4)
+def test_evaluations_by_episodes_are_those_of_one_process(tmp_path):
+    alone, together = (
+        trained(tmp_path / str(number), number, "--seeds", "2", **BY_TRAINING) for number in (1, 2)
+    )
+    assert_same(alone, together)
+    assert evaluations(together) == evaluations(alone) and len(evaluations(alone)) > 3
+    # killed, and gone on with, it evaluates where it would have
+    runs = tmp_path / "killed"
+    runs.mkdir()
+    with started(runs, 2, "--seeds", "2", "--go-on", **BY_TRAINING) as running:
+        wait_for_update(runs / NAME, 8)
+        for process in running:
+            process.kill()
+    again = trained(runs, 2, "--seeds", "2", "--go-on", **BY_TRAINING)
+    assert_same(alone, again)
+    assert evaluations(again) == evaluations(alone)
+
+
+@pytest.mark.slow
+@launches(1)
+def test_evaluations_by_seconds_are_agreed_upon_by_all_processes(tmp_path):
+    run = trained(tmp_path / "runs", 2, "--seeds", "2", **{"evaluation.period": "0.05 seconds"})
+    assert evaluations(run)
+    rows = elsinore.load(run).metrics.query("name == 'eval/return'")
+    assert {*evaluations(run)} <= {*rows["update"]} and rows["update"].max() == 32
+
+
 @pytest.mark.slow
 @launches(4)
 def test_a_run_of_two_processes_is_lengthened(tmp_path):
