@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.runs import checkpoint_choice
+from elsinore.runs import checkpoint_choice, checkpoints
 from tests.runs.conftest import assert_same_run, on_devices
 from tests.runs.learners import LEARNERS
 
