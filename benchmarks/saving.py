@@ -25,6 +25,7 @@ from benchmarks.run import run
 from benchmarks.work import TRAINING_ONLY
 
 MIB = 2**20
+UPDATES = 16  # of a chunk
 SETTINGS = TRAINING_ONLY | {
     "algo.num_envs": 16,
     "algo.rollout_length": 64,
@@ -100,20 +101,21 @@ def measured(mib: int, saves: int, best: int) -> dict[str, Any]:
         return keep(folder, kind, state, manifest)
 
     CheckpointManager._save_due, checkpoints.save = timed, save
-    env_steps = (saves + 2) * 16 * 1024
+    steps = SETTINGS["algo.num_envs"] * SETTINGS["algo.rollout_length"]
     settings = SETTINGS | {
         "checkpoints.best": best,
         "algo.buffer_size": mib * MIB // 41,
-        "env_steps": env_steps,
+        "env_steps": (saves + 2) * UPDATES * steps,
     }
     with tempfile.TemporaryDirectory() as runs:
         elsinore.train(
             "CartPole-v1",
             "dqn",
-            overrides=settings | {"evaluation.period": env_steps // (saves + 2)},
+            overrides=settings | {"evaluation.period": UPDATES},
             runs_dir=runs,
             name="run",
         )
+    assert len(held) >= saves, f"{len(held)} of {saves} saves"
     return {
         "state_bytes": state_bytes,
         "held_ms": held[:saves],
