@@ -49,6 +49,7 @@ BARS = [
     Bar("Acrobot-v1", "pqn", "T", -95.6, -110),  # CleanRL docs
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -103, -120),
+    Bar("MountainCar-v0", "qrdqn", "G", -106, -120),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "pqn", "G", -115, -130),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
