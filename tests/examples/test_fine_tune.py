@@ -1,28 +1,81 @@
-"""The example of fine-tuning runs, and says what it saved."""
+"""The example of fine-tuning trains each of its pairs, and says what it saved."""
 
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import elsinore
+from elsinore.runs.checkpoints import read_arrays
 
 PATH = Path(__file__).resolve().parents[2] / "examples" / "fine_tune.py"
 spec = importlib.util.spec_from_file_location("fine_tune", PATH)
 example = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(example)
 
+TINY = {  # settings of two short chunks, and of no more steps in an evaluation than they need
+    "cartpole": ("algo.network.hidden=[8]",),
+    "hamlet": ("algo.num_envs=4", "algo.rollout_length=32", "algo.network.hidden=[8]"),
+    "balatro": ("algo.num_envs=4", "algo.rollout_length=32", "algo.network.hidden=[8]"),
+    "cache": ("algo.num_envs=4", "algo.rollout_length=32", "algo.num_epochs=1"),
+}
+SMALL = ("evaluation.episodes=2", "evaluation.final_episodes=2", "evaluation.period=4")
+
+
+def run_of(folder: Path, pair: str, *argv: str) -> tuple[elsinore.Run, elsinore.Run]:
+    """The source and the fine-tuned run of a tiny example."""
+    argv = ("--pair", pair, "--seeds", "2", "--env-steps", "1024", "--runs-dir", str(folder), *argv)
+    assert example.main([*argv, "--set", *SMALL, *TINY[pair]]) == 0
+    source, tuned = (elsinore.load(folder / name) for name in ("source", "tuned"))
+    return source, tuned
+
 
 @pytest.mark.slow
-def test_a_small_one_begins_from_its_source_and_is_drawn(tmp_path, capsys):
-    import elsinore
+@pytest.mark.parametrize("pair", TINY)
+def test_each_pair_is_trained_compared_and_drawn(pair, tmp_path, capsys):
+    figure = tmp_path / "curves.png"
+    source, tuned = run_of(tmp_path, pair, "--figure", str(figure))
+    assert tuned.experiment.start.run == str(source.path.resolve())
+    scratch = elsinore.load(tmp_path / "scratch")
+    assert scratch.experiment.start is None
+    assert scratch.summary["env_steps"] == tuned.summary["env_steps"] == 1024
+    text = capsys.readouterr().out
+    steps, returns = example.curve(scratch)
+    assert steps[-1] == 1024 and returns.shape == (len(steps), 2)
+    ends = float(example.iqm(returns[-1]))
+    assert f"a return of {ends:,.2f}, with which the run from scratch ends at 1,024" in text
+    assert "saves" in text.splitlines()[-1]
+    assert figure.stat().st_size > 10_000
 
-    argv = ["--seeds", "2", "--env-steps", "3072", "--runs-dir", str(tmp_path / "runs")]
-    assert example.main([*argv, "--figure", str(tmp_path / "curves.png")]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if " seeds reach 475" in line]
-    assert [line.split(" of 2")[0].rsplit(maxsplit=1)[0].strip() for line in lines] == [
-        "source",
-        "from scratch",
-        "fine-tuned",
-    ]
-    start = elsinore.load(tmp_path / "runs" / "tuned").experiment.start
-    assert start.run == str((tmp_path / "runs" / "source").resolve())
-    assert (tmp_path / "curves.png").stat().st_size > 10_000
+
+@pytest.mark.slow
+def test_a_head_is_left_out_on_request(tmp_path):
+    source, tuned = run_of(tmp_path, "balatro", "--from-leave", "network.head")
+    assert tuned.experiment.start.leave == ("network.head",)
+    there, here = (
+        read_arrays(run.checkpoint(which))
+        for run, which in ((source, "best"), (tuned, "latest/0000000000"))
+    )
+    for name in (name for name in there if name.startswith(".train.learner.params")):
+        if "kernel" in name:  # biases begin as zeros
+            assert np.array_equal(there[name], here[name]) == ("policy" not in name), name
+
+
+def test_pairs_are_those_that_are_tried():
+    assert [*example.PAIRS] == [*TINY]
+
+
+def test_the_steps_to_a_return_are_those_of_the_interquartile_mean():
+    steps = np.array([10, 20, 30])
+    returns = np.array([[0.0, 0.0, 0.0, 9.0], [1.0, 2.0, 2.0, 2.0], [3.0, 3.0, 3.0, 3.0]])
+    assert example.first_at(2.0, steps, returns).steps == 20
+    found = example.first_at(2.5, steps, returns)
+    assert found.steps == 30 and found.low <= 30 <= found.high
+    assert str(example.first_at(4.0, steps, returns)).startswith("never")
+
+
+def test_a_trace_of_another_pair_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        example.main(["--pair", "hamlet", "--trace", "site.npz"])
+    assert "--trace is the target's of --pair cache" in capsys.readouterr().err
