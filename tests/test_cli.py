@@ -564,7 +564,7 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
 def compared(tmp_path_factory):
     """A comparison that was made from the command line, and what was printed meanwhile."""
     runs = tmp_path_factory.mktemp("compare") / "runs"
-    algos = "ppo,slow=ppo:algo.learning_rate=0.00001:algo.network.hidden=[16]"
+    slow = "slow=ppo:algo.learning_rate=0.00001:algo.network.hidden=[16]"
     with pytest.MonkeyPatch.context() as patch:
         error_text = io.StringIO()
         patch.setattr(sys, "stdout", error_text)
@@ -573,7 +573,9 @@ def compared(tmp_path_factory):
             "--env",
             "CartPole-v1",
             "--algos",
-            algos,
+            "ppo",
+            "--algo",
+            slow,
             "--seeds",
             "2",
             "--env-steps",

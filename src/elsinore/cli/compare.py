@@ -15,9 +15,9 @@ from elsinore.cli.arguments import (
 from elsinore.cli.streams import forgive_stdout
 
 ALGOS = (
-    "comma-separated algorithms: a known name, a preset (ppo/CartPole-v1: its settings in every"
-    " environment) or 'module:function'. LABEL=ALGO:key=value:key=value adds a label and settings,"
-    " e.g. ppo,fast=ppo:algo.learning_rate=0.003:algo.gamma=0.9"
+    "comma-separated algorithms, repeatable: a known name, a preset (ppo/CartPole-v1: its settings"
+    " in every environment) or 'module:function'. LABEL=ALGO:key=value:key=value adds a label and"
+    " settings, e.g. ppo,fast=ppo:algo.learning_rate=0.003:algo.gamma=0.9"
 )
 
 
@@ -42,7 +42,9 @@ def add(commands) -> None:
         metavar="ENV",
         help="the same; repeatable",
     )
-    compare.add_argument("--algos", required=True, metavar="A,B,...", help=ALGOS)
+    compare.add_argument(
+        "--algos", "--algo", required=True, action="append", metavar="A,B,...", help=ALGOS
+    )
     add_seeds(compare, default=10)
     compare.add_argument(
         "--env-steps",
@@ -90,7 +92,7 @@ def compare_command(args: argparse.Namespace) -> int:
     forgive_stdout()
     comparison = api.compare(
         [*args.named, *args.envs] or None,
-        split_algos(args.algos),
+        split_algos(",".join(args.algos)),
         seeds=args.seeds,
         seed=args.seed,
         env_steps=args.env_steps,
