@@ -1,6 +1,7 @@
 """`elsinore train` in a process that is hindered as the variables say: the one numbered STALLS
 sleeps so many seconds (SECONDS) before its fourth chunk; with SAVES the first one waits a second
-before a checkpoint of so many updates or more gets its name.
+before a checkpoint of so many updates or more gets its name; with IN_PLACE states begin where they
+will live, as on accelerators.
 
 python -m tests.runs.hindered_run train CartPole-v1 [options of elsinore train]
 """
@@ -13,6 +14,7 @@ from functools import partialmethod
 import jax
 
 from elsinore.runs import checkpoints, pipeline
+from elsinore.training.layout import Layout
 
 
 def stalled(self, launch, states, index):
@@ -34,4 +36,6 @@ if __name__ == "__main__":
         pipeline.Pipeline._launch = partialmethod(stalled, pipeline.Pipeline._launch)
     if "SAVES" in os.environ:
         checkpoints._name = slowly
+    if "IN_PLACE" in os.environ:
+        Layout.inits_in_place = property(lambda layout: len(layout.devices) > 1)
     sys.exit(main())

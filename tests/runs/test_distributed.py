@@ -221,6 +221,14 @@ BY_EPISODES = {"stop.episodes": 40}
 
 
 @pytest.mark.slow
+@launches(2)
+def test_shards_that_begin_on_devices_of_two_processes_are_those_of_one(tmp_path):
+    hindered = {"module": "tests.runs.hindered_run", "env": {"IN_PLACE": "1"}}
+    two = trained(tmp_path / "two", 2, shards=2, **hindered)
+    assert_same(two, trained(tmp_path / "one", 1, shards=2))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 4])
 @pytest.mark.parametrize(
     ("algo", "settings"),
