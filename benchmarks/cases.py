@@ -280,7 +280,10 @@ CLASSIC = (
             8,
             BESIDE,
         )
-        for kind, more in (("gsde", {"algo.rollout_length": 4, "algo.gradient_steps": 16}),)
+        for kind, more in (
+            ("beta", {}),
+            ("gsde", {"algo.rollout_length": 4, "algo.gradient_steps": 16}),
+        )
     ),
     Case("Pendulum-v1", "td3", "preset", (Published("G", -151.9, ZOO),), threshold=-200.0, seeds=8),
     Case(

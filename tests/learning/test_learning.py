@@ -58,6 +58,7 @@ BARS = [
     Bar("Pendulum-v1", "ppo", "G", -202, -225, "gsde"),
     Bar("Pendulum-v1", "a2c", "G", -180, -250),
     Bar("Pendulum-v1", "sac", "G", -161, -185),
+    Bar("Pendulum-v1", "sac", "G", -164, -190, "beta"),
     Bar("Pendulum-v1", "sac", "G", -166, -190, "gsde"),
     Bar("Pendulum-v1", "td3", "G", -164, -190),
     Bar("MountainCarContinuous-v0", "sac", "G", 94.3, 93.5),
