@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 
 import elsinore
-from elsinore.config.load import parse_set
-from elsinore.runs.run import Run
-from elsinore.runs.statistics import RESAMPLES, ci95, iqm
+from elsinore import Run
+from elsinore.toolkit import ci95, iqm
 
+RESAMPLES = 2_000  # draws of the seeds for an interval
 ROOT = Path(__file__).resolve().parents[1]
 NASA = ROOT / "tests" / "data" / "cache" / "traces" / "nasa_jul01_10k.npz"
 QUIET = {
@@ -247,7 +248,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.trace and args.pair != "cache":
         parser.error(f"--trace is the target's of --pair cache, and not of --pair {args.pair}")
-    args.set, pair = parse_set(args.set), PAIRS[args.pair]
+    pair, given = PAIRS[args.pair], (text.partition("=") for text in args.set)
+    args.set = {name: yaml.safe_load(value) for name, _, value in given}
     with tempfile.TemporaryDirectory() as folder:
         args.runs_dir = args.runs_dir or Path(folder)
         source = trained(pair, "source", "source", args)

@@ -2,7 +2,7 @@
 
 An algorithm is a function `(config, env, env_params, num_updates, network=None) -> Algorithm`
 (docs/extending.md; docs/reinforce.py is a whole one). An environment is a gymnax `Environment`; a
-plug-in names its environments in an `EnvFamily`.
+plug-in names its environments in an `EnvFamily`. `iqm` and `ci95` are the statistics over seeds.
 """
 
 from elsinore.algos.actor_critics import ContinuousQRule, actor_critics
@@ -33,6 +33,7 @@ from elsinore.nets.build import NetworkConfig, NetworkFamily, actor_critic_netwo
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
 from elsinore.ops.advantages import gae, lambda_returns, n_step_return, td_target
+from elsinore.runs.statistics import ci95, iqm
 from elsinore.types import (
     Actor,
     Algorithm,
@@ -79,6 +80,7 @@ __all__ = [
     "actor_critics",
     "autoreset_step",
     "batched_autoreset_step",
+    "ci95",
     "collect",
     "compile_unit",
     "continuous_q",
@@ -92,6 +94,7 @@ __all__ = [
     "init_actor",
     "init_learner",
     "init_state",
+    "iqm",
     "lambda_returns",
     "merge_time_and_env",
     "minibatch_epochs",

@@ -9,7 +9,7 @@ from dataclasses import field
 from functools import partial
 from typing import Any
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from elsinore import validation
 from elsinore.algos.on_policy import (
@@ -18,14 +18,14 @@ from elsinore.algos.on_policy import (
     actor_critic_loss,
     on_policy,
     one_gradient_step,
+    standardised_by_all,
 )
-from elsinore.algos.optimise import OPTIMISERS, Learner, LossAndMetrics, optimiser
-from elsinore.experience.normalisation import standardise_over_shards
+from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import policy_gradient_loss, standardise, value_loss
-from elsinore.types import Algorithm, Mean
+from elsinore.types import Algorithm
 
 
 @settings
@@ -60,14 +60,10 @@ def a2c(
         policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
-    def learn(
-        key: Key[Array, ""], learner: Learner, batch: OnPolicyBatch, *rest: Any
-    ) -> tuple[Learner, dict[str, Mean]]:
-        if config.normalize_advantage and shards.number() > 1:
-            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
-        return one_gradient_step(key, learner, batch, *rest)
-
     scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
+    learn = one_gradient_step
+    if config.normalize_advantage:
+        learn = standardised_by_all(learn)
     own = {"loss": loss, "learn": learn, "make_optimiser": scaling}
     own |= {"annealed": ("learning_rate", "ent_coef")}
     return on_policy(config, env, env_params, num_updates, network, **own)

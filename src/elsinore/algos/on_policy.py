@@ -21,7 +21,11 @@ from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_st
 from elsinore.algos.sequences import episode_starts
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.experience.normalisation import (
+    Normalisers,
+    normalise_obs,
+    standardise_over_shards,
+)
 from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
@@ -108,6 +112,20 @@ def one_gradient_step(
     learner, metrics, norm = gradient_step(loss_fn, optimiser, learner, batch, hyper.learning_rate)
     metrics["learner/gradient_norm"] = norm
     return learner, {name: Mean.of(x) for name, x in metrics.items()}
+
+
+def standardised_by_all(learn: Callable) -> Callable:
+    """`learn` of a batch whose advantages are standardised over all shards, where there are
+    several; alone, a loss standardises them itself."""
+
+    def by_all(
+        key: Key[Array, ""], learner: Learner, batch: OnPolicyBatch, *rest: Any
+    ) -> tuple[Learner, dict[str, Mean]]:
+        if shards.number() > 1:
+            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
+        return learn(key, learner, batch, *rest)
+
+    return by_all
 
 
 def actor_critic_loss(
