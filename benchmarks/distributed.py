@@ -7,9 +7,9 @@ those that a run's summary has for training. Stopped, it goes on.
 
 * `two`: a core for each process;
 * `free`: two cores for both;
-* `batch`: a core each, and no thread that wakes takes it from one that runs (SCHED_BATCH): gloo's
-  thread for received data waits for a lock by asking again and again, and may do so on the core of
-  the thread that has it.
+* `batch`: as `two`, for a version whose processes do not set SCHED_BATCH as they join: no thread
+  that wakes takes a core from one that runs. Gloo's thread for received data waits for a lock by
+  asking again and again, and may do so on the core of the thread that has it.
 
 Beside them the processor's seconds, of the programs and of the kernel, from the start of a process
 to its end.

@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import pytest
 from jax._src import distributed, xla_bridge
 from jax._src.clusters.k8s_cluster import K8sCluster
@@ -97,6 +98,16 @@ class Pods:
         return self.job
 
 
+@pytest.fixture(autouse=True)
+def scheduled(monkeypatch):
+    """The scheduling that was asked for; this process keeps its own."""
+    asked = []
+    monkeypatch.setattr(
+        os, "sched_setscheduler", lambda *given: asked.append(given[:2]), raising=False
+    )
+    return asked
+
+
 @pytest.fixture
 def pods(monkeypatch):
     kubernetes = SimpleNamespace(
@@ -182,3 +193,28 @@ def test_without_a_cluster_the_ways_to_start_one_are_named(lacking, connected, m
     with pytest.raises(ValueError, match=re.escape(f"{message} {remedy}")):
         join_in(monkeypatch, variables)
     assert connected == [] and not processes.joined()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has it")
+@pytest.mark.parametrize(
+    ("platforms", "files", "asked"),
+    [
+        (None, [], True),
+        ("cpu", ["null"], True),
+        ("cuda", [], False),
+        (None, ["nvidiactl"], False),
+        (None, ["accel0"], False),
+        (None, ["vfio/0"], False),
+    ],
+)
+def test_on_cpus_a_running_thread_keeps_its_core(platforms, files, asked, tmp_path, scheduled):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    before = jax.config.jax_platforms
+    try:
+        jax.config.update("jax_platforms", platforms)
+        processes._let_running_threads_run(str(tmp_path))
+    finally:
+        jax.config.update("jax_platforms", before)
+    assert scheduled == ([(0, os.SCHED_BATCH)] if asked else [])

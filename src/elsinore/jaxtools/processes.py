@@ -26,6 +26,7 @@ log = logging.getLogger("elsinore")
 LIMIT = 300.0  # seconds that a process may be behind the others; compiling has its own
 COMPILING = 1800.0
 HEARTBEAT = 30  # seconds after which a process that is gone ends all others
+ACCELERATORS = ("nvidiactl", "kfd", "accel0", "vfio/0")  # device files of GPUs and TPUs
 _numbers = itertools.count()
 
 
@@ -41,6 +42,7 @@ def join(place: str = "auto") -> None:
     """
     if jax.distributed.is_initialized():
         return
+    _let_running_threads_run()
     if place == "auto":
         try:
             jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
@@ -65,6 +67,16 @@ def join(place: str = "auto") -> None:
     jax.distributed.initialize(
         address, num_processes=number, process_id=rank, heartbeat_timeout_seconds=HEARTBEAT
     )
+
+
+def _let_running_threads_run(devices: str = "/dev") -> None:
+    """No thread that wakes takes a core from one that runs, in this process where it computes on
+    CPUs. Gloo's thread for received data wakes for each collective, and waits for a lock of the
+    thread whose core it took."""
+    on_cpu = (jax.config.jax_platforms or "cpu") == "cpu"
+    accelerators = [name for name in ACCELERATORS if os.path.exists(os.path.join(devices, name))]
+    if on_cpu and not accelerators and hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # threads to come inherit it
 
 
 def joined() -> bool:
