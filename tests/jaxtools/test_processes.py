@@ -105,6 +105,8 @@ def scheduled(monkeypatch):
     monkeypatch.setattr(
         os, "sched_setscheduler", lambda *given: asked.append(given[:2]), raising=False
     )
+    default = getattr(os, "SCHED_OTHER", 0)
+    monkeypatch.setattr(os, "sched_getscheduler", lambda process: default, raising=False)
     return asked
 
 
@@ -218,3 +220,19 @@ def test_on_cpus_a_running_thread_keeps_its_core(platforms, files, asked, tmp_pa
     finally:
         jax.config.update("jax_platforms", before)
     assert scheduled == ([(0, os.SCHED_BATCH)] if asked else [])
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has it")
+def test_scheduling_that_was_chosen_or_cannot_be_set_is_left(tmp_path, scheduled, monkeypatch):
+    monkeypatch.setattr(os, "sched_getscheduler", lambda process: os.SCHED_IDLE)
+    processes._let_running_threads_run(str(tmp_path))
+    assert scheduled == []
+
+    def refused(*given):
+        scheduled.append(given[:2])
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_getscheduler", lambda process: os.SCHED_OTHER)
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    processes._let_running_threads_run(str(tmp_path))
+    assert scheduled == [(0, os.SCHED_BATCH)]

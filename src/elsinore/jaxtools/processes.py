@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -75,8 +76,11 @@ def _let_running_threads_run(devices: str = "/dev") -> None:
     thread whose core it took."""
     on_cpu = (jax.config.jax_platforms or "cpu") == "cpu"
     accelerators = [name for name in ACCELERATORS if os.path.exists(os.path.join(devices, name))]
-    if on_cpu and not accelerators and hasattr(os, "SCHED_BATCH"):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # threads to come inherit it
+    if not on_cpu or accelerators or not hasattr(os, "SCHED_BATCH"):
+        return
+    with suppress(OSError):  # a container may forbid it; the run is slower then, and no other
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # else somebody has chosen
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # threads inherit it
 
 
 def joined() -> bool:

@@ -134,6 +134,6 @@ def _kind(space: Any) -> str:
 def _has_masks(native: Any, world: PyTree) -> bool:
     try:
         jax.eval_shape(native.get_avail_actions, world)
-    except NotImplementedError:
+    except NotImplementedError:  # which JaxMARL's base class raises for envs without masks
         return False
     return True
