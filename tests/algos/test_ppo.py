@@ -11,6 +11,7 @@ import pytest
 
 from elsinore.algos.ppo import PPOConfig, ppo
 from elsinore.hyperparameters import numbers_of
+from elsinore.types import TrainState
 from tests.algos.trainees import KEY, PARAMS, PPO, assert_same, compiled, mean, train
 from tests.small_envs import Clocked, Corridor, Dart, MaskedBandit, Wait
 
@@ -343,3 +344,17 @@ def test_popart_learns_alike_whatever_the_size_of_rewards(size):
     algo = compiled(config, Paid(size=size), updates=100).algo
     value = algo.policy.value(state.policy_state, (), jnp.eye(3)[0])
     assert value == pytest.approx(0.25 * size, rel=0.05)
+
+
+@pytest.mark.parametrize("popart", [False, True])
+def test_one_minibatch_is_standardised_as_the_batch_that_it_is(popart):
+    """In the units of PopArt too, which are others for rewards of 100."""
+
+    def learnt(kind: str) -> TrainState:
+        config = PPO(popart=popart, normalize_advantage=kind, num_minibatches=1, num_epochs=1)
+        return train(config, Paid(size=100.0), updates=3).state
+
+    minibatch, batch, none = (learnt(kind) for kind in ("minibatch", "batch", "none"))
+    close = partial(jax.tree.map, partial(np.allclose, rtol=1e-3, atol=1e-5))
+    assert all(jax.tree.leaves(close(minibatch.learner.params, batch.learner.params)))
+    assert not all(jax.tree.leaves(close(minibatch.learner.params, none.learner.params)))

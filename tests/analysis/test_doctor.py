@@ -9,7 +9,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.analysis.doctor import LIMITS, RULES, RunFacts, findings_of
+from elsinore.analysis.doctor_rules import LIMITS, RULES, RunFacts, findings_of
 from elsinore.cli.doctor import doctor_page
 from elsinore.config.load import load_experiment
 from elsinore.runs.run_dir import RunDir

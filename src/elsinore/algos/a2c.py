@@ -18,13 +18,12 @@ from elsinore.algos.on_policy import (
     actor_critic_loss,
     on_policy,
     one_gradient_step,
-    standardised_by_all,
+    standardised_rollout,
 )
 from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
 from elsinore.hyperparameters import settings, traced
-from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
-from elsinore.ops.losses import policy_gradient_loss, standardise, value_loss
+from elsinore.ops.losses import policy_gradient_loss, value_loss
 from elsinore.types import Algorithm
 
 
@@ -55,15 +54,12 @@ def a2c(
     def loss(
         policy: Distribution, value: Float[Array, "*batch"], batch: OnPolicyBatch, hyper: Any
     ) -> LossAndMetrics:
-        alone = config.normalize_advantage and shards.number() == 1
-        advantage = standardise(batch.advantage) if alone else batch.advantage
-        policy_loss = policy_gradient_loss(policy.log_prob(batch.action), advantage)
+        policy_loss = policy_gradient_loss(policy.log_prob(batch.action), batch.advantage)
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
     scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
-    learn = one_gradient_step
-    if config.normalize_advantage:
-        learn = standardised_by_all(learn)
+    whole = config.normalize_advantage
+    learn = standardised_rollout(one_gradient_step) if whole else one_gradient_step
     own = {"loss": loss, "learn": learn, "make_optimiser": scaling}
     own |= {"annealed": ("learning_rate", "ent_coef")}
     return on_policy(config, env, env_params, num_updates, network, **own)

@@ -114,18 +114,16 @@ def one_gradient_step(
     return learner, {name: Mean.of(x) for name, x in metrics.items()}
 
 
-def standardised_by_all(learn: Callable) -> Callable:
-    """`learn` of a batch whose advantages are standardised over all shards, where there are
-    several; alone, a loss standardises them itself."""
+def standardised_rollout(learn: Callable) -> Callable:
+    """`learn` of a batch whose advantages are standardised over the rollout, of all shards."""
 
-    def by_all(
+    def learn_standardised(
         key: Key[Array, ""], learner: Learner, batch: OnPolicyBatch, *rest: Any
     ) -> tuple[Learner, dict[str, Mean]]:
-        if shards.number() > 1:
-            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
+        batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
         return learn(key, learner, batch, *rest)
 
-    return by_all
+    return learn_standardised
 
 
 def actor_critic_loss(
@@ -203,8 +201,7 @@ def on_policy(
     ) -> tuple[TrainState, dict[str, Mean]]:
         def loss_fn(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
             policy, value = apply(net, head, params, batch)
-            if config.popart:
-                value, batch = in_units(value_unit(params), value, batch)
+            value = value / value_unit(params) if config.popart else value
             return loss(policy, value, batch, hyper)
 
         stats, carry = before.stats, before.actor.carry
@@ -223,7 +220,10 @@ def on_policy(
             batch, quality = shards.apart(judged)(carry, experience)
             if config.popart:
                 params = rescaled(learner.params, batch.target, config.popart_step)
-                learner = learner._replace(params=params)
+                learner, batch = (
+                    learner._replace(params=params),
+                    in_units(value_unit(params), batch),
+                )
             learner, metrics = learn(key, learner, batch, hyper, loss_fn, optimiser)
             return learner, {"value/explained_variance": Mean.of(quality)} | metrics
 
@@ -300,13 +300,11 @@ def with_advantages(
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), batch)._replace(carry=carry)
 
 
-def in_units(
-    unit: Float[Array, ""], value: Float[Array, "*batch"], batch: OnPolicyBatch
-) -> tuple[Float[Array, "*batch"], OnPolicyBatch]:
-    """A value and a batch in other units: of a loss in PopArt's (Hessel 2018, arXiv:1809.04474
-    section 3, of the advantage too)."""
+def in_units(unit: Float[Array, ""], batch: OnPolicyBatch) -> OnPolicyBatch:
+    """A batch in other units: of a loss in PopArt's (Hessel 2018, arXiv:1809.04474 section 3, of
+    the advantage too)."""
     names = ("value", "advantage", "target")
-    return value / unit, batch._replace(**{name: getattr(batch, name) / unit for name in names})
+    return batch._replace(**{name: getattr(batch, name) / unit for name in names})
 
 
 def bootstrap_values(

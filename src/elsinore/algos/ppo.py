@@ -6,6 +6,7 @@ with its reference setting as the default; `docs/ppo.md` lists them one by one.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import field
 from functools import partial
 from typing import Any
@@ -15,9 +16,15 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.on_policy import OnPolicyBatch, OnPolicyConfig, actor_critic_loss, on_policy
+from elsinore.algos.on_policy import (
+    OnPolicyBatch,
+    OnPolicyConfig,
+    actor_critic_loss,
+    on_policy,
+    standardised_rollout,
+)
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
-from elsinore.experience.normalisation import of_all_shards, standardise_over_shards
+from elsinore.experience.normalisation import of_all_shards
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
@@ -100,11 +107,7 @@ def ppo_loss(
     """Surrogate of the policy, squared error of the value, and entropy, of one minibatch."""
     log_ratio = policy.log_prob(batch.action) - batch.log_prob
     ratio = jnp.exp(log_ratio)
-    advantage = batch.advantage
-    if config.normalize_advantage == "minibatch" and shards.number() == 1:
-        advantage = standardise(advantage)  # by all shards' statistics where there are several
-
-    policy_loss = SURROGATES[config.surrogate](ratio, advantage, hyper.clip_eps)
+    policy_loss = SURROGATES[config.surrogate](ratio, batch.advantage, hyper.clip_eps)
     if config.value_clip_eps is None:
         critic_loss = value_loss(value, batch.target)
     else:
@@ -125,15 +128,19 @@ def advantages_of_all_shards(
     return stats.mean, stats.var
 
 
-def loss_of_standardised(
-    loss_fn: LossFn,
-    params: PyTree,
-    part: tuple[OnPolicyBatch, tuple[Float[Array, ""], Float[Array, ""]]],
-) -> LossAndMetrics:
-    """The loss of a minibatch whose advantages are standardised by this mean and variance."""
-    batch, (mean, var) = part
-    advantage = standardise_by(batch.advantage, mean, jnp.sqrt(var))
-    return loss_fn(params, batch._replace(advantage=advantage))
+def standardised_minibatches(loss_fn: LossFn) -> tuple[LossFn, Callable[..., Any] | None]:
+    """The loss of a minibatch whose advantages are standardised first; and, where shards have a
+    part of it each, the function of the facts that it is given beside its part."""
+
+    def alone(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
+        return loss_fn(params, batch._replace(advantage=standardise(batch.advantage)))
+
+    def together(params: PyTree, part: tuple[OnPolicyBatch, tuple[Array, Array]]) -> LossAndMetrics:
+        batch, (mean, var) = part
+        advantage = standardise_by(batch.advantage, mean, jnp.sqrt(var))
+        return loss_fn(params, batch._replace(advantage=advantage))
+
+    return (alone, None) if shards.number() == 1 else (together, advantages_of_all_shards)
 
 
 def ppo(
@@ -161,11 +168,11 @@ def ppo(
         def too_far(metrics: dict[str, Array]) -> Bool[Array, ""]:
             return metrics["policy/kl"] > 1.5 * hyper.target_kl
 
-        if config.normalize_advantage == "batch":
-            batch = batch._replace(advantage=standardise_over_shards(batch.advantage))
-        together = config.normalize_advantage == "minibatch" and shards.number() > 1
+        facts_fn = None
+        if config.normalize_advantage == "minibatch":
+            loss_fn, facts_fn = standardised_minibatches(loss_fn)
         return minibatch_epochs(
-            partial(loss_of_standardised, loss_fn) if together else loss_fn,
+            loss_fn,
             optimiser,
             learner,
             batch,
@@ -174,7 +181,7 @@ def ppo(
             num_epochs=1 if vtrace else config.num_epochs,
             num_minibatches=config.num_minibatches,
             stop_fn=None if config.target_kl is None else too_far,
-            facts_fn=advantages_of_all_shards if together else None,
+            facts_fn=facts_fn,
         )
 
     algo = on_policy(
@@ -184,7 +191,7 @@ def ppo(
         num_updates,
         network,
         loss=partial(ppo_loss, config),
-        learn=learn,
+        learn=standardised_rollout(learn) if config.normalize_advantage == "batch" else learn,
         make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),
         vtrace_passes=config.num_epochs if vtrace else 0,

@@ -10,8 +10,8 @@ ABOUT = """\
 for. It works while the run trains, too. Each finding has the numbers that were seen, what they
 mean, and what usually helps; at the end of a run one line names the findings. No finding is no
 proof: it only says that none of these signs was there. From Python: `elsinore.doctor(run)`. The
-rules are in [`analysis/doctor.py`](../src/elsinore/analysis/doctor.py); this page is written from
-them."""
+rules are in [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of which this
+page is made."""
 
 
 def add(commands) -> None:
@@ -29,7 +29,8 @@ def add(commands) -> None:
 
 
 def doctor_command(args: argparse.Namespace) -> int:
-    from elsinore.analysis.doctor import RULES, doctor
+    from elsinore.analysis.doctor import doctor
+    from elsinore.analysis.doctor_rules import RULES
     from elsinore.runs import api
 
     findings = doctor(api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args)))
@@ -64,7 +65,7 @@ def findings_line(run) -> str:
 
 def doctor_page() -> str:
     """The page of all rules and thresholds, docs/doctor.md."""
-    from elsinore.analysis.doctor import LIMITS, RULES, Limits
+    from elsinore.analysis.doctor_rules import LIMITS, RULES, Limits
     from elsinore.config.settings import meanings_of
 
     lines = ["# Diagnosing a run", "", ABOUT, ""]
