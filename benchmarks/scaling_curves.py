@@ -2,27 +2,42 @@
 
     python -m benchmarks.scaling_curves [--purejaxrl DIR] [--again]
 
-The work is that of `benchmarks.run`, with one number changed at a time. Training only. PureJaxRL's
-seeds are over one CPU device a core where they can be; its width is fixed. Each measurement is a
-process of its own. Stopped, it goes on where it was.
+The work is that of `benchmarks.run`, with one number changed at a time; training only, and seconds
+for 262,144 env steps a seed. PureJaxRL's seeds are over one CPU device a core where they can be;
+its width and its chunk, which is the run, are fixed. Each measurement is a process of its own.
+Stopped, it goes on where it was; at the end the picture is drawn.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.peers.environments import environment, python_of
+from benchmarks.plot import COLOURS
 from benchmarks.record import FOLDER, Results
 from benchmarks.run import HERE, run
 from elsinore import cpu_cores
 
-ENV_STEPS = 262_144  # a seed, a whole number of updates of 512 envs
-CURVES = {  # our setting, its values, PureJaxRL's name for it
-    "seeds": ("seeds", (1, 4, 16, 64), None),
-    "envs": ("algo.num_envs", (4, 64, 512), "NUM_ENVS"),
-    "width": ("algo.network.hidden", (32, 128, 512), None),
-    "chunk": ("evaluation.period", (4, 32, 256), None),  # updates
+ENV_STEPS = 262_144  # a seed
+
+
+class Curve(NamedTuple):
+    """A number that is changed alone."""
+
+    title: str
+    setting: str  # ours
+    values: tuple[int, ...]
+    theirs: str | None = None  # PureJaxRL's name for it
+    env_steps: int = ENV_STEPS  # a seed, a whole number of updates
+
+
+CURVES = {
+    "seeds": Curve("seeds", "seeds", (1, 4, 16, 64, 256)),
+    "envs": Curve("envs", "algo.num_envs", (4, 64, 512, 4096), "NUM_ENVS", 2 * ENV_STEPS),
+    "width": Curve("width of both dense layers", "algo.network.hidden", (32, 128, 512, 1024)),
+    "chunk": Curve("updates a chunk", "evaluation.period", (4, 32, 256)),
 }
 TRAINING_ONLY = {"evaluation.episodes": 1, "evaluation.max_steps": 1}
 
@@ -36,7 +51,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
     results = Results(args.out, {"env_steps": ENV_STEPS}, args.again)
-    for curve, (_, values, name) in CURVES.items():
+    for curve, (_, _, values, name, _) in CURVES.items():
         theirs = args.purejaxrl and (name or curve == "seeds")
         for value in values:
             for peer in ("elsinore", *(["purejaxrl"] if theirs else [])):
@@ -44,13 +59,14 @@ def main() -> None:
                 row = results.measure(measure, curve=curve, value=value, peer=peer)
                 print(f"{curve} {value:4} {peer:10} {row['seconds']:.2f} s", flush=True)
     results.save()
+    draw(results.data, args.out.with_suffix(".png"))
 
 
 def measured(peer: str, curve: str, value: int, source: Path | None) -> dict:
-    """The best of two runs, in seconds, and the seconds to trace and compile."""
-    setting, _, name = CURVES[curve]
+    """The better of two runs, in seconds for `ENV_STEPS`, and the seconds to trace and compile."""
+    _, setting, _, name, env_steps = CURVES[curve]
     seeds = value if curve == "seeds" else 1
-    common = ["--seeds", str(seeds), "--repeats", "2", "--env-steps", str(ENV_STEPS)]
+    common = ["--seeds", str(seeds), "--repeats", "2", "--env-steps", str(env_steps)]
     if peer == "elsinore":
         changed = {} if curve == "seeds" else {setting: [value] * 2 if curve == "width" else value}
         settings = json.dumps(TRAINING_ONLY | changed)
@@ -62,7 +78,8 @@ def measured(peer: str, curve: str, value: int, source: Path | None) -> dict:
         script = [str(python_of(environment(peer))), str(HERE / "peers" / f"{peer}.py")]
         found = run([*script, *common, *options, "--devices", str(devices)])
     compiling = (found.get("trace_seconds") or 0.0) + found["compile_seconds"]
-    return {"seconds": min(found["run_seconds"]), "compile_seconds": compiling}
+    seconds = min(found["run_seconds"]) * ENV_STEPS / env_steps
+    return {"seconds": seconds, "compile_seconds": compiling}
 
 
 def seconds_of(rows: list[dict], peer: str, curve: str) -> dict[int, float]:
@@ -70,6 +87,38 @@ def seconds_of(rows: list[dict], peer: str, curve: str) -> dict[int, float]:
     return {
         row["value"]: row["seconds"] for row in rows if (row["peer"], row["curve"]) == (peer, curve)
     }
+
+
+def draw(data: dict, target: Path) -> None:
+    """Env steps a second by each number."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    for axis, (name, curve) in zip(figure.subplots(1, len(CURVES)), CURVES.items(), strict=True):
+        for peer in ("elsinore", "purejaxrl"):
+            seconds = seconds_of(data["rows"], peer, name)
+            rates = [ENV_STEPS * (n if name == "seeds" else 1) / s for n, s in seconds.items()]
+            if rates:
+                axis.plot(list(seconds), rates, "o-", color=COLOURS[peer], label=peer)
+        axis.set_xscale("log")
+        axis.set_xticks(curve.values, [f"{x:,}" for x in curve.values])
+        axis.minorticks_off()
+        if name == "width":
+            axis.set_yscale("log")  # the work grows with the square
+        else:
+            axis.set_ylim(bottom=0)
+        axis.yaxis.set_major_formatter(lambda rate, _: f"{rate / 1000:,.0f} k")
+        axis.set_xlabel(curve.title)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("env steps a second, all seeds together")
+    figure.axes[0].legend(frameon=False)
+    machine = data["machine"]
+    figure.suptitle(
+        f"PPO on CartPole-v1, 4 envs x 128 steps; {machine['cores']} cores, {machine['cpu']},"
+        f" {machine['date']}"
+    )
+    FigureCanvasAgg(figure).print_png(str(target))
 
 
 if __name__ == "__main__":
