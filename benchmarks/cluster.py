@@ -75,7 +75,8 @@ def alone(what: str, cores: int) -> dict:
 
 def tasks(cores: int) -> dict:
     """Milliseconds of a task in each round; the first, in which the workers start, is left out."""
-    from elsinore.analysis.cluster import OnCluster, Task
+    from elsinore.analysis.cluster import OnCluster
+    from elsinore.analysis.cluster_task import Task
     from elsinore.runs.signals import Stop
 
     begin(cores)

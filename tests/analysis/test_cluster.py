@@ -16,7 +16,8 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
-from elsinore.analysis.cluster import LOCK_WAIT, OnCluster, wait_until_free
+from elsinore.analysis.cluster import OnCluster
+from elsinore.analysis.cluster_task import LOCK_WAIT, wait_until_free
 from elsinore.config import extras
 from elsinore.config.parse import ConfigError
 from elsinore.runs.checkpoints import list_checkpoints

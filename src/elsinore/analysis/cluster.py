@@ -10,35 +10,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
+from elsinore.analysis.cluster_task import Task
 from elsinore.config.extras import require
 from elsinore.config.parse import ConfigError
 from elsinore.errors import ElsinoreError, RunError
-from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")
 
 AGAIN = 10  # times that a task is done again after its worker was lost
 LAST_WAIT = 60.0  # seconds for runs to save when all tasks are cancelled
-LOCK_WAIT = 60.0  # seconds for a lost worker's process to let go of its run
 POLL = 0.5  # seconds between looks at the tasks
-
-
-class Task(NamedTuple):
-    """One call of a function of `cluster_worker.FUNCTIONS`, as `function(report, *args)`.
-
-    It returns None if a signal stopped it, and can be done again.
-    """
-
-    name: str
-    function: str
-    args: tuple  # plain data
-    env_steps: int  # of its run
-    replicas: int
 
 
 @dataclass(frozen=True)
@@ -281,10 +266,3 @@ class _Shown:
             ]
             self._progress("; ".join(parts))
             self._latest = {}
-
-
-def wait_until_free(folder: Path, seconds: float = LOCK_WAIT) -> None:
-    """Wait until no process holds the lock of a run, as that of a lost worker may for a moment."""
-    until = time.monotonic() + seconds
-    while folder.is_dir() and RunDir(folder).is_locked() and time.monotonic() < until:
-        time.sleep(0.2)

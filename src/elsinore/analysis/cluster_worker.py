@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from elsinore.analysis.cluster import Task, wait_until_free
+from elsinore.analysis.cluster_task import Task, wait_until_free
 from elsinore.config.load import whole_experiment
 from elsinore.config.parse import ConfigError, build
 from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup

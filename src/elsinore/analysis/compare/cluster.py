@@ -4,7 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from elsinore.analysis.cluster import Cluster, Task, wait_until_free
+from elsinore.analysis.cluster import Cluster
+from elsinore.analysis.cluster_task import Task, wait_until_free
 from elsinore.analysis.compare.grid import GridCell
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.runs.signals import Stop, stop_on_signals

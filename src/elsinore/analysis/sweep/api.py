@@ -8,7 +8,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from elsinore.analysis.cluster import Cluster, OnCluster, Task
+from elsinore.analysis.cluster import Cluster, OnCluster
+from elsinore.analysis.cluster_task import Task
 from elsinore.analysis.sweep.groups import Interrupted, train_group
 from elsinore.analysis.sweep.mlflow import log_to_mlflow
 from elsinore.analysis.sweep.programs import ProgramCache

@@ -16,9 +16,9 @@ from elsinore.config.parse import ConfigError
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
 from elsinore.worlds.hamlet.env import Hamlet
+from elsinore.worlds.hamlet.meter_roles import LOW, METER_ROLES
 from elsinore.worlds.hamlet.rules import INTERACT, intent
 from elsinore.worlds.hamlet.tables import profile_tables
-from elsinore.worlds.hamlet.view import LOW, METER_ROLES
 
 IDLE = ("into a wall", "in vain")  # steps without effect
 A_LOT = 0.25  # idle share from which the title names it

@@ -6,15 +6,10 @@ import jax
 import numpy as np
 
 from elsinore.envs.scene import Bar, Bars, Facts, Grid, Scene, Thing, rounded
+from elsinore.worlds.hamlet.meter_roles import LOW, METER_ROLES
 from elsinore.worlds.hamlet.profile import Meter
 from elsinore.worlds.hamlet.rules import DAY_HOURS
 from elsinore.worlds.hamlet.tables import profile_tables
-
-LOW = 0.2  # of a meter's range: under it the original's reward is a penalty
-METER_ROLES = {
-    "energy": "rest", "hygiene": "wash", "satiation": "food", "money": "gain", "social": "play",
-    "stress": "work", "mood": "play", "health": "care", "fitness": "care",
-}  # fmt: skip
 
 steps_per_second = 4.0
 
