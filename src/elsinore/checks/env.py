@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 
 from elsinore.arguments import checked
 from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture, mask_shape
+from elsinore.checks.host_env import check_host_env
 from elsinore.checks.result import Check, CheckResult, Failure, run_checks
 from elsinore.checks.tree_differences import (
     describe_value,
@@ -33,7 +34,6 @@ from elsinore.checks.tree_differences import (
     to_numpy,
 )
 from elsinore.envs.suites import adapted, is_on_host
-from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
 
 METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
@@ -48,17 +48,13 @@ def check_env(
 
     A broken environment never raises here; a check that needs a failed one is skipped, so that only
     the root cause is reported. The random walk takes `num_steps`, or the longest episode's steps if
-    those are more (up to 20,000).
+    those are more (up to 20,000; 5,000 on the host).
 
-    Raises:
-        ConfigError: for an environment that is stepped on the host.
+    An environment that is stepped on the host, such as one of Gymnasium, has `HOST_CHECKS`.
     """
     env = adapted(env)
     if is_on_host(env):
-        raise ConfigError(
-            f"env={env.name!r} is stepped on the host, and these checks are of environments in JAX;"
-            " gymnasium.utils.env_checker.check_env checks Gymnasium's."
-        )
+        return check_host_env(env, params, seed, num_steps)
     return run_checks(ENV_CHECKS, EnvFixture(env, params, seed, num_steps))
 
 

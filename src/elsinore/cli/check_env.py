@@ -11,7 +11,8 @@ def add(commands) -> None:
         help="check a custom environment",
         description=(
             "Check that an environment can be trained on: fixed structure, spaces, finite float32"
-            " values, pure functions, vmap and auto-reset. Prints one line for each check."
+            " values, pure functions, vmap and auto-reset; of one in Python or C++, its seeds,"
+            " copies and ends. Prints one line for each check."
         ),
     )
     check.set_defaults(function=check_env_command)

@@ -154,12 +154,14 @@ class OneByOne:
         self._envs = [make(i) for i in range(rows)]
         self._observation, self._action = observation, action
         self.seeded = takes_seed(self._envs[0])
+        self.found: Any = None  # what an environment returned last, as it was
 
     def reset(self, rows: Int[np.ndarray, "row"], seeds: list[int]) -> PyTree:
         seen = []
         for i, seed in zip(rows.tolist(), seeds, strict=True):
             with naming(i, "reset"):
                 found = self._envs[i].reset(**({"seed": seed} if self.seeded else {}))
+                self.found = found
                 seen.append(self._observation.read(first_obs(found)))
         return self._observation.stack(seen)
 
@@ -167,7 +169,8 @@ class OneByOne:
         seen, rewards, terminated, truncated = [], [], [], []
         for i, action in zip(rows.tolist(), actions, strict=True):
             with naming(i, "step"):
-                obs, reward, died, cut = stepped(self._envs[i].step(self._action.write(action)))
+                self.found = self._envs[i].step(self._action.write(action))
+                obs, reward, died, cut = stepped(self.found)
                 seen.append(self._observation.read(obs))
                 rewards.append(float(reward))
             terminated.append(died)

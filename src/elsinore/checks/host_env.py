@@ -1,0 +1,369 @@
+"""Checks of an environment that is stepped on the host, as `checks.env` has them for those in JAX.
+
+Each is a function of a `HostFixture` that returns None, or a `Failure`.
+"""
+
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+from elsinore.checks.env_fixture import random_action
+from elsinore.checks.result import Check, CheckResult, Failure, SkipCheck, run_checks
+from elsinore.checks.tree_differences import (
+    difference,
+    dtype_kind,
+    one_line,
+    out_of_bounds,
+    paths,
+    shape_mismatch,
+    space_leaves,
+)
+
+NUM_SEEDS = 8
+NUM_REPEATED = 50  # steps of an episode that is repeated
+LONGEST_WALK = 5_000  # steps; a longer episode is not waited for
+ROW = np.array([0])
+# where a layer that resets in the step which ends an episode puts the true last observation
+ELSEWHERE = ("final_obs", "final_observation", "terminal_observation")
+
+
+class HostWalk(NamedTuple):
+    """One episode of random legal actions, or the beginning of one."""
+
+    actions: list[Any]
+    obs: list[PyTree]  # the first to the last: one more than the actions
+    reward: list[float]
+    terminated: bool
+    cut: bool  # truncated by the environment itself
+    found: list[Any]  # what `reset` and each `step` returned; None where rows are stepped as one
+
+
+class HostFixture:
+    """A `HostEnv`, with the values that several checks share, each made at its first use."""
+
+    def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int):
+        self.env, self._num_steps, self._key = env, num_steps, jax.random.key(seed)
+        given = env.default_params if params is None else params
+        self.limit = int(given.max_steps_in_episode)
+        self.seeds = (np.random.SeedSequence(seed).generate_state(NUM_SEEDS) >> 1).tolist()
+        self.space = env.action_space(given)
+        self._opened: list[Any] = []
+        self._draw: Callable = jax.jit(lambda key, obs: random_action(key, self.space, obs)[0])
+
+    def rows(self, number: int) -> Any:
+        """That many environments, made anew."""
+        opened = self.env.open_rows(number)
+        self._opened.append(opened)
+        return opened
+
+    @property
+    def num_trials(self) -> int:
+        """Episodes that must be alike where one can be repeated; several without seeds, where two
+        may be alike by chance."""
+        return 1 if self.env.seeded else NUM_SEEDS
+
+    def close(self) -> None:
+        for opened in self._opened:
+            opened.close()
+
+    def action(self, number: int, obs: PyTree) -> np.ndarray:
+        return np.asarray(self._draw(jax.random.fold_in(self._key, number), obs))
+
+    def play(self, rows: Any, seed: int, steps: int, actions: list[Any] | None = None) -> HostWalk:
+        """An episode of the first row, for that many steps at most; of these actions, if given."""
+        found = lambda: getattr(rows, "found", None)  # noqa: E731
+        obs = rows.reset(ROW, [seed])
+        walk = HostWalk([], [one(obs)], [], False, False, [found()])
+        for i in range(steps if actions is None else len(actions)):
+            action = self.action(seed + i, walk.obs[-1]) if actions is None else actions[i]
+            obs, reward, terminated, cut = rows.step(ROW, action[None])
+            walk.actions.append(action)
+            walk.obs.append(one(obs))
+            walk.reward.append(float(reward[0]))
+            walk.found.append(found())
+            if terminated[0] or cut[0]:
+                return walk._replace(terminated=bool(terminated[0]), cut=bool(cut[0]))
+        return walk
+
+    @cached_property
+    def first(self) -> HostWalk:
+        """The beginning of an episode of new environments."""
+        return self.play(self.rows(1), self.seeds[0], 3)
+
+    @cached_property
+    def walks(self) -> list[HostWalk]:
+        """Episodes of one environment, each up to its end or the limit, for so many steps."""
+        rows, walks, taken = self.rows(1), [], 0
+        total = max(self._num_steps, min(3 * self.limit, LONGEST_WALK))
+        while taken < total:
+            most = min(self.limit, total - taken) if self.limit > 0 else total - taken
+            seed = self.seeds[len(walks) % NUM_SEEDS] + len(walks)
+            walks.append(self.play(rows, seed, most))
+            taken += max(len(walks[-1].actions), 1)
+        return walks
+
+    @property
+    def ended(self) -> list[HostWalk]:
+        """The walks that the environment itself ended."""
+        return [walk for walk in self.walks if walk.terminated or walk.cut]
+
+
+def one(obs: PyTree) -> PyTree:
+    """A copy of the first row of observations."""
+    return jax.tree.map(lambda x: np.array(x[0]), obs)
+
+
+def seen(walk: HostWalk) -> PyTree:
+    """All that an episode shows, to be compared."""
+    return {"obs": walk.obs, "reward": walk.reward, "ends": [walk.terminated, walk.cut]}
+
+
+def check_host_env(env: Any, params: PyTree | None, seed: int, num_steps: int) -> list[CheckResult]:
+    """Run `HOST_CHECKS` on a `HostEnv`, and close the environments that they made."""
+    fixture = HostFixture(env, params, seed, num_steps)
+    try:
+        return run_checks(HOST_CHECKS, fixture)
+    finally:
+        fixture.close()
+
+
+def _interface(fixture: HostFixture) -> Failure | None:
+    """`reset` and `step` run, and take actions of the action space.
+
+    `step` returns (obs, reward, terminated, truncated, info), or (obs, reward, done, info).
+    """
+    try:
+        fixture.first  # noqa: B018
+    except (Exception, SystemExit) as error:
+        return Failure(
+            f"the first steps raised {one_line(error)} Let reset return (obs, info), and step (obs,"
+            " reward, terminated, truncated, info) with one number as the reward."
+        )
+    return None
+
+
+def _flags(fixture: HostFixture) -> Failure | None:
+    """The flags are bool; anything else is converted, so that the text "False" counts as an end."""
+    for found in fixture.first.found[1:]:
+        if found is None:
+            return None
+        names = ("terminated", "truncated") if len(found) == 5 else ("done",)
+        for name, flag in zip(names, found[2:], strict=False):
+            if np.shape(flag) != () or np.asarray(flag).dtype != bool:
+                return Failure(f"{name} is {flag!r}; let step return bool({name}).")
+    return None
+
+
+def _spaces(fixture: HostFixture) -> Failure | None:
+    """Observations have the shapes of `observation_space`, and keep their fractions in its dtypes.
+
+    Networks are built from the space. Exceeded bounds are only warnings.
+    """
+    space = fixture.env.observation_space(None)
+    walks = fixture.walks
+    for walk in walks:
+        for obs in walk.obs:
+            if wrong := shape_mismatch(list(space_leaves(space, obs, "obs"))):
+                return Failure(f"{wrong}; let observation_space describe what reset and step give.")
+        for found in walk.found:
+            for path, declared, leaf in space_leaves(space, first_of(found), "obs"):
+                given = np.asarray(leaf).dtype
+                integer = dtype_kind(np.dtype(declared.dtype)) != np.floating
+                if found is not None and integer and given.kind == "f":
+                    return Failure(
+                        f"{path} is {given}, declared {np.dtype(declared.dtype)}, to which it is"
+                        " cut; correct the dtype of observation_space."
+                    )
+    stacked = jax.tree.map(lambda *x: np.stack(x), *(x for walk in walks for x in walk.obs))
+    lowest, highest = (
+        list(space_leaves(space, jax.tree.map(extreme, stacked), "obs"))
+        for extreme in (partial(np.min, axis=0), partial(np.max, axis=0))
+    )
+    doubts = list(out_of_bounds(lowest, highest))
+    return (
+        Failure("; ".join(doubts) + ". Correct observation_space.", "warning") if doubts else None
+    )
+
+
+def first_of(found: Any) -> Any:
+    """The observation of what `reset` or `step` returned."""
+    from elsinore.envs.host import first_obs  # here, since gymnax comes with it
+
+    return found[0] if isinstance(found, tuple) and len(found) > 2 else first_obs(found)
+
+
+def _finite(fixture: HostFixture) -> Failure | None:
+    """Observations and rewards are finite: one NaN spreads through the gradient to every weight."""
+    for number, walk in enumerate(fixture.walks):
+        for step, obs in enumerate(walk.obs):
+            for path, leaf in paths("obs", obs):
+                if not np.isfinite(leaf).all():
+                    return Failure(
+                        f"{path} is NaN or infinite at step {step} of episode {number} of random"
+                        " actions; bound it in the environment."
+                    )
+        odd = np.flatnonzero(~np.isfinite(walk.reward))
+        if odd.size:
+            return Failure(
+                f"the reward is {walk.reward[odd[0]]} at step {odd[0] + 1} of episode {number} of"
+                " random actions; bound it in the environment."
+            )
+    return None
+
+
+def _seeds(fixture: HostFixture) -> Failure | None:
+    """`reset(seed=...)` and the same actions give the same bits, also in the midst of an episode.
+
+    What the seed does not reach differs from run to run, and a running episode cannot be repeated
+    when a run is resumed.
+    """
+    rows = fixture.rows(1)
+    if not rows.seeded:
+        raise SkipCheck("reset takes no seed.")
+    walk = fixture.play(rows, fixture.seeds[0], NUM_REPEATED)
+    fixture.play(rows, fixture.seeds[1], 1)  # left in its midst
+    again = fixture.play(rows, fixture.seeds[0], 0, walk.actions)
+    if differs := difference(seen(walk), seen(again), tolerance=0.0):
+        return Failure(
+            f"seed={fixture.seeds[0]} and the same actions gave two episodes: {differs}. Begin anew"
+            " in every reset, and draw all randomness from its seed."
+        )
+    return None
+
+
+def _copies(fixture: HostFixture) -> Failure | None:
+    """An environment does the same alone and beside another one.
+
+    A run steps many; what they share (attributes of the class, a global generator) mixes them up.
+    """
+    alone = _of_two(fixture, together=False)
+    again = (_of_two(fixture, together=False) for _ in range(fixture.num_trials))
+    if any(difference(alone, other, tolerance=0.0) for other in again):
+        raise SkipCheck("an episode cannot be repeated, so a difference would show nothing.")
+    if differs := difference(alone, _of_two(fixture, together=True), tolerance=0.0):
+        return Failure(
+            f"one of two copies changes the other: {differs}. Keep all that changes in attributes"
+            " of the object, or give a function that makes a new one."
+        )
+    return None
+
+
+def _of_two(fixture: HostFixture, together: bool) -> list[Any]:
+    """An episode of the first of two new environments, while the second is stepped, or is not."""
+    rows = fixture.rows(2)
+    obs = rows.reset(np.arange(2), fixture.seeds[:2])
+    now = [jax.tree.map(lambda x, row=row: np.array(x[row]), obs) for row in (0, 1)]
+    shown, turns = [now[0]], [1, 0] if together else [0]
+    for i in range(NUM_REPEATED):
+        for row in list(turns):
+            action = fixture.action(2 * i + row, now[row])
+            obs, reward, terminated, cut = rows.step(np.array([row]), action[None])
+            now[row] = one(obs)
+            if terminated[0] or cut[0]:
+                turns.remove(row)
+        shown += [now[0], float(reward[0])]
+        if 0 not in turns:
+            break
+    return shown
+
+
+def _resume(fixture: HostFixture) -> Failure | None:
+    """A later episode is the same in a new environment, from its seed and its actions.
+
+    So a run that is resumed repeats the episodes that ran at its checkpoint, and goes on exactly.
+    """
+    rows = fixture.rows(1)
+    fixture.play(rows, fixture.seeds[0], NUM_REPEATED)
+    walk = fixture.play(rows, fixture.seeds[1], NUM_REPEATED)
+    again = (
+        fixture.play(fixture.rows(1), fixture.seeds[1], 0, walk.actions)
+        for _ in range(fixture.num_trials)
+    )
+    found = (difference(seen(walk), seen(other), tolerance=0.0) for other in again)
+    differs = next(filter(None, found), "")
+    if differs and not rows.seeded:
+        return Failure(
+            "its episodes cannot be repeated, so a resumed run goes on from its checkpoint with"
+            " fresh episodes; an exact resume needs a reset that takes a seed.",
+            "warning",
+        )
+    if differs:
+        return Failure(
+            f"an episode is another one after an earlier one: {differs}. A resumed run goes on with"
+            " fresh episodes; let reset forget all of the episode before.",
+            "warning",
+        )
+    return None
+
+
+def _resets(fixture: HostFixture) -> Failure | None:
+    """Different seeds give different first observations; a warning, since some begin alike."""
+    rows = fixture.rows(1)
+    begun = [one(rows.reset(ROW, [seed])) for seed in fixture.seeds]
+    if any(difference(begun[0], other, tolerance=0.0) for other in begun[1:]):
+        return None
+    return Failure(
+        f"{NUM_SEEDS} seeds gave {NUM_SEEDS} equal first observations; unless that is intended,"
+        " draw from the seed in reset.",
+        "warning",
+    )
+
+
+def _limit(fixture: HostFixture) -> Failure | None:
+    """There is a time limit, and it is no termination: then the future keeps its value."""
+    if fixture.limit < 1:
+        return Failure(
+            "no time limit is known, without which training is refused; give the environment"
+            " max_steps_in_episode, or the run --set env_params.max_steps_in_episode=1000.",
+            "warning",
+        )
+    late = [walk for walk in fixture.walks if len(walk.actions) == fixture.limit]
+    if len(late) > 1 and all(walk.terminated for walk in late):
+        return Failure(
+            f"{len(late)} of {len(late)} episodes that lasted max_steps_in_episode={fixture.limit}"
+            " steps were terminated by the last of them, as if by death: where that is the time"
+            " limit, let step return truncated, or leave the limit to the run.",
+            "warning",
+        )
+    return None
+
+
+def _final(fixture: HostFixture) -> Failure | None:
+    """The step that ends an episode returns its true last observation, not the next one's first.
+
+    A truncated episode is worth what its last observation is.
+    """
+    for walk in fixture.ended:
+        last = walk.found[-1]
+        info = last[-1] if isinstance(last, tuple) and isinstance(last[-1], dict) else {}
+        if known := [name for name in ELSEWHERE if name in info]:
+            return Failure(
+                f"info[{known[0]!r}] is in the step that ends an episode: it was reset already, and"
+                " its observation is the next one's. Leave out the wrapper that resets; a run does."
+            )
+    back = [walk for walk in fixture.ended if not difference(walk.obs[0], walk.obs[-1])]
+    if len(fixture.ended) > 2 and len(back) == len(fixture.ended):
+        return Failure(
+            f"each of {len(back)} episodes ended with the observation that it began with; if step"
+            " resets at the end, let it return the last observation.",
+            "warning",
+        )
+    return None
+
+
+HOST_CHECKS = {
+    "interface": Check(_interface),
+    "flags": Check(_flags, ("interface",)),
+    "spaces": Check(_spaces, ("flags",)),
+    "finite": Check(_finite, ("flags",)),
+    "seeds": Check(_seeds, ("flags",)),
+    "copies": Check(_copies, ("flags",)),
+    "resume": Check(_resume, ("flags",)),
+    "resets": Check(_resets, ("spaces",)),
+    "limit": Check(_limit, ("flags",)),
+    "final": Check(_final, ("spaces",)),
+}

@@ -1,0 +1,284 @@
+"""`check_env` on a sound environment in Python, and on broken ones that each fail one check."""
+
+import gymnasium
+import numpy as np
+import pytest
+
+import elsinore
+from elsinore.checks.env import check_env
+from elsinore.checks.host_env import HOST_CHECKS
+from elsinore.checks.result import CheckResult
+from elsinore.envs import make
+from elsinore.envs.host import HostEnv, host_env_of
+
+LENGTH, LIMIT = 5, 20
+
+
+class Hall(gymnasium.Env):
+    """A walk along a hall, which ends beyond its right end; passes every check."""
+
+    action_space = gymnasium.spaces.Discrete(3)
+    observation_space = gymnasium.spaces.Box(0.0, np.inf, (2,), np.float32)
+    max_steps_in_episode = LIMIT
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.time = int(self.np_random.integers(LENGTH)), 0
+        return self.look(), {}
+
+    def step(self, action):
+        assert action in (0, 1, 2)
+        self.place = max(self.place + int(action) - 1, 0)
+        self.time += 1
+        return self.look(), self.reward(), self.fallen(), False, {}
+
+    def look(self):
+        return np.array([self.place, self.time], np.float32)
+
+    def reward(self):
+        return 1.0
+
+    def fallen(self):
+        return self.place > LENGTH
+
+
+class FailingStep(Hall):
+    def reward(self):
+        raise KeyError("brazier")
+
+
+class SixValues(Hall):
+    def step(self, action):
+        return (*super().step(action), {})
+
+
+class TextFlag(Hall):
+    def fallen(self):
+        return str(super().fallen())
+
+
+class RewardOfOne(Hall):
+    def reward(self):
+        return np.ones(1)
+
+
+class OtherShape(Hall):
+    def look(self):
+        return np.zeros(3, np.float32)
+
+
+class CutToIntegers(Hall):
+    observation_space = gymnasium.spaces.Box(0, 255, (2,), np.uint8)
+
+    def look(self):
+        return super().look() / 30
+
+
+class NotANumber(Hall):
+    def look(self):
+        return np.where(self.time > 10, np.nan, super().look())
+
+
+class InfiniteReward(Hall):
+    def reward(self):
+        return np.inf if self.time > 10 else 1.0
+
+
+class OtherChance(Hall):
+    """Its steps draw from a generator that no seed reaches."""
+
+    chance = np.random.default_rng(0)
+
+    def reward(self):
+        return self.chance.normal()
+
+
+class GoesOn(Hall):
+    """A reset leaves the clock as it is."""
+
+    time = 0
+
+    def reset(self, *, seed=None, options=None):
+        time = self.time
+        super().reset(seed=seed)
+        self.time = time
+        return self.look(), {}
+
+
+class Shared(Hall):
+    """The place is the class's: all copies walk together."""
+
+    def __setattr__(self, name, value):
+        setattr(type(self), name, value) if name == "place" else super().__setattr__(name, value)
+
+
+class Remembering(Hall):
+    """Counts its episodes, and starts from that number."""
+
+    episodes = 0
+    begun = ()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.begun = (*self.begun, seed)
+        self.place = self.begun.index(seed) % LENGTH  # the same for a seed that is given again
+        return self.look(), {}
+
+
+class OutOfBounds(Hall):
+    observation_space = gymnasium.spaces.Box(0.0, 3.0, (2,), np.float32)
+
+
+class Unseeded(Hall):
+    def reset(self):
+        return super().reset()
+
+
+class OneBeginning(Hall):
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = 0
+        return self.look(), {}
+
+
+class Endless(Hall):
+    max_steps_in_episode = None
+
+
+class OldDone(Hall):
+    """Its time limit is in `done`."""
+
+    def step(self, action):
+        obs, reward, *_ = super().step(action)
+        return obs, reward, self.time >= LIMIT, {}
+
+
+class ResetsItself(Hall):
+    """Resets in the step that ends an episode, as vector environments do."""
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        if terminated:
+            info = {"final_obs": obs}
+            obs, _ = self.reset()
+        return obs, reward, terminated, truncated, info
+
+
+class ResetsInSilence(OneBeginning):
+    def fallen(self):
+        return self.time >= LENGTH
+
+    def step(self, action):
+        obs, *rest = super().step(action)
+        return (self.reset()[0] if self.fallen() else obs), *rest
+
+
+ERRORS = {
+    FailingStep: ("interface", "KeyError: 'brazier'"),
+    SixValues: ("interface", "step returned tuple of 6 values"),
+    TextFlag: ("flags", "terminated is 'False'; let step return bool(terminated)"),
+    RewardOfOne: ("interface", "with one number as the reward"),
+    OtherShape: ("spaces", "obs has shape (3,)"),
+    CutToIntegers: ("spaces", "obs is float32, declared uint8, to which it is cut"),
+    NotANumber: ("finite", "obs is NaN or infinite at step 11 of episode"),
+    InfiniteReward: ("finite", "the reward is inf at step 11 of episode"),
+    Shared: ("copies", "one of two copies changes the other"),
+    ResetsItself: ("final", "info['final_obs'] is in the step that ends an episode"),
+}
+WARNINGS = {
+    OutOfBounds: ("spaces", "above the declared 3"),
+    Unseeded: ("resume", "an exact resume needs a reset that takes a seed"),
+    Remembering: ("resume", "an episode is another one after an earlier one"),
+    OneBeginning: ("resets", "8 seeds gave 8 equal first observations"),
+    Endless: ("limit", "--set env_params.max_steps_in_episode=1000"),
+    OldDone: ("limit", "lasted max_steps_in_episode=20 steps were terminated by the last of them"),
+}
+
+
+def failures_of(env):
+    return [x for x in check_env(env, num_steps=200) if not x.passed]
+
+
+def test_a_sound_env_passes_every_check():
+    assert check_env(Hall()) == [CheckResult(check, True) for check in HOST_CHECKS]
+
+
+@pytest.mark.parametrize("broken", ERRORS)
+def test_a_broken_env_fails_one_check_with_a_detail(broken):
+    check, seen = ERRORS[broken]
+    failures = failures_of(broken())
+    assert [(x.check, x.level) for x in failures] == [(check, "error")], failures
+    assert seen in failures[0].detail
+
+
+@pytest.mark.parametrize("odd", WARNINGS)
+def test_an_odd_env_gets_a_warning(odd):
+    check, seen = WARNINGS[odd]
+    failures = failures_of(odd())
+    assert [(x.check, x.level) for x in failures] == [(check, "warning")], failures
+    assert seen in failures[0].detail
+
+
+@pytest.mark.parametrize("broken", [OtherChance, GoesOn])
+def test_what_a_seed_does_not_reach_is_an_error_and_makes_resume_inexact(broken):
+    failures = failures_of(broken())
+    assert [(x.check, x.level) for x in failures] == [("seeds", "error"), ("resume", "warning")]
+    assert "draw all randomness from its seed" in failures[0].detail
+
+
+def test_a_reset_inside_the_last_step_is_seen_without_a_word_of_it():
+    failures = {x.check: x for x in failures_of(ResetsInSilence())}
+    assert set(failures) == {"resets", "final"}
+    assert "ended with the observation that it began with" in failures["final"].detail
+
+
+def test_every_check_is_failed_by_some_env():
+    assert {check for check, _ in [*ERRORS.values(), *WARNINGS.values()]} | {"seeds"} == set(
+        HOST_CHECKS
+    )
+
+
+def test_names_and_functions_are_checked_and_their_environments_closed():
+    env, params = make("gym/CartPole-v1")
+    assert not [x for x in check_env(env, params) if not x.passed or x.skipped]
+    closed = []
+
+    class Closing(Hall):
+        def close(self):
+            closed.append(self)
+
+    assert all(x.passed for x in check_env(lambda: Closing()))
+    assert len(closed) > 3
+
+
+def test_the_given_limit_is_the_one_that_is_checked():
+    env = host_env_of(OldDone())
+    assert isinstance(env, HostEnv)
+    params = env.default_params.replace(max_steps_in_episode=LIMIT + 1)
+    assert all(x.passed for x in check_env(env, params))
+
+
+def test_the_command_prints_a_line_for_each_check(capsys):
+    from elsinore.cli import main
+
+    assert main(["check-env", "gym/CartPole-v1"]) == 0
+    assert capsys.readouterr().out.split("\n")[0] == "ok   interface"
+    assert main(["check-env", f"{__name__}:GoesOn"]) != 0
+    seen = capsys.readouterr()
+    assert "FAIL seeds: seed=" in seen.out and "fails 1 check(s): seeds" in seen.err
+
+
+def test_an_action_mask_is_kept():
+    class Masked(Hall):
+        observation_space = gymnasium.spaces.Dict(
+            {"place": Hall.observation_space, "action_mask": gymnasium.spaces.MultiBinary(3)}
+        )
+
+        def look(self):
+            return {"place": super().look(), "action_mask": np.array([1, 0, 1], np.int8)}
+
+        def step(self, action):
+            assert action != 1
+            return super().step(action)
+
+    assert elsinore.check_env(Masked()) == [CheckResult(check, True) for check in HOST_CHECKS]
