@@ -114,6 +114,7 @@ EXCEPTIONS = {
     "deferred.py": {"sys"},  # the modules of this process
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
+    "envs/picture.py": {"io"},  # packs an image in memory
     # a process whose peers are gone ends, and says why
     "jaxtools/processes.py": {"logging", "os", "sys"},
     "config/load.py": {"os", "pathlib"},  # reads the YAML file of an experiment

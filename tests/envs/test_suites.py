@@ -369,6 +369,17 @@ def test_a_step_of_a_duel_is_a_move_and_the_rivals_answer():
 
 
 @needs("pgx")
+def test_the_board_of_a_duel_shows_whose_piece_is_where():
+    env, params = make("pgx/tic_tac_toe", {"rival": first_legal})
+    _, state = env.reset_env(jax.random.key(0), params)
+    _, state, *_ = jax.jit(env.step_env)(jax.random.key(0), state, jnp.int32(4), params)
+    rows = view_of(env).scene(env, params, jax.device_get(state)).panels[0].rows
+    seen = np.array(rows)
+    assert seen[1, 1] == 0 and seen[0, 0] == 1  # the rival takes the first square that is free
+    assert (seen == -1).sum() == 9 - int(state.world.game._step_count)
+
+
+@needs("pgx")
 def test_a_duel_is_won_or_lost_with_the_rewards_of_both_moves():
     env, params = make("pgx/tic_tac_toe", {"rival": first_legal})
     step = jax.jit(env.step_env)

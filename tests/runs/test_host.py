@@ -14,11 +14,14 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 import elsinore
 from elsinore.config.parse import ConfigError
 from elsinore.envs import make, suites
-from elsinore.envs.host import blank_tape, host_env_of
+from elsinore.envs.host import HostState, blank_tape, host_env_of
+from elsinore.envs.picture import image_of
+from elsinore.envs.scene import Picture
 from elsinore.errors import RunError
 from elsinore.runs import replays
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
+from elsinore.view.drawing.episode import Episode
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import assert_same_run, count_in_log, rows_in
 
@@ -267,6 +270,37 @@ def test_a_run_is_evaluated_played_and_shown_as_any(gym_run):
     }
 
 
+class Drawn(PythonWalk):
+    """Draws itself: a bright column where it is."""
+
+    render_mode = "rgb_array"
+
+    def render(self):
+        image = np.zeros((400, 600, 3), np.uint8)
+        image[:, 300 + 40 * int(self.x) :][:, :40] = 255
+        return image
+
+
+def test_an_environment_that_draws_is_seen_in_its_episodes(tmp_path):
+    run = trained(lambda: Drawn(), tmp_path, overrides={"env_steps": 32, "replays.share": 1.0})
+    (replay, *_) = replays.list_replays(run.path / "replays")
+    episode = Episode(replays.read(replay), make(lambda: Drawn())[0])
+    for time in range(len(episode)):
+        drawn = next(x for x in episode.scene(time).panels if isinstance(x, Picture))
+        assert (drawn.width, drawn.height) == (160, 107)
+        column = np.asarray(image_of(drawn))[50, :, 0].argmax() / 160 * 600
+        assert abs(column - 300 - 40 * episode.recording.state.obs[time, 0]) < 8
+
+
+def test_frames_of_long_episodes_are_smaller():
+    env = host_env_of(Drawn())
+    for limit, height, width in ((LIMIT, 107, 160), (10_000, 31, 47)):
+        env.limit = limit
+        assert env.filmed(HostState(time=0)).frame.shape == (height, width, 3)
+        assert limit * height * width * 3 <= 2**26
+        del env._frame_shape
+
+
 def test_without_seeds_a_resumed_run_says_that_its_episodes_begin_anew(tmp_path):
     run = trained(Noisy(), tmp_path)
     (run.path / "summary.json").unlink()
@@ -403,9 +437,10 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_a_program_that_would_step_it_fails_with_the_reason():
-    env, _ = make("gym/CartPole-v1")
-    with pytest.raises(ConfigError, match="stepped on the host"):
-        elsinore.check_env(env)
+    env, params = make("gym/CartPole-v1")
+    _, state = env.reset_env(jax.random.key(0), params)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="stepped on the host, and this program"):
+        jax.block_until_ready(env.step_env(jax.random.key(0), state, jnp.int32(0), params))
 
 
 # Other libraries' rules and resets

@@ -8,7 +8,9 @@ fails with the reason.
 import copy
 import functools
 import inspect
+import math
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -20,9 +22,13 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
+from elsinore.envs.picture import picture, shrunk
 from elsinore.envs.scene import Scene
 from elsinore.envs.views import plain_scene
 from elsinore.errors import ConfigError, RunError
+
+LARGEST_FRAME = 160  # pixels of the longer side of a recorded frame
+FRAMES_BYTES = 2**26  # of the frames of an episode
 
 Stepped = tuple[
     PyTree,  # next observations, [row, ...]: of a finished episode the last one
@@ -45,6 +51,11 @@ class HostRows(Protocol):
         """One step of each of these rows."""
         ...
 
+    def frame(self) -> np.ndarray | None:
+        """An image of the first row, [height, width, 3]; None where it is made without
+        `render_mode="rgb_array"`."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -61,6 +72,7 @@ class HostParams(EnvParams):
 class HostState(EnvState):  # inherits `time`
     obs: PyTree = ()  # the last observation, which views show
     tape: PyTree = ()  # `Tape` of a run in training
+    frame: PyTree = ()  # an image of a recorded episode, where its environment draws one
 
 
 class Tape(NamedTuple):
@@ -135,12 +147,39 @@ class HostEnv(Environment):
         reward = jax.pure_callback(refuse, shape, state.time, vmap_method="broadcast_all")
         return state.obs, state.replace(time=state.time + 1), reward, reward > 0.0, {}
 
+    def filmed(self, state: HostState) -> HostState:
+        """The shapes of a recorded state: with a frame, where the environment draws one."""
+        shape = self._frame_shape
+        return state.replace(frame=jax.ShapeDtypeStruct(shape, np.uint8)) if shape else state
+
+    @cached_property
+    def _frame_shape(self) -> tuple[int, ...]:
+        rows = self.open_rows(1)
+        try:
+            rows.reset(np.array([0]), [0])
+            frame = self.frame_of(rows)
+            return np.shape(frame) if np.size(frame) else ()
+        finally:
+            rows.close()
+
+    def frame_of(self, rows: HostRows) -> Any:
+        """The frame of the first row, so small that those of a long episode fit a replay; ()
+        without one."""
+        if (pixels := rows.frame()) is None:
+            return ()
+        most = math.isqrt(FRAMES_BYTES // (3 * (self.limit or 1000)))
+        return shrunk(pixels, min(most, LARGEST_FRAME))
+
     def is_truncated(self, state: HostState, params: PyTree) -> Bool[Array, ""]:
         return state.time >= params.max_steps_in_episode
 
     def scene(self, params: PyTree, state: HostState) -> Scene:
-        """The observation's numbers and small pictures."""
-        return plain_scene(self, params, {"time": state.time, "observation": state.obs})
+        """The environment's own drawing, if it has one; the observation's numbers and small
+        pictures."""
+        scene = plain_scene(self, params, {"time": state.time, "observation": state.obs})
+        if not np.size(state.frame):
+            return scene
+        return Scene(scene.title, (picture("drawn by the environment", state.frame), *scene.panels))
 
 
 class OneByOne:
@@ -181,6 +220,12 @@ class OneByOne:
             np.asarray(terminated, bool),
             np.asarray(truncated, bool),
         )
+
+    def frame(self) -> np.ndarray | None:
+        if getattr(self._envs[0], "render_mode", None) != "rgb_array":
+            return None
+        with naming(0, "render"):
+            return np.asarray(self._envs[0].render(), np.uint8)
 
     def close(self) -> None:
         for env in self._envs:

@@ -162,6 +162,16 @@ class Shades:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """An image that the environment's library drew; `envs.picture` makes one."""
+
+    title: str
+    width: int  # pixels
+    height: int
+    png: str  # in base64
+
+
+@dataclass(frozen=True)
 class Facts:
     """A table of names and values."""
 
@@ -188,7 +198,7 @@ class Choices:
     choices: tuple[Choice, ...]
 
 
-Panel = Grid | Bars | Cards | Figure | Pixels | Shades | Facts | Choices
+Panel = Grid | Bars | Cards | Figure | Pixels | Shades | Picture | Facts | Choices
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
+from elsinore.envs.picture import picture
 from elsinore.envs.scene import (
     Bar,
     Bars,
@@ -52,6 +53,8 @@ FIGURE = Figure(
 )
 PIXELS = Pixels("cells", ((0, -1), (-1, 1)), (Key("brick", "wash"), Key("ball", "goal")))
 SHADES = Shades("heat", ((0.0, 0.5, 1.0),), "-1 °C", "3 °C")
+LEFT, RIGHT = (250, 10, 10), (10, 10, 250)  # colours of the halves of a picture
+PICTURE = picture("photo", np.array([[LEFT] * 6 + [RIGHT] * 6] * 8))
 CARDS = Cards("hand", (Card("A♠", "11", "ink"), Card("K♥", "10", "danger", marked=True)))
 BARS = Bars(
     "needs",
@@ -63,7 +66,9 @@ CHOICES = Choices(
     "probability",
     (Choice("wait", 0.75, chosen=True), Choice("run", 0.25), Choice("fly", 0, legal=False)),
 )
-EVERYTHING = Scene("hall of Elsinore", (GRID, FIGURE, PIXELS, SHADES, CARDS, BARS, CHOICES, FACTS))
+EVERYTHING = Scene(
+    "hall of Elsinore", (GRID, FIGURE, PIXELS, SHADES, PICTURE, CARDS, BARS, CHOICES, FACTS)
+)
 
 
 @dataclass(frozen=True)

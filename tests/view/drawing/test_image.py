@@ -5,13 +5,25 @@ import pytest
 from PIL import Image
 
 from elsinore.config.parse import ConfigError
+from elsinore.envs.picture import image_of, picture
 from elsinore.envs.scene import ROLES, Bar, Bars, Card, Cards, Scene
 from elsinore.view.drawing import film
 from elsinore.view.drawing.film import paced, write_film
 from elsinore.view.drawing.image import WORLD_WIDTH, draw_scene, image_size
 from elsinore.view.drawing.palette import DARK, HUES, LIGHT, mixed, on, rgb
 from elsinore.view.drawing.world_panels import cards_height
-from tests.view.drawing.scenes import BARS, CHOICES, EVERYTHING, FIGURE, GRID, PIXELS, episode
+from tests.view.drawing.scenes import (
+    BARS,
+    CHOICES,
+    EVERYTHING,
+    FIGURE,
+    GRID,
+    LEFT,
+    PICTURE,
+    PIXELS,
+    RIGHT,
+    episode,
+)
 
 
 def near(image: Image.Image, colour: str) -> np.ndarray:
@@ -79,6 +91,21 @@ def test_pixels_have_the_colours_of_their_keys():
     image = draw_scene(Scene("cells", (PIXELS,)))
     brick, ball = (middle(near(image, DARK.of(key.role))) for key in PIXELS.keys)
     assert brick[0] < ball[0] and brick[1] < ball[1]
+
+
+def test_a_picture_keeps_its_colours_and_the_edges_of_its_pixels():
+    image = draw_scene(Scene("photo", (PICTURE,)))
+    drawn = np.asarray(image).reshape(-1, 3)
+    left, right = (middle(near(image, "#{:02x}{:02x}{:02x}".format(*x))) for x in (LEFT, RIGHT))
+    assert left[0] < right[0] and left[1] == right[1]
+    mixed = (np.abs(drawn.astype(int) - (130, 10, 130)).max(axis=1) < 60).mean()
+    assert mixed < 0.01
+
+
+def test_large_pictures_are_made_smaller_and_their_fourth_channel_left_out():
+    photo = picture("photo", np.full((1000, 500, 4), 7))
+    assert (photo.width, photo.height) == (200, 400)
+    assert np.asarray(image_of(photo)).shape == (400, 200, 3)
 
 
 def test_films_need_even_sizes_that_hold_every_scene():

@@ -2,9 +2,11 @@
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from elsinore.envs.picture import picture
 from elsinore.envs.scene import Bars, Circle, Figure, Grid, Line, Scene, Thing
 from elsinore.view.drawing import braille, player
 from elsinore.view.drawing.palette import DARK
@@ -17,6 +19,7 @@ from tests.view.drawing.scenes import (
     FACTS,
     FIGURE,
     GRID,
+    PICTURE,
     PIXELS,
     SHADES,
     episode,
@@ -92,6 +95,17 @@ def test_cards_shades_and_facts_are_printed():
     text = text_of(CARDS, SHADES, FACTS)
     assert "K♥" in text and "3 °C" in text and "3 m/s" in text
     assert "┏" in text  # the marked one has a heavy frame
+
+
+def test_a_picture_has_its_colours_and_is_dark_and_bright_without_them():
+    photo = picture("photo", np.array([[(0, 0, 0), (255, 255, 255)]] * 2))
+    (*_, first, second) = (line for line in text_of(photo).splitlines() if line.strip())
+    assert first == second and first.startswith(" " * 10) and first.endswith("█" * 10)
+    drawn = render(Scene("one", (PICTURE,)))
+    console = Console(file=io.StringIO(), width=110, color_system="truecolor", force_terminal=True)
+    console.print(drawn)
+    seen = console.file.getvalue()
+    assert seen.index("48;2;250;10;10m") < seen.index("48;2;10;10;250m")
 
 
 def test_a_figure_is_drawn_in_dots_to_scale():

@@ -86,6 +86,11 @@ class PoolRows:
             np.asarray(truncated, bool) & ~ended,
         )
 
+    def frame(self) -> np.ndarray | None:
+        if self._pool is None or getattr(self._pool, "render_mode", None) != "rgb_array":
+            return None
+        return np.asarray(self._pool.render()[0], np.uint8)
+
     def close(self) -> None:
         if self._pool is not None:
             self._pool.close()

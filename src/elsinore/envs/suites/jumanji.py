@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnax.environments import spaces
 from jaxtyping import Array, PyTree
 
+from elsinore.envs.picture import picture
+from elsinore.envs.scene import Scene
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.envs.suites.adapter import FOREVER, SuiteEnv, never_empty
+from elsinore.envs.views import plain_scene
 from elsinore.errors import ConfigError
 
 
@@ -35,6 +39,7 @@ def _outside_ipython() -> Iterator[None]:
 
 with _outside_ipython():
     import jumanji
+    from jumanji.viewer import Viewer
 
 # A reward for each agent, or actions that are not discrete.
 NOT_HERE = ("Connector-v3", "LevelBasedForaging-v0", "SearchAndRescue-v0", "MultiCVRP-v0")
@@ -110,6 +115,16 @@ class Jumanji(SuiteEnv):
         world, step = self.native.step(world, self._native_action(action))
         terminated = step.last() & (step.discount == 0)
         return self._seen(step.observation), world, step.reward, terminated, {}
+
+    def scene(self, params: Any, state: Any) -> Scene:
+        """The figure that Jumanji's viewer draws."""
+        viewers = (x for x in vars(self.native).values() if isinstance(x, Viewer))
+        if (viewer := next(viewers, None)) is None:
+            return plain_scene(self, params, state)
+        viewer = copy.copy(viewer)  # which draws into an array, not into a window
+        viewer._display = viewer._display_rgb_array
+        pixels = viewer.render(jax.tree.map(jnp.asarray, state.world))
+        return Scene(self.name, (picture("drawn by Jumanji", pixels),))
 
 
 def _fields(record: Any) -> list[tuple[str, Any]]:

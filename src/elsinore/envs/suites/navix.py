@@ -6,15 +6,14 @@ The reward at the goal is 1, not MiniGrid's 1 - 0.9 t / T.
 
 from typing import Any
 
+import jax
 import navix
-import numpy as np
 from gymnax.environments import spaces
 
-from elsinore.envs.scene import Grid, Scene, Thing
+from elsinore.envs.picture import picture
+from elsinore.envs.scene import Scene
 from elsinore.envs.suites.adapter import SuiteEnv
 from elsinore.errors import ConfigError
-
-ROLES = {"player": "agent", "wall": "wall", "goal": "goal", "lava": "danger", "ball": "rival"}
 
 
 class Navix(SuiteEnv):
@@ -55,17 +54,12 @@ class Navix(SuiteEnv):
         world = self.native.step(world, action)
         return world.observation, world, world.reward, world.is_termination(), {}
 
+    _drawn = staticmethod(jax.jit(navix.observations.rgb))
+
     def action_names(self, params: Any) -> tuple[str, ...]:
         return tuple(action.__name__.replace("_", " ") for action in self.native.action_set)
 
     def scene(self, params: Any, state: Any) -> Scene:
-        """The grid, with each entity by its kind."""
-        world = state.world.state
-        things = [Thing(int(x), int(y), "", "wall") for y, x in np.argwhere(world.grid < 0)]
-        for kind, entity in sorted(world.entities.items(), key=lambda item: item[0] == "player"):
-            for y, x in np.atleast_2d(entity.position):
-                if x >= 0:  # one that is carried is off the grid
-                    role, token = ROLES.get(kind, "gain"), kind in ("player", "key", "ball")
-                    things.append(Thing(int(x), int(y), kind, role, token))
-        height, width = world.grid.shape
-        return Scene(self.name, (Grid(self.name, width, height, tuple(things)),))
+        """The grid as Navix draws it."""
+        pixels = self._drawn(state.world.state)
+        return Scene(self.name, (picture("drawn by Navix", pixels),))

@@ -10,16 +10,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pgx
 from flax import struct
 from gymnax.environments.environment import EnvParams
 from jaxtyping import Array, Int, Key, PyTree, UInt32
 
 from elsinore.envs.rivals import NAMED, Rival, rival_of
+from elsinore.envs.scene import Key as Legend
+from elsinore.envs.scene import Pixels, Scene
 from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
 from elsinore.envs.suites.pgx import Pgx
 from elsinore.envs.suites.tic_tac_toe import PERFECT
+from elsinore.envs.views import plain_scene
 
 # The games of two players that Pgx makes offline.
 GAMES = (
@@ -92,6 +96,15 @@ class Duel(Pgx):
             jax.random.key_data(key), state.world, action, params.rival
         )
         return obs, SuiteState(time=state.time + 1, world=world), reward, over, info
+
+    def scene(self, params: Any, state: Any) -> Scene:
+        """The learner's pieces and the rival's, where the board has no other planes."""
+        board = np.asarray(self.native._observe(state.world.game, state.world.seat))
+        if board.shape[2:] != (2,):
+            return plain_scene(self, params, state)
+        kind = np.where(board.any(axis=-1), board.argmax(axis=-1), -1)
+        keys = (Legend("learner", "agent"), Legend("rival", "rival"))
+        return Scene(self.name, (Pixels("board", tuple(map(tuple, kind.tolist())), keys),))
 
     def begin(self, key: UInt32[Array, "2"]) -> tuple[PyTree, Table]:
         return self._first_turn(key, self.rival.params)

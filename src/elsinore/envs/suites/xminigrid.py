@@ -7,26 +7,14 @@ download: give the object with its parameters.
 
 from typing import Any
 
-import numpy as np
 import xminigrid
 from gymnax.environments import spaces
+from xminigrid.rendering.rgb_render import render  # pyright: ignore[reportMissingImports]
 
-from elsinore.envs.scene import Grid, Scene, Thing
+from elsinore.envs.picture import picture
+from elsinore.envs.scene import Scene
 from elsinore.envs.suites.adapter import SuiteEnv
 
-TILES = {
-    2: ("", "wall"),
-    3: ("ball", "rival"),
-    4: ("square", "work"),
-    5: ("pyramid", "work"),
-    6: ("goal", "goal"),
-    7: ("key", "gain"),
-    8: ("locked", "danger"),
-    9: ("door", "care"),
-    10: ("open", "calm"),
-    11: ("hex", "work"),
-    12: ("star", "work"),
-}
 ACTIONS = ("forward", "turn right", "turn left", "pick up", "put down", "toggle")
 
 
@@ -69,14 +57,7 @@ class XMiniGrid(SuiteEnv):
         return ACTIONS
 
     def scene(self, params: Any, state: Any) -> Scene:
-        """The grid, with each tile by its kind."""
-        tiles = np.asarray(state.world.state.grid)[..., 0]
-        y, x = np.asarray(state.world.state.agent.position).tolist()
-        things = [
-            Thing(column, row, *TILES[tile])
-            for (row, column), tile in np.ndenumerate(tiles)
-            if tile in TILES
-        ]
-        things.append(Thing(x, y, "agent", "agent", token=True))
-        height, width = tiles.shape
-        return Scene(self.name, (Grid(self.name, width, height, tuple(things)),))
+        """The grid as XLand-MiniGrid draws it, with what the agent sees in a lighter shade."""
+        world = state.world.state
+        pixels = render(world.grid, world.agent, self.rules.view_size)
+        return Scene(self.name, (picture("drawn by XLand-MiniGrid", pixels),))

@@ -3,7 +3,7 @@
 import { h, morph, svg } from "./dom.js";
 import { number } from "./format.js";
 
-const STAGE = ["grid", "pixels", "shades", "figure", "cards"]; // drawn large; the other panels stand beside them
+const STAGE = ["grid", "pixels", "shades", "picture", "figure", "cards"]; // drawn large; the other panels stand beside them
 
 /** Draw a scene into an element; `heading` labels it when two scenes stand side by side. */
 export function drawScene(place, scene, heading = "") {
@@ -20,7 +20,7 @@ export function describeScene(place, scene) {
 }
 
 function panelOf(panel) {
-  const draw = { grid, bars, cards, figure, pixels, shades, facts, choices }[panel.kind];
+  const draw = { grid, bars, cards, figure, pixels, shades, picture, facts, choices }[panel.kind];
   const drawn = draw ? draw(panel) : h("p", { class: "note" }, `a ${panel.kind}, which this page cannot draw`);
   return h("section", { class: `panel ${panel.kind}` }, h("h3", {}, panel.title), drawn);
 }
@@ -116,6 +116,10 @@ function shades({ rows, low, high }) {
     svg("svg", { viewBox: `0 0 ${rows[0]?.length ?? 1} ${rows.length || 1}`, class: "board crisp" }, cells),
     h("p", { class: "scale" }, low, h("i", {}), high),
   ];
+}
+
+function picture({ title, width, height, png }) {
+  return h("img", { class: width < 200 ? "board crisp" : "board", src: `data:image/png;base64,${png}`, alt: title, width, height });
 }
 
 function facts({ rows }) {

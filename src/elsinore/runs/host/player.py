@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree
 
-from elsinore.envs.host import HostEnv, HostState
+from elsinore.envs.host import HostEnv, HostRows, HostState
 from elsinore.jaxtools.prng import for_uses
 from elsinore.runs.host.acting import key_words
 from elsinore.training.recording import Recording
@@ -47,7 +47,7 @@ class HostPlayer:
         limit, rows, row = int(params.max_steps_in_episode), self._env.open_rows(1), np.array([0])
         try:
             obs = rows.reset(row, [seed])
-            states, steps = [_state(0, obs)], []
+            states, steps = [self._state(0, obs, rows)], []
             carry = jax.tree.map(jnp.asarray, self._algo.policy.initial_carry)
             while len(steps) < self._max_steps:
                 seen = jax.tree.map(lambda x: x[0], obs)
@@ -59,7 +59,7 @@ class HostPlayer:
                 truncated = over and not died[0]
                 shown = seen if self._observations else ()
                 steps.append((action, reward[0], died[0], truncated, scores, value, shown))
-                states.append(_state(len(steps), obs))
+                states.append(self._state(len(steps), obs, rows))
                 if died[0] or over:
                     break
         finally:
@@ -68,6 +68,6 @@ class HostPlayer:
         *each, shown = stack(*steps)
         return Recording(stack(*states), *each, length=np.int32(len(steps)), observation=shown)
 
-
-def _state(time: int, obs: PyTree) -> HostState:
-    return HostState(time=np.int32(time), obs=jax.tree.map(lambda x: np.array(x[0]), obs))
+    def _state(self, time: int, obs: PyTree, rows: HostRows) -> HostState:
+        seen = jax.tree.map(lambda x: np.array(x[0]), obs)
+        return HostState(time=np.int32(time), obs=seen, frame=self._env.frame_of(rows))

@@ -70,6 +70,12 @@ class Canvas:
             for x, y in (points[0], points[-1]):
                 self.disc(x, y, thickness / 2, colour)
 
+    def picture(self, x: float, y: float, width: float, height: float, image: Image.Image) -> None:
+        """An image, scaled to that size; small ones keep their square pixels."""
+        size = (round(width * SCALE), round(height * SCALE))
+        how = Image.Resampling.NEAREST if image.width < width else Image.Resampling.LANCZOS
+        self._image.paste(image.resize(size, how), (round(x * SCALE), round(y * SCALE)))
+
     def text(
         self,
         x: float,

@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 from elsinore.config.parse import ConfigError
 from elsinore.envs import make
 from elsinore.envs.scene import Choice, Choices, Facts, Panel, Scene, rounded
+from elsinore.envs.suites import is_on_host
 from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import reset
@@ -31,7 +32,8 @@ def env_of(replay: EpisodeRecording, env: Any = None) -> tuple[Any, PyTree, PyTr
         env, params = make(*given)
     except ValueError as error:
         raise ConfigError(f"the environment of this replay cannot be made: {error}") from error
-    return env, params, jax.eval_shape(lambda key: reset(env, key, params)[1], jax.random.key(0))
+    state = jax.eval_shape(lambda key: reset(env, key, params)[1], jax.random.key(0))
+    return env, params, env.filmed(state) if is_on_host(env) else state
 
 
 class Episode:

@@ -13,6 +13,7 @@ from elsinore.envs.scene import (
     Figure,
     Grid,
     Panel,
+    Picture,
     Pixels,
     Scene,
     Shades,
@@ -36,6 +37,7 @@ WORLD_DRAWERS = {
     Grid: Drawer(world_panels.grid_height, world_panels.draw_grid),
     Pixels: Drawer(world_panels.pixels_height, world_panels.draw_pixels),
     Shades: Drawer(world_panels.shades_height, world_panels.draw_shades),
+    Picture: Drawer(world_panels.picture_height, world_panels.draw_picture),
     Figure: Drawer(world_panels.figure_height, world_panels.draw_figure),
     Cards: Drawer(world_panels.cards_height, world_panels.draw_cards),
 }

@@ -6,12 +6,14 @@ Cells also have letters in their background colour, so that they can be read wit
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from rich.box import HEAVY, ROUNDED
 from rich.console import Group, RenderableType
 from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
+from elsinore.envs.picture import image_of
 from elsinore.envs.scene import (
     Bars,
     Cards,
@@ -20,6 +22,7 @@ from elsinore.envs.scene import (
     Figure,
     Grid,
     Panel,
+    Picture,
     Pixels,
     Scene,
     Shades,
@@ -152,6 +155,20 @@ def _shades(shades: Shades, palette: Palette, room: int) -> RenderableType:
     return text
 
 
+def _picture(picture: Picture, palette: Palette, room: int) -> RenderableType:
+    """A character for each place, twice as high as wide; without colours its brightness."""
+    aspect, text = picture.width / picture.height, Text()
+    wide = max(1, min(room, round(2 * MAX_BOARD_ROWS * aspect)))
+    size = (wide, max(1, round(wide / aspect / 2)))
+    for row in np.asarray(image_of(picture).resize(size)).tolist():
+        for red, green, blue in row:
+            letter = SHADES[round((red + green + blue) / 765 * (len(SHADES) - 1))]
+            colour = f"#{red:02x}{green:02x}{blue:02x}"
+            text.append(letter, style=f"{colour} on {colour}")
+        text.append("\n")
+    return text
+
+
 def _cards(cards: Cards, palette: Palette, room: int) -> RenderableType:
     """Rows of small frames; a marked card has a thick edge."""
     small = all(len(card.label) <= 3 and len(card.about) <= 5 for card in cards.cards)
@@ -222,6 +239,7 @@ def _rows() -> Table:
 
 
 WORLD_RENDERERS: dict[type, Callable[..., Any]] = {
-    Grid: _grid, Pixels: _pixels, Shades: _shades, Cards: _cards, Figure: braille.render_figure,
+    Grid: _grid, Pixels: _pixels, Shades: _shades, Picture: _picture, Cards: _cards,
+    Figure: braille.render_figure,
 }  # fmt: skip
 STAT_RENDERERS: dict[type, Callable[..., Any]] = {Bars: _bars, Choices: _choices, Facts: _facts}

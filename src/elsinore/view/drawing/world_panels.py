@@ -3,12 +3,14 @@
 import math
 import re
 
+from elsinore.envs.picture import image_of
 from elsinore.envs.scene import (
     Cards,
     Circle,
     Figure,
     Grid,
     Line,
+    Picture,
     Pixels,
     Rectangle,
     Shades,
@@ -143,6 +145,19 @@ def draw_shades(
 
 def _shade(shades: Shades, width: float) -> float:
     return min(width / max(len(shades.rows[0]), 1), 240.0 / len(shades.rows), 24.0)
+
+
+def picture_height(picture: Picture, width: float) -> float:
+    return min(width * picture.height / picture.width, MAX_HEIGHT)
+
+
+def draw_picture(
+    canvas: Canvas, picture: Picture, palette: Palette, x: float, y: float, width: float
+) -> None:
+    """Draw an image in the middle of the width."""
+    height = picture_height(picture, width)
+    across = height * picture.width / picture.height
+    canvas.picture(x + (width - across) / 2, y, across, height, image_of(picture))
 
 
 def figure_height(figure: Figure, width: float) -> float:
