@@ -95,6 +95,15 @@ RUNS: dict[str, list[str]] = {
         "--set",
         "algo.n_step=3",
     ],
+    "sac-beta": [
+        "Pendulum-v1",
+        "--algo",
+        "sac",
+        "--set",
+        "env_steps=4000",
+        "--set",
+        "algo.action_distribution=beta",
+    ],
     "td3": ["Pendulum-v1", "--algo", "td3", "--set", "env_steps=4000"],
     "hamlet-curriculum": [
         "--config",

@@ -41,6 +41,7 @@ SHORTER: dict[str, tuple[str, dict[str, Any]]] = {
     "dqn": ("dqn", {"env_steps": 6000, "algo.learning_starts": 500}),
     "pqn": ("pqn", {}),
     "sac": ("sac", {"env_steps": 2000, "algo.learning_starts": 500}),
+    "beta sac": ("sac-beta", {"env_steps": 2000, "algo.learning_starts": 500}),
     "td3": ("td3", {"env_steps": 2000, "algo.learning_starts": 500}),
     "recurrent": ("ppo-recurrent", {}),
     "curious": ("ppo-rnd", {}),
@@ -72,7 +73,7 @@ def main() -> int:
         help="folder of the runs",
     )  # fmt: skip
     args = parser.parse_args()
-    results = Results(args.out, {"kinds": args.kinds, "moments": MOMENTS}, anywhere=True)
+    results = Results(args.out, {"moments": MOMENTS}, anywhere=True)
     if not results.rows:
         shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(exist_ok=True)

@@ -189,6 +189,17 @@ LEARNERS = {
         ),
         "Pendulum-v1",
     ),
+    "sac with a beta policy": Learner(  # whose samples are drawn by rejection
+        off_policy(action_distribution="beta") | PENDULUM | {"algo.name": "sac"},
+        (
+            "train.learner.params.actor",
+            "train.learner.opt_state.actor",
+            "train.learner.target_params.critics",
+            "train.learner.temperature",
+            "train.learner.buffer",
+        ),
+        "Pendulum-v1",
+    ),
     "td3": Learner(
         off_policy() | PENDULUM | {"algo.name": "td3"},
         (
@@ -267,5 +278,6 @@ SLOW = (
     "pqn with a memory",
     "sac of n actions",
     "sac with noise of the state",
+    "sac with a beta policy",
     "ppo with popart and vtrace",
 )
