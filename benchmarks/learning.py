@@ -104,10 +104,6 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
     load, began = os.getloadavg()[0], time.time()
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began
-    tenth = max(1, plans[True].schedule.num_chunks // 10)
-    training = jax.tree.map(
-        lambda x: np.asarray(x)[:, -tenth:].sum(axis=(1, 2)), reports.metrics["episode/return"]
-    )
     placed = place_host(fetch(states, layout), plans[True].state_shapes, layout)
     evaluations = np.asarray(reports.episodes.returns).mean(axis=2)
     episodes = np.asarray(reports.metrics["episode/return"].count).sum(axis=2)
@@ -130,9 +126,17 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         "episodes_to": episodes_to(case.threshold, evaluations, episodes),
     }
     # a seed that has converged does not train in the last tenth
-    if settings["convergence.enabled"]:
-        return row
-    return row | {"T": (training.total / np.maximum(training.count, 1)).tolist()}
+    exploring = None if settings["convergence.enabled"] else while_exploring(reports.metrics)
+    return row if exploring is None else row | {"T": exploring}
+
+
+def while_exploring(metrics: Mapping[str, Any]) -> list[float] | None:
+    """The mean return of each seed's training episodes that ended in the last tenth of the chunks
+    ([seed, chunk, update]); None where a seed has none, as of many envs with long episodes."""
+    returns = metrics["episode/return"]
+    tenth = max(1, returns.count.shape[1] // 10)
+    total, count = (np.asarray(x)[:, -tenth:].sum(axis=(1, 2)) for x in returns)
+    return (total / count).tolist() if count.all() else None
 
 
 def steps_to(

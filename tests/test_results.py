@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import learning
 from benchmarks.cases import CASES, Case
+from elsinore.types import Mean
 
 CASE = next(c for c in CASES if (c.env, c.algo, c.label) == ("CartPole-v1", "dqn", "Double DQN"))
 
@@ -91,6 +92,16 @@ def test_every_recorded_row_is_of_a_case_and_says_what_it_was_trained_with():
     for found in json.loads(learning.RECORD.read_text()):
         assert learning.key_of(found) in cases
         assert "trained_with" in found, learning.key_of(found)
+
+
+def test_returns_while_exploring_are_of_the_last_tenth_and_absent_where_no_episode_ended_in_it():
+    total, count = np.zeros((2, 20, 3)), np.zeros((2, 20, 3))
+    total[:, :17], count[:, :17] = 1000.0, 1  # before the last tenth
+    total[0, 18:, 0], count[0, 18:, 0] = -6.0, 2
+    total[1, 19, 2], count[1, 19, 2] = -8.0, 1
+    assert learning.while_exploring({"episode/return": Mean(total, count)}) == [-3.0, -8.0]
+    count[1, 18:] = 0
+    assert learning.while_exploring({"episode/return": Mean(total, count)}) is None
 
 
 @pytest.mark.slow
