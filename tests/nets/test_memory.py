@@ -61,3 +61,17 @@ def test_the_state_has_the_variance_of_its_drive():
         drive = np.sqrt(1 - radius**2) * noise
         x = jitted_scan(jnp.full(1, radius + 0j), drive, jnp.zeros(1) + 0j, jnp.zeros(20_000, bool))
         np.testing.assert_allclose(jnp.var(x.real), 1.0, atol=0.15)
+
+
+def test_the_state_tells_recent_inputs_apart_at_first():
+    """A ridge regression of the input of four steps ago on the state: with phases up to pi / 10
+    alone it explains 0.16 of the variance."""
+    layer, width, lag = LinearRecurrence(32), 32, 4
+    params = initialise(layer, KEY, jnp.zeros((2, width)), jnp.zeros(4))
+    inputs = jax.random.normal(jax.random.key(1), (1_000, 4))
+    start = jnp.zeros(len(inputs), bool)
+    states = np.asarray(layer.apply(params, jnp.zeros((2, width)), inputs, start)[0])
+    x, y = states.reshape(len(inputs), -1)[100:], np.asarray(inputs)[100 - lag : -lag]
+    ridge = 0.01 * len(x) * np.eye(x.shape[1])
+    missed = y - x @ np.linalg.solve(x.T @ x + ridge, x.T @ y)
+    assert 1.0 - missed.var() / y.var() > 0.5
