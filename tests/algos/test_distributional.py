@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 from elsinore.algos.dqn import DQNConfig
 from elsinore.nets.build import NetworkConfig, q_network
@@ -88,19 +89,27 @@ def test_an_illegal_next_action_is_never_bootstrapped_from(options, online, targ
         assert metrics["value/beyond_support"].total == 0.0
 
 
-def test_an_implicit_value_is_the_mean_over_evenly_spaced_fractions():
-    algo, begin, _ = compiled(DQN(distribution="iqn", quantiles=4), Corridor())
+@pytest.mark.parametrize(("hidden", "before", "after"), [((16,), 1, 0), ((16, 16), 1, 1)])
+def test_an_implicit_value_is_the_mean_over_evenly_spaced_fractions(hidden, before, after):
+    """A fraction's features multiply those before the last of several layers."""
+    config = DQN(distribution="iqn", quantiles=4, network=NetworkConfig(hidden=hidden))
+    algo, begin, _ = compiled(config, Corridor())
     state, obs = begin().policy_state, jnp.eye(5)[0]
     layers = state.params["params"]
     assert layers["fraction"]["kernel"].shape == (64, 16)
-    features = nn.tanh(
-        obs @ layers["MLP_0"]["Dense_0"]["kernel"] + layers["MLP_0"]["Dense_0"]["bias"]
-    )
-    by_hand = []
+
+    def read(name: str, number: int, x: Array) -> Array:
+        for i in range(number):
+            layer = layers[name][f"Dense_{i}"]
+            x = nn.tanh(x @ layer["kernel"] + layer["bias"])
+        return x
+
+    features, by_hand = read("MLP_0", before, obs), []
     for fraction in (0.125, 0.375, 0.625, 0.875):
         cosines = jnp.cos(jnp.pi * jnp.arange(64) * fraction)
         embedding = nn.relu(cosines @ layers["fraction"]["kernel"] + layers["fraction"]["bias"])
-        by_hand.append((features * embedding) @ layers["q"]["kernel"] + layers["q"]["bias"])
+        product = read("MLP_1", after, features * embedding)
+        by_hand.append(product @ layers["q"]["kernel"] + layers["q"]["bias"])
     scores = algo.policy.action_scores(state, (), obs)["action value"]
     np.testing.assert_allclose(scores, jnp.mean(jnp.stack(by_hand), axis=0), rtol=1e-5, atol=1e-6)
     assert algo.policy.value(state, (), obs) == pytest.approx(float(scores.max()), rel=1e-5)

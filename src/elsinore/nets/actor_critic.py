@@ -180,9 +180,11 @@ def q_layers(net: Any, features: Float[Array, "*fraction features"]) -> Float[Ar
 
 class ImplicitQuantileNetwork(nn.Module):
     """Quantiles of the return of each action, at fractions that are an input (Dabney 2018,
-    arXiv:1806.06923 section 3.1): the features are multiplied by those of a fraction."""
+    arXiv:1806.06923 section 3.1): the features are multiplied by those of a fraction, and `last`
+    has the dense layers after that."""
 
     encoder: Callable[[], nn.Module]
+    last: Callable[[], nn.Module]
     num_outputs: int  # actions
     dueling: bool = False
     numbers: int = 1
@@ -194,7 +196,10 @@ class ImplicitQuantileNetwork(nn.Module):
         features = self.encoder()(obs)
         embedding = cosine_embedding(fraction, self.cosines)
         embedding = nn.relu(dense(features.size, np.sqrt(2), name="fraction")(embedding))
-        quantiles = q_layers(self, features * embedding)
+        last = nn.vmap(
+            lambda last, x: last(x), variable_axes={"params": None}, split_rngs={"params": False}
+        )
+        quantiles = q_layers(self, last(self.last(), features * embedding))
         return quantiles.T.reshape(-1), jnp.max(quantiles)
 
 

@@ -227,7 +227,10 @@ def q_network(
     if family:
         return network_of(family.q_network(encoder, num_actions, dueling))
     if implicit:
-        return _of_fractions(ImplicitQuantileNetwork(encoder, num_actions, dueling), numbers)
+        first = max(len(config.hidden) - 1, 1 if encoder.func is MLP else 0)
+        rest = (config.activation, config.layer_norm, DTYPES[config.dtype])
+        parts = encoder_of(config, obs, first), partial(MLP, config.hidden[first:], *rest)
+        return _of_fractions(ImplicitQuantileNetwork(*parts, num_actions, dueling), numbers)
     if config.memory and network is None:
         memory, width = config.memory
         outputs = (num_actions * numbers, dueling, numbers)
@@ -310,8 +313,10 @@ def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
     return network_of(module)
 
 
-def encoder_of(config: NetworkConfig, obs: PyTree) -> partial[nn.Module]:
-    """A function that builds one encoder.
+def encoder_of(
+    config: NetworkConfig, obs: PyTree, num_layers: int | None = None
+) -> partial[nn.Module]:
+    """A function that builds one encoder, with `num_layers` of its dense layers; None: all.
 
     Raises:
         ValueError: if the encoder does not fit `obs`.
@@ -325,7 +330,8 @@ def encoder_of(config: NetworkConfig, obs: PyTree) -> partial[nn.Module]:
     if family := family_of(config):
         family.check(obs)
         return partial(family.encoder, config.hidden, config.activation, config.layer_norm)
-    rest = (config.hidden, config.activation, config.layer_norm, DTYPES[config.dtype])
+    hidden = config.hidden[:num_layers]
+    rest = (hidden, config.activation, config.layer_norm, DTYPES[config.dtype])
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
         return partial(CNN, config.channels, *rest)
     return partial(MLP, *rest)
