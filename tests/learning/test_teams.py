@@ -26,6 +26,7 @@ REPLAY = DQN(
     learning_starts=512,
     target_period=1024,
     learning_rate=0.003,
+    learning_rate_final=None,  # so few updates leave no time for a rate that falls
     gamma=0.9,
     epsilon_final=0.3,
 )
