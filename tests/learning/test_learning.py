@@ -36,7 +36,7 @@ BARS = [
     Bar("CartPole-v1", "qrdqn", "G", 495, 475),
     Bar("CartPole-v1", "c51", "G", 495, 475),
     Bar("CartPole-v1", "rainbow", "G", 495, 475),
-    Bar("CartPole-v1", "iqn", "G", 447, 350),
+    Bar("CartPole-v1", "iqn", "G", 468, 350),
     Bar("CartPole-v1", "sac_discrete", "G", 495, 475, "50,000 steps"),
     Bar("CartPole-v1", "pqn", "G", 490, 450),
     Bar("CartPole-v1", "pqn", "T", 480, 450),
@@ -50,9 +50,11 @@ BARS = [
     Bar("MountainCar-v0", "ppo", "G", -110.4, -130),  # rl-baselines3-zoo
     Bar("MountainCar-v0", "dqn", "G", -103, -120),
     Bar("MountainCar-v0", "qrdqn", "G", -106, -120),  # rl-baselines3-zoo
+    Bar("Acrobot-v1", "rainbow", "G", -70, -80),
+    Bar("MountainCar-v0", "rainbow", "G", -101, -115),
     Bar("MountainCar-v0", "c51", "G", -106, -120),  # QR-DQN's of rl-baselines3-zoo
     Bar("MountainCar-v0", "a2c", "G", -110.4, -130),  # rl-baselines3-zoo
-    Bar("MountainCar-v0", "pqn", "G", -115, -130),
+    Bar("MountainCar-v0", "pqn", "G", -105.1, -115),
     Bar("Pendulum-v1", "ppo", "G", -172, -230),  # rl-baselines3-zoo
     Bar("Pendulum-v1", "ppo", "G", -178, -210, "squashed"),
     Bar("Pendulum-v1", "ppo", "G", -188, -215, "beta"),

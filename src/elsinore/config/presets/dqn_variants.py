@@ -38,6 +38,9 @@ def with_options(name: str, preset: dict[str, Any], **more: Any) -> dict[str, An
 # steps: with DQN's buffer of the whole run qrdqn ends at 465 (8 seeds), c51 at 487, rainbow at 450,
 # and with this one at 500.
 RECENT = {"buffer_size": 10_000}
+# Returns of a reward of -1 a step lie between -1 / (1 - gamma) and 0.
+ACROBOT = {"v_min": -100.0, "v_max": 0.0}
+MOUNTAIN_CAR = {"v_min": -50.0, "v_max": 0.0}
 CARTPOLE = RECENT | {"v_min": 0.0, "v_max": 100.0}  # a reward of 1 a step, gamma 0.99
 # Acrobot's episodes are longer, and 15,000 steps of it leave no time to learn anew.
 FEW = {
@@ -60,14 +63,16 @@ FEW = {
 PRESETS: dict[str, dict[str, Any]] = {
     "rainbow": {
         "CartPole-v1": with_options("rainbow", dqn.PRESETS["CartPole-v1"], **CARTPOLE),
+        "Acrobot-v1": with_options("rainbow", dqn.PRESETS["Acrobot-v1"], **ACROBOT),
+        "MountainCar-v0": with_options("rainbow", dqn.PRESETS["MountainCar-v0"], **MOUNTAIN_CAR),
     },
     "c51": {
         # with a buffer of 10,000 one of 8 seeds falls after four times these steps
         "CartPole-v1": with_options(
             "c51", dqn.PRESETS["CartPole-v1"], **CARTPOLE | {"buffer_size": 20_000}
         ),
-        # a reward of -1 a step, gamma 0.99
-        "Acrobot-v1": with_options("c51", dqn.PRESETS["Acrobot-v1"], v_min=-100.0, v_max=0.0),
+        "Acrobot-v1": with_options("c51", dqn.PRESETS["Acrobot-v1"], **ACROBOT),
+        "MountainCar-v0": with_options("c51", dqn.PRESETS["MountainCar-v0"], **MOUNTAIN_CAR),
     },
     "qrdqn": {
         # 8 seeds end at 500. With other things than Adam's epsilon of 1e-8 and this buffer two of
