@@ -188,7 +188,10 @@ ERRORS = {
 WARNINGS = {
     OutOfBounds: ("spaces", "above the declared 3"),
     Unseeded: ("resume", "an exact resume needs a reset that takes a seed"),
-    Remembering: ("resume", "an episode is another one after an earlier one"),
+    Remembering: (
+        "resume",
+        "a different episode in a new environment",
+    ),
     OneBeginning: ("resets", "8 seeds gave 8 equal first observations"),
     Endless: ("limit", "--set env_params.max_steps_in_episode=1000"),
     OldDone: ("limit", "lasted max_steps_in_episode=20 steps were terminated by the last of them"),
