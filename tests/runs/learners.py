@@ -59,6 +59,13 @@ def off_policy(**more) -> dict[str, Any]:
 
 PPO = {"algo.name": "ppo", "algo.num_minibatches": 2, "algo.num_epochs": 2}
 PQN = {"algo.name": "pqn", "algo.num_minibatches": 2, "algo.num_epochs": 2}
+SAC_PARTS = (
+    "train.learner.params.actor",
+    "train.learner.opt_state.actor",
+    "train.learner.target_params.critics",
+    "train.learner.temperature",
+    "train.learner.buffer",
+)
 # An episode ends after 40 steps, so that several do in a chunk.
 PENDULUM = {"env_params.max_steps_in_episode": 40}
 RND = {"weight": 0.1, "hidden": [8], "features": 4, "batch_size": 16, "anneal": 0.99,
@@ -180,24 +187,12 @@ LEARNERS = {
         off_policy(action_distribution="gsde", noise_period=2, rollout_length=4, gradient_steps=4)
         | PENDULUM
         | {"algo.name": "sac", "env_steps": 16},
-        (
-            "train.learner.params.actor",
-            "train.learner.opt_state.actor",
-            "train.learner.target_params.critics",
-            "train.learner.temperature",
-            "train.learner.buffer",
-        ),
+        SAC_PARTS,
         "Pendulum-v1",
     ),
     "sac with a beta policy": Learner(  # whose samples are drawn by rejection
         off_policy(action_distribution="beta") | PENDULUM | {"algo.name": "sac"},
-        (
-            "train.learner.params.actor",
-            "train.learner.opt_state.actor",
-            "train.learner.target_params.critics",
-            "train.learner.temperature",
-            "train.learner.buffer",
-        ),
+        SAC_PARTS,
         "Pendulum-v1",
     ),
     "td3": Learner(

@@ -58,8 +58,9 @@ def a2c(
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
     scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
-    whole = config.normalize_advantage
-    learn = standardised_rollout(one_gradient_step) if whole else one_gradient_step
+    learn = one_gradient_step
+    if config.normalize_advantage:
+        learn = standardised_rollout(learn)
     own = {"loss": loss, "learn": learn, "make_optimiser": scaling}
     own |= {"annealed": ("learning_rate", "ent_coef")}
     return on_policy(config, env, env_params, num_updates, network, **own)

@@ -227,9 +227,10 @@ def q_network(
     if family:
         return network_of(family.q_network(encoder, num_actions, dueling))
     if implicit:
-        first = max(len(config.hidden) - 1, 1 if encoder.func is MLP else 0)
+        # the last dense layer follows the product with a fraction's features, unless it is alone
+        before = max(len(config.hidden) - 1, 1 if encoder.func is MLP else 0)
         rest = (config.activation, config.layer_norm, DTYPES[config.dtype])
-        parts = encoder_of(config, obs, first), partial(MLP, config.hidden[first:], *rest)
+        parts = encoder_of(config, obs, before), partial(MLP, config.hidden[before:], *rest)
         return _of_fractions(ImplicitQuantileNetwork(*parts, num_actions, dueling), numbers)
     if config.memory and network is None:
         memory, width = config.memory
