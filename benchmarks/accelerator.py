@@ -179,10 +179,10 @@ class Ready:
     def __init__(self, case: Case):
         import jax
 
+        from benchmarks.programs import all_compiled
         from elsinore.algos.registry import steps_per_update
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
-        from elsinore.runs.programs import compile_run
         from elsinore.training.layout import layout_for
 
         # Chunks of any length, up to one that no launch reaches, with one row of metrics.
@@ -192,7 +192,7 @@ class Ready:
         env_steps = steps_per_update(experiment.algo) * 2**30
         self.plan = plan_for(dataclasses.replace(experiment, env_steps=env_steps))
         self.layout = layout_for(case.seeds)
-        self.compiled = compile_run(self.plan, self.layout)
+        self.compiled = all_compiled(self.plan, self.layout)
         self.state = jax.block_until_ready(self.compiled.init())
         starts = getattr(self.plan.experiment.algo, "learning_starts", 0)
         self.until_it_learns = 2 + starts // self.plan.steps_per_update  # updates

@@ -86,14 +86,14 @@ def told(row: dict) -> str:
 
 def compiles(stage: int, args: argparse.Namespace, settings: dict) -> dict:
     """Seconds to trace and compile all programs of a run of PPO."""
+    from benchmarks.programs import all_compiled
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.runs.programs import compile_run
     from elsinore.training.layout import layout_for
 
     plan = plan_for(load_experiment(f"Balatro-stage{stage}", "ppo", overrides=settings))
     began = time.process_time()
-    compiled = compile_run(plan, layout_for(1))
+    compiled = all_compiled(plan, layout_for(1))
     # of all threads: a bound for a quiet core, however busy the others are
     cpu = time.process_time() - began
     return {

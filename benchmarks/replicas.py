@@ -80,14 +80,14 @@ class Ready:
     """So many seeds of an algorithm, compiled and begun."""
 
     def __init__(self, algo: str, env_steps: int, seeds: int):
+        from benchmarks.programs import all_compiled
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
-        from elsinore.runs.programs import compile_run
         from elsinore.training.layout import layout_for
 
         overrides = TRAINING_ONLY | {"env_steps": env_steps, "seeds": seeds}
         self.plan = plan_for(load_experiment("CartPole-v1", algo, overrides=overrides))
-        self.compiled = compile_run(self.plan, layout_for(seeds))
+        self.compiled = all_compiled(self.plan, layout_for(seeds))
 
     def seconds(self) -> Seconds:
         import jax

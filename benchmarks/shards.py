@@ -103,9 +103,9 @@ class Ready:
     def __init__(self, work: dict, width: int, updates: int, shards: int, devices: int, pin: bool):
         import jax
 
+        from benchmarks.programs import all_compiled
         from elsinore.config.load import load_experiment
         from elsinore.config.plan import plan_for
-        from elsinore.runs.programs import compile_run
         from elsinore.training.layout import layout_for
 
         episodes = {"evaluation.episodes": 2, "evaluation.final_episodes": 2}
@@ -120,7 +120,7 @@ class Ready:
         layout = layout_for(1, shards=shards, devices=jax.devices()[:devices])
         if layout.devices_per_seed != devices:
             raise SystemExit(f"{devices} devices are needed; set JAX_NUM_CPU_DEVICES={devices}")
-        self.compiled = compile_run(self.plan, layout.for_program(self.plan.program))
+        self.compiled = all_compiled(self.plan, layout.for_program(self.plan.program))
         self.pin = pin
 
     def seconds(self) -> tuple[float, float]:

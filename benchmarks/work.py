@@ -193,10 +193,10 @@ def bare_chunks(args) -> dict:
     """Steps a second of the compiled chunks alone, launched one after another."""
     import jax
 
-    from elsinore.runs.programs import compile_run
+    from benchmarks.programs import all_compiled
 
     plan, layout = planned(args, args.work, **args.settings)
-    compiled = compile_run(plan, layout)
+    compiled = all_compiled(plan, layout)
     begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
     seconds = [launch_all(plan, compiled, begun()) for _ in range(args.repeats)]
     told = {
@@ -230,14 +230,14 @@ def host_overhead(args) -> dict:
     """The host loop with every sink on, against the same chunks bare; alternated."""
     import jax
 
+    from benchmarks.programs import all_compiled
     from elsinore.runs import session
     from elsinore.runs.loop import Publisher, train_loop
     from elsinore.runs.pipeline import Pipeline
-    from elsinore.runs.programs import compile_run
     from elsinore.runs.run_dir import RunDir
 
     plan, layout = planned(args)
-    compiled = compile_run(plan, layout)
+    compiled = all_compiled(plan, layout)
     begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
     bare, hosted = [], []
     with tempfile.TemporaryDirectory() as place:
