@@ -21,7 +21,7 @@ from elsinore.runs.call import resolve_experiment
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
 from elsinore.runs.start import check_start, replicas_of
-from elsinore.runs.transfer import dotted_name, is_of_parts, transfer_of
+from elsinore.runs.transfer import dotted_name, is_of_parts, transfer_of, whole_part_of
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
 from tests.runs.learners import CHUNKS, LEARNERS
 from tests.runs.test_lengthening import events_of
@@ -233,6 +233,17 @@ def test_as_much_of_a_learner_is_taken_as_asked_for(dqn, tmp_path, given, taken,
     assert first[".train.update"].tolist() == [0, 0]
 
 
+def test_a_replay_buffer_is_not_taken_by_halves(dqn):
+    half = {"start.run": str(dqn), "start.parts": "all", "start.leave": ["buffer.filled"]}
+    with pytest.raises(elsinore.ConfigError, match="buffer.filled names some arrays of buffer, "):
+        planned(env="CartPole-v1", algo="dqn", overrides=OFF | {"env_steps": 200} | half)
+    planned(
+        env="CartPole-v1",
+        algo="dqn",
+        overrides=OFF | {"env_steps": 200} | half | {"start.leave": ["buffer"]},
+    )
+
+
 def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     periodic = sorted(kept(whole, "periodic")["periodic"])
     assert periodic[0] == "0000000012"
@@ -333,6 +344,11 @@ def test_other_actions_need_a_new_head(whole):
 
 REFUSED = {
     "a part of another name": ({"start.leave": ["network.haed"]}, "is no part of what is taken"),
+    "moments without their count": (
+        {"start.parts": "learner", "start.leave": ["mu"]},
+        "names some arrays of opt_state, which mean nothing without the others; give --from-leave"
+        " opt_state",
+    ),
     "a seed of another run": ({"start.seed": 5}, "--from-seed 5 is not of "),
     "unknown parts": ({"start.parts": "head"}, "start.parts='head' is unknown; choose policy"),
     "another width": (
@@ -396,6 +412,23 @@ def test_the_code_of_a_strangers_run_is_not_imported(whole, tmp_path):
             planned(overrides=start)
     finally:
         sys.path.remove(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("buffer.tree.levels.0", "buffer"),
+        ("groups.1.buffer.replay.experience.obs", "groups.1.buffer"),
+        ("opt_state.1.count", "opt_state"),
+        ("opt_state.actor.1.mu", "opt_state.actor"),
+        ("stats.obs.count_high", "stats.obs"),
+        ("stats.0.returns.var", "stats.0.returns"),
+        ("params.policy.kernel", ""),
+        ("temperature", ""),
+    ],
+)
+def test_priorities_moments_and_normalisers_are_taken_whole(name, part):
+    assert whole_part_of(name) == part
 
 
 @pytest.mark.parametrize(

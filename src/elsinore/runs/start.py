@@ -20,6 +20,7 @@ from elsinore.runs.transfer import (
     layers_of,
     leaves_here,
     observations_that_differ,
+    torn_part,
     transfer_of,
 )
 from elsinore.types import RunState
@@ -49,6 +50,11 @@ def check_start(plan: Plan) -> None:
                 f"--from-leave {part!r} is no part of what is taken ({start.parts}); parts are"
                 f" network.head, {', '.join(layers_of(plan, start.parts))}."
             )
+    if part := torn_part(plan, start):
+        raise ConfigError(
+            f"--from-leave {' '.join(start.leave)} names some arrays of {part}, which mean"
+            f" nothing without the others; give --from-leave {part} to begin all of it anew."
+        )
     transfer = transfer_of(plan, source)
     if transfer.misfits:
         more = len(transfer.misfits) - 1

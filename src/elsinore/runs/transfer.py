@@ -73,12 +73,34 @@ def is_named(name: str, part: str) -> bool:
     return all(word in rest for word in part.split("."))
 
 
-def _layer(name: str) -> str:
-    """The part to leave out so that a leaf of that dotted name begins anew; of a buffer all of it,
-    for a part has no meaning without the rest."""
-    words = name.removeprefix("params.").split(".")
+def whole_part_of(name: str) -> str:
+    """The part that a leaf of that dotted name is in, if that is taken or begins anew as one: a
+    replay buffer, an optimiser's moments and their count, a normaliser; or else empty."""
+    words = name.split(".")
     if "buffer" in words:
-        return "buffer"
+        return ".".join(words[: words.index("buffer") + 1])
+    if "opt_state" in words:
+        return re.sub(r"(\.\d+)*\.\w+$", "", name)
+    if words[0] == "stats":
+        return ".".join(words[: 2 + words[1].isdigit()])
+    return ""
+
+
+def torn_part(plan: Plan, start: StartConfig) -> str:
+    """The first part that means nothing unless it is whole, and of which some leaves would be taken
+    and some begin anew; dotted, or empty."""
+    taken: dict[str, set[bool]] = {}
+    for path in leaves_here(plan):
+        if is_of_parts(path, start.parts) and (part := whole_part_of(dotted_name(path))):
+            taken.setdefault(part, set()).add(_is_taken(path, start))
+    return next((part for part, of_leaves in taken.items() if len(of_leaves) > 1), "")
+
+
+def _layer(name: str) -> str:
+    """The part to leave out so that a leaf of that dotted name begins anew."""
+    if whole := whole_part_of(name):
+        return whole
+    words = name.removeprefix("params.").split(".")
     return "network.head" if {*HEADS} & {*words} else ".".join(words[:-1] or words)
 
 
