@@ -6,7 +6,7 @@ import pytest
 
 import elsinore
 from elsinore.checks.env import check_env
-from elsinore.checks.host_env import HOST_CHECKS
+from elsinore.checks.host_env import FIRST_STEPS, HOST_CHECKS, check_first_steps
 from elsinore.checks.result import CheckResult
 from elsinore.envs import make
 from elsinore.envs.host import HostEnv, host_env_of
@@ -55,6 +55,11 @@ class SixValues(Hall):
 class TextFlag(Hall):
     def fallen(self):
         return str(super().fallen())
+
+
+class NumberFlag(Hall):
+    def fallen(self):
+        return int(super().fallen())
 
 
 class RewardOfOne(Hall):
@@ -185,7 +190,9 @@ ERRORS = {
     Shared: ("copies", "one of two copies changes the other"),
     ResetsItself: ("final", "info['final_obs'] is in the step that ends an episode"),
 }
+BY_TRAINING = ("interface", "flags", "spaces", "finite")
 WARNINGS = {
+    NumberFlag: ("flags", "terminated is 0; let step return bool(terminated)"),
     OutOfBounds: ("spaces", "above the declared 3"),
     Unseeded: ("resume", "an exact resume needs a reset that takes a seed"),
     Remembering: (
@@ -269,6 +276,32 @@ def test_the_command_prints_a_line_for_each_check(capsys):
     assert main(["check-env", f"{__name__}:GoesOn"]) != 0
     seen = capsys.readouterr()
     assert "FAIL seeds: seed=" in seen.out and "fails 1 check(s): seeds" in seen.err
+
+
+@pytest.mark.parametrize("broken", [x for x, (check, _) in ERRORS.items() if check in BY_TRAINING])
+def test_training_refuses_what_it_cannot_learn_from_before_it_begins(broken, tmp_path):
+    check, seen = ERRORS[broken]
+    with pytest.raises(elsinore.ConfigError, match=f"fails the check {check!r}: ") as error:
+        elsinore.train(broken(), "ppo", runs_dir=tmp_path)
+    assert seen in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_checks_a_slow_env_by_a_few_of_its_steps():
+    steps = []
+
+    class Slow(Hall):
+        max_steps_in_episode = 10_000
+
+        def step(self, action):
+            steps.append(action)
+            return super().step(action)
+
+        def fallen(self):
+            return False
+
+    assert all(x.passed for x in check_first_steps(host_env_of(Slow())))
+    assert FIRST_STEPS <= len(steps) <= FIRST_STEPS + 5
 
 
 def test_an_action_mask_is_kept():

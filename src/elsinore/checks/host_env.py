@@ -3,6 +3,7 @@
 Each is a function of a `HostFixture` that returns None, or a `Failure`.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from elsinore.checks.tree_differences import (
     space_leaves,
 )
 
+FIRST_STEPS = 100
 NUM_REPEATED = 50  # steps of an episode that is repeated
 # where a layer that resets in the step which ends an episode puts the true last observation
 ELSEWHERE = ("final_obs", "final_observation", "terminal_observation")
@@ -29,9 +31,19 @@ ELSEWHERE = ("final_obs", "final_observation", "terminal_observation")
 
 def check_host_env(env: Any, params: PyTree | None, seed: int, num_steps: int) -> list[CheckResult]:
     """Run `HOST_CHECKS` on a `HostEnv`, and close the environments that they made."""
-    fixture = HostFixture(env, params, seed, num_steps)
+    return _run(HOST_CHECKS, HostFixture(env, params, seed, num_steps))
+
+
+def check_first_steps(env: Any, params: PyTree | None = None) -> list[CheckResult]:
+    """Run those of `HOST_CHECKS` without which training would fail or learn from wrong values, on
+    one environment of a `HostEnv` and some `FIRST_STEPS` of it, which may be slow."""
+    checks = {name: HOST_CHECKS[name] for name in ("interface", "flags", "spaces", "finite")}
+    return _run(checks, HostFixture(env, params, 0, FIRST_STEPS, episodes=0))
+
+
+def _run(checks: Mapping[str, Check], fixture: HostFixture) -> list[CheckResult]:
     try:
-        return run_checks(HOST_CHECKS, fixture)
+        return run_checks(checks, fixture)
     finally:
         fixture.close()
 
@@ -52,14 +64,19 @@ def _interface(fixture: HostFixture) -> Failure | None:
 
 
 def _flags(fixture: HostFixture) -> Failure | None:
-    """The flags are bool; anything else is converted, so that the text "False" counts as an end."""
+    """The flags are bool; anything else is converted, so that the text "False" counts as an end.
+    The numbers 0 and 1, which mean the same, are only a warning."""
     for found in fixture.first.found[1:]:
         if found is None:
             return None
         names = ("terminated", "truncated") if len(found) == 5 else ("done",)
         for name, flag in zip(names, found[2:], strict=False):
             if np.shape(flag) != () or np.asarray(flag).dtype != bool:
-                return Failure(f"{name} is {flag!r}; let step return bool({name}).")
+                number = isinstance(flag, int | np.integer) and flag in (0, 1)
+                return Failure(
+                    f"{name} is {flag!r}; let step return bool({name}).",
+                    "warning" if number else "error",
+                )
     return None
 
 

@@ -27,10 +27,16 @@ class HostWalk(NamedTuple):
 
 
 class HostFixture:
-    """A `HostEnv`, with the values that several checks share, each made at its first use."""
+    """A `HostEnv`, with the values that several checks share, each made at its first use.
 
-    def __init__(self, env: Any, params: PyTree | None, seed: int, num_steps: int):
+    `walks` take `num_steps`, or as many as the longest `episodes` have if those are more.
+    """
+
+    def __init__(
+        self, env: Any, params: PyTree | None, seed: int, num_steps: int, episodes: int = 3
+    ):
         self.env, self._num_steps, self._key = env, num_steps, jax.random.key(seed)
+        self._episodes = episodes
         given = env.default_params if params is None else params
         self.limit = int(given.max_steps_in_episode)
         self.seeds = (np.random.SeedSequence(seed).generate_state(NUM_SEEDS) >> 1).tolist()
@@ -80,9 +86,9 @@ class HostFixture:
 
     @cached_property
     def walks(self) -> list[HostWalk]:
-        """Episodes of one environment, each up to its end or the limit, for so many steps."""
+        """Episodes of one environment, each up to its end or the limit."""
         rows, walks, taken = self.rows(1), [], 0
-        total = max(self._num_steps, min(3 * self.limit, LONGEST_WALK))
+        total = max(self._num_steps, min(self._episodes * self.limit, LONGEST_WALK))
         while taken < total:
             most = min(self.limit, total - taken) if self.limit > 0 else total - taken
             seed = self.seeds[len(walks) % NUM_SEEDS] + len(walks)

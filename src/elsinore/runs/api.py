@@ -337,10 +337,12 @@ def checked_plan(
         file_system(url)
     plan = plan_for(experiment, env, network, curriculum)
     custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
-    if check and custom and not suites.is_stock(plan.env) and not suites.is_on_host(plan.env):
+    if check and custom and not suites.is_stock(plan.env):
         from elsinore.checks.env import check_env
+        from elsinore.checks.host_env import check_first_steps
 
-        for result in check_env(plan.env, plan.env_params):
+        run_checks = check_first_steps if suites.is_on_host(plan.env) else check_env
+        for result in run_checks(plan.env, plan.env_params):
             if not result.passed and result.level == "error":
                 raise ConfigError(
                     f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
