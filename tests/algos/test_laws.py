@@ -45,6 +45,7 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     for user in (
         f"algos.{config.name}",
         "algos.common",
+        "algos.actor_critic_policy",
         "algos.on_policy",
         "algos.value_based",
         "algos.continuous_q",

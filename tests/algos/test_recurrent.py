@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.algos.actor_critic_policy import decide
 from elsinore.algos.common import collect, observation_of
-from elsinore.algos.on_policy import apply, decide, with_advantages
+from elsinore.algos.on_policy_batch import apply, with_advantages
 from elsinore.algos.sequences import (
     Remembered,
     Sequences,

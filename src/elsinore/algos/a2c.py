@@ -13,13 +13,13 @@ from jaxtyping import Array, Float
 
 from elsinore import validation
 from elsinore.algos.on_policy import (
-    OnPolicyBatch,
     OnPolicyConfig,
     actor_critic_loss,
     on_policy,
     one_gradient_step,
     standardised_rollout,
 )
+from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.distributions import Distribution

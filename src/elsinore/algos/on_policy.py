@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
+from elsinore.algos.actor_critic_policy import actor_critic_policy, decide
 from elsinore.algos.common import (
     LearningConfig,
     init_state,
@@ -17,33 +18,26 @@ from elsinore.algos.common import (
     observation_of,
     update_of,
 )
+from elsinore.algos.on_policy_batch import OnPolicyBatch, apply, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
-from elsinore.algos.sequences import episode_starts
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
-from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import (
-    Normalisers,
-    normalise_obs,
     standardise_over_shards,
 )
 from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools import shards
-from elsinore.jaxtools.prng import for_use
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
 from elsinore.nets.distributions import Distribution
-from elsinore.nets.heads import CONTINUOUS_KINDS, Head, head_for
-from elsinore.nets.network import Network
+from elsinore.nets.heads import CONTINUOUS_KINDS, head_for
 from elsinore.nets.popart import rescaled, value_unit, with_popart
-from elsinore.ops.advantages import explained_variance, gae, vtrace
+from elsinore.ops.advantages import explained_variance
 from elsinore.ops.schedules import anneal
 from elsinore.types import (
     Actor,
     Algorithm,
     Decision,
     Mean,
-    PolicyFunctions,
-    PolicyState,
     TrainState,
     Transition,
     UpdateParts,
@@ -76,28 +70,6 @@ class OnPolicyConfig(LearningConfig):
         validation.in_unit_interval(self, "gae_lambda", "popart_step")
         validation.positive(self, "popart_step")
         validation.not_negative(self, "vf_coef", "ent_coef", "ent_coef_final")
-
-
-View = Callable[[PyTree], PyTree]  # from observations to what the network reads of them
-
-
-def as_it_is(obs: PyTree) -> PyTree:
-    """The view of a network that reads the observation."""
-    return obs
-
-
-class OnPolicyBatch(NamedTuple):
-    """Input of a policy-gradient loss: each leaf [transition, ...], or [env, time, ...] of a
-    recurrent policy."""
-
-    obs: PyTree
-    action: Array
-    log_prob: Float[Array, "*batch"]  # under the policy that acted
-    value: Float[Array, "*batch"]  # of the critic at that time
-    advantage: Float[Array, "*batch"]
-    target: Float[Array, "*batch"]  # of the value
-    carry: PyTree = ()  # recurrent state at the rollout's first step, [env, ...]
-    episode_start: PyTree = ()  # whether an episode starts at the step, [env, time]
 
 
 def one_gradient_step(
@@ -246,119 +218,3 @@ def on_policy(
     )
     hyper = numbers_of(config, num_updates=num_updates)
     return Algorithm(init, update, policy, hyper, config.num_envs * config.rollout_length, parts)
-
-
-def decide(
-    net: Network,
-    head: Head,
-    params: PyTree,
-    stats: Normalisers,
-    noise: PyTree,
-    carry: PyTree,
-    obs: PyTree,
-    view: View = as_it_is,
-) -> Decision:
-    """Sampled actions of a batch of envs, with their log-probabilities."""
-    obs = view(normalise_obs(stats, obs))
-    carry, outputs, _ = net.step(params, carry, obs)
-    distribution = head.distribution(outputs, obs)
-    action = distribution.sample(noise)
-    return Decision(action, head.env_action(action), distribution.log_prob(action), carry)
-
-
-def with_advantages(
-    net: Network,
-    params: PyTree,
-    stats: Normalisers,
-    carry: PyTree,
-    experience: Transition,
-    hyper: Any,
-    head: Head | None = None,
-    view: View = as_it_is,
-) -> OnPolicyBatch:
-    """A rollout, [time, env, ...], as a batch with advantages (GAE) and value targets; with the
-    `head` of the policy by V-trace, for parameters that have changed since. The network reads
-    the `view` of observations."""
-    seen = experience.obs, experience.final_obs
-    obs, final_obs = (view(normalise_obs(stats, x)) for x in seen)
-    terminated, truncated = experience.terminated, experience.truncated
-    episode_start = episode_starts(terminated | truncated)
-    carries, outputs, value = net.unroll(params, carry, obs, episode_start)
-    next_value = bootstrap_values(net, params, carries, final_obs, experience.reward.shape)
-    steps = (experience.reward, value, next_value, terminated, truncated)
-    if head is None:
-        advantage = gae(*steps, hyper.gamma, hyper.gae_lambda)
-        target = advantage + value
-    else:
-        now = head.distribution(outputs, obs).log_prob(experience.action)
-        ratio = jnp.exp(now - experience.log_prob)
-        advantage, target = vtrace(*steps, ratio, hyper.gamma, hyper.gae_lambda)
-    batch = OnPolicyBatch(obs, experience.action, experience.log_prob, value, advantage, target)
-    if not net.recurrent:
-        return merge_time_and_env(batch)
-    batch = batch._replace(episode_start=episode_start)
-    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), batch)._replace(carry=carry)
-
-
-def in_units(unit: Float[Array, ""], batch: OnPolicyBatch) -> OnPolicyBatch:
-    """A batch in other units: of a loss in PopArt's (Hessel 2018, arXiv:1809.04474 section 3, of
-    the advantage too)."""
-    names = ("value", "advantage", "target")
-    return batch._replace(**{name: getattr(batch, name) / unit for name in names})
-
-
-def bootstrap_values(
-    net: Network, params: PyTree, carries: PyTree, final_obs: PyTree, shape: tuple[int, ...]
-) -> Float[Array, "time env"]:
-    """V(s'_t) of the true next observation, from the recurrent state after step t."""
-    carries, final_obs = merge_time_and_env((carries, final_obs))
-    return net.step(params, carries, final_obs)[2].reshape(shape)
-
-
-def apply(
-    net: Network, head: Head, params: PyTree, batch: OnPolicyBatch
-) -> tuple[Distribution, Float[Array, "*batch"]]:
-    """Action distribution and value of every step of a batch, with these parameters."""
-    if not net.recurrent:
-        _, outputs, value = net.step(params, (), batch.obs)
-    else:  # through time from the carry of the rollout; [env, time] there and back
-        obs, episode_start = jax.tree.map(
-            lambda x: jnp.swapaxes(x, 0, 1), (batch.obs, batch.episode_start)
-        )
-        found = net.unroll(params, batch.carry, obs, episode_start)[1:]
-        outputs, value = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)
-    return head.distribution(outputs, batch.obs), value
-
-
-def actor_critic_policy(net: Network, head: Head, valued: bool = True) -> PolicyFunctions:
-    """The policy of an actor-critic network; without a value where the critic reads more than it
-    is given here."""
-
-    def one(
-        policy_state: PolicyState, carry: PyTree, obs: PyTree
-    ) -> tuple[PyTree, Distribution, Float[Array, ""]]:
-        """Carry, distribution and value for one observation, in a batch of one."""
-        obs, carry = jax.tree.map(
-            lambda x: jnp.asarray(x)[None], (normalise_obs(policy_state.stats, obs), carry)
-        )
-        carry, outputs, value = net.step(policy_state.params, carry, obs)
-        return jax.tree.map(lambda x: x[0], carry), head.distribution(outputs, obs), value[0]
-
-    def act(
-        key: Key[Array, ""], policy_state: PolicyState, carry: PyTree, obs: PyTree, greedy: bool
-    ) -> tuple[Array, PyTree]:
-        """The mode of the distribution, or a sample."""
-        carry, distribution, _ = one(policy_state, carry, obs)
-        if greedy:
-            action = distribution.mode()
-        else:
-            action = distribution.sample(head.noise(for_use(key, "act"), (1,)))
-        return head.env_action(action)[0], carry
-
-    def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
-        return one(policy_state, carry, obs)[2]
-
-    def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
-        return jax.tree.map(lambda x: x[0], one(policy_state, carry, obs)[1].action_scores())
-
-    return PolicyFunctions(act, net.initial_carry, value if valued else None, action_scores)

@@ -17,12 +17,12 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.on_policy import (
-    OnPolicyBatch,
     OnPolicyConfig,
     actor_critic_loss,
     on_policy,
     standardised_rollout,
 )
+from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
 from elsinore.experience.normalisation import of_all_shards
 from elsinore.hyperparameters import settings, traced
