@@ -867,6 +867,19 @@ LIBRARIES = (
         8,
         "MuJoCo in C++, stepped on the host; the most there is is 1,000.",
     ),
+    *(
+        Case(
+            f"envpool/{name}-v4",
+            "ppo",
+            "preset",
+            (Published("T", published, "CleanRL docs at 1,000,000 steps, 3 seeds"),),
+            FEW_EVALUATED,
+            None,
+            8,
+            f"MuJoCo in C++, stepped on the host; CleanRL's settings, in 16 envs. {BESIDE}",
+        )
+        for name, published in (("HalfCheetah", 1442.6), ("Hopper", 2382.9))
+    ),
     Case(
         "brax/inverted_pendulum",
         "ppo",

@@ -14,6 +14,17 @@ GRIDS = {
     "network": {"hidden": [128, 128]},
 }  # fmt: skip
 
+# As many env steps a rollout, minibatches and epochs as CleanRL's `ppo_continuous_action`, of 16
+# environments instead of one.
+MUJOCO = {
+    "env_steps": 1_000_000,
+    "algo": {
+        "num_envs": 16, "rollout_length": 128, "num_minibatches": 32, "num_epochs": 10,
+        "learning_rate": 3e-4, "learning_rate_final": 0.0, "ent_coef": 0.0,
+        "normalize_obs": True, "normalize_rewards": True,
+    },
+}  # fmt: skip
+
 PRESETS: dict[str, dict[str, Any]] = {
     # The backend that costs a CPU least; Brax's own default, `generalized`, takes 3.5 times as long
     # a step and moves otherwise. Less noise at first finds the balance sooner.
@@ -34,6 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_obs": True, "normalize_rewards": True,
         },
     },
+    **{f"ppo/envpool/{name}-v4": MUJOCO for name in ("HalfCheetah", "Hopper")},
     # The count of steps is a part of the observation, and grows to 4,000: without normalised
     # observations nothing is learnt from the rest (0.2 fruits, where random legal moves find 7).
     "ppo/jumanji/Snake-v1": {
