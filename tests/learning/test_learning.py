@@ -77,7 +77,7 @@ BARS = [
     Bar("Catch-bsuite", "dqn", "G", 0.99, 0.95),
     Bar("Catch-bsuite", "pqn", "G", 0.99, 0.95),
     Bar("MemoryChain-bsuite", "ppo", "G", 0.95, 0.8),
-    Bar("MemoryChain-bsuite", "a2c", "G", 0.85, -0.3),
+    Bar("MemoryChain-bsuite", "a2c", "G", 0.95, 0.8),
     Bar("MemoryChain-bsuite", "dqn", "G", 0.95, 0.8, "R2D2's parts"),
     Bar("MemoryChain-bsuite", "pqn", "G", 0.95, 0.8, "with a memory"),
     Bar("benchmarks.recall:RepeatPrevious", "ppo", "G", 0.98, 0.9, "gru"),
