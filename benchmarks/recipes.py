@@ -43,11 +43,7 @@ class Recipe(NamedTuple):
     bound: str = "–"
 
 
-ADVERSARIAL = {
-    "curriculum": "configs/curricula/hamlet-adversarial.yaml",
-    "env_kwargs.observation": "one_hot",
-    "env_kwargs.reward": {"sparse": 1.0, "shaped": 0.0},
-}
+ADVERSARIAL = {"curriculum": "configs/curricula/hamlet-adversarial.yaml"}
 
 
 def searched(world: str) -> str:
@@ -67,6 +63,7 @@ RECIPES = (
     Recipe(
         "beginners' DQN", "configs/hamlet/example_dqn.yaml", rule=searched("base6"), bound=LIVES
     ),
+    Recipe("older DQN", "configs/hamlet/dqn-seed.yaml", rule=searched("base6"), bound=LIVES),
     Recipe("few episodes", "configs/hamlet/few_episodes.yaml", rule=CLASSIC, bound=LIVES),
     Recipe("older PPO, one ante", "configs/balatro/ppo-seed.yaml", rule=FLUSH, bound="2"),
     Recipe("older A2C, one ante", "configs/balatro/a2c-seed.yaml", rule=FLUSH, bound="2"),

@@ -426,7 +426,7 @@ def test_a_shipped_file_is_read_and_ends_in_the_env_that_is_evaluated_in(path):
 @pytest.mark.parametrize(
     "env, name, kwargs, stages",
     [
-        ("Hamlet-mood6", "hamlet-adversarial", {"reward": {"sparse": 1.0, "shaped": 0.0}}, 5),
+        ("Hamlet-mood6", "hamlet-adversarial", {}, 6),
         ("Balatro-stage2", "balatro-antes", {}, 7),
     ],
 )

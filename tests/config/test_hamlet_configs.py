@@ -17,7 +17,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}
 CURRICULA = {path.stem: path for path in sorted((CONFIGS / "curricula").glob("hamlet-*.yaml"))}
 RECURRENT = ("L2", "L3")
-RECIPES = ("curriculum", "example_dqn", "few_episodes")
+RECIPES = ("curriculum", "dqn-seed", "example_dqn", "few_episodes")
 each_file = pytest.mark.parametrize("name", FILES)
 each_world = pytest.mark.parametrize("name", [name for name in FILES if name not in RECIPES])
 
@@ -131,8 +131,12 @@ def test_a_recipe_is_the_preset_written_out(name):
     assert experiment(name) == load_experiment(f"Hamlet-{name}")
 
 
-def test_the_example_is_the_original_deep_q_learner():
-    algo = experiment("example_dqn").algo
+def test_the_example_for_beginners_is_the_preset_written_out():
+    assert experiment("example_dqn") == load_experiment("Hamlet-base6", "dqn")
+
+
+def test_the_older_example_is_the_original_deep_q_learner():
+    algo = experiment("dqn-seed").algo
     assert algo.network.hidden == (128, 128) and algo.network.activation == "relu"
     assert (algo.learning_rate, algo.gamma, algo.max_grad_norm, algo.loss) == (
         2.5e-4,
@@ -190,19 +194,20 @@ def test_the_four_stages_are_those_of_the_first_design():
     } == {100}
 
 
-def test_the_adversary_has_five_stages_ever_harder_and_the_last_pays_as_the_world_does():
-    course = [stage.get("params", {}) for stage in stages("hamlet-adversarial")]
-    assert [stage.get("drain_multiplier", 1.0) for stage in course] == [0.2, 0.5, 0.8, 1.0, 1.0]
-    assert [stage.get("reward_weights") for stage in course] == [[0, 1]] * 4 + [None]
+def test_the_adversary_is_ever_harder_and_its_last_stage_is_the_world():
+    *short, whole, last = [stage.get("params", {}) for stage in stages("hamlet-adversarial")]
+    assert [sum(stage["fatal"]) for stage in short] == [2, 3, 4, 5]
+    assert {stage["max_steps_in_episode"] for stage in short} == {60}
+    assert whole.keys() == {"random_start_share", "reward_weights", "death_penalty"}
+    assert last == {}
 
 
 def test_a_curriculum_for_people_fits_its_world_and_nothing_about_it_is_doubtful():
-    shaped = {"env_kwargs": {"reward": {"sparse": 1.0, "shaped": 0.0}}, "env_steps": 2_000_000}
-    adversary = shaped | {"curriculum": str(CURRICULA["hamlet-adversarial"])}
-    for plan in (
-        plan_for(experiment("curriculum")),
-        plan_for(load_experiment("Hamlet-mood6", overrides=adversary)),
+    adversary = {"curriculum": str(CURRICULA["hamlet-adversarial"]), "env_steps": 2_000_000}
+    for plan, number in (
+        (plan_for(experiment("curriculum")), 5),
+        (plan_for(load_experiment("Hamlet-mood6", overrides=adversary)), 6),
     ):
         lines = plan_lines(plan)
-        assert "curriculum      5 stages, evaluated in the target environment" in lines
+        assert f"curriculum      {number} stages, evaluated in the target environment" in lines
         assert not [line for line in lines if line.startswith("warning")]
