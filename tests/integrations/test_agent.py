@@ -154,3 +154,35 @@ def test_what_cannot_be_is_refused(tmp_path):
         agent.act(np.zeros(5))
     with pytest.raises(ConfigError, match=r"observe\(\) what the last action led to first"):
         agent.save(tmp_path / "agent.npz")
+
+
+@pytest.mark.parametrize(
+    ("num_envs", "result", "reason"),
+    [
+        (1, {"reward": np.nan}, "reward=nan must be a finite number"),
+        (1, {"reward": None}, "reward=None must be a finite number"),
+        (1, {"reward": [1.0, 2.0]}, "must be a finite number"),
+        (2, {"reward": 1.0}, "reward=1.0 must be a finite number for each of 2 envs"),
+        (1, {"terminated": "False"}, "terminated='False' must be True or False"),
+        (2, {"terminated": [[True], []]}, "must be True or False for each of 2 envs"),
+        (1, {"truncated": 2}, "truncated=2 must be True or False"),
+        (2, {"truncated": [False]}, "truncated=[False] must be True or False for each of 2 envs"),
+        (1, {"next_obs": [np.nan] * 5}, "an observation is NaN or infinite"),
+    ],
+)
+def test_a_result_that_cannot_be_learnt_from_is_refused_and_may_be_given_again(
+    num_envs, result, reason
+):
+    agent = agent_of("dqn", num_envs=num_envs)
+    rows = (num_envs,) if num_envs > 1 else ()
+    agent.act(np.zeros((*rows, 5), np.float32))
+    sound = {
+        "reward": np.ones(rows),
+        "terminated": np.zeros(rows, bool),
+        "truncated": np.zeros(rows, int),
+        "next_obs": np.zeros((*rows, 5), np.float32),
+    }
+    with pytest.raises(ConfigError) as error:
+        agent.observe(**sound | result)
+    assert reason in str(error.value)
+    agent.observe(**sound)

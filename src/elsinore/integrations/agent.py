@@ -35,6 +35,7 @@ from elsinore.integrations.agent_spaces import (
     observations,
     space_settings,
 )
+from elsinore.integrations.step_results import flags_of, rewards_of
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.nets.network import reset_carry
@@ -131,7 +132,8 @@ class Agent:
         episode ended; of both flags `terminated` counts.
 
         Raises:
-            ConfigError: without an action, or for numbers of another shape.
+            ConfigError: without an action, for numbers of another shape, a reward or an observation
+                that is not finite, or a flag that is neither a bool nor 0 or 1.
         """
         if self._pending is None:
             raise ConfigError("observe: there is no action yet; act(obs) comes first.")
@@ -146,12 +148,10 @@ class Agent:
 
     def _observed(self, reward: Any, terminated: Any, truncated: Any, following: PyTree) -> None:
         assert self._pending is not None
-        (obs, decision), envs = self._pending, (self.config.num_envs,)
-        reward, terminated, truncated = (
-            np.broadcast_to(np.asarray(x, kind), envs)
-            for x, kind in ((reward, np.float32), (terminated, bool), (truncated, bool))
-        )
-        truncated = truncated & ~terminated
+        (obs, decision), envs = self._pending, self.config.num_envs
+        reward = rewards_of(reward, envs)
+        terminated = flags_of("terminated", terminated, envs)
+        truncated = flags_of("truncated", truncated, envs) & ~terminated
         self._steps.append(
             Transition(
                 obs, decision.action, reward, terminated, truncated, following, decision.log_prob
@@ -280,9 +280,10 @@ class Agent:
     def _restore(self, arrays: list[np.ndarray], steps: int, path: Any) -> None:
         if steps:  # of these shapes
             blank = jax.tree.map(np.zeros_like, self.state.actor.obs)
+            nothing = np.zeros(self.config.num_envs, bool)
             for _ in range(steps):
                 self._decided(blank)
-                self._observed(0.0, False, False, blank)
+                self._observed(nothing, nothing, nothing, blank)
         tree = jax.tree.structure(self._saved())
         shapes = [np.shape(x) for x in jax.tree.leaves(self._saved())]
         if shapes != [x.shape for x in arrays]:
@@ -314,6 +315,11 @@ class Agent:
             raise ConfigError(
                 f"an observation is {_shapes(obs)}; observation_space is a"
                 f" {self._spaces[0]['kind']}, which is read as {wanted}."
+            )
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves(given)):
+            raise ConfigError(
+                "an observation is NaN or infinite, which would spread to every weight; bound it in"
+                " the environment."
             )
         return given
 

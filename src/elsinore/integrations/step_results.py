@@ -1,0 +1,44 @@
+"""Rewards and flags that somebody's own loop hands to an agent, as the learner's arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from elsinore.errors import ConfigError
+
+
+def rewards_of(given: Any, envs: int) -> np.ndarray:
+    """Rewards as float32 [env].
+
+    Raises:
+        ConfigError: for other than a finite number for each env.
+    """
+    try:
+        rewards = np.asarray(given, np.float32)
+    except (TypeError, ValueError):
+        rewards = np.full(1, np.nan)
+    fits = rewards.shape == (envs,) or (envs == 1 and rewards.shape == ())
+    if not fits or not np.isfinite(rewards).all():
+        raise ConfigError(f"observe: reward={given!r} must be {_each(envs, 'a finite number')}.")
+    return rewards.reshape(envs)
+
+
+def flags_of(name: str, given: Any, envs: int) -> np.ndarray:
+    """Flags as bool [env], of which one may stand for all; the text "False", which counts as true
+    in Python, is refused.
+
+    Raises:
+        ConfigError: for other than a bool, or 0 or 1, for each env.
+    """
+    try:
+        flags = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        flags = np.asarray("")
+    fits = flags.shape in ((), (envs,)) and flags.dtype.kind in "biuf"
+    if not fits or not np.isin(flags, (0, 1)).all():
+        raise ConfigError(f"observe: {name}={given!r} must be {_each(envs, 'True or False')}.")
+    return np.broadcast_to(flags.astype(bool), envs)
+
+
+def _each(envs: int, what: str) -> str:
+    return what if envs == 1 else f"{what} for each of {envs} envs"
