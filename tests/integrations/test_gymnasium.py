@@ -76,6 +76,28 @@ def test_a_step_before_the_first_reset_is_refused():
         gymnasium_env("CartPole-v1").step(0)
 
 
+@pytest.mark.parametrize(
+    ("name", "action", "sound"),
+    [
+        ("CartPole-v1", 2, 1),
+        ("CartPole-v1", -1, np.int32(0)),
+        ("CartPole-v1", 1.5, True),
+        ("CartPole-v1", "left", np.array(1)),
+        ("CartPole-v1", None, 0),
+        ("CartPole-v1", [0], 0),
+        ("Pendulum-v1", [np.nan], [0.0]),
+        ("Pendulum-v1", [1.0, 2.0], [3.0]),  # beyond its bounds, where Pendulum clips
+        ("Pendulum-v1", [[1.0], []], np.ones(1)),
+    ],
+)
+def test_what_is_no_action_is_refused_and_the_episode_goes_on(name, action, sound):
+    env = gymnasium_env(name)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="is no action of "):
+        env.step(action)
+    assert np.isfinite(env.step(sound)[1])
+
+
 def test_spaces_have_their_counterparts():
     several = gymnasium_space(spaces.Tuple([MultiDiscrete([3, 2]), spaces.Discrete(4)]))
     assert several == gymnasium.spaces.Tuple(

@@ -21,6 +21,8 @@ def test_agents_act_in_one_env():
     _, rewards, _, truncations, _ = env.step({"agent_0": 1, "agent_1": 0, "agent_2": 1})
     assert rewards == {"agent_0": 2.0, "agent_1": 1.0, "agent_2": 2.0}
     assert not any(truncations.values())
+    with pytest.raises(ValueError, match="the action of agent_1=7 is no action of Discrete"):
+        env.step({"agent_0": 1, "agent_1": 7, "agent_2": 1})
 
 
 def test_one_whose_life_has_ended_leaves_and_the_others_go_on():

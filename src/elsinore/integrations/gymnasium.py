@@ -18,7 +18,7 @@ from jaxtyping import PyTree
 from elsinore import envs
 from elsinore.arguments import checked
 from elsinore.experience.autoreset import env_step, reset
-from elsinore.integrations.spaces import as_numpy, gymnasium_space, gymnasium_value
+from elsinore.integrations.spaces import action_of, as_numpy, gymnasium_space, gymnasium_value
 
 
 class GymnasiumEnv(gymnasium.Env):
@@ -50,11 +50,12 @@ class GymnasiumEnv(gymnasium.Env):
         """One step: obs, reward, terminated, truncated, info.
 
         Raises:
-            ValueError: before the first reset.
+            ValueError: before the first reset, or for what is no action of the space.
         """
         if self._state is None:
             raise ValueError("step() was called before the first reset(); call reset() first.")
-        out = self._step(self._draw_seed(), self._state, np.asarray(action), self._params)
+        action = action_of(action, self.action_space)
+        out = self._step(self._draw_seed(), self._state, action, self._params)
         self._state = out.state
         obs = self._convert(out.obs)
         return obs, float(out.reward), bool(out.terminated), bool(out.truncated), as_numpy(out.info)

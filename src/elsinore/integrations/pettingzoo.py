@@ -21,7 +21,7 @@ from elsinore.arguments import checked
 from elsinore.config.agents import AgentsConfig, multi_agent_env
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
-from elsinore.integrations.spaces import as_numpy, gymnasium_space, gymnasium_value
+from elsinore.integrations.spaces import action_of, as_numpy, gymnasium_space, gymnasium_value
 
 try:
     from pettingzoo import ParallelEnv
@@ -73,15 +73,18 @@ class PettingZooEnv(ParallelEnv):
         """Step all agents by one action each.
 
         Raises:
-            ValueError: if an agent in `agents` has no action, or an agent outside it has one.
+            ValueError: if an agent in `agents` has no action, or an agent outside it has one; or if
+                one is no action of the agent's space.
         """
         if set(actions) != set(self.agents):
             given = ", ".join(map(str, actions)) or "none"
             needed = ", ".join(self.agents) or "none; call reset() first"
             raise ValueError(f"actions are of {given}, and the agents alive are {needed}.")
-        all_actions = [
-            jnp.asarray(actions.get(agent, self._no_op)) for agent in self.possible_agents
-        ]
+        own = {
+            agent: action_of(action, self.action_spaces[agent], f"the action of {agent}")
+            for agent, action in actions.items()
+        }
+        all_actions = [jnp.asarray(own.get(agent, self._no_op)) for agent in self.possible_agents]
         out = self._step(
             self._keys(), self._states, jnp.stack(all_actions).astype(self._no_op.dtype)
         )

@@ -9,6 +9,7 @@ from gymnax.environments import spaces
 from jaxtyping import PyTree
 
 from elsinore.envs.spaces import MultiDiscrete
+from elsinore.errors import ConfigError
 
 
 def gymnasium_space(space: Any) -> gymnasium.Space:
@@ -54,6 +55,28 @@ def gymnasium_value(tree: PyTree, space: gymnasium.Space) -> Any:
     if isinstance(space, gymnasium.spaces.Discrete):
         return space.dtype.type(tree)
     return np.asarray(tree, space.dtype)
+
+
+def action_of(given: Any, space: gymnasium.Space, name: str = "action") -> np.ndarray:
+    """An action as the compiled step takes it, of the space's shape and dtype. Numbers beyond a
+    Box's bounds are left to the environment, which may clip them.
+
+    Raises:
+        ConfigError: for one of another shape, no number of the space, or NaN: a compiled step
+            clamps an index and carries NaN on, without a word.
+    """
+    try:
+        action = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        action = np.asarray("")
+    if isinstance(space, gymnasium.spaces.Box):
+        fits = action.dtype.kind in "biuf" and np.isfinite(action).all()
+    else:
+        most = getattr(space, "nvec", getattr(space, "n", 2))
+        fits = action.dtype.kind in "biu" and bool(((action >= 0) & (action < most)).all())
+    if action.shape != space.shape or not fits:
+        raise ConfigError(f"{name}={given!r} is no action of {space}.")
+    return action.astype(space.dtype)
 
 
 def as_numpy(info: PyTree) -> Any:
