@@ -43,6 +43,20 @@ def test_an_observation_of_another_shape_is_refused_naming_both(run, shape):
         run.policy()(np.zeros(shape))
 
 
+@pytest.mark.parametrize(
+    ("obs", "reason"),
+    [
+        ([0.0, np.nan, 0.0, 0.0], "obs is NaN or infinite"),
+        ([[0.0] * 4, [np.inf] * 4], "obs is NaN or infinite"),
+        ("left", r"cannot be read as float32\[4\]"),
+        ([[0.0] * 4, [1.0]], r"cannot be read as float32\[4\]"),
+    ],
+)
+def test_what_is_no_observation_is_refused(run, obs, reason):
+    with pytest.raises(ValueError, match=reason):
+        run.policy()(obs)
+
+
 def test_drawn_actions_depend_on_the_seed_and_nothing_else(run):
     policy, obs = run.policy(), observations(200)
     once, again, other = (policy(obs, sample=True, seed=seed) for seed in (1, 1, 2))

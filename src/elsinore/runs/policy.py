@@ -63,7 +63,8 @@ class Policy:
         """The greedy action for each observation, or with `sample` a random one drawn with `seed`.
 
         Raises:
-            ValueError: for an observation of another shape than the environment's.
+            ValueError: for an observation of another shape than the environment's, or one that is
+                not finite.
         """
         batch, single = self._as_batch(obs)
         size = jax.tree.leaves(batch)[0].shape[0]
@@ -112,9 +113,15 @@ class Policy:
         return self._carry
 
     def _as_batch(self, obs: PyTree) -> tuple[PyTree, bool]:
-        if isinstance(self._obs_like, jax.ShapeDtypeStruct):
-            obs = np.asarray(obs)  # it may be a list
-        obs = jax.tree.map(lambda x, like: np.asarray(x, like.dtype), obs, self._obs_like)
+        try:
+            if isinstance(self._obs_like, jax.ShapeDtypeStruct):
+                obs = np.asarray(obs)  # it may be a list
+            obs = jax.tree.map(lambda x, like: np.asarray(x, like.dtype), obs, self._obs_like)
+        except (TypeError, ValueError) as error:
+            like = jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", self._obs_like)
+            raise ValueError(f"obs={obs!r} cannot be read as {like}: {error}") from error
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves(obs)):
+            raise ValueError("obs is NaN or infinite, of which no action can be made.")
         shapes = [
             (x.shape, like.shape)
             for x, like in zip(*map(jax.tree.leaves, (obs, self._obs_like)), strict=True)
