@@ -1,4 +1,4 @@
-"""Rewards and flags that somebody's own loop hands to an agent, as the learner's arrays."""
+"""Rewards and flags of a loop in Python, as the learner of an agent takes them."""
 
 from typing import Any
 
