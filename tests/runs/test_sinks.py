@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.config.experiment import MLflowConfig
+from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.config.experiment import MLflowConfig
+from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted

@@ -1,6 +1,6 @@
 """The copy of a run in a bucket or on another file system, as a sink (`runs/remote.py`)."""
 
-from elsinore.config.experiment import RemoteConfig
+from elsinore.config.sinks import RemoteConfig
 from elsinore.runs.remote import Copy
 from elsinore.runs.run_dir import RunDir
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.config.experiment import Experiment, WandbConfig
+from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
+from elsinore.config.sinks import WandbConfig
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Row, Store
 from elsinore.runs.summary import read_summary
