@@ -135,7 +135,7 @@ def lowered(env: str, algo: str, settings: dict, devices: int = 1) -> dict[str, 
         "init": (init_program(program, layout), (seed_keys(0, replicas), plan.hyper)),
     }
     if plan.population_step is not None:
-        step = jit_population_step(plan.population_step, layout, donate=True)
+        step = jit_population_step(plan.population_step, layout, states, donate=True)
         programs["population"] = step, (states, one)
     return {
         name: export.export(program, platforms=PLATFORMS)(*args).mlir_module()

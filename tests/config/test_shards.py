@@ -32,6 +32,17 @@ def test_the_envs_of_a_seed_are_divided_among_its_shards():
     assert (shard.shards, shard.algo.num_envs) == (1, 4)
 
 
+def test_each_shard_imitates_in_its_part_of_the_envs_and_in_all_updates():
+    settings = {"imitation.teacher": "a:b", "imitation.env_steps": 1000}
+    settings |= {"imitation.num_envs": 8, "imitation.rollout_length": 10}
+    whole = experiment(shards=4, **settings)
+    part = shard_of(whole).imitation
+    assert (part.num_envs, part.num_updates) == (2, whole.imitation.num_updates) == (2, 12)
+    message = "shards=4 does not divide imitation.num_envs=6; choose a multiple of 4"
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        shard_of(experiment(shards=4, **settings | {"imitation.num_envs": 6}))
+
+
 def test_a_replay_buffer_and_its_batches_are_divided_too():
     replay = {"buffer_size": 1000, "batch_size": 32, "learning_starts": 101, "target_period": 50}
     settings = {f"algo.{name}": value for name, value in replay.items()}
@@ -110,8 +121,6 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
         ("ppo", {"algo.popart": True}, "algo.popart=true"),
         ("ppo", {"algo.advantage": "vtrace"}, "algo.advantage='vtrace'; choose gae"),
         ("ppo", {"agents.number": 2}, "agents.number=2"),
-        ("ppo", {"vary": {"algo.gamma": [0.9, 0.99]}}, "vary.algo.gamma"),
-        ("ppo", {"imitation.teacher": "a:b"}, "imitation; set imitation: null"),
         ("ppo", {"layout": "vmap"}, "layout='vmap'; set layout=auto, which is map"),
     ],
 )

@@ -9,13 +9,14 @@ import os
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
-from elsinore.runs.programs import NO_UPDATES
+from elsinore.runs.programs import NO_UPDATES, jit_population_step
 from elsinore.training.layout import Layout, layout_for
-from elsinore.training.replicas import fetch, init_seeds, over_seeds
+from elsinore.training.replicas import fetch, init_program, over_seeds, place, seed_keys
 
 SMALL = {
     "shards": 2,
@@ -58,6 +59,19 @@ RND = {
     "algo.rnd.batch_size": 8,
 }
 ANNEALED = {"algo.rnd.anneal": 0.9, "algo.rnd.anneal_window": 8, "algo.rnd.anneal_share": 0.1}
+TAUGHT = {
+    "imitation.teacher": "tests.training.placements:leftmost",
+    "imitation.num_envs": 8,
+    "imitation.rollout_length": 4,
+    "imitation.num_epochs": 2,
+    "imitation.env_steps": 8 * 4 * 3,
+}
+MEMBERS = {"vary": {"algo.gamma": [0.9, 0.93, 0.95, 0.99]}}
+PBT = MEMBERS | {
+    "seeds": 2,
+    "population.pbt.quantile": 0.5,
+    "population.pbt.space": {"algo.learning_rate": {"log": [1e-4, 1e-1]}},
+}
 SEQUENCES = {"algo.rollout_length": 4, "algo.sequence_length": 4, "algo.batch_size": 8}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
@@ -188,8 +202,31 @@ CASES = {
         "dqn",
         DQN | PRIORITISED | NORMALISED | RND | ANNEALED | {"algo.rnd.batch_size": 16},
     ),
+    "ppo with imitation": (
+        "tests.small_envs:MaskedBandit",
+        "ppo",
+        MINIBATCHES | TAUGHT | {"shards": 4, "algo.num_envs": 8},
+    ),
+    "dqn with imitation": (
+        "tests.small_envs:MaskedBandit",
+        "dqn",
+        DQN | TAUGHT | {"imitation.loss": "worth"},
+    ),
+    "members of ppo": ("CartPole-v1", "ppo", MINIBATCHES | MEMBERS),
+    "a population of ppo": ("CartPole-v1", "ppo", MINIBATCHES | NORMALISED | PBT),
+    "a population of dqn": ("CartPole-v1", "dqn", DQN | PRIORITISED | PBT | {"seeds": 1}),
     "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
 }
+
+
+def leftmost(env):
+    """A teacher of `MaskedBandit`: the first arm that is legal, in half of the states."""
+
+    def advice(state, env_params):
+        legal = state.legal
+        return jnp.argmax(legal), legal[0], -jnp.arange(len(legal), dtype=jnp.float32)
+
+    return advice
 
 
 def planned(algo: str, settings: dict, env: str = "CartPole-v1") -> Plan:
@@ -207,18 +244,25 @@ def launch_of(program, layout, states):
     return over_seeds(program.chunk, layout, donate=True).lower(states, NO_UPDATES).compile()
 
 
-def digests(program, seeds: int, shards: int, devices) -> list[str]:
-    """Of each seed's state and report after two chunks."""
-    layout = layout_of(program, seeds, shards, devices)
-    states = init_seeds(program, layout, 0)
+def digests(plan: Plan, seeds: int, devices) -> list[str]:
+    """Of each replica's state and report after two chunks, with the step of a population between
+    them where there is one."""
+    program, replicas = plan.program, seeds * plan.experiment.members
+    layout = layout_of(program, replicas, plan.experiment.shards, devices)
+    begin = init_program(program, layout)
+    keys = seed_keys(0, seeds, plan.experiment.members)
+    states = place(begin(keys, plan.hyper), layout)
     launch = launch_of(program, layout, states)
     states, _ = launch(states, np.int32(4))
+    if plan.population_step is not None:
+        step = jit_population_step(plan.population_step, layout, states, donate=True)
+        states, _ = step.lower(states, NO_UPDATES).compile()(states, np.int32(1))
     host = fetch(launch(states, np.int32(3)), layout)
     return [
         hashlib.sha256(
             b"".join(np.ascontiguousarray(x[i]).tobytes() for x in jax.tree.leaves(host))
         ).hexdigest()
-        for i in range(seeds)
+        for i in range(replicas)
     ]
 
 
@@ -226,4 +270,4 @@ if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", int(os.environ["JAX_NUM_CPU_DEVICES"]))
     env, algo, settings = CASES[sys.argv[1]]
     plan = planned(algo, settings, env)
-    print(json.dumps(digests(plan.program, 1, plan.experiment.shards, jax.devices())))
+    print(json.dumps(digests(plan, plan.experiment.seeds, jax.devices())))

@@ -2,12 +2,15 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import optax
 import pytest
 
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.ppo import PPOConfig, ppo
+from elsinore.jaxtools import shards
 from elsinore.nets.build import NetworkConfig
-from elsinore.training.imitation import ImitationConfig, imitate
+from elsinore.training.imitation import ImitationConfig, imitate, teacher_steps
 from elsinore.worlds.cache.nets import CandidateScorer
 from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
 from elsinore.worlds.cache.trace.teacher import belady_teacher
@@ -61,6 +64,28 @@ def test_a_student_comes_to_choose_exactly_as_its_teacher_does(student, loss):
         obs, world = env.reset_env(jax.random.key(i), env.default_params)
         chosen, _ = algo.policy.act(jax.random.key(i), state.policy_state, (), obs, greedy=True)
         assert int(chosen) == int(best_arm(world, env.default_params)[0])
+
+
+def test_two_shards_learn_from_their_rows_what_all_rows_teach():
+    """Shards have other numbers of rows that matter; a step is the mean over all of them."""
+    params, rows = jnp.arange(3.0), jax.random.normal(jax.random.key(0), (8, 3))
+    matters = jnp.arange(8) < 5  # four of the first shard, one of the second
+
+    def loss(params, batch):
+        (rows, matters), num_rows = batch
+        weight = matters / num_rows
+        return jnp.sum(weight * jnp.square(rows @ params - 1.0)), jnp.sum(weight * rows[:, 0])
+
+    def learnt(rows, matters):
+        batch = (rows, matters), shards.total(jnp.sum(matters))
+        descent = optax.sgd(0.1)
+        return teacher_steps(loss, descent, params, descent.init(params), batch, 3)
+
+    whole = learnt(rows, matters)
+    each = jax.vmap(learnt, axis_name=shards.IN_TURN)(rows.reshape(2, 4, 3), matters.reshape(2, 4))
+    for one, all_ in zip(jax.tree.leaves(each), jax.tree.leaves(whole), strict=True):
+        for shard in one:
+            np.testing.assert_allclose(shard, all_, rtol=1e-5)
 
 
 def test_targets_are_those_of_what_was_learnt():

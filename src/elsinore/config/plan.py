@@ -198,14 +198,15 @@ def plan_for(
 
         def algorithm(member: Experiment) -> Algorithm:
             learner = learner_in(game, game_params, member)
-            return with_pretraining(experiment, learner, env, env_params)
+            return with_pretraining(member, learner, env, env_params)
 
         learner, shards = algorithm(members[0]), None
         if experiment.shards > 1:
             refuse_env(experiment, is_on_host(env))
             part = algorithm(shard_of(experiment))
             shards = Shards(experiment.shards, learner, part)
-        hyper_of = lambda member: algorithm(member).hyper  # noqa: E731
+        own = shard_of if experiment.shards > 1 else lambda member: member
+        hyper_of = lambda member: algorithm(own(member)).hyper  # noqa: E731
         hyper = stacked_hyper(experiment, members, hyper_of)
         population_step = population_step_of(experiment, members, hyper_of, schedule.num_chunks)
         groups = groups_for(experiment, env, env_params, schedule.num_updates, network_of)

@@ -9,6 +9,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError
 from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import ENCODERS
+from elsinore.training.imitation import ImitationConfig
 
 SHARDED = ("ppo", "a2c", "pqn", "dqn")  # the algorithms with equal bits on any devices
 
@@ -24,7 +25,8 @@ def shard_of(experiment: Experiment) -> Experiment:
     try:
         own = _replay_of_shard(algo, shards) | _bonus_of_shard(algo, shards)
         part = replace(algo, num_envs=num_envs, **own)
-        return replace(experiment, shards=1, algo=part)
+        taught = _imitation_of_shard(experiment.imitation, shards)
+        return replace(experiment, shards=1, algo=part, imitation=taught)
     except ValueError as error:
         raise ConfigError(
             f"shards={shards} gives each shard {num_envs} of algo.num_envs={algo.num_envs}, and"
@@ -54,6 +56,15 @@ def _bonus_of_shard(algo: Any, shards: int) -> dict[str, RNDConfig]:
         return {}
     size = _part("algo.rnd.batch_size", algo.rnd.batch_size, shards)
     return {"rnd": replace(algo.rnd, batch_size=size)}
+
+
+def _imitation_of_shard(config: ImitationConfig | None, shards: int) -> ImitationConfig | None:
+    """The settings of a shard's imitation, of as many updates as the whole seed's."""
+    if config is None:
+        return None
+    num_envs = _part("imitation.num_envs", config.num_envs, shards)
+    env_steps = config.num_updates * num_envs * config.rollout_length
+    return replace(config, num_envs=num_envs, env_steps=env_steps)
 
 
 def _part(name: str, value: int, shards: int) -> int:
@@ -119,11 +130,7 @@ def _refused(experiment: Experiment, network: Any) -> Iterator[tuple[str, str]]:
         yield f"agents.number={experiment.agents.number}", "train one agent"
     if network is not None:
         yield "a network of your own", "leave it out"
-    if experiment.imitation is not None:
-        yield "imitation", "set imitation: null"
     if experiment.self_play is not None:
         yield "self_play", "set self_play: null"
-    if experiment.vary:
-        yield f"vary.{next(iter(experiment.vary))}", "train the members as runs"
     if experiment.layout == "vmap":
         yield "layout='vmap'", "set layout=auto, which is map where there are shards"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -86,7 +87,7 @@ def _lowered(plan: Plan, layout: Layout, shapes: RunState) -> Iterator[jax.stage
     yield over_seeds(plan.program.chunk, layout.turn, in_place).lower(shapes, NO_UPDATES)
     yield lower_begin(plan.program, layout, plan.hyper)
     if plan.population_step is not None:
-        step = jit_population_step(plan.population_step, layout, in_place)
+        step = jit_population_step(plan.population_step, layout, shapes, in_place)
         yield step.lower(shapes, NO_UPDATES)
 
 
@@ -149,11 +150,20 @@ def _bytes_of(program: Any, turns: int) -> int:
     return total + turns * found.argument_size_in_bytes
 
 
-def jit_population_step(step: PopulationStep, layout: Layout, donate: bool) -> Any:
-    """The population step, jitted: states stay on their devices, its metrics are on each. With
-    `donate` it takes the state's memory."""
-    donated = (0,) if donate else ()
-    return jax.jit(step, donate_argnums=donated, out_shardings=(layout.sharding, layout.everywhere))
+def jit_population_step(
+    step: PopulationStep, layout: Layout, shapes: RunState, donate: bool
+) -> Any:
+    """The population step, jitted: states of these shapes stay on their devices, its metrics are on
+    each, and so is what members are compared by. With `donate` it takes the state's memory."""
+
+    def of_all(states: RunState, chunk: Any) -> Any:
+        if len(layout.devices) > 1:
+            everywhere = partial(jax.lax.with_sharding_constraint, shardings=layout.everywhere)
+            states = states._replace(convergence=jax.tree.map(everywhere, states.convergence))
+        return step(states, chunk)
+
+    out = layout.shardings(shapes), layout.everywhere
+    return jax.jit(of_all, donate_argnums=(0,) if donate else (), out_shardings=out)
 
 
 def _keys(plan: Plan) -> jax.Array:

@@ -5,6 +5,7 @@ mistakes lead to (DAgger: Ross 2011, arXiv:1011.0686).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +17,7 @@ from elsinore import validation
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.hyperparameters import record
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import action_mask
 from elsinore.types import Algorithm, PolicyState, TrainState
@@ -102,18 +104,22 @@ def imitate(
     check_student(algo)
     steps = config.num_updates * config.num_epochs
     optimiser = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, steps))
+    key = shards.own(key)
 
-    def loss(params: PyTree, batch: LabelledObs) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        return imitation_loss(algo, PolicyState(params, state.stats), batch, config.loss)
+    def loss(
+        params: PyTree, rows: tuple[LabelledObs, Array]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        return imitation_loss(algo, PolicyState(params, state.stats), *rows, config.loss)
 
     def update(carry, key):
         params, opt_state, seen = carry
+        play = partial(labelled_rollout, algo=algo, env=env, teacher=teacher, config=config)
         policy_state = PolicyState(params, state.stats)
-        seen, batch = labelled_rollout(
-            key, algo, policy_state, env, state.env_params, teacher, seen, config
-        )
+        seen, batch = shards.apart(play)(key, policy_state, state.env_params, seen)
+        batch = merge_time_and_env(batch)
+        rows = batch, shards.total(jnp.sum(batch.advice.matters))
         params, opt_state, (losses, agreement) = teacher_steps(
-            loss, optimiser, params, opt_state, merge_time_and_env(batch), config.num_epochs
+            loss, optimiser, params, opt_state, rows, config.num_epochs
         )
         return (params, opt_state, seen), {"loss": losses[0], "agreement": agreement[0]}
 
@@ -126,32 +132,41 @@ def imitate(
 
 
 def teacher_steps(
-    loss: Callable[[PyTree, LabelledObs], tuple],
+    loss: Callable[[PyTree, Any], tuple],
     optimiser: optax.GradientTransformation,
     params: PyTree,
     opt_state: PyTree,
-    batch: LabelledObs,
+    batch: Any,
     num_steps: int,
 ) -> tuple[PyTree, PyTree, PyTree]:
-    """(params, opt_state, metrics [step, ...]) after steps that each take the whole batch."""
+    """(params, opt_state, metrics [step, ...]) after steps that each take the whole batch. The loss
+    of a seed is the sum of its shards' losses."""
+
+    def stepped(gradient, params, opt_state):
+        changes, opt_state = optimiser.update(gradient, opt_state)
+        return optax.apply_updates(params, changes), opt_state
 
     def one(carry, _):
-        params, opt_state = carry
-        metrics, gradient = jax.value_and_grad(loss, has_aux=True)(params, batch)
-        changes, opt_state = optimiser.update(gradient, opt_state)
-        return (optax.apply_updates(params, changes), opt_state), metrics
+        found = shards.apart(jax.value_and_grad(loss, has_aux=True))(carry[0], batch)
+        metrics, gradient = shards.total(found)
+        return shards.apart(stepped)(gradient, *carry), metrics
 
     (params, opt_state), metrics = jax.lax.scan(one, (params, opt_state), None, num_steps)
     return params, opt_state, metrics
 
 
 def imitation_loss(
-    algo: Algorithm, policy_state: PolicyState, batch: LabelledObs, loss: str
+    algo: Algorithm,
+    policy_state: PolicyState,
+    batch: LabelledObs,
+    num_rows: Int[Array, ""],
+    loss: str,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Mean loss over the rows that matter, and the share in which student and teacher agree."""
+    """Mean loss over the rows that matter, `num_rows` in all shards, and the share in which student
+    and teacher agree; of a shard its part of both."""
     outputs = jax.vmap(lambda obs: action_outputs(algo, policy_state, obs))(batch.obs)
     advice, legal = batch.advice, legal_or_all(batch.obs, outputs)
-    weight = advice.matters / jnp.maximum(jnp.sum(advice.matters), 1)
+    weight = advice.matters / jnp.maximum(num_rows, 1)
     best = jnp.argmax(jnp.where(legal, outputs, -jnp.inf), axis=-1)
     row_loss = {"choice": choice_loss, "worth": worth_loss}[loss](outputs, legal, advice)
     return jnp.sum(weight * row_loss), jnp.sum(weight * (best == advice.action))
@@ -217,12 +232,13 @@ def with_params(state: TrainState, params: PyTree) -> TrainState:
 
 def labelled_rollout(
     key: Key[Array, ""],
-    algo: Algorithm,
     policy_state: PolicyState,
-    env: Any,
     env_params: PyTree,
-    teacher: Teacher,
     seen: tuple[PyTree, PyTree],
+    *,
+    algo: Algorithm,
+    env: Any,
+    teacher: Teacher,
     config: ImitationConfig,
 ) -> tuple[tuple[PyTree, PyTree], LabelledObs]:
     """One rollout from `seen` (obs, state); teacher or student acts at random in each step."""
