@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from elsinore.runs import replays
+from elsinore.runs import episode_recording, replays
 from elsinore.runs.store import Store
 from tests.page.browser import chromium, looking
 from tests.page.conftest import as_if_trained, chunk_ending_at, make_run, serving
@@ -188,7 +188,7 @@ def test_a_run_that_is_killed_shows_as_interrupted_with_the_command_that_goes_on
         page.get_by_role("button", name="Continue").wait_for()
 
 
-def own_run(top: Path, film: replays.EpisodeRecording) -> Path:
+def own_run(top: Path, film: episode_recording.EpisodeRecording) -> Path:
     """A run that this user made in the environment of a replay, whose code may be imported."""
     run = make_run(top, "run")
     of_ones_own(run, film.about["env"])

@@ -10,7 +10,7 @@ import pytest
 
 from elsinore.page.runs_directory import RunsDirectory
 from elsinore.runs import replays
-from elsinore.runs.replays import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 
 SECRET = "a secret of another folder"

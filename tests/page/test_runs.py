@@ -19,7 +19,7 @@ from elsinore.page import launch, metrics_csv, run_list, run_status
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
 from elsinore.runs import replays
-from elsinore.runs.replays import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import ChunkRecord, Row, Store
 from elsinore.runs.trust import sign

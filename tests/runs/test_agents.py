@@ -12,7 +12,7 @@ import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
-from elsinore.runs import replay_worker, replays
+from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.runs.episode_player import episode_key, episode_player_for, params_of_each
 from elsinore.view.play import episodes_of
 
@@ -129,7 +129,9 @@ def test_ten_that_share_a_learner_are_recorded_too():
     film = episode_player_for(plan, 20, False)(
         train.policy_state, train.env_params, episode_key(0, 0)
     )
-    about = replays.recording_of(film, params_of_each(plan.env, train.env_params), {}).about
+    about = episode_recording.recording_of(
+        film, params_of_each(plan.env, train.env_params), {}
+    ).about
     assert about["lengths"] == [9] * 10 and set(about["endings"]) <= {"terminated", "truncated"}
     assert np.ptp(film.action[:9], axis=1).any()  # each draws for itself
 

@@ -12,7 +12,7 @@ import pytest
 from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
 from elsinore.config.parse import ConfigError
-from elsinore.runs import replay_worker, replays
+from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.training.recording import Recording
 from tests.runs.conftest import assert_same_run, train_tiny
 from tests.small_envs import Clocked, Life
@@ -42,8 +42,8 @@ def film() -> Recording:
 ABOUT = {"env": "tests.small_envs:Scripted", "algo": "ppo", "seed": 4, "update": 120}
 
 
-def a_replay(**about) -> replays.EpisodeRecording:
-    return replays.recording_of(film(), Clocked(), ABOUT | about)
+def a_replay(**about) -> episode_recording.EpisodeRecording:
+    return episode_recording.recording_of(film(), Clocked(), ABOUT | about)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_replay_says_what_it_is(path):
 
 
 def test_the_envs_parameters_come_back_as_they_were(tmp_path):
-    replay = replays.recording_of(film(), Clocked(max_steps_in_episode=7), ABOUT)
+    replay = episode_recording.recording_of(film(), Clocked(max_steps_in_episode=7), ABOUT)
     back = replays.read(replays.write(tmp_path / "x.npz", replay))
     assert back.params(Clocked()).max_steps_in_episode == 7
 
@@ -87,7 +87,9 @@ def test_the_envs_parameters_come_back_as_they_were(tmp_path):
 def test_random_keys_in_a_state_come_back_as_their_numbers(tmp_path):
     recording = film()._replace(state={"key": np.arange(12, dtype=np.uint32).reshape(6, 2)})
     back = replays.read(
-        replays.write(tmp_path / "x.npz", replays.recording_of(recording, Clocked(), ABOUT))
+        replays.write(
+            tmp_path / "x.npz", episode_recording.recording_of(recording, Clocked(), ABOUT)
+        )
     )
     like = jax.eval_shape(lambda: {"key": jax.random.key(0)})
     assert back.film(like).state["key"].tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
@@ -96,7 +98,7 @@ def test_random_keys_in_a_state_come_back_as_their_numbers(tmp_path):
 # Several agents
 
 
-def company() -> replays.EpisodeRecording:
+def company() -> episode_recording.EpisodeRecording:
     """Two agents: the first dies at its second step, the other is cut after three."""
     each = lambda x: np.stack([x, 10 * x], axis=1)  # noqa: E731
     recording = jax.tree.map(lambda x: each(x) if np.ndim(x) else x, film())
@@ -105,7 +107,9 @@ def company() -> replays.EpisodeRecording:
     recording = recording._replace(
         terminated=died, reward=recording.reward * ~(np.cumsum(died, 0) - died > 0)
     )
-    return replays.recording_of(recording, Clocked(max_steps_in_episode=np.array([7, 9])), ABOUT)
+    return episode_recording.recording_of(
+        recording, Clocked(max_steps_in_episode=np.array([7, 9])), ABOUT
+    )
 
 
 def test_an_episode_of_several_agents_records_each(tmp_path):
@@ -217,7 +221,7 @@ def with_header(path, change) -> None:
 
 
 def test_a_replay_of_a_newer_elsinore_asks_for_it(path):
-    newest = replays.REPLAY_FORMAT
+    newest = episode_recording.FORMAT
     with_header(path, lambda about: json.dumps(about | {"format": newest + 1}))
     assert f"has format {newest + 1}, and this elsinore reads up to {newest}" in refused(path)
 
@@ -413,6 +417,8 @@ def test_a_replay_is_written_as_json(path, tmp_path, capsys):
 
 def test_numbers_that_json_has_not_are_null(tmp_path):
     odd = film()._replace(action_scores={"action value": np.full((ROOM, 2), -np.inf, np.float32)})
-    path = replays.write(tmp_path / "odd.npz", replays.recording_of(odd, Clocked(), ABOUT))
+    path = replays.write(
+        tmp_path / "odd.npz", episode_recording.recording_of(odd, Clocked(), ABOUT)
+    )
     scores = replays.as_json(path)["arrays"]["preferences.action value"]
     assert scores == [[None, None]] * LENGTH

@@ -27,7 +27,7 @@ from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
-from elsinore.runs import checkpoints, replays, trust
+from elsinore.runs import checkpoints, episode_recording, replays, trust
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.validation import UntrustedName, import_object
@@ -84,7 +84,9 @@ class Stranger:
     def replay(self, **about) -> Path:
         """A replay of three steps in CartPole, said to be of the run's own environment."""
         (episode,) = episodes_of("CartPole-v1")
-        film = replays.recording_of(episode.recording, episode.params, {"env": "CartPole-v1"})
+        film = episode_recording.recording_of(
+            episode.recording, episode.params, {"env": "CartPole-v1"}
+        )
         env = read_yaml(self.path / "config.yaml")["env"]
         recording = film._replace(about=film.about | {"env": env} | about)
         return replays.write(self.path / "replays" / "0000000008-seed0.npz", recording)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elsinore.config.parse import ConfigError
-from elsinore.runs import replays
+from elsinore.runs import episode_recording, replays
 from elsinore.view.play import _replica, env_to_play, episodes_of
 
 
@@ -68,7 +68,8 @@ def test_a_checkpoint_that_is_not_there_is_refused(whole):
 def test_an_episode_can_be_saved_and_loaded(latest, tmp_path):
     kept = latest[0]
     path = replays.write(
-        tmp_path / "kept.npz", replays.recording_of(kept.recording, kept.params, kept.about)
+        tmp_path / "kept.npz",
+        episode_recording.recording_of(kept.recording, kept.params, kept.about),
     )
     (again,) = episodes_of(str(path))
     assert len(again) == len(kept)

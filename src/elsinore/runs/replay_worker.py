@@ -16,7 +16,7 @@ from jaxtyping import PyTree
 from elsinore.config.plan import Plan
 from elsinore.config.schedule import max_steps_of
 from elsinore.jaxtools import processes
-from elsinore.runs import replays
+from elsinore.runs import episode_recording, replays
 from elsinore.runs.episode_player import (
     EpisodePlayer,
     episode_key,
@@ -129,14 +129,14 @@ class ReplayWorker(ReplayFollower):
 
     def _play(
         self, seed: int, update: int, policy_state: Any, params: PyTree
-    ) -> replays.EpisodeRecording:
+    ) -> episode_recording.EpisodeRecording:
         plan, experiment = self._plan, self._plan.experiment
         greedy = experiment.evaluation.greedy
         if self._player is None:
             longest = min(max_steps_of(experiment, plan.env_params), self._config.max_steps)
             self._player = episode_player_for(plan, longest, greedy, self._config.observations)
         film = self._player(policy_state, params, episode_key(seed, update))
-        about = replays.provenance(
+        about = episode_recording.provenance(
             experiment, self._folder.parent.name, seed, update, plan.steps_per_update, greedy
         )
-        return replays.recording_of(film, params_of_each(plan.env, params), about)
+        return episode_recording.recording_of(film, params_of_each(plan.env, params), about)

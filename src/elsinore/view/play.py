@@ -16,7 +16,7 @@ from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make
 from elsinore.envs.scene import Scene
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
-from elsinore.runs import api, replays
+from elsinore.runs import api, episode_recording, replays
 from elsinore.runs.episode_player import (
     EpisodePlayer,
     episode_key,
@@ -215,12 +215,12 @@ def _of_run(
     recorder = episode_player_for(plan, max_steps, greedy)
     env = plan.env.env if isinstance(plan.env, MultiAgentEnv) else plan.env
     own_seed = experiment.seed + i
-    about = replays.provenance(
+    about = episode_recording.provenance(
         experiment, run.name, own_seed, update, plan.steps_per_update, greedy
     ) | {"checkpoint": name}
     for number in numbers:
         recording = recorder(policy_state, params, episode_key(own_seed, update, number))
-        replay = replays.recording_of(recording, params_of_each(plan.env, params), about)
+        replay = episode_recording.recording_of(recording, params_of_each(plan.env, params), about)
         yield episode_of(replay, env, chosen)
 
 
@@ -271,7 +271,9 @@ def _random_episodes(
     about = {"env": target, "algo": "chance"} | {n: given[n] for n in ("env_kwargs", "wrappers")}
     for number in numbers:
         recording = recorder(UNTRAINED, params, episode_key(0, 0, number))
-        yield Episode(replays.recording_of(recording, params, about | {"seed": number}), env)
+        yield Episode(
+            episode_recording.recording_of(recording, params, about | {"seed": number}), env
+        )
 
 
 def _env_settings(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:

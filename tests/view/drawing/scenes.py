@@ -26,7 +26,7 @@ from elsinore.envs.scene import (
     Thing,
     Words,
 )
-from elsinore.runs import replays
+from elsinore.runs import episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
 from tests.small_envs import Cell, Clocked, World
@@ -92,7 +92,7 @@ class Lane(World):
         return "stay", "go"
 
 
-def replay(actions=(1, 0, 1, 1), **action_scores) -> replays.EpisodeRecording:
+def replay(actions=(1, 0, 1, 1), **action_scores) -> episode_recording.EpisodeRecording:
     """A replay of these actions in the lane."""
     cells = np.concatenate([[0], np.cumsum(actions)])
     steps = len(actions)
@@ -107,7 +107,7 @@ def replay(actions=(1, 0, 1, 1), **action_scores) -> replays.EpisodeRecording:
         np.linspace(3, 0, steps),
         np.int32(steps),
     )
-    return replays.recording_of(
+    return episode_recording.recording_of(
         film, Clocked(), {"env": "tests.view.drawing.scenes:Lane", "algo": "ppo", "seed": 2}
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Bars, Choices, Facts, Grid, Scene, Thing
-from elsinore.runs import replays
+from elsinore.runs import episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.multi_agent import (
     MAX_AGENTS,
@@ -24,7 +24,7 @@ from tests.view.drawing.test_episode import panel
 ACTIONS = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0]])  # [time, agent]
 
 
-def walkers(actions=ACTIONS, died=((1, 0),)) -> replays.EpisodeRecording:
+def walkers(actions=ACTIONS, died=((1, 0),)) -> episode_recording.EpisodeRecording:
     """A replay of agents in the lane; `died` has the (step, agent) that terminate."""
     steps, agents = actions.shape
     terminated, truncated = np.zeros((2, steps, agents), bool)
@@ -43,7 +43,9 @@ def walkers(actions=ACTIONS, died=((1, 0),)) -> replays.EpisodeRecording:
         np.int32(steps),
     )
     about = {"env": "tests.view.drawing.scenes:Lane", "algo": "ppo", "seed": 2}
-    return replays.recording_of(film, Clocked(max_steps_in_episode=np.full(agents, 4)), about)
+    return episode_recording.recording_of(
+        film, Clocked(max_steps_in_episode=np.full(agents, 4)), about
+    )
 
 
 def agent_rows(scene) -> dict[str, str]:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from elsinore import cli
 from elsinore.config.parse import ConfigError
-from elsinore.runs import replays
+from elsinore.runs import episode_recording, replays
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
 from elsinore.worlds.hamlet.day_figure import draw_day_figure, summarise_day
@@ -40,7 +40,8 @@ def recorded_episode(actions, world="classic4") -> Episode:
         np.int32(steps),
     )
     return Episode(
-        replays.recording_of(film, params, {"env": f"Hamlet-{world}", "env_kwargs": {}}), env
+        episode_recording.recording_of(film, params, {"env": f"Hamlet-{world}", "env_kwargs": {}}),
+        env,
     )
 
 
@@ -119,13 +120,13 @@ def test_a_day_is_a_png_in_a_folder_that_is_there(busy, tmp_path, name):
 
 def test_play_draws_a_day_instead(busy, tmp_path, capsys):
     file = replays.write(
-        tmp_path / "replay.npz", replays.EpisodeRecording(busy.about, _arrays(busy))
+        tmp_path / "replay.npz", episode_recording.EpisodeRecording(busy.about, _arrays(busy))
     )
     assert cli.main(["play", str(file), "--day", str(tmp_path / "day.png")]) == 0
     assert "10 steps" in capsys.readouterr().out and (tmp_path / "day.png").exists()
 
 
 def _arrays(episode: Episode):
-    return replays.recording_of(
+    return episode_recording.recording_of(
         episode.recording, episode.params, {"env": "Hamlet-classic4", "env_kwargs": {}}
     ).arrays

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.schedule import max_steps_of
-from elsinore.runs import replays
+from elsinore.runs import episode_recording, replays
 from elsinore.runs.episode_player import EpisodePlayer, episode_key
-from elsinore.runs.replays import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.types import PolicyState
@@ -91,9 +91,9 @@ def _median_episode(
     recordings = [recorder(policy_state, params, key) for key in keys]
     lengths = [int(recording.length) for recording in recordings]
     returns = [float(recording.reward.sum()) for recording in recordings]
-    about: dict[str, Any] = replays.provenance(
+    about: dict[str, Any] = episode_recording.provenance(
         experiment, run.name, experiment.seed, snapshot.update, plan.steps_per_update, greedy=False
     )
     demo = {"episodes": snapshot.episodes, "lengths": lengths, "returns": returns}
     chosen = recordings[int(np.argsort(lengths, kind="stable")[EPISODES_PER_SNAPSHOT // 2])]
-    return replays.recording_of(chosen, params, about | {"demo": demo})
+    return episode_recording.recording_of(chosen, params, about | {"demo": demo})

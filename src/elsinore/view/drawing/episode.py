@@ -13,7 +13,7 @@ from elsinore.envs.suites import is_on_host
 from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import reset
-from elsinore.runs.replays import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording
 
 MAX_ACTIONS = 8  # actions shown in a scene
 

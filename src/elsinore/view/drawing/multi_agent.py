@@ -8,7 +8,7 @@ import numpy as np
 
 from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Facts, Scene, rounded
-from elsinore.runs.replays import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.view.drawing.episode import Episode, env_of
 
 MAX_AGENTS = 10  # agents listed in a scene
