@@ -35,7 +35,7 @@ def replaced(text: str, name: str, table: str) -> str:
     return before + begin + table + end + rest.split(end)[1]
 
 
-def dqn(data: dict) -> str:
+def off_policy(data: dict) -> str:
     seeds = sorted({row["seeds"] for row in data["rows"]})
     peers = list(dict.fromkeys(row["peer"] for row in data["rows"]))
 
@@ -523,7 +523,9 @@ TABLES = {
     "scaling_curves": ("benchmarks.md", scaling_curves),
     "update_parts": ("benchmarks.md", update_parts),
     "accelerator_nvidia_h100_80gb_hbm3": ("benchmarks.md", accelerator),
-    "dqn_cartpole": ("benchmarks.md", dqn),
+    "dqn_cartpole": ("benchmarks.md", off_policy),
+    "sac_pendulum": ("benchmarks.md", off_policy),
+    "td3_pendulum": ("benchmarks.md", off_policy),
     "replicas_cartpole": ("benchmarks.md", replicas),
     "shards": ("benchmarks.md", shards),
     "shards_learning": ("benchmarks.md", learning_of_shards),
