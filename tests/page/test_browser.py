@@ -215,6 +215,24 @@ def test_an_agent_is_seen_beside_its_earlier_self_by_one_clock(browser, tmp_path
 
 
 @pytest.mark.slow
+def test_the_image_of_a_library_is_shown_in_its_colours(browser, tmp_path):
+    film = scenes.replay(lane=scenes.PaintedLane)
+    replays.write(own_run(tmp_path, film) / "replays" / "0000000008-seed0.npz", film)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        page.get_by_role("tab", name="Agents").click()
+        image = page.get_by_role("img", name="photo")
+        image.wait_for()
+        until(lambda: image.evaluate("x => x.complete && x.naturalWidth") == 12)
+        colours = image.evaluate("""x => {
+            const canvas = document.createElement("canvas").getContext("2d");
+            canvas.drawImage(x, 0, 0);
+            return [0, 11].map((at) => [...canvas.getImageData(at, 7, 1, 1).data].slice(0, 3));
+        }""")
+        assert colours == [list(scenes.LEFT), list(scenes.RIGHT)]
+        assert image.bounding_box()["width"] > 100  # drawn large, not at its 12 pixels
+
+
+@pytest.mark.slow
 def test_of_several_agents_one_is_chosen_to_look_at(browser, tmp_path):
     film = walkers()
     replays.write(own_run(tmp_path, film) / "replays" / "0000000008-seed0.npz", film)

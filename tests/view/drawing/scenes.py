@@ -92,7 +92,17 @@ class Lane(World):
         return "stay", "go"
 
 
-def replay(actions=(1, 0, 1, 1), **action_scores) -> episode_recording.EpisodeRecording:
+@dataclass(frozen=True)
+class PaintedLane(Lane):
+    """The lane as a library draws it."""
+
+    def scene(self, params, state):
+        return Scene("painted lane", (PICTURE,))
+
+
+def replay(
+    actions=(1, 0, 1, 1), lane: type[Lane] = Lane, **action_scores
+) -> episode_recording.EpisodeRecording:
     """A replay of these actions in the lane."""
     cells = np.concatenate([[0], np.cumsum(actions)])
     steps = len(actions)
@@ -108,7 +118,7 @@ def replay(actions=(1, 0, 1, 1), **action_scores) -> episode_recording.EpisodeRe
         np.int32(steps),
     )
     return episode_recording.recording_of(
-        film, Clocked(), {"env": "tests.view.drawing.scenes:Lane", "algo": "ppo", "seed": 2}
+        film, Clocked(), {"env": f"{__name__}:{lane.__name__}", "algo": "ppo", "seed": 2}
     )
 
 
