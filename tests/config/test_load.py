@@ -259,11 +259,40 @@ def test_an_assignment_of_broken_yaml_is_refused(value):
 def test_nothing_can_be_set_inside_a_value(yaml_file):
     with pytest.raises(
         ConfigError,
-        match=r"^seeds\.more cannot be set: seeds=3 is a value, not a group of settings\.$",
+        match=r"^seeds\.more cannot be set: seeds=3 is a value, not a group of settings; leave one",
     ):
         load_experiment(config=yaml_file("seeds: 3"), overrides={"seeds.more": 1})
     with pytest.raises(ConfigError, match=r"^seeds={'more': 1} must be a whole number\.$"):
         load_experiment(overrides={"seeds.more": 1})
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"imitation": "belady", "imitation.env_steps": 40_000},
+        {"imitation.env_steps": 40_000, "imitation": "belady"},
+        {"imitation": {"teacher": "belady", "env_steps": 40_000}},
+    ],
+)
+def test_a_name_stands_for_a_group_whose_other_settings_can_be_set(overrides):
+    imitation = load_experiment("Cache-trace", overrides=overrides).imitation
+    assert (imitation.teacher, imitation.env_steps) == ("belady", 40_000)
+
+
+def test_numbers_that_vary_or_evolve_may_be_given_in_groups_or_by_dotted_name():
+    gammas, rates = [0.9, 0.95], {"log": [1e-4, 1e-2]}
+    wanted = {"vary": {"algo.gamma": gammas}}
+    for given in ({"vary.algo.gamma": gammas}, {"vary": {"algo": {"gamma": gammas}}}):
+        assert load_experiment(overrides=given) == load_experiment(overrides=wanted)
+    pbt = "population.pbt.space"
+    wanted |= {pbt: {"algo.learning_rate": rates}}
+    for given in (
+        {f"{pbt}.algo.learning_rate": rates},
+        {f"{pbt}.algo.learning_rate.log": rates["log"]},
+        {pbt: {"algo": {"learning_rate": rates}}},
+    ):
+        assert load_experiment(overrides=wanted | given) == load_experiment(overrides=wanted)
+    assert load_experiment(overrides=wanted).population.pbt.space == {"algo.learning_rate": rates}
 
 
 def test_a_whole_config_is_read_as_it_was_written_whatever_presets_there_are():

@@ -23,6 +23,18 @@ def search(space=GAIN, overrides=None, **sweep):
     return load_sweep(TOY | {"sweep": {"space": space, **sweep}}, overrides)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"sweep.space.algo.gain": {"uniform": [0.0, 0.5]}},
+        {"sweep.space.algo.gain.uniform": [0.0, 0.5]},
+        {"sweep.space": {"algo": {"gain": {"uniform": [0.0, 0.5]}}}},
+    ],
+)
+def test_a_range_may_be_given_in_groups_or_by_dotted_name(overrides):
+    assert search(overrides=overrides) == search({"algo.gain": {"uniform": [0.0, 0.5]}})
+
+
 # Trials
 
 

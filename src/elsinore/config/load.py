@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -18,6 +18,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.hints import env_hint
 from elsinore.config.mappings import dotted as dotted
 from elsinore.config.mappings import merge_settings as merge_settings
+from elsinore.config.mappings import ranges_by_setting
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import (
     ConfigError,
@@ -80,6 +81,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
         data = {**data, "curriculum": _curriculum(data["curriculum"], beside)}
     if isinstance(data.get("imitation"), str):
         data = {**data, "imitation": {"teacher": data["imitation"]}}
+    data = _by_setting(data)
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
     base = preset(f"{name}/{data.get('env', 'CartPole-v1')}")
@@ -142,6 +144,19 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     if given is not None and not isinstance(given, list | dict):
         raise ConfigError(f"curriculum={given!r} must be a file, a list of stages or a mapping.")
     return {"stages": given} if isinstance(given, list) else given
+
+
+def _by_setting(data: dict[str, Any]) -> dict[str, Any]:
+    """The data, with the numbers that vary or evolve by dotted name, also where groups hold
+    them."""
+    if isinstance(data.get("vary"), Mapping):
+        data = {**data, "vary": dotted(data["vary"])}
+    population = data.get("population")
+    pbt = population.get("pbt") if isinstance(population, Mapping) else None
+    if isinstance(pbt, Mapping) and "space" in pbt:
+        pbt = {**pbt, "space": ranges_by_setting(pbt["space"])}
+        data = {**data, "population": {**cast(Mapping, population), "pbt": pbt}}
+    return data
 
 
 def _algo_as_mapping(algo: Any) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Settings as nested mappings, and by dotted name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elsinore.errors import ConfigError
+
+# Groups that text may stand for, and the setting that the text then is.
+NAMED = {"algo": "name", "imitation": "teacher"}
 
 
 def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
@@ -12,27 +15,45 @@ def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
     if not all((*parents, last)):
         raise ConfigError(f"{name!r} is not a setting: a part between dots is empty.")
     here = data
-    if name == "algo" and isinstance(value, str) and isinstance(data.get("algo"), dict):
-        # another algorithm's name, beside earlier settings
-        here, last = data["algo"], "name"
+    if name in NAMED and isinstance(value, str) and isinstance(data.get(name), dict):
+        # another name, beside earlier settings
+        here, last = data[name], NAMED[name]
     for parent in parents:
-        if parent == "algo" and isinstance(here.get("algo"), str):
-            here["algo"] = {"name": here["algo"]}
+        if parent in NAMED and isinstance(here.get(parent), str):
+            here[parent] = {NAMED[parent]: here[parent]}
         here = here.setdefault(parent, {})
         if not isinstance(here, dict):
             raise ConfigError(
-                f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings."
+                f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings;"
+                " leave one of the two out."
             )
     here[last] = value
 
 
-def dotted(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def dotted(
+    data: Mapping[str, Any],
+    prefix: str = "",
+    is_group: Callable[[Any], bool] = lambda value: isinstance(value, Mapping),
+) -> dict[str, Any]:
     """`{"a": {"b": 1}}` as `{"a.b": 1}`."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
         name = f"{prefix}{key}"
-        flat |= dotted(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+        flat |= dotted(value, f"{name}.", is_group) if is_group(value) else {name: value}
     return flat
+
+
+def ranges_by_setting(space: Any) -> Any:
+    """`{"a": {"b": {"uniform": [0, 1]}}}` as `{"a.b": {"uniform": [0, 1]}}`; what is no mapping as
+    it is."""
+
+    def is_group(value: Any) -> bool:  # a range has a list
+        return isinstance(value, Mapping) and bool(value) and all(map(is_mapping, value.values()))
+
+    def is_mapping(value: Any) -> bool:
+        return isinstance(value, Mapping)
+
+    return dotted(space, is_group=is_group) if is_mapping(space) else space
 
 
 def merge_settings(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:

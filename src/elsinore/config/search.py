@@ -15,6 +15,7 @@ import numpy as np
 
 from elsinore.config.experiment import SCORES, Experiment
 from elsinore.config.load import experiment_from, set_dotted, with_settings
+from elsinore.config.mappings import ranges_by_setting
 from elsinore.config.parse import ConfigError, as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
@@ -152,6 +153,8 @@ def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = 
             "the config has no section `sweep`, such as sweep: {space: {algo.gamma: {uniform: [0.9,"
             " 1]}}}."
         )
+    if isinstance(section, Mapping) and "space" in section:
+        section = {**section, "space": ranges_by_setting(section["space"])}
     settings = build(SweepConfig, section, "sweep")
     experiment = experiment_from(data)
     if experiment.vary or as_dict(experiment.population) != as_dict(type(experiment.population)()):
