@@ -1,6 +1,9 @@
 """Preset, YAML, overrides: the later word wins, and a file or a word that cannot be read is refused
 by name."""
 
+import typing
+from dataclasses import fields, is_dataclass
+
 import pytest
 
 from elsinore.config.experiment import Experiment
@@ -13,6 +16,7 @@ from elsinore.config.load import (
     with_settings,
     yaml_text,
 )
+from elsinore.config.mappings import SWITCHES
 from elsinore.config.parse import ConfigError, as_dict
 from elsinore.config.presets import PRESETS
 from elsinore.config.presets.dqn_variants import OPTIONS
@@ -277,6 +281,35 @@ def test_nothing_can_be_set_inside_a_value(yaml_file):
 def test_a_name_stands_for_a_group_whose_other_settings_can_be_set(overrides):
     imitation = load_experiment("Cache-trace", overrides=overrides).imitation
     assert (imitation.teacher, imitation.env_steps) == ("belady", 40_000)
+
+
+def groups_with_a_switch(cls, prefix=""):
+    """Names of the groups of settings that have `enabled`."""
+    for name, hint in typing.get_type_hints(cls).items():
+        kind = next((x for x in (hint, *typing.get_args(hint)) if is_dataclass(x)), None)
+        if kind is not None:
+            if "enabled" in {field.name for field in fields(kind)}:
+                yield f"{prefix}{name}"
+            yield from groups_with_a_switch(kind, f"{prefix}{name}.")
+
+
+def test_true_and_false_stand_for_each_group_that_has_a_switch(yaml_file):
+    assert sorted(groups_with_a_switch(Experiment)) == sorted(SWITCHES)
+    for name in SWITCHES:
+        for value in (True, False):
+            wanted = load_experiment("CartPole-v1", overrides={f"{name}.enabled": value})
+            assert load_experiment("CartPole-v1", overrides={name: value}) == wanted
+    written = yaml_file("env: CartPole-v1\nconvergence: true\nsinks: {mlflow: false}")
+    experiment = load_experiment(config=written)
+    assert experiment.convergence == load_experiment("CartPole-v1").convergence  # the preset's
+    assert not experiment.sinks.mlflow.enabled
+
+
+def test_a_curriculum_that_is_not_there_is_named_as_the_setting():
+    with pytest.raises(
+        ConfigError, match=r"^curriculum='no\.yaml': config no\.yaml cannot be read"
+    ):
+        load_experiment(overrides={"curriculum": "no.yaml"})
 
 
 def test_numbers_that_vary_or_evolve_may_be_given_in_groups_or_by_dotted_name():

@@ -18,7 +18,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.hints import env_hint
 from elsinore.config.mappings import dotted as dotted
 from elsinore.config.mappings import merge_settings as merge_settings
-from elsinore.config.mappings import ranges_by_setting
+from elsinore.config.mappings import ranges_by_setting, with_switches
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import (
     ConfigError,
@@ -81,7 +81,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
         data = {**data, "curriculum": _curriculum(data["curriculum"], beside)}
     if isinstance(data.get("imitation"), str):
         data = {**data, "imitation": {"teacher": data["imitation"]}}
-    data = _by_setting(data)
+    data = _by_setting(with_switches(data))
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
     base = preset(f"{name}/{data.get('env', 'CartPole-v1')}")
@@ -140,7 +140,10 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     """The mapping of a curriculum that is given as a file or as a list of stages."""
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
-        return read_yaml(near if near.exists() else Path(given))
+        try:
+            return read_yaml(near if near.exists() else Path(given))
+        except ConfigError as error:
+            raise ConfigError(f"curriculum={given!r}: {error}") from error
     if given is not None and not isinstance(given, list | dict):
         raise ConfigError(f"curriculum={given!r} must be a file, a list of stages or a mapping.")
     return {"stages": given} if isinstance(given, list) else given

@@ -1,5 +1,6 @@
 """Settings as nested mappings, and by dotted name."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ from elsinore.errors import ConfigError
 
 # Groups that text may stand for, and the setting that the text then is.
 NAMED = {"algo": "name", "imitation": "teacher"}
+# Groups that true or false may stand for.
+SWITCHES = ("convergence", "sinks.mlflow", "sinks.wandb")
 
 
 def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
@@ -14,6 +17,8 @@ def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
     *parents, last = name.split(".")
     if not all((*parents, last)):
         raise ConfigError(f"{name!r} is not a setting: a part between dots is empty.")
+    if name in SWITCHES and isinstance(value, bool):
+        parents, last = name.split("."), "enabled"
     here = data
     if name in NAMED and isinstance(value, str) and isinstance(data.get(name), dict):
         # another name, beside earlier settings
@@ -54,6 +59,19 @@ def ranges_by_setting(space: Any) -> Any:
         return isinstance(value, Mapping)
 
     return dotted(space, is_group=is_group) if is_mapping(space) else space
+
+
+def with_switches(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with `{"enabled": ...}` where true or false stands for a group."""
+    given = copy.deepcopy(dict(data))
+    for name in SWITCHES:
+        *parents, last = name.split(".")
+        here: Any = given
+        for parent in parents:
+            here = here.get(parent) if isinstance(here, dict) else None
+        if isinstance(here, dict) and isinstance(here.get(last), bool):
+            here[last] = {"enabled": here[last]}
+    return given
 
 
 def merge_settings(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
