@@ -283,14 +283,14 @@ def test_a_name_stands_for_a_group_whose_other_settings_can_be_set(overrides):
     assert (imitation.teacher, imitation.env_steps) == ("belady", 40_000)
 
 
-def groups_with_a_switch(cls, prefix=""):
+def groups_with_a_switch(cls, prefix="", above=()):
     """Names of the groups of settings that have `enabled`."""
     for name, hint in typing.get_type_hints(cls).items():
         kind = next((x for x in (hint, *typing.get_args(hint)) if is_dataclass(x)), None)
-        if kind is not None:
+        if kind is not None and kind not in above:
             if "enabled" in {field.name for field in fields(kind)}:
                 yield f"{prefix}{name}"
-            yield from groups_with_a_switch(kind, f"{prefix}{name}.")
+            yield from groups_with_a_switch(kind, f"{prefix}{name}.", (*above, kind))
 
 
 def test_true_and_false_stand_for_each_group_that_has_a_switch(yaml_file):

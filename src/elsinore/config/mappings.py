@@ -1,6 +1,5 @@
 """Settings as nested mappings, and by dotted name."""
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -63,14 +62,14 @@ def ranges_by_setting(space: Any) -> Any:
 
 def with_switches(data: Mapping[str, Any]) -> dict[str, Any]:
     """The data with `{"enabled": ...}` where true or false stands for a group."""
-    given = copy.deepcopy(dict(data))
+    given = dict(data)
     for name in SWITCHES:
-        *parents, last = name.split(".")
-        here: Any = given
-        for parent in parents:
-            here = here.get(parent) if isinstance(here, dict) else None
-        if isinstance(here, dict) and isinstance(here.get(last), bool):
-            here[last] = {"enabled": here[last]}
+        group, _, rest = name.partition(".")
+        here = given.get(group)
+        if not rest and isinstance(here, bool):
+            given[group] = {"enabled": here}
+        elif isinstance(here, Mapping) and isinstance(here.get(rest), bool):
+            given[group] = {**here, rest: {"enabled": here[rest]}}
     return given
 
 
