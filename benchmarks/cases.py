@@ -512,6 +512,7 @@ MINATAR = (
         {"env_steps": 2_000_000},
         seeds=8,
     ),
+    Case("Breakout-MinAtar", "c51", "preset", (Published("T", 10.0, STICKY),), seeds=8),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
 )
