@@ -16,9 +16,9 @@ from elsinore.config.load import (
     with_settings,
     yaml_text,
 )
-from elsinore.config.mappings import SWITCHES
+from elsinore.config.mappings import SWITCHES, dotted
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.config.presets import PRESETS
+from elsinore.config.presets import PRESETS, closest_preset
 from elsinore.config.presets.dqn_variants import OPTIONS
 
 
@@ -30,6 +30,18 @@ def yaml_file(tmp_path):
         return path
 
     return write
+
+
+def test_the_settings_of_each_preset_are_recognised_as_its_own():
+    """As the plan and the page name it: `c51/CartPole-v1`, not `dqn/CartPole-v1`, which is what its
+    algorithm's name says."""
+    for name in PRESETS:
+        algo, _, env = name.partition("/")
+        settings = dotted(as_dict(load_experiment(env, algo).algo))
+        assert closest_preset(settings["name"], env, settings) == name
+    settings = dotted(as_dict(load_experiment("CartPole-v1", "c51").algo)) | {"gamma": 0.5}
+    assert closest_preset("dqn", "CartPole-v1", settings) == "c51/CartPole-v1"
+    assert closest_preset("dqn", "Pong-misc", settings) == "dqn/Pong-misc"  # which has none
 
 
 # The later word wins

@@ -16,7 +16,7 @@ from elsinore.config.load import dotted
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
-from elsinore.config.presets import preset
+from elsinore.config.presets import closest_preset, preset
 
 FEW_EPISODES = 30  # behind a decision, below which its standard error is told
 # The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
@@ -97,7 +97,7 @@ def _environment_lines(plan: Plan) -> list[str]:
 
 def _algorithm_lines(plan: Plan) -> list[str]:
     algo = plan.experiment.algo
-    name = f"{algo.name}/{plan.env_name}"
+    name = closest_preset(algo.name, plan.env_name, dotted(as_dict(algo)))
     described = name if preset(name) else f"none for {name}: the algorithm's defaults"
     return [
         f"algorithm       {algo.name}",

@@ -8,6 +8,7 @@ import yaml
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import experiment_from
 from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.presets import closest_preset
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 
@@ -20,9 +21,11 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]]:
     """
     try:
         data = yaml.safe_load(config)
-        names = {"env": data["env"], "algo": {"name": data["algo"]["name"]}}
-        if names["algo"]["name"] not in ALGORITHMS:
+        algo = data["algo"]["name"]
+        if algo not in ALGORITHMS:
             return []
+        closest = closest_preset(algo, data["env"], dict(dotted_items(data["algo"])))
+        names = {"env": data["env"], "algo": {"name": closest.partition("/")[0]}}
         usual = dict(dotted_items(as_dict(experiment_from(names))))
     except (yaml.YAMLError, ConfigError, RecursionError, KeyError, TypeError):
         return []

@@ -5,8 +5,10 @@ Each preset holds only what differs from the algorithm's defaults. Plug-ins add 
 environments.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from elsinore.config.mappings import dotted
 from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, suites, td3
 from elsinore.envs.registry import families
 from elsinore.validation import import_object
@@ -56,3 +58,18 @@ def preset(name: str) -> dict[str, Any]:
     if name in PRESETS or algo not in dqn_variants.OPTIONS:
         return PRESETS.get(name, {})
     return dqn_variants.with_options(algo, PRESETS.get(f"{algorithm_behind(algo)}/{env}", {}))
+
+
+def closest_preset(algo: str, env: str, settings: Mapping[str, Any]) -> str:
+    """The name of the preset, of an algorithm or of one of its variants such as `rainbow`, from
+    which the algorithm's settings, by dotted name, differ least; among equals the one that says
+    most."""
+
+    def distance(name: str) -> tuple[int, int]:
+        wanted = dotted(preset(f"{name}/{env}").get("algo", {}))
+        return sum(settings.get(key) != value for key, value in wanted.items()), -len(wanted)
+
+    variants = [name for name in dqn_variants.OPTIONS if algorithm_behind(name) == algo]
+    if not preset(f"{algo}/{env}"):
+        variants = [name for name in variants if f"{name}/{env}" in PRESETS]
+    return f"{min((algo, *variants), key=distance)}/{env}"
