@@ -21,7 +21,7 @@ def test_a_group_of_observations_of_the_bonus_is_divided_where_there_is_one():
     settings = {"algo.rnd.weight": 0.5, "algo.rnd.batch_size": 12}
     assert shard_of(experiment(shards=4, **settings)).algo.rnd.batch_size == 3
     message = "shards=4 does not divide algo.rnd.batch_size=10; choose a multiple of 4"
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         shard_of(experiment(shards=4, **settings | {"algo.rnd.batch_size": 10}))
     off = {"algo.rnd.weight": 0.0, "algo.rnd.batch_size": 10}
     assert shard_of(experiment(shards=4, **off)).algo.rnd.batch_size == 10
@@ -39,7 +39,7 @@ def test_each_shard_imitates_in_its_part_of_the_envs_and_in_all_updates():
     part = shard_of(whole).imitation
     assert (part.num_envs, part.num_updates) == (2, whole.imitation.num_updates) == (2, 12)
     message = "shards=4 does not divide imitation.num_envs=6; choose a multiple of 4"
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}, or other shards.$"):
         shard_of(experiment(shards=4, **settings | {"imitation.num_envs": 6}))
 
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_divided_is_refused_with_its_name(settings, message):
     ],
 )
 def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message):
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
         shard_of(experiment("dqn", shards=4, **{f"algo.{name}": value}))
 
 

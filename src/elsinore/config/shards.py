@@ -22,10 +22,10 @@ def shard_of(experiment: Experiment) -> Experiment:
     """
     shards, algo = experiment.shards, experiment.algo
     num_envs = _part("algo.num_envs", algo.num_envs, shards)
+    own = _replay_of_shard(algo, shards) | _bonus_of_shard(algo, shards)
+    taught = _imitation_of_shard(experiment.imitation, shards)
     try:
-        own = _replay_of_shard(algo, shards) | _bonus_of_shard(algo, shards)
         part = replace(algo, num_envs=num_envs, **own)
-        taught = _imitation_of_shard(experiment.imitation, shards)
         return replace(experiment, shards=1, algo=part, imitation=taught)
     except ValueError as error:
         raise ConfigError(
