@@ -17,8 +17,8 @@ from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
 from elsinore.config.hints import env_hint
 from elsinore.config.mappings import dotted as dotted
+from elsinore.config.mappings import in_full, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
-from elsinore.config.mappings import ranges_by_setting, with_switches
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import (
     ConfigError,
@@ -79,9 +79,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     """
     if "curriculum" in data:
         data = {**data, "curriculum": _curriculum(data["curriculum"], beside)}
-    if isinstance(data.get("imitation"), str):
-        data = {**data, "imitation": {"teacher": data["imitation"]}}
-    data = _by_setting(with_switches(data))
+    data = _by_setting(in_full(data))
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
     base = preset(f"{name}/{data.get('env', 'CartPole-v1')}")

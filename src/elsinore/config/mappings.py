@@ -60,9 +60,12 @@ def ranges_by_setting(space: Any) -> Any:
     return dotted(space, is_group=is_group) if is_mapping(space) else space
 
 
-def with_switches(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with `{"enabled": ...}` where true or false stands for a group."""
+def in_full(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data with mappings where text, true or false stand for a group."""
     given = dict(data)
+    for name, setting in NAMED.items():
+        if isinstance(given.get(name), str):
+            given[name] = {setting: given[name]}
     for name in SWITCHES:
         group, _, rest = name.partition(".")
         here = given.get(group)
