@@ -9,7 +9,8 @@ from elsinore.checks.env import check_env
 from elsinore.checks.host_env import FIRST_STEPS, HOST_CHECKS, check_first_steps
 from elsinore.checks.result import CheckResult
 from elsinore.envs import make
-from elsinore.envs.host import HostEnv, host_env_of
+from elsinore.envs.host import HostEnv
+from elsinore.envs.host_objects import host_env_of
 
 LENGTH, LIMIT = 5, 20
 

@@ -14,7 +14,8 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 import elsinore
 from elsinore.config.parse import ConfigError
 from elsinore.envs import make, suites
-from elsinore.envs.host import HostState, blank_tape, host_env_of
+from elsinore.envs.host import HostState, blank_tape
+from elsinore.envs.host_objects import host_env_of
 from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
 from elsinore.errors import RunError

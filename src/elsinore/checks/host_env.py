@@ -113,7 +113,7 @@ def _spaces(fixture: HostFixture) -> Failure | None:
 
 def first_of(found: Any) -> Any:
     """The observation of what `reset` or `step` returned."""
-    from elsinore.envs.host import first_obs  # here, since gymnax comes with it
+    from elsinore.envs.host_objects import first_obs  # here, since gymnax comes with it
 
     return found[0] if isinstance(found, tuple) and len(found) > 2 else first_obs(found)
 

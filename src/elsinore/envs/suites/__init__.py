@@ -99,7 +99,7 @@ def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None
             return _adapter(suite_name).of(env)
     if hasattr(env, "reset_env"):  # after the libraries: Craftax's objects have it, too
         return env
-    from elsinore.envs.host import host_env_of, is_host_object  # gymnax comes with it
+    from elsinore.envs.host_objects import host_env_of, is_host_object  # gymnax comes with it
 
     return host_env_of(made_by or env, name) if is_host_object(env) else env
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import gymnasium
 
-from elsinore.envs.host import HostEnv, OneByOne, host_env_of, spaces_of
+from elsinore.envs.host import HostEnv
+from elsinore.envs.host_objects import OneByOne, host_env_of, spaces_of
 from elsinore.envs.suites import OBJECT
 from elsinore.errors import ConfigError
 
