@@ -512,7 +512,14 @@ MINATAR = (
         {"env_steps": 2_000_000},
         seeds=8,
     ),
-    Case("Breakout-MinAtar", "c51", "preset", (Published("T", 10.0, STICKY),), seeds=8),
+    *(
+        Case("Breakout-MinAtar", algo, "preset", (Published("T", 10.0, STICKY),), seeds=8)
+        for algo in ("c51", "qrdqn", "rainbow")
+    ),
+    *(
+        Case("Asterix-MinAtar", algo, "preset", (Published("S", 17.8, f"PPO, {BLINES}"),), seeds=8)
+        for algo in ("dqn", "c51", "qrdqn", "rainbow")
+    ),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
 )
@@ -890,6 +897,13 @@ LIBRARIES = (
         threshold=900.0,
         seeds=8,
         note="Brax's spring backend, 1,000 steps an episode.",
+    ),
+    Case(
+        "craftax/Craftax-Classic-Symbolic-v1",
+        "ppo",
+        "preset",
+        seeds=8,
+        note="Achievements of 22, and a tenth for each point of health won or lost.",
     ),
     Case(
         "jumanji/Snake-v1",

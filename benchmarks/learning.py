@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.cases import CASES, Case
+from benchmarks.record import accelerator
 
 HERE = Path(__file__).parent
 RECORD, PAGE = HERE / "results" / "learning.json", HERE.parent / "docs" / "results.md"
@@ -125,6 +126,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         "steps_to": steps_to(case.threshold, evaluations, plans[True]),
         "episodes_to": episodes_to(case.threshold, evaluations, episodes),
     }
+    row |= accelerator()
     # a seed that has converged does not train in the last tenth
     exploring = None if settings["convergence.enabled"] else while_exploring(reports.metrics)
     return row if exploring is None else row | {"T": exploring}
@@ -222,9 +224,10 @@ def section(row: dict[str, Any]) -> list[str]:
         lines.append(f"\nBefore a change of {', '.join(f'`{name}`' for name in others)}.")
     busy = row.get("load_before", 0.0)
     beside = f" beside other work (a load of {busy:.0f})" if busy > 1.0 else ""
+    device = f"one {row['device']}" if "device" in row else "two CPU cores"
     lines.append(
-        f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on two CPU"
-        f" cores{beside}."
+        f"\nAll seeds together took {row['seconds']:.0f} s, compilation included, on"
+        f" {device}{beside}."
     )
     return lines
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.longer_page import page
+from benchmarks.record import accelerator
 
 RECORD = Path(__file__).parent / "results" / "longer.json"
 PAGE = Path(__file__).parent.parent / "docs" / "longer.md"
@@ -109,6 +110,7 @@ def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> di
         "final": final_returns.mean(axis=1).tolist(),
         "error": (fallen.std(axis=1, ddof=1) / fallen.shape[1] ** 0.5).tolist(),
         "evaluations": np.asarray(reports.episodes.returns).mean(axis=2).round(3).tolist(),
+        **accelerator(),
     }
 
 

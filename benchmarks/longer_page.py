@@ -49,6 +49,10 @@ def page(
     """The page's text; `before` are rows of presets that were changed since, `missing` the presets
     that have no row."""
     lines = [HEADER, HEADS, *map(line, rows)]
+    devices = sorted({row["device"] for row in rows if "device" in row})
+    for device in devices:
+        names = (f"`{x['env']}/{x['algo']}`" for x in rows if x.get("device") == device)
+        lines.append(f"\nOn one {device}, the others on CPUs: {', '.join(names)}.")
     lines += ["\n## Before a preset was changed\n", HEADS, *map(line, before)] if before else []
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)

@@ -61,5 +61,13 @@ def machine() -> dict[str, Any]:
     }
 
 
+def accelerator() -> dict[str, str]:
+    """What a row says of the device that trained it: nothing of a CPU."""
+    import jax
+
+    device = jax.devices()[0]
+    return {} if device.platform == "cpu" else {"device": device.device_kind}
+
+
 def _place(machine: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in machine.items() if name != "date"}

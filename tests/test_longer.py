@@ -56,6 +56,13 @@ def test_the_page_names_the_presets_that_have_no_row():
     assert "Not trained" not in longer_page.page([row([-100.0], [-100.0], [0.0])])
 
 
+def test_the_page_names_the_rows_that_an_accelerator_trained():
+    found = row([-100.0], [-100.0], [0.0])
+    assert "others on CPUs" not in longer_page.page([found])
+    text = longer_page.page([found, found | {"algo": "ppo", "device": "Card 9"}])
+    assert "On one Card 9, the others on CPUs: `MountainCar-v0/ppo`." in text
+
+
 def test_every_preset_is_measured_and_the_quick_ones_first():
     presets = longer.all_presets()
     assert {f"{p.algo}/{p.env}" for p in presets} == set(PRESETS)

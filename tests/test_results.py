@@ -52,6 +52,11 @@ def test_the_page_says_of_a_row_that_other_work_ran_beside_it():
     assert "beside other work" not in learning.page([row() | {"load_before": 0.4}])
 
 
+def test_the_page_names_the_accelerator_that_a_row_was_trained_on():
+    text = learning.page([row() | {"device": "Card 9"}])
+    assert "compilation included, on one Card 9." in text and "CPU" not in text.split("##")[-1]
+
+
 def test_a_case_is_trained_again_once_its_settings_were_changed(monkeypatch, tmp_path):
     monkeypatch.setattr(learning, "RECORD", tmp_path / "learning.json")
     monkeypatch.setattr(learning, "PAGE", tmp_path / "results.md")

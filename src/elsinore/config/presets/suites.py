@@ -46,6 +46,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     **{f"ppo/envpool/{name}-v4": MUJOCO for name in ("HalfCheetah", "Hopper")},
+    # Sampled, 5.2 of 22 achievements (8 seeds); greedily 2.9.
+    "ppo/craftax/Craftax-Classic-Symbolic-v1": {
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 64, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
+            "learning_rate": 3e-4, "learning_rate_final": 0.0, "ent_coef": 0.01,
+            "network": {"hidden": [512, 512]},
+        },
+    },
     # The count of steps is a part of the observation, and grows to 4,000: without normalised
     # observations nothing is learnt from the rest (0.2 fruits, where random legal moves find 7).
     "ppo/jumanji/Snake-v1": {
