@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 from elsinore.cli import evaluate, train
+from elsinore.cli.train_arguments import add_train_arguments
 
 AGENTS = {"dqn": False, "double_dqn": True}  # algo.double
 # flags that define a new run
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         description="`elsinore train` with the flags of the old DQN trainer as aliases.",
     )
     script.set_defaults(function=script_command)
-    train.add_train_arguments(script)
+    add_train_arguments(script)
     old = script.add_argument_group("flags of the old DQN trainer")
     old.add_argument("--agent-type", metavar="NAME", help="algorithm: dqn or double_dqn")
     old.add_argument(

@@ -16,7 +16,8 @@ from elsinore.page import live, run_list
 from elsinore.page.app import PageApi
 from elsinore.page.server import listen, server_of
 from elsinore.runs.control import Controls, listening
-from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.store import Store
 
 STEPS = 64  # env steps an update takes
 TOKEN = "a-token-of-tests"

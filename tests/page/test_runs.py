@@ -20,8 +20,9 @@ from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
 from elsinore.runs import replays
 from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.store import Store
 from elsinore.runs.trust import sign
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 from tests.view.drawing.test_multi_agent import walkers

@@ -7,7 +7,8 @@ import pytest
 
 from elsinore.page.changed_settings import changed_settings
 from elsinore.runs.commit import current_commit
-from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.store import Store
 from tests.page.browser import chromium, looking
 from tests.page.conftest import STEPS, make_run, serving
 from tests.page.test_browser import until

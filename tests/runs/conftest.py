@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.store import ChunkRecord, Row, Store
+from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.store import Store
 
 # 40 updates of 128 env steps in 10 chunks of 4; two rows of metrics a chunk, two seeds.
 TINY = {

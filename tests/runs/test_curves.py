@@ -21,8 +21,9 @@ from elsinore.runs.curves import (
     training_figure,
     values_by_seed,
 )
+from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95, iqm
-from elsinore.runs.store import Row, Store
+from elsinore.runs.store import Store
 from tests.runs.conftest import record, train_tiny
 from tests.runs.test_resume import Accident, on_call
 

@@ -5,8 +5,8 @@ import io
 import pytest
 from rich.console import Console as Terminal
 
+from elsinore.runs.records import Row
 from elsinore.runs.sinks.dashboard import DOTS, Dashboard, braille
-from elsinore.runs.store import Row
 from tests.runs.conftest import record, train_tiny
 
 

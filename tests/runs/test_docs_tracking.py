@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.store import Row, Store
+from elsinore.runs.records import Row
+from elsinore.runs.store import Store
 
 PAGE = Path(__file__).parents[2] / "docs" / "tracking.md"
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)

@@ -8,10 +8,10 @@ import pytest
 
 from elsinore.runs import run_workers
 from elsinore.runs.curves import rows_svg
+from elsinore.runs.records import Row
 from elsinore.runs.sinks import notebook
 from elsinore.runs.sinks.console import Console
 from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook, thinned
-from elsinore.runs.store import Row
 from tests.runs.conftest import record, train_tiny
 
 

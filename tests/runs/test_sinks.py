@@ -15,13 +15,13 @@ import pytest
 import elsinore
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
-from elsinore.runs.store import ChunkRecord, Row
 from elsinore.runs.summary import write_json
 from elsinore.runs.workers import sink_worker
 from tests.runs.conftest import STEPS, count_in_log, record, train_tiny

@@ -9,7 +9,8 @@ import pytest
 
 from elsinore.runs import durable
 from elsinore.runs import store as store_module
-from elsinore.runs.store import BrokenStore, ChunkRecord, FinishedEpisode, Row, Store
+from elsinore.runs.records import ChunkRecord, FinishedEpisode, Row
+from elsinore.runs.store import BrokenStore, Store
 from tests.runs.conftest import record
 
 

@@ -12,9 +12,9 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import ConfigError
 from elsinore.config.sinks import SinksConfig, WandbConfig
+from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
-from elsinore.runs.store import Row
 from tests.runs.conftest import STEPS, record, train_tiny
 
 here = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs wandb")

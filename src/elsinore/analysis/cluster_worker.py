@@ -12,9 +12,9 @@ from elsinore.config.load import whole_experiment
 from elsinore.config.parse import ConfigError, build
 from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup
 from elsinore.runs import api
+from elsinore.runs.records import ChunkRecord
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import ChunkRecord
 from elsinore.runs.summary import is_finished
 
 Report = Callable[[ChunkRecord], None]

@@ -30,7 +30,8 @@ from elsinore.config.population import is_traced, traced_names
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
 from elsinore.jaxtools import processes
 from elsinore.runs.budgets import BUDGET, COUNT, Done, Spent
-from elsinore.runs.store import ACTION, ChunkRecord, Row, RunEvent, Store, refused_if_broken
+from elsinore.runs.records import ChunkRecord, Row, RunEvent
+from elsinore.runs.store import ACTION, Store, refused_if_broken
 from elsinore.training.turns import Turns
 
 log = logging.getLogger("elsinore")

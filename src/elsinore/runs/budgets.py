@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from elsinore.config.experiment import StopConfig
-from elsinore.runs.store import Row, Store
+from elsinore.runs.records import Row
+from elsinore.runs.store import Store
 from elsinore.training.schedule import Schedule
 from elsinore.validation import period_of
 

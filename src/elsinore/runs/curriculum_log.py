@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.runs.store import Row, RunEvent
+from elsinore.runs.records import Row, RunEvent
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES
 

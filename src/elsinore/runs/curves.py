@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elsinore.runs.curriculum_log import STAGE_METRIC
+from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
-from elsinore.runs.store import Row, Store
+from elsinore.runs.store import Store
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,8 @@ from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
-from elsinore.runs.store import ACTION, ChunkRecord, Row, StoreBehind
+from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.store import ACTION, StoreBehind
 from elsinore.runs.workers import BackgroundWorker as BackgroundWorker
 from elsinore.training.turns import Turns
 from elsinore.types import RunState

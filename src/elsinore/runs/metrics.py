@@ -11,7 +11,7 @@ from elsinore.config.host import without_tapes
 from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.runs.curriculum_log import stage_rows
-from elsinore.runs.store import FinishedEpisode, Row
+from elsinore.runs.records import FinishedEpisode, Row
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.evaluation import Episodes
 from elsinore.types import agent_name

@@ -15,20 +15,14 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.runs import checkpoints
 from elsinore.runs.durable import fsync
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import (
-    BrokenStore,
-    ChunkRecord,
-    Row,
-    Store,
-    refused_if_broken,
-    schedule_in,
-)
+from elsinore.runs.store import BrokenStore, Store, refused_if_broken, schedule_in
 from elsinore.runs.summary import is_finished, read_summary
 from elsinore.training.schedule import Schedule
 

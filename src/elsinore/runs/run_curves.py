@@ -7,9 +7,9 @@ from contextlib import suppress
 from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
 from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.records import ChunkRecord
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
-from elsinore.runs.store import ChunkRecord
 
 log = logging.getLogger("elsinore")
 ARTIFACT_SECONDS = 3.0  # expected for the curves, and for the exported policy

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from elsinore.config.plan import Plan
 from elsinore.runs.actions import ActingCallback
+from elsinore.runs.records import ChunkRecord
 from elsinore.runs.replay_worker import ReplayWorker
 from elsinore.runs.run_curves import LiveCurves
 from elsinore.runs.run_dir import RunDir
@@ -17,7 +18,7 @@ from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.console import Console, ProgressLog, is_terminal
 from elsinore.runs.sinks.dashboard import Dashboard
 from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
-from elsinore.runs.store import ChunkRecord, Store
+from elsinore.runs.store import Store
 from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 

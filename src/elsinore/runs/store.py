@@ -21,12 +21,13 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from elsinore.config.parse import ConfigError
 from elsinore.errors import RunError
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.training.schedule import Schedule
 
 SCHEMA = """
@@ -80,49 +81,6 @@ LAST = 2**62  # later than every update
 CHUNKS_A_PAGE = 500
 NEXT_ENDS = "SELECT update_ FROM chunks WHERE update_ > ? ORDER BY update_ LIMIT ?"
 ACTION = "action"  # the kind of an event that a resumed run repeats (`actions.py`)
-
-
-class Row(NamedTuple):
-    """One number of one seed, after `update` updates."""
-
-    update: int
-    seed: int
-    agent: str  # "" for metrics of the seed's learner as a whole
-    name: str
-    value: float
-
-
-class FinishedEpisode(NamedTuple):
-    """One training episode, with the end of the row of metrics that it is in."""
-
-    update: int
-    seed: int
-    position: int  # among those of its seed in one chunk, in the order they ended
-    agent: str  # "" for a single agent
-    episode_return: float
-    length: int
-
-
-class RunEvent(NamedTuple):
-    """A message for people, after `update` updates."""
-
-    update: int
-    kind: str
-    text: str
-
-
-class ChunkRecord(NamedTuple):
-    """The metrics, times and events of one chunk."""
-
-    update: int  # updates done by the seed that did most
-    env_steps: int  # of that seed
-    rows: list[Row]
-    finished_at: float  # seconds since the epoch
-    seconds: float
-    steps_per_second: float  # of all seeds together
-    events: tuple[RunEvent, ...] = ()
-    asked: bool = False  # callbacks that act have seen it
-    finished: tuple[FinishedEpisode, ...] = ()  # with `rows: episode`
 
 
 class BrokenStore(ConfigError):

@@ -5,7 +5,7 @@ import math
 import sys
 import time
 
-from elsinore.runs.store import ChunkRecord
+from elsinore.runs.records import ChunkRecord
 
 PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
 

@@ -16,8 +16,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from elsinore.runs.records import ChunkRecord
 from elsinore.runs.sinks.console import Console
-from elsinore.runs.store import ChunkRecord
 
 log = logging.getLogger("elsinore")
 CURVES = {

@@ -4,8 +4,8 @@ import html
 import sys
 
 from elsinore.runs.curves import rows_svg
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.sinks.console import Console
-from elsinore.runs.store import ChunkRecord, Row
 
 RETURNS = ("eval/return", "episode/return")  # the first that the run has is drawn
 MOST_ROWS = 4000  # of a curve; then every second update is left out

@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.store import Row, Store
+from elsinore.runs.records import Row
+from elsinore.runs.store import Store
 
 
 class TensorBoardSink:

@@ -13,8 +13,9 @@ import numpy as np
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
+from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Row, Store
+from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 
 
