@@ -1,4 +1,4 @@
-"""What is recorded of a run: rows of metrics, finished episodes, events, and chunks of them."""
+"""The records of a run: rows of metrics, finished episodes, events, and chunks of these."""
 
 from typing import NamedTuple
 
