@@ -72,6 +72,7 @@ PBT = MEMBERS | {
     "population.pbt.quantile": 0.5,
     "population.pbt.space": {"algo.learning_rate": {"log": [1e-4, 1e-1]}},
 }
+HALVING = MEMBERS | {"population.halving.eta": 3, "population.halving.rungs": 3}
 SEQUENCES = {"algo.rollout_length": 4, "algo.sequence_length": 4, "algo.batch_size": 8}
 PRIORITISED = {"algo.prioritized": True, "algo.n_step": 3}
 CASES = {
@@ -215,6 +216,7 @@ CASES = {
     "members of ppo": ("CartPole-v1", "ppo", MINIBATCHES | MEMBERS),
     "a population of ppo": ("CartPole-v1", "ppo", MINIBATCHES | NORMALISED | PBT),
     "a population of dqn": ("CartPole-v1", "dqn", DQN | PRIORITISED | PBT | {"seeds": 1}),
+    "a population of ppo that is halved": ("CartPole-v1", "ppo", MINIBATCHES | HALVING),
     "ppo whose episodes count": ("CartPole-v1", "ppo", MINIBATCHES | EPISODES),
 }
 
