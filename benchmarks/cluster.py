@@ -5,7 +5,7 @@
   (to which all of Ray is pinned) and of two, in turn; seconds from call to report.
 
 Ray starts in a process of its own for each measurement, and runs as it does for
-`elsinore compare --on ray`. Stopped, it goes on.
+`elsinore compare --on ray`. Stopped, it goes on; more `--turns` are added to the file.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.only:
         return print(json.dumps({"tasks": tasks, "cells": cells}[args.only](args.cores)))
-    work = WORK | {"cells": CELLS, "tasks": TASKS, "rounds": ROUNDS, "turns": args.turns}
+    work = WORK | {"cells": CELLS, "tasks": TASKS, "rounds": ROUNDS}
     results = Results(args.out, work, args.again)
     row = results.measure(partial(alone, "tasks", 2), what="tasks")
     print(f"{TASKS} tasks: {median(row['ms']):.2f} ms each", flush=True)

@@ -3,7 +3,7 @@ the return at a fixed budget.
 
     python -m benchmarks.shards_learning [--cases CartPole-v1/ppo,...] [--seeds 16] [--again]
 
-Each case is its preset, on Breakout with a fifth of its env steps; only `shards` differs. Env steps
+Each case is its preset, on Breakout for 512,000 env steps; only `shards` differs. Env steps
 to a return are those before the first greedy evaluation at or above it, of 16 episodes; a seed that
 never gets there counts as infinite. Returns at a budget are those of the final policy, greedy, over
 128 episodes. Intervals are 95 % bootstraps over the seeds of both sides. Stopped, it goes on.
@@ -42,7 +42,7 @@ CASES = {
     case.name: case
     for case in (
         Case("CartPole-v1", "ppo", 4, to=475.0),
-        Case("Breakout-MinAtar", "pqn", 25, env_steps=102_400),
+        Case("Breakout-MinAtar", "pqn", 25, env_steps=512_000),
     )
 }
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.peers.work import P2, P3, Q2
+from benchmarks.peers.work import BRAX, ENV_KWARGS, NAVIX, P2, P3, Q2, PPOSettings
 from benchmarks.peers.work import Q1 as DQN
 from benchmarks.peers.work import S1 as CONTINUOUS
 
@@ -94,15 +94,29 @@ SAC1 = S1 | {"algo.tune_temperature": True, "algo.temperature": 1.0, "algo.quant
 
 # MinAtar's Breakout, its observation read as one vector by layers of the peers' sizes
 AS_VECTOR = {"algo.network.encoder": "mlp", "algo.network.layer_norm": False}
-P2_OF_OURS = P1 | TRAINING_ONLY | AS_VECTOR
-P2_OF_OURS |= {
-    "algo.num_envs": P2.num_envs,
-    "algo.num_minibatches": P2.num_minibatches,
-    "algo.network.hidden": list(P2.hidden_sizes),
-    "algo.network.activation": P2.activation,
-    "algo.network.shared": False,
-    "algo.normalize_obs": False,
-}
+
+
+def over_a_vector(work: PPOSettings) -> dict:
+    """PPO's settings of a peer's work, whose networks read the observation as one vector."""
+    return (
+        P1
+        | TRAINING_ONLY
+        | AS_VECTOR
+        | {
+            "algo.num_envs": work.num_envs,
+            "algo.rollout_length": work.rollout_length,
+            "algo.num_minibatches": work.num_minibatches,
+            "algo.ent_coef": work.ent_coef,
+            "algo.network.hidden": list(work.hidden_sizes),
+            "algo.network.activation": work.activation,
+            "algo.network.shared": False,
+            "algo.normalize_obs": False,
+            "algo.normalize_rewards": False,
+            "env_kwargs": ENV_KWARGS.get(work.env, {}),
+        }
+    )
+
+
 Q2_OF_OURS = Q1 | AS_VECTOR | {"algo.network.hidden": list(Q2.hidden_sizes)}
 
 GYM_CHEETAH = P1 | {
@@ -124,7 +138,9 @@ WORKS = {
     "dqn": Q1,
     "sac": SAC1,
     "td3": T1,
-    "breakout_ppo": P2_OF_OURS,
+    "breakout_ppo": over_a_vector(P2),
+    "navix_ppo": over_a_vector(NAVIX),
+    "brax_ppo": over_a_vector(BRAX),
     "breakout_dqn": Q2_OF_OURS,
 }
 ON_HOST = {  # what a work's env is named here
@@ -133,9 +149,10 @@ ON_HOST = {  # what a work's env is named here
     "envpool_cheetah": f"envpool/{P3.env}",
 }
 # of works named otherwise
-ALGORITHMS = {"breakout_ppo": "ppo", "breakout_dqn": "dqn"} | dict.fromkeys(ON_HOST, "ppo")
+BY_NAME = {"breakout_ppo": P2.env, "navix_ppo": NAVIX.env, "brax_ppo": BRAX.env}
+ALGORITHMS = {"breakout_dqn": "dqn"} | dict.fromkeys((*BY_NAME, *ON_HOST), "ppo")
 PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS, "breakout_dqn": Q2}
-ENVS = ON_HOST | {"breakout_ppo": P2.env} | {name: work.env for name, work in PEERS_WORK.items()}
+ENVS = ON_HOST | BY_NAME | {name: work.env for name, work in PEERS_WORK.items()}
 
 
 def process_age() -> float:

@@ -25,7 +25,9 @@ from benchmarks import (
     tables,
 )
 from benchmarks import run as comparison
+from benchmarks.peers.work import BRAX, NAVIX, P2
 from benchmarks.record import Results
+from benchmarks.work import over_a_vector
 from elsinore.envs import make
 from tests.runs.conftest import train_tiny
 
@@ -51,6 +53,17 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
 def test_other_work_begins_anew(tmp_path, work, again):
     Results(tmp_path / "found.json", {"seeds": 4}).measure(dict, peer="ours")
     assert Results(tmp_path / "found.json", work, again).rows == []
+
+
+@pytest.mark.parametrize("work", [P2, NAVIX, BRAX], ids=lambda work: work.env)
+def test_our_settings_of_a_peers_work_are_its_own(work):
+    ours = over_a_vector(work)
+    named = ("num_envs", "rollout_length", "num_minibatches", "num_epochs", "learning_rate")
+    named += ("gamma", "gae_lambda", "clip_eps", "ent_coef", "vf_coef", "max_grad_norm")
+    assert {name: ours[f"algo.{name}"] for name in named} == {n: getattr(work, n) for n in named}
+    assert tuple(ours["algo.network.hidden"]) == work.hidden_sizes
+    assert ours["algo.network.activation"] == work.activation
+    assert ours["env_kwargs"] == ({"backend": "spring"} if work is BRAX else {})
 
 
 def row(round_: int, peer: str, rate: float, seconds: float) -> dict:

@@ -48,12 +48,25 @@ TORCH = ("torch==2.13.0", "stable-baselines3==2.9.2", "gymnasium==1.3.0", "numpy
 PEERS = {
     # gymnax 1.x's step returns six values, and rejax reads five.
     "rejax": Peer(("3.13", "3.12"), ("rejax==0.1.3", "gymnax==0.0.9", *JAX_0_11)),
+    # the same with environments of two libraries
+    "rejax_suites": Peer(
+        ("3.13", "3.12"),
+        (
+            "rejax==0.1.3",
+            "gymnax==0.0.9",
+            "brax==0.14.2",
+            "mujoco==3.17.0",
+            "mujoco-mjx==3.17.0",
+            "navix==4.0.0",
+            *JAX_0_11,
+        ),
+    ),
     # jax 0.11 and no older: under 0.10.2 its vmapped orthogonal start can hang for ever on two
     # cores.
     "purejaxrl": Peer(("3.13", "3.12"), ("gymnax==1.0.1", "six==1.17.0", *JAX_0_11)),
     # 3.11 first: where a small CPU wheel of torch is kept beside pip, it is for that Python.
     "sbx": Peer(("3.11", "3.12", "3.13"), ("sbx-rl==0.28.0", *JAX_0_10, *TORCH)),
-    "sb3": Peer(("3.11", "3.12", "3.13"), TORCH),
+    "sb3": Peer(("3.11", "3.12", "3.13"), (*TORCH, "gymnasium[mujoco]==1.3.0", "mujoco==3.17.0")),
 }
 
 

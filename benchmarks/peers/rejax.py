@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from benchmarks.peers.work import (  # noqa: E402
+    ENV_KWARGS,
     PPO_WORKS,
     Outcome,
     PPOSettings,
@@ -46,6 +47,7 @@ def make_algorithm(work: PPOSettings, env_steps: int):
 
     return rejax.PPO.create(
         env=work.env,
+        env_params=ENV_KWARGS.get(work.env, {}),
         agent_kwargs={"hidden_layer_sizes": work.hidden_sizes, "activation": work.activation},
         total_timesteps=env_steps,
         eval_freq=env_steps,

@@ -64,7 +64,15 @@ class PPOSettings:
 P1 = PPOSettings()
 # MinAtar's Breakout from its 10 x 10 x 4 booleans as one vector, which rejax's networks read
 P2 = PPOSettings(env="Breakout-MinAtar", num_envs=64, num_minibatches=8)
-PPO_WORKS = {"cartpole": P1, "breakout": P2}
+# Navix and Brax, both with networks of two layers over the observation as one vector
+NAVIX = PPOSettings(
+    env="navix/Navix-DoorKey-5x5-v0", num_envs=64, rollout_length=64, num_minibatches=8
+)
+BRAX = PPOSettings(
+    env="brax/inverted_pendulum", num_envs=32, rollout_length=64, num_minibatches=8, ent_coef=0.0
+)
+ENV_KWARGS = {BRAX.env: {"backend": "spring"}}
+PPO_WORKS = {"cartpole": P1, "breakout": P2, "navix": NAVIX, "brax": BRAX}
 # MuJoCo at CleanRL's settings, its 2,048 steps a rollout taken by eight environments
 P3 = PPOSettings(
     env="HalfCheetah-v4",
