@@ -1,7 +1,7 @@
 """Learning with four shards a seed beside one, with equally many envs: env steps to a return, or
 the return at a fixed budget.
 
-    python -m benchmarks.shards_learning [--cases CartPole-v1/ppo,...] [--seeds 16] [--again]
+    python -m benchmarks.shards_learning [--cases CartPole-v1/ppo,...] [--seeds N] [--again]
 
 Each case is its preset, on Breakout for 512,000 env steps; only `shards` differs. Env steps
 to a return are those before the first greedy evaluation at or above it, of 16 episodes; a seed that
@@ -32,6 +32,7 @@ class Case(NamedTuple):
     period: int
     to: float | None = None  # the return that it has to reach
     env_steps: int | None = None  # in place of the preset's
+    seeds: int = 16
 
     @property
     def name(self) -> str:
@@ -41,7 +42,7 @@ class Case(NamedTuple):
 CASES = {
     case.name: case
     for case in (
-        Case("CartPole-v1", "ppo", 4, to=475.0),
+        Case("CartPole-v1", "ppo", 4, to=475.0, seeds=64),
         Case("Breakout-MinAtar", "pqn", 25, env_steps=512_000),
     )
 }
@@ -52,7 +53,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", default=",".join(CASES))
-    parser.add_argument("--seeds", type=int, default=16)
+    parser.add_argument("--seeds", type=int, help="(default: the case's)")
     parser.add_argument("--env-steps", type=int, help="of a seed (default: the preset's)")
     parser.add_argument("--out", type=Path, default=FOLDER / "shards_learning.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
@@ -61,7 +62,8 @@ def main() -> None:
     results = Results(args.out, work, args.again)
     for name in args.cases.split(","):
         for shards in SHARDS:
-            measure = partial(measured, CASES[name], shards, args.seeds, args.env_steps)
+            seeds = args.seeds or CASES[name].seeds
+            measure = partial(measured, CASES[name], shards, seeds, args.env_steps)
             results.measure(measure, case=name, shards=shards)
         print(described(name, compared(results.rows, name)), flush=True)
     results.save()
