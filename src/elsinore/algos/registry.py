@@ -129,6 +129,16 @@ def steps_per_update(config: Any) -> int:
     return steps
 
 
+def custom_network(config: Any) -> Any:
+    """The factory that `network.custom` of an algorithm's config names, or None.
+
+    Raises:
+        ValueError: if it cannot be imported.
+    """
+    custom = getattr(getattr(config, "network", None), "custom", None)
+    return import_callable(custom, "algo.network.custom") if custom else None
+
+
 def algorithm_of(
     config: Any, env: Any, env_params: PyTree, num_updates: int, network: Any = None
 ) -> Algorithm:

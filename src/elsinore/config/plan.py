@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore import envs
+from elsinore.algos.registry import custom_network
 from elsinore.config.agents import (
     check_number,
     config_of,
@@ -50,7 +51,6 @@ from elsinore.training.population import PopulationStep
 from elsinore.training.schedule import Schedule
 from elsinore.training.shards import Shards
 from elsinore.types import Algorithm, RunState
-from elsinore.validation import import_callable
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def plan_for(
         env, env_params = _env_for(experiment, env)
         refuse_for_self_play(experiment, env, env_params, curriculum)
         refuse_for_host(experiment, env, env_params)
-        network_of = _custom_network if network is None else lambda _: network
+        network_of = custom_network if network is None else lambda _: network
         schedule = schedule_for(experiment, env_params)
         refuse_to_learn_nothing(experiment, schedule)
         members = members_of(experiment)
@@ -246,12 +246,6 @@ def _env_for(experiment: Experiment, env: Any) -> tuple[Any, PyTree]:
         check_number(experiment.agents, made)
         return made, env_params
     return multi_agent_env(experiment.agents, made, env_params)
-
-
-def _custom_network(algo: Any) -> Any:
-    """The factory that `algo.network.custom` names, or None."""
-    custom = getattr(getattr(algo, "network", None), "custom", None)
-    return import_callable(custom, "algo.network.custom") if custom else None
 
 
 def _program_for(

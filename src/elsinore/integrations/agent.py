@@ -14,7 +14,6 @@ steps, and all the learning from it. Several environments are stepped side by si
 then observations, actions, rewards and flags are [env, ...].
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.algos.registry import algorithm_of, steps_per_update
+from elsinore.algos.registry import algorithm_of, custom_network, steps_per_update
 from elsinore.config.mappings import set_dotted
 from elsinore.config.parse import ConfigError, as_dict, build_algo
 from elsinore.errors import user_code
+from elsinore.integrations.agent_files import read_agent, write_agent
 from elsinore.integrations.agent_spaces import (
     ACTIONS,
     OBSERVATIONS,
@@ -40,8 +40,6 @@ from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.nets.network import reset_carry
 from elsinore.types import Actor, Decision, TrainState, Transition
-
-FORMAT = 2  # of the files that `save` writes
 
 
 class Agent:
@@ -85,8 +83,9 @@ class Agent:
         if updates < 1:
             raise ConfigError(f"env_steps={env_steps} is less than one update; raise it.")
         try:
+            network = custom_network(self.config)
             with user_code(algo=self.config.name):
-                made = algorithm_of(self.config, env, env.default_params, updates)
+                made = algorithm_of(self.config, env, env.default_params, updates, network)
         except ValueError as error:
             raise ConfigError(str(error)) from error
         if made.parts is None:
@@ -195,7 +194,6 @@ class Agent:
         if self._pending is not None:
             raise ConfigError("save: observe() what the last action led to first.")
         about = {
-            "format": FORMAT,
             "algo": as_dict(self.config),
             "spaces": self._spaces,
             "seed": self._seed,
@@ -203,31 +201,22 @@ class Agent:
             "steps": len(self._steps),
         }
         target = Path(path)
-        unfinished = target.with_name(f".{target.name}.unfinished")
-        leaves = jax.device_get(jax.tree.leaves(self._saved()))
-        with unfinished.open("wb") as file:
-            arrays = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
-            np.savez(file, about=np.array(json.dumps(about)), **arrays)
-        unfinished.replace(target)
+        write_agent(target, about, jax.device_get(jax.tree.leaves(self._saved())))
         return target
 
     @classmethod
-    def load(cls, path: str | Path) -> "Agent":
+    def load(cls, path: str | Path, trust: bool = False) -> "Agent":
         """The agent that `save` wrote.
 
+        Args:
+            trust: import an algorithm or a network that the file names as 'module:name', though
+                another user saved it.
+
         Raises:
-            ConfigError: for a file that is none of these, or of another version's learner.
+            ConfigError: for a file that is none of these, of another version's learner, or of
+                another user whose code it names.
         """
-        try:
-            with np.load(Path(path), allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                arrays = [file[f"leaf_{i}"] for i in range(len(file.files) - 1)]
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigError(f"{path} is no agent that Agent.save wrote: {error}.") from error
-        if about.get("format") != FORMAT:
-            raise ConfigError(
-                f"{path} has format {about.get('format')}, and this elsinore reads {FORMAT}."
-            )
+        about, arrays = read_agent(Path(path), trust)
         agent = cls(
             about["algo"], *about["spaces"], seed=about["seed"], env_steps=about["env_steps"],
             num_envs=about["algo"]["num_envs"],
@@ -278,6 +267,10 @@ class Agent:
         return self.state._replace(key=key), running, self._steps
 
     def _restore(self, arrays: list[np.ndarray], steps: int, path: Any) -> None:
+        if not 0 <= steps <= self.config.rollout_length:
+            raise ConfigError(
+                f"{path} has {steps} steps of a rollout of {self.config.rollout_length}."
+            )
         if steps:  # of these shapes
             blank = jax.tree.map(np.zeros_like, self.state.actor.obs)
             nothing = np.zeros(self.config.num_envs, bool)

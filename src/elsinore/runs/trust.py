@@ -40,6 +40,7 @@ CODE_SETTINGS = (
     "sweep.space",
     "wrappers",
 )
+TEXT = b"elsinore text\n"  # no config's signature is that of a text
 BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
 
 
@@ -73,7 +74,13 @@ def confirmed(
     Raises:
         ConfigError: if it names code, and is neither this user's nor trusted.
     """
-    if trust is True or is_own(config):
+    return _confirmed(data, config, trust, is_own(config), given)
+
+
+def _confirmed(
+    data: dict[str, Any], config: Path, trust: Trust, own: bool, given: Collection[str] = ()
+) -> dict[str, Any]:
+    if trust is True or own:
         return data
     named = {name: code for name, code in code_in(data).items() if name not in given}
     if named and not _agreed(config, named, trust):
@@ -84,6 +91,26 @@ def confirmed(
             " trust=True)."
         )
     return data if named else marked(data)
+
+
+def signature_of(text: str) -> str:
+    """This user's signature of a text that a file carries beside it; empty without a key."""
+    key = _key(make=True)
+    return "" if key is None else _mac_of(key, TEXT + text.encode())
+
+
+def confirmed_settings(
+    data: dict[str, Any], text: str, signature: str, file: Path, trust: Trust
+) -> dict[str, Any]:
+    """The settings that a file holds in `text`, for use, if the text has this user's signature or
+    names no code; as `confirmed` does for a config.
+
+    Raises:
+        ConfigError: if they name code, and are neither this user's nor trusted.
+    """
+    key = _key()
+    own = key is not None and hmac.compare_digest(_mac_of(key, TEXT + text.encode()), signature)
+    return _confirmed(data, file, trust, own)
 
 
 def confirmed_header(about: dict[str, Any], replay: Path, trust: Trust) -> dict[str, Any]:
@@ -180,7 +207,11 @@ def _signature_of(config: Path) -> Path:
 
 def _mac(key: bytes, config: Path) -> bytes:
     text = b"elsinore " + config.name.encode() + b"\n" + config.read_bytes()
-    return hmac.new(key, text, hashlib.sha256).hexdigest().encode()
+    return _mac_of(key, text).encode()
+
+
+def _mac_of(key: bytes, text: bytes) -> str:
+    return hmac.new(key, text, hashlib.sha256).hexdigest()
 
 
 def _key_path() -> Path:
