@@ -121,3 +121,12 @@ def test_bytes_that_were_changed_are_refused(saved):
     saved.write_bytes(whole)
     with pytest.raises(ConfigError, match="is no agent that Agent.save wrote: Bad CRC-32"):
         elsinore.Agent.load(saved)
+
+
+def test_a_small_file_that_unpacks_to_much_is_refused(saved):
+    with np.load(saved) as file:
+        parts = {name: file[name] for name in file.files}
+    np.savez_compressed(saved, **parts | {"leaf_0": np.zeros(10**7, np.float32)})
+    assert saved.stat().st_size < 10**6
+    with pytest.raises(ConfigError, match=r"it unpacks to 40,\d+,\d+ bytes, more than it has"):
+        elsinore.Agent.load(saved)

@@ -5,6 +5,7 @@ The JSON carries its user's signature, so that code which another user's file na
 """
 
 import json
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def read_agent(path: Path, trust: bool) -> tuple[dict[str, Any], list[np.ndarray
             another user that names code.
     """
     try:
+        _refuse_what_grows(path)
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             text = str(file["about"])
             about = _header(text)
@@ -52,6 +54,14 @@ def read_agent(path: Path, trust: bool) -> tuple[dict[str, Any], list[np.ndarray
         reason = strerror or " ".join(str(error).split())[:120] or type(error).__name__
         raise ConfigError(f"{path} is no agent that Agent.save wrote: {reason}.") from error
     return about | confirmed_settings({"algo": about["algo"]}, text, signature, path, trust), arrays
+
+
+def _refuse_what_grows(path: Path) -> None:
+    """Refuse a file that unpacks to more than it has: agents are written without compression."""
+    with zipfile.ZipFile(path) as file:
+        size = sum(part.file_size for part in file.infolist())
+    if size > path.stat().st_size:
+        raise ValueError(f"it unpacks to {size:,} bytes, more than it has")
 
 
 def _header(text: str) -> dict[str, Any]:
