@@ -26,12 +26,12 @@ class OneLayer(nn.Module):
         return both[:-1], both[-1]
 
 
-def rewritten(path: Path, change) -> Path:
-    """The file with its header changed and its signature kept."""
+def rewritten(path: Path, change, **others) -> Path:
+    """The file with its header changed, and its signature kept unless another is given."""
     with np.load(path) as file:
         parts = {name: file[name] for name in file.files}
     about = change(json.loads(str(parts["about"])))
-    np.savez(path, **parts | {"about": np.array(json.dumps(about))})
+    np.savez(path, **parts | {"about": np.array(json.dumps(about))} | others)
     return path
 
 
@@ -68,6 +68,18 @@ def test_code_that_a_strangers_file_names_is_imported_only_with_trust(setting, s
     with pytest.raises((ConfigError, TypeError, AttributeError)):
         elsinore.Agent.load(saved, trust=True)
     assert stranger.exists()
+
+
+@pytest.mark.parametrize("signature", ["", "ü" * 64, "0" * 64])
+def test_a_forged_signature_is_none(signature, saved, stranger):
+    def change(about):
+        about["algo"]["name"] = "strange_agent:make"
+        return about
+
+    rewritten(saved, change, signature=np.array(signature))
+    with pytest.raises(ConfigError, match="carries no signature of yours"):
+        elsinore.Agent.load(saved)
+    assert not stranger.exists()
 
 
 def test_a_strangers_file_without_code_needs_no_trust(saved):

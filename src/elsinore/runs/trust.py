@@ -40,7 +40,7 @@ CODE_SETTINGS = (
     "sweep.space",
     "wrappers",
 )
-TEXT = b"elsinore text\n"  # no config's signature is that of a text
+TEXT = b"elsinore\0text\n"  # what a config's signature is of never begins so
 BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
 
 
@@ -109,7 +109,9 @@ def confirmed_settings(
         ConfigError: if they name code, and are neither this user's nor trusted.
     """
     key = _key()
-    own = key is not None and hmac.compare_digest(_mac_of(key, TEXT + text.encode()), signature)
+    own = key is not None and hmac.compare_digest(
+        _mac_of(key, TEXT + text.encode()).encode(), signature.encode()
+    )
     return _confirmed(data, file, trust, own)
 
 
