@@ -140,3 +140,10 @@ def _name_of(frame: FrameType) -> str:
 
 def _file_of(frame: FrameType) -> str:
     return frame.f_code.co_filename.rpartition("/")[2]
+
+
+def why_unreadable(error: Exception) -> str:
+    """Why a file could not be read, on one line: what the system says, or 120 characters of the
+    error."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or " ".join(str(error).split())[:120] or type(error).__name__

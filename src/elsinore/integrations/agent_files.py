@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.parse import ConfigError
+from elsinore.errors import why_unreadable
 from elsinore.runs.trust import confirmed_settings, signature_of
 
 FORMAT = 3
@@ -50,9 +51,9 @@ def read_agent(path: Path, trust: bool) -> tuple[dict[str, Any], list[np.ndarray
     except ConfigError:
         raise
     except Exception as error:  # zip and its codecs raise many types on foreign bytes
-        strerror = error.strerror if isinstance(error, OSError) else None
-        reason = strerror or " ".join(str(error).split())[:120] or type(error).__name__
-        raise ConfigError(f"{path} is no agent that Agent.save wrote: {reason}.") from error
+        raise ConfigError(
+            f"{path} is no agent that Agent.save wrote: {why_unreadable(error)}."
+        ) from error
     return about | confirmed_settings({"algo": about["algo"]}, text, signature, path, trust), arrays
 
 

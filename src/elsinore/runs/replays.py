@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from elsinore.config.parse import ConfigError
+from elsinore.errors import why_unreadable
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.redaction import redacted
 from elsinore.runs.trust import Trust, confirmed_header, marked
@@ -152,9 +153,7 @@ def _opened(path: Path):
     except ConfigError:
         raise
     except Exception as error:  # zip and its codecs raise many types on foreign bytes
-        strerror = error.strerror if isinstance(error, OSError) else None
-        reason = strerror or " ".join(str(error).split())[:120] or type(error).__name__
-        raise ConfigError(f"replay {path} cannot be read: {reason}.") from error
+        raise ConfigError(f"replay {path} cannot be read: {why_unreadable(error)}.") from error
 
 
 def _refuse_too_large(raw: IO[bytes], path: Path) -> None:

@@ -46,7 +46,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         },
     },
     **{f"ppo/envpool/{name}-v4": MUJOCO for name in ("HalfCheetah", "Hopper")},
-    # Sampled, 5.2 of 22 achievements (8 seeds); greedily 2.9.
+    # A return of 5.2 sampled and 3.0 greedily (8 seeds): 22 achievements, and health.
     "ppo/craftax/Craftax-Classic-Symbolic-v1": {
         "env_steps": 1_000_000,
         "algo": {
