@@ -9,7 +9,9 @@ own with a cold compile cache. Stopped, it goes on where it was.
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,14 +35,21 @@ def main() -> None:
     args = parser.parse_args()
     work = {"ppo": asdict(P2), "dqn": asdict(Q2), "env_steps": STEPS, "seeds": args.seeds}
     results = Results(args.out, work, args.again)
-    for round_ in range(args.rounds):
-        for algo in STEPS:
+    alternate(results, STEPS, args.rounds, partial(measured, seeds=args.seeds))
+
+
+def alternate(
+    results: Results, works: Iterable[str], rounds: int, measured: Callable[[str, str], dict]
+) -> None:
+    """Measure each work with ours and rejax in turn, in each round; save the ratios."""
+    for round_ in range(rounds):
+        for name in works:
             for peer in ("elsinore", "rejax"):
-                measure = lambda: measured(peer, algo, args.seeds)  # noqa: B023, E731
-                row = results.measure(measure, round=round_, algo=algo, peer=peer)
-                print(f"round {round_}  {algo}  {peer:10} {described(row)}", flush=True)
+                measure = partial(measured, peer, name)
+                row = results.measure(measure, round=round_, algo=name, peer=peer)
+                print(f"round {round_}  {name}  {peer:10} {described(row)}", flush=True)
         results.measure(peak, round=round_, algo="matmul")
-    results.save(ratios={algo: ratios(results.rows, algo) for algo in STEPS})
+    results.save(ratios={name: ratios(results.rows, name) for name in works})
     print(results.data["ratios"])
 
 

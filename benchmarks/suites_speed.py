@@ -13,11 +13,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.minatar import ratios
+from benchmarks.minatar import alternate
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.peers.work import BRAX, NAVIX
 from benchmarks.record import FOLDER, Results
-from benchmarks.run import HERE, described, peak, run
+from benchmarks.run import HERE, run
 
 WORKS = {"navix": NAVIX, "brax": BRAX}
 STEPS = {"navix": 200_000, "brax": 100_000}  # a seed
@@ -34,20 +34,8 @@ def main() -> None:
     args = parser.parse_args()
     work = {name: asdict(each) for name, each in WORKS.items()} | {"env_steps": STEPS}
     results = Results(args.out, work, args.again)
-    for round_ in range(args.rounds):
-        for name in WORKS:
-            for seeds in map(int, args.seeds.split(",")):
-                for peer in ("elsinore", "rejax"):
-                    what = {"round": round_, "algo": f"{name}, {seeds}", "peer": peer}
-                    row = results.measure(
-                        lambda: measured(peer, name, seeds),  # noqa: B023
-                        **what,
-                    )
-                    print(*what.values(), described(row), flush=True)
-        results.measure(peak, round=round_, algo="matmul")
-    works = {row["algo"] for row in results.rows} - {"matmul"}
-    results.save(ratios={name: ratios(results.rows, name) for name in sorted(works)})
-    print(results.data["ratios"])
+    asked = {f"{name}, {n}": (name, n) for name in WORKS for n in map(int, args.seeds.split(","))}
+    alternate(results, asked, args.rounds, lambda peer, name: measured(peer, *asked[name]))
 
 
 def measured(peer: str, name: str, seeds: int) -> dict:
