@@ -22,6 +22,7 @@ import elsinore
 from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.runs import checkpoints
+from elsinore.runs.manifest import config_digest
 from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.shipped import FOLDER, HOLDS, PREFIX, shipped_policies
@@ -99,7 +100,7 @@ def write(run: Run, folder: Path) -> dict[str, Any]:
     manifest = found.manifest | {
         "holds": HOLDS,
         "config": as_dict(experiment),
-        "config_sha256": checkpoints.config_digest(experiment),
+        "config_sha256": config_digest(experiment),
         "layout": layout_for(1, experiment.layout).described(),
     }
     saved = {"format", "time", "arrays", "files", "digest"}

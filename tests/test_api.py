@@ -729,7 +729,7 @@ def test_a_call_that_cannot_be_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_a_whole_run_is_one_compiled_program_with_the_same_result(run):
-    from elsinore.runs.checkpoints import params_sha256
+    from elsinore.runs.manifest import params_sha256
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
 

@@ -23,7 +23,8 @@ from elsinore.runs import (
 )
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.checkpoint_match import check_match
-from elsinore.runs.checkpoints import BrokenCheckpoint, params_sha256, versions
+from elsinore.runs.checkpoints import BrokenCheckpoint
+from elsinore.runs.manifest import params_sha256, versions
 from elsinore.training.schedule import Schedule
 from tests.runs.conftest import chunk_ends, rows_in, train_tiny
 
@@ -452,8 +453,9 @@ def test_checkpoints_newer_than_the_state_that_is_saved_do_not_displace_it(tmp_p
 def test_the_newest_that_the_store_covers_is_of_the_same_versions(tmp_path, monkeypatch):
     for update in (4, 8):
         saved(tmp_path, update)
+    others = versions() | {"jax": "0.1"}
     with monkeypatch.context() as patch:
-        patch.setitem(globals(), "versions", lambda: checkpoints.versions() | {"jax": "0.1"})
+        patch.setitem(globals(), "versions", lambda: others)
         saved(tmp_path, 12)
     saved(tmp_path, 16)
     saved(tmp_path, 20)

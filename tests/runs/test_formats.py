@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.checkpoints import READABLE_FORMATS, params_sha256
+from elsinore.runs.checkpoints import READABLE_FORMATS
+from elsinore.runs.manifest import params_sha256
 
 RUNS = Path(__file__).resolve().parents[1] / "data" / "runs"
 

@@ -28,6 +28,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
 from elsinore.runs import checkpoints, episode_recording, replays, trust
+from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.validation import UntrustedName, import_object
@@ -73,7 +74,7 @@ class Stranger:
         overwrite(self.path, settings)
         for found in checkpoints.list_checkpoints(self.path / "checkpoints"):
             manifest = found.manifest | {"config": read_yaml(self.path / "config.yaml")}
-            manifest["digest"] = checkpoints._digest_of(manifest)
+            manifest["digest"] = digest_of(manifest)
             (found.path / "manifest.json").write_text(json.dumps(manifest, indent=1))
         return self
 

@@ -20,14 +20,9 @@ from elsinore.config.parse import as_dict
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
-from elsinore.runs.checkpoints import (
-    config_digest,
-    is_whole,
-    list_checkpoints,
-    remove_checkpoint,
-    versions,
-)
+from elsinore.runs.checkpoints import is_whole, list_checkpoints, remove_checkpoint
 from elsinore.runs.control import Controls
+from elsinore.runs.manifest import config_digest, versions
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.profile import phase
 from elsinore.runs.redaction import redacted

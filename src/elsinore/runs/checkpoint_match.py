@@ -3,12 +3,8 @@
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs.checkpoints import (
-    READABLE_FORMATS,
-    Checkpoint,
-    differences,
-    versions,
-)
+from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
+from elsinore.runs.manifest import differences, versions
 from elsinore.runs.redaction import redacted
 from elsinore.runs.trust import marked
 from elsinore.training.layout import layout_for

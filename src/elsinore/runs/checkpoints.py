@@ -12,12 +12,10 @@ digest of every file.
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
 import time
-from functools import cache, partial
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +23,17 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs.durable import fsync, fsync_tree
-from elsinore.runs.redaction import redacted
+from elsinore.runs.manifest import (
+    described,
+    differences,
+    digest_of,
+    leaves_by_path,
+    type_and_shape,
+)
 
-version = cache(metadata.version)  # which reads a file; every checkpoint asks for eight
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
 # Leaves that format 1 calls by other names: (format 2, format 1).
@@ -82,7 +84,7 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     try:
         with _checkpointer() as checkpointer:
             checkpointer.save(
-                (unfinished / "state").absolute(), args=ocp.args.StandardSave(_flat(state))
+                (unfinished / "state").absolute(), args=ocp.args.StandardSave(leaves_by_path(state))
             )
         commit = unfinished / "state" / "commit_success.txt"
         if commit.exists():  # Orbax writes the folder's path into it; a checkpoint may be shared
@@ -120,7 +122,7 @@ def _unfinished(target: Path) -> Path:
 def _name(unfinished: Path, target: Path, manifest: dict[str, Any]) -> Path:
     """Give a complete checkpoint its manifest and its name, when all of it is on the disk."""
     manifest = {name: x for name, x in manifest.items() if name != "digest"}
-    manifest["digest"] = _digest_of(manifest)
+    manifest["digest"] = digest_of(manifest)
     (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
     fsync_tree(unfinished)
     if target.exists():
@@ -159,7 +161,7 @@ def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
 def arrays_in(checkpoint: Checkpoint) -> dict[str, str]:
     """Type and shape of each leaf, such as `float32[2, 64]`, by its path."""
     leaves = _leaves_in(checkpoint)
-    return {name: _type_and_shape(leaf) for name, leaf in leaves.items()}
+    return {name: type_and_shape(leaf) for name, leaf in leaves.items()}
 
 
 def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
@@ -177,7 +179,7 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
             f"checkpoint {checkpoint.path} holds another state; found and expected:"
             f" {differing[0]}. Begin a new run."
         )
-    found = _read(checkpoint, {stored(name): x for name, x in _flat(like).items()})
+    found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
     return jax.tree.unflatten(jax.tree.structure(like), found.values())
 
 
@@ -217,7 +219,7 @@ def verify(checkpoint: Checkpoint) -> None:
         BrokenCheckpoint: naming the first file that differs.
     """
     manifest = checkpoint.manifest
-    if _digest_of(manifest) != manifest.get("digest") or not _is_as_written(checkpoint):
+    if digest_of(manifest) != manifest.get("digest") or not _is_as_written(checkpoint):
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} is broken: manifest.json has changed since it was"
             " written."
@@ -287,32 +289,6 @@ def clean(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python and of every library that can change a number."""
-    names = ("elsinore", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "orbax-checkpoint")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
-
-
-def config_digest(experiment: Experiment) -> str:
-    config = redacted(as_dict(experiment))
-    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def params_sha256(params: PyTree) -> str:
-    """The digest of all seeds' parameters: names, shapes, types and bits."""
-    digest = hashlib.sha256()
-    for name, x in _flat(params).items():
-        digest.update(f"{name}{x.shape}{x.dtype}".encode())
-        digest.update(np.ascontiguousarray(x).tobytes())
-    return digest.hexdigest()
-
-
-def _flat(tree: PyTree) -> dict[str, Any]:
-    """Leaves by path, a structure that does not depend on the Orbax version."""
-    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path): leaf for path, leaf in paths}
-
-
 def _stored_name(checkpoint_format: int, name: str) -> str:
     """The name of a leaf in checkpoints of that format."""
     if checkpoint_format == 1:
@@ -321,34 +297,8 @@ def _stored_name(checkpoint_format: int, name: str) -> str:
     return name
 
 
-def described(tree: PyTree) -> dict[str, str]:
-    """Type and shape of each leaf; Orbax itself casts types silently."""
-    return {name: _type_and_shape(leaf) for name, leaf in _flat(tree).items()}
-
-
-def _type_and_shape(leaf: Any) -> str:
-    return f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
-
-
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json")
     return {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
     }
-
-
-def _digest_of(manifest: dict[str, Any]) -> str:
-    rest = {k: v for k, v in manifest.items() if k != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def differences(then: dict, now: dict, path: str = "") -> list[str]:
-    """Names and values of what differs between two nested dicts."""
-    found = []
-    for key in dict.fromkeys((*then, *now)):
-        here, a, b = f"{path}{key}", then.get(key), now.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{here}.")
-        elif a != b:
-            found.append(f"{here} {a!r}, {b!r}")
-    return found

@@ -12,6 +12,7 @@ from elsinore.config.plan import Plan
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.lengthen import unit_of, with_budget
+from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -104,7 +105,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         new.add_event(update, "from", f"goes on from {source.name}, as that run resumed would")
     facts = {
         "config": redacted(as_dict(experiment)),
-        "config_sha256": checkpoints.config_digest(experiment),
+        "config_sha256": config_digest(experiment),
     }
     for best in checkpoints.list_checkpoints(source.folder.checkpoints, ("best",)):
         if best.update <= update and checkpoints.is_whole(best):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import ConfigError, as_dict
-from elsinore.runs.checkpoints import differences
+from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import RunDir, check_folder_name

@@ -12,8 +12,8 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
 from elsinore.experience.episode_stats import facts_of
-from elsinore.runs.checkpoints import params_sha256, versions
 from elsinore.runs.durable import fsync
+from elsinore.runs.manifest import params_sha256, versions
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.runs.store import Store, refused_if_broken

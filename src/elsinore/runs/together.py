@@ -5,7 +5,7 @@ from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.envs import suites
 from elsinore.jaxtools import processes
-from elsinore.runs.checkpoints import config_digest, versions
+from elsinore.runs.manifest import config_digest, versions
 
 
 def join(distributed: bool | str) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.runs import checkpoints
+from elsinore.runs.manifest import described
 from elsinore.runs.restored import host_shapes
 from elsinore.runs.source import Source, start_of
 
@@ -119,7 +120,7 @@ def layers_of(plan: Plan, parts: str) -> list[str]:
 
 def leaves_here(plan: Plan) -> dict[str, str]:
     """Type and shape of each leaf of the new run's state, by path."""
-    return checkpoints.described(host_shapes(plan))
+    return described(host_shapes(plan))
 
 
 def _one(described: str | None) -> str | None:

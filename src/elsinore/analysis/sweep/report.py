@@ -17,7 +17,7 @@ from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
-from elsinore.runs.checkpoints import versions
+from elsinore.runs.manifest import versions
 from elsinore.runs.summary import write_json
 
 log = logging.getLogger("elsinore")
