@@ -70,11 +70,11 @@ def main() -> None:
                 *sizes,
             ]
             row = results.measure(lambda case_of=case_of: run(case_of), case=case, stage=int(stage))
-            print(f"stage {stage}: {told(row)} (load {row['load_before']:.1f})", flush=True)
+            print(f"stage {stage}: {described(row)} (load {row['load_before']:.1f})", flush=True)
     results.save()
 
 
-def told(row: dict) -> str:
+def described(row: dict) -> str:
     if row["case"] == "ppo":
         return f"PPO compiles in {row['compile_seconds']:.1f} s"
     if row["case"] == "preset":

@@ -10,7 +10,7 @@ from elsinore.worlds.balatro.nets.cards import CardActorCritic, CardEncoder
 
 
 class Unmasked(Balatro):
-    """The same game for a policy that is not told which actions are legal; an illegal one does
+    """The same game for a policy that does not see which actions are legal; an illegal one does
     nothing."""
 
     def observe(self, key: Any, state: Any, action: Any, params: Any) -> Any:

@@ -109,12 +109,12 @@ class Test(NamedTuple):
 
 
 def measured(results: Results, test: Test, seeds: int) -> Iterator[str]:
-    """What the policy hits, told beside the classic ones; nothing where there is next to nothing to
+    """What the policy hits, beside the classic ones; nothing where there is next to nothing to
     be won."""
     what = {"trace": test.name, "capacity": test.capacity}
     ratios = results.measure(partial(classic, test), policy="classic", **what)
     for fallback in (True, False) if ratios["belady_bypass"] - ratios["lru"] >= 0.01 else ():
-        yield told(
+        yield described(
             results.measure(
                 partial(hits, seeds, test, fallback), policy="learnt", fallback=fallback, **what
             ),
@@ -271,7 +271,7 @@ def mean_closed(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {name: round(float(np.mean(values)), 4) for name, values in found.items()}
 
 
-def told(row: dict[str, Any], ratios: dict[str, Any]) -> str:
+def described(row: dict[str, Any], ratios: dict[str, Any]) -> str:
     mean, best = float(np.mean(row["hit_ratios"])), max(ratios[name] for name in CLASSIC[:-1])
     line = (
         f"{row['trace']:24} {row['capacity']:5} {'fallback' if row['fallback'] else 'alone   '}:"

@@ -62,7 +62,7 @@ def main() -> None:
         new = run([sys.executable, "-m", "benchmarks.compiling", "--one", name])["programs"]
         rows = [{"case": name, **row} for row in new]
         for row in rows:
-            print(told(row, found["rows"]), flush=True)
+            print(described(row, found["rows"]), flush=True)
         if not args.keep:
             rest = [row for row in found["rows"] if row["case"] != name]
             order = list(CASES)
@@ -135,7 +135,7 @@ def programs(case: Case) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "final evaluation", lambda: evaluation_program(plan, layout).lower(shapes)
 
 
-def told(row: dict[str, Any], before: list[dict[str, Any]]) -> str:
+def described(row: dict[str, Any], before: list[dict[str, Any]]) -> str:
     """A row, with the ratio of each figure to the last record's."""
     same = [old for old in before if all(old[key] == row[key] for key in ("case", "program"))]
     cells = []

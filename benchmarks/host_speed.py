@@ -12,12 +12,12 @@ import argparse
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.peers.work import HOST_WORKS
 from benchmarks.record import FOLDER, Results
-from benchmarks.run import HERE, peak, run
+from benchmarks.rounds import alternate
+from benchmarks.run import HERE, run
 
 STEPS = {"cartpole": 50_000, "cheetah": 20_480}  # of each repeat
 
@@ -36,15 +36,14 @@ def main() -> None:
     works = args.works.split(",")
     work = {name: asdict(HOST_WORKS[name]) | {"env_steps": steps[name]} for name in works}
     results = Results(args.out, work, args.again)
-    for round_ in range(args.rounds):
-        for name in works:
-            for peer in ("elsinore", "sb3"):
-                measure = lambda: measured(peer, name, steps[name])  # noqa: B023, E731
-                row = results.measure(measure, round=round_, work=name, peer=peer)
-                print(f"round {round_}  {name}  {peer:10} {rate(row):,.0f} env steps/s", flush=True)
-        results.measure(peak, round=round_, work="matmul")
-    results.save(ratios={name: ratios(results.rows, name) for name in works})
-    print(results.data["ratios"])
+    alternate(
+        results,
+        works,
+        args.rounds,
+        lambda peer, name: measured(peer, name, steps[name]),
+        peer="sb3",
+        skip=1,
+    )
 
 
 def measured(peer: str, name: str, steps: int) -> dict:
@@ -54,22 +53,6 @@ def measured(peer: str, name: str, steps: int) -> dict:
         return run([sys.executable, "-m", "benchmarks.work", "--work", f"gym_{name}", *options])
     script = str(HERE / "peers" / "sb3.py")
     return run([str(python_of(environment("sb3"))), script, "--work", name, *options])
-
-
-def rate(row: dict) -> float:
-    """Env steps a second, the median of the repeats after the first."""
-    return median(row["steps_per_second"][1:])
-
-
-def ratios(rows: list[dict], name: str) -> dict:
-    """Our steps a second over the peer's: the median over rounds of the ratio within a round."""
-    found = []
-    for round_ in sorted({row["round"] for row in rows}):
-        of = [row for row in rows if row["round"] == round_ and row["work"] == name]
-        here = {row["peer"]: rate(row) for row in of}
-        if len(here) == 2:
-            found.append(here["elsinore"] / here["sb3"])
-    return {"speed": median(found), "speed_by_round": found}
 
 
 if __name__ == "__main__":

@@ -9,16 +9,15 @@ own with a cold compile cache. Stopped, it goes on where it was.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.peers.work import P2, Q2
 from benchmarks.record import FOLDER, Results
-from benchmarks.run import HERE, described, peak, run
+from benchmarks.rounds import alternate
+from benchmarks.run import HERE, run
 
 STEPS = {"ppo": 200_000, "dqn": 30_000}  # a seed
 SCRIPTS = {"ppo": "rejax.py", "dqn": "rejax_dqn.py"}
@@ -35,22 +34,7 @@ def main() -> None:
     args = parser.parse_args()
     work = {"ppo": asdict(P2), "dqn": asdict(Q2), "env_steps": STEPS, "seeds": args.seeds}
     results = Results(args.out, work, args.again)
-    alternate(results, STEPS, args.rounds, partial(measured, seeds=args.seeds))
-
-
-def alternate(
-    results: Results, works: Iterable[str], rounds: int, measured: Callable[[str, str], dict]
-) -> None:
-    """Measure each work with ours and rejax in turn, in each round; save the ratios."""
-    for round_ in range(rounds):
-        for name in works:
-            for peer in ("elsinore", "rejax"):
-                measure = partial(measured, peer, name)
-                row = results.measure(measure, round=round_, algo=name, peer=peer)
-                print(f"round {round_}  {name}  {peer:10} {described(row)}", flush=True)
-        results.measure(peak, round=round_, algo="matmul")
-    results.save(ratios={name: ratios(results.rows, name) for name in works})
-    print(results.data["ratios"])
+    alternate(results, STEPS, args.rounds, partial(measured, seeds=args.seeds), peer="rejax")
 
 
 def measured(peer: str, algo: str, seeds: int) -> dict:
@@ -61,20 +45,6 @@ def measured(peer: str, algo: str, seeds: int) -> dict:
         return run([sys.executable, "-m", "benchmarks.work", "--work", name, *options])
     script = str(HERE / "peers" / SCRIPTS[algo])
     return run([str(python_of(environment("rejax"))), script, "--work", "breakout", *options])
-
-
-def ratios(rows: list[dict], algo: str) -> dict:
-    """Our steps a second over rejax's: the median over rounds of the ratio within a round."""
-    found = []
-    for round_ in sorted({row["round"] for row in rows}):
-        here = {
-            row["peer"]: median(row["steps_per_second"])
-            for row in rows
-            if row["round"] == round_ and row["algo"] == algo
-        }
-        if len(here) == 2:
-            found.append(here["elsinore"] / here["rejax"])
-    return {"speed": median(found), "speed_by_round": found}
 
 
 if __name__ == "__main__":

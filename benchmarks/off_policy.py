@@ -65,7 +65,7 @@ def main() -> None:
                 if not (peer in SLOW and round_):
                     measure = lambda: measured(args.work, peer, seeds, env_steps)  # noqa: B023, E731
                     print(
-                        told(results.measure(measure, round=round_, seeds=seeds, peer=peer)),
+                        described(results.measure(measure, round=round_, seeds=seeds, peer=peer)),
                         flush=True,
                     )
     results.save(ratios=ratios(results.rows))
@@ -104,7 +104,7 @@ def measured(name: str, peer: str, seeds: int, env_steps: int) -> dict:
     )
 
 
-def told(row: dict) -> str:
+def described(row: dict) -> str:
     return (
         f"round {row['round']}  {row['seeds']:2} seeds  {row['peer']:10} {median(row[RATE]):9,.0f}"
         f" gradient steps/s {median(row['steps_per_second']):10,.0f} env steps/s, traced and"

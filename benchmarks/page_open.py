@@ -93,11 +93,11 @@ def make(run: Path, rows: int) -> int:
 
 
 def numbers(updates: int):
-    """(update, seed, name, value), in the order in which a run tells them."""
+    """(update, seed, name, value), in the order in which a run logs them."""
     for update in range(1, updates + 1):
-        told = NAMES if update % PERIOD else ("eval/return", *NAMES)
+        logged = NAMES if update % PERIOD else ("eval/return", *NAMES)
         for seed in range(SEEDS):
-            for i, name in enumerate(told):
+            for i, name in enumerate(logged):
                 yield (
                     update,
                     seed,

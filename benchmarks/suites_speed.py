@@ -13,10 +13,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.minatar import alternate
 from benchmarks.peers.environments import environment, python_of
 from benchmarks.peers.work import BRAX, NAVIX
 from benchmarks.record import FOLDER, Results
+from benchmarks.rounds import alternate
 from benchmarks.run import HERE, run
 
 WORKS = {"navix": NAVIX, "brax": BRAX}
@@ -35,7 +35,13 @@ def main() -> None:
     work = {name: asdict(each) for name, each in WORKS.items()} | {"env_steps": STEPS}
     results = Results(args.out, work, args.again)
     asked = {f"{name}, {n}": (name, n) for name in WORKS for n in map(int, args.seeds.split(","))}
-    alternate(results, asked, args.rounds, lambda peer, name: measured(peer, *asked[name]))
+    alternate(
+        results,
+        asked,
+        args.rounds,
+        lambda peer, name: measured(peer, *asked[name]),
+        peer="rejax",
+    )
 
 
 def measured(peer: str, name: str, seeds: int) -> dict:

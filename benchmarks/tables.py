@@ -471,18 +471,18 @@ def accelerator(data: dict) -> str:
 def beside_rejax(data: dict) -> str:
     """Steps a second of each work, ours and rejax's, with the ratios within rounds."""
     lines = []
-    for algo, ratio in data["ratios"].items():
+    for work, ratio in data["ratios"].items():
         rates = {
             peer: median(
                 median(row["steps_per_second"])
                 for row in data["rows"]
-                if (row["algo"], row.get("peer")) == (algo, peer)
+                if (row["work"], row.get("peer")) == (work, peer)
             )
             for peer in ("elsinore", "rejax")
         }
         rounds = ", ".join(f"{x:.2f}" for x in ratio["speed_by_round"])
         found = [f"{rates[peer]:,.0f}" for peer in ("elsinore", "rejax")]
-        lines.append([algo, *found, f"**{ratio['speed']:.2f}** ({rounds})"])
+        lines.append([work, *found, f"**{ratio['speed']:.2f}** ({rounds})"])
     heads = ["", "elsinore, env steps/s", "rejax 0.1.3", "ratio (rounds)"]
     return markdown(heads, lines) + measured_on(data)
 

@@ -216,7 +216,7 @@ def bare_chunks(args) -> dict:
     compiled = all_compiled(plan, layout)
     begun = lambda: jax.block_until_ready(compiled.init())  # noqa: E731
     seconds = [launch_all(plan, compiled, begun()) for _ in range(args.repeats)]
-    told = {
+    found = {
         "env_steps": plan.env_steps,
         "compile_seconds": compiled.seconds,
         "run_seconds": seconds,
@@ -224,11 +224,11 @@ def bare_chunks(args) -> dict:
     }
     if args.work in PEERS_WORK:
         steps = PEERS_WORK[args.work].gradient_steps(plan.env_steps)
-        told |= {
+        found |= {
             "gradient_steps": steps,
             "gradient_steps_per_second": [steps * args.seeds / s for s in seconds],
         }
-    return told
+    return found
 
 
 def launch_all(plan, compiled, state) -> float:

@@ -15,12 +15,11 @@ from benchmarks import (
     endurance,
     first_minute,
     hamlet_rules,
-    host_speed,
     kill,
     left_behind,
-    minatar,
     off_policy,
     resets,
+    rounds,
     scale_model,
     tables,
 )
@@ -369,12 +368,12 @@ def test_slow_peers_have_one_turn_and_seeds_must_divide_over_devices(monkeypatch
     assert comparison.has_a_turn("purejaxrl_devices", 3, 4)
 
 
-def test_steps_on_minatar_are_compared_within_a_round():
+def test_two_sides_are_compared_within_a_round():
     rows = [
-        {"round": round_, "algo": "ppo", "peer": peer, "steps_per_second": [rate]}
+        {"round": round_, "work": "ppo", "peer": peer, "steps_per_second": [rate]}
         for round_, peer, rate in [(0, "elsinore", 6.0), (0, "rejax", 3.0), (1, "rejax", 1.0)]
     ]
-    assert minatar.ratios(rows, "ppo") == {"speed": 2.0, "speed_by_round": [2.0]}
+    assert rounds.ratios(rows, "ppo", "rejax") == {"speed": 2.0, "speed_by_round": [2.0]}
 
 
 def test_cases_to_compile_are_chosen_by_names_with_commas_in_them():
@@ -397,5 +396,5 @@ def test_speeds_on_the_host_are_compared_without_the_repeat_that_compiles():
         {"round": 0, "work": "cartpole", "peer": peer, "steps_per_second": [1.0, rate, rate]}
         for peer, rate in (("elsinore", 30.0), ("sb3", 10.0))
     ]
-    found = host_speed.ratios([*rows, {"round": 1, "work": "matmul"}], "cartpole")
+    found = rounds.ratios([*rows, {"round": 1, "work": "matmul"}], "cartpole", "sb3", skip=1)
     assert found == {"speed": 3.0, "speed_by_round": [3.0]}

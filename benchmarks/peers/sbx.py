@@ -21,7 +21,7 @@ NOTES = (
     "only the policy's last layer starts orthogonal; the others at flax's default (lecun normal)",
     (
         "every seed compiles anew: compile_seconds is the sum over the first repeat's seeds,"
-        " tracing included, told by what building and the first update took above a later update;"
+        " tracing included: what building and the first update took beyond a later update;"
         " run_seconds leave it out"
     ),
 )

@@ -1,4 +1,4 @@
-"""The work every peer is given, how it is asked for, and how it is told: one line of JSON.
+"""The work every peer is given, its options, and its result as one line of JSON.
 
 An adapter runs inside its peer's environment, so this file may import the standard library only.
 """
@@ -233,30 +233,30 @@ def process_age() -> float:
 
 def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
     """Print the outcome as one line of JSON, the last on stdout."""
-    told = asdict(outcome)
+    found = asdict(outcome)
     threshold = f"seconds_to_{STANDARD_UNTIL if args.until is None else args.until:g}"
-    told[threshold] = told.pop("reached_seconds")
-    note = told.pop("reached_note")
+    found[threshold] = found.pop("reached_seconds")
+    note = found.pop("reached_note")
     if args.until is not None:
-        told[f"{threshold}_note"] = note
+        found[f"{threshold}_note"] = note
     total_steps = args.seeds * outcome.env_steps
     steps_per_second = [total_steps / seconds for seconds in outcome.run_seconds]
-    gradient_steps = told.pop("gradient_steps")
+    gradient_steps = found.pop("gradient_steps")
     if gradient_steps is not None:
         rates = [args.seeds * gradient_steps / seconds for seconds in outcome.run_seconds]
-        told |= {"gradient_steps": gradient_steps, "gradient_steps_per_second": rates}
+        found |= {"gradient_steps": gradient_steps, "gradient_steps_per_second": rates}
     first = {
         "peer": peer,
-        "version": told.pop("version"),
+        "version": found.pop("version"),
         "jax": installed("jax"),
         "seeds": args.seeds,
     }
     rest = {
         "env_steps_asked": args.env_steps,
         "steps_per_second": steps_per_second,
-        "notes": list(told.pop("notes")),
+        "notes": list(found.pop("notes")),
     }
-    print(json.dumps(rounded(first | told | rest | machine()), allow_nan=False), flush=True)
+    print(json.dumps(rounded(first | found | rest | machine()), allow_nan=False), flush=True)
 
 
 def machine() -> dict:

@@ -18,7 +18,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.presets import closest_preset, preset
 
-FEW_EPISODES = 30  # behind a decision, below which its standard error is told
+FEW_EPISODES = 30  # behind a decision, below which its standard error is printed
 # The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
 EXACT = 256.0
 BOUNDLESS = 1e30  # what stands for no bound
