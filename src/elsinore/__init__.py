@@ -70,7 +70,7 @@ _HOMES = {
     "acting": "elsinore.runs.actions",
     "Run": "elsinore.runs.run",
     "Policy": "elsinore.runs.policy",
-    "ConfigError": "elsinore.config.parse",
+    "ConfigError": "elsinore.errors",
     "Experiment": "elsinore.config.experiment",
     "PPOConfig": "elsinore.algos.ppo",
     "check_algorithm": "elsinore.checks.algorithm",
@@ -118,9 +118,9 @@ if TYPE_CHECKING:
     from elsinore.checks.algorithm import check_algorithm
     from elsinore.checks.env import check_env
     from elsinore.config.experiment import Experiment
-    from elsinore.config.parse import ConfigError
     from elsinore.envs import make
     from elsinore.envs.wrappers import wrap
+    from elsinore.errors import ConfigError
     from elsinore.integrations.agent import Agent
     from elsinore.integrations.gymnasium import gymnasium_env
     from elsinore.integrations.pettingzoo import parallel_env

@@ -15,9 +15,10 @@ from elsinore import cli
 from elsinore.algos.registry import ALGORITHMS, algorithm, config_type, steps_per_update
 from elsinore.checks.algorithm import check_algorithm
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError, as_dict, build_algo
+from elsinore.config.parse import as_dict, build_algo
 from elsinore.config.plan import plan_for
 from elsinore.config.presets import PRESETS, algorithm_behind
+from elsinore.errors import ConfigError
 from elsinore.runs.sinks.mlflow import model_name
 from tests.algos import own_algorithms
 from tests.algos.own_algorithms import Settings

@@ -7,8 +7,8 @@ import pytest
 
 from elsinore.algos.resets import n_step_at, reset_is_due
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.shards import refuse_what_shards_do_not_have
+from elsinore.errors import ConfigError
 from elsinore.nets.build import NetworkConfig
 from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
 from tests.small_envs import Corridor

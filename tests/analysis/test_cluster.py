@@ -19,7 +19,7 @@ import elsinore
 from elsinore.analysis.cluster import OnCluster
 from elsinore.analysis.cluster_task import LOCK_WAIT, wait_until_free
 from elsinore.config import extras
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir

@@ -4,9 +4,10 @@ import pytest
 
 from elsinore.config.agents import program_of
 from elsinore.config.load import load_experiment, whole_experiment, yaml_text
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 
 SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
 

@@ -11,9 +11,10 @@ import yaml
 from elsinore.config.curricula import curriculum_for, curriculum_lines, longest_episode
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig, LadderConfig
 from tests.training.hourglass import HOURGLASS, Hourglass, LiveConfig, forgetful, live
 

@@ -8,7 +8,7 @@ import pytest
 
 from elsinore import cli
 from elsinore.config import extras
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 
 PROJECT = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())
 

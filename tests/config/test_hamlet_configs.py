@@ -9,9 +9,10 @@ import pytest
 
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.load import load_experiment, read_yaml, shipped
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan, plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}

@@ -7,8 +7,8 @@ import pytest
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config import hints
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.envs import is_known, make, names
+from elsinore.errors import ConfigError
 from elsinore.hyperparameters import value_of
 
 

@@ -7,9 +7,10 @@ import jax
 import pytest
 
 from elsinore.config.load import load_experiment, whole_experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 from elsinore.training.imitation import ImitationConfig
 
 SMALL = {

@@ -17,9 +17,10 @@ from elsinore.config.load import (
     yaml_text,
 )
 from elsinore.config.mappings import SWITCHES, dotted
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.presets import PRESETS, closest_preset
 from elsinore.config.presets.dqn_variants import OPTIONS
+from elsinore.errors import ConfigError
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
-from elsinore.config.parse import ConfigError, as_dict, build, build_algo
+from elsinore.config.parse import as_dict, build, build_algo
+from elsinore.errors import ConfigError
 
 
 def refusal(overrides, **where):

@@ -13,10 +13,10 @@ from elsinore.algos.ppo import PPOConfig
 from elsinore.config import planned_memory
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.config.schedule import schedule_for
+from elsinore.errors import ConfigError
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
 from tests.small_envs import World

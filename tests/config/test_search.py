@@ -4,7 +4,7 @@ as they can."""
 import numpy as np
 import pytest
 
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import (
     SweepTrial,
@@ -14,6 +14,7 @@ from elsinore.config.search import (
     trial_groups,
     trials_of,
 )
+from elsinore.errors import ConfigError
 from tests.toys import TOY
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsinore.config.parse import ConfigError
 from elsinore.config.search_space import OneOf, Range, parse_space
+from elsinore.errors import ConfigError
 
 units = st.floats(0.0, 1.0, exclude_max=True)
 

@@ -8,7 +8,7 @@ import pytest
 from elsinore.algos.ppo import PPOConfig
 from elsinore.cli.settings import settings_page
 from elsinore.config.load import dotted, load_experiment, set_dotted
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.settings import (
     algo_settings,
     as_yaml,
@@ -18,6 +18,7 @@ from elsinore.config.settings import (
     meanings_of,
     topics,
 )
+from elsinore.errors import ConfigError
 from elsinore.hyperparameters import marks_of, traced
 from elsinore.validation import at_least, one_of
 

@@ -7,10 +7,10 @@ import pytest
 
 from elsinore.algos.replay import first_training
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.config.shards import refuse_env, refuse_what_shards_do_not_have, shard_of
+from elsinore.errors import ConfigError
 
 
 def experiment(algo="ppo", env="CartPole-v1", **overrides):

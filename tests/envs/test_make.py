@@ -2,8 +2,8 @@
 
 import pytest
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.registry import GYMNAX, check_name, make, names
+from elsinore.errors import ConfigError
 from elsinore.validation import import_object
 from tests.envs.broken_envs import Params, Wall
 

@@ -14,11 +14,11 @@ from gymnax.environments.environment import EnvParams
 import elsinore
 from elsinore.checks.env import check_env
 from elsinore.checks.probe_env import ProbeEnv
-from elsinore.config.parse import ConfigError
 from elsinore.envs import make
 from elsinore.envs.views import view_of
 from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers import WRAPPERS, Wrapper
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import env_step, reset
 from tests.small_envs import Scripted, World
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from tests.algos.trainees import KEY, QUICKLY, make
 from tests.small_envs import Clocked, Corridor
 

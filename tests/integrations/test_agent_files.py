@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 
 BOX, TWO = gymnasium.spaces.Box(0.0, 1.0, (3,), np.float32), gymnasium.spaces.Discrete(2)
 

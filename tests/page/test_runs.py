@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from elsinore.cli import main
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page import launch, metrics_csv, run_list, run_status
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.control import ask
 from elsinore.runs.store import Store
 from tests.page.browser import chromium, looking

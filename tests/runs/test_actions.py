@@ -10,7 +10,7 @@ import pytest
 
 import elsinore
 from elsinore import Action
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.store import Store
 from tests.runs.conftest import assert_same_run, count_in_log, learnt, rows_in, train_tiny

@@ -10,8 +10,8 @@ import pytest
 
 import elsinore
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
+from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.runs.episode_player import episode_key, episode_player_for, params_of_each
 from elsinore.view.play import episodes_of

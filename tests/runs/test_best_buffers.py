@@ -11,7 +11,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.config.experiment import CheckpointsConfig, Experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.buffers import has_buffers, without_buffers
 from elsinore.runs.checkpoint_manager import CheckpointManager

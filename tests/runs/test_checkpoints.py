@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from elsinore.config.experiment import CheckpointsConfig, Experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs import (
     checkpoint_choice,
     checkpoint_manager,

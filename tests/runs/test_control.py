@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import control
 from elsinore.runs import loop as run_module
 from elsinore.runs.control import ACTS, SOCKET, Controls, ask, listening

@@ -6,9 +6,10 @@ import pytest
 
 import elsinore
 from elsinore.config.load import dotted, load_experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 from elsinore.page.manage import parse_tags
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow import words_of

@@ -9,9 +9,9 @@ import pytest
 
 import elsinore
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import ConfigError
 from elsinore.runs import replays
 from elsinore.view.drawing.multi_agent import episode_of
 from tests.runs.test_agents import QUIET

@@ -12,13 +12,12 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 
 import elsinore
-from elsinore.config.parse import ConfigError
 from elsinore.envs import make, suites
 from elsinore.envs.host import HostState, blank_tape
 from elsinore.envs.host_objects import host_env_of
 from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
-from elsinore.errors import RunError
+from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store

@@ -10,7 +10,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.run_dir import RunDir

@@ -11,7 +11,7 @@ import pytest
 
 from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.training.recording import Recording
 from tests.runs.conftest import assert_same_run, train_tiny

@@ -23,10 +23,11 @@ from elsinore.analysis.compare import api as comparisons
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli import main
 from elsinore.config.load import load_experiment, read_yaml, with_settings, yaml_text
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints, episode_recording, replays, trust
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir

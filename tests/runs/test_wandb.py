@@ -10,8 +10,8 @@ import pytest
 import elsinore
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.sinks import SinksConfig, WandbConfig
+from elsinore.errors import ConfigError
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent

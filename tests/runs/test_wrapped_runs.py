@@ -9,7 +9,7 @@ import yaml
 
 import elsinore
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import replay_worker, replays
 from elsinore.runs.call import resolve_experiment
 from elsinore.view.play import episodes_of

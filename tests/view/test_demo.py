@@ -14,8 +14,8 @@ from rich.console import Console
 from elsinore import cli
 from elsinore.cli.demo import DEMOS
 from elsinore.config.load import load_experiment, set_dotted
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
+from elsinore.errors import ConfigError
 from elsinore.page import server
 from elsinore.runs import replays
 from elsinore.view.demo import api

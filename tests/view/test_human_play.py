@@ -10,8 +10,8 @@ import pytest
 from gymnax.environments.classic_control.pendulum import Pendulum
 from rich.console import Console
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs import make
+from elsinore.errors import ConfigError
 from elsinore.view import human_play
 from elsinore.worlds.hamlet.env import hamlet
 from tests.small_envs import Clocked, Corridor

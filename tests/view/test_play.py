@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replays
 from elsinore.view.play import _replica, env_to_play, episodes_of
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from elsinore.analysis.cluster_task import Task
 from elsinore.config.extras import require
-from elsinore.config.parse import ConfigError
-from elsinore.errors import ElsinoreError, RunError
+from elsinore.errors import ConfigError, ElsinoreError, RunError
 from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")

@@ -9,8 +9,9 @@ from typing import Any
 
 from elsinore.analysis.cluster_task import Task, wait_until_free
 from elsinore.config.load import whole_experiment
-from elsinore.config.parse import ConfigError, build
+from elsinore.config.parse import build
 from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup
+from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.run import Run

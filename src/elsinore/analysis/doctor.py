@@ -4,8 +4,8 @@ import numpy as np
 
 from elsinore.analysis.doctor_rules import Curves, Finding, RunFacts, findings_of, finite
 from elsinore.arguments import checked
-from elsinore.config.parse import ConfigError
 from elsinore.envs.spaces import MultiDiscrete
+from elsinore.errors import ConfigError
 from elsinore.runs.curves import by_seed
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store

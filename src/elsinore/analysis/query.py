@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.arguments import checked
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store

@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_assignments
+from elsinore.errors import ConfigError
 
 
 def add(commands) -> None:
@@ -31,7 +32,6 @@ def check_algo_command(args: argparse.Namespace) -> int:
     from elsinore.algos.registry import algorithm
     from elsinore.checks.algorithm import check_algorithm
     from elsinore.cli.check_env import print_check_results
-    from elsinore.config.parse import ConfigError
     from elsinore.envs import make
 
     try:
@@ -48,7 +48,7 @@ def check_algo_command(args: argparse.Namespace) -> int:
 def _config_of(name: str, assignments: list[str]):
     from elsinore.algos.registry import config_type
     from elsinore.config.load import parse_set, set_dotted
-    from elsinore.config.parse import ConfigError, build
+    from elsinore.config.parse import build
 
     data: dict = {}
     for setting, value in parse_set(assignments).items():

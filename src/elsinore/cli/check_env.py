@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from elsinore.errors import ConfigError
+
 
 def add(commands) -> None:
     check = commands.add_parser(
@@ -21,7 +23,6 @@ def add(commands) -> None:
 
 def check_env_command(args: argparse.Namespace) -> int:
     from elsinore.checks.env import check_env
-    from elsinore.config.parse import ConfigError
     from elsinore.envs import make
 
     try:
@@ -37,7 +38,6 @@ def print_check_results(name: str, results: Sequence[Any]) -> int:
     Raises:
         ConfigError: if a check fails with level "error".
     """
-    from elsinore.config.parse import ConfigError
 
     for result in results:
         failed = "warn" if result.level == "warning" else "FAIL"

@@ -4,6 +4,7 @@ import argparse
 import textwrap
 
 from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
+from elsinore.errors import ConfigError
 
 ABOUT = """\
 `elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
@@ -54,7 +55,6 @@ def doctor_command(args: argparse.Namespace) -> int:
 def findings_line(run) -> str:
     """The names of the findings about a run and the command that explains them, or nothing."""
     from elsinore.analysis.doctor import doctor
-    from elsinore.config.parse import ConfigError
 
     try:
         found = [finding.rule.name for finding in doctor(run)]

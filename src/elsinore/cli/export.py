@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from elsinore.cli.arguments import add_checkpoint, add_run, add_runs_dir, add_trust, trust_of
+from elsinore.errors import ConfigError
 
 BATCH_SIZES = (1, 256)
 
@@ -44,7 +45,6 @@ def add(commands) -> None:
 
 
 def export_command(args: argparse.Namespace) -> int:
-    from elsinore.config.parse import ConfigError
     from elsinore.runs import api
     from elsinore.runs.export import FORMS, export
 
@@ -72,7 +72,6 @@ def export_command(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     """Write a replay as JSON, to stdout or a file."""
-    from elsinore.config.parse import ConfigError
     from elsinore.runs.replays import as_json
 
     if args.format != "json":
@@ -93,7 +92,6 @@ def _measured(form: str, out: Path) -> dict:
 
 
 def _metrics(args: argparse.Namespace, run, out: Path | None) -> int:
-    from elsinore.config.parse import ConfigError
     from elsinore.runs.metrics_json import write_metrics
 
     given = [name for name in ("checkpoint", "seed", "agent") if getattr(args, name) is not None]

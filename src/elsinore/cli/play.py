@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_assignments, add_runs_dir, add_trust, trust_of
+from elsinore.errors import ConfigError
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
 
@@ -96,7 +97,6 @@ def _add_display(play: argparse.ArgumentParser) -> None:
 
 def play_command(args: argparse.Namespace) -> int:
     from elsinore.config.load import parse_set
-    from elsinore.config.parse import ConfigError
     from elsinore.view.play import episodes_of
 
     for name in ("speed", "every", "episode"):
@@ -156,7 +156,6 @@ NOT_WITH_HUMAN = ("policy", "seed", "agent", "sample", "step", "every", "gif", "
 
 
 def _human_play(args: argparse.Namespace, settings: dict) -> int:
-    from elsinore.config.parse import ConfigError
     from elsinore.view import human_play
     from elsinore.view.play import env_to_play
 
@@ -180,7 +179,6 @@ def _human_play(args: argparse.Namespace, settings: dict) -> int:
 def _draw_day(args: argparse.Namespace, episode) -> int:
     from pathlib import Path
 
-    from elsinore.config.parse import ConfigError
     from elsinore.envs.views import view_of
 
     episode = getattr(episode, "own", episode)  # of several agents, the one followed

@@ -9,6 +9,7 @@ from elsinore.cli.doctor import findings_line
 from elsinore.cli.run_report import run_report
 from elsinore.cli.streams import forgive_stdout
 from elsinore.cli.train_arguments import add_train_arguments
+from elsinore.errors import ConfigError
 
 
 def add(commands) -> None:
@@ -52,7 +53,6 @@ def train_command(args: argparse.Namespace) -> int:
 
 def _join(place: str) -> None:
     """Join the other processes before anything starts JAX's devices."""
-    from elsinore.config.parse import ConfigError
     from elsinore.jaxtools import processes
 
     try:
@@ -104,7 +104,6 @@ def _check_resume(args: argparse.Namespace) -> None:
 
 
 def _check_grace(args: argparse.Namespace) -> None:
-    from elsinore.config.parse import ConfigError
     from elsinore.runs.signals import GRACE
 
     args.grace = GRACE if args.grace is None else args.grace

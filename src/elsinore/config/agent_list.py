@@ -6,8 +6,9 @@ from typing import Any
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.agents import AgentConfig
 from elsinore.config.mappings import merge_settings, set_dotted
-from elsinore.config.parse import ConfigError, as_dict, build_algo
+from elsinore.config.parse import as_dict, build_algo
 from elsinore.config.presets import algorithm_behind, preset
+from elsinore.errors import ConfigError
 from elsinore.types import agent_name
 
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}

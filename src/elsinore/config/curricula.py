@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.parse import ConfigError
 from elsinore.config.reachability import (
     EpisodeBounds,
     describe_rule,
@@ -18,6 +17,7 @@ from elsinore.config.reachability import (
     unreachable,
 )
 from elsinore.config.stage_params import LIMIT, default_of, tables_of
+from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import OWN, check_recorded
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.training.curriculum.conditions import EPISODE, STAGE, Rule

@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
 from elsinore.envs.wrapped import modules_in
-from elsinore.errors import names_custom_code, user_code
+from elsinore.errors import ConfigError, names_custom_code, user_code
 
 
 def custom_code_in(

@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 
 # extra -> the modules that its features import
 EXTRAS = {

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Key, PyTree
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.suites import is_on_host
 from elsinore.envs.wrapped import unwrapped
+from elsinore.errors import ConfigError
 from elsinore.training.chunk import Program
 from elsinore.types import RunState
 

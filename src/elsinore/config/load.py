@@ -20,17 +20,11 @@ from elsinore.config.mappings import dotted as dotted
 from elsinore.config.mappings import in_full, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
-from elsinore.config.parse import (
-    ConfigError,
-    as_dict,
-    build,
-    build_algo,
-    convert_setting,
-    refuse_unwritable,
-)
+from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
 from elsinore.config.units import in_program_units, refuse_two_budgets
 from elsinore.envs import check_name
+from elsinore.errors import ConfigError
 
 
 def load_experiment(

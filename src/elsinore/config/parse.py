@@ -15,8 +15,7 @@ import numpy as np
 
 from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.hints import algorithm_hint, setting_hint
-from elsinore.errors import ConfigError as ConfigError
-from elsinore.errors import user_code
+from elsinore.errors import ConfigError, user_code
 from elsinore.hyperparameters import value_of
 from elsinore.validation import UntrustedName, did_you_mean
 

@@ -10,8 +10,8 @@ from jaxtyping import PyTree
 from elsinore.config.custom_code import refusals
 from elsinore.config.experiment import Experiment
 from elsinore.config.memory import available_bytes, readable_size
-from elsinore.config.parse import ConfigError
 from elsinore.config.schedule import rollout_sizes
+from elsinore.errors import ConfigError
 from elsinore.jaxtools.working_memory import working_bytes
 from elsinore.training.agent_groups import GroupLearners
 from elsinore.training.layout import Layout

@@ -10,8 +10,8 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
-from elsinore.config.parse import ConfigError
 from elsinore.config.search_space import Range, parse_space
+from elsinore.errors import ConfigError
 from elsinore.hyperparameters import field_of, marks_of, value_of, varies
 from elsinore.training.halving import halve
 from elsinore.training.population import Number, Population, PopulationStep, evolve

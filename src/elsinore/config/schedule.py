@@ -10,8 +10,8 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.curricula import longest_episode
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.stage_params import LIMIT
+from elsinore.errors import ConfigError
 from elsinore.training.schedule import Schedule
 
 ON_REQUEST = 400  # chunks of a run that evaluates by episodes or seconds

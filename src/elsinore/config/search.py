@@ -16,10 +16,11 @@ import numpy as np
 from elsinore.config.experiment import SCORES, Experiment
 from elsinore.config.load import experiment_from, set_dotted, with_settings
 from elsinore.config.mappings import ranges_by_setting
-from elsinore.config.parse import ConfigError, as_dict, build
+from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
 from elsinore.config.search_space import Range, Space, parse_space
+from elsinore.errors import ConfigError
 from elsinore.hyperparameters import record, value_of
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.population import PBTConfig

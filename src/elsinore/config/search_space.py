@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from elsinore.config.parse import ConfigError, convert_setting
+from elsinore.config.parse import convert_setting
+from elsinore.errors import ConfigError
 
 SPAN_KINDS = ("uniform", "log", "int", "choice")
 

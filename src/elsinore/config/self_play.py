@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.rivals import Rival, TwoPlayerEnv
 from elsinore.envs.suites import is_on_host
 from elsinore.envs.wrapped import is_wrapper, unwrapped
+from elsinore.errors import ConfigError
 from elsinore.training.curriculum.stages import Curriculum
 from elsinore.training.self_play import first_policy, rival_move, self_play
 from elsinore.types import Algorithm

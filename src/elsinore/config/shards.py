@@ -6,7 +6,7 @@ from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.experience.rnd import RNDConfig
 from elsinore.nets.build import ENCODERS
 from elsinore.training.imitation import ImitationConfig

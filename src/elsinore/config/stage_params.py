@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.validation import did_you_mean, fits
 

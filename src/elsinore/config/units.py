@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from elsinore.algos.registry import steps_per_update
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.validation import period_of
 
 # The unit of a period that is a number, by the record that has it.

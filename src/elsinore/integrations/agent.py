@@ -24,8 +24,8 @@ from jaxtyping import PyTree
 
 from elsinore.algos.registry import algorithm_of, custom_network, steps_per_update
 from elsinore.config.mappings import set_dotted
-from elsinore.config.parse import ConfigError, as_dict, build_algo
-from elsinore.errors import user_code
+from elsinore.config.parse import as_dict, build_algo
+from elsinore.errors import ConfigError, user_code
 from elsinore.integrations.agent_files import read_agent, write_agent
 from elsinore.integrations.agent_spaces import (
     ACTIONS,

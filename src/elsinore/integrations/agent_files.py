@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
-from elsinore.errors import why_unreadable
+from elsinore.errors import ConfigError, why_unreadable
 from elsinore.runs.trust import confirmed_settings, signature_of
 
 FORMAT = 3

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response, Stream
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page import launch, run_status
 from elsinore.page.answers import Answer
 from elsinore.page.guard import Access, Guard

@@ -7,8 +7,9 @@ import yaml
 
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import experiment_from
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.presets import closest_preset
+from elsinore.errors import ConfigError
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 

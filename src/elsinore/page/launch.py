@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.control import Busy, ask
 from elsinore.runs.run_dir import as_file_name

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from elsinore.config.experiment import MAX_TAG, MAX_TAGS
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page.launch import is_training
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.run_dir import RunDir, check_folder_name

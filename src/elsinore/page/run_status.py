@@ -5,7 +5,7 @@ import os
 import sqlite3
 from typing import Any
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page.answers import plain
 from elsinore.page.changed_settings import changed_settings
 from elsinore.page.manage import tags_of

@@ -7,9 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import to_json
 from elsinore.envs.wrapped import modules_in
+from elsinore.errors import ConfigError
 from elsinore.page.guard import REMEDY
 from elsinore.page.run_status import best_env_steps, summary_of
 from elsinore.page.runs_directory import PageError, RunsDirectory

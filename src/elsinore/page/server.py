@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 import uvicorn
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.page.app import PageApi, application
 from elsinore.page.guard import is_loopback
 from elsinore.page.live import MAX_MESSAGE

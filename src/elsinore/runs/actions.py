@@ -24,9 +24,9 @@ import jax
 import numpy as np
 
 from elsinore.arguments import checked
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
+from elsinore.errors import ConfigError
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
 from elsinore.jaxtools import processes
 from elsinore.runs.budgets import BUDGET, COUNT, Done, Spent

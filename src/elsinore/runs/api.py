@@ -12,10 +12,10 @@ from elsinore import cpu_cores
 from elsinore.algos.common import LearningConfig
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
+from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoint_choice, checkpoints

@@ -7,10 +7,9 @@ from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
-from elsinore.errors import user_code
+from elsinore.errors import ConfigError, user_code
 from elsinore.runs.continuation import with_source
 from elsinore.runs.source import settings_of_source
 from elsinore.runs.trust import Trust

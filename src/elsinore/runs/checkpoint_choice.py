@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoint_match import BUDGETS
 from elsinore.runs.checkpoints import (
     BrokenCheckpoint,

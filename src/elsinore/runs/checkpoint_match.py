@@ -2,7 +2,8 @@
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
 from elsinore.runs.manifest import differences, versions
 from elsinore.runs.redaction import redacted

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.manifest import (

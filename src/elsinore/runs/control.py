@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.training.recording import EACH_STEP, Recording
 from elsinore.types import agent_name
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run import Run
 from elsinore.runs.shipped import FOLDER

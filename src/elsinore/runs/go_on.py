@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy

@@ -8,8 +8,8 @@ from typing import Any
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent

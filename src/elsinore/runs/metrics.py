@@ -8,8 +8,8 @@ import numpy as np
 
 from elsinore.config.experiment import SCORES
 from elsinore.config.host import without_tapes
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
+from elsinore.errors import ConfigError
 from elsinore.runs.curriculum_log import stage_rows
 from elsinore.runs.records import FinishedEpisode, Row
 from elsinore.training.chunk import ChunkReport

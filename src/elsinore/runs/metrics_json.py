@@ -10,7 +10,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.extras import require
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.types import Algorithm, PolicyState
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
 from elsinore.runs.durable import fsync_parents, fsync_tree
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.extras import has_extra
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import plan_for
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
 from elsinore.runs.durable import fsync
 from elsinore.runs.records import ChunkRecord, Row

@@ -15,8 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
-from elsinore.errors import why_unreadable
+from elsinore.errors import ConfigError, why_unreadable
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.redaction import redacted
 from elsinore.runs.trust import Trust, confirmed_header, marked

@@ -12,8 +12,8 @@ import numpy as np
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan, plan_for
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match

@@ -15,7 +15,8 @@ from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote

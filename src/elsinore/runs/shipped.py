@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.validation import did_you_mean
 
 PREFIX = "preset:"

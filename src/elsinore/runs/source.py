@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.run import Run

@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
 from elsinore.runs.continuation import check_continuation, continues
 from elsinore.runs.restored import best_replica

@@ -23,8 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.parse import ConfigError
-from elsinore.errors import RunError
+from elsinore.errors import ConfigError, RunError
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.records import ChunkRecord, Row

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
+from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync
 from elsinore.runs.manifest import params_sha256, versions

@@ -10,7 +10,8 @@ from pathlib import Path
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
 from elsinore.config.load import dotted
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink

@@ -1,9 +1,9 @@
 """Checks of a run of several processes, before any of them begins: how they join, what they can do
 together, and whether they were started alike."""
 
-from elsinore.config.parse import ConfigError
 from elsinore.config.plan import Plan
 from elsinore.envs import suites
+from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs.manifest import config_digest, versions
 

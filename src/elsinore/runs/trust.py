@@ -20,8 +20,8 @@ from typing import Any
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.imitation import teachers
 from elsinore.config.load import read_yaml
-from elsinore.config.parse import ConfigError
 from elsinore.config.presets import PRESETS
+from elsinore.errors import ConfigError
 from elsinore.validation import UntrustedName, current_name
 
 # True, False, or a function that asks the user a question

@@ -10,9 +10,9 @@ from gymnax.environments import spaces
 from jaxtyping import PyTree
 from rich.console import Console
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.view import View
 from elsinore.envs.views import env_name, format_value, view_of
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.experience.episode_stats import facts_of
 from elsinore.view.drawing.terminal import render

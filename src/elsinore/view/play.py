@@ -11,10 +11,10 @@ from rich.console import Console
 
 from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
-from elsinore.config.parse import ConfigError
 from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make
 from elsinore.envs.scene import Scene
+from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, episode_recording, replays
 from elsinore.runs.episode_player import (

@@ -10,7 +10,7 @@ from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.load import load_experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import api, loop
 from tests.runs.conftest import TINY, learnt, rows_in, train_tiny
 

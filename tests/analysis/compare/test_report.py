@@ -20,7 +20,7 @@ from elsinore.analysis.compare.figures.style import RC, rendered, spread
 from elsinore.analysis.compare.results import ExcludedRun, RunResults
 from elsinore.analysis.compare.sections import document_of
 from elsinore.analysis.compare.write import FIGURES, write_comparison_report
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from tests.analysis.compare.synthetic import NAN, result, scores
 
 RNG = np.random.default_rng(0)

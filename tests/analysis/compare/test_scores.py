@@ -6,7 +6,7 @@ import pytest
 from elsinore.analysis.compare.results import RunResults, with_finite_returns
 from elsinore.analysis.compare.scores import TimeToThreshold, scores_table
 from elsinore.analysis.compare.thresholds import KNOWN_REFERENCES
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from tests.analysis.compare.synthetic import NAN, result, scores
 
 ACROBOT, MOUNTAIN = "Acrobot-v1", "MountainCar-v0"

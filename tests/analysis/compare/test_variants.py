@@ -4,8 +4,8 @@ import pytest
 
 from elsinore.analysis.compare.thresholds import check_thresholds, parse_thresholds
 from elsinore.analysis.compare.variants import Variant, parse_variant, split_algos, variants_of
-from elsinore.config.parse import ConfigError
 from elsinore.config.presets import PRESETS
+from elsinore.errors import ConfigError
 
 
 def test_an_algorithm_goes_by_its_name():

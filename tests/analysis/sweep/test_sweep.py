@@ -18,8 +18,8 @@ from elsinore.analysis.sweep import api
 from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.samplers import OptunaSampler
-from elsinore.config.parse import ConfigError
 from elsinore.config.search import load_sweep
+from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from tests.programs import SHARED

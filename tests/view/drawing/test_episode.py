@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Choices, Facts, Grid
+from elsinore.errors import ConfigError
 from elsinore.view.drawing.episode import MAX_ACTIONS, Episode
 from tests.view.drawing.scenes import episode, replay
 

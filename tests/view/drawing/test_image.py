@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.picture import image_of, picture
 from elsinore.envs.scene import ROLES, Bar, Bars, Card, Cards, Scene
+from elsinore.errors import ConfigError
 from elsinore.view.drawing import film
 from elsinore.view.drawing.film import paced, write_film
 from elsinore.view.drawing.image import WORLD_WIDTH, draw_scene, image_size

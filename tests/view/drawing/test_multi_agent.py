@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Bars, Choices, Facts, Grid, Scene, Thing
+from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.multi_agent import (

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from elsinore import cli
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replays
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode

@@ -26,7 +26,7 @@ from elsinore.analysis.compare.thresholds import check_thresholds
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name

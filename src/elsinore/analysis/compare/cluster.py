@@ -7,7 +7,8 @@ from typing import Any
 from elsinore.analysis.cluster import Cluster
 from elsinore.analysis.cluster_task import Task, wait_until_free
 from elsinore.analysis.compare.grid import GridCell
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs.signals import Stop, stop_on_signals
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_yaml
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
+from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir, as_file_name

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.curves import values_by_seed
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.store import Store

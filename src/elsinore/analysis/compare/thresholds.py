@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.validation import did_you_mean
 
 

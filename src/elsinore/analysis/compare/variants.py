@@ -14,8 +14,8 @@ from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import dotted, parse_set
-from elsinore.config.parse import ConfigError
 from elsinore.config.presets import PRESETS
+from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import is_folder_name
 
 VARIANT_FORM = "LABEL=ALGO:key=value:key=value, such as fast=ppo:algo.gamma=0.9"

@@ -13,7 +13,7 @@ from elsinore.analysis.compare.figures.style import RC, rendered
 from elsinore.analysis.compare.html import as_html
 from elsinore.analysis.compare.scores import Scores
 from elsinore.analysis.compare.sections import document_of
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 
 FIGURES: dict[str, Callable] = {
     "returns": draw_returns,

@@ -19,8 +19,9 @@ from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
+from elsinore.errors import ConfigError
 from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from elsinore.config.parse import ConfigError, as_dict
+from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.api import checked_plan
 from elsinore.runs.checkpoint_match import check_match

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from elsinore.analysis.sweep.results import TrialResult
-from elsinore.config.parse import ConfigError
 from elsinore.config.search import Sweep, SweepTrial, trials_of
 from elsinore.config.search_space import OneOf, Space
+from elsinore.errors import ConfigError
 
 
 class Sampler(Protocol):

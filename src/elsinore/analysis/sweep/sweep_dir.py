@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from elsinore.config.load import dotted, read_yaml, yaml_text
-from elsinore.config.parse import ConfigError
 from elsinore.config.search import Sweep, load_sweep
+from elsinore.errors import ConfigError
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name
 from elsinore.runs.trust import Trust, confirmed, sign

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from rich.console import Console
 
 from elsinore.arguments import checked
-from elsinore.config.parse import ConfigError
 from elsinore.envs.views import env_name
+from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs import make
 from elsinore.envs.scene import Choice, Choices, Facts, Panel, Scene, rounded
 from elsinore.envs.suites import is_on_host
 from elsinore.envs.view import View
 from elsinore.envs.views import view_of
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
 from elsinore.runs.episode_recording import EpisodeRecording
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Scene
+from elsinore.errors import ConfigError
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.image import draw_scene, image_size
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode

@@ -6,8 +6,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from elsinore.config.parse import ConfigError
 from elsinore.envs.scene import Facts, Scene, rounded
+from elsinore.errors import ConfigError
 from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.view.drawing.episode import Episode, env_of
 

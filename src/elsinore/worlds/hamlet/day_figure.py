@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
 from elsinore.worlds.hamlet.env import Hamlet

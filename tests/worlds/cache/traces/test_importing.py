@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from elsinore import cli
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import load_trace, zipf_trace
 from elsinore.worlds.cache.traces import import_trace, importing
 from elsinore.worlds.cache.traces.importing import save_trace

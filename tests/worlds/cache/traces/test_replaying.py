@@ -7,7 +7,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import replay, zipf_trace
 from elsinore.worlds.cache.traces.capacities import parse_capacities
 from elsinore.worlds.cache.traces.importing import save_trace

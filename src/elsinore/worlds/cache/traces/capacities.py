@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import Trace
 from elsinore.worlds.cache.trace.recording import check_capacity
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.runs.trust import Trust
 from elsinore.worlds.cache.trace import POLICIES, Counts, check_policy, replay
 from elsinore.worlds.cache.trace.recording import resolve_trace

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record, SkippedLines

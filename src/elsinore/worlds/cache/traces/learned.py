@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import Counts, Trace, TraceCache
 from elsinore.worlds.cache.trace.env import PAGE
 

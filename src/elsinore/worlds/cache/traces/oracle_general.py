@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
 ENTRY = np.dtype([("ts", "<u4"), ("obj", "<u8"), ("size", "<u4"), ("next", "<i8")])

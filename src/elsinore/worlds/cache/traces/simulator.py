@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import Trace, next_uses
 from elsinore.worlds.cache.trace.oracle import NEVER_AGAIN
 from elsinore.worlds.cache.traces.oracle_general import ENTRY

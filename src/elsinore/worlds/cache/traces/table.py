@@ -3,7 +3,7 @@
 import csv
 import math
 
-from elsinore.config.parse import ConfigError
+from elsinore.errors import ConfigError
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
 COLUMNS = {
