@@ -16,15 +16,24 @@ from elsinore.algos.actor_critics import (
     Values,
 )
 from elsinore.algos.optimise import Learner, gradient_step
-from elsinore.algos.replay import buffer_for, first_training, gradient_steps, means, train_if
-from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.algos.replay import (
+    annealed_beta,
+    buffer_for,
+    follow,
+    gradient_steps,
+    learning_is_due,
+    mean_error,
+    means,
+    normalised,
+    train_if,
+)
+from elsinore.experience.normalisation import Normalisers
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
 from elsinore.jaxtools.prng import for_use, for_uses
 from elsinore.nets.continuous_q import with_dropout
 from elsinore.ops.advantages import bellman
 from elsinore.ops.losses import td_error_loss
 from elsinore.ops.return_distributions import midpoints, quantile_huber
-from elsinore.ops.schedules import linear
 from elsinore.types import Mean, TrainState, Transition
 
 Step = tuple[ContinuousQLearner, dict[str, Mean]]  # the learner after a step, and its metrics
@@ -50,20 +59,22 @@ def learn(
     key: Key[Array, ""],
     experience: Transition,
     before: TrainState,
+    after: TrainState,
     hyper: Any,
     optimiser: optax.GradientTransformation,
 ) -> Step:
-    """Store a rollout, [time, env, ...]; once the buffer holds enough, take `gradient_steps`."""
+    """Store a rollout, [time, env, ...], which ended with the state `after`; once the buffer holds
+    enough, take `gradient_steps`."""
     buffer = buffer_for(config)
     learner = before.learner._replace(buffer=buffer.add(before.learner.buffer, experience))
-    beta = linear(hyper.priority_beta, 1.0, before.update / hyper.num_updates)
+    beta = annealed_beta(before.update, hyper)
     now = Learning(config, nets, rule, buffer, before.stats, hyper, beta, optimiser)
     turns = actors_turns(before.update, config.gradient_steps, rule.delay)
 
     def one(learner: ContinuousQLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:
         return train_step(now, learner, *inputs)
 
-    due = (before.update >= first_training(config)) & (buffer.num_starts(learner.buffer) > 0)
+    due = learning_is_due(config, buffer, learner.buffer, after)
     keys = jax.random.split(key, config.gradient_steps)
     return gradient_steps(buffer, due, one, learner, (keys, turns))
 
@@ -84,8 +95,7 @@ def train_step(
     batch, indices, weight = buffer.sample(
         learner.buffer, sample_key, config.batch_size, now.hyper.gamma, now.beta
     )
-    obs, next_obs = (normalise_obs(now.stats, x) for x in (batch.obs, batch.next_obs))
-    batch = batch._replace(obs=obs, next_obs=next_obs)
+    batch = normalised(now.stats, batch)
     noise = now.nets.noise(noise_key, (2, config.batch_size))
     drops = jax.random.split(for_use(key, "dropout"), 3) if config.critic_dropout else [None] * 3
     learner, td_error, metrics = critics_step(now, learner, batch, weight, noise[0], *drops[:2])
@@ -93,7 +103,7 @@ def train_step(
     kept = buffer.reprioritise(learner.buffer, indices, error, now.hyper.priority_alpha)
 
     def actors(learner: ContinuousQLearner) -> Step:
-        return actor_step(now, learner, obs, noise[1], drops[2])
+        return actor_step(now, learner, batch.obs, noise[1], drops[2])
 
     without = learner._replace(buffer=())  # under vmap a choice would copy the buffer
     every_time = now.rule.delay == 1
@@ -148,7 +158,7 @@ def critics_step(
         params=learner.params._replace(critics=critics),
         opt_state=learner.opt_state._replace(critics=opt_state),
     )
-    metrics |= {"loss/td_error": jnp.mean(jnp.abs(td_error)), "learner/gradient_norm": norm}
+    metrics |= {"loss/td_error": mean_error(td_error), "learner/gradient_norm": norm}
     return learner, td_error, metrics
 
 
@@ -177,5 +187,5 @@ def actor_step(
     )
     after = now.rule.after_actor(after, metrics, now.hyper, now.optimiser)
     online = now.rule.followed(after.params)
-    target_params = optax.incremental_update(online, after.target_params, now.hyper.tau)
+    target_params = follow(online, after.target_params, now.hyper.tau)
     return after._replace(target_params=target_params), means(metrics)

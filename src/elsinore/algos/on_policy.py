@@ -1,13 +1,14 @@
 """The frame of PPO and A2C: a rollout of the current policy, its advantages, then learning."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.actor_critic_policy import actor_critic_policy, decide
@@ -18,7 +19,7 @@ from elsinore.algos.common import (
     observation_of,
     update_of,
 )
-from elsinore.algos.on_policy_batch import OnPolicyBatch, apply, in_units, with_advantages
+from elsinore.algos.on_policy_batch import OnPolicyBatch, View, apply, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.normalisation import (
@@ -29,7 +30,8 @@ from elsinore.jaxtools import shards
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
 from elsinore.nets.distributions import Distribution
-from elsinore.nets.heads import CONTINUOUS_KINDS, head_for
+from elsinore.nets.heads import CONTINUOUS_KINDS, Head, head_for
+from elsinore.nets.network import Network
 from elsinore.nets.popart import rescaled, value_unit, with_popart
 from elsinore.ops.advantages import explained_variance
 from elsinore.ops.schedules import anneal
@@ -115,6 +117,102 @@ def actor_critic_loss(
     }
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """The functions of an update, and what they are made from."""
+
+    config: Any
+    env: Any
+    net: Network
+    head: Head
+    view: View
+    loss: Callable[..., LossAndMetrics]
+    make_optimiser: Callable[[Any], optax.GradientTransformation]
+    annealed: tuple[str, ...]
+    minimise: Callable[..., tuple[Learner, dict[str, Mean]]]
+    vtrace_passes: int
+
+    def init(self, key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
+        def learner(params: PyTree, actor: Actor) -> Learner:
+            return init_learner(params, self.make_optimiser(hyper.max_grad_norm))
+
+        return init_state(self.config, self.env, self.net, learner, key, env_params, hyper)
+
+    def prepare(self, state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
+        """The annealed hyperparameters, and the noise of a rollout's actions."""
+        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *self.annealed)
+        size = (self.config.rollout_length, self.config.num_envs)
+        return hyper, shards.apart(lambda key: self.head.noise(key, size))(key)
+
+    def decide(
+        self, state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree
+    ) -> Decision:
+        params, stats = state.learner.params, state.stats
+        return decide(self.net, self.head, params, stats, noise, carry, obs, self.view)
+
+    def learn(
+        self,
+        key: Key[Array, ""],
+        before: TrainState,
+        state: TrainState,
+        experience: Transition,
+        hyper: Any,
+    ) -> tuple[TrainState, dict[str, Mean]]:
+        """Learn from a rollout, which began with the state `before`, once or `vtrace_passes`
+        times."""
+        once = partial(self.learn_once, before, experience, hyper)
+        if self.vtrace_passes:
+            keys = jax.random.split(key, self.vtrace_passes)
+            is_first = jnp.arange(self.vtrace_passes) == 0
+            learner, metrics = jax.lax.scan(once, state.learner, (keys, is_first))
+            metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
+        else:
+            learner, metrics = once(state.learner, (key, jnp.bool_(True)))
+        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in self.annealed}
+        explained = {"value/explained_variance": metrics["value/explained_variance"]}
+        state = state._replace(update=state.update + 1, learner=learner)
+        return state, explained | schedules | metrics
+
+    def learn_once(
+        self,
+        before: TrainState,
+        experience: Transition,
+        hyper: Any,
+        learner: Learner,
+        inputs: tuple[Key[Array, ""], Bool[Array, ""]],
+    ) -> tuple[Learner, dict[str, Mean]]:
+        """One learning phase, with the advantages of the parameters so far; `inputs` are its key,
+        and whether it is the rollout's first."""
+        (key, is_first), params = inputs, learner.params
+        vtrace_head = self.head if self.vtrace_passes else None
+
+        def with_quality(carry: PyTree, experience: Transition) -> tuple[OnPolicyBatch, Array]:
+            batch = with_advantages(
+                self.net, params, before.stats, carry, experience, hyper, vtrace_head, self.view
+            )
+            return batch, explained_variance(batch.value, batch.target)
+
+        batch, quality = shards.apart(with_quality)(before.actor.carry, experience)
+        if self.config.popart:
+            step = jnp.where(is_first, self.config.popart_step, 0.0)
+            params = rescaled(params, batch.target, step)
+            batch = in_units(value_unit(params), batch)
+        learner, metrics = self.minimise(
+            key,
+            learner._replace(params=params),
+            batch,
+            hyper,
+            partial(self.loss_of, hyper),
+            self.make_optimiser(hyper.max_grad_norm),
+        )
+        return learner, {"value/explained_variance": Mean.of(quality)} | metrics
+
+    def loss_of(self, hyper: Any, params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
+        policy, value = apply(self.net, self.head, params, batch)
+        value = value / value_unit(params) if self.config.popart else value
+        return self.loss(policy, value, batch, hyper)
+
+
 def on_policy(
     config: Any,
     env: Any,
@@ -144,77 +242,31 @@ def on_policy(
     head = head_for(space, kind, config.network.features, config.noise_period)
     one, centralised = observation_of(env, env_params), has_joint_critic(env)
     net = actor_critic_network(config.network, head, one, network, joint=centralised)
-    net, view = (
-        decentralised(net, example_of(env, one)) if centralised else net,
-        critic_view(env, one),
+    if centralised:
+        net = decentralised(net, example_of(env, one))
+    if config.popart:
+        net = with_popart(net)
+    own = _Parts(
+        config=config,
+        env=env,
+        net=net,
+        head=head,
+        view=critic_view(env, one),
+        loss=loss,
+        make_optimiser=make_optimiser,
+        annealed=annealed,
+        minimise=learn,
+        vtrace_passes=vtrace_passes,
     )
-    net = with_popart(net) if config.popart else net
-
-    def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
-        def learner(params: PyTree, actor: Actor) -> Learner:
-            return init_learner(params, make_optimiser(hyper.max_grad_norm))
-
-        return init_state(config, env, net, learner, key, env_params, hyper)
-
-    def prepare(state: TrainState, key: Key[Array, ""]) -> tuple[Any, PyTree]:
-        hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *annealed)
-        size = (config.rollout_length, config.num_envs)
-        return hyper, shards.apart(lambda key: head.noise(key, size))(key)
-
-    def act(state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree) -> Decision:
-        return decide(net, head, state.learner.params, state.stats, noise, carry, obs, view)
-
-    def learn_rollout(
-        key: Key[Array, ""],
-        before: TrainState,
-        state: TrainState,
-        experience: Transition,
-        hyper: Any,
-    ) -> tuple[TrainState, dict[str, Mean]]:
-        def loss_fn(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
-            policy, value = apply(net, head, params, batch)
-            value = value / value_unit(params) if config.popart else value
-            return loss(policy, value, batch, hyper)
-
-        stats, carry = before.stats, before.actor.carry
-        optimiser = make_optimiser(hyper.max_grad_norm)
-
-        def learn_from(learner: Learner, key: Key[Array, ""]) -> tuple[Learner, dict[str, Mean]]:
-            """One learning phase, with the advantages of the parameters so far."""
-
-            def judged(carry: PyTree, experience: Transition) -> tuple[OnPolicyBatch, Array]:
-                passes = head if vtrace_passes else None
-                batch = with_advantages(
-                    net, learner.params, stats, carry, experience, hyper, passes, view
-                )
-                return batch, explained_variance(batch.value, batch.target)
-
-            batch, quality = shards.apart(judged)(carry, experience)
-            if config.popart:
-                params = rescaled(learner.params, batch.target, config.popart_step)
-                learner, batch = (
-                    learner._replace(params=params),
-                    in_units(value_unit(params), batch),
-                )
-            learner, metrics = learn(key, learner, batch, hyper, loss_fn, optimiser)
-            return learner, {"value/explained_variance": Mean.of(quality)} | metrics
-
-        if vtrace_passes:
-            keys = jax.random.split(key, vtrace_passes)
-            learner, metrics = jax.lax.scan(learn_from, state.learner, keys)
-            metrics = jax.tree.map(lambda x: jnp.sum(x, axis=0), metrics)
-        else:
-            learner, metrics = learn_from(state.learner, key)
-        schedules = {f"schedule/{name}": Mean.of(getattr(hyper, name)) for name in annealed}
-        explained = {"value/explained_variance": metrics["value/explained_variance"]}
-        state = state._replace(update=state.update + 1, learner=learner)
-        return state, explained | schedules | metrics
-
-    uses = ("act", "rollout", "minibatches")
-    parts = UpdateParts(uses, prepare, act, partial(learning_rewards, config), learn_rollout)
-    update, policy = (
+    rewards = partial(learning_rewards, config)
+    parts = UpdateParts(
+        ("act", "rollout", "minibatches"), own.prepare, own.decide, rewards, own.learn
+    )
+    return Algorithm(
+        own.init,
         update_of(config, env, parts, net.initial_carry),
         actor_critic_policy(net, head, valued=not centralised),
+        numbers_of(config, num_updates=num_updates),
+        config.num_envs * config.rollout_length,
+        parts,
     )
-    hyper = numbers_of(config, num_updates=num_updates)
-    return Algorithm(init, update, policy, hyper, config.num_envs * config.rollout_length, parts)
