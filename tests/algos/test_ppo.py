@@ -333,6 +333,13 @@ def test_the_first_epoch_of_vtrace_is_that_of_gae():
     assert [float(x.count[0]) for x in values] == [1.0, 1.0, 3.0]
 
 
+@pytest.mark.parametrize("kind", ["gae", "vtrace"])
+def test_the_moments_of_targets_move_once_a_rollout(kind):
+    config = PPO(popart=True, popart_step=0.01, advantage=kind, num_epochs=4)
+    learnt = train(config, Corridor(), updates=3).state.learner.params["targets"]
+    assert learnt.weight == pytest.approx(1.0 - 0.99**3)
+
+
 @pytest.mark.parametrize("size", [0.1, 1e4])
 def test_popart_learns_alike_whatever_the_size_of_rewards(size):
     """Without it the value of 10,000 is out of reach of 100 updates."""

@@ -14,7 +14,10 @@ from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
 from tests.small_envs import Corridor
 
 # 32 env steps an update; the first training is in update 4.
-RESETS = {"reset_period": 320, "n_step": 8, "n_step_final": 2, "n_step_anneal": 64}
+RESETS = {
+    "reset_period": 320, "n_step": 8, "n_step_final": 2, "n_step_anneal": 64,
+    "learning_starts": 128,
+}  # fmt: skip
 
 
 def test_targets_shorten_geometrically_after_learning_starts_and_after_each_reset():
@@ -31,6 +34,8 @@ def test_targets_shorten_geometrically_after_learning_starts_and_after_each_rese
     early = DQN(**RESETS, reset_until=0.5)
     assert [n_step(update, early) for update in (20, 30, 40)] == [8, 2, 2]
     assert n_step_at(DQN(), jnp.int32(5), jnp.float32(50)) is None
+    endless = DQN(**RESETS | {"reset_period": None})  # 2^31 env steps and more
+    assert [n_step(u, endless) for u in (2**26, 2**26 + 100, 2**30, 2**31 - 1)] == [2, 2, 2, 2]
 
 
 def test_a_reset_is_due_after_each_period_but_not_shortly_before_the_end():

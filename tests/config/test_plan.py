@@ -9,13 +9,16 @@ from gymnax.environments.environment import EnvState
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.ppo import PPOConfig
+from elsinore.algos.replay import first_training
 from elsinore.config import planned_memory
+from elsinore.config.agents import program_of
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
-from elsinore.config.schedule import schedule_for
+from elsinore.config.schedule import max_steps_of, schedule_for
 from elsinore.errors import ConfigError
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
@@ -204,6 +207,54 @@ def test_a_run_that_is_over_before_it_would_learn_is_refused(algo, env):
     with pytest.raises(ConfigError, match=message):
         over(505)
     assert over(510).env_steps == 510
+
+
+@pytest.mark.parametrize("learning_starts", [0, 1, 9, 10, 11, 991, 999, 1000])
+def test_learning_starts_after_more_env_steps_than_asked_for(learning_starts):
+    config = DQNConfig(num_envs=5, rollout_length=2, learning_starts=learning_starts)
+    first = first_training(config)
+    assert 10 * first <= learning_starts < 10 * (first + 1)
+
+
+def test_a_shared_learner_counts_the_steps_of_all_agents():
+    settings = {
+        "agents.number": 4,
+        "agents.sharing": "shared",
+        "algo.num_envs": 10,
+        "algo.rollout_length": 1,
+        "algo.learning_starts": 1000,
+    }
+
+    def planned_for(env_steps):
+        more = settings | {"env_steps": env_steps}
+        return plan_for(load_experiment("Hamlet-mood6", "dqn", overrides=more))
+
+    assert planned_for(4000).env_steps == 4000
+    with pytest.raises(ConfigError, match="learning_starts=1000 is not below the 1000 env steps"):
+        planned_for(1000)
+
+
+def test_a_drawn_time_limit_counts_as_its_longest():
+    drawn = {"wrappers": [{"randomise": {"max_steps_in_episode": [800, 1000]}}]}
+    plan = plan_for(load_experiment("CartPole-v1", "ppo", overrides=drawn | {"env_steps": 10_000}))
+    assert max_steps_of(plan.experiment, plan.env_params) == 1000
+    episodes = drawn | {"stop.episodes": 40, "algo.num_envs": 8}
+    plan = plan_for(load_experiment("CartPole-v1", "ppo", overrides=episodes))
+    assert plan.env_steps >= 40 * 1000
+
+
+@pytest.mark.parametrize("name", ["algo.epsilon_final", "epsilon_final"])
+def test_members_that_explore_differently_are_not_evaluated_by_samples(name):
+    varied = {"vary": {name: [0.0, 1.0]}, "env_steps": 20_000}
+    assert load_experiment("CartPole-v1", "dqn", overrides=varied)
+    with pytest.raises(ConfigError, match="evaluation.greedy=False .*epsilon_final"):
+        load_experiment("CartPole-v1", "dqn", overrides=varied | {"evaluation.greedy": False})
+
+
+def test_agents_that_explore_differently_are_programs_of_their_own():
+    one, other = DQNConfig(epsilon_final=0.1), DQNConfig(epsilon_final=0.2)
+    assert program_of(one) != program_of(other)
+    assert program_of(one) == program_of(DQNConfig(epsilon_final=0.1, learning_rate=0.1))
 
 
 def test_a_run_that_no_machine_holds_is_refused_without_being_built():

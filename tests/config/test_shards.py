@@ -49,7 +49,7 @@ def test_a_replay_buffer_and_its_batches_are_divided_too():
     whole = experiment("dqn", shards=2, **settings).algo
     part = shard_of(experiment("dqn", shards=2, **settings)).algo
     assert (part.num_envs, part.buffer_size, part.batch_size) == (2, 500, 16)
-    assert first_training(part) == first_training(whole) == 13
+    assert first_training(part) == first_training(whole) == 12
     periods = {round(x.target_period / x.steps_per_update) for x in (whole, part)}
     assert periods == {6}  # updates between updates of the target network
 

@@ -285,3 +285,19 @@ def test_a_wrapper_that_cannot_be_is_refused_with_its_place(case):
     with pytest.raises(ConfigError, match=r"wrappers") as refused:
         elsinore.wrap(Counter(), *entries)
     assert said in str(refused.value)
+
+
+def test_two_potentials_share_one_discount():
+    def potential(gamma):
+        return {"shape_reward": {"potential": height, "gamma": gamma}}
+
+    elsinore.wrap("CartPole-v1", potential(0.9), potential(0.9))
+    with pytest.raises(ConfigError, match=r"wrappers\[1\]: shape_reward has gamma=0.9, .* 0.5"):
+        elsinore.wrap("CartPole-v1", potential(0.5), potential(0.9))
+
+
+def test_a_clip_after_a_potential_is_refused_whatever_is_between():
+    plain = {"shape_reward": lambda obs, action, reward, next_obs: reward}
+    shaped = {"shape_reward": {"potential": height, "gamma": 0.9}}
+    with pytest.raises(ConfigError, match="put it before shape_reward"):
+        elsinore.wrap("CartPole-v1", shaped, plain, {"clip_reward": [-1, 1]})

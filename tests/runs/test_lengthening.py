@@ -12,7 +12,9 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import read_yaml
+from elsinore.runs.lengthen import schedules_of
 from elsinore.runs.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
@@ -324,3 +326,10 @@ def test_a_lengthened_run_is_still_this_users(path):
     elsinore.resume(path, env_steps=3072)
     assert is_own(path / "config.yaml")
     assert np.isfinite(elsinore.load(path).evaluate(2)).all()  # its older best checkpoint fits
+
+
+def test_what_does_not_depend_on_the_end_of_a_run_is_not_said_to_move():
+    annealed = DQNConfig(n_step=10, n_step_final=3, learning_rate_final=0.0)
+    assert set(schedules_of(annealed)) == {"algo.epsilon", "algo.learning_rate"}
+    assert "algo.epsilon" not in schedules_of(DQNConfig(noisy=True))
+    assert "algo.epsilon" not in schedules_of(DQNConfig(epsilon_schedule="episodes"))

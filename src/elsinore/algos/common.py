@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore import validation
+from elsinore.envs.wrappers.episodes import time_limits
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
 from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
@@ -113,7 +114,7 @@ def learning_rewards(
     the rewards that learning uses: scaled, with the RND bonus."""
     done = experience.terminated | experience.truncated
     stats, reward = scale_rewards(state.stats, experience.reward, done, state.hyper.gamma)
-    longest = jnp.max(getattr(state.env_params, "max_steps_in_episode", jnp.inf))
+    longest = jnp.max(jnp.asarray(time_limits(state.env_params, jnp.inf)))
     rnd, reward, rnd_metrics = add_intrinsic_reward(
         config.rnd,
         state.rnd,

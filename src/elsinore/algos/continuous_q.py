@@ -15,7 +15,7 @@ from elsinore.algos.actor_critics import ActorCritics, ContinuousQLearner, Conti
 from elsinore.algos.actor_critics_steps import learn
 from elsinore.algos.common import LearningConfig, init_state, learning_rewards, update_of
 from elsinore.algos.optimise import init_learner, optimiser
-from elsinore.algos.replay import buffer_for, check_buffer, first_training, transition_like
+from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_use
@@ -47,7 +47,8 @@ class ContinuousQConfig(LearningConfig):
     n_step: int = 1  # Rewards in a target before it bootstraps.
     buffer_size: int = 1_000_000  # Transitions in the replay buffer.
     batch_size: int = 256  # Transitions in a batch.
-    learning_starts: int = 1_000  # Env steps, of uniform actions, before training.
+    # Env steps of uniform actions; the first training is after more than these.
+    learning_starts: int = 1_000
     # Correlation of the noise of successive steps in a rollout.
     noise_correlation: float = traced(0.0)
     tau: float = traced(0.005)  # Step of the targets towards the online networks.
@@ -110,11 +111,11 @@ def continuous_q(
         carry: PyTree,
         obs: PyTree,
     ) -> Decision:
-        """Exploring actions; uniform ones until learning begins."""
-        learning_has_begun = before.update >= first_training(config)
+        """Exploring actions; uniform ones in the first `learning_starts` env steps."""
+        explores = before.update >= -(-config.learning_starts // config.steps_per_update)
         obs = normalise_obs(before.stats, obs)
         explored = rule.explore(before.learner.params.actor, obs, noise, hyper)
-        action = jnp.where(learning_has_begun, explored, nets.random_action(noise, obs))
+        action = jnp.where(explores, explored, nets.random_action(noise, obs))
         return Decision(action, nets.env_action(action), ())
 
     def learn_rollout(
@@ -125,7 +126,7 @@ def continuous_q(
         hyper: Any,
     ) -> tuple[TrainState, dict[str, Mean]]:
         learner, loss_metrics = learn(
-            config, nets, rule, key, experience, before, hyper, optimiser_of(hyper)
+            config, nets, rule, key, experience, before, state, hyper, optimiser_of(hyper)
         )
         metrics = {"schedule/learning_rate": Mean.of(hyper.learning_rate)}
         state = state._replace(update=state.update + 1, learner=learner)

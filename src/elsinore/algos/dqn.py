@@ -86,7 +86,7 @@ class DQNConfig(ValueBasedConfig):
     batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
     sequence_length: int = 16  # Steps of a sequence that are learnt (memory).
     burn_in: int = 0  # Steps before them that bring the carry up to date (memory).
-    learning_starts: int = 1_000  # Env steps before the first training.
+    learning_starts: int = 1_000  # The first training is after more env steps than these.
     target_period: int = 500  # Env steps between updates of the target network.
     tau: float = traced(1.0)  # Step of the target network towards the online one; 1 is a copy.
     prioritized: bool = False  # Sample transitions by their TD error.

@@ -66,8 +66,9 @@ def check_buffer(config: Any, window: int | None = None) -> None:
 
 
 def first_training(config: Any) -> int:
-    """The update after whose rollout learning starts."""
-    return -(-config.learning_starts // config.steps_per_update)
+    """The update, from 0, whose rollout is the first to be learnt from: with it more than
+    `learning_starts` env steps have been taken."""
+    return config.learning_starts // config.steps_per_update
 
 
 def learning_is_due(
@@ -78,6 +79,25 @@ def learning_is_due(
     due = (after.update >= first_training(config)) & (buffer.num_starts(filled) > 0)
     met = (after.stats, after.rnd, after.actor.episode_stats, after.actor.episode_log, counts)
     return shards.after(met, due)
+
+
+def truncate_running(learner: L, rows: Any = True) -> L:
+    """A learner whose replay buffer takes the running episodes of the envs in `rows`, bool
+    [..., env], as truncated, where other episodes follow in their place. A learner without a buffer
+    stays as it is; of agents that learn by different algorithms each one's buffer changes.
+
+    Without this, n-step returns and sequences run on from one episode into another (Pardo 2018,
+    arXiv:1712.00378, on what a truncated step is worth).
+    """
+    if hasattr(learner, "groups"):
+        return learner._replace(groups=tuple(truncate_running(x, rows) for x in learner.groups))
+    buffer = getattr(learner, "buffer", ())
+    if isinstance(buffer, prioritised.PrioritisedState):
+        replay = replay_buffer.truncate_newest(buffer.replay, rows)
+        return learner._replace(buffer=buffer._replace(replay=replay))
+    if isinstance(buffer, replay_buffer.BufferState):
+        return learner._replace(buffer=replay_buffer.truncate_newest(buffer, rows))
+    return learner
 
 
 def transition_like(obs: PyTree, action: Array) -> Transition:

@@ -65,7 +65,9 @@ def n_step_at(
     if period is not None:
         reset = jnp.minimum(update // period, last_reset(config, period, num_updates)) * period
         since = jnp.where(reset == 0, since, update - reset)
-    progress = jnp.clip(since * config.steps_per_update / config.n_step_anneal, 0.0, 1.0)
+    # bounded first: the env steps of a long run pass 2^31
+    since = jnp.clip(since, 0, -(-config.n_step_anneal // config.steps_per_update))
+    progress = jnp.minimum(since * config.steps_per_update / config.n_step_anneal, 1.0)
     ratio = config.n_step_final / config.n_step
     return jnp.round(config.n_step * ratio**progress).astype(jnp.int32)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.checks.tree_differences import is_tuple
+from elsinore.envs.wrappers.episodes import time_limits
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.nets.heads import head_for
 
@@ -90,8 +91,8 @@ class EnvFixture:
 
     @cached_property
     def max_steps(self) -> int | None:
-        steps = getattr(self.params, "max_steps_in_episode", None)
-        return None if steps is None else int(steps)
+        steps = time_limits(self.params)
+        return None if steps is None else int(np.max(steps))
 
     @cached_property
     def walk(self) -> Walk:

@@ -19,7 +19,7 @@ from elsinore.config.parse import as_dict
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.hyperparameters import record, varies
 from elsinore.training.agent_groups import AgentGroup, grouped
-from elsinore.training.evaluation import Episodes, evaluate
+from elsinore.training.evaluation import EXPLORING, Episodes, evaluate
 from elsinore.training.independent_learners import evaluate_each, independent
 from elsinore.types import Algorithm, agent_name
 from elsinore.validation import at_least, fits, one_of
@@ -257,10 +257,10 @@ def groups_for(
 
 def program_of(config: Any) -> Any:
     """The settings that the compiled program depends on, hashable: agents for whom it is the same
-    differ in traced numbers only."""
+    differ in traced numbers only, and not in those that a sampled evaluation acts by."""
     settings = dotted(as_dict(config))
     return tuple(
-        (name, "traced" if varies(config, name, value) else repr(value))
+        (name, "traced" if varies(config, name, value) and name not in EXPLORING else repr(value))
         for name, value in settings.items()
     )
 

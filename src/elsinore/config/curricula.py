@@ -17,6 +17,7 @@ from elsinore.config.reachability import (
     unreachable,
 )
 from elsinore.config.stage_params import LIMIT, default_of, tables_of
+from elsinore.envs.wrappers.episodes import time_limits
 from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import OWN, check_recorded
 from elsinore.experience.multi_agent import params_of_one
@@ -55,7 +56,7 @@ def curriculum_for(
 
 def longest_episode(config: CurriculumConfig, env_params: PyTree) -> float:
     """The largest time limit of an evaluation episode, in steps; 0 without a limit."""
-    own = getattr(env_params, LIMIT, 0)
+    own = time_limits(env_params, 0)
     return (
         int(np.max(tables_of(config, env_params).get(LIMIT, own)))
         if config.evaluate_on == "stage"
@@ -137,7 +138,7 @@ def _stage_bounds(
     config: CurriculumConfig, tables: dict[str, np.ndarray], env_params: PyTree, info: dict
 ) -> list[EpisodeBounds]:
     flags = frozenset(name for name, x in info.items() if x.dtype == bool)
-    own = np.max(getattr(env_params, LIMIT, 0)) or math.inf
+    own = np.max(time_limits(env_params, 0)) or math.inf
     limits = tables.get(LIMIT, [own] * len(config.all_stages))
     return [EpisodeBounds(float(np.max(limit)), flags) for limit in limits]
 
@@ -193,7 +194,7 @@ def _refuse_unknown_info(
 ) -> None:
     for place, leaf in rule.leaves():
         where = f"{path}.{place}.metric" if place else f"{path}.metric"
-        if leaf.metric == "survival" and not np.max(getattr(env_params, LIMIT, 0)):
+        if leaf.metric == "survival" and not np.max(time_limits(env_params, 0)):
             raise ConfigError(
                 f"{where}='survival' is a share of {LIMIT}, which this environment does not have;"
                 " use length."

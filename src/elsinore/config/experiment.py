@@ -12,7 +12,7 @@ from elsinore.config.start import StartConfig
 from elsinore.hyperparameters import record
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.training.early_stopping import ConvergenceConfig
-from elsinore.training.evaluation import EvaluationConfig
+from elsinore.training.evaluation import EXPLORING, EvaluationConfig
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
@@ -282,6 +282,12 @@ class Experiment:
                 raise ValueError(
                     f"vary.{name}={values!r} has {len(values)} values and vary.{first} has"
                     f" {self.members}; each needs one for every member."
+                )
+        for name in (*self.vary, *(self.population.pbt.space if self.population.pbt else ())):
+            if name.removeprefix("algo.") in EXPLORING and not self.evaluation.greedy:
+                raise ValueError(
+                    f"evaluation.greedy=False explores as in training, with one {name} for all"
+                    f" members, and here it varies; evaluate greedily, or leave {name} as it is."
                 )
         if self.members > MAX_MEMBERS:
             raise ValueError(

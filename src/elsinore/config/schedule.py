@@ -10,7 +10,7 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.curricula import longest_episode
 from elsinore.config.experiment import Experiment
-from elsinore.config.stage_params import LIMIT
+from elsinore.envs.wrappers.episodes import time_limits
 from elsinore.errors import ConfigError
 from elsinore.training.schedule import Schedule
 
@@ -48,7 +48,7 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
 
 def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
     """The env steps within which each seed has certainly finished `stop.episodes` episodes."""
-    episodes, limit = experiment.stop.episodes, getattr(env_params, LIMIT, None)
+    episodes, limit = experiment.stop.episodes, time_limits(env_params)
     if episodes is None or limit is None or np.max(limit) < 1:
         raise ConfigError(
             f"stop.episodes={episodes} cannot be bounded in {experiment.env}, which has no time"
@@ -60,8 +60,8 @@ def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
 
 def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     """A run that is over before its buffer is learnt from would end without a word of it."""
-    # of each learner
-    env_steps = schedule.num_updates * steps_per_update(experiment.algo)
+    agents = experiment.agents.number if experiment.agents.shared else 1
+    env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
     own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
     for path, algo in own or [("algo", experiment.algo)]:
         if isinstance(algo, DQNConfig | ContinuousQConfig) and algo.learning_starts >= env_steps:
@@ -86,7 +86,7 @@ def rollout_sizes(algo: Any) -> list[str]:
 def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
     """The bound on an evaluation's episodes: the config's, or else the environment's own time
     limit."""
-    own = getattr(env_params, "max_steps_in_episode", None)
+    own = time_limits(env_params)
     longest = (
         own if experiment.curriculum is None else longest_episode(experiment.curriculum, env_params)
     )

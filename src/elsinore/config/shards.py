@@ -43,7 +43,7 @@ def _replay_of_shard(algo: Any, shards: int) -> dict[str, int]:
         name: _part(f"algo.{name}", getattr(algo, name), shards)
         for name in ("buffer_size", "batch_size")
     }
-    own["learning_starts"] = -(-algo.learning_starts // shards)
+    own["learning_starts"] = algo.learning_starts // shards
     if hasattr(algo, "target_period"):
         steps = algo.steps_per_update
         own["target_period"] = max(1, round(algo.target_period / steps)) * (steps // shards)

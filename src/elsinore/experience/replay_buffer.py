@@ -149,6 +149,24 @@ def add(buffer: BufferState, experience: Transition) -> BufferState:
     )
 
 
+def truncate_newest(buffer: BufferState, rows: Any = True) -> BufferState:
+    """Mark the newest step of the envs in `rows`, bool [..., env], truncated, unless it terminated:
+    what is added next is not what it led to, and no window may run on into it.
+
+    Its `final_obs` is the true next observation already. Works on stacked buffers, too:
+    [..., slot, env].
+    """
+    stored = buffer.experience
+    slots = stored.reward.shape[-2]
+    newest = (jnp.arange(slots) == (buffer.position[..., None] - 1) % slots) & (
+        buffer.filled[..., None] > 0
+    )
+    left = jnp.broadcast_to(rows, (*stored.reward.shape[:-2], stored.reward.shape[-1]))
+    last = newest[..., None] & left[..., None, :] & ~stored.terminated
+    truncated = stored.truncated | last
+    return buffer._replace(experience=stored._replace(truncated=truncated))
+
+
 def _fitting(buffer: BufferState, experience: Transition) -> Transition:
     """The experience as it is stored; raises ValueError if its structure or size differ."""
     slots, num_envs = size_of(buffer)

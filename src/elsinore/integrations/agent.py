@@ -23,10 +23,12 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.algos.registry import algorithm_of, custom_network, steps_per_update
+from elsinore.algos.replay import truncate_running
 from elsinore.config.mappings import set_dotted
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.errors import ConfigError, user_code
 from elsinore.integrations.agent_files import read_agent, write_agent
+from elsinore.integrations.agent_program import compiled
 from elsinore.integrations.agent_spaces import (
     ACTIONS,
     OBSERVATIONS,
@@ -36,8 +38,6 @@ from elsinore.integrations.agent_spaces import (
     space_settings,
 )
 from elsinore.integrations.step_results import flags_of, rewards_of
-from elsinore.jaxtools.compiler_options import compiler_options
-from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.nets.network import reset_carry
 from elsinore.types import Actor, Decision, TrainState, Transition
 
@@ -93,10 +93,9 @@ class Agent:
                 f"algo={self.config.name!r} has no parts (elsinore.types.UpdateParts), so it cannot"
                 " learn outside of a compiled run."
             )
-        self._algo, self._parts, self._params = made, made.parts, env.default_params
-        self._compile()
-        key = jax.random.key(seed)
-        self.state: TrainState = self._init(key)
+        self._initial_carry = made.policy.initial_carry
+        self._program = compiled(made, made.parts, env.default_params)
+        self.state: TrainState = self._program.init(jax.random.key(seed))
         self._begin_rollout()
 
     @property
@@ -120,7 +119,7 @@ class Agent:
         """
         batch = self._batch(obs)
         if greedy:
-            return self._written(self._greedy(self.state, self._carry, batch))
+            return self._written(self._program.greedy(self.state, self._carry, batch))
         if self._pending is not None or self.is_due:
             due = "learn() is due" if self.is_due else "observe() what the last action led to first"
             raise ConfigError(f"act: {due}; act(obs, greedy=True) asks without learning.")
@@ -138,10 +137,41 @@ class Agent:
             raise ConfigError("observe: there is no action yet; act(obs) comes first.")
         self._observed(reward, terminated, truncated, self._batch(next_obs))
 
+    def new_episode(self, envs: Any = True) -> None:
+        """The next observation begins an episode, though the last one did not end: after `load` in
+        an environment that began anew, or after a fault of a simulator.
+
+        The last step counts as truncated, a recurrent network begins anew, and an action that waits
+        for its result is forgotten.
+
+        Args:
+            envs: bool [env], where `num_envs` is above 1 and not all begin one.
+
+        Raises:
+            ConfigError: for other than a bool for each env.
+        """
+        left = flags_of("new_episode: envs", envs, self.config.num_envs)
+        self._pending = None
+        if self._steps:
+            last = self._steps[-1]
+            self._steps[-1] = last._replace(truncated=last.truncated | (left & ~last.terminated))
+        self._carry = reset_carry(jnp.asarray(left), self._initial_carry, self._carry)
+        self._returns = np.where(left, 0.0, self._returns).astype(np.float32)
+        self._lengths = np.where(left, 0, self._lengths).astype(np.int32)
+        learner, actor = self.state.learner, self.state.actor
+        if not self._steps:  # a rollout begins with them
+            learner = truncate_running(learner, left)
+            actor = actor._replace(
+                carry=self._carry,
+                episode_return=jnp.asarray(self._returns),
+                episode_length=jnp.asarray(self._lengths),
+            )
+        self.state = self.state._replace(learner=learner, actor=actor)
+
     def _decided(self, batch: PyTree) -> Decision:
         """The decision for observations as the learner has them, which waits for its result."""
         time = np.int32(len(self._steps))
-        decision = self._decide(self.state, *self._begun, time, self._carry, batch)
+        decision = self._program.decide(self.state, *self._begun, time, self._carry, batch)
         self._pending = (batch, decision)
         return decision
 
@@ -149,8 +179,8 @@ class Agent:
         assert self._pending is not None
         (obs, decision), envs = self._pending, self.config.num_envs
         reward = rewards_of(reward, envs)
-        terminated = flags_of("terminated", terminated, envs)
-        truncated = flags_of("truncated", truncated, envs) & ~terminated
+        terminated = flags_of("observe: terminated", terminated, envs)
+        truncated = flags_of("observe: truncated", truncated, envs) & ~terminated
         self._steps.append(
             Transition(
                 obs, decision.action, reward, terminated, truncated, following, decision.log_prob
@@ -159,8 +189,7 @@ class Agent:
         done = terminated | truncated
         self._returns = np.where(done, 0.0, self._returns + reward).astype(np.float32)
         self._lengths = np.where(done, 0, self._lengths + 1).astype(np.int32)
-        initial = self._algo.policy.initial_carry
-        self._carry = reset_carry(jnp.asarray(done), initial, decision.carry)
+        self._carry = reset_carry(jnp.asarray(done), self._initial_carry, decision.carry)
         self._pending = None
 
     def learn(self) -> dict[str, float]:
@@ -176,7 +205,7 @@ class Agent:
             jnp.asarray(self._returns),
             jnp.asarray(self._lengths),
         )
-        self.state, means = self._learn(self.state, actor, experience, self._begun[0])
+        self.state, means = self._program.learn(self.state, actor, experience, self._begun[0])
         self._begin_rollout()
         return {
             name: float(mean.total) / float(mean.count)
@@ -224,34 +253,8 @@ class Agent:
         agent._restore(arrays, about["steps"], path)
         return agent
 
-    def _compile(self) -> None:
-        """The learner's functions, compiled at their first call."""
-        algo, parts, options = self._algo, self._parts, compiler_options()
-
-        def decide(state, context, noise, time, carry, obs) -> Decision:
-            now = jax.tree.map(lambda x: x[time], noise)
-            return parts.decide(state, context, now, carry, obs)
-
-        def learn(state, actor, experience, context):
-            key = for_use(for_update(state.key, state.update), parts.uses[2])
-            after, experience, metrics = parts.reward(state, actor, experience)
-            after, more = parts.learn(key, state, after, experience, context)
-            return after, metrics | more
-
-        def prepare(state):
-            return parts.prepare(state, for_use(for_update(state.key, state.update), parts.uses[0]))
-
-        def greedy(state, carry, obs):
-            policy, own = algo.policy, state.policy_state
-            return jax.vmap(lambda c, o: policy.act(state.key, own, c, o, True)[0])(carry, obs)
-
-        jit = lambda function: jax.jit(function, compiler_options=options)  # noqa: E731
-        self._init = jit(lambda key: algo.init(key, self._params, algo.hyper))
-        self._prepare, self._decide, self._learn = jit(prepare), jit(decide), jit(learn)
-        self._greedy = jit(greedy)
-
     def _begin_rollout(self) -> None:
-        self._begun = self._prepare(self.state)
+        self._begun = self._program.prepare(self.state)
         actor = self.state.actor
         self._carry, self._returns, self._lengths = (
             actor.carry,
@@ -284,7 +287,7 @@ class Agent:
         state, running, self._steps = jax.tree.unflatten(tree, arrays)
         key = jax.random.wrap_key_data(jnp.asarray(state.key))
         self.state = jax.tree.map(jnp.asarray, state._replace(key=()))._replace(key=key)
-        self._begun = self._prepare(self.state)
+        self._begun = self._program.prepare(self.state)
         self._carry, self._returns, self._lengths = running
 
     def _batch(self, obs: Any) -> PyTree:
@@ -299,6 +302,7 @@ class Agent:
                 given = self._obs.read_rows(obs)
             else:
                 given = jax.tree.map(lambda x: np.asarray(x)[None], self._obs.read(obs))
+            given = jax.tree.map(np.array, given)  # a copy: environments write over their arrays
             fits = jax.tree.map(np.shape, given) == jax.tree.map(np.shape, like)
         except (IndexError, KeyError, TypeError, ValueError):
             fits = False

@@ -14,7 +14,7 @@ def rewards_of(given: Any, envs: int) -> np.ndarray:
         ConfigError: for other than a finite number for each env.
     """
     try:
-        rewards = np.asarray(given, np.float32)
+        rewards = np.array(given, np.float32)  # a copy: environments write over their arrays
     except (TypeError, ValueError):
         rewards = np.full(1, np.nan)
     fits = rewards.shape == (envs,) or (envs == 1 and rewards.shape == ())
@@ -24,8 +24,8 @@ def rewards_of(given: Any, envs: int) -> np.ndarray:
 
 
 def flags_of(name: str, given: Any, envs: int) -> np.ndarray:
-    """Flags as bool [env], of which one may stand for all; the text "False", which counts as true
-    in Python, is refused.
+    """Flags as a new bool [env], of which one may stand for all; the text "False", which counts as
+    true in Python, is refused. `name` says whose they are, such as "observe: truncated".
 
     Raises:
         ConfigError: for other than a bool, or 0 or 1, for each env.
@@ -36,7 +36,7 @@ def flags_of(name: str, given: Any, envs: int) -> np.ndarray:
         flags = np.asarray("")
     fits = flags.shape in ((), (envs,)) and flags.dtype.kind in "biuf"
     if not fits or not np.isin(flags, (0, 1)).all():
-        raise ConfigError(f"observe: {name}={given!r} must be {_each(envs, 'True or False')}.")
+        raise ConfigError(f"{name}={given!r} must be {_each(envs, 'True or False')}.")
     return np.broadcast_to(flags.astype(bool), envs)
 
 

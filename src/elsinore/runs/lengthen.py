@@ -229,7 +229,10 @@ def schedules_of(algo: Any) -> dict[str, tuple[float, float, float]]:
     found = {}
     for name in [field.removesuffix("_final") for field in vars(algo) if field.endswith("_final")]:
         start, end = getattr(algo, name), getattr(algo, f"{name}_final")
-        if name == "epsilon" and getattr(algo, "epsilon_schedule", "linear") == "episodes":
+        by_episodes = getattr(algo, "epsilon_schedule", "linear") == "episodes"
+        if name == "epsilon" and (by_episodes or getattr(algo, "noisy", False)):
+            continue
+        if name == "n_step":  # falls over `n_step_anneal` env steps, however long the run is
             continue
         if start is not None and end is not None:
             found[f"algo.{name}"] = (start, end, getattr(algo, f"{name}_fraction", 1.0))

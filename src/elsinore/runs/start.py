@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from elsinore.algos.replay import truncate_running
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError
@@ -109,6 +110,9 @@ def begun_from_source(plan: Plan, state: RunState) -> RunState:
         return arrays[taken[name]][index] if name in taken else x
 
     state = jax.tree_util.tree_map_with_path(moved, state)
+    if any(".buffer" in name for name in taken):  # the environments begin anew
+        learner = jax.tree.map(np.asarray, truncate_running(state.train.learner))
+        state = state._replace(train=state.train._replace(learner=learner))
     best = state.best._replace(policy_state=state.train.policy_state)
     log.info("%s", described_start(plan, source))
     return state._replace(best=best)

@@ -19,6 +19,10 @@ from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_uses, split
 from elsinore.types import Algorithm, EnvStep
 
+# traced settings of an algorithm that sampled evaluations act by: with the same value for all that
+# one compiled program trains
+EXPLORING = ("epsilon_final", "exploration_noise")
+
 
 @record
 class EvaluationConfig:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore import validation
+from elsinore.algos.replay import truncate_running
 from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import RunState
@@ -158,8 +159,18 @@ def _copied(state: RunState, source: Int[Array, "member"], population: Populatio
     train = state.train
     copied = train.learner, train.stats, train.hyper, train.update, state.convergence
     learner, stats, hyper, update, convergence = jax.tree.map(lambda x: x[source], copied)
+    learner = _followed_by_others(learner, source != replica)
     train = train._replace(learner=learner, stats=stats, hyper=hyper, update=update)
     return state._replace(train=train, convergence=convergence)
+
+
+def _followed_by_others(learner: Any, copied: Bool[Array, "replica"]) -> Any:
+    """Learners of which the `copied` go on in other environments than their buffers are from."""
+
+    def followed(learner: Any, copied: Bool[Array, ""]) -> Any:
+        return truncate_running(learner, copied)
+
+    return jax.vmap(followed)(learner, copied)
 
 
 def _explored(

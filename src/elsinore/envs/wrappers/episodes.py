@@ -37,6 +37,12 @@ class TimeLimit(RememberingWrapper):
         return over | self.env.is_truncated(state.env_state, params)
 
 
+def time_limits(params: Any, default: Any = None) -> Any:
+    """The time limit of an episode in steps, or the limits between which it is drawn; `default`
+    where there is none."""
+    return getattr(params, f"{LIMIT}_range", getattr(params, LIMIT, default))
+
+
 class Randomise(RememberingWrapper):
     """Parameters drawn anew for each episode, uniformly from `env_params.<name>_range` (both ends
     included, whole numbers for an int): domain randomisation (Tobin 2017, arXiv:1703.06907)."""

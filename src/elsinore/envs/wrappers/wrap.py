@@ -69,7 +69,7 @@ def _wrapped(env: Any, entry: Any, place: str) -> Wrapper:
             kind = type(wrapped).__name__
             raise ConfigError(f"{place}={name!r} gives {kind}; it must give a Wrapper.")
     else:
-        _refuse_order(env, name, place)
+        _refuse_order(env, name, value, place)
         try:
             wrapped = WRAPPERS[name](env, *_imported(value, f"{place}.{name}"))
         except ConfigError:
@@ -109,13 +109,22 @@ def _parsed(entry: Any, place: str) -> tuple[str, tuple[Any, ...]]:
     return name, (value,) * takes_value
 
 
-def _refuse_order(env: Any, name: str, place: str) -> None:
+def _refuse_order(env: Any, name: str, value: tuple[Any, ...], place: str) -> None:
     """Refuse a wrapper that would undo an earlier one, or be undone by it."""
-    before = dict(_names_and_values(env))
-    said = None
+    entries = list(_names_and_values(env))
+    before, said = dict(entries), None
+    potentials = [x for other, x in entries if other == "shape_reward" and isinstance(x, Mapping)]
+    gammas = [x.get("gamma", 0.99) for x in potentials]
     if name in before and name not in REPEATABLE:
         said = "is there already; one is enough"
-    elif name == "clip_reward" and isinstance(before.get("shape_reward"), Mapping):
+    elif name == "shape_reward" and gammas and isinstance(value[0], Mapping):
+        gamma = value[0].get("gamma", 0.99)
+        if gammas[0] != gamma:
+            said = (
+                f"has gamma={gamma}, and an earlier potential has {gammas[0]}; env_params have"
+                " one shaping_gamma, so give both the discount of the algorithm"
+            )
+    elif name == "clip_reward" and potentials:
         said = (
             "comes after shape_reward with a potential, whose clipped differences would change"
             " which policies are best; put it before shape_reward"

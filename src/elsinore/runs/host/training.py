@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.algos.replay import truncate_running
 from elsinore.config.host import tape_steps
 from elsinore.config.plan import Plan
 from elsinore.config.schedule import max_steps_of
@@ -163,6 +164,7 @@ def _stack(trees: list[Any]) -> Any:
 def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) -> TrainState:
     """The state whose actor is as the vector, but for what repeats its episodes."""
     carry = reset_carry(jnp.asarray(vector.anew), initial_carry, train.actor.carry)
+    learner = truncate_running(train.learner, vector.anew) if vector.anew.any() else train.learner
     vector.anew[:] = False
     actor = train.actor._replace(
         env_state=(),
@@ -171,4 +173,4 @@ def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) 
         episode_return=vector.episode_return,
         episode_length=vector.episode_length,
     )
-    return train._replace(actor=jax.tree.map(jnp.array, actor))
+    return train._replace(actor=jax.tree.map(jnp.array, actor), learner=learner)

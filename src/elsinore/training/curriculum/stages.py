@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from elsinore.envs.wrappers.episodes import time_limits
 from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.training.curriculum.conditions import Rule
 from elsinore.training.curriculum.judge import Evidence, holds, measured
@@ -110,7 +111,7 @@ def staged(stages: Stages, evaluate_on: str = "target") -> Curriculum:
             outcome.update - stage_state.since,
             outcome.steps_per_update,
             dict(zip(stages.of_updates, metrics, strict=True)),
-            jnp.max(getattr(outcome.env_params, "max_steps_in_episode", jnp.inf)),
+            jnp.max(jnp.asarray(time_limits(outcome.env_params, jnp.inf))),
             stages.max_entropy,
         )
         back = _verdict(stages.retreat, stage_state.stage, evidence)
