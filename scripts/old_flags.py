@@ -224,6 +224,6 @@ def _flag(name: str) -> str:
 
 
 def _error(text: str) -> Exception:
-    from elsinore.config.parse import ConfigError
+    from elsinore.errors import ConfigError
 
     return ConfigError(text)

@@ -327,6 +327,7 @@ def test_settings_as_data_are_those_that_the_code_reads(tmp_path):
     assert as_dict(recorded) == as_dict(read) and recorded.algo.num_envs == read.algo.num_envs
     assert isinstance(recorded.algo.name, UntrustedName) and type(read.algo.name) is str
     assert yaml_text(as_dict(recorded)) == folder.config.read_text()
+    folder.unlock()
     again = with_settings(recorded, {"seeds": 3})
     assert isinstance(again.algo.name, UntrustedName) and recorded.seeds == 1
 

@@ -33,7 +33,8 @@ def add_trust(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--trust",
         action="store_true",
-        help="import code ('module:name') that the run's files name, though you did not make it",
+        help="import code ('module:name') that the run's files name, and send its data where they"
+        " say, though you did not make it",
     )
 
 

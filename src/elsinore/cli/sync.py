@@ -2,7 +2,7 @@
 
 import argparse
 
-from elsinore.cli.arguments import EXIT_FAILED, add_run, add_runs_dir
+from elsinore.cli.arguments import EXIT_FAILED, add_run, add_runs_dir, add_trust, trust_of
 
 
 def add(commands) -> None:
@@ -14,6 +14,7 @@ def add(commands) -> None:
     sync.set_defaults(function=sync_command)
     add_run(sync)
     add_runs_dir(sync)
+    add_trust(sync)
 
 
 def sync_command(args: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def sync_command(args: argparse.Namespace) -> int:
     from elsinore.runs.run_dir import RunDir
     from elsinore.runs.sync import UP_TO_DATE, finish_sinks
 
-    outcomes = finish_sinks(RunDir.open(args.run, Path(args.runs_dir)))
+    outcomes = finish_sinks(RunDir.open(args.run, Path(args.runs_dir)), trust=trust_of(args))
     for name, outcome in outcomes.items():
         print(f"{name}: {outcome}")
     if not outcomes:

@@ -106,7 +106,8 @@ def train(
         callbacks: called with each chunk's `ChunkRecord`, in a thread of their own; those made by
             `elsinore.acting` between two chunks, and what they return is done.
         check: run `check_env` on a custom environment first.
-        trust: import code that `from_run` names in its settings, though this user did not make it.
+        trust: import code that `from_run` names in its settings, and send data where they say,
+            though this user did not make it.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
         distributed: train with several processes, each of which makes this call: True where they
             have joined by `jax.distributed.initialize`, or can by SLURM, Open MPI or Kubernetes;
@@ -178,8 +179,8 @@ def resume(
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
         accept_versions: resume a checkpoint of other library versions.
-        trust: import code that the run names, though this user did not make it; a run that is
-            continued so is signed as this user's.
+        trust: import code that the run names, and send its data where it says, though this user did
+            not make it; a run that is continued so is signed as this user's.
         accept_layout: resume a checkpoint of another layout of seeds on devices, from which the
             results differ by rounding; an event of the run says so.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
@@ -187,9 +188,9 @@ def resume(
 
     Raises:
         ConfigError: if there is no such run, another process trains it, its checkpoint is broken,
-            its config or library versions differ from the checkpoint's, or it names code that is
-            neither this user's nor trusted; or for a budget below what is done, and where nothing
-            is left to train.
+            its config or library versions differ from the checkpoint's, or it names code, or a
+            place to send data to, that is neither this user's nor trusted; or for a budget below
+            what is done, and where nothing is left to train.
         BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
         StoreBehind, OutOfTime: as in `train`.
     """
@@ -203,10 +204,10 @@ def resume(
         return Run(folder, env=env, network=network, trust=trust)
     if over:
         log.info("%s is finished already", folder.path)
-        finish_sinks(folder, only_recorded=True)
+        finish_sinks(folder, only_recorded=True, trust=trust)
         return Run(folder, env=env, network=network, trust=trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
-    recorded = folder.experiment(trust, given)
+    recorded = folder.experiment(trust, given, sends=True)
     if not processes.is_first():
         prepare(True)
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
+from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import RunDir, check_folder_name
+from elsinore.runs.trust import code_in, sign
 
 # The checkpoint that the run began from is in its config; a later call may find a newer one.
 CHOSEN_AT_THE_START = ("start.checkpoint",)
@@ -49,4 +51,6 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
             f" --name, or go on without settings by `elsinore train --resume {folder.path}` (with"
             " --env-steps N for another budget)."
         )
+    if not code_in(read_yaml(folder.config)):
+        sign(folder.config)  # all of its settings are those of this user's command
     return folder

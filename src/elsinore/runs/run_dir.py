@@ -136,13 +136,18 @@ class RunDir:
         """The settings as data, to look at: nothing that they name is imported."""
         return whole_experiment(marked(read_yaml(self.config)))
 
-    def experiment(self, trust: Trust = False, given: Collection[str] = ()) -> Experiment:
-        """The settings, to be run; `given` are those whose objects the caller has.
+    def experiment(
+        self, trust: Trust = False, given: Collection[str] = (), sends: bool = False
+    ) -> Experiment:
+        """The settings, to be run; `given` are those whose objects the caller has. With `sends` the
+        run's sinks will be written.
 
         Raises:
-            ConfigError: if they name code that is neither this user's nor trusted.
+            ConfigError: if they name code, or a place where the sinks send data, and are neither
+                this user's nor trusted.
         """
-        return whole_experiment(confirmed(read_yaml(self.config), self.config, trust, given))
+        data = read_yaml(self.config)
+        return whole_experiment(confirmed(data, self.config, trust, given, sends))
 
     def lock(self) -> None:
         """Lock the run until `unlock` or the end of the process.

@@ -96,7 +96,7 @@ def settings_of_source(text: str, runs_dir: Path, trust: Trust) -> dict[str, Any
         ConfigError: if they name code that is neither this user's nor trusted.
     """
     folder, _ = parse_source(text, runs_dir)
-    settings = as_dict(folder.experiment(trust)) | {"earlier_env_steps": []}
+    settings = as_dict(folder.experiment(trust, sends=True)) | {"earlier_env_steps": []}
     settings.pop("start")
     return settings
 

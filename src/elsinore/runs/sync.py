@@ -9,7 +9,7 @@ from pathlib import Path
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
-from elsinore.config.load import dotted
+from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.redaction import redacted
@@ -20,6 +20,7 @@ from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.trust import Trust, is_own, refuse_to_send
 from elsinore.runs.workers import Sink
 
 log = logging.getLogger("elsinore")
@@ -54,16 +55,20 @@ def record_done(database: Path, names: list[str]) -> None:
         store.describe(sinks_done=", ".join(filter(None, dict.fromkeys([*done, *names]))))
 
 
-def finish_sinks(folder: RunDir, only_recorded: bool = False) -> dict[str, str]:
+def finish_sinks(
+    folder: RunDir, only_recorded: bool = False, trust: Trust = False
+) -> dict[str, str]:
     """Bring the sinks that were not closed up to the store, with the run locked: the outcome of
     each, `up to date` or the error.
 
     Args:
         only_recorded: leave out runs that do not record which sinks were closed (older ones).
+        trust: send data where the run says, though this user did not make it.
 
     Raises:
         BrokenStore: if metrics.sqlite cannot be used.
-        ConfigError: if the run has no metrics, or another process trains it.
+        ConfigError: if the run has no metrics, another process trains it, or it sends data
+            elsewhere and is neither this user's nor trusted.
     """
     if not folder.database.is_file():
         raise ConfigError(f"{folder.path} has no metrics.sqlite yet; there is nothing to sync.")
@@ -74,13 +79,15 @@ def finish_sinks(folder: RunDir, only_recorded: bool = False) -> dict[str, str]:
         info = store.info()
     if "run_id" not in info:
         raise ConfigError(f"{folder.database} is empty; resume the run first.")
-    experiment, done = folder.experiment(), info.get("sinks_done")
+    experiment, done = folder.recorded(), info.get("sinks_done")
     if only_recorded and done is None:
         return {}
     sinks = sinks_of(folder, experiment, info["run_id"], int(info["steps_per_update"]))
     pending = [sink for sink in sinks if sink.name not in (done or "").split(", ")]
     if not pending:
         return {}
+    if not is_own(folder.config):
+        refuse_to_send(read_yaml(folder.config), folder.config, trust)
     folder.lock()
     try:
         outcomes = {sink.name: _outcome_of(sink) for sink in pending}

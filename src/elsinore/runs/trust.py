@@ -1,4 +1,4 @@
-"""Trust in the code that a run's files name as `"module:name"`.
+"""Trust in what a run's files name: code as `"module:name"`, and where its sinks send data.
 
 A run of this user's is known by a signature beside its config: HMAC-SHA256 of the file's text under
 a random key of the user's own. It survives a copied or renamed folder, and no change of the config.
@@ -21,6 +21,7 @@ from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.imitation import teachers
 from elsinore.config.load import read_yaml
 from elsinore.config.presets import PRESETS
+from elsinore.config.sinks import SinksConfig
 from elsinore.errors import ConfigError
 from elsinore.validation import UntrustedName, current_name
 
@@ -39,6 +40,14 @@ CODE_SETTINGS = (
     "imitation.teacher",
     "sweep.space",
     "wrappers",
+)
+# by which a sink writes outside a run's folder: with this user's rights and credentials
+DESTINATIONS = (
+    "sinks.remote.url",
+    "sinks.mlflow.tracking_uri",
+    "sinks.mlflow.model_name",
+    "sinks.wandb.entity",
+    "sinks.wandb.project",
 )
 TEXT = b"elsinore\0text\n"  # what a config's signature is of never begins so
 BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
@@ -63,18 +72,59 @@ def is_own(config: Path) -> bool:
 
 
 def confirmed(
-    data: dict[str, Any], config: Path, trust: Trust, given: Collection[str] = ()
+    data: dict[str, Any],
+    config: Path,
+    trust: Trust,
+    given: Collection[str] = (),
+    sends: bool = False,
 ) -> dict[str, Any]:
     """The `data` of a config, for use: as it is if the config is this user's or trusted, else with
     its code marked as untrusted.
 
     Args:
         given: settings whose code is not imported, since the caller has the objects.
+        sends: its sinks will be written, too.
 
     Raises:
-        ConfigError: if it names code, and is neither this user's nor trusted.
+        ConfigError: if it names code, or where `sends` a place to send data to, and is neither this
+            user's nor trusted.
     """
-    return _confirmed(data, config, trust, is_own(config), given)
+    own = is_own(config)
+    if sends and not own and trust is not True:
+        refuse_to_send(data, config, trust)
+    return _confirmed(data, config, trust, own, given)
+
+
+def refuse_to_send(data: Mapping[str, Any], config: Path, trust: Trust) -> None:
+    """Refuse a stranger's config whose sinks would send data where it says, unless that is agreed.
+
+    Raises:
+        ConfigError: naming the settings.
+    """
+    named = destinations_in(data)
+    said = f"{config} sends data by {_listed(named)}, and carries no signature of yours"
+    if named and not (trust if isinstance(trust, bool) else trust(f"{said}. Send it?")):
+        leave = " ".join(f"--set {name}=null" for name in named)
+        raise ConfigError(
+            f"{said}; allow it with --trust (in Python, trust=True), or begin a run of your own"
+            f" from it (--from) with {leave}."
+        )
+
+
+def destinations_in(data: Mapping[str, Any]) -> dict[str, str]:
+    """The settings by which the sinks of a config write outside the run's folder, where they are
+    given and differ from the defaults."""
+    found = {}
+    for setting in DESTINATIONS:
+        _, sink, name = setting.split(".")
+        default = getattr(SinksConfig(), sink)
+        given: Any = data.get("sinks")
+        given = given.get(sink) if isinstance(given, Mapping) else None
+        given = given if isinstance(given, Mapping) else {}
+        enabled = given.get("enabled", getattr(default, "enabled", True))
+        if enabled and (value := given.get(name, getattr(default, name))) != getattr(default, name):
+            found[setting] = str(value)
+    return found
 
 
 def _confirmed(

@@ -92,7 +92,7 @@ class SweepDir:
             ConfigError: for an invalid one, or one that names code that is neither this user's nor
                 trusted.
         """
-        return load_sweep(confirmed(read_yaml(self.config), self.config, trust))
+        return load_sweep(confirmed(read_yaml(self.config), self.config, trust, sends=True))
 
     def lock(self) -> None:
         """Take the lock, which is released when the process ends.
