@@ -648,6 +648,10 @@ def test_a_network_of_ones_own_can_be_trained(runs):
     assert trained.plan.num_parameters == 4 * 3 + 3
     obs = np.random.default_rng(5).normal(size=(4, 4)).astype(np.float32)
     loaded = elsinore.load(trained.path, network=OneLayer)
+    for run in (trained, loaded):  # with its network, as evaluate
+        assert run.play(runs / "film.gif").exists()
+    with pytest.raises(elsinore.ConfigError, match="was given a network as an object needs it again"):
+        elsinore.load(trained.path).play(runs / "other.gif")
     np.testing.assert_array_equal(loaded.policy().value(obs), trained.policy().value(obs))
 
 

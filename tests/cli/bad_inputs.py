@@ -121,6 +121,7 @@ NUMBERS = {
     "checkpoints.period=1.5": "must be a whole number.",
     "checkpoints=[]": "must be a mapping with the keys",
     "replays.seed_index=-1": "must be at least 0",
+    "replays.seed_index=5": "counts from 0, and this run trains 1; give at most 0",
     "replays.max_steps=0": "must be at least 1.",
     "agents={number: 2, params: {gravity: [1]}}": "must be a list of a value for each of 2",
     "agents={number: 2, params: {gravity: [1, x]}}": "agents.params.gravity",

@@ -142,8 +142,9 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         [
             Action.set("algo.num_envs", 3),
             Action.set("algo.learning_rate", float("nan")),
-            Action.log("eval/return", 1e9),
+            Action.log("episode/none_ended", 1e9),
             Action.log("mine", 1.0, seed=7),
+            [Action.set("algo.gamma", 2.0), Action.stop()],
             ["stop"],
         ]
     )
@@ -157,7 +158,8 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
     for said in (
         "algo.num_envs=3.0 cannot be set while a run trains; these can: algo.",
         "algo.learning_rate=nan cannot be set",
-        "name='eval/return' is a metric of the run itself",
+        "name='episode/none_ended' is a metric of the run itself",
+        "gamma=2.0 must lie in [0, 1]",
         "seed=7 is not of this run",
         "'stop' is no Action",
         "failed after update 24: ",

@@ -507,3 +507,11 @@ def test_ppo_reaches_475_on_gymnasiums_cartpole(tmp_path):
         runs_dir=tmp_path,
     )
     assert min(run.summary["eval_return"]["per_seed"]) >= 475.0
+
+
+def test_halving_stops_the_worse_members_on_the_host_too(tmp_path):
+    halving = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.halving": {"eta": 2, "rungs": 1}}
+    run = trained(PythonWalk(), tmp_path, overrides=halving)
+    first, last = sorted(run.summary["env_steps_per_seed"])
+    assert first < last == run.experiment.env_steps
+    assert sorted(map(str, run.summary["pruned_at_env_steps"])) == [str(first), "None"]

@@ -31,7 +31,12 @@ from elsinore.config.host import (
 )
 from elsinore.config.imitation import with_pretraining
 from elsinore.config.planned_memory import PlannedMemory
-from elsinore.config.population import members_of, population_step_of, stacked_hyper
+from elsinore.config.population import (
+    members_of,
+    population_step_of,
+    refuse_absent_seed,
+    stacked_hyper,
+)
 from elsinore.config.schedule import (
     max_steps_of,
     refuse_to_learn_nothing,
@@ -185,6 +190,7 @@ def plan_for(
         network_of = custom_network if network is None else lambda _: network
         schedule = schedule_for(experiment, env_params)
         refuse_to_learn_nothing(experiment, schedule)
+        refuse_absent_seed(experiment)
         members = members_of(experiment)
 
         def learner_in(env: Any, env_params: PyTree, member: Experiment) -> Algorithm:

@@ -71,6 +71,20 @@ def stacked_hyper(experiment: Experiment, members: list[Experiment], hyper_of: H
     return jax.tree.map(lambda *x: jnp.repeat(jnp.stack(x), experiment.seeds), *hypers)
 
 
+def refuse_absent_seed(experiment: Experiment) -> None:
+    """Refuse to record the policy of a seed that the run does not have.
+
+    Raises:
+        ConfigError: with the numbers that it has.
+    """
+    index, replicas = experiment.replays.seed_index, experiment.replicas
+    if index >= replicas:
+        raise ConfigError(
+            f"replays.seed_index={index} counts from 0, and this run trains {replicas}; give at"
+            f" most {replicas - 1}, or more seeds."
+        )
+
+
 def population_step_of(
     experiment: Experiment, members: list[Experiment], hyper_of: HyperOf, num_chunks: int
 ) -> PopulationStep | None:

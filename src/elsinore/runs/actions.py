@@ -24,6 +24,7 @@ import jax
 import numpy as np
 
 from elsinore.arguments import checked
+from elsinore.config.load import with_settings
 from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
 from elsinore.errors import ConfigError
@@ -35,6 +36,8 @@ from elsinore.runs.store import ACTION, Store, refused_if_broken
 from elsinore.training.turns import Turns
 
 log = logging.getLogger("elsinore")
+# metrics of the run itself that a chunk may be without: of evaluations, and of episodes that ended
+NOT_IN_EVERY_CHUNK = ("eval/", "episode/")
 EVALUATE = "evaluate"  # the act of a run whose evaluations are on request
 History = Mapping[str, Sequence[float]]  # by metric: its mean in each chunk so far that has it
 
@@ -276,7 +279,7 @@ def refuse_name(name: str, measured: Iterable[str]) -> None:
     Raises:
         ConfigError: with a remedy.
     """
-    if not name or name in measured or name == COUNT:
+    if not name or name in measured or name == COUNT or name.startswith(NOT_IN_EVERY_CHUNK):
         raise ConfigError(f"name={name!r} is a metric of the run itself; log under another name.")
 
 
@@ -284,7 +287,7 @@ def refuse_untraced(plan: Plan, name: str, value: float | None) -> None:
     """Refuse a setting that a compiled program cannot change.
 
     Raises:
-        ConfigError: with the settings that can.
+        ConfigError: with the settings that can, or for a value outside the setting's domain.
     """
     known = traced_names(plan.experiment)
     if name not in known or value is None or not math.isfinite(value):
@@ -293,6 +296,7 @@ def refuse_untraced(plan: Plan, name: str, value: float | None) -> None:
         )
     if not is_traced(name, value, plan.experiment):
         raise ConfigError(f"{name}={value} needs another program; use another value.")
+    with_settings(plan.experiment, {name: value})  # within the setting's domain
 
 
 def acted_on(states: Turns, actions: Sequence[Action], plan: Plan) -> Turns:

@@ -49,14 +49,14 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     the host the parts of a chunk are compiled at their first use.
     """
     began, turn = time.perf_counter(), layout.turn
-    if is_on_host(plan.env):
-        return _on_host(plan, layout)
     shapes = stacked(plan.state_shapes, turn.padded)
     shapes = jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
         shapes,
         turn.shardings(shapes),
     )
+    if is_on_host(plan.env):
+        return _on_host(plan, layout, shapes)
     with ThreadPoolExecutor(4) as pool, phase("trace"):
         programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
         with phase("compile"):
@@ -111,17 +111,19 @@ class Meanwhile:
         return self._found.result()(*args)
 
 
-def _on_host(plan: Plan, layout: Layout) -> Compiled:
+def _on_host(plan: Plan, layout: Layout, shapes: RunState) -> Compiled:
     """The programs of a run whose environments are stepped on the host."""
     from elsinore.runs.host.training import HostTraining  # gymnax comes with it
 
     began = time.perf_counter()
     begin = lower_begin(plan.program, layout, plan.hyper).compile()
-    host = HostTraining(plan, layout)
+    host, step = HostTraining(plan, layout), plan.population_step
+    if step is not None:
+        step = jit_population_step(step, layout, shapes, donate=False)
     compiled = Compiled(
         begin=begin,
         chunk=in_turns(host.chunk),
-        population_step=None,
+        population_step=step,
         evaluate=lambda states: host.evaluate(*states),
         seconds=time.perf_counter() - began,
         init=lambda: (),

@@ -62,7 +62,7 @@ class ReplayFollower:
 
     def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
         """The policy of the seed to show: its index, its update, its state and its env's."""
-        i = min(self._config.seed_index, self._plan.experiment.replicas - 1)
+        i = self._config.seed_index
         parts = [(t.train.update, t.train.policy_state, t.train.env_params) for t in states]
         update, policy_state, params = replica_of(parts, i)
         return i, int(update), policy_state, self._plan.shown_in(params)

@@ -259,9 +259,7 @@ class Run:
         """
         from elsinore import play
 
-        return play(
-            str(self.path), path, seed=seed, policy=policy, episodes=episodes, sample=sample
-        )
+        return play(self, path, seed=seed, policy=policy, episodes=episodes, sample=sample)
 
     @checked
     def log(self, name: str, value: float, *, seed: int | None = None) -> None:

@@ -39,7 +39,7 @@ MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
 
 
 def episodes_of(
-    target: str,
+    target: str | Run,
     *,
     policy: str | None = None,
     seed: int | None = None,
@@ -54,7 +54,8 @@ def episodes_of(
     """Episodes of a target, each played lazily.
 
     Args:
-        target: a replay file, a run (folder or name), or an environment with random actions.
+        target: a replay file, a run (itself, its folder or name), or an environment with random
+            actions.
         policy: of a run: `best`, `latest`, `untrained`, or the name of a checkpoint; by default
             the best one, or the latest where none was kept as best. `about["checkpoint"]` names it.
         seed: seed of the run whose policy acts; default: the best at that checkpoint.
@@ -73,6 +74,9 @@ def episodes_of(
     if episodes < 1:
         raise ConfigError(f"--episodes {episodes} must be at least 1.")
     numbers = range(first_episode, first_episode + episodes)
+    if isinstance(target, Run):
+        _check_no_settings(target.name, settings)
+        return _of_run(target, policy, seed, numbers, sample, agent)
     if Path(target).is_file() or target.endswith(".npz"):
         return _recorded(target, policy, seed, agent, settings, trust)
     if _is_run(target, Path(runs_dir)):
@@ -92,7 +96,7 @@ def episodes_of(
 
 @checked
 def play(
-    target: str,
+    target: str | Run,
     path: str | Path | None = None,
     *,
     seed: int | None = None,
@@ -104,7 +108,8 @@ def play(
     """Show episodes in the terminal, or write them as a film (.gif, .mp4) to `path`.
 
     Args:
-        target: a run (folder or name), a replay file, or an environment with random actions.
+        target: a run (itself, its folder or name), a replay file, or an environment with random
+            actions.
         seed: seed of the run whose policy acts; by default the best at that checkpoint.
         policy: `best`, `latest`, `untrained`, or the name of a checkpoint; by default the best, or
             the latest where none was kept as best.
