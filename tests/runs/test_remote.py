@@ -128,6 +128,60 @@ def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypat
     assert content(fetched(f"{bucket}/first", tmp_path / "later")) == content(run)
 
 
+SEND_WITH_ROOM = """
+import resource, signal, sys
+from pathlib import Path
+from elsinore.runs.remote import Copy
+run, url, action = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, getattr(signal, action))
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+Copy(Path(run), url).send()
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "ends"), [("SIG_DFL", -signal.SIGXFSZ), ("SIG_IGN", 1)], ids=["killed", "no room"]
+)
+def test_a_copy_on_a_disk_survives_a_sending_that_is_cut_off(tmp_path, action, ends):
+    """In the middle of a file, by a kill or for want of room."""
+    run, url = tmp_path / "first", f"file://{tmp_path}/copies"
+    update_to(run, 4)
+    (run / "metrics.jsonl").write_text("old" * 100_000)
+    Copy(run, url).send()
+    update_to(run, 8)
+    (run / "metrics.jsonl").write_text("new" * 200_000)
+    script = [sys.executable, "-c", SEND_WITH_ROOM, run, url, action]
+    env = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run(script, env=env, stderr=subprocess.DEVNULL).returncode == ends
+    parts = list((tmp_path / "copies").rglob("*.unfinished"))
+    assert len(parts) == (1 if action == "SIG_DFL" else 0)
+    rows, files = content(fetched(f"{url}/first", tmp_path / "there"))
+    assert rows == [4] and files["metrics.jsonl"] == "old" * 100_000
+    assert "checkpoints/latest/0000000004/manifest.json" in files
+    assert not [name for name in files if name.endswith(".unfinished")]
+    Copy(run, url).send()
+    assert content(tmp_path / "copies" / "first") == content(run)
+
+
+def test_a_part_of_a_checkpoint_does_not_stay_beside_its_successor(tmp_path, bucket, monkeypatch):
+    """A resumed run makes a checkpoint of that name again, with files of other names."""
+    run, send = tmp_path / "first", Copy._send
+    update_to(run, 4)
+
+    def cut_off(self, path, name):
+        if name.endswith("manifest.json"):
+            raise ConnectionError("the network is gone")
+        send(self, path, name)
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(Copy, "_send", cut_off)
+        Copy(run, bucket).send()
+    state = run / "checkpoints" / "latest" / "0000000004" / "state"
+    (state / "two").rename(state / "other")
+    Copy(run, bucket).send()
+    assert content(fetched(f"{bucket}/first", tmp_path / "there")) == content(run)
+
+
 def test_a_checkpoint_that_the_run_removes_meanwhile_is_sent_whole(tmp_path, bucket, monkeypatch):
     run = tmp_path / "first"
     update_to(run, 4)

@@ -3,10 +3,11 @@ disk, and another one goes on from the copy.
 
     s3://bucket/runs/NAME/config.yaml, metrics.sqlite, checkpoints/latest/0000000160/...
 
-A copy can be gone on from whenever its sending is cut off. metrics.sqlite is a snapshot, which has
-the chunks of each checkpoint that is sent after it; the manifest of a checkpoint is its last file,
-without which it is none. A checkpoint that the run removes is removed from the copy when the newer
-one is there.
+A copy can be gone on from whenever its sending is cut off. A file keeps its old content until the
+new one is whole: an object store shows no part of an object, and on a file system a file is written
+under another name first. metrics.sqlite is a snapshot, which has the chunks of each checkpoint that
+is sent after it; the manifest of a checkpoint is its last file, without which it is none. A
+checkpoint that the run removes is removed from the copy when the newer one is there.
 """
 
 import contextlib
@@ -21,11 +22,14 @@ from typing import Any
 
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
-from elsinore.runs.durable import fsync_parents, fsync_tree
+from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
 
 log = logging.getLogger("elsinore")
 MANIFEST, DATABASE, CHECKPOINTS = "manifest.json", "metrics.sqlite", "checkpoints"
 HELD = ".sending"
+UNFINISHED = ".unfinished"  # the end of a hidden file's name until the file is whole
+LOCAL = {"file", "local"}
+FILE_SYSTEMS = LOCAL | {"sftp", "ssh"}  # whose `mv` puts a file in another's place at once
 SCHEMES = "s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or file:///FOLDER"
 
 
@@ -67,7 +71,10 @@ class Copy:
 
     def send(self) -> None:
         """Send what is new; an error leaves a copy that can be gone on from."""
-        there = self._checkpoints_there()
+        names = self._names_there()
+        begun = set(filter(None, map(_checkpoint_of, names)))
+        there = {name for name in begun if f"{name}/{MANIFEST}" in names}
+        self._remove_parts(names, begun - there)
         for path in self._other_files():
             self._send_if_new(path)
         with self._held(there) as held:
@@ -77,6 +84,20 @@ class Copy:
                 self._send_checkpoint(self._folder / HELD / name, name)
         for name in there - here:
             self._remove(name)
+
+    def _names_there(self) -> set[str]:
+        """The files of the copy, by their path in it."""
+        self._files.invalidate_cache()
+        return {_name_in(self._root, path) for path in self._files.find(self._root)}
+
+    def _remove_parts(self, names: set[str], checkpoints: set[str]) -> None:
+        """Remove what a sending left that was cut off. Another checkpoint of that name may have
+        other files."""
+        for name in checkpoints:
+            self._remove(name)
+        for name in filter(_is_unfinished, names):
+            if _checkpoint_of(name) not in checkpoints:
+                self._files.rm_file(f"{self._root}/{name}")
 
     def _checkpoints_here(self) -> set[str]:
         """The run's complete checkpoints, by their path in its folder."""
@@ -102,18 +123,6 @@ class Copy:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _checkpoints_there(self) -> set[str]:
-        """Those of the copy, by their path in it; of one that was sent in part, too."""
-        self._files.invalidate_cache()
-        found = set()
-        for kind in CHECKPOINT_KINDS:
-            with contextlib.suppress(FileNotFoundError):
-                for path in self._files.ls(f"{self._root}/{CHECKPOINTS}/{kind}", detail=False):
-                    name = path.rstrip("/").rpartition("/")[2]
-                    if NAME.fullmatch(name):
-                        found.add(f"{CHECKPOINTS}/{kind}/{name}")
-        return {name for name in found if self._files.exists(f"{self._root}/{name}/{MANIFEST}")}
-
     def _other_files(self) -> Iterator[Path]:
         """All files but the database's and those of checkpoints; hidden ones stay here."""
         for path in sorted(self._folder.rglob("*")):
@@ -133,8 +142,25 @@ class Copy:
 
     def _send(self, path: Path, name: str) -> None:
         target = f"{self._root}/{name}"
-        self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self._files.put_file(str(path), target)
+        folder, _, last = target.rpartition("/")
+        self._files.makedirs(folder, exist_ok=True)
+        if not self._is_of(FILE_SYSTEMS):
+            self._files.put_file(str(path), target)
+            return
+        unfinished = f"{folder}/.{last}{UNFINISHED}"
+        try:
+            self._files.put_file(str(path), unfinished)
+            if self._is_of(LOCAL):
+                fsync(Path(unfinished))
+            self._files.mv(unfinished, target)
+        except BaseException:
+            with contextlib.suppress(Exception):  # a full disk needs the room
+                self._files.rm_file(unfinished)
+            raise
+
+    def _is_of(self, kinds: set[str]) -> bool:
+        found = self._files.protocol
+        return not kinds.isdisjoint([found] if isinstance(found, str) else found)
 
     def _send_database(self) -> None:
         """Send a snapshot: the file itself is written to meanwhile."""
@@ -157,7 +183,27 @@ class Copy:
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._files.rm_file(f"{self._root}/{name}/{MANIFEST}")
+        with contextlib.suppress(FileNotFoundError):
             self._files.rm(f"{self._root}/{name}", recursive=True)
+
+
+def _name_in(root: str, path: str) -> str:
+    """The path of a file in a copy."""
+    return path.removeprefix(root).lstrip("/")
+
+
+def _checkpoint_of(name: str) -> str:
+    """The checkpoint that a file of a copy belongs to, by its path in the copy; empty for none."""
+    parts = name.split("/")
+    if len(parts) < 4 or parts[0] != CHECKPOINTS or parts[1] not in CHECKPOINT_KINDS:
+        return ""
+    return "/".join(parts[:3]) if NAME.fullmatch(parts[2]) else ""
+
+
+def _is_unfinished(name: str) -> bool:
+    """True for a file whose sending was cut off."""
+    last = name.rpartition("/")[2]
+    return last.startswith(".") and last.endswith(UNFINISHED)
 
 
 def _link(source: str, target: str) -> None:
@@ -199,7 +245,10 @@ def fetched(url: str, runs_dir: Path) -> Path:
     try:
         with _reached(url):
             for path in files.find(root):
-                place = unfinished / _inside(path.removeprefix(root).lstrip("/"), url)
+                name_there = _inside(_name_in(root, path), url)
+                if _is_unfinished(name_there):
+                    continue
+                place = unfinished / name_there
                 place.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(path, str(place))
         _drop_parts(unfinished)
