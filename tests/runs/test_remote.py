@@ -15,7 +15,11 @@ import pytest
 
 import elsinore
 from elsinore.errors import ConfigError
+from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.remote import Copy, fetched, file_system, has_copy
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store
+from elsinore.runs.summary import is_finished
 
 fsspec = pytest.importorskip("fsspec")
 ROOT = Path(__file__).parents[2]
@@ -156,7 +160,7 @@ def test_a_copy_on_a_disk_survives_a_sending_that_is_cut_off(tmp_path, action, e
     parts = list((tmp_path / "copies").rglob("*.unfinished"))
     assert len(parts) == (1 if action == "SIG_DFL" else 0)
     rows, files = content(fetched(f"{url}/first", tmp_path / "there"))
-    assert rows == [4] and files["metrics.jsonl"] == "old" * 100_000
+    assert rows == [4, 8] and files["metrics.jsonl"] == "old" * 100_000
     assert "checkpoints/latest/0000000004/manifest.json" in files
     assert not [name for name in files if name.endswith(".unfinished")]
     Copy(run, url).send()
@@ -241,6 +245,42 @@ def test_a_finished_run_is_gone_on_from_its_copy(tmp_path, bucket):
     assert again.metrics.equals(run.metrics)
     named = elsinore.load(f"{bucket}/first", runs_dir=tmp_path / "third")
     assert named.summary == run.summary
+
+
+def test_the_copy_of_a_run_that_goes_on_is_never_finished(tmp_path, bucket, monkeypatch):
+    """Wherever its first sending with the new budget is cut off; nor has it the new budget before
+    the metrics that say so."""
+    settings = SMALL | {"sinks.remote.url": bucket}
+    run = elsinore.train("CartPole-v1", overrides=settings, name="first", runs_dir=tmp_path / "one")
+    folder, send = RunDir(run.path), Copy._send
+    assert is_finished(RunDir(fetched(f"{bucket}/first", tmp_path / "finished")))
+    before = folder.experiment()
+    after = lengthened(folder, before, {"env_steps": 4096})
+    record_lengthening(folder, before, after)
+    whole, sendings = False, 0
+    while not whole:
+        left = iter(range(sendings))
+
+        def cut_off(self, path, name, left=left):
+            if next(left, None) is None:
+                raise ConnectionError("the network is gone")
+            send(self, path, name)
+
+        with monkeypatch.context() as patch, contextlib.suppress(ConnectionError):
+            patch.setattr(Copy, "_send", cut_off)
+            Copy(run.path, bucket).send()
+            whole = True
+        there = RunDir(fetched(f"{bucket}/first", tmp_path / str(sendings)))
+        assert not is_finished(there)
+        with contextlib.closing(Store(there.database, read_only=True)) as store:
+            kinds = [kind for (kind,) in store._db.execute("SELECT kind FROM events")]
+        assert there.experiment() == before or "lengthened" in kinds
+        sendings += 1
+    assert there.experiment() == after
+    again = elsinore.resume(f"{bucket}/first", runs_dir=tmp_path / "other")
+    assert again.summary["env_steps"] == 4096
+    named = elsinore.load(f"{bucket}/first", runs_dir=tmp_path / "third")
+    assert named.summary == again.summary
 
 
 @pytest.mark.slow

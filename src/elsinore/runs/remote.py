@@ -7,7 +7,9 @@ A copy can be gone on from whenever its sending is cut off. A file keeps its old
 new one is whole: an object store shows no part of an object, and on a file system a file is written
 under another name first. metrics.sqlite is a snapshot, which has the chunks of each checkpoint that
 is sent after it; the manifest of a checkpoint is its last file, without which it is none. A
-checkpoint that the run removes is removed from the copy when the newer one is there.
+checkpoint that the run removes is removed from the copy when the newer one is there. A summary says
+that a run is finished: it is sent last, and removed first from the copy of a run that has none any
+more, since it goes on. The config is sent after the metrics: `lengthen.py` writes it last, too.
 """
 
 import contextlib
@@ -26,6 +28,7 @@ from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
 
 log = logging.getLogger("elsinore")
 MANIFEST, DATABASE, CHECKPOINTS = "manifest.json", "metrics.sqlite", "checkpoints"
+SUMMARY = "summary.json"
 HELD = ".sending"
 UNFINISHED = ".unfinished"  # the end of a hidden file's name until the file is whole
 LOCAL = {"file", "local"}
@@ -75,13 +78,19 @@ class Copy:
         begun = set(filter(None, map(_checkpoint_of, names)))
         there = {name for name in begun if f"{name}/{MANIFEST}" in names}
         self._remove_parts(names, begun - there)
-        for path in self._other_files():
-            self._send_if_new(path)
+        summary = self._folder / SUMMARY
+        finished = summary.exists()  # so what belongs to its end is there by now
+        if SUMMARY in names and not finished:
+            self._files.rm_file(f"{self._root}/{SUMMARY}")
         with self._held(there) as held:
             here = self._checkpoints_here()
             self._send_database()  # which has the chunks of all checkpoints that are held
+            for path in self._other_files():
+                self._send_if_new(path)
             for name in held:
                 self._send_checkpoint(self._folder / HELD / name, name)
+        if finished:
+            self._send_if_new(summary)
         for name in there - here:
             self._remove(name)
 
@@ -124,11 +133,12 @@ class Copy:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _other_files(self) -> Iterator[Path]:
-        """All files but the database's and those of checkpoints; hidden ones stay here."""
+        """All files but the database's, the summary and those of checkpoints; hidden ones stay
+        here."""
         for path in sorted(self._folder.rglob("*")):
             parts = path.relative_to(self._folder).parts
             hidden = any(part.startswith(".") for part in parts)
-            own_way = parts[0] == CHECKPOINTS or parts[0].startswith(DATABASE)
+            own_way = parts[0] in (CHECKPOINTS, SUMMARY) or parts[0].startswith(DATABASE)
             if not hidden and not own_way and path.is_file() and not path.is_symlink():
                 yield path
 
