@@ -16,7 +16,8 @@ import pytest
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.runs.lengthen import lengthened, record_lengthening
-from elsinore.runs.remote import Copy, fetched, file_system, has_copy
+from elsinore.runs.remote import fetched, file_system, has_copy
+from elsinore.runs.remote_copy import Copy
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.summary import is_finished
@@ -135,7 +136,7 @@ def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypat
 SEND_WITH_ROOM = """
 import resource, signal, sys
 from pathlib import Path
-from elsinore.runs.remote import Copy
+from elsinore.runs.remote_copy import Copy
 run, url, action = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, getattr(signal, action))
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))

@@ -1,7 +1,7 @@
-"""The copy of a run in a bucket or on another file system, as a sink (`runs/remote.py`)."""
+"""The copy of a run in a bucket or on another file system, as a sink (`runs/remote_copy.py`)."""
 
 from elsinore.config.sinks import RemoteConfig
-from elsinore.runs.remote import Copy
+from elsinore.runs.remote_copy import Copy
 from elsinore.runs.run_dir import RunDir
 
 

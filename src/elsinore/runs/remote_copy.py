@@ -1,0 +1,186 @@
+"""The copy of a run in a bucket or on another file system.
+
+A copy can be gone on from whenever its sending is cut off. A file keeps its old content until the
+new one is whole: an object store shows no part of an object, and on a file system a file is written
+under another name first. metrics.sqlite is a snapshot, which has the chunks of each checkpoint that
+is sent after it; the manifest of a checkpoint is its last file, without which it is none. A
+checkpoint that the run removes is removed from the copy when the newer one is there. A summary says
+that a run is finished: it is sent last, and removed first from the copy of a run that has none any
+more, since it goes on. The config is sent after the metrics: `lengthen.py` writes it last, too.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
+from elsinore.runs.durable import fsync
+from elsinore.runs.remote import (
+    CHECKPOINTS,
+    MANIFEST,
+    UNFINISHED,
+    file_system,
+    is_unfinished,
+    name_in,
+)
+
+DATABASE, SUMMARY = "metrics.sqlite", "summary.json"
+HELD = ".sending"
+LOCAL = {"file", "local"}
+FILE_SYSTEMS = LOCAL | {"sftp", "ssh"}  # whose `mv` puts a file in another's place at once
+
+
+class Copy:
+    """The copy of a run, which is brought up to date by `send`."""
+
+    def __init__(self, folder: Path, url: str):
+        """`folder` is the run's; `url` that of the folder of all copies."""
+        self._folder = folder
+        self._files, root = file_system(url)
+        self._root = f"{root}/{folder.name}"
+        self._sent: dict[Path, tuple[int, int]] = {}  # size and time of each file that was sent
+
+    def send(self) -> None:
+        """Send what is new; an error leaves a copy that can be gone on from."""
+        names = self._names_there()
+        begun = set(filter(None, map(_checkpoint_of, names)))
+        there = {name for name in begun if f"{name}/{MANIFEST}" in names}
+        self._remove_parts(names, begun - there)
+        summary = self._folder / SUMMARY
+        finished = summary.exists()  # so what belongs to its end is there by now
+        if SUMMARY in names and not finished:
+            self._files.rm_file(f"{self._root}/{SUMMARY}")
+        with self._held(there) as held:
+            here = self._checkpoints_here()
+            self._send_database()  # which has the chunks of all checkpoints that are held
+            for path in self._other_files():
+                self._send_if_new(path)
+            for name in held:
+                self._send_checkpoint(self._folder / HELD / name, name)
+        if finished:
+            self._send_if_new(summary)
+        for name in there - here:
+            self._remove(name)
+
+    def _names_there(self) -> set[str]:
+        """The files of the copy, by their path in it."""
+        self._files.invalidate_cache()
+        return {name_in(self._root, path) for path in self._files.find(self._root)}
+
+    def _remove_parts(self, names: set[str], checkpoints: set[str]) -> None:
+        """Remove what a sending left that was cut off. Another checkpoint of that name may have
+        other files."""
+        for name in checkpoints:
+            self._remove(name)
+        for name in filter(is_unfinished, names):
+            if _checkpoint_of(name) not in checkpoints:
+                self._files.rm_file(f"{self._root}/{name}")
+
+    def _checkpoints_here(self) -> set[str]:
+        """The run's complete checkpoints, by their path in its folder."""
+        found = (self._folder / CHECKPOINTS).glob("*/*")
+        whole = (x for x in found if NAME.fullmatch(x.name) and (x / MANIFEST).is_file())
+        return {path.relative_to(self._folder).as_posix() for path in whole}
+
+    @contextlib.contextmanager
+    def _held(self, there: set[str]) -> Iterator[list[str]]:
+        """The checkpoints that the copy lacks, linked in another folder: the run may remove its own
+        while they are sent."""
+        folder, held = self._folder / HELD, []
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            for name in sorted(self._checkpoints_here() - there):
+                try:
+                    shutil.copytree(self._folder / name, folder / name, copy_function=_link)
+                    held.append(name)
+                except (FileNotFoundError, shutil.Error):
+                    if (self._folder / name / MANIFEST).is_file():
+                        raise  # it is still there
+            yield held
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _other_files(self) -> Iterator[Path]:
+        """All files but the database's, the summary and those of checkpoints; hidden ones stay
+        here."""
+        for path in sorted(self._folder.rglob("*")):
+            parts = path.relative_to(self._folder).parts
+            hidden = any(part.startswith(".") for part in parts)
+            own_way = parts[0] in (CHECKPOINTS, SUMMARY) or parts[0].startswith(DATABASE)
+            if not hidden and not own_way and path.is_file() and not path.is_symlink():
+                yield path
+
+    def _send_if_new(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            found = path.stat()
+            version = found.st_size, found.st_mtime_ns
+            if self._sent.get(path) != version:
+                self._send(path, path.relative_to(self._folder).as_posix())
+                self._sent[path] = version
+
+    def _send(self, path: Path, name: str) -> None:
+        target = f"{self._root}/{name}"
+        folder, _, last = target.rpartition("/")
+        self._files.makedirs(folder, exist_ok=True)
+        if not self._is_of(FILE_SYSTEMS):
+            self._files.put_file(str(path), target)
+            return
+        unfinished = f"{folder}/.{last}{UNFINISHED}"
+        try:
+            self._files.put_file(str(path), unfinished)
+            if self._is_of(LOCAL):
+                fsync(Path(unfinished))
+            self._files.mv(unfinished, target)
+        except BaseException:
+            with contextlib.suppress(Exception):  # a full disk needs the room
+                self._files.rm_file(unfinished)
+            raise
+
+    def _is_of(self, kinds: set[str]) -> bool:
+        found = self._files.protocol
+        return not kinds.isdisjoint([found] if isinstance(found, str) else found)
+
+    def _send_database(self) -> None:
+        """Send a snapshot: the file itself is written to meanwhile."""
+        snapshot = self._folder / f".{DATABASE}.copy"
+        try:
+            with (
+                contextlib.closing(sqlite3.connect(self._folder / DATABASE)) as source,
+                contextlib.closing(sqlite3.connect(snapshot)) as target,
+            ):
+                source.backup(target)
+            self._send(snapshot, DATABASE)
+        finally:
+            snapshot.unlink(missing_ok=True)
+
+    def _send_checkpoint(self, checkpoint: Path, name: str) -> None:
+        files = [path for path in sorted(checkpoint.rglob("*")) if path.is_file()]
+        for path in sorted(files, key=lambda path: path == checkpoint / MANIFEST):
+            self._send(path, f"{name}/{path.relative_to(checkpoint).as_posix()}")
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(f"{self._root}/{name}/{MANIFEST}")
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm(f"{self._root}/{name}", recursive=True)
+
+
+def _checkpoint_of(name: str) -> str:
+    """The checkpoint that a file of a copy belongs to, by its path in the copy; empty for none."""
+    parts = name.split("/")
+    if len(parts) < 4 or parts[0] != CHECKPOINTS or parts[1] not in CHECKPOINT_KINDS:
+        return ""
+    return "/".join(parts[:3]) if NAME.fullmatch(parts[2]) else ""
+
+
+def _link(source: str, target: str) -> None:
+    """Another name of a file, or a copy on file systems without such."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
