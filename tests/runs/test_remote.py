@@ -19,7 +19,7 @@ from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.remote import fetched, file_system, has_copy
 from elsinore.runs.remote_copy import Copy
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store import STORE_FORMAT, Store
 from elsinore.runs.summary import is_finished
 
 fsspec = pytest.importorskip("fsspec")
@@ -49,7 +49,7 @@ def bucket(request):
     fsspec.filesystem("memory").rm(url.removeprefix("memory:/").rpartition("/")[0], recursive=True)
 
 
-def update_to(folder: Path, update: int, keep: int = 1) -> None:
+def update_to(folder: Path, update: int, keep: int = 1, run_id: str = "one") -> None:
     """Write what a run writes by that update: metrics, then a checkpoint, of which `keep` stay."""
     folder.mkdir(exist_ok=True)
     if not (folder / "config.yaml").exists():
@@ -60,6 +60,9 @@ def update_to(folder: Path, update: int, keep: int = 1) -> None:
     with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as database:
         database.execute("CREATE TABLE IF NOT EXISTS metrics (update_ INTEGER)")
         database.execute("INSERT INTO metrics VALUES (?)", [update])
+        database.execute("CREATE TABLE IF NOT EXISTS info (name TEXT PRIMARY KEY, value)")
+        facts = [("format", STORE_FORMAT), ("run_id", run_id)]
+        database.executemany("INSERT OR REPLACE INTO info VALUES (?, ?)", facts)
         database.commit()
     new = folder / "checkpoints" / "latest" / f"{update:010d}"
     (new / "state" / "d").mkdir(parents=True)
@@ -133,6 +136,46 @@ def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypat
     assert content(fetched(f"{bucket}/first", tmp_path / "later")) == content(run)
 
 
+def test_two_runs_of_one_name_have_no_copy_in_common(tmp_path, bucket):
+    """The second is refused, and its training goes on; the copy stays the first one's."""
+    first, second = tmp_path / "one" / "first", tmp_path / "other" / "first"
+    for run in (first, second):
+        run.parent.mkdir()
+        update_to(run, 4, run_id=run.parent.name)
+    Copy(first, bucket).send()
+    with pytest.raises(ConfigError, match="copy of another run .* 'one', not 'other'"):
+        Copy(second, bucket).send()
+    assert content(fetched(f"{bucket}/first", tmp_path / "there")) == content(first)
+    Copy(tmp_path / "there" / "first", bucket).send()  # which is the first one
+
+
+def test_what_never_came_to_a_copy_takes_no_name(tmp_path, bucket, monkeypatch):
+    first, second = tmp_path / "one" / "first", tmp_path / "other" / "first"
+    for run in (first, second):
+        run.parent.mkdir()
+        update_to(run, 4, run_id=run.parent.name)
+
+    def cut_off(self, path, name):
+        raise ConnectionError("the network is gone")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(Copy, "_send", cut_off)
+        Copy(first, bucket).send()
+    assert not has_copy(f"{bucket}/first")
+    Copy(second, bucket).send()
+    with pytest.raises(ConfigError, match="'other', not 'one'"):
+        Copy(first, bucket).send()
+
+
+def test_a_new_run_of_a_name_that_has_a_copy_is_refused_before_it_is_made(tmp_path, bucket):
+    update_to(tmp_path / "first", 4)
+    Copy(tmp_path / "first", bucket).send()
+    settings = {"overrides": SMALL | {"sinks.remote.url": bucket}, "runs_dir": tmp_path / "runs"}
+    with pytest.raises(ConfigError, match="/runs/first is the copy of another run; go on with"):
+        elsinore.train("CartPole-v1", name="first", **settings)
+    assert not (tmp_path / "runs").exists()
+
+
 SEND_WITH_ROOM = """
 import resource, signal, sys
 from pathlib import Path
@@ -165,7 +208,8 @@ def test_a_copy_on_a_disk_survives_a_sending_that_is_cut_off(tmp_path, action, e
     assert "checkpoints/latest/0000000004/manifest.json" in files
     assert not [name for name in files if name.endswith(".unfinished")]
     Copy(run, url).send()
-    assert content(tmp_path / "copies" / "first") == content(run)
+    assert content(fetched(f"{url}/first", tmp_path / "later")) == content(run)
+    assert not list((tmp_path / "copies").rglob("*.unfinished"))
 
 
 def test_a_part_of_a_checkpoint_does_not_stay_beside_its_successor(tmp_path, bucket, monkeypatch):

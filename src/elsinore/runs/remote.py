@@ -16,7 +16,8 @@ from elsinore.errors import ConfigError
 from elsinore.runs.durable import fsync_parents, fsync_tree
 
 log = logging.getLogger("elsinore")
-MANIFEST, CHECKPOINTS = "manifest.json", "checkpoints"
+CONFIG, MANIFEST, CHECKPOINTS = "config.yaml", "manifest.json", "checkpoints"
+OWNER = ".run-"  # what the name of a file begins with that says whose a copy is
 UNFINISHED = ".unfinished"  # the end of a hidden file's name until the file is whole
 SCHEMES = "s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or file:///FOLDER"
 
@@ -66,7 +67,26 @@ def has_copy(url: str) -> bool:
     """
     files, root = file_system(url)
     with _reached(url):
-        return files.exists(f"{root}/config.yaml")
+        return files.exists(f"{root}/{CONFIG}")
+
+
+def refuse_if_copied(url: str | None, name: str) -> None:
+    """Refuse a new run of a name that has a copy in the folder `url` already. A place that cannot
+    be reached refuses nothing: the run trains, and is sent later.
+
+    Raises:
+        ConfigError: naming the copy.
+    """
+    copy = f"{(url or '').rstrip('/')}/{name}"
+    try:
+        taken = url is not None and has_copy(copy)
+    except ConfigError:
+        return
+    if taken:
+        raise ConfigError(
+            f"--name {name!r}: {copy} is the copy of another run; go on with that one by `elsinore"
+            f" train --resume {copy}`, or choose another --name or sinks.remote.url."
+        )
 
 
 def fetched(url: str, runs_dir: Path) -> Path:
@@ -88,7 +108,7 @@ def fetched(url: str, runs_dir: Path) -> Path:
         with _reached(url):
             for path in files.find(root):
                 name_there = _inside(name_in(root, path), url)
-                if is_unfinished(name_there):
+                if is_unfinished(name_there) or name_there.startswith(OWNER):
                     continue
                 place = unfinished / name_there
                 place.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,8 @@ is sent after it; the manifest of a checkpoint is its last file, without which i
 checkpoint that the run removes is removed from the copy when the newer one is there. A summary says
 that a run is finished: it is sent last, and removed first from the copy of a run that has none any
 more, since it goes on. The config is sent after the metrics: `lengthen.py` writes it last, too.
+
+The name of an empty file in the copy, `.run-` and the run's id, says whose it is.
 """
 
 import contextlib
@@ -15,17 +17,22 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
 from elsinore.runs.durable import fsync
 from elsinore.runs.remote import (
     CHECKPOINTS,
+    CONFIG,
     MANIFEST,
+    OWNER,
     UNFINISHED,
     file_system,
     is_unfinished,
     name_in,
 )
+from elsinore.runs.store import Store
 
 DATABASE, SUMMARY = "metrics.sqlite", "summary.json"
 HELD = ".sending"
@@ -39,13 +46,19 @@ class Copy:
     def __init__(self, folder: Path, url: str):
         """`folder` is the run's; `url` that of the folder of all copies."""
         self._folder = folder
+        self._url = f"{url.rstrip('/')}/{folder.name}"
         self._files, root = file_system(url)
         self._root = f"{root}/{folder.name}"
         self._sent: dict[Path, tuple[int, int]] = {}  # size and time of each file that was sent
 
     def send(self) -> None:
-        """Send what is new; an error leaves a copy that can be gone on from."""
+        """Send what is new; an error leaves a copy that can be gone on from.
+
+        Raises:
+            ConfigError: if the copy is another run's.
+        """
         names = self._names_there()
+        self._claim(names)
         begun = set(filter(None, map(_checkpoint_of, names)))
         there = {name for name in begun if f"{name}/{MANIFEST}" in names}
         self._remove_parts(names, begun - there)
@@ -69,6 +82,27 @@ class Copy:
         """The files of the copy, by their path in it."""
         self._files.invalidate_cache()
         return {name_in(self._root, path) for path in self._files.find(self._root)}
+
+    def _claim(self, names: set[str]) -> None:
+        """Mark the copy as this run's.
+
+        Raises:
+            ConfigError: if it is another run's.
+        """
+        with contextlib.closing(Store(self._folder / DATABASE, read_only=True)) as store:
+            mine = OWNER + quote(str(store.info()["run_id"]), safe="")
+        for other in {name for name in names if name.startswith(OWNER)} - {mine}:
+            if CONFIG in names:
+                raise ConfigError(
+                    f"{self._url} is the copy of another run of this name, which has the id"
+                    f" {other.removeprefix(OWNER)!r}, not {mine.removeprefix(OWNER)!r}; move that"
+                    " copy elsewhere, or begin this run again with another --name or"
+                    " sinks.remote.url."
+                )
+            self._files.rm_file(f"{self._root}/{other}")  # its sending never came to a copy
+        if mine not in names:
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(f"{self._root}/{mine}", b"")
 
     def _remove_parts(self, names: set[str], checkpoints: set[str]) -> None:
         """Remove what a sending left that was cut off. Another checkpoint of that name may have

@@ -19,7 +19,7 @@ from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
 from elsinore.runs.redaction import folder_mode
-from elsinore.runs.remote import fetched, is_remote
+from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.trust import Trust, confirmed, is_own, marked, sign
 
@@ -51,8 +51,8 @@ class RunDir:
         """Create a locked directory with the run's config.
 
         Raises:
-            ConfigError: for a name that is taken or not allowed, or if the directory cannot be
-                written.
+            ConfigError: for a name that is taken, here or by a copy in `sinks.remote.url`, or not
+                allowed; or if the directory cannot be written.
         """
         if name is not None:
             check_folder_name(name)
@@ -63,6 +63,7 @@ class RunDir:
                     f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
                     f"`elsinore train --resume {folder.path}`."
                 )
+            refuse_if_copied(experiment.sinks.remote.url, folder.name)
             if folder._begin(experiment):
                 folder.lock()
                 return folder

@@ -208,6 +208,13 @@ def test_an_environment_named_twice_is_refused(tmp_path):
         cells(tmp_path, ["CartPole-v1", "ppo/CartPole-v1"], ["ppo"])
 
 
+def test_runs_whose_copies_would_have_one_place_are_refused(tmp_path):
+    remote = {"sinks.remote.url": f"file://{tmp_path}/copies"}
+    assert len(cells(tmp_path, ["CartPole-v1"], ["ppo", "dqn"], remote)) == 2
+    with pytest.raises(ConfigError, match="CartPole-v1, ppo and Acrobot-v1, ppo would share the"):
+        cells(tmp_path, ["CartPole-v1", "Acrobot-v1"], ["ppo"], remote)
+
+
 def test_a_comparison_needs_an_environment(tmp_path):
     with pytest.raises(ConfigError, match="no environment is named; give --env"):
         cells(tmp_path, [], ["ppo"])

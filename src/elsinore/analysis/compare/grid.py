@@ -71,6 +71,7 @@ def grid_cells(
         has_budget = "env_steps" in {*given, *overrides}
         cells += row if has_budget else _with_largest_budget(row, folder)
     _refuse_shared_folders(cells)
+    _refuse_shared_copies(cells)
     api.prepare()
     for cell in cells:
         with naming_cell(cell.name):
@@ -108,6 +109,20 @@ def _refuse_shared_folders(cells: list[GridCell]) -> None:
         if other is not cell:
             both = f"{other.experiment.env!r} and {cell.experiment.env!r}"
             raise ConfigError(f"--env: {both} are the same, or share a folder name; give it once.")
+
+
+def _refuse_shared_copies(cells: list[GridCell]) -> None:
+    """Refuse copies of one name: they are named after the run's folder, without its environment."""
+    taken: dict[tuple[str | None, str], GridCell] = {}
+    for cell in cells:
+        url = cell.experiment.sinks.remote.url
+        other = taken.setdefault((url, cell.folder.name), cell)
+        if url is not None and other is not cell:
+            raise ConfigError(
+                f"sinks.remote.url={url!r}: {other.name} and {cell.name} would share the copy"
+                f" {cell.folder.name!r} there; compare one environment at a time, each with"
+                " another url, or leave it out."
+            )
 
 
 def folder_name(env: str) -> str:
