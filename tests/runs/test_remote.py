@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import elsinore
+from elsinore.config.experiment import Experiment
+from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
 from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.remote import fetched, file_system, has_copy
@@ -134,6 +137,26 @@ def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypat
     assert max(map(int, checkpoints)) <= max(rows)
     copy.send()
     assert content(fetched(f"{bucket}/first", tmp_path / "later")) == content(run)
+
+
+@pytest.mark.parametrize(
+    ("secret", "mode"), [("http://user:hunter2@host/", 0o700), ("http://host/", 0o755)]
+)
+def test_a_copy_and_a_fetched_run_with_a_secret_are_for_their_owner_alone(tmp_path, secret, mode):
+    experiment = with_settings(Experiment(), {"sinks.mlflow.tracking_uri": secret})
+    before = os.umask(0o022)
+    try:
+        folder = RunDir.create(tmp_path / "runs", "first", experiment)
+        folder.unlock()
+        run = folder.path
+        update_to(run, 4)
+        Copy(run, f"file://{tmp_path}/copies").send()
+        there = fetched(f"file://{tmp_path}/copies/first", tmp_path / "there")
+    finally:
+        os.umask(before)
+    for folder in (run, tmp_path / "copies" / "first", there):
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    assert stat.S_IMODE((tmp_path / "there").stat().st_mode) == 0o755
 
 
 def test_two_runs_of_one_name_have_no_copy_in_common(tmp_path, bucket):

@@ -14,6 +14,7 @@ from typing import Any
 
 from elsinore.errors import ConfigError
 from elsinore.runs.durable import fsync_parents, fsync_tree
+from elsinore.runs.redaction import folder_mode
 
 log = logging.getLogger("elsinore")
 CONFIG, MANIFEST, CHECKPOINTS = "config.yaml", "manifest.json", "checkpoints"
@@ -106,6 +107,8 @@ def fetched(url: str, runs_dir: Path) -> Path:
     unfinished = runs_dir / f".{name}.{uuid.uuid4().hex[:12]}"
     try:
         with _reached(url):
+            config = files.cat_file(f"{root}/{CONFIG}").decode(errors="replace")
+            unfinished.mkdir(mode=folder_mode(config), parents=True)
             for path in files.find(root):
                 name_there = _inside(name_in(root, path), url)
                 if is_unfinished(name_there) or name_there.startswith(OWNER):

@@ -15,6 +15,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -101,8 +102,17 @@ class Copy:
                 )
             self._files.rm_file(f"{self._root}/{other}")  # its sending never came to a copy
         if mine not in names:
-            self._files.makedirs(self._root, exist_ok=True)
+            self._make_folder()
             self._files.pipe_file(f"{self._root}/{mine}", b"")
+
+    def _make_folder(self) -> None:
+        """Make the copy's folder, on this machine's file systems as private as the run's: a config
+        may hold secrets."""
+        if self._is_of(LOCAL):
+            mode = stat.S_IMODE(self._folder.stat().st_mode)
+            Path(self._root).mkdir(mode=mode, parents=True, exist_ok=True)
+        else:
+            self._files.makedirs(self._root, exist_ok=True)
 
     def _remove_parts(self, names: set[str], checkpoints: set[str]) -> None:
         """Remove what a sending left that was cut off. Another checkpoint of that name may have
