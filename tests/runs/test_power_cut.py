@@ -49,6 +49,28 @@ def test_a_cut_keeps_what_was_synced(tmp_path, ordered):
         assert states == [{}, {"a": {}}, {"a": first}]
 
 
+@needs_strace
+def test_a_key_and_a_signature_are_on_the_disk_before_they_have_their_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "config.yaml").write_text("env: CartPole-v1\n")
+    sign = f"""
+from pathlib import Path
+from elsinore.runs import trust
+trust.sign(Path({str(tmp_path / "config.yaml")!r}))
+"""
+    calls = recorded([sys.executable, "-c", sign], tmp_path / "trace")
+    synced, named = set(), []
+    for call in calls:
+        if call.name == "fsync":
+            synced.add(call.descriptors[0][1])
+        elif call.name.startswith(("link", "rename")) and tmp_path in call.paths()[-1].parents:
+            source, target = map(str, call.paths())
+            assert source in synced
+            named.append(Path(target).name)
+    assert named == ["key", "config.signature"]
+    assert {str(tmp_path), str(tmp_path / "state" / "elsinore")} <= synced
+
+
 def check(path: Path) -> tuple[int, int]:
     """(updates that the store covers, update of the newest checkpoint), of a run that was cut."""
     folder = RunDir(path)

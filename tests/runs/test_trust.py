@@ -472,7 +472,54 @@ def test_another_users_key_knows_nothing_of_a_run(state, config, monkeypatch, tm
     assert trust.is_own(config)
 
 
-@pytest.mark.parametrize("damage", [lambda key: key.write_bytes(b""), lambda key: key.chmod(0o644)])
+@pytest.mark.parametrize("left", [0, 31])
+def test_a_key_that_is_cut_short_is_made_again(state, config, left):
+    """As a power cut leaves a file that was not synced."""
+    trust.sign(config)
+    key = state / "elsinore" / "key"
+    key.write_bytes(key.read_bytes()[:left])
+    assert not trust.is_own(config)
+    trust.sign(config)
+    assert trust.is_own(config) and len(key.read_bytes()) == 32
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600 and os.listdir(key.parent) == ["key"]
+
+
+REWRITE_UNTIL_IT_ENDS = """
+import os, signal, sys
+from pathlib import Path
+from elsinore.config.experiment import Experiment
+from elsinore.runs import trust
+from elsinore.runs.run_dir import RunDir
+
+folder = RunDir.create(Path(sys.argv[1]), "mine", Experiment())
+status, kills = 1, 0
+while status:
+    process = os.fork()
+    if process == 0:
+        left = iter(range(kills))
+        def killed(event, args):
+            if event in ("open", "os.rename", "os.remove") and next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(killed)
+        folder.rewrite(Experiment(env_steps=10_000 + kills))
+        os._exit(0)
+    status = os.waitpid(process, 0)[1]
+    assert trust.is_own(folder.config), f"killed before its operation {kills}"
+    kills += 1
+assert folder.experiment().env_steps == 9_999 + kills and kills > 5
+assert len((folder.path / "config.signature").read_bytes().split()) == 1
+"""
+
+
+def test_a_run_whose_budget_changes_stays_ones_own_when_killed(state, tmp_path):
+    """Before any of the operations on files."""
+    command = [sys.executable, "-c", REWRITE_UNTIL_IT_ENDS, tmp_path / "runs"]
+    subprocess.run(command, check=True)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda key: key.write_bytes(bytes(33)), lambda key: key.chmod(0o644)]
+)
 def test_a_key_that_is_damaged_or_open_to_others_signs_nothing(state, config, damage):
     trust.sign(config)
     damage(state / "elsinore" / "key")

@@ -107,6 +107,8 @@ class RunDir:
         unfinished = self.config.with_name(f".{self.config.name}.unfinished")
         unfinished.write_text(yaml_text(as_dict(experiment)))
         fsync(unfinished)
+        if own:
+            sign(self.config, following=unfinished)
         unfinished.replace(self.config)
         if own:
             sign(self.config)

@@ -23,6 +23,7 @@ from elsinore.config.load import read_yaml
 from elsinore.config.presets import PRESETS
 from elsinore.config.sinks import SinksConfig
 from elsinore.errors import ConfigError
+from elsinore.runs.durable import fsync
 from elsinore.validation import UntrustedName, current_name
 
 # True, False, or a function that asks the user a question
@@ -53,11 +54,21 @@ TEXT = b"elsinore\0text\n"  # what a config's signature is of never begins so
 BUILT_IN_NETWORK = r"elsinore\.worlds\.\w+\.nets(\.\w+)*:\w+"
 
 
-def sign(config: Path) -> None:
-    """Sign a config that this user made; without a key that can be used it stays unsigned."""
-    if (key := _key(make=True)) is not None and not is_own(config):
-        with suppress(OSError):
-            _write(_signature_of(config), _mac(key, config), os.replace)
+def sign(config: Path, following: Path | None = None) -> None:
+    """Sign a config that this user made; without a key that can be used it stays unsigned.
+
+    Args:
+        following: the file that is about to be renamed to `config`; both are signed, so that a kill
+            on either side of the rename leaves a config of this user's.
+    """
+    if (key := _key(make=True)) is None:
+        return
+    signature, files = _signature_of(config), [config, following or config]
+    with suppress(OSError):
+        macs = dict.fromkeys(_mac(key, config.name, path) for path in files if path.exists())
+        content = b"\n".join(macs)
+        if not signature.is_file() or signature.read_bytes() != content:
+            _write(signature, content, os.replace)
 
 
 def is_own(config: Path) -> bool:
@@ -66,7 +77,8 @@ def is_own(config: Path) -> bool:
     try:
         if key is None or not signature.is_file():
             return False
-        return hmac.compare_digest(_mac(key, config), signature.read_bytes())
+        own = _mac(key, config.name, config)
+        return any(hmac.compare_digest(own, each) for each in signature.read_bytes().split())
     except OSError:
         return False
 
@@ -257,9 +269,9 @@ def _signature_of(config: Path) -> Path:
     return config.with_suffix(".signature")
 
 
-def _mac(key: bytes, config: Path) -> bytes:
-    text = b"elsinore " + config.name.encode() + b"\n" + config.read_bytes()
-    return _mac_of(key, text).encode()
+def _mac(key: bytes, name: str, file: Path) -> bytes:
+    """The signature of a config of that name, whose text is in the file."""
+    return _mac_of(key, b"elsinore " + name.encode() + b"\n" + file.read_bytes()).encode()
 
 
 def _mac_of(key: bytes, text: bytes) -> str:
@@ -275,7 +287,7 @@ def _key(make: bool = False) -> bytes | None:
     """This user's key; None where there is none, or one that others can read."""
     try:
         path = _key_path()
-        if make and not path.exists():
+        if make and not (path.exists() and path.stat().st_size >= KEY_BYTES):
             _make_key(path)
         with path.open("rb") as file:
             about, key = os.fstat(file.fileno()), file.read()
@@ -286,18 +298,24 @@ def _key(make: bool = False) -> bytes | None:
 
 
 def _make_key(path: Path) -> None:
-    """Make a key; of several processes the first one's stays."""
+    """Make a key, in place of one that is cut short; of several processes the first one's stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        if path.stat().st_size < KEY_BYTES:
+            path.unlink()
     with suppress(FileExistsError):
         _write(path, secrets.token_bytes(KEY_BYTES), os.link)
 
 
 def _write(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
-    """Write a file of mode 600 under another name, then put it in place; no link is followed."""
-    number, unfinished = tempfile.mkstemp(dir=path.parent)
+    """Write a file of mode 600 to the disk under another name, then put it in place; no link is
+    followed."""
+    number, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
+        fsync(Path(unfinished))
         place(unfinished, path)
+        fsync(path.parent)
     finally:
         Path(unfinished).unlink(missing_ok=True)

@@ -62,8 +62,8 @@ class SweepDir:
             folder.lock()
             unfinished = folder.path / ".sweep.yaml"
             unfinished.write_text(yaml_text(config))
+            sign(folder.config, following=unfinished)
             unfinished.rename(folder.config)
-            sign(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ConfigError(
