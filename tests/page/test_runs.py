@@ -25,6 +25,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.trust import sign
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
+from tests.read_only import read_only_copy
 from tests.view.drawing.test_multi_agent import walkers
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -114,19 +115,11 @@ def test_a_broken_database_is_said_and_the_others_are_shown(tmp_path, broken):
         assert "cannot be read" in run_list["broken"]["error"] and "error" not in run_list["plain"]
 
 
-def test_a_copy_on_a_disk_that_cannot_be_written_is_read(tmp_path, monkeypatch):
-    run = make_run(tmp_path, "copied")
-    connect = sqlite3.connect
-
-    def cannot_lock(address, **options):
-        if "immutable" not in str(address):
-            raise sqlite3.OperationalError("unable to open database file")
-        return connect(address, **options)
-
-    monkeypatch.setattr(sqlite3, "connect", cannot_lock)
-    runs = RunsDirectory(tmp_path)
-    with runs.database(runs.open(run.name)) as db:
-        assert db.execute("SELECT count(*) FROM chunks").fetchone() == (10,)
+def test_a_copy_on_a_disk_that_cannot_be_written_is_read(tmp_path):
+    with read_only_copy(make_run(tmp_path, "copied")) as copy:
+        runs = RunsDirectory(copy.parent)
+        with runs.database(runs.open("copied")) as db:
+            assert db.execute("SELECT count(*) FROM chunks").fetchone() == (10,)
 
 
 def test_reading_leaves_the_metrics_as_they_were(tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from elsinore.runs.database import open_read_only
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import SCHEMA, STORE_FORMAT
 
@@ -125,7 +126,7 @@ class RunsDirectory:
         if path is None and run.database.exists():
             raise PageError("metrics.sqlite cannot be read: it is no file.")
         try:
-            db = _connect(path) if path else _empty_database()
+            db = open_read_only(path, 2.0, check_same_thread=False) if path else _empty_database()
             db.execute("BEGIN")  # all later reads see this moment
             _check_format(db)
             yield db
@@ -185,23 +186,6 @@ def _reason_to_skip(entry: os.DirEntry, depth: int, links: bool) -> str | None:
         said = depth == 1 or _has_config(entry)
         return "it is a link, which is not followed; watch the folder it leads to." if said else ""
     return None if entry.name.isprintable() else "its name cannot be printed; rename it."
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    """A read-only connection; without locks where no lock file can be written."""
-    uri = path.as_uri()
-    db = None
-    try:
-        db = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=2.0, check_same_thread=False)
-        db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return db
-    except sqlite3.Error as error:
-        if db is not None:
-            db.close()
-        if not isinstance(error, sqlite3.OperationalError):
-            raise
-    # a copy on a read-only disk
-    return sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
 
 def _empty_database() -> sqlite3.Connection:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError, RunError
+from elsinore.runs.database import open_read_only
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.records import ChunkRecord, Row
@@ -127,8 +128,7 @@ class Store:
     """
 
     def __init__(self, path: Path, read_only: bool = False):
-        at = f"file:{path}?mode=ro" if read_only else path
-        self._db = sqlite3.connect(at, uri=read_only, timeout=10)
+        self._db = open_read_only(path) if read_only else sqlite3.connect(path, timeout=10)
         try:
             self._prepare(path, read_only)
         except BaseException:
