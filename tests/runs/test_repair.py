@@ -10,7 +10,9 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.config.load import read_yaml, yaml_text
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from tests.read_only import read_only_copy
 from tests.runs.conftest import assert_same_run, chunk_ends, rows_in
 
 
@@ -184,3 +186,11 @@ def test_the_command_to_go_on_with_is_of_what_is_left(whole, tmp_path, capsys, m
     assert "then:" not in said
     (path / "summary.json").unlink()
     assert repaired(path, capsys).endswith(f"then: elsinore train --resume {path}\n")
+
+
+@pytest.mark.parametrize("command", [["repair"], ["train", "--resume"]])
+def test_a_run_that_cannot_be_written_is_refused_by_its_folder(path, capsys, command):
+    with read_only_copy(path) as copy:
+        assert cli.main([*command, str(copy)]) == 2
+        assert f"{copy} cannot be written: Permission denied; copy" in capsys.readouterr().err
+        assert not RunDir(copy).is_locked()

@@ -670,3 +670,15 @@ def test_a_converged_run_that_lost_its_summary_is_concluded_again_and_logs_nothi
         assert [m.step for m in history] == [512]
     speeds = client.get_metric_history(runs_of(client)["parent"].info.run_id, "steps_per_second")
     assert [m.step for m in speeds] == [512]
+
+
+@pytest.mark.parametrize("name", ["a?b", "50%25", "exp#1"])
+def test_the_database_beside_runs_is_at_a_path_of_any_letters(tmp_path, name, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = tmp_path / name
+    folder.mkdir()
+    uri = mlflow_sink.tracking_uri(MLflowConfig(), folder)
+    mlflow_sink.experiment_id(MlflowClient(uri), MLflowConfig(), uri, folder)
+    assert (folder / "mlflow.db").is_file()

@@ -14,7 +14,7 @@ from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.errors import ConfigError
 from elsinore.page.launch import is_training
 from elsinore.page.runs_directory import PageError, RunsDirectory
-from elsinore.runs.run_dir import RunDir, check_folder_name
+from elsinore.runs.run_dir import ReadOnlyRun, RunDir, check_folder_name
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"
@@ -121,6 +121,8 @@ class Manager:
             if is_training(run.path):
                 raise PageError(f"{name} is being trained; stop it first.")
             yield run
+        except ReadOnlyRun as error:
+            raise PageError(f"{name} cannot be changed: its folder cannot be written.") from error
         except ConfigError as error:  # another process holds the lock
             raise PageError(f"{name} is being trained; stop it first.") from error
         finally:

@@ -1,5 +1,6 @@
 """A run's directory: its files and its lock."""
 
+import errno
 import fcntl
 import itertools
 import json
@@ -22,6 +23,12 @@ from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.trust import Trust, confirmed, is_own, marked, sign
+
+NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class ReadOnlyRun(ConfigError):
+    """A run in a folder that cannot be written, such as one of another user's."""
 
 
 class RunDir:
@@ -156,10 +163,19 @@ class RunDir:
         """Lock the run until `unlock` or the end of the process.
 
         Raises:
+            ReadOnlyRun: if the run's folder cannot be written.
             ConfigError: if another process trains this run.
         """
         refuse_shipped(self.path, "trained or resumed")
-        self._lock = (self.path / ".lock").open("a")
+        try:
+            self._lock = (self.path / ".lock").open("a")
+        except OSError as error:
+            if error.errno not in NOT_WRITABLE:
+                raise
+            raise ReadOnlyRun(
+                f"{self.path} cannot be written: {os.strerror(error.errno)}; copy the folder to"
+                " where you may write, and use the copy."
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -169,12 +185,14 @@ class RunDir:
             ) from error
 
     def is_locked(self) -> bool:
-        """True while a process trains this run."""
+        """True while a process trains this run; False where that cannot be found out."""
         try:
-            self.lock()
-        except (ConfigError, OSError):
+            with (self.path / ".lock").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        self.unlock()
+        except OSError:  # there is no lock, or it cannot be read
+            return False
         return False
 
     def unlock(self) -> None:

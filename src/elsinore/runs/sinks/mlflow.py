@@ -277,7 +277,9 @@ def model_name(algo: str, env: str) -> str:
 
 def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
     """The tracking server: of the config, or MLFLOW_TRACKING_URI, or mlflow.db beside the runs."""
-    local = f"sqlite:///{(runs_dir / 'mlflow.db').resolve()}"
+    path = str((runs_dir / "mlflow.db").resolve())
+    # of the letters of a path, only these two mean something to SQLAlchemy
+    local = f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
     return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
 
 
