@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -120,6 +121,56 @@ def test_a_copy_on_a_disk_that_cannot_be_written_is_read(tmp_path):
         runs = RunsDirectory(copy.parent)
         with runs.database(runs.open("copied")) as db:
             assert db.execute("SELECT count(*) FROM chunks").fetchone() == (10,)
+
+
+def test_a_run_whose_metrics_take_without_end_is_said_and_the_others_answer(tmp_path):
+    endless = make_run(tmp_path, "endless")
+    with sqlite3.connect(endless / "metrics.sqlite") as db:
+        db.executescript(
+            "DROP VIEW episodes; DROP TABLE chunks; CREATE VIEW chunks AS WITH RECURSIVE c(x) AS"
+            " (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x AS update_ FROM c"
+        )
+    db.close()
+    make_run(tmp_path, "plain")
+    with serving(tmp_path) as served:
+        run_list = {line["name"]: line for line in served.get("runs")}
+        assert "chunks is a view" in run_list["endless"]["error"]
+        assert "error" not in run_list["plain"]
+
+
+def test_metrics_that_took_too_long_rest_while_the_others_are_read(tmp_path):
+    runs = RunsDirectory(tmp_path)
+    slow, plain = (runs.open(make_run(tmp_path, name).name) for name in ("slow", "plain"))
+    endless = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c"
+    with pytest.raises(PageError, match="takes too long"), runs.database(slow, 0.2) as db:
+        db.execute(endless)
+    with pytest.raises(PageError, match="takes too long"), runs.database(slow):
+        pass
+    with runs.database(plain) as db:
+        assert db.execute("SELECT count(*) FROM chunks").fetchone() == (10,)
+
+
+def test_a_run_that_is_read_slowly_keeps_no_other_waiting(tmp_path, monkeypatch):
+    for name in ("slow", "plain"):
+        make_run(tmp_path, name)
+    reading, go_on, status_of = threading.Event(), threading.Event(), run_list.status_of
+
+    def slowly(runs, name):
+        if name == "slow":
+            reading.set()
+            assert go_on.wait(30)
+        return status_of(runs, name)
+
+    monkeypatch.setattr(run_list, "status_of", slowly)
+    listed = run_list.RunList(RunsDirectory(tmp_path))
+    thread = threading.Thread(target=listed.status, args=["slow"])
+    thread.start()
+    assert reading.wait(30)
+    try:
+        assert listed.status("plain")[1]["name"] == "plain"  # not after the other
+    finally:
+        go_on.set()
+        thread.join()
 
 
 def test_reading_leaves_the_metrics_as_they_were(tmp_path):

@@ -1,4 +1,4 @@
-"""A run's metrics are read at any path, and on a disk that cannot be written."""
+"""A run's metrics are read at any path, on a disk that cannot be written, and only as tables."""
 
 import shutil
 import sqlite3
@@ -59,3 +59,43 @@ def test_the_write_ahead_log_of_a_copy_that_cannot_be_written_is_read(run):
     writer.close()
     with read_only_copy(copied) as copy:
         assert rows_in(copy) == expected
+
+
+# A stranger's schema
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+COMPUTED = {
+    "chunks is a view": f"DROP TABLE chunks; CREATE VIEW chunks AS {ENDLESS} SELECT x FROM c",
+    "INFO is a view": f"DROP TABLE info; CREATE VIEW INFO AS {ENDLESS} SELECT x, x AS value FROM c",
+    "metrics.slow is computed": (
+        "ALTER TABLE metrics ADD COLUMN slow AS (length(replace(hex(zeroblob(1e8)), '0', 'ab')))"
+    ),
+    "finished is a virtual": "DROP TABLE finished; CREATE VIRTUAL TABLE finished USING rtree(a,b,c)",
+}
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+@pytest.mark.parametrize("why", COMPUTED)
+def test_a_table_that_is_computed_is_refused_and_nothing_is_asked_of_it(run, why, read_only):
+    with sqlite3.connect(run / "metrics.sqlite") as db:
+        db.executescript(f"DROP VIEW episodes; DROP VIEW episode_metrics; {COMPUTED[why]}")
+    db.close()
+    with pytest.raises(sqlite3.DatabaseError, match=why):
+        Store(run / "metrics.sqlite", read_only)
+
+
+def test_a_view_that_feigns_to_be_a_table_is_refused(run):
+    with sqlite3.connect(run / "metrics.sqlite") as db:
+        db.executescript(COMPUTED["chunks is a view"])
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_master SET type = 'table' WHERE name = 'chunks'")
+    db.close()
+    with pytest.raises(sqlite3.DatabaseError, match="chunks"):
+        Store(run / "metrics.sqlite", read_only=True)
+
+
+def test_a_query_ends_at_the_deadline(run):
+    db = open_read_only(run / "metrics.sqlite", seconds=0.2)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        db.execute(f"{ENDLESS} SELECT max(x) FROM c").fetchone()
+    db.close()

@@ -86,7 +86,8 @@ class LiveFeed:
 
     def __init__(self, runs: RunsDirectory, run_list: RunList):
         self._runs, self._run_list = runs, run_list
-        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}  # by run, so that a slow one delays no other
+        self._lock = threading.Lock()  # of what follows
         # (run, signature, cursor) -> message, the cursor after it
         self._cache: dict[tuple, tuple[str, Cursor]] = {}
         self.clients = 0
@@ -142,15 +143,18 @@ class LiveFeed:
 
     def _updates(self, name: str, signature: tuple, cursor: Cursor) -> tuple[str, Cursor]:
         """The message of everything after a cursor, empty if nothing is, and the new cursor."""
-        key = (name, signature, cursor)
-        with self._lock:
-            if key not in self._cache:
-                with self._runs.database(self._runs.open(name)) as db:
-                    updates, after = updates_since(db, cursor)
-                self._cache[key] = _text(run=name, updates=updates) if updates else "", after
+        key, run = (name, signature, cursor), self._runs.open(name)
+        with self._locks.setdefault(name, threading.Lock()):
+            if (found := self._cache.get(key)) is not None:
+                return found
+            with self._runs.database(run) as db:
+                updates, after = updates_since(db, cursor)
+            found = _text(run=name, updates=updates) if updates else "", after
+            with self._lock:
+                self._cache[key] = found
                 while len(self._cache) > CACHED_MESSAGES:
                     del self._cache[next(iter(self._cache))]
-            return self._cache[key]
+            return found
 
 
 def _text(**message: Any) -> str:

@@ -10,6 +10,7 @@ from elsinore.page.updates import MAX_ROWS, events_after, rows_after
 from elsinore.page.workers import low_priority_worker
 
 CACHED_OVERVIEWS = 8  # of large runs
+BUILD_SECONDS = 300.0  # at most for an overview that is built beside
 
 
 class Overviews:
@@ -59,7 +60,7 @@ class Overviews:
     def _build(self, key: tuple) -> None:
         name, first, last = key
         try:
-            with self._runs.database(self._runs.open(name)) as db:
+            with self._runs.database(self._runs.open(name), BUILD_SECONDS) as db:
                 begin, end = _clip(db, first, last)
                 overview = _overview(db, begin, end, series.spans(begin, end))
             with self._lock:

@@ -25,7 +25,9 @@ class RunList:
 
     def __init__(self, runs: RunsDirectory):
         self._runs = runs
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the search
+        # by name: a run that takes long to read keeps no other waiting
+        self._locks: dict[str, threading.Lock] = {}
         # name -> time of reading, signature, status
         self._cache: dict[str, tuple[float, tuple, dict[str, Any]]] = {}
         # name -> signature of its files, time at which it was first seen
@@ -40,12 +42,12 @@ class RunList:
             PageError: if there is no such run.
         """
         run = self._runs.open(name)
-        with self._lock:
+        with self._locks.setdefault(name, threading.Lock()):
             now = time.monotonic()
             signature = self._signature(name, run, now)
             read_at, known, status = self._cache.get(name, (0.0, None, {}))
-            fresh = not (run.path / SOCKET).exists() or now - read_at < ASK_PERIOD
-            if known != signature or not fresh:
+            asked = (run.path / SOCKET).exists() and "error" not in status
+            if known != signature or (asked and now - read_at >= ASK_PERIOD):
                 status = self._read(name)
                 self._cache[name] = (now, signature, status)
         return signature, status

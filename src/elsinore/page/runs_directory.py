@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ RUN_DEPTHS = (1, 3)  # a run; a run of a comparison or a sweep
 UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name
 BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 MAX_TEXT = 1_000_000  # bytes of a text file that are read
+MAX_SECONDS = 5.0  # for the queries of one look at a run's metrics
+REST = 60.0  # seconds in which a run whose metrics took longer is not read again
+TOO_SLOW = "metrics.sqlite cannot be read: it takes too long."
 
 
 class PageError(Exception):
@@ -31,6 +35,7 @@ class RunsDirectory:
 
     def __init__(self, top: Path):
         self.top = top.resolve()
+        self._rests_until: dict[Path, float] = {}  # by database, in time.monotonic()
 
     def names(self) -> list[str]:
         """Names of all runs below."""
@@ -113,24 +118,33 @@ class RunsDirectory:
             return ""
 
     @contextlib.contextmanager
-    def database(self, run: RunDir) -> Iterator[sqlite3.Connection]:
+    def database(self, run: RunDir, seconds: float = MAX_SECONDS) -> Iterator[sqlite3.Connection]:
         """A read-only snapshot of a run's metrics; empty tables before the first chunk.
 
         Raises:
-            PageError: if it is broken, of another format, leads out of the run, or holds what the
-                reader in the `with` statement cannot use.
+            PageError: if it is broken, of another format, leads out of the run, takes more than
+                `seconds` to read, or holds what the reader in the `with` statement cannot use.
         """
         for suffix in BESIDE_DATABASE:
             self.held(run, run.database.with_name(f"{run.database.name}{suffix}"))
         db, path = None, self.file(run, run.database)
         if path is None and run.database.exists():
             raise PageError("metrics.sqlite cannot be read: it is no file.")
+        if path is not None and time.monotonic() < self._rests_until.get(path, 0.0):
+            raise PageError(TOO_SLOW)
         try:
-            db = open_read_only(path, 2.0, check_same_thread=False) if path else _empty_database()
+            db = (
+                open_read_only(path, 2.0, seconds, check_same_thread=False)
+                if path
+                else _empty_database()
+            )
             db.execute("BEGIN")  # all later reads see this moment
             _check_format(db)
             yield db
         except sqlite3.Error as error:
+            if path and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+                self._rests_until[path] = time.monotonic() + REST
+                raise PageError(TOO_SLOW) from error
             raise PageError(f"metrics.sqlite cannot be read: {error}.") from error
         except (TypeError, ValueError, ArithmeticError) as error:  # SQLite's columns have no types
             raise PageError("metrics.sqlite cannot be read: a value has another type.") from error

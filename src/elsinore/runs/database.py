@@ -1,23 +1,66 @@
-"""A run's metrics.sqlite opened to be read, at any path and on any disk."""
+"""A run's metrics.sqlite opened to be read: at any path, on any disk, of any maker.
+
+The schema of a stranger's file is code: a view in place of a table, or a computed column, can run
+without end. Both are refused, functions of the schema may not act, and a reader can set a deadline
+for what a damaged file may still do.
+"""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 # SQLite's codes where neither a lock nor the memory that readers share can be made
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+TABLES = frozenset({"metrics", "chunks", "events", "info", "finished"})
+STORED = 0  # the kind of a column that is neither hidden nor computed
+INSTRUCTIONS = 100_000  # of SQLite's machine between two looks at the clock, some milliseconds
 
 
-def open_read_only(path: Path, timeout: float = 10.0, **options: Any) -> sqlite3.Connection:
+def open_read_only(
+    path: Path, timeout: float = 10.0, seconds: float = float("inf"), **options: Any
+) -> sqlite3.Connection:
     """A connection that cannot write; without locks in a folder that cannot be written.
 
     Args:
         timeout: seconds to wait for a process that has locked the database.
+        seconds: after so many, every query is interrupted.
         options: of `sqlite3.connect`.
 
     Raises:
-        sqlite3.Error: if there is no database that can be read.
+        sqlite3.Error: if there is no database that can be read, or as `refuse_computed`.
     """
+    deadline = time.monotonic() + seconds
+    db = _connected(path, timeout, options)
+    try:
+        # a handler lets an interrupt from the keyboard in, too
+        db.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
+        refuse_computed(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def refuse_computed(db: sqlite3.Connection) -> None:
+    """Refuse a database in which a table of a run is computed rather than stored.
+
+    Raises:
+        sqlite3.DatabaseError: naming the table.
+    """
+    db.execute("PRAGMA trusted_schema=OFF")
+    found = list(db.execute("PRAGMA table_list"))  # of the parsed schema, which cannot be feigned
+    for schema, name, kind, *_ in found:
+        if schema != "main" or name.lower() not in TABLES:
+            continue
+        if kind != "table":
+            raise sqlite3.DatabaseError(f"{name} is a {kind}, and a run has a table")
+        columns = db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,))
+        if computed := [column for column, hidden in columns if hidden != STORED]:
+            raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
+
+
+def _connected(path: Path, timeout: float, options: dict[str, Any]) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?mode=ro"
     db = sqlite3.connect(address, uri=True, timeout=timeout, **options)
     try:

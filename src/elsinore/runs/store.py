@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError, RunError
-from elsinore.runs.database import open_read_only
+from elsinore.runs.database import open_read_only, refuse_computed
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.records import ChunkRecord, Row
@@ -125,6 +125,7 @@ class Store:
 
     Raises:
         BrokenStore: for a format that this elsinore does not know; the file is not touched.
+        sqlite3.Error: if it is damaged, or as `refuse_computed`.
     """
 
     def __init__(self, path: Path, read_only: bool = False):
@@ -136,6 +137,8 @@ class Store:
             raise
 
     def _prepare(self, path: Path, read_only: bool) -> None:
+        if not read_only:
+            refuse_computed(self._db)
         found = self.format()
         if found not in (None, STORE_FORMAT):
             raise BrokenStore(
