@@ -422,3 +422,21 @@ def test_numbers_that_json_has_not_are_null(tmp_path):
     )
     scores = replays.as_json(path)["arrays"]["preferences.action value"]
     assert scores == [[None, None]] * LENGTH
+
+
+@pytest.mark.parametrize(
+    "nothing", [np.zeros((3 * 10**8, 0), np.float32), np.zeros(3 * 10**8, "V0")]
+)
+def test_a_small_file_of_many_steps_that_take_no_bytes_is_refused(path, nothing):
+    arrays = dict.fromkeys(("action", "reward", "terminated", "truncated"), nothing)
+    replays.write(path, episode_recording.EpisodeRecording(a_replay().about, arrays))
+    assert path.stat().st_size < 4096
+    for read in (replays.read, replays.as_json):
+        with pytest.raises(ConfigError, match="1,200,000,000 entries that take no bytes"):
+            read(path)
+
+
+def test_a_state_with_a_part_of_no_numbers_is_read(path):
+    replay = a_replay()
+    replay.arrays["state.nothing"] = np.zeros((LENGTH + 1, 0), np.float32)
+    assert replays.read(replays.write(path, replay)).arrays["state.nothing"].shape == (4, 0)

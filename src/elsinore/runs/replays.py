@@ -8,6 +8,7 @@ can draw it.
 
 import contextlib
 import json
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from elsinore.runs.trust import Trust, confirmed_header, marked
 from elsinore.validation import UntrustedName
 
 MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
+MAX_EMPTY_ENTRIES = 2**20  # of its arrays that take no bytes, such as [length, 0]
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 
 
@@ -54,6 +56,7 @@ def read(path: Path, trust: Trust = False) -> EpisodeRecording:
     with _opened(path) as file:
         about = confirmed_header(_about_in(file, path), path, trust)
         arrays = {name: file[name] for name in file.files if name != "about"}
+    _refuse_entries_without_bytes(arrays, path)
     # a damaged table of contents can end early: zip compares neither its length nor a checksum
     if (written := about.pop("arrays", None)) is not None and written != sorted(arrays):
         lost = sorted(set(written) ^ set(arrays))[0]
@@ -164,3 +167,14 @@ def _refuse_too_large(raw: IO[bytes], path: Path) -> None:
             " record fewer steps (replays.max_steps)."
         )
     raw.seek(0)
+
+
+def _refuse_entries_without_bytes(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """Refuse a small file that says it has many steps: as lists they would take bytes."""
+    shapes = [x.shape for x in arrays.values() if not x.nbytes]
+    entries = sum(math.prod(max(size, 1) for size in shape) for shape in shapes)
+    if entries > MAX_EMPTY_ENTRIES:
+        raise ConfigError(
+            f"replay {path} has {entries:,} entries that take no bytes, and at most"
+            f" {MAX_EMPTY_ENTRIES:,} are read; no recording has so many, delete it."
+        )

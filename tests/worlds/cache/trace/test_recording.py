@@ -68,6 +68,14 @@ def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
         load_trace(tmp_path / "bomb.npz")
 
 
+@pytest.mark.parametrize("ids", [np.zeros(3 * 10**8, "V0"), np.zeros((3 * 10**8, 0), np.int32)])
+def test_ids_that_take_no_bytes_are_refused(tmp_path, ids):
+    np.savez(tmp_path / "bomb.npz", obj_id=ids)
+    assert (tmp_path / "bomb.npz").stat().st_size < 1000
+    with pytest.raises(ValueError, match=r"obj_id has shape \[300000000.*give one id"):
+        load_trace(tmp_path / "bomb.npz")
+
+
 def test_a_file_is_read_as_it_was_written(tmp_path):
     trace = zipf_trace(200, 30)
     np.savez(tmp_path / "t.npz", obj_id=trace.obj_id, size=trace.size)

@@ -156,6 +156,12 @@ def load_trace(path: Any) -> Trace:
         raise ValueError(
             f"trace={str(path)!r} has no array obj_id; it has: {', '.join(columns) or 'none'}."
         )
+    ids = columns["obj_id"]
+    if ids.ndim != 1 or not ids.dtype.itemsize:  # which may have any length in a small file
+        raise ValueError(
+            f"trace={str(path)!r}: obj_id has shape {list(ids.shape)} and type {ids.dtype}; give"
+            " one id for each request."
+        )
     known = {field.name for field in fields(Trace)} - {"obj_id"}
     try:
         return Trace.of(columns["obj_id"], **{name: columns[name] for name in known & set(columns)})
