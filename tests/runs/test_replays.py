@@ -14,6 +14,7 @@ from elsinore.config.experiment import ReplaysConfig
 from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.training.recording import Recording
+from elsinore.view.drawing.episode import env_of
 from tests.runs.conftest import assert_same_run, train_tiny
 from tests.small_envs import Clocked, Life
 
@@ -440,3 +441,33 @@ def test_a_state_with_a_part_of_no_numbers_is_read(path):
     replay = a_replay()
     replay.arrays["state.nothing"] = np.zeros((LENGTH + 1, 0), np.float32)
     assert replays.read(replays.write(path, replay)).arrays["state.nothing"].shape == (4, 0)
+
+
+# Secrets
+
+
+@pytest.fixture
+def keyed(tmp_path):
+    """A replay, in the folder of its run, of an environment that is made with a secret."""
+    kwargs = {"api_key": "hunter2", "size": [3, 4]}
+    (tmp_path / "config.yaml").write_text(json.dumps({"env": ABOUT["env"], "env_kwargs": kwargs}))
+    return replays.write(tmp_path / "replays" / "0000000120-seed4.npz", a_replay(env_kwargs=kwargs))
+
+
+def test_a_secret_of_the_environment_is_in_the_config_of_the_run_alone(keyed):
+    with np.load(keyed) as file:
+        about = json.loads(str(file["about"]))
+    assert about["env_kwargs"] == {"api_key": "***", "size": [3, 4]}
+    for read in (replays.about, lambda path: replays.read(path).about):
+        assert read(keyed)["env_kwargs"] == {"api_key": "hunter2", "size": [3, 4]}
+    assert "hunter2" not in json.dumps(replays.as_json(keyed))
+
+
+@pytest.mark.parametrize("config", [None, "env: other:Env", "env_kwargs: {api_key: x}", "[", "x"])
+def test_a_replay_without_its_secret_says_where_that_is(keyed, config):
+    beside = keyed.parent.parent / "config.yaml"
+    beside.unlink() if config is None else beside.write_text(config)
+    with pytest.raises(
+        ConfigError, match="a secret in env_kwargs=.* is masked; play the replay in"
+    ):
+        env_of(replays.read(keyed))

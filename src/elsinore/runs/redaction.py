@@ -33,6 +33,13 @@ def redacted(data: Any) -> Any:
     return _redacted_text(data) if isinstance(data, str) else data
 
 
+def has_mask(data: Any) -> bool:
+    """True for plain data in which a secret was masked."""
+    if isinstance(data, dict | list | tuple):
+        return any(map(has_mask, data.values() if isinstance(data, dict) else data))
+    return isinstance(data, str) and MASK in data
+
+
 def folder_mode(config: Any) -> int:
     """The mode of a folder that will hold `config`: for its owner alone if it has a secret."""
     return 0o777 if redacted(config) == config else 0o700

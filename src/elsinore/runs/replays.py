@@ -3,7 +3,8 @@
     replays/<update>-seed<seed>.npz      compressed arrays, and `about`: JSON
 
 A file has the environment's state at each step instead of the observations, so that every renderer
-can draw it.
+can draw it. Secrets in the environment's arguments are masked: a replay in the folder of its run has
+them from the run's config.
 """
 
 import contextlib
@@ -16,14 +17,16 @@ from typing import IO, Any
 
 import numpy as np
 
+from elsinore.config.load import read_yaml
 from elsinore.errors import ConfigError, why_unreadable
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
-from elsinore.runs.redaction import redacted
+from elsinore.runs.redaction import has_mask, redacted
 from elsinore.runs.trust import Trust, confirmed_header, marked
 from elsinore.validation import UntrustedName
 
 MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 MAX_EMPTY_ENTRIES = 2**20  # of its arrays that take no bytes, such as [length, 0]
+ENV_SETTINGS = ("env", "env_kwargs", "wrappers")
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 
 
@@ -37,7 +40,7 @@ def write(path: Path, replay: EpisodeRecording) -> Path:
     unfinished = path.with_name(f".unfinished-{path.name}-{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
-            header = json.dumps(replay.about | {"arrays": sorted(replay.arrays)})
+            header = json.dumps(redacted(replay.about) | {"arrays": sorted(replay.arrays)})
             np.savez_compressed(file, about=np.array(header), **replay.arrays)
         unfinished.rename(path)
     finally:
@@ -135,7 +138,21 @@ def _about_in(file: Any, path: Path) -> dict[str, Any]:
     missing = [name for name in required if name not in about]
     if missing:
         raise ValueError(f"its header has no {missing[0]!r}")
-    return about
+    return about | _unmasked(about, path)
+
+
+def _unmasked(about: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The environment's settings with their secrets, where a header masks some and the config of
+    the run that holds the replay has the same settings otherwise; else none."""
+    masked = {name: about[name] for name in ENV_SETTINGS if name in about}
+    config = path.absolute().parent.parent / "config.yaml"
+    if not has_mask(masked) or not config.is_file():
+        return {}
+    with contextlib.suppress(ConfigError):
+        whole = read_yaml(config)
+        found = {name: whole.get(name) or type(value)() for name, value in masked.items()}
+        return found if redacted(found) == masked else {}
+    return {}
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
 from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.redaction import has_mask
 
 MAX_ACTIONS = 8  # actions shown in a scene
 
@@ -26,10 +27,13 @@ def env_of(replay: EpisodeRecording, env: Any = None) -> tuple[Any, PyTree, PyTr
     """
     try:
         about = replay.about
-        given = (
-            (env,) if env else (about["env"], about["env_kwargs"], {}, about.get("wrappers", ()))
-        )
-        env, params = make(*given)
+        made_of = (about["env"], about["env_kwargs"], {}, about.get("wrappers", ()))
+        if env is None and has_mask(made_of):
+            raise ValueError(
+                f"a secret in env_kwargs={about['env_kwargs']!r} is masked; play the replay in the"
+                " folder of its run, whose config.yaml has it."
+            )
+        env, params = make(*((env,) if env else made_of))
     except ValueError as error:
         raise ConfigError(f"the environment of this replay cannot be made: {error}") from error
     state = jax.eval_shape(lambda key: reset(env, key, params)[1], jax.random.key(0))
