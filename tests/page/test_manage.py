@@ -1,6 +1,7 @@
 """Runs are renamed, tagged and deleted from the page, but never while they train."""
 
 import json
+import os
 
 import pytest
 
@@ -127,6 +128,15 @@ def test_a_run_of_a_comparison_keeps_its_name_and_links_are_not_followed(tmp_pat
         assert status == 409 and "belongs to bout" in answer["error"]
         assert ".lock is no file" in served.post("delete", run="linked")[1]["error"]
         assert ".trash is a link" in served.post("delete", run="plain")[1]["error"]
+
+
+def test_a_link_in_the_place_of_an_unfinished_file_is_not_written_through(folder, tmp_path):
+    top, served = folder
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (top / "one" / f".tags.json.{os.getpid()}").symlink_to(mine)
+    assert served.post("tag", run="one", tags="a") == (200, {"tags": ["a"]})
+    assert mine.read_text() == "mine"
 
 
 def test_the_small_curve_is_of_means_over_seeds_and_ends_at_the_newest(folder):

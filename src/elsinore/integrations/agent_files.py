@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.errors import ConfigError, why_unreadable
+from elsinore.runs.durable import new_file
 from elsinore.runs.trust import confirmed_settings, signature_of
 
 FORMAT = 3
@@ -23,7 +24,7 @@ def write_agent(path: Path, about: dict[str, Any], leaves: Iterable[Any]) -> Non
     """Write a header, with the entries of `HEADER`, and arrays; the file is whole or not there."""
     text = json.dumps({"format": FORMAT} | about)
     arrays = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
     with unfinished.open("wb") as file:
         np.savez(file, about=np.array(text), signature=np.array(signature_of(text)), **arrays)
     unfinished.replace(path)

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.errors import ConfigError
 from elsinore.page.launch import is_training
 from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.runs.durable import new_file
 from elsinore.runs.run_dir import ReadOnlyRun, RunDir, check_folder_name
 
 TRASH = ".trash"  # beside the runs; no list shows it
@@ -62,9 +64,9 @@ class Manager:
             PageError: for an unknown run, or as `parse_tags`.
         """
         run, tags = self._runs.open(name), parse_tags(tags)
-        unfinished = run.path / f".{TAGS}.{os.getpid()}"
+        unfinished = run.path / f".{TAGS}.{uuid.uuid4().hex}"  # two requests may come at once
         with _refused_if_unwritable(name):
-            unfinished.write_text(json.dumps(tags) + "\n")
+            new_file(unfinished).write_text(json.dumps(tags) + "\n")
             unfinished.replace(run.path / TAGS)
         return tags
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elsinore.runs.curriculum_log import STAGE_METRIC
+from elsinore.runs.durable import new_file
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import Store
@@ -24,7 +25,7 @@ def draw_training_curves(
     """Write `training_figure` as a PNG, whole or not at all."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    unfinished = target.with_name(f".{target.name}.unfinished")
+    unfinished = new_file(target.with_name(f".{target.name}.unfinished"))
     FigureCanvasAgg(training_figure(database, title, goal, each)).print_png(str(unfinished))
     unfinished.replace(target)
 

@@ -1,5 +1,5 @@
 """Bring files and folders to the disk, so that a power cut does not take them back; and find out
-whether that disk is another machine's."""
+whether that disk is another machine's. Begin files in folders that others may have filled."""
 
 import os
 from pathlib import Path
@@ -25,6 +25,14 @@ def fsync_parents(path: Path, number: int) -> None:
     """Sync the folder of a path, and the folders above it, `number` in all."""
     for parent in path.absolute().parents[:number]:
         fsync(parent)
+
+
+def new_file(path: Path) -> Path:
+    """`path`, now an empty file; a link of that name, which a copied folder may hold, goes and what
+    it leads to stays as it is."""
+    path.unlink(missing_ok=True)
+    path.touch(exist_ok=False)  # which follows no link
+    return path
 
 
 # Kinds of file systems, as /proc/mounts names them, that several machines may mount; a FUSE file

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
-from elsinore.runs.durable import fsync
+from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.remote import (
     CHECKPOINTS,
     CONFIG,
@@ -193,7 +193,7 @@ class Copy:
         try:
             with (
                 contextlib.closing(sqlite3.connect(self._folder / DATABASE)) as source,
-                contextlib.closing(sqlite3.connect(snapshot)) as target,
+                contextlib.closing(sqlite3.connect(new_file(snapshot))) as target,
             ):
                 source.backup(target)
             self._send(snapshot, DATABASE)

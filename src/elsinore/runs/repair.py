@@ -14,7 +14,7 @@ from elsinore.config.extras import has_extra
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
-from elsinore.runs.durable import fsync
+from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
@@ -214,8 +214,7 @@ def schedule_of(folder: RunDir, info: dict[str, Any]) -> tuple[Schedule, int]:
 def restore_store(folder: RunDir, state: StoreState, records: list[ChunkRecord]) -> list[str]:
     """Put a database with the records in place of the old one, which gets another name."""
     database = folder.database
-    made = database.with_name(".metrics.sqlite.unfinished")
-    made.unlink(missing_ok=True)
+    made = new_file(database.with_name(".metrics.sqlite.unfinished"))
     with contextlib.closing(Store(made)) as store:
         if state.usable:
             with contextlib.closing(Store(database, read_only=True)) as old:

@@ -19,6 +19,7 @@ import numpy as np
 
 from elsinore.config.load import read_yaml
 from elsinore.errors import ConfigError, why_unreadable
+from elsinore.runs.durable import new_file
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.redaction import has_mask, redacted
 from elsinore.runs.trust import Trust, confirmed_header, marked
@@ -39,7 +40,7 @@ def write(path: Path, replay: EpisodeRecording) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".unfinished-{path.name}-{os.getpid()}")
     try:
-        with unfinished.open("wb") as file:
+        with new_file(unfinished).open("wb") as file:
             header = json.dumps(redacted(replay.about) | {"arrays": sorted(replay.arrays)})
             np.savez_compressed(file, about=np.array(header), **replay.arrays)
         unfinished.rename(path)

@@ -18,7 +18,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
-from elsinore.runs.durable import fsync, fsync_parents, fsync_tree
+from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
@@ -111,7 +111,7 @@ class RunDir:
     def rewrite(self, experiment: Experiment) -> None:
         """Replace the run's config; it is this user's if it was before."""
         own = is_own(self.config)
-        unfinished = self.config.with_name(f".{self.config.name}.unfinished")
+        unfinished = new_file(self.config.with_name(f".{self.config.name}.unfinished"))
         unfinished.write_text(yaml_text(as_dict(experiment)))
         fsync(unfinished)
         if own:

@@ -12,7 +12,7 @@ from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
 from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import facts_of
-from elsinore.runs.durable import fsync
+from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
@@ -186,7 +186,7 @@ def is_finished(folder: RunDir) -> bool:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON under another name, then rename it."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
     unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
     fsync(unfinished)
     unfinished.replace(path)

@@ -17,6 +17,7 @@ from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
+from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions
 from elsinore.runs.summary import write_json
 
@@ -127,6 +128,6 @@ def _as_json(result: TrialResult) -> dict[str, Any]:
 
 
 def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
     unfinished.write_text(text)
     unfinished.replace(path)

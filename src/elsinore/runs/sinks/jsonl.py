@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from elsinore.runs.durable import new_file
 from elsinore.runs.records import Row
 from elsinore.runs.store import Store
 
@@ -23,7 +24,7 @@ class JSONLinesSink:
     def open(self) -> None:
         """Start an empty file, since the store has all rows, also those before a resume."""
         self.close()
-        self._file = self._path.open("w")
+        self._file = new_file(self._path).open("w")
         self._store = Store(self._database, read_only=True)
         self._position, self._torn = -1, False
 

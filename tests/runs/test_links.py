@@ -1,0 +1,61 @@
+"""Links in the folder of a run that was copied from elsewhere lead no writing out of it."""
+
+import contextlib
+import os
+
+import pytest
+
+from elsinore.integrations.agent_files import write_agent
+from elsinore.runs import replays
+from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.remote_copy import Copy
+from elsinore.runs.repair import restore_store, state_of
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.store import Store
+from elsinore.runs.summary import write_json
+from tests.runs.conftest import STEPS, record
+from tests.runs.test_replays import a_replay
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A run's folder with one chunk."""
+    folder = RunDir(tmp_path / "run")
+    folder.path.mkdir()
+    folder.config.write_text("env: CartPole-v1\nalgo: {name: ppo}\n")
+    with contextlib.closing(Store(folder.database)) as store:
+        store.describe(steps_per_update=STEPS, num_updates=4, updates_per_chunk=4)
+        store.write(record(4))
+    return folder
+
+
+def write_lines(run: RunDir) -> None:
+    sink = JSONLinesSink(run.jsonl, run.database, STEPS)
+    sink.open()
+    sink.close()
+
+
+WRITING = {
+    ".summary.json.unfinished": lambda run: write_json(run.summary, {}),
+    ".config.yaml.unfinished": lambda run: run.rewrite(run.recorded()),
+    ".training_curves.png.unfinished": lambda run: draw_training_curves(
+        run.database, run.curves, "title"
+    ),
+    ".metrics.sqlite.unfinished": lambda run: restore_store(run, state_of(run.database), []),
+    ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),
+    "metrics.jsonl": write_lines,
+    ".unfinished-one.npz-{pid}": lambda run: replays.write(run.path / "one.npz", a_replay()),
+    ".agent.npz.unfinished": lambda run: write_agent(run.path / "agent.npz", {}, []),
+}
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_link_in_the_place_of_a_file_that_is_begun_goes(folder, tmp_path, name):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    link = folder.path / name.format(pid=os.getpid())
+    link.symlink_to(mine)
+    WRITING[name](folder)
+    assert mine.read_text() == "mine"
+    assert not link.is_symlink()
