@@ -70,7 +70,9 @@ COMPUTED = {
     "metrics.slow is computed": (
         "ALTER TABLE metrics ADD COLUMN slow AS (length(replace(hex(zeroblob(1e8)), '0', 'ab')))"
     ),
-    "finished is a virtual": "DROP TABLE finished; CREATE VIRTUAL TABLE finished USING rtree(a,b,c)",
+    "finished is a virtual": (
+        "DROP TABLE finished; CREATE VIRTUAL TABLE finished USING rtree(a,b,c)"
+    ),
 }
 
 

@@ -58,7 +58,7 @@ def longest_episode(config: CurriculumConfig, env_params: PyTree) -> float:
     """The largest time limit of an evaluation episode, in steps; 0 without a limit."""
     own = time_limits(env_params, 0)
     return (
-        int(np.max(tables_of(config, env_params).get(LIMIT, own)))
+        int(np.max(np.asarray(tables_of(config, env_params).get(LIMIT, own))))
         if config.evaluate_on == "stage"
         else own
     )

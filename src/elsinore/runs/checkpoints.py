@@ -177,8 +177,8 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
     if differing:
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} holds another state; found and expected:"
-            f" {differing[0]}. A run that was given a network as an object needs it again (in Python,"
-            " network=...); otherwise begin a new run."
+            f" {differing[0]}. A run that was given a network as an object needs it again (in"
+            " Python, network=...); otherwise begin a new run."
         )
     found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
     return jax.tree.unflatten(jax.tree.structure(like), found.values())

@@ -3,8 +3,8 @@
     replays/<update>-seed<seed>.npz      compressed arrays, and `about`: JSON
 
 A file has the environment's state at each step instead of the observations, so that every renderer
-can draw it. Secrets in the environment's arguments are masked: a replay in the folder of its run has
-them from the run's config.
+can draw it. Secrets in the environment's arguments are masked: a replay in the folder of its run
+has them from the run's config.
 """
 
 import contextlib
