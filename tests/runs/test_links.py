@@ -25,7 +25,7 @@ def folder(tmp_path):
     folder.path.mkdir()
     folder.config.write_text("env: CartPole-v1\nalgo: {name: ppo}\n")
     with contextlib.closing(Store(folder.database)) as store:
-        store.describe(steps_per_update=STEPS, num_updates=4, updates_per_chunk=4)
+        store.describe(run_id="1", steps_per_update=STEPS, num_updates=4, updates_per_chunk=4)
         store.write(record(4))
     return folder
 

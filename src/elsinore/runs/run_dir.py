@@ -156,8 +156,7 @@ class RunDir:
             ConfigError: if they name code, or a place where the sinks send data, and are neither
                 this user's nor trusted.
         """
-        data = read_yaml(self.config)
-        return whole_experiment(confirmed(data, self.config, trust, given, sends))
+        return whole_experiment(confirmed(read_yaml(self.config), self.config, trust, given, sends))
 
     def lock(self) -> None:
         """Lock the run until `unlock` or the end of the process.
