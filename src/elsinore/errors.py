@@ -3,6 +3,7 @@
 import re
 import sysconfig
 import traceback
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,6 +12,9 @@ from typing import Any
 LONGEST_VALUE = 80  # characters of a value that a message repeats
 LONGEST_WORD = 120  # of a word outside quotes, such as a folder's name
 LONGEST_REASON = 300  # of another library's message
+# Unicode's categories of what is no visible character: controls, formats (such as the other writing
+# direction), halves of pairs, line and paragraph separators
+OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 # Frames of these are not custom code, as those of the standard library.
 LIBRARIES = {"elsinore", "jax", "jaxlib", "flax", "optax", "chex", "gymnax", "numpy"} | {
     "jaxtyping",
@@ -25,7 +29,7 @@ class ElsinoreError(Exception):
     value."""
 
     def __init__(self, text: Any = ""):
-        super().__init__(shortened(" ".join(str(text).split("\n"))))
+        super().__init__(printable(shortened(" ".join(str(text).split("\n")))))
 
 
 class ConfigError(ElsinoreError, ValueError):
@@ -35,6 +39,15 @@ class ConfigError(ElsinoreError, ValueError):
 
 class RunError(ElsinoreError, RuntimeError):
     """A run that failed after its training had begun; what was saved can be resumed."""
+
+
+def printable(text: str) -> str:
+    """`text` with "?" for each character that a terminal would obey, or cannot show; lines and tabs
+    stay."""
+    if text.isprintable():
+        return text
+    kept = (x in "\n\t" or unicodedata.category(x) not in OBEYED for x in text)
+    return "".join(x if keep else "?" for x, keep in zip(text, kept, strict=True))
 
 
 def shortened(text: str) -> str:

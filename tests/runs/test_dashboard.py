@@ -5,6 +5,7 @@ import io
 import pytest
 from rich.console import Console as Terminal
 
+from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.records import Row
 from elsinore.runs.sinks.dashboard import DOTS, Dashboard, braille
 from tests.runs.conftest import record, train_tiny
@@ -109,8 +110,8 @@ def test_without_a_terminal_there_is_the_progress_line(tmp_path, capsys):
 def test_in_a_terminal_it_is_drawn(tmp_path, monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(
-        "elsinore.runs.sinks.dashboard.Terminal",
-        lambda: Terminal(file=stream, force_terminal=True, width=120),
+        "elsinore.runs.sinks.dashboard.PlainConsole",
+        lambda: PlainConsole(file=stream, force_terminal=True, width=120),
     )
     monkeypatch.setattr("elsinore.runs.run_workers.is_terminal", lambda stream: True)
     settings = {"sinks.dashboard": True, "sinks.console": True, "env_steps": 512}

@@ -70,9 +70,7 @@ COMPUTED = {
     "metrics.slow is computed": (
         "ALTER TABLE metrics ADD COLUMN slow AS (length(replace(hex(zeroblob(1e8)), '0', 'ab')))"
     ),
-    "finished is a virtual": (
-        "DROP TABLE finished; CREATE VIRTUAL TABLE finished USING rtree(a,b,c)"
-    ),
+    "info is a virtual": "DROP TABLE info; CREATE VIRTUAL TABLE info USING rtree(a, b, c)",
 }
 
 

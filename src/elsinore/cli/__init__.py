@@ -37,7 +37,15 @@ from elsinore.cli import (
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
 from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
-from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of, shortened, user_code
+from elsinore.errors import (
+    ConfigError,
+    ElsinoreError,
+    RunError,
+    printable,
+    reason_of,
+    shortened,
+    user_code,
+)
 
 COMMANDS = (
     train,
@@ -97,7 +105,7 @@ def _failed(error: Exception) -> int:
     text = str(error)
     if not isinstance(error, ElsinoreError):
         text = shortened(f"{reason_of(error)}; ELSINORE_DEBUG=1 shows the whole traceback.")
-    print(f"elsinore: {text}", file=sys.stderr)
+    print(f"elsinore: {printable(text)}", file=sys.stderr)
     return EXIT_BAD_INPUT if isinstance(error, ConfigError) else EXIT_FAILED
 
 

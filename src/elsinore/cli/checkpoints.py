@@ -5,6 +5,7 @@ import json
 import time
 
 from elsinore.cli.arguments import add_run, add_runs_dir
+from elsinore.cli.streams import say
 
 
 def add(commands) -> None:
@@ -29,22 +30,20 @@ def checkpoints_command(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0
     if not rows:
-        print(f"no checkpoints in {run.path} yet")
+        say(f"no checkpoints in {run.path} yet")
         return 0
     metric = run.experiment.checkpoints.metric
-    print(f"  {'name':22}{'update':>10}{'env steps':>14}{metric:>16}{'size':>10}{'age':>8}")
+    say(f"  {'name':22}{'update':>10}{'env steps':>14}{metric:>16}{'size':>10}{'age':>8}")
     for row in rows:
         steps = "-" if row["env_steps"] is None else f"{row['env_steps']:,}"
         value = "-" if row["value"] is None else f"{row['value']:.4g}"
         age = "-" if row["time"] is None else _age(time.time() - row["time"])
         mark = "*" if row["best"] else " "
-        print(
+        say(
             f"{mark} {row['name']:22}{row['update']:>10,}{steps:>14}{value:>16}"
             f"{row['bytes'] / 2**20:>6.1f} MiB{age:>8}"
         )
-    print(
-        "* the best: play, evaluate and export use it by default; --resume goes on from the newest"
-    )
+    say("* the best: play, evaluate and export use it by default; --resume goes on from the newest")
     return 0
 
 

@@ -12,7 +12,7 @@ from elsinore.cli.arguments import (
     add_settings,
     on_of,
 )
-from elsinore.cli.streams import forgive_stdout
+from elsinore.cli.streams import forgive_stdout, say
 
 ALGOS = (
     "comma-separated algorithms, repeatable: a known name, a preset (ppo/CartPole-v1: its settings"
@@ -106,7 +106,7 @@ def compare_command(args: argparse.Namespace) -> int:
         **parse_thresholds(args.threshold, args.reference),
     )
     if comparison.interrupted:
-        print(
+        say(
             f"interrupted; resume by the same command with --name {comparison.path.name}",
             file=sys.stderr,
         )

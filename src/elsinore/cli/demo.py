@@ -3,7 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_runs_dir
-from elsinore.cli.streams import forgive_stdout
+from elsinore.cli.streams import forgive_stdout, say
 
 DEMOS = ("hamlet", "cartpole")
 
@@ -59,12 +59,10 @@ def demo_command(args: argparse.Namespace) -> int:
     if not args.no_show:
         made.show(console)
     for path in made.pictures(Path(args.out or made.run.path / "demo")):
-        print(path)
+        say(str(path))
     if args.film:
-        print(made.untrained_beside_trained(Path(args.film)))
-    print(
-        f"run: {made.run.path}; replay the last snapshot: `elsinore play {made.episodes[-1].path}`"
-    )
+        say(str(made.untrained_beside_trained(Path(args.film))))
+    say(f"run: {made.run.path}; replay the last snapshot: `elsinore play {made.episodes[-1].path}`")
     if args.watch or (args.watch is None and console.is_terminal and not args.no_show):
         return watch(
             str(made.run.path), args.runs_dir, "127.0.0.1", args.port, browser=True, part=made.part

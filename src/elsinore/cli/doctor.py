@@ -4,6 +4,7 @@ import argparse
 import textwrap
 
 from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
+from elsinore.cli.streams import say
 from elsinore.errors import ConfigError
 
 ABOUT = """\
@@ -45,10 +46,10 @@ def doctor_command(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0
     for rule, saw in findings:
-        print(f"{rule.name}: {saw}")
+        say(f"{rule.name}: {saw}")
         for text in (rule.means, f"Helps: {rule.helps}", f"See docs/doctor.md#{rule.name}"):
-            print(textwrap.indent(textwrap.fill(text, 92, break_on_hyphens=False), "    "))
-    print(f"{len(findings)} of {len(RULES)} rules found something.")
+            say(textwrap.indent(textwrap.fill(text, 92, break_on_hyphens=False), "    "))
+    say(f"{len(findings)} of {len(RULES)} rules found something.")
     return 0
 
 

@@ -10,6 +10,7 @@ from elsinore.cli.arguments import (
     add_trust,
     trust_of,
 )
+from elsinore.cli.streams import say
 
 
 def add(commands) -> None:
@@ -52,11 +53,11 @@ def evaluate_command(args: argparse.Namespace) -> int:
             )
         )
         return 0
-    print(
+    say(
         f"{run.path}, {checkpoint}: {args.episodes} episodes a seed,"
         f" {'sampled' if args.sample else 'greedy'}"
     )
     names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)
     for name, mean, seed in zip(names, per_seed, returns, strict=True):
-        print(f"  {name}: {mean:8.1f} +- {seed.std():.1f}  [{seed.min():.1f}, {seed.max():.1f}]")
+        say(f"  {name}: {mean:8.1f} +- {seed.std():.1f}  [{seed.min():.1f}, {seed.max():.1f}]")
     return 0

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from elsinore.cli.arguments import add_checkpoint, add_run, add_runs_dir, add_trust, trust_of
+from elsinore.cli.streams import say
 from elsinore.errors import ConfigError
 
 BATCH_SIZES = (1, 256)
@@ -64,9 +65,9 @@ def export_command(args: argparse.Namespace) -> int:
         facts = {"out": str(out), "format": args.format, "checkpoint": checkpoint}
         print(json.dumps(facts | {"seconds_by_batch": seconds}))
         return 0
-    print(f"exported: {out} ({checkpoint})")
+    say(f"exported: {out} ({checkpoint})")
     for size, latency in measured.items():
-        print(f"  batch {size:>3}: {latency}")
+        say(f"  batch {size:>3}: {latency}")
     return 0
 
 

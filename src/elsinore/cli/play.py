@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_assignments, add_runs_dir, add_trust, trust_of
+from elsinore.cli.streams import say
 from elsinore.errors import ConfigError
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
@@ -146,9 +147,9 @@ def _of_checkpoint(about: dict) -> str:
 
 def console_of():
     """A rich console; `CONSOLE_WIDTH` wide if there is no terminal."""
-    from rich.console import Console
+    from elsinore.runs.plain_console import PlainConsole
 
-    return Console() if Console().is_terminal else Console(width=CONSOLE_WIDTH)
+    return PlainConsole() if PlainConsole().is_terminal else PlainConsole(width=CONSOLE_WIDTH)
 
 
 # options that need a policy or recorded episodes
@@ -189,7 +190,7 @@ def _draw_day(args: argparse.Namespace, episode) -> int:
             f" {episode.about['env']} does not."
         )
     day = draw_day(Path(args.day), episode)
-    print(f"{args.day}: {len(day.used):,} steps, return {episode.about['return']:g}")
+    say(f"{args.day}: {len(day.used):,} steps, return {episode.about['return']:g}")
     return 0
 
 
@@ -206,5 +207,5 @@ def _write_films(args: argparse.Namespace, episodes) -> int:
     of = _of_checkpoint(episodes[0].about)
     for path in paths:
         frames = write_film(path, episodes, args.speed, LIGHT if args.light else DARK)
-        print(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB{of}")
+        say(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB{of}")
     return 0

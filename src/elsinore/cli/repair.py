@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import add_run, add_runs_dir
+from elsinore.cli.streams import say
 
 
 def add(commands) -> None:
@@ -26,5 +27,5 @@ def repair_command(args: argparse.Namespace) -> int:
     from elsinore.runs.run_dir import RunDir
 
     for line in repair(RunDir.open(args.run, Path(args.runs_dir))):
-        print(line)
+        say(line)
     return 0

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from elsinore.cli.arguments import add_runs_dir
+from elsinore.cli.streams import say
 
 
 def add(commands) -> None:
@@ -18,10 +19,10 @@ def runs_command(args: argparse.Namespace) -> int:
     top = Path(args.runs_dir)
     names, skipped = list_runs(top, links=True)
     if not names and not skipped:
-        print(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1`")
+        say(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1`")
         return 0
     width = max(map(len, names), default=3)
-    print(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
+    say(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
     unread: list[tuple[str, str]] = []
     for name in names:
         reasons: list[str] = []
@@ -29,16 +30,11 @@ def runs_command(args: argparse.Namespace) -> int:
             row = _row(top / name, reasons)
         except Exception as error:  # its files may hold anything; the other runs are listed
             row = f"unreadable: {str(error) or type(error).__name__}"
-        print(f"{name:{width}}  {_printable(row)}")
+        say(f"{name:{width}}  {' '.join(row.splitlines())}")
         unread += [(name, reason) for reason in reasons]
     for name, reason in (*unread, *skipped.items()):
-        print(f"not shown of {name}: {reason}" if name in names else f"skipped {name}: {reason}")
+        say(f"not shown of {name}: {reason}" if name in names else f"skipped {name}: {reason}")
     return 0
-
-
-def _printable(text: str) -> str:
-    """`text` without what a terminal would obey, or cannot show."""
-    return "".join(x if x.isprintable() else "?" for x in text)
 
 
 def _row(folder: Path, unread: list[str]) -> str:

@@ -6,8 +6,16 @@ The library never prints for its own sake: a training goes on without its lines.
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
+
+from elsinore.errors import printable
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print a text that may repeat what a file says, without what a terminal would obey."""
+    print(printable(text), file=file)
 
 
 class ForgivingStream:
@@ -44,8 +52,9 @@ class ForgivingStream:
 @contextlib.contextmanager
 def whole_streams() -> Iterator[None]:
     """Open the standard streams that were closed, so that no other file takes their numbers, and
-    forgive errors of stderr; both streams are put back afterwards."""
-    before = sys.stdout, sys.stderr
+    forgive errors of stderr, where warnings are `printable`; all is put back afterwards."""
+    before, plain = (sys.stdout, sys.stderr), warnings.formatwarning
+    warnings.formatwarning = lambda *args, **rest: printable(plain(*args, **rest))
     for number in range(3):
         try:
             os.fstat(number)
@@ -59,7 +68,7 @@ def whole_streams() -> Iterator[None]:
     finally:
         if isinstance(sys.stdout, ForgivingStream):
             sys.stdout.flush()
-        sys.stdout, sys.stderr = before
+        (sys.stdout, sys.stderr), warnings.formatwarning = before, plain
 
 
 def forgive_stdout() -> None:

@@ -12,7 +12,7 @@ from elsinore.cli.arguments import (
     on_of,
     trust_of,
 )
-from elsinore.cli.streams import forgive_stdout
+from elsinore.cli.streams import forgive_stdout, say
 
 
 def add(commands) -> None:
@@ -36,11 +36,10 @@ def add(commands) -> None:
 
 
 def sweep_command(args: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from elsinore.analysis.sweep import api
     from elsinore.analysis.sweep.report import results_table
     from elsinore.config.load import parse_set
+    from elsinore.runs.plain_console import PlainConsole
 
     forgive_stdout()
     found = api.sweep(
@@ -53,15 +52,15 @@ def sweep_command(args: argparse.Namespace) -> int:
         **on_of(args),
     )
     if found.interrupted:
-        print(f"interrupted; resume with:\n  elsinore sweep --resume {found.path}", file=sys.stderr)
+        say(f"interrupted; resume with:\n  elsinore sweep --resume {found.path}", file=sys.stderr)
         return EXIT_INTERRUPTED
     summary = found.summary
-    Console().print(results_table(found.sweep, found.results))
-    print(
+    PlainConsole().print(results_table(found.sweep, found.results))
+    say(
         f"{summary['trials']} trials: {summary['complete']} complete, {summary['pruned']} pruned, "
         f"{summary['failed']} failed; importance by {summary['importance']['method']}"
     )
     if summary["best"] is not None:
-        print(f"train the best again: elsinore train --config {found.path / 'best.yaml'}")
-    print(f"{found.path}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
+        say(f"train the best again: elsinore train --config {found.path / 'best.yaml'}")
+    say(f"{found.path}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
     return 0

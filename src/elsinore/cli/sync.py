@@ -3,6 +3,7 @@
 import argparse
 
 from elsinore.cli.arguments import EXIT_FAILED, add_run, add_runs_dir, add_trust, trust_of
+from elsinore.cli.streams import say
 
 
 def add(commands) -> None:
@@ -25,7 +26,7 @@ def sync_command(args: argparse.Namespace) -> int:
 
     outcomes = finish_sinks(RunDir.open(args.run, Path(args.runs_dir)), trust=trust_of(args))
     for name, outcome in outcomes.items():
-        print(f"{name}: {outcome}")
+        say(f"{name}: {outcome}")
     if not outcomes:
-        print("all sinks are up to date")
+        say("all sinks are up to date")
     return 0 if set(outcomes.values()) <= {UP_TO_DATE} else EXIT_FAILED

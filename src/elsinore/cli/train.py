@@ -7,7 +7,7 @@ from pathlib import Path
 from elsinore.cli.arguments import EXIT_INTERRUPTED, trust_of
 from elsinore.cli.doctor import findings_line
 from elsinore.cli.run_report import run_report
-from elsinore.cli.streams import forgive_stdout
+from elsinore.cli.streams import forgive_stdout, say
 from elsinore.cli.train_arguments import add_train_arguments
 from elsinore.errors import ConfigError
 
@@ -38,15 +38,15 @@ def train_command(args: argparse.Namespace) -> int:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
     if first := _is_first(args):
-        print(run_report(run))
+        say(run_report(run))
     if first and (line := findings_line(run)):
-        print(line)
+        say(line)
     if profile is not None:
         profile.switch("exit")
     if run.summary["stopped_by"] == "interrupted":
         if first:
             resume = f"elsinore train --resume {run.path}"
-            print(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
+            say(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0
 
@@ -210,6 +210,6 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     else:
         plan = api.plan_for(*_described(args, overrides))
         check_start(plan)
-    print("\n".join(plan_lines(plan)))
+    say("\n".join(plan_lines(plan)))
     plan.memory.refuse_what_does_not_fit()
     return 0

@@ -13,7 +13,7 @@ from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.plan import Plan, plan_for
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, printable
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match
@@ -51,7 +51,8 @@ class Run:
     def __repr__(self) -> str:
         how = self.summary.get("stopped_by", "unfinished")
         recorded = self._folder.recorded()
-        return f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
+        text = f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
+        return printable(text)
 
     def _repr_html_(self) -> str:
         """The run in a notebook: its repr, and the evaluation returns of every seed."""

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from elsinore.errors import printable
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.console import PROGRESS
 
@@ -31,10 +32,10 @@ class LogFile(logging.FileHandler):
 
 
 class MaskingFormatter(logging.Formatter):
-    """A line of a log, its secrets redacted."""
+    """A line of a log, its secrets redacted, without what a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redacted(super().format(record))
+        return printable(redacted(super().format(record)))
 
 
 @contextlib.contextmanager

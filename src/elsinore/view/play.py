@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 from jaxtyping import PyTree
-from rich.console import Console
 
 from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
@@ -23,6 +22,7 @@ from elsinore.runs.episode_player import (
     episode_player_for,
     params_of_each,
 )
+from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -125,7 +125,7 @@ def play(
     )
     if path is None:
         for episode in played:
-            show_episode(episode, Console())
+            show_episode(episode, PlainConsole())
         return None
     write_film(Path(path), list(played))
     return Path(path)

@@ -30,6 +30,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name
+from elsinore.runs.run_log import MaskingFormatter
 from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console
 
@@ -234,6 +235,7 @@ def _quiet() -> Iterator[None]:
         return
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
+    handler.setFormatter(MaskingFormatter("%(message)s"))
     log.addHandler(handler)
     log.propagate = False  # libraries may add root handlers while they are imported
     try:

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 def print_comparison(comparison: "Comparison") -> None:
     """Print the final returns, the conclusions, and the path of the report."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from elsinore.runs.plain_console import PlainConsole
+
     scores, console = (
         comparison.scores,
-        Console(highlight=False, width=None if sys.stdout.isatty() else 120),
+        PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120),
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("environment", "algorithm"):

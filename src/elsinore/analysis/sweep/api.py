@@ -21,7 +21,7 @@ from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, printable
 from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -46,7 +46,7 @@ class SweepRun:
 
     def __repr__(self) -> str:
         found = self.summary.get("trials", "unfinished")
-        return f"SweepRun({str(self.path)!r}, trials: {found})"
+        return printable(f"SweepRun({str(self.path)!r}, trials: {found})")
 
     @property
     def sweep(self) -> Sweep:

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.sinks.console import Console
 
@@ -52,7 +53,7 @@ class Dashboard(Console):
         super().__init__(*args, **kwargs)
         self._replays, self._shown, self._time = replays, None, 0
         self._history: dict[str, list[float]] = defaultdict(list)
-        self._live_view = Live(console=terminal or Terminal(), auto_refresh=False)
+        self._live_view = Live(console=terminal or PlainConsole(), auto_refresh=False)
         self._live_view.start()
 
     def write(self, record: ChunkRecord) -> None:
