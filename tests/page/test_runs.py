@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -171,6 +172,17 @@ def test_a_run_that_is_read_slowly_keeps_no_other_waiting(tmp_path, monkeypatch)
     finally:
         go_on.set()
         thread.join()
+
+
+@pytest.mark.parametrize("name", ["東京", "läuft 1", "plain"])
+def test_a_download_has_the_name_of_its_run_in_any_letters(tmp_path, name):
+    make_run(tmp_path, name)
+    with serving(tmp_path) as served:
+        status, headers, body = served.ask("/api/csv", run=name)
+        assert status == 200 and body.startswith(b"update,env_steps")
+    plain, _, whole = headers["content-disposition"].partition("; filename*=UTF-8''")
+    assert plain.isascii() and plain.startswith('attachment; filename="')
+    assert unquote(whole) == f"{name.replace(' ', '-')}.csv"
 
 
 def test_reading_leaves_the_metrics_as_they_were(tmp_path):

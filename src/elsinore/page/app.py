@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -91,9 +92,10 @@ class PageApi:
         pages = csv_pages(self.directory, name)
         # an unreadable run is refused before anything is sent
         head = await asyncio.to_thread(next, pages)
-        headers = {"content-disposition": f'attachment; filename="{as_file_name(name)}.csv"'}
         return StreamingResponse(
-            itertools.chain([head], pages), media_type="text/csv", headers=headers
+            itertools.chain([head], pages),
+            media_type="text/csv",
+            headers={"content-disposition": _attachment(f"{as_file_name(name)}.csv")},
         )
 
     async def replays(self, request: Request) -> Response:
@@ -174,6 +176,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Any) -> Response:
     return Answer({"error": error.detail}, status_code=error.status_code)
+
+
+def _attachment(name: str) -> str:
+    """The header of a download of that name: in ASCII, and whole for what reads RFC 6266."""
+    plain = "".join(letter if letter.isascii() else "-" for letter in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
 def _run_name(request: Request) -> str:
