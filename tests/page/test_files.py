@@ -121,11 +121,19 @@ def test_a_run_has_one_name(tmp_path, alias):
 
 
 @pytest.mark.parametrize(
-    "name", ["config.yaml", "summary.json", "logs/train.log", f"replays/{REPLAY}"]
+    "name",
+    [
+        "config.yaml",
+        "summary.json",
+        "logs/train.log",
+        "metrics.sqlite",
+        "metrics.sqlite-journal",
+        f"replays/{REPLAY}",
+    ],
 )
 def test_a_pipe_in_place_of_a_file_blocks_no_reader(tmp_path, name):
     run = whole_run(tmp_path, "run")
-    (run / name).unlink()
+    (run / name).unlink(missing_ok=True)
     os.mkfifo(run / name)
     with serving(tmp_path) as served:
         look_at_what = served.ask("/api/run", run="run")[0]

@@ -270,6 +270,15 @@ def test_a_checkpoint_that_the_run_removes_meanwhile_is_sent_whole(tmp_path, buc
     assert files["checkpoints/latest/0000000004/state/d/one"] == "4"
 
 
+def test_a_stray_file_beside_the_checkpoints_of_a_copy_is_fetched_with_them(tmp_path, bucket):
+    update_to(tmp_path / "first", 4)
+    Copy(tmp_path / "first", bucket).send()
+    files, root = file_system(f"{bucket}/first")
+    files.pipe_file(f"{root}/checkpoints/latest/notes.txt", b"mine")
+    _, found = content(fetched(f"{bucket}/first", tmp_path / "there"))
+    assert found["checkpoints/latest/notes.txt"] == "mine"
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -48,8 +48,7 @@ def _row(folder: Path, unread: list[str]) -> str:
     run = runs.open(folder.name)
     summary = summary_of(runs, run, unread)
     if "stopped_by" not in summary:
-        lock = run.path / ".lock"
-        locked = lock.is_file() and not lock.is_symlink() and run.is_locked()
+        locked = run.lock_file.exists() and run.is_locked()
         seeds = read_yaml(run.config).get("seeds", "-")
         state = run_state(run, summary)
         return f"{'training' if locked and state == 'interrupted' else state:12} {seeds!s:>5}"

@@ -16,6 +16,7 @@ from elsinore.errors import ConfigError
 from elsinore.page.launch import is_training
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.durable import new_file
+from elsinore.runs.plain_files import is_taken
 from elsinore.runs.run_dir import ReadOnlyRun, RunDir, check_folder_name
 
 TRASH = ".trash"  # beside the runs; no list shows it
@@ -114,8 +115,7 @@ class Manager:
         run = self._runs.open(name)
         if "/" in name:
             raise PageError(f"{name} belongs to {name.split('/')[0]}, which knows it by this name.")
-        lock = run.path / ".lock"
-        if os.path.lexists(lock) and (lock.is_symlink() or not lock.is_file()):
+        if is_taken(run.lock_file):
             raise PageError(f"{name} cannot be changed: .lock is no file of it.")
         try:
             with _refused_if_unwritable(name):

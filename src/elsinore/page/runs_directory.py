@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.runs.database import open_read_only
+from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import SCHEMA, STORE_FORMAT
+from elsinore.runs.store import BESIDE_DATABASE, SCHEMA, STORE_FORMAT
 
 RUN_DEPTHS = (1, 3)  # a run; a run of a comparison or a sweep
 UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name
-BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 MAX_TEXT = 1_000_000  # bytes of a text file that are read
 MAX_SECONDS = 5.0  # for the queries of one look at a run's metrics
 REST = 60.0  # seconds in which a run whose metrics took longer is not read again
@@ -126,10 +126,9 @@ class RunsDirectory:
                 `seconds` to read, or holds what the reader in the `with` statement cannot use.
         """
         for suffix in BESIDE_DATABASE:
-            self.held(run, run.database.with_name(f"{run.database.name}{suffix}"))
+            if is_no_file(self.held(run, run.database.with_name(f"{run.database.name}{suffix}"))):
+                raise PageError(f"metrics.sqlite{suffix} cannot be read: it is no file.")
         db, path = None, self.file(run, run.database)
-        if path is None and run.database.exists():
-            raise PageError("metrics.sqlite cannot be read: it is no file.")
         if path is not None and time.monotonic() < self._rests_until.get(path, 0.0):
             raise PageError(TOO_SLOW)
         try:

@@ -33,6 +33,7 @@ from elsinore.runs.manifest import (
     leaves_by_path,
     type_and_shape,
 )
+from elsinore.runs.plain_files import text_of
 
 CHECKPOINT_FORMAT = 2
 READABLE_FORMATS = (1, 2)
@@ -266,7 +267,7 @@ def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) ->
     for order, kind in enumerate(kinds):
         for path in (p for p in folder.glob(f"{kind}/*") if NAME.fullmatch(p.name)):
             try:
-                manifest = json.loads((path / "manifest.json").read_text())
+                manifest = json.loads(text_of(path / "manifest.json"))
                 manifest["update"] = int(manifest["update"])
             except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 manifest = {"update": int(path.name), "files": {}}

@@ -142,7 +142,7 @@ def _inside(name: str, url: str) -> str:
 def _drop_parts(folder: Path) -> None:
     """Remove the checkpoints whose sending was cut off."""
     for path in (folder / CHECKPOINTS).glob("*/*"):
-        if not (path / MANIFEST).is_file():
+        if path.is_dir() and not (path / MANIFEST).is_file():
             shutil.rmtree(path)
 
 

@@ -22,7 +22,7 @@ from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import BrokenStore, Store, refused_if_broken, schedule_in
+from elsinore.runs.store import BESIDE_DATABASE, BrokenStore, Store, refused_if_broken, schedule_in
 from elsinore.runs.summary import is_finished, read_summary
 from elsinore.training.schedule import Schedule
 
@@ -240,7 +240,7 @@ def set_aside(database: Path) -> Path | None:
         return None
     names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))
     kept = next(name for name in names if not name.exists())
-    for ending in ("-wal", "-shm", ""):
+    for ending in reversed(BESIDE_DATABASE):
         beside = database.with_name(database.name + ending)
         if beside.exists():
             beside.rename(kept.with_name(kept.name + ending))

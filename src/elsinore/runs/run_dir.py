@@ -19,6 +19,7 @@ from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
+from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
@@ -47,6 +48,7 @@ class RunDir:
         self.policy = path / "policy"
         self.replays = path / "replays"
         self.tags = path / "tags.json"
+        self.lock_file = path / ".lock"
         self._lock: Any = None
 
     @property
@@ -163,11 +165,16 @@ class RunDir:
 
         Raises:
             ReadOnlyRun: if the run's folder cannot be written.
-            ConfigError: if another process trains this run.
+            ConfigError: if another process trains this run, or something else is in the place of
+                its lock file.
         """
         refuse_shipped(self.path, "trained or resumed")
+        if is_taken(self.lock_file):
+            raise ConfigError(
+                f"{self.lock_file} is no file, but a link, a pipe or a folder; remove it."
+            )
         try:
-            self._lock = (self.path / ".lock").open("a")
+            self._lock = self.lock_file.open("a")
         except OSError as error:
             if error.errno not in NOT_WRITABLE:
                 raise
@@ -185,8 +192,10 @@ class RunDir:
 
     def is_locked(self) -> bool:
         """True while a process trains this run; False where that cannot be found out."""
+        if is_taken(self.lock_file):  # nothing that a process could hold
+            return False
         try:
-            with (self.path / ".lock").open("rb") as lock:
+            with self.lock_file.open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True

@@ -27,6 +27,7 @@ from elsinore.errors import ConfigError, RunError
 from elsinore.runs.database import open_read_only, refuse_computed
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
+from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.training.schedule import Schedule
 
@@ -77,6 +78,7 @@ BY_EPISODE = """
     WHERE agent = ? AND first < ? AND until > ?
 """
 STORE_FORMAT = 1
+BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 LAST = 2**62  # later than every update
 CHUNKS_A_PAGE = 500
 NEXT_ENDS = "SELECT update_ FROM chunks WHERE update_ > ? ORDER BY update_ LIMIT ?"
@@ -125,10 +127,14 @@ class Store:
 
     Raises:
         BrokenStore: for a format that this elsinore does not know; the file is not touched.
-        sqlite3.Error: if it is damaged, or as `refuse_computed`.
+        sqlite3.Error: if it is damaged, as `refuse_computed`, or where it or a file that SQLite
+            keeps beside it is no file.
     """
 
     def __init__(self, path: Path, read_only: bool = False):
+        for suffix in BESIDE_DATABASE:
+            if is_no_file(each := path.with_name(f"{path.name}{suffix}")):
+                raise sqlite3.OperationalError(f"{each.name} is no file")
         self._db = open_read_only(path) if read_only else sqlite3.connect(path, timeout=10)
         try:
             self._prepare(path, read_only)

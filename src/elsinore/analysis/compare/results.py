@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.runs.curves import values_by_seed
+from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.store import Store
 
@@ -164,7 +165,7 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
         if not folder.summary.exists():
             reason = "being trained" if folder.is_locked() else "unfinished"
             return ExcludedRun(env, label, path, reason)
-        summary = json.loads(folder.summary.read_text())
+        summary = json.loads(text_of(folder.summary))
         if isinstance(summary, dict) and summary.get("stopped_by") == "interrupted":
             reason = f"interrupted after {summary['env_steps']:,} env steps"
             return ExcludedRun(env, label, path, reason)

@@ -23,6 +23,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, printable
 from elsinore.runs.api import checked_plan, prepare
+from elsinore.runs.plain_files import text_of
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
@@ -55,7 +56,8 @@ class SweepRun:
     @property
     def summary(self) -> dict[str, Any]:
         """`summary.json`; empty while the sweep is unfinished."""
-        return json.loads(self._folder.summary.read_text()) if self._folder.summary.exists() else {}
+        summary = self._folder.summary
+        return json.loads(text_of(summary)) if summary.exists() else {}
 
     @property
     def best(self) -> dict[str, Any] | None:

@@ -1,0 +1,28 @@
+"""Files of a run's folder, which others may have made. In the place of one there may be a folder, a
+device, a pipe (whose reader waits without end) or a link (through which a writer writes elsewhere).
+"""
+
+import errno
+import os
+from pathlib import Path
+
+
+def is_no_file(path: Path) -> bool:
+    """True where something else is in the place of a file; links are followed."""
+    return path.exists() and not path.is_file()
+
+
+def is_taken(path: Path) -> bool:
+    """True where something else is in the place of a file that will be written, also a link."""
+    return os.path.lexists(path) and (path.is_symlink() or not path.is_file())
+
+
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        OSError: if it cannot be read, or is no file.
+    """
+    if is_no_file(path):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path.read_text()
