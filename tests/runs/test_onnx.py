@@ -13,9 +13,10 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs import onnx_graph
 from elsinore.runs.export import export, write_onnx
 from elsinore.runs.latency import DECIDERS
+from elsinore.runs.onnx.model import model_of
+from elsinore.runs.onnx.program import UnknownOperation
 from elsinore.runs.restored import policy_of
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
@@ -166,8 +167,8 @@ def looping(x):
     ],
 )
 def test_what_it_has_no_operation_for_is_refused_by_name(function, name):
-    with pytest.raises(onnx_graph.UnknownOperation, match=name):
-        onnx_graph.model_of(function, [("obs", (4,), np.float32)], ["action"], {})
+    with pytest.raises(UnknownOperation, match=name):
+        model_of(function, [("obs", (4,), np.float32)], ["action"], {})
 
 
 def test_every_operation_computes_what_jax_does(tmp_path):
@@ -186,7 +187,7 @@ def test_every_operation_computes_what_jax_does(tmp_path):
         least = jnp.where(truth, mixed, -rest) + jnp.power(2.0, z).max(axis=1)
         return [floors, odd, least, jnp.clip(z, -0.5, 0.5).T.T]
 
-    model = onnx_graph.model_of(function, [("x", (4,), np.float32)], list("abcd"), {"k": "v"})
+    model = model_of(function, [("x", (4,), np.float32)], list("abcd"), {"k": "v"})
     session = onnxruntime.InferenceSession(model.SerializeToString())
     x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):

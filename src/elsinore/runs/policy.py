@@ -168,7 +168,8 @@ class Policy:
             ConfigError: without the package onnx, or for a policy that computes what ONNX's graph
                 has no operation for, such as a custom network with a loop.
         """
-        from elsinore.runs.onnx_graph import UnknownOperation, model_of
+        from elsinore.runs.onnx.model import model_of
+        from elsinore.runs.onnx.program import UnknownOperation
 
         require("onnx", "--format onnx", "export it with --format jax")
         import onnx
