@@ -1,14 +1,21 @@
-"""Nodes and constants of an ONNX graph under construction."""
+"""Nodes and constants of an ONNX graph under construction.
+
+A number of bfloat16 is one of float32 that is rounded to bfloat16 where it is made: onnxruntime has
+no operations on bfloat16 but casts, and a product of two such numbers is exact in float32, in which
+jax sums them too.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from elsinore.runs.onnx.program import UnknownOperation, Value
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime since 1.15
 BATCH = "batch"
+BFLOAT16 = np.dtype(jnp.bfloat16)
 
 
 class Graph:
@@ -23,8 +30,11 @@ class Graph:
         self._sizes: dict[tuple, str] = {}
 
     def name_outputs(self, values: Sequence[Value], names: Sequence[str]) -> None:
-        """Say which of the graph's names the outputs of an operation have."""
+        """Say which of the graph's names the outputs of an operation have; round those of
+        bfloat16."""
         for value, name in zip(values, names, strict=True):
+            if value.dtype == BFLOAT16:
+                name = self.cast(self.op("Cast", name, to=_onnx_type(BFLOAT16)), BFLOAT16)
             self._names[id(value)] = name
             self._held.append(value)
 
@@ -53,6 +63,7 @@ class Graph:
         from onnx import numpy_helper
 
         array = np.asarray(array, order="C")  # ascontiguousarray would make a scalar [1]
+        array = array.astype(_held_as(array.dtype), copy=False)
         name = f"constant_{len(self._constants)}"
         self._constants[name] = numpy_helper.from_array(array, name)
         return name
@@ -81,18 +92,23 @@ class Graph:
         return self.op("Reshape", name, self.constant(np.array(sizes, np.int64)))
 
     def cast(self, name: str, dtype: Any) -> str:
-        return self.op("Cast", name, to=_onnx_type(dtype))
+        return self.op("Cast", name, to=_onnx_type(_held_as(dtype)))
 
     def model(self, outputs: Sequence[str], results: list[Value], facts: dict[str, str]) -> Any:
-        """The model with these results under these names."""
-        from onnx import checker, helper
+        """The model with these results under these names.
+
+        Raises:
+            UnknownOperation: for a graph that ONNX does not allow, such as one of a custom network
+                with a product of mixed types.
+        """
+        from onnx import checker, helper, shape_inference
 
         for name, value in zip(outputs, results, strict=True):
             self._nodes.append(helper.make_node("Identity", [self.name(value)], [name]))
 
         def info(name: str, value: Value) -> Any:
             sizes = [x if isinstance(x, int) else BATCH for x in value.shape]
-            return helper.make_tensor_value_info(name, _onnx_type(value.dtype), sizes)
+            return helper.make_tensor_value_info(name, _onnx_type(_held_as(value.dtype)), sizes)
 
         graph = helper.make_graph(
             self._nodes,
@@ -106,8 +122,18 @@ class Graph:
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="elsinore"
         )
         helper.set_model_props(model, facts)
-        checker.check_model(model, full_check=True)
+        try:
+            checker.check_model(model, full_check=True)
+        except (checker.ValidationError, shape_inference.InferenceError) as error:
+            raise UnknownOperation(
+                f"this policy's graph is none that ONNX allows ({' '.join(str(error).split())});"
+                " export it with --format jax."
+            ) from error
         return model
+
+
+def _held_as(dtype: Any) -> np.dtype:
+    return np.dtype(np.float32) if dtype == BFLOAT16 else np.dtype(dtype)
 
 
 def _onnx_type(dtype: Any) -> int:

@@ -32,7 +32,8 @@ def model_of(
         facts: written into the model's metadata.
 
     Raises:
-        UnknownOperation: for a primitive without an entry in the table.
+        UnknownOperation: for a primitive without an entry in the table, or types that ONNX does not
+            mix.
     """
     from jax import export
 
