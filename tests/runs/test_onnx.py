@@ -28,6 +28,7 @@ NORMED = SMALL | {"algo.normalize_obs": True}
 GSDE = {"algo.action_distribution": "gsde", "algo.noise_period": 1}
 BETA = SMALL | {"algo.action_distribution": "beta"}
 BFLOAT16 = {"algo.network.dtype": "bfloat16"}
+LRU = {"algo.network.lru": 8}
 # env, algorithm, settings: each network, head and algorithm that a config can name
 POLICIES = {
     "mlp": ("CartPole-v1", "ppo", NORMED),
@@ -37,6 +38,12 @@ POLICIES = {
     "cnn": ("Catch-bsuite", "ppo", SMALL),
     "minatar": ("Breakout-MinAtar", "pqn", SMALL | {"algo.network.layer_norm": True}),
     "gru": ("CartPole-v1", "ppo", NORMED | {"algo.network.gru": 8}),
+    "lstm": ("CartPole-v1", "a2c", SMALL | {"algo.network.lstm": 8}),
+    "lru": ("CartPole-v1", "ppo", NORMED | LRU),
+    "lru continuous": ("Pendulum-v1", "a2c", BETA | LRU | BFLOAT16),
+    "lru dqn": ("CartPole-v1", "dqn", SMALL | LRU),
+    "lru cnn": ("Catch-bsuite", "pqn", SMALL | LRU | {"algo.network.layer_norm": True}),
+    "shared": ("CartPole-v1", "ppo", SMALL | {"algo.network.shared": True}),
     "mask": ("tests.small_envs:MaskedBandit", "ppo", NORMED | {"algo.network.gru": 8}),
     "dqn": ("CartPole-v1", "dqn", SMALL | {"algo.dueling": True, "algo.noisy": True}),
     "c51": ("CartPole-v1", "c51", SMALL),
@@ -114,7 +121,7 @@ def test_it_decides_as_here_on_a_thousand_observations(name, tmp_path):
         assert list(found.shape[1:]) == about["action_shape"]
         if expected.dtype.kind == "f":
             close = np.isclose(found, expected, rtol=1e-5, atol=1e-5)
-            if "bfloat16" in name:
+            if BFLOAT16.items() <= POLICIES[name][2].items():
                 # a rounding in float32 may be one of bfloat16, which has 8 bits, in the next layer
                 assert close.mean() >= 0.99
                 np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-2)
@@ -183,6 +190,8 @@ def mixed_product(x):
         (looping, "'(scan|while)'"),
         (lambda x: [jnp.sort(x)], "'sort'"),
         (lambda x: [x + jnp.arange(x.shape[0])[:, None]], "numbers its batch"),
+        (lambda x: [jnp.exp(jax.lax.complex(x, x)).real], "'exp' of complex numbers"),
+        (lambda x: [jax.lax.complex(x, x)], "takes or returns complex numbers"),
         (mixed_product, "none that ONNX allows .*MatMul"),
     ],
 )
@@ -231,3 +240,22 @@ def test_bfloat16_is_rounded_where_jax_rounds_it():
         expected = np.asarray(expected, found.dtype)
         assert np.isclose(found, expected, rtol=1e-5, atol=1e-5).mean() >= 0.99
         np.testing.assert_allclose(found, expected, rtol=2e-2, atol=2e-2)
+
+
+def test_complex_numbers_are_pairs_of_real_ones():
+    """With operations that a custom network may have; a linear recurrence adds and multiplies."""
+    factor = np.array([0.5 + 2j, -1j, 3], np.complex64)
+
+    def function(x):
+        z = jax.lax.complex(x, x**2) * factor - jax.lax.complex(jnp.sin(x), x)
+        both = jnp.stack([z, -z * z], axis=1)
+        again = jax.lax.slice_in_dim(both, 0, 1, axis=1)
+        rows = jnp.concatenate([both, again], axis=1).reshape(-1, 9)
+        first, rest = jnp.split(rows, [4], axis=1)
+        return [first.real, first.imag, (rest * rest + rest).T.imag.T]
+
+    model = model_of(function, [("x", (3,), np.float32)], list("abc"), {})
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -14,7 +14,8 @@ from jaxtyping import PyTree
 
 from elsinore.runs.onnx.graph import BATCH, Graph
 from elsinore.runs.onnx.operations import add
-from elsinore.runs.onnx.program import Value, computed, inlined, needed
+from elsinore.runs.onnx.pairs import in_pairs, is_complex
+from elsinore.runs.onnx.program import UnknownOperation, Value, computed, inlined, needed
 
 
 def model_of(
@@ -32,8 +33,8 @@ def model_of(
         facts: written into the model's metadata.
 
     Raises:
-        UnknownOperation: for a primitive without an entry in the table, or types that ONNX does not
-            mix.
+        UnknownOperation: for a primitive without an entry in the table, types that ONNX does not
+            mix, or complex numbers of which the function is or that it returns.
     """
     from jax import export
 
@@ -42,8 +43,12 @@ def model_of(
     closed = jax.make_jaxpr(function)(*like)
     given = [Value(x) for x in closed.in_avals]
     steps, results = inlined(closed.jaxpr, closed.consts, given)
+    if any(map(is_complex, [*given, *results])):
+        raise UnknownOperation(
+            "this policy takes or returns complex numbers, such as a custom network's carry; keep"
+            " their two parts instead, or export it with --format jax."
+        )
     graph = Graph([name for name, *_ in inputs], given)
-    for step in needed(steps, results):
-        if not computed(step):
-            add(graph, step)
+    for step in in_pairs([step for step in needed(steps, results) if not computed(step)]):
+        add(graph, step)
     return graph.model(outputs, results, facts)

@@ -122,6 +122,12 @@ def _concatenate(g: Graph, step: Equation) -> str:
     return g.op("Concat", *map(g.name, step.inputs), axis=step.params["dimension"])
 
 
+def _stack(g: Graph, step: Equation) -> str:
+    axis = step.params["axis"]
+    place = g.constant(np.array([axis], np.int64))
+    return g.op("Concat", *(g.op("Unsqueeze", g.name(x), place) for x in step.inputs), axis=axis)
+
+
 def _slice(g: Graph, step: Equation) -> str:
     begin, end = step.params["start_indices"], step.params["limit_indices"]
     strides = step.params["strides"] or (1,) * len(begin)
@@ -285,6 +291,7 @@ OPERATIONS: dict[str, Operation] = {
     "sqrt": _simple("Sqrt"),
     "square": _square,
     "squeeze": _reshape,
+    "stack": _stack,
     "stop_gradient": _same,
     "sub": _simple("Sub"),
     "tanh": _simple("Tanh"),
