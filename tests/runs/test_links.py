@@ -42,7 +42,7 @@ WRITING = {
     ".training_curves.png.unfinished": lambda run: draw_training_curves(
         run.database, run.curves, "title"
     ),
-    ".metrics.sqlite.unfinished": lambda run: restore_store(run, state_of(run.database), []),
+    ".metrics.sqlite.unfinished": lambda run: restore_store(run, state_of(run.database), {}, []),
     ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),
     "metrics.jsonl": write_lines,
     ".unfinished-one.npz-{pid}": lambda run: replays.write(run.path / "one.npz", a_replay()),

@@ -117,6 +117,49 @@ def test_a_last_chunk_without_a_line_of_each_seed_is_not_certain(path, capsys):
     assert "restored: metrics.sqlite up to update 36" in repaired(path, capsys)
 
 
+def facts_in(path) -> dict:
+    with contextlib.closing(Store(path / "metrics.sqlite", read_only=True)) as store:
+        return store.info()
+
+
+FROM_THE_CONFIG = ("steps_per_update", "num_updates", "updates_per_row", "env", "algo", "seeds")
+
+
+def test_a_missing_store_is_restored_with_its_facts_so_that_the_run_is_synced_and_resumed(
+    whole, tmp_path, capsys
+):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    for file in path.glob("metrics.sqlite*"):
+        file.unlink()
+    said = repaired(path, capsys)
+    assert "up to update 40 from metrics.jsonl, without times, with a new run_id" in said
+    assert said.endswith(f"then: elsinore sync {path}\n")
+    then, now = facts_in(whole), facts_in(path)
+    assert {name: now[name] for name in FROM_THE_CONFIG} == {n: then[n] for n in FROM_THE_CONFIG}
+    assert len(now["run_id"]) == 32
+    assert cli.main(["train", "--resume", str(path)]) == 0
+    assert cli.main(["sync", str(path)]) == 0
+    assert facts_in(path)["sinks_done"] == "JSON lines"
+    assert_same_run(path, whole)
+    capsys.readouterr()
+    assert repaired(path, capsys).endswith("nothing to repair\n")
+
+
+def test_a_store_that_has_lost_its_facts_gets_them_again_and_keeps_its_chunks(
+    whole, tmp_path, capsys
+):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        times = db.execute("SELECT * FROM chunks").fetchall()
+        db.execute("DELETE FROM info WHERE name != 'format'")
+    assert cli.main(["sync", str(path)]) == 2
+    assert f"has no run_id; `elsinore repair {path}` gives it one" in capsys.readouterr().err
+    assert "restored: metrics.sqlite up to update 40, with a new run_id;" in repaired(path, capsys)
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db:
+        assert db.execute("SELECT * FROM chunks").fetchall() == times
+    assert cli.main(["sync", str(path)]) == 0
+
+
 def test_without_lines_the_run_begins_anew(path, whole, capsys):
     damage(path)
     (path / "metrics.jsonl").unlink()

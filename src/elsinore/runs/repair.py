@@ -1,12 +1,14 @@
 """Repair of a run whose metrics.sqlite is damaged, missing or incomplete.
 
 Rows are taken from metrics.jsonl, which has the same numbers, up to the first chunk of which not
-every row is certain. A resumed run computes the rest again.
+every row is certain. A resumed run computes the rest again. Facts that the store has lost follow
+from config.yaml, but for `run_id`, which is a new one.
 """
 
 import contextlib
 import json
 import sqlite3
+import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +25,11 @@ from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import BESIDE_DATABASE, BrokenStore, Store, refused_if_broken, schedule_in
+from elsinore.runs.store_facts import facts_of_plan
 from elsinore.runs.summary import is_finished, read_summary
-from elsinore.training.schedule import Schedule
 
 NO_NUMBERS = ("update", "env_steps", "seed", "agent")
+NEEDED_FACTS = ("run_id", "num_updates", "updates_per_chunk", "updates_per_row", "steps_per_update")
 
 
 class StoreState(NamedTuple):
@@ -48,11 +51,17 @@ def repair(folder: RunDir) -> list[str]:
     try:
         state = state_of(folder.database)
         lines = lines_of(folder, state.info)
-        records, text = records_in(folder, state.info)
+        try:
+            facts = facts_for(folder, state.info)
+            records, text = records_in(folder, facts)
+        except ConfigError as error:
+            facts, records = state.info, []
+            text = f"not used, since the ends of chunks are not known: {error}"
         known = records[-1].update if records else 0
         report = [f"store: {state.text}", *lines, f"metrics.jsonl: {text}"]
-        if not state.usable or known > state.covered:
-            report += restore_store(folder, state, records)
+        without_id = bool(state.covered) and "run_id" not in state.info and "run_id" in facts
+        if not state.usable or known > state.covered or without_id:
+            report += restore_store(folder, state, facts, records)
         else:
             report.append("nothing to repair")
         return [*report, *next_command(folder, state)]
@@ -90,7 +99,7 @@ def state_of(database: Path) -> StoreState:
             raise
         return StoreState(f"damaged ({error.__cause__})", False, 0, info)
     return StoreState(
-        f"readable, with every chunk up to update {covered} of {info.get('num_updates')}",
+        f"readable, with every chunk up to update {covered} of {info.get('num_updates', '?')}",
         True,
         covered,
         info,
@@ -143,14 +152,28 @@ def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
     return ", ".join(f"{name} ({conditions.get(name, otherwise)})" for name in names) or "none"
 
 
-def records_in(folder: RunDir, info: dict[str, Any]) -> tuple[list[ChunkRecord], str]:
+def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a store, with those that it lacks as the config gives them; a `run_id` that is
+    lost is a new one, and the commit is not known.
+
+    Raises:
+        ConfigError: if facts are lost and the config cannot be planned.
+    """
+    if info.keys() >= set(NEEDED_FACTS):
+        return info
+    lost = {
+        "run_id": uuid.uuid4().hex,
+        "commit": "",
+        **facts_of_plan(plan_for(folder.experiment())),
+    }
+    return lost | info
+
+
+def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord], str]:
     """The chunks of which metrics.jsonl has every row for certain, and a description of them."""
     if not folder.jsonl.is_file():
         return [], "missing"
-    try:
-        schedule, steps = schedule_of(folder, info)
-    except ConfigError as error:
-        return [], f"not used, since the ends of chunks are not known: {error}"
+    schedule, steps = schedule_in(facts), int(facts["steps_per_update"])
     rows: dict[int, list[Row]] = {}
     broken = ""
     for number, line in enumerate(folder.jsonl.read_bytes().split(b"\n")[:-1], 1):
@@ -201,31 +224,28 @@ def rows_of_line(line: bytes, steps: int) -> list[Row]:
     return [Row(update, seed, agent, name, value) for name, value in values.items()]
 
 
-def schedule_of(folder: RunDir, info: dict[str, Any]) -> tuple[Schedule, int]:
-    """The run's schedule and the env steps of an update: of the store's facts, or else of the plan
-    that the config gives."""
-    names = ("num_updates", "updates_per_chunk", "updates_per_row")
-    if info.keys() >= {*names, "steps_per_update"}:
-        return schedule_in(info), int(info["steps_per_update"])
-    plan = plan_for(folder.experiment())
-    return plan.schedule, plan.steps_per_update
-
-
-def restore_store(folder: RunDir, state: StoreState, records: list[ChunkRecord]) -> list[str]:
-    """Put a database with the records in place of the old one, which gets another name."""
+def restore_store(
+    folder: RunDir, state: StoreState, facts: dict[str, Any], records: list[ChunkRecord]
+) -> list[str]:
+    """Put a database with the facts and the records in place of the old one, which gets another
+    name."""
     database = folder.database
     made = new_file(database.with_name(".metrics.sqlite.unfinished"))
     with contextlib.closing(Store(made)) as store:
         if state.usable:
             with contextlib.closing(Store(database, read_only=True)) as old:
                 old.copy_to(store)
-        store.describe(**state.info)
+        store.describe(**facts)
         for record in records:
             if record.update > state.covered:
                 store.write(record)
-        covered = records[-1].update if records else 0
-        source = "from metrics.jsonl, without times" if records else "(begun anew, empty)"
-        text = f"metrics.sqlite up to update {covered} {source}"
+        known = records[-1].update if records else 0
+        covered = max(known, state.covered)
+        source = " from metrics.jsonl, without times" if known > state.covered else ""
+        source += "" if "run_id" in state.info or "run_id" not in facts else ", with a new run_id"
+        text = (
+            f"metrics.sqlite up to update {covered}{source if covered else ' (begun anew, empty)'}"
+        )
         store.add_event(covered, "repair", text)
     kept = set_aside(database)
     made.rename(database)

@@ -1,12 +1,11 @@
 """A session: everything between a locked run directory and a finished run."""
 
 import contextlib
-import json
 import logging
 import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from elsinore.config.host import after_a_break
 from elsinore.config.memory import available_bytes, readable_size
@@ -33,6 +32,7 @@ from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
 from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store_facts import facts_of_plan
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, fetch_turns, place_host
@@ -227,7 +227,7 @@ def _open_store(
         before = store.info()
         run_id = before.get("run_id") or uuid.uuid4().hex
         commit = before["commit"] if "commit" in before else current_commit()
-        store.describe(run_id=run_id, commit=commit, sinks_done="", **_facts_of(plan))
+        store.describe(run_id=run_id, commit=commit, sinks_done="", **facts_of_plan(plan))
         covered = store.covered()
         found = checkpoint_choice.newest_covered(folder.checkpoints, newest, covered)
         update = found.update if found else 0
@@ -245,19 +245,3 @@ def _open_store(
         metric = plan.experiment.checkpoints.metric
         scores = {row.seed: row.value for row in store.rows(names=[metric], agent="")}
     return found, run_id, scores
-
-
-def _facts_of(plan: Plan) -> dict[str, Any]:
-    """The facts of a run that its store repeats, for readers of the store alone."""
-    return {
-        "steps_per_update": plan.steps_per_update,
-        "updates_per_chunk": plan.schedule.updates_per_chunk,
-        "updates_per_row": plan.schedule.updates_per_row,
-        "env": plan.env_name,
-        "algo": plan.experiment.algo.name,
-        "first_seed": plan.experiment.seed,
-        "seeds": plan.experiment.replicas,
-        "num_updates": plan.schedule.num_updates,
-        "extra_ends": json.dumps(plan.schedule.extra_ends),
-        "begins_from": plan.experiment.start.described if plan.experiment.start else "",
-    }

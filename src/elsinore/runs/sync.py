@@ -76,8 +76,11 @@ def finish_sinks(
         refused_if_broken(folder.database),
         contextlib.closing(Store(folder.database, read_only=True)) as store,
     ):
-        info = store.info()
+        info, has_chunks = store.info(), bool(store.chunks())
     if "run_id" not in info:
+        if has_chunks:
+            remedy = f"`elsinore repair {folder.path}` gives it one"
+            raise ConfigError(f"{folder.database} has no run_id; {remedy}.")
         raise ConfigError(f"{folder.database} is empty; resume the run first.")
     experiment, done = folder.recorded(), info.get("sinks_done")
     if only_recorded and done is None:
