@@ -158,3 +158,42 @@ def test_a_limit_of_file_size_ends_a_run_in_one_message_and_in_time(tmp_path, ki
     assert done.stderr.count("cannot be written") <= 2
     if (tmp_path / "whole" / "checkpoints").exists():
         assert_nothing_is_lost(tmp_path / "whole", whole)
+
+
+SMALL_DISK = 'mkdir -p "$0" && mount -t tmpfs -o size=500k tmpfs "$0" && exec "$@"'
+
+
+def has_namespaces() -> bool:
+    """True where this user can mount a file system that no other process sees."""
+    try:
+        trial = ["unshare", "-m", "-r", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        return subprocess.run(trial, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("limited", "said"),
+    [
+        (lambda _: ["bash", "-c", 'ulimit -S -f 200; exec "$@"', "bash"], "`ulimit -f`"),
+        pytest.param(
+            lambda path: ["unshare", "-m", "-r", "bash", "-c", SMALL_DISK, str(path)],
+            "elsinore: the disk is full; free some space.",
+            marks=pytest.mark.skipif(not has_namespaces(), reason="a small disk needs unshare"),
+        ),
+    ],
+    ids=["file size", "disk"],
+)
+@pytest.mark.timeout(120)
+def test_a_checkpoint_that_finds_no_room_ends_a_run_in_one_message(tmp_path, limited, said):
+    settings = TINY | {"env_steps": 512, "algo.network.hidden": [256, 256]}
+    done = subprocess.run(
+        [*limited(tmp_path), *beginning(tmp_path, "run", settings)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr and "memory of the device" not in done.stderr
+    assert "Traceback" not in done.stderr and "RESOURCE_EXHAUSTED" not in done.stderr
+    assert "resume with: elsinore train --resume" in done.stderr

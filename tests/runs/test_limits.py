@@ -26,6 +26,14 @@ from elsinore.runs.run_log import LogFile
         (sqlite3.OperationalError("database or disk is full"), "the disk is full"),
         (MemoryError(), "the memory of the device is used up; lower algo.num_envs"),
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "the memory of the device is used up"),
+        (
+            ValueError("RESOURCE_EXHAUSTED: Error writing 'x': No space left [os_error_code='28']"),
+            "the disk is full; free some space",
+        ),
+        (
+            ValueError("RESOURCE_EXHAUSTED: Error reading 'x' [os_error_code='12']"),
+            "the memory of the device is used up",
+        ),
     ],
 )
 def test_a_limit_is_named_with_a_remedy(error, text):

@@ -22,6 +22,7 @@ from elsinore.runs import checkpoints
 from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
 from elsinore.runs.checkpoints import is_whole, list_checkpoints, remove_checkpoint
 from elsinore.runs.control import Controls
+from elsinore.runs.failures import limit_reached
 from elsinore.runs.manifest import config_digest, versions
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.profile import phase
@@ -233,7 +234,8 @@ class CheckpointManager:
             self.save(kind, update, state, score)
         except Exception as error:  # a full disk, mostly: the run is worth more than the checkpoint
             text = "checkpoint %s/%d could not be written: %s; training continues"
-            self._tell(text, kind, update, " ".join(str(error).split())[:300])
+            why = limit_reached(error) or " ".join(str(error).split())[:300]
+            self._tell(text, kind, update, why)
             self._last_save = time.monotonic()  # the next attempt is no sooner than a save
         else:
             if self._failing:

@@ -24,7 +24,6 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.errors import ConfigError
-from elsinore.jaxtools import processes
 from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.manifest import (
     described,
@@ -33,6 +32,7 @@ from elsinore.runs.manifest import (
     leaves_by_path,
     type_and_shape,
 )
+from elsinore.runs.orbax_checkpointer import checkpointer
 from elsinore.runs.plain_files import text_of
 
 CHECKPOINT_FORMAT = 2
@@ -83,8 +83,8 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     unfinished = _unfinished(target)
     unfinished.mkdir(parents=True)
     try:
-        with _checkpointer() as checkpointer:
-            checkpointer.save(
+        with checkpointer() as orbax:
+            orbax.save(
                 (unfinished / "state").absolute(), args=ocp.args.StandardSave(leaves_by_path(state))
             )
         commit = unfinished / "state" / "commit_success.txt"
@@ -96,21 +96,6 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
     except Exception:
         shutil.rmtree(unfinished, ignore_errors=True)  # a full disk needs the room
         raise
-
-
-def _checkpointer() -> Any:
-    """Orbax's checkpointer of arrays that this process holds whole; of several processes it waits
-    for none."""
-    import orbax.checkpoint as ocp
-
-    if not processes.joined():
-        return ocp.Checkpointer(ocp.StandardCheckpointHandler())
-    me = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
-    )
-    handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
-    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _unfinished(target: Path) -> Path:
@@ -204,8 +189,8 @@ def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]
 
     template = {name: np.zeros(x.shape, x.dtype) for name, x in like.items()}
     try:
-        with _checkpointer() as checkpointer:
-            found = checkpointer.restore(
+        with checkpointer() as orbax:
+            found = orbax.restore(
                 (checkpoint.path / "state").absolute(), args=ocp.args.StandardRestore(template)
             )
     except Exception as error:  # Orbax and its codecs raise many types on foreign bytes

@@ -1,6 +1,7 @@
 """Failures of a run that one message explains: memory, disk, open files, custom code."""
 
 import errno
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +38,11 @@ def limit_reached(error: BaseException, large: str = MEMORY_SETTINGS) -> str | N
     `large` are the settings that use memory.
     """
     known = None
-    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+    # TensorStore calls a full disk RESOURCE_EXHAUSTED, as XLA calls the memory of the device.
+    of_system = re.search(r"os_error_code='(\d+)'", str(error))
+    if of_system is not None and int(of_system[1]) in MACHINE_LIMITS:
+        known = MACHINE_LIMITS[int(of_system[1])]
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         known = f"the memory of the device is used up; lower {large}"
     elif isinstance(error, OSError):
         known = MACHINE_LIMITS.get(error.errno or 0)

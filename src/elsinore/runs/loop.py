@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.errors import reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import EVALUATE, Action, Actors, acted_on, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -96,7 +97,8 @@ def save_emergency(
             checkpoints.hold_state(state, chunk.index + 1)
         checkpoints.save_emergency()
     except Exception as error:
-        log.error("training failed, and so did the emergency checkpoint: %s", error)
+        text = limit_reached(error) or reason_of(error)
+        log.error("training failed, and so did the emergency checkpoint: %s", text)
 
 
 class Publisher:
