@@ -178,7 +178,7 @@ ENTRIES = st.fixed_dictionaries(
     optional={
         "run": st.sampled_from(["run", ".", "..", "/", "run/../run", "a\0b", "\ud800"]) | DATA,
         "update": DATA,
-        "event_time": DATA,
+        "event": DATA,
     },
 )
 MESSAGES = st.fixed_dictionaries(
@@ -189,7 +189,7 @@ MALFORMED = (ValueError, KeyError, TypeError, RecursionError)  # which end the c
 
 @often
 @given(st.text(max_size=200) | DATA.map(json.dumps) | MESSAGES.map(json.dumps))
-@example('{"watch": [{"run": "run", "event_time": 1' + "0" * 400 + "}]}")
+@example('{"watch": [{"run": "run", "event": 1' + "0" * 400 + "}]}")
 @example('{"watch": [{"run": "run", "update": 99999999999999999999}]}')
 @example('{"watch": [{"run": "\\ud800"}]}')
 @example('{"watch": ' + "[" * 4000)

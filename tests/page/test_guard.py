@@ -366,7 +366,7 @@ MALFORMED = [
     "[" * 9000,
     '{"watch": [{"run": "one", "update": 1e999}]}',
     '{"watch": [{"run": "one", "update": -9}]}',
-    '{"watch": [{"run": "one", "event_time": NaN}]}',
+    '{"watch": [{"run": "one", "event": NaN}]}',
     json.dumps({"watch": 17 * [{"run": "one"}]}),
     "x" * 100_000,
 ]

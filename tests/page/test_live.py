@@ -176,14 +176,28 @@ def test_an_event_that_was_heard_before_takes_nothing_back(run):
     store.close()
 
 
+def test_no_event_is_missed_after_the_clock_steps_back_or_events_are_forgotten(run, monkeypatch):
+    store = Store(run / "metrics.sqlite")
+    _, place = updates_since(store._db, Cursor(8))
+    for now, update in ((1.8e9, 8), (1.6e9, 8), (1.7e9, 4)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        if update == 4:  # a resumed run, whose events take the places of the deleted ones
+            store.forget_after(4)
+        store.add_event(update, "resume" if update == 4 else "pause", str(now))
+        found, place = updates_since(store._db, place)
+        assert [text for _, _, _, text in found["events"]] == [str(now)]
+    assert found["forget_after"] == 4 and "events" not in updates_since(store._db, place)[0]
+    store.close()
+
+
 def test_a_page_that_missed_too_many_rows_begins_again(run):
     store = Store(run / "metrics.sqlite")
     many = [(update, 0, "", "x", 0.0) for update in range(9, 9 + MAX_ROWS + 1)]
     with store._db:
         store._db.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?)", many)
-    found, place = updates_since(store._db, Cursor(8, 2e9))
+    found, place = updates_since(store._db, Cursor(8, 2**40))
     assert found == {"reload": True} and place.update == 8
-    assert len(updates_since(store._db, Cursor(9, 2e9))[0]["rows"]) == MAX_ROWS
+    assert len(updates_since(store._db, Cursor(9, 2**40))[0]["rows"]) == MAX_ROWS
     store.close()
 
 
@@ -218,13 +232,13 @@ def test_a_run_that_begins_while_a_page_waits_for_it_is_shown(served, top):
 
 def test_wishes_are_a_list_of_runs_and_places():
     subscription = parse_subscription(
-        '{"list": true, "watch": [{"run": "a", "update": 3, "event_time": 1.5}, {"run": "b"}]}'
+        '{"list": true, "watch": [{"run": "a", "update": 3, "event": 7}, {"run": "b"}]}'
     )
     assert subscription.wants_list and {
         name: one.cursor for name, one in subscription.runs.items()
     } == {
-        "a": (3, 1.5),
-        "b": (-1, 0.0),
+        "a": (3, 7),
+        "b": (-1, 0),
     }
 
 

@@ -2,7 +2,7 @@
 
 A page subscribes to runs and says how far it has read each; the server sends what is new:
 
-    page    {"list": true, "watch": [{"run": "a", "update": 120, "event_time": 1.7e9}]}
+    page    {"list": true, "watch": [{"run": "a", "update": 120, "event": 7}]}
     server  {"runs": [...], "skipped": {...}}   {"run": "a", "status": {...}}
             {"run": "a", "updates": {...}}   {"run": "a", "error": "..."}
 
@@ -69,16 +69,16 @@ def parse_subscription(text: str) -> Subscription:
     subscription = Subscription(wants_list=data.get("list") is True)
     for entry in watch:
         name, update = entry["run"], entry.get("update", -1)
-        event_time = entry.get("event_time", 0.0)
-        if not isinstance(name, str) or not _is_position(update, event_time):
-            raise ValueError("an entry of `watch` must have a run, an update and an event_time")
-        subscription.runs[name] = WatchedRun(Cursor(update, float(event_time)))
+        event = entry.get("event", 0)
+        if not isinstance(name, str) or not _is_position(update, event):
+            raise ValueError("an entry of `watch` must have a run, an update and an event")
+        subscription.runs[name] = WatchedRun(Cursor(update, event))
     return subscription
 
 
-def _is_position(update: Any, event_time: Any) -> bool:
-    numbers = isinstance(update, int) and isinstance(event_time, int | float)
-    return numbers and -1 <= update < 2**62 and abs(event_time) < 2**62
+def _is_position(update: Any, event: Any) -> bool:
+    numbers = isinstance(update, int) and isinstance(event, int)
+    return numbers and -1 <= update < 2**62 and 0 <= event < 2**62
 
 
 class LiveFeed:

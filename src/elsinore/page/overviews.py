@@ -81,7 +81,7 @@ def _clip(db: sqlite3.Connection, first: int | None, last: int | None) -> series
 def _overview(
     db: sqlite3.Connection, begin: int, end: int, spans: list[series.Span]
 ) -> dict[str, Any]:
-    curves = series.curves(db, spans)
+    curves, (events, last) = series.curves(db, spans), events_after(db, 0)
     episodes = curves.get("episode/count", {"update": [], "sum": []})
     for curve in curves.values():
         curve.pop("sum") if curve is not episodes else None
@@ -93,5 +93,6 @@ def _overview(
         "curves": curves,
         "episodes": {"update": episodes["update"], "count": episodes.pop("sum")},
         "clock": series.clock(db),
-        "events": events_after(db, 0.0),
+        "events": events,
+        "event": last,
     }

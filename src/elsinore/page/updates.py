@@ -17,7 +17,7 @@ class Cursor(NamedTuple):
     """The position of a reader in a run."""
 
     update: int  # the last update read completely
-    event_time: float = 0.0  # of the last event read, in seconds since the epoch; 0: none
+    event: int = 0  # the number of the last event read; 0: none
 
 
 def rows_after(db: sqlite3.Connection, update: int) -> list[tuple]:
@@ -30,33 +30,37 @@ def rows_after(db: sqlite3.Connection, update: int) -> list[tuple]:
     return [(u, s, metric_label(name, agent), value) for u, s, agent, name, value in rows]
 
 
-def events_after(db: sqlite3.Connection, at: float) -> list[tuple]:
-    """(at, update, kind, text) of later events, in order; at most the newest 1,000."""
-    query = "SELECT at, update_, kind, text FROM events WHERE at > ? ORDER BY at DESC LIMIT 1000"
-    return list(db.execute(query, (at,)))[::-1]
+def events_after(db: sqlite3.Connection, event: int) -> tuple[list[tuple], int]:
+    """(at, update, kind, text) of the events after that of a number, in the order they were
+    written, at most the newest 1,000; and the number of the last one."""
+    query = (
+        "SELECT rowid, at, update_, kind, text FROM events WHERE rowid > ? ORDER BY rowid DESC"
+        " LIMIT 1000"
+    )
+    found = list(db.execute(query, (event,)))[::-1]
+    return [row[1:] for row in found], found[-1][0] if found else event
 
 
 def updates_since(db: sqlite3.Connection, cursor: Cursor) -> tuple[dict[str, Any], Cursor]:
     """Everything logged after `cursor`, and the cursor after it; an empty mapping if nothing was.
 
     `rows`: as `rows_after`. `clock`: (update, seconds, steps per second) of chunks. `events`: (at,
-    update, kind, text). `forget_after`: an update whose later rows are void. `reload`: too many
-    rows to send; load an overview.
+    update, kind, text), with the number `event` of the last. `forget_after`: an update whose later
+    rows are void. `reload`: too many rows to send; load an overview.
     """
-    events = events_after(db, cursor.event_time)
-    event_time = events[-1][0] if events else cursor.event_time
-    message: dict[str, Any] = {"events": events} if events else {}
+    events, last = events_after(db, cursor.event)
+    message: dict[str, Any] = {"events": events, "event": last} if events else {}
     begins = [update for _, update, kind, _ in events if kind in ("begin", "resume")]
-    if begins and cursor.event_time and min(begins) < cursor.update:
+    if begins and cursor.event and min(begins) < cursor.update:
         message["forget_after"] = min(begins)
         cursor = cursor._replace(update=min(begins))
     rows = rows_after(db, cursor.update)
     if len(rows) > MAX_ROWS:
-        return message | {"reload": True}, cursor._replace(event_time=event_time)
+        return message | {"reload": True}, cursor._replace(event=last)
     if rows:
         chunks = (
             "SELECT update_, seconds, steps_per_second FROM chunks WHERE update_ > ? ORDER BY"
             " update_"
         )
         message |= {"rows": rows, "clock": list(db.execute(chunks, (cursor.update,)))}
-    return message, Cursor(rows[-1][0] if rows else cursor.update, event_time)
+    return message, Cursor(rows[-1][0] if rows else cursor.update, last)

@@ -3,7 +3,7 @@
     metrics(update_, seed, agent, name, value)   deterministic: equal in a killed and resumed run
     chunks(update_, env_steps, finished_at, seconds, steps_per_second)   times of each chunk; 0 if
                                                                          it was restored
-    events(at, update_, kind, text)              messages for people
+    events(at, update_, kind, text)              messages for people; a rowid is given once only
     episodes(update_, seed, agent, first, until, name, value)   a view: metrics of the episodes
                                                                 first to until - 1
     finished(update_, seed, position, agent, return_, length)   with `rows: episode`, each training
@@ -82,6 +82,13 @@ BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 LAST = 2**62  # later than every update
 CHUNKS_A_PAGE = 500
 NEXT_ENDS = "SELECT update_ FROM chunks WHERE update_ > ? ORDER BY update_ LIMIT ?"
+# Clocks may step back, and the rowids of deleted events would be given again: readers of what is
+# new need a number that only grows.
+NEXT_EVENT = (
+    "(SELECT 1 + max(ifnull((SELECT max(rowid) FROM events), 0),"
+    " ifnull((SELECT value FROM info WHERE name = 'last_event'), 0)))"
+)
+ADD_EVENT = f"INSERT INTO events (rowid, at, update_, kind, text) VALUES ({NEXT_EVENT}, ?, ?, ?, ?)"  # noqa: S608
 ACTION = "action"  # the kind of an event that a resumed run repeats (`actions.py`)
 
 
@@ -214,7 +221,7 @@ class Store:
                 "DELETE FROM events WHERE update_ = ? AND kind = ?", (record.update, ACTION)
             )  # those of a chunk that is computed again are in its record
             events = [(record.finished_at, *event) for event in record.events]
-            self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", events)
+            self._db.executemany(ADD_EVENT, events)
             if record.asked:
                 self._db.execute(
                     "INSERT INTO info VALUES ('asked_until', ?) ON CONFLICT(name) DO UPDATE SET"
@@ -224,13 +231,12 @@ class Store:
 
     def add_event(self, update: int, kind: str, text: str) -> None:
         with self._db:
-            self._db.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?)", (time.time(), update, kind, text)
-            )
+            self._db.execute(ADD_EVENT, (time.time(), update, kind, text))
 
     def forget_after(self, update: int) -> None:
         """Delete the rows that a resumed run will compute again; actions stay, to be repeated."""
         with self._db:
+            self._db.execute(f"REPLACE INTO info SELECT 'last_event', {NEXT_EVENT} - 1")
             self._db.execute("DELETE FROM metrics WHERE update_ > ?", (update,))
             self._db.execute("DELETE FROM chunks WHERE update_ > ?", (update,))
             self._db.execute("DELETE FROM finished WHERE update_ > ?", (update,))
@@ -251,7 +257,7 @@ class Store:
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, ?, ?)", rows)
             event = (time.time(), rows[0].update, ACTION, action)
-            self._db.execute("INSERT INTO events VALUES (?, ?, ?, ?)", event)
+            self._db.execute(ADD_EVENT, event)
 
     def rows(
         self,

@@ -6,7 +6,7 @@ const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
 
 export class RunData {
   constructor(name) {
-    Object.assign(this, { name, status: null, error: null, eventTime: 0, events: [] });
+    Object.assign(this, { name, status: null, error: null, event: 0, events: [] });
     this.clear();
   }
 
@@ -22,7 +22,7 @@ export class RunData {
     Object.assign(this, { info: overview.info, cursor: overview.cursor, first: overview.first, sampled: overview.sampled });
     this.curves = curvesOf(overview.curves);
     this.events = overview.events;
-    this.eventTime = overview.events.at(-1)?.[0] ?? 0;
+    this.event = overview.event;
     let sum = 0;
     overview.episodes.update.forEach((update, i) => {
       sum += overview.episodes.count[i];
@@ -37,7 +37,7 @@ export class RunData {
   apply(updates) {
     if (updates.events) {
       this.events.push(...updates.events);
-      this.eventTime = updates.events.at(-1)[0];
+      this.event = updates.event;
     }
     if (updates.forget_after !== undefined) this.forgetAfter(updates.forget_after);
     for (const [update, seed, name, value] of updates.rows ?? []) {
