@@ -89,6 +89,29 @@ def test_labels_are_text_and_not_markup(page):
     assert "&lt;b&gt;|*&amp;" in page
 
 
+STRANGE = "x\n```\n````yaml\n</details>\n\n![p](http://host/track.png)\n<script>alert(1)</script>"
+
+
+def test_the_text_of_a_config_stays_in_its_place(tmp_path):
+    """Outside code blocks a reader of Markdown finds neither an image nor a tag of the text."""
+    a = result(f"a {STRANGE}", [1.0, 2.0], settings={"description": STRANGE})
+    b = result("b", [1.0, 2.0], settings={"description": "plain"})
+    write_comparison_report(scores(a, b), tmp_path)
+    outside, fence = [], ""
+    for line in (tmp_path / "report.md").read_text().split("\n"):
+        backticks = re.match("`{3,}", line)
+        if fence:
+            fence = "" if line == fence else fence
+        elif backticks:
+            fence = backticks[0]
+        else:
+            outside.append(line)
+    text = "\n".join(outside)
+    assert not fence and "track.png" in text
+    assert not re.search(r"(?<!\\)<(script|/details>.*track)", text)
+    assert "[p](" not in text and text.count("</details>\n") == 2
+
+
 def test_an_unfinished_run_is_listed_with_its_reason(page):
     assert "being trained" in page
     assert "1 run(s) are excluded" in page

@@ -1,7 +1,9 @@
 """A comparison's report on disk: `report.html`, `report.md` and `figures/*.png`."""
 
 import os
+import re
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 
 from elsinore.analysis.compare.document import Document, ReportTable, Section
@@ -68,10 +70,19 @@ def _markdown_section(section: Section) -> list[str]:
         parts += [f"### {_escaped(table.title)}"] if table.title else []
         parts.append(_markdown_table(table))
     for title, text in section.details:
-        parts.append(
-            f"<details><summary>{title}</summary>\n\n```yaml\n{text.rstrip()}\n```\n\n</details>"
-        )
+        summary = escape(_on_one_line(title)).replace("[", "&#91;")
+        parts += [
+            f"<details><summary>{summary}</summary>",
+            _code_block(text.rstrip()),
+            "</details>",
+        ]
     return parts
+
+
+def _code_block(text: str) -> str:
+    """A block of YAML between fences that are longer than every run of backticks in it."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}yaml\n{text}\n{fence}"
 
 
 def _markdown_table(table: ReportTable) -> str:
@@ -83,4 +94,8 @@ def _markdown_table(table: ReportTable) -> str:
 def _escaped(text: str) -> str:
     for letter in "\\|*_<":
         text = text.replace(letter, f"\\{letter}")
-    return text
+    return _on_one_line(text).replace("](", "]\\(")  # no link, and no image
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.splitlines())
