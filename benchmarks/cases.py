@@ -68,6 +68,8 @@ LONG_NOTE = "A gradient step for every ten env steps, and the network that is pu
 ZOO = "rl-baselines3-zoo, 1 seed"
 RUN = "PureJaxRL, 16 seeds, run by us"
 
+# benchmarks/suites_learning.py
+REJAX = "rejax 0.1.3 with its settings of PPO for {}, 1,048,576 steps, 8 seeds, run here"
 BESIDE = "Trained beside other work, so that its seconds say little."
 
 DISCRETE_SAC = {
@@ -899,6 +901,14 @@ LIBRARIES = (
         note="Brax's spring backend, 1,000 steps an episode.",
     ),
     Case(
+        "brax/reacher",
+        "ppo",
+        "preset",
+        (Published("S", -4.77, REJAX.format("reacher")),),
+        seeds=8,
+        note="Brax's own backend, 50 steps an episode: the distance to the goal and the torques.",
+    ),
+    Case(
         "craftax/Craftax-Classic-Symbolic-v1",
         "ppo",
         "preset",
@@ -937,6 +947,7 @@ LIBRARIES = (
         "navix/Navix-DoorKey-5x5-v0",
         "ppo",
         "preset",
+        (Published("S", 1.0, REJAX.format("DoorKey-8x8")),),
         threshold=0.95,
         seeds=8,
         note="1 for a goal that is reached within the time limit.",

@@ -155,14 +155,18 @@ def measure(peer: str, pythons: dict, args, seeds: int, extra: list[str]) -> dic
     return run([python, str(HERE / "peers" / f"{peer}.py"), *common, *extra])
 
 
-def run(command: list[str]) -> dict:
-    """The last line of a command's output, with a cold compile cache of its own."""
+def run(command: list[str], timeout: float = 1800) -> dict:
+    """The last line of a command's output, with a cold compile cache of its own.
+
+    Args:
+        timeout: seconds.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {
         "JAX_ENABLE_COMPILATION_CACHE": "false"
     }
     began = time.time()
     done = subprocess.run(
-        command, capture_output=True, text=True, env=env, cwd=HERE.parent, timeout=1800
+        command, capture_output=True, text=True, env=env, cwd=HERE.parent, timeout=timeout
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")

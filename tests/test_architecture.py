@@ -45,21 +45,22 @@ CALLS_UP = {"runs/run.py": {"view"}, "runs/sinks/dashboard.py": {"view"}}
 
 
 def imported_modules(tree):
-    """Every module that is imported anywhere in a file, at its top or inside a function; of a name
-    of the package itself, such as `elsinore.play`, the module that has it."""
+    """Every module that is imported anywhere in a file, at its top or inside a function."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports name the whole path"
             yield node.module
-            for alias in node.names:
-                home = elsinore._HOMES.get(alias.name) if node.module == "elsinore" else None
-                yield home or f"{node.module}.{alias.name}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def folders_imported(path):
-    parts = (module.split(".") for module in imported_modules(ast.parse(path.read_text())))
+    """The folders that a file imports from; a name of the package itself, such as `elsinore.play`,
+    is of the folder that has it."""
+    modules = imported_modules(ast.parse(path.read_text()))
+    homes = (elsinore._HOMES.get(module.removeprefix("elsinore."), module) for module in modules)
+    parts = (module.split(".") for module in homes)
     return {p[1] for p in parts if p[0] == "elsinore" and len(p) > 1} & FOLDERS
 
 

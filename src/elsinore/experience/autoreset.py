@@ -102,7 +102,7 @@ def batched_autoreset_step(
 
     Most steps end no episode, and skipping their resets saves 13 % of a PPO update on CartPole on a
     CPU core. Of many envs some end at nearly every step, so a few are reset at a time:
-    `RESETS_AT_ONCE`, or the env's own `draw_at_once` where a reset is much dearer than a step.
+    `RESETS_AT_ONCE`, or the env's own `draw_at_once` where a reset costs much more than a step.
     Under `vmap` the branch becomes a selection, as for a single env. The numbers are the same each
     way.
     """

@@ -151,7 +151,7 @@ class Normal(NamedTuple):
 class TanhNormal(NamedTuple):
     """The hyperbolic tangent of independent normals, for algorithms that need the probability of
     an old action: an action is the normals' number u, and the head gives tanh(u), scaled to its
-    bounds, to the env. So no density is computed from a tangent that has rounded to 1.
+    bounds, to the env. So no density is computed from a tanh that has rounded to 1.
 
     Source: Haarnoja 2018, arXiv:1801.01290 appendix C.
     """

@@ -110,7 +110,7 @@ def continuous_head(size: int, low: Any, high: Any) -> Head:
 
 
 def bounded_head(space: Any, kind: str) -> Head:
-    """A distribution within the bounds of a Box, to which its actions are scaled: the tangent of
+    """A distribution within the bounds of a Box, to which its actions are scaled: tanh of
     normals ("squashed"), whose outputs are means and log standard deviations, or a "beta", whose
     outputs are softplus^-1 of its two parameters less 1."""
     low, high, finite = _bounds(space)

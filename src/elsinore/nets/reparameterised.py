@@ -19,7 +19,6 @@ LOG_STD = (-20.0, 2.0)  # of the squashed normals, as published, and of a featur
 LARGEST_MEAN = 2.0  # of the normals with noise of the state, as in Stable-Baselines3
 REPARAMETERISED = ("squashed", "beta", "gsde")
 Actions = Float[Array, "*batch action"]
-SampleAndLogProb = tuple[Actions, Float[Array, "*batch"]]
 
 
 class SquashedNormal(NamedTuple):
@@ -41,7 +40,7 @@ class SquashedNormal(NamedTuple):
         return jnp.tanh(unsquashed), squashed_log_prob(unsquashed, self.mean, self.log_std)
 
     def mode(self) -> Float[Array, "... action"]:
-        """The median: the tangent of the means."""
+        """The median: tanh of the means."""
         return jnp.tanh(self.mean)
 
 
@@ -91,9 +90,6 @@ class SquashedStateNoise(NamedTuple):
         return jnp.tanh(self.unsquashed.mode())
 
 
-Reparameterised = SquashedNormal | CentredBeta | SquashedStateNoise
-
-
 class ActionNoise(NamedTuple):
     """The noise of actions: `of_learning(key, shape)`, an independent draw for each row, is that of
     `sample_with_log_prob`; `of_exploring(key, shape, correlation)`, [time, env, ...], is that of
@@ -127,7 +123,7 @@ def normal_noise(size: int) -> ActionNoise:
 
 
 def deterministic_head(size: int) -> ActorHead:
-    """The tangent of the outputs, to which exploring adds noise."""
+    """Tanh of the outputs, to which exploring adds noise."""
     return ActorHead(size, jnp.tanh, normal_noise(size))
 
 

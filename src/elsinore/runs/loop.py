@@ -20,7 +20,7 @@ from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import ACTION, StoreBehind
-from elsinore.runs.workers import BackgroundWorker as BackgroundWorker
+from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns
 from elsinore.types import RunState
 

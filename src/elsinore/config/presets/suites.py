@@ -37,6 +37,16 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_obs": True, "normalize_rewards": True, "network": {"initial_log_std": -1.0},
         },
     },
+    # Episodes of 50 steps, as of Gymnasium's Reacher, and Brax's own backend.
+    "ppo/brax/reacher": {
+        "env_params": {"max_steps_in_episode": 50},
+        "env_steps": 1_000_000,
+        "algo": {
+            "num_envs": 64, "rollout_length": 32, "num_minibatches": 8, "num_epochs": 8,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "gamma": 0.95, "ent_coef": 0.0,
+            "normalize_obs": True, "network": {"initial_log_std": -0.5},
+        },
+    },
     "ppo/envpool/InvertedPendulum-v4": {
         "env_steps": 300_000,
         "algo": {

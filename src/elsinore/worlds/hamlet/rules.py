@@ -143,7 +143,7 @@ def step_state(
     """The next state after an action that uses the affordance `used` (or NO_AFFORDANCE), and
     whether the agent died."""
     world = profile_tables(profile)
-    position = _moved(world, state.position, action, aim.moving)
+    position = _moved(world, state.position, action)
     meters = _clip(world, state.meters + _cost(world, numbers, action, aim, used))
     using, progress = _progress(profile, state, position, used)
     if profile.temporal:
@@ -173,8 +173,8 @@ def step_state(
     return state, died
 
 
-def _moved(world: ProfileTables, position: Array, action: Array, moving: Array) -> Int[Array, "2"]:
-    """Next position; walls stop a move."""
+def _moved(world: ProfileTables, position: Array, action: Array) -> Int[Array, "2"]:
+    """Next position, which only the first four actions change; walls stop a move."""
     x = position[0] + jnp.where(action == 3, 1, 0) - jnp.where(action == 2, 1, 0)
     y = position[1] + jnp.where(action == 1, 1, 0) - jnp.where(action == 0, 1, 0)
     return jnp.stack([jnp.clip(x, 0, world.width - 1), jnp.clip(y, 0, world.height - 1)])
