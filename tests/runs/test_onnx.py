@@ -53,6 +53,8 @@ POLICIES = {
     "sac beta": ("Pendulum-v1", "sac", BETA),
     "sac gsde": ("Pendulum-v1", "sac", SMALL | GSDE),
     "td3": ("Pendulum-v1", "td3", SMALL),
+    "hamlet": ("Hamlet-L0_5", "ppo", {}),  # with the network of its preset, as the next
+    "balatro": ("Balatro-stage2", "dqn", {}),
     "bfloat16": ("CartPole-v1", "ppo", SMALL | BFLOAT16),
     "bfloat16 cnn": ("Catch-bsuite", "pqn", SMALL | BFLOAT16),
     "bfloat16 gru": ("CartPole-v1", "dqn", SMALL | BFLOAT16 | {"algo.network.gru": 8}),
@@ -211,10 +213,14 @@ def test_every_operation_computes_what_jax_does(tmp_path):
         floors = jnp.floor(parts[0]) + jnp.ceil(parts[0]) + jnp.sign(parts[0])
         odd = jnp.log1p(jnp.abs(z)) + jax.lax.rsqrt(jnp.square(z) + 1) + jax.lax.erf(z)
         table = jnp.take(z, np.array([[0, 2], [1, 1]]), axis=1)
-        mixed = jnp.einsum("bij,bkj->bik", table, table).sum(axis=(1, 2))
+        places = (z > 0.5).astype(jnp.int32)
+        along = jnp.take_along_axis(z, places, axis=1) + jnp.round(z) + jnp.expm1(z)
+        first, *_ = jnp.unstack(along, axis=1)
+        mixed = first + jnp.einsum("bij,bkj->bik", table, table).sum(axis=(1, 2))
         rest = jnp.fmod(z, 0.7).min(axis=1) - jnp.argmin(z, axis=1)
         least = jnp.where(truth, mixed, -rest) + jnp.power(2.0, z).max(axis=1)
-        return [floors, odd, least, jnp.clip(z, -0.5, 0.5).T.T]
+        again = jnp.take_along_axis(table, table.astype(jnp.int32) % 2, axis=1)
+        return [floors, odd + along, least + again.sum(axis=(1, 2)), jnp.clip(z, -0.5, 0.5).T.T]
 
     model = model_of(function, [("x", (4,), np.float32)], list("abcd"), {"k": "v"})
     session = onnxruntime.InferenceSession(model.SerializeToString())

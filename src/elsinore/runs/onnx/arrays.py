@@ -57,6 +57,14 @@ def _split(g: Graph, step: Equation) -> list[str]:
     return g.ops("Split", inputs, len(step.outputs), axis=step.params["axis"])
 
 
+def _unstack(g: Graph, step: Equation) -> list[str]:
+    axis = step.params["axis"]
+    ones = g.constant(np.ones(len(step.outputs), np.int64))
+    place = g.constant(np.array([axis], np.int64))
+    parts = g.ops("Split", (g.name(step.inputs[0]), ones), len(step.outputs), axis=axis)
+    return [g.op("Squeeze", part, place) for part in parts]
+
+
 def _pad(g: Graph, step: Equation) -> str:
     low, high, inside = zip(*step.params["padding_config"], strict=True)
     if any(inside) or min(*low, *high) < 0:
@@ -95,7 +103,8 @@ def _dot(g: Graph, step: Equation) -> str:
 
 
 def _gather(g: Graph, step: Equation) -> str:
-    """Whole slices taken along one axis, or one part at a constant place."""
+    """Whole slices taken along one axis, numbers taken along one axis with an index for each place,
+    or one part at a constant place."""
     x, index = step.inputs
     numbers, sizes = step.params["dimension_numbers"], step.params["slice_sizes"]
     axes = tuple(numbers.start_index_map)
@@ -114,6 +123,11 @@ def _gather(g: Graph, step: Equation) -> str:
         if tuple(numbers.offset_dims) == places:
             flat = g.op("Squeeze", g.name(index), g.constant(np.array([-1], np.int64)))
             return g.op("Gather", g.name(x), flat, axis=axis)
+    others = tuple(i for i in range(rank) if i not in axes)
+    batching = numbers.operand_batching_dims, numbers.start_indices_batching_dims
+    if len(axes) == 1 and len(index.shape) == rank + 1 and batching == (others, others):
+        flat = g.op("Squeeze", g.name(index), g.constant(np.array([-1], np.int64)))
+        return g.op("GatherElements", g.name(x), flat, axis=axes[0])
     raise UnknownOperation("this policy gathers along several axes; export it as jax.")
 
 
@@ -164,4 +178,5 @@ ARRAYS: dict[str, Operation] = {
     "squeeze": _reshape,
     "stack": _stack,
     "transpose": _transpose,
+    "unstack": _unstack,
 }

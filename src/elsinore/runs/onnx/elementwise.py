@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from jax import lax
 
 from elsinore.runs.onnx.graph import Graph
 from elsinore.runs.onnx.program import Equation, UnknownOperation
@@ -58,6 +59,17 @@ def _log_plus_one(g: Graph, step: Equation) -> str:
     return g.op("Log", g.op("Add", g.name(step.inputs[0]), one))
 
 
+def _exp_minus_one(g: Graph, step: Equation) -> str:
+    one = g.constant(np.ones((), step.inputs[0].dtype))
+    return g.op("Sub", g.op("Exp", g.name(step.inputs[0])), one)
+
+
+def _round(g: Graph, step: Equation) -> str:
+    if step.params["rounding_method"] != lax.RoundingMethod.TO_NEAREST_EVEN:
+        raise UnknownOperation("this policy rounds halves away from zero; export it as jax.")
+    return g.op("Round", g.name(step.inputs[0]))
+
+
 def _is_finite(g: Graph, step: Equation) -> str:
     name = g.name(step.inputs[0])
     return g.op("Not", g.op("Or", g.op("IsInf", name), g.op("IsNaN", name)))
@@ -97,6 +109,7 @@ ELEMENTWISE: dict[str, Operation] = {
     "eq": _simple("Equal"),
     "erf": _simple("Erf"),
     "exp": _simple("Exp"),
+    "expm1": _exp_minus_one,
     "floor": _simple("Floor"),
     "ge": _simple("GreaterOrEqual"),
     "gt": _simple("Greater"),
@@ -117,6 +130,7 @@ ELEMENTWISE: dict[str, Operation] = {
     "or": _logical("Or", "BitwiseOr"),
     "pow": _simple("Pow"),
     "rem": _remainder,
+    "round": _round,
     "rsqrt": _chain("Sqrt", "Reciprocal"),
     "select_n": _select,
     "sign": _simple("Sign"),
