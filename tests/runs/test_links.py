@@ -5,7 +5,6 @@ import os
 
 import pytest
 
-from elsinore.integrations.agent_files import write_agent
 from elsinore.runs import replays
 from elsinore.runs.curves import draw_training_curves
 from elsinore.runs.remote_copy import Copy
@@ -46,7 +45,6 @@ WRITING = {
     ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),
     "metrics.jsonl": write_lines,
     ".unfinished-one.npz-{pid}": lambda run: replays.write(run.path / "one.npz", a_replay()),
-    ".agent.npz.unfinished": lambda run: write_agent(run.path / "agent.npz", {}, []),
 }
 
 

@@ -37,15 +37,7 @@ from elsinore.cli import (
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
 from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
-from elsinore.errors import (
-    ConfigError,
-    ElsinoreError,
-    RunError,
-    printable,
-    reason_of,
-    shortened,
-    user_code,
-)
+from elsinore.errors import ConfigError, ElsinoreError, printable, reason_of, shortened
 
 COMMANDS = (
     train,
@@ -81,8 +73,10 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
 
 
 def _run(args: argparse.Namespace) -> int:
+    from elsinore.runs.failures import explained
+
     try:
-        with user_code(RunError):
+        with explained({}):
             if getattr(args, "runs_dir", None) == "":
                 raise ConfigError("--runs-dir '' is no path; use '.' for the current folder.")
             return args.function(args)

@@ -74,6 +74,7 @@ def export_command(args: argparse.Namespace) -> int:
 def _replay(args: argparse.Namespace) -> int:
     """Write a replay as JSON, to stdout or a file."""
     from elsinore.runs.replays import as_json
+    from elsinore.runs.whole_file import whole_file
 
     if args.format != "json":
         raise ConfigError(f"{args.run} is a replay; give --format json, or the run's name.")
@@ -81,7 +82,8 @@ def _replay(args: argparse.Namespace) -> int:
     if args.out is None:
         print(text)
     else:
-        Path(args.out).write_text(text + "\n")
+        with whole_file(Path(args.out)) as unfinished:
+            unfinished.write_text(text + "\n")
     return 0
 
 

@@ -13,21 +13,24 @@ from typing import Any
 import numpy as np
 
 from elsinore.errors import ConfigError, why_unreadable
-from elsinore.runs.durable import new_file
 from elsinore.runs.trust import confirmed_settings, signature_of
+from elsinore.runs.whole_file import whole_file
 
 FORMAT = 3
 HEADER = {"algo": dict, "spaces": list, "seed": int, "env_steps": int, "steps": int}
 
 
 def write_agent(path: Path, about: dict[str, Any], leaves: Iterable[Any]) -> None:
-    """Write a header, with the entries of `HEADER`, and arrays; the file is whole or not there."""
+    """Write a header, with the entries of `HEADER`, and arrays; the file is whole or not there.
+
+    Raises:
+        ConfigError: if it cannot be written.
+    """
     text = json.dumps({"format": FORMAT} | about)
     arrays = {f"leaf_{i}": np.asarray(x) for i, x in enumerate(leaves)}
-    unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
-    with unfinished.open("wb") as file:
-        np.savez(file, about=np.array(text), signature=np.array(signature_of(text)), **arrays)
-    unfinished.replace(path)
+    signature = np.array(signature_of(text))
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez(file, about=np.array(text), signature=signature, **arrays)
 
 
 def read_agent(path: Path, trust: bool) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -6,16 +6,16 @@ A series is named by its seed, `"3"`, or its seed and agent, `"3/agent_0"`. A va
 finite is null.
 """
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store
-from elsinore.runs.summary import write_json
+from elsinore.runs.whole_file import whole_file
 
 
 def write_metrics(run: Run, path: Path) -> None:
@@ -24,12 +24,9 @@ def write_metrics(run: Run, path: Path) -> None:
     Raises:
         ConfigError: if the file cannot be written.
     """
-    try:
-        write_json(path, metrics_of(run))
-    except OSError as error:
-        raise ConfigError(
-            f"--out {path} cannot be written: {error.strerror}; choose another."
-        ) from error
+    text = json.dumps(metrics_of(run), indent=1, allow_nan=False)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(text + "\n")
 
 
 def metrics_of(run: Run) -> dict[str, Any]:

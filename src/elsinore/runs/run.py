@@ -26,6 +26,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 from elsinore.runs.trust import Trust, is_own
+from elsinore.runs.whole_file import write_figure
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
 
@@ -225,10 +226,11 @@ class Run:
 
     @checked
     def plot(self, path: str | Path | None = None) -> "Figure":
-        """The training curves as a matplotlib figure, written to `path` where one is given.
+        """The training curves as a matplotlib figure, written to `path` where one is given: its
+        ending names the format, by default .png.
 
         Raises:
-            ConfigError: for a run without metrics.
+            ConfigError: for a run without metrics, or a path that cannot be written.
         """
         if not self._folder.database.exists():
             raise ConfigError(f"{self.path} has no metrics yet; nothing can be plotted.")
@@ -237,7 +239,7 @@ class Run:
         title = f"{experiment.algo.name} on {experiment.env}"
         figure = training_figure(self._folder.database, title, goal, each)
         if path is not None:
-            figure.savefig(path)
+            write_figure(figure, Path(path))
         return figure
 
     @checked

@@ -16,6 +16,7 @@ from elsinore.analysis.compare.html import as_html
 from elsinore.analysis.compare.scores import Scores
 from elsinore.analysis.compare.sections import document_of
 from elsinore.errors import ConfigError
+from elsinore.runs.whole_file import whole_file
 
 FIGURES: dict[str, Callable] = {
     "returns": draw_returns,
@@ -40,13 +41,16 @@ def write_comparison_report(scores: Scores, path: Path) -> None:
         for name in document.pictures:
             figure = FIGURES[name](scores)
             svgs[name], pngs[name] = rendered(figure, "svg"), rendered(figure, "png")
+    texts = {"report.md": as_markdown(document), "report.html": as_html(document, svgs)}
     try:
         folder = path / "figures"
         folder.mkdir(parents=True, exist_ok=True)
         for name, png in pngs.items():
-            (folder / f"{name}.png").write_bytes(png)
-        (path / "report.md").write_text(as_markdown(document))
-        (path / "report.html").write_text(as_html(document, svgs))
+            with whole_file(folder / f"{name}.png") as unfinished:
+                unfinished.write_bytes(png)
+        for name, text in texts.items():
+            with whole_file(path / name) as unfinished:
+                unfinished.write_text(text)
     except OSError as error:
         reason = f"{os.strerror(error.errno or 0)}; choose another --out."
         raise ConfigError(f"the report cannot be written to {path}: {reason}") from error

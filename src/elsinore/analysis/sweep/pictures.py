@@ -6,6 +6,7 @@ from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.runs.curves import BLUE, GREY
+from elsinore.runs.whole_file import whole_file
 
 
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
@@ -47,7 +48,8 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     axis.set_title(
         f"{len(scored)} trials, mean over {sweep.experiment.seeds} seed(s); grey: pruned"
     )
-    figure.savefig(path, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
@@ -60,7 +62,8 @@ def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
     axis.set_title(method, fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlim(left=0.0)
-    figure.savefig(path, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:

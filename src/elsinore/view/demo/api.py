@@ -12,6 +12,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.whole_file import whole_file
 from elsinore.view.demo.episodes import DemoEpisode, demo_episodes, record_episodes
 from elsinore.view.demo.learning import draw_learning
 from elsinore.view.demo.show import show_progression, show_side_by_side
@@ -78,7 +79,8 @@ class Demo(NamedTuple):
     def progression(self, path: Path) -> Path:
         """Write an image of the last step of every episode, side by side."""
         title = f"{self.title}: the episode of median length at each snapshot"
-        draw_side_by_side(self.columns(), title).save(_with_folder(path))
+        with whole_file(_with_folder(path)) as unfinished:
+            draw_side_by_side(self.columns(), title).save(unfinished)
         return path
 
     def learning(self, path: Path) -> Path:

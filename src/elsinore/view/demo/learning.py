@@ -8,6 +8,7 @@ import numpy as np
 from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, smoothed
 from elsinore.runs.run import Run
 from elsinore.runs.store import Store
+from elsinore.runs.whole_file import whole_file
 from elsinore.view.demo.episodes import DemoEpisode
 
 
@@ -37,7 +38,8 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(f"{title}: episode length during training")
     axis.legend(framealpha=0.9, edgecolor="none", loc="best")
-    figure.savefig(path, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def _draw_stages(axis, run: Run, env_steps: np.ndarray, episodes: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from elsinore.envs.scene import Bar, Bars, Facts, Scene, rounded
+from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, write_mp4
@@ -71,11 +72,14 @@ def write_side_by_side(path: Path, columns: Sequence[AgentColumn], title: str) -
     images = [draw_side_by_side(columns, title, time) for time in times]
     images += [images[-1]] * END_FRAMES
     if path.suffix.lower() == ".mp4":
-        write_mp4(path, iter(images), FPS)
+        with whole_file(path) as unfinished:
+            write_mp4(unfinished, iter(images), FPS)
         return len(images)
     palette = _shared_palette([images[0], images[len(times) // 2], images[-1]])
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
-    flat[0].save(path, save_all=True, append_images=flat[1:], duration=round(1000 / FPS), loop=0)
+    film = {"append_images": flat[1:], "duration": round(1000 / FPS), "loop": 0}
+    with whole_file(path) as unfinished:
+        flat[0].save(unfinished, save_all=True, **film)
     return len(flat)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from elsinore.envs.scene import Scene
 from elsinore.errors import ConfigError
+from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.image import draw_scene, image_size
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode
@@ -43,13 +44,14 @@ def write_film(
     """Write one film of all episodes, .gif or .mp4; returns its number of frames.
 
     Raises:
-        ConfigError: as `check_film`.
+        ConfigError: as `check_film`, or if it cannot be written, such as on a full disk.
     """
     check_film(path)
     fps, scenes = paced(episodes, speed, FASTEST[path.suffix.lower()])
     size = image_size(scenes)
     write = _write_gif if path.suffix.lower() == ".gif" else write_mp4
-    write(path, (draw_scene(scene, palette, size) for scene in scenes), fps)
+    with whole_file(path) as unfinished:
+        write(unfinished, (draw_scene(scene, palette, size) for scene in scenes), fps)
     return len(scenes)
 
 
@@ -81,7 +83,11 @@ def _write_gif(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
 
 
 def write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
-    """Write frames as MP4; needs the extra `video`, see `check_film`."""
+    """Write frames as MP4; needs the extra `video`, see `check_film`.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     first = next(frames)
     writer = _encoder().write_frames(str(path), first.size, fps=fps, macro_block_size=2, quality=7)
     with warnings.catch_warnings():
@@ -91,6 +97,10 @@ def write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
     for image in (first, *frames):
         writer.send(np.ascontiguousarray(image))
     writer.close()
+    try:  # it does not raise what ffmpeg fails of at the end
+        _encoder().count_frames_and_secs(str(path))
+    except RuntimeError as error:
+        raise OSError("ffmpeg could not complete the film, and says why on stderr") from error
 
 
 def _encoder():

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from elsinore.errors import ConfigError
+from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
 from elsinore.worlds.hamlet.env import Hamlet
@@ -94,7 +95,8 @@ def draw_day_figure(path: Path, episode: Episode) -> DaySummary:
     for name in ("uses", "time", "life", "acts"):
         axes[name].spines[["top", "right"]].set_visible(False)
     figure.suptitle(_title(episode, day), fontsize=13)
-    figure.savefig(path, format="png")
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, format="png")
     return day
 
 

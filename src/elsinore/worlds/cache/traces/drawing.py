@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity
 
@@ -27,7 +28,8 @@ def draw_hit_ratios(results: Results, target: Path, title: str) -> None:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(title)
-    figure.savefig(target, format="png")
+    with whole_file(target) as unfinished:
+        figure.savefig(unfinished, format="png")
 
 
 def _panel(axis, results: Results, what: str, heading: str) -> None:

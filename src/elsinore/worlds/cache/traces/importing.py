@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from elsinore.errors import ConfigError
+from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record, SkippedLines
@@ -162,8 +163,5 @@ def save_trace(trace: Trace, path: Path) -> None:
     arrays = {
         name: getattr(trace, name) for name in ("obj_id", "size", "ts", "op", "client", "cls")
     }
-    try:
-        with path.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from None
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, **arrays)
