@@ -193,6 +193,20 @@ def test_a_flipped_bit_anywhere_in_the_manifest_is_found(copy):
         path.write_bytes(whole)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"metric": 5}, {"metric": {"value": "x"}}, {"metric": {"name": "x"}}, {"config": [1]}],
+    ids=str,
+)
+def test_a_manifest_of_another_shape_is_as_one_that_cannot_be_read(copy, other):
+    path = copy / "latest" / "0000000004" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | other, indent=1))
+    (found,) = checkpoints.list_checkpoints(copy)
+    assert checkpoint_choice.best_of([found], Experiment()) == found
+    with pytest.raises(BrokenCheckpoint, match=r"manifest\.json has changed"):
+        checkpoint_choice.newest(copy)
+
+
 def test_a_missing_file_is_found_and_named(copy):
     path = copy / "latest" / "0000000004" / "state" / "_METADATA"
     path.unlink()

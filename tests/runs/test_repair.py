@@ -87,10 +87,12 @@ def test_a_store_behind_gets_the_chunks_it_lacks_and_keeps_what_it_has(path, who
         (lambda line: line[: len(line) // 2], 20),
         (lambda line: json.dumps(json.loads(line) | {"loss/value": None}) + "\n", 20),
         (lambda line: json.dumps(json.loads(line) | {"env_steps": 1}) + "\n", 20),
+        (lambda line: json.dumps(json.loads(line) | {"agent": ["a"]}) + "\n", 20),
+        (lambda line: "[1]\n", 20),
         (lambda line: "\0" * len(line), 20),
         (lambda line: "", 20),
     ],
-    ids=["torn", "not finite", "of another run", "zeros", "left out"],
+    ids=["torn", "not finite", "of another run", "of another type", "a list", "zeros", "left out"],
 )
 def test_rows_are_taken_up_to_the_chunk_of_the_first_line_that_is_not_certain(
     path, whole, capsys, change, until

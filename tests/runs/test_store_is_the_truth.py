@@ -1,5 +1,6 @@
 """No run is finished, and none goes on, with chunks that its store does not hold."""
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -202,4 +203,27 @@ def test_a_summary_that_is_no_object_is_refused_with_a_way_out(path, capsys, tex
     assert capsys.readouterr().err == (
         f"elsinore: {path}/summary.json is not a summary (a JSON object); remove it, and make it"
         f" again with `elsinore train --resume {path}`.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda summary: {"stopped_by": "budget", "updates": 1}, "env"),
+        (lambda summary: summary | {"env_steps": "many"}, "env_steps"),
+        (lambda summary: summary | {"updates": None}, "updates"),
+        (lambda summary: summary | {"eval_return": [1.0]}, "eval_return"),
+        (lambda summary: summary | {"eval_return": {"mean": 1.0}}, "eval_return.iqm"),
+    ],
+)
+def test_a_summary_of_another_shape_is_refused_with_the_same_way_out(
+    whole, tmp_path, capsys, change, part
+):
+    path = shutil.copytree(whole, tmp_path / "whole")
+    summary = json.loads((path / "summary.json").read_text())
+    (path / "summary.json").write_text(json.dumps(change(summary)))
+    assert cli.main(["train", "--resume", str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"elsinore: {path}/summary.json is not a summary (it has no usable {part}); remove it, and"
+        f" make it again with `elsinore train --resume {path}`.\n"
     )

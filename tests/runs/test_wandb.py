@@ -2,6 +2,7 @@
 there."""
 
 import importlib.util
+import json
 import sys
 from types import SimpleNamespace
 
@@ -108,12 +109,12 @@ def test_what_is_not_finite_is_left_out_of_a_mean():
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_it_gets_the_outcome_of_the_run(wandb, store, tmp_path, finished):
+def test_it_gets_the_outcome_of_the_run(wandb, store, tmp_path, finished, whole):
     if finished:
         (tmp_path / "policy").mkdir()
-        (tmp_path / "summary.json").write_text(
-            '{"stopped_by": "budget", "eval_return": {"mean": 3.5}}'
-        )
+        summary = json.loads((whole / "summary.json").read_text())
+        summary["eval_return"]["mean"] = 3.5
+        (tmp_path / "summary.json").write_text(json.dumps(summary))
     mine = sink(tmp_path)
     mine.open()
     mine.close()

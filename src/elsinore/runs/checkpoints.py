@@ -254,10 +254,22 @@ def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) ->
             try:
                 manifest = json.loads(text_of(path / "manifest.json"))
                 manifest["update"] = int(manifest["update"])
+                _refuse_another_shape(manifest)
             except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 manifest = {"update": int(path.name), "files": {}}
             found.append((-manifest["update"], order, Checkpoint(path, kind, manifest)))
     return [checkpoint for *_, checkpoint in sorted(found, key=lambda x: x[:2])]
+
+
+def _refuse_another_shape(manifest: dict[str, Any]) -> None:
+    """Raises:
+    TypeError: for a manifest in which the parts that are read unverified have other types.
+    """
+    metric = manifest.get("metric") or {"value": 0.0}
+    mappings = (metric, *(manifest.get(name, {}) for name in ("config", "arrays", "files")))
+    is_number = isinstance(metric["value"], int | float)
+    if not is_number or not all(isinstance(x, dict) for x in mappings):
+        raise TypeError("metric, config, arrays or files")
 
 
 def remove_checkpoint(path: Path) -> None:

@@ -216,6 +216,8 @@ def rows_of_line(line: bytes, steps: int) -> list[Row]:
     """
     found = json.loads(line)
     update, seed, agent = found["update"], found["seed"], found.get("agent", "")
+    if not (type(update) is type(seed) is int and isinstance(agent, str)):
+        raise ValueError("update, seed or agent is of another type")
     if found["env_steps"] != update * steps:
         raise ValueError("env_steps is not of this run")
     values = {name: value for name, value in found.items() if name not in NO_NUMBERS}

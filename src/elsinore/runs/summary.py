@@ -14,10 +14,10 @@ from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
-from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.summary_shape import unusable_part
 from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState
 
@@ -149,20 +149,28 @@ def read_summary(path: Path) -> dict[str, Any]:
     """The contents of summary.json; empty until the run is finished.
 
     Raises:
-        ConfigError: if it is no JSON object.
+        ConfigError: if it is no JSON object, or lacks what readers need.
     """
     if not path.exists():
         return {}
-    try:
-        found = json.loads(text_of(path))
-    except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not found:
+    found = object_in(path)
+    unusable = unusable_part(found)
+    if unusable is not None:
+        why = f"it has no usable {unusable}" if found else "a JSON object"
         raise ConfigError(
-            f"{path} is not a summary (a JSON object); remove it, and make it again with `elsinore"
+            f"{path} is not a summary ({why}); remove it, and make it again with `elsinore"
             f" train --resume {path.parent}`."
         )
     return found
+
+
+def object_in(path: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty where there is none that can be read."""
+    try:
+        found = json.loads(text_of(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_finished(folder: RunDir) -> bool:
@@ -172,9 +180,6 @@ def is_finished(folder: RunDir) -> bool:
         ConfigError: if summary.json or metrics.sqlite cannot be read.
     """
     summary = read_summary(folder.summary)
-    updates = summary.get("updates", 0)
-    if not isinstance(updates, int):
-        raise ConfigError(f"{folder.summary}: updates={updates!r} must be a whole number.")
     if summary.get("stopped_by") in (None, "interrupted") or not folder.database.exists():
         return False
     with (
@@ -182,7 +187,7 @@ def is_finished(folder: RunDir) -> bool:
         contextlib.closing(Store(folder.database, read_only=True)) as store,
     ):
         store.check()
-        return store.format() is not None and store.covered() >= updates
+        return store.format() is not None and store.covered() >= summary["updates"]
 
 
 def write_json(path: Path, data: Any) -> None:

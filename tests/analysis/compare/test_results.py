@@ -182,9 +182,13 @@ def test_an_unreadable_run_is_listed_and_the_others_are_reported(copied, tmp_pat
     assert "1 run(s) are excluded" in text and "### Excluded" in text
 
 
+def returns(*per_seed: float) -> dict:
+    return {"mean": None, "iqm": None, "ci95": None, "per_seed": list(per_seed)}
+
+
 def test_runs_of_a_population_are_not_seeds(copied):
     with pytest.raises(ConfigError, match="is a population of 4 runs with different settings"):
-        report([copied("a", eval_return={"per_seed": [1.0, 2.0, 3.0, 4.0]})])
+        report([copied("a", eval_return=returns(1.0, 2.0, 3.0, 4.0))])
 
 
 def test_an_interrupted_run_is_not_counted(copied):
@@ -195,7 +199,7 @@ def test_an_interrupted_run_is_not_counted(copied):
 
 
 def test_runs_of_unequal_seeds_are_compared(copied, tmp_path):
-    one = copied("one", seeds=1, eval_return={"per_seed": [3.0]})
+    one = copied("one", seeds=1, eval_return=returns(3.0))
     found = report([f"one={one}", f"two={copied('two')}"], out=tmp_path / "out")
     assert list(found.table.seeds) == [1, 2]
     assert found.path == tmp_path / "out"

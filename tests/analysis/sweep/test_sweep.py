@@ -18,6 +18,7 @@ from elsinore.analysis.sweep import api
 from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.samplers import OptunaSampler
+from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import load_sweep
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs
@@ -473,3 +474,10 @@ def test_a_search_killed_at_any_moment_and_resumed_equals_the_one_never_killed(t
     assert not (tmp_path / "killed" / "summary.json").exists()
     subprocess.run([*command, "killed"], check=True, timeout=300, **quiet)
     assert_same_search(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_a_summary_that_is_no_object_is_refused_with_a_way_out(tmp_path):
+    (tmp_path / "summary.json").write_text("[1]")
+    searched = api.SweepRun(SweepDir(tmp_path))
+    with pytest.raises(ConfigError, match=r"summary.json is not a summary .* sweep --resume"):
+        _ = searched.best

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
@@ -17,32 +16,7 @@ from elsinore.runs.curves import values_by_seed
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.store import Store
-
-
-@dataclass
-class _Returns:
-    per_seed: list[float | None]
-
-
-@dataclass
-class _Summary:
-    """The part of summary.json that reports need."""
-
-    stopped_by: str
-    env_steps: int
-    env_steps_per_seed: list[int]
-    first_seed: int
-    converged_at_env_steps: list[int | None]
-    plateau_at_env_steps: list[int | None]
-    steps_per_second: float
-    compile_seconds: float
-    train_seconds: float
-    evaluation_seconds: float
-    versions: dict[str, str]
-    eval_return: _Returns
-
-
-SUMMARY = TypeAdapter(_Summary)
+from elsinore.runs.summary_shape import unusable_part
 
 
 @dataclass(frozen=True)
@@ -169,18 +143,16 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
         if isinstance(summary, dict) and summary.get("stopped_by") == "interrupted":
             reason = f"interrupted after {summary['env_steps']:,} env steps"
             return ExcludedRun(env, label, path, reason)
-        SUMMARY.validate_python(summary)
+        unusable = unusable_part(summary) if isinstance(summary, dict) else "mapping"
+        if unusable is not None:
+            reason = f"unreadable: summary.json has no usable {unusable}"
+            return ExcludedRun(env, label, path, reason)
         per_seed = summary["eval_return"]["per_seed"]
         if len(per_seed) != experiment.seeds:
             reason = f"a population of {len(per_seed)} runs with different settings"
             return ExcludedRun(env, label, path, reason)
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder))
-    except ValidationError as error:
-        place = ".".join(map(str, error.errors()[0]["loc"]))
-        return ExcludedRun(
-            env, label, path, f"unreadable: summary.json has no usable {place or 'mapping'}"
-        )
     except Exception as error:  # a run's files may hold anything; the others are reported
         return ExcludedRun(env, label, path, f"unreadable: {type(error).__name__}: {error}")
 

@@ -1,6 +1,5 @@
 """`elsinore.sweep`: hyperparameter search, round after round of trials."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +22,11 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, printable
 from elsinore.runs.api import checked_plan, prepare
-from elsinore.runs.plain_files import text_of
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.signals import Stop, stop_on_signals
+from elsinore.runs.summary import object_in
 from elsinore.runs.trust import Trust
 
 log = logging.getLogger("elsinore")
@@ -55,9 +54,20 @@ class SweepRun:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """`summary.json`; empty while the sweep is unfinished."""
-        summary = self._folder.summary
-        return json.loads(text_of(summary)) if summary.exists() else {}
+        """`summary.json`; empty while the sweep is unfinished.
+
+        Raises:
+            ConfigError: if it is no JSON object.
+        """
+        path = self._folder.summary
+        if not path.exists():
+            return {}
+        if not (found := object_in(path)):
+            raise ConfigError(
+                f"{path} is not a summary (a JSON object); remove it, and make it again with"
+                f" `elsinore sweep --resume {self.path}`."
+            )
+        return found
 
     @property
     def best(self) -> dict[str, Any] | None:

@@ -1,0 +1,47 @@
+"""The part of summary.json that its readers need, by which it is checked where it is read."""
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+
+@dataclass
+class _Returns:
+    mean: float | None
+    iqm: float | None
+    ci95: list[float] | None
+    per_seed: list[float | None]
+
+
+@dataclass
+class _Summary:
+    env: str
+    algo: str
+    seeds: int
+    first_seed: int
+    stopped_by: str
+    env_steps: int
+    env_steps_per_seed: list[int]
+    updates: int
+    converged_at_env_steps: list[int | None]
+    plateau_at_env_steps: list[int | None]
+    steps_per_second: float
+    compile_seconds: float
+    train_seconds: float
+    evaluation_seconds: float
+    versions: dict[str, str]
+    eval_return: _Returns
+    eval_episodes: int
+
+
+_SUMMARY = TypeAdapter(_Summary)
+
+
+def unusable_part(summary: dict) -> str | None:
+    """The first entry that is missing or of another type, such as `eval_return.per_seed`; None for
+    a summary that can be read."""
+    try:
+        _SUMMARY.validate_python(summary)
+    except ValidationError as error:
+        return ".".join(map(str, error.errors()[0]["loc"]))
+    return None
