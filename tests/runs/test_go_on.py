@@ -4,7 +4,8 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import session
+from elsinore.runs import api, session
+from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY, assert_same_run, train_tiny
 
 
@@ -34,6 +35,26 @@ def test_a_command_that_is_repeated_goes_on_and_ends_as_one_that_was_never_stopp
     assert cli.main(command) == 0
     assert (tmp_path / "job" / "summary.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["job", "whole"]
+
+
+def test_of_two_commands_at_the_same_moment_the_second_learns_that_the_first_trains(
+    tmp_path, monkeypatch, capsys
+):
+    planned = api.checked_plan
+    other = []
+
+    def begun_by_another(experiment, *args, **rest):  # while this one makes its plan
+        other.append(RunDir.create(tmp_path, "job", experiment))
+        return planned(experiment, *args, **rest)
+
+    monkeypatch.setattr(api, "checked_plan", begun_by_another)
+    assert cli.main([*COMMAND, "--runs-dir", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"elsinore: {tmp_path}/job is being trained by another process"
+    )
+    assert cli.main([*COMMAND, "--runs-dir", str(tmp_path)]) == 2
+    assert "job is being trained by another process" in capsys.readouterr().err
+    other[0].unlock()
 
 
 def test_python_goes_on_with_an_env_object(tmp_path):

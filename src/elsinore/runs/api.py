@@ -22,7 +22,7 @@ from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.follower import ENDED, follow
-from elsinore.runs.go_on import begun_run
+from elsinore.runs.go_on import begun_run, new_run
 from elsinore.runs.lengthen import (
     budgets_in,
     lengthened,
@@ -143,7 +143,7 @@ def train(
         check_together(plan)
     if not processes.is_first():
         return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
-    folder = RunDir.create(Path(runs_dir), name, experiment)
+    folder = new_run(Path(runs_dir), name, experiment, go_on)
     with logging_to(folder.log):
         run_session(folder, plan, None, callbacks, grace=grace)
     processes.agreed(None, ENDED, processes.COMPILING)

@@ -9,7 +9,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy
-from elsinore.runs.run_dir import RunDir, check_folder_name
+from elsinore.runs.run_dir import NameTaken, RunDir, check_folder_name
 from elsinore.runs.trust import code_in, sign
 
 # The checkpoint that the run began from is in its config; a later call may find a newer one.
@@ -23,6 +23,23 @@ def refuse_without_name(name: str | None) -> None:
             "--go-on needs --name: the name by which the next call of the same command finds its"
             " run."
         )
+
+
+def new_run(runs_dir: Path, name: str | None, experiment: Experiment, go_on: bool) -> RunDir:
+    """A new run's directory, locked; with `go_on` of a run that had not begun.
+
+    Raises:
+        ConfigError: as `RunDir.create`; with `go_on` if another process has begun it meanwhile.
+    """
+    try:
+        return RunDir.create(runs_dir, name, experiment)
+    except NameTaken as error:
+        if not go_on:
+            raise
+        raise ConfigError(
+            f"{runs_dir / str(name)} is being trained by another process, which began it at the"
+            " same moment; wait for it, or stop it."
+        ) from error
 
 
 def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDir | None:

@@ -32,6 +32,10 @@ class ReadOnlyRun(ConfigError):
     """A run in a folder that cannot be written, such as one of another user's."""
 
 
+class NameTaken(ConfigError):
+    """A name for a new run that a folder has already."""
+
+
 class RunDir:
     """The paths of one run, and the lock that the training process holds."""
 
@@ -60,15 +64,16 @@ class RunDir:
         """Create a locked directory with the run's config.
 
         Raises:
-            ConfigError: for a name that is taken, here or by a copy in `sinks.remote.url`, or not
-                allowed; or if the directory cannot be written.
+            NameTaken: a ConfigError, for a name that is taken.
+            ConfigError: for a name that a copy in `sinks.remote.url` has, or that is not allowed; or
+                if the directory cannot be written.
         """
         if name is not None:
             check_folder_name(name)
         while True:  # another process may take the name between the look and the rename
             folder = cls(runs_dir / (free_name(runs_dir, experiment) if name is None else name))
             if name is not None and os.path.lexists(folder.path):
-                raise ConfigError(
+                raise NameTaken(
                     f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
                     f"`elsinore train --resume {folder.path}`."
                 )
