@@ -65,8 +65,8 @@ class RunDir:
 
         Raises:
             NameTaken: a ConfigError, for a name that is taken.
-            ConfigError: for a name that a copy in `sinks.remote.url` has, or that is not allowed; or
-                if the directory cannot be written.
+            ConfigError: for a name that a copy in `sinks.remote.url` has, or that is not allowed,
+                or if the directory cannot be written.
         """
         if name is not None:
             check_folder_name(name)
