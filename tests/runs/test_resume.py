@@ -159,7 +159,7 @@ def test_failing_at_the_emergency_checkpoint_does_not_hide_the_error(tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "save", full)
         path = stopped(tmp_path, monkeypatch, CheckpointManager, "_save_due", 3, NEVER)
-    assert count_in_log(path, "training failed, and so did the emergency checkpoint: no room") == 1
+    assert count_in_log(path, "and so did the emergency checkpoint: OSError: no room") == 1
 
 
 def test_a_run_stopped_before_its_first_checkpoint_begins_anew(path, whole):

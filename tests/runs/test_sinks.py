@@ -18,6 +18,7 @@ from elsinore.runs import store as store_module
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
+from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
@@ -153,7 +154,10 @@ def test_env_steps_beyond_2_to_the_31_are_written_whole(sink, store):
 # A disk that is full
 
 
-def test_json_lines_on_a_full_disk_warn_once_and_block_no_training(store, tmp_path, caplog):
+def test_json_lines_on_a_full_disk_warn_once_and_block_no_training(
+    store, tmp_path, caplog, monkeypatch
+):
+    monkeypatch.setattr(jsonl_sink, "new_file", lambda path: path)  # which would remove the link
     full = tmp_path / "full"
     full.symlink_to("/dev/full")
     worker = sink_worker(JSONLinesSink(full, tmp_path / "metrics.sqlite", STEPS))

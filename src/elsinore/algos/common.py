@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore import validation
-from elsinore.envs.wrappers.episodes import time_limits
+from elsinore.envs.time_limit import time_limits
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
 from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd

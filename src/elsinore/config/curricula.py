@@ -16,8 +16,8 @@ from elsinore.config.reachability import (
     overlapping,
     unreachable,
 )
-from elsinore.config.stage_params import LIMIT, default_of, tables_of
-from elsinore.envs.wrappers.episodes import time_limits
+from elsinore.config.stage_params import default_of, tables_of
+from elsinore.envs.time_limit import LIMIT, time_limits
 from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import OWN, check_recorded
 from elsinore.experience.multi_agent import params_of_one

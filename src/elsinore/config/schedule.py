@@ -10,7 +10,7 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.curricula import longest_episode
 from elsinore.config.experiment import Experiment
-from elsinore.envs.wrappers.episodes import time_limits
+from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError
 from elsinore.training.schedule import Schedule
 

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.envs.time_limit import LIMIT
 from elsinore.errors import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.validation import did_you_mean, fits
-
-LIMIT = "max_steps_in_episode"
 
 
 def tables_of(config: CurriculumConfig, env_params: PyTree) -> dict[str, np.ndarray]:

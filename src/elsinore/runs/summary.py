@@ -14,6 +14,7 @@ from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
+from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.runs.store import Store, refused_if_broken

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrappers.rewards import two_numbers
 from elsinore.envs.wrappers.wrapper import RememberingWrapper, WrapperState
 from elsinore.validation import did_you_mean
-
-LIMIT = "max_steps_in_episode"
 
 
 class TimeLimit(RememberingWrapper):
@@ -35,12 +34,6 @@ class TimeLimit(RememberingWrapper):
     def is_truncated(self, state: PyTree, params: PyTree) -> Any:
         over = state.own >= getattr(params, LIMIT)
         return over | self.env.is_truncated(state.env_state, params)
-
-
-def time_limits(params: Any, default: Any = None) -> Any:
-    """The time limit of an episode in steps, or the limits between which it is drawn; `default`
-    where there is none."""
-    return getattr(params, f"{LIMIT}_range", getattr(params, LIMIT, default))
 
 
 class Randomise(RememberingWrapper):

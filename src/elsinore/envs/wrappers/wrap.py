@@ -5,8 +5,9 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from elsinore.arguments import checked
+from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrapped import entries_of
-from elsinore.envs.wrappers.episodes import LIMIT, Randomise, TimeLimit
+from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
 from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
 from elsinore.envs.wrappers.wrapper import Wrapper

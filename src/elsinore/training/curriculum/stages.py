@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from elsinore.envs.wrappers.episodes import time_limits
+from elsinore.envs.time_limit import time_limits
 from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.training.curriculum.conditions import Rule
 from elsinore.training.curriculum.judge import Evidence, holds, measured
