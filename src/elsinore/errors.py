@@ -1,6 +1,7 @@
 """Errors that one message explains, and the guard around calls into custom code."""
 
 import re
+import shlex
 import sysconfig
 import traceback
 import unicodedata
@@ -50,14 +51,23 @@ def printable(text: str) -> str:
     return "".join(x if keep else "?" for x, keep in zip(text, kept, strict=True))
 
 
+def quoted(path: Any) -> str:
+    """A path, or its name, as a shell takes it in a command that a message tells."""
+    return shlex.quote(str(path))
+
+
 def shortened(text: str) -> str:
-    """`text` with each long value in it (quoted text, a list, a mapping, a word) cut."""
+    """`text` with each long value in it (quoted text, a list, a mapping, a word) cut, but for those
+    in a command, which is in backticks."""
     parts, at = [], 0
-    for start in (match.start() for match in re.finditer(r"[\[{]|(?<!\w)['\"]", text)):
-        if start >= at and (end := _end_of_value(text, start)) - start > LONGEST_VALUE:
+    for start in (match.start() for match in re.finditer(r"[`\[{]|(?<!\w)['\"]", text)):
+        if start < at:
+            continue
+        end, is_command = _end_of_value(text, start), text[start] == "`"
+        if end - start > LONGEST_VALUE and not is_command:
             parts += [text[at : start + LONGEST_VALUE - 4], "...", text[end - 1]]
             at = end
-        elif start >= at and text[start] in "'\"":  # what it quotes is no value of its own
+        elif text[start] in "'\"`":  # what it quotes is no value of its own
             parts.append(text[at:end])
             at = end
     long_word = re.compile(rf"[^\s/]{{{LONGEST_WORD + 1},}}")
@@ -70,7 +80,7 @@ def _end_of_value(text: str, start: int) -> int:
     """The end of the quoted text or the brackets that begin at `start`; `start + 1` where they do
     not end."""
     opening = text[start]
-    if opening in "'\"":
+    if opening in "'\"`":
         closing = re.compile(rf"\\.|{opening}")
         ends = (m.end() for m in closing.finditer(text, start + 1) if m[0] == opening)
         return next(ends, start + 1)

@@ -4,6 +4,7 @@ import argparse
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import forgive_stdout, say
+from elsinore.errors import quoted
 
 DEMOS = ("hamlet", "cartpole")
 
@@ -62,7 +63,8 @@ def demo_command(args: argparse.Namespace) -> int:
         say(str(path))
     if args.film:
         say(str(made.untrained_beside_trained(Path(args.film))))
-    say(f"run: {made.run.path}; replay the last snapshot: `elsinore play {made.episodes[-1].path}`")
+    replay = f"elsinore play {quoted(made.episodes[-1].path)}"
+    say(f"run: {made.run.path}; replay the last snapshot: `{replay}`")
     if args.watch or (args.watch is None and console.is_terminal and not args.no_show):
         return watch(
             str(made.run.path), args.runs_dir, "127.0.0.1", args.port, browser=True, part=made.part

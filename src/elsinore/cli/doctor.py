@@ -5,7 +5,7 @@ import textwrap
 
 from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
 from elsinore.cli.streams import say
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 
 ABOUT = """\
 `elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
@@ -61,7 +61,7 @@ def findings_line(run) -> str:
         found = [finding.rule.name for finding in doctor(run)]
     except ConfigError:  # a population, or no metrics
         found = []
-    return f"  {', '.join(found)}: see elsinore doctor {run.path}" if found else ""
+    return f"  {', '.join(found)}: see elsinore doctor {quoted(run.path)}" if found else ""
 
 
 def doctor_page() -> str:

@@ -13,6 +13,7 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import forgive_stdout, say
+from elsinore.errors import quoted
 
 
 def add(commands) -> None:
@@ -52,7 +53,8 @@ def sweep_command(args: argparse.Namespace) -> int:
         **on_of(args),
     )
     if found.interrupted:
-        say(f"interrupted; resume with:\n  elsinore sweep --resume {found.path}", file=sys.stderr)
+        resume = f"elsinore sweep --resume {quoted(found.path)}"
+        say(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     summary = found.summary
     PlainConsole().print(results_table(found.sweep, found.results))
@@ -61,6 +63,6 @@ def sweep_command(args: argparse.Namespace) -> int:
         f"{summary['failed']} failed; importance by {summary['importance']['method']}"
     )
     if summary["best"] is not None:
-        say(f"train the best again: elsinore train --config {found.path / 'best.yaml'}")
+        say(f"train the best again: elsinore train --config {quoted(found.path / 'best.yaml')}")
     say(f"{found.path}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
     return 0

@@ -9,7 +9,7 @@ from elsinore.cli.doctor import findings_line
 from elsinore.cli.run_report import run_report
 from elsinore.cli.streams import forgive_stdout, say
 from elsinore.cli.train_arguments import add_train_arguments
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 
 
 def add(commands) -> None:
@@ -45,7 +45,7 @@ def train_command(args: argparse.Namespace) -> int:
         profile.switch("exit")
     if run.summary["stopped_by"] == "interrupted":
         if first:
-            resume = f"elsinore train --resume {run.path}"
+            resume = f"elsinore train --resume {quoted(run.path)}"
             say(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     return 0

@@ -24,7 +24,7 @@ from elsinore.config.parse import as_dict, build, build_algo, convert_setting, r
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
 from elsinore.config.units import in_program_units, refuse_two_budgets
 from elsinore.envs import check_name
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 
 
 def load_experiment(
@@ -47,7 +47,7 @@ def load_experiment(
     data = copy.deepcopy(dict(given or {}))
     if "sweep" in data:
         raise ConfigError(
-            f"config {config} has a section `sweep`: search with `elsinore sweep {config}`."
+            f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
         )
     for name, value in copy.deepcopy(dict(overrides or {})).items():
         set_dotted(data, name, value)

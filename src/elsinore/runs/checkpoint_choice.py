@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.checkpoint_match import BUDGETS
 from elsinore.runs.checkpoints import (
     BrokenCheckpoint,
@@ -89,7 +89,7 @@ def _or_from_best(folder: Path) -> str:
         if best is None
         else (
             f", or begin one with what {best.name} has, which is all but a replay buffer:"
-            f" --from {folder.parent}@best --from-parts learner"
+            f" `--from {quoted(f'{folder.parent}@best')} --from-parts learner`"
         )
     )
 

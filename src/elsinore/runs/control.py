@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store
@@ -162,7 +162,7 @@ def ask(run: Path, act: str = "status", timeout: float = 15.0) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{run.name} is not being trained, so {act!r} cannot be requested; start it with"
-            f" `elsinore train --resume {run}`."
+            f" `elsinore train --resume {quoted(run)}`."
         ) from error
     if "error" in answer:
         raise ConfigError(answer["error"])

@@ -5,7 +5,7 @@ from pathlib import Path
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy
@@ -65,8 +65,8 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
         raise ConfigError(
             f"--go-on: the run {folder.path} has other settings; then and now:"
             f" {'; '.join(differing)}. Repeat the command that it was begun with, choose another"
-            f" --name, or go on without settings by `elsinore train --resume {folder.path}` (with"
-            " --env-steps N for another budget)."
+            " --name, or go on without settings by `elsinore train --resume"
+            f" {quoted(folder.path)}` (with --env-steps N for another budget)."
         )
     if not code_in(read_yaml(folder.config)):
         sign(folder.config)  # all of its settings are those of this user's command

@@ -9,7 +9,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.plan import plan_for
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
@@ -53,7 +53,7 @@ def refuse_other_settings(run: str, settings: Iterable[str]) -> None:
         if name not in BUDGETS:
             raise ConfigError(
                 "--resume keeps the run's own settings, and only its budget can be changed;"
-                f" {name} cannot. Leave it out, or {REMEDY.format(run=run)}."
+                f" {name} cannot. Leave it out, or {REMEDY.format(run=quoted(run))}."
             )
 
 
@@ -114,18 +114,18 @@ def lengthened(
     if experiment.population.halving is not None:
         raise ConfigError(
             f"{name}={value}: population.halving of {folder.path} chose its members by the"
-            f" old budget; {REMEDY.format(run=folder.path)}."
+            f" old budget; {REMEDY.format(run=quoted(folder.path))}."
         )
     if (how := read_summary(folder.summary).get("stopped_by")) in ("converged", "plateau"):
         raise ConfigError(
             f"{name}={value}: {folder.path} ended since every seed is frozen ({how}), and"
-            f" would train no further; {REMEDY.format(run=folder.path)}, such as"
+            f" would train no further; {REMEDY.format(run=quoted(folder.path))}, such as"
             " convergence.enabled=false."
         )
     if how not in (None, "budget", "interrupted"):
         raise ConfigError(
             f"{name}={value}: {folder.path} was ended by {how}, and a resumed run repeats"
-            f" that; {REMEDY.format(run=folder.path)}."
+            f" that; {REMEDY.format(run=quoted(folder.path))}."
         )
     _refuse_what_is_done(folder, longer, name)
     return longer
@@ -137,7 +137,7 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
     reached = f"the {done * steps:,} env steps that {folder.path} has done"
     remedy = (
         "or begin a new run from an earlier checkpoint"
-        f" (`elsinore checkpoints {folder.path}`) with --from."
+        f" (`elsinore checkpoints {quoted(folder.path)}`) with --from."
     )
     value = _value(longer, name)
     if name == "env_steps":
@@ -160,7 +160,7 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
     if name == "stop.seconds" and longer.env_steps // steps <= done:
         raise ConfigError(
             f"stop.seconds={value}: {folder.path} ended by env_steps={longer.env_steps}, the most"
-            f" of a run with stop.seconds; {REMEDY.format(run=folder.path)}."
+            f" of a run with stop.seconds; {REMEDY.format(run=quoted(folder.path))}."
         )
 
 

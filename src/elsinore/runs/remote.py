@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.durable import fsync_parents, fsync_tree
 from elsinore.runs.redaction import folder_mode
 
@@ -86,7 +86,7 @@ def refuse_if_copied(url: str | None, name: str) -> None:
     if taken:
         raise ConfigError(
             f"--name {name!r}: {copy} is the copy of another run; go on with that one by `elsinore"
-            f" train --resume {copy}`, or choose another --name or sinks.remote.url."
+            f" train --resume {quoted(copy)}`, or choose another --name or sinks.remote.url."
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from elsinore.config.extras import has_extra
 from elsinore.config.plan import plan_for
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.records import ChunkRecord, Row
@@ -75,8 +75,8 @@ def next_command(folder: RunDir, state: StoreState) -> list[str]:
         if is_finished(folder):
             sinks = sinks_in(folder, state.info)
             pending = "(incomplete)" in sinks or "(not known)" in sinks
-            return [f"then: elsinore sync {folder.path}"] if pending else []
-    return [f"then: elsinore train --resume {folder.path}"]
+            return [f"then: elsinore sync {quoted(folder.path)}"] if pending else []
+    return [f"then: elsinore train --resume {quoted(folder.path)}"]
 
 
 def state_of(database: Path) -> StoreState:

@@ -17,7 +17,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import folder_mode
@@ -75,7 +75,7 @@ class RunDir:
             if name is not None and os.path.lexists(folder.path):
                 raise NameTaken(
                     f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
-                    f"`elsinore train --resume {folder.path}`."
+                    f"`elsinore train --resume {quoted(folder.path)}`."
                 )
             refuse_if_copied(experiment.sinks.remote.url, folder.name)
             if folder._begin(experiment):
@@ -226,7 +226,7 @@ class RunDir:
 def _kind_of(path: Path) -> str:
     """The description of a folder that is no run, with the place of runs in it."""
     if (path / "sweep.yaml").is_file():
-        resume = f"elsinore sweep --resume {path}"
+        resume = f"elsinore sweep --resume {quoted(path)}"
         return f"a sweep, with its runs in {path}/groups; resume it with `{resume}`"
     inside = sorted(path.glob("[!.]*/[!.]*/config.yaml"))
     return (

@@ -11,6 +11,7 @@ from elsinore.config.host import after_a_break
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
+from elsinore.errors import quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.actions import Actors
@@ -129,7 +130,7 @@ def _remedies(folder: RunDir, plan: Plan) -> Iterator[None]:
         with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
     except BaseException:
-        log.error("resume with: elsinore train --resume %s", folder.path)
+        log.error("resume with: elsinore train --resume %s", quoted(folder.path))
         raise
 
 

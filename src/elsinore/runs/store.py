@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError, RunError
+from elsinore.errors import ConfigError, RunError, quoted
 from elsinore.runs.database import open_read_only, refuse_computed
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
@@ -115,7 +115,8 @@ def refused_if_broken(database: Path) -> Iterator[None]:
         elif (limit := limit_reached(error)) is not None:
             why = f"cannot be written: {limit}"
         else:
-            why = f"cannot be used ({error}); restore it with `elsinore repair {database.parent}`"
+            repair = f"elsinore repair {quoted(database.parent)}"
+            why = f"cannot be used ({error}); restore it with `{repair}`"
         raise BrokenStore(f"{database} {why}.") from error
 
 

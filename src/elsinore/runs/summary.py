@@ -10,7 +10,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
@@ -160,7 +160,7 @@ def read_summary(path: Path) -> dict[str, Any]:
         why = f"it has no usable {unusable}" if found else "a JSON object"
         raise ConfigError(
             f"{path} is not a summary ({why}); remove it, and make it again with `elsinore"
-            f" train --resume {path.parent}`."
+            f" train --resume {quoted(path.parent)}`."
         )
     return found
 

@@ -11,7 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
 from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
@@ -79,7 +79,7 @@ def finish_sinks(
         info, has_chunks = store.info(), bool(store.chunks())
     if "run_id" not in info:
         if has_chunks:
-            remedy = f"`elsinore repair {folder.path}` gives it one"
+            remedy = f"`elsinore repair {quoted(folder.path)}` gives it one"
             raise ConfigError(f"{folder.database} has no run_id; {remedy}.")
         raise ConfigError(f"{folder.database} is empty; resume the run first.")
     experiment, done = folder.recorded(), info.get("sinks_done")

@@ -20,7 +20,7 @@ from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
-from elsinore.errors import ConfigError, printable
+from elsinore.errors import ConfigError, printable, quoted
 from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -65,7 +65,7 @@ class SweepRun:
         if not (found := object_in(path)):
             raise ConfigError(
                 f"{path} is not a summary (a JSON object); remove it, and make it again with"
-                f" `elsinore sweep --resume {self.path}`."
+                f" `elsinore sweep --resume {quoted(self.path)}`."
             )
         return found
 

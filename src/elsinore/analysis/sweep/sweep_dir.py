@@ -14,7 +14,7 @@ import yaml
 
 from elsinore.config.load import dotted, read_yaml, yaml_text
 from elsinore.config.search import Sweep, load_sweep
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name
 from elsinore.runs.trust import Trust, confirmed, sign
@@ -120,5 +120,5 @@ class SweepDir:
             raise ConfigError(
                 f"--name {self.name!r} is taken by another sweep (then, now):"
                 f" {'; '.join(differing)}. Choose another name, or resume it unchanged:"
-                f" `elsinore sweep --resume {self.path}`."
+                f" `elsinore sweep --resume {quoted(self.path)}`."
             )
