@@ -193,6 +193,18 @@ def test_a_store_of_a_newer_format_is_refused_at_resume(path, capsys):
     assert "has format 2, and this elsinore reads 1" in capsys.readouterr().err
 
 
+def test_a_run_without_checkpoints_is_not_told_of_a_name_that_nobody_gave(path, capsys):
+    for kind in ("latest", "best"):
+        shutil.rmtree(path / "checkpoints" / kind)
+    assert cli.main(["evaluate", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert "has no checkpoint of its best or latest state; train it further, or name another" in err
+    assert "of periodic/0000000036" in err and "'latest'" not in err
+    shutil.rmtree(path / "checkpoints")
+    assert cli.main(["evaluate", str(path)]) == 2
+    assert f"or bring {path}/checkpoints back.\n" in capsys.readouterr().err
+
+
 # A summary that is none
 
 

@@ -120,10 +120,17 @@ class Run:
         Raises:
             ConfigError: for a checkpoint that does not exist.
         """
+        folder = self._folder.checkpoints
+        found = checkpoints.list_checkpoints(folder)
+        names = ", ".join(c.name for c in found)
         if which is None:
-            if found := checkpoint_choice.by_default(self._folder.checkpoints, self.experiment):
-                return found
-            which = "latest"
+            if chosen := checkpoint_choice.by_default(folder, self.experiment):
+                return chosen
+            remedy = f"name another (--checkpoint) of {names}" if names else f"bring {folder} back"
+            raise ConfigError(
+                f"{self.path} has no checkpoint of its best or latest state; train it further, or"
+                f" {remedy}."
+            )
         kinds = (
             ("latest", "emergency")
             if which == "latest"
@@ -131,13 +138,12 @@ class Run:
             if which in checkpoints.CHECKPOINT_KINDS
             else None
         )
-        found = checkpoints.list_checkpoints(self._folder.checkpoints)
         chosen = [
             c for c in found if (c.kind in kinds if kinds else which in (c.name, c.path.name))
         ]
         if not chosen:
-            names = ", ".join(c.name for c in found) or "none"
-            raise ConfigError(f"--checkpoint {which!r} is not in {self.path}; it has: {names}.")
+            there = names or "none"
+            raise ConfigError(f"--checkpoint {which!r} is not in {self.path}; it has: {there}.")
         best = checkpoint_choice.best_of(chosen, self.experiment) if which == "best" else None
         return best or chosen[0]
 
