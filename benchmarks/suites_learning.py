@@ -3,7 +3,7 @@
     python -m benchmarks.suites_learning [--envs navix/Navix-DoorKey-8x8-v0,brax/reacher] [--again]
 
 Eight seeds each, with a process a case. `benchmarks/cases.py` cites them beside ours, which
-`benchmarks.learning` measures at the same budget. Stopped, it goes on where it was.
+`benchmarks.learning` measures at the same budget. A stopped measurement is continued.
 """
 
 import argparse

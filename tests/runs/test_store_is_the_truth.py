@@ -193,7 +193,7 @@ def test_a_store_of_a_newer_format_is_refused_at_resume(path, capsys):
     assert "has format 2, and this elsinore reads 1" in capsys.readouterr().err
 
 
-def test_a_run_without_checkpoints_is_not_told_of_a_name_that_nobody_gave(path, capsys):
+def test_a_run_without_checkpoints_names_no_option_that_was_not_given(path, capsys):
     for kind in ("latest", "best"):
         shutil.rmtree(path / "checkpoints" / kind)
     assert cli.main(["evaluate", str(path)]) == 2

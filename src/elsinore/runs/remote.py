@@ -1,5 +1,5 @@
 """Runs in a bucket or on another file system, by fsspec: a machine may be lost with its disk, and
-another one goes on from the copy, which `remote_copy.py` sends.
+another one resumes from the copy, which `remote_copy.py` sends.
 
     s3://bucket/runs/NAME/config.yaml, metrics.sqlite, checkpoints/latest/0000000160/...
 """

@@ -1,8 +1,8 @@
 """The copy of a run in a bucket or on another file system.
 
-A copy can be gone on from whenever its sending is cut off. A file keeps its old content until the
-new one is whole: an object store shows no part of an object, and on a file system a file is written
-under another name first. metrics.sqlite is a snapshot, which has the chunks of each checkpoint that
+A run can be resumed from its copy whenever a sending is cut off. A file keeps its old content until
+the new one is whole: an object store shows no part of an object, and on a file system a file is
+written under another name first. metrics.sqlite is a snapshot, which has the chunks of each checkpoint that
 is sent after it; the manifest of a checkpoint is its last file, without which it is none. A
 checkpoint that the run removes is removed from the copy when the newer one is there. A summary says
 that a run is finished: it is sent last, and removed first from the copy of a run that has none any
@@ -53,7 +53,7 @@ class Copy:
         self._sent: dict[Path, tuple[int, int]] = {}  # size and time of each file that was sent
 
     def send(self) -> None:
-        """Send what is new; an error leaves a copy that can be gone on from.
+        """Send what is new; an error leaves a copy from which the run can be resumed.
 
         Raises:
             ConfigError: if the copy is another run's.
