@@ -3,10 +3,11 @@
 A run can be resumed from its copy whenever a sending is cut off. A file keeps its old content until
 the new one is whole: an object store shows no part of an object, and on a file system a file is
 written under another name first. metrics.sqlite is a snapshot, which has the chunks of each
-checkpoint that is sent after it; the manifest of a checkpoint is its last file, without which it is none. A
-checkpoint that the run removes is removed from the copy when the newer one is there. A summary says
-that a run is finished: it is sent last, and removed first from the copy of a run that has none any
-more, since it goes on. The config is sent after the metrics: `lengthen.py` writes it last, too.
+checkpoint that is sent after it; the manifest of a checkpoint is its last file, without which it is
+none. A checkpoint that the run removes is removed from the copy when the newer one is there. A
+summary says that a run is finished: it is sent last, and removed first from the copy of a run that
+has none any more, since training continues. The config is sent after the metrics: `lengthen.py`
+writes it last, too.
 
 The name of an empty file in the copy, `.run-` and the run's id, says whose it is.
 """
