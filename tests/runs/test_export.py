@@ -257,7 +257,7 @@ def stopped(whole, tmp_path):
 def test_a_run_without_a_checkpoint_cannot_be_exported(stopped, capsys):
     shutil.rmtree(stopped / "checkpoints")
     assert cli.main(["export", str(stopped)]) == 2
-    assert "--checkpoint 'latest' is not in" in capsys.readouterr().err
+    assert f"{stopped} has no checkpoint of its best or latest state" in capsys.readouterr().err
     assert not (stopped / "export").exists()
 
 
