@@ -5,9 +5,9 @@ An algorithm is a function `(config, env, env_params, num_updates, network=None)
 plug-in names its environments in an `EnvFamily`. `iqm` and `ci95` are the statistics over seeds.
 """
 
-from elsinore.algos.actor_critics import ContinuousQRule, actor_critics
 from elsinore.algos.common import collect, init_state, observation_of
-from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
+from elsinore.algos.off_policy import OffPolicyConfig, off_policy
+from elsinore.algos.off_policy_learner import OffPolicyRule, actor_critics
 from elsinore.algos.on_policy import on_policy
 from elsinore.algos.optimise import (
     Learner,
@@ -51,8 +51,6 @@ __all__ = [
     "Algorithm",
     "Bar",
     "Bars",
-    "ContinuousQConfig",
-    "ContinuousQRule",
     "Decision",
     "EnvFamily",
     "EnvStep",
@@ -63,6 +61,8 @@ __all__ = [
     "Network",
     "NetworkConfig",
     "NetworkFamily",
+    "OffPolicyConfig",
+    "OffPolicyRule",
     "Panel",
     "PolicyFunctions",
     "PolicyState",
@@ -83,7 +83,6 @@ __all__ = [
     "ci95",
     "collect",
     "compile_unit",
-    "continuous_q",
     "for_update",
     "for_use",
     "for_uses",
@@ -101,6 +100,7 @@ __all__ = [
     "n_step_return",
     "numbers_of",
     "observation_of",
+    "off_policy",
     "on_policy",
     "optimiser",
     "q_network",

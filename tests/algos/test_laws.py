@@ -48,8 +48,8 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
         "algos.actor_critic_policy",
         "algos.on_policy",
         "algos.value_based",
-        "algos.continuous_q",
-        "algos.actor_critics_steps",
+        "algos.off_policy",
+        "algos.off_policy_steps",
         "experience.rollout",
     ):
         module = import_module(f"elsinore.{user}")

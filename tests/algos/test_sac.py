@@ -11,7 +11,7 @@ import pytest
 from gymnax.environments import spaces
 from scipy.stats import kstest
 
-from elsinore.algos.actor_critics import actor_critics
+from elsinore.algos.off_policy_learner import actor_critics
 from elsinore.algos.sac import SACConfig
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.algos.actor_critics_steps import actors_turns
+from elsinore.algos.off_policy_steps import actors_turns
 from elsinore.algos.td3 import TD3Config
 from tests.algos.trainees import KEY, PLAIN, TD3, compiled, mean, train, values
 from tests.small_envs import Clocked, Corridor, Dart, Forever, Honest

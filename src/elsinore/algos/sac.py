@@ -13,16 +13,16 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from elsinore import validation
-from elsinore.algos.actor_critics import (
+from elsinore.algos.off_policy import off_policy
+from elsinore.algos.off_policy_learner import (
     Actions,
-    ContinuousQLearner,
-    ContinuousQRule,
     Loss,
     LossMetrics,
+    OffPolicyLearner,
+    OffPolicyRule,
     Value,
     actor_critics,
 )
-from elsinore.algos.continuous_q import continuous_q
 from elsinore.algos.optimise import gradient_step, init_learner
 from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
@@ -90,8 +90,8 @@ class Equations:
     config: Any
     nets: Any
 
-    def rule(self) -> ContinuousQRule:
-        return ContinuousQRule(
+    def rule(self) -> OffPolicyRule:
+        return OffPolicyRule(
             self.explore,
             self.best,
             self.next_value,
@@ -109,12 +109,12 @@ class Equations:
     def best(self, actor: PyTree, obs: PyTree) -> Chosen:
         return self.policy(actor, obs).mode()
 
-    def temperature(self, learner: ContinuousQLearner, hyper: Any) -> Float[Array, ""]:
+    def temperature(self, learner: OffPolicyLearner, hyper: Any) -> Float[Array, ""]:
         tuned = self.config.tune_temperature
         return jnp.exp(learner.temperature.params) if tuned else hyper.temperature
 
     def next_value(
-        self, learner: ContinuousQLearner, obs: PyTree, noise: Noise, hyper: Any
+        self, learner: OffPolicyLearner, obs: PyTree, noise: Noise, hyper: Any
     ) -> Value | Float[Array, "batch kept"]:
         """The soft value of an action of the actor, by the target critics; of quantiles, all that
         TQC keeps."""
@@ -129,7 +129,7 @@ class Equations:
         return truncated_mixture(q, dropped) - alpha * log_prob[:, None]
 
     def actor_loss(
-        self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Noise, hyper: Any
+        self, actor: PyTree, learner: OffPolicyLearner, obs: PyTree, noise: Noise, hyper: Any
     ) -> Loss:
         """Minus the soft value of an action of the actor, by the critics (arXiv:1812.05905 eq.
         9)."""
@@ -152,11 +152,11 @@ class Equations:
 
     def tune(
         self,
-        learner: ContinuousQLearner,
+        learner: OffPolicyLearner,
         metrics: LossMetrics,
         hyper: Any,
         optimiser: optax.GradientTransformation,
-    ) -> ContinuousQLearner:
+    ) -> OffPolicyLearner:
         """One step of the temperature towards the target entropy."""
         if not self.config.tune_temperature:
             return learner
@@ -184,4 +184,4 @@ def sac(
         return squashed_head(size, config.network.initial_log_std)
 
     nets = actor_critics(config, env, env_params, network, make_head, config.quantiles)
-    return continuous_q(config, env, num_updates, nets, Equations(config, nets).rule())
+    return off_policy(config, env, num_updates, nets, Equations(config, nets).rule())

@@ -12,9 +12,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.actor_critics import ContinuousQLearner, Loss, LossMetrics, Value, with_critics
 from elsinore.algos.common import observation_of
-from elsinore.algos.continuous_q import continuous_q
+from elsinore.algos.off_policy import off_policy
+from elsinore.algos.off_policy_learner import (
+    Loss,
+    LossMetrics,
+    OffPolicyLearner,
+    Value,
+    with_critics,
+)
 from elsinore.algos.sac import Equations
 from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
@@ -96,13 +102,13 @@ class DiscreteEquations(Equations):
         q, probability = self.nets.q_all(critics, obs), jnp.exp(policy.log_probs)
         return expected_soft_value(q, probability, policy.entropy(), alpha)
 
-    def next_value(self, learner: ContinuousQLearner, obs: PyTree, noise: Any, hyper: Any) -> Value:
+    def next_value(self, learner: OffPolicyLearner, obs: PyTree, noise: Any, hyper: Any) -> Value:
         """The soft value of the policy, by the target critics."""
         policy, alpha = self.policy(learner.params.actor, obs), self.temperature(learner, hyper)
         return self.soft_value(learner.target_params.critics, policy, obs, alpha)
 
     def actor_loss(
-        self, actor: PyTree, learner: ContinuousQLearner, obs: PyTree, noise: Any, hyper: Any
+        self, actor: PyTree, learner: OffPolicyLearner, obs: PyTree, noise: Any, hyper: Any
     ) -> Loss:
         """Minus the soft value of the policy, by the critics (arXiv:1910.07207 eq. 12)."""
         policy, alpha = self.policy(actor, obs), self.temperature(learner, hyper)
@@ -122,7 +128,7 @@ class DiscreteEquations(Equations):
 def sac_discrete(
     config: SACDiscreteConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
 ) -> Algorithm:
-    """SAC for one gymnax env of discrete actions; the rest is `continuous_q`.
+    """SAC for one gymnax env of discrete actions; the rest is `off_policy`.
 
     Raises:
         ValueError: for an action space that is not discrete; as `actor_and_critics`.
@@ -145,4 +151,4 @@ def sac_discrete(
         dropout=config.critic_dropout,
     )
     nets = ChoiceNetworks(with_critics(actor, critics, ()), critics, num_actions)
-    return continuous_q(config, env, num_updates, nets, DiscreteEquations(config, nets).rule())
+    return off_policy(config, env, num_updates, nets, DiscreteEquations(config, nets).rule())

@@ -14,15 +14,15 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from elsinore import validation
-from elsinore.algos.actor_critics import (
+from elsinore.algos.off_policy import OffPolicyConfig, off_policy
+from elsinore.algos.off_policy_learner import (
     Actions,
-    ContinuousQLearner,
-    ContinuousQRule,
     Loss,
+    OffPolicyLearner,
+    OffPolicyRule,
     Value,
     actor_critics,
 )
-from elsinore.algos.continuous_q import ContinuousQConfig, continuous_q
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.reparameterised import deterministic_head
 from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
@@ -30,8 +30,8 @@ from elsinore.types import Algorithm
 
 
 @settings
-class TD3Config(ContinuousQConfig):
-    """Settings of TD3 beside those of `ContinuousQConfig`; actions are in units of half the range
+class TD3Config(OffPolicyConfig):
+    """Settings of TD3 beside those of `OffPolicyConfig`; actions are in units of half the range
     between their bounds."""
 
     name: str = field(default="td3", init=False)
@@ -57,7 +57,7 @@ def td3(
     def explore(actor: PyTree, obs: PyTree, noise: Actions, numbers: Any) -> Actions:
         return explored_action(best(actor, obs), noise, numbers.exploration_noise)
 
-    def next_value(learner: ContinuousQLearner, obs: PyTree, noise: Actions, hyper: Any) -> Value:
+    def next_value(learner: OffPolicyLearner, obs: PyTree, noise: Actions, hyper: Any) -> Value:
         """The least value of the target critics near the target actor's action."""
         actor, critics = learner.target_params
         action = smoothed_action(
@@ -65,12 +65,12 @@ def td3(
         )
         return least_value(nets.q(critics, obs, action))
 
-    def actor_loss(actor: PyTree, learner: ContinuousQLearner, obs: PyTree, *_: Any) -> Loss:
+    def actor_loss(actor: PyTree, learner: OffPolicyLearner, obs: PyTree, *_: Any) -> Loss:
         """Minus the first critic's value of the actor's action (the deterministic policy gradient:
         Silver 2014)."""
         loss = -jnp.mean(nets.q(learner.params.critics, obs, best(actor, obs))[0])
         return loss, {"loss/policy": loss}
 
     delay = config.policy_delay
-    rule = ContinuousQRule(explore, best, next_value, actor_loss, delay=delay, target_actor=True)
-    return continuous_q(config, env, num_updates, nets, rule)
+    rule = OffPolicyRule(explore, best, next_value, actor_loss, delay=delay, target_actor=True)
+    return off_policy(config, env, num_updates, nets, rule)

@@ -1,13 +1,13 @@
 """Settings of the temperature, the weight of the entropy in SAC, for continuous and n actions."""
 
 from elsinore import validation
-from elsinore.algos.continuous_q import ContinuousQConfig
+from elsinore.algos.off_policy import OffPolicyConfig
 from elsinore.hyperparameters import settings, traced
 
 
 @settings
-class TemperatureConfig(ContinuousQConfig):
-    """Settings of SAC's forms: those of `ContinuousQConfig`, and of a temperature."""
+class TemperatureConfig(OffPolicyConfig):
+    """Settings of SAC's forms: those of `OffPolicyConfig`, and of a temperature."""
 
     num_critics: int = 2  # Critics, of whose values the least counts.
     temperature: float = traced(1.0)  # Weight of the entropy, at first.

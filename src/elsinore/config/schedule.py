@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.algos.continuous_q import ContinuousQConfig
 from elsinore.algos.dqn import DQNConfig
+from elsinore.algos.off_policy import OffPolicyConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.curricula import longest_episode
 from elsinore.config.experiment import Experiment
@@ -64,7 +64,7 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
     own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
     for path, algo in own or [("algo", experiment.algo)]:
-        if isinstance(algo, DQNConfig | ContinuousQConfig) and algo.learning_starts >= env_steps:
+        if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
                 " steps of this run: nothing would be learnt; lower it, or raise"

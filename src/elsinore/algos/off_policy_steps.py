@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.algos.actor_critics import (
-    ContinuousQLearner,
-    ContinuousQRule,
+from elsinore.algos.off_policy_learner import (
     Loss,
     LossMetrics,
+    OffPolicyLearner,
+    OffPolicyRule,
     Values,
 )
 from elsinore.algos.optimise import Learner, gradient_step
@@ -36,7 +36,7 @@ from elsinore.ops.losses import td_error_loss
 from elsinore.ops.return_distributions import midpoints, quantile_huber
 from elsinore.types import Mean, TrainState, Transition
 
-Step = tuple[ContinuousQLearner, dict[str, Mean]]  # the learner after a step, and its metrics
+Step = tuple[OffPolicyLearner, dict[str, Mean]]  # the learner after a step, and its metrics
 
 
 class Learning(NamedTuple):
@@ -44,7 +44,7 @@ class Learning(NamedTuple):
 
     config: Any
     nets: Any
-    rule: ContinuousQRule
+    rule: OffPolicyRule
     buffer: ReplayBuffer
     stats: Normalisers  # before the rollout
     hyper: Any
@@ -55,7 +55,7 @@ class Learning(NamedTuple):
 def learn(
     config: Any,
     nets: Any,
-    rule: ContinuousQRule,
+    rule: OffPolicyRule,
     key: Key[Array, ""],
     experience: Transition,
     before: TrainState,
@@ -71,7 +71,7 @@ def learn(
     now = Learning(config, nets, rule, buffer, before.stats, hyper, beta, optimiser)
     turns = actors_turns(before.update, config.gradient_steps, rule.delay)
 
-    def one(learner: ContinuousQLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:
+    def one(learner: OffPolicyLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:
         return train_step(now, learner, *inputs)
 
     due = learning_is_due(config, buffer, learner.buffer, after)
@@ -87,7 +87,7 @@ def actors_turns(update: Int[Array, ""], steps: int, delay: int) -> Bool[Array, 
 
 
 def train_step(
-    now: Learning, learner: ContinuousQLearner, key: Key[Array, ""], actors_turn: Bool[Array, ""]
+    now: Learning, learner: OffPolicyLearner, key: Key[Array, ""], actors_turn: Bool[Array, ""]
 ) -> Step:
     """One gradient step of the critics, and in the actor's turn one of the actor."""
     config, buffer = now.config, now.buffer
@@ -102,7 +102,7 @@ def train_step(
     error = jnp.mean(jnp.abs(td_error), axis=0)
     kept = buffer.reprioritise(learner.buffer, indices, error, now.hyper.priority_alpha)
 
-    def actors(learner: ContinuousQLearner) -> Step:
+    def actors(learner: OffPolicyLearner) -> Step:
         return actor_step(now, learner, batch.obs, noise[1], drops[2])
 
     without = learner._replace(buffer=())  # under vmap a choice would copy the buffer
@@ -119,13 +119,13 @@ def dropping(critics: PyTree, key: Key[Array, ""] | None) -> PyTree:
 
 def critics_step(
     now: Learning,
-    learner: ContinuousQLearner,
+    learner: OffPolicyLearner,
     batch: ReplayBatch,
     weight: Float[Array, "batch"],
     noise: Array,
     drop_target: Key[Array, ""] | None = None,
     drop: Key[Array, ""] | None = None,
-) -> tuple[ContinuousQLearner, Values, LossMetrics]:
+) -> tuple[OffPolicyLearner, Values, LossMetrics]:
     """One step of the critics towards the target, with the TD errors before it."""
     older = learner.target_params._replace(
         critics=dropping(learner.target_params.critics, drop_target)
@@ -164,7 +164,7 @@ def critics_step(
 
 def actor_step(
     now: Learning,
-    learner: ContinuousQLearner,
+    learner: OffPolicyLearner,
     obs: PyTree,
     noise: Array,
     drop: Key[Array, ""] | None = None,

@@ -31,7 +31,7 @@ class ActorCritics(NamedTuple):
     critics: PyTree
 
 
-class ContinuousQLearner(NamedTuple):
+class OffPolicyLearner(NamedTuple):
     """Learner with target networks and a replay buffer."""
 
     params: ActorCritics
@@ -86,7 +86,7 @@ class Networks(NamedTuple):
         return {"mean": self.env_action(best)[0]}
 
 
-class ContinuousQRule(NamedTuple):
+class OffPolicyRule(NamedTuple):
     """The equations of an algorithm. Actions are in [-1, 1], observations normalised, [batch, ...],
     and `noise` is that of the actor's head, [batch, ...].
 
@@ -102,7 +102,7 @@ class ContinuousQRule(NamedTuple):
     next_value: Callable[..., Value]
     actor_loss: Callable[..., Loss]
     init_temperature: Callable[..., PyTree] = lambda hyper, optimiser: ()
-    after_actor: Callable[..., ContinuousQLearner] = lambda learner, *_: learner
+    after_actor: Callable[..., OffPolicyLearner] = lambda learner, *_: learner
     delay: int = 1  # steps of the critics for each of the actor and of the target networks
     target_actor: bool = False  # targets are computed with an older actor, too
 

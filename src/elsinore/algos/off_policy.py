@@ -1,5 +1,5 @@
-"""The frame of SAC and TD3: an exploring rollout, then gradient steps on what a replay buffer
-remembers."""
+"""The frame of off-policy actor-critics, SAC and TD3: an exploring rollout, then gradient steps on
+what a replay buffer remembers."""
 
 import math
 from functools import partial
@@ -11,9 +11,9 @@ import optax
 from jaxtyping import Array, Float, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.actor_critics import ActorCritics, ContinuousQLearner, ContinuousQRule
-from elsinore.algos.actor_critics_steps import learn
 from elsinore.algos.common import LearningConfig, init_state, learning_rewards, update_of
+from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, OffPolicyRule
+from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.experience.normalisation import normalise_obs
@@ -36,7 +36,7 @@ from elsinore.types import (
 
 
 @settings
-class ContinuousQConfig(LearningConfig):
+class OffPolicyConfig(LearningConfig):
     """Settings of SAC and TD3."""
 
     # Steps per env between trainings: one for every num_envs x rollout_length env steps.
@@ -76,20 +76,20 @@ class ContinuousQConfig(LearningConfig):
         check_buffer(self)
 
 
-def continuous_q(
-    config: Any, env: Any, num_updates: int, nets: Any, rule: ContinuousQRule
+def off_policy(
+    config: Any, env: Any, num_updates: int, nets: Any, rule: OffPolicyRule
 ) -> Algorithm:
     """An algorithm of action values and an actor, made of its networks (`Networks`, or what has its
-    functions) and equations; `config` is a `ContinuousQConfig`."""
+    functions) and equations; `config` is a `OffPolicyConfig`."""
 
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
 
     def init(key: Key[Array, ""], env_params: PyTree, hyper: Any) -> TrainState:
-        def learner(params: ActorCritics, actor: Actor) -> ContinuousQLearner:
+        def learner(params: ActorCritics, actor: Actor) -> OffPolicyLearner:
             like = transition_like(actor.obs, nets.like_action())
             adam = optimiser_of(hyper)
-            return ContinuousQLearner(
+            return OffPolicyLearner(
                 params=params,
                 opt_state=ActorCritics(*(init_learner(x, adam).opt_state for x in params)),
                 target_params=rule.followed(params),
@@ -139,7 +139,7 @@ def continuous_q(
     return Algorithm(init, update, policy, hyper, config.steps_per_update, parts)
 
 
-def continuous_policy(config: Any, nets: Any, rule: ContinuousQRule) -> PolicyFunctions:
+def continuous_policy(config: Any, nets: Any, rule: OffPolicyRule) -> PolicyFunctions:
     """The greedy policy of an actor, or as it explores in training."""
 
     def batched(policy_state: PolicyState, obs: PyTree) -> PyTree:
