@@ -2,7 +2,7 @@
 
 import pytest
 
-from elsinore.config.agents import program_of
+from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for

@@ -13,8 +13,8 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.ppo import PPOConfig
 from elsinore.algos.replay import first_training
 from elsinore.config import planned_memory
-from elsinore.config.agents import program_of
 from elsinore.config.experiment import Experiment
+from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines

@@ -11,7 +11,7 @@ import pytest
 from gymnax.environments import spaces
 
 from elsinore.algos.registry import ALGORITHMS, config_type
-from elsinore.config.agents import learner_for, with_all_learners
+from elsinore.config.learners import learner_for, with_all_learners
 from elsinore.config.load import load_experiment
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.nets.build import NetworkConfig

@@ -10,7 +10,8 @@ import pytest
 from flax import struct
 from gymnax.environments.environment import EnvState
 
-from elsinore.config.agents import AgentsConfig, multi_agent_env
+from elsinore.config.agents import AgentsConfig
+from elsinore.config.learners import multi_agent_env
 from elsinore.experience.autoreset import batched_reset
 from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv, gather_agents, over_agents
 from elsinore.experience.rollout import rollout

@@ -12,14 +12,6 @@ from jaxtyping import PyTree
 
 from elsinore import envs
 from elsinore.algos.registry import custom_network
-from elsinore.config.agents import (
-    check_number,
-    config_of,
-    groups_for,
-    learner_for,
-    multi_agent_env,
-    with_all_learners,
-)
 from elsinore.config.curricula import curriculum_for
 from elsinore.config.custom_code import custom_code_in, refusals
 from elsinore.config.experiment import Experiment
@@ -30,6 +22,14 @@ from elsinore.config.host import (
     without_tapes,
 )
 from elsinore.config.imitation import with_pretraining
+from elsinore.config.learners import (
+    check_number,
+    config_of,
+    groups_for,
+    learner_for,
+    multi_agent_env,
+    with_all_learners,
+)
 from elsinore.config.planned_memory import PlannedMemory
 from elsinore.config.population import (
     members_of,

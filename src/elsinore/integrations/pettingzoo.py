@@ -18,7 +18,8 @@ from jaxtyping import PyTree
 
 from elsinore import envs
 from elsinore.arguments import checked
-from elsinore.config.agents import AgentsConfig, multi_agent_env
+from elsinore.config.agents import AgentsConfig
+from elsinore.config.learners import multi_agent_env
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
 from elsinore.integrations.spaces import action_of, as_numpy, gymnasium_space, gymnasium_value
