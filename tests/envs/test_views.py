@@ -13,6 +13,7 @@ from gymnax.environments.classic_control.mountain_car import MountainCar
 from gymnax.environments.classic_control.pendulum import Pendulum
 from gymnax.environments.minatar import asterix, breakout, freeway, seaquest, space_invaders
 
+from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.scene import (
     ROLES,
     Bars,
@@ -27,7 +28,7 @@ from elsinore.envs.scene import (
     Shades,
     to_json,
 )
-from elsinore.envs.views import plain_scene, view_of
+from elsinore.envs.views import view_of
 from elsinore.worlds.balatro.env import Balatro
 from elsinore.worlds.cache.make import make_cache
 from elsinore.worlds.hamlet.env import hamlet

@@ -20,8 +20,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore.envs.host_spaces import Space
 from elsinore.envs.picture import picture, shrunk
+from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.scene import Scene
-from elsinore.envs.views import plain_scene
 from elsinore.errors import RunError
 
 LARGEST_FRAME = 160  # pixels of the longer side of a recorded frame

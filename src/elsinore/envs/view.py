@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.envs.scene import Scene
+from elsinore.envs.scene import Panel, Scene
+
+Panels = tuple[Panel, ...]
 
 
 class View(NamedTuple):
@@ -26,3 +28,13 @@ class View(NamedTuple):
     how_to: Callable[[Any, PyTree, PyTree], str] | None = None
     # An episode as a figure: (path of a .png, Episode) -> Path, for `elsinore play --day`.
     draw_day: Callable[[Any, Any], Any] | None = None
+
+
+def titled(panels: Callable[[Any, Any, Any], Panels]) -> Callable[[Any, Any, Any], Scene]:
+    """The scene of these panels, with the environment's name as title."""
+    return lambda env, params, state: Scene(env_name(env), panels(env, params, state))
+
+
+def env_name(env: Any) -> str:
+    name = getattr(env, "name", None)
+    return name if isinstance(name, str) else type(env).__name__

@@ -10,8 +10,9 @@ from gymnax.environments import spaces
 from jaxtyping import PyTree
 from rich.console import Console
 
-from elsinore.envs.view import View
-from elsinore.envs.views import env_name, format_value, view_of
+from elsinore.envs.plain_scene import format_value
+from elsinore.envs.view import View, env_name
+from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.experience.episode_stats import facts_of

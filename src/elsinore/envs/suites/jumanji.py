@@ -18,10 +18,10 @@ from gymnax.environments import spaces
 from jaxtyping import Array, PyTree
 
 from elsinore.envs.picture import picture
+from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.scene import Scene
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.envs.suites.adapter import FOREVER, SuiteEnv, never_empty
-from elsinore.envs.views import plain_scene
 from elsinore.errors import ConfigError
 
 

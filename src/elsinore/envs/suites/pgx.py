@@ -11,10 +11,10 @@ import numpy as np
 import pgx
 from gymnax.environments import spaces
 
+from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.rivals import RANDOM
 from elsinore.envs.scene import Grid, Key, Pixels, Scene, Thing
 from elsinore.envs.suites.adapter import SuiteEnv, never_empty
-from elsinore.envs.views import plain_scene
 from elsinore.errors import ConfigError
 
 LIMITS = {"2048": 2000}  # steps; MinAtar's games have 1000, as in gymnax

@@ -16,6 +16,7 @@ from flax import struct
 from gymnax.environments.environment import EnvParams
 from jaxtyping import Array, Int, Key, PyTree, UInt32
 
+from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.rivals import NAMED, Rival, rival_of
 from elsinore.envs.scene import Key as Legend
 from elsinore.envs.scene import Pixels, Scene
@@ -23,7 +24,6 @@ from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
 from elsinore.envs.suites.pgx import Pgx
 from elsinore.envs.suites.tic_tac_toe import PERFECT
-from elsinore.envs.views import plain_scene
 
 # The games of two players that Pgx makes offline.
 GAMES = (

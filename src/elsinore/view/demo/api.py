@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from elsinore.arguments import checked
-from elsinore.envs.views import env_name
+from elsinore.envs.view import env_name
 from elsinore.errors import ConfigError
 from elsinore.runs import api
 from elsinore.runs.run import Run

@@ -3,8 +3,7 @@
 import numpy as np
 
 from elsinore.envs.scene import Facts, Grid, Thing
-from elsinore.envs.view import View
-from elsinore.envs.views import Panels, titled
+from elsinore.envs.view import Panels, View, titled
 
 
 @titled

@@ -13,8 +13,7 @@ from elsinore.envs.scene import (
     Words,
     rounded,
 )
-from elsinore.envs.view import View
-from elsinore.envs.views import Panels, titled
+from elsinore.envs.view import Panels, View, titled
 
 DEGREES = 180.0 / math.pi
 

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.envs.scene import Bar, Bars, Key, Pixels, Scene
-from elsinore.envs.view import View
-from elsinore.envs.views import Panels, titled
+from elsinore.envs.view import Panels, View, titled
 
 BOARD_SIZE = 10
 BUTTONS = ("stay", "left", "up", "right", "down", "fire")
