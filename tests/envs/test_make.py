@@ -2,7 +2,8 @@
 
 import pytest
 
-from elsinore.envs.registry import GYMNAX, check_name, make, names
+from elsinore.envs import make
+from elsinore.envs.registry import GYMNAX, check_name, names
 from elsinore.errors import ConfigError
 from elsinore.validation import import_object
 from tests.envs.broken_envs import Params, Wall

@@ -1,5 +1,5 @@
-"""Environment registry: `make(name)` for gymnax's environments, for those of plug-ins, for those of
-other libraries (`suites`), and for `"module:Class"`.
+"""Environment registry: names, and the environments that they name, of gymnax, of plug-ins, of
+other libraries (`suites`), and at `"module:Class"`.
 
 A wheel adds environments by an entry point in the group `elsinore.envs` that names an `EnvFamily`:
 
@@ -10,18 +10,14 @@ The built-in worlds (Hamlet, Balatro, the caches, Nim) are such plug-ins themsel
 by `BUILT_IN` as well, because an editable installation has the entry points of its first day.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from elsinore.arguments import checked
 from elsinore.envs import suites
 from elsinore.errors import ConfigError, user_code
-from elsinore.validation import did_you_mean, fits, import_callable, import_object
-
-if TYPE_CHECKING:  # names and help are listed without importing jax
-    from jaxtyping import PyTree
+from elsinore.validation import did_you_mean, import_callable, import_object
 
 GROUP = "elsinore.envs"
 BUILT_IN = {  # the entry points of this package, as in pyproject.toml
@@ -107,19 +103,8 @@ def check_name(name: str) -> None:
     )
 
 
-@checked
-def make(
-    env: Any,
-    kwargs: dict[str, Any] | None = None,
-    params: dict[str, Any] | None = None,
-    wrappers: Sequence[Any] = (),
-) -> "tuple[Any, PyTree]":
-    """An environment and its parameters, from a name, `"module:Class"`, or an instance, which may
-    be one of a library in `suites`.
-
-    `kwargs` go to its constructor (they fix shapes), `params` replace fields of its default
-    parameters (traced numbers, such as `max_steps_in_episode`). It is put into `wrappers`
-    (`elsinore.wrap`), whose numbers are among the parameters; one that is in them stays as it is.
+def env_of(env: Any, kwargs: dict[str, Any] | None = None) -> Any:
+    """The environment of a name or `"module:Class"`, or an instance as one of gymnax's.
 
     Raises:
         ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
@@ -136,14 +121,7 @@ def make(
     env = suites.adapted(env)
     with user_code(env=name):
         refuse_no_env(env, name)
-    if wrappers:
-        from elsinore.envs.wrapped import entries_of  # jax and gymnax come with these
-        from elsinore.envs.wrappers import wrap
-
-        env = env if entries_of(env) == tuple(wrappers) else wrap(env, *wrappers)
-    with user_code(env=name):
-        defaults = env.default_params
-    return env, _with_params(env, defaults, params or {})
+    return env
 
 
 def refuse_overwritten_gymnax() -> None:
@@ -190,17 +168,6 @@ def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> An
         ) from error
     except OSError as error:  # MNISTBandit fetches its images
         raise ValueError(f"env={name!r} needs a file that cannot be read: {error}.") from error
-
-
-def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTree":
-    """The default parameters with some replaced, each by numbers of the same shape."""
-    for name, value in params.items():
-        if not hasattr(defaults, name):
-            known = ", ".join(vars(defaults))
-            raise ValueError(f"env_params.{name} is no parameter of {env.name}; it has: {known}.")
-        if not fits(value, default := getattr(defaults, name)):
-            raise ValueError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
-    return defaults.replace(**params) if params else defaults
 
 
 def _factory(name: str) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from elsinore.arguments import checked
+from elsinore.envs.registry import env_of
 from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
@@ -44,9 +45,7 @@ def wrap(env: Any, *wrappers: Any) -> Any:
             undo what an earlier wrapper does.
     """
     if isinstance(env, str):
-        from elsinore.envs.registry import make
-
-        name, env = env, make(env)[0]
+        name, env = env, env_of(env)
         wrapped = wrap(env, *wrappers)
         if wrapped is not env:
             wrapped.made_from = name

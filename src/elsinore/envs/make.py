@@ -1,0 +1,51 @@
+"""`make`: an environment in its wrappers, and its parameters, as a config has them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from elsinore.arguments import checked
+from elsinore.envs.registry import env_of
+from elsinore.errors import user_code
+from elsinore.validation import fits
+
+if TYPE_CHECKING:  # names and help are listed without importing jax
+    from jaxtyping import PyTree
+
+
+@checked
+def make(
+    env: Any,
+    kwargs: dict[str, Any] | None = None,
+    params: dict[str, Any] | None = None,
+    wrappers: Sequence[Any] = (),
+) -> "tuple[Any, PyTree]":
+    """An environment and its parameters, from a name, `"module:Class"`, or an instance, which may
+    be one of a library in `suites`.
+
+    `kwargs` go to its constructor (they fix shapes), `params` replace fields of its default
+    parameters (traced numbers, such as `max_steps_in_episode`). It is put into `wrappers`
+    (`elsinore.wrap`), whose numbers are among the parameters; one that is in them stays as it is.
+
+    Raises:
+        ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
+    """
+    name, env = env, env_of(env, kwargs)
+    if wrappers:
+        from elsinore.envs.wrapped import entries_of  # jax and gymnax come with these
+        from elsinore.envs.wrappers import wrap
+
+        env = env if entries_of(env) == tuple(wrappers) else wrap(env, *wrappers)
+    with user_code(env=name):
+        defaults = env.default_params
+    return env, _with_params(env, defaults, params or {})
+
+
+def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTree":
+    """The default parameters with some replaced, each by numbers of the same shape."""
+    for name, value in params.items():
+        if not hasattr(defaults, name):
+            known = ", ".join(vars(defaults))
+            raise ValueError(f"env_params.{name} is no parameter of {env.name}; it has: {known}.")
+        if not fits(value, default := getattr(defaults, name)):
+            raise ValueError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
+    return defaults.replace(**params) if params else defaults
