@@ -4,17 +4,16 @@ those of two are in `pgx_duel`.
 Pgx's MinAtar repeats the last action with probability 0.1, as the original and unlike gymnax.
 """
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pgx
-from gymnax.environments import spaces
 
 from elsinore.envs.plain_scene import plain_scene
-from elsinore.envs.rivals import RANDOM
 from elsinore.envs.scene import Grid, Key, Pixels, Scene, Thing
-from elsinore.envs.suites.adapter import SuiteEnv, never_empty
+from elsinore.envs.suites.adapter import never_empty
+from elsinore.envs.suites.pgx_duel import GAMES, Duel
+from elsinore.envs.suites.pgx_game import PgxGame
 from elsinore.errors import ConfigError
 
 LIMITS = {"2048": 2000}  # steps; MinAtar's games have 1000, as in gymnax
@@ -22,31 +21,25 @@ DIRECTIONS = ("left", "up", "right", "down")
 ROLES = ("agent", "goal", "faint", "danger", "wash", "food", "calm", "rival", "work", "care")
 
 
-class Pgx(SuiteEnv):
-    """A game of one player; an illegal move ends it, so the mask forbids them."""
+class Pgx(PgxGame):
+    """A game of one player; an illegal move ends it, so the mask forbids them. `make` and `of` give
+    a `Duel` for a game of two."""
 
     @staticmethod
     def ids() -> tuple[str, ...]:
-        from elsinore.envs.suites.pgx_duel import GAMES
-
         known = pgx.available_envs()
         return tuple(x for x in known if x == "2048" or x.startswith("minatar-") or x in GAMES)
 
     @classmethod
-    def make(cls, env_id: str, **kwargs: Any) -> "Pgx":
-        from elsinore.envs.suites.pgx_duel import GAMES, Duel
-
+    def make(cls, env_id: str, **kwargs: Any) -> PgxGame:
         if env_id in GAMES:
-            return Duel.against(env_id, **kwargs)
+            return Duel.make(env_id, **kwargs)
         return cls._alone(pgx.make(env_id, **kwargs), f"pgx/{env_id}")
 
     @classmethod
-    def of(cls, native: Any) -> "Pgx":
-        from elsinore.envs.suites.pgx_duel import Duel
-
+    def of(cls, native: Any) -> PgxGame:
         if native.num_players == 2:
-            name = cls.named("pgx", native)
-            return Duel(native, name, LIMITS.get(native.id, 1000), RANDOM)
+            return Duel.of(native)
         return cls._alone(native, cls.named("pgx", native))
 
     @classmethod
@@ -67,13 +60,6 @@ class Pgx(SuiteEnv):
     def masked(self) -> bool:
         """True where some actions may be illegal; MinAtar's never are."""
         return not self.native.id.startswith("minatar-")
-
-    @cached_property
-    def num_actions(self) -> int:
-        return self.native.num_actions  # Pgx begins an episode to count them
-
-    def action_space(self, params: Any) -> spaces.Discrete:
-        return spaces.Discrete(self.num_actions)
 
     def _seen(self, world: pgx.State) -> Any:
         if not self.masked:

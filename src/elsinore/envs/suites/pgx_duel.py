@@ -17,12 +17,12 @@ from gymnax.environments.environment import EnvParams
 from jaxtyping import Array, Int, Key, PyTree, UInt32
 
 from elsinore.envs.plain_scene import plain_scene
-from elsinore.envs.rivals import NAMED, Rival, rival_of
+from elsinore.envs.rivals import NAMED, RANDOM, Rival, rival_of
 from elsinore.envs.scene import Key as Legend
 from elsinore.envs.scene import Pixels, Scene
 from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
-from elsinore.envs.suites.pgx import Pgx
+from elsinore.envs.suites.pgx_game import PgxGame
 from elsinore.envs.suites.tic_tac_toe import PERFECT
 
 # The games of two players that Pgx makes offline.
@@ -31,13 +31,15 @@ GAMES = (
     *("go_9x9", "hex", "kuhn_poker", "leduc_holdem", "othello", "shogi", "tic_tac_toe"),
 )
 
+LIMIT = 1000  # moves of the learner
+
 # Rivals that some games have by name, beside those that all have.
 RIVALS = {"tic_tac_toe": {**NAMED, "perfect": PERFECT}}
 
 
 @struct.dataclass
 class DuelParams(EnvParams):
-    max_steps_in_episode: int = 1000  # moves of the learner
+    max_steps_in_episode: int = LIMIT
     rival: PyTree = ()
 
 
@@ -49,7 +51,7 @@ class Table:
     seat: Int[Array, ""]
 
 
-class Duel(Pgx):
+class Duel(PgxGame):
     """A game of two players against a `Rival`."""
 
     episode_facts = {"won": "win rate", "lost": "rate of losses"}  # noqa: RUF012
@@ -59,8 +61,12 @@ class Duel(Pgx):
         super().__init__(native, name, limit)
         self._first, self._turn = jax.jit(self._first_turn), jax.jit(self._whole_turn)
 
+    @staticmethod
+    def ids() -> tuple[str, ...]:
+        return tuple(env_id for env_id in pgx.available_envs() if env_id in GAMES)
+
     @classmethod
-    def against(cls, env_id: str, rival: Any = "random", **kwargs: Any) -> "Duel":
+    def make(cls, env_id: str, rival: Any = "random", **kwargs: Any) -> "Duel":
         """A game by its id, against a `rival`: `random`, a `Rival` or a function (key, obs) ->
         action; in tic-tac-toe also `perfect`, which never loses.
 
@@ -69,10 +75,14 @@ class Duel(Pgx):
         """
         name = f"pgx/{env_id}" if isinstance(rival, str) else f"pgx/{env_id}{OBJECT}"
         chosen = rival_of(rival, RIVALS.get(env_id, NAMED))
-        return cls(pgx.make(env_id, **kwargs), name, 1000, chosen)
+        return cls(pgx.make(env_id, **kwargs), name, LIMIT, chosen)
+
+    @classmethod
+    def of(cls, native: Any) -> "Duel":
+        return cls(native, cls.named("pgx", native), LIMIT, RANDOM)
 
     def with_rival(self, rival: Any) -> "Duel":
-        """The same game against another rival, as `against` takes it.
+        """The same game against another rival, as `make` takes it.
 
         Raises:
             ConfigError: for any other rival.
@@ -108,6 +118,11 @@ class Duel(Pgx):
 
     def begin(self, key: UInt32[Array, "2"]) -> tuple[PyTree, Table]:
         return self._first_turn(key, self.rival.params)
+
+    def advance(
+        self, key: UInt32[Array, "2"], world: Table, action: Array
+    ) -> tuple[PyTree, Table, Array, Array, dict[str, Any]]:
+        return self._whole_turn(key, world, action, self.rival.params)
 
     def _first_turn(self, key: UInt32[Array, "2"], rival: PyTree) -> tuple[PyTree, Table]:
         init_key, seat_key, move_key = jax.random.split(jax.random.wrap_key_data(key), 3)
