@@ -1,19 +1,23 @@
 """What a shell offers after some words of a command line."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 
 import pytest
 
-from elsinore.cli import elsinore_parser
-from elsinore.cli.completion import script
+from elsinore import cli
 
 
 @pytest.fixture(scope="module")
 def bash() -> str:
     if shutil.which("bash") is None:
         pytest.skip("needs bash")
-    return script(elsinore_parser(), "bash")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert cli.main(["completion", "bash"]) == 0
+    return printed.getvalue()
 
 
 def offered(bash: str, words: str, folder) -> set[str]:

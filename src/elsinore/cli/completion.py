@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 
 RUNS = "$(command ls runs 2>/dev/null)"  # asked for at each completion
 SCRIPT = """\
@@ -26,19 +27,17 @@ def add(commands) -> None:
         "completion", help='print shell completion: eval "$(elsinore completion bash)"'
     )
     completion.add_argument("shell", choices=tuple(PREFIXES), help="shell to complete in")
-    completion.set_defaults(function=completion_command)
+    completion.set_defaults(function=partial(completion_command, commands))
 
 
-def completion_command(args: argparse.Namespace) -> int:
-    from elsinore.cli import elsinore_parser
-
-    print(script(elsinore_parser(), args.shell), end="")
+def completion_command(commands, args: argparse.Namespace) -> int:
+    print(script(commands, args.shell), end="")
     return 0
 
 
-def script(parser: argparse.ArgumentParser, shell: str) -> str:
-    """The script for one shell, from the parser of all commands."""
-    (commands,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+def script(commands, shell: str) -> str:
+    """The script for one shell, from the commands of `elsinore`, as `add` gets them: all of them,
+    once the parser is whole."""
     values, words = [], []
     for name, command in commands.choices.items():
         words.append(f'      {name}) words="{" ".join(_words(command))}" ;;')
