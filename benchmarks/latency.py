@@ -20,7 +20,6 @@ import numpy as np
 
 import elsinore
 from benchmarks.record import FOLDER, Results
-from elsinore.runs.export import export
 from elsinore.runs.latency import DECIDERS, about_of, latency_of, observations_like
 
 BATCHES = (1, 256)
@@ -40,7 +39,7 @@ def deciders(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     run = elsinore.train("Cache-api", "ppo", overrides=SETTINGS, runs_dir=folder, name="run")
     ways: dict[str, Any] = {"training": run.policy()}
     for form, decider in DECIDERS.items():
-        ways[form] = decider(export(run, form))
+        ways[form] = decider(run.export(form))
     nothing = jax.jit(lambda obs: obs[:, 0])
     ways["dispatch alone"] = lambda obs: np.asarray(nothing(obs))
     return ways, about_of(run.path / "export" / "jax")

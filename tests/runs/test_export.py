@@ -14,7 +14,7 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.export import export, write_jax, write_mlflow, write_onnx
+from elsinore.runs.export import write_jax, write_mlflow, write_onnx
 from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
 from elsinore.runs.restored import policy_of
 
@@ -163,7 +163,7 @@ def test_a_model_refuses_observations_without_the_mask(exported):
 
 @pytest.mark.parametrize("checkpoint", ["best", "latest"])
 def test_a_run_is_exported_as_any_of_its_checkpoints_has_it(run, tmp_path, checkpoint):
-    out = export(run, "jax", tmp_path / "out", checkpoint=checkpoint, seed=1)
+    out = run.export("jax", tmp_path / "out", checkpoint=checkpoint, seed=1)
     obs = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
     np.testing.assert_array_equal(DECIDERS["jax"](out)(obs), run.policy(1, checkpoint)(obs))
     assert about_of(out)["checkpoint"] == run.checkpoint(checkpoint).name

@@ -13,7 +13,7 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.export import export, write_onnx
+from elsinore.runs.export import write_onnx
 from elsinore.runs.latency import DECIDERS
 from elsinore.runs.onnx.model import model_of
 from elsinore.runs.onnx.program import UnknownOperation
@@ -173,7 +173,7 @@ def test_a_run_is_exported_and_read_without_jax(whole, tmp_path, capsys):
     seed = json.loads((out / "policy.json").read_text())["seed"]
     assert (DECIDERS["onnx"](out)(obs) == run.policy(seed=seed)(obs)).mean() > 0.98
     with pytest.raises(elsinore.ConfigError, match="exists already"):
-        export(run, "onnx", out)
+        run.export("onnx", out)
 
 
 def looping(x):

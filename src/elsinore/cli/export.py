@@ -47,7 +47,7 @@ def add(commands) -> None:
 
 def export_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
-    from elsinore.runs.export import FORMS, export
+    from elsinore.runs.export import FORMS
 
     if args.run.endswith(".npz"):
         return _replay(args)
@@ -58,7 +58,7 @@ def export_command(args: argparse.Namespace) -> int:
     if args.format == "json":
         return _metrics(args, run, out)
     checkpoint = run.checkpoint(args.checkpoint).name
-    out = export(run, args.format, out, checkpoint=checkpoint, seed=args.seed, agent=args.agent)
+    out = run.export(args.format, out, checkpoint=checkpoint, seed=args.seed, agent=args.agent)
     measured = _measured(args.format, out) if args.measure else {}
     if args.json:
         seconds = {str(size): latency._asdict() for size, latency in measured.items()}

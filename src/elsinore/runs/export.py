@@ -12,54 +12,47 @@ from typing import Any
 
 import numpy as np
 
+from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.runs.mlflow_env import configure_mlflow
-from elsinore.runs.run import Run
 from elsinore.runs.shipped import FOLDER
 
 PYFUNC = Path(__file__).parent / "sinks" / "mlflow_policy.py"
 
 
-def export(
-    run: Run,
-    form: str = "jax",
-    out: Path | None = None,
-    *,
-    checkpoint: str | None = None,
-    seed: int | None = None,
-    agent: str | None = None,
-) -> Path:
-    """Write one seed's greedy policy of a checkpoint, and return its folder.
+def default_folder(run: Path, experiment: Experiment, form: str) -> Path:
+    """The folder that an export of the run in the folder `run` goes to: `export/<form>` in it; of a
+    policy that comes with the package `<env>-<algo>-<form>` in the current one."""
+    if run.is_relative_to(FOLDER):
+        return Path(f"{experiment.env}-{experiment.algo.name}-{form}")
+    return run / "export" / form
+
+
+def refuse_export(form: str, out: Path) -> None:
+    """Refuse an export that `write_export` could not write, before a policy is read.
+
+    Raises:
+        ConfigError: for an unknown form, or a folder that is not empty.
+    """
+    if form not in FORMS:
+        raise ConfigError(f"form={form!r} is unknown; choose one of {', '.join(FORMS)}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"out={str(out)!r} exists already; choose another, or remove it.")
+
+
+def write_export(policy: Any, form: str, out: Path, facts: dict[str, str]) -> None:
+    """Write a greedy policy to a new or empty folder.
 
     Args:
         form: `jax` (policy.jaxexport, policy.json), `onnx` (policy.onnx, policy.json) or `mlflow`
             (a folder for `mlflow.pyfunc.load_model`).
-        out: a new or empty folder; by default `export/<form>` in the run's, or for a policy that
-            comes with the package `<env>-<algo>-<form>` in the current one.
-        checkpoint, seed, agent: as for `Run.policy`.
+        facts: its `env`, `run` and `checkpoint`, for policy.json.
 
     Raises:
-        ConfigError: for an unknown form, a folder that is not empty, or a checkpoint that does not
-            exist or does not match the run's config.
+        ConfigError: if the folder cannot be written.
     """
-    if form not in FORMS:
-        raise ConfigError(f"form={form!r} is unknown; choose one of {', '.join(FORMS)}.")
-    out = _default_folder(run, form) if out is None else out
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ConfigError(f"out={str(out)!r} exists already; choose another, or remove it.")
-    found = run.checkpoint(checkpoint)
-    policy = run.policy(seed, found.name, agent)
     with _atomic_folder(out) as folder:
-        FORMS[form](
-            policy, folder, {"env": run.experiment.env, "run": run.name, "checkpoint": found.name}
-        )
-    return out
-
-
-def _default_folder(run: Run, form: str) -> Path:
-    if run.path.is_relative_to(FOLDER):
-        return Path(f"{run.experiment.env}-{run.experiment.algo.name}-{form}")
-    return run.path / "export" / form
+        FORMS[form](policy, folder, facts)
 
 
 @contextlib.contextmanager

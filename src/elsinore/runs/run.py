@@ -19,6 +19,7 @@ from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.curves import curve_svg, training_figure
+from elsinore.runs.export import default_folder, refuse_export, write_export
 from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.policy import Policy
 from elsinore.runs.restored import best_replica, policy_of, restore_state
@@ -300,16 +301,21 @@ class Run:
 
         Args:
             form: `jax`, `onnx` or `mlflow`.
-            out: a new or empty folder; by default `export/<form>` in the run's.
+            out: a new or empty folder; by default `export/<form>` in the run's, or for a policy
+                that comes with the package `<env>-<algo>-<form>` in the current one.
             checkpoint, seed, agent: as for `policy`.
 
         Raises:
-            ConfigError: for an unknown form, or a folder that is not empty.
+            ConfigError: for an unknown form, a folder that is not empty, or a checkpoint that does
+                not exist or does not match the run's config.
         """
-        from elsinore.runs.export import export
-
-        folder = None if out is None else Path(out)
-        return export(self, form, folder, checkpoint=checkpoint, seed=seed, agent=agent)
+        folder = default_folder(self.path, self.experiment, form) if out is None else Path(out)
+        refuse_export(form, folder)
+        found = self.checkpoint(checkpoint)
+        policy = self.policy(seed, found.name, agent)
+        facts = {"env": self.experiment.env, "run": self.name, "checkpoint": found.name}
+        write_export(policy, form, folder, facts)
+        return folder
 
     def _agent(self, name: str | None, default: int) -> int:
         names = self.experiment.agents.names
