@@ -1,6 +1,7 @@
 """The folder tree is the architecture: imports go one way, and only the host touches the world."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -81,6 +82,74 @@ def test_nothing_imports_from_what_comes_after_it(path):
         other for other in folders_imported(path) - {mine} if layer_of(other) >= layer_of(mine)
     }
     assert after == CALLS_UP.get(path.relative_to(SOURCE).as_posix(), set())
+
+
+# No imports make a circle, also not inside functions or for types: a lazy import may save time, and
+# follows the order as any.
+
+
+def module_of(path):
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_used(code, modules):
+    """Those of `modules` that code imports, at its top or inside a function."""
+    used = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            used |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            named = [f"{node.module}.{alias.name}" for alias in node.names]
+            homes = {elsinore._HOMES.get(name.removeprefix("elsinore."), name) for name in named}
+            used |= {home if home in modules else home.rpartition(".")[0] for home in homes}
+    return used & modules
+
+
+def graph_of(sources):
+    """The modules that each module uses, from the code of all."""
+    return {module: modules_used(code, set(sources)) for module, code in sources.items()}
+
+
+def circle(graph):
+    """Modules each of which is used by the one before it, from a module to itself; none: []."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1][::-1]
+    return []
+
+
+def test_no_imports_make_a_circle_through_functions_either():
+    # The package itself imports its names where they are first used, from their homes.
+    graph = graph_of({module_of(p): p.read_text() for p in FILES if folder_of(p) != "__init__"})
+    for file, folders in CALLS_UP.items():
+        graph[module_of(SOURCE / file)] -= {m for m in graph if m.split(".")[1] in folders}
+    assert circle(graph) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import elsinore.runs.run",
+        "from elsinore.runs import run",
+        "from elsinore.runs.run import Run",
+        "from elsinore import Run",
+    ],
+)
+def test_a_circle_through_a_function_is_found(code):
+    sources = {
+        "elsinore.runs.run": "from elsinore.runs import policy",
+        "elsinore.runs.policy": "from elsinore.runs.export import export",
+        "elsinore.runs.export": f"def export():\n    {code}",
+    }
+    found = circle(graph_of(sources))
+    assert found[0] == found[-1]
+    assert set(found) == set(sources)
+
+
+def test_a_lazy_import_that_follows_the_order_makes_no_circle():
+    lazy = "def export():\n    import mlflow\n    from elsinore.runs.policy import Policy"
+    assert circle(graph_of({"elsinore.runs.export": lazy, "elsinore.runs.policy": ""})) == []
 
 
 # Outside these folders there are no files, clocks, threads, sockets or signals, and no prints.
