@@ -88,7 +88,7 @@ def managed(folder, scores, **config) -> tuple[CheckpointManager, list[int]]:
 @pytest.mark.parametrize(("buffers", "bytes_held"), [(False, 8), (True, 8 + 400)])
 def test_a_best_state_is_held_and_fetched_without_buffers(tmp_path, buffers, bytes_held):
     manager, fetched = managed(tmp_path, [1.0, 3.0, 2.0], best=1, best_buffers=buffers)
-    ((update, (score, state)),) = manager._pending.items()
+    ((update, (score, state)),) = manager.best.held.items()
     assert (update, score) == (2, 3.0)
     assert sum(x.nbytes for x in jax.tree.leaves(state)) == bytes_held
     assert fetched == [bytes_held, bytes_held]  # of the first chunk and the second

@@ -394,8 +394,8 @@ def manager_of(folder, **config) -> CheckpointManager:
 
 def keep_all(manager: CheckpointManager, scores, save_every: int = 1, first: int = 1) -> None:
     for update, score in enumerate(scores, first):
-        if manager.consider(update, score):
-            manager.offer(update, score, state_of(update))
+        if manager.best.consider(update, score):
+            manager.best.offer(update, score, state_of(update))
         if update % save_every == 0:
             manager.save("latest", update, state_of(update), score)
 
@@ -524,7 +524,7 @@ def test_the_best_are_written_before_the_latest(tmp_path, monkeypatch):
 def test_a_score_that_is_no_number_is_never_the_best(tmp_path):
     manager = manager_of(tmp_path, best=2)
     assert not any(
-        manager.consider(1, score) for score in (float("nan"), float("inf"), -float("inf"))
+        manager.best.consider(1, score) for score in (float("nan"), float("inf"), -float("inf"))
     )
     manager.save("latest", 1, state_of(1), float("nan"))
     assert checkpoint_choice.newest(tmp_path).manifest["metric"] is None

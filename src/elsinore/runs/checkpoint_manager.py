@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,8 +18,9 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
+from elsinore.runs.best_states import BestStates
 from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
-from elsinore.runs.checkpoints import is_whole, list_checkpoints, remove_checkpoint
+from elsinore.runs.checkpoints import list_checkpoints, remove_checkpoint
 from elsinore.runs.control import Controls
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.manifest import config_digest, versions
@@ -45,9 +45,7 @@ LAST_WAIT = 60.0  # seconds for the store to catch up when training has ended
 class CheckpointManager:
     """Saves the newest state from time to time, the best states, and one when a run ends or fails.
 
-    The best states are held in host memory until the next save, since an early policy is soon
-    beaten; a kill in between loses none, for a resumed run computes again what came after its
-    checkpoint. They are held and written without replay buffers, unless
+    The best states (`BestStates`) are held and written without replay buffers, unless
     `checkpoints.best_buffers`: so one takes the memory of a policy and its optimiser, and no run
     goes on from it. Nothing is saved before the store holds the metrics up to it.
 
@@ -80,16 +78,9 @@ class CheckpointManager:
         self.chunks, self._score, self._frozen = 0, float("nan"), False
         self._passed = False  # the period of periodic checkpoints, which is not in chunks
         self.asked_to_save = False  # by a callback
-        self._pending: dict[int, tuple[float, Any]] = {}  # update -> (score, state), of the best
         self._writer = ThreadPoolExecutor(1, "elsinore-checkpoints")
         self._writing: Future | None = None
-        self._lock = threading.Lock()  # of the best, which training adds to and the writer takes
-        best = [
-            c
-            for c in list_checkpoints(folder, ("best",))
-            if is_whole(c) and c.manifest.get("metric")
-        ]
-        self._best = {c.update: c.manifest["metric"]["value"] for c in best}
+        self.best = BestStates(folder, self._config)
 
     # The newest state
 
@@ -191,14 +182,14 @@ class CheckpointManager:
             kinds.append("latest")
         if self._is_writing and kinds == ["latest"]:
             kinds = []  # still due after the next chunk
-        kinds, best = processes.agreed([kinds, self.consider(update, self._score)], DUE)
+        kinds, best = processes.agreed([kinds, self.best.consider(update, self._score)], DUE)
         if kinds:
             self.wait()
         began = time.monotonic()
         if kinds:
             self._host_state()  # whole, by all processes, also for a best one
         if best:
-            self.offer(update, self._score, self._best_copy())
+            self.best.offer(update, self._score, self._best_copy())
         if not kinds:
             return
         self._save_or_submit(kinds, update)
@@ -252,37 +243,6 @@ class CheckpointManager:
     def has(self, kind: str, update: int) -> bool:
         return any(c.update == update for c in list_checkpoints(self._folder, (kind,)))
 
-    def consider(self, update: int, score: float) -> bool:
-        """True for the score of a state that is among the best so far, and is to be offered."""
-        if not self._config.best or not math.isfinite(score) or update in self._best:
-            return False
-        return len(self._best) < self._config.best or self._rank(score) > min(
-            map(self._rank, self._best.values())
-        )
-
-    def offer(self, update: int, score: float, state: PyTree) -> None:
-        """Hold a state among the best; those that are no longer among them are dropped."""
-        with self._lock:
-            self._best[update] = score
-            self._pending[update] = (score, state)
-            keep = sorted(self._best, key=lambda u: (self._rank(self._best[u]), u), reverse=True)
-            self._best = {u: self._best[u] for u in keep[: self._config.best]}
-            self._pending = {u: x for u, x in self._pending.items() if u in self._best}
-
-    def _save_pending(self, update: int) -> None:
-        """Write the held best states up to `update`; those that cannot be written are held on."""
-        with self._lock:
-            now = {u: pending for u, pending in self._pending.items() if u <= update}
-        for best_update, (score, state) in now.items():
-            manifest = self._manifest(best_update, score)
-            manifest |= {"without": WITHOUT} if self._best_is_bare else {}
-            checkpoints.save(self._folder, "best", state, manifest)
-        with self._lock:
-            self._pending = {u: x for u, x in self._pending.items() if u not in now}
-
-    def _rank(self, score: float) -> float:
-        return score if self._config.mode == "max" else -score
-
     def due(self) -> bool:
         """True once the interval has passed since the last save, or one was requested."""
         return (
@@ -304,10 +264,7 @@ class CheckpointManager:
         """Write the held best states, then this one; remove checkpoints that are no longer kept."""
         self._controls.save.clear()
         self.asked_to_save = False
-        self._save_pending(update)
-        for old in list_checkpoints(self._folder, ("best",)):
-            if old.update not in self._best and old.update <= update:
-                remove_checkpoint(old.path)
+        self.best.write(update, self._best_manifest)
         path = checkpoints.save(self._folder, kind, state, self._manifest(update, score))
         self._remove_all_but_newest(("latest", "emergency"), self._config.latest, update)
         self._remove_all_but_newest(("periodic",), self._config.periodic, update)
@@ -319,6 +276,10 @@ class CheckpointManager:
         found = [c for c in list_checkpoints(self._folder, kinds) if c.update <= update]
         for old in found[keep:] if keep else ():
             remove_checkpoint(old.path)
+
+    def _best_manifest(self, update: int, score: float) -> dict[str, Any]:
+        without = {"without": WITHOUT} if self._best_is_bare else {}
+        return self._manifest(update, score) | without
 
     def _manifest(self, update: int, score: float | None) -> dict[str, Any]:
         experiment = self._experiment
