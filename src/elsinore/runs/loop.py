@@ -12,14 +12,16 @@ import numpy as np
 from elsinore.config.plan import Plan
 from elsinore.errors import reason_of
 from elsinore.jaxtools import processes
-from elsinore.runs.actions import EVALUATE, Action, Actors, acted_on, agreed, reason_to_stop
+from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.run_actions import RunActions
 from elsinore.runs.store import ACTION, StoreBehind
+from elsinore.runs.traced_settings import acted_on
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns
 from elsinore.types import RunState
@@ -55,7 +57,7 @@ def train_loop(
         for chunk in pipeline:
             chunk = evaluated(pipeline, publisher, chunk)
             actions = publisher.publish(chunk)
-            if publisher.actors.any:
+            if publisher.run_actions.any:
                 actions = agreed(actions)
             if actions:
                 act = partial(acted_on, actions=actions, plan=publisher.plan)
@@ -76,7 +78,7 @@ def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) 
     """The chunk, with an evaluation where they are on request and one is due."""
     if not publisher.plan.experiment.evaluation.on_request or np.any(chunk.report.evaluated):
         return chunk
-    due = publisher.actors.evaluates(record_of(publisher.plan, chunk))
+    due = publisher.run_actions.evaluates(record_of(publisher.plan, chunk))
     return pipeline.evaluated(chunk) if processes.agreed(due, EVALUATES) else chunk
 
 
@@ -91,7 +93,7 @@ def save_emergency(
     try:
         if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
             chunk = evaluated(pipeline, publisher, chunk)
-            record, actions = publisher.actors.after(record_of(publisher.plan, chunk))
+            record, actions = publisher.run_actions.after(record_of(publisher.plan, chunk))
             publisher.store.put(record)
             state = acted_on(chunk.state, actions, publisher.plan)
             checkpoints.hold_state(state, chunk.index + 1)
@@ -113,17 +115,17 @@ class Publisher:
         store: BackgroundWorker,
         listeners: list[BackgroundWorker],
         scores: dict[int, float],
-        actors: Actors,
+        run_actions: RunActions,
     ):
-        self.plan, self.store, self.actors = plan, store, actors
+        self.plan, self.store, self.run_actions = plan, store, run_actions
         self._listeners, self._scores, self._diverged = listeners, scores, set[int]()
         self._metric = plan.experiment.checkpoints.metric
-        self.score = self._score_of([], actors.begin)
+        self.score = self._score_of([], run_actions.begin)
 
     def publish(self, chunk: FinishedChunk) -> list[Action]:
         """The actions of the callbacks after this chunk, whose record is given to all."""
         refuse_if_stuck(self.store, self.plan.experiment.on_full_disk)
-        record, actions = self.actors.after(record_of(self.plan, chunk))
+        record, actions = self.run_actions.after(record_of(self.plan, chunk))
         self.store.put(record)
         for listener in self._listeners:
             listener.put(record)
@@ -141,16 +143,16 @@ class Publisher:
         """The score of the states after that update; NaN where it is of an evaluation and they
         have none."""
         score = score_of(rows, self._metric, self._scores)
-        has_one = not self._metric.startswith("eval/") or self.actors.evaluated_after(update)
+        has_one = not self._metric.startswith("eval/") or self.run_actions.evaluated_after(update)
         return score if has_one else float("nan")
 
     def saves(self, chunks: int) -> bool:
         """True if `checkpoints.period`, in another unit than chunks, passed in the last of them."""
-        return self.actors.passed(self.plan.experiment.checkpoints.period, chunks)
+        return self.run_actions.passed(self.plan.experiment.checkpoints.period, chunks)
 
     def records(self, chunks: int) -> bool:
         """True if `replays.period`, in another unit than chunks, passed in the last of them."""
-        return self.actors.passed(self.plan.experiment.replays.period, chunks)
+        return self.run_actions.passed(self.plan.experiment.replays.period, chunks)
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
         diverged_at = chunk.report.convergence.diverged_at

@@ -14,7 +14,6 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.actions import Actors
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
@@ -27,6 +26,7 @@ from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.profile import jax_trace, phase, profile_to
 from elsinore.runs.programs import Compiled, compile_run
 from elsinore.runs.restored import restore_state
+from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_curves import draw_unfinished
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
@@ -50,7 +50,7 @@ class Session(NamedTuple):
     scores: dict[int, float]  # newest value of the checkpoints' metric, by seed
     workers: RunWorkers
     controls: Controls
-    actors: Actors
+    run_actions: RunActions
 
     def close(self) -> None:
         """Let the workers handle what is left, and unlock the run directory."""
@@ -116,11 +116,11 @@ def open_session(
         checkpoint, run_id, scores = _open_store(folder, plan, newest)
         update = checkpoint.update if checkpoint else 0
         with contextlib.closing(Store(folder.database, read_only=True)) as store:
-            actors = Actors(plan, callbacks, store, update)
+            run_actions = RunActions(plan, callbacks, store, update)
         for line in plan_lines(plan):
             log.info(line)
         workers = start_workers(folder, plan, run_id, callbacks)
-    return Session(folder, plan, checkpoint, scores, workers, Controls(), actors)
+    return Session(folder, plan, checkpoint, scores, workers, Controls(), run_actions)
 
 
 @contextlib.contextmanager
@@ -184,20 +184,20 @@ def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
 
 def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns) -> Outcome:
     """Train from `state` on the devices; a training that was over before is not continued."""
-    folder, plan, checkpoint, scores, workers, controls, actors = session
+    folder, plan, checkpoint, scores, workers, controls, run_actions = session
     controls.begun.set()
     refuse_if_late(controls.stop, 0.0)
     chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
     all_frozen = bool(fetch_turns([turn.convergence for turn in state], layout).frozen.all())
     if chunk >= plan.schedule.num_chunks or all_frozen:  # killed before its summary
         return Outcome(fetch_turns(state, layout), interrupted=False, train_seconds=0.0)
-    ended = actors.stop_at(checkpoint.update) if checkpoint is not None else ""
-    processes.agreed([actors.any, ended], ACTS)
+    ended = run_actions.stop_at(checkpoint.update) if checkpoint is not None else ""
+    processes.agreed([run_actions.any, ended], ACTS)
     if ended:
         return Outcome(fetch_turns(state, layout), False, 0.0, ended)
     listeners = [*workers.listeners, *workers.sinks]
-    publisher = Publisher(plan, workers.store, listeners, scores, actors)
-    ahead = plan.looks_ahead and not actors.any
+    publisher = Publisher(plan, workers.store, listeners, scores, run_actions)
+    ahead = plan.looks_ahead and not run_actions.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
     manager = manager_of(folder, plan, layout, workers.store, controls)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
