@@ -97,25 +97,34 @@ def build_program(
     curriculum: Curriculum | None = None,
     evaluate: Callable[..., Episodes] = evaluate,
     log_episodes: bool = False,
-    shards: Shards | None = None,
+    division: Shards | None = None,
 ) -> Program:
     """Build the compiled functions of a run. `max_steps` bounds the episodes of an evaluation;
     `log_episodes`: reports have each finished training episode.
 
-    With a curriculum `env_params` are the target's, which evaluations use by default. With `shards`
-    `algo` is of the whole seed, and so are the functions, which are made of those of its shards.
+    With a curriculum `env_params` are the target's, which evaluations use by default. With a
+    `division` `algo` is of the whole seed, and so are the functions, which are made of those of its
+    shards.
 
     Raises:
         ValueError: for an algorithm whose state cannot be divided into shards.
     """
-    algo = algo if shards is None else shards.part
+    algo = algo if division is None else division.part
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
-    play = play if shards is None else evaluated_in_shards(play, shards)
+    play = play if division is None else evaluated_in_shards(play, division)
     parts = _Parts(
-        algo, env_params, schedule, evaluation, convergence, curriculum, play, log_episodes, shards
+        algo,
+        env_params,
+        schedule,
+        evaluation,
+        convergence,
+        curriculum,
+        play,
+        log_episodes,
+        division,
     )
     program = Program(parts.init, parts.chunk, parts.evaluate, algo, schedule)
-    return program if shards is None else _sharded(parts, program, shards)
+    return program if division is None else _sharded(parts, program, division)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +139,7 @@ class _Parts:
     curriculum: Curriculum | None
     play: Callable[..., Episodes]  # (env_params, policy_state, key, episodes=...)
     log_episodes: bool = False
-    shards: Shards | None = None
+    division: Shards | None = None
 
     def target(self) -> PyTree:
         return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.env_params)
@@ -182,7 +191,7 @@ class _Parts:
         if self.convergence.counts_episodes:
             stats = train.actor.episode_stats
             trained = mean_of_last(stats, "return", self.convergence.window)
-        whole = self.algo if self.shards is None else self.shards.whole
+        whole = self.algo if self.division is None else self.division.whole
         earliest = earliest_update(self.convergence, whole)
         if self.curriculum is not None:
             before, best, earliest = adjust_for_stage(
@@ -213,21 +222,21 @@ class _Parts:
     @cached_property
     def divided(self) -> PyTree:
         """The axes that shards divide; of undivided seeds None."""
-        if self.shards is None:
+        if self.division is None:
             return None
         whole, part = (
             jax.eval_shape(lambda key, algo=algo: self.init_of(algo, key, None), jax.random.key(0))
-            for algo in (self.shards.whole, self.algo)
+            for algo in (self.division.whole, self.algo)
         )
-        return divided_axes(whole, part, self.shards.number)
+        return divided_axes(whole, part, self.division.number)
 
     @cached_property
     def learn_once(self) -> Callable[[RunState, Count], tuple[RunState, ChunkReport]]:
         """`learn`, traced once: for its shapes and for its branch."""
         learn = self.learn
-        if self.shards is not None:
+        if self.division is not None:
             axes = self.divided
-            learn = over_shards(learn, self.shards, (axes, SHARED), (axes, SHARED))
+            learn = over_shards(learn, self.division, (axes, SHARED), (axes, SHARED))
         return jax.jit(learn, inline=True)
 
     def chunk(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
@@ -249,14 +258,14 @@ class _Parts:
         return self.play(params, policy_state, key, episodes=self.evaluation.final_episodes)
 
 
-def _sharded(parts: _Parts, program: Program, shards: Shards) -> Program:
+def _sharded(parts: _Parts, program: Program, division: Shards) -> Program:
     """The program of whole seeds, from the functions of their shards."""
     axes = parts.divided
-    init = over_shards(program.init, shards, (SHARED, SHARED), axes)
+    init = over_shards(program.init, division, (SHARED, SHARED), axes)
     return program._replace(
         init=lambda key, hyper=None: init(key, hyper),
-        evaluate=over_shards(program.evaluate, shards, (SHARED,) * 3, SHARED),
-        algo=shards.whole,
+        evaluate=over_shards(program.evaluate, division, (SHARED,) * 3, SHARED),
+        algo=division.whole,
         divided=axes,
     )
 
