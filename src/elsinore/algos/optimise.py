@@ -136,14 +136,14 @@ def minibatch_epochs(
     num_epochs: int,
     num_minibatches: int,
     stop_fn: Callable[[dict[str, Array]], Bool[Array, ""]] | None = None,
-    facts_fn: Callable[[PyTree, Int[Array, "minibatch row"]], PyTree] | None = None,
+    minibatch_stats_fn: Callable[[PyTree, Int[Array, "minibatch row"]], PyTree] | None = None,
 ) -> tuple[Learner, dict[str, Mean]]:
     """`num_epochs` passes over the rows of `batch` ([row, ...]) in fresh random minibatches.
 
     The aux of `loss_fn` is a dict of metrics. `stop_fn(metrics)` ends the learning at the first
-    minibatch for which it is true, whose step is not taken. With `facts_fn(batch, rows)`, something
-    of each minibatch that is known before the first step, [minibatch, ...], the loss is of
-    (minibatch, its facts).
+    minibatch for which it is true, whose step is not taken. With
+    `minibatch_stats_fn(batch, rows)`, statistics of each minibatch from before the first step,
+    [minibatch, ...], the loss is of (minibatch, its statistics).
     """
     table, unpack = pack(batch)
     size = table.shape[0]
@@ -152,14 +152,14 @@ def minibatch_epochs(
     vector, unravel = ravel_pytree(learner.params)
     step = partial(_vector_step, lambda vector, batch: loss_fn(unravel(vector), batch), optimiser)
 
-    facts = None if facts_fn is None else facts_fn(batch, rows)
+    stats = None if minibatch_stats_fn is None else minibatch_stats_fn(batch, rows)
 
     def minibatch(
         carry: tuple[Learner, Bool[Array, ""]], of_minibatch: tuple[Int[Array, "row"], PyTree]
     ) -> tuple[tuple[Learner, Bool[Array, ""]], MetricRow]:
-        (learner, stopped), (rows, facts) = carry, of_minibatch
+        (learner, stopped), (rows, stats) = carry, of_minibatch
         part = unpack(table[rows])
-        part = part if facts_fn is None else (part, facts)
+        part = part if minibatch_stats_fn is None else (part, stats)
         new, metrics, norm = step(learner, part, learning_rate)
         metrics = metrics | {"learner/gradient_norm": norm}
         if stop_fn is None:
@@ -170,5 +170,5 @@ def minibatch_epochs(
         return (kept, stopped), MetricRow.of(metrics)
 
     carry = (Learner(vector, learner.opt_state), jnp.bool_(False))
-    ((vector, opt_state), _), metrics = jax.lax.scan(minibatch, carry, (rows, facts))
+    ((vector, opt_state), _), metrics = jax.lax.scan(minibatch, carry, (rows, stats))
     return Learner(unravel(vector), opt_state), metrics.means()

@@ -130,7 +130,7 @@ def advantages_of_all_shards(
 
 def standardised_minibatches(loss_fn: LossFn) -> tuple[LossFn, Callable[..., Any] | None]:
     """The loss of a minibatch whose advantages are standardised first; and, where shards have a
-    part of it each, the function of the facts that it is given beside its part."""
+    part of it each, the `minibatch_stats_fn` of the statistics that it takes beside its part."""
 
     def alone(params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
         return loss_fn(params, batch._replace(advantage=standardise(batch.advantage)))
@@ -168,9 +168,9 @@ def ppo(
         def too_far(metrics: dict[str, Array]) -> Bool[Array, ""]:
             return metrics["policy/kl"] > 1.5 * hyper.target_kl
 
-        facts_fn = None
+        minibatch_stats_fn = None
         if config.normalize_advantage == "minibatch":
-            loss_fn, facts_fn = standardised_minibatches(loss_fn)
+            loss_fn, minibatch_stats_fn = standardised_minibatches(loss_fn)
         return minibatch_epochs(
             loss_fn,
             optimiser,
@@ -181,7 +181,7 @@ def ppo(
             num_epochs=1 if vtrace else config.num_epochs,
             num_minibatches=config.num_minibatches,
             stop_fn=None if config.target_kl is None else too_far,
-            facts_fn=facts_fn,
+            minibatch_stats_fn=minibatch_stats_fn,
         )
 
     algo = on_policy(
