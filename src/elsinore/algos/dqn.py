@@ -232,7 +232,7 @@ class _Parts:
         """One gradient step on a batch from the buffer, whose priorities change."""
         hyper = data.hyper
         batch, indices, weight = self.sample(data, beta, learner, key)
-        (params, opt_state), aux, norm = gradient_step(
+        after, aux, norm = gradient_step(
             partial(self.loss, weight, learner.target_params, key),
             data.optimiser,
             Learner(learner.params, learner.opt_state),
@@ -245,7 +245,7 @@ class _Parts:
             td_error = shards.apart(priority_of)(td_error)
         kept = self.buffer.reprioritise(learner.buffer, indices, td_error, hyper.priority_alpha)
         error = {"loss/td_error": mean_error(errors), "learner/gradient_norm": norm}
-        learner = learner._replace(params=params, opt_state=opt_state, buffer=kept)
+        learner = learner._replace(params=after.params, opt_state=after.opt_state, buffer=kept)
         return learner, means(aux.metrics | error)
 
     def sample(
@@ -288,7 +288,8 @@ class _Parts:
         self, key: Key[Array, ""], learner: DQNLearner, data: RolloutData
     ) -> tuple[DQNLearner, dict[str, Mean]]:
         """Store the rollout; once the buffer holds enough, take `gradient_steps`."""
-        config, buffer, (experience, before, hyper, *_) = self.config, self.buffer, data
+        config, buffer = self.config, self.buffer
+        experience, before, hyper = data.experience, data.before, data.hyper
         ended = shards.total(jnp.sum(experience.terminated | experience.truncated))
         learner = learner._replace(
             buffer=buffer.add(learner.buffer, self.stored(data)), episodes=learner.episodes + ended

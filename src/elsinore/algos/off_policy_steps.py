@@ -151,12 +151,12 @@ def critics_step(
         return total, (error, {"loss/value": total, "value/q": jnp.mean(q)})
 
     begun = Learner(learner.params.critics, learner.opt_state.critics)
-    (critics, opt_state), (td_error, metrics), norm = gradient_step(
+    critics, (td_error, metrics), norm = gradient_step(
         loss, now.optimiser, begun, batch, now.hyper.learning_rate
     )
     learner = learner._replace(
-        params=learner.params._replace(critics=critics),
-        opt_state=learner.opt_state._replace(critics=opt_state),
+        params=learner.params._replace(critics=critics.params),
+        opt_state=learner.opt_state._replace(critics=critics.opt_state),
     )
     metrics |= {"loss/td_error": mean_error(td_error), "learner/gradient_norm": norm}
     return learner, td_error, metrics
@@ -178,12 +178,10 @@ def actor_step(
         return now.rule.actor_loss(actor, critics, obs, noise, now.hyper)
 
     begun = Learner(learner.params.actor, learner.opt_state.actor)
-    (actor, opt_state), metrics, _ = gradient_step(
-        loss, now.optimiser, begun, obs, now.hyper.learning_rate
-    )
+    actor, metrics, _ = gradient_step(loss, now.optimiser, begun, obs, now.hyper.learning_rate)
     after = learner._replace(
-        params=learner.params._replace(actor=actor),
-        opt_state=learner.opt_state._replace(actor=opt_state),
+        params=learner.params._replace(actor=actor.params),
+        opt_state=learner.opt_state._replace(actor=actor.opt_state),
     )
     after = now.rule.after_actor(after, metrics, now.hyper, now.optimiser)
     online = now.rule.followed(after.params)

@@ -69,8 +69,8 @@ def gradient_step(
     """
     vector, unravel = ravel_pytree(learner.params)
     step = partial(_vector_step, lambda vector, batch: loss_fn(unravel(vector), batch), optimiser)
-    (vector, opt_state), aux, norm = step(Learner(vector, learner.opt_state), batch, learning_rate)
-    return Learner(unravel(vector), opt_state), aux, norm
+    learner, aux, norm = step(Learner(vector, learner.opt_state), batch, learning_rate)
+    return learner._replace(params=unravel(learner.params)), aux, norm
 
 
 def _vector_step(
@@ -170,5 +170,5 @@ def minibatch_epochs(
         return (kept, stopped), MetricRow.of(metrics)
 
     carry = (Learner(vector, learner.opt_state), jnp.bool_(False))
-    ((vector, opt_state), _), metrics = jax.lax.scan(minibatch, carry, (rows, stats))
-    return Learner(unravel(vector), opt_state), metrics.means()
+    (learner, _), metrics = jax.lax.scan(minibatch, carry, (rows, stats))
+    return learner._replace(params=unravel(learner.params)), metrics.means()

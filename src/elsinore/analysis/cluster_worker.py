@@ -25,18 +25,18 @@ REPORT_SECONDS = 1.0  # between two reports of a run
 
 def do(task: tuple, board: Any) -> Any:
     """The result of a task; None if a signal stopped it."""
-    name, function, args, *_ = Task(*task)
+    todo = Task(*task)
     host, last = f"{socket.gethostname()} ({os.getpid()})", 0.0
 
     def report(record: ChunkRecord) -> None:
         nonlocal last
         if time.monotonic() - last >= REPORT_SECONDS:
             last = time.monotonic()
-            board.put.remote(name, host, record.env_steps)
+            board.put.remote(todo.name, host, record.env_steps)
 
-    board.put.remote(name, host, 0)
+    board.put.remote(todo.name, host, 0)
     try:
-        return FUNCTIONS[function](report, *args)
+        return FUNCTIONS[todo.function](report, *todo.args)
     except KeyboardInterrupt:  # before the run's own handler, or for want of time
         return None
 

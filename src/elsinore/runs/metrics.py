@@ -70,7 +70,7 @@ def evaluations_of(episodes: Episodes, names: list[str]) -> Iterator[tuple[str, 
 
 def evaluation_metrics(episodes: Episodes) -> dict[str, float]:
     """The metrics of an evaluation, over its episodes."""
-    returns, lengths, ended, facts = episodes
+    returns, lengths, facts = episodes.returns, episodes.lengths, episodes.facts
     return {
         f"eval/{name}": float(np.mean(values, dtype=np.float64)) for name, values in facts.items()
     } | {
@@ -79,7 +79,7 @@ def evaluation_metrics(episodes: Episodes) -> dict[str, float]:
         "eval/return_max": float(np.max(returns)),
         "eval/return_min": float(np.min(returns)),
         "eval/return_std": float(np.std(returns, dtype=np.float64)),
-        "eval/unfinished": float(np.sum(~ended)),
+        "eval/unfinished": float(np.sum(~episodes.ended)),
     }
 
 

@@ -79,8 +79,9 @@ def _policy_of_group(plan: Plan, state: RunState, seed: int, agent: int) -> Poli
     place = next(i for i, group in enumerate(plan.groups) if agent in group.agents)
     group = plan.groups[place]
     index = (seed - plan.experiment.seed, group.agents.index(agent))
-    params, stats = state.train.policy_state
-    policy_state = jax.tree.map(lambda x: x[index], PolicyState(params[place], stats[place]))
+    of_groups = state.train.policy_state
+    own = PolicyState(of_groups.params[place], of_groups.stats[place])
+    policy_state = jax.tree.map(lambda x: x[index], own)
     obs_like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), plan.state_shapes.train.actor.obs
     )

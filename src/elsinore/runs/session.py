@@ -184,7 +184,8 @@ def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
 
 def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns) -> Outcome:
     """Train from `state` on the devices; a training that was over before is not continued."""
-    folder, plan, checkpoint, scores, workers, controls, run_actions = session
+    plan, checkpoint, workers = session.plan, session.checkpoint, session.workers
+    controls, run_actions = session.controls, session.run_actions
     controls.begun.set()
     refuse_if_late(controls.stop, 0.0)
     chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
@@ -196,10 +197,10 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     if ended:
         return Outcome(fetch_turns(state, layout), False, 0.0, ended)
     listeners = [*workers.listeners, *workers.sinks]
-    publisher = Publisher(plan, workers.store, listeners, scores, run_actions)
+    publisher = Publisher(plan, workers.store, listeners, session.scores, run_actions)
     ahead = plan.looks_ahead and not run_actions.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
-    manager = manager_of(folder, plan, layout, workers.store, controls)
+    manager = manager_of(session.folder, plan, layout, workers.store, controls)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 

@@ -185,8 +185,9 @@ class _Parts:
     def learn(self, state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
         """Updates, an evaluation, the convergence test; with evaluations on request no updates, or
         no evaluation."""
-        (train, stage_state, changes), metrics = self.run_updates(state, num_updates)
-        train, finished = without_log(train)
+        carry, metrics = self.run_updates(state, num_updates)
+        stage_state, changes = carry.stage_state, carry.changes
+        train, finished = without_log(carry.train)
         before, best, trained = state.convergence, state.best, None
         if self.convergence.counts_episodes:
             stats = train.actor.episode_stats

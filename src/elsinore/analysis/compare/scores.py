@@ -182,9 +182,9 @@ def _row(scores: Scores, result: RunResult) -> dict:
         "env_steps": result.budget,
     }
     for name in SEED_STATISTICS:
-        value, interval = scores.over_seeds(result, name)
-        low, high = interval or (float("nan"), float("nan"))
-        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        estimate = scores.over_seeds(result, name)
+        low, high = estimate.interval or (float("nan"), float("nan"))
+        row |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
     reached = scores.time_to_threshold(result)
     row |= {
         "threshold": scores.threshold(result.env),

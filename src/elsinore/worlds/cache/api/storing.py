@@ -51,14 +51,15 @@ def store_sequentially(
     """
 
     def turn(before: StoreCarry, place):
-        (contents, ahead, unpinned, entries), (entry, wanted) = before, place
+        contents, ahead, entries = before.contents, before.ahead, before.entries
+        entry, wanted = place
         missing = wanted & ~slot_of(contents, entry.id).any()
         shortage = contents.used + entry.size - capacity
         slot_needed = (entries == SLOTS) & (ahead == 0)
         gone = missing & contents.filled & ((ahead < shortage) | slot_needed)
         left, _ = remove_entries(contents, gone)
         freed = contents.used - left.used
-        unpinned = jnp.maximum(unpinned - freed, 0)  # pinned entries leave last
+        unpinned = jnp.maximum(before.unpinned - freed, 0)  # pinned entries leave last
         after = insert_entry(left, entry, now, missing)
         added = after.used - left.used
         ahead = jnp.where(after.pinned, ahead - freed + added, ahead - freed)
