@@ -1,6 +1,8 @@
 """Lines of a run's log, and where they go."""
 
 import logging
+import subprocess
+import sys
 
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks.console import PROGRESS
@@ -16,3 +18,23 @@ def test_progress_lines_go_to_the_file_alone_where_other_libraries_log_too(tmp_p
         lines = (tmp_path / name).read_text().splitlines()
         assert [line.split()[-1] for line in lines] == ["compiled", "50%"]
     assert (log.handlers, progress.handlers, progress.propagate) == ([], [], True)
+
+
+def test_training_leaves_the_logging_of_its_process_as_it_was(tmp_path):
+    """Else absl, which Orbax imports, gives the root logger a handler, and the log of every later
+    run of a script or notebook begins its lines with `INFO:elsinore:`."""
+    program = (
+        "import logging, pathlib, numpy as np\n"
+        "from elsinore.runs import checkpoints\n"
+        "from elsinore.runs.run_log import logging_to\n"
+        "state, folder = {'x': np.ones(2)}, pathlib.Path()\n"
+        "with logging_to(folder / 'a.log'):\n"
+        "    checkpoints.save(folder, 'latest', state, {'update': 1})\n"
+        "found = checkpoints.list_checkpoints(folder, ('latest',))\n"
+        "assert checkpoints.restore(found[0], state)['x'].sum() == 2\n"
+        "assert logging.getLogger().handlers == [], logging.getLogger().handlers\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

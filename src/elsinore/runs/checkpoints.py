@@ -32,7 +32,7 @@ from elsinore.runs.manifest import (
     leaves_by_path,
     type_and_shape,
 )
-from elsinore.runs.orbax_checkpointer import checkpointer
+from elsinore.runs.orbax_arrays import load_arrays, save_arrays
 from elsinore.runs.plain_files import text_of
 
 CHECKPOINT_FORMAT = 2
@@ -77,16 +77,11 @@ class BrokenCheckpoint(ConfigError):
 
 def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Path:
     """Write a checkpoint of `state` (numpy arrays) under another name, then rename it."""
-    import orbax.checkpoint as ocp
-
     target = folder / kind / f"{manifest['update']:010d}"
     unfinished = _unfinished(target)
     unfinished.mkdir(parents=True)
     try:
-        with checkpointer() as orbax:
-            orbax.save(
-                (unfinished / "state").absolute(), args=ocp.args.StandardSave(leaves_by_path(state))
-            )
+        save_arrays(unfinished / "state", leaves_by_path(state))
         commit = unfinished / "state" / "commit_success.txt"
         if commit.exists():  # Orbax writes the folder's path into it; a checkpoint may be shared
             commit.write_text("Saved by elsinore.\n")
@@ -185,14 +180,9 @@ def _leaves_in(checkpoint: Checkpoint) -> dict[str, jax.ShapeDtypeStruct]:
 
 def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]:
     """The leaves of a checkpoint by the names that it stores them under."""
-    import orbax.checkpoint as ocp
-
     template = {name: np.zeros(x.shape, x.dtype) for name, x in like.items()}
     try:
-        with checkpointer() as orbax:
-            found = orbax.restore(
-                (checkpoint.path / "state").absolute(), args=ocp.args.StandardRestore(template)
-            )
+        found = load_arrays(checkpoint.path / "state", template)
     except Exception as error:  # Orbax and its codecs raise many types on foreign bytes
         text = " ".join(str(error).split())[:200]
         raise BrokenCheckpoint(f"checkpoint {checkpoint.path} cannot be read: {text}") from error

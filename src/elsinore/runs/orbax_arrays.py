@@ -1,0 +1,79 @@
+"""Arrays written and read by Orbax, without what it prints and leaves in the process's logging."""
+
+import contextlib
+import logging
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from elsinore.jaxtools import processes
+
+
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays by name as a folder."""
+    with _orbax() as (ocp, checkpointer):
+        checkpointer.save(path.absolute(), args=ocp.args.StandardSave(arrays))
+
+
+def load_arrays(path: Path, like: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The arrays of such a folder, of the shapes and types of `like`."""
+    with _orbax() as (ocp, checkpointer):
+        return checkpointer.restore(path.absolute(), args=ocp.args.StandardRestore(like))
+
+
+@contextlib.contextmanager
+def _orbax() -> Iterator[tuple[Any, Any]]:
+    """Orbax, and its checkpointer of arrays that this process holds whole; of several processes it
+    waits for none."""
+    with _root_logger_as_it_is():
+        import orbax.checkpoint as ocp
+
+        _drop_tracebacks_of_threads()
+        if not processes.joined():
+            made = ocp.Checkpointer(ocp.StandardCheckpointHandler())
+        else:
+            me = jax.process_index()
+            alone = ocp.options.MultiprocessingOptions(
+                primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"process{me}"
+            )
+            handler = ocp.StandardCheckpointHandler(multiprocessing_options=alone)
+            made = ocp.Checkpointer(handler, multiprocessing_options=alone)
+        with made:
+            yield ocp, made
+
+
+@contextlib.contextmanager
+def _root_logger_as_it_is() -> Iterator[None]:
+    """Keep absl, by which Orbax logs, from giving the root logger a handler that stays: the log of
+    the next run in this process would then have `INFO:elsinore:` before each line."""
+    root, last_resort = logging.getLogger(), logging.lastResort
+    if root.handlers or last_resort is None:
+        yield
+        return
+    root.addHandler(last_resort)  # shows what is shown without a handler: warnings and errors
+    try:
+        yield
+    finally:
+        root.removeHandler(last_resort)
+
+
+@cache
+def _drop_tracebacks_of_threads() -> None:
+    """Keep the threads of Orbax and TensorStore from printing, each of them, the error that the
+    caller gets as well: a hundred lines for a full disk."""
+    hook = sys.unraisablehook
+
+    def unraisable(found: Any) -> None:  # a write that ended after another had failed
+        if str(found.exc_value) != "Event loop is closed":
+            hook(found)
+
+    def is_of_the_caller(record: logging.LogRecord) -> bool:
+        return "_SignalingThread" not in str(record.msg)
+
+    sys.unraisablehook = unraisable
+    logging.getLogger("absl").addFilter(is_of_the_caller)
