@@ -1,6 +1,7 @@
 """An argument of another type is refused with its name, before anything is made."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,31 @@ def test_a_config_may_be_a_mapping_and_stays_as_it_is():
     experiment, _ = resolve_experiment(config=config, overrides={"algo.gamma": 0.8}, seeds=2)
     assert (experiment.algo.gamma, experiment.seeds) == (0.8, 2)
     assert config == {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
+
+
+@pytest.mark.parametrize("function", [elsinore.train, elsinore.compare, elsinore.sweep])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("learning_rate", "algo.learning_rate"),
+        ("LR", "algo.learning_rate"),
+        ("buffer_size", "algo.buffer_size"),
+        ("total_timesteps", "env_steps"),
+        ("env_params", "env_params"),
+        ("algo.gamma", "algo.gamma"),
+    ],
+)
+def test_a_setting_that_is_no_argument_is_refused_with_the_way_to_give_it(function, name, setting):
+    remedy = f"no argument {name}=3; give this setting as overrides={{'{setting}': 3}}."
+    with pytest.raises(elsinore.ConfigError, match=re.escape(remedy)):
+        function(**{name: 3})
+
+
+def test_an_unknown_argument_is_refused_with_the_closest_or_all():
+    with pytest.raises(elsinore.ConfigError, match="train has no argument callback=3; did you"):
+        elsinore.train(callback=3)  # pyright: ignore[reportCallIssue]
+    with pytest.raises(elsinore.ConfigError, match="load has no argument x=3; it has: run"):
+        elsinore.load("first", x=3)  # pyright: ignore[reportCallIssue]
 
 
 def test_numbers_of_numpy_count_as_numbers():

@@ -9,22 +9,28 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args
 
 from elsinore.errors import ConfigError
+from elsinore.validation import did_you_mean
 
 NUL = "\0"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def checked(function: F) -> F:
+def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value: "") -> F:
     """The function, with arguments of another type than annotated refused before it is called.
 
     Numbers of numpy count as Python's; text is no number.
 
+    Args:
+        advice: a remedy for an argument that the function does not have, from its name and value.
+
     Raises:
-        ConfigError: naming the argument, its value and the type it must have.
+        ConfigError: naming the argument, its value and the type it must have; or, of an unknown
+            argument, the closest one and the advice.
     """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        _refuse_unknown(function, kwargs, advice)
         parameters = _parameters(function)
         for name, value in inspect.signature(function).bind(*args, **kwargs).arguments.items():
             if name in parameters:
@@ -32,6 +38,19 @@ def checked(function: F) -> F:
         return function(*args, **kwargs)
 
     return call  # pyright: ignore[reportReturnType]
+
+
+def _refuse_unknown(
+    function: Callable[..., Any], kwargs: dict[str, Any], advice: Callable[[str, Any], str]
+) -> None:
+    known = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return
+    for name, value in kwargs.items():
+        if name not in known:
+            remedy = advice(name, value)
+            end = f"; {remedy}." if remedy else did_you_mean(name, known, label="it has")
+            raise ConfigError(f"{function.__name__} has no argument {name}={value!r}{end}")
 
 
 @functools.cache

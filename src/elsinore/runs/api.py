@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.call import resolve_experiment
+from elsinore.runs.call import as_override, resolve_experiment
 from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
 from elsinore.runs.follower import ENDED, follow
 from elsinore.runs.go_on import begun_run, new_run
@@ -52,7 +53,7 @@ SHORTEST_CACHED = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 CACHED_FROM_SECONDS = 0.1  # from 1.0 on, a small run would keep its chunk alone
 
 
-@checked
+@partial(checked, advice=as_override)
 def train(
     env: Any = None,
     algo: str | Mapping[str, Any] | LearningConfig | None = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.experiment import Experiment
+from elsinore.config.hints import SETTINGS, is_of_algorithm
 from elsinore.config.load import load_experiment
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
@@ -46,6 +47,15 @@ def resolve_experiment(
         config = settings_of_source(str(source), Path(runs_dir), trust)
     experiment = load_experiment(env, algo, config, overrides)
     return with_source(experiment, Path(runs_dir)), env_object
+
+
+def as_override(name: str, value: Any) -> str:
+    """How to give a setting to a function that has no argument of this name; empty for no
+    setting."""
+    known = name if name.partition(".")[0] in Experiment.__dataclass_fields__ else ""
+    known = f"algo.{name}" if is_of_algorithm(name) else known
+    meant = SETTINGS.get(name.lower(), known)
+    return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
 
 
 def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

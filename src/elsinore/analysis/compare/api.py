@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
 from elsinore.errors import ConfigError
 from elsinore.runs import api
+from elsinore.runs.call import as_override
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
@@ -78,7 +79,7 @@ class Comparison:
         return {(r.env, r.label): api.load(r.path) for r in self.results.finished}
 
 
-@checked
+@partial(checked, advice=as_override)
 def compare(
     envs: Any = (),
     algos: str | Sequence[str] | Mapping[str, Any] = ("ppo",),

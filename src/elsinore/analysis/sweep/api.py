@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, printable, quoted
 from elsinore.runs.api import checked_plan, prepare
+from elsinore.runs.call import as_override
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
@@ -90,7 +92,7 @@ class SweepRun:
         ]
 
 
-@checked
+@partial(checked, advice=as_override)
 def sweep(
     config: str | Path | Mapping[str, Any] | None = None,
     *,
