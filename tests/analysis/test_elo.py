@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from elsinore.analysis.elo import elo
+from elsinore.analysis.elo import _fitted, _interval, elo
 
 
 def ratings(wins, draws=None, **rest):
@@ -54,6 +54,27 @@ def test_an_interval_has_the_true_rating_in_about_19_of_20_samples():
         assert found.low < found.rating < found.high
         hits += found.low <= 100 <= found.high
     assert 33 <= hits <= 40
+
+
+def test_of_few_games_the_interval_has_no_end():
+    """Nine games of ten: in 0.9^10 = 35 % of all resamples the tenth is won, too."""
+    found = elo(np.array([[0, 1], [9, 0]]), resamples=400)[1]
+    assert found.rating == pytest.approx(400 * np.log10(9), abs=1e-3)
+    assert np.isfinite(found.low) and found.low < found.rating and found.high == np.inf
+    assert np.isfinite(elo(np.array([[0, 1], [9, 0]]), prior=1, resamples=400)[1].high)
+
+
+def test_a_resample_rates_those_apart_from_the_anchor_at_infinity_and_keeps_the_others():
+    """Players 0 and 1 beat each other, 2 beats both, 3 loses to both; 4 and 5 lose to 2 alone."""
+    wins = np.zeros((6, 6))
+    wins[0, 1], wins[1, 0] = 1, 3
+    wins[2, [0, 1, 4, 5]] = wins[[0, 1], 3] = 1
+    found = _fitted(wins, anchor=0)
+    np.testing.assert_allclose(
+        found, [0, 400 * np.log10(3), np.inf, -np.inf, np.nan, np.nan], atol=1e-3
+    )
+    low, high = _interval(np.array([found, found]))
+    assert low[4] == -np.inf and high[4] == np.inf
 
 
 def test_tables_that_are_no_results_are_refused():

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order
 
 SCALE = 400 / np.log(10)  # Elo points of a natural logarithm of odds
 
 
 class Rating(NamedTuple):
-    """A player's rating, with its 95 % interval."""
+    """A player's rating, with its 95 % interval, of which an end may be infinite."""
 
     rating: float
     low: float
@@ -34,6 +34,9 @@ def elo(
 ) -> list[Rating]:
     """Ratings of all players, with 95 % percentile bootstrap intervals over the games of each pair.
 
+    A resample in which a player has won every game rates it at infinity, so without a `prior` the
+    interval of few games may have no end.
+
     Args:
         wins: `wins[i, j]` games that i won against j.
         draws: `draws[i, j]` games that they drew; symmetric. None: no draws.
@@ -49,11 +52,16 @@ def elo(
     draws = np.zeros_like(wins) if draws is None else np.asarray(draws, float)
     _check(wins, draws)
     found = _fitted(_scores(wins, draws, prior), anchor)
+    if not np.isfinite(found).all():
+        raise ValueError(
+            "no finite ratings are the likeliest: some players have won or lost every game against"
+            " the others; give a prior, such as prior=1 draw of each pair, or play more games."
+        )
     rng = np.random.default_rng(seed)
     again = [
         _fitted(_scores(*_resampled(rng, wins, draws), prior), anchor) for _ in range(resamples)
     ]
-    low, high = np.quantile(again, (0.025, 0.975), axis=0) if again else (found, found)
+    low, high = _interval(np.array(again)) if again else (found, found)
     return [Rating(*map(float, row)) for row in zip(found, low, high, strict=True)]
 
 
@@ -87,17 +95,42 @@ def _resampled(
     return new_wins, new_draws
 
 
+def _interval(again: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The 2.5 % and 97.5 % percentiles of [resample, player]; a rating that a resample leaves open
+    (NaN) may be any."""
+    least, most = (
+        np.where(np.isnan(again), -np.inf, again),
+        np.where(np.isnan(again), np.inf, again),
+    )
+    # of sorted values, not between two: nothing is between two infinite ones
+    low = np.quantile(least, 0.025, axis=0, method="lower")
+    return low, np.quantile(most, 0.975, axis=0, method="higher")
+
+
 def _fitted(scores: np.ndarray, anchor: int) -> np.ndarray:
     """Ratings under which these points are the likeliest.
 
-    Finite ones exist where every player can be reached from every other one by games won (Ford
-    1957, American Mathematical Monthly 64).
+    A rating is finite where the player and the anchor can each be reached from the other by games
+    won (Ford 1957, American Mathematical Monthly 64). It is infinite where one can in one
+    direction, and NaN where neither can.
     """
-    if connected_components(scores > 0, connection="strong")[0] > 1:
-        raise ValueError(
-            "no finite ratings are the likeliest: some players have won or lost every game against"
-            " the others; give a prior, such as prior=1 draw of each pair, or play more games."
-        )
+    above, below = (_reached(table, anchor) for table in (scores.T, scores))
+    ratings = np.select([above & below, above, below], [0.0, np.inf, -np.inf], np.nan)
+    level = np.flatnonzero(above & below)
+    if len(level) > 1:
+        ratings[level] = _likeliest(scores[np.ix_(level, level)], list(level).index(anchor))
+    return ratings
+
+
+def _reached(scores: np.ndarray, player: int) -> np.ndarray:
+    """True for each player that is reached from this one by games won."""
+    found = np.zeros(len(scores), bool)
+    found[breadth_first_order(scores > 0, player, return_predecessors=False)] = True
+    return found
+
+
+def _likeliest(scores: np.ndarray, anchor: int) -> np.ndarray:
+    """`_fitted`, of players whose ratings are finite."""
     played, free = scores + scores.T, np.arange(len(scores)) != anchor
 
     def terms(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
