@@ -7,8 +7,9 @@ import pytest
 
 from elsinore.algos.resets import n_step_at, reset_is_due
 from elsinore.config.experiment import Experiment
-from elsinore.config.shards import refuse_what_shards_do_not_have
+from elsinore.config.shards import refuse_what_shards_do_not_have, shard_of
 from elsinore.errors import ConfigError
+from elsinore.jaxtools import shards
 from elsinore.nets.build import NetworkConfig
 from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
 from tests.small_envs import Corridor
@@ -36,6 +37,21 @@ def test_targets_shorten_geometrically_after_learning_starts_and_after_each_rese
     assert n_step_at(DQN(), jnp.int32(5), jnp.float32(50)) is None
     endless = DQN(**RESETS | {"reset_period": None})  # 2^31 env steps and more
     assert [n_step(u, endless) for u in (2**26, 2**26 + 100, 2**30, 2**31 - 1)] == [2, 2, 2, 2]
+
+
+def test_shards_shorten_targets_in_the_updates_in_which_the_whole_seed_would():
+    whole = DQN(n_step=8, n_step_final=2, n_step_anneal=1_000, learning_starts=128)
+    experiment = Experiment(env="CartPole-v1", algo=whole, shards=4, env_steps=10_000)
+    part = shard_of(experiment).algo
+
+    def n_step(update):
+        return n_step_at(part, update, jnp.float32(50))
+
+    for update in jnp.arange(0, 50, 3):
+        of_shards = jax.vmap(lambda _, u=update: n_step(u), axis_name=shards.IN_TURN, axis_size=4)(
+            jnp.arange(4)
+        )
+        assert (of_shards == n_step_at(whole, update, jnp.float32(50))).all()
 
 
 def test_a_reset_is_due_after_each_period_but_not_shortly_before_the_end():

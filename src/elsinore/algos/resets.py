@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.algos.replay import first_training
+from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import TrainState
 
@@ -65,9 +66,10 @@ def n_step_at(
     if period is not None:
         reset = jnp.minimum(update // period, last_reset(config, period, num_updates)) * period
         since = jnp.where(reset == 0, since, update - reset)
+    steps = shards.number() * config.steps_per_update  # of the seed, as `n_step_anneal` is
     # bounded first: the env steps of a long run pass 2^31
-    since = jnp.clip(since, 0, -(-config.n_step_anneal // config.steps_per_update))
-    progress = jnp.minimum(since * config.steps_per_update / config.n_step_anneal, 1.0)
+    since = jnp.clip(since, 0, -(-config.n_step_anneal // steps))
+    progress = jnp.minimum(since * steps / config.n_step_anneal, 1.0)
     ratio = config.n_step_final / config.n_step
     return jnp.round(config.n_step * ratio**progress).astype(jnp.int32)
 
