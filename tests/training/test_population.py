@@ -1,14 +1,19 @@
 """Members that do badly go on from members that do well, with other numbers, and nothing else
 changes."""
 
+import gymnax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.algos.ppo import ppo
+from elsinore.training.early_stopping import ConvergenceConfig, init_convergence
 from elsinore.training.layout import layout_for
 from elsinore.training.population import Number, PBTConfig, Population, evolve, parents
 from elsinore.training.replicas import init_seeds, over_seeds
+from elsinore.types import RunState
+from tests.algos.trainees import CURIOUS, GRU, PPO
 from tests.toys import BEST, ToyConfig, toy_program
 
 GAIN = Number("gain", ("gain", "gain_final"), 0.0, 1.0, log=False)
@@ -133,6 +138,33 @@ def test_a_broken_member_lives_again_as_a_copy():
     later, _ = launch(after, jnp.int32(2))
     np.testing.assert_array_equal(later.train.update, [4, 4, 4, 4])
     assert np.isfinite(scores(later)).all()
+
+
+@pytest.mark.parametrize("options", [{"network": GRU}, {"rnd": CURIOUS}], ids=["gru", "rnd"])
+def test_nothing_of_a_broken_members_envs_breaks_its_copy(options):
+    """Actions that are not finite leave an env, a carry and a bonus that are not."""
+    env, params = gymnax.make("Pendulum-v1")
+    algo = ppo(PPO(num_envs=4, **options), env, params, 100)
+    update = jax.jit(algo.update)
+    good, bad = (algo.init(jax.random.key(seed), params, algo.hyper) for seed in (0, 1))
+    nothing = jax.tree.map(lambda x: jnp.nan * x, bad.learner.params)
+    bad = update(bad._replace(learner=bad.learner._replace(params=nothing)))[0]
+    assert np.isnan(bad.actor.obs).any()
+    judged = init_convergence(ConvergenceConfig())._replace(history=jnp.zeros(3))
+    members = [
+        RunState(train, jnp.int32(stage), judged._replace(diverged_at=jnp.int32(at)), score)
+        for train, stage, at, score in ((update(good)[0], 1, -1, 5.0), (bad, 0, 1, 3.0))
+    ]
+    state = jax.tree.map(lambda *x: jnp.stack(x), *members)
+    number = Number("gamma", ("gamma",), 0.9, 1.0, log=False)
+    after, _ = evolve(PBTConfig(quantile=0.5), (number,), Population(2, 1))(state, jnp.int32(1))
+    np.testing.assert_array_equal(after.curriculum, [1, 1])
+    np.testing.assert_array_equal(after.best, [5.0, 3.0])
+    copy = jax.tree.map(lambda x: x[1], after.train)
+    assert (copy.key == bad.key).all()
+    for _ in range(2):
+        copy = update(copy)[0]
+        assert all(np.isfinite(x).all() for x in jax.tree.leaves((copy.learner, copy.rnd)))
 
 
 def test_padding_is_left_alone():

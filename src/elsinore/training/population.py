@@ -151,17 +151,28 @@ def parents(key: Key[Array, ""], score: Float[Array, "member"], size: int) -> In
 def _copied(state: RunState, source: Int[Array, "member"], population: Population) -> RunState:
     """Copy each member's learner from its source; its key, envs and best policy stay.
 
-    Seeds are copied one to one. The convergence state is copied, so a diverged member restarts.
+    Seeds are copied one to one. The convergence state is copied, so a diverged member restarts. Of
+    that one all but the key and the best policy is copied: its envs, carries and exploration bonus
+    may hold numbers that are not finite, from which the copy would diverge, too.
     """
     replica = jnp.arange(state.train.update.shape[0])
     source = population.to_replicas(source, replica) * population.seeds + replica % population.seeds
     source = jnp.where(replica < population.replicas, source, replica)
-    train = state.train
-    copied = train.learner, train.stats, train.hyper, train.update, state.convergence
-    learner, stats, hyper, update, convergence = jax.tree.map(lambda x: x[source], copied)
-    learner = _followed_by_others(learner, source != replica)
-    train = train._replace(learner=learner, stats=stats, hyper=hyper, update=update)
-    return state._replace(train=train, convergence=convergence)
+    copied, parents = source != replica, jax.tree.map(lambda x: x[source], state)
+    diverged = copied & (state.convergence.diverged_at >= 0)
+
+    def if_diverged(own: Shaped[Array, "replica ..."], parents: Array) -> Array:
+        return jnp.where(diverged.reshape(-1, *[1] * (own.ndim - 1)), parents, own)
+
+    kept = jax.tree.map(if_diverged, state, parents)
+    train = kept.train._replace(
+        key=state.train.key,
+        learner=_followed_by_others(parents.train.learner, copied & ~diverged),
+        stats=parents.train.stats,
+        hyper=parents.train.hyper,
+        update=parents.train.update,
+    )
+    return RunState(train, kept.curriculum, parents.convergence, state.best)
 
 
 def _followed_by_others(learner: Any, copied: Bool[Array, "replica"]) -> Any:
