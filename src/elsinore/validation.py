@@ -198,6 +198,17 @@ def whole_envs(config: Any, recurrent: bool) -> None:
         )
 
 
+def held_noise(config: Any) -> None:
+    """The noise of gsde is drawn anew where a rollout begins, so no longer period can be."""
+    if config.action_distribution == "gsde" and config.noise_period > config.rollout_length:
+        more = ", and gradient_steps with it" if hasattr(config, "gradient_steps") else ""
+        raise ValueError(
+            f"noise_period={config.noise_period} is longer than"
+            f" rollout_length={config.rollout_length}, at whose start the noise of gsde is drawn"
+            f" anew; raise rollout_length{more}, or lower noise_period."
+        )
+
+
 def fits(value: Any, default: Any) -> bool:
     """True for a value of the shape and kind of `default`: no text or NaN for a number, whole and
     of 32 bits for an int, within float32 for a float."""

@@ -140,6 +140,7 @@ def test_it_learns_where_to_throw(options):
         ("num_critics", 0),
         ("exploration_noise", -0.1),
         ("target_noise", -0.1),
+        ("noise_correlation", 0.9),  # of a rollout of one step
         ("target_noise_clip", float("inf")),
         ("gamma", 1.1),
         ("tau", 0.0),

@@ -74,6 +74,15 @@ class OffPolicyConfig(LearningConfig):
                 f"critic_dropout={self.critic_dropout} must be at least 0 and below 1."
             )
         check_buffer(self)
+        self._check_correlation()
+
+    def _check_correlation(self) -> None:
+        if self.noise_correlation and self.rollout_length == 1:
+            raise ValueError(
+                f"noise_correlation={self.noise_correlation} is of the steps of a rollout, and"
+                " rollout_length=1 has one; raise rollout_length, and gradient_steps with it, or"
+                " leave it out."
+            )
 
 
 def off_policy(

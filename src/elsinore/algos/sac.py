@@ -68,19 +68,16 @@ class SACConfig(TemperatureConfig):
             )
         validation.one_of(self, "action_distribution", *REPARAMETERISED)
         validation.at_least(self, 1, "noise_period")
-        kind = self.action_distribution
-        if kind == "gsde" and self.noise_period > self.rollout_length:
-            raise ValueError(
-                f"noise_period={self.noise_period} is longer than"
-                f" rollout_length={self.rollout_length}, at whose start the noise of gsde is drawn"
-                " anew; raise rollout_length, and gradient_steps with it, or lower noise_period."
-            )
-        if kind != "squashed" and self.noise_correlation:
+        validation.held_noise(self)
+
+    def _check_correlation(self) -> None:
+        if self.noise_correlation and self.action_distribution != "squashed":
             raise ValueError(
                 f"noise_correlation={self.noise_correlation} is of normal noise, and that of"
-                f" action_distribution={kind!r} is drawn otherwise; leave it out, or use"
-                " action_distribution: squashed."
+                f" action_distribution={self.action_distribution!r} is drawn otherwise; leave it"
+                " out, or use action_distribution: squashed."
             )
+        super()._check_correlation()
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,6 +46,8 @@ class SACDiscreteConfig(TemperatureConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         validation.in_unit_interval(self, "target_entropy")
+
+    def _check_correlation(self) -> None:
         if self.noise_correlation:
             raise ValueError(
                 f"noise_correlation={self.noise_correlation} is of continuous actions; leave it"
