@@ -5,12 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from elsinore.algos.dqn import dqn
 from elsinore.algos.resets import n_step_at, reset_is_due
 from elsinore.config.experiment import Experiment
 from elsinore.config.shards import refuse_what_shards_do_not_have, shard_of
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import shards
 from elsinore.nets.build import NetworkConfig
+from tests.algos.test_recurrent import Count
 from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
 from tests.small_envs import Corridor
 
@@ -119,6 +121,14 @@ def test_between_resets_learning_is_as_without_them(before_a_reset):
 def test_settings_that_mean_nothing_are_refused(options, named):
     with pytest.raises(ValueError, match=named):
         DQN(**options)
+
+
+def test_a_custom_network_with_a_memory_keeps_its_sequences():
+    env, params = Corridor(), Corridor().default_params
+    config = DQN(n_step=2, n_step_final=1, **SEQUENCES)
+    with pytest.raises(ValueError, match="n_step_final=1 cannot be used with a memory"):
+        dqn(config, env, params, 50, network=Count)
+    dqn(DQN(n_step=2, **SEQUENCES), env, params, 50, network=Count)
 
 
 def test_shards_refuse_resets():

@@ -124,6 +124,11 @@ def test_value_based_algorithms_refuse_a_custom_recurrent_network():
         q_network(NetworkConfig(), 3, OBS, custom=Recurrent)
 
 
+def test_a_custom_network_is_not_made_dueling():
+    with pytest.raises(ValueError, match=r"algo.dueling=True .* set algo.dueling: false"):
+        q_network(NetworkConfig(), 3, OBS, dueling=True, custom=Own)
+
+
 # Layers of the critic alone
 
 

@@ -42,7 +42,16 @@ def check_resets(config: Any) -> None:
             f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"
             " falls; lower it, or raise n_step."
         )
-    if config.network.memory:
+    check_shortening(config, config.network.memory is not None)
+
+
+def check_shortening(config: Any, recurrent: bool) -> None:
+    """Check that targets which become shorter are not those of sequences.
+
+    Raises:
+        ValueError: naming the setting, its value and a remedy.
+    """
+    if config.n_step_final is not None and recurrent:
         raise ValueError(
             f"n_step_final={config.n_step_final} cannot be used with a memory, whose sequences have"
             " n_step; set n_step_final to null."

@@ -197,12 +197,18 @@ def q_network(
 
     Raises:
         ValueError: as `actor_critic_network`; for a memory where none may be; for an encoder or a
-            custom network that gives one number; for a critic's layers.
+            custom network that gives one number; for a critic's layers; for a custom network that
+            is to be `dueling`.
     """
     if config.critic_hidden is not None:
         raise ValueError(
             f"algo.network.critic_hidden={list(config.critic_hidden)} is of algorithms with a"
             " policy and a critic; action values have `hidden` alone. Leave it out."
+        )
+    if dueling and custom is not None:
+        raise ValueError(
+            "algo.dueling=True is of the built-in networks, and a custom network has its own last"
+            " layers; set algo.dueling: false, or leave the network out."
         )
     network = _custom(custom, num_actions * numbers, obs) if custom is not None else None
     remembers = bool(config.memory or (network is not None and network.recurrent))
