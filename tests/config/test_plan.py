@@ -1,6 +1,8 @@
 """A plan is exact about steps and chunks, near about bytes, and refuses before anything is
 compiled."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -18,7 +20,7 @@ from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
-from elsinore.config.schedule import max_steps_of, schedule_for
+from elsinore.config.schedule import max_steps_of, refuse_endless_survival, schedule_for
 from elsinore.errors import ConfigError
 from elsinore.nets.build import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
@@ -214,6 +216,20 @@ def test_learning_starts_after_more_env_steps_than_asked_for(learning_starts):
     config = DQNConfig(num_envs=5, rollout_length=2, learning_starts=learning_starts)
     first = first_training(config)
     assert 10 * first <= learning_starts < 10 * (first + 1)
+
+
+def test_a_bonus_annealed_by_a_share_of_episodes_without_a_limit_is_refused():
+    def planned_with(share, **params):
+        overrides = {"algo.rnd.weight": 0.1, "algo.rnd.anneal": 0.9} | share
+        experiment = load_experiment("CartPole-v1", "ppo", overrides=overrides)
+        refuse_endless_survival(experiment, SimpleNamespace(**params))
+
+    with pytest.raises(
+        ConfigError, match=r"anneal_share=0.4 .* time limit, .* set algo.rnd.ann"
+    ):
+        planned_with({})
+    planned_with({"algo.rnd.anneal_share": 0.0})
+    planned_with({}, max_steps_in_episode=500)
 
 
 def test_a_shared_learner_counts_the_steps_of_all_agents():

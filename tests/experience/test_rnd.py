@@ -278,6 +278,13 @@ def test_the_weight_is_annealed_by_the_episodes_that_finished_for_the_next_rollo
     np.testing.assert_array_equal(later.recent.lengths, [200, 4, 4])
 
 
+def test_without_a_time_limit_the_weight_is_annealed_by_the_variance_alone():
+    config = replace(SMALL, anneal=0.5, anneal_share=0.0)
+    done = jnp.zeros((TIME, ENV), bool).at[0].set(True)
+    _, after, _ = bonus_of(config, begun(config), random_obs(0), done, max_steps=np.inf)
+    assert after.left == 0.5
+
+
 def test_two_shards_are_paid_and_learn_as_all_their_rows_together():
     """One env is a shard. What has no axis in `shared` is one value of both, or `vmap` refuses."""
     config = replace(SMALL, anneal=0.5, anneal_min_episodes=2, anneal_share=0.0, return_gamma=0.9)

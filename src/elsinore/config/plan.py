@@ -39,6 +39,7 @@ from elsinore.config.population import (
 )
 from elsinore.config.schedule import (
     max_steps_of,
+    refuse_endless_survival,
     refuse_to_learn_nothing,
     schedule_for,
 )
@@ -190,6 +191,7 @@ def plan_for(
         network_of = custom_network if network is None else lambda _: network
         schedule = schedule_for(experiment, env_params)
         refuse_to_learn_nothing(experiment, schedule)
+        refuse_endless_survival(experiment, env_params)
         refuse_absent_seed(experiment)
         members = members_of(experiment)
 

@@ -62,14 +62,38 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     """A run that is over before its buffer is learnt from would end without a word of it."""
     agents = experiment.agents.number if experiment.agents.shared else 1
     env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
-    own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
-    for path, algo in own or [("algo", experiment.algo)]:
+    for path, algo in _learners(experiment):
         if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
                 " steps of this run: nothing would be learnt; lower it, or raise"
                 f" env_steps={experiment.env_steps}."
             )
+
+
+def refuse_endless_survival(experiment: Experiment, env_params: PyTree) -> None:
+    """Refuse an exploration bonus that is annealed by a share of the longest episode where
+    episodes have no time limit.
+
+    Raises:
+        ConfigError: naming the setting, its value and a remedy.
+    """
+    if np.max(time_limits(env_params, 0)):
+        return
+    for path, algo in _learners(experiment):
+        rnd = getattr(algo, "rnd", None)
+        if rnd is not None and rnd.weight and rnd.anneal < 1.0 and rnd.anneal_share:
+            raise ConfigError(
+                f"{path}.rnd.anneal_share={rnd.anneal_share} is a share of the longest episode, and"
+                f" env={experiment.env!r} has no time limit, so the bonus would never be annealed;"
+                f" set {path}.rnd.anneal_share=0, or add the wrapper time_limit."
+            )
+
+
+def _learners(experiment: Experiment) -> list[tuple[str, Any]]:
+    """The config of each algorithm that learns, with its path."""
+    own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
+    return own or [("algo", experiment.algo)]
 
 
 def rollout_sizes(algo: Any) -> list[str]:

@@ -277,9 +277,9 @@ def _anneal(
     """
     if rnd.recent is None:
         return rnd
-    bar = Steadiness(
-        config.anneal_variance, config.anneal_share * max_steps, config.anneal_min_episodes
-    )
+    # without a time limit `max_steps` is infinite, and 0 of it is not a number
+    least = config.anneal_share * max_steps if config.anneal_share else 0.0
+    bar = Steadiness(config.anneal_variance, least, config.anneal_min_episodes)
     done = experience.terminated | experience.truncated
     done, lengths = shards.side_by_side((done, episode_lengths(done, before)))
     annealed = shards.apart(partial(anneal_while_steady, bar=bar, factor=config.anneal))
