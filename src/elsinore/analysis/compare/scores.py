@@ -183,7 +183,7 @@ def _row(scores: Scores, result: RunResult) -> dict:
     }
     for name in SEED_STATISTICS:
         estimate = scores.over_seeds(result, name)
-        low, high = estimate.interval or (float("nan"), float("nan"))
+        low, high = estimate.ci95 or (float("nan"), float("nan"))
         row |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
     reached = scores.time_to_threshold(result)
     row |= {

@@ -39,7 +39,7 @@ def _list(axis: Any, pairs: list[Pair]) -> None:
     """One row per pair, with its interval."""
     axis.axvline(0.5, color=FAINT, linewidth=1, linestyle=(0, (3, 2)))
     for y, pair in enumerate(pairs):
-        value, interval = pair.probability.value, pair.probability.interval
+        value, interval = pair.probability.value, pair.probability.ci95
         ink = PALETTE[0] if pair.is_clear else FAINT
         if interval:
             axis.plot(interval, [y, y], color=ink, linewidth=7, alpha=0.35, solid_capstyle="butt")
