@@ -19,8 +19,8 @@ each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
     {"errors", "deferred"},
-    {"types", "hyperparameters", "arguments", "validation"},
-    {"jaxtools"},
+    {"types", "hyperparameters", "validation"},
+    {"arguments", "jaxtools"},
     {"ops"},
     {"envs", "nets"},
     {"experience"},
