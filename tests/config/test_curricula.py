@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig, LadderConfig
+from elsinore.training.curriculum.stages import Stages, staged
 from tests.training.hourglass import HOURGLASS, Hourglass, LiveConfig, forgetful, live
 
 ENV = Hourglass()
@@ -352,6 +354,24 @@ def test_members_of_a_population_are_not_compared_in_different_envs():
     vary = {"vary": {"algo.gamma": [0.9, 0.99]}, "curriculum": GOOD | {"evaluate_on": "stage"}}
     with pytest.raises(ConfigError, match="evaluate_on='stage' evaluates each member"):
         load_experiment("CartPole-v1", overrides=vary)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vary": {"algo.gamma": [0.9, 0.99]}}, "evaluate_on='stage' evaluates each member"),
+        (
+            {"convergence.counts": "episodes", "convergence.target": 400.0},
+            "counts='episodes' cannot",
+        ),
+    ],
+    ids=str,
+)
+def test_an_object_in_place_of_a_curriculum_is_refused_what_a_curriculum_is(settings, message):
+    stages = Stages({"gravity": jnp.array([5.0, 9.8])}, (None, None), (None, None))
+    experiment = load_experiment("CartPole-v1", overrides=settings | {"env_steps": 10_000})
+    with pytest.raises(ConfigError, match=message):
+        plan_for(experiment, curriculum=staged(stages, "stage"))
 
 
 # What is said before anything is trained

@@ -21,6 +21,7 @@ from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
+from elsinore.training.curriculum.stages import Stages, staged
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import assert_same_run, count_in_log, rows_in
@@ -428,6 +429,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     refused(
         "agents.number=2 needs an environment in JAX", PythonWalk(), tmp_path, {"agents.number": 2}
     )
+    kept = staged(Stages({}, (None,), (None,)))
+    needs = "curriculum=... needs an environment in JAX"
+    refused(needs, PythonWalk(), tmp_path, limited, curriculum=kept)
     refused(
         "host.overlap=true is of environments on the host", Walk(), tmp_path, {"host.overlap": True}
     )

@@ -204,26 +204,14 @@ class Experiment:
             raise ValueError(f"earlier_env_steps={list(self.earlier_env_steps)} must be above 0.")
         self._check_vary()
         self._check_agents()
-        if (
-            self.members > 1
-            and self.curriculum is not None
-            and self.curriculum.evaluate_on == "stage"
-        ):
-            raise ValueError(
-                "curriculum.evaluate_on='stage' evaluates each member of a population at another"
-                " stage, so their scores cannot be compared; use target."
-            )
+        if self.curriculum is not None:
+            self.check_curriculum(self.curriculum.evaluate_on)
         if not 0 <= self.seed < 2**31 - self.replicas:
             raise ValueError(f"seed={self.seed} must be at least 0 and below 2^31 - seeds.")
         one_of(self, "layout", "auto", "map", "vmap")
         if self.matmul_precision is not None:
             one_of(self, "matmul_precision", *PRECISIONS)
         one_of(self, "rows", "update", "episode")
-        if self.curriculum is not None and self.convergence.counts_episodes:
-            raise ValueError(
-                "convergence.counts='episodes' cannot be compared between the stages of a"
-                " curriculum; count evaluations, or set curriculum: null."
-            )
         one_of(self, "on_full_disk", "wait", "stop")
 
     @property
@@ -242,6 +230,23 @@ class Experiment:
         return [
             {name: values[i] for name, values in self.vary.items()} for i in range(self.members)
         ]
+
+    def check_curriculum(self, evaluate_on: str) -> None:
+        """Check that stages which are evaluated on `evaluate_on` go with the rest.
+
+        Raises:
+            ValueError: naming the setting, its value and a remedy.
+        """
+        if self.members > 1 and evaluate_on == "stage":
+            raise ValueError(
+                "curriculum.evaluate_on='stage' evaluates each member of a population at another"
+                " stage, so their scores cannot be compared; use target."
+            )
+        if self.convergence.counts_episodes:
+            raise ValueError(
+                "convergence.counts='episodes' cannot be compared between the stages of a"
+                " curriculum; count evaluations, or leave the curriculum out."
+            )
 
     def _check_agents(self) -> None:
         for name, (value, alone, algos) in TEAMS.items():

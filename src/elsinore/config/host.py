@@ -16,8 +16,9 @@ from elsinore.types import RunState
 LONGEST_TAPE = 2**22  # bytes of a row's tape; an episode that does not fit cannot be repeated
 
 
-def refuse_for_host(experiment: Any, env: Any, env_params: PyTree) -> None:
-    """Refuse settings that an environment on the host does not have, and one without a time limit.
+def refuse_for_host(experiment: Any, env: Any, env_params: PyTree, curriculum: Any = None) -> None:
+    """Refuse settings that an environment on the host does not have, and one without a time limit;
+    `curriculum` is an object in place of `experiment.curriculum`.
 
     Raises:
         ConfigError: naming the setting, with a remedy.
@@ -41,7 +42,7 @@ def refuse_for_host(experiment: Any, env: Any, env_params: PyTree) -> None:
         )
     absent = {
         "agents.number": experiment.agents.number > 1 and experiment.agents.number,
-        "curriculum": experiment.curriculum and "...",
+        "curriculum": (experiment.curriculum or curriculum) and "...",
         "imitation": experiment.imitation and "...",
         "population.pbt": experiment.population.pbt and "...",
         "rows": experiment.rows == "episode" and "episode",

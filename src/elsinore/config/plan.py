@@ -187,7 +187,9 @@ def plan_for(
             refuse_what_shards_do_not_have(experiment, network)
         env, env_params = _env_for(experiment, env)
         refuse_for_self_play(experiment, env, env_params, curriculum)
-        refuse_for_host(experiment, env, env_params)
+        refuse_for_host(experiment, env, env_params, curriculum)
+        if curriculum is not None:
+            experiment.check_curriculum(curriculum.evaluate_on)
         network_of = custom_network if network is None else lambda _: network
         schedule = schedule_for(experiment, env_params)
         refuse_to_learn_nothing(experiment, schedule)
