@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from elsinore.page.run_list import RunList
 from elsinore.runs import episode_recording, replays
 from elsinore.runs.store import Store
 from tests.page.browser import chromium, looking
@@ -250,6 +252,20 @@ def test_of_several_agents_one_is_chosen_to_look_at(browser, tmp_path):
 def test_an_empty_folder_says_how_to_make_a_run(browser, tmp_path):
     with serving(tmp_path) as served, looking(browser, served.url) as page:
         page.get_by_text("No runs here yet").wait_for()
+
+
+@pytest.mark.slow
+def test_no_run_is_said_to_be_missing_until_the_list_has_come(browser, tmp_path, monkeypatch):
+    make_run(tmp_path, "run")
+    listed, every_run = threading.Event(), RunList.all
+    monkeypatch.setattr(RunList, "all", lambda self: listed.wait(30) and every_run(self))
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.get_by_text("Loading the runs").wait_for()
+        page.get_by_label("Filter the runs").fill("r")
+        page.get_by_text("Loading the runs").wait_for()
+        listed.set()
+        page.get_by_role("link", name="run", exact=True).wait_for()
+        assert page.get_by_text("Loading the runs").count() == 0
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import { RunPage } from "./run_page.js";
 import { LiveSocket, get } from "./server.js";
 
 const main = document.getElementById("main");
-const state = { session: null, view: null, runs: new Map(), list: [], skipped: {} };
+const state = { session: null, view: null, runs: new Map(), list: null, skipped: {} };
 
 /** The runs shown, each from the position already loaded. */
 function subscription() {

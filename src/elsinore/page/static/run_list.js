@@ -71,12 +71,14 @@ export class RunList {
       && (!this.state || run.state === this.state || (this.state === "live" && LIVE.includes(run.state)));
     const key = KEYS[this.sort], sign = this.up ? 1 : -1;
     const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
-    const keyed = this.runs.filter(fits).map((run) => [key(run) ?? null, run]);
+    const keyed = (this.runs ?? []).filter(fits).map((run) => [key(run) ?? null, run]);
     return keyed.sort(([a], [b]) => (a === null) - (b === null) || (a === null ? 0 : sign * compare(a, b))).map(([, run]) => run);
   }
 
-  list(runs, skipped) {
-    Object.assign(this, { runs, skipped });
+  /** Show the runs; null until the server has sent them. */
+  list(found, skipped) {
+    const runs = found ?? [];
+    Object.assign(this, { runs: found, skipped });
     if (this.sorted !== `${this.sort}${this.up}`) this.heads.replaceChildren(...this.headings());
     this.sorted = `${this.sort}${this.up}`;
     const shown = this.shown();
@@ -84,7 +86,7 @@ export class RunList {
     this.body.replaceChildren(...shown.map((run) => this.row(run)));
     if (focus) this.body.querySelector(`input[data-run="${CSS.escape(focus)}"]`)?.focus();
     this.table.hidden = !shown.length;
-    this.empty.textContent = shown.length ? "" : runs.length ? "No run matches the filter."
+    this.empty.textContent = shown.length ? "" : found === null ? "Loading the runs…" : runs.length ? "No run matches the filter."
       : "No runs here yet. Start one above, or with elsinore train CartPole-v1.";
     const reasons = [...runs.flatMap((run) => (run.unread ?? []).map((reason) => [run.name, reason])), ...Object.entries(skipped)];
     this.unread.replaceChildren(...reasons.map(([name, reason]) => h("li", {}, h("b", {}, name), `: ${reason}`)));
