@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import gymnax
 import numpy as np
 import pytest
 from gymnax.environments.classic_control.cartpole import CartPole
@@ -91,6 +92,12 @@ def test_hardly_any_argument_is_annotated_as_anything():
 def test_an_env_that_is_none_is_refused(function, env):
     with pytest.raises(elsinore.ConfigError, match="^env="):
         function(env)
+
+
+def test_the_pair_that_gymnax_makes_is_refused_with_a_remedy():
+    pair = gymnax.make("CartPole-v1")
+    with pytest.raises(elsinore.ConfigError, match=r"env=\(CartPole, EnvParams\) is a tuple"):
+        elsinore.train(pair)
 
 
 def test_a_comparison_of_an_env_that_is_none_is_refused():

@@ -419,7 +419,7 @@ def test_a_plan_is_printed_and_nothing_is_written(elsinore, elsewhere):
     facts = {line[:15].strip(): line[16:] for line in out.splitlines()}
     assert facts["env steps"] == "99,840 a seed, 299,520 in all"
     assert facts["updates"].startswith("390 a seed")
-    assert facts["chunks"].startswith("21, of 19 updates")
+    assert facts["chunks"].startswith("21, each of at most 19 updates")
     assert facts["preset"] == "ppo/CartPole-v1"
     assert facts["settings"].startswith("num_envs=8 rollout_length=32 num_minibatches=1 ")
     assert "gamma=0.98" in out and "network.hidden=[64,64]" in out and "rnd." not in out
@@ -714,8 +714,9 @@ def test_the_libraries_of_environments_are_listed_with_what_installs_them(elsino
     assert "pgx/... installed Apache-2.0; minatar-* GPL-3.0" in lines
     code, _, err = elsinore("envs", "navix")
     assert code == 2 and "pip install 'elsinore[navix]'" in err
-    code, _, err = elsinore("envs", "jumanj")
+    code, out, err = elsinore("envs", "jumanj")
     assert (code, err) == (2, "elsinore: suite='jumanj' is unknown; did you mean 'jumanji'?\n")
+    assert out == ""
 
 
 def test_a_sound_env_passes_the_check(elsinore):

@@ -22,15 +22,18 @@ def envs_command(args: argparse.Namespace) -> int:
 
         print(json.dumps([info._asdict() for info in list_envs(args.suite)], indent=1))
         return 0
-    print(_row("environment", "observation", "actions", "limit", "random .. best", "presets"))
-    for info in list_envs(args.suite):
+    infos = list_envs(args.suite)
+    width = max(24, *(len(info.name) for info in infos))
+    head = ("environment", "observation", "actions", "limit", "random .. best", "presets")
+    print(_row(width, *head))
+    for info in infos:
         known = info.best_return is not None
         returns = f"{info.random_return:g} .. {info.best_return:g}" if known else ""
         limit = "" if info.time_limit is None else str(info.time_limit)
         observation = info.observation or "needs arguments or a download"
         observation = "a dictionary" if ", " in observation else observation
         presets = ", ".join(info.presets)
-        print(_row(info.name, observation, info.actions or "", limit, returns, presets))
+        print(_row(width, info.name, observation, info.actions or "", limit, returns, presets))
     if args.suite is None:
         print("\nlibraries (`elsinore envs SUITE` lists the environments of one):")
         for suite in list_suites():
@@ -39,6 +42,6 @@ def envs_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(*cells: str) -> str:
-    widths = (24, 17, 14, 5, 16, 0)
+def _row(width: int, *cells: str) -> str:
+    widths = (width, 17, 14, 5, 16, 0)
     return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()

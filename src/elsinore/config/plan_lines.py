@@ -162,11 +162,13 @@ def _agent_lines(plan: Plan) -> list[str]:
 def _schedule_lines(plan: Plan) -> list[str]:
     schedule, experiment, evaluation = plan.schedule, plan.experiment, plan.experiment.evaluation
     chunks, steps = schedule.num_chunks, plan.env_steps
+    updates = schedule.updates_per_chunk
+    most = f"{updates:,} update{'s' * (updates != 1)}"
     return [
         *_budget_lines(plan),
         f"env steps       {steps:,} a seed, {steps * experiment.replicas:,} in all",
         f"updates         {schedule.num_updates:,} a seed, of {plan.steps_per_update:,} env steps",
-        f"chunks          {chunks}, of {schedule.updates_per_chunk} updates each at most",
+        f"chunks          {chunks}, each of at most {most}",
         f"evaluations     {_evaluations(plan)} of {evaluation.episodes} episodes, and one of"
         f" {evaluation.final_episodes} at the end",
         *_period_lines(plan),

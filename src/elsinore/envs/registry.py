@@ -144,16 +144,28 @@ def refuse_no_env(env: Any, name: Any = None) -> None:
     """Refuse an object that is no environment.
 
     Raises:
-        ConfigError: for a class, or for an object without the methods of an environment.
+        ConfigError: for a class, for the pair that `gymnax.make` returns, or for an object without
+            the methods of an environment.
     """
     if isinstance(env, type):
         raise ConfigError(f"env={env.__name__} is a class; give an instance of it.")
+    if isinstance(env, tuple):
+        types = f"({', '.join(type(part).__name__ for part in env)})"
+        raise ConfigError(
+            f"env={types if name is None else repr(name)} is a tuple, such as (env, params) of"
+            " gymnax.make; give the environment alone, and changed parameters as settings, such as"
+            " env_params.gravity=12."
+        )
     for part in ("default_params", "reset_env", "step_env"):
         if not hasattr(env, part):
-            raise ConfigError(
-                f"env={env if name is None else name!r} is no gymnax Environment: it has no {part}."
-                " An environment in Python has `reset` and `step`."
-            )
+            raise ConfigError(_no_environment(env if name is None else repr(name), part))
+
+
+def _no_environment(env: Any, part: str) -> str:
+    return (
+        f"env={env} is no gymnax Environment: it has no {part}. An environment in Python has"
+        " `reset` and `step`."
+    )
 
 
 def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
@@ -163,8 +175,9 @@ def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> An
     except TypeError as error:
         if ":" in name and error.__traceback__ is not None and error.__traceback__.tb_next:
             raise  # from inside a custom factory, which took the arguments
+        end = "" if str(error).endswith("?") else "."  # Python may ask "Did you mean ...?"
         raise ValueError(
-            f"env_kwargs={kwargs} do not fit the environment's constructor: {error}."
+            f"env_kwargs={kwargs} do not fit the environment's constructor: {error}{end}"
         ) from error
     except OSError as error:  # MNISTBandit fetches its images
         raise ValueError(f"env={name!r} needs a file that cannot be read: {error}.") from error
@@ -187,7 +200,7 @@ def _custom_factory(name: str) -> Callable[..., Any]:
     factory = import_callable(name, "env")
     in_python = hasattr(factory, "reset") and hasattr(factory, "step")
     if isinstance(factory, type) and not hasattr(factory, "reset_env") and not in_python:
-        raise ValueError(f"env={name!r} is no gymnax Environment: it has no reset_env.")
+        raise ValueError(_no_environment(repr(name), "reset_env"))
     return factory
 
 
