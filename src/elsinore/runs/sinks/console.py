@@ -4,9 +4,11 @@ import logging
 import math
 import sys
 import time
+from collections import deque
 
 from elsinore.runs.records import ChunkRecord
 
+SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
 
 
@@ -32,17 +34,23 @@ class Console:
             what,
         )
         self._seconds = seconds
+        self._recent: deque[ChunkRecord] = deque(maxlen=SPEED_CHUNKS)
         self._stream = stream or sys.stdout
         self._live = is_terminal(self._stream)
         self._last_shown, self._every = 0.0, 0.1 if self._live else 2.0
 
     def write(self, record: ChunkRecord) -> None:
-        self._seconds += record.seconds
+        self.count(record)
         finished = record.env_steps >= self._total
         if not finished and time.monotonic() - self._last_shown < self._every:
             return
         self._last_shown = time.monotonic()
         self.show(self.line(record))
+
+    def count(self, record: ChunkRecord) -> None:
+        """Count the chunk's time and steps."""
+        self._seconds += record.seconds
+        self._recent.append(record)
 
     def show(self, line: str) -> None:
         print(
@@ -66,10 +74,17 @@ class Console:
         if self._seeds > 1:
             learning = len({row.seed for row in record.rows})
             parts.append(f"{learning} of {self._seeds} {self._what} learning")
-        parts.append(f"{record.steps_per_second:,.0f} steps/s")
-        left = (self._total - record.env_steps) * self._seeds / max(record.steps_per_second, 1e-9)
+        speed = self._speed()
+        parts.append(f"{speed:,.0f} steps/s")
+        left = (self._total - record.env_steps) * self._seeds / max(speed, 1e-9)
         parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left at most")
         return "  ".join(parts)
+
+    def _speed(self) -> float:
+        """Env steps a second, of all seeds together, over the last chunks."""
+        seconds = sum(record.seconds for record in self._recent)
+        steps = sum(record.steps_per_second * record.seconds for record in self._recent)
+        return steps / seconds if seconds else 0.0
 
     def close(self) -> None:
         if self._live:

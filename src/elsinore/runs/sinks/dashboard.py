@@ -57,7 +57,7 @@ class Dashboard(Console):
         self._live_view.start()
 
     def write(self, record: ChunkRecord) -> None:
-        self._seconds += record.seconds
+        self.count(record)
         for name in CURVES:
             values = [row.value for row in record.rows if row.name == name and not row.agent]
             if finite := [value for value in values if math.isfinite(value)]:

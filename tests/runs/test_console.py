@@ -1,0 +1,17 @@
+"""The progress line."""
+
+import io
+
+from elsinore.runs.sinks.console import Console
+from tests.runs.conftest import record
+
+
+def test_the_speed_is_that_of_the_last_chunks_together():
+    """A chunk that was ready while the host read the one before seems to have taken no time."""
+    stream = io.StringIO()
+    console = Console(100_000, 1, None, stream)
+    console.write(record(4)._replace(env_steps=1000, seconds=1.0, steps_per_second=1000.0))
+    console.write(record(8)._replace(env_steps=100_000, seconds=0.001, steps_per_second=1e6))
+    first, last = stream.getvalue().splitlines()
+    assert "1,000 steps/s  0:01 gone, 1:39 left" in first
+    assert "1,998 steps/s  0:01 gone, 0:00 left" in last
