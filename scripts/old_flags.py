@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 from elsinore.cli import evaluate, train
+from elsinore.cli.parser import Parser
 from elsinore.cli.train_arguments import add_train_arguments
 
 AGENTS = {"dqn": False, "double_dqn": True}  # algo.double
@@ -38,7 +39,7 @@ TRAINING_FLAGS = (
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of `elsinore train` and of the old trainer."""
-    script = argparse.ArgumentParser(
+    script = Parser(
         prog="train.py",
         description="`elsinore train` with the flags of the old DQN trainer as aliases.",
     )

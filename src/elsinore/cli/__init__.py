@@ -35,6 +35,7 @@ from elsinore.cli import (
     watch,
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from elsinore.cli.parser import Parser
 from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
 from elsinore.errors import ConfigError, ElsinoreError, printable, reason_of, shortened
@@ -105,7 +106,7 @@ def _failed(error: Exception) -> int:
 
 def elsinore_parser() -> argparse.ArgumentParser:
     """The parser of all commands, including those of plug-ins."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="elsinore",
         description=(
             "Train, evaluate and compare reinforcement learning agents. Environment, policy and"

@@ -14,6 +14,7 @@ SETTINGS = {
     "total_steps": "env_steps",
     "max_steps": "env_steps",
     **{name: name for name in ("env", "env_steps", "seeds", "seed")},  # not below `algo`
+    **dict.fromkeys(("episodes", "num_episodes", "max_episodes"), "stop.episodes"),
     "num_seeds": "seeds",
     "n_seeds": "seeds",
     "random_seed": "seed",

@@ -52,10 +52,15 @@ def resolve_experiment(
 def as_override(name: str, value: Any) -> str:
     """How to give a setting to a function that has no argument of this name; empty for no
     setting."""
+    meant = setting_of(name)
+    return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
+
+
+def setting_of(name: str) -> str:
+    """The setting, by its dotted name, that a name means, here or elsewhere; empty for none."""
     known = name if name.partition(".")[0] in Experiment.__dataclass_fields__ else ""
     known = f"algo.{name}" if is_of_algorithm(name) else known
-    meant = SETTINGS.get(name.lower(), known)
-    return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
+    return SETTINGS.get(name.lower(), known)
 
 
 def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,50 @@
+"""A parser of arguments that refuses in one message with a remedy, as all of elsinore does."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from elsinore.cli.arguments import EXIT_BAD_INPUT
+from elsinore.errors import printable, shortened
+from elsinore.validation import did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser`; those of its commands are of this class, too."""
+
+    def error(self, message: str) -> NoReturn:
+        end = "" if message.endswith(("?", ".")) else f"; see `{self.prog} --help`."
+        self.exit(EXIT_BAD_INPUT, f"elsinore: {printable(shortened(message + end))}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As `ArgumentParser`'s, but none may be unknown: the command that got it refuses it."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._refusal(unknown))
+        return known, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            end = did_you_mean(value, action.choices, label="known")
+            raise argparse.ArgumentError(action, f"{value!r} is unknown{end}")
+
+    def _refusal(self, unknown: list[str]) -> str:
+        if not unknown[0].startswith("--"):
+            return f"{unknown[0]!r} is one argument too many for {self.prog}"
+        option, _, value = unknown[0].partition("=")
+        options = self._option_string_actions
+        setting = _setting_of(option) if "--set" in options else ""
+        if setting and f"--{setting.replace('_', '-')}" not in options:
+            return f"{option} is no option of {self.prog}; give --set {setting}={value or 'VALUE'}."
+        return f"{option} is no option of {self.prog}{_close(setting or option, options)}"
+
+
+def _setting_of(option: str) -> str:
+    from elsinore.runs.call import setting_of
+
+    return setting_of(option.strip("-").replace("-", "_"))
+
+
+def _close(name: str, options: Iterable[str]) -> str:
+    found = did_you_mean(f"--{name.strip('-').replace('_', '-')}", options)
+    return "" if found == "." else found
