@@ -493,7 +493,7 @@ def test_double_is_short_for_its_setting():
 def test_training_ends_with_0_and_prints_its_results(finished):
     code, out, run = finished
     assert code == 0
-    assert "ppo on CartPole-v1: budget after 3,840 env steps a seed" in out
+    assert "ppo on CartPole-v1: finished after 3,840 env steps a seed" in out
     assert "seed 0: " in out and "seed 1: " in out
     assert f"{run}/" in out
     assert (run / "summary.json").is_file()
@@ -504,7 +504,7 @@ def test_a_finished_run_resumed_prints_its_results_again(elsinore, finished):
     before = (run / "summary.json").read_bytes()
     code, out, _ = elsinore("train", "--resume", run)
     assert code == 0
-    assert "budget after 3,840 env steps a seed" in out
+    assert "finished after 3,840 env steps a seed" in out
     assert (run / "summary.json").read_bytes() == before
 
 
@@ -571,7 +571,7 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     assert abandoned.split() == ["abandoned", "interrupted", "2"]
     assert broken.startswith("broken") and "unreadable: config " in broken
     iqm = json.loads((run / "summary.json").read_text())["eval_return"]["iqm"]
-    assert watch.split() == ["watch", "budget", "2", "3,840", f"{iqm:.1f}"]
+    assert watch.split() == ["watch", "finished", "2", "3,840", f"{iqm:.1f}"]
 
 
 # compare, report

@@ -359,7 +359,7 @@ def test_the_command_line_trains_it_and_names_the_run_after_it(desk, capsys):
     )
     assert code == 0
     assert (
-        "reinforce:reinforce on my_world:Rampart: budget after 8,000 env steps a seed"
+        "reinforce:reinforce on my_world:Rampart: finished after 8,000 env steps a seed"
         in capsys.readouterr().out
     )
     (run,) = (desk / "message").iterdir()

@@ -203,7 +203,7 @@ def test_two_processes_give_the_bits_of_one(tmp_path, divided):
     together = trained(tmp_path / "together", 2, *divided, **of_the_second)
     assert_same(alone, together)
     assert [x.name for x in (tmp_path / "together").iterdir()] == ["run"]
-    assert "budget after" not in (tmp_path / "together-1.log").read_text()
+    assert "finished after" not in (tmp_path / "together-1.log").read_text()
     assert_same_replays(alone, together)
 
 

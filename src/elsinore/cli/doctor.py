@@ -61,7 +61,9 @@ def findings_line(run) -> str:
         found = [finding.rule.name for finding in doctor(run)]
     except ConfigError:  # a population, or no metrics
         found = []
-    return f"  {', '.join(found)}: see elsinore doctor {quoted(run.path)}" if found else ""
+    if not found:
+        return ""
+    return f"  signs of a problem: {', '.join(found)}; see elsinore doctor {quoted(run.path)}"
 
 
 def doctor_page() -> str:

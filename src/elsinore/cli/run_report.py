@@ -3,12 +3,14 @@
 
 def run_report(run) -> str:
     """The results of a finished run as text: one line per seed, IQM, speed and paths."""
+    from elsinore.runs.budgets import ending
+
     summary = run.summary
     score, steps = summary["eval_return"], summary["env_steps"]
     lines = [
         "",
-        f"{summary['algo']} on {summary['env']}: {summary['stopped_by']} after {steps:,} env steps"
-        " a seed",
+        f"{summary['algo']} on {summary['env']}: {ending(summary['stopped_by'])} after {steps:,}"
+        " env steps a seed",
         *_seed_lines(summary),
     ]
     # the members of a population have different settings: no statistic over them

@@ -42,6 +42,7 @@ def _row(folder: Path, unread: list[str]) -> str:
     from elsinore.config.load import read_yaml
     from elsinore.page.run_status import final_return, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
+    from elsinore.runs.budgets import ending
 
     folder = folder.resolve()
     runs = RunsDirectory(folder.parent)
@@ -52,7 +53,8 @@ def _row(folder: Path, unread: list[str]) -> str:
         seeds = read_yaml(run.config).get("seeds", "-")
         state = run_state(run, summary)
         return f"{'training' if locked and state == 'interrupted' else state:12} {seeds!s:>5}"
+    how = ending(summary["stopped_by"])
     steps, score = summary.get("env_steps", 0), final_return(summary)
     shown = "-" if score is None else f"{score:.1f}"
     seeds = summary.get("seeds", "-")
-    return f"{summary['stopped_by']:12} {seeds:>5}  {steps:>12,}  {shown:>12}"
+    return f"{how:12} {seeds:>5}  {steps:>12,}  {shown:>12}"

@@ -15,6 +15,11 @@ BUDGET = "budget"  # the name of a stop by `stop.episodes` or `stop.seconds`
 COUNT = "episode/count"
 
 
+def ending(stopped_by: str) -> str:
+    """The reason why a run ended as people read it: a run that has used its budget is finished."""
+    return "finished" if stopped_by == BUDGET else stopped_by
+
+
 class Done(NamedTuple):
     """The extent of a run, in the units of a period."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from elsinore.config.plan import Plan
 from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.budgets import ending
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.loop import Outcome
 from elsinore.runs.profile import phase
@@ -64,8 +65,9 @@ def result_line(summary: dict[str, Any]) -> str:
     score = summary["eval_return"]
     value = "not finite" if score["mean"] is None else f"{score['mean']:.1f}"
     return (
-        f"{summary['stopped_by']} after {summary['env_steps']:,} env steps a seed; mean return"
-        f" {value} over {summary['eval_episodes']} fresh episodes a seed; writing curves and policy"
+        f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"
+        f" return {value} over {summary['eval_episodes']} fresh episodes a seed; writing curves and"
+        " policy"
     )
 
 

@@ -15,6 +15,7 @@ from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.plan import Plan, plan_for
 from elsinore.errors import ConfigError, printable
 from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.budgets import ending
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.checkpoints import Checkpoint
@@ -51,7 +52,7 @@ class Run:
         self._trust = trust
 
     def __repr__(self) -> str:
-        how = self.summary.get("stopped_by", "unfinished")
+        how = ending(self.summary.get("stopped_by", "unfinished"))
         recorded = self._folder.recorded()
         text = f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
         return printable(text)

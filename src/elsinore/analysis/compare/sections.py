@@ -22,6 +22,7 @@ from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import ENV_STATISTICS, SEED_STATISTICS, Pair, Scores
 from elsinore.config.load import dotted, yaml_text
 from elsinore.config.parse import as_dict
+from elsinore.runs.budgets import ending
 from elsinore.runs.redaction import redacted
 
 STATISTIC_NAMES = {"iqm": "IQM", "mean": "mean", "median": "median"}
@@ -298,14 +299,14 @@ def runs_section(scores: Scores) -> Section:
     tables = [
         ReportTable(
             "",
-            ["environment", "label", "algorithm", "seeds", "stopped by", "folder"],
+            ["environment", "label", "algorithm", "seeds", "ended", "folder"],
             [
                 [
                     r.env,
                     r.label,
                     r.algo,
                     f"{r.summary['first_seed']} to {r.summary['first_seed'] + r.seeds - 1}",
-                    r.summary["stopped_by"],
+                    ending(r.summary["stopped_by"]),
                     str(r.path),
                 ]
                 for r in results.finished
