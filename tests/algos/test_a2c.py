@@ -110,8 +110,6 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
 
 
 def test_noise_held_for_longer_than_a_rollout_is_refused():
-    with pytest.raises(
-        ValueError, match="noise_period=6 is longer than rollout_length=5"
-    ):
+    with pytest.raises(ValueError, match="noise_period=6 is longer than rollout_length=5"):
         A2CConfig(action_distribution="gsde", noise_period=6)
     A2CConfig(action_distribution="gsde", noise_period=5)

@@ -224,9 +224,7 @@ def test_a_bonus_annealed_by_a_share_of_episodes_without_a_limit_is_refused():
         experiment = load_experiment("CartPole-v1", "ppo", overrides=overrides)
         refuse_endless_survival(experiment, SimpleNamespace(**params))
 
-    with pytest.raises(
-        ConfigError, match=r"anneal_share=0.4 .* time limit, .* set algo.rnd.ann"
-    ):
+    with pytest.raises(ConfigError, match=r"anneal_share=0.4 .* time limit, .* set algo.rnd.ann"):
         planned_with({})
     planned_with({"algo.rnd.anneal_share": 0.0})
     planned_with({}, max_steps_in_episode=500)
