@@ -163,7 +163,8 @@ print(session.run(["action"], {"obs": np.zeros((3, 4), np.float32)})[0].shape)
 def test_a_run_is_exported_and_read_without_jax(whole, tmp_path, capsys):
     out = tmp_path / "onnx"
     assert cli.main(["export", str(whole), "--format", "onnx", "-o", str(out), "--measure"]) == 0
-    assert "batch 256" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"exported: {out}/ with policy.json, policy.onnx (" in printed and "batch 256" in printed
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, str(out / "policy.onnx")], capture_output=True, text=True
     )

@@ -37,7 +37,8 @@ def add(commands) -> None:
         "-o",
         "--out",
         metavar="DIR",
-        help="output path (default: export/FORMAT in the run's directory)",
+        help="folder to write, or with --format json a file (default: export/FORMAT, or"
+        " metrics.json, in the run's directory)",
     )
     export.add_argument("--measure", action="store_true", help="measure the latency of a decision")
     export.add_argument("--json", action="store_true", help="print JSON")
@@ -65,7 +66,8 @@ def export_command(args: argparse.Namespace) -> int:
         facts = {"out": str(out), "format": args.format, "checkpoint": checkpoint}
         print(json.dumps(facts | {"seconds_by_batch": seconds}))
         return 0
-    say(f"exported: {out} ({checkpoint})")
+    files = ", ".join(sorted(file.name for file in out.iterdir()))
+    say(f"exported: {out}/ with {files} ({checkpoint})")
     for size, latency in measured.items():
         say(f"  batch {size:>3}: {latency}")
     return 0
