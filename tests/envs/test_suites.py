@@ -331,6 +331,18 @@ def test_a_run_is_trained_loaded_and_resumed(object_given, tmp_path):
 # Peculiarities of each library
 
 
+def test_what_a_library_prints_while_it_is_imported_is_not_shown(monkeypatch, tmp_path, capsys):
+    """mujoco.mjx, which Brax imports, prints that warp is absent."""
+    (tmp_path / "loud_library.py").write_text(
+        "print('Failed to import warp')\nclass Loud:\n    ids = staticmethod(lambda: ('a',))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    loud = suites.Suite("loud_library", "loud_library:Loud", "MIT")
+    monkeypatch.setattr(suites, "SUITES", {"loud": loud})
+    assert suites.ids("loud") == ("a",)
+    assert capsys.readouterr().out == ""
+
+
 def needs(suite):
     return pytest.mark.skipif(not suites.is_installed(suite), reason=f"needs elsinore[{suite}]")
 

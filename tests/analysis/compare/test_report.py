@@ -157,6 +157,12 @@ def test_a_clear_winner_is_named_and_the_rest_is_not_called_worse():
     assert said.endswith("No clear difference between good and near.")
 
 
+def test_several_that_do_not_clearly_differ_are_compared_with_the_best_and_not_with_each_other():
+    returns = {"good": [7.0, 8, 9, 10, 11], "a": [7.0, 8, 8.5, 10, 11], "b": [7.0, 8, 8.6, 10, 11]}
+    (said,) = conclusions(scores(*(result(*each) for each in returns.items())))
+    assert said.endswith("No clear difference between good and any of a and b.")
+
+
 def test_all_leaders_are_named():
     (said,) = conclusions(scores(result("a", [5.0, 5.0]), result("b", [5.0, 5.0])))
     assert said == "CartPole-v1: a and b share the highest IQM, 5.00."

@@ -55,5 +55,6 @@ def _behind(pairs: list[Pair], leaders: list[str]) -> list[str]:
     if clear:
         sentences.append(f"Clearly worse: {join_names(clear)}.")
     if unclear:
-        sentences.append(f"No clear difference between {leaders[0]} and {join_names(unclear)}.")
+        rivals = unclear[0] if len(unclear) == 1 else f"any of {join_names(unclear)}"
+        sentences.append(f"No clear difference between {leaders[0]} and {rivals}.")
     return sentences

@@ -4,7 +4,9 @@ Each library has an adapter, a module of this folder that is imported when one o
 is made. Only text is here, so that naming a suite imports nothing.
 """
 
+import contextlib
 import importlib.util
+import io
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -121,4 +123,6 @@ def _adapter(suite: str) -> Any:
         raise ConfigError(
             f"env={suite + '/...'!r} needs a library that is not installed; {install(suite)}."
         )
-    return import_object(SUITES[suite].adapter, "env")
+    # mujoco.mjx prints which of its optional libraries are absent
+    with contextlib.redirect_stdout(io.StringIO()):
+        return import_object(SUITES[suite].adapter, "env")
