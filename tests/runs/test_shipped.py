@@ -43,6 +43,8 @@ def test_the_page_has_their_scores():
 def test_a_name_that_no_policy_has_is_refused_with_the_closest():
     with pytest.raises(elsinore.ConfigError, match="did you mean 'preset:CartPole-v1/ppo'"):
         elsinore.load("preset:CartPole-v1/pp")
+    with pytest.raises(elsinore.ConfigError, match="did you mean 'preset:CartPole-v1/ppo'"):
+        elsinore.play("preset:CartPole-v1")
     with pytest.raises(elsinore.ConfigError, match="does not come with elsinore"):
         elsinore.load("preset:../../../runs/policies/CartPole-v1/ppo")
 

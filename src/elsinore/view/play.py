@@ -26,6 +26,7 @@ from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.shipped import is_shipped
 from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState, RunState
@@ -184,8 +185,8 @@ def _is_run(target: str, runs_dir: Path) -> bool:
     try:
         RunDir.open(target, runs_dir)
     except ConfigError:
-        if Path(target).is_dir() or (runs_dir / target).is_dir():
-            raise  # a folder: the error names its kind
+        if is_shipped(target) or Path(target).is_dir() or (runs_dir / target).is_dir():
+            raise  # a policy of the package, or a folder: the error names its kind
         return False
     return True
 
