@@ -50,7 +50,7 @@ def resolve_experiment(
 
 
 def as_override(name: str, value: Any) -> str:
-    """How to give a setting to a function that has no argument of this name; empty for no
+    """The way to give a setting to a function that has no argument of this name; empty for no
     setting."""
     meant = setting_of(name)
     return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
