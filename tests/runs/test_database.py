@@ -71,6 +71,11 @@ COMPUTED = {
         "ALTER TABLE metrics ADD COLUMN slow AS (length(replace(hex(zeroblob(1e8)), '0', 'ab')))"
     ),
     "info is a virtual": "DROP TABLE info; CREATE VIRTUAL TABLE info USING rtree(a, b, c)",
+    "more is a trigger": (
+        "CREATE TRIGGER more AFTER INSERT ON info BEGIN INSERT INTO events SELECT x, x, '', ''"
+        f" FROM ({ENDLESS} SELECT x FROM c); END"
+    ),
+    "chunks has other columns": "DROP TABLE chunks; CREATE TABLE chunks (update_, seconds)",
 }
 
 
@@ -92,6 +97,16 @@ def test_a_view_that_feigns_to_be_a_table_is_refused(run):
     db.close()
     with pytest.raises(sqlite3.DatabaseError, match="chunks"):
         Store(run / "metrics.sqlite", read_only=True)
+
+
+def test_a_trigger_that_feigns_to_be_a_table_is_refused(run):
+    with sqlite3.connect(run / "metrics.sqlite") as db:
+        db.executescript(COMPUTED["more is a trigger"])
+        db.execute("PRAGMA writable_schema=ON")
+        db.execute("UPDATE sqlite_master SET type = 'table' WHERE name = 'more'")
+    db.close()
+    with pytest.raises(sqlite3.DatabaseError, match="more"):
+        Store(run / "metrics.sqlite")
 
 
 def test_a_query_ends_at_the_deadline(run):

@@ -162,6 +162,15 @@ def test_a_store_that_has_lost_its_facts_gets_them_again_and_keeps_its_chunks(
     assert cli.main(["sync", str(path)]) == 0
 
 
+def test_a_store_that_has_lost_one_fact_gets_it_again(path, capsys):
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        db.execute("DELETE FROM info WHERE name = 'steps_per_update'")
+    assert cli.main(["sync", str(path)]) == 2
+    assert "has no steps_per_update; `elsinore repair" in capsys.readouterr().err
+    repaired(path, capsys)
+    assert facts_in(path)["steps_per_update"] > 0
+
+
 def test_without_lines_the_run_begins_anew(path, whole, capsys):
     damage(path)
     (path / "metrics.jsonl").unlink()
@@ -239,3 +248,45 @@ def test_a_run_that_cannot_be_written_is_refused_by_its_folder(path, capsys, com
         assert cli.main([*command, str(copy)]) == 2
         assert f"{copy} cannot be written: Permission denied; copy" in capsys.readouterr().err
         assert not RunDir(copy).is_locked()
+
+
+# Stores that a run would not write
+
+ODD = {
+    "info.num_updates='x' is no fact": "UPDATE info SET value = 'x' WHERE name = 'num_updates'",
+    "info.updates_per_row=0 is no": "UPDATE info SET value = 0 WHERE name = 'updates_per_row'",
+    "info.extra_ends='[[' is no": "UPDATE info SET value = '[[' WHERE name = 'extra_ends'",
+    "info.sinks_done=3 is no": "UPDATE info SET value = 3 WHERE name = 'sinks_done'",
+    "info.last_event='x' is no": "REPLACE INTO info VALUES ('last_event', 'x')",
+    "metrics has a row of other types": "UPDATE metrics SET value = 'x' WHERE update_ = 4",
+    "chunks has a row of other types": "UPDATE chunks SET seconds = NULL",
+}
+LOOKS = (["doctor"], ["checkpoints"], ["train", "--resume"])
+
+
+@pytest.mark.parametrize("why", ODD)
+def test_a_store_with_a_value_that_no_run_writes_is_named_and_restored(path, whole, capsys, why):
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        db.execute(ODD[why])
+    seen = [cli.main([*look, str(path)]) for look in LOOKS]
+    said = capsys.readouterr().err
+    assert 2 in seen
+    assert set(seen) <= {0, 2}
+    assert why in said
+    assert f"restore it with `elsinore repair {path}`" in said
+    assert f"store: damaged ({why}" in repaired(path, capsys)
+    assert rows_in(path) == rows_in(whole)
+    assert cli.main(["train", "--resume", str(path)]) == 0
+
+
+def test_a_store_whose_facts_say_endless_chunks_is_not_laid_out(path, capsys):
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        db.execute("UPDATE info SET value = ? WHERE name LIKE '%updates%'", (2**52,))
+    assert "every row up to update 0 of" in repaired(path, capsys)
+
+
+def test_an_action_that_no_run_takes_is_named(path, capsys):
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        db.execute("INSERT INTO events VALUES (1.0, 4, 'action', '[1]')")
+    assert cli.main(["train", "--resume", str(path)]) == 2
+    assert "an event of an action that no run takes, '[1]'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.runs.curves import by_seed
 from elsinore.runs.run import Run
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 
 
 @checked
@@ -34,9 +34,8 @@ def curves_of(run: Run) -> Curves:
     database = run.path / "metrics.sqlite"
     if not database.exists():
         return {}
-    store = Store(database, read_only=True)
-    rows = store.rows(agent="")
-    store.close()
+    with reading(database) as store:
+        rows = store.rows(agent="")
     return {
         name: [values.astype(float) for _, values in by_seed(rows, name).values()]
         for name in sorted({row.name for row in rows})

@@ -15,7 +15,7 @@ from elsinore.arguments import checked
 from elsinore.errors import ConfigError
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store import Store, reading
 from elsinore.validation import did_you_mean
 
 ALIASES = {
@@ -57,16 +57,13 @@ def query(
         raise ConfigError(
             f"episodes={episodes!r} must be a range (first, until) with 0 <= first < until."
         )
-    store = Store(folder.database, read_only=True)
-    try:
+    with reading(folder.database) as store:
         _check_known(store, agent, seed)
         if name not in ALIASES.values() and name not in (known := store.names()):
             close = did_you_mean(metric, [*ALIASES, *known], 0.7, "choose one of")
             raise ConfigError(f"metric={metric!r} is not in this run{close}")
         rows = store.episodes(name, agent or "", episodes, seed)
-        steps = int(store.info()["steps_per_update"])
-    finally:
-        store.close()
+        steps = store.steps_per_update()
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=["update", "seed", "agent", "first", "until", "value"])

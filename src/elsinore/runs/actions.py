@@ -59,6 +59,22 @@ class Action:
         on."""
         return cls("set", name, float(value), seed)
 
+    @classmethod
+    def of_text(cls, text: Any) -> "Action":
+        """The action that an event has as JSON.
+
+        Raises:
+            ConfigError: for a text that no run has written.
+        """
+        try:
+            action = cls(**json.loads(text))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(
+                f"metrics.sqlite has an event of an action that no run takes, {text!r}; begin a new"
+                " run, from a checkpoint of this one if you like (--from)."
+            ) from error
+        return action
+
     @property
     def text(self) -> str:
         """The action as JSON, as the event has it."""
@@ -113,7 +129,7 @@ def log_into(database: Path, name: str, value: float, seed: int | None = None) -
             said = f"seed={seed} is not of this run" if chunks else "there is no chunk yet"
             raise ConfigError(f"{name}={value} cannot be logged: {said}.")
         update = chunks[-1][0]
-        logged = {json.loads(text).get("name") for at, text in store.actions() if at == update}
+        logged = {Action.of_text(text).name for at, text in store.actions() if at == update}
         measured = {row.name for row in store.rows(after=update - 1)} - logged
         refuse_name(name, measured)
         rows = [Row(update, s, "", name, value) for s in (seeds if seed is None else [seed])]

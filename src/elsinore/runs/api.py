@@ -1,5 +1,6 @@
 """The Python interface of runs: train, resume, load."""
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +42,7 @@ from elsinore.runs.signals import GRACE
 from elsinore.runs.sinks.wandb import refuse_if_absent
 from elsinore.runs.source import start_settings
 from elsinore.runs.start import check_start
-from elsinore.runs.store import Store
+from elsinore.runs.store import Store, refused_if_broken
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
 from elsinore.runs.together import check_together, join
@@ -269,9 +270,11 @@ def _agree_on_layout(
     if not accept:
         check_layout(checkpoint, experiment)
     elif differs := other_layout(checkpoint, experiment):
-        store = Store(folder.database)
-        store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")
-        store.close()
+        with (
+            refused_if_broken(folder.database),
+            contextlib.closing(Store(folder.database)) as store,
+        ):
+            store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")
 
 
 @checked

@@ -18,7 +18,7 @@ from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.source import Source, parse_source, source_of, start_of
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store import Store, reading, refused_if_broken
 
 # settings that do not change what a run computes up to a checkpoint
 APART = ("env_steps", "earlier_env_steps", "start", "checkpoints", "replays", "sinks")
@@ -75,10 +75,7 @@ def check_continuation(plan: Plan, source: Source) -> None:
         )
     covered = 0
     if source.folder.database.exists():
-        with (
-            refused_if_broken(source.folder.database),
-            closing(Store(source.folder.database, read_only=True)) as store,
-        ):
+        with reading(source.folder.database) as store:
             covered = store.covered()
     if covered < update:
         raise ConfigError(
@@ -97,7 +94,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
     update = source.checkpoint.update
     with (
         refused_if_broken(folder.database),
-        closing(Store(source.folder.database, read_only=True)) as old,
+        reading(source.folder.database) as old,
         closing(Store(folder.database)) as new,
     ):
         old.copy_to(new)

@@ -9,7 +9,7 @@ from elsinore.runs.curriculum_log import STAGE_METRIC
 from elsinore.runs.durable import new_file
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,9 +43,8 @@ def training_figure(
     """
     from elsinore.runs.notebook_figure import NotebookFigure
 
-    store = Store(database, read_only=True)
-    rows, steps = store.rows(agent=""), int(store.info()["steps_per_update"])
-    store.close()
+    with reading(database) as store:
+        rows, steps = store.rows(agent=""), store.steps_per_update()
     figure = NotebookFigure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
     _training(axes[0, 0], rows, steps, each)
@@ -69,9 +68,8 @@ def training_figure(
 
 def curve_svg(database: Path) -> str:
     """The evaluation return of every seed over the training, as a small SVG without axes."""
-    store = Store(database, read_only=True)
-    rows = store.rows(names=["eval/return"], agent="")
-    store.close()
+    with reading(database) as store:
+        rows = store.rows(names=["eval/return"], agent="")
     return rows_svg(rows, "eval/return")
 
 

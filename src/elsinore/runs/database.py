@@ -1,8 +1,8 @@
 """A run's metrics.sqlite opened to be read: at any path, on any disk, of any maker.
 
-The schema of a stranger's file is code: a view in place of a table, or a computed column, can run
-without end. Both are refused, functions of the schema may not act, and a reader can set a deadline
-for what a damaged file may still do.
+The schema of a stranger's file is code: a view in place of a table, a computed column or a trigger
+can run without end. They are refused, and so is a table with other columns; functions of the schema
+may not act, and a reader can set a deadline for what a damaged file may still do.
 """
 
 import sqlite3
@@ -12,7 +12,13 @@ from typing import Any
 
 # SQLite's codes where neither a lock nor the memory that readers share can be made
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-TABLES = frozenset({"metrics", "chunks", "events", "info", "finished"})
+COLUMNS = {
+    "metrics": ("update_", "seed", "agent", "name", "value"),
+    "chunks": ("update_", "env_steps", "finished_at", "seconds", "steps_per_second"),
+    "events": ("at", "update_", "kind", "text"),
+    "info": ("name", "value"),
+    "finished": ("update_", "seed", "position", "agent", "return_", "length"),
+}
 STORED = 0  # the kind of a column that is neither hidden nor computed
 INSTRUCTIONS = 100_000  # of SQLite's machine between two looks at the clock, some milliseconds
 
@@ -28,36 +34,44 @@ def open_read_only(
         options: of `sqlite3.connect`.
 
     Raises:
-        sqlite3.Error: if there is no database that can be read, or as `refuse_computed`.
+        sqlite3.Error: if there is no database that can be read, or as `refuse_foreign_schema`.
     """
     deadline = time.monotonic() + seconds
     db = _connected(path, timeout, options)
     try:
         # a handler lets an interrupt from the keyboard in, too
         db.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
-        refuse_computed(db)
+        refuse_foreign_schema(db)
     except BaseException:
         db.close()
         raise
     return db
 
 
-def refuse_computed(db: sqlite3.Connection) -> None:
-    """Refuse a database in which a table of a run is computed rather than stored.
+def refuse_foreign_schema(db: sqlite3.Connection) -> None:
+    """Refuse a database in which a table of a run is computed rather than stored, or has other
+    columns, and one that acts when it is written.
 
     Raises:
-        sqlite3.DatabaseError: naming the table.
+        sqlite3.DatabaseError: naming the table or the trigger.
     """
     db.execute("PRAGMA trusted_schema=OFF")
     found = list(db.execute("PRAGMA table_list"))  # of the parsed schema, which cannot be feigned
     for schema, name, kind, *_ in found:
-        if schema != "main" or name.lower() not in TABLES:
+        if schema != "main" or name.lower() not in COLUMNS:
             continue
         if kind != "table":
             raise sqlite3.DatabaseError(f"{name} is a {kind}, and a run has a table")
-        columns = db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,))
+        columns = list(db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,)))
         if computed := [column for column, hidden in columns if hidden != STORED]:
             raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
+        if (names := tuple(column for column, _ in columns)) != COLUMNS[name.lower()]:
+            raise sqlite3.DatabaseError(f"{name} has other columns than a run: {', '.join(names)}")
+    triggers = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"  # one of another is malformed
+    )
+    if (trigger := db.execute(triggers).fetchone()) is not None:
+        raise sqlite3.DatabaseError(f"{trigger[0]} is a trigger, and a run has none")
 
 
 def _connected(path: Path, timeout: float, options: dict[str, Any]) -> sqlite3.Connection:

@@ -14,7 +14,7 @@ from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import read_summary
 
 REMEDY = (
@@ -167,7 +167,7 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
 def _spent(folder: RunDir) -> Spent | None:
     if not folder.database.exists():
         return None
-    with refused_if_broken(folder.database), closing(Store(folder.database, True)) as store:
+    with reading(folder.database) as store:
         return Spent(store)
 
 
@@ -191,10 +191,9 @@ def record_lengthening(
     score = read_summary(folder.summary).get("eval_return", {}).get("iqm")
     result = [] if score is None else [f"final evaluation until now: {score:.6g}"]
     if folder.database.exists():
-        store = Store(folder.database)
-        store.add_event(update, "lengthened", "; ".join([*lines, *result]))
-        store.forget_action(Action("stop", BUDGET).text)
-        store.close()
+        with refused_if_broken(folder.database), closing(Store(folder.database)) as store:
+            store.add_event(update, "lengthened", "; ".join([*lines, *result]))
+            store.forget_action(Action("stop", BUDGET).text)
     folder.summary.unlink(missing_ok=True)  # from here on the run is not finished
     folder.rewrite(after)
     return [*lines, *result]

@@ -14,7 +14,7 @@ from typing import Any
 from elsinore.config.parse import as_dict
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 from elsinore.runs.whole_file import whole_file
 
 
@@ -22,7 +22,7 @@ def write_metrics(run: Run, path: Path) -> None:
     """Write metrics.json.
 
     Raises:
-        ConfigError: if the file cannot be written.
+        ConfigError: if the file cannot be written, or metrics.sqlite cannot be used.
     """
     text = json.dumps(metrics_of(run), indent=1, allow_nan=False)
     with whole_file(path) as unfinished:
@@ -42,9 +42,8 @@ def metrics_of(run: Run) -> dict[str, Any]:
 def _series(database: Path) -> dict[str, dict[str, dict[str, list]]]:
     if not database.exists():
         return {}
-    store = Store(database, read_only=True)
-    rows, steps = store.rows(), int(store.info().get("steps_per_update", 0))
-    store.close()
+    with reading(database) as store:
+        rows, steps = store.rows(), store.info().get("steps_per_update", 0)
     found: dict[str, dict[str, dict[str, list]]] = {}
     for row in rows:
         of = f"{row.seed}/{row.agent}" if row.agent else str(row.seed)

@@ -24,12 +24,12 @@ from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import BESIDE_DATABASE, BrokenStore, Store, refused_if_broken, schedule_in
-from elsinore.runs.store_facts import facts_of_plan
+from elsinore.runs.store import BESIDE_DATABASE, BrokenStore, Store, reading
+from elsinore.runs.store_facts import COUNTS, facts_of_plan, schedule_in
 from elsinore.runs.summary import is_finished, read_summary
 
 NO_NUMBERS = ("update", "env_steps", "seed", "agent")
-NEEDED_FACTS = ("run_id", "num_updates", "updates_per_chunk", "updates_per_row", "steps_per_update")
+NEEDED_FACTS = {"run_id", *COUNTS}
 
 
 class StoreState(NamedTuple):
@@ -59,8 +59,9 @@ def repair(folder: RunDir) -> list[str]:
             text = f"not used, since the ends of chunks are not known: {error}"
         known = records[-1].update if records else 0
         report = [f"store: {state.text}", *lines, f"metrics.jsonl: {text}"]
-        without_id = bool(state.covered) and "run_id" not in state.info and "run_id" in facts
-        if not state.usable or known > state.covered or without_id:
+        known_facts = state.info.keys() >= NEEDED_FACTS
+        lacks_facts = bool(state.covered) and facts.keys() >= NEEDED_FACTS and not known_facts
+        if not state.usable or known > state.covered or lacks_facts:
             report += restore_store(folder, state, facts, records)
         else:
             report.append("nothing to repair")
@@ -85,15 +86,15 @@ def state_of(database: Path) -> StoreState:
         return StoreState("missing", False, 0, {})
     info: dict[str, Any] = {}
     try:
-        with (
-            refused_if_broken(database),
-            contextlib.closing(Store(database, read_only=True)) as store,
-        ):
+        with reading(database) as store:
             if store.format() is None:
                 return StoreState("empty", False, 0, {})
             info = store.info()
             store.check()
             covered = store.covered()
+            store.chunks()
+            for _ in store.pages(-1):
+                pass  # every row can be read
     except BrokenStore as error:
         if not _is_damaged(error):
             raise
@@ -159,7 +160,7 @@ def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: if facts are lost and the config cannot be planned.
     """
-    if info.keys() >= set(NEEDED_FACTS):
+    if info.keys() >= NEEDED_FACTS:
         return info
     lost = {
         "run_id": uuid.uuid4().hex,
@@ -173,7 +174,7 @@ def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord]
     """The chunks of which metrics.jsonl has every row for certain, and a description of them."""
     if not folder.jsonl.is_file():
         return [], "missing"
-    schedule, steps = schedule_in(facts), int(facts["steps_per_update"])
+    schedule, steps = schedule_in(facts), facts["steps_per_update"]
     rows: dict[int, list[Row]] = {}
     broken = ""
     for number, line in enumerate(folder.jsonl.read_bytes().split(b"\n")[:-1], 1):
@@ -185,6 +186,8 @@ def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord]
         rows.setdefault(found[0].update, []).extend(found)
     certain, records = certain_updates(rows), []
     for chunk in range(schedule.num_chunks):
+        if schedule.updates_in(chunk) > len(certain) * schedule.updates_per_row:
+            break
         ends = schedule.row_ends(chunk)
         if not certain.issuperset(ends):
             break
@@ -235,7 +238,7 @@ def restore_store(
     made = new_file(database.with_name(".metrics.sqlite.unfinished"))
     with contextlib.closing(Store(made)) as store:
         if state.usable:
-            with contextlib.closing(Store(database, read_only=True)) as old:
+            with reading(database) as old:
                 old.copy_to(store)
         store.describe(**facts)
         for record in records:

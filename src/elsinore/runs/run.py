@@ -25,7 +25,7 @@ from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.policy import Policy
 from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 from elsinore.runs.summary import read_summary
 from elsinore.runs.trust import Trust, is_own
 from elsinore.runs.whole_file import write_figure
@@ -92,14 +92,17 @@ class Run:
 
     @property
     def metrics(self):
-        """All metrics as a pandas table: update, env_steps, seed, agent, name, value."""
+        """All metrics as a pandas table: update, env_steps, seed, agent, name, value.
+
+        Raises:
+            BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
+        """
         import pandas as pd
 
         rows = []
         if self._folder.database.exists():
-            store = Store(self._folder.database, read_only=True)
-            rows = store.rows()
-            store.close()
+            with reading(self._folder.database) as store:
+                rows = store.rows()
         table = pd.DataFrame(rows, columns=["update", "seed", "agent", "name", "value"])
         table.insert(1, "env_steps", table["update"] * self._steps_per_update())
         return table
@@ -180,11 +183,8 @@ class Run:
         """Env steps of an update, as the store has it; 0 where it is not known."""
         if not self._folder.database.exists():
             return 0
-        store = Store(self._folder.database, read_only=True)
-        try:
-            return int(store.info().get("steps_per_update", 0))
-        finally:
-            store.close()
+        with reading(self._folder.database) as store:
+            return store.info().get("steps_per_update", 0)
 
     @checked
     def state(self, which: str | None = "latest") -> RunState:

@@ -1,7 +1,6 @@
 """The actions of a run while it trains: those that its store holds already, and those that its
 callbacks, its budget and its evaluations ask for after each chunk."""
 
-import json
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -29,10 +28,10 @@ class RunActions:
         self._plan, self.begin, self._seen_until = plan, update, update
         self._remembered = update  # up to there the history has everything
         self._callbacks = [each for each in callbacks if isinstance(each, ActingCallback)]
-        self._asked_until = int(store.info().get("asked_until") or 0)
+        self._asked_until = store.info().get("asked_until", 0)
         self._taken: dict[int, list[Action]] = defaultdict(list)
         for at, text in store.actions():
-            self._taken[at].append(Action(**json.loads(text)))
+            self._taken[at].append(Action.of_text(text))
         chunks: dict[int, list[Row]] = defaultdict(list)
         for row in store.rows(agent="") if self._callbacks else []:
             chunks[plan.schedule.chunks_until(row.update - 1)].append(row)

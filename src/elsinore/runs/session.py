@@ -32,7 +32,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.store_facts import facts_of_plan
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.layout import Layout
@@ -115,7 +115,7 @@ def open_session(
         newest = newest or adopted(folder, plan)
         checkpoint, run_id, scores = _open_store(folder, plan, newest)
         update = checkpoint.update if checkpoint else 0
-        with contextlib.closing(Store(folder.database, read_only=True)) as store:
+        with reading(folder.database) as store:
             run_actions = RunActions(plan, callbacks, store, update)
         for line in plan_lines(plan):
             log.info(line)

@@ -16,20 +16,19 @@ NULL. A written chunk is on the disk: a power cut does not take it back.
 """
 
 import contextlib
-import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError, RunError, quoted
-from elsinore.runs.database import open_read_only, refuse_computed
+from elsinore.runs.database import open_read_only, refuse_foreign_schema
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.training.schedule import Schedule
+from elsinore.runs.store_facts import schedule_in, unusable_fact
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS metrics (
@@ -120,23 +119,13 @@ def refused_if_broken(database: Path) -> Iterator[None]:
         raise BrokenStore(f"{database} {why}.") from error
 
 
-def schedule_in(info: Mapping[str, Any]) -> Schedule:
-    """The division into chunks that the facts of a store tell."""
-    return Schedule(
-        int(info["num_updates"]),
-        int(info["updates_per_chunk"]),
-        int(info.get("updates_per_row", 1)),
-        tuple(json.loads(info.get("extra_ends", "[]"))),
-    )
-
-
 class Store:
     """Reads and writes one database; only the thread that opens it may use it.
 
     Raises:
         BrokenStore: for a format that this elsinore does not know; the file is not touched.
-        sqlite3.Error: if it is damaged, as `refuse_computed`, or where it or a file that SQLite
-            keeps beside it is no file.
+        sqlite3.Error: if it is damaged, as `refuse_foreign_schema`, or where it or a file that
+            SQLite keeps beside it is no file.
     """
 
     def __init__(self, path: Path, read_only: bool = False):
@@ -152,7 +141,7 @@ class Store:
 
     def _prepare(self, path: Path, read_only: bool) -> None:
         if not read_only:
-            refuse_computed(self._db)
+            refuse_foreign_schema(self._db)
         found = self.format()
         if found not in (None, STORE_FORMAT):
             raise BrokenStore(
@@ -280,9 +269,7 @@ class Store:
         query = f"SELECT * FROM metrics WHERE update_ > ? AND update_ <= ?{only}"  # noqa: S608
         query += " ORDER BY update_, seed, agent, name"
         found = self._db.execute(query, (after, until, *names, *agents))
-        return [
-            Row(u, s, a, n, float("nan") if value is None else value) for u, s, a, n, value in found
-        ]
+        return [_row_of(*each) for each in found]
 
     def episodes(
         self,
@@ -319,7 +306,10 @@ class Store:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk that ends later
         than the update `after`, in order."""
         query = "SELECT * FROM chunks WHERE update_ > ? ORDER BY update_"
-        return list(self._db.execute(query, (after,)))
+        found = list(self._db.execute(query, (after,)))
+        if odd := [row for row in found if not all(isinstance(x, int | float) for x in row)]:
+            raise sqlite3.DatabaseError(f"chunks has a row of other types, at update {odd[0][0]!r}")
+        return found
 
     def pages(self, after: int) -> Iterator[list[Row]]:
         """Rows of updates later than `after`, some chunks at a time, so that a long run's history
@@ -333,7 +323,52 @@ class Store:
         self._db.backup(other._db)
 
     def info(self) -> dict:
-        return dict(self._db.execute("SELECT name, value FROM info"))
+        """The facts of the run.
+
+        Raises:
+            sqlite3.DatabaseError: naming one that cannot be used.
+        """
+        found = dict(self._db.execute("SELECT name, value FROM info"))
+        if (name := unusable_fact(found)) is not None:
+            raise sqlite3.DatabaseError(f"info.{name}={found[name]!r} is no fact of a run")
+        return found
+
+    def steps_per_update(self) -> int:
+        """Env steps of an update.
+
+        Raises:
+            sqlite3.DatabaseError: if it is not known.
+        """
+        if (steps := self.info().get("steps_per_update")) is None:
+            raise sqlite3.DatabaseError("info has no steps_per_update")
+        return steps
 
     def close(self) -> None:
         self._db.close()
+
+
+def _row_of(update: Any, seed: Any, agent: Any, name: Any, value: Any) -> Row:
+    """A row of the table `metrics`, whose columns SQLite lets hold anything.
+
+    Raises:
+        sqlite3.DatabaseError: for one that no run has.
+    """
+    value = float("nan") if value is None else value
+    texts = isinstance(agent, str) and isinstance(name, str)
+    if not (type(update) is type(seed) is int and texts and isinstance(value, float)):
+        raise sqlite3.DatabaseError(f"metrics has a row of other types, at update {update!r}")
+    return Row(update, seed, agent, name, value)
+
+
+@contextlib.contextmanager
+def reading(database: Path) -> Iterator[Store]:
+    """A run's store, to be read.
+
+    Raises:
+        BrokenStore: if it cannot be used.
+    """
+    with (
+        refused_if_broken(database),
+        contextlib.closing(Store(database, read_only=True)) as store,
+    ):
+        yield store

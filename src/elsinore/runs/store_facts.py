@@ -1,9 +1,16 @@
 """The facts of a run that its store repeats, for readers of the store alone."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from elsinore.config.plan import Plan
+from elsinore.training.schedule import Schedule
+
+COUNTS = ("steps_per_update", "updates_per_chunk", "updates_per_row", "num_updates")
+POSITIONS = ("asked_until", "last_event")
+TEXTS = ("run_id", "sinks_done")
+MOST = 2**53  # of a count: a float has it exactly
 
 
 def facts_of_plan(plan: Plan) -> dict[str, Any]:
@@ -20,3 +27,42 @@ def facts_of_plan(plan: Plan) -> dict[str, Any]:
         "extra_ends": json.dumps(plan.schedule.extra_ends),
         "begins_from": plan.experiment.start.described if plan.experiment.start else "",
     }
+
+
+def schedule_in(info: Mapping[str, Any]) -> Schedule:
+    """The division into chunks that the facts of a store tell."""
+    return Schedule(
+        info["num_updates"],
+        info["updates_per_chunk"],
+        info.get("updates_per_row", 1),
+        tuple(json.loads(info.get("extra_ends", "[]"))),
+    )
+
+
+def unusable_fact(info: Mapping[str, Any]) -> str | None:
+    """The name of a fact that no elsinore has written so; None where all can be used."""
+
+    def is_number(x: Any, least: int) -> bool:
+        return isinstance(x, int) and least <= x <= MOST
+
+    return next(
+        (
+            name
+            for name, x in info.items()
+            if (name in COUNTS and not is_number(x, 1))
+            or (name in POSITIONS and not is_number(x, 0))
+            or (name in TEXTS and not isinstance(x, str))
+            or (name == "extra_ends" and not _are_ends(x))
+        ),
+        None,
+    )
+
+
+def _are_ends(text: Any) -> bool:
+    """True for updates in ascending order, as JSON."""
+    try:
+        ends = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    whole = isinstance(ends, list) and all(type(end) is int and end > 0 for end in ends)
+    return whole and ends == sorted(set(ends))

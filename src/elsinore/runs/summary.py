@@ -1,6 +1,5 @@
 """summary.json: the results of a run."""
 
-import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from elsinore.runs.manifest import params_sha256, versions
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store import reading
 from elsinore.runs.summary_shape import unusable_part
 from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState
@@ -183,10 +182,7 @@ def is_finished(folder: RunDir) -> bool:
     summary = read_summary(folder.summary)
     if summary.get("stopped_by") in (None, "interrupted") or not folder.database.exists():
         return False
-    with (
-        refused_if_broken(folder.database),
-        contextlib.closing(Store(folder.database, read_only=True)) as store,
-    ):
+    with reading(folder.database) as store:
         store.check()
         return store.format() is not None and store.covered() >= summary["updates"]
 

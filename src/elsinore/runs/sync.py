@@ -19,7 +19,7 @@ from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.trust import Trust, is_own, refuse_to_send
 from elsinore.runs.workers import Sink
 
@@ -72,20 +72,18 @@ def finish_sinks(
     """
     if not folder.database.is_file():
         raise ConfigError(f"{folder.path} has no metrics.sqlite yet; there is nothing to sync.")
-    with (
-        refused_if_broken(folder.database),
-        contextlib.closing(Store(folder.database, read_only=True)) as store,
-    ):
+    with reading(folder.database) as store:
         info, has_chunks = store.info(), bool(store.chunks())
-    if "run_id" not in info:
-        if has_chunks:
+    for fact in ("run_id", "steps_per_update"):
+        if fact not in info and has_chunks:
             remedy = f"`elsinore repair {quoted(folder.path)}` gives it one"
-            raise ConfigError(f"{folder.database} has no run_id; {remedy}.")
-        raise ConfigError(f"{folder.database} is empty; resume the run first.")
+            raise ConfigError(f"{folder.database} has no {fact}; {remedy}.")
+        if fact not in info:
+            raise ConfigError(f"{folder.database} is empty; resume the run first.")
     experiment, done = folder.recorded(), info.get("sinks_done")
     if only_recorded and done is None:
         return {}
-    sinks = sinks_of(folder, experiment, info["run_id"], int(info["steps_per_update"]))
+    sinks = sinks_of(folder, experiment, info["run_id"], info["steps_per_update"])
     pending = [sink for sink in sinks if sink.name not in (done or "").split(", ")]
     if not pending:
         return {}

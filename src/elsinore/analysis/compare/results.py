@@ -15,7 +15,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.curves import values_by_seed
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir, as_file_name
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 from elsinore.runs.summary_shape import unusable_part
 
 
@@ -159,12 +159,9 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
 
 def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Env steps [evaluation], seconds [evaluation] and returns [seed, evaluation]."""
-    store = Store(folder.database, read_only=True)
-    try:
+    with reading(folder.database) as store:
         rows, chunks = store.rows(names=["eval/return"], agent=""), store.chunks()
-        steps = int(store.info()["steps_per_update"])
-    finally:
-        store.close()
+        steps = store.steps_per_update()
     updates, values = values_by_seed(rows, "eval/return")
     ends = np.array([chunk[0] for chunk in chunks])
     elapsed = np.cumsum([0.0, *(chunk[3] for chunk in chunks)])

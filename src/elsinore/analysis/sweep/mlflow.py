@@ -13,7 +13,7 @@ from elsinore.config.search import Sweep
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
 
@@ -115,9 +115,9 @@ class _SweepLogger:
 
     def _curves_of(self, group: str) -> dict[int, list[tuple[int, float]]]:
         """Evaluations of each replica, (env steps, return)."""
-        store = Store(self._folder.groups / group / "metrics.sqlite", read_only=True)
-        steps, curves = int(store.info()["steps_per_update"]), defaultdict(list)
-        for row in store.rows(names=["eval/return"], agent=""):
-            curves[row.seed].append((row.update * steps, row.value))
-        store.close()
+        curves = defaultdict(list)
+        with reading(self._folder.groups / group / "metrics.sqlite") as store:
+            steps = store.steps_per_update()
+            for row in store.rows(names=["eval/return"], agent=""):
+                curves[row.seed].append((row.update * steps, row.value))
         return curves

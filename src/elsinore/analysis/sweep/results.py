@@ -8,7 +8,7 @@ import numpy as np
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup
 from elsinore.runs.run import Run
 from elsinore.runs.statistics import ci95
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 
 
 class TrialResult(NamedTuple):
@@ -76,9 +76,8 @@ def trial_scores(sweep: Sweep, run: Run) -> np.ndarray:
         return np.array(
             [np.nan if x is None else x for x in run.summary["eval_return"]["per_seed"]]
         )
-    store = Store(run.path / "metrics.sqlite", read_only=True)
-    last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric], agent="")}
-    store.close()
+    with reading(run.path / "metrics.sqlite") as store:
+        last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric], agent="")}
     first = run.experiment.seed
     return np.array(
         [last.get(seed, np.nan) for seed in range(first, first + run.experiment.replicas)]

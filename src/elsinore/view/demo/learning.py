@@ -7,7 +7,7 @@ import numpy as np
 
 from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, smoothed
 from elsinore.runs.run import Run
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.demo.episodes import DemoEpisode
 
@@ -17,9 +17,8 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
     from matplotlib.figure import Figure
 
     limit = int(run.plan.env_params.max_steps_in_episode)
-    store = Store(run.path / "metrics.sqlite", read_only=True)
-    rows = store.episodes("episode/length", seed=run.experiment.seed)
-    store.close()
+    with reading(run.path / "metrics.sqlite") as store:
+        rows = store.episodes("episode/length", seed=run.experiment.seed)
     until, lengths = np.array([row[4] for row in rows]), np.array([row[5] for row in rows], float)
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axis = figure.subplots()

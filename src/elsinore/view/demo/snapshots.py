@@ -13,7 +13,7 @@ import numpy as np
 
 from elsinore.runs import api
 from elsinore.runs.run import Run
-from elsinore.runs.store import Store
+from elsinore.runs.store import reading
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import fetch, init_seeds, over_seeds
 from elsinore.types import PolicyState
@@ -28,9 +28,8 @@ class Snapshot(NamedTuple):
 
 def run_snapshots(run: Run) -> list[Snapshot]:
     """All moments at which the first seed logged its finished episodes, from the start on."""
-    store = Store(run.path / "metrics.sqlite", read_only=True)
-    rows = store.episodes("episode/length", seed=run.experiment.seed)
-    store.close()
+    with reading(run.path / "metrics.sqlite") as store:
+        rows = store.episodes("episode/length", seed=run.experiment.seed)
     return [Snapshot(0, 0), *(Snapshot(update, until) for update, *_, until, _ in rows)]
 
 
