@@ -11,6 +11,7 @@ import elsinore
 from elsinore.cli import main
 from elsinore.config.load import read_yaml
 from elsinore.errors import ConfigError
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.trust import destinations_in, is_own
@@ -57,6 +58,26 @@ def test_it_is_refused_before_anything_is_written(stranger, bucket, use):
         use(stranger)
     assert not bucket.exists() and not (stranger.parents[1] / "mine").exists()
     assert not is_own(stranger / "config.yaml")
+
+
+@pytest.mark.parametrize("start", ["null", "elsewhere"])
+def test_a_new_run_from_it_sends_where_the_command_says(stranger, bucket, tmp_path, start):
+    data = read_yaml(stranger / "config.yaml")
+    data["sinks"]["wandb"] |= {"enabled": True, "project": "theirs"}
+    (stranger / "config.yaml").write_text(yaml.safe_dump(data, sort_keys=False))
+    with pytest.raises(ConfigError) as refused:
+        elsinore.train(from_run=stranger, runs_dir=tmp_path / "mine")
+    remedy = "--set sinks.remote.url=null --set sinks.wandb.project=elsinore"
+    assert remedy in str(refused.value)
+    elsewhere = None if start == "null" else f"file://{tmp_path}/mine/copies"
+    overrides = {"sinks.remote.url": elsewhere, "sinks.wandb.project": "elsinore"}
+    experiment = resolve_experiment(
+        overrides={"start.run": str(stranger)} | overrides, runs_dir=tmp_path
+    )[0]
+    assert experiment.sinks.remote.url == elsewhere
+    assert experiment.sinks.wandb.project == "elsinore"
+    off = {"start.run": str(stranger), "sinks.remote.url": elsewhere, "sinks.wandb": False}
+    assert not resolve_experiment(overrides=off)[0].sinks.wandb.enabled
 
 
 def test_with_trust_it_sends(stranger, bucket):

@@ -7,7 +7,7 @@ from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.hints import SETTINGS, is_of_algorithm
-from elsinore.config.load import load_experiment
+from elsinore.config.load import dotted, load_experiment
 from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import ConfigError, user_code
@@ -44,7 +44,7 @@ def resolve_experiment(
             env_object = None
     overrides |= {name: value for name, value in named.items() if value is not None}
     if (source := overrides.get("start.run")) and env is algo is config is None:
-        config = settings_of_source(str(source), Path(runs_dir), trust)
+        config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
     experiment = load_experiment(env, algo, config, overrides)
     return with_source(experiment, Path(runs_dir)), env_object
 

@@ -67,9 +67,7 @@ def refuse_foreign_schema(db: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
         if (names := tuple(column for column, _ in columns)) != COLUMNS[name.lower()]:
             raise sqlite3.DatabaseError(f"{name} has other columns than a run: {', '.join(names)}")
-    triggers = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"  # one of another is malformed
-    )
+    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     if (trigger := db.execute(triggers).fetchone()) is not None:
         raise sqlite3.DatabaseError(f"{trigger[0]} is a trigger, and a run has none")
 

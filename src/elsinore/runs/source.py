@@ -1,12 +1,13 @@
 """The run and the checkpoint that a new run begins from, read as data."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.experiment import Experiment
+from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError
@@ -15,7 +16,7 @@ from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.shipped import HOLDS
-from elsinore.runs.trust import Trust
+from elsinore.runs.trust import Trust, is_own, refuse_to_send
 
 
 class Source(NamedTuple):
@@ -89,14 +90,22 @@ def start_settings(
     return {f"start.{name}": value for name, value in names.items()}
 
 
-def settings_of_source(text: str, runs_dir: Path, trust: Trust) -> dict[str, Any]:
+def settings_of_source(
+    text: str, runs_dir: Path, trust: Trust, chosen: Mapping[str, Any]
+) -> dict[str, Any]:
     """All settings of the run in `text`, for a new one; without its budgets of before.
 
+    Args:
+        chosen: those that the new run has instead, by dotted name.
+
     Raises:
-        ConfigError: if they name code that is neither this user's nor trusted.
+        ConfigError: if they name code, or a place where sinks send data that is not `chosen`, and
+            are neither this user's nor trusted.
     """
     folder, _ = parse_source(text, runs_dir)
-    settings = as_dict(folder.experiment(trust, sends=True)) | {"earlier_env_steps": []}
+    settings = as_dict(folder.experiment(trust)) | {"earlier_env_steps": []}
+    if trust is not True and not is_own(folder.config):
+        refuse_to_send(read_yaml(folder.config), folder.config, trust, chosen)
     settings.pop("start")
     return settings
 

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from re import fullmatch
 from typing import Any
@@ -107,20 +108,39 @@ def confirmed(
     return _confirmed(data, config, trust, own, given)
 
 
-def refuse_to_send(data: Mapping[str, Any], config: Path, trust: Trust) -> None:
+def refuse_to_send(
+    data: Mapping[str, Any], config: Path, trust: Trust, chosen: Mapping[str, Any] | None = None
+) -> None:
     """Refuse a stranger's config whose sinks would send data where it says, unless that is agreed.
 
+    Args:
+        chosen: settings that this user's command gives instead of the config's, by dotted name.
+
     Raises:
-        ConfigError: naming the settings.
+        ConfigError: naming the settings, and their defaults.
     """
-    named = destinations_in(data)
+    chosen = chosen or {}
+    named = {
+        name: value
+        for name, value in destinations_in(data).items()
+        if name not in chosen and not _is_switched_off(name, chosen)
+    }
     said = f"{config} sends data by {_listed(named)}, and carries no signature of yours"
     if named and not (trust if isinstance(trust, bool) else trust(f"{said}. Send it?")):
-        leave = " ".join(f"--set {name}=null" for name in named)
+        leave = " ".join(f"--set {name}={_default_of(name) or 'null'}" for name in named)
         raise ConfigError(
             f"{said}; allow it with --trust (in Python, trust=True), or begin a run of your own"
             f" from it (--from) with {leave}."
         )
+
+
+def _is_switched_off(destination: str, chosen: Mapping[str, Any]) -> bool:
+    sink = destination.rpartition(".")[0]
+    return chosen.get(f"{sink}.enabled", chosen.get(sink)) is False
+
+
+def _default_of(destination: str) -> Any:
+    return attrgetter(destination.removeprefix("sinks."))(SinksConfig())
 
 
 def destinations_in(data: Mapping[str, Any]) -> dict[str, str]:
@@ -134,7 +154,8 @@ def destinations_in(data: Mapping[str, Any]) -> dict[str, str]:
         given = given.get(sink) if isinstance(given, Mapping) else None
         given = given if isinstance(given, Mapping) else {}
         enabled = given.get("enabled", getattr(default, "enabled", True))
-        if enabled and (value := given.get(name, getattr(default, name))) != getattr(default, name):
+        value = given.get(name, _default_of(setting))
+        if enabled and value != _default_of(setting):
             found[setting] = str(value)
     return found
 
