@@ -1,6 +1,7 @@
 """A file that somebody asks for is written whole, or nothing of it is left."""
 
 import contextlib
+import os
 import resource
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_a_link_stays_one_and_a_device_is_written_to(tmp_path):
 @pytest.fixture(scope="module")
 def episodes():
     return list(episodes_of("CartPole-v1", episodes=2))
+
+
+def test_a_pipe_is_written_to_by_any_of_its_names():
+    reader, writer = os.pipe()  # as of `--out /dev/stdout | ...` and `--out >(...)`
+    with whole_file(Path(f"/dev/fd/{writer}")) as file:
+        file.write_text("whole")
+    os.close(writer)
+    with open(reader) as file:
+        assert file.read() == "whole"
 
 
 @pytest.mark.parametrize("ending", ["gif", "mp4"])

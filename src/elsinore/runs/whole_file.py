@@ -22,8 +22,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if the file cannot be written, such as on a full disk.
     """
-    target = path.resolve()  # a link stays one
-    renames = target.is_file() or not target.exists()
+    renames = path.is_file() or not path.exists()
+    target = path.resolve() if renames else path  # a link stays one; /dev/stdout has no other path
     name = f".{uuid.uuid4().hex[:12]}.unfinished{path.suffix}"
     unfinished = target.with_name(name) if renames else target
     try:
