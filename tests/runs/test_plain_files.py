@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from elsinore.cli import main
+from elsinore.errors import ConfigError
+from elsinore.runs.durable import new_file
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_log import log, logging_to
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -74,3 +77,26 @@ def test_a_store_is_restored_where_a_pipe_is_in_its_place(path, name, capsys):
     assert "damaged (metrics.sqlite" in (said := capsys.readouterr().out) and "is no file" in said
     assert main(["repair", str(path)]) == 0
     assert "nothing to repair" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_log_that_is_no_file_is_refused_and_the_run_is_not_held(path, kind, capsys):
+    put(kind, path / "logs" / "train.log")
+    argv = ["train", "--resume", str(path), "--env-steps", "6000"]
+    assert main(argv) == 2
+    assert "logs/train.log cannot be written: it is no file; remove" in capsys.readouterr().err
+    assert not RunDir(path).is_locked()
+
+
+def test_a_run_without_its_folder_of_logs_gets_one(path):
+    shutil.rmtree(path / "logs")
+    with logging_to(path / "logs" / "train.log"):
+        log.info("here")
+    assert "here" in (path / "logs" / "train.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["summary.json", "config.yaml"])
+def test_a_folder_in_the_place_of_an_unfinished_file_is_named(path, name):
+    (path / f".{name}.unfinished").mkdir()
+    with pytest.raises(ConfigError, match=rf"\.{name}\.unfinished is a folder, .*remove it"):
+        new_file(path / f".{name}.unfinished")

@@ -146,7 +146,7 @@ def train(
     if not processes.is_first():
         return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
     folder = new_run(Path(runs_dir), name, experiment, go_on)
-    with logging_to(folder.log):
+    with folder.unlocked_on_error(), logging_to(folder.log):
         run_session(folder, plan, None, callbacks, grace=grace)
     processes.agreed(None, ENDED, processes.COMPILING)
     return Run(folder, plan, env_object, network, trust=True)
@@ -232,7 +232,7 @@ def resume(
         if not given:
             sign(folder.config)
         changes = record_lengthening(folder, recorded, experiment, env)
-    with logging_to(folder.log):
+    with folder.unlocked_on_error(), logging_to(folder.log):
         for line in changes:
             log.info(line)
         run_session(folder, plan, checkpoint, callbacks, grace=grace)

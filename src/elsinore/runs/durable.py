@@ -4,6 +4,8 @@ whether that disk is another machine's. Begin files in folders that others may h
 import os
 from pathlib import Path
 
+from elsinore.errors import ConfigError
+
 
 def fsync(path: Path) -> None:
     """Wait until a file's bytes, or a folder's entries, are on the disk."""
@@ -29,7 +31,13 @@ def fsync_parents(path: Path, number: int) -> None:
 
 def new_file(path: Path) -> Path:
     """`path`, now an empty file; a link of that name, which a copied folder may hold, goes and what
-    it leads to stays as it is."""
+    it leads to stays as it is.
+
+    Raises:
+        ConfigError: for a folder of that name.
+    """
+    if path.is_dir() and not path.is_symlink():
+        raise ConfigError(f"{path} is a folder, in the place of a file of a run; remove it.")
     path.unlink(missing_ok=True)
     path.touch(exist_ok=False)  # which follows no link
     return path

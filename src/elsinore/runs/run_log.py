@@ -1,12 +1,15 @@
 """The log of a run: its file and the terminal, secrets redacted."""
 
 import contextlib
+import errno
 import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from elsinore.errors import printable
+from elsinore.errors import ConfigError, printable, why_unreadable
+from elsinore.runs.failures import limit_reached
+from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.console import PROGRESS
 
@@ -38,11 +41,26 @@ class MaskingFormatter(logging.Formatter):
         return printable(redacted(super().format(record)))
 
 
+def _opened(path: Path) -> LogFile:
+    try:
+        path.parent.mkdir(exist_ok=True)
+        if is_no_file(path):
+            raise OSError(errno.EINVAL, "it is no file")
+        return LogFile(path)
+    except OSError as error:
+        why = limit_reached(error) or f"{why_unreadable(error)}; remove what is in its place"
+        raise ConfigError(f"{path} cannot be written: {why}.") from error
+
+
 @contextlib.contextmanager
 def logging_to(path: Path) -> Iterator[None]:
     """Log to a file, and to the terminal where no other handler is installed. Progress lines go to
-    the file alone, since the terminal shows them itself."""
-    file, progress = LogFile(path), logging.getLogger(PROGRESS)
+    the file alone, since the terminal shows them itself.
+
+    Raises:
+        ConfigError: if the file cannot be written, or something else is in its place.
+    """
+    file, progress = _opened(path), logging.getLogger(PROGRESS)
     file.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
     handlers: list[tuple[logging.Logger, logging.Handler]] = [(log, file), (progress, file)]
     if not log.handlers and not logging.getLogger().handlers:
