@@ -1,6 +1,8 @@
 """A run's folder with something else in the place of a file: no command waits for it, and none
 writes through a link."""
 
+import errno
+import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -100,3 +102,20 @@ def test_a_folder_in_the_place_of_an_unfinished_file_is_named(path, name):
     (path / f".{name}.unfinished").mkdir()
     with pytest.raises(ConfigError, match=rf"\.{name}\.unfinished is a folder, .*remove it"):
         new_file(path / f".{name}.unfinished")
+
+
+def test_to_look_at_a_lock_is_neither_to_hold_it_nor_to_write_it(path, monkeypatch):
+    run, flock = RunDir(path), fcntl.flock
+
+    def of_nfs(file, kind):
+        if kind & fcntl.LOCK_EX and not file.writable():
+            raise OSError(errno.EBADF, "as of fcntl(2)")
+        flock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", of_nfs)
+    run.lock()
+    assert RunDir(path).is_locked()
+    run.unlock()
+    with run.lock_file.open("rb") as another:
+        fcntl.flock(another, fcntl.LOCK_SH)
+        assert not RunDir(path).is_locked()

@@ -201,7 +201,8 @@ class RunDir:
             return False
         try:
             with self.lock_file.open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # a shared lock: an exclusive one of a file that is only read is refused by NFS
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         except OSError:  # there is no lock, or it cannot be read
