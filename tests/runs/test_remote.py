@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import sqlite3
 import stat
 import subprocess
 import sys
@@ -19,10 +18,12 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
 from elsinore.runs.lengthen import lengthened, record_lengthening
+from elsinore.runs.records import Row
 from elsinore.runs.remote import fetched, file_system, has_copy
 from elsinore.runs.remote_copy import Copy
+from elsinore.runs.repair import repair
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import STORE_FORMAT, Store
+from elsinore.runs.store import Store, reading
 from elsinore.runs.summary import is_finished
 
 fsspec = pytest.importorskip("fsspec")
@@ -60,13 +61,9 @@ def update_to(folder: Path, update: int, keep: int = 1, run_id: str = "one") -> 
     (folder / "logs").mkdir(exist_ok=True)
     with (folder / "logs" / "train.log").open("a") as log:
         log.write(f"update {update}\n")
-    with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as database:
-        database.execute("CREATE TABLE IF NOT EXISTS metrics (update_ INTEGER)")
-        database.execute("INSERT INTO metrics VALUES (?)", [update])
-        database.execute("CREATE TABLE IF NOT EXISTS info (name TEXT PRIMARY KEY, value)")
-        facts = [("format", STORE_FORMAT), ("run_id", run_id)]
-        database.executemany("INSERT OR REPLACE INTO info VALUES (?, ?)", facts)
-        database.commit()
+    with contextlib.closing(Store(folder / "metrics.sqlite")) as store:
+        store.describe(run_id=run_id)
+        store.log([Row(update, 0, "", "eval/return", 1.0)], "{}")
     new = folder / "checkpoints" / "latest" / f"{update:010d}"
     (new / "state" / "d").mkdir(parents=True)
     for name in ("state/d/one", "state/two", "manifest.json"):
@@ -77,11 +74,11 @@ def update_to(folder: Path, update: int, keep: int = 1, run_id: str = "one") -> 
 
 def content(folder: Path) -> tuple[list[int], dict[str, str]]:
     """The updates in the database of a run, and the text of all other files."""
-    with contextlib.closing(sqlite3.connect(folder / "metrics.sqlite")) as database:
-        rows = [row[0] for row in database.execute("SELECT update_ FROM metrics")]
+    with reading(folder / "metrics.sqlite") as store:
+        rows = [row.update for row in store.rows()]
     files = (path for path in folder.rglob("*") if path.is_file())
     texts = {
-        x.relative_to(folder).as_posix(): x.read_text() for x in files if x.suffix != ".sqlite"
+        x.relative_to(folder).as_posix(): x.read_text() for x in files if ".sqlite" not in x.name
     }
     return rows, texts
 
@@ -170,6 +167,14 @@ def test_two_runs_of_one_name_have_no_copy_in_common(tmp_path, bucket):
         Copy(second, bucket).send()
     assert content(fetched(f"{bucket}/first", tmp_path / "there")) == content(first)
     Copy(tmp_path / "there" / "first", bucket).send()  # which is the first one
+
+
+def test_a_run_whose_store_is_repaired_keeps_its_copy(tmp_path, bucket):
+    settings = {"overrides": SMALL | {"sinks.remote.url": bucket}, "runs_dir": tmp_path / "runs"}
+    run = elsinore.train("CartPole-v1", name="first", **settings)
+    run.path.joinpath("metrics.sqlite").write_bytes(b"damaged")
+    assert any("restored" in line for line in repair(RunDir(run.path)))
+    Copy(run.path, bucket).send()
 
 
 def test_what_never_came_to_a_copy_takes_no_name(tmp_path, bucket, monkeypatch):

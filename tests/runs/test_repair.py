@@ -10,6 +10,8 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.config.load import read_yaml, yaml_text
+from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from tests.read_only import read_only_copy
@@ -134,11 +136,11 @@ def test_a_missing_store_is_restored_with_its_facts_so_that_the_run_is_synced_an
     for file in path.glob("metrics.sqlite*"):
         file.unlink()
     said = repaired(path, capsys)
-    assert "up to update 40 from metrics.jsonl, without times, with a new run_id" in said
+    assert "up to update 40 from metrics.jsonl, without times; a resumed run" in said
     assert said.endswith(f"then: elsinore sync {path}\n")
     then, now = facts_in(whole), facts_in(path)
     assert {name: now[name] for name in FROM_THE_CONFIG} == {n: then[n] for n in FROM_THE_CONFIG}
-    assert len(now["run_id"]) == 32
+    assert now["run_id"] == then["run_id"]  # as its checkpoints record it
     assert cli.main(["train", "--resume", str(path)]) == 0
     assert cli.main(["sync", str(path)]) == 0
     assert facts_in(path)["sinks_done"] == "JSON lines"
@@ -156,10 +158,30 @@ def test_a_store_that_has_lost_its_facts_gets_them_again_and_keeps_its_chunks(
         db.execute("DELETE FROM info WHERE name != 'format'")
     assert cli.main(["sync", str(path)]) == 2
     assert f"has no run_id; `elsinore repair {path}` gives it one" in capsys.readouterr().err
-    assert "restored: metrics.sqlite up to update 40, with a new run_id;" in repaired(path, capsys)
+    assert "restored: metrics.sqlite up to update 40; a resumed" in repaired(path, capsys)
+    assert facts_in(path)["run_id"] == facts_in(whole)["run_id"]
     with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db:
         assert db.execute("SELECT * FROM chunks").fetchall() == times
     assert cli.main(["sync", str(path)]) == 0
+
+
+def test_a_run_id_that_no_checkpoint_records_is_a_new_one(path, whole, capsys):
+    for found in list_checkpoints(path / "checkpoints"):
+        manifest = {name: x for name, x in found.manifest.items() if name != "run_id"}
+        manifest["digest"] = digest_of(manifest)
+        (found.path / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    damage(path)
+    assert "without times, with a new run_id;" in repaired(path, capsys)
+    assert facts_in(path)["run_id"] != facts_in(whole)["run_id"]
+
+
+def test_a_run_that_begins_anew_after_a_repair_is_another_run(path, whole, capsys):
+    damage(path)
+    (path / "metrics.jsonl").unlink()
+    assert "begun anew, empty" in repaired(path, capsys)
+    assert "run_id" not in facts_in(path)
+    assert cli.main(["train", "--resume", str(path)]) == 0
+    assert facts_in(path)["run_id"] != facts_in(whole)["run_id"]
 
 
 def test_a_store_that_has_lost_one_fact_gets_it_again(path, capsys):

@@ -63,12 +63,16 @@ class CheckpointManager:
         fetch: Callable[[Any], RunState] = lambda state: state,
         flush: Callable[..., bool] = lambda timeout, patient=False: True,
         after_a_break: str = "",
+        run_id: str = "",
     ):
         """`fetch` brings a state to host memory; `flush(timeout, patient)` waits until the store
-        has all, a patient one also while it fails; `after_a_break` is the manifest's."""
+        has all, a patient one also while it fails; `after_a_break` and `run_id` are the
+        manifest's."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._controls, self._schedule = controls or Controls(), schedule
-        self._fetch, self._flush, self._after_a_break = fetch, flush, after_a_break
+        self._fetch, self._flush = fetch, flush
+        facts = {"run_id": run_id, "after_a_break": after_a_break}
+        self._facts = {name: fact for name, fact in facts.items() if fact}
         self._last_save, self._failing = time.monotonic(), False
         self._held: deque[float] = deque(maxlen=9)  # seconds for which a save held the training
         self._behind = False  # True while the store cannot be written: it is not waited for again
@@ -292,5 +296,5 @@ class CheckpointManager:
             "config": redacted(as_dict(self._experiment)),
             "versions": versions(),
             "layout": layout.described(),
-            **({"after_a_break": self._after_a_break} if self._after_a_break else {}),
+            **self._facts,
         }

@@ -91,7 +91,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
     if not continues(experiment):
         return None
     source = source_of(start_of(experiment))
-    update = source.checkpoint.update
+    update, run_id = source.checkpoint.update, uuid.uuid4().hex
     with (
         refused_if_broken(folder.database),
         reading(source.folder.database) as old,
@@ -99,9 +99,10 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
     ):
         old.copy_to(new)
         new.forget_after(update)
-        new.describe(run_id=uuid.uuid4().hex)
+        new.describe(run_id=run_id)
         new.add_event(update, "from", f"goes on from {source.name}, as that run resumed would")
     facts = {
+        "run_id": run_id,
         "config": redacted(as_dict(experiment)),
         "config_sha256": config_digest(experiment),
     }

@@ -2,7 +2,7 @@
 
 Rows are taken from metrics.jsonl, which has the same numbers, up to the first chunk of which not
 every row is certain. A resumed run computes the rest again. Facts that the store has lost follow
-from config.yaml, but for `run_id`, which is a new one.
+from config.yaml, and `run_id` from a checkpoint: by it MLflow and the run's copy elsewhere know it.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def repair(folder: RunDir) -> list[str]:
         known = records[-1].update if records else 0
         report = [f"store: {state.text}", *lines, f"metrics.jsonl: {text}"]
         known_facts = state.info.keys() >= NEEDED_FACTS
-        lacks_facts = bool(state.covered) and facts.keys() >= NEEDED_FACTS and not known_facts
+        lacks_facts = bool(state.covered) and facts.keys() >= set(COUNTS) and not known_facts
         if not state.usable or known > state.covered or lacks_facts:
             report += restore_store(folder, state, facts, records)
         else:
@@ -154,8 +154,8 @@ def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
 
 
 def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
-    """The facts of a store, with those that it lacks as the config gives them; a `run_id` that is
-    lost is a new one, and the commit is not known.
+    """The facts of a store, with those that it lacks as the config gives them, and `run_id` as the
+    newest whole checkpoint does; the commit is not known.
 
     Raises:
         ConfigError: if facts are lost and the config cannot be planned.
@@ -163,11 +163,18 @@ def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
     if info.keys() >= NEEDED_FACTS:
         return info
     lost = {
-        "run_id": uuid.uuid4().hex,
         "commit": "",
         **facts_of_plan(plan_for(folder.experiment())),
     }
-    return lost | info
+    return lost | _recorded_id(folder) | info
+
+
+def _recorded_id(folder: RunDir) -> dict[str, str]:
+    """The `run_id` that the newest whole checkpoint records, by its name; nothing without one."""
+    for found in checkpoints.list_checkpoints(folder.checkpoints):
+        if isinstance(run_id := found.manifest.get("run_id"), str) and checkpoints.is_whole(found):
+            return {"run_id": run_id}
+    return {}
 
 
 def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord], str]:
@@ -240,14 +247,18 @@ def restore_store(
         if state.usable:
             with reading(database) as old:
                 old.copy_to(store)
-        store.describe(**facts)
         for record in records:
             if record.update > state.covered:
                 store.write(record)
         known = records[-1].update if records else 0
         covered = max(known, state.covered)
+        is_new = covered and "run_id" not in facts
+        facts = facts | ({"run_id": uuid.uuid4().hex} if is_new else {})
+        if not covered:  # a run begun anew does not go on with a copy of what it was
+            facts.pop("run_id", None)
+        store.describe(**facts)
         source = " from metrics.jsonl, without times" if known > state.covered else ""
-        source += "" if "run_id" in state.info or "run_id" not in facts else ", with a new run_id"
+        source += ", with a new run_id" if is_new else ""
         text = (
             f"metrics.sqlite up to update {covered}{source if covered else ' (begun anew, empty)'}"
         )

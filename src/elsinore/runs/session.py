@@ -34,7 +34,6 @@ from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.store_facts import facts_of_plan
-from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, fetch_turns, place_host
 
@@ -46,6 +45,7 @@ class Session(NamedTuple):
 
     folder: RunDir
     plan: Plan
+    run_id: str
     checkpoint: checkpoints.Checkpoint | None  # to resume from; None: from the initial state
     scores: dict[int, float]  # newest value of the checkpoints' metric, by seed
     workers: RunWorkers
@@ -120,7 +120,7 @@ def open_session(
         for line in plan_lines(plan):
             log.info(line)
         workers = start_workers(folder, plan, run_id, callbacks)
-    return Session(folder, plan, checkpoint, scores, workers, Controls(), run_actions)
+    return Session(folder, plan, run_id, checkpoint, scores, workers, Controls(), run_actions)
 
 
 @contextlib.contextmanager
@@ -175,9 +175,9 @@ def _refuse_too_large(plan: Plan, compiled: Compiled, layout: Layout) -> None:
 def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
     """The first state of a run that begins from another one. It is saved, since the other may be
     gone when this one is resumed."""
-    folder, plan = session.folder, session.plan
+    plan = session.plan
     state = begun_from_source(plan, fetch_turns(compiled.init(), layout))
-    manager = manager_of(folder, plan, layout, session.workers.store, session.controls)
+    manager = manager_of(session, layout)
     manager.save("latest", 0, state, None)
     return place_host(state, plan.state_shapes, layout)
 
@@ -200,21 +200,21 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     publisher = Publisher(plan, workers.store, listeners, session.scores, run_actions)
     ahead = plan.looks_ahead and not run_actions.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
-    manager = manager_of(session.folder, plan, layout, workers.store, controls)
+    manager = manager_of(session, layout)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 
-def manager_of(
-    folder: RunDir, plan: Plan, layout: Layout, store: BackgroundWorker, controls: Controls
-) -> CheckpointManager:
+def manager_of(session: Session, layout: Layout) -> CheckpointManager:
     """The checkpoint manager of a run."""
+    plan = session.plan
     return CheckpointManager(
-        folder.checkpoints,
+        session.folder.checkpoints,
         plan.experiment,
-        controls,
+        session.controls,
         plan.schedule,
         fetch=lambda state: fetch_turns(state, layout),
-        flush=store.flush,
+        flush=session.workers.store.flush,
+        run_id=session.run_id,
         after_a_break=after_a_break(plan.env, plan.env_params),
     )
 
