@@ -100,6 +100,10 @@ def test_ones_own_file_with_code_of_ones_own_needs_no_trust(tmp_path):
     assert loaded.config.network.custom == custom["network.custom"]
 
 
+def with_observations(about: dict, **space) -> dict:
+    return about | {"spaces": [space, about["spaces"][1]]}
+
+
 ODD = {
     "its header is no mapping": lambda about: [1],
     "its header has no env_steps": lambda about: about | {"env_steps": "many"},
@@ -108,6 +112,11 @@ ODD = {
     "has format 2, and this elsinore reads 3": lambda about: about | {"format": 2},
     "has 1000000000 steps of a rollout of": lambda about: about | {"steps": 10**9},
     "has -1 steps of a rollout of": lambda about: about | {"steps": -1},
+    "no agent that Agent.save wrote: 'low'": lambda about: with_observations(about, kind="Box"),
+    "no agent that Agent.save wrote: 'int'": lambda about: with_observations(
+        about, kind="Dict", spaces=3
+    ),
+    "no agent that Agent.save wrote: Python int": lambda about: about | {"seed": 2**70},
 }
 
 

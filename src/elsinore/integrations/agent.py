@@ -26,8 +26,8 @@ from elsinore.algos.registry import algorithm_of, custom_network, steps_per_upda
 from elsinore.algos.replay import truncate_running
 from elsinore.config.mappings import set_dotted
 from elsinore.config.parse import as_dict, build_algo
-from elsinore.errors import ConfigError, user_code
-from elsinore.integrations.agent_files import read_agent, write_agent
+from elsinore.errors import ConfigError, ElsinoreError, user_code
+from elsinore.integrations.agent_files import not_saved, read_agent, write_agent
 from elsinore.integrations.agent_program import compiled
 from elsinore.integrations.agent_spaces import (
     ACTIONS,
@@ -246,10 +246,15 @@ class Agent:
                 another user whose code it names.
         """
         about, arrays = read_agent(Path(path), trust)
-        agent = cls(
-            about["algo"], *about["spaces"], seed=about["seed"], env_steps=about["env_steps"],
-            num_envs=about["algo"]["num_envs"],
-        )  # fmt: skip
+        try:
+            agent = cls(
+                about["algo"], *about["spaces"], seed=about["seed"], env_steps=about["env_steps"],
+                num_envs=about["algo"]["num_envs"],
+            )  # fmt: skip
+        except ElsinoreError:
+            raise
+        except Exception as error:  # spaces and numbers of a header may be anything
+            raise not_saved(path, error) from error
         agent._restore(arrays, about["steps"], path)
         return agent
 

@@ -54,10 +54,13 @@ def read_agent(path: Path, trust: bool) -> tuple[dict[str, Any], list[np.ndarray
     except ConfigError:
         raise
     except Exception as error:  # zip and its codecs raise many types on foreign bytes
-        raise ConfigError(
-            f"{path} is no agent that Agent.save wrote: {why_unreadable(error)}."
-        ) from error
+        raise not_saved(path, error) from error
     return about | confirmed_settings({"algo": about["algo"]}, text, signature, path, trust), arrays
+
+
+def not_saved(path: str | Path, error: Exception) -> ConfigError:
+    """The refusal of a file that `write_agent` did not write."""
+    return ConfigError(f"{path} is no agent that Agent.save wrote: {why_unreadable(error)}.")
 
 
 def _refuse_what_grows(path: Path) -> None:
