@@ -459,7 +459,7 @@ def test_a_run_that_is_loaded_is_the_run_that_was(run, runs):
 def test_a_run_says_what_it_is(run):
     assert repr(run) == f"Run({str(run.path)!r}, ppo on CartPole-v1, finished)"
     page = run._repr_html_()
-    assert page.count("<polyline") == 2 and "ppo on CartPole-v1, budget" in page
+    assert page.count("<polyline") == 2 and "ppo on CartPole-v1, finished" in page
 
 
 def test_a_run_without_metrics_has_no_curve(tmp_path):

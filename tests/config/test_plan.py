@@ -340,7 +340,7 @@ def test_a_plan_reads_as_one_fact_a_line(plan):
     assert facts["seeds"] == "3 (0 to 2)"
     assert facts["env steps"] == "99,840 a seed, 299,520 in all"
     assert facts["updates"] == "390 a seed, of 256 env steps"
-    assert facts["chunks"].startswith("21, of 19 updates")
+    assert facts["chunks"].startswith("21, each of at most 19 updates")
     assert facts["parameters"] == "9,155 a seed"
     assert facts["bytes on device"].startswith(f"{plan.memory.on_device:,} (about ")
 
