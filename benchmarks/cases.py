@@ -487,17 +487,6 @@ STICKY = "DQN with sticky actions at 5,000,000 steps, Young & Tian 2019, 30 seed
 MINATAR = (
     Case("Asterix-MinAtar", "ppo", "preset", (Published("S", 17.8, BLINES),), seeds=8),
     Case("Breakout-MinAtar", "ppo", "preset", (Published("S", 43.4, BLINES),), seeds=8),
-    Case(
-        "Breakout-MinAtar",
-        "ppo",
-        "4,000,000 steps",
-        (Published("S", 43.4, BLINES),),
-        {"env_steps": 4_000_000},
-        seeds=8,
-        note=(
-            "Trained beside other work; at the rate of the shorter run, half an hour of two cores."
-        ),
-    ),
     Case("Breakout-MinAtar", "pqn", "preset", (Published("S", 43.4, f"PPO, {BLINES}"),), seeds=8),
     Case(
         "Breakout-MinAtar",

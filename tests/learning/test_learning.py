@@ -87,7 +87,7 @@ BARS = [
     Bar("DeepSea-bsuite", "a2c", "G", 0.85, -0.1),
     Bar("DeepSea-bsuite", "dqn", "G", 0.85, -0.1),
     Bar("DeepSea-bsuite", "pqn", "G", 0.85, -0.1),
-    Bar("Breakout-MinAtar", "ppo", "S", 5.0, 4.0),  # random play clears about half a brick
+    Bar("Breakout-MinAtar", "ppo", "S", 13.0, 5.0),  # random play clears about half a brick
     Bar("Breakout-MinAtar", "pqn", "S", 10.3, 8.0),
     Bar("Freeway-MinAtar", "ppo", "S", 31.5, 20.0),
     Bar("SpaceInvaders-MinAtar", "ppo", "S", 48.9, 40.0),

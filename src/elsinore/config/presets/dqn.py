@@ -66,7 +66,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # MinAtar's games with one gradient step for every 8 env steps, sampled: Breakout 20.3 (8 seeds;
     # greedily 24.7), SpaceInvaders 102, Freeway 50, Asterix 2.4 (two seeds), where PPO at this
-    # budget has 8.0, 62, 36 and 2.0.
+    # budget has 18, 62, 36 and 2.0.
     **in_each_game({
         "env_steps": 500_000,
         "algo": {

@@ -81,6 +81,15 @@ PRESETS: dict[str, dict[str, Any]] = {
             "learning_rate": 1e-3, "network": {"hidden": [64], "activation": "relu"},
         },
     }),
+    # With layer norm; without it 8 seeds reach 5.5 to 19, and 6.5 to 16 with four times the steps.
+    "Breakout-MinAtar": {
+        "env_steps": 500_000,
+        "algo": {
+            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
+            "learning_rate": 1e-3,
+            "network": {"hidden": [64], "activation": "relu", "layer_norm": True},
+        },
+    },
     # Where random actions get 15.6 and 87, 8 seeds reach 53.1 and 403, the worst 49.3 and 334.
     "Reacher-misc": {
         "env_steps": 1_000_000,
