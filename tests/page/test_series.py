@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from elsinore.page import series
 from elsinore.page.overviews import Overviews
 from elsinore.page.runs_directory import RunsDirectory
-from elsinore.runs.store import SCHEMA, Store
+from elsinore.runs.store import Store
+from elsinore.runs.store_schema import SCHEMA
 from tests.page.conftest import make_run
 
 

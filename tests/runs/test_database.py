@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from elsinore.runs.database import open_read_only
-from elsinore.runs.store import Store
+from elsinore.runs.store import BrokenStore, Store
 from tests.read_only import read_only_copy
 from tests.runs.conftest import record
 
@@ -86,6 +86,16 @@ def test_a_table_that_is_computed_is_refused_and_nothing_is_asked_of_it(run, why
         db.executescript(f"DROP VIEW episodes; DROP VIEW episode_metrics; {COMPUTED[why]}")
     db.close()
     with pytest.raises(sqlite3.DatabaseError, match=why):
+        Store(run / "metrics.sqlite", read_only)
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_store_of_another_format_is_named_by_it_whatever_its_columns(run, read_only):
+    before = COMPUTED["chunks has other columns"]
+    with sqlite3.connect(run / "metrics.sqlite") as db:
+        db.executescript(f"{before}; UPDATE info SET value = 2 WHERE name = 'format'")
+    db.close()
+    with pytest.raises(BrokenStore, match="has format 2, and this elsinore reads 1"):
         Store(run / "metrics.sqlite", read_only)
 
 

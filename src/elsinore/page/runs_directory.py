@@ -16,7 +16,8 @@ from typing import Any
 from elsinore.runs.database import open_read_only
 from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import BESIDE_DATABASE, SCHEMA, STORE_FORMAT
+from elsinore.runs.store import BESIDE_DATABASE
+from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
 
 RUN_DEPTHS = (1, 3)  # a run; a run of a comparison or a sweep
 UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name

@@ -10,15 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from elsinore.runs.store_schema import COLUMNS, STORE_FORMAT
+
 # SQLite's codes where neither a lock nor the memory that readers share can be made
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-COLUMNS = {
-    "metrics": ("update_", "seed", "agent", "name", "value"),
-    "chunks": ("update_", "env_steps", "finished_at", "seconds", "steps_per_second"),
-    "events": ("at", "update_", "kind", "text"),
-    "info": ("name", "value"),
-    "finished": ("update_", "seed", "position", "agent", "return_", "length"),
-}
 STORED = 0  # the kind of a column that is neither hidden nor computed
 INSTRUCTIONS = 100_000  # of SQLite's machine between two looks at the clock, some milliseconds
 
@@ -50,26 +45,38 @@ def open_read_only(
 
 def refuse_foreign_schema(db: sqlite3.Connection) -> None:
     """Refuse a database in which a table of a run is computed rather than stored, or has other
-    columns, and one that acts when it is written.
+    columns, and one that acts when it is written. One of another format may have other columns.
 
     Raises:
         sqlite3.DatabaseError: naming the table or the trigger.
     """
     db.execute("PRAGMA trusted_schema=OFF")
     found = list(db.execute("PRAGMA table_list"))  # of the parsed schema, which cannot be feigned
+    columns = {}
     for schema, name, kind, *_ in found:
         if schema != "main" or name.lower() not in COLUMNS:
             continue
         if kind != "table":
             raise sqlite3.DatabaseError(f"{name} is a {kind}, and a run has a table")
-        columns = list(db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,)))
-        if computed := [column for column, hidden in columns if hidden != STORED]:
+        listed = list(db.execute("SELECT name, hidden FROM pragma_table_xinfo(?)", (name,)))
+        if computed := [column for column, hidden in listed if hidden != STORED]:
             raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
-        if (names := tuple(column for column, _ in columns)) != COLUMNS[name.lower()]:
-            raise sqlite3.DatabaseError(f"{name} has other columns than a run: {', '.join(names)}")
+        columns[name] = tuple(column for column, _ in listed)
     triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     if (trigger := db.execute(triggers).fetchone()) is not None:
         raise sqlite3.DatabaseError(f"{trigger[0]} is a trigger, and a run has none")
+    other = next((name for name, its in columns.items() if its != COLUMNS[name.lower()]), None)
+    if other is not None and format_of(db) in (None, STORE_FORMAT):
+        its = ", ".join(columns[other])
+        raise sqlite3.DatabaseError(f"{other} has other columns than a run: {its}")
+
+
+def format_of(db: sqlite3.Connection) -> int | None:
+    """The number of the store's format; None in a new database."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'info'").fetchone():
+        return None
+    found = db.execute("SELECT value FROM info WHERE name = 'format'").fetchone()
+    return found and found[0]
 
 
 def _connected(path: Path, timeout: float, options: dict[str, Any]) -> sqlite3.Connection:

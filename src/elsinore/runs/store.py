@@ -1,18 +1,8 @@
 """metrics.sqlite: all metrics and events of a run. Every other sink is filled from it.
 
-    metrics(update_, seed, agent, name, value)   deterministic: equal in a killed and resumed run
-    chunks(update_, env_steps, finished_at, seconds, steps_per_second)   times of each chunk; 0 if
-                                                                         it was restored
-    events(at, update_, kind, text)              messages for people; a rowid is given once only
-    episodes(update_, seed, agent, first, until, name, value)   a view: metrics of the episodes
-                                                                first to until - 1
-    finished(update_, seed, position, agent, return_, length)   with `rows: episode`, each training
-                                                                episode, in the order they ended
-    episode_metrics(episode, agent_id, metric_name, value, seed, update_)   a view of `finished`:
-                                                                total_reward and episode_length
-
-`update_` is the number of updates done; one update is `info.steps_per_update` env steps. NaN is
-NULL. A written chunk is on the disk: a power cut does not take it back.
+Its tables are those of `store_schema.py`. `update_` is the number of updates done; one update is
+`info.steps_per_update` env steps. NaN is NULL. A written chunk is on the disk: a power cut does not
+take it back.
 """
 
 import contextlib
@@ -23,46 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError, RunError, quoted
-from elsinore.runs.database import open_read_only, refuse_foreign_schema
+from elsinore.runs.database import format_of, open_read_only, refuse_foreign_schema
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store_facts import schedule_in, unusable_fact
+from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS metrics (
-    update_ INTEGER NOT NULL, seed INTEGER NOT NULL, agent TEXT NOT NULL, name TEXT NOT NULL,
-    value REAL,
-    PRIMARY KEY (update_, seed, agent, name)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS chunks (
-    update_ INTEGER PRIMARY KEY, env_steps INTEGER, finished_at REAL, seconds REAL,
-    steps_per_second REAL);
-CREATE TABLE IF NOT EXISTS events (at REAL, update_ INTEGER, kind TEXT, text TEXT);
-CREATE TABLE IF NOT EXISTS info (name TEXT PRIMARY KEY, value);
-CREATE VIEW IF NOT EXISTS episodes AS
-    WITH counted AS (
-        SELECT update_, seed, agent, value AS num,
-            SUM(value) OVER (PARTITION BY seed, agent ORDER BY update_) AS until
-        FROM metrics WHERE name = 'episode/count')
-    SELECT update_, seed, agent, CAST(until - num AS INTEGER) AS first,
-        CAST(until AS INTEGER) AS until, name, value
-    FROM metrics JOIN counted USING (update_, seed, agent)
-    WHERE name IN ('episode/return', 'episode/length');
-CREATE TABLE IF NOT EXISTS finished (
-    update_ INTEGER NOT NULL, seed INTEGER NOT NULL, position INTEGER NOT NULL,
-    agent TEXT NOT NULL, return_ REAL, length INTEGER,
-    PRIMARY KEY (update_, seed, position)) WITHOUT ROWID;
-CREATE VIEW IF NOT EXISTS episode_metrics AS
-    WITH numbered AS (
-        SELECT ROW_NUMBER() OVER (PARTITION BY seed, agent ORDER BY update_, position) - 1
-            AS episode, CASE agent WHEN '' THEN 'agent_0' ELSE agent END AS agent_id, *
-        FROM finished)
-    SELECT episode, agent_id, 'total_reward' AS metric_name, return_ AS value, seed, update_
-    FROM numbered
-    UNION ALL
-    SELECT episode, agent_id, 'episode_length', length, seed, update_ FROM numbered;
-"""
 # rows of a metric, with the episodes that had ended since the last row and until this one
 BY_EPISODE = """
     WITH counted AS (
@@ -76,7 +34,6 @@ BY_EPISODE = """
     SELECT update_, seed, agent, first, until, value FROM ranges
     WHERE agent = ? AND first < ? AND until > ?
 """
-STORE_FORMAT = 1
 BESIDE_DATABASE = ("", "-wal", "-shm", "-journal")  # files that SQLite opens
 LAST = 2**62  # later than every update
 CHUNKS_A_PAGE = 500
@@ -162,10 +119,7 @@ class Store:
 
     def format(self) -> int | None:
         """The number of the format; None in a new database."""
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'info'").fetchone():
-            return None
-        found = self._db.execute("SELECT value FROM info WHERE name = 'format'").fetchone()
-        return found and found[0]
+        return format_of(self._db)
 
     def check(self) -> None:
         """Read the whole database.
