@@ -24,8 +24,8 @@ from elsinore.runs import replays
 from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signature import sign
 from elsinore.runs.store import Store
-from elsinore.runs.trust import sign
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 from tests.read_only import read_only_copy
 from tests.view.drawing.test_multi_agent import walkers

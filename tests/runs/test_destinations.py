@@ -13,8 +13,9 @@ from elsinore.config.load import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.destinations import destinations_in
 from elsinore.runs.manifest import digest_of
-from elsinore.runs.trust import destinations_in, is_own
+from elsinore.runs.signature import is_own
 from tests.runs.conftest import TINY
 
 

@@ -320,7 +320,7 @@ def test_halving_is_refused_since_its_rungs_depend_on_the_budget(tmp_path):
 
 
 def test_a_lengthened_run_is_still_this_users(path):
-    from elsinore.runs.trust import is_own
+    from elsinore.runs.signature import is_own
 
     assert is_own(path / "config.yaml")
     elsinore.resume(path, env_steps=3072)

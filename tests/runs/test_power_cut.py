@@ -55,8 +55,8 @@ def test_a_key_and_a_signature_are_on_the_disk_before_they_have_their_names(tmp_
     (tmp_path / "config.yaml").write_text("env: CartPole-v1\n")
     sign = f"""
 from pathlib import Path
-from elsinore.runs import trust
-trust.sign(Path({str(tmp_path / "config.yaml")!r}))
+from elsinore.runs import signature
+signature.sign(Path({str(tmp_path / "config.yaml")!r}))
 """
     calls = recorded([sys.executable, "-c", sign], tmp_path / "trace")
     synced, named = set(), []

@@ -28,7 +28,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
 from elsinore.errors import ConfigError
-from elsinore.runs import checkpoints, episode_recording, replays, trust
+from elsinore.runs import checkpoints, episode_recording, named_code, replays, signature
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -173,7 +173,7 @@ def test_looking_at_a_run_imports_nothing_that_it_names(stranger, settings, look
 def test_a_list_of_unfinished_runs_imports_nothing_not_even_of_ones_own(stranger, settings, capsys):
     run = stranger.naming(**settings).unfinished().path
     for signed in (False, True):
-        trust.sign(run / "config.yaml") if signed else None
+        signature.sign(run / "config.yaml") if signed else None
         assert cli("runs", "--runs-dir", run.parent) == 0
         assert "interrupted" in capsys.readouterr().out and not stranger.was_imported
 
@@ -286,7 +286,7 @@ def test_objects_that_are_given_need_no_trust(stranger, cartpole):
     run = elsinore.load(stranger.path, env=cartpole[0])
     assert run.evaluate(episodes=2).shape == (2, 2) and not stranger.was_imported
     elsinore.resume(stranger.unfinished().path, env=cartpole[0])
-    assert not trust.is_own(stranger.path / "config.yaml")  # its code was never agreed to
+    assert not signature.is_own(stranger.path / "config.yaml")  # its code was never agreed to
 
 
 def test_a_terminal_is_asked_once_by_the_name_of_the_code(stranger, monkeypatch, capsys):
@@ -314,10 +314,10 @@ def test_code_of_elsinore_and_of_plug_ins_needs_no_trust():
         "algo": {"name": "ppo", "network": {"encoder": "elsinore.worlds.balatro.nets:CARDS"}},
         "imitation": {"teacher": "belady"},
     }
-    assert trust.code_in(known) == {}
+    assert named_code.code_in(known) == {}
     old = {"algo": {"network": {"custom": "elsinore.nets.candidates:CandidateScorer"}}}
-    assert trust.code_in(old) == {}
-    assert trust.code_in({"env": "elsinore.cli:main"}) == {"env": "elsinore.cli:main"}
+    assert named_code.code_in(old) == {}
+    assert named_code.code_in({"env": "elsinore.cli:main"}) == {"env": "elsinore.cli:main"}
 
 
 def test_settings_as_data_are_those_that_the_code_reads(tmp_path):
@@ -337,7 +337,7 @@ def test_every_name_is_shown_that_an_answer_allows():
         "env": {"choice": ["one:World", "two:World"]},
         "imitation.teacher": {"choice": ["x:y"]},
     }
-    shown = trust.code_in({"env": "zero:World", "sweep": {"space": space}})
+    shown = named_code.code_in({"env": "zero:World", "sweep": {"space": space}})
     assert sorted(shown.values()) == ["one:World", "two:World", "x:y", "zero:World"]
 
 
@@ -356,7 +356,7 @@ def test_a_replay_of_a_strangers_environment_needs_trust(stranger, capsys):
 
 def test_a_replay_is_known_by_the_run_that_holds_it(stranger, tmp_path):
     path = stranger.replay()
-    trust.sign(stranger.path / "config.yaml")
+    signature.sign(stranger.path / "config.yaml")
     assert len(next(episodes_of(str(path)))) > 1
     for about in ({"env": "os:system"}, {"env_kwargs": {"command": "true"}}):
         path = stranger.replay(**about)
@@ -375,7 +375,7 @@ def test_the_page_never_imports_the_code_of_a_strangers_run(stranger):
         assert status == 404 and b"--trust" in body and not stranger.was_imported
         status, answer = served.post("start", {"resume": "stranger"})
         assert not stranger.was_imported
-        trust.sign(stranger.path / "config.yaml")
+        signature.sign(stranger.path / "config.yaml")
         assert served.get("replay", **query)["scenes"] and stranger.was_imported
 
 
@@ -422,15 +422,15 @@ def test_a_sweep_is_signed_by_the_user_who_begins_it(tmp_path, stranger):
 
 def test_a_run_is_known_wherever_its_folder_goes_until_it_is_edited(whole, tmp_path):
     copy = shutil.copytree(whole, tmp_path / "under another name")
-    assert trust.is_own(copy / "config.yaml")
+    assert signature.is_own(copy / "config.yaml")
     overwrite(copy, {"env_steps": 6000})
-    assert not trust.is_own(copy / "config.yaml")
+    assert not signature.is_own(copy / "config.yaml")
 
 
 def test_a_signature_of_one_config_does_not_serve_another(whole, tmp_path):
     shutil.copy(whole / "config.yaml", tmp_path / "sweep.yaml")
     shutil.copy(whole / "config.signature", tmp_path / "sweep.signature")
-    assert not trust.is_own(tmp_path / "sweep.yaml")
+    assert not signature.is_own(tmp_path / "sweep.yaml")
 
 
 @pytest.mark.parametrize("forged", [b"", b"0" * 64, "é".encode() * 32, None])
@@ -438,7 +438,7 @@ def test_a_forged_signature_is_none(whole, tmp_path, forged):
     shutil.copy(whole / "config.yaml", tmp_path)
     if forged is not None:
         (tmp_path / "config.signature").write_bytes(forged)
-    assert not trust.is_own(tmp_path / "config.yaml")
+    assert not signature.is_own(tmp_path / "config.yaml")
 
 
 @pytest.fixture
@@ -455,32 +455,32 @@ def config(tmp_path) -> Path:
 
 
 def test_a_key_is_made_once_for_its_user_alone(state, config):
-    trust.sign(config)
+    signature.sign(config)
     key = state / "elsinore" / "key"
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(key.read_bytes()) == 32
     made = key.read_bytes()
-    trust.sign(config)
-    assert key.read_bytes() == made and trust.is_own(config)
+    signature.sign(config)
+    assert key.read_bytes() == made and signature.is_own(config)
     assert os.listdir(key.parent) == ["key"]
 
 
 def test_another_users_key_knows_nothing_of_a_run(state, config, monkeypatch, tmp_path):
-    trust.sign(config)
+    signature.sign(config)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another"))
-    assert not trust.is_own(config)
-    trust.sign(tmp_path / "config.yaml")
-    assert trust.is_own(config)
+    assert not signature.is_own(config)
+    signature.sign(tmp_path / "config.yaml")
+    assert signature.is_own(config)
 
 
 @pytest.mark.parametrize("left", [0, 31])
 def test_a_key_that_is_cut_short_is_made_again(state, config, left):
     """As a power cut leaves a file that was not synced."""
-    trust.sign(config)
+    signature.sign(config)
     key = state / "elsinore" / "key"
     key.write_bytes(key.read_bytes()[:left])
-    assert not trust.is_own(config)
-    trust.sign(config)
-    assert trust.is_own(config) and len(key.read_bytes()) == 32
+    assert not signature.is_own(config)
+    signature.sign(config)
+    assert signature.is_own(config) and len(key.read_bytes()) == 32
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and os.listdir(key.parent) == ["key"]
 
 
@@ -488,7 +488,7 @@ REWRITE_UNTIL_IT_ENDS = """
 import os, signal, sys
 from pathlib import Path
 from elsinore.config.experiment import Experiment
-from elsinore.runs import trust
+from elsinore.runs import signature
 from elsinore.runs.run_dir import RunDir
 
 folder = RunDir.create(Path(sys.argv[1]), "mine", Experiment())
@@ -504,7 +504,7 @@ while status:
         folder.rewrite(Experiment(env_steps=10_000 + kills))
         os._exit(0)
     status = os.waitpid(process, 0)[1]
-    assert trust.is_own(folder.config), f"killed before its operation {kills}"
+    assert signature.is_own(folder.config), f"killed before its operation {kills}"
     kills += 1
 assert folder.experiment().env_steps == 9_999 + kills and kills > 5
 assert len((folder.path / "config.signature").read_bytes().split()) == 1
@@ -521,32 +521,32 @@ def test_a_run_whose_budget_changes_stays_ones_own_when_killed(state, tmp_path):
     "damage", [lambda key: key.write_bytes(bytes(33)), lambda key: key.chmod(0o644)]
 )
 def test_a_key_that_is_damaged_or_open_to_others_signs_nothing(state, config, damage):
-    trust.sign(config)
+    signature.sign(config)
     damage(state / "elsinore" / "key")
-    assert not trust.is_own(config)
+    assert not signature.is_own(config)
     (config.parent / "config.signature").unlink()
-    trust.sign(config)
+    signature.sign(config)
     assert not (config.parent / "config.signature").exists()
 
 
 def test_runs_are_made_where_no_key_can_be(config, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
-    trust.sign(config)
-    assert not trust.is_own(config) and os.listdir(config.parent) == ["config.yaml"]
+    signature.sign(config)
+    assert not signature.is_own(config) and os.listdir(config.parent) == ["config.yaml"]
 
 
 def test_a_signature_is_not_written_through_a_link(config, tmp_path):
     (tmp_path / "precious").write_text("as it was")
     (tmp_path / "config.signature").symlink_to("precious")
-    trust.sign(config)
-    assert trust.is_own(config) and (tmp_path / "precious").read_text() == "as it was"
+    signature.sign(config)
+    assert signature.is_own(config) and (tmp_path / "precious").read_text() == "as it was"
 
 
 @pytest.mark.slow
 def test_processes_that_start_together_have_one_key(state, tmp_path):
     sign = (
         "import sys, pathlib; from elsinore.runs import trust\n"
-        "trust.sign(pathlib.Path(sys.argv[1]) / 'config.yaml')"
+        "signature.sign(pathlib.Path(sys.argv[1]) / 'config.yaml')"
     )
     folders = [tmp_path / str(i) for i in range(3)]
     for folder in folders:
@@ -554,7 +554,7 @@ def test_processes_that_start_together_have_one_key(state, tmp_path):
         (folder / "config.yaml").write_text("env: mine:World\n")
     started = [subprocess.Popen([sys.executable, "-c", sign, folder]) for folder in folders]
     assert [process.wait() for process in started] == [0, 0, 0]
-    assert all(trust.is_own(folder / "config.yaml") for folder in folders)
+    assert all(signature.is_own(folder / "config.yaml") for folder in folders)
 
 
 def test_ones_own_run_with_code_of_ones_own_needs_no_trust(tmp_path):
@@ -571,7 +571,7 @@ def test_ones_own_run_with_code_of_ones_own_needs_no_trust(tmp_path):
 
 def test_a_run_that_is_continued_with_trust_is_ones_own(stranger):
     elsinore.resume(stranger.unfinished().path, trust=True)
-    assert trust.is_own(stranger.path / "config.yaml")
+    assert signature.is_own(stranger.path / "config.yaml")
 
 
 # Names that are not called, with trust or without

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from elsinore.errors import ConfigError, why_unreadable
-from elsinore.runs.trust import confirmed_settings, signature_of
+from elsinore.runs.signature import signature_of
+from elsinore.runs.trust import confirmed_settings
 from elsinore.runs.whole_file import whole_file
 
 FORMAT = 3

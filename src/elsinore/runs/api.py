@@ -39,6 +39,7 @@ from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
+from elsinore.runs.signature import sign
 from elsinore.runs.sinks.wandb import refuse_if_absent
 from elsinore.runs.source import start_settings
 from elsinore.runs.start import check_start
@@ -46,7 +47,7 @@ from elsinore.runs.store import Store, refused_if_broken
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
 from elsinore.runs.together import check_together, join
-from elsinore.runs.trust import Trust, sign
+from elsinore.runs.trust import Trust
 from elsinore.training.curriculum.stages import Curriculum
 
 log = logging.getLogger("elsinore")

@@ -6,8 +6,8 @@ from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
 from elsinore.runs.manifest import differences, versions
+from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import redacted
-from elsinore.runs.trust import marked
 from elsinore.training.layout import layout_for
 
 # Settings that may change while a run goes on.

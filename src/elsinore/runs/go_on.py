@@ -7,10 +7,11 @@ from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.manifest import differences
+from elsinore.runs.named_code import code_in
 from elsinore.runs.redaction import redacted
 from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import NameTaken, RunDir, check_folder_name
-from elsinore.runs.trust import code_in, sign
+from elsinore.runs.signature import sign
 
 # The checkpoint that the run began from is in its config; a later call may find a newer one.
 CHOSEN_AT_THE_START = ("start.checkpoint",)

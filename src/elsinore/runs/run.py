@@ -25,9 +25,10 @@ from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.policy import Policy
 from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signature import is_own
 from elsinore.runs.store import reading
 from elsinore.runs.summary import read_summary
-from elsinore.runs.trust import Trust, is_own
+from elsinore.runs.trust import Trust
 from elsinore.runs.whole_file import write_figure
 from elsinore.training.turns import place_host
 from elsinore.types import RunState

@@ -19,11 +19,13 @@ from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
+from elsinore.runs.named_code import marked
 from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
-from elsinore.runs.trust import Trust, confirmed, is_own, marked, sign
+from elsinore.runs.signature import is_own, sign
+from elsinore.runs.trust import Trust, confirmed
 
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 

@@ -16,7 +16,8 @@ from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.shipped import HOLDS
-from elsinore.runs.trust import Trust, is_own, refuse_to_send
+from elsinore.runs.signature import is_own
+from elsinore.runs.trust import Trust, refuse_to_send
 
 
 class Source(NamedTuple):

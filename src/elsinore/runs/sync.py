@@ -14,13 +14,14 @@ from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signature import is_own
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store, reading, refused_if_broken
-from elsinore.runs.trust import Trust, is_own, refuse_to_send
+from elsinore.runs.trust import Trust, refuse_to_send
 from elsinore.runs.workers import Sink
 
 log = logging.getLogger("elsinore")

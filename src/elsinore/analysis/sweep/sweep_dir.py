@@ -17,7 +17,8 @@ from elsinore.config.search import Sweep, load_sweep
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name
-from elsinore.runs.trust import Trust, confirmed, sign
+from elsinore.runs.signature import sign
+from elsinore.runs.trust import Trust, confirmed
 
 
 class SweepDir:
