@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.cases import BALATRO, Case
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.api import prepare
+from elsinore.runs.preparation import prepare
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import over_seeds, place, train_compiled

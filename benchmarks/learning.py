@@ -83,8 +83,8 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
 
     from elsinore.config.load import load_experiment
     from elsinore.config.plan import plan_for
-    from elsinore.runs.api import prepare
     from elsinore.runs.final_evaluation import final_evaluation_of
+    from elsinore.runs.preparation import prepare
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
     from elsinore.training.turns import place_host

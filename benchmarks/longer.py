@@ -72,8 +72,8 @@ def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> di
     import jax
 
     from benchmarks.learning import trained
-    from elsinore.runs.api import prepare
     from elsinore.runs.final_evaluation import final_evaluation_of
+    from elsinore.runs.preparation import prepare
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
     from elsinore.training.turns import place_host

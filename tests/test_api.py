@@ -21,7 +21,7 @@ from IPython.core.formatters import DisplayFormatter
 import elsinore
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict
-from elsinore.runs import api
+from elsinore.runs import preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir
 from tests.envs.broken_envs import NotANumber, Wall
@@ -836,7 +836,7 @@ def test_short_compilations_are_kept_in_a_cache_folder_that_the_user_names(
     assert folder is not None
     try:
         jax.config.update(name, configured)
-        api.prepare()
+        preparation.prepare()
         assert getattr(jax.config, name) == after
         assert jax.config.jax_compilation_cache_dir == folder
     finally:

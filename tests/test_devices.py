@@ -48,8 +48,8 @@ def test_what_the_user_says_stands():
 @pytest.mark.skipif(cpu_cores() == 1, reason="one core is never idle while another works")
 def test_a_jax_that_had_started_is_named_where_cores_would_be_idle():
     warned = (
-        "import logging, sys; logging.basicConfig(stream=sys.stdout); from elsinore.runs.api import"
-        " prepare"
+        "import logging, sys; logging.basicConfig(stream=sys.stdout); from"
+        " elsinore.runs.preparation import prepare"
     )
     message = logged(f"import jax; jax.devices(); {warned}; prepare()")
     assert f"with 1 of the CPU's {cpu_cores()} cores" in message

@@ -12,7 +12,7 @@ from elsinore.config.load import whole_experiment
 from elsinore.config.parse import build
 from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup
 from elsinore.errors import ConfigError
-from elsinore.runs import api
+from elsinore.runs import api, preparation
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -76,7 +76,7 @@ def train_trials(
 
     path = _shared(Path(folder))
     wait_until_free(path)
-    api.prepare()
+    preparation.prepare()
     experiment = whole_experiment(config)
     group = TrialGroup(experiment, tuple(SweepTrial(*t) for t in trials), tuple(members))
     try:

@@ -194,21 +194,22 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 
 
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
+    from elsinore.config.plan import plan_for
     from elsinore.config.plan_lines import plan_lines
-    from elsinore.runs import api
     from elsinore.runs.lengthen import budgets_in, lengthened
+    from elsinore.runs.preparation import prepare
     from elsinore.runs.run_dir import RunDir
     from elsinore.runs.start import check_start
 
-    api.prepare()
+    prepare()
     if args.resume is not None:
         folder = RunDir.open(args.resume, Path(args.runs_dir))
         experiment = folder.experiment(trust_of(args))
         if budget := budgets_in(overrides):
             experiment = lengthened(folder, experiment, budget)
-        plan = api.plan_for(experiment)
+        plan = plan_for(experiment)
     else:
-        plan = api.plan_for(*_described(args, overrides))
+        plan = plan_for(*_described(args, overrides))
         check_start(plan)
     say("\n".join(plan_lines(plan)))
     plan.memory.refuse_what_does_not_fit()

@@ -15,7 +15,7 @@ from elsinore.envs import is_known, make
 from elsinore.envs.scene import Scene
 from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
-from elsinore.runs import api, episode_recording, replays
+from elsinore.runs import api, episode_recording, preparation, replays
 from elsinore.runs.episode_player import (
     EpisodePlayer,
     episode_key,
@@ -199,7 +199,7 @@ def _of_run(
     sample: bool,
     agent: int | str | None,
 ) -> Iterator[Episode | MultiAgentEpisode]:
-    api.prepare()
+    preparation.prepare()
     plan = run.plan
     experiment = plan.experiment
     chosen = agent_number(agent, experiment.agents.names)
@@ -268,7 +268,7 @@ def _random_episodes(
         algo = random_policy(env, params)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    api.prepare()
+    preparation.prepare()
     limit = int(getattr(params, "max_steps_in_episode", MAX_STEPS))
     recorder = EpisodePlayer(
         algo, env, min(limit if limit > 0 else MAX_STEPS, MAX_STEPS), greedy=False

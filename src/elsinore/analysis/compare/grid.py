@@ -11,7 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
-from elsinore.runs import api
+from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.summary import is_finished
@@ -72,11 +72,11 @@ def grid_cells(
         cells += row if has_budget else _with_largest_budget(row, folder)
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
-    api.prepare()
+    preparation.prepare()
     for cell in cells:
         with naming_cell(cell.name):
             checked = check and cell.variant is variants[0]
-            api.checked_plan(cell.experiment, cell.env, None, None, checked)
+            preparation.checked_plan(cell.experiment, cell.env, None, None, checked)
     return cells
 
 

@@ -22,8 +22,8 @@ from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, printable, quoted
-from elsinore.runs.api import checked_plan, prepare
 from elsinore.runs.call import as_override
+from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to

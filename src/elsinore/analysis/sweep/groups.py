@@ -8,8 +8,8 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.api import checked_plan
 from elsinore.runs.checkpoint_match import check_match
+from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to

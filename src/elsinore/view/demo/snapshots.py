@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from elsinore.runs import api
+from elsinore.runs.preparation import prepare
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
 from elsinore.training.layout import layout_for
@@ -45,7 +45,7 @@ def recompute_policies(run: Run, updates: Sequence[int]) -> Iterator[PolicyState
 
     Only for runs without convergence, which would be checked at other updates here.
     """
-    api.prepare()
+    prepare()
     program, layout = run.plan.program, layout_for(1)
     launch = over_seeds(program.chunk, layout, donate=True)
     state, done = init_seeds(program, layout, run.experiment.seed), 0
