@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 RECORD = Path(__file__).with_suffix(".txt")
-SECONDS, SECONDS_OF_ONE = 0.8, 1.75  # of a machine with two cores and an empty cache
+SECONDS, SECONDS_OF_ONE = 0.6, 1.2  # of a machine with two cores and an empty cache
 WHOLE = "tests/cli/test_bad_inputs.py::"  # a file with a test that needs the others
 LINE = re.compile(r"^\s*([0-9.]+)s (?:setup|call|teardown)\s+(tests/.+)$", re.MULTILINE)
 BY_HAND = pytest.StashKey[dict[str, bool]]()  # of each case that was collected

@@ -15,7 +15,7 @@ LOG = """
 0.50s call     tests/a.py::test_many[x of y]
 1.30s call     tests/a.py::test_many[z]
 1.20s call     tests/a.py::test_many[quick]
-1.70s call     tests/b.py::test_other
+1.10s call     tests/b.py::test_other
 4.00s call     tests/b.py::test_dear[one]
 3.50s call     tests/b.py::test_dear[two]
 """
