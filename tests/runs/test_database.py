@@ -79,22 +79,24 @@ COMPUTED = {
 }
 
 
+def alter(run, script):
+    with sqlite3.connect(run / "metrics.sqlite") as db:
+        db.executescript(script)
+    db.close()
+
+
 @pytest.mark.parametrize("read_only", [True, False])
 @pytest.mark.parametrize("why", COMPUTED)
 def test_a_table_that_is_computed_is_refused_and_nothing_is_asked_of_it(run, why, read_only):
-    with sqlite3.connect(run / "metrics.sqlite") as db:
-        db.executescript(f"DROP VIEW episodes; DROP VIEW episode_metrics; {COMPUTED[why]}")
-    db.close()
+    alter(run, f"DROP VIEW episodes; DROP VIEW episode_metrics; {COMPUTED[why]}")
     with pytest.raises(sqlite3.DatabaseError, match=why):
         Store(run / "metrics.sqlite", read_only)
 
 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_store_of_another_format_is_named_by_it_whatever_its_columns(run, read_only):
-    before = COMPUTED["chunks has other columns"]
-    with sqlite3.connect(run / "metrics.sqlite") as db:
-        db.executescript(f"{before}; UPDATE info SET value = 2 WHERE name = 'format'")
-    db.close()
+    alter(run, COMPUTED["chunks has other columns"])
+    alter(run, "UPDATE info SET value = 2 WHERE name = 'format'")
     with pytest.raises(BrokenStore, match="has format 2, and this elsinore reads 1"):
         Store(run / "metrics.sqlite", read_only)
 

@@ -89,7 +89,7 @@ def off_policy(
     config: Any, env: Any, num_updates: int, nets: Any, rule: OffPolicyRule
 ) -> Algorithm:
     """An algorithm of action values and an actor, made of its networks (`Networks`, or what has its
-    functions) and equations; `config` is a `OffPolicyConfig`."""
+    functions) and equations; `config` is an `OffPolicyConfig`."""
 
     def optimiser_of(hyper: Any) -> optax.GradientTransformation:
         return optimiser("adam", config.adam_eps, hyper.max_grad_norm)
