@@ -139,8 +139,8 @@ def test_no_imports_make_a_circle_through_functions_either():
 def test_a_circle_through_a_function_is_found(code):
     sources = {
         "elsinore.runs.run": "from elsinore.runs import policy",
-        "elsinore.runs.policy": "from elsinore.runs.export import export",
-        "elsinore.runs.export": f"def export():\n    {code}",
+        "elsinore.runs.policy": "from elsinore.runs.export import write_jax",
+        "elsinore.runs.export": f"def write_jax():\n    {code}",
     }
     found = circle(graph_of(sources))
     assert found[0] == found[-1]

@@ -621,8 +621,8 @@ def test_its_runs_are_runs_like_any_other(elsinore, compared):
     code, out, _ = elsinore("runs", "--runs-dir", runs)
     assert code == 0
     assert [line.split()[:2] for line in out.splitlines()[1:]] == [
-        ["bout/CartPole-v1/ppo", "budget"],
-        ["bout/CartPole-v1/slow", "budget"],
+        ["bout/CartPole-v1/ppo", "finished"],
+        ["bout/CartPole-v1/slow", "finished"],
     ]
     code, out, _ = elsinore(
         "evaluate", "bout/CartPole-v1/slow", "--runs-dir", runs, "--episodes", "4", "--json"

@@ -47,7 +47,7 @@ from subprocess import run
 from gymnax.environments.classic_control.cartpole import CartPole
 from elsinore.algos.ppo import PPOConfig, ppo
 
-Path(MARK).write_text("imported")
+Path("MARK").write_text("imported")
 
 class World(CartPole):
     pass
@@ -108,7 +108,7 @@ def overwrite(run: Path, settings: dict) -> None:
 @pytest.fixture
 def stranger(whole, tmp_path, monkeypatch) -> Iterator[Stranger]:
     mark = tmp_path / "mark"
-    (tmp_path / "strange_code.py").write_text(MODULE.replace("MARK", repr(str(mark))))
+    (tmp_path / "strange_code.py").write_text(MODULE.replace('"MARK"', repr(str(mark))))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "strange_code", raising=False)
     run = tmp_path / "runs" / "stranger"
@@ -545,7 +545,7 @@ def test_a_signature_is_not_written_through_a_link(config, tmp_path):
 @pytest.mark.slow
 def test_processes_that_start_together_have_one_key(state, tmp_path):
     sign = (
-        "import sys, pathlib; from elsinore.runs import trust\n"
+        "import sys, pathlib; from elsinore.runs import signature\n"
         "signature.sign(pathlib.Path(sys.argv[1]) / 'config.yaml')"
     )
     folders = [tmp_path / str(i) for i in range(3)]
