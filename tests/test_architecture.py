@@ -3,18 +3,22 @@
 import ast
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import elsinore
-
-ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src" / "elsinore"
-FILES = sorted(SOURCE.rglob("*.py"))
-NAMES = [path.relative_to(SOURCE).as_posix() for path in FILES]
-each_file = pytest.mark.parametrize("path", FILES, ids=NAMES)
+from tests.sources import (
+    FILES,
+    OUTSIDE,
+    ROOT,
+    SOURCE,
+    broken,
+    folder_of,
+    name_of,
+    nodes_of,
+    tree_of,
+)
 
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
@@ -45,9 +49,9 @@ def layer_of(folder):
 CALLS_UP = {"runs/run.py": {"view"}, "runs/sinks/dashboard.py": {"view"}}
 
 
-def imported_modules(tree):
+def imported_modules(path):
     """Every module that is imported anywhere in a file, at its top or inside a function."""
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,29 +63,24 @@ def imported_modules(tree):
 def folders_imported(path):
     """The folders that a file imports from; a name of the package itself, such as `elsinore.play`,
     is of the folder that has it."""
-    modules = imported_modules(ast.parse(path.read_text()))
+    modules = imported_modules(path)
     homes = (elsinore._HOMES.get(module.removeprefix("elsinore."), module) for module in modules)
     parts = (module.split(".") for module in homes)
     return {p[1] for p in parts if p[0] == "elsinore" and len(p) > 1} & FOLDERS
-
-
-def folder_of(path):
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
 def test_every_folder_has_its_place_in_the_order():
     assert {folder_of(path) for path in FILES} - {"__init__"} == FOLDERS
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if folder_of(p) != "__init__"], ids=lambda p: p.stem
-)
-def test_nothing_imports_from_what_comes_after_it(path):
+def imported_upwards(path):
+    """The folders of its own layer or a later one that a file imports from."""
     mine = folder_of(path)
-    after = {
-        other for other in folders_imported(path) - {mine} if layer_of(other) >= layer_of(mine)
-    }
-    assert after == CALLS_UP.get(path.relative_to(SOURCE).as_posix(), set())
+    return {other for other in folders_imported(path) - {mine} if layer_of(other) >= layer_of(mine)}
+
+
+def test_nothing_imports_from_what_comes_after_it():
+    assert broken(imported_upwards, [p for p in FILES if folder_of(p) != "__init__"]) == CALLS_UP
 
 
 # No imports make a circle, also not inside functions or for types: a lazy import may save time, and
@@ -209,9 +208,8 @@ EXCEPT_BELOW = ("worlds/cache/traces/", "worlds/cache/command.py")
 
 def touches(path):
     """What of the world a file touches: modules it imports, functions and methods it calls."""
-    tree = ast.parse(path.read_text())
-    found = {module.split(".")[0] for module in imported_modules(tree)} & WORLDLY_MODULES
-    for node in ast.walk(tree):
+    found = {module.split(".")[0] for module in imported_modules(path)} & WORLDLY_MODULES
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             found |= {node.func.id} & WORLDLY_CALLS
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -222,14 +220,12 @@ def touches(path):
 PURE = [
     path
     for path in FILES
-    if folder_of(path) not in HOST
-    and not path.relative_to(SOURCE).as_posix().startswith(EXCEPT_BELOW)
+    if folder_of(path) not in HOST and not name_of(path).startswith(EXCEPT_BELOW)
 ]
 
 
-@pytest.mark.parametrize("path", PURE, ids=[path.relative_to(SOURCE).as_posix() for path in PURE])
-def test_only_the_host_layers_use_files_clocks_and_threads(path):
-    assert touches(path) == EXCEPTIONS.get(path.relative_to(SOURCE).as_posix(), set())
+def test_only_the_host_layers_use_files_clocks_and_threads():
+    assert broken(touches, PURE) == EXCEPTIONS
 
 
 CORE = [
@@ -240,9 +236,8 @@ CORE = [
 CALLBACKS = {"pure_callback", "io_callback", "host_callback"}
 
 
-@pytest.mark.parametrize("path", CORE, ids=[path.relative_to(SOURCE).as_posix() for path in CORE])
-def test_the_pure_core_never_calls_back_into_python(path):
-    assert not calls_back(path.read_text())
+def test_the_pure_core_never_calls_back_into_python():
+    assert broken(lambda path: calls_back(nodes_of(path)), CORE) == {}
 
 
 @pytest.mark.parametrize(
@@ -255,7 +250,7 @@ def test_the_pure_core_never_calls_back_into_python(path):
     ],
 )
 def test_each_form_of_a_callback_is_found(code):
-    assert calls_back(code)
+    assert calls_back(ast.walk(ast.parse(code)))
 
 
 # Code that is named by text has one way in
@@ -264,9 +259,9 @@ def test_each_form_of_a_callback_is_found(code):
 IMPORTING = {"import_module", "__import__", "exec", "eval", "import_object", "import_callable"}
 
 
-def names_in(code):
+def names_in(nodes):
     """The names that code uses, imports or reads from a module."""
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -275,17 +270,14 @@ def names_in(code):
             yield from (alias.name for alias in node.names)
 
 
-def calls_back(code):
+def calls_back(nodes):
     """The names by which code would leave a compiled program for Python."""
-    return set(names_in(code)) & (CALLBACKS | {"debug"})
+    return set(names_in(nodes)) & (CALLBACKS | {"debug"})
 
 
 def users_of(names):
-    return {
-        path.relative_to(SOURCE).as_posix(): found
-        for path in FILES
-        if (found := set(names_in(path.read_text())) & names)
-    }
+    """Those of `names` that each file of the package uses."""
+    return broken(lambda path: set(names_in(nodes_of(path))) & names)
 
 
 def test_text_becomes_code_in_one_place():
@@ -315,7 +307,7 @@ def takers_of(file, function):
     """The functions that are called with what a function gives, in one file."""
     return {
         ast.unparse(node.func)
-        for node in ast.walk(ast.parse((SOURCE / file).read_text()))
+        for node in nodes_of(SOURCE / file)
         if isinstance(node, ast.Call)
         for given in node.args
         if isinstance(given, ast.Call) and ast.unparse(given.func) == function
@@ -351,8 +343,7 @@ OLD_FLAGS = ROOT / "scripts" / "old_flags.py"  # the flags of the old DQN traine
 )
 def test_a_script_is_one_command_by_another_name(path):
     assert len(path.read_text().splitlines()) < 15
-    tree = ast.parse(path.read_text())
-    assert set(imported_modules(tree)) <= {
+    assert set(imported_modules(path)) <= {
         "sys",
         "elsinore.cli",
         "elsinore.cli.main",
@@ -360,33 +351,27 @@ def test_a_script_is_one_command_by_another_name(path):
         "old_flags.parser",
     }
     assert "main" in {
-        ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)
+        ast.unparse(node.func) for node in nodes_of(path) if isinstance(node, ast.Call)
     }
 
 
-@each_file
-def test_a_file_says_what_it_is_for(path):
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_a_file_says_what_it_is_for():
+    assert broken(lambda path: not ast.get_docstring(tree_of(path))) == {}
 
 
 # What a file asks of another by the module's name is there: no type checker of ours looks, for
 # flax's attributes are made as the program runs, and a test that is seldom run would be the last to
 # tell.
 
-OUTSIDE = [
-    path
-    for folder in ("tests", "benchmarks", "scripts")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-]
 # peers run in environments of their own
 CALLERS = FILES + [path for path in OUTSIDE if "peers" not in path.parts]
 
 
-def missing_names(tree):
+def missing_names(nodes):
     """Names asked of a module of ours (`module.name`, or `from module import name`) that it has
     not."""
     bound = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in (
             "elsinore",
             "benchmarks",
@@ -399,25 +384,23 @@ def missing_names(tree):
                     )
                 except AttributeError:
                     bound[alias.asname or alias.name] = import_module(f"{node.module}.{alias.name}")
-    for node in ast.walk(tree):  # a name that stands for something else too says nothing
+    for node in nodes:  # a name that stands for something else too says nothing
         if isinstance(node, ast.arg) or (
             isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         ):
             bound.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             owner = bound.get(node.value.id)
             if isinstance(owner, ModuleType) and not hasattr(owner, node.attr):
                 yield f"line {node.lineno}: {owner.__name__}.{node.attr}"
 
 
-@pytest.mark.parametrize(
-    "path", CALLERS, ids=[path.relative_to(ROOT).as_posix() for path in CALLERS]
-)
-def test_what_is_asked_of_a_module_is_there(path):
-    assert not list(missing_names(ast.parse(path.read_text())))
+def test_what_is_asked_of_a_module_is_there():
+    assert broken(lambda path: list(missing_names(nodes_of(path))), CALLERS) == {}
 
 
 def test_a_name_that_is_gone_is_found():
-    tree = ast.parse("from benchmarks import tables\ntables.TABLES\ntables.held_out\n")
-    assert list(missing_names(tree)) == ["line 3: benchmarks.tables.held_out"]
+    code = "from benchmarks import tables\ntables.TABLES\ntables.held_out\n"
+    nodes = tuple(ast.walk(ast.parse(code)))
+    assert list(missing_names(nodes)) == ["line 3: benchmarks.tables.held_out"]

@@ -6,13 +6,9 @@ Neither the linter nor the type checker reads them, and the tests that run them 
 import ast
 import builtins
 import textwrap
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
-import pytest
-
-FOLDERS = ("tests", "benchmarks", "scripts", "src/elsinore")
-FILES = [path for folder in FOLDERS for path in sorted(Path(folder).rglob("*.py"))]
+from tests.sources import FILES, OUTSIDE, broken, nodes_of
 
 
 def text_of(node: ast.AST) -> str | None:
@@ -23,9 +19,9 @@ def text_of(node: ast.AST) -> str | None:
     return node.value if is_text else None
 
 
-def programs(source: str) -> Iterator[tuple[int, ast.Module]]:
-    """(line, tree) of each string of `source` that is Python and imports something of ours."""
-    for node in ast.walk(ast.parse(source)):
+def programs(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, ast.Module]]:
+    """(line, tree) of each string in code that is Python and imports something of ours."""
+    for node in nodes:
         text = text_of(node) or ""
         if "import" in text and "elsinore" in text:
             try:
@@ -64,10 +60,17 @@ def exists(node: ast.ImportFrom, name: ast.alias) -> bool:
     return True
 
 
-WITH_PROGRAMS = [path for path in FILES if any(programs(path.read_text()))]
+def faults_of(nodes: Iterable[ast.AST]) -> list[tuple[int, list[str]]]:
+    """(line, faults) of each program in a string of code that has some."""
+    return [(line, found) for line, tree in programs(nodes) if (found := faults(tree))]
 
 
-@pytest.mark.parametrize("path", WITH_PROGRAMS, ids=str)
-def test_a_program_in_a_string_uses_names_that_exist(path):
-    found = [(line, faults(tree)) for line, tree in programs(path.read_text())]
-    assert [each for each in found if each[1]] == []
+def test_a_program_in_a_string_uses_names_that_exist():
+    assert broken(lambda path: faults_of(nodes_of(path)), FILES + OUTSIDE) == {}
+
+
+def test_a_name_that_is_gone_is_found():
+    program = "from {}.runs import trust, gone\nsigned.sign(trust)".format("elsinore")
+    assert faults_of(ast.walk(ast.parse(f"given = {program!r}"))) == [
+        (1, ["elsinore.runs:gone", "signed"])
+    ]

@@ -1,12 +1,11 @@
 """The toolkit is the promise to authors of algorithms and environments."""
 
-import ast
-
 import pytest
 
 import elsinore
 from elsinore import toolkit
-from tests.test_architecture import FILES, NAMES, ROOT, imported_modules
+from tests.sources import ROOT, broken
+from tests.test_architecture import imported_modules
 
 ALLOWED = {"cache_service.py": "elsinore.worlds.cache"}  # a plug-in is what it shows
 SHOWN = [
@@ -32,10 +31,9 @@ def test_what_is_shown_uses_public_names_only(path):
     allowed |= {f"elsinore.{name}" for name in elsinore.__all__}
     allowed |= {f"elsinore.toolkit.{name}" for name in toolkit.__all__}
     prefix = ALLOWED.get(path.name, "elsinore.toolkit")
-    found = {m for m in imported_modules(ast.parse(path.read_text())) if m.startswith("elsinore")}
+    found = {m for m in imported_modules(path) if m.startswith("elsinore")}
     assert not {m for m in found - allowed if not m.startswith(prefix)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_nothing_in_the_package_imports_it(path):
-    assert "elsinore.toolkit" not in imported_modules(ast.parse(path.read_text()))
+def test_nothing_in_the_package_imports_it():
+    assert broken(lambda path: "elsinore.toolkit" in imported_modules(path)) == {}
