@@ -44,6 +44,10 @@ AWKWARD = {
     ],
     "many labels": [result(f"{i} with a long name", RNG.normal(i, 1, size=5)) for i in range(9)],
     "markup in a label": [result("<b>|*&", [1.0, 2.0]), result("b", [1.0, 2.0])],
+    "labels that matplotlib hides or reads as mathematics": [
+        result("_fast", [1.0, 2.0]),
+        result(r"$\frac$", [1.0, 2.0]),
+    ],
 }
 
 

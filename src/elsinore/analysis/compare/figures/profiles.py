@@ -13,23 +13,19 @@ def draw_profiles(scores: Scores) -> Any:
     """One panel of returns per environment, preceded by one of normalised returns if several."""
     together = len(scores.shared_envs) > 1
     figure, axes = panels(len(scores.envs) + together, 3.4)
+    lines: dict[str, Any] = {}  # one of each label, for the legend
     if together:
-        _profiles(axes[0], scores, {label: scores.normalised(label) for label in scores.labels})
+        normalised = {label: scores.normalised(label) for label in scores.labels}
+        lines |= _profiles(axes[0], scores, normalised)
         axes[0].set_title(f"{len(scores.shared_envs)} environments together")
         axes[0].set_xlabel("normalised return τ")
     for axis, env in zip(axes[together:], scores.envs, strict=True):
-        _profiles(
-            axis, scores, {result.label: [scores.returns(result)] for result in scores.in_env(env)}
-        )
+        returns = {result.label: [scores.returns(result)] for result in scores.in_env(env)}
+        lines |= _profiles(axis, scores, returns)
         axis.set_title(env)
         axis.set_xlabel("return τ")
-    handles = {
-        text: line
-        for axis in axes
-        for line, text in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
     figure.legend(
-        [handles[label] for label in scores.labels],
+        [lines[label] for label in scores.labels],
         scores.labels,
         loc="outside upper left",
         frameon=False,
@@ -38,19 +34,20 @@ def draw_profiles(scores: Scores) -> Any:
     return figure
 
 
-def _profiles(axis: Any, scores: Scores, strata: dict[str, Strata]) -> None:
+def _profiles(axis: Any, scores: Scores, strata: dict[str, Strata]) -> dict[str, Any]:
+    """Draw the profiles of one panel; the line of each label."""
+    lines = {}
     everything = np.concatenate([runs for these in strata.values() for runs in these])
     margin = 0.04 * (np.ptp(everything) or 1.0)
     low, high = everything.min() - margin, everything.max() + margin
     levels = np.unique([low, high, *np.linspace(low, high, 200), *everything])
     for label, runs in strata.items():
         ink, (share, band) = colour(scores.labels, label), performance_profile(runs, levels)
-        axis.step(
+        (lines[label],) = axis.step(
             levels,
             share,
             where="post",
             color=ink,
-            label=label,
             linewidth=width(scores.labels, label),
             linestyle=dash(scores.labels, label),
         )
@@ -61,3 +58,4 @@ def _profiles(axis: Any, scores: Scores, strata: dict[str, Strata]) -> None:
     axis.set_ylim(-0.02, 1.04)
     axis.ticklabel_format(axis="x", useOffset=False)
     axis.set_ylabel("share of runs with return > τ")
+    return lines

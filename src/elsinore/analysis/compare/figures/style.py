@@ -18,6 +18,7 @@ RC = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
     "grid.color": "#e6e8ec", "grid.linewidth": 0.8, "xtick.major.size": 3, "ytick.major.size": 3,
     "svg.hashsalt": "elsinore",
+    "text.parse_math": False,  # a "$" in a label is a dollar
 }  # fmt: skip
 
 
