@@ -35,6 +35,12 @@ def test_the_iqm_of_one_to_eight_is_that_of_three_to_six():
     assert iqm([8, 1, 7, 2, 6, 3, 5, 4]) == 4.5
 
 
+def test_a_value_that_is_none_is_not_cut_as_the_highest():
+    assert np.isnan(iqm([0.0, 1.0, 2.0, np.nan]))
+    np.testing.assert_array_equal(iqm([[0, 1, 2, np.nan], [8, 1, 2, 3]]), [np.nan, 2.5])
+    assert np.isnan(iqm([[0.0], [1.0], [2.0], [np.nan]], axis=0)).all()
+
+
 def test_the_iqm_does_not_see_one_lucky_seed_in_four():
     assert iqm([0, 1, 1, 1000]) == 1.0
     assert iqm([0, 1, 1000]) == pytest.approx(1001 / 3)  # of three seeds there is no quarter to cut

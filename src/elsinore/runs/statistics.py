@@ -26,11 +26,13 @@ class Estimate(NamedTuple):
 
 def iqm(values, axis: int = -1) -> np.ndarray:
     """The interquartile mean: the mean without the lowest and the highest quarter (Agarwal 2021,
-    arXiv:2108.13264)."""
+    arXiv:2108.13264). NaN if a value is NaN."""
     values = np.sort(np.asarray(values, float), axis=axis)
     n = values.shape[axis]
     cut = int(0.25 * n)
-    return np.take(values, np.arange(cut, n - cut), axis=axis).mean(axis=axis)
+    middle = np.take(values, np.arange(cut, n - cut), axis=axis).mean(axis=axis)
+    # NaN is sorted last: it would be cut as if it were the highest
+    return np.where(np.isnan(np.take(values, -1, axis=axis)), np.nan, middle)
 
 
 def ci95(values, statistic=iqm, resamples: int = RESAMPLES) -> list[float] | None:

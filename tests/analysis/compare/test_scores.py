@@ -119,6 +119,20 @@ def test_the_median_seed_reaches_a_threshold_or_never_does(rows, reached, steps,
     )
 
 
+def test_an_evaluation_without_a_finite_return_reaches_nothing():
+    curve = [[NAN, 5.0, 10.0], [np.inf, NAN, 20.0]]
+    a = result("a", [10.0, 20.0], curve=curve)  # the worst final return is above the threshold
+    found = scores(a, thresholds={"": 9.0}).time_to_threshold(a)
+    assert found == TimeToThreshold(2, 2, 300.0, 3.0)
+
+
+def test_an_episode_statistic_that_a_seed_lacks_has_no_value():
+    stats = {"won": {"called": "won", "per_seed": [0.1, 0.2, 0.3, None]}}
+    a = result("a", [1.0, 2.0, 3.0, NAN], eval_facts=stats)
+    value, interval = scores(a).episode_stat(a, "won")
+    assert np.isnan(value) and interval is None
+
+
 def test_a_threshold_is_given_or_is_the_highest_target_of_the_runs():
     a = result("a", [1.0], settings={"convergence": {"target": 3.0}})
     b = result("b", [1.0], settings={"convergence": {"target": 4.0}})

@@ -137,7 +137,7 @@ class Scores:
             return None
         if not len(result.steps):
             return TimeToThreshold(result.seeds, 0, None, None)
-        above = self.curve(result) >= threshold
+        above = np.isfinite(result.curve) & (result.curve >= threshold)
         first = np.where(above.any(axis=1), above.argmax(axis=1), -1)
         steps, seconds = (
             np.median(np.where(first >= 0, x[first], np.inf))
