@@ -161,6 +161,14 @@ def test_a_clear_winner_is_named_and_the_rest_is_not_called_worse():
     assert said.endswith("No clear difference between good and near.")
 
 
+def test_one_that_beats_the_leader_is_named_and_not_called_undecided():
+    made = scores(result("lucky", [0.0] * 65 + [100.0] * 35), result("steady", [10.0] * 100))
+    (said,) = conclusions(made)
+    assert said.startswith("CartPole-v1: lucky has the highest IQM, 20.00 [")
+    assert "But a run of lucky is clearly beaten by one of steady with probability 0.65 [" in said
+    assert made.pairs("CartPole-v1")[0].x == "steady" and "No clear difference" not in said
+
+
 def test_several_that_do_not_clearly_differ_are_compared_with_the_best_and_not_with_each_other():
     returns = {"good": [7.0, 8, 9, 10, 11], "a": [7.0, 8, 8.5, 10, 11], "b": [7.0, 8, 8.6, 10, 11]}
     (said,) = conclusions(scores(*(result(*each) for each in returns.items())))

@@ -36,24 +36,25 @@ def _conclusion(found: dict[str, Estimate], pairs: list[Pair], what: str) -> str
 
 
 def _behind(pairs: list[Pair], leaders: list[str]) -> list[str]:
-    """Sentences about the algorithms clearly worse than the first leader, and the undecided."""
-    rest = {
-        (pair.y if pair.x == leaders[0] else pair.x): pair
-        for pair in pairs
-        if leaders[0] in (pair.x, pair.y)
-    }
-    rest = {other: pair for other, pair in rest.items() if other not in leaders}
-    clear = [
-        f"{other} (beaten with probability {format_probability(pair.probability)})"
-        for other, pair in rest.items()
-        if pair.is_clear and pair.x == leaders[0]
-    ]
-    unclear = [
-        other for other, pair in rest.items() if not (pair.is_clear and pair.x == leaders[0])
-    ]
+    """Sentences about the algorithms clearly worse than the first leader, those that clearly beat
+    it though their IQM is lower, and the undecided."""
+    worse, better, unclear = [], [], []
+    for pair in pairs:
+        other = pair.y if pair.x == leaders[0] else pair.x
+        if leaders[0] not in (pair.x, pair.y) or other in leaders:
+            continue
+        probability = format_probability(pair.probability)
+        if not pair.is_clear:
+            unclear.append(other)
+        elif pair.x == other:
+            better.append(f"one of {other} with probability {probability}")
+        else:
+            worse.append(f"{other} (beaten with probability {probability})")
     sentences = []
-    if clear:
-        sentences.append(f"Clearly worse: {join_names(clear)}.")
+    if worse:
+        sentences.append(f"Clearly worse: {join_names(worse)}.")
+    if better:
+        sentences.append(f"But a run of {leaders[0]} is clearly beaten by {join_names(better)}.")
     if unclear:
         rivals = unclear[0] if len(unclear) == 1 else f"any of {join_names(unclear)}"
         sentences.append(f"No clear difference between {leaders[0]} and {rivals}.")
