@@ -125,7 +125,7 @@ def test_a_run_of_a_comparison_keeps_its_name_and_links_are_not_followed(tmp_pat
     make_run(tmp_path, "plain")
     with serving(tmp_path) as served:
         status, answer = served.post("delete", run="bout/CartPole-v1/ppo")
-        assert status == 409 and "belongs to bout" in answer["error"]
+        assert status == 409 and "a comparison or a sweep may know it" in answer["error"]
         assert ".lock is no file" in served.post("delete", run="linked")[1]["error"]
         assert ".trash is a link" in served.post("delete", run="plain")[1]["error"]
 

@@ -49,6 +49,15 @@ def test_runs_and_those_of_comparisons_are_listed_with_how_they_stand(served):
     assert (one["env_steps"], one["total_env_steps"], one["return"]) == (40 * 64, 100 * 64, 400.5)
 
 
+def test_the_folder_of_a_comparison_or_a_sweep_lists_its_runs(tmp_path, capsys):
+    make_run(tmp_path / "bout" / "CartPole-v1", "ppo")
+    make_run(tmp_path / "swept" / "groups", "000")
+    assert RunsDirectory(tmp_path / "bout").names() == ["CartPole-v1/ppo"]
+    assert main(["runs", "--runs-dir", str(tmp_path / "swept")]) == 0
+    assert "groups/000" in capsys.readouterr().out
+    assert RunsDirectory(tmp_path).names() == ["bout/CartPole-v1/ppo", "swept/groups/000"]
+
+
 def test_a_finished_run_shows_its_results(tmp_path):
     run = make_run(tmp_path, "done")
     (run / "summary.json").write_text(

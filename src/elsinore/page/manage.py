@@ -114,7 +114,10 @@ class Manager:
         """
         run = self._runs.open(name)
         if "/" in name:
-            raise PageError(f"{name} belongs to {name.split('/')[0]}, which knows it by this name.")
+            raise PageError(
+                f"{name} is neither renamed nor deleted: a comparison or a sweep may know it by"
+                " this name."
+            )
         if is_taken(run.lock_file):
             raise PageError(f"{name} cannot be changed: .lock is no file of it.")
         try:

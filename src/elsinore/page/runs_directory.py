@@ -19,7 +19,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import BESIDE_DATABASE
 from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
 
-RUN_DEPTHS = (1, 3)  # a run; a run of a comparison or a sweep
+DEEPEST = 3  # folders down: a run of a comparison or a sweep; 2 if that folder is the directory
 UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name
 MAX_TEXT = 1_000_000  # bytes of a text file that are read
 MAX_SECONDS = 5.0  # for the queries of one look at a run's metrics
@@ -60,7 +60,7 @@ class RunsDirectory:
 
     def _is_run(self, name: str) -> bool:
         parts = name.split("/")
-        if len(parts) not in RUN_DEPTHS or not all(x and not x.startswith(".") for x in parts):
+        if len(parts) > DEEPEST or not all(x and not x.startswith(".") for x in parts):
             return False
         run = RunDir(self.top / name)
         try:
@@ -161,14 +161,14 @@ def list_runs(top: Path, links: bool = False) -> tuple[list[str], dict[str, str]
     found: list[str] = []
     skipped: dict[str, str] = {}
     above = [""]
-    for depth in range(1, max(RUN_DEPTHS) + 1):
+    for depth in range(1, DEEPEST + 1):
         folders = [entry for name in above for entry in _folders(top, name, skipped)]
         above = []
         for name, entry in folders:
             reason = _reason_to_skip(entry, depth, links)
             if reason:
                 skipped[ascii(name)[1:-1]] = reason
-            elif reason is None and depth in RUN_DEPTHS and _has_config(entry):
+            elif reason is None and _has_config(entry):
                 found.append(name)
             elif reason is None:
                 above.append(f"{name}/")
