@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -115,6 +116,24 @@ def test_zooming_shows_a_part_and_the_whole_again(browser, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_page_opened_before_its_run_shows_it_and_the_next_of_its_name(browser, tmp_path):
+    with (
+        serving(tmp_path) as served,
+        looking(browser, f"{served.url}#/run/mine") as page,
+    ):
+        page.get_by_text("Waiting for the run to begin.").wait_for()
+        run = make_run(tmp_path, "mine", updates=8)
+        until(lambda: page.locator('[data-metric="eval/return"] .unseen').count() and points(page))
+        text = page.locator('[data-metric="eval/return"] .unseen')
+        until(lambda: "at 512 steps" in text.inner_text())  # 8 updates of 64 env steps
+        page.get_by_text("Differs from the preset").or_(page.get_by_text("All settings")).wait_for()
+        shutil.rmtree(run)
+        page.get_by_text("This run is no longer here").wait_for()
+        make_run(tmp_path, "mine", updates=4, run_id="another")
+        until(lambda: "at 256 steps" in text.inner_text() and points(page) == 40)
+
+
 def test_numbers_at_an_axis_are_short_and_never_read_alike(browser, tmp_path):
     cases = {
         (0, 250, 500): ["0", "250", "500"],

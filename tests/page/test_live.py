@@ -3,6 +3,7 @@
 import contextlib
 import json
 import resource
+import shutil
 import socket
 import threading
 import time
@@ -201,6 +202,18 @@ def test_a_page_that_missed_too_many_rows_begins_again(run):
     store.close()
 
 
+def test_a_page_of_a_deleted_run_begins_again_with_the_next_of_its_name(served, top):
+    run = make_run(top, "again", updates=8)
+    with served.live() as line:
+        watch(line, {"run": "again", "id": "again", "update": 8, "event": 1})
+        next_message(line, "status", "again")
+        shutil.rmtree(run)
+        make_run(top, "again", updates=8, run_id="another")
+        assert next_message(line, "updates", "again") == {"reload": True}
+        watch(line, {"run": "again", "id": "another", "update": -1})
+        assert len(rows_until(line, run, 8, [])) == len(everything_in(run))
+
+
 def test_infinity_and_not_a_number_are_nothing(served, run):
     store = Store(run / "metrics.sqlite")
     with store._db:
@@ -237,8 +250,8 @@ def test_wishes_are_a_list_of_runs_and_places():
     assert subscription.wants_list and {
         name: one.cursor for name, one in subscription.runs.items()
     } == {
-        "a": (3, 7),
-        "b": (-1, 0),
+        "a": (3, 7, None),
+        "b": (-1, 0, None),
     }
 
 

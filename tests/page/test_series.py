@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import time
 from itertools import pairwise
@@ -107,9 +108,9 @@ def test_a_run_without_metrics_has_no_curves(tmp_path):
 # Large runs
 
 
-def until_whole(overviews: Overviews, name: str) -> dict:
-    deadline = time.monotonic() + 400
-    while (found := overviews.overview(name))["sampled"]:
+def until_whole(overviews: Overviews, name: str, first=None, last=None) -> dict:
+    deadline = time.monotonic() + 20
+    while (found := overviews.overview(name, first, last))["sampled"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
@@ -132,6 +133,17 @@ def test_of_a_large_run_a_sample_is_shown_while_the_rest_is_read(tmp_path, monke
     store._db.execute("DELETE FROM metrics WHERE update_ > 100")
     store.close()
     assert not overviews.overview("run")["sampled"], "what was read once is remembered"
+    overviews.close()
+
+
+def test_a_large_run_is_not_shown_as_an_earlier_one_of_its_name(tmp_path, monkeypatch):
+    run = make_run(tmp_path, "run", updates=200)
+    monkeypatch.setattr(series, "QUICK_ROWS", 100)
+    overviews = Overviews(RunsDirectory(tmp_path))
+    until_whole(overviews, "run")
+    shutil.rmtree(run)
+    make_run(tmp_path, "run", updates=160, run_id="another")
+    assert overviews.overview("run")["cursor"] == 160
     overviews.close()
 
 

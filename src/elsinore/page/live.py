@@ -2,12 +2,13 @@
 
 A page subscribes to runs and says how far it has read each; the server sends what is new:
 
-    page    {"list": true, "watch": [{"run": "a", "update": 120, "event": 7}]}
+    page    {"list": true, "watch": [{"run": "a", "id": "6f2", "update": 120, "event": 7}]}
     server  {"runs": [...], "skipped": {...}}   {"run": "a", "status": {...}}
             {"run": "a", "updates": {...}}   {"run": "a", "error": "..."}
 
 After a lost connection the page subscribes again from its own position, so no row is lost or
-repeated. A socket gets the next message once it has taken the last: a slow one gets longer messages
+repeated. `id` is the run's `info.run_id`: another run of the same name is read from its beginning. A
+socket gets the next message once it has taken the last: a slow one gets longer messages
 less often and nothing queues up for it; one that takes nothing is dropped. All sockets are served
 at the same moments, so that clients at the same position share one read of the store.
 """
@@ -68,17 +69,20 @@ def parse_subscription(text: str) -> Subscription:
         )
     subscription = Subscription(wants_list=data.get("list") is True)
     for entry in watch:
-        name, update = entry["run"], entry.get("update", -1)
-        event = entry.get("event", 0)
-        if not isinstance(name, str) or not _is_position(update, event):
+        name, cursor = (
+            entry["run"],
+            Cursor(entry.get("update", -1), entry.get("event", 0), entry.get("id")),
+        )
+        if not isinstance(name, str) or not _is_position(cursor):
             raise ValueError("an entry of `watch` must have a run, an update and an event")
-        subscription.runs[name] = WatchedRun(Cursor(update, event))
+        subscription.runs[name] = WatchedRun(cursor)
     return subscription
 
 
-def _is_position(update: Any, event: Any) -> bool:
-    numbers = isinstance(update, int) and isinstance(event, int)
-    return numbers and -1 <= update < 2**62 and 0 <= event < 2**62
+def _is_position(cursor: Cursor) -> bool:
+    update, event, run_id = cursor
+    types = isinstance(update, int) and isinstance(event, int) and isinstance(run_id, str | None)
+    return types and -1 <= update < 2**62 and 0 <= event < 2**62
 
 
 class LiveFeed:

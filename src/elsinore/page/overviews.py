@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from elsinore.page import series
-from elsinore.page.runs_directory import RunsDirectory, info_of
+from elsinore.page.runs_directory import RunsDirectory, info_of, run_id_of
 from elsinore.page.updates import MAX_ROWS, events_after, rows_after
 from elsinore.page.workers import low_priority_worker
 
@@ -38,13 +38,14 @@ class Overviews:
             begin, end = _clip(db, first, last)
             if end < begin or series.is_quick(db, begin, end):
                 return _overview(db, begin, end, series.spans(begin, end) if end >= begin else [])
+            key = (name, run_id_of(db), first, last)
             with self._lock:
-                cached = self._cache.get((name, first, last))
+                cached = self._cache.get(key)
             if cached is not None and len(rows_after(db, cached["cursor"])) <= MAX_ROWS:
                 return cached
             sample = _overview(db, begin, end, series.sampled_updates(db, begin, end))
         # not earlier: it would take half of the interpreter's time
-        self._build_later((name, first, last))
+        self._build_later(key)
         return sample | {"sampled": True}
 
     def close(self) -> None:
@@ -58,7 +59,7 @@ class Overviews:
         self._worker.submit(self._build, key)
 
     def _build(self, key: tuple) -> None:
-        name, first, last = key
+        name, _, first, last = key
         try:
             with self._runs.database(self._runs.open(name), BUILD_SECONDS) as db:
                 begin, end = _clip(db, first, last)

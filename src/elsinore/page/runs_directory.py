@@ -217,6 +217,12 @@ def _check_format(db: sqlite3.Connection) -> None:
         )
 
 
+def run_id_of(db: sqlite3.Connection) -> str | None:
+    """The identity of a run, which another run in a folder of the same name does not have."""
+    found = info_of(db).get("run_id")
+    return found if isinstance(found, str) else None
+
+
 def info_of(db: sqlite3.Connection) -> dict[str, Any]:
     """The table `info` of a run's store: env, algo, seeds, steps_per_update, ..."""
     return dict(db.execute("SELECT name, value FROM info"))

@@ -2,12 +2,14 @@
 
 The rows of an update are stored before any of a later one, so the last update read says exactly
 what is new. A resumed run goes back to a checkpoint and logs the later updates again: the reader is
-asked to drop those first.
+asked to drop those first. The reader of a run that was deleted, and whose name another run has, is
+asked to begin again.
 """
 
 import sqlite3
 from typing import Any, NamedTuple
 
+from elsinore.page.runs_directory import run_id_of
 from elsinore.page.series import metric_label
 
 MAX_ROWS = 20_000  # per message; a reader that lags further behind reloads an overview
@@ -18,6 +20,7 @@ class Cursor(NamedTuple):
 
     update: int  # the last update read completely
     event: int = 0  # the number of the last event read; 0: none
+    run_id: str | None = None  # of the run that was read; None: not known
 
 
 def rows_after(db: sqlite3.Connection, update: int) -> list[tuple]:
@@ -46,8 +49,10 @@ def updates_since(db: sqlite3.Connection, cursor: Cursor) -> tuple[dict[str, Any
 
     `rows`: as `rows_after`. `clock`: (update, seconds, steps per second) of chunks. `events`: (at,
     update, kind, text), with the number `event` of the last. `forget_after`: an update whose later
-    rows are void. `reload`: too many rows to send; load an overview.
+    rows are void. `reload`: too many rows to send, or another run; load an overview.
     """
+    if cursor.run_id is not None and cursor.run_id != run_id_of(db):
+        return {"reload": True}, cursor
     events, last = events_after(db, cursor.event)
     message: dict[str, Any] = {"events": events, "event": last} if events else {}
     begins = [update for _, update, kind, _ in events if kind in ("begin", "resume")]
@@ -63,4 +68,4 @@ def updates_since(db: sqlite3.Connection, cursor: Cursor) -> tuple[dict[str, Any
             " update_"
         )
         message |= {"rows": rows, "clock": list(db.execute(chunks, (cursor.update,)))}
-    return message, Cursor(rows[-1][0] if rows else cursor.update, last)
+    return message, cursor._replace(update=rows[-1][0] if rows else cursor.update, event=last)

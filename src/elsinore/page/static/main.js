@@ -14,7 +14,7 @@ const state = { session: null, view: null, runs: new Map(), list: null, skipped:
 /** The runs shown, each from the position already loaded. */
 function subscription() {
   const watch = [...state.runs.values()].filter((run) => run.cursor >= 0 || run.fresh);
-  return { list: true, watch: watch.map(({ name, cursor, event }) => ({ run: name, update: cursor, event })) };
+  return { list: true, watch: watch.map(({ name, info, cursor, event }) => ({ run: name, id: info.run_id, update: cursor, event })) };
 }
 
 function onMessage(message) {

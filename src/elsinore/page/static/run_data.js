@@ -51,7 +51,8 @@ export class RunData {
       }
     }
     this.cursor = Math.max(this.cursor, updates.rows?.at(-1)?.[0] ?? -1);
-    return Boolean(updates.reload) || [...this.curves.values()].some((curve) => curve.update.length > MOST_POINTS);
+    const unknown = updates.rows && this.info.steps_per_update === undefined; // the run began after its page was opened
+    return Boolean(updates.reload || unknown) || [...this.curves.values()].some((curve) => curve.update.length > MOST_POINTS);
   }
 
   /** Drop later updates: a resumed run goes back to its checkpoint and logs them again. */

@@ -93,6 +93,9 @@ export class RunPage {
 
   /** Redraw after a message about the run. */
   changed(run, message) {
+    const { run_id } = run.info; // the run may have begun since its page was opened, or be another one of its name
+    if (run_id !== this.known && (this.known || !this.details)) this.loadDetails();
+    this.known = run_id;
     if (message.updates || message.overview) {
       if (this.tab === "Curves") this.panel.soon();
       else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
@@ -102,9 +105,10 @@ export class RunPage {
 
   head() {
     const { status, error } = this.run;
-    const waiting = error?.startsWith("there is no run") ? "Waiting for the run to begin." : error ?? "";
+    const absent = status ? "This run is no longer here: it was renamed, moved or deleted." : "Waiting for the run to begin.";
+    const fault = error?.startsWith("there is no run") ? absent : error ?? "";
     const unread = this.details?.unread ?? status?.unread ?? [];
-    setText(this.fault, [waiting, ...unread].filter(Boolean).join(" "));
+    setText(this.fault, [fault, ...unread].filter(Boolean).join(" "));
     if (!status) return;
     const shown = status.state + this.session.may_control;
     if (shown !== this.shownState) {
