@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from elsinore.page import series
 from elsinore.page.run_list import RunList
 from elsinore.runs import episode_recording, replays
 from elsinore.runs.store import Store
@@ -132,6 +133,28 @@ def test_a_page_opened_before_its_run_shows_it_and_the_next_of_its_name(browser,
         page.get_by_text("This run is no longer here").wait_for()
         make_run(tmp_path, "mine", updates=4, run_id="another")
         until(lambda: "at 256 steps" in text.inner_text() and points(page) == 40)
+
+
+@pytest.mark.slow
+def test_a_large_part_is_zoomed_to_a_sample_and_then_to_the_whole(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "QUICK_ROWS", 100)
+    make_run(tmp_path, "many", updates=200)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/many") as page:
+        chart = page.locator('[data-metric="eval/return"]')
+        chart.locator("canvas").wait_for()
+        note = page.locator(".curves > .note")
+        until(lambda: "is being read" not in note.inner_text())
+        parts = []
+        page.on("request", lambda sent: parts.append(sent.url) if "first=" in sent.url else None)
+        box = chart.locator(".u-over").bounding_box()
+        page.mouse.move(box["x"] + 5, box["y"] + 50)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 50, steps=5)
+        page.mouse.up()
+        page.get_by_role("button", name="Whole run").wait_for()
+        page.get_by_text("A part of the updates is shown").wait_for()
+        assert len(parts) == 1  # not one for each chart
+        until(lambda: note.inner_text() == "")  # single values, all of them
 
 
 def test_numbers_at_an_axis_are_short_and_never_read_alike(browser, tmp_path):

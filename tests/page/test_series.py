@@ -136,6 +136,16 @@ def test_of_a_large_run_a_sample_is_shown_while_the_rest_is_read(tmp_path, monke
     overviews.close()
 
 
+def test_a_part_of_a_large_run_is_whole_in_the_end_however_much_follows(tmp_path, monkeypatch):
+    make_run(tmp_path, "run", updates=200)
+    monkeypatch.setattr(series, "QUICK_ROWS", 100)
+    monkeypatch.setattr("elsinore.page.overviews.MAX_ROWS", 100)  # fewer than follow the part
+    overviews = Overviews(RunsDirectory(tmp_path))
+    whole = until_whole(overviews, "run", 1, 100)
+    assert whole["curves"]["episode/return"]["update"] == list(range(1, 101))
+    overviews.close()
+
+
 def test_a_large_run_is_not_shown_as_an_earlier_one_of_its_name(tmp_path, monkeypatch):
     run = make_run(tmp_path, "run", updates=200)
     monkeypatch.setattr(series, "QUICK_ROWS", 100)

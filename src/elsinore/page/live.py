@@ -7,10 +7,10 @@ A page subscribes to runs and says how far it has read each; the server sends wh
             {"run": "a", "updates": {...}}   {"run": "a", "error": "..."}
 
 After a lost connection the page subscribes again from its own position, so no row is lost or
-repeated. `id` is the run's `info.run_id`: another run of the same name is read from its beginning. A
-socket gets the next message once it has taken the last: a slow one gets longer messages
-less often and nothing queues up for it; one that takes nothing is dropped. All sockets are served
-at the same moments, so that clients at the same position share one read of the store.
+repeated. `id` is the run's `info.run_id`: another run of the same name is read from its beginning.
+A socket gets the next message once it has taken the last: a slow one gets longer messages less
+often and nothing queues up for it; one that takes nothing is dropped. All sockets are served at the
+same moments, so that clients at the same position share one read of the store.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ class Overviews:
             key = (name, run_id_of(db), first, last)
             with self._lock:
                 cached = self._cache.get(key)
-            if cached is not None and len(rows_after(db, cached["cursor"])) <= MAX_ROWS:
+            if cached is not None and _is_current(db, cached, last):
                 return cached
             sample = _overview(db, begin, end, series.sampled_updates(db, begin, end))
         # not earlier: it would take half of the interpreter's time
@@ -71,6 +71,12 @@ class Overviews:
         finally:
             with self._lock:
                 self._pending.discard(key)
+
+
+def _is_current(db: sqlite3.Connection, cached: dict[str, Any], last: int | None) -> bool:
+    """True if an overview has all updates until `last`, or few live rows are to be added."""
+    whole = last is not None and cached["cursor"] >= last
+    return whole or len(rows_after(db, cached["cursor"])) <= MAX_ROWS
 
 
 def _clip(db: sqlite3.Connection, first: int | None, last: int | None) -> series.Span:

@@ -8,6 +8,7 @@ import { swatch } from "./widgets.js";
 
 const GUTTER = 52, FOOT = 26; // room for the numbers beside and below, in CSS pixels
 const crosshair = uPlot.sync("crosshair"); // the same x in every chart
+const POINTING = ["mousemove", "mouseleave"]; // what the other charts follow; a drag zooms all of them once
 
 /** Lines are `{label, colour, x, y, low, high, marks, faint, dash}`; `low`, `high` and `marks`, the indices of dots, may be
     missing. */
@@ -78,7 +79,7 @@ export class Chart {
       series: [{}, ...this.lines.flatMap((line, i) => seriesOf(line, (plot) => this.marked(plot, i)))],
       bands: bandsOf(this.lines),
       cursor: {
-        sync: { key: crosshair.key, scales: ["x", null] }, y: false,
+        sync: { key: crosshair.key, scales: ["x", null], filters: { pub: (type) => POINTING.includes(type) } }, y: false,
         drag: { x: true, y: false, setScale: false }, points: { size: 7, width: 2, fill: ink },
       },
       hooks: { setCursor: [() => this.read()], setSelect: [(plot) => this.zoom(plot)] },

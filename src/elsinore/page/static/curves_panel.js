@@ -1,10 +1,10 @@
 // The charts of one run, or of several in the same charts.
 
 import { Chart } from "./chart.js";
-import { fillLike, h } from "./dom.js";
+import { fillLike, h, notice } from "./dom.js";
 import { title } from "./format.js";
 import { curvesOf } from "./run_data.js";
-import { get } from "./server.js";
+import { get, RELOAD_DELAY } from "./server.js";
 import { envelope, overSeeds, smoothed } from "./statistics.js";
 import { swatch } from "./widgets.js";
 
@@ -82,14 +82,21 @@ export class CurvesPanel {
     this.zoomed = range;
     this.back.hidden = !range;
     this.cuts.clear();
-    if (range) {
-      await Promise.all(this.runs.map(async (run) => {
-        const [first, last] = range.map((x) => run.updateAt(x, this.settings.axis));
-        const found = await get("curves", { run: run.name, first: Math.max(Math.floor(first), 0), last: Math.ceil(last) });
-        if (this.zoomed === range) this.cuts.set(run, curvesOf(found.curves));
-      }));
-    }
+    if (range) await Promise.all(this.runs.map((run) => this.cut(run, range)));
     this.draw();
+  }
+
+  /** Load a part of a run; of a large part first a sample, then the whole. */
+  async cut(run, range) {
+    const [first, last] = range.map((x) => run.updateAt(x, this.settings.axis));
+    try {
+      const found = await get("curves", { run: run.name, first: Math.max(Math.floor(first), 0), last: Math.ceil(last) });
+      if (this.zoomed !== range) return;
+      this.cuts.set(run, { curves: curvesOf(found.curves), sampled: found.sampled });
+      if (found.sampled) setTimeout(() => this.element.isConnected && this.zoomed === range && this.cut(run, range).then(() => this.draw()), RELOAD_DELAY);
+    } catch (error) {
+      notice(error.message);
+    }
   }
 
   /** Schedule a redraw. */
@@ -117,14 +124,14 @@ export class CurvesPanel {
       this.note.textContent = "The first chunk has not finished.";
       return;
     }
-    const sampled = this.runs.some((run) => run.sampled);
+    const sampled = this.runs.some((run) => (this.cuts.get(run) ?? run).sampled);
     const rough = this.runs.some((run) => [...this.of(run).values()].some((curve) => !curve.exact));
     this.note.textContent = sampled ? "A part of the updates is shown while the rest is being read."
       : rough ? "A line is the mean of several updates, its shade their minimum and maximum; zoom in for single values." : "";
   }
 
   of(run) {
-    return this.cuts.get(run) ?? run.curves;
+    return (this.cuts.get(run) ?? run).curves;
   }
 
   names() {

@@ -6,7 +6,7 @@ import { h, notice, setText } from "./dom.js";
 import { RunData } from "./run_data.js";
 import { RunList } from "./run_list.js";
 import { RunPage } from "./run_page.js";
-import { LiveSocket, get } from "./server.js";
+import { LiveSocket, RELOAD_DELAY, get } from "./server.js";
 
 const main = document.getElementById("main");
 const state = { session: null, view: null, runs: new Map(), list: null, skipped: {} };
@@ -36,8 +36,6 @@ const socket = new LiveSocket(subscription, onMessage, (how) => {
   setText(place, how === "live" ? "live" : "connection lost, trying again");
   place.dataset.state = how;
 });
-
-const RELOAD_DELAY = 3000; // milliseconds until the whole may have replaced a sample
 
 /** Load a run's overview, then subscribe to what comes after it. */
 async function overview(run) {

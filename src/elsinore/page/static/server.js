@@ -1,5 +1,7 @@
 // Requests to the server, and the WebSocket on which it sends updates.
 
+export const RELOAD_DELAY = 3000; // milliseconds until the whole of a run's curves may have replaced a sample
+
 /** The address of a request. The browser adds the cookie that shows the owner; no script can read it. */
 export function address(path, parameters = {}) {
   return `${path}?${new URLSearchParams(parameters)}`;
