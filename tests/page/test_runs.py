@@ -440,6 +440,28 @@ def test_a_runs_page_has_its_config_plan_log_and_checkpoints(served):
     assert found["checkpoints"] == [] and len(found["log"]) == 2
 
 
+def test_of_a_long_log_the_plan_and_the_newest_lines_are_shown(tmp_path, monkeypatch):
+    log = make_run(tmp_path, "run") / "logs" / "train.log"
+    with log.open("a") as file:
+        file.writelines(f"2026-11-20 10:00:00,1 INFO line {i} of many\n" for i in range(20_000))
+    with serving(tmp_path) as served:
+        found = served.get("run", run="run")
+    assert found["plan"] == ["environment     CartPole-v1"]
+    assert len(found["log"]) == 300 and found["log"][-1].endswith("line 19999 of many")
+    monkeypatch.setattr("elsinore.page.run_status.LOG_BYTES", 70)
+    with serving(tmp_path) as served:  # whole lines only
+        assert served.get("run", run="run")["log"] == found["log"][-1:]
+
+
+def test_the_summary_of_thousands_of_trials_is_read(tmp_path):
+    run, returns = make_run(tmp_path, "run"), {"iqm": 7.0, "per_seed": [123.456789] * 100_000}
+    summary = {"stopped_by": "budget", "seeds": 2, "env_steps": 64, "eval_return": returns}
+    (run / "summary.json").write_text(json.dumps(summary))
+    with serving(tmp_path) as served:
+        (line,) = served.get("runs")
+    assert (line["state"], line["return"], line["unread"]) == ("budget", 7.0, [])
+
+
 def test_the_table_has_every_number(served):
     _, _, body = served.ask("/api/csv", run="one")
     rows = list(csv.DictReader(io.StringIO(body.decode())))

@@ -69,10 +69,8 @@ def parse_subscription(text: str) -> Subscription:
         )
     subscription = Subscription(wants_list=data.get("list") is True)
     for entry in watch:
-        name, cursor = (
-            entry["run"],
-            Cursor(entry.get("update", -1), entry.get("event", 0), entry.get("id")),
-        )
+        name = entry["run"]
+        cursor = Cursor(entry.get("update", -1), entry.get("event", 0), entry.get("id"))
         if not isinstance(name, str) or not _is_position(cursor):
             raise ValueError("an entry of `watch` must have a run, an update and an event")
         subscription.runs[name] = WatchedRun(cursor)

@@ -20,6 +20,8 @@ RECENT_CHUNKS = 10  # the current speed is their mean
 SPARKS = 24  # points of the small curve in the list
 MANIFEST = "manifest.json"
 PLAN_END = "compiling"  # the line of a run's log after its plan
+LOG_LINES = 300  # the newest ones are shown
+LOG_BYTES = 200_000  # from either end of a log
 # of summary.json: what readers use, and its type
 SUMMARY_TYPES = {"stopped_by": str, "seeds": int, "env_steps": int, "eval_return": dict}
 
@@ -181,14 +183,15 @@ def details_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
     """
     run = runs.open(name)
     status = status_of(runs, name)
-    log = redacted(runs.text(run, run.log)).splitlines()
+    begun = redacted(runs.text(run, run.log, LOG_BYTES)).splitlines()
+    newest = redacted(runs.last_lines(run, run.log, LOG_BYTES)).splitlines()
     config = redacted(runs.text(run, run.config))
     return status | {
         "config": config,
         "changed": changed_settings(config),
         "summary": summary_of(runs, run, []),
-        "plan": _plan_in(log),
-        "log": log[-300:],
+        "plan": _plan_in(begun),
+        "log": newest[-LOG_LINES:],
         "checkpoints": _checkpoints(runs, run, status["unread"]),
     }
 
