@@ -143,12 +143,12 @@ def test_the_header_says_what_the_run_is(page):
 
 def test_settings_that_differ_are_found_without_importing_code():
     assert changed_settings(CHANGED) == [("algo.gamma", 0.5, 0.98)]
-    assert changed_settings("env: CartPole-v1\nalgo: {name: 'no_such:algorithm', x: 1}") == []
-    assert changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")[0][:2] == (
-        "algo.gamma",
-        0.9,
-    )
-    assert changed_settings("{") == changed_settings("[]") == changed_settings("") == []
+    custom = "env: CartPole-v1\nalgo: {name: 'no_such:algorithm', x: 1}"
+    assert changed_settings(custom) is None  # not known, which is not "none differs"
+    assert changed_settings("env: CartPole-v1\nalgo: {name: ppo}") == []
+    found = changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")
+    assert found is not None and found[0][:2] == ("algo.gamma", 0.9)
+    assert [changed_settings(text) for text in ("{", "[]", "")] == [None] * 3
 
 
 def test_the_commit_of_the_current_folder_is_known(tmp_path, monkeypatch):

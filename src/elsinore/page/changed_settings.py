@@ -14,22 +14,22 @@ from elsinore.errors import ConfigError
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 
 
-def changed_settings(config: str) -> list[tuple[str, Any, Any]]:
+def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
     """(name, value, value of the preset or default) of a config.yaml, by name.
 
-    Empty for a config that cannot be read, and for an algorithm of custom code, which is not
+    None for a config that cannot be read, and for an algorithm of custom code, which is not
     imported to ask for its defaults.
     """
     try:
         data = yaml.safe_load(config)
         algo = data["algo"]["name"]
         if algo not in ALGORITHMS:
-            return []
+            return None
         closest = closest_preset(algo, data["env"], dict(dotted_items(data["algo"])))
         names = {"env": data["env"], "algo": {"name": closest.partition("/")[0]}}
         usual = dict(dotted_items(as_dict(experiment_from(names))))
     except (yaml.YAMLError, ConfigError, RecursionError, KeyError, TypeError):
-        return []
+        return None
     return sorted(
         (name, value, usual.get(name))
         for name, value in dotted_items(data)
