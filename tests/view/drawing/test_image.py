@@ -115,6 +115,18 @@ def test_films_need_even_sizes_that_hold_every_scene():
     assert height == image_size([large])[1] > image_size([small])[1]
 
 
+def test_a_narrow_scene_is_as_wide_as_its_title():
+    title = "GaussianBandit-misc · ppo · seed 0 · after 1,000,000 env steps"
+    width, height = image_size([Scene("one", (BARS,)), Scene(title, (BARS,))])
+    widest = image_size([Scene("x" * 200, (BARS,))])[0]
+    assert image_size([Scene("one", (BARS,))])[0] < width < widest == image_size([EVERYTHING])[0]
+    shown, with_room = (
+        np.asarray(draw_scene(Scene(title, (BARS,)), size=(x, height)))[:60, :width]
+        for x in (width, 2 * width)
+    )
+    assert (shown == with_room).all()  # nothing is cut
+
+
 # Colours
 
 

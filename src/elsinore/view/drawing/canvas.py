@@ -21,6 +21,11 @@ def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
     )
 
 
+def text_width(words: str, size: float, bold: bool = False) -> float:
+    """The width of a line of text, in points."""
+    return font(size, bold).getlength(words) / SCALE
+
+
 class Canvas:
     """Lengths are points, from the top left corner; colours are "#rrggbb"."""
 

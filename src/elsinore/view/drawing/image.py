@@ -19,11 +19,13 @@ from elsinore.envs.scene import (
     Shades,
 )
 from elsinore.view.drawing import stat_panels, world_panels
-from elsinore.view.drawing.canvas import Canvas
+from elsinore.view.drawing.canvas import Canvas, text_width
 from elsinore.view.drawing.palette import DARK, Palette
 
 MARGIN, HEADER, HEADING, GAP = 28.0, 64.0, 24.0, 20.0  # points
+TITLE = 18.0  # size of the title's letters
 WORLD_WIDTH, STATS_WIDTH = 560.0, 320.0  # widths of the two columns
+WIDEST = WORLD_WIDTH + 2 * GAP + STATS_WIDTH
 
 
 class Drawer(NamedTuple):
@@ -57,7 +59,7 @@ def draw_scene(
     width, height = size or image_size([scene])
     canvas = Canvas(width, height, palette.background)
     ink, room = palette.of("ink"), width - 2 * MARGIN
-    canvas.text(MARGIN, HEADER / 2 + 6, scene.title, ink, 18, bold=True, room=room)
+    canvas.text(MARGIN, HEADER / 2 + 6, scene.title, ink, TITLE, bold=True, room=room)
     x = MARGIN
     for column_width, drawers in _columns([scene]):
         y = HEADER
@@ -68,12 +70,14 @@ def draw_scene(
 
 
 def image_size(scenes: Iterable[Scene]) -> tuple[int, int]:
-    """Width and height in pixels that fit every scene, even numbers as films need them."""
+    """Width and height in pixels that fit every scene, even numbers as films need them. A title
+    that is longer than both columns is cut."""
     scenes = list(scenes)
     columns = _columns(scenes)
-    widths = [width for width, _ in columns]
+    panels = sum(width for width, _ in columns) + 2 * GAP * (len(columns) - 1)
+    title = max((text_width(x, TITLE, bold=True) for x in {x.title for x in scenes}), default=0.0)
     heights = [_height(scene, *column) for scene in scenes for column in columns]
-    width = 2 * MARGIN + sum(widths) + 2 * GAP * (len(columns) - 1)
+    width = 2 * MARGIN + max(panels, min(title, WIDEST))
     return _even(width), _even(HEADER + max(heights, default=0.0) + MARGIN - GAP)
 
 

@@ -17,7 +17,7 @@ from elsinore.envs.scene import (
     Thing,
     Words,
 )
-from elsinore.view.drawing.canvas import SCALE, Canvas, font
+from elsinore.view.drawing.canvas import Canvas, text_width
 from elsinore.view.drawing.palette import Palette, mixed
 
 MAX_HEIGHT = 560.0  # points, of a board or figure
@@ -85,9 +85,7 @@ def _draw_label(
     """Draw one word per line, also of a CamelCase label, as large as the room allows."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "\n", label).split("\n")
     for i, word in enumerate(reversed(words)):
-        size = min(
-            12.0, room * 0.24, 12.0 * room / max(font(12.0, True).getlength(word) / SCALE, 1.0)
-        )
+        size = min(12.0, room * 0.24, 12.0 * room / max(text_width(word, 12.0, bold=True), 1.0))
         canvas.text(
             middle, bottom - 10 - 12 * i, word, colour, max(size, 7.0), "mm", True, room=room
         )
