@@ -1,5 +1,7 @@
 """Scenes as images have the right colours in the right places."""
 
+import weakref
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -177,6 +179,19 @@ def test_a_gif_shows_every_step_at_the_default_speed(tmp_path):
             duration += gif.info["duration"]
     assert frames == 4 + round(film.HELD * 10)
     assert duration == pytest.approx(100 * frames, abs=50)  # ten steps a second
+
+
+def test_a_gif_is_drawn_a_frame_at_a_time(tmp_path, monkeypatch):
+    images, alive = [], []
+
+    def drawn(*args, **kwargs):
+        images.append(weakref.ref(image := draw_scene(*args, **kwargs)))
+        alive.append(sum(image() is not None for image in images))
+        return image
+
+    monkeypatch.setattr(film, "draw_scene", drawn)
+    assert write_film(tmp_path / "x.gif", [episode((0,) * 59 + (1,))]) == 76
+    assert max(alive) < 16  # some for the palette, and one or two that are written
 
 
 @pytest.mark.parametrize("speed, shown", [(1, 101), (2, 101), (8, 26), (80, 4)])

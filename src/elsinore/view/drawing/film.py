@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,13 @@ def write_film(
     """
     check_film(path)
     fps, scenes = paced(episodes, speed, FASTEST[path.suffix.lower()])
-    size = image_size(scenes)
-    write = _write_gif if path.suffix.lower() == ".gif" else write_mp4
+    draw = partial(draw_scene, palette=palette, size=image_size(scenes))
     with whole_file(path) as unfinished:
-        write(unfinished, (draw_scene(scene, palette, size) for scene in scenes), fps)
+        if path.suffix.lower() == ".mp4":
+            write_mp4(unfinished, map(draw, scenes), fps)
+        else:
+            some = scenes[:: max(1, len(scenes) // 8)]
+            _write_gif(unfinished, map(draw, scenes), fps, list(map(draw, some)))
     return len(scenes)
 
 
@@ -69,16 +73,19 @@ def paced(
     return fps, scenes
 
 
-def _write_gif(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
-    """Write frames with one shared palette; a palette per frame flickers."""
-    images = list(frames)
-    some = images[:: max(1, len(images) // 8)]
+def _write_gif(
+    path: Path, frames: Iterator[Image.Image], fps: float, some: Sequence[Image.Image]
+) -> None:
+    """Write frames with one palette, that of `some` of them; a palette per frame flickers.
+
+    Frames are drawn one at a time: those of a long episode take gigabytes.
+    """
     together = Image.fromarray(np.concatenate([np.asarray(image) for image in some]))
     palette = together.quantize(GIF_COLOURS, dither=Image.Dither.NONE)
-    flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    flat = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in frames)
     duration = max(20, 10 * round(100 / fps))  # milliseconds, a multiple of 10
-    flat[0].save(
-        path, save_all=True, append_images=flat[1:], duration=duration, loop=0, optimize=False
+    next(flat).save(
+        path, save_all=True, append_images=flat, duration=duration, loop=0, optimize=False
     )
 
 
