@@ -193,7 +193,7 @@ EXCEPTIONS = {
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
     "envs/picture.py": {"io"},  # packs an image in memory
-    "envs/suites/__init__.py": {"io"},  # hides what a library prints while it is imported
+    "envs/suites/__init__.py": {"io", "sys"},  # hides what a library prints while it is imported
     # a process whose peers are gone ends, and says why
     "jaxtools/processes.py": {"logging", "os", "sys"},
     "config/load.py": {"os", "pathlib"},  # reads the YAML file of an experiment

@@ -4,6 +4,7 @@ A library that is not installed skips its tests; `pip install 'elsinore[pgx]'` i
 """
 
 import importlib
+import json
 import subprocess
 import sys
 from functools import cache, partial
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore import cli
 from elsinore.checks.algorithm_fixture import FAST_COMPILE
 from elsinore.checks.env import check_env
 from elsinore.checks.env_fixture import mask_shape, random_action
@@ -343,8 +345,46 @@ def test_what_a_library_prints_while_it_is_imported_is_not_shown(monkeypatch, tm
     assert capsys.readouterr().out == ""
 
 
+def test_what_a_library_prints_while_an_env_is_made_is_no_output(monkeypatch, tmp_path, capsys):
+    """Craftax tells that it draws its textures, and `elsinore envs craftax --json` prints JSON."""
+    (tmp_path / "chatty_library.py").write_text(
+        "import importlib\n"
+        "class Chatty:\n"
+        "    ids = staticmethod(lambda: ('a', 'b'))\n"
+        "    @staticmethod\n"
+        "    def make(env_id):\n"
+        "        print('Loading textures')\n"
+        "        return importlib.import_module('tests.envs.broken_envs').Wall()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    chatty = suites.Suite("chatty_library", "chatty_library:Chatty", "MIT")
+    monkeypatch.setattr(suites, "SUITES", {"chatty": chatty})
+    assert cli.main(["envs", "chatty/b", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert [info["name"] for info in json.loads(shown.out)] == ["chatty/b"]
+    assert shown.err == "Loading textures\n"
+    assert cli.main(["envs", "chatty", "--names"]) == 0
+    assert capsys.readouterr() == ("chatty/a\nchatty/b\n", "")
+    assert cli.main(["envs", "chatty", "--names", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == ["chatty/a", "chatty/b"]
+    assert cli.main(["envs", "chatty/c"]) == 2
+    assert "env='chatty/c' is unknown" in capsys.readouterr().err
+
+
 def needs(suite):
     return pytest.mark.skipif(not suites.is_installed(suite), reason=f"needs elsinore[{suite}]")
+
+
+@needs("pgx")
+def test_the_moves_of_a_game_are_counted_without_beginning_it(monkeypatch):
+    """Pgx's own count compiles the first position, which takes seconds for shogi."""
+    from pgx.tic_tac_toe import TicTacToe  # pyright: ignore[reportMissingImports]
+
+    begun, first = [], TicTacToe._init
+    monkeypatch.setattr(TicTacToe, "_init", lambda self, key: begun.append(key) or first(self, key))
+    env, params = make("pgx/tic_tac_toe")
+    assert env.action_space(params).n == 9 and begun
+    assert all(isinstance(key, jax.core.Tracer) for key in begun)
 
 
 @needs("pgx")

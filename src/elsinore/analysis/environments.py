@@ -42,17 +42,34 @@ class SuiteInfo(NamedTuple):
 
 @checked
 def list_envs(suite: str | None = None) -> list[EnvInfo]:
-    """Every environment that `train` knows by name; with a `suite`, those of that library.
+    """Every environment that `train` knows by name; with a `suite`, those of that library, or the
+    one environment of that name.
+
+    Each is made, which takes seconds for some of a library; `env_names` makes none.
 
     Raises:
-        ConfigError: for a suite that is unknown or not installed.
+        ConfigError: as `env_names`.
+    """
+    return [env_info(name) for name in env_names(suite)]
+
+
+@checked
+def env_names(suite: str | None = None) -> tuple[str, ...]:
+    """The names of the environments that `list_envs` describes.
+
+    Raises:
+        ConfigError: for a suite or an environment that is unknown, or one that is not installed.
     """
     if suite is None:
-        return [env_info(name) for name in envs.names()]
-    if suite not in suites.SUITES:
+        return envs.names()
+    if suite in suites.SUITES:
+        return tuple(f"{suite}/{env_id}" for env_id in suites.ids(suite))
+    if not envs.is_known(suite):
         known = did_you_mean(suite, suites.SUITES, label="known")
         raise ConfigError(f"suite={suite!r} is unknown{known}")
-    return [env_info(f"{suite}/{env_id}") for env_id in suites.ids(suite)]
+    if suites.is_suite_name(suite):
+        suites.factory(suite)  # which knows the ids of its library
+    return (suite,)
 
 
 def list_suites() -> list[SuiteInfo]:
@@ -74,7 +91,7 @@ def env_info(name: str) -> EnvInfo:
         observation = describe_space(env.observation_space(params))
         actions = describe_space(env.action_space(params))
         steps = getattr(params, "max_steps_in_episode", None)
-        limit = None if steps is None else int(np.max(steps))
+        limit = None if steps is None else int(np.max(steps)) or None  # 0 is none
     reference = KNOWN_REFERENCES.get(name)
     low, high, source = reference if reference is not None else (None, None, None)
     presets = tuple(x.split("/", 1)[0] for x in PRESETS if x.split("/", 1)[1] == name)

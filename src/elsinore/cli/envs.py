@@ -1,6 +1,7 @@
 """`elsinore envs`: the environments by name, their spaces, limits, returns and presets."""
 
 import argparse
+from collections.abc import Sequence
 
 
 def add(commands) -> None:
@@ -9,37 +10,60 @@ def add(commands) -> None:
     )
     envs.set_defaults(function=envs_command)
     envs.add_argument(
-        "suite", nargs="?", metavar="SUITE", help="library whose environments to list, such as pgx"
+        "suite",
+        nargs="?",
+        metavar="SUITE",
+        help="library whose environments to list, such as pgx; or one name, such as pgx/chess",
+    )
+    envs.add_argument(
+        "--names", action="store_true", help="names alone; none of the environments is made"
     )
     envs.add_argument("--json", action="store_true", help="print JSON")
 
 
 def envs_command(args: argparse.Namespace) -> int:
-    from elsinore.analysis.environments import list_envs, list_suites
+    from elsinore.analysis.environments import env_info, env_names
 
+    names = env_names(args.suite)
     if args.json:
         import json
 
-        print(json.dumps([info._asdict() for info in list_envs(args.suite)], indent=1))
-        return 0
-    infos = list_envs(args.suite)
-    width = max(24, *(len(info.name) for info in infos))
+        infos = names if args.names else [env_info(name)._asdict() for name in names]
+        print(json.dumps(infos, indent=1))
+    elif args.names:
+        print("\n".join(names))
+    else:
+        _print_table(names)
+        if args.suite is None:
+            _print_suites()
+    return 0
+
+
+def _print_table(names: Sequence[str]) -> None:
+    """A row for each environment, as soon as it is made."""
+    from elsinore.analysis.environments import env_info
+
+    width = max(24, max(map(len, names), default=0))
     head = ("environment", "observation", "actions", "limit", "random .. best", "presets")
     print(_row(width, *head))
-    for info in infos:
+    for info in map(env_info, names):
         known = info.best_return is not None
         returns = f"{info.random_return:g} .. {info.best_return:g}" if known else ""
         limit = "" if info.time_limit is None else str(info.time_limit)
         observation = info.observation or "needs arguments or a download"
         observation = "a dictionary" if ", " in observation else observation
         presets = ", ".join(info.presets)
-        print(_row(width, info.name, observation, info.actions or "", limit, returns, presets))
-    if args.suite is None:
-        print("\nlibraries (`elsinore envs SUITE` lists the environments of one):")
-        for suite in list_suites():
-            state = "installed" if suite.installed else suite.install
-            print(f"{suite.name + '/...':16}{state:36}{suite.licence}".rstrip())
-    return 0
+        row = _row(width, info.name, observation, info.actions or "", limit, returns, presets)
+        print(row, flush=True)
+
+
+def _print_suites() -> None:
+    from elsinore.analysis.environments import list_suites
+
+    print("\nlibraries (`elsinore envs SUITE` lists the environments of one):")
+    for suite in list_suites():
+        state = "installed" if suite.installed else suite.install
+        print(f"{suite.name + '/...':16}{state:36}{suite.licence}".rstrip())
 
 
 def _row(width: int, *cells: str) -> str:

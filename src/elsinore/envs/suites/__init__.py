@@ -7,6 +7,7 @@ is made. Only text is here, so that naming a suite imports nothing.
 import contextlib
 import importlib.util
 import io
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -84,7 +85,14 @@ def factory(name: str) -> Callable[..., Any]:
         raise ConfigError(
             f"env={name!r} is unknown{close} `elsinore envs {suite}` lists those of its library."
         )
-    return partial(adapter.make, env_id)
+    return partial(_made, adapter, env_id)
+
+
+def _made(adapter: Any, env_id: str, **kwargs: Any) -> Any:
+    """The environment of that id; what its library prints goes to stderr, since stdout may be JSON.
+    Craftax says so that it draws its textures, which takes minutes."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return adapter.make(env_id, **kwargs)
 
 
 def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None = None) -> Any:

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+import jax
 from gymnax.environments import spaces
 
 from elsinore.envs.suites.adapter import SuiteEnv
@@ -13,7 +14,9 @@ class PgxGame(SuiteEnv):
 
     @cached_property
     def num_actions(self) -> int:
-        return self.native.num_actions  # Pgx begins an episode to count them
+        # by shapes alone: Pgx begins an episode to count them, which compiles a whole game
+        begun = jax.eval_shape(self.native.init, jax.random.PRNGKey(0))
+        return begun.legal_action_mask.shape[-1]
 
     def action_space(self, params: Any) -> spaces.Discrete:
         return spaces.Discrete(self.num_actions)
