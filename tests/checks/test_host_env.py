@@ -10,7 +10,7 @@ from elsinore.checks.host_env import FIRST_STEPS, HOST_CHECKS, check_first_steps
 from elsinore.checks.result import CheckResult
 from elsinore.envs import make
 from elsinore.envs.host import HostEnv
-from elsinore.envs.host_objects import host_env_of
+from elsinore.envs.host_objects import host_env_of, takes_seed
 
 LENGTH, LIMIT = 5, 20
 
@@ -51,6 +51,11 @@ class FailingStep(Hall):
 class SixValues(Hall):
     def step(self, action):
         return (*super().step(action), {})
+
+
+class FourFlags(Hall):
+    def step(self, action):
+        return super().step(action)[:4]
 
 
 class TextFlag(Hall):
@@ -140,6 +145,13 @@ class Unseeded(Hall):
         return super().reset()
 
 
+class CopiedChance(Unseeded):
+    """Its copies have copies of its generator."""
+
+    def __init__(self):
+        self.np_random = np.random.default_rng()
+
+
 class OneBeginning(Hall):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
@@ -182,6 +194,7 @@ class ResetsInSilence(OneBeginning):
 ERRORS = {
     FailingStep: ("interface", "KeyError: 'brazier'"),
     SixValues: ("interface", "step returned tuple of 6 values"),
+    FourFlags: ("interface", "four values, of which the last is a flag"),
     TextFlag: ("flags", "terminated is 'False'; let step return bool(terminated)"),
     RewardOfOne: ("interface", "with one number as the reward"),
     OtherShape: ("spaces", "obs has shape (3,)"),
@@ -230,6 +243,13 @@ def test_an_odd_env_gets_a_warning(odd):
     assert seen in failures[0].detail
 
 
+def test_copies_that_draw_the_same_numbers_are_seen():
+    failures = failures_of(CopiedChance())
+    assert [(x.check, x.level) for x in failures] == [("copies", "warning"), ("resume", "warning")]
+    assert "each draws the same numbers as the others" in failures[0].detail
+    assert [x.check for x in failures_of(lambda: CopiedChance())] == ["resume"]
+
+
 @pytest.mark.parametrize("broken", [OtherChance, GoesOn])
 def test_what_a_seed_does_not_reach_is_an_error_and_makes_resume_inexact(broken):
     failures = failures_of(broken())
@@ -258,8 +278,77 @@ def test_names_and_functions_are_checked_and_their_environments_closed():
         def close(self):
             closed.append(self)
 
-    assert all(x.passed for x in check_env(lambda: Closing()))
-    assert len(closed) > 3
+    made = []
+    assert all(x.passed for x in check_env(lambda: made.append(Closing()) or made[-1]))
+    assert len(made) > 3 and set(map(id, made)) == set(map(id, closed))
+
+
+def test_all_environments_are_closed_though_one_fails():
+    made, closed = [], []
+
+    class Fragile(Hall):
+        def __init__(self):
+            made.append(self)
+            self.number = len(made)
+            if self.number == 7:
+                raise MemoryError("no room for a seventh")
+
+        def close(self):
+            closed.append(self.number)
+            if self.number == 3:
+                raise OSError("its window is gone")
+
+    env = host_env_of(lambda: Fragile())
+    assert closed == [1]  # it was looked at
+    with pytest.raises(OSError, match="window is gone"):
+        env.open_rows(3).close()
+    assert sorted(closed) == [1, 2, 3, 4]
+    with pytest.raises(MemoryError):
+        env.open_rows(3)  # of which the last cannot be made
+    assert sorted(closed) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_wrapper_that_hands_on_its_arguments_takes_the_seed():
+    class HandsOn(gymnasium.Wrapper):
+        def reset(self, **kwargs):
+            return self.env.reset(**kwargs)
+
+    class Base(gymnasium.Env):
+        def reset(self, **kwargs):
+            return super().reset(**kwargs)
+
+    class Old:
+        def reset(self, **kwargs):
+            return 0
+
+    assert takes_seed(HandsOn(gymnasium.make("CartPole-v1"))) and takes_seed(Base())
+    assert not takes_seed(HandsOn(Unseeded())) and not takes_seed(Old())
+
+
+def test_the_limit_is_that_of_the_outermost_wrapper_that_has_one():
+    class Free(Hall):
+        max_steps_in_episode = np.int64(0)
+
+    class Plain(gymnasium.Wrapper):
+        pass
+
+    limited = Plain(gymnasium.wrappers.TimeLimit(Free(), 30))
+    assert host_env_of(limited).limit == 30
+    assert host_env_of(gymnasium.wrappers.TimeLimit(Plain(Hall()), 9)).limit == 9
+    assert host_env_of(Plain(Hall())).limit == LIMIT
+    assert host_env_of(Plain(gymnasium.make("CartPole-v1"))).limit == 500
+    assert host_env_of(Free()).limit == 0
+    round_ = Free()
+    round_.env = round_
+    assert host_env_of(round_).limit == 0
+
+
+def test_a_limit_among_the_arguments_of_gymnasium_may_be_none():
+    assert make("gym/CartPole-v1", {"max_episode_steps": -1})[1].max_steps_in_episode == 0
+    assert make("gym/CartPole-v1", {"max_episode_steps": 7})[1].max_steps_in_episode == 7
+    for wrong in (-2, 1.5, True, "9"):
+        with pytest.raises(elsinore.ConfigError, match="max_episode_steps=.*whole number of steps"):
+            make("gym/CartPole-v1", {"max_episode_steps": wrong})
 
 
 def test_the_given_limit_is_the_one_that_is_checked():

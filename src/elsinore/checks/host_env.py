@@ -158,10 +158,17 @@ def _seeds(fixture: HostFixture) -> Failure | None:
 
 
 def _copies(fixture: HostFixture) -> Failure | None:
-    """An environment does the same alone and beside another one.
+    """An environment does the same alone and beside another one, and each draws for itself.
 
     A run steps many; what they share (attributes of the class, a global generator) mixes them up.
+    Where `reset` takes no seed, copies of one generator draw the same numbers, which is a warning.
     """
+    if _draw_alike(fixture):
+        return Failure(
+            f"{NUM_SEEDS} copies begin alike, and their second episodes otherwise: each draws the"
+            " same numbers as the others. Let reset take a seed, and draw from that.",
+            "warning",
+        )
     alone = _of_two(fixture, together=False)
     again = (_of_two(fixture, together=False) for _ in range(fixture.num_trials))
     if any(difference(alone, other, tolerance=0.0) for other in again):
@@ -172,6 +179,16 @@ def _copies(fixture: HostFixture) -> Failure | None:
             " of the object, or give a function that makes a new one."
         )
     return None
+
+
+def _draw_alike(fixture: HostFixture) -> bool:
+    """True if copies that take no seed begin alike, though episodes of one do not."""
+    rows = fixture.rows(NUM_SEEDS)
+    if rows.seeded:
+        return False
+    first, second = (rows.reset(np.arange(NUM_SEEDS), fixture.seeds) for _ in range(2))
+    alike = all(np.all(x == x[:1]) for x in jax.tree.leaves(first))
+    return alike and bool(difference(first, second, tolerance=0.0))
 
 
 def _of_two(fixture: HostFixture, together: bool) -> list[Any]:

@@ -1,5 +1,6 @@
 """Environment objects in Python, of Gymnasium's form or an older one, as rows that are stepped."""
 
+import contextlib
 import copy
 import functools
 import inspect
@@ -23,8 +24,14 @@ class OneByOne:
     """
 
     def __init__(self, make: Callable[[int], Any], rows: int, observation: Space, action: Space):
-        self._envs = [make(i) for i in range(rows)]
+        self._envs: list[Any] = []
         self._observation, self._action = observation, action
+        try:
+            for i in range(rows):
+                self._envs.append(make(i))
+        except BaseException:
+            self.close()
+            raise
         self.seeded = takes_seed(self._envs[0])
         self.found: Any = None  # what an environment returned last, as it was
 
@@ -61,8 +68,7 @@ class OneByOne:
             return np.asarray(self._envs[0].render(), np.uint8)
 
     def close(self) -> None:
-        for env in self._envs:
-            getattr(env, "close", lambda: None)()
+        close(*self._envs)
 
 
 class naming:
@@ -97,18 +103,27 @@ def stepped(found: Any) -> tuple[Any, Any, bool, bool]:
         )
     if len(found) == 5:
         return found[0], found[1], bool(found[2]), bool(found[3])
+    if len(found) == 4 and isinstance(found[3], bool | np.bool_):
+        raise ConfigError(
+            "step returned four values, of which the last is a flag: (obs, reward, terminated,"
+            " truncated) has no info, and (obs, reward, done, info) no second flag; let it return"
+            " (obs, reward, terminated, truncated, {})."
+        )
     info = found[3] if len(found) == 4 and isinstance(found[3], dict) else {}
     cut = bool(info.get("TimeLimit.truncated", False)) and bool(found[2])
     return found[0], found[1], bool(found[2]) and not cut, cut
 
 
 def takes_seed(env: Any) -> bool:
-    """True if `reset` has an argument `seed`."""
+    """True if `reset` has an argument `seed`, or hands on all that it is given, as wrappers do, to
+    one that has."""
     try:
         parameters = inspect.signature(env.reset).parameters
-    except (TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         return False
-    return "seed" in parameters
+    if "seed" in parameters or not any(x.kind is x.VAR_KEYWORD for x in parameters.values()):
+        return "seed" in parameters
+    return takes_seed(env.env) if hasattr(env, "env") else hasattr(type(env), "np_random")
 
 
 def is_host_object(env: Any) -> bool:
@@ -119,35 +134,55 @@ def is_host_object(env: Any) -> bool:
     return steps or inspect.isroutine(env) or isinstance(env, functools.partial)
 
 
-def host_env_of(env: Any, named: str | None = None) -> Any:
+def host_env_of(
+    env: Any, named: str | None = None, made_by: Callable[[], Any] | None = None
+) -> Any:
     """The description of an environment object, of which copies are made, or of a function without
     arguments that makes one; an environment of gymnax that a function makes, as it is.
+
+    Args:
+        named: its name; by default that of its class or of the function.
+        made_by: makes others like `env`, which is closed.
 
     Raises:
         ConfigError: for spaces that cannot be read, or an object that cannot be copied.
     """
-    made_by = env if not hasattr(env, "step") else None
-    native = made_by() if made_by else env
-    if hasattr(native, "reset_env"):
-        return native
-    name = named or object_name(env if made_by else native)
-    observation, action = spaces_of(native, name)
+    if made_by is None and not hasattr(env, "step"):
+        made_by, named = env, named or object_name(env)
+        env = made_by()
+    if hasattr(env, "reset_env"):
+        return env
+    name = named or object_name(env)
 
     def make(row: int) -> Any:
         if made_by is not None:
             return made_by()
         try:
-            return copy.deepcopy(native)
+            return copy.deepcopy(env)
         except Exception as error:
             raise ConfigError(
                 f"env={name!r} cannot be copied ({type(error).__name__}: {error}), and a run needs"
                 " several; give a function that makes one: elsinore.train(lambda: ...)."
             ) from error
 
+    try:
+        observation, action = spaces_of(env, name)
+        limit, seeded = limit_of(env), takes_seed(env)
+    finally:
+        if made_by is not None:
+            close(env)
+
     def rows(number: int) -> OneByOne:
         return OneByOne(make, number, observation, action)
 
-    return HostEnv(name, observation, action, limit_of(native), rows, takes_seed(native))
+    return HostEnv(name, observation, action, limit, rows, seeded)
+
+
+def close(*envs: Any) -> None:
+    """Close environments that have a `close`; all of them, though that of one fails."""
+    with contextlib.ExitStack() as stack:
+        for env in envs:
+            stack.callback(getattr(env, "close", lambda: None))
 
 
 def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
@@ -171,11 +206,36 @@ def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
 
 
 def limit_of(native: Any) -> int:
-    """The time limit of an object, in steps; 0 where none is known."""
-    spec = getattr(native, "spec", None)
-    known = (getattr(native, x, None) for x in ("max_steps_in_episode", "max_episode_steps"))
-    limits = [getattr(spec, "max_episode_steps", None), *known]
-    return next((int(x) for x in limits if isinstance(x, int) and x > 0), 0)
+    """The time limit of an object or of the first of its wrappers that has one, in steps; 0 where
+    none is known."""
+    layer, seen = native, []
+    while layer is not None and all(layer is not other for other in seen):
+        spec = getattr(layer, "spec", None)
+        # `_max_episode_steps` is that of gymnasium.wrappers.TimeLimit around an object without spec
+        names = ("max_steps_in_episode", "max_episode_steps", "_max_episode_steps")
+        limits = [getattr(spec, "max_episode_steps", None), *(getattr(layer, x, 0) for x in names)]
+        if known := next((int(x) for x in limits if isinstance(x, int | np.integer) and x > 0), 0):
+            return known
+        seen.append(layer)
+        layer = getattr(layer, "env", None)
+    return 0
+
+
+def limit_given(given: Any, own: Any) -> int:
+    """The time limit that `env_kwargs.max_episode_steps` asks for, or the environment's `own`; 0
+    for none, which Gymnasium writes as -1.
+
+    Raises:
+        ConfigError: for other than a whole number of steps.
+    """
+    if given is None:
+        return max(int(own or 0), 0)
+    if not isinstance(given, int | np.integer) or isinstance(given, bool) or given < -1:
+        raise ConfigError(
+            f"env_kwargs.max_episode_steps={given!r} must be a whole number of steps, or -1 for no"
+            " limit."
+        )
+    return max(int(given), 0)
 
 
 def object_name(env: Any) -> str:

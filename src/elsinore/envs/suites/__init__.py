@@ -100,7 +100,7 @@ def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None
     or a function that makes one, as a `HostEnv`; any other object as it is.
 
     A pair (environment, parameters), as `xminigrid.make` returns, counts as its environment.
-    `made_by` makes another one like it, which has that `name`.
+    `made_by` makes others like it, which have that `name`; one on the host is closed then.
     """
     native = env[0] if isinstance(env, tuple) and env else env
     packages = {cls.__module__.partition(".")[0] for cls in type(native).__mro__}
@@ -111,7 +111,7 @@ def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None
         return env
     from elsinore.envs.host_objects import host_env_of, is_host_object  # gymnax comes with it
 
-    return host_env_of(made_by or env, name) if is_host_object(env) else env
+    return host_env_of(env, name, made_by) if is_host_object(env) else env
 
 
 def is_on_host(env: Any) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
+from elsinore.envs.host_objects import limit_given
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
 from elsinore.errors import ConfigError
 
@@ -38,7 +39,7 @@ class EnvPool:
             raise ConfigError(f"env={name!r} has several players, and learners here have one.")
         observation = observation_space_of(spec.gymnasium_observation_space, name)
         action = action_space_of(spec.gymnasium_action_space, name)
-        limit = int(limit or getattr(spec.config, "max_episode_steps", 0) or 0)
+        limit = limit_given(limit, getattr(spec.config, "max_episode_steps", 0))
         make = partial(envpool.make_gymnasium, env_id, max_episode_steps=FOREVER, **kwargs)
 
         def rows(number: int) -> PoolRows:

@@ -9,7 +9,14 @@ from typing import Any
 import gymnasium
 
 from elsinore.envs.host import HostEnv
-from elsinore.envs.host_objects import OneByOne, host_env_of, spaces_of
+from elsinore.envs.host_objects import (
+    OneByOne,
+    close,
+    host_env_of,
+    limit_given,
+    spaces_of,
+    takes_seed,
+)
 from elsinore.envs.suites import OBJECT
 from elsinore.errors import ConfigError
 
@@ -31,7 +38,8 @@ class Gym:
             ConfigError: for one that needs a package that is not installed, or whose spaces cannot
                 be read.
         """
-        limit = kwargs.pop("max_episode_steps", None) or gymnasium.spec(env_id).max_episode_steps
+        own = gymnasium.spec(env_id).max_episode_steps
+        limit = limit_given(kwargs.pop("max_episode_steps", None), own)
         make = partial(
             gymnasium.make, env_id, max_episode_steps=-1, disable_env_checker=True, **kwargs
         )
@@ -40,13 +48,16 @@ class Gym:
             native = make()
         except gymnasium.error.Error as error:
             raise ConfigError(f"env={name!r} cannot be made: {error}") from error
-        observation, action = spaces_of(native, name)
-        native.close()
+        try:
+            observation, action = spaces_of(native, name)
+            seeded = takes_seed(native)
+        finally:
+            close(native)
 
         def rows(number: int) -> OneByOne:
             return OneByOne(lambda row: make(), number, observation, action)
 
-        return HostEnv(name, observation, action, int(limit or 0), rows, seeded=True)
+        return HostEnv(name, observation, action, limit, rows, seeded)
 
     @classmethod
     def of(cls, native: Any) -> HostEnv:
