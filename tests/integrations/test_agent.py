@@ -141,6 +141,18 @@ def test_what_cannot_be_is_refused(tmp_path):
         elsinore.Agent("dqn", BOX, BOX)
     with pytest.raises(ConfigError, match=r"action_space=.* give one of .* \(of floats\)"):
         elsinore.Agent("ppo", BOX, gymnasium.spaces.Box(0, 3, (2,), np.int32))
+    with pytest.raises(ConfigError, match="algo=None must be"):
+        elsinore.Agent(None, BOX, TWO)
+    with pytest.raises(ConfigError, match="env_steps='1e5' must be a valid integer"):
+        elsinore.Agent("dqn", BOX, TWO, env_steps="1e5")
+    for space, wrong in (
+        (gymnasium.spaces.Discrete(5, start=2), 1),  # it was read as the last choice
+        (gymnasium.spaces.MultiDiscrete([2, 3]), [2, 0]),  # as a choice of the second
+    ):
+        with pytest.raises(ConfigError, match=r"which is read as \(5,\) \(.* is not in its space"):
+            elsinore.Agent("dqn", space, TWO).act(wrong)
+    with pytest.raises(ConfigError, match="out of bounds for uint8"):
+        elsinore.Agent("dqn", gymnasium.spaces.Box(0, 9, (2,), np.uint8), TWO).act([0, -1])
     agent = agent_of("dqn")
     with pytest.raises(ConfigError, match=r"of shape \(3,\); .* which is read as \(5,\)"):
         agent.act(np.zeros(3))

@@ -114,12 +114,17 @@ def _clipped(bound: Any, dtype: np.dtype) -> Any:
 
 
 def _one_hot(sizes: list[int], starts: list[int]) -> Space:
-    offsets = np.cumsum([0, *sizes[:-1]]) - np.asarray(starts)
-    width = sum(sizes)
+    """Choices of these sizes, each from its start on, as one-hot vectors side by side."""
+    offsets, width = np.cumsum([0, *sizes[:-1]]), sum(sizes)
 
     def read(value: Any) -> PyTree:
+        """The vectors of a value; ValueError for one out of range, which would set another's."""
+        chosen = np.ravel(value) - starts
+        if np.any((chosen < 0) | (chosen >= sizes)):
+            last = np.add(starts, sizes) - 1
+            raise ValueError(f"{value} is not in its space, from {starts} to {last.tolist()}")
         seen = np.zeros(width, np.float32)
-        seen[np.ravel(value) + offsets] = 1.0
+        seen[chosen + offsets] = 1.0
         return seen
 
     return Space(spaces.Box(0, 1, (width,), np.float32), read)

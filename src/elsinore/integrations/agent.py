@@ -14,6 +14,7 @@ steps, and all the learning from it. Several environments are stepped side by si
 then observations, actions, rewards and flags are [env, ...].
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from jaxtyping import PyTree
 
 from elsinore.algos.registry import algorithm_of, custom_network, steps_per_update
 from elsinore.algos.replay import truncate_running
+from elsinore.arguments import checked
 from elsinore.config.mappings import set_dotted
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.errors import ConfigError, ElsinoreError, user_code
@@ -58,9 +60,10 @@ class Agent:
         ConfigError: for an unknown algorithm or setting, or a space that the algorithm cannot use.
     """
 
+    @checked
     def __init__(
         self,
-        algo: Any,
+        algo: str | Mapping[str, Any],
         observation_space: Any,
         action_space: Any,
         *,
@@ -308,15 +311,15 @@ class Agent:
             else:
                 given = jax.tree.map(lambda x: np.asarray(x)[None], self._obs.read(obs))
             given = jax.tree.map(np.array, given)  # a copy: environments write over their arrays
-            fits = jax.tree.map(np.shape, given) == jax.tree.map(np.shape, like)
-        except (IndexError, KeyError, TypeError, ValueError):
-            fits = False
+            fits, why = jax.tree.map(np.shape, given) == jax.tree.map(np.shape, like), ""
+        except (IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+            fits, why = False, f" ({error})"
         if not fits:
             several = self.config.num_envs > 1
             wanted = jax.tree.map(lambda x: x.shape if several else x.shape[1:], like)
             raise ConfigError(
                 f"an observation is {_shapes(obs)}; observation_space is a"
-                f" {self._spaces[0]['kind']}, which is read as {wanted}."
+                f" {self._spaces[0]['kind']}, which is read as {wanted}{why}."
             )
         if not all(np.isfinite(x).all() for x in jax.tree.leaves(given)):
             raise ConfigError(
