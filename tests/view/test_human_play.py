@@ -113,6 +113,11 @@ def test_hamlet_is_played_by_the_names_of_its_actions():
     assert "left after 2 steps" in shown
 
 
+def test_an_environment_on_the_host_is_refused():
+    with pytest.raises(ConfigError, match="gym/CartPole-v1 is stepped on the host; leave out --hu"):
+        human_play.playable(*make("gym/CartPole-v1"))
+
+
 def test_continuous_actions_are_refused():
     with pytest.raises(
         ConfigError, match="--human needs a discrete action space, and that of Pendulum-v1 is not"

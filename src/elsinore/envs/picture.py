@@ -13,7 +13,7 @@ LARGEST = 400  # pixels of the longer side
 
 
 def picture(title: str, pixels: Any, largest: int = LARGEST) -> Picture:
-    """A panel of an image, [height, width, 3 or 4] in 0 .. 255, made smaller if need be."""
+    """A panel of an image as `shrunk` takes it."""
     image = Image.fromarray(shrunk(pixels, largest))
     packed = io.BytesIO()
     image.save(packed, "PNG")
@@ -21,8 +21,14 @@ def picture(title: str, pixels: Any, largest: int = LARGEST) -> Picture:
 
 
 def shrunk(pixels: Any, largest: int) -> np.ndarray:
-    """An image with no side longer than `largest`, uint8 [height, width, 3]."""
-    image = Image.fromarray(np.asarray(pixels, np.uint8)[..., :3])
+    """An image with no side longer than `largest`, uint8 [height, width, 3].
+
+    Args:
+        pixels: 0 .. 255, [height, width, 1, 3 or 4], or of greys [height, width].
+    """
+    pixels = np.asarray(pixels, np.uint8)
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    image = Image.fromarray(np.repeat(pixels, 3, -1) if pixels.shape[-1] == 1 else pixels[..., :3])
     image.thumbnail((largest, largest))
     return np.asarray(image)
 

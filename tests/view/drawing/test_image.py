@@ -110,6 +110,14 @@ def test_large_pictures_are_made_smaller_and_their_fourth_channel_left_out():
     assert np.asarray(image_of(photo)).shape == (400, 200, 3)
 
 
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1)])
+def test_pictures_of_greys_are_grey(shape):
+    """Of two axes, the columns were taken for channels."""
+    grey = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    shown = np.asarray(image_of(picture("greys", grey.reshape(shape))))
+    np.testing.assert_array_equal(shown, np.stack([grey] * 3, -1))
+
+
 def test_films_need_even_sizes_that_hold_every_scene():
     small, large = Scene("one", (BARS,)), EVERYTHING
     width, height = image_size([small, large])
