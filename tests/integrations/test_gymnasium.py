@@ -7,6 +7,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnax.environments import spaces
 
 from elsinore.envs.spaces import MultiDiscrete
+from elsinore.errors import ConfigError
 from elsinore.integrations.gymnasium import gymnasium_env
 from elsinore.integrations.spaces import gymnasium_space
 from elsinore.worlds.balatro.env import Balatro
@@ -96,6 +97,11 @@ def test_what_is_no_action_is_refused_and_the_episode_goes_on(name, action, soun
     with pytest.raises(ValueError, match="is no action of "):
         env.step(action)
     assert np.isfinite(env.step(sound)[1])
+
+
+def test_an_environment_on_the_host_needs_no_conversion():
+    with pytest.raises(ConfigError, match="gym/CartPole-v1' is stepped on the host, and needs no"):
+        gymnasium_env("gym/CartPole-v1")
 
 
 def test_spaces_have_their_counterparts():

@@ -17,13 +17,14 @@ from elsinore.envs.host import HostState, blank_tape
 from elsinore.envs.host_objects import host_env_of
 from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
+from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
 from elsinore.training.curriculum.stages import Stages, staged
 from elsinore.view.drawing.episode import Episode
-from elsinore.view.play import episodes_of
+from elsinore.view.play import MAX_STEPS, episodes_of
 from tests.runs.conftest import assert_same_run, count_in_log, rows_in
 
 # 12 updates in 4 chunks
@@ -124,6 +125,14 @@ class Noisy(PythonWalk):
         super().reset()
         self.x = np.float32(np.random.default_rng().normal())
         return np.array([self.x, 0], np.float32)
+
+
+class Limitless(PythonWalk):
+    max_steps_in_episode = None
+
+    def step(self, action):
+        seen, reward, _, info = super().step(action)
+        return seen, reward, self.time == 12, info
 
 
 class Mortal(PythonWalk):
@@ -295,11 +304,20 @@ def test_an_environment_that_draws_is_seen_in_its_episodes(tmp_path):
 
 def test_frames_of_long_episodes_are_smaller():
     env = host_env_of(Drawn())
-    for limit, height, width in ((LIMIT, 107, 160), (10_000, 31, 47)):
+    for limit, height, width in ((LIMIT, 107, 160), (10_000, 31, 47), (10**9, 11, 16)):
         env.limit = limit
         assert env.filmed(HostState(time=0)).frame.shape == (height, width, 3)
-        assert limit * height * width * 3 <= 2**26
+        assert min(limit, MAX_STEPS) * height * width * 3 <= 2**26
         del env._frame_shape
+
+
+def test_an_episode_without_a_limit_is_played_to_its_end():
+    """It was over after one step, as by a limit of 0."""
+    env, params = make(lambda: Limitless())
+    assert params.max_steps_in_episode == 0
+    assert not env.is_truncated(HostState(time=10**6), params)
+    (episode,) = episodes_of(f"{__name__}:Limitless")
+    assert (len(episode) - 1, episode.outcome) == (12, "terminated")
 
 
 def test_without_seeds_a_resumed_run_says_that_its_episodes_begin_anew(tmp_path):
@@ -391,6 +409,10 @@ def test_choices_are_one_hot_and_long_numbers_short():
     assert seen["where"].tolist() == [0.0, 0.0, 1.0]
     assert seen["kinds"].tolist() == [0.0, 1.0, 0.0, 0.0, 1.0]
     assert seen["speed"].dtype == np.float32 and seen["image"].dtype == np.uint8
+    choices = [host_env_of(Blank(space[name])).observation for name in ("where", "kinds")]
+    for choice, wrong in zip(choices, (0, [2, 0]), strict=True):  # would set another's flag
+        with pytest.raises(ValueError, match="is not in its space, from"):
+            choice.read(wrong)
     zeros = env.blank()
     assert {k: (x.shape, x.dtype) for k, x in zeros.items()} == {
         k: (x.shape, x.dtype) for k, x in seen.items()
@@ -425,7 +447,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     refused("at 'b' is Tuple, which no network here reads", Blank(unread), tmp_path, limited)
     refused("its action space is Box", Blank(box, gym.Box(0, 3, (1,), int)), tmp_path, limited)
     refused("algo='dqn'.*Box; use algo: sac", PythonStroll(), tmp_path, VALUES, algo="dqn")
-    refused("wrappers=.*are compiled", PythonWalk(), tmp_path, {"wrappers": ["flatten"]})
+    refused("wrappers are compiled", PythonWalk(), tmp_path, {"wrappers": ["flatten"]})
     refused(
         "agents.number=2 needs an environment in JAX", PythonWalk(), tmp_path, {"agents.number": 2}
     )
@@ -435,6 +457,10 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     refused(
         "host.overlap=true is of environments on the host", Walk(), tmp_path, {"host.overlap": True}
     )
+    with pytest.raises(ConfigError, match="wrappers are compiled, and env='gym/CartPole-v1'"):
+        make("gym/CartPole-v1", wrappers=[{"randomise": {"gravity": [1, 2]}}])
+    with pytest.raises(ConfigError, match="wrappers are compiled, and env='gym/CartPole-v1'"):
+        Flatten(make("gym/CartPole-v1")[0])
     vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point")
     refused("steps all its environments as one", vector, tmp_path)
     refused("gym/CartPole-v9.*unknown", "gym/CartPole-v9", tmp_path)

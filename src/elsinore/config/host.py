@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Key, PyTree
 
 from elsinore.envs.suites import is_on_host
-from elsinore.envs.wrapped import unwrapped
 from elsinore.errors import ConfigError
 from elsinore.training.chunk import Program
 from elsinore.types import RunState
@@ -23,11 +22,6 @@ def refuse_for_host(experiment: Any, env: Any, env_params: PyTree, curriculum: A
     Raises:
         ConfigError: naming the setting, with a remedy.
     """
-    if experiment.wrappers and is_on_host(unwrapped(env)[0]):
-        raise ConfigError(
-            f"wrappers={list(experiment.wrappers)!r} are compiled, and env={experiment.env!r} is"
-            " stepped on the host; give a function that puts gymnasium's wrappers around it."
-        )
     if not is_on_host(env):
         if experiment.host.overlap:
             raise ConfigError(

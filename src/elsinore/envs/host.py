@@ -24,7 +24,7 @@ from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.scene import Scene
 from elsinore.errors import RunError
 
-LARGEST_FRAME = 160  # pixels of the longer side of a recorded frame
+LARGEST_FRAME, SMALLEST_FRAME = 160, 16  # pixels of the longer side of a recorded frame
 FRAMES_BYTES = 2**26  # of the frames of an episode
 
 Stepped = tuple[
@@ -165,10 +165,11 @@ class HostEnv(Environment):
         if (pixels := rows.frame()) is None:
             return ()
         most = math.isqrt(FRAMES_BYTES // (3 * (self.limit or 1000)))
-        return shrunk(pixels, min(most, LARGEST_FRAME))
+        return shrunk(pixels, min(max(most, SMALLEST_FRAME), LARGEST_FRAME))
 
     def is_truncated(self, state: HostState, params: PyTree) -> Bool[Array, ""]:
-        return state.time >= params.max_steps_in_episode
+        limit = params.max_steps_in_episode
+        return (state.time >= limit) & (limit > 0)
 
     def scene(self, params: PyTree, state: HostState) -> Scene:
         """The environment's own drawing, if it has one; the observation's numbers and small

@@ -18,7 +18,13 @@ from jaxtyping import PyTree
 from elsinore import envs
 from elsinore.arguments import checked
 from elsinore.experience.autoreset import env_step, reset
-from elsinore.integrations.spaces import action_of, as_numpy, gymnasium_space, gymnasium_value
+from elsinore.integrations.spaces import (
+    action_of,
+    as_numpy,
+    gymnasium_space,
+    gymnasium_value,
+    refuse_on_host,
+)
 
 
 class GymnasiumEnv(gymnasium.Env):
@@ -30,6 +36,7 @@ class GymnasiumEnv(gymnasium.Env):
     metadata = {"render_modes": []}  # noqa: RUF012
 
     def __init__(self, env: Any, params: PyTree):
+        refuse_on_host(env)
         self._env, self._params = env, params
         self.observation_space = gymnasium_space(env.observation_space(params))
         self.action_space = gymnasium_space(env.action_space(params))

@@ -22,7 +22,13 @@ from elsinore.config.agents import AgentsConfig
 from elsinore.config.learners import multi_agent_env
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
-from elsinore.integrations.spaces import action_of, as_numpy, gymnasium_space, gymnasium_value
+from elsinore.integrations.spaces import (
+    action_of,
+    as_numpy,
+    gymnasium_space,
+    gymnasium_value,
+    refuse_on_host,
+)
 
 try:
     from pettingzoo import ParallelEnv
@@ -39,6 +45,7 @@ class PettingZooEnv(ParallelEnv):
     render_mode = None
 
     def __init__(self, env: MultiAgentEnv, params: PyTree):
+        refuse_on_host(env.env)
         self.possible_agents = [f"agent_{i}" for i in range(env.agents)]
         self.agents: list[str] = []
         self._index = {name: i for i, name in enumerate(self.possible_agents)}

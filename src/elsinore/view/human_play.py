@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 from rich.console import Console
 
 from elsinore.envs.plain_scene import format_value
+from elsinore.envs.suites import is_on_host
 from elsinore.envs.view import View, env_name
 from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
@@ -37,8 +38,14 @@ def playable(env: Any, params: PyTree) -> PlayableEnv:
     """Prepare an environment for human play.
 
     Raises:
-        ConfigError: for an action space that is not discrete.
+        ConfigError: for an action space that is not discrete, or an environment that is stepped on
+            the host.
     """
+    if is_on_host(env):
+        raise ConfigError(
+            f"--human needs an environment in JAX, and {env_name(env)} is stepped on the host;"
+            " leave out --human to watch random actions."
+        )
     space = env.action_space(params)
     if not isinstance(space, spaces.Discrete):
         raise ConfigError(

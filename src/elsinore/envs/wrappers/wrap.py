@@ -11,7 +11,7 @@ from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
 from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
-from elsinore.envs.wrappers.wrapper import Wrapper
+from elsinore.envs.wrappers.wrapper import Wrapper, refuse_on_host
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import did_you_mean, import_callable
 
@@ -42,7 +42,7 @@ def wrap(env: Any, *wrappers: Any) -> Any:
 
     Raises:
         ConfigError: for an unknown wrapper, a value that does not fit, or an order that would
-            undo what an earlier wrapper does.
+            undo what an earlier wrapper does, or an environment that is stepped on the host.
     """
     if isinstance(env, str):
         name, env = env, env_of(env)
@@ -50,6 +50,8 @@ def wrap(env: Any, *wrappers: Any) -> Any:
         if wrapped is not env:
             wrapped.made_from = name
         return wrapped
+    if wrappers:
+        refuse_on_host(env)
     if wrappers and not is_dataclass(env.default_params):
         raise ConfigError(
             f"wrappers need params that are a flax.struct.dataclass; those of {env} are"

@@ -55,7 +55,7 @@ class HostPlayer:
                     policy_state, act_key, np.int32(len(steps)), carry, seen
                 )
                 obs, reward, died, cut = rows.step(row, np.asarray(action)[None])
-                over = cut[0] or len(steps) + 1 >= limit
+                over = cut[0] or 0 < limit <= len(steps) + 1
                 truncated = over and not died[0]
                 shown = seen if self._observations else ()
                 steps.append((action, reward[0], died[0], truncated, scores, value, shown))
