@@ -75,6 +75,7 @@ def test_these_are_all_the_files_of_a_run_that_are_opened(tmp_path, noted):
         found = {os.path.relpath(path, tmp_path) for path in noted if "/run" in path}
     assert {path for path in found if not path.startswith("..")} == {
         *("run/config.yaml", "run/summary.json", "run/metrics.sqlite", "run/logs/train.log"),
+        "run/.lock",
         *(f"run/checkpoints/{kind}" for kind in ("latest", "best", "periodic", "emergency")),
         *(f"run/{CHECKPOINT}/manifest.json", "run/replays", f"run/replays/{REPLAY}"),
     }
@@ -82,7 +83,7 @@ def test_these_are_all_the_files_of_a_run_that_are_opened(tmp_path, noted):
 
 LINKED = [
     *("config.yaml", "summary.json", "metrics.sqlite", "metrics.sqlite-wal", "metrics.sqlite-shm"),
-    *("metrics.sqlite-journal", "logs", "logs/train.log", "control.sock", "replays"),
+    *("metrics.sqlite-journal", "logs", "logs/train.log", "control.sock", ".lock", "replays"),
     *(f"replays/{REPLAY}", "checkpoints", "checkpoints/latest", CHECKPOINT),
     *(f"{CHECKPOINT}/manifest.json", ""),
 ]

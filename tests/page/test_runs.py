@@ -49,6 +49,22 @@ def test_runs_and_those_of_comparisons_are_listed_with_how_they_stand(served):
     assert (one["env_steps"], one["total_env_steps"], one["return"]) == (40 * 64, 100 * 64, 400.5)
 
 
+def test_a_run_that_answers_no_one_here_trains_while_it_is_locked(tmp_path, capsys):
+    run = RunDir(make_run(tmp_path, "elsewhere"))  # on another machine, or without a socket
+    stopped = {"stopped_by": "interrupted", "seeds": 2, "env_steps": 64, "eval_return": {}}
+    run.summary.write_text(json.dumps(stopped))  # before it was resumed
+    listed = run_list.RunList(RunsDirectory(tmp_path))
+    assert listed.status("elsewhere")[1]["state"] == "interrupted"
+    run.lock()
+    assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["elsewhere", "training", "-"]
+    listed = run_list.RunList(RunsDirectory(tmp_path))
+    assert listed.status("elsewhere")[1]["state"] == "training"
+    run.unlock()
+    time.sleep(run_list.ASK_PERIOD)
+    assert listed.status("elsewhere")[1]["state"] == "interrupted"
+
+
 def test_the_folder_of_a_comparison_or_a_sweep_lists_its_runs(tmp_path, capsys):
     make_run(tmp_path / "bout" / "CartPole-v1", "ppo")
     make_run(tmp_path / "swept" / "groups", "000")

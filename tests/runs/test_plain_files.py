@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,13 @@ def test_to_look_at_a_lock_is_neither_to_hold_it_nor_to_write_it(path, monkeypat
     with run.lock_file.open("rb") as another:
         fcntl.flock(another, fcntl.LOCK_SH)
         assert not RunDir(path).is_locked()
+
+
+def test_a_look_at_a_lock_stops_no_training_from_taking_it(path):
+    RunDir(path).lock_file.touch()
+    with (path / ".lock").open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.03, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+        run = RunDir(path)
+        run.lock()
+        run.unlock()

@@ -40,7 +40,7 @@ def runs_command(args: argparse.Namespace) -> int:
 def _row(folder: Path, unread: list[str]) -> str:
     """State, seeds, env steps and return of a run; `unread` gets what its summary lacks."""
     from elsinore.config.load import read_yaml
-    from elsinore.page.run_status import final_return, run_state, summary_of
+    from elsinore.page.run_status import LIVE, final_return, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending
 
@@ -48,12 +48,11 @@ def _row(folder: Path, unread: list[str]) -> str:
     runs = RunsDirectory(folder.parent)
     run = runs.open(folder.name)
     summary = summary_of(runs, run, unread)
-    if "stopped_by" not in summary:
-        locked = run.lock_file.exists() and run.is_locked()
+    state = run_state(run, summary)
+    if "stopped_by" not in summary or state in LIVE:  # a resumed run has the summary of its stop
         seeds = read_yaml(run.config).get("seeds", "-")
-        state = run_state(run, summary)
-        return f"{'training' if locked and state == 'interrupted' else state:12} {seeds!s:>5}"
-    how = ending(summary["stopped_by"])
+        return f"{state:12} {seeds!s:>5}"
+    how = ending(state)
     steps, score = summary.get("env_steps", 0), final_return(summary)
     shown = "-" if score is None else f"{score:.1f}"
     seeds = summary.get("seeds", "-")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.page.manage import TAGS
-from elsinore.page.run_status import status_of
+from elsinore.page.run_status import LIVE, status_of
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.control import SOCKET
 from elsinore.runs.run_dir import RunDir
@@ -46,7 +46,8 @@ class RunList:
             now = time.monotonic()
             signature = self._signature(name, run, now)
             read_at, known, status = self._cache.get(name, (0.0, None, {}))
-            asked = (run.path / SOCKET).exists() and "error" not in status
+            trains = (run.path / SOCKET).exists() or status.get("state") in LIVE
+            asked = trains and "error" not in status
             if known != signature or (asked and now - read_at >= ASK_PERIOD):
                 status = self._read(name)
                 self._cache[name] = (now, signature, status)

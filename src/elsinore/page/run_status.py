@@ -27,14 +27,20 @@ SUMMARY_TYPES = {"stopped_by": str, "seeds": int, "env_steps": int, "eval_return
 
 
 def run_state(run: RunDir, summary: dict[str, Any]) -> str:
-    """One of `LIVE`, or the reason of the end; `interrupted` if it neither trains nor has ended."""
+    """One of `LIVE`, or the reason of the end; `interrupted` if it neither trains nor has ended.
+
+    The socket of a run is out of reach where another machine trains it, and missing where it could
+    not be made: its lock says that it trains.
+    """
     if (run.path / SOCKET).exists():  # a link to another run's socket is not followed
         try:
             return ask(run.path, timeout=0.5)
         except Busy:
             return "training"
-        except ConfigError:  # its process was killed
+        except ConfigError:
             pass
+    if run.is_locked():
+        return "training"
     return str(summary.get("stopped_by", "interrupted"))
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.signature import is_own, sign
 from elsinore.runs.trust import Trust, confirmed
 
+LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -189,13 +191,22 @@ class RunDir:
                 f"{self.path} cannot be written: {os.strerror(error.errno)}; copy the folder to"
                 " where you may write, and use the copy."
             ) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not self._takes_lock():
             self.unlock()
             raise ConfigError(
                 f"{self.path} is being trained by another process; wait for it, or stop it."
-            ) from error
+            )
+
+    def _takes_lock(self) -> bool:
+        """Take the lock of the open file; False if another process keeps it longer than a look
+        (`is_locked`)."""
+        for wait in LOOKS:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except OSError:
+                time.sleep(wait)
+        return False
 
     def is_locked(self) -> bool:
         """True while a process trains this run; False where that cannot be found out."""
