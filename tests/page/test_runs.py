@@ -65,6 +65,16 @@ def test_a_run_that_answers_no_one_here_trains_while_it_is_locked(tmp_path, caps
     assert listed.status("elsewhere")[1]["state"] == "interrupted"
 
 
+def test_a_run_that_could_not_be_read_is_read_again(tmp_path, monkeypatch):
+    make_run(tmp_path, "slow")
+    listed, status_of = run_list.RunList(RunsDirectory(tmp_path)), run_list.status_of
+    monkeypatch.setattr(run_list, "status_of", lambda runs, name: {"name": name, "error": "slow"})
+    assert listed.status("slow")[1]["error"] == "slow"
+    monkeypatch.setattr(run_list, "status_of", status_of)
+    monkeypatch.setattr(run_list, "ERROR_PERIOD", 0.0)
+    assert "error" not in listed.status("slow")[1]  # though no file of it has changed
+
+
 def test_the_folder_of_a_comparison_or_a_sweep_lists_its_runs(tmp_path, capsys):
     make_run(tmp_path / "bout" / "CartPole-v1", "ppo")
     make_run(tmp_path / "swept" / "groups", "000")

@@ -1,5 +1,6 @@
 """The list of runs, cached: a run is read again only when its files have changed."""
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 from elsinore.page.manage import TAGS
 from elsinore.page.run_status import LIVE, status_of
-from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.page.runs_directory import REST, PageError, RunsDirectory
 from elsinore.runs.control import SOCKET
 from elsinore.runs.run_dir import RunDir
 
 ASK_PERIOD = 0.8  # seconds between two requests to a run in training
+# Seconds until a run that cannot be read is read again: its files may be sound, and only slow.
+ERROR_PERIOD = REST
 LIST_PERIOD = 2.0  # seconds between two searches for new runs
 # Seconds after a change in which files are read again at each look: a commit's bytes are in the
 # write-ahead log, and sent to the disk, before a reader sees them.
@@ -47,8 +50,8 @@ class RunList:
             signature = self._signature(name, run, now)
             read_at, known, status = self._cache.get(name, (0.0, None, {}))
             trains = (run.path / SOCKET).exists() or status.get("state") in LIVE
-            asked = trains and "error" not in status
-            if known != signature or (asked and now - read_at >= ASK_PERIOD):
+            period = ERROR_PERIOD if "error" in status else ASK_PERIOD if trains else math.inf
+            if known != signature or now - read_at >= period:
                 status = self._read(name)
                 self._cache[name] = (now, signature, status)
         return signature, status
