@@ -21,6 +21,7 @@ from elsinore.page import launch, metrics_csv, run_list, run_status
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
 from elsinore.runs import replays
+from elsinore.runs.actions import Action
 from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
@@ -395,6 +396,18 @@ def test_the_table_is_read_in_pages_and_is_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(metrics_csv, "PAGE_LINES", 7)
     pages = list(metrics_csv.csv_pages(runs, "run"))
     assert "".join(pages) == whole and len(pages) > 40 * 3 // 7
+
+
+def test_a_metric_that_a_callback_logs_now_and_then_has_a_column(tmp_path):
+    run = make_run(tmp_path, "run", updates=400)
+    store = Store(run / "metrics.sqlite")
+    store.log([Row(200, 0, "", "mine/gap", 0.25)], Action.log("mine/gap", 0.25).text)
+    store.add_event(4, "action", "not JSON")
+    store.close()
+    rows = list(
+        csv.DictReader(io.StringIO("".join(metrics_csv.csv_pages(RunsDirectory(tmp_path), "run"))))
+    )
+    assert [(r["update"], r["mine/gap"]) for r in rows if r["mine/gap"]] == [("200", "0.25")]
 
 
 def test_a_reader_who_leaves_or_is_slow_holds_nothing(tmp_path, monkeypatch):

@@ -57,10 +57,12 @@ def query(
         raise ConfigError(
             f"episodes={episodes!r} must be a range (first, until) with 0 <= first < until."
         )
+    if not folder.database.exists():
+        raise ConfigError(f"{folder.path} has no metrics yet; wait for its first chunk.")
     with reading(folder.database) as store:
         _check_known(store, agent, seed)
-        if name not in ALIASES.values() and name not in (known := store.names()):
-            close = did_you_mean(metric, [*ALIASES, *known], 0.7, "choose one of")
+        if name not in ALIASES.values() and not store.has_metric(name):
+            close = did_you_mean(metric, [*ALIASES, *store.names()], 0.7, "choose one of")
             raise ConfigError(f"metric={metric!r} is not in this run{close}")
         rows = store.episodes(name, agent or "", episodes, seed)
         steps = store.steps_per_update()

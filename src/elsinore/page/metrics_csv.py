@@ -14,7 +14,13 @@ from typing import Any
 from elsinore.page.runs_directory import RunsDirectory, info_of
 from elsinore.page.series import metric_label
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import ACTION
 
+# the last update of each action, such as the logging of one metric; its text has the value, too
+NEWEST_ACTIONS = """
+SELECT max(update_) FROM events WHERE kind = ? AND json_valid(text)
+GROUP BY json_extract(text, '$.act'), json_extract(text, '$.name')
+"""
 PAGE_LINES = 500  # lines of the file that are read at once
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin a formula in a spreadsheet
 
@@ -64,10 +70,12 @@ def _page(
 
 
 def _metric_labels(db: sqlite3.Connection) -> list[str]:
-    """All metrics, read from the first and last chunks only: every metric is logged there."""
+    """All metrics, read from the first and last chunks, where every one is logged but for those of
+    callbacks and of evaluations on request, which are actions."""
     ends = "SELECT update_ FROM chunks ORDER BY update_"
     some = [update for (update,) in db.execute(f"{ends} LIMIT 20")]
     some += [update for (update,) in db.execute(f"{ends} DESC LIMIT 20")]
+    some += [update for (update,) in db.execute(NEWEST_ACTIONS, (ACTION,))]
     found = {
         metric_label(name, agent)
         for update in some

@@ -250,6 +250,11 @@ class Store:
         agents = {agent for _, agent in found}
         return sorted({seed for seed, _ in found}), sorted(agents, key=lambda x: (len(x), x))
 
+    def has_metric(self, name: str) -> bool:
+        """True if any row is of this metric, which may be logged now and then only."""
+        found = self._db.execute("SELECT EXISTS(SELECT 1 FROM metrics WHERE name = ?)", (name,))
+        return bool(found.fetchone()[0])
+
     def names(self) -> list[str]:
         """The metrics of the newest update, at which a chunk ended."""
         newest = "SELECT MAX(update_) FROM metrics"
