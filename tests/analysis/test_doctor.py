@@ -9,10 +9,14 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.analysis.doctor import curves_of, run_facts
 from elsinore.analysis.doctor_rules import LIMITS, RULES, RunFacts, findings_of
 from elsinore.cli.doctor import doctor_page
-from elsinore.config.load import load_experiment
+from elsinore.config.load import experiment_from, load_experiment
+from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store
+from tests.page.conftest import chunk_ending_at
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "doctor.md"
 RISING = np.linspace(10.0, 100.0, 20)
@@ -114,6 +118,35 @@ def test_a_rule_changes_its_mind_at_its_threshold(name, curve, below):
     sign = -1 if name == "critic" else 1
     at = [SOUND | {curve: [np.full(40, below + sign * step)]} for step in (-0.01, 0.01)]
     assert [name in names(curves, FACTS) for curves in at] == [False, True]
+
+
+def test_a_policy_is_not_called_random_before_it_had_the_time_to_learn():
+    curves = SOUND | SICK["random-policy"][0]
+    at = [FACTS._replace(progress=share) for share in (0.7, 0.8)]
+    assert ["random-policy" in names(curves, facts) for facts in at] == [False, True]
+
+
+def test_seeds_that_differ_by_chance_do_not_disagree():
+    same = {"eval/return": [np.r_[np.full(16, 9.2), np.full(4, end)] for end in (9.43, 9.31)]}
+    for std, expected in ((0.7, False), (0.01, True)):
+        spread = {"eval/return_std": [np.full(20, std)] * 2}
+        assert ("seeds" in names(SOUND | same | spread, FACTS)) == expected
+
+
+def test_a_run_that_has_not_ended_and_one_of_several_agents_are_known(tmp_path, monkeypatch):
+    settings = {"agents": {"number": 2}, "evaluation": {"episodes": 4}, "env_steps": 200_000}
+    experiment = experiment_from({"env": "Hamlet-mood6", "algo": "ppo", **settings})
+    folder = RunDir.create(tmp_path, "run", experiment)
+    folder.unlock()
+    run = Run(folder)
+    half = run.plan.schedule.num_updates // 2
+    store = Store(run.path / "metrics.sqlite")
+    store.write(chunk_ending_at(half))
+    store.close()
+    facts = run_facts(run, curves_of(run))
+    assert facts.progress == half / run.plan.schedule.num_updates and facts.eval_episodes == 8
+    monkeypatch.setattr(Run, "summary", {"stopped_by": "plateau"})
+    assert run_facts(run, {}).progress == 1.0
 
 
 def test_a_critic_is_not_judged_by_a_few_transitions():

@@ -6,7 +6,7 @@ from elsinore.analysis.doctor_rules import Curves, Finding, RunFacts, findings_o
 from elsinore.arguments import checked
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
-from elsinore.runs.curves import by_seed
+from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
 
@@ -36,10 +36,22 @@ def curves_of(run: Run) -> Curves:
         return {}
     with reading(database) as store:
         rows = store.rows(agent="")
+    found: dict[str, dict[int, list[float]]] = {}
+    for row in rows:
+        found.setdefault(row.name, {}).setdefault(row.seed, []).append(row.value)
     return {
-        name: [values.astype(float) for _, values in by_seed(rows, name).values()]
-        for name in sorted({row.name for row in rows})
+        name: [np.array(values) for values in seeds.values()]
+        for name, seeds in sorted(found.items())
     }
+
+
+def progress_of(run: Run) -> float:
+    """The share of the planned updates that is done; 1 for a run that has ended by itself."""
+    if run.summary.get("stopped_by", "interrupted") != "interrupted":
+        return 1.0
+    with reading(run.path / "metrics.sqlite") as store:
+        chunks = store.chunks()
+    return chunks[-1][0] / run.plan.schedule.num_updates if chunks else 0.0
 
 
 def run_facts(run: Run, curves: Curves) -> RunFacts:
@@ -49,13 +61,14 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
     return RunFacts(
         updates=plan.schedule.num_updates,
+        progress=progress_of(run),
         transitions=plan.steps_per_update,
         target=experiment.convergence.target,
         solved=run.summary.get("stopped_by") == "converged",
         max_grad_norm=getattr(experiment.algo, "max_grad_norm", None),
         time_limit=None if limit is None else int(np.max(limit)),
         max_entropy=_entropy_of_uniform(plan.env.action_space(plan.env_params)),
-        eval_episodes=experiment.evaluation.episodes,
+        eval_episodes=experiment.evaluation.episodes * num_agents_in(plan.env),
         max_return=float(max(returns)) if returns else None,
     )
 

@@ -16,13 +16,14 @@ class RunFacts(NamedTuple):
     """Settings and results of a run that rules compare metrics with."""
 
     updates: int = 1_000  # of one seed, as planned
+    progress: float = 1.0  # share of them that is done; 1 for a run that has ended by itself
     transitions: int = 1_024  # of one update
     target: float | None = None  # `convergence.target`
     solved: bool = False  # every seed has converged
     max_grad_norm: float | None = None
     time_limit: int | None = None  # steps
     max_entropy: float | None = None  # of the policy, where actions are discrete; nats
-    eval_episodes: int = 32
+    eval_episodes: int = 32  # of one seed, those of all agents
     max_return: float | None = None  # the largest absolute return of an episode
 
 
@@ -31,7 +32,7 @@ class Limits(NamedTuple):
 
     # Uniform play has 1, and Acrobot's preset, which solves it, 0.05 after a quarter of the run.
     collapsed_entropy: float = 0.02
-    early: float = 0.25  # "Early" and "late" are the first and the last quarter of a run.
+    early: float = 0.25  # "Early" and "late" are the first and last quarter of what was trained.
     # After three quarters of a run a policy that learns differs from uniform play by more.
     random_entropy: float = 0.98
     # PPO implementations stop an update at 0.015 to 0.05; tenfold is no small step.
@@ -92,6 +93,11 @@ def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values[:size], values[-size:]
 
 
+def standard_error(spread: np.ndarray, facts: RunFacts) -> float:
+    """The standard error of a late evaluation, from the standard deviations of its episodes."""
+    return float(parts(spread)[1].mean()) / facts.eval_episodes**0.5
+
+
 def diverged(curves: Curves, facts: RunFacts) -> str | None:
     broken = [
         name
@@ -107,11 +113,12 @@ def entropy_collapse(curves: Curves, facts: RunFacts) -> str | None:
         return None
     shares = [parts(x)[0][-1] / facts.max_entropy for x in finite(curves, "policy/entropy")]
     low = [share for share in shares if share < LIMITS.collapsed_entropy]
-    return f"entropy at {min(low):.1%} of uniform play after a quarter of the run" if low else None
+    return f"entropy at {min(low):.1%} of uniform play after the first quarter" if low else None
 
 
 def policy_stays_random(curves: Curves, facts: RunFacts) -> str | None:
-    if facts.max_entropy is None or facts.solved:
+    too_early = facts.progress < 1 - LIMITS.early
+    if facts.max_entropy is None or facts.solved or too_early:
         return None
     late = [parts(x)[1].mean() / facts.max_entropy for x in finite(curves, "policy/entropy")]
     if late and min(late) > LIMITS.random_entropy:
@@ -154,7 +161,8 @@ def values_too_large(curves: Curves, facts: RunFacts) -> str | None:
     if late and facts.max_return is not None:
         bound = LIMITS.overestimation * max(facts.max_return, 1.0)
         if max(late) > bound:
-            return f"action values of {max(late):.3g}, and no return above {facts.max_return:.3g}"
+            largest = f"{facts.max_return:.3g}"
+            return f"action values of {max(late):.3g}; the largest return is {largest} in size"
     return None
 
 
@@ -222,7 +230,9 @@ def seeds_disagree(curves: Curves, facts: RunFacts) -> str | None:
         return None
     ends, first = [parts(x)[1].mean() for x in returns], min(x[0] for x in returns)
     gap, gained = max(ends) - min(ends), max(ends) - first
-    if gained > 0 and gap > LIMITS.seed_gap * gained:
+    errors = [standard_error(x, facts) for x in finite(curves, "eval/return_std")]
+    by_chance = gap <= 3 * max(errors, default=0.0)
+    if gained > 0 and gap > LIMITS.seed_gap * gained and not by_chance:
         return f"the best seed ends at {max(ends):.4g}, the worst at {min(ends):.4g}"
     return None
 
@@ -231,7 +241,7 @@ def evaluation_is_noisy(curves: Curves, facts: RunFacts) -> str | None:
     for returns, spread in zip(
         finite(curves, "eval/return"), finite(curves, "eval/return_std"), strict=False
     ):
-        error = float(parts(spread)[1].mean()) / facts.eval_episodes**0.5
+        error = standard_error(spread, facts)
         scale = returns.max() - returns[0]
         if facts.target is not None:
             scale = max(scale, facts.target - returns[0])
@@ -388,7 +398,7 @@ RULES = (
     DoctorRule(
         "plateau",
         plateau_below_target,
-        "Half of the run brought no better evaluation, and the target was not reached.",
+        "Half of the training so far brought no better evaluation, and the target was not reached.",
         "A larger ent_coef or network, another gamma, `elsinore sweep`; or"
         " convergence.plateau_patience, to stop earlier.",
     ),
