@@ -634,12 +634,22 @@ def test_a_wish_becomes_the_command_that_a_person_would_type(tmp_path):
         {"seeds": True},
         {"set": "a"},
         {"set": [1]},
+        {"set": ["seed=1\0"]},
+        {"env": "CartPole-v1\0"},
         {"unknown": "x"},
     ],
 )
 def test_what_is_no_wish_is_refused(wish):
     with pytest.raises(PageError):
         launch.parse_launch(wish)
+
+
+@pytest.mark.parametrize("name", ["../out", "n" * 300, ".hidden", "mlflow.db", "one", "a/b"])
+def test_a_name_that_a_run_cannot_have_is_refused_at_once(tmp_path, name):
+    make_run(tmp_path, "one")
+    with serving(tmp_path) as served:
+        status, answer = served.post("start", {"env": "CartPole-v1", "name": name})
+    assert status == 409 and name[:50] in answer["error"]
 
 
 # Beginning to serve

@@ -1,6 +1,7 @@
 """Start training runs from the page: `elsinore train` as a process of its own."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from typing import Any
 from elsinore.errors import ConfigError
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.control import Busy, ask
-from elsinore.runs.run_dir import as_file_name
+from elsinore.runs.run_dir import as_file_name, check_folder_name
 
 START_TIMEOUT = 120.0  # seconds to print a plan, or to begin training
 TEXTS = ("env", "algo", "name", "yaml", "resume")
@@ -46,10 +47,29 @@ def parse_launch(data: Any) -> dict[str, Any]:
 
 def _is_setting(name: str, value: Any) -> bool:
     if name in TEXTS:
-        return isinstance(value, str)
+        return _is_text(value)
     if name in NUMBERS:
         return isinstance(value, int) and not isinstance(value, bool)
-    return name == "set" and isinstance(value, list) and all(isinstance(x, str) for x in value)
+    return name == "set" and isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_text(value: Any) -> bool:
+    """True for a text that can be an argument of a process."""
+    return isinstance(value, str) and "\0" not in value
+
+
+def refuse_name(name: str, runs: RunsDirectory) -> None:
+    """Refuse a name that a run in this directory cannot get.
+
+    Raises:
+        PageError: for one that is no folder's name, or taken.
+    """
+    try:
+        check_folder_name(name)
+    except ConfigError as error:
+        raise PageError(str(error).removeprefix("--name ")) from error
+    if os.path.lexists(runs.top / name):
+        raise PageError(f"{name!r} is taken; choose another name.")
 
 
 def train_arguments(settings: dict[str, Any], config: Path | None) -> list[str]:
@@ -104,8 +124,7 @@ class Launcher:
             settings.get("name")
             or f"{as_file_name(settings.get('env', 'run'))}-{datetime.now():%Y%m%d-%H%M%S}"
         )
-        if "/" in name or (self._runs.top / name).exists():
-            raise PageError(f"name={name!r} is taken, or not a directory name; choose another.")
+        refuse_name(name, self._runs)
         with _yaml_file(settings) as config:
             args = [*train_arguments(settings, config), f"--name={name}"]
             _launch([*args, f"--runs-dir={self._runs.top}"], self._runs.top / name)

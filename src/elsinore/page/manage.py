@@ -13,11 +13,11 @@ from typing import Any
 
 from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.errors import ConfigError
-from elsinore.page.launch import is_training
+from elsinore.page.launch import is_training, refuse_name
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.durable import new_file
 from elsinore.runs.plain_files import is_taken
-from elsinore.runs.run_dir import ReadOnlyRun, RunDir, check_folder_name
+from elsinore.runs.run_dir import ReadOnlyRun, RunDir
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"
@@ -77,15 +77,9 @@ class Manager:
         Raises:
             PageError: for a name that is taken or is no folder's, or a run that cannot be moved.
         """
-        try:
-            check_folder_name(to)
-        except ConfigError as error:
-            raise PageError(str(error).removeprefix("--name ")) from error
-        target = self._runs.top / to
         with self._at_rest(name) as run, _refused_if_unwritable(name):
-            if os.path.lexists(target):
-                raise PageError(f"{to!r} is taken; choose another name.")
-            run.path.rename(target)
+            refuse_name(to, self._runs)
+            run.path.rename(self._runs.top / to)
         return to
 
     def delete(self, name: str) -> str:
