@@ -15,6 +15,7 @@ import elsinore
 from elsinore.checks.env import check_env
 from elsinore.checks.probe_env import ProbeEnv
 from elsinore.envs import make
+from elsinore.envs.spaces import MultiDiscrete
 from elsinore.envs.views import view_of
 from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers import WRAPPERS, Wrapper
@@ -182,6 +183,36 @@ def test_an_action_mask_passes_through():
     assert obs["observation"].tolist() == [*before["sight"], *before["sight"]]
 
 
+class MaskedCount(Counter):
+    """A mask that is declared as choices, beside a choice."""
+
+    def observation_space(self, params):
+        return spaces.Dict({"action_mask": MultiDiscrete([2, 2]), "step": spaces.Discrete(10)})
+
+    def reset_env(self, key, params):
+        _, state = super().reset_env(key, params)
+        return self.shown(state), state
+
+    def step_env(self, key, state, action, params):
+        _, state, *rest = super().step_env(key, state, action, params)
+        return self.shown(state), state, *rest
+
+    def shown(self, state):
+        return {"action_mask": jnp.array([True, False]), "step": state["time"]}
+
+
+@pytest.mark.parametrize("entries", [["one_hot"], [{"frame_stack": 2}], ["one_hot", "flatten"]])
+def test_a_mask_is_kept_however_its_space_is_declared(entries):
+    env = elsinore.wrap(MaskedCount(), *entries)
+    params = env.default_params
+    obs, _ = reset(env, jax.random.key(0), params)
+    assert obs["action_mask"].tolist() == [True, False]
+    declared = env.observation_space(params).spaces
+    assert {name: x.shape for name, x in obs.items()} == {k: x.shape for k, x in declared.items()}
+    with pytest.raises(ConfigError, match="finds nothing discrete"):
+        elsinore.wrap(MaskedCount(), {"frame_stack": 2}, "one_hot")
+
+
 def test_a_time_limit_counts_where_the_environment_does_not():
     env = elsinore.wrap(ProbeEnv(), {"time_limit": 3})
     assert env.default_params.max_steps_in_episode == 3
@@ -211,6 +242,10 @@ def test_a_number_that_is_drawn_instead_is_doubted():
     assert env.doubts(env.default_params) == []
     (doubt,) = env.doubts(env.default_params.replace(force_mag=3.0))
     assert "force_mag is drawn from force_mag_range" in doubt
+    turned = env.default_params.replace(force_mag_range=np.array([15.0, 5.0]))
+    assert env.doubts(turned) == [
+        "env_params.force_mag_range=[15.0, 5.0] must have its lower number first."
+    ]
 
 
 def test_a_whole_number_is_drawn_with_both_ends():

@@ -62,9 +62,15 @@ class Randomise(RememberingWrapper):
         """Warnings about numbers that are given and never used."""
         inside = getattr(self.env, "doubts", lambda params: [])(params)
         unused = [n for n, x in self._defaults.items() if np.any(getattr(params, n) != x)]
+        ranges = {f"{n}_range": np.asarray(getattr(params, f"{n}_range")) for n in self._defaults}
         return [
             *inside,
             *(f"env_params.{n} is not used: {n} is drawn from {n}_range." for n in unused),
+            *(
+                f"env_params.{n}={x.tolist()} must have its lower number first."
+                for n, x in ranges.items()
+                if np.any(x[..., 0] > x[..., 1])
+            ),
         ]
 
     def bare(self, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
@@ -84,9 +90,9 @@ class Randomise(RememberingWrapper):
     def _draw(self, key: Array, params: PyTree) -> dict[str, Array]:
         drawn = {}
         keys = jax.random.split(key, len(self._defaults))
-        for name, key_of in zip(self._defaults, keys, strict=True):
+        for (name, default), key_of in zip(self._defaults.items(), keys, strict=True):
             low, high = jnp.asarray(getattr(params, f"{name}_range"))
-            if jnp.issubdtype(low.dtype, jnp.integer):
+            if default.dtype.kind in "iu":
                 drawn[name] = jax.random.randint(key_of, (), low, high + 1)
             else:
                 drawn[name] = jax.random.uniform(key_of, (), minval=low, maxval=high)

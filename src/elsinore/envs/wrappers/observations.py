@@ -59,22 +59,24 @@ class OneHot(ObservationWrapper):
 
     def __init__(self, env: Any):
         super().__init__(env)
-        self._space = env.observation_space(env.default_params)
-        if not any(map(_options, _leaves(self._space))):
+        space = env.observation_space(env.default_params)
+        self._seen, _ = split_mask(getattr(space, "spaces", space))
+        if not any(map(_options, _leaves(self._seen))):
             raise ValueError(
-                f"finds nothing discrete in {self._space}; it must come before wrappers that make"
+                f"finds nothing discrete in {self._seen}; it must come before wrappers that make"
                 " arrays of observations (flatten, frame_stack)."
             )
 
     def change(self, obs: PyTree) -> PyTree:
-        return _one_hot(self._space, obs)
+        seen, mask = split_mask(obs)
+        return with_mask(_one_hot(self._seen, seen), mask)
 
     def change_space(self, space: Any) -> Any:
         def one_hot(leaf: Any) -> Any:
             size = sum(_options(leaf))
             return spaces.Box(0.0, 1.0, (size,)) if size else leaf
 
-        return _map_space(one_hot, space)
+        return _map_but_mask(one_hot, space)
 
 
 class FrameStack(RememberingWrapper):
@@ -105,15 +107,7 @@ class FrameStack(RememberingWrapper):
         return with_mask(frames, mask), WrapperState(inside, frames), *rest
 
     def observation_space(self, params: PyTree) -> Any:
-        space = self.env.observation_space(params)
-        inner = getattr(space, "spaces", space)
-        seen, mask = split_mask(inner)
-        if inner is space:
-            return self._stacked(space)
-        if isinstance(seen, Mapping):
-            parts = {name: _map_space(self._stacked, part) for name, part in seen.items()}
-            return spaces.Dict(with_mask(parts, mask))
-        return _map_space(self._stacked, space)
+        return _map_but_mask(self._stacked, self.env.observation_space(params))
 
     def _stacked(self, space: Any) -> spaces.Box:
         """The space of `frames` observations of a simple space."""
@@ -154,14 +148,23 @@ def _options(space: Any) -> tuple[int, ...]:
 
 
 def _one_hot(space: Any, obs: Any) -> Any:
-    inner = getattr(space, "spaces", None)
+    """Of a space or of its parts."""
+    inner = getattr(space, "spaces", space)
     if isinstance(inner, Mapping):
         return {name: _one_hot(inner[name], part) for name, part in obs.items()}
-    if inner is not None:
+    if isinstance(inner, list | tuple):
         return tuple(_one_hot(*pair) for pair in zip(inner, obs, strict=True))
     values = jnp.ravel(obs)
     parts = [jax.nn.one_hot(values[i], n) for i, n in enumerate(_options(space))]
     return jnp.concatenate(parts) if parts else obs
+
+
+def _map_but_mask(function: Callable[[Any], Any], space: Any) -> Any:
+    """The space with each simple space in it changed, but for that of its action mask."""
+    seen, mask = split_mask(getattr(space, "spaces", space))
+    if mask is None:
+        return _map_space(function, space)
+    return spaces.Dict({MASK: mask, **_map_space(function, spaces.Dict(seen)).spaces})
 
 
 def _map_space(function: Callable[[Any], Any], space: Any) -> Any:
