@@ -1,7 +1,12 @@
 """Environments by name, and the errors for wrong names."""
 
+from typing import NamedTuple
+
+import jax
+import numpy as np
 import pytest
 
+import elsinore
 from elsinore.envs import make
 from elsinore.envs.registry import GYMNAX, check_name, names
 from elsinore.errors import ConfigError
@@ -72,6 +77,42 @@ def test_an_unknown_parameter_is_refused_with_the_known_ones():
         match=r"env_params.max_steps is no parameter of Wall; it has: max_steps_in_episode",
     ):
         make(Wall(), params={"max_steps": 3})
+
+
+def test_a_parameter_is_a_number_as_its_default_is():
+    """An integer for a float counted as one, so that a range of floats gave whole numbers."""
+    _, params = make("CartPole-v1", params={"force_mag": 5, "max_steps_in_episode": 9.0})
+    assert type(params.force_mag) is float and type(params.max_steps_in_episode) is int
+    drawn = [{"randomise": {"force_mag": [1.0, 2.0]}}]
+    for given in ([5, 15], (5, 15), np.array([5, 15])):
+        env, params = make("CartPole-v1", params={"force_mag_range": given}, wrappers=drawn)
+        assert params.force_mag_range.dtype == np.float32
+        _, whole = env.reset_env(jax.random.key(0), params.replace(force_mag_range=given))
+        _, state = env.reset_env(jax.random.key(0), params)
+        assert whole.own == state.own  # also where a curriculum has put it
+        assert state.own["force_mag"] % 1 and 5 <= state.own["force_mag"] <= 15
+
+
+def test_parameters_of_another_type_cannot_be_set():
+    class Pair(NamedTuple):
+        max_steps_in_episode: int = 3
+
+    for params in ({"max_steps_in_episode": 3}, Pair()):
+        env = type("Odd", (Wall,), {"default_params": params})()
+        with pytest.raises(ConfigError, match="default_params of Odd are (dict|Pair);"):
+            make(env, params={"max_steps_in_episode": 5})
+    with pytest.raises(ConfigError, match="env_params.replace is no parameter of Wall"):
+        make(Wall(), params={"replace": 1})
+
+
+def test_arguments_of_a_constructor_beside_an_object_are_refused(tmp_path):
+    """They were ignored, and recorded by a run as those of its environment."""
+    for env in (Wall(), lambda: Wall()):
+        with pytest.raises(ConfigError, match="env_kwargs={'rows': 9} go to the constructor"):
+            make(env, {"rows": 9})
+    with pytest.raises(ConfigError, match="env_kwargs.rows goes to the constructor"):
+        elsinore.train(Wall(), overrides={"env_kwargs.rows": 9}, runs_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_arguments_that_do_not_fit_the_constructor_are_refused():

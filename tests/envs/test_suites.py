@@ -395,6 +395,11 @@ def test_a_game_of_three_players_is_refused():
         make(pgx.make("sparrow_mahjong"))
     with pytest.raises(elsinore.ConfigError, match="rival='chess engine' is no rival"):
         make("pgx/tic_tac_toe", {"rival": "chess engine"})
+    with pytest.raises(elsinore.ConfigError, match="is a tuple, such as .env, params."):
+        make((pgx.make("2048"), None))
+    wrapped = elsinore.wrap("pgx/tic_tac_toe", {"scale_reward": 2.0})
+    assert wrapped.rival is wrapped.env.rival
+    assert not hasattr(wrapped, "with_rival")  # that of the game inside would have no wrapper
 
 
 def first_legal(key, obs):

@@ -246,11 +246,10 @@ def plan_for(
 
 def _env_for(experiment: Experiment, env: Any) -> tuple[Any, PyTree]:
     """The environment of all agents, and its parameters; `env` is the object where one is given."""
+    # of an object, env_kwargs record how it was made
+    of_name = (experiment.env, experiment.env_kwargs)
     made, env_params = envs.make(
-        env or experiment.env,
-        experiment.env_kwargs,
-        experiment.env_params,
-        experiment.wrappers,
+        *((env, {}) if env is not None else of_name), experiment.env_params, experiment.wrappers
     )
     if experiment.agents.number == 1:
         check_number(experiment.agents, made)

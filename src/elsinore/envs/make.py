@@ -1,11 +1,12 @@
 """`make`: an environment in its wrappers, and its parameters, as a config has them."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsinore.arguments import checked
 from elsinore.envs.registry import env_of
-from elsinore.errors import user_code
+from elsinore.errors import ConfigError, user_code
 from elsinore.validation import fits
 
 if TYPE_CHECKING:  # names and help are listed without importing jax
@@ -22,12 +23,13 @@ def make(
     """An environment and its parameters, from a name, `"module:Class"`, or an instance, which may
     be one of a library in `suites`.
 
-    `kwargs` go to its constructor (they fix shapes), `params` replace fields of its default
-    parameters (traced numbers, such as `max_steps_in_episode`). It is put into `wrappers`
+    `kwargs` go to the constructor of a named one (they fix shapes), `params` replace fields of its
+    default parameters (traced numbers, such as `max_steps_in_episode`). It is put into `wrappers`
     (`elsinore.wrap`), whose numbers are among the parameters; one that is in them stays as it is.
 
     Raises:
-        ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
+        ValueError: naming what is unknown, or cannot be imported or built, with a remedy; also for
+            `kwargs` of an instance.
     """
     name, env = env, env_of(env, kwargs)
     if wrappers:
@@ -41,11 +43,31 @@ def make(
 
 
 def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTree":
-    """The default parameters with some replaced, each by numbers of the same shape."""
+    """The default parameters with some replaced, each by numbers of the same shape and dtype."""
+    if not params:
+        return defaults
+    if not dataclasses.is_dataclass(defaults):
+        raise ConfigError(
+            f"env_params={params!r} cannot be set: default_params of {env.name} are"
+            f" {type(defaults).__name__}; let them be a flax.struct.dataclass."
+        )
+    known = [field.name for field in dataclasses.fields(defaults)]
     for name, value in params.items():
-        if not hasattr(defaults, name):
-            known = ", ".join(vars(defaults))
-            raise ValueError(f"env_params.{name} is no parameter of {env.name}; it has: {known}.")
+        if name not in known:
+            raise ConfigError(
+                f"env_params.{name} is no parameter of {env.name}; it has: {', '.join(known)}."
+            )
         if not fits(value, default := getattr(defaults, name)):
-            raise ValueError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
-    return defaults.replace(**params) if params else defaults
+            raise ConfigError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
+    return dataclasses.replace(
+        defaults, **{name: _like(x, getattr(defaults, name)) for name, x in params.items()}
+    )
+
+
+def _like(value: Any, default: Any) -> Any:
+    """A number or an array as its default is, which `fits`: 5 for 10.0 is 5.0, not an integer."""
+    if isinstance(default, bool | int | float):
+        return type(default)(value)
+    import numpy as np
+
+    return np.asarray(value, default.dtype) if hasattr(default, "dtype") else value

@@ -107,7 +107,8 @@ def env_of(env: Any, kwargs: dict[str, Any] | None = None) -> Any:
     """The environment of a name or `"module:Class"`, or an instance as one of gymnax's.
 
     Raises:
-        ValueError: naming what is unknown, or cannot be imported or built, with a remedy.
+        ValueError: naming what is unknown, or cannot be imported or built, with a remedy; also for
+            `kwargs` of an instance.
     """
     name = env
     if isinstance(env, str):
@@ -118,6 +119,11 @@ def env_of(env: Any, kwargs: dict[str, Any] | None = None) -> Any:
             env = _built(name, factory, kwargs or {})
             if ":" in name and not hasattr(env, "reset_env"):
                 env = suites.adapted(env, partial(factory, **kwargs or {}), name)
+    elif kwargs:
+        raise ConfigError(
+            f"env_kwargs={kwargs!r} go to the constructor of an environment, and env is an object,"
+            " which has been made; give them to its constructor, or its name as env."
+        )
     env = suites.adapted(env)
     with user_code(env=name):
         refuse_no_env(env, name)

@@ -1,7 +1,7 @@
 """The experiment that the arguments of a call describe."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,12 @@ def resolve_experiment(
     overrides = dict(overrides or {})
     if env_object is not None:
         env, recorded = _description_of(env_object, overrides)
-        overrides = recorded | overrides
+        given, overrides = overrides, recorded | overrides
         made_again = recorded.get("wrappers") and getattr(env_object, "made_from", None)
         if made_again and not list(modules_in(recorded["wrappers"])):
             env_object = None
+        else:
+            _refuse_kwargs(given)
     overrides |= {name: value for name, value in named.items() if value is not None}
     if (source := overrides.get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
@@ -61,6 +63,20 @@ def setting_of(name: str) -> str:
     known = name if name.partition(".")[0] in Experiment.__dataclass_fields__ else ""
     known = f"algo.{name}" if is_of_algorithm(name) else known
     return SETTINGS.get(name.lower(), known)
+
+
+def _refuse_kwargs(names: Iterable[str]) -> None:
+    """Refuse arguments of a constructor beside an object, which would not have them.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    for name in names:
+        if name.partition(".")[0] == "env_kwargs":
+            raise ConfigError(
+                f"{name} goes to the constructor of an environment, and env is an object, which"
+                " has been made; give it to its constructor, or the environment by name."
+            )
 
 
 def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

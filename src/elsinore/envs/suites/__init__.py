@@ -43,6 +43,7 @@ SUITES = {
 
 
 ON_HOST = ("gymnasium", "envpool")  # packages whose environments are stepped there
+PAIRS = ("xminigrid",)  # suites whose `make` returns an environment and its parameters
 OBJECT = " (object)"  # ends the name of an environment that was given as an object
 
 
@@ -99,14 +100,15 @@ def adapted(env: Any, made_by: Callable[[], Any] | None = None, name: str | None
     """An environment object of a known library in its adapter; an object with `reset` and `step`,
     or a function that makes one, as a `HostEnv`; any other object as it is.
 
-    A pair (environment, parameters), as `xminigrid.make` returns, counts as its environment.
+    A pair (environment, parameters), as `xminigrid.make` returns, is one of `PAIRS`.
     `made_by` makes others like it, which have that `name`; one on the host is closed then.
     """
     native = env[0] if isinstance(env, tuple) and env else env
     packages = {cls.__module__.partition(".")[0] for cls in type(native).__mro__}
     for suite_name, suite in SUITES.items():
         if suite.package in packages and not (made_by and suite.package in ON_HOST):
-            return _adapter(suite_name).of(env)
+            pair = isinstance(env, tuple) and suite_name not in PAIRS
+            return env if pair else _adapter(suite_name).of(env)
     if hasattr(env, "reset_env"):  # after the libraries: Craftax's objects have it, too
         return env
     from elsinore.envs.host_objects import host_env_of, is_host_object  # gymnax comes with it

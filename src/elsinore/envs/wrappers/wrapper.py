@@ -35,7 +35,8 @@ class Wrapper(Environment):
         self.env, self._own_params = env, own_params
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "env":  # copying asks before there is an `env`
+        # copying asks before there is an `env`; `with_rival` would make one without the wrappers
+        if name.startswith("__") or name in ("env", "with_rival"):
             raise AttributeError(name)
         return getattr(self.env, name)
 
