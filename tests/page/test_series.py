@@ -108,8 +108,8 @@ def test_a_run_without_metrics_has_no_curves(tmp_path):
 # Large runs
 
 
-def until_whole(overviews: Overviews, name: str, first=None, last=None) -> dict:
-    deadline = time.monotonic() + 20
+def until_whole(overviews: Overviews, name: str, first=None, last=None, within=20) -> dict:
+    deadline = time.monotonic() + within
     while (found := overviews.overview(name, first, last))["sampled"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -182,7 +182,7 @@ def test_a_run_of_ten_million_rows_opens_long_before_all_of_it_is_read(tmp_path)
     times = [time.process_time()]
     first = overviews.overview("run")
     times.append(time.process_time())
-    whole = until_whole(overviews, "run")
+    whole = until_whole(overviews, "run", within=400)
     opening, reading = np.diff([*times, time.process_time()])
     assert first["sampled"] and len(first["curves"]) == 20
     assert opening < reading / 5  # a twentieth; `benchmarks/page_open.py` has the seconds

@@ -69,7 +69,7 @@ def refuse_name(name: str, runs: RunsDirectory) -> None:
     except ConfigError as error:
         raise PageError(str(error).removeprefix("--name ")) from error
     if os.path.lexists(runs.top / name):
-        raise PageError(f"{name!r} is taken; choose another name.")
+        raise PageError(f"name={name!r} is taken; choose another.")
 
 
 def train_arguments(settings: dict[str, Any], config: Path | None) -> list[str]:
