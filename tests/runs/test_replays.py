@@ -290,6 +290,19 @@ def test_thinning_leaves_the_first_and_the_newest_and_others_between_them(tmp_pa
         assert max(np.diff(left)) <= 2 * 900 / (keep - 1)
 
 
+def test_files_of_other_names_are_left_alone(tmp_path):
+    """Each recording failed beside a copy of such a name, or the copy was removed."""
+    copies = [tmp_path / name for name in ("2nd-best.npz", "2048-best.npz", "0000000100 copy.npz")]
+    for path in copies:
+        path.write_bytes(b"mine")
+    for update in (0, 100, 200):
+        replay = a_replay(update=update)
+        replays.write(replays.path_for(tmp_path, replay), replay)
+        replays.thin(tmp_path, 1)
+    assert updates_left(tmp_path) == [200]
+    assert all(path.read_bytes() == b"mine" for path in copies)
+
+
 # While a run trains
 
 

@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +30,7 @@ from elsinore.validation import UntrustedName
 MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 MAX_EMPTY_ENTRIES = 2**20  # of its arrays that take no bytes, such as [length, 0]
 ENV_SETTINGS = ("env", "env_kwargs", "wrappers")
+NAME = re.compile(r"[0-9]+-seed[0-9]+\.npz")  # as `path_for` gives
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 
 
@@ -113,8 +115,8 @@ def about(path: Path) -> dict[str, Any]:
 
 
 def list_replays(folder: Path) -> list[Path]:
-    """The replays of a run, oldest first."""
-    return sorted(folder.glob("[0-9]*.npz"))
+    """The replays that a run recorded, oldest first; files of other names are its user's."""
+    return sorted(path for path in folder.glob("*.npz") if NAME.fullmatch(path.name))
 
 
 def thin(folder: Path, keep: int) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.records import ChunkRecord
+from elsinore.runs.replays import list_replays
 from elsinore.runs.sinks.console import Console
 
 log = logging.getLogger("elsinore")
@@ -76,7 +77,7 @@ class Dashboard(Console):
         """The next step of the newest replay; None without one, or where it cannot be drawn."""
         from elsinore import scene  # which draws: runs are drawn from, and draw nothing themselves
 
-        found = sorted(self._replays.glob("*.npz")) if self._replays is not None else []
+        found = list_replays(self._replays) if self._replays is not None else []
         if not found:
             return None
         if found[-1] != self._shown:
