@@ -22,7 +22,7 @@ class EnvInfo(NamedTuple):
     """One registered environment."""
 
     name: str
-    observation: str | None  # None for an environment that needs arguments or a download
+    observation: str | None  # None where it needs arguments, a download or a wrapper
     actions: str | None
     time_limit: int | None  # steps
     random_return: float | None  # mean return of random actions, where it was measured

@@ -50,7 +50,7 @@ def _print_table(names: Sequence[str]) -> None:
         known = info.best_return is not None
         returns = f"{info.random_return:g} .. {info.best_return:g}" if known else ""
         limit = "" if info.time_limit is None else str(info.time_limit)
-        observation = info.observation or "needs arguments or a download"
+        observation = info.observation or "not made by its name alone"
         observation = "a dictionary" if ", " in observation else observation
         presets = ", ".join(info.presets)
         row = _row(width, info.name, observation, info.actions or "", limit, returns, presets)
