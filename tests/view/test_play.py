@@ -76,6 +76,13 @@ def test_an_episode_can_be_saved_and_loaded(latest, tmp_path):
     assert again.scene(3) == kept.scene(3)
 
 
+def test_random_actions_are_shown_up_to_a_limit_that_is_drawn():
+    """The default limit, 200, cut episodes that were longer."""
+    drawn = {"wrappers": [{"randomise": {"max_steps_in_episode": [250, 260]}}]}
+    (episode,) = episodes_of("MountainCar-v0", settings=drawn)
+    assert 250 <= len(episode) - 1 <= 260 and episode.outcome == "truncated"
+
+
 def test_a_person_plays_the_environment_of_a_run(whole):
     env, params = env_to_play(str(whole), {})
     assert (env.name, params.max_steps_in_episode) == ("CartPole-v1", 500)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.arguments import checked
@@ -13,6 +14,7 @@ from elsinore.config.load import set_dotted
 from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make
 from elsinore.envs.scene import Scene
+from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, episode_recording, preparation, replays
@@ -269,10 +271,9 @@ def _random_episodes(
     except ValueError as error:
         raise ConfigError(str(error)) from error
     preparation.prepare()
-    limit = int(getattr(params, "max_steps_in_episode", MAX_STEPS))
-    recorder = EpisodePlayer(
-        algo, env, min(limit if limit > 0 else MAX_STEPS, MAX_STEPS), greedy=False
-    )
+    limit = int(np.max(time_limits(params, 0)))
+    longest = min(limit if limit > 0 else MAX_STEPS, MAX_STEPS)
+    recorder = EpisodePlayer(algo, env, longest, greedy=False)
     given = _env_settings(settings)
     about = {"env": target, "algo": "chance"} | {n: given[n] for n in ("env_kwargs", "wrappers")}
     for number in numbers:
