@@ -136,6 +136,22 @@ def test_a_page_opened_before_its_run_shows_it_and_the_next_of_its_name(browser,
 
 
 @pytest.mark.slow
+def test_where_no_value_is_finite_there_is_a_dash(browser, tmp_path):
+    run = make_run(tmp_path, "broken", updates=8)
+    store = Store(run / "metrics.sqlite")
+    with store._db:
+        store._db.execute("UPDATE metrics SET value = NULL WHERE name = 'loss/value'")
+        store._db.execute("UPDATE metrics SET value = NULL WHERE name = 'eval/return' AND seed = 1")
+    store.close()
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/broken") as page:
+        text = page.locator('[data-metric="loss/value"] .unseen')
+        until(lambda: text.inner_text() == "mean over seeds: no finite value")
+        page.get_by_role("tab", name="Seeds").click()
+        row = page.get_by_role("row", name="seed 1")
+        assert row.inner_text().split()[:4] == ["seed", "1", "–", "–"]
+
+
+@pytest.mark.slow
 def test_a_large_part_is_zoomed_to_a_sample_and_then_to_the_whole(browser, tmp_path, monkeypatch):
     monkeypatch.setattr(series, "QUICK_ROWS", 100)
     make_run(tmp_path, "many", updates=200)

@@ -176,6 +176,7 @@ function padded(low, high) {
 function summaryText(lines, axis) {
   const texts = lines.filter((line) => !line.faint).map((line) => {
     const known = line.y.filter((y) => y !== null);
+    if (!known.length) return `${line.label}: no finite value`;
     const range = `${number(Math.min(...known))} to ${number(Math.max(...known))}`;
     return `${line.label}: ${number(known.at(-1))} at ${tick(line.x.at(-1), axis)} ${axis}, from ${range}`;
   });

@@ -11,7 +11,7 @@ export function number(x) {
 
 /** An integer with thousands separators. */
 export function whole(x) {
-  return x === null || x === undefined ? "–" : Math.round(x).toLocaleString("en");
+  return x === null || x === undefined || Number.isNaN(x) ? "–" : Math.round(x).toLocaleString("en");
 }
 
 /** A number in few characters: 48,640 as 48.6k. */
