@@ -15,6 +15,8 @@ from elsinore.cli.arguments import (
 from elsinore.cli.streams import forgive_stdout, say
 from elsinore.errors import quoted
 
+WIDE = 400  # columns of a table that goes to a file, which no screen cuts
+
 
 def add(commands) -> None:
     sweep = commands.add_parser(
@@ -57,7 +59,8 @@ def sweep_command(args: argparse.Namespace) -> int:
         say(f"interrupted; resume with:\n  {resume}", file=sys.stderr)
         return EXIT_INTERRUPTED
     summary = found.summary
-    PlainConsole().print(results_table(found.sweep, found.results))
+    width = None if sys.stdout.isatty() else WIDE
+    PlainConsole(width=width).print(results_table(found.sweep, found.results))
     say(
         f"{summary['trials']} trials: {summary['complete']} complete, {summary['pruned']} pruned, "
         f"{summary['failed']} failed; importance by {summary['importance']['method']}"

@@ -1,5 +1,6 @@
 """A sweep finds the best trial, compiles one program per group signature, and resumes exactly."""
 
+import io
 import json
 import os
 import signal
@@ -16,19 +17,22 @@ import elsinore
 from elsinore import cli
 from elsinore.analysis.sweep import api
 from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
+from elsinore.analysis.sweep.report import results_table
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.samplers import OptunaSampler
 from elsinore.analysis.sweep.sweep_dir import SweepDir
+from elsinore.cli.sweep import WIDE
 from elsinore.config.search import load_sweep
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.plain_console import PlainConsole
 from tests.programs import SHARED
 from tests.runs.conftest import rows_in
 from tests.toys import BEST, TOY, TRACES, score_after
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
-CLOCKS = ("seconds", "versions")
+CLOCKS = ("train_seconds", "versions")
 
 
 def config(space=GAIN, settings=None, **sweep):
@@ -96,6 +100,25 @@ def test_a_trial_has_a_mean_and_an_interval_over_seeds(tmp_path):
 def test_a_metric_of_training_counts_with_its_last_value(tmp_path):
     searched = search(tmp_path, trials=3, metric="eval/length")
     assert [t["mean"] for t in searched.summary["top"]] == [1.0, 1.0, 1.0]
+
+
+def test_a_searched_budget_stands_beside_the_steps_that_were_done(tmp_path):
+    space = GAIN | {"env_steps": {"choice": [45]}}
+    table = search(tmp_path, trials=2, space=space).trials
+    assert (table["env_steps (setting)"] == 45).all() and (table["env_steps"] == 45).all()
+
+
+def test_no_number_of_the_best_trials_is_cut(tmp_path):
+    searched = search(tmp_path, trials=3, settings={"seeds": 3})
+    for width in (60, WIDE):
+        shown = io.StringIO()
+        PlainConsole(file=shown, width=width).print(results_table(searched.sweep, searched.results))
+        assert "…" not in shown.getvalue()
+
+
+def test_a_search_without_trials_yet_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="has no trials yet; wait for its first group"):
+        _ = api.SweepRun(SweepDir(tmp_path / "search")).trials
 
 
 def test_the_best_can_be_trained_as_it_is(tmp_path):
@@ -273,6 +296,8 @@ def test_a_finished_search_is_returned_as_it_is(tmp_path, afresh):
     assert TRACES == []
     assert_same_search(again.path, first.path)
     assert elsinore.sweep(resume="search", runs_dir=tmp_path).best == first.best
+    trained = sum(run.summary["train_seconds"] for run in again.runs)
+    assert again.summary["train_seconds"] == trained > 0.0
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """`elsinore.sweep`: hyperparameter search, round after round of trials."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -79,9 +78,15 @@ class SweepRun:
 
     @property
     def trials(self):
-        """Pandas table of every trial with its settings and score."""
+        """Pandas table of every trial with its settings and score.
+
+        Raises:
+            ConfigError: if no group of trials has ended yet.
+        """
         import pandas as pd
 
+        if not self._folder.trials.exists():
+            raise ConfigError(f"{self.path} has no trials yet; wait for its first group.")
         return pd.read_csv(self._folder.trials, dtype={"group": str})
 
     @property
@@ -215,13 +220,12 @@ GroupTrainer = Callable[
 
 
 def _search(folder: SweepDir, sweep: Sweep, rounds: Rounds, train: GroupTrainer) -> SweepRun:
-    began = time.perf_counter()
     results: dict[int, TrialResult] = {}
     if not _train(folder, sweep, rounds, train, results):
         return SweepRun(folder, list(results.values()), interrupted=True)
     found = [results[number] for number in sorted(results)]
     write_trials(folder, found)
-    summary = write_sweep_report(folder, sweep, found, time.perf_counter() - began)
+    summary = write_sweep_report(folder, sweep, found)
     with suppress(KeyboardInterrupt):  # only MLflow is missing by now
         log_to_mlflow(folder, sweep, found, summary)
     return SweepRun(folder, found)

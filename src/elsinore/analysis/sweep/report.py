@@ -19,7 +19,7 @@ from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions
-from elsinore.runs.summary import write_json
+from elsinore.runs.summary import object_in, write_json
 
 log = logging.getLogger("elsinore")
 NUM_LISTED = 10  # best trials in the summary and the terminal
@@ -36,7 +36,7 @@ def write_trials(folder: SweepDir, results: list[TrialResult]) -> None:
 
 
 def write_sweep_report(
-    folder: SweepDir, sweep: Sweep, results: list[TrialResult], seconds: float
+    folder: SweepDir, sweep: Sweep, results: list[TrialResult]
 ) -> dict[str, Any]:
     """Write best.yaml, the figures and summary.json; returns the summary.
 
@@ -59,11 +59,17 @@ def write_sweep_report(
         "best": _as_json(best) if best is not None else None,
         "top": [_as_json(r) for r in ranked(results, mode)[:NUM_LISTED] if r.score is not None],
         "importance": {"method": method, "values": values},
-        "seconds": seconds,
+        "train_seconds": _train_seconds(folder),
         "versions": versions(),
     }
     write_json(folder.summary, summary)
     return summary
+
+
+def _train_seconds(folder: SweepDir) -> float:
+    """Training time of all groups, however often the sweep was resumed."""
+    found = (object_in(path) for path in sorted(folder.groups.glob("*/summary.json")))
+    return sum(summary.get("train_seconds", 0.0) for summary in found)
 
 
 def _draw(path: Path, draw: Callable[[Path], None]) -> None:
@@ -94,9 +100,8 @@ def results_table(sweep: Sweep, results: list[TrialResult]):
         title_justify="left",
     )
     for name in ("trial", "score", "95 % interval", "state", *sweep.space):
-        found.add_column(
-            name.removeprefix("algo."), justify="left" if name == "state" else "right", no_wrap=True
-        )
+        justify = "left" if name == "state" else "right"
+        found.add_column(name.removeprefix("algo."), justify=justify, overflow="fold")
     for r in ranked(results, sweep.config.mode)[:NUM_LISTED]:
         interval = "[{:.4g}, {:.4g}]".format(*r.interval) if r.interval else "-"
         settings = [_short(r.settings[name], span) for name, span in sweep.space.items()]

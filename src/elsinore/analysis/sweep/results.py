@@ -99,7 +99,7 @@ def best_trial(results: list[TrialResult], mode: str) -> TrialResult | None:
 def csv_row(result: TrialResult) -> dict[str, Any]:
     """One row of trials.csv."""
     low, high = result.interval or (None, None)
-    return {
+    row = {
         "trial": result.trial,
         "group": result.group,
         "state": result.state,
@@ -108,8 +108,8 @@ def csv_row(result: TrialResult) -> dict[str, Any]:
         "high": high,
         "env_steps": result.env_steps,
         "per_seed": json.dumps(result.per_seed),
-        **{
-            name: value if isinstance(value, int | float | str) else json.dumps(value)
-            for name, value in result.settings.items()
-        },
     }
+    for name, value in result.settings.items():
+        column = f"{name} (setting)" if name in row else name  # env_steps may be searched
+        row[column] = value if isinstance(value, int | float | str) else json.dumps(value)
+    return row
