@@ -15,13 +15,14 @@ import pytest
 import elsinore
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
+from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
-from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.mlflow import MLflowSink, with_tag
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.summary import write_json
 from elsinore.runs.workers import sink_worker
@@ -685,3 +686,15 @@ def test_the_database_beside_runs_is_at_a_path_of_any_letters(tmp_path, name, mo
     uri = mlflow_sink.tracking_uri(MLflowConfig(), folder)
     mlflow_sink.experiment_id(MlflowClient(uri), MLflowConfig(), uri, folder)
     assert (folder / "mlflow.db").is_file()
+
+
+@pytest.mark.parametrize("path", ["/runs/plain", "/o'brien/runs", '/a "quoted" name'])
+def test_mlflow_runs_are_found_by_a_path_with_quotes(mlflow_uri, path):
+    configure_mlflow()
+    from mlflow import MlflowClient
+
+    client = MlflowClient(mlflow_uri)
+    place = client.create_experiment(path)
+    made = client.create_run(place, tags={"elsinore.sweep": path}).info.run_id
+    (found,) = client.search_runs([place], with_tag("elsinore.sweep", path))
+    assert found.info.run_id == made

@@ -8,7 +8,7 @@ from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run_dir import as_file_name
-from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri
+from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri, with_tag
 
 log = logging.getLogger("elsinore")
 
@@ -38,10 +38,11 @@ def _log(experiment: Experiment, scores: Scores, folder: Path) -> None:
     uri = tracking_uri(config, folder.parent)
     client = MlflowClient(uri)
     place = experiment_id(client, config, uri, folder.parent)
-    tag = {"elsinore.comparison": str(folder.resolve())}
+    tag, value = "elsinore.comparison", str(folder.resolve())
     # the same comparison, with more runs or after a resume, has the same MLflow run
-    known = client.search_runs([place], f"tags.`elsinore.comparison` = '{folder.resolve()}'")
-    run = (known or [client.create_run(place, tags=tag, run_name=folder.name)])[0].info.run_id
+    known = client.search_runs([place], with_tag(tag, value))
+    new = known or [client.create_run(place, tags={tag: value}, run_name=folder.name)]
+    run = new[0].info.run_id
     for result in scores.results.finished:
         name = as_file_name(f"{result.env}.{result.label}")
         client.log_metric(run, f"iqm.{name}", scores.over_seeds(result, "iqm").value)

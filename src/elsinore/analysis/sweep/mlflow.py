@@ -12,7 +12,7 @@ from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
-from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
+from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri, with_tag
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
@@ -45,9 +45,8 @@ class _SweepLogger:
         uri = tracking_uri(config, runs_dir)
         self._client = MlflowClient(uri)
         self._experiment = experiment_id(self._client, config, uri, runs_dir)
-        known = self._client.search_runs(
-            [self._experiment], f"tags.`elsinore.sweep` = '{self._tag}'", max_results=50_000
-        )
+        mine = with_tag("elsinore.sweep", self._tag)
+        known = self._client.search_runs([self._experiment], mine, max_results=50_000)
         self._known = {run.data.tags["elsinore.part"]: run.info for run in known}
 
     def log(self, results: list[TrialResult], summary: dict[str, Any]) -> None:

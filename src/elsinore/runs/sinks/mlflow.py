@@ -57,7 +57,7 @@ class MLflowSink:
             self._client, self._config, self._uri, self._folder.path.parent
         )
         known = self._client.search_runs(
-            [self._experiment], f"tags.`elsinore.run` = '{self._run_id}'", max_results=5000
+            [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
         )
         runs = {run.data.tags["elsinore.part"]: run for run in known}
         self._parent = self._found_or_begun(runs, "parent", self._folder.name, {})
@@ -281,6 +281,13 @@ def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
     # of the letters of a path, only these two mean something to SQLAlchemy
     local = f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
     return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
+
+
+def with_tag(name: str, value: str) -> str:
+    """The filter that finds the MLflow runs with this tag; the value may be a path with quotes of
+    one kind, since MLflow knows no way to write both."""
+    mark = '"' if "'" in value else "'"
+    return f"tags.`{name}` = {mark}{value}{mark}"
 
 
 def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
