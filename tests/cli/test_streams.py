@@ -10,6 +10,7 @@ import pytest
 from elsinore import cli
 from elsinore.cli import streams
 from elsinore.runs.sinks.console import Console
+from tests.page.conftest import make_run
 from tests.runs.conftest import TINY, assert_same_run, record
 from tests.runs.processes import beginning
 
@@ -45,6 +46,15 @@ def test_standard_streams_are_whole_inside_and_as_before_afterwards(monkeypatch)
         print("to nowhere", file=sys.stderr, flush=True)
         sys.stdout.close()
     assert (sys.stdout, sys.stderr) == (None, None)
+
+
+def test_a_letter_that_the_terminal_lacks_is_a_question_mark(monkeypatch, tmp_path):
+    make_run(tmp_path, "Käthe")
+    plain = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    assert cli.main(["runs", "--runs-dir", str(tmp_path)]) == 0
+    plain.flush()
+    assert "K?the" in plain.buffer.getvalue().decode("ascii") and plain.errors == "strict"
 
 
 def test_a_message_that_cannot_be_printed_keeps_its_exit_code(monkeypatch):

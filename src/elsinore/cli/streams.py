@@ -51,8 +51,9 @@ class ForgivingStream:
 
 @contextlib.contextmanager
 def whole_streams() -> Iterator[None]:
-    """Open the standard streams that were closed, so that no other file takes their numbers, and
-    forgive errors of stderr, where warnings are `printable`; all is put back afterwards."""
+    """Open the standard streams that were closed, so that no other file takes their numbers; print
+    "?" for a character that stdout's encoding lacks; and forgive errors of stderr, where warnings
+    are `printable`. All is put back afterwards."""
     before, plain = (sys.stdout, sys.stderr), warnings.formatwarning
     warnings.formatwarning = lambda *args, **rest: printable(plain(*args, **rest))
     for number in range(3):
@@ -62,6 +63,8 @@ def whole_streams() -> Iterator[None]:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
     if sys.stdout is None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    errors = getattr(sys.stdout, "errors", None)
+    _reconfigure(sys.stdout, "replace")
     sys.stderr = ForgivingStream(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115
     try:
         yield
@@ -69,6 +72,13 @@ def whole_streams() -> Iterator[None]:
         if isinstance(sys.stdout, ForgivingStream):
             sys.stdout.flush()
         (sys.stdout, sys.stderr), warnings.formatwarning = before, plain
+        _reconfigure(sys.stdout, errors)
+
+
+def _reconfigure(stream: Any, errors: str | None) -> None:
+    """Set how a text stream writes what its encoding lacks, if it can be set."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        stream.reconfigure(errors=errors)
 
 
 def forgive_stdout() -> None:

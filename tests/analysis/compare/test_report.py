@@ -1,6 +1,9 @@
 """A report states its conclusions and caveats, and is one self-contained file."""
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from base64 import b64decode
 from pathlib import Path
@@ -66,6 +69,20 @@ def test_a_report_is_written_for_awkward_results(tmp_path, results):
     assert "Conclusions" in html and "Conclusions" in markdown
     for picture in re.findall(r"\((figures/\w+\.png)\)", markdown):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_report_is_in_utf_8_whatever_the_locale(tmp_path):
+    write = f"""if True:
+        from pathlib import Path
+        from elsinore.analysis.compare.write import write_comparison_report
+        from tests.analysis.compare.synthetic import result, scores
+        write_comparison_report(scores(result("a", [1.0, 2.0])), Path({str(tmp_path)!r}))
+    """
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", write]
+    subprocess.run(command, env=os.environ | plain, cwd=root, check=True)
+    assert "τ" in (tmp_path / "report.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

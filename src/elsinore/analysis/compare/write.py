@@ -50,7 +50,7 @@ def write_comparison_report(scores: Scores, path: Path) -> None:
                 unfinished.write_bytes(png)
         for name, text in texts.items():
             with whole_file(path / name) as unfinished:
-                unfinished.write_text(text)
+                unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         reason = f"{os.strerror(error.errno or 0)}; choose another --out."
         raise ConfigError(f"the report cannot be written to {path}: {reason}") from error
