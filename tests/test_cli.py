@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from elsinore import __version__, cli
+from elsinore.analysis.compare.document import format_number
 from elsinore.config import planned_memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -571,7 +572,7 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     assert abandoned.split() == ["abandoned", "interrupted", "2"]
     assert broken.startswith("broken") and "unreadable: config " in broken
     iqm = json.loads((run / "summary.json").read_text())["eval_return"]["iqm"]
-    assert watch.split() == ["watch", "finished", "2", "3,840", f"{iqm:.1f}"]
+    assert watch.split() == ["watch", "finished", "2", "3,840", format_number(iqm)]
 
 
 # compare, report

@@ -39,6 +39,7 @@ def runs_command(args: argparse.Namespace) -> int:
 
 def _row(folder: Path, unread: list[str]) -> str:
     """State, seeds, env steps and return of a run; `unread` gets what its summary lacks."""
+    from elsinore.analysis.compare.document import format_number
     from elsinore.config.load import read_yaml
     from elsinore.page.run_status import LIVE, final_return, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
@@ -54,6 +55,6 @@ def _row(folder: Path, unread: list[str]) -> str:
         return f"{state:12} {seeds!s:>5}"
     how = ending(state)
     steps, score = summary.get("env_steps", 0), final_return(summary)
-    shown = "-" if score is None else f"{score:.1f}"
+    shown = "-" if score is None else format_number(score)
     seeds = summary.get("seeds", "-")
     return f"{how:12} {seeds:>5}  {steps:>12,}  {shown:>12}"

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 import elsinore
+from elsinore.analysis.compare.cluster import summary_line
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.variants import variants_of
@@ -73,6 +74,13 @@ def test_progress_gets_a_line_before_and_after_each_run(compared):
     ] * 2
     assert lines[0].endswith("training 2 seed(s), 5,120 env steps each")
     assert "return (IQM) " in lines[1]
+
+
+def test_the_line_of_a_run_has_a_small_return_as_it_is():
+    score = {"iqm": 0.0412, "ci95": [0.031, 0.052]}
+    clock = {"compile_seconds": 1.0, "train_seconds": 2.0}
+    line = summary_line({"eval_return": score, "stopped_by": "budget", **clock})
+    assert line.startswith("return (IQM) 0.0412 [0.031, 0.052]; ")
 
 
 def test_the_report_is_beside_the_runs(compared):

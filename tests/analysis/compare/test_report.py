@@ -311,5 +311,6 @@ def test_an_axis_of_equal_returns_says_so_and_has_a_width(draw):
 def test_numbers_have_about_four_digits():
     texts = [format_number(x) for x in (1234.56, 12.344, -0.12345, 0.0, None, NAN)]
     assert texts == ["1,234.6", "12.34", "-0.123", "0.000", "–", "–"]
+    assert [format_number(x) for x in (0.0312, -0.00042)] == ["0.0312", "-0.00042"]  # not 0
     assert join_names(["a", "b", "c"]) == "a, b and c"
     assert join_names(["a"]) == "a"

@@ -6,10 +6,12 @@ from typing import Any
 
 from elsinore.analysis.cluster import Cluster
 from elsinore.analysis.cluster_task import Task, wait_until_free
+from elsinore.analysis.compare.document import format_estimate
 from elsinore.analysis.compare.grid import GridCell
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.signals import Stop, stop_on_signals
+from elsinore.runs.statistics import Estimate
 
 
 def check_for_cluster(cells: list[GridCell]) -> None:
@@ -67,8 +69,8 @@ def _task(cell: GridCell, accept_versions: bool) -> Task:
 
 def summary_line(summary: dict[str, Any]) -> str:
     score = summary["eval_return"]
-    iqm = "not finite" if score["iqm"] is None else f"{score['iqm']:.1f}"
-    interval = f" [{score['ci95'][0]:.1f}, {score['ci95'][1]:.1f}]" if score["ci95"] else ""
+    found = Estimate(score["iqm"], score["ci95"])
+    iqm = "not finite" if score["iqm"] is None else format_estimate(found)
     clock = (
         f"compiled in {summary['compile_seconds']:.1f} s, trained in"
         f" {summary['train_seconds']:.1f} s"
@@ -78,4 +80,4 @@ def summary_line(summary: dict[str, Any]) -> str:
         if summary["stopped_by"] == "interrupted"
         else ""
     )
-    return f"{halted}return (IQM) {iqm}{interval}; {clock}"
+    return f"{halted}return (IQM) {iqm}; {clock}"

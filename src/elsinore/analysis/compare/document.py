@@ -43,6 +43,8 @@ def format_number(x: float | None) -> str:
     """A return with about four significant digits; a dash for None and NaN."""
     if x is None or x != x:
         return "–"
+    if 0 < abs(x) < 0.1:
+        return f"{x:.3g}"
     digits = 1 if abs(x) >= 100 else 2 if abs(x) >= 1 else 3
     return f"{x:,.{digits}f}"
 
