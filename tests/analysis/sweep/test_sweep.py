@@ -27,6 +27,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
+from elsinore.runs.run_dir import RunDir
 from tests.programs import SHARED
 from tests.runs.conftest import rows_in
 from tests.toys import BEST, TOY, TRACES, score_after
@@ -378,6 +379,14 @@ def test_another_search_under_the_same_name_is_refused_naming_what_differs(tmp_p
         search(tmp_path, trials=4)
     # nothing is locked or lost
     assert elsinore.sweep(resume="search", runs_dir=tmp_path).summary["trials"] == 3
+
+
+def test_a_search_that_cannot_be_opened_is_left_unlocked(tmp_path):
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "sweep.yaml").write_text("[not: closed")
+    with pytest.raises(ConfigError, match=r"sweep\.yaml") as error:
+        search(tmp_path, trials=2)
+    assert error and not RunDir(tmp_path / "search").is_locked()
 
 
 def test_a_group_with_other_trials_than_those_sampled_is_refused(tmp_path):

@@ -51,7 +51,8 @@ class SweepDir:
         folder = cls(runs_dir / name)
         if folder.config.exists():
             folder.lock()
-            folder._check_same(sweep)
+            with folder._lock.unlocked_on_error():
+                folder._check_same(sweep)
             return folder
         if (folder.path / "config.yaml").exists():
             raise ConfigError(f"--name {name!r} is taken in {runs_dir} by a run; choose another.")
@@ -61,10 +62,11 @@ class SweepDir:
             folder.log.parent.mkdir(exist_ok=True)
             folder.groups.mkdir(exist_ok=True)
             folder.lock()
-            unfinished = folder.path / ".sweep.yaml"
-            unfinished.write_text(yaml_text(config))
-            sign(folder.config, following=unfinished)
-            unfinished.rename(folder.config)
+            with folder._lock.unlocked_on_error():
+                unfinished = folder.path / ".sweep.yaml"
+                unfinished.write_text(yaml_text(config))
+                sign(folder.config, following=unfinished)
+                unfinished.rename(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ConfigError(
@@ -117,7 +119,6 @@ class SweepDir:
             if then.get(n) != now.get(n)
         ]
         if differing:
-            self.unlock()
             raise ConfigError(
                 f"--name {self.name!r} is taken by another sweep (then, now):"
                 f" {'; '.join(differing)}. Choose another name, or resume it unchanged:"
