@@ -10,7 +10,8 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.analysis.doctor import curves_of, run_facts
-from elsinore.analysis.doctor_rules import LIMITS, RULES, RunFacts, findings_of
+from elsinore.analysis.doctor_checks import LIMITS, RunFacts
+from elsinore.analysis.doctor_rules import RULES, findings_of
 from elsinore.cli.doctor import doctor_page
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.runs.run import Run

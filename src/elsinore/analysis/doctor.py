@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from elsinore.analysis.doctor_rules import Curves, Finding, RunFacts, findings_of, finite
+from elsinore.analysis.doctor_checks import Curves, RunFacts, finite
+from elsinore.analysis.doctor_rules import Finding, findings_of
 from elsinore.arguments import checked
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError

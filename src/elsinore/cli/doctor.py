@@ -68,7 +68,8 @@ def findings_line(run) -> str:
 
 def doctor_page() -> str:
     """The page of all rules and thresholds, docs/doctor.md."""
-    from elsinore.analysis.doctor_rules import LIMITS, RULES, Limits
+    from elsinore.analysis.doctor_checks import LIMITS, Limits
+    from elsinore.analysis.doctor_rules import RULES
     from elsinore.config.settings import meanings_of
 
     lines = ["# Diagnosing a run", "", ABOUT, ""]
