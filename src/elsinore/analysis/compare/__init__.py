@@ -4,7 +4,8 @@ variants, grid               the algorithms to compare; the (environment, algori
 results, thresholds          finished runs read from disk; thresholds and reference returns
 scores, significance         statistics with intervals; hypothesis tests
 conclusions, caveats         the sentences of a report
-document, sections, figures  a report as data
+document, figures            a report as data
+sections, provenance         its sections: results; how the runs were made
 write, html, terminal        a report as files and in the terminal
 api                          compare, report
 """
