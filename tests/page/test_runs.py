@@ -479,6 +479,22 @@ def test_a_runs_page_has_its_config_plan_log_and_checkpoints(served):
     assert found["checkpoints"] == [] and len(found["log"]) == 2
 
 
+def test_a_checkpoint_that_a_newer_one_replaces_meanwhile_is_no_fault(tmp_path, monkeypatch):
+    kept = make_run(tmp_path, "run") / "checkpoints" / "latest" / "0000000008"
+    kept.mkdir(parents=True)
+    (kept / "manifest.json").write_text(json.dumps({"update": 8}))
+    listed = RunsDirectory.entries
+
+    def before_it_goes(self, run, folder):
+        gone = [folder / "0000000004"] if folder.name == "latest" else []
+        return [*gone, *listed(self, run, folder)]
+
+    monkeypatch.setattr(RunsDirectory, "entries", before_it_goes)
+    details = run_status.details_of(RunsDirectory(tmp_path), "run")
+    assert details["unread"] == []
+    assert [row["name"] for row in details["checkpoints"]] == ["latest/0000000008"]
+
+
 def test_of_a_long_log_the_plan_and_the_newest_lines_are_shown(tmp_path, monkeypatch):
     log = make_run(tmp_path, "run") / "logs" / "train.log"
     with log.open("a") as file:

@@ -223,7 +223,8 @@ def _checkpoints(runs: RunsDirectory, run: RunDir, unread: list[str]) -> list[di
             try:
                 rows.append(_checkpoint_row(kind, path.name, runs.text(run, path / MANIFEST)))
             except (PageError, ValueError, RecursionError, KeyError, TypeError):
-                unread.append(f"checkpoints/{kind}/{path.name} cannot be read.")
+                if os.path.lexists(path):  # else a newer one has replaced it in the meantime
+                    unread.append(f"checkpoints/{kind}/{path.name} cannot be read.")
     return sorted(rows, key=lambda row: -row["update"])
 
 
