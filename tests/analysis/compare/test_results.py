@@ -84,9 +84,16 @@ def test_runs_may_be_labelled(copied):
         labels_of(f"same={a}", f"same={b}")
 
 
-def test_a_run_named_twice_is_one_run(copied):
+def test_a_run_named_twice_is_one_run(copied, monkeypatch):
     run = copied("a")
-    assert labels_of(run, run, f"{run}/") == [("CartPole-v1", "ppo")]
+    monkeypatch.chdir(run.parent)
+    (run.parent / "link").symlink_to(run)
+    assert labels_of(run, run, f"{run}/", "a", "link") == [("CartPole-v1", "ppo")]
+
+
+def test_a_report_of_nothing_is_refused():
+    with pytest.raises(ConfigError, match="no run is given; name runs or comparisons"):
+        read_results([], Path("nowhere"))
 
 
 def test_a_folder_may_have_an_equals_sign_in_its_name(copied):

@@ -172,19 +172,24 @@ def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults
     """Read runs and comparisons by path or name; also returns the folder of a single comparison.
 
     Raises:
-        ConfigError: for a path that is neither, or if no run has a finite return.
+        ConfigError: for a path that is neither, without one, or if no run has a finite return.
     """
-    found: dict[Path, str | None] = {}
+    if not runs:
+        raise ConfigError("no run is given; name runs or comparisons to report.")
+    # by the resolved path: a run that is named twice, in whatever spelling, is one run
+    found: dict[Path, tuple[Path, str | None]] = {}
     home = None
     for text in map(str, runs):
         label, path = _named(text, runs_dir)
         if (path / "config.yaml").is_file():
-            found.setdefault(path, label)
+            found.setdefault(path.resolve(), (path, label))
             continue
         home = path
         for config in sorted(path.glob("[!.]*/[!.]*/config.yaml")):
-            found.setdefault(config.parent, config.parent.name)
-    return with_finite_returns(load_results(_with_labels(found))), home if len(runs) == 1 else None
+            run = config.parent
+            found.setdefault(run.resolve(), (run, run.name))
+    named = _with_labels(dict(found.values()))
+    return with_finite_returns(load_results(named)), home if len(runs) == 1 else None
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
