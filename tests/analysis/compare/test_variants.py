@@ -6,6 +6,7 @@ from elsinore.analysis.compare.thresholds import check_thresholds, parse_thresho
 from elsinore.analysis.compare.variants import Variant, parse_variant, split_algos, variants_of
 from elsinore.config.presets import PRESETS
 from elsinore.errors import ConfigError
+from tests.analysis.compare.synthetic import NAN
 
 
 def test_an_algorithm_goes_by_its_name():
@@ -136,6 +137,18 @@ def test_a_threshold_for_an_environment_outside_the_comparison_is_refused(
 ):
     with pytest.raises(ConfigError, match=message):
         check_thresholds(["CartPole-v1", "Catch", "Catch"], thresholds, references)
+
+
+@pytest.mark.parametrize("value", [NAN, float("inf")])
+def test_a_threshold_that_no_return_can_reach_is_refused(value):
+    with pytest.raises(ConfigError, match="--threshold CartPole-v1=.* must be a finite return"):
+        check_thresholds(["CartPole-v1"], {"CartPole-v1": value}, {})
+
+
+@pytest.mark.parametrize("bounds", [(500, 22), (5, 5), (0, NAN), (float("-inf"), 1), (1, 2, 3)])
+def test_references_that_are_no_range_are_refused(bounds):
+    with pytest.raises(ConfigError, match="must be two finite returns, the lower first"):
+        check_thresholds(["CartPole-v1"], {}, {"CartPole-v1": bounds})
 
 
 def test_a_threshold_for_all_or_for_a_known_environment_is_accepted():

@@ -1,6 +1,7 @@
 """Thresholds and reference returns: read from the command line, checked, and the known ones."""
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,21 +60,35 @@ def parse_thresholds(thresholds: list[str], references: list[str]) -> dict[str, 
 
 
 def check_thresholds(
-    envs: Iterable[str], thresholds: Collection[str], references: Collection[str]
+    envs: Iterable[str],
+    thresholds: Mapping[str, float],
+    references: Mapping[str, Sequence[float]],
 ) -> None:
-    """Check that every environment with a threshold or a reference is one of `envs`, or "".
+    """Check that every environment with a threshold or a reference is one of `envs`, or "" for a
+    threshold of all; that thresholds are finite, and references two returns in order.
 
     Raises:
-        ConfigError: naming an unknown environment and the closest known one.
+        ConfigError: naming an unknown environment and the closest known one, or a value.
     """
     known = list(dict.fromkeys(envs))
-    for option, named in (("--threshold", thresholds), ("--reference", references)):
+    single = [env for env in thresholds if env]
+    for option, named in (("--threshold", single), ("--reference", references)):
         for env in named:
-            if env and env not in known:
+            if env not in known:
                 raise ConfigError(
                     f"{option} names the environment {env!r}, which is not compared; the"
                     f" environments are {', '.join(known)}{did_you_mean(env, known, 0.5)}"
                 )
+    for env, value in thresholds.items():
+        if not math.isfinite(value):
+            raise ConfigError(f"--threshold {env}={value} must be a finite return.")
+    for env, bounds in references.items():
+        finite = len(bounds) == 2 and all(map(math.isfinite, bounds))
+        if not (finite and bounds[0] < bounds[1]):
+            raise ConfigError(
+                f"--reference {env}={bounds!r} must be two finite returns, the lower first, such as"
+                " CartPole-v1=22:500."
+            )
 
 
 def _threshold(text: str) -> tuple[str, float]:
