@@ -226,13 +226,13 @@ def test_a_running_episode_is_repeated_from_its_seed_and_actions():
         first.step(np.array([i % 2, 1, 0]))
     actor = first.actor(())
     again.restore(actor)
-    assert not again.anew.any()
+    assert not again.restarted.any()
     steps = [vector.step(np.array([1, 0, 1])) for vector in (first, again)]
     assert np.array_equal(steps[0].final_obs, steps[1].final_obs)
     assert np.array_equal(steps[0].episode_return, steps[1].episode_return)
     changed = actor._replace(obs=actor.obs + np.float32([[0.0], [1.0], [0.0]]))
     other.restore(changed)
-    assert other.anew.tolist() == [False, True, False]  # whose observation is another
+    assert other.restarted.tolist() == [False, True, False]  # whose observation is another
 
 
 def test_actions_of_every_step_of_an_episode_are_kept():
@@ -463,6 +463,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
         Flatten(make("gym/CartPole-v1")[0])
     vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point")
     refused("steps all its environments as one", vector, tmp_path)
+    refused("makes a vector environment", lambda: vector, tmp_path)
     refused("gym/CartPole-v9.*unknown", "gym/CartPole-v9", tmp_path)
 
 

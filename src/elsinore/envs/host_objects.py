@@ -23,12 +23,12 @@ class OneByOne:
     returns (obs, reward, terminated, truncated, info), or (obs, reward, done[, info]).
     """
 
-    def __init__(self, make: Callable[[int], Any], rows: int, observation: Space, action: Space):
+    def __init__(self, make: Callable[[], Any], rows: int, observation: Space, action: Space):
         self._envs: list[Any] = []
         self._observation, self._action = observation, action
         try:
-            for i in range(rows):
-                self._envs.append(make(i))
+            for _ in range(rows):
+                self._envs.append(make())
         except BaseException:
             self.close()
             raise
@@ -72,7 +72,8 @@ class OneByOne:
 
 
 class naming:
-    """Name the environment in whatever its code raises. (A generator costs three times as much.)"""
+    """A context that names the environment in the errors of its code. (A generator would cost three
+    times as much.)"""
 
     def __init__(self, row: int, what: str):
         self._row, self._what = row, what
@@ -154,17 +155,7 @@ def host_env_of(
         return env
     name = named or object_name(env)
 
-    def make(row: int) -> Any:
-        if made_by is not None:
-            return made_by()
-        try:
-            return copy.deepcopy(env)
-        except Exception as error:
-            raise ConfigError(
-                f"env={name!r} cannot be copied ({type(error).__name__}: {error}), and a run needs"
-                " several; give a function that makes one: elsinore.train(lambda: ...)."
-            ) from error
-
+    make = made_by or functools.partial(_copied, env, name)
     try:
         observation, action = spaces_of(env, name)
         limit, seeded = limit_of(env), takes_seed(env)
@@ -178,6 +169,16 @@ def host_env_of(
     return HostEnv(name, observation, action, limit, rows, seeded)
 
 
+def _copied(env: Any, name: str) -> Any:
+    try:
+        return copy.deepcopy(env)
+    except Exception as error:
+        raise ConfigError(
+            f"env={name!r} cannot be copied ({type(error).__name__}: {error}), and a run needs"
+            " several; give a function that makes one: elsinore.train(lambda: ...)."
+        ) from error
+
+
 def close(*envs: Any) -> None:
     """Close environments that have a `close`; all of them, though that of one fails."""
     with contextlib.ExitStack() as stack:
@@ -189,8 +190,14 @@ def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
     """The spaces of an object: its own, or of `num_actions` and the first observation.
 
     Raises:
-        ConfigError: for a space that cannot be read, or none.
+        ConfigError: for a space that cannot be read, or none; for a vector environment.
     """
+    if hasattr(native, "single_action_space"):
+        raise ConfigError(
+            f"env={name!r} makes a vector environment, which steps all its environments as one, so"
+            " an episode cannot begin where another ends; make the single one. algo.num_envs is"
+            " their number."
+        )
     action = getattr(native, "action_space", None)
     if action is None and (number := getattr(native, "num_actions", None)) is not None:
         action = spaces.Discrete(int(number))

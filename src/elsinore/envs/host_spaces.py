@@ -119,7 +119,7 @@ def _one_hot(sizes: list[int], starts: list[int]) -> Space:
 
     def read(value: Any) -> PyTree:
         """The vectors of a value; ValueError for one out of range, which would set another's."""
-        chosen = np.ravel(value) - starts
+        chosen: Any = np.ravel(value) - starts
         if np.any((chosen < 0) | (chosen >= sizes)):
             last = np.add(starts, sizes) - 1
             raise ValueError(f"{value} is not in its space, from {starts} to {last.tolist()}")

@@ -55,7 +55,7 @@ class Gym:
             close(native)
 
         def rows(number: int) -> OneByOne:
-            return OneByOne(lambda row: make(), number, observation, action)
+            return OneByOne(make, number, observation, action)
 
         return HostEnv(name, observation, action, limit, rows, seeded)
 

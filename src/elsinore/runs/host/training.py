@@ -44,16 +44,16 @@ class HostTraining:
         self._vectors: dict[int, HostVector] = {}
 
     def resume(self, states: RunState) -> str:
-        """Repeat the episodes that ran at a checkpoint; words about those that begin anew."""
-        anew = [
-            self._vector(i, self._replica(states, i).train).anew for i in self._learning(states)
-        ]
-        if not (number := int(np.sum(anew))):
+        """Repeat the episodes that ran at a checkpoint; returns a text about those that cannot be
+        repeated, empty if there are none."""
+        vectors = [self._vector(i, self._replica(states, i).train) for i in self._learning(states)]
+        restarted = [vector.restarted for vector in vectors]
+        if not (number := int(np.sum(restarted))):
             return ""
         return (
-            f"{number} of {np.size(anew)} environments begin a new episode, since the running one"
-            " could not be repeated: the run goes on from its checkpoint with fresh episodes, and"
-            " is not bit for bit the one without a break"
+            f"{number} of {np.size(restarted)} environments begin a new episode, since the running"
+            " one could not be repeated: the run goes on from its checkpoint with fresh episodes,"
+            " and is not bit for bit the one without a break"
         )
 
     def _learning(self, states: RunState) -> list[int]:
@@ -117,7 +117,7 @@ class HostTraining:
         self, vector: HostVector, train: TrainState, num_updates: int
     ) -> tuple[TrainState, Any]:
         """Rollouts and the learning from them. With `overlap` the device learns from one while the
-        host collects the next, with the policy of before."""
+        host collects the next, with the policy before it."""
         parts, per_row, rows = self._parts, self._plan.schedule.updates_per_row, None
         train = _without_envs(train, vector, self._plan.program.algo.policy.initial_carry)
         carry, begun = train.actor.carry, parts.begin(train)
@@ -163,9 +163,10 @@ def _stack(trees: list[Any]) -> Any:
 
 def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) -> TrainState:
     """The state whose actor is as the vector, but for what repeats its episodes."""
-    carry = reset_carry(jnp.asarray(vector.anew), initial_carry, train.actor.carry)
-    learner = truncate_running(train.learner, vector.anew) if vector.anew.any() else train.learner
-    vector.anew[:] = False
+    # a new array, since jax may read the old one later
+    restarted, vector.restarted = vector.restarted, np.zeros_like(vector.restarted)
+    carry = reset_carry(jnp.asarray(restarted), initial_carry, train.actor.carry)
+    learner = truncate_running(train.learner, restarted) if restarted.any() else train.learner
     actor = train.actor._replace(
         env_state=(),
         obs=vector.obs,

@@ -45,7 +45,7 @@ class HostVector:
         self.episode_length = np.zeros(num, np.int32)
         self._rows, self._key, self._limit = rows, key, limit
         self._everyone = np.arange(num)
-        self.anew = np.zeros(num, bool)  # rows that `restore` could not repeat
+        self.restarted = np.zeros(num, bool)  # rows that `restore` could not repeat
         self._episode = np.zeros(num, np.int32)  # the number of each row's episode, from 1
         self._actions = np.stack([blank_tape(env, tape).actions] * num)
 
@@ -87,13 +87,13 @@ class HostVector:
 
     def restore(self, actor: Actor) -> None:
         """Repeat the running episodes of `actor`, numpy arrays. A row that does not come out the
-        same begins a new one, and is marked in `anew`; before its first episode it begins that."""
+        same begins a new one, and is marked in `restarted`; a row without an episode begins one."""
         self._episode = np.array(actor.env_state.tape.episode)
         self._actions = np.array(actor.env_state.tape.actions)
         fits = self._actions.shape[1] >= self._limit and self._rows.seeded
         begun = self._episode > 0
         repeated = np.array([x and fits and self._repeat(i, actor) for i, x in enumerate(begun)])
-        self.anew = begun & ~repeated
+        self.restarted = begun & ~repeated
         if (rows := np.flatnonzero(~repeated)).size:
             self.begin(rows)
 
