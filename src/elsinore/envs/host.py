@@ -1,8 +1,8 @@
 """`HostEnv`: an environment in Python or C++, which JAX cannot compile, as data about it.
 
 It has spaces and a time limit like any other; `open_rows` makes the environments themselves, which
-`runs/host` steps. Its `reset_env` and `step_env` give shapes only: a program that were to step it
-fails with the reason.
+`runs/host` steps. Its `reset_env` and `step_env` give shapes only: a compiled program that steps it
+fails, and says why.
 """
 
 import math

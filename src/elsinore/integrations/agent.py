@@ -142,9 +142,9 @@ class Agent:
 
     def new_episode(self, envs: Any = True) -> None:
         """The next observation begins an episode, though the last one did not end: after `load` in
-        an environment that began anew, or after a fault of a simulator.
+        an environment that was restarted, or after a fault of a simulator.
 
-        The last step counts as truncated, a recurrent network begins anew, and an action that waits
+        The last step counts as truncated, a recurrent network is reset, and an action that waits
         for its result is forgotten.
 
         Args:

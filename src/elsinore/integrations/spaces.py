@@ -77,7 +77,7 @@ def action_of(given: Any, space: gymnasium.Space, name: str = "action") -> np.nd
 
     Raises:
         ConfigError: for one of another shape, no number of the space, or NaN: a compiled step
-            clamps an index and carries NaN on, without a word.
+            clamps an index and passes NaN on silently.
     """
     try:
         action = np.asarray(given)

@@ -81,7 +81,7 @@ def next_command(folder: RunDir, state: StoreState) -> list[str]:
 
 
 def state_of(database: Path) -> StoreState:
-    """The condition of a database, whatever is in its place."""
+    """The condition of a database, or of what is in its place."""
     if not database.exists():
         return StoreState("missing", False, 0, {})
     info: dict[str, Any] = {}
@@ -254,7 +254,7 @@ def restore_store(
         covered = max(known, state.covered)
         is_new = covered and "run_id" not in facts
         facts = facts | ({"run_id": uuid.uuid4().hex} if is_new else {})
-        if not covered:  # a run begun anew does not go on with a copy of what it was
+        if not covered:  # a run that begins again does not continue its old copy
             facts.pop("run_id", None)
         store.describe(**facts)
         source = " from metrics.jsonl, without times" if known > state.covered else ""
@@ -271,7 +271,7 @@ def restore_store(
 
 
 def set_aside(database: Path) -> Path | None:
-    """Give the database another name, and likewise the files that SQLite keeps beside it."""
+    """Give another name to the database, and to the files that SQLite keeps beside it."""
     if not database.exists():
         return None
     names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))

@@ -1,6 +1,6 @@
 """The sinks of a run, and the completion of those that a kill left incomplete.
 
-`info.sinks_done` names the sinks that were closed since the last session; runs of before have none.
+`info.sinks_done` names the sinks that were closed since the last session; older runs lack it.
 """
 
 import contextlib

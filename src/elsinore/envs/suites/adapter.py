@@ -34,7 +34,7 @@ class SuiteState(EnvState):  # inherits `time`
 class SuiteEnv(Environment, ABC):
     """An environment of another library as a gymnax `Environment`.
 
-    A subclass has `ids`, `build`, `begin`, `advance` and `action_space`.
+    A subclass has `ids`, `make`, `of`, `begin`, `advance` and `action_space`.
 
     Args:
         native: the library's bare environment.

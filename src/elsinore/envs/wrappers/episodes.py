@@ -37,7 +37,7 @@ class TimeLimit(RememberingWrapper):
 
 
 class Randomise(RememberingWrapper):
-    """Parameters drawn anew for each episode, uniformly from `env_params.<name>_range` (both ends
+    """Parameters drawn for each episode, uniformly from `env_params.<name>_range` (both ends
     included, whole numbers for an int): domain randomisation (Tobin 2017, arXiv:1703.06907)."""
 
     def __init__(self, env: Any, ranges: Any):
