@@ -149,8 +149,7 @@ def host_env_of(
         ConfigError: for spaces that cannot be read, or an object that cannot be copied.
     """
     if made_by is None and not hasattr(env, "step"):
-        made_by, named = env, named or object_name(env)
-        env = made_by()
+        made_by, named, env = env, named or object_name(env), env()
     if hasattr(env, "reset_env"):
         return env
     name = named or object_name(env)
