@@ -165,7 +165,7 @@ def _copies(fixture: HostFixture) -> Failure | None:
     """
     if _draw_alike(fixture):
         return Failure(
-            f"{NUM_SEEDS} copies begin alike, and their second episodes otherwise: each draws the"
+            f"{NUM_SEEDS} copies begin alike, and their later episodes otherwise: each draws the"
             " same numbers as the others. Let reset take a seed, and draw from that.",
             "warning",
         )
@@ -186,9 +186,9 @@ def _draw_alike(fixture: HostFixture) -> bool:
     rows = fixture.rows(NUM_SEEDS)
     if rows.seeded:
         return False
-    first, second = (rows.reset(np.arange(NUM_SEEDS), fixture.seeds) for _ in range(2))
+    first, *later = (rows.reset(np.arange(NUM_SEEDS), fixture.seeds) for _ in range(NUM_SEEDS))
     alike = all(np.all(x == x[:1]) for x in jax.tree.leaves(first))
-    return alike and bool(difference(first, second, tolerance=0.0))
+    return alike and any(difference(first, other, tolerance=0.0) for other in later)
 
 
 def _of_two(fixture: HostFixture, together: bool) -> list[Any]:
