@@ -121,10 +121,11 @@ def test_it_acts_in_spaces_of_each_kind_and_is_loaded_with_them(name, num_envs, 
     seen_by, done_by = (many(x, num_envs) if num_envs > 1 else x for x in (seen, done))
     settings = SMALL["ppo"] | {"rollout_length": 4, "num_envs": num_envs, "num_epochs": 1}
     agent = elsinore.Agent("ppo", seen, done, **settings, **{"network.hidden": [4]})
+    reward = 0.5 if num_envs == 1 else [0.5] * num_envs
     seen_by.seed(0)
     for _ in range(5):
         assert (action := agent.act(seen_by.sample())) in done_by, action
-        agent.observe(0.5, False, False, seen_by.sample())
+        agent.observe(reward, False, False, seen_by.sample())
         agent.learn()
     assert agent.updates == 1
     obs = seen_by.sample()
