@@ -1,6 +1,7 @@
 """Copies of runs: whatever cuts off their sending, another machine can go on from them."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import elsinore
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
+from elsinore.runs import remote
 from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.records import Row
 from elsinore.runs.remote import fetched, file_system, has_copy
@@ -282,6 +284,35 @@ def test_a_stray_file_beside_the_checkpoints_of_a_copy_is_fetched_with_them(tmp_
     files.pipe_file(f"{root}/checkpoints/latest/notes.txt", b"mine")
     _, found = content(fetched(f"{bucket}/first", tmp_path / "there"))
     assert found["checkpoints/latest/notes.txt"] == "mine"
+
+
+def test_a_disk_that_is_full_is_not_blamed_on_the_copy(tmp_path, bucket, monkeypatch):
+    update_to(tmp_path / "first", 4)
+    Copy(tmp_path / "first", bucket).send()
+
+    def full(self, path, place, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", place)
+
+    monkeypatch.setattr(type(file_system(bucket)[0]), "get_file", full)
+    with pytest.raises(ConfigError, match=r"first is not fetched: .*the disk is full; free some"):
+        fetched(f"{bucket}/first", tmp_path / "there")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_run_that_another_process_fetches_meanwhile_is_that_run(tmp_path, bucket, monkeypatch):
+    update_to(tmp_path / "first", 4)
+    Copy(tmp_path / "first", bucket).send()
+    there, drop_parts = tmp_path / "there", remote._drop_parts
+
+    def and_another(folder):
+        monkeypatch.setattr(remote, "_drop_parts", drop_parts)
+        fetched(f"{bucket}/first", there)
+        drop_parts(folder)
+
+    monkeypatch.setattr(remote, "_drop_parts", and_another)
+    assert fetched(f"{bucket}/first", there) == there / "first"
+    assert content(there / "first") == content(tmp_path / "first")
+    assert [path.name for path in there.iterdir()] == ["first"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import Any
 
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.durable import fsync_parents, fsync_tree
+from elsinore.runs.failures import limit_reached
 from elsinore.runs.redaction import folder_mode
 
 log = logging.getLogger("elsinore")
@@ -118,7 +119,13 @@ def fetched(url: str, runs_dir: Path) -> Path:
                 files.get_file(path, str(place))
         _drop_parts(unfinished)
         fsync_tree(unfinished)
-        unfinished.rename(target)
+        try:
+            unfinished.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            log.info("%s was fetched by another process meanwhile", target)
+            return target
         fsync_parents(target, 2)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -154,6 +161,8 @@ def _reached(url: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:  # each file system has its own types
+        if (limit := limit_reached(error)) is not None:
+            raise ConfigError(f"{url} is not fetched: {limit}.") from error
         said = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConfigError(
             f"{url} cannot be read: {said}; check its name, the network and your credentials."
