@@ -2,15 +2,12 @@
 
 import ast
 from graphlib import CycleError, TopologicalSorter
-from importlib import import_module
-from types import ModuleType
 
 import pytest
 
 import elsinore
 from tests.sources import (
     FILES,
-    OUTSIDE,
     ROOT,
     SOURCE,
     broken,
@@ -357,50 +354,3 @@ def test_a_script_is_one_command_by_another_name(path):
 
 def test_a_file_says_what_it_is_for():
     assert broken(lambda path: not ast.get_docstring(tree_of(path))) == {}
-
-
-# What a file asks of another by the module's name is there: no type checker of ours looks, for
-# flax's attributes are made as the program runs, and a test that is seldom run would be the last to
-# tell.
-
-# peers run in environments of their own
-CALLERS = FILES + [path for path in OUTSIDE if "peers" not in path.parts]
-
-
-def missing_names(nodes):
-    """Names asked of a module of ours (`module.name`, or `from module import name`) that it has
-    not."""
-    bound = {}
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in (
-            "elsinore",
-            "benchmarks",
-            "tests",
-        ):
-            for alias in node.names:
-                try:
-                    bound[alias.asname or alias.name] = getattr(
-                        import_module(node.module), alias.name
-                    )
-                except AttributeError:
-                    bound[alias.asname or alias.name] = import_module(f"{node.module}.{alias.name}")
-    for node in nodes:  # a name that stands for something else too says nothing
-        if isinstance(node, ast.arg) or (
-            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        ):
-            bound.pop(node.arg if isinstance(node, ast.arg) else node.id, None)
-    for node in nodes:
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            owner = bound.get(node.value.id)
-            if isinstance(owner, ModuleType) and not hasattr(owner, node.attr):
-                yield f"line {node.lineno}: {owner.__name__}.{node.attr}"
-
-
-def test_what_is_asked_of_a_module_is_there():
-    assert broken(lambda path: list(missing_names(nodes_of(path))), CALLERS) == {}
-
-
-def test_a_name_that_is_gone_is_found():
-    code = "from benchmarks import tables\ntables.TABLES\ntables.held_out\n"
-    nodes = tuple(ast.walk(ast.parse(code)))
-    assert list(missing_names(nodes)) == ["line 3: benchmarks.tables.held_out"]

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
@@ -27,29 +28,33 @@ def test_the_scan_is_the_recurrence_with_resets(episode_start):
 
 
 LAYER = LinearRecurrence(WIDTH)
-PARAMS = initialise(LAYER, KEY, jnp.zeros((2, WIDTH)), jnp.zeros(3))
 
 
-def test_the_layer_at_once_is_the_layer_step_by_step():
+@pytest.fixture(scope="module")
+def params():
+    return initialise(LAYER, KEY, jnp.zeros((2, WIDTH)), jnp.zeros(3))
+
+
+def test_the_layer_at_once_is_the_layer_step_by_step(params):
     inputs = jax.random.normal(jax.random.key(1), (TIME, 3))
     start = jnp.zeros(TIME, bool).at[jnp.array([0, 4])].set(True)
-    carries, features = LAYER.apply(PARAMS, jnp.ones((2, WIDTH)), inputs, start)
+    carries, features = LAYER.apply(params, jnp.ones((2, WIDTH)), inputs, start)
     carry = jnp.ones((2, WIDTH))
     for t in range(TIME):
         carry = jnp.zeros_like(carry) if start[t] else carry
-        carry, feature = LAYER.apply(PARAMS, carry, inputs[t])
+        carry, feature = LAYER.apply(params, carry, inputs[t])
         np.testing.assert_allclose(carries[t], carry, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(features[t], feature, rtol=1e-4, atol=1e-5)
 
 
-def test_the_state_decays_as_the_eigenvalues_at_first_are_drawn():
-    radius = np.exp(-np.exp(np.asarray(PARAMS["params"]["nu"])))
+def test_the_state_decays_as_the_eigenvalues_at_first_are_drawn(params):
+    radius = np.exp(-np.exp(np.asarray(params["params"]["nu"])))
     assert (RADIUS[0] - 1e-6 <= radius).all() and (radius <= RADIUS[1] + 1e-6).all()
-    bias = PARAMS["params"]["drive"]["bias"]
+    bias = params["params"]["drive"]["bias"]
     assert not bias.any()
     carry = jnp.ones((2, WIDTH))
     for _ in range(10):
-        carry, _ = LAYER.apply(PARAMS, carry, jnp.zeros(3))
+        carry, _ = LAYER.apply(params, carry, jnp.zeros(3))
     size = np.sqrt(np.square(carry).sum(axis=0))
     np.testing.assert_allclose(size, np.sqrt(2.0) * radius**10, rtol=1e-4)
 

@@ -1,6 +1,7 @@
 """Networks over batches and over time, feed-forward and recurrent."""
 
 import operator
+from functools import cache
 
 import chex
 import jax
@@ -24,15 +25,20 @@ def network(**config):
 
 
 KINDS = {
-    "none": network(),
-    "gru": network(gru=4),
-    "shared gru": network(gru=4, shared=True),
-    "lstm": network(lstm=4),
-    "lru": network(lru=4),
-    "shared lru": network(lru=4, shared=True),
+    "none": {},
+    "gru": {"gru": 4},
+    "shared gru": {"gru": 4, "shared": True},
+    "lstm": {"lstm": 4},
+    "lru": {"lru": 4},
+    "shared lru": {"lru": 4, "shared": True},
 }
-UNROLL = {kind: jax.jit(net.unroll) for kind, (net, _) in KINDS.items()}
-STEP = {kind: jax.jit(net.step) for kind, (net, _) in KINDS.items()}
+
+
+@cache
+def of(kind):
+    """The network of a kind, its parameters, and both its functions, compiled."""
+    net, params = network(**KINDS[kind])
+    return net, params, jax.jit(net.unroll), jax.jit(net.step)
 
 
 def initial_carry(net):
@@ -42,12 +48,12 @@ def initial_carry(net):
 @pytest.mark.parametrize("kind", KINDS)
 @given(episode_start=arrays(bool, (TIME, BATCH)))
 def test_unroll_equals_steps_with_the_carry_reset_at_episode_starts(kind, episode_start):
-    net, params = KINDS[kind]
+    net, params, unroll, step = of(kind)
     carry = jax.tree.map(lambda x: x + 0.5, initial_carry(net))  # in the middle of an episode
-    carries, outputs, values = UNROLL[kind](params, carry, OBS, episode_start)
+    carries, outputs, values = unroll(params, carry, OBS, episode_start)
     for t in range(TIME):
         carry = reset_carry(jnp.asarray(episode_start[t]), net.initial_carry, carry)
-        carry, output, value = STEP[kind](params, carry, OBS[t])
+        carry, output, value = step(params, carry, OBS[t])
         np.testing.assert_allclose(outputs[t], output, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(values[t], value, rtol=1e-5, atol=1e-6)
         after = jax.tree.map(operator.itemgetter(t), carries)
@@ -65,31 +71,31 @@ def test_unroll_equals_steps_with_the_carry_reset_at_episode_starts(kind, episod
     ],
 )
 def test_each_trunk_has_its_own_carry_of_zeros(kind, shapes):
-    net, _ = KINDS[kind]
+    net = of(kind)[0]
     leaves = jax.tree.leaves(net.initial_carry)
     assert net.recurrent and [x.shape for x in leaves] == shapes
     assert not any(x.any() for x in leaves)
-    assert not KINDS["none"][0].recurrent
+    assert not of("none")[0].recurrent
 
 
 def test_earlier_observations_matter_only_to_recurrent_networks():
-    for kind, (net, params) in KINDS.items():
+    for net, params, unroll, _ in map(of, KINDS):
         other = OBS.at[0].add(1.0)
         one, two = (
-            UNROLL[kind](params, initial_carry(net), obs, jnp.zeros((TIME, BATCH), bool))
+            unroll(params, initial_carry(net), obs, jnp.zeros((TIME, BATCH), bool))
             for obs in (OBS, other)
         )
-        assert bool((one[1][-1] != two[1][-1]).any()) == (kind != "none")
+        assert bool((one[1][-1] != two[1][-1]).any()) == net.recurrent
 
 
 @pytest.mark.parametrize("kind", ["gru", "lstm", "lru"])
 def test_no_gradient_crosses_an_episode_start(kind):
-    net, params = KINDS[kind]
+    net, params, unroll, _ = of(kind)
     episode_start = jnp.zeros((TIME, BATCH), bool).at[2].set(True)
 
     def later(before):
         obs = OBS.at[:2].set(before)
-        return UNROLL[kind](params, initial_carry(net), obs, episode_start)[1][2:].sum()
+        return unroll(params, initial_carry(net), obs, episode_start)[1][2:].sum()
 
     assert not jax.grad(later)(OBS[:2]).any()
 
