@@ -457,9 +457,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     refused(
         "host.overlap=true is of environments on the host", Walk(), tmp_path, {"host.overlap": True}
     )
-    with pytest.raises(ConfigError, match="wrappers are compiled, and env='gym/CartPole-v1'"):
+    with pytest.raises(ConfigError, match="'gym/CartPole-v1' is stepped on the host, and wrappers"):
         make("gym/CartPole-v1", wrappers=[{"randomise": {"gravity": [1, 2]}}])
-    with pytest.raises(ConfigError, match="wrappers are compiled, and env='gym/CartPole-v1'"):
+    with pytest.raises(ConfigError, match="'gym/CartPole-v1' is stepped on the host, and wrappers"):
         Flatten(make("gym/CartPole-v1")[0])
     vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point")
     refused("steps all its environments as one", vector, tmp_path)

@@ -17,13 +17,14 @@ from jaxtyping import PyTree
 
 from elsinore import envs
 from elsinore.arguments import checked
+from elsinore.envs.suites import refuse_on_host
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.integrations.spaces import (
+    AS_IT_IS,
     action_of,
     as_numpy,
     gymnasium_space,
     gymnasium_value,
-    refuse_on_host,
 )
 
 
@@ -36,7 +37,7 @@ class GymnasiumEnv(gymnasium.Env):
     metadata = {"render_modes": []}  # noqa: RUF012
 
     def __init__(self, env: Any, params: PyTree):
-        refuse_on_host(env)
+        refuse_on_host(env, AS_IT_IS)
         self._env, self._params = env, params
         self.observation_space = gymnasium_space(env.observation_space(params))
         self.action_space = gymnasium_space(env.action_space(params))

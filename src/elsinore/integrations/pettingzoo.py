@@ -20,14 +20,15 @@ from elsinore import envs
 from elsinore.arguments import checked
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.learners import multi_agent_env
+from elsinore.envs.suites import refuse_on_host
 from elsinore.experience.autoreset import batched_reset, env_step
 from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
 from elsinore.integrations.spaces import (
+    AS_IT_IS,
     action_of,
     as_numpy,
     gymnasium_space,
     gymnasium_value,
-    refuse_on_host,
 )
 
 try:
@@ -45,7 +46,7 @@ class PettingZooEnv(ParallelEnv):
     render_mode = None
 
     def __init__(self, env: MultiAgentEnv, params: PyTree):
-        refuse_on_host(env.env)
+        refuse_on_host(env.env, AS_IT_IS)
         self.possible_agents = [f"agent_{i}" for i in range(env.agents)]
         self.agents: list[str] = []
         self._index = {name: i for i, name in enumerate(self.possible_agents)}

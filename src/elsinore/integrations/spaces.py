@@ -9,21 +9,10 @@ from gymnax.environments import spaces
 from jaxtyping import PyTree
 
 from elsinore.envs.spaces import MultiDiscrete
-from elsinore.envs.suites import is_on_host
 from elsinore.errors import ConfigError
 
-
-def refuse_on_host(env: Any) -> None:
-    """Refuse an environment that is stepped on the host, and so not in the compiled step.
-
-    Raises:
-        ConfigError: for one.
-    """
-    if is_on_host(env):
-        raise ConfigError(
-            f"env={env.name!r} is stepped on the host, and needs no conversion; use the environment"
-            " of its library."
-        )
+# what an environment on the host is refused with, which no compiled step can hold
+AS_IT_IS = "needs no conversion; use the environment of its library"
 
 
 def gymnasium_space(space: Any) -> gymnasium.Space:

@@ -121,6 +121,16 @@ def is_on_host(env: Any) -> bool:
     return getattr(env, "on_host", False) is True
 
 
+def refuse_on_host(env: Any, why: str) -> None:
+    """Refuse an environment that is stepped on the host; `why` has the reason and a remedy.
+
+    Raises:
+        ConfigError: for one.
+    """
+    if is_on_host(env):
+        raise ConfigError(f"env={env.name!r} is stepped on the host, and {why}.")
+
+
 def is_stock(env: Any) -> bool:
     """True for an adapter of an environment that its library wrote, rather than the user."""
     package = type(getattr(env, "native", None)).__module__.partition(".")[0]

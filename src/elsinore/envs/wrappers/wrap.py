@@ -6,12 +6,13 @@ from typing import Any
 
 from elsinore.arguments import checked
 from elsinore.envs.registry import env_of
+from elsinore.envs.suites import refuse_on_host
 from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrapped import entries_of
 from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
 from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
-from elsinore.envs.wrappers.wrapper import Wrapper, refuse_on_host
+from elsinore.envs.wrappers.wrapper import COMPILED, Wrapper
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import did_you_mean, import_callable
 
@@ -51,7 +52,7 @@ def wrap(env: Any, *wrappers: Any) -> Any:
             wrapped.made_from = name
         return wrapped
     if wrappers:
-        refuse_on_host(env)
+        refuse_on_host(env, COMPILED)
     if wrappers and not is_dataclass(env.default_params):
         raise ConfigError(
             f"wrappers need params that are a flax.struct.dataclass; those of {env} are"

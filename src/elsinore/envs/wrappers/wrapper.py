@@ -8,8 +8,9 @@ from flax import struct
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, PyTree
 
-from elsinore.envs.suites import is_on_host
-from elsinore.errors import ConfigError
+from elsinore.envs.suites import refuse_on_host
+
+COMPILED = "wrappers are compiled; give a function that puts gymnasium's wrappers around it"
 
 
 @struct.dataclass
@@ -31,7 +32,7 @@ class Wrapper(Environment):
     entry: Any = None
 
     def __init__(self, env: Any, **own_params: Any):
-        refuse_on_host(env)
+        refuse_on_host(env, COMPILED)
         self.env, self._own_params = env, own_params
 
     def __getattr__(self, name: str) -> Any:
@@ -78,19 +79,6 @@ class RememberingWrapper(Wrapper):
 
     def bare(self, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
         return state.env_state, params
-
-
-def refuse_on_host(env: Any) -> None:
-    """Refuse to wrap an environment that is stepped on the host.
-
-    Raises:
-        ConfigError: for one.
-    """
-    if is_on_host(env):
-        raise ConfigError(
-            f"wrappers are compiled, and env={env.name!r} is stepped on the host; give a function"
-            " that puts gymnasium's wrappers around it."
-        )
 
 
 def with_fields(params: PyTree, values: dict[str, Any]) -> PyTree:
