@@ -6,13 +6,14 @@ strings, such as those that tests give to `python -c`. A slow test would be the 
 
 import ast
 import builtins
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from tests.sources import FILES, OUTSIDE, broken, nodes_of
+from tests.sources import FILES, OUTSIDE, ROOT, broken, nodes_of
 
 OURS = ("elsinore", "benchmarks", "tests")
 # peers run in environments of their own
@@ -128,3 +129,21 @@ def test_a_name_that_is_gone_is_found_in_a_string():
         "line 2: elsinore.runs.trust.held_out",
         "line 3: signed",
     ]
+
+
+def named_in(page: str) -> set[tuple[str, str]]:
+    """(file, function) of each test that a page names, the file below `tests`."""
+    found = re.findall(r"`(?:tests/)?([\w/]+\.py)::(?:Test\w+::)?(test_\w+)", page)
+    return set(found)
+
+
+def has_test(file: str, name: str) -> bool:
+    path = ROOT / "tests" / file
+    return path.exists() and f"def {name}(" in path.read_text()
+
+
+def test_a_test_that_a_page_names_is_there():
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    named = {each for page in pages for each in named_in(page.read_text())}
+    assert len(named) > 50
+    assert [each for each in sorted(named) if not has_test(*each)] == []
