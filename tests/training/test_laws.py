@@ -10,6 +10,7 @@ from elsinore.config.plan import plan_for
 from elsinore.training.chunk import updates
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_seeds, over_seeds, train_compiled
+from tests.training.conftest import trainer_of
 
 
 def comparable(tree):
@@ -61,6 +62,18 @@ def test_learning_from_replay_keeps_the_laws_of_chunks_and_of_seeds(trained_from
     both = (comparable(x.train.learner.params) for x in (many, vmapped))
     for x, y in zip(*both, strict=True):
         np.testing.assert_allclose(x, y, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.slow
+def test_a_seed_of_attention_over_places_is_the_same_alone():
+    """XLA simplifies a program for a mesh of two devices in another order."""
+    small = {"algo.num_envs": 16, "algo.rollout_length": 8, "algo.num_minibatches": 1}
+    budget = {"env_steps": 1024, "evaluation.episodes": 2}
+    plan = plan_for(load_experiment("Hamlet-L1", overrides=small | budget))
+    train = trainer_of(plan.program)
+    among, _ = train(2, (2,))
+    alone, _ = train(1, (2,))
+    assert_equal(alone.train, jax.tree.map(lambda x: x[:1], among.train))
 
 
 def test_a_number_of_seeds_that_the_devices_do_not_divide_changes_nothing(trained):

@@ -45,7 +45,10 @@ class PlacesEncoder(nn.Module):
             MLP((self.hidden[0],), self.activation)(state)
         )
         wanted = wanted.reshape(self.heads, -1) + dense(self.heads, 1.0)(looks).T
-        weights = jax.nn.softmax(jnp.where(seen > 0, wanted, -1e9), axis=1) * seen
+        # Not `softmax`: XLA compiles the divisions of its gradient to products with the reciprocal
+        # on one device, and only one of them on several, where seeds then differ by rounding.
+        log_weights = jax.nn.log_softmax(jnp.where(seen > 0, wanted, -1e9), axis=1)
+        weights = jnp.exp(log_weights) * seen
         return MLP(self.hidden, self.activation)(
             jnp.concatenate([state, (weights @ looks).ravel(), weights.ravel()])
         )
