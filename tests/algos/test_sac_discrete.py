@@ -1,12 +1,15 @@
 """What is SAC's own over n actions: exact targets, a target entropy by the legal actions, masks."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnax.environments import spaces
 
 from tests.algos.trainees import MAKE, PARAMS, SAC_DISCRETE, compiled, mean, train
-from tests.small_envs import Dart, Dials, Gate, MaskedBandit
+from tests.small_envs import Dart, Dials, Forever, Gate, MaskedBandit
 
 ONE_STEP = {"learning_starts": 0, "rollout_length": 1, "gradient_steps": 1}
 FIXED = {"tune_temperature": False}
@@ -60,6 +63,19 @@ def test_the_target_entropy_is_a_share_of_that_of_the_legal_actions():
     assert metrics["policy/largest_entropy"].total == pytest.approx(np.log(2.0), abs=1e-4)
     # the uniform policy has more than 0.98 of it, so the temperature falls
     assert state.learner.temperature.params < 0.0
+
+
+@dataclass(frozen=True)
+class OneButton(Forever):
+    def action_space(self, params):
+        return spaces.Discrete(1)
+
+
+def test_a_single_action_has_values_and_no_entropy():
+    _, begin, update = compiled(SAC_DISCRETE(gamma=0.5, **ONE_STEP), OneButton())
+    _, metrics = update(begin())
+    assert metrics["policy/entropy"].total == metrics["policy/largest_entropy"].total == 0.0
+    assert np.isfinite(metrics["loss/value"].total)
 
 
 def test_the_best_of_the_legal_actions_is_learnt_and_no_other_is_taken():

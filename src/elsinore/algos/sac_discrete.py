@@ -64,7 +64,8 @@ class ChoiceNetworks(NamedTuple):
 
     def q_all(self, critics: PyTree, obs: PyTree) -> Float[Array, "critic batch action"]:
         """Q(s, a) of every action."""
-        return self.critics.q(critics, obs, ())
+        q = self.critics.q(critics, obs, ())
+        return q.reshape(*q.shape[:2], self.num_actions)  # of one action there is no axis
 
     def q(
         self, critics: PyTree, obs: PyTree, action: Int[Array, "batch"]
