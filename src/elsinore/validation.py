@@ -110,6 +110,14 @@ def at_least(config: Any, least: int, *names: str) -> None:
             raise ValueError(f"{name}={value} must be at least {least}{remedy}.")
 
 
+def counts(config: Any, least: int, *names: str) -> None:
+    """`at_least`, and at most what a compiled program counts to; None passes as there."""
+    at_least(config, least, *names)
+    for name in names:
+        if (value := getattr(config, name)) is not None and value >= 2**31:
+            raise ValueError(f"{name}={value} must be at most 2^31 - 1, which 32 bits can count.")
+
+
 PERIOD = re.compile(r"\s*([\d_]+(?:\.\d+)?)\s*(chunk|update|env[ _]step|episode|second)s?\s*")
 
 

@@ -180,6 +180,11 @@ def test_the_log_probability_is_clipped():
     [
         ({"v_min": 1.0, "v_max": 1.0}, "v_min=1.0 must be below v_max=1.0"),
         ({"v_max": float("inf")}, "v_max=inf, and both finite"),
+        (
+            {"distribution": "c51", "v_min": 1e7, "v_max": 1e7 + 2},
+            "v_min=10000000.0 and v_max=10000002.0 are too close for atoms=51",
+        ),
+        ({"distribution": "c51", "v_min": 0.0, "v_max": 1e-40}, "too close for atoms=51"),
         ({"distribution": "gauss"}, "distribution='gauss' is unknown"),
         ({"atoms": 1}, "atoms=1 must be at least 2"),
         ({"quantiles": 0}, "quantiles=0 must be at least 1"),

@@ -277,6 +277,7 @@ def test_the_first_step_down_is_the_optimisers():
             (name, 0)
             for name in ("num_envs", "rollout_length", "gradient_steps", "n_step", "target_period")
         ),
+        *((name, 2**31) for name in ("target_period", "reset_period", "n_step_anneal")),
         *(
             (name, value)
             for name in ("gamma", "tau", "epsilon", "epsilon_decay")

@@ -341,6 +341,7 @@ def test_several_agents_learn_each_for_itself_or_together(make, sharing):
         ("adam_eps", 0.0),
         ("learning_rate_final", -1.0),
         ("priority_alpha", 1.5),
+        *(("target_entropy", value) for value in (float("inf"), float("nan"))),
     ],
 )
 def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):

@@ -137,6 +137,7 @@ def test_it_learns_where_to_throw(options):
     ("field", "value"),
     [
         ("policy_delay", 0),
+        ("policy_delay", 2**31),
         ("num_critics", 0),
         ("exploration_noise", -0.1),
         ("target_noise", -0.1),

@@ -217,6 +217,11 @@ def test_what_is_not_a_number_is_refused_as_one(name, value):
     )
 
 
+@pytest.mark.parametrize("name", ["algo.learning_rate", "algo.adam_eps", "algo.gamma"])
+def test_a_number_that_float32_rounds_to_nothing_is_refused(name):
+    assert refusal({name: 1e-40}) == f"{name}=1e-40 is 0 in float32; use 0, or at least 1e-38."
+
+
 @pytest.mark.parametrize("group", ["evaluation", "convergence", "checkpoints", "sinks"])
 @pytest.mark.parametrize("value", [3, None, "x", [1]])
 def test_a_value_where_a_group_is_meant_is_refused_with_the_settings_of_the_group(group, value):

@@ -57,6 +57,12 @@ def test_a_recurrent_layer_without_width_is_refused(gru):
         NetworkConfig(gru=gru)
 
 
+@pytest.mark.parametrize("initial_log_std", [-21.0, 100.0, float("inf"), float("nan")])
+def test_a_deviation_that_no_policy_can_have_is_refused(initial_log_std):
+    with pytest.raises(ValueError, match=f"initial_log_std={initial_log_std} must be from -20 to"):
+        NetworkConfig(initial_log_std=initial_log_std)
+
+
 class Own(nn.Module):
     """A custom network with outputs of any shape."""
 

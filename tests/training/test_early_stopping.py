@@ -2,8 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 
+from elsinore.training.chunk import earliest_update
 from elsinore.training.early_stopping import ConvergenceConfig, init_convergence, judge
+from elsinore.types import Algorithm
 
 
 def judged(scores, config, min_updates=0, finite=True):
@@ -46,6 +49,18 @@ def test_getting_even_better_does_not_cost_patience():
 def test_nothing_converges_before_its_time():
     config = ConvergenceConfig(target=0.0, window=1, patience=1)
     assert [int(s.converged_at) for s in judged([1, 1, 1], config, min_updates=25)] == [-1, -1, 30]
+
+
+@pytest.mark.parametrize("name", ["window", "patience", "plateau_patience"])
+def test_more_evaluations_than_can_be_counted_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name}=2147483648 must be at most 2\\^31 - 1"):
+        ConvergenceConfig(**{name: 2**31})
+
+
+def test_a_time_beyond_all_updates_is_their_last():
+    config = ConvergenceConfig(target=0.0, window=1, patience=1, min_env_steps=10**13)
+    earliest = earliest_update(config, Algorithm(None, None, None, (), steps_per_update=1))
+    assert [int(s.converged_at) for s in judged([1, 1], config, min_updates=earliest)] == [-1, -1]
 
 
 def test_a_plateau_is_so_many_evaluations_without_a_new_best():

@@ -63,8 +63,8 @@ class OffPolicyConfig(LearningConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.at_least(self, 1, "gradient_steps", "num_critics", "n_step", "batch_size")
-        validation.at_least(self, 0, "learning_starts")
+        validation.counts(self, 1, "gradient_steps", "num_critics", "n_step", "batch_size")
+        validation.counts(self, 0, "learning_starts")
         validation.in_unit_interval(
             self, "tau", "noise_correlation", "priority_alpha", "priority_beta"
         )

@@ -68,7 +68,7 @@ class OnPolicyConfig(LearningConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         validation.one_of(self, "action_distribution", *CONTINUOUS_KINDS)
-        validation.at_least(self, 1, "noise_period")
+        validation.counts(self, 1, "noise_period")
         validation.held_noise(self)
         validation.in_unit_interval(self, "gae_lambda", "popart_step")
         validation.positive(self, "popart_step")

@@ -70,7 +70,7 @@ class PPOConfig(OnPolicyConfig):
     normalize_advantage: str = "minibatch"
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "num_minibatches", "num_epochs")
+        validation.counts(self, 1, "num_minibatches", "num_epochs")
         super().__post_init__()
         validation.positive(
             self, "clip_eps", "adam_eps", off={"value_clip_eps": None, "target_kl": None}

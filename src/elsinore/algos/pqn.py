@@ -55,7 +55,7 @@ class PQNConfig(ValueBasedConfig):
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu", layer_norm=True)
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "num_minibatches", "num_epochs")
+        validation.counts(self, 1, "num_minibatches", "num_epochs")
         super().__post_init__()
         validation.divides(self, "num_minibatches")
         validation.whole_envs(self, self.network.memory is not None)

@@ -31,12 +31,12 @@ def check_resets(config: Any) -> None:
         ValueError: naming the setting, its value and a remedy.
     """
     validation.in_unit_interval(config, "reset_share", "reset_until")
-    validation.at_least(config, 1, "n_step_anneal")
+    validation.counts(config, 1, "n_step_anneal")
     if config.reset_period is not None:
-        validation.at_least(config, config.steps_per_update, "reset_period")
+        validation.counts(config, config.steps_per_update, "reset_period")
     if config.n_step_final is None:
         return
-    validation.at_least(config, 1, "n_step_final")
+    validation.counts(config, 1, "n_step_final")
     if config.n_step_final > config.n_step:
         raise ValueError(
             f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"

@@ -144,6 +144,13 @@ def return_distribution(config: Any) -> ExpectedReturn:
     }[config.distribution]
 
 
+def _apart(config: Any) -> bool:
+    """True if the atoms differ by more than float32 rounds them."""
+    size = max(abs(config.v_min), abs(config.v_max))
+    spacing = (config.v_max - config.v_min) / (config.atoms - 1)
+    return spacing > max(1e-6 * size, 1e-37)
+
+
 def check_returns(config: Any) -> None:
     """Check that the settings of returns fit each other.
 
@@ -154,6 +161,11 @@ def check_returns(config: Any) -> None:
         raise ValueError(
             f"v_min={config.v_min} must be below v_max={config.v_max}, and both finite; choose the"
             " least and the greatest discounted return."
+        )
+    if config.distribution == "c51" and not _apart(config):
+        raise ValueError(
+            f"v_min={config.v_min} and v_max={config.v_max} are too close for atoms={config.atoms}:"
+            " float32 cannot hold that many numbers between them; move them apart, or lower atoms."
         )
     if config.distribution == "c51" and config.loss != "mse":
         raise ValueError(

@@ -5,6 +5,7 @@ A random actor maximises its value and, weighed by the temperature, its entropy.
 hold the entropy of later steps, so that exploring early for a reward that comes late is worth it.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,15 +60,20 @@ class SACConfig(TemperatureConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.at_least(self, 1, "quantiles")
-        validation.at_least(self, 0, "dropped_quantiles")
+        validation.counts(self, 1, "quantiles")
+        validation.counts(self, 0, "dropped_quantiles")
         if 1 < self.quantiles <= self.dropped_quantiles:
             raise ValueError(
                 f"dropped_quantiles={self.dropped_quantiles} leaves nothing of"
                 f" quantiles={self.quantiles}; choose fewer than quantiles."
             )
+        if not -math.inf < self.target_entropy < math.inf:
+            raise ValueError(
+                f"target_entropy={self.target_entropy} must be finite; -1 is usual, and uniform"
+                " actions have 0.69."
+            )
         validation.one_of(self, "action_distribution", *REPARAMETERISED)
-        validation.at_least(self, 1, "noise_period")
+        validation.counts(self, 1, "noise_period")
         validation.held_noise(self)
 
     def _check_correlation(self) -> None:

@@ -43,7 +43,7 @@ class TD3Config(OffPolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        validation.at_least(self, 1, "policy_delay")
+        validation.counts(self, 1, "policy_delay")
         validation.not_negative(self, "exploration_noise", "target_noise", "target_noise_clip")
 
 

@@ -239,6 +239,8 @@ def _float32(number: float, value: Any, path: str) -> float:
         raise ConfigError(f"{path}={value!r} is not a number that can be used; give a finite one.")
     if math.isfinite(number) and abs(number) > (largest := float(np.finfo(np.float32).max)):
         raise ConfigError(f"{path}={value!r} is beyond float32; use at most {largest:.1g}.")
+    if 0.0 < abs(number) < (least := float(np.finfo(np.float32).tiny)):
+        raise ConfigError(f"{path}={value!r} is 0 in float32; use 0, or at least {least:.1g}.")
     return float(number)
 
 

@@ -47,6 +47,7 @@ class SettingsGroup(NamedTuple):
 # Each check of `elsinore.validation` as the domains that it leaves: {field: text}.
 _DOMAINS: dict[str, Any] = {
     "at_least": lambda least, *names: dict.fromkeys(names, f"at least {least}"),
+    "counts": lambda least, *names: dict.fromkeys(names, f"at least {least}"),
     "in_unit_interval": lambda *names: dict.fromkeys(names, "0 to 1"),
     "not_negative": lambda *names: dict.fromkeys(names, "at least 0"),
     "one_of": lambda name, *choices: {name: " | ".join(choices)},

@@ -79,8 +79,8 @@ class RNDConfig:
 
     def __post_init__(self) -> None:
         check_layers(self)
-        validation.at_least(self, 1, "features", "batch_size")
-        validation.at_least(self, 2, "anneal_window", "anneal_min_episodes")
+        validation.counts(self, 1, "features", "batch_size")
+        validation.counts(self, 2, "anneal_window", "anneal_min_episodes")
         validation.not_negative(self, "weight")
         validation.positive(self, "learning_rate")
         if not 0.0 <= self.return_gamma < 1.0:

@@ -81,6 +81,11 @@ class NetworkConfig:
                 f"critic_hidden={list(self.critic_hidden)} needs layers of the critic alone, which"
                 f" shared={self.shared}, encoder={self.encoder!r} does not have; leave it out."
             )
+        if not -20.0 <= self.initial_log_std <= 20.0:
+            raise ValueError(
+                f"initial_log_std={self.initial_log_std} must be from -20 to 20; it is the"
+                " logarithm of a deviation, so 0 is a deviation of 1."
+            )
         self._check_memory()
 
     @property

@@ -297,8 +297,9 @@ def without_log(train: TrainState) -> tuple[TrainState, tuple]:
 
 
 def earliest_update(convergence: ConvergenceConfig, algo: Algorithm) -> int:
-    """The update from which a seed may converge."""
-    return -(-convergence.min_env_steps // algo.steps_per_update)
+    """The update from which a seed may converge; the last that can be counted stands for later
+    ones."""
+    return min(-(-convergence.min_env_steps // algo.steps_per_update), 2**31 - 1)
 
 
 def if_asked(

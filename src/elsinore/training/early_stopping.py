@@ -29,7 +29,7 @@ class ConvergenceConfig:
     min_delta: float = 0.0  # The least improvement that counts as a new best.
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "window", "patience", "plateau_patience")
+        validation.counts(self, 1, "window", "patience", "plateau_patience")
         validation.one_of(self, "counts", "evaluations", "episodes")
         validation.not_negative(self, "min_env_steps", "min_delta")
 

@@ -37,7 +37,7 @@ class EvaluationConfig:
     max_steps: int = 0  # Steps after which an episode is cut; 0 is the environment's own limit.
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "episodes", "final_episodes")
+        validation.counts(self, 1, "episodes", "final_episodes")
         if self.max_steps >= 2**31:
             raise ValueError(f"max_steps={self.max_steps} must be at most 2^31 - 1.")
         if isinstance(self.period, str):

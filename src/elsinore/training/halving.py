@@ -19,8 +19,8 @@ class HalvingConfig:
     rungs: int = 3  # The number of selections.
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 2, "eta")
-        validation.at_least(self, 1, "rungs")
+        validation.counts(self, 2, "eta")
+        validation.counts(self, 1, "rungs")
 
 
 def rungs_of(config: HalvingConfig, num_chunks: int) -> list[int]:

@@ -56,7 +56,7 @@ class ImitationConfig:
     own_share: float = 0.5  # Share of the steps in which the student acts, not the teacher.
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "num_envs", "rollout_length", "num_epochs")
+        validation.counts(self, 1, "num_envs", "rollout_length", "num_epochs")
         if self.num_updates < 1:
             steps = self.num_envs * self.rollout_length
             raise ValueError(

@@ -40,7 +40,7 @@ class PBTConfig:
     space: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "period")
+        validation.counts(self, 1, "period")
         validation.in_unit_interval(self, "resample")
         if not 0.0 < self.quantile <= 0.5:
             raise ValueError(f"quantile={self.quantile} must be above 0 and at most 0.5.")

@@ -35,7 +35,7 @@ class SelfPlayConfig:
     latest: float = 0.5  # How likely the next rival is the newest; else any of the pool.
 
     def __post_init__(self) -> None:
-        validation.at_least(self, 1, "pool", "period")
+        validation.counts(self, 1, "pool", "period")
         validation.in_unit_interval(self, "latest")
 
     @property
