@@ -63,6 +63,35 @@ def test_a_deviation_that_no_policy_can_have_is_refused(initial_log_std):
         NetworkConfig(initial_log_std=initial_log_std)
 
 
+class Fixed(nn.Module):
+    """A custom network that reads images of any size."""
+
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        return jnp.zeros(self.num_outputs), jnp.float32(0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels"), [((2, 2, 1), (4,)), ((5, 4, 1), (4, 4)), ((10, 10, 0), (4,))]
+)
+def test_an_image_of_which_convolutions_leave_nothing_is_refused(shape, channels):
+    image = jax.ShapeDtypeStruct(shape, jnp.float32)
+    message = rf"channels=\[{', '.join(map(str, channels))}\] leaves nothing of .*encoder: mlp"
+    with pytest.raises(ValueError, match=message):
+        q_network(NetworkConfig(channels=channels), 3, image)
+    assert q_network(NetworkConfig(channels=channels), 3, image, custom=lambda n: Fixed(n))
+    if 0 not in shape:
+        q_network(NetworkConfig(channels=channels, encoder="mlp"), 3, image)
+
+
+@pytest.mark.parametrize("obs", [jnp.zeros(0), {"action_mask": jnp.ones(3, bool)}], ids=str)
+def test_an_observation_without_numbers_is_refused(obs):
+    with pytest.raises(ValueError, match="observations hold no numbers beside an action_mask"):
+        q_network(NetworkConfig(), 3, obs)
+
+
 class Own(nn.Module):
     """A custom network with outputs of any shape."""
 

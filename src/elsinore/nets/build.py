@@ -20,7 +20,15 @@ from elsinore.nets.actor_critic import (
     check_network,
 )
 from elsinore.nets.continuous_q import ContinuousActor, Critics, ValueCritics, critics_of
-from elsinore.nets.encoders import CNN, DTYPES, MAX_WIDTH, MLP, check_layers
+from elsinore.nets.encoders import (
+    CNN,
+    DTYPES,
+    MAX_WIDTH,
+    MLP,
+    check_image,
+    check_layers,
+    check_not_empty,
+)
 from elsinore.nets.heads import Head
 from elsinore.nets.memory import MEMORIES
 from elsinore.nets.network import Network, network_of
@@ -234,6 +242,8 @@ def q_network(
             " distributions of returns; leave it as it is by default, or use distribution: none"
             " (a custom network works with c51 and qr)."
         )
+    if network is not None:
+        return network
     encoder = encoder_of(config, obs)
     if family:
         return network_of(family.q_network(encoder, num_actions, dueling))
@@ -243,11 +253,11 @@ def q_network(
         rest = (config.activation, config.layer_norm, DTYPES[config.dtype])
         parts = encoder_of(config, obs, before), partial(MLP, config.hidden[before:], *rest)
         return _of_fractions(ImplicitQuantileNetwork(*parts, num_actions, dueling), numbers)
-    if config.memory and network is None:
+    if config.memory:
         memory, width = config.memory
         outputs = (num_actions * numbers, dueling, numbers)
         return network_of(RecurrentQNetwork(encoder, width, *outputs, memory))
-    return network or network_of(QNetwork(encoder, num_actions * numbers, dueling, numbers))
+    return network_of(QNetwork(encoder, num_actions * numbers, dueling, numbers))
 
 
 def _memory(config: NetworkConfig) -> str:
@@ -345,5 +355,7 @@ def encoder_of(
     hidden = config.hidden[:num_layers]
     rest = (hidden, config.activation, config.layer_norm, DTYPES[config.dtype])
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
+        check_image(config.channels, obs.shape)
         return partial(CNN, config.channels, *rest)
+    check_not_empty(obs)
     return partial(MLP, *rest)

@@ -45,6 +45,33 @@ def check_layers(config: Any) -> None:
             )
 
 
+def check_image(channels: Sequence[int], shape: tuple[int, ...]) -> None:
+    """Check that convolutions with these channels leave something of an image.
+
+    Raises:
+        ValueError: naming the setting, its value and a remedy.
+    """
+    if min(shape[:2]) <= 2 * len(channels) or not shape[2]:
+        raise ValueError(
+            f"algo.network.channels={list(channels)} leaves nothing of this environment's"
+            f" observations {list(shape)}, since each convolution takes 2 off height and width; use"
+            " encoder: mlp, or fewer channels."
+        )
+
+
+def check_not_empty(obs: PyTree) -> None:
+    """Check that a network has something to read.
+
+    Raises:
+        ValueError: for an observation without numbers.
+    """
+    if not any(leaf.size for leaf in _leaves(obs)):
+        raise ValueError(
+            "this environment's observations hold no numbers beside an action_mask, and a network"
+            " needs at least one; add a constant to them."
+        )
+
+
 DTYPES = {"float32": None, "bfloat16": jnp.bfloat16}
 
 
@@ -64,9 +91,14 @@ def dense(features: int, scale: float, name: str | None = None, dtype: Any = Non
 
 def flatten(obs: PyTree) -> Float[Array, "features"]:
     """Concatenate an observation to one float32 vector, without its `action_mask`."""
+    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in _leaves(obs)])
+
+
+def _leaves(obs: PyTree) -> list[Any]:
+    """The parts that a network reads."""
     if isinstance(obs, dict):
         obs = {name: part for name, part in obs.items() if name != "action_mask"}
-    return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in jax.tree.leaves(obs)])
+    return jax.tree.leaves(obs)
 
 
 class MLP(nn.Module):
