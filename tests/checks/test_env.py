@@ -57,7 +57,7 @@ def failures_of(name):
     return [result for result in results_of(name).values() if not result.passed]
 
 
-@pytest.mark.parametrize("name", ["Wall", "Masked"])
+@pytest.mark.parametrize("name", ["Wall", "Masked", "Pushed"])
 def test_a_sound_env_passes_every_check(name):
     assert list(results_of(name)) == list(ENV_CHECKS)
     assert set(results_of(name).values()) == {CheckResult(check, True) for check in ENV_CHECKS}

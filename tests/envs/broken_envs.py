@@ -67,6 +67,20 @@ class Masked(Wall):
         return spaces.Dict({"seen": super().observation_space(params), "action_mask": mask})
 
 
+class Pushed(Wall):
+    """Sound too: it goes left or right by a force without bounds, and is paid less for a strong
+    one."""
+
+    def step_env(self, key, state, action, params):
+        obs, state, reward, *ends = super().step_env(
+            key, state, jnp.where(action[0] > 0.0, 2, 0), params
+        )
+        return obs, state, reward - 0.001 * jnp.abs(action[0]), *ends
+
+    def action_space(self, params):
+        return spaces.Box(-jnp.inf, jnp.inf, (1,))
+
+
 class Endless(Wall):
     """Sound but for one thing that its author may want: there is no limit to an episode, nor an
     end."""

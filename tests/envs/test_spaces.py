@@ -2,8 +2,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnax.environments import spaces
 
-from elsinore.envs.spaces import MultiDiscrete
+from elsinore.envs.spaces import MultiDiscrete, random_action
 
 SPACE = MultiDiscrete([3, 1, 2])
 
@@ -30,3 +31,27 @@ def test_a_bad_list_of_sizes_is_refused(nvec):
 
 def test_it_shows_its_sizes():
     assert repr(SPACE) == "MultiDiscrete([3, 1, 2])"
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (-np.inf, np.inf),
+        (-3e38, 3e38),
+        (2.0, np.inf),
+        (-np.inf, -2.0),
+        (np.array([-1.0, 0.0], np.float32), np.array([1.0, np.inf], np.float32)),
+    ],
+)
+def test_a_random_action_is_finite_and_within_the_bounds_that_there_are(low, high):
+    space = spaces.Box(low, high, (2,))
+    draw = jax.jit(jax.vmap(lambda key: random_action(space, key)))
+    drawn = np.asarray(draw(jax.random.split(jax.random.key(0), 200)))
+    assert np.isfinite(drawn).all() and (drawn >= low).all() and (drawn <= high).all()
+    assert (drawn.std(axis=0) > 0.3).all()
+
+
+def test_a_random_action_within_finite_bounds_is_the_spaces_own():
+    key = jax.random.key(0)
+    for space in (spaces.Box(-1.0, 2.0, (3,)), spaces.Discrete(5), SPACE):
+        np.testing.assert_array_equal(random_action(space, key), space.sample(key))

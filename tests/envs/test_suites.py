@@ -19,7 +19,7 @@ import elsinore
 from elsinore import cli
 from elsinore.checks.algorithm_fixture import FAST_COMPILE
 from elsinore.checks.env import check_env
-from elsinore.checks.env_fixture import mask_shape, random_action
+from elsinore.checks.env_fixture import mask_shape, random_legal_action
 from elsinore.envs import check_name, make, suites
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.envs.views import view_of
@@ -114,7 +114,7 @@ def walker(name, steps):
         def step(carry, i):
             obs, state = carry
             at = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-            action, _ = jax.vmap(random_action, (0, None, 0))(at, space, obs)
+            action, _ = jax.vmap(random_legal_action, (0, None, 0))(at, space, obs)
             alone = jax.vmap(partial(env_step, env), (0, 0, 0, None))(at, state, action, params)
             out = batched_autoreset_step(env, at, keys, state, action, params)
             seen = (out.terminated, out.truncated, out.final_obs, alone.obs, out.state.time)

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.checks.tree_differences import is_tuple
+from elsinore.envs.spaces import random_action
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.nets.heads import head_for
@@ -50,7 +51,7 @@ class EnvFixture:
 
     @cached_property
     def action(self) -> Array:
-        return self.env.action_space(self.params).sample(self.key)
+        return random_action(self.env.action_space(self.params), self.key)
 
     @cached_property
     def stepped(self) -> tuple:
@@ -84,7 +85,7 @@ class EnvFixture:
             jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.fresh[1]),
         )
         for key in jax.random.split(self.key, 3):
-            action = self.env.action_space(self.params).sample(key)
+            action = random_action(self.env.action_space(self.params), key)
             inputs.append((key, state, action, self.params))
             state = self.env.step_env(*inputs[-1])[1]
         return inputs
@@ -123,7 +124,7 @@ def random_walk(env: Any, length: int, key: Key[Array, ""], params: PyTree) -> W
     def step(carry, keys):
         state, obs, lowest, highest = carry
         act_key, step_key, reset_key = keys
-        action, legal = random_action(act_key, actions, obs)
+        action, legal = random_legal_action(act_key, actions, obs)
         out = autoreset_step(env, step_key, reset_key, state, action, params)
         finite = jax.tree.map(lambda *seen: jnp.isfinite(jnp.stack(seen)).all(), obs, out.final_obs)
         for seen in (out.final_obs, out.obs):
@@ -139,11 +140,13 @@ def random_walk(env: Any, length: int, key: Key[Array, ""], params: PyTree) -> W
     return Walk(lowest, highest, *seen)
 
 
-def random_action(key: Key[Array, ""], space: Any, obs: PyTree) -> tuple[Array, Bool[Array, ""]]:
+def random_legal_action(
+    key: Key[Array, ""], space: Any, obs: PyTree
+) -> tuple[Array, Bool[Array, ""]]:
     """A random legal action, and whether every choice of the space had one."""
     mask = obs.get("action_mask") if isinstance(obs, Mapping) else None
     if mask is None or mask.shape != mask_shape(space):
-        return space.sample(key), jnp.bool_(True)
+        return random_action(space, key), jnp.bool_(True)
     head = head_for(space)
     action = head.distribution(jnp.zeros(head.num_outputs), obs).sample(head.noise(key, ()))
     ends = np.cumsum(choices(space))

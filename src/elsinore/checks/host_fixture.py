@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.checks.env_fixture import random_action
+from elsinore.checks.env_fixture import random_legal_action
 
 NUM_SEEDS = 8
 LONGEST_WALK = 5_000  # steps; a longer episode is not waited for
@@ -42,7 +42,9 @@ class HostFixture:
         self.seeds = (np.random.SeedSequence(seed).generate_state(NUM_SEEDS) >> 1).tolist()
         self.space = env.action_space(given)
         self._opened: list[Any] = []
-        self._draw: Callable = jax.jit(lambda key, obs: random_action(key, self.space, obs)[0])
+        self._draw: Callable = jax.jit(
+            lambda key, obs: random_legal_action(key, self.space, obs)[0]
+        )
 
     def rows(self, number: int) -> Any:
         """That many environments, made anew."""

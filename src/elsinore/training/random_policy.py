@@ -5,6 +5,7 @@ from typing import Any, cast
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
+from elsinore.envs.spaces import random_action
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import head_for
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
@@ -13,7 +14,8 @@ UNTRAINED = PolicyState(params=(), stats=())
 
 
 def random_policy(env: Any, env_params: PyTree) -> Algorithm:
-    """Algorithm that draws legal actions uniformly; its policy state is `UNTRAINED`.
+    """Algorithm that draws legal actions uniformly, or normal ones where a Box has no bounds; its
+    policy state is `UNTRAINED`.
 
     Raises:
         ValueError: for an action space without a head.
@@ -29,7 +31,7 @@ def random_policy(env: Any, env_params: PyTree) -> Algorithm:
     ) -> tuple[Array, PyTree]:
         """A sample, whether `greedy` or not."""
         if head.continuous:
-            return space.sample(for_use(key, "act")), carry
+            return random_action(space, for_use(key, "act")), carry
         return uniform(obs).sample(head.noise(for_use(key, "act"), ())), carry
 
     def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
