@@ -90,11 +90,10 @@ class PPOConfig(OnPolicyConfig):
         transitions = self.num_envs * self.rollout_length
         validation.whole_envs(self, self.network.memory is not None)
         validation.divides(self, "num_minibatches")
-        if self.normalize_advantage == "minibatch" and self.num_minibatches == transitions > 1:
-            raise ValueError(
-                f"num_minibatches={self.num_minibatches} leaves one transition a minibatch, whose"
-                " normalised advantage is always 0; choose fewer, or normalize_advantage: batch."
-            )
+        kind = self.normalize_advantage
+        if kind != "none":
+            parts = self.num_minibatches if kind == "minibatch" else 1
+            validation.several_standardised(self, kind, transitions // parts)
 
 
 def ppo_loss(
