@@ -211,6 +211,31 @@ def test_a_run_that_is_over_before_it_would_learn_is_refused(algo, env):
     assert over(510).env_steps == 510
 
 
+SHORT = {"algo.num_envs": 10, "algo.rollout_length": 1, "algo.learning_starts": 0}
+SEQUENCE = {"algo.network.gru": 4, "algo.sequence_length": 4, "algo.burn_in": 2, "algo.n_step": 2}
+
+
+@pytest.mark.parametrize(
+    ("algo", "env", "settings", "message", "enough"),
+    [
+        ("dqn", "CartPole-v1", {"algo.n_step": 6}, r"algo\.n_step=6 needs 6 .* takes 5", 60),
+        ("sac", "Pendulum-v1", {"algo.n_step": 6}, r"algo\.n_step=6 needs 6 .* takes 5", 60),
+        ("dqn", "CartPole-v1", SEQUENCE, r"algo\.n_step=2 needs 7 .*burn_in.* takes 5", 70),
+        ("td3", "Pendulum-v1", {"algo.policy_delay": 6}, r"algo\.policy_delay=6 is more", 60),
+    ],
+)
+def test_a_run_too_short_for_a_target_or_an_actors_step_is_refused(
+    algo, env, settings, message, enough
+):
+    def planned(env_steps):
+        overrides = SHORT | {"algo.gradient_steps": 1, "env_steps": env_steps} | settings
+        return plan_for(load_experiment(env, algo, overrides=overrides))
+
+    with pytest.raises(ConfigError, match=message):
+        planned(50)
+    assert planned(enough).env_steps == enough
+
+
 @pytest.mark.parametrize("learning_starts", [0, 1, 9, 10, 11, 991, 999, 1000])
 def test_learning_starts_after_more_env_steps_than_asked_for(learning_starts):
     config = DQNConfig(num_envs=5, rollout_length=2, learning_starts=learning_starts)

@@ -8,6 +8,8 @@ from jaxtyping import PyTree
 from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.off_policy import OffPolicyConfig
 from elsinore.algos.registry import steps_per_update
+from elsinore.algos.replay import first_training
+from elsinore.algos.td3 import TD3Config
 from elsinore.config.curricula import longest_episode
 from elsinore.config.experiment import Experiment
 from elsinore.envs.time_limit import time_limits
@@ -59,7 +61,8 @@ def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
 
 
 def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
-    """A run that is over before its buffer is learnt from would end without a word of it."""
+    """A run that is over before its buffer is learnt from, or its actor learns, would end without
+    a word of it."""
     agents = experiment.agents.number if experiment.agents.shared else 1
     env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
     for path, algo in _learners(experiment):
@@ -69,6 +72,39 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
                 " steps of this run: nothing would be learnt; lower it, or raise"
                 f" env_steps={experiment.env_steps}."
             )
+        if isinstance(algo, DQNConfig | OffPolicyConfig):
+            _refuse_no_window(path, algo, experiment, schedule)
+        if isinstance(algo, TD3Config):
+            _refuse_idle_actor(path, algo, schedule)
+
+
+def _refuse_no_window(
+    path: str, algo: DQNConfig | OffPolicyConfig, experiment: Experiment, schedule: Schedule
+) -> None:
+    """Refuse targets and sequences that are longer than all that an environment takes."""
+    remembers = isinstance(algo, DQNConfig) and algo.network.memory is not None
+    window = algo.window if remembers else algo.n_step
+    steps = schedule.num_updates * algo.rollout_length
+    if window > steps:
+        of = "burn_in + sequence_length + n_step - 1" if remembers else "n_step"
+        raise ConfigError(
+            f"{path}.n_step={algo.n_step} needs {window} steps of one environment ({of}), and each"
+            f" takes {steps} in this run: nothing would be learnt; lower it, or raise"
+            f" env_steps={experiment.env_steps}."
+        )
+
+
+def _refuse_idle_actor(path: str, algo: TD3Config, schedule: Schedule) -> None:
+    """Refuse an actor whose turn never comes."""
+    first, last = (
+        updates * algo.gradient_steps // algo.policy_delay
+        for updates in (first_training(algo), schedule.num_updates)
+    )
+    if first == last:
+        raise ConfigError(
+            f"{path}.policy_delay={algo.policy_delay} is more than the gradient steps of this run:"
+            " the actor would learn nothing; lower it, or raise env_steps."
+        )
 
 
 def refuse_endless_survival(experiment: Experiment, env_params: PyTree) -> None:
