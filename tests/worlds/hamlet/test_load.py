@@ -70,7 +70,7 @@ def changed(**changes):
         ({"affordances__1__price": -3}, r"affordances\[1\].price=-3.0 must not be negative"),
         (
             {"affordances__1__price": 101},
-            r"affordances\[1\].price=101.0 needs a meter named money with at least",
+            r"affordances\[1\].price=101.0 is more than the meter's range of 100.0; .* meter money",
         ),
         (
             {"affordances__0__effects__warmht": 1},
@@ -119,11 +119,44 @@ def changed(**changes):
         ({"extends": "base7"}, "extends='base7' is not one of classic4, base6"),
         ({"resolution": 10**6}, "resolution=1000000 is too fine for meter warmth; at most 167772"),
         ({"meters": []}, "meters is empty"),
+        (
+            {"meters__0__move_cost": 5e6},
+            r"meters\[0\].move_cost=5000000.0 is more than the meter's range of 100.0",
+        ),
+        (
+            {"affordances__2__reduced__below": {"food": 1e9}},
+            r"affordances\[2\].reduced.below.food=1e\+09 must be from 0 to 100",
+        ),
+        ({"cascades__0__strength": 1e12}, r"cascades\[0\].strength=.* more than the meter's range"),
+        ({"max_steps": 2**40}, f"max_steps={2**40} is beyond 32 bits"),
+        ({"affordances__0__duration": 2**40}, f"duration={2**40} is beyond 32 bits"),
+        (
+            {"rewards__shaped__proximity": 1},
+            r"rewards.shaped.proximity=1 needs beacons",
+        ),
     ],
 )
 def test_a_mistake_is_refused_with_its_place_in_the_file(changes, message):
     with pytest.raises(ValueError, match=message):
         load_profile(changed(**changes))
+
+
+def test_an_amount_that_the_resolution_would_lose_is_refused():
+    assert load_profile({"extends": "classic4", "resolution": 10})
+    with pytest.raises(ValueError, match=r"meters\[0\].drain=0.5 is less than half a step of"):
+        load_profile({"extends": "classic4", "resolution": 1})
+
+
+def test_a_whole_use_of_many_ticks_is_within_the_meters_range():
+    long = {"extends": "L1", "affordances": [{"name": "Bed", "duration": 10**9}]}
+    with pytest.raises(ValueError, match=r"duration times per_tick.energy=.* more than the meter"):
+        load_profile(long)
+
+
+def test_a_name_twice_in_an_extended_list_is_refused():
+    twice = [{"name": "energy", "drain": 1}, {"name": "energy", "drain": 2}]
+    with pytest.raises(ValueError, match=r"meters\[1\].name='energy' is taken"):
+        load_profile({"extends": "base6", "meters": twice})
 
 
 def test_the_file_at_fault_is_named(tmp_path):

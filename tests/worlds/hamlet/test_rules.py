@@ -96,6 +96,15 @@ def test_what_kills_can_be_changed_without_compiling_again():
     assert compiled(env)._cache_size() <= before + 2  # of Python numbers and of arrays
 
 
+def test_a_cost_beyond_the_meters_range_takes_all_of_it():
+    """In units it would overflow 32 bits, and fill the meter instead."""
+    env = base6()
+    drain = env.default_params.drain + jnp.array([0, 0, 0, 5e6, 0, 0])
+    assert after(env, at(env, 4, 4, money=-50), UP, params=env.default_params.replace(drain=drain))[
+        "money"
+    ] == pytest.approx(-100)
+
+
 def test_a_use_takes_its_ticks_where_there_is_a_clock():
     env = hamlet("L3")
     cells = np.full((14, 2), -1)

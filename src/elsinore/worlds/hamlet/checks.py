@@ -14,7 +14,13 @@ from elsinore.worlds.hamlet.incentives import (
     ProductReward,
     TieredReward,
 )
-from elsinore.worlds.hamlet.profile import BASIC_ACTIONS, Affordance, Cell, Profile
+from elsinore.worlds.hamlet.profile import (
+    BASIC_ACTIONS,
+    Affordance,
+    Amounts,
+    Cell,
+    Profile,
+)
 
 
 def check(profile: Profile) -> None:
@@ -70,8 +76,6 @@ def _meters(profile: Profile) -> None:
             raise ValueError(
                 f"{given} must be a range, low end first, within {meter.low} to {meter.high}."
             )
-        if abs(meter.drain) > meter.high - meter.low:
-            raise ValueError(f"meters[{i}].drain={meter.drain} is more than the meter's range.")
         limit = max(abs(meter.low), abs(meter.high)) * profile.resolution
         if limit >= 2**24:  # beyond, float32 does not separate neighbours
             most = int(2**24 / max(abs(meter.low), abs(meter.high)))
@@ -82,36 +86,69 @@ def _meters(profile: Profile) -> None:
 
 
 def _amounts(profile: Profile) -> None:
-    """Every amount names a meter and is at most that meter's range."""
+    """Every amount names a meter, is at most that meter's range, and is not lost by rounding."""
     ranges = {meter.name: meter.high - meter.low for meter in profile.meters}
-    for place, amounts in _all_amounts(profile):
-        for name, amount in amounts.items():
-            check_known(f"{place}.{name}", name, ranges)
-            if abs(amount) > ranges[name]:
-                raise ValueError(
-                    f"{place}.{name}={amount} is more than the meter's range of {ranges[name]}."
-                )
+    for place, name, amount in _all_amounts(profile):
+        check_known(place, name, ranges)
+        if abs(amount) > ranges[name]:
+            raise ValueError(
+                f"{place}={amount} is more than the meter's range of {ranges[name]}; lower it, or"
+                f" widen the meter {name}."
+            )
+        lost = amount and profile.resolution and abs(amount) * profile.resolution <= 0.5
+        if lost and ".advertised." not in place:
+            raise ValueError(
+                f"{place}={amount:g} is less than half a step of resolution={profile.resolution}"
+                " and would be rounded to 0; raise the resolution, or set it to 0 for floats."
+            )
     for i, a in enumerate(profile.affordances):
         if a.reduced is not None:
-            for name in a.reduced.below:
-                check_known(f"affordances[{i}].reduced.below.{name}", name, ranges)
+            for name, threshold in a.reduced.below.items():
+                place = f"affordances[{i}].reduced.below.{name}"
+                check_known(place, name, ranges)
+                meter = profile.meters[profile.meter_names.index(name)]
+                if not meter.low <= threshold <= meter.high:
+                    raise ValueError(
+                        f"{place}={threshold:g} must be from {meter.low:g} to {meter.high:g}, as"
+                        " the meter is."
+                    )
         for key in ("price", "tick_price"):
-            price = getattr(a, key)
-            if price and price > ranges.get("money", 0.0):
+            if getattr(a, key) and "money" not in ranges:
                 raise ValueError(
-                    f"affordances[{i}].{key}={price} needs a meter named money with at least that"
-                    " range."
+                    f"affordances[{i}].{key}={getattr(a, key):g} needs a meter named money; add"
+                    " one, or leave the price out."
                 )
 
 
-def _all_amounts(profile: Profile) -> Iterator[tuple[str, dict[str, float]]]:
+def _all_amounts(profile: Profile) -> Iterator[tuple[str, str, float]]:
+    """(place, meter, amount) of everything that a step may add to a meter, or take from it."""
+    for i, meter in enumerate(profile.meters):
+        for key in ("drain", *meter.amounts):
+            yield f"meters[{i}].{key}", meter.name, getattr(meter, key)
     for i, action in enumerate(profile.actions):
-        yield f"actions[{i}].effects", action.effects
+        yield from _each(f"actions[{i}].effects", action.effects)
     for i, a in enumerate(profile.affordances):
-        yield f"affordances[{i}].per_tick", a.per_tick
-        yield f"affordances[{i}].effects", a.effects
-        yield f"affordances[{i}].advertised", a.advertised or {}
-        yield f"affordances[{i}].reduced.effects", a.reduced.effects if a.reduced else {}
+        place = f"affordances[{i}]"
+        yield from _each(f"{place}.per_tick", a.per_tick)
+        yield from _each(f"{place}.effects", a.effects)
+        yield from _each(f"{place}.advertised", a.advertised or {})
+        yield from _each(f"{place}.reduced.effects", a.reduced.effects if a.reduced else {})
+        if not profile.temporal:  # all ticks in one step
+            for name, amount in a.per_tick.items():
+                yield f"{place}.duration times per_tick.{name}", name, a.duration * amount
+        if "money" in profile.meter_names:
+            yield f"{place}.price", "money", a.price
+            yield f"{place}.tick_price", "money", a.tick_price
+    for i, cascade in enumerate(profile.cascades):
+        yield f"cascades[{i}].strength", cascade.target, cascade.strength
+    for i, decline in enumerate(profile.declines):
+        most = decline.rate * max(decline.at_low, decline.at_high)
+        yield f"declines[{i}].rate times its factor", decline.target, most
+
+
+def _each(place: str, amounts: Amounts) -> Iterator[tuple[str, str, float]]:
+    for name, amount in amounts.items():
+        yield f"{place}.{name}", name, amount
 
 
 def _space(profile: Profile) -> None:
@@ -228,5 +265,10 @@ def _tiers(profile: Profile, place: str, incentive: TieredReward) -> None:
                 f"{place}.tiers[{i}] needs rising edges and one more number in pays than there are"
                 " edges."
             )
+    if incentive.proximity and not incentive.beacons:
+        raise ValueError(
+            f"{place}.proximity={incentive.proximity:g} needs beacons, the affordances to be near;"
+            " add some, or leave proximity out."
+        )
     for i, beacon in enumerate(incentive.beacons):
         check_known(f"{place}.beacons[{i}].affordance", beacon.affordance, profile.affordance_names)

@@ -76,21 +76,27 @@ def resolve_extends(data: dict[str, Any]) -> dict[str, Any]:
     merged = resolve_extends(read_yaml(_path(base)))
     for key, value in data.items():
         if key in NAMED and isinstance(value, list):
-            value = _merged(merged.get(key, []), value)
+            value = _merged(key, merged.get(key, []), value)
         elif key == "rewards" and isinstance(value, dict):
             value = {**merged.get(key, {}), **value}
         merged[key] = value
     return merged
 
 
-def _merged(base: list[Any], own: list[Any]) -> list[Any]:
+def _merged(key: str, base: list[Any], own: list[Any]) -> list[Any]:
     """Merge items of the same name, in the place of the first."""
     named = {item["name"]: item for item in base}
     nameless = [
         item for item in own if not (isinstance(item, dict) and isinstance(item.get("name"), str))
     ]
-    for item in own:
+    given: set[str] = set()
+    for i, item in enumerate(own):
         if item not in nameless:
+            if item["name"] in given:
+                raise ValueError(
+                    f"{key}[{i}].name={item['name']!r} is taken; put all its fields in one place."
+                )
+            given.add(item["name"])
             named[item["name"]] = {**named.get(item["name"], {}), **item}
     return [*named.values(), *nameless]  # items without a name are refused by the types
 

@@ -94,6 +94,11 @@ class Affordance(WorldRecord):
     hours: tuple[int, ...] = (0, 24)
     role: str = "ground"  # how a renderer shows it: one of scene.ROLES
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.duration >= 2**31:
+            raise ValueError(f"duration={self.duration} is beyond 32 bits; use fewer ticks.")
+
 
 @dataclass(frozen=True)
 class Cascade(WorldRecord):
@@ -152,6 +157,8 @@ class Profile:
 
     def __post_init__(self) -> None:
         validation.at_least(self, 1, "max_steps")
+        if self.max_steps >= 2**31:
+            raise ValueError(f"max_steps={self.max_steps} is beyond 32 bits; use a lower limit.")
         validation.at_least(self, 0, "resolution")
         validation.one_of(self, "view", "full", "5x5")
         validation.one_of(self, "vector", "codes", "fields")

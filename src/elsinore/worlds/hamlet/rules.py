@@ -3,7 +3,7 @@
 A step: act (pay, and use the affordance in the cell), drain, decline, wear, and the test for death.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -79,11 +79,16 @@ class Intent(NamedTuple):
 def step_numbers(world: ProfileTables, params: HamletParams) -> StepNumbers:
     """Numbers of a step in units; parameters may be arrays or lists."""
     names = ("move_cost", "interact_cost", "fail_cost")
-    costs = [world.units(jnp.asarray(getattr(params, name), jnp.float32)) for name in names]
+    span = world.native(world.span)
+
+    def units(amount: Any) -> Num[Array, "meter"]:  # more than the range would overflow in units
+        return world.units(jnp.clip(jnp.asarray(amount, jnp.float32), -span, span))
+
     drain = jnp.asarray(params.drain, jnp.float32) * jnp.asarray(
         params.drain_multiplier, jnp.float32
     )
-    return StepNumbers(world.units(drain), jnp.asarray(params.fatal).astype(bool), *costs)
+    costs = [units(getattr(params, name)) for name in names]
+    return StepNumbers(units(drain), jnp.asarray(params.fatal).astype(bool), *costs)
 
 
 def cell_affordances(world: ProfileTables, state: HamletState) -> Int[Array, "cell"]:
