@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import inspect
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -38,6 +38,22 @@ def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value:
         return function(*args, **kwargs)
 
     return call  # pyright: ignore[reportReturnType]
+
+
+def check_settings(function: Callable[..., Any], settings: Mapping[str, Any], place: str) -> None:
+    """Refuse settings of another type than the function's arguments of those names; an unknown name
+    is left to the call.
+
+    Args:
+        place: the group of the settings in a config, such as `env_kwargs`.
+
+    Raises:
+        ConfigError: naming the setting, its value and the type it must have.
+    """
+    parameters = _parameters(function)
+    for name, value in settings.items():
+        if name in parameters:
+            _check(f"{place}.{name}", value, parameters[name])
 
 
 def _refuse_unknown(

@@ -11,6 +11,7 @@ from elsinore.envs import make
 from elsinore.envs.registry import GYMNAX, check_name, names
 from elsinore.errors import ConfigError
 from elsinore.validation import import_object
+from elsinore.worlds.cache.trace.env import TraceCache
 from tests.envs.broken_envs import Params, Wall
 
 
@@ -55,6 +56,33 @@ def test_a_listed_name_is_accepted(name):
 
 def test_a_name_with_a_colon_is_left_to_the_import():
     check_name("no.such.module:World")
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs", "wanted"),
+    [
+        ("Balatro-stage4", {"auto_select_blind": "no"}, "a valid boolean"),
+        ("Balatro-stage4", {"shop_moves": 1.5}, "a valid integer"),
+        ("Balatro-stage4", {"shop_moves": 2**40}, "to 1,000"),
+        ("Balatro-stage4", {"jokers": [None]}, "a valid string or a valid integer"),
+        ("Cache-trace", {"trace": 1}, "a valid string"),
+        ("Cache-trace", {"capacity": float("inf")}, "a valid integer"),
+        ("Cache-trace", {"decide": "sampled", "candidates": 2.5}, "a valid integer"),
+        ("Cache-trace", {"fallback": "no"}, "a valid boolean"),
+        ("Cache-api", {"streams": "x"}, "a valid integer"),
+        ("Cache-api", {"streams": 10**12}, "at most 20,000"),
+        ("Hamlet-base6", {"occupancy": "no"}, "a valid boolean"),
+    ],
+)
+def test_a_setting_of_another_type_than_a_world_takes_is_refused(env, kwargs, wanted):
+    with pytest.raises(ValueError, match=rf"{list(kwargs)[-1]}.* {wanted}") as refusal:
+        make(env, kwargs)
+    assert repr(list(kwargs.values())[-1]) in str(refusal.value)
+
+
+def test_a_number_is_no_trace_and_no_open_file_is_read():
+    with pytest.raises(ValueError, match="trace=True must be zipf, the path of an npz file"):
+        TraceCache(trace=True)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore.arguments import check_settings
 from elsinore.jaxtools.barrier import once
 from elsinore.worlds.balatro import observation
 from elsinore.worlds.balatro.actions import ACTION_MODES, ActionMode, is_legal
@@ -23,6 +24,8 @@ from elsinore.worlds.balatro.rules.game import DONE, NO_OP, Rules
 from elsinore.worlds.balatro.rules.jokers import enabled_jokers
 from elsinore.worlds.balatro.rules.stages import check_stage, doubts
 from elsinore.worlds.balatro.state import NUM_BLINDS, BalatroParams, BalatroState, episode_metrics
+
+MOST_SHOP_MOVES = 1_000  # in one shop; an episode has 512 steps
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class Balatro(Environment):
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(known)}."
                 )
-        if self.shop_moves < 0:
+        if not 0 <= self.shop_moves <= MOST_SHOP_MOVES:
             raise ValueError(
-                f"shop_moves={self.shop_moves} must be 0 (no sales or rerolls) or more."
+                f"shop_moves={self.shop_moves} must be 0 (no sales or rerolls) to"
+                f" {MOST_SHOP_MOVES:,}."
             )
         for name in ("jokers", "bosses"):  # YAML gives lists, which cannot be static
             if isinstance(getattr(self, name), list):
@@ -163,4 +167,5 @@ def make_balatro(name: str, **kwargs: Any) -> Balatro:
             f"env_kwargs.stage={kwargs['stage']!r} contradicts env={name!r}, whose name gives the"
             " stage; leave it out, and choose one of Balatro-stage0 to Balatro-stage4."
         )
+    check_settings(Balatro, kwargs, "env_kwargs")
     return Balatro(stage=int(name.removeprefix("Balatro-stage")), **kwargs)

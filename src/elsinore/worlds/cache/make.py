@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from elsinore.arguments import check_settings
 from elsinore.validation import import_object
 
 CONSTRUCTORS = {
@@ -12,4 +13,6 @@ CONSTRUCTORS = {
 
 def make_cache(name: str, **kwargs: Any) -> Any:
     """Make the environment of that name; `kwargs` go to its constructor."""
-    return import_object(CONSTRUCTORS[name], "env")(**kwargs)
+    constructor = import_object(CONSTRUCTORS[name], "env")
+    check_settings(constructor, kwargs, "env_kwargs")
+    return constructor(**kwargs)

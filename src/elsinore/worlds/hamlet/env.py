@@ -15,6 +15,8 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, Int, Key, Num, PyTree
 
+from elsinore.arguments import check_settings
+from elsinore.validation import fits
 from elsinore.worlds.hamlet import occupancy, starts
 from elsinore.worlds.hamlet.checks import check_known
 from elsinore.worlds.hamlet.load import load_profile
@@ -186,6 +188,7 @@ def _whole(parts: dict[str, Any]) -> Any:
 
 def make_hamlet(name: str, **kwargs: Any) -> Hamlet:
     """Make the environment `Hamlet-<level>`; `kwargs` are those of `hamlet`."""
+    check_settings(hamlet, kwargs, "env_kwargs")
     return hamlet(name.removeprefix("Hamlet-"), **kwargs)
 
 
@@ -193,7 +196,7 @@ def hamlet(
     world: str,
     *,
     profile: str | Mapping[str, Any] | None = None,
-    reward: str | Mapping[str, float] | None = None,
+    reward: str | Mapping[str, Any] | None = None,
     view: str | None = None,
     observation: str = "original",
     mask: bool | None = None,
@@ -238,10 +241,6 @@ def _weights(profile: Profile, reward: Any) -> dict[str, float]:
         raise ValueError(f"reward={reward!r} must be a name, or a mapping of names to weights.")
     for name, weight in weights.items():
         check_known("reward", str(name), reward_terms(profile))
-        if (
-            isinstance(weight, bool)
-            or not isinstance(weight, int | float)
-            or not np.isfinite(weight)
-        ):
+        if not fits(weight, 1.0) or not np.isfinite(weight):
             raise ValueError(f"reward.{name}={weight!r} must be a number.")
     return {name: float(weight) for name, weight in weights.items()}

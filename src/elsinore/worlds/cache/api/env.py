@@ -30,6 +30,7 @@ from elsinore.worlds.cache.api.state import (
 from elsinore.worlds.cache.api.streams import GeneratedStream, RecordedStreams, generate_streams
 
 MEMORY = 0.95  # of the running means
+MOST_STREAMS = 20_000  # drawn once: about 1 GB
 
 
 @dataclass(frozen=True)
@@ -187,10 +188,11 @@ def api_cache(streams: int = 0, stream_seed: int = 0) -> Any:
     seed.
 
     Raises:
-        ValueError: where `streams` is negative.
+        ValueError: where `streams` is negative, or so large that they would fill the memory.
     """
-    if streams < 0:
+    if not 0 <= streams <= MOST_STREAMS:
         raise ValueError(
-            f"streams={streams} must be 0 (a new one for every episode) or how many to draw once."
+            f"streams={streams} must be 0 (a new one for every episode), or how many to draw once,"
+            f" at most {MOST_STREAMS:,}."
         )
     return ApiCache(generate_streams(streams, stream_seed) if streams else GeneratedStream())

@@ -126,7 +126,8 @@ def check_capacity(trace: Trace, capacity: int, unit: str) -> None:
         ValueError: naming the capacity and the smallest that would do.
     """
     smallest = int(trace.weights(unit).min())
-    if isinstance(capacity, bool) or int(capacity) != capacity or capacity < smallest:
+    whole = isinstance(capacity, int | np.integer) and not isinstance(capacity, bool)
+    if not whole or capacity < smallest:
         what = "1 object" if unit == "objects" else f"{smallest} bytes, the smallest object"
         raise ValueError(
             f"capacity={capacity} ({unit}) holds nothing of this trace; give a whole number from"
@@ -198,4 +199,8 @@ def resolve_trace(trace: Any) -> Trace:
     """The trace itself, "zipf" (synthetic), or the npz of that path."""
     if isinstance(trace, Trace):
         return trace
+    if not (isinstance(trace, str) or hasattr(trace, "__fspath__")):  # a number would be read as an open file
+        raise ValueError(
+            f"trace={trace!r} must be zipf, the path of an npz file, or in Python a Trace."
+        )
     return zipf_trace() if trace == "zipf" else load_trace(trace)
