@@ -21,7 +21,9 @@ def add_import(actions) -> None:
     )
     command.set_defaults(function=import_command)
     command.add_argument(
-        "log", metavar="LOG", help="access.log, trace.csv, trace.oracleGeneral.bin or .zst"
+        "log",
+        metavar="LOG",
+        help="access.log, trace.csv or trace.oracleGeneral.bin, also with .gz or .zst behind"
     )
     command.add_argument(
         "-o",
@@ -103,7 +105,7 @@ def import_command(args: argparse.Namespace) -> int:
 
 def _named_after(log) -> str:
     """`access.npz` for access.log, `site.npz` for site.oracleGeneral.bin.zst."""
-    while log.suffix in (".log", ".csv", ".oracleGeneral", ".bin", ".zst"):
+    while log.suffix in (".log", ".csv", ".oracleGeneral", ".bin", ".zst", ".gz"):
         log = log.with_suffix("")
     return f"{log.name}.npz"
 

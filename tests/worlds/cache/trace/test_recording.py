@@ -47,6 +47,22 @@ def test_a_trace_that_cannot_be_is_refused_with_its_field_and_request(ids, size,
         Trace.of(ids, size)
 
 
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"size": ["a", "b"]}, "size has shape .2. and type <U1; give one number for each"),
+        ({"ts": [1, 2, 3]}, "ts has shape .3. and type int64"),
+        ({"ts": [np.nan, 1]}, "ts=nan must be a number, of at least -2147483648"),
+        ({"client": [-(2**40), 1]}, "client=-1099511627776 must be a number"),
+        ({"cls": [70_000, 1]}, "cls=70000 is more than 32767"),
+    ],
+)
+def test_a_column_that_cannot_be_kept_is_refused(tmp_path, column, message):
+    np.savez(tmp_path / "t.npz", obj_id=[0, 1], **column)
+    with pytest.raises(ValueError, match=rf"t.npz': {message}"):
+        load_trace(tmp_path / "t.npz")
+
+
 def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path):
     garbage, empty = tmp_path / "garbage.npz", tmp_path / "other.npz"
     garbage.write_bytes(bytes(range(256)) * 40)

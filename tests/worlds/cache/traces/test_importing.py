@@ -1,5 +1,6 @@
 """Import of logs: records, skipped lines, and refusals."""
 
+import gzip
 import struct
 
 import pytest
@@ -96,6 +97,49 @@ def test_a_trace_survives_the_formats(file, tmp_path):
     assert (again.obj_id == trace.obj_id).all() and (again.size == trace.size).all()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffkey,size\na,5\nb,7\na,5\n",
+        "key,size\r\na,5\r\nb,7\r\na,5\r\n",
+        "key,size\ra,5\rb,7\ra,5\r",
+        "key;size\na;5\nb;7\na;5\n",
+        "key\tsize\na\t5\nb\t7\na\t5\n",
+        '"key","size"\n"a","5"\n"b","7"\n"a","5"\n',
+    ],
+)
+def test_a_csv_is_read_as_programs_write_it(file, content):
+    trace = import_trace(file("t.csv", content)).trace
+    assert (trace.obj_id.tolist(), trace.size.tolist()) == ([0, 1, 0], [5, 7, 5])
+
+
+def test_a_log_is_read_compressed(file):
+    plain = import_trace(file("access.log", LOG)).trace
+    packed = import_trace(file("access.log.gz", gzip.compress(LOG.encode()))).trace
+    assert (packed.obj_id == plain.obj_id).all() and (packed.ts == plain.ts).all()
+    assert import_trace(file("t.csv.gz", gzip.compress(CSV.encode()))).trace.num_requests == 3
+
+
+def test_a_compressed_file_that_is_cut_off_is_refused(file):
+    zstandard = pytest.importorskip("zstandard")
+    content = b"".join(general((i, i * 7919 % 65_537, 100, -1)) for i in range(20_000))
+    for name, packed in (
+        ("t.bin.zst", zstandard.ZstdCompressor().compress(content)),
+        ("t.bin.gz", gzip.compress(content)),
+    ):
+        assert import_trace(file(name, 2 * packed)).trace.num_requests == 40_000
+        with pytest.raises(ConfigError, match=f"{name} ends before its compressed data does"):
+            import_trace(file(name, packed[:-5]))
+
+
+def test_what_one_line_has_wrong_does_not_stop_the_import(file):
+    log = LOG.replace("200 500", "200 99999999999") + LOG.replace("200 500", f"200 {'9' * 5000}")
+    reasons = list(import_trace(file("access.log", log)).skipped.lines())
+    assert "1 of more than 2147483647 bytes (lines 2)" in reasons
+    found = import_trace(file("t.csv", f"key,size\n{'a' * 200_000},5\nb,7\n"))
+    assert list(found.skipped.lines()) == ["1 with a column that is too long (lines 2)"]
+
+
 def test_an_object_that_changes_size_is_refused_unless_an_option_allows_it(file):
     path = file("t.csv", "id,size\na,5\nb,1\na,9\n")
     with pytest.raises(
@@ -118,6 +162,9 @@ def test_an_object_that_changes_size_is_refused_unless_an_option_allows_it(file)
             bytes(range(256)) * 99,
             "holds no request as weblog has them.*not of the common log format",
         ),
+        ("t.csv", "key,ts\na,0\nb,1e12\n", r"t.csv: ts=1000000000000.0 is more than"),
+        ("t.csv", "key,ts\na,1e12\nb,0\n", r"t.csv: ts=-1000000000000.0 must be a number"),
+        ("t.csv", "a" * 2**20, "line 1 has more than 1,048,576 characters"),
         ("t.bin", general((1, 2, 3, -1))[:-5], "ends 19 bytes into request 1"),
         ("t.bin", bytes(range(256)) * 3, r"t.bin, line 11: size=4294901244 must be 1 to"),
     ],

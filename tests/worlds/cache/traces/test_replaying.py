@@ -38,6 +38,8 @@ def test_a_capacity_is_in_objects_in_bytes_or_a_share():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (f"{'9' * 400}TB", "is beyond every cache"),
+        ("9" * 400, "is beyond every cache"),
         ("big", "'big' is none; write 64"),
         ("1.5", "objects are whole"),
         ("1B", "holds nothing"),

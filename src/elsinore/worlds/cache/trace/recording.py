@@ -72,8 +72,7 @@ class Trace:
             "cls": np.int16,
         }
         full = {
-            name: np.broadcast_to(_small(name, columns[name]), (count,)).astype(types[name])
-            for name in types
+            name: _column(name, columns[name], count, dtype) for name, dtype in types.items()
         }
         return cls(obj_id=number[inverse.reshape(-1)] if count else np.zeros(0, np.int32), **full)
 
@@ -100,11 +99,22 @@ class Trace:
         )
 
 
-def _small(name: str, values: Any) -> np.ndarray:
+def _column(name: str, values: Any, count: int, dtype: Any) -> np.ndarray:
+    """One number for each request, in the type that is kept."""
     values = np.asarray(values)
-    if values.size and values.max() > LARGEST:
-        raise ValueError(f"{name}={values.max()} is more than {LARGEST}, the largest that is kept.")
-    return values
+    if values.dtype.kind not in "biuf" or values.shape not in ((), (count,)):
+        raise ValueError(
+            f"{name} has shape {list(values.shape)} and type {values.dtype}; give one number for"
+            f" each of the {count} requests, or one for all."
+        )
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    wrong = ~((values >= least) & (values <= most))  # so is NaN
+    if wrong.any():
+        bad = values[wrong][0] if values.ndim else values
+        if bad > most:
+            raise ValueError(f"{name}={bad} is more than {most}, the largest that is kept.")
+        raise ValueError(f"{name}={bad} must be a number, of at least {least}.")
+    return np.broadcast_to(values, (count,)).astype(dtype)
 
 
 def _refuse(field: str, wrong: np.ndarray, values: np.ndarray, rule: str) -> None:

@@ -1,5 +1,6 @@
 """Parser of capacities: 64 (objects), 1MB, 512KiB, 5% (of the distinct bytes)."""
 
+import math
 import re
 from typing import NamedTuple
 
@@ -38,12 +39,14 @@ def _capacity(text: str, trace: Trace) -> Capacity:
             " bytes)."
         )
     number, unit = float(found[1]), "objects" if found[2] == "" else "bytes"
+    distinct = int(trace.object_size.sum())
+    scale = distinct / 100 if found[2] == "%" else 1 if found[2] == "" else names[found[2].lower()]
+    if not math.isfinite(number * scale):
+        raise ConfigError(f"--capacity {text!r} is beyond every cache; write a smaller one.")
     if unit == "objects" and number != int(number):
         raise ConfigError(
             f"--capacity {text!r}: objects are whole; for bytes write a unit, such as {text}KB."
         )
-    distinct = int(trace.object_size.sum())
-    scale = distinct / 100 if found[2] == "%" else 1 if found[2] == "" else names[found[2].lower()]
     amount = int(number * scale)
     try:
         check_capacity(trace, amount, unit)

@@ -11,6 +11,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
+from elsinore.worlds.cache.traces.compressed import SUFFIXES, blocks, lines
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record, SkippedLines
 from elsinore.worlds.cache.traces.table import CsvParser
 
@@ -38,12 +39,16 @@ class IdTable:
 
 
 def format_of(path: Path) -> str:
-    """Format by the file's name: .csv, oracleGeneral in its name (or .bin, .zst), else a web
-    log."""
-    name = path.name.lower()
-    if "oraclegeneral" in name or path.suffix in (".bin", ".zst"):
+    """Format by the file's name: .csv, .log, oracleGeneral in its name (or .bin, or .zst alone),
+    else a web log; a last .gz or .zst does not count."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes.pop() if suffixes[-1:] and suffixes[-1] in SUFFIXES else ""
+    last = suffixes[-1] if suffixes else ""
+    if "oraclegeneral" in path.name.lower() or last == ".bin":
         return "oracleGeneral"
-    return "csv" if path.suffix == ".csv" else "weblog"
+    if last == ".csv":
+        return "csv"
+    return "oracleGeneral" if packed == ".zst" and last != ".log" else "weblog"
 
 
 def import_trace(
@@ -79,11 +84,12 @@ def _records(
 ) -> Iterator[tuple[int, Record | MalformedRecord]]:
     """(line number from 1, record or the reason why there is none)."""
     if format == "oracleGeneral":
-        yield from oracle_general.read_entries(oracle_general.decompressed(file, path), path)
+        yield from oracle_general.read_entries(blocks(file, path), path)
         return
-    lines = enumerate((line.decode("utf-8", "replace") for line in file), 1)
-    parse = weblog.parse if format == "weblog" else CsvParser(next(lines, (1, ""))[1], path).parse
-    for number, line in lines:
+    numbered, parse = enumerate(lines(file, path), 1), weblog.parse
+    if format == "csv":
+        parse = CsvParser(next(numbered, (1, ""))[1], path).parse
+    for number, line in numbered:
         if not line.strip():
             continue
         try:
@@ -98,14 +104,14 @@ def _imported(
     sizes = sizes or ("largest" if format == "weblog" else "exact")
     objects, clients, classes = IdTable(), IdTable(), IdTable()
     weight: list[int] = []
-    rows, skipped, lines = [], SkippedLines(), 0
+    rows, skipped, count = [], SkippedLines(), 0
     for line, record in records:
-        lines += 1
-        if lines > MAX_REQUESTS:
+        count += 1
+        if count > MAX_REQUESTS:
             raise ConfigError(
                 f"{path} has more than {MAX_REQUESTS:,} requests, the most that are read; split it."
             )
-        if lines % 10_000 == 0:
+        if count % 10_000 == 0:
             progress()
         if isinstance(record, MalformedRecord):
             skipped.add(str(record), line)
@@ -122,11 +128,14 @@ def _imported(
         )
     progress()
     if not rows:
-        reasons = f" Of {lines} lines: {'; '.join(skipped.lines())}." if lines else " It is empty."
+        reasons = f" Of {count} lines: {'; '.join(skipped.lines())}." if count else " It is empty."
         raise ConfigError(
             f"{path} holds no request as {format} has them.{reasons} Is `--format` right?"
         )
-    return ImportedTrace(_trace(rows, weight), skipped, lines)
+    try:
+        return ImportedTrace(_trace(rows, weight), skipped, count)
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error} Times are seconds.") from None
 
 
 def _weigh(weight: list[int], obj: int, size: int | None, sizes: str, where: str) -> None:
@@ -148,9 +157,11 @@ def _trace(rows: list[tuple], weight: list[int]) -> Trace:
     obj, ts, op, client, cls = zip(*rows, strict=True)
     timed = all(time is not None for time in ts)
     seconds = np.array(ts if timed else range(len(ts)), float)
+    with np.errstate(over="ignore"):  # an infinite time is refused
+        seconds = seconds - seconds[0]
     sizes = np.maximum(np.array(weight, np.int64), 1)[list(obj)]
     return Trace.of(
-        obj, sizes, ts=seconds - seconds[0], op=op, client=client, cls=np.minimum(cls, 2**15 - 1)
+        obj, sizes, ts=seconds, op=op, client=client, cls=np.minimum(cls, 2**15 - 1)
     )
 
 

@@ -1,9 +1,7 @@
-"""libCacheSim's binary format `oracleGeneral`: 24 bytes a request, little-endian, plain or
-compressed by zstd."""
+"""libCacheSim's binary format `oracleGeneral`: 24 bytes a request, little-endian."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
@@ -11,42 +9,19 @@ from elsinore.errors import ConfigError
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
 ENTRY = np.dtype([("ts", "<u4"), ("obj", "<u8"), ("size", "<u4"), ("next", "<i8")])
-BLOCK = 65_536  # requests that are read at a time
 
 
-def decompressed(file: IO[bytes], path: Path) -> Any:
-    """A file's byte stream, decompressed where its name ends in .zst.
-
-    Raises:
-        ConfigError: where zstandard is not installed.
-    """
-    if path.suffix != ".zst":
-        return file
-    try:
-        import zstandard
-    except ImportError:
-        raise ConfigError(
-            f"{path} is compressed by zstd, and the package zstandard is not installed; install it,"
-            " or decompress the file."
-        ) from None
-    return zstandard.ZstdDecompressor().stream_reader(file)
-
-
-def read_entries(stream: Any, path: Path) -> Iterator[tuple[int, Record | MalformedRecord]]:
+def read_entries(
+    blocks: Iterable[bytes], path: Path
+) -> Iterator[tuple[int, Record | MalformedRecord]]:
     """(number from 1, record or its mistake) of each request.
 
     Raises:
-        ConfigError: where the file ends within a request, or cannot be decompressed.
+        ConfigError: where the file ends within a request.
     """
     number, rest = 0, b""
-    while True:
-        try:
-            read = stream.read(BLOCK * ENTRY.itemsize)
-        except Exception as error:  # zstandard's own kind, which may not be installed
-            raise ConfigError(f"{path} cannot be decompressed: {error}.") from None
-        if not read:
-            break
-        data = rest + read
+    for block in blocks:
+        data = rest + block
         whole = len(data) // ENTRY.itemsize * ENTRY.itemsize
         for ts, obj, size, following in np.frombuffer(data[:whole], ENTRY).tolist():
             number += 1

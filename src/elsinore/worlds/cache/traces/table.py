@@ -14,18 +14,20 @@ COLUMNS = {
     "client": ("client", "client_id", "user", "host"),
     "cls": ("cls", "class", "type"),
 }
+DELIMITERS = ",;\t"  # of equally common ones the first
 READ_OPERATIONS = ("", "0", "read", "get", "gets", "head")
 
 
 class CsvParser:
-    """Parser of the lines below a heading.
+    """Parser of the lines below a heading, in which the delimiter is the commonest.
 
     Raises:
         ConfigError: for a heading without a column of objects.
     """
 
     def __init__(self, heading: str, path: object):
-        names = [name.strip().lower() for name in next(csv.reader([heading]), [])]
+        self.delimiter = max(DELIMITERS, key=heading.count)
+        names = [name.strip().lower() for name in self._columns(heading)]
         self.places = {
             field: names.index(name)
             for field, known in COLUMNS.items()
@@ -42,7 +44,7 @@ class CsvParser:
     def parse(self, line: str) -> Record:
         """Parse a line; raise MalformedRecord for a wrong number of columns or an invalid
         number."""
-        values = next(csv.reader([line]), [])
+        values = self._columns(line)
         if len(values) != self.width:
             raise MalformedRecord("with more or fewer columns than the heading")
         row = {field: values[place].strip() for field, place in self.places.items()}
@@ -61,6 +63,12 @@ class CsvParser:
             row.get("client") or None,
             row.get("cls") or None,
         )
+
+    def _columns(self, line: str) -> list[str]:
+        try:
+            return next(csv.reader([line], delimiter=self.delimiter), [])
+        except csv.Error:  # a field beyond 131,072 characters
+            raise MalformedRecord("with a column that is too long") from None
 
 
 def parse_number(text: str, column: str) -> float | None:

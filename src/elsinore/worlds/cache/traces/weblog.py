@@ -5,11 +5,12 @@ import re
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from elsinore.worlds.cache.trace.recording import LARGEST
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
 LINE = re.compile(
     r'(?P<client>\S+) \S+ .*?\[(?P<time>[^\]]+)\] "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3})'
-    r" (?P<bytes>\d+|-)"
+    r" (?P<bytes>\d{1,18}(?!\d)|-)"
 )
 READ_METHODS = ("GET", "HEAD")
 
@@ -34,6 +35,8 @@ def parse(line: str) -> Record:
     except ValueError:
         raise MalformedRecord("with a time that is none") from None
     size = None if found["bytes"] == "-" else int(found["bytes"])
+    if size is not None and size > LARGEST:
+        raise MalformedRecord(f"of more than {LARGEST} bytes")
     return Record(
         target,
         size or None,
