@@ -179,6 +179,25 @@ def not_negative(config: Any, *names: str) -> None:
             raise ValueError(f"{name}={value} must be finite.")
 
 
+def finite(
+    config: Any,
+    *names: str,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+) -> None:
+    """Numbers, or arrays of them, that are finite and within the bounds."""
+    import numpy as np
+
+    limits = {"at least": least, "above": above, "at most": most}
+    bounds = [f"{word} {limit:g}" for word, limit in limits.items() if math.isfinite(limit)]
+    for name in names:
+        value = np.asarray(getattr(config, name))
+        right = np.isfinite(value) & (value >= least) & (value > above) & (value <= most)
+        if not right.all():
+            raise ValueError(f"{name}={value.tolist()} must be {' and '.join(['finite', *bounds])}.")
+
+
 def one_of(config: Any, name: str, *choices: str) -> None:
     if (value := getattr(config, name)) not in choices:
         raise ValueError(

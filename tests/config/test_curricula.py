@@ -12,7 +12,7 @@ import yaml
 from elsinore.config.curricula import curriculum_for, curriculum_lines, longest_episode
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
-from elsinore.config.parse import as_dict
+from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
@@ -99,6 +99,26 @@ def test_rules_of_the_curriculum_are_those_of_stages_without_but_lead_nowhere_fr
 )
 def test_a_ladder_is_a_stage_a_rung(ladder, values):
     assert LadderConfig(param="x", **ladder).values == pytest.approx(values)
+
+
+def test_rungs_that_differ_in_the_seventh_digit_have_their_own_names():
+    ladder = {"param": "x", "initial": 1_000_000, "maximum": 1_000_002}
+    config = build(CurriculumConfig, {"ladder": ladder, "advance_when": {"min_steps": 1}})
+    assert [stage.name for stage in config.all_stages][1] == "x=1000001"
+
+
+@pytest.mark.parametrize(
+    "curriculum, place",
+    [
+        ({"stages": [{}, {"params": {"max_ante": 20}}]}, "curriculum.stages[1].params.max_ante=20"),
+        ({"ladder": {"param": "max_ante", "initial": 0, "maximum": 2}}, "ladder.max_ante=0"),
+    ],
+)
+def test_a_stage_with_which_the_env_cannot_run_is_refused(curriculum, place):
+    overrides = {"curriculum": {**curriculum, "advance_when": {"min_steps": 5}}}
+    with pytest.raises(ConfigError) as error:
+        plan_for(load_experiment("Balatro-stage0", overrides=overrides))
+    assert f"{place} must be a whole number from 1 to 8" in str(error.value)
 
 
 def test_balatros_ladder_is_seven_stages():
@@ -236,6 +256,10 @@ def test_an_experiment_without_one_has_none():
             "curriculum.advance_when.window=0 must be at least 1 episode.",
         ),
         (
+            by(metric="length", above=3, window=2**40),
+            f"curriculum.advance_when.window={2**40} must be at least 0 and below 2^30.",
+        ),
+        (
             by(metric="length", above=0, statistic="progress", window=1),
             "advance_when.window=1 has no two halves",
         ),
@@ -296,6 +320,14 @@ def test_what_does_not_fit_is_refused_with_its_place(curriculum, message):
         (
             {"metric": "return", "above": 5, "below": 3},
             "advance_when: no return is mean return > 5 and mean return < 3.",
+        ),
+        (
+            {"metric": "return", "above": 5, "at_most": 5},
+            "advance_when: no return is mean return > 5 and mean return <= 5.",
+        ),
+        (
+            {"metric": "return", "at_least": float("inf")},
+            "at_least=inf can never hold: return is a finite number.",
         ),
         (
             {"all": [{"metric": "length", "above": 5}, {"metric": "won", "above": 2}]},

@@ -80,6 +80,26 @@ def test_a_setting_of_another_type_than_a_world_takes_is_refused(env, kwargs, wa
     assert repr(list(kwargs.values())[-1]) in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("env", "params", "message"),
+    [
+        ("CartPole-v1", {"max_steps_in_episode": 0}, "max_steps_in_episode=0 must be at least 1"),
+        ("Hamlet-base6", {"drain_multiplier": np.inf}, "drain_multiplier=inf must be finite"),
+        ("Hamlet-base6", {"random_start_share": 2.0}, "=2.0 must be finite and at least 0 and at"),
+        ("Cache-trace", {"capacity": 0}, "capacity=0 must be finite and at least 1"),
+        ("Cache-trace", {"smallest_capacity": 65}, "smallest_capacity=65 must be .*at most 64"),
+        ("Cache-api", {"full_load": 0.0}, "full_load=0.0 must be finite and above 0"),
+        ("Balatro-stage0", {"max_ante": 9}, "max_ante=9 must be"),
+    ],
+)
+@pytest.mark.parametrize("wrappers", [(), ({"time_limit": 50},)])
+def test_a_parameter_with_which_a_world_cannot_run_is_refused(env, params, message, wrappers):
+    if wrappers and "max_steps_in_episode" in params:
+        pytest.skip("the wrapper has a limit of its own")
+    with pytest.raises(ValueError, match=message):
+        make(env, {}, params, wrappers)
+
+
 def test_a_number_is_no_trace_and_no_open_file_is_read():
     with pytest.raises(ValueError, match="trace=True must be zipf, the path of an npz file"):
         TraceCache(trace=True)

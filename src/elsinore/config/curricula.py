@@ -17,6 +17,7 @@ from elsinore.config.reachability import (
     unreachable,
 )
 from elsinore.config.stage_params import default_of, tables_of
+from elsinore.envs.make import check_params
 from elsinore.envs.time_limit import LIMIT, time_limits
 from elsinore.errors import ConfigError
 from elsinore.experience.episode_stats import OWN, check_recorded
@@ -39,6 +40,7 @@ def curriculum_for(
             stage that can never be left, with its place in the config.
     """
     tables = tables_of(config, env_params)
+    _refuse_stage_params(config, tables, env, env_params)
     info = _info(env, env_params)
     for path, rule in _rules(config):
         _refuse_unknown_info(path, rule, info, env_params)
@@ -52,6 +54,19 @@ def curriculum_for(
     curriculum = staged(stages, config.evaluate_on)
     _refuse_unknown_metrics(config, _metrics_of(algo, curriculum, env_params))
     return curriculum
+
+
+def _refuse_stage_params(
+    config: CurriculumConfig, tables: dict[str, np.ndarray], env: Any, env_params: PyTree
+) -> None:
+    """Refuse a stage whose parameters the environment itself refuses."""
+    for i, stage in enumerate(config.all_stages):
+        place = f"curriculum.stages[{i}].params" if config.stages else "curriculum.ladder"
+        try:
+            params = env_params.replace(**{name: table[i] for name, table in tables.items()})
+        except ValueError as error:
+            raise ConfigError(f"{place}.{error}") from error
+        check_params(env, params, place)
 
 
 def longest_episode(config: CurriculumConfig, env_params: PyTree) -> float:

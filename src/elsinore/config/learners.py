@@ -16,6 +16,8 @@ from elsinore.algos.registry import algorithm_of
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
+from elsinore.envs.make import check_params
+from elsinore.envs.time_limit import LIMIT
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.hyperparameters import varies
 from elsinore.training.agent_groups import AgentGroup, grouped
@@ -61,11 +63,17 @@ def multi_agent_env(
             raise ValueError(
                 f"agents.params.{name}={values!r} must be like its default, {default!r}."
             )
+        if name == LIMIT and np.min(values) < 1:
+            raise ValueError(f"agents.params.{name}={values!r} must be at least 1 step each.")
         each = np.stack([np.broadcast_to(np.asarray(x, float), default.shape) for x in values])
         changed[name] = jnp.asarray(each, jnp.result_type(getattr(env_params, name)))
     team = {"critic": config.critic, "ids": config.ids, "mixing": config.mixing}
     made = MultiAgentEnv(env, config.number, frozenset(changed), **team)
-    return made, env_params.replace(**changed) if changed else env_params
+    if not changed:
+        return made, env_params
+    env_params = env_params.replace(**changed)
+    check_params(env, env_params, "agents.params")
+    return made, env_params
 
 
 def learner_for(

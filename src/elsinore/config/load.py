@@ -134,6 +134,8 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
         near = beside / given if beside is not None else Path(given)
         try:
             return read_yaml(near if near.exists() else Path(given))
+        except OSError as error:  # of a name that is too long
+            raise ConfigError(f"curriculum={given!r} is no file: {error.strerror}.") from error
         except ConfigError as error:
             raise ConfigError(f"curriculum={given!r}: {error}") from error
     if given is not None and not isinstance(given, list | dict):

@@ -32,9 +32,11 @@ def _out_of_range(leaf: Condition, episode: EpisodeBounds, path: str) -> Iterato
     bounds = leaf.bounds
     for name, bound in bounds.items():
         best = high if name in ("above", "at_least") else low
-        if not BOUNDS[name](best, bound):
+        if not BOUNDS[name](best, bound) or best == bound in (math.inf, -math.inf):
             yield f"{path}.{name}={bound:g} can never hold: {reason}."
-    if _lower(bounds) > _upper(bounds):
+    lower, upper = _lower(bounds), _upper(bounds)
+    only = lower == upper and all(BOUNDS[name](lower, bound) for name, bound in bounds.items())
+    if lower >= upper and not only:
         yield f"{path}: no {leaf.metric} is {describe_condition(leaf)}."
 
 
@@ -48,7 +50,7 @@ def _upper(bounds: Mapping[str, float]) -> float:
 
 def _range(leaf: Condition, episode: EpisodeBounds) -> tuple[float, float, str]:
     """The least and the greatest value of a condition's statistic, and the reason."""
-    low, high, reason = -math.inf, math.inf, ""
+    low, high, reason = -math.inf, math.inf, f"{leaf.metric} is a finite number"
     if leaf.metric == "length":
         low, high = 1.0, episode.max_steps
         reason = f"an episode of this stage has 1 to {high:g} steps (max_steps_in_episode)"

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from elsinore.arguments import checked
 from elsinore.envs.registry import env_of
+from elsinore.envs.time_limit import LIMIT
+from elsinore.envs.wrapped import entries_of, unwrapped
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import fits
 
@@ -33,8 +35,7 @@ def make(
     """
     name, env = env, env_of(env, kwargs)
     if wrappers:
-        from elsinore.envs.wrapped import entries_of  # jax and gymnax come with these
-        from elsinore.envs.wrappers import wrap
+        from elsinore.envs.wrappers import wrap  # jax and gymnax come with it
 
         env = env if entries_of(env) == tuple(wrappers) else wrap(env, *wrappers)
     with user_code(env=name):
@@ -59,9 +60,29 @@ def _with_params(env: Any, defaults: "PyTree", params: dict[str, Any]) -> "PyTre
             )
         if not fits(value, default := getattr(defaults, name)):
             raise ConfigError(f"env_params.{name}={value!r} must be like its default, {default!r}.")
-    return dataclasses.replace(
+        if name == LIMIT and value < 1:
+            raise ConfigError(f"env_params.{name}={value!r} must be at least 1 step.")
+    made = dataclasses.replace(
         defaults, **{name: _like(x, getattr(defaults, name)) for name, x in params.items()}
     )
+    check_params(env, made, "env_params")
+    return made
+
+
+def check_params(env: Any, params: "PyTree", place: str) -> None:
+    """Refuse numbers that the environment cannot run with: its method `check_params`, if it has
+    one, raises a ValueError that begins with the parameter's name.
+
+    Raises:
+        ConfigError: naming the parameter below its `place` in the config.
+    """
+    inside, _ = unwrapped(env)
+    if not hasattr(inside, "check_params"):
+        return
+    try:
+        inside.check_params(params)
+    except ValueError as error:
+        raise ConfigError(f"{place}.{error}") from error
 
 
 def _like(value: Any, default: Any) -> Any:

@@ -125,7 +125,7 @@ class Rule(Condition):
         super().__post_init__()
         if self.window < 1:
             raise ValueError(f"window={self.window} must be at least 1 episode.")
-        for name in ("min_episodes", "min_steps"):
+        for name in ("window", "min_episodes", "min_steps"):
             if not 0 <= getattr(self, name) < 2**30:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 0 and below 2^30.")
         if self.window < 2 and any(leaf.statistic == "progress" for _, leaf in self.leaves()):

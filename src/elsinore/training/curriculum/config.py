@@ -44,7 +44,7 @@ class LadderConfig:
     @property
     def stages(self) -> tuple[StageConfig, ...]:
         return tuple(
-            StageConfig(name=f"{self.param}={x:g}", params={self.param: x}) for x in self.values
+            StageConfig(name=f"{self.param}={x:.10g}", params={self.param: x}) for x in self.values
         )
 
     @property

@@ -14,10 +14,12 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.arguments import check_settings
 from elsinore.jaxtools.barrier import once
+from elsinore.validation import finite
 from elsinore.worlds.balatro import observation
 from elsinore.worlds.balatro.actions import ACTION_MODES, ActionMode, is_legal
 from elsinore.worlds.balatro.rewards import REWARDS
 from elsinore.worlds.balatro.rules import run
+from elsinore.worlds.balatro.rules.blinds import LAST_ANTE
 from elsinore.worlds.balatro.rules.bosses import enabled_bosses
 from elsinore.worlds.balatro.rules.cards import NUM_CARDS
 from elsinore.worlds.balatro.rules.game import DONE, NO_OP, Rules
@@ -109,6 +111,14 @@ class Balatro(Environment):
     def observation_space(self, params: BalatroParams | None = None) -> spaces.Dict:
         plain = observation.space(self.mode, self.play_scores)
         return observation.flat_space(plain) if self.flatten else plain
+
+    def check_params(self, params: BalatroParams) -> None:
+        """Refuse an ante that no run has, also where agents differ.
+
+        Raises:
+            ValueError: naming the parameter.
+        """
+        finite(params, "max_ante", least=1, most=LAST_ANTE)
 
     def doubts(self, params: BalatroParams) -> list[str]:
         """Warnings for the plan of a run."""

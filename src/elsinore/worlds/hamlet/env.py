@@ -5,7 +5,7 @@ env = hamlet("custom", profile="my_world.yaml", reward={"sparse": 1.0, "potentia
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import jax
@@ -16,7 +16,7 @@ from gymnax.environments.environment import Environment
 from jaxtyping import Array, Int, Key, Num, PyTree
 
 from elsinore.arguments import check_settings
-from elsinore.validation import fits
+from elsinore.validation import finite, fits
 from elsinore.worlds.hamlet import occupancy, starts
 from elsinore.worlds.hamlet.checks import check_known
 from elsinore.worlds.hamlet.load import load_profile
@@ -82,6 +82,16 @@ class Hamlet(Environment):
             start_high=high,
             reward_weights=np.array(self.weights, np.float32),
         )
+
+    def check_params(self, params: HamletParams) -> None:
+        """Refuse parameters that are not finite, and shares and discounts beyond 0 to 1.
+
+        Raises:
+            ValueError: naming the parameter.
+        """
+        names = [f.name for f in fields(params) if f.name in HamletParams.__dataclass_fields__]
+        finite(params, *names)
+        finite(params, "random_start_share", "gamma", least=0, most=1)
 
     def reset_env(self, key: Key[Array, ""], params: HamletParams) -> tuple[PyTree, HamletState]:
         place_key, own_key = jax.random.split(key)

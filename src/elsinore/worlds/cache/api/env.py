@@ -1,6 +1,6 @@
 """The API cache as a gymnax environment: action, request, observation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, Float, Int
 
+from elsinore.validation import finite
 from elsinore.worlds.cache.api.acting import ACTION_NAMES, ActionResult, apply_action
 from elsinore.worlds.cache.api.objects import bytes_of
 from elsinore.worlds.cache.api.observation import SIZE, api_observation
@@ -56,6 +57,18 @@ class ApiCache(Environment):
 
     def observation_space(self, params: ApiCacheParams) -> spaces.Box:
         return spaces.Box(-jnp.inf, jnp.inf, (SIZE,), jnp.float32)
+
+    def check_params(self, params: ApiCacheParams) -> None:
+        """Refuse parameters that are not finite, and those that must be above 0, as observations
+        and loads are divided by them.
+
+        Raises:
+            ValueError: naming the parameter.
+        """
+        names = [f.name for f in fields(params) if f.name in ApiCacheParams.__dataclass_fields__]
+        finite(params, *names)
+        finite(params, "capacity", "ttl_scale", "full_load", "cascade", above=0)
+        finite(params, "drain", "slowdown", least=0)
 
     def reset_env(self, key, params: ApiCacheParams) -> tuple[Float[Array, "60"], ApiCacheState]:
         """An empty cache, and the first request of a stream that the key chooses."""

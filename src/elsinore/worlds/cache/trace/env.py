@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 from jaxtyping import Array, Bool, Float, Int
 
+from elsinore.validation import finite
 from elsinore.worlds.cache.trace.decisions import DECISIONS, EvictionChoice, check_decision
 from elsinore.worlds.cache.trace.fallback import (
     FallbackState,
@@ -151,6 +153,18 @@ class TraceCache(Environment):
                 "action_mask": spaces.Box(0, 1, (self.candidates + 1,), jnp.bool_),
             }
         )
+
+    def check_params(self, params: TraceCacheParams) -> None:
+        """Refuse a capacity without room, and costs that are not finite.
+
+        Raises:
+            ValueError: naming the parameter.
+        """
+        finite(params, "capacity", least=1)
+        finite(params, "smallest_capacity", least=0, most=np.min(params.capacity))
+        finite(params, "hit_weight", "byte_weight", "latency_weight")
+        finite(params, "fixed_ms", least=0)
+        finite(params, "bytes_per_ms", above=0)
 
     def reset_env(self, key, params: TraceCacheParams):
         latest = jnp.maximum(self.num_requests - params.max_steps_in_episode, 0)

@@ -209,7 +209,8 @@ def resolve_trace(trace: Any) -> Trace:
     """The trace itself, "zipf" (synthetic), or the npz of that path."""
     if isinstance(trace, Trace):
         return trace
-    if not (isinstance(trace, str) or hasattr(trace, "__fspath__")):  # a number would be read as an open file
+    # a number would be read as an open file
+    if not (isinstance(trace, str) or hasattr(trace, "__fspath__")):
         raise ValueError(
             f"trace={trace!r} must be zipf, the path of an npz file, or in Python a Trace."
         )
