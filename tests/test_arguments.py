@@ -2,10 +2,12 @@
 
 import inspect
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnax.environments.classic_control.cartpole import CartPole
@@ -191,3 +193,30 @@ def test_numbers_of_numpy_count_as_numbers():
     assert add(np.int64(1), np.float32(2.0), np.bool_(True)) == 4.0
     with pytest.raises(elsinore.ConfigError, match="a=array"):
         add(np.ones(2))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_number_of_numpy_or_jax_arrives_as_one_of_python():
+    @checked
+    def given(a: int, b: Sequence[int] = (), c: float = 0.0) -> tuple[Any, ...]:
+        return a, b, c
+
+    plain = given(np.int64(1), (np.int32(2), 3), jnp.float32(0.5))
+    assert plain == (1, (2, 3), 0.5)
+    assert [type(x) for x in (plain[0], *plain[1], plain[2])] == [int, int, int, float]
+
+
+def test_an_element_that_does_not_fit_is_named_with_its_own_value():
+    with pytest.raises(elsinore.ConfigError, match=r"^callbacks\[1\]=3 must be callable"):
+        elsinore.train("CartPole-v1", callbacks=[print, 3])  # pyright: ignore[reportArgumentType]
+
+
+def test_a_call_with_too_many_or_too_few_arguments_is_refused_with_the_functions_name():
+    with pytest.raises(TypeError, match=r"query\(\) takes 1 positional argument but 2 were given"):
+        elsinore.query("first", "return")  # pyright: ignore[reportCallIssue]
+    with pytest.raises(TypeError, match=r"load\(\) missing 1 required positional argument: 'run'"):
+        elsinore.load()  # pyright: ignore[reportCallIssue]
+
+
+def test_the_arguments_that_a_method_has_are_listed_without_self():
+    with pytest.raises(elsinore.ConfigError, match="it has: episodes, checkpoint, sample"):
+        Run.evaluate(None, nothing=0)  # pyright: ignore[reportCallIssue, reportArgumentType]

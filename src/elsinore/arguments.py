@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value: "") -> F:
     """The function, with arguments of another type than annotated refused before it is called.
 
-    Numbers of numpy count as Python's; text is no number.
+    Numbers of numpy and jax are given to it as Python's, also in a list; text is no number.
 
     Args:
         advice: a remedy for an argument that the function does not have, from its name and value.
@@ -31,11 +31,18 @@ def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         _refuse_unknown(function, kwargs, advice)
+        try:
+            bound = inspect.signature(function).bind(*args, **kwargs)
+        except TypeError:
+            bound = None
+        if bound is None:  # Python's own message names the function and its arguments
+            return function(*args, **kwargs)
         parameters = _parameters(function)
-        for name, value in inspect.signature(function).bind(*args, **kwargs).arguments.items():
+        for name, value in bound.arguments.items():
             if name in parameters:
-                _check(name, value, parameters[name])
-        return function(*args, **kwargs)
+                bound.arguments[name] = plain = _plain(value)
+                _check(name, plain, parameters[name])
+        return function(*bound.args, **bound.kwargs)
 
     return call  # pyright: ignore[reportReturnType]
 
@@ -59,11 +66,12 @@ def check_settings(function: Callable[..., Any], settings: Mapping[str, Any], pl
 def _refuse_unknown(
     function: Callable[..., Any], kwargs: dict[str, Any], advice: Callable[[str, Any], str]
 ) -> None:
-    known = inspect.signature(function).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+    parameters = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
+    known = [name for name in parameters if name != "self"]
     for name, value in kwargs.items():
-        if name not in known:
+        if name not in parameters:
             remedy = advice(name, value)
             end = f"; {remedy}." if remedy else did_you_mean(name, known, label="it has")
             raise ConfigError(f"{function.__name__} has no argument {name}={value!r}{end}")
@@ -103,16 +111,22 @@ def _check(name: str, value: Any, adapter: Any) -> None:
     if text is not None and (NUL in text or (name == "runs_dir" and not text)):
         raise ConfigError(f"{name}={text!r} is no path; use one without NUL, and '.' for here.")
     try:
-        adapter.validate_python(_plain(value))
+        adapter.validate_python(value)
     except ValidationError as error:
         messages = [e["msg"].partition("Input should be ")[2] or "a list" for e in error.errors()]
-        where = "".join(f"[{part!r}]" for part in error.errors()[0]["loc"] if isinstance(part, int))
+        where = ""
+        for part in error.errors()[0]["loc"]:
+            if isinstance(part, int) and isinstance(value, list | tuple):
+                where, value = f"{where}[{part}]", value[part]
         raise ConfigError(
             f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}."
         ) from error
 
 
 def _plain(value: Any) -> Any:
-    """A number of numpy as Python's."""
-    scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    """A number of numpy or jax as Python's, also in a list or a tuple."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_plain, value))
+    library = type(value).__module__.partition(".")[0]
+    scalar = library in ("numpy", "jaxlib") and getattr(value, "shape", None) == ()
     return value.item() if scalar else value

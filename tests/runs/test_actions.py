@@ -32,7 +32,7 @@ def lively(draws, asked):
         if record.update == 12:
             actions.append(Action.set("algo.learning_rate", next(draws)))
         if record.update == 20:
-            actions.append(Action.set("algo.gamma", 0.5, seed=1))
+            actions.append(Action.set("algo.gamma", np.float32(0.5), seed=np.int64(1)))
         return [*actions, Action.stop()] if record.update == LAST else actions
 
     return callback
@@ -143,7 +143,7 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
             Action.set("algo.num_envs", 3),
             Action.set("algo.learning_rate", float("nan")),
             Action.log("episode/none_ended", 1e9),
-            Action.log("mine", 1.0, seed=7),
+            Action.log("mine", 1.0, seed=np.int64(7)),
             [Action.set("algo.gamma", 2.0), Action.stop()],
             ["stop"],
         ]
@@ -172,7 +172,7 @@ def test_a_number_is_logged_into_a_run_from_outside(acted, tmp_path):
     shutil.copytree(acted.path, path)
     run = elsinore.load(path)
     run.log("mine/judgement", 7.0)
-    run.log("mine/judgement", 8.0, seed=1)
+    run.log("mine/judgement", np.float32(8.0), seed=np.int64(1))
     logged = run.metrics.query("name == 'mine/judgement'")
     assert list(logged["value"]) == [7.0, 8.0] and set(logged["update"]) == {LAST}
     for name, seed, said in (("eval/return", None, "of the run itself"), ("mine", 9, "seed=9")):

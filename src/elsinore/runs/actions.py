@@ -49,11 +49,13 @@ class Action:
         return cls("save")
 
     @classmethod
+    @checked
     def log(cls, name: str, value: float, seed: int | None = None) -> "Action":
         """Record a number as a metric of this chunk."""
         return cls("log", name, float(value), seed)
 
     @classmethod
+    @checked
     def set(cls, name: str, value: float, seed: int | None = None) -> "Action":
         """Give a traced setting, such as `algo.learning_rate`, another value from the next chunk
         on."""
