@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import gymnasium
 import jax
 import pytest
 
@@ -70,3 +71,25 @@ def test_windows_is_refused_when_elsinore_is_imported():
     done = started("-c", "import sys; sys.platform = 'win32'; import elsinore")
     assert done.returncode == 1
     assert "ImportError: elsinore runs on Linux and macOS. On Windows use it in WSL" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["jax_enable_x64", "jax_debug_nans", "jax_debug_infs"])
+def test_a_setting_of_jax_that_training_cannot_have_is_refused_before_anything_is_written(
+    name, tmp_path
+):
+    jax.config.update(name, True)
+    try:
+        with pytest.raises(elsinore.ConfigError, match=f"^{name}=True cannot be used: "):
+            elsinore.train("CartPole-v1", env_steps=1_000, runs_dir=tmp_path / "runs")
+    finally:
+        jax.config.update(name, False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_and_an_agent_are_not_made_in_64_bits():
+    spaces = gymnasium.spaces.Box(-1.0, 1.0, (4,)), gymnasium.spaces.Discrete(2)
+    with jax.enable_x64(True):
+        with pytest.raises(elsinore.ConfigError, match="^jax_enable_x64=True"):
+            elsinore.load("preset:CartPole-v1/ppo").policy()
+        with pytest.raises(elsinore.ConfigError, match="^jax_enable_x64=True"):
+            elsinore.Agent("dqn", *spaces)

@@ -50,6 +50,7 @@ from elsinore.config.shards import (
     shard_of,
 )
 from elsinore.envs.suites import is_on_host
+from elsinore.jaxtools.platform import refuse_jax_settings
 from elsinore.training.agent_groups import AgentGroup
 from elsinore.training.chunk import Program, build_program
 from elsinore.training.layout import Layout, layout_for
@@ -181,6 +182,7 @@ def plan_for(
     Raises:
         ConfigError: for whatever could not be run, naming the field, its value and a remedy.
     """
+    refuse_jax_settings("jax_enable_x64")
     custom_code = custom_code_in(experiment, env, network, curriculum)
     with refusals(custom_code):
         if experiment.shards > 1:

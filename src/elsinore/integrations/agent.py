@@ -40,6 +40,7 @@ from elsinore.integrations.agent_spaces import (
     space_settings,
 )
 from elsinore.integrations.step_results import flags_of, rewards_of
+from elsinore.jaxtools.platform import refuse_jax_settings
 from elsinore.nets.network import reset_carry
 from elsinore.types import Actor, Decision, TrainState, Transition
 
@@ -71,6 +72,7 @@ class Agent:
         env_steps: int = 100_000,
         **settings: Any,
     ):
+        refuse_jax_settings("jax_enable_x64")
         data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else dict(algo)
         for name, value in ({"num_envs": 1} | settings).items():
             set_dotted(data, name, value)

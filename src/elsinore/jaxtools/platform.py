@@ -1,6 +1,15 @@
-"""The platform that JAX runs on: a sentence where a run cannot start on it."""
+"""The platform and the types that JAX is set to: a sentence where a run cannot use them."""
 
 import jax
+
+from elsinore.errors import ConfigError
+
+NOT_FINITE = "such a number stands for what is not known yet, as before the first evaluation"
+UNFIT = {  # settings of JAX, and why they cannot be on
+    "jax_enable_x64": "training, policies and checkpoints are in float32",
+    "jax_debug_nans": NOT_FINITE,
+    "jax_debug_infs": NOT_FINITE,
+}
 
 
 def platform_refusal(several: bool = False) -> str | None:
@@ -23,3 +32,17 @@ def platform_refusal(several: bool = False) -> str | None:
             " --name and --seed."
         )
     return None
+
+
+def refuse_jax_settings(*names: str) -> None:
+    """Refuse to begin while one of these settings of JAX is on.
+
+    Raises:
+        ConfigError: with a remedy.
+    """
+    for name in names:
+        if getattr(jax.config, name):
+            raise ConfigError(
+                f"{name}=True cannot be used: {UNFIT[name]}. Unset {name.upper()}, or call"
+                f" jax.config.update({name!r}, False) first."
+            )
