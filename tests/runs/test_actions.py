@@ -167,6 +167,16 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         assert count_in_log(run.path, said) >= 1
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_an_action_of_a_callback_that_only_watches_is_refused_in_the_log(many, tmp_path):
+    def stopper(record):
+        return [Action.stop()] if many else Action.stop()
+
+    run = train_tiny(tmp_path, "watched", {}, callbacks=[stopper])
+    assert run.summary["stopped_by"] == "budget"
+    assert count_in_log(run.path, "callback stopper failed: ConfigError: it returned 'stop', ") == 1
+
+
 def test_a_number_is_logged_into_a_run_from_outside(acted, tmp_path):
     path = tmp_path / "acted"
     shutil.copytree(acted.path, path)

@@ -106,6 +106,25 @@ def acting(callback: Callable[[ChunkRecord, History], Any]) -> ActingCallback:
     return ActingCallback(callback)
 
 
+def watching(callback: Callable[[ChunkRecord], Any]) -> Callable[[ChunkRecord], None]:
+    """A callback of `train` that only watches, called in its own thread.
+
+    It raises:
+        ConfigError: for an action that it returns, which no run could repeat.
+    """
+
+    def watch(record: ChunkRecord) -> None:
+        answer = callback(record)
+        first = answer[0] if isinstance(answer, list | tuple) and answer else answer
+        if isinstance(first, Action):
+            raise ConfigError(
+                f"it returned {first.act!r}, and only a callback made by elsinore.acting acts; put"
+                " @elsinore.acting above it and let it take (record, history)."
+            )
+
+    return watch
+
+
 def agreed(actions: Iterable[Action] = ()) -> list[Action]:
     """The actions of the first of several processes, in all of them."""
     found = processes.agreed([asdict(each) for each in actions], "the actions of callbacks")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.plan import Plan
-from elsinore.runs.actions import ActingCallback
+from elsinore.runs.actions import ActingCallback, watching
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.replay_worker import ReplayWorker
 from elsinore.runs.run_curves import LiveCurves
@@ -65,7 +65,9 @@ def start_workers(
         **IN_MEMORY,
     )
     listeners = [
-        BackgroundWorker(f"callback {getattr(f, '__name__', f)!s}", f, retry=False, **IN_MEMORY)
+        BackgroundWorker(
+            f"callback {getattr(f, '__name__', f)!s}", watching(f), retry=False, **IN_MEMORY
+        )
         for f in callbacks
         if not isinstance(f, ActingCallback)
     ]
