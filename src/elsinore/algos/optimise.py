@@ -91,7 +91,7 @@ def _vector_step(
     def stepped(gradient: Array, learner: Learner) -> tuple[Learner, Float[Array, ""]]:
         step, opt_state = optimiser.update(gradient, learner.opt_state)
         params = learner.params - learning_rate * cast(Array, step)
-        return Learner(params, opt_state), optax.global_norm(gradient)
+        return Learner(params, opt_state), optax.tree.norm(gradient)
 
     learner, norm = shards.apart(stepped)(gradient, learner)
     return learner, aux, norm
