@@ -2,13 +2,16 @@
 twice."""
 
 import contextlib
+import copy
 import json
+import pickle
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import flax.linen as nn
@@ -45,6 +48,8 @@ TINY = SMALL | {
     "algo.rollout_length": 8,
     "algo.num_minibatches": 1,
 }
+
+NO_STEPS = {name: value for name, value in TINY.items() if name != "env_steps"}
 
 
 @pytest.fixture(scope="session")
@@ -535,6 +540,41 @@ def test_resuming_a_finished_run_returns_it_unchanged(run):
     resumed = elsinore.resume(run.path)
     assert resumed.summary == run.summary
     assert contents(run.path) == before
+
+
+def test_a_run_is_given_as_itself_as_its_folder_or_by_its_name(run, runs, tmp_path):
+    for given in (run, run.path, str(run.path), run.name):
+        where = {"runs_dir": runs}
+        assert elsinore.resume(given, **where).path == run.path
+        assert elsinore.doctor(given, **where) == elsinore.doctor(run)
+        assert len(elsinore.query(given, **where)) > 0
+        assert elsinore.play(given, tmp_path / "film.gif", **where) == tmp_path / "film.gif"
+
+
+def test_a_run_can_be_pickled_and_copied(run):
+    assert run.plan is not None
+    for again in (pickle.loads(pickle.dumps(run)), copy.deepcopy(run)):
+        assert (again.path, again.summary, again.experiment) == (
+            run.path,
+            run.summary,
+            run.experiment,
+        )
+        assert again.policy().checkpoint == run.policy().checkpoint
+
+
+def test_env_steps_may_be_a_whole_number_as_a_float(tmp_path):
+    found = elsinore.train("CartPole-v1", env_steps=1e2, overrides=NO_STEPS, runs_dir=tmp_path)
+    assert found.experiment.env_steps == 100
+    with pytest.raises(elsinore.ConfigError, match="env_steps=100.5 must be a whole number"):
+        elsinore.train("CartPole-v1", env_steps=100.5, runs_dir=tmp_path)
+
+
+def test_training_and_drawing_use_nothing_deprecated(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = elsinore.train("CartPole-v1", overrides=TINY, runs_dir=tmp_path)
+        run.plot(tmp_path / "curves.png")
+        run.export("jax", tmp_path / "exported")
 
 
 @pytest.mark.parametrize("ask", [elsinore.load, elsinore.resume])

@@ -1,5 +1,7 @@
 """Diagnosis of a run: its metrics and facts are read, and each rule is asked."""
 
+from pathlib import Path
+
 import numpy as np
 
 from elsinore.analysis.doctor_checks import Curves, RunFacts, finite
@@ -8,17 +10,27 @@ from elsinore.arguments import checked
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import num_agents_in
+from elsinore.runs.api import load
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
+from elsinore.runs.trust import Trust
 
 
 @checked
-def doctor(run: Run) -> list[Finding]:
+def doctor(
+    run: str | Path | Run, *, runs_dir: str | Path = "runs", trust: Trust = False
+) -> list[Finding]:
     """Findings about a run, finished or not.
 
+    Args:
+        run: a `Run`, its folder or its name in `runs_dir`.
+        trust: as for `elsinore.load`.
+
     Raises:
-        ConfigError: for a run without metrics, or a population, whose members are not alike.
+        ConfigError: for an unknown run, one without metrics, or a population, whose members are
+            not alike.
     """
+    run = run if isinstance(run, Run) else load(run, runs_dir=runs_dir, trust=trust)
     if run.experiment.vary:
         raise ConfigError(
             f"{run.path} is a population, whose members have different settings; train one of them"

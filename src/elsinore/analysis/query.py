@@ -13,8 +13,7 @@ from typing import Any
 
 from elsinore.arguments import checked
 from elsinore.errors import ConfigError
-from elsinore.runs.run import Run
-from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run import Run, folder_of
 from elsinore.runs.store import Store, reading
 from elsinore.validation import did_you_mean
 
@@ -51,7 +50,7 @@ def query(
     Raises:
         ConfigError: for an unknown run, metric, agent or seed, or an invalid range of episodes.
     """
-    folder = RunDir.open(run.path if isinstance(run, Run) else run, Path(runs_dir))
+    folder = folder_of(run, runs_dir)
     name = ALIASES.get(metric, metric)
     if episodes is not None and not (len(episodes) == 2 and 0 <= episodes[0] < episodes[1]):
         raise ConfigError(

@@ -23,7 +23,7 @@ from elsinore.runs.lengthen import (
     with_budget,
 )
 from elsinore.runs.preparation import checked_plan, prepare
-from elsinore.runs.run import Run
+from elsinore.runs.run import Run, folder_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
@@ -49,7 +49,7 @@ def train(
     *,
     config: str | Path | Mapping[str, Any] | Experiment | None = None,
     overrides: Mapping[str, Any] | None = None,
-    env_steps: int | None = None,
+    env_steps: float | None = None,
     seeds: int | None = None,
     seed: int | None = None,
     from_run: str | Path | Run | None = None,
@@ -142,7 +142,7 @@ def train(
 
 @checked
 def resume(
-    run: str | Path,
+    run: str | Path | Run,
     *,
     env_steps: float | None = None,
     stop: Mapping[str, Any] | None = None,
@@ -162,6 +162,7 @@ def resume(
     unchanged, after sinks that a kill left incomplete have been completed.
 
     Args:
+        run: a `Run`, its folder or its name in `runs_dir`.
         env_steps: another budget for each seed, by which a run goes on further, finished or not. It
             is written into the run's config, and an event of its store.
         stop: the same in another unit: `{"episodes": 2000}` or `{"seconds": 600}` for a run that
@@ -185,7 +186,7 @@ def resume(
         StoreBehind, OutOfTime: as in `train`.
     """
     join(distributed)
-    folder = RunDir.open(run, Path(runs_dir))
+    folder = folder_of(run, runs_dir)
     budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
     budget = {name: value for name, value in budget.items() if value is not None}
     known = folder.recorded()

@@ -37,6 +37,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def folder_of(run: "str | Path | Run", runs_dir: str | Path) -> RunDir:
+    """The folder of a run that is given as itself, as its folder or by its name.
+
+    Raises:
+        ConfigError: if there is no such run.
+    """
+    return RunDir.open(run.path if isinstance(run, Run) else run, Path(runs_dir))
+
+
 class Run:
     """A run on disk: config, summary, metrics, checkpoints, policies."""
 
@@ -51,6 +60,11 @@ class Run:
         self.path = folder.path
         self._folder, self._plan, self._env, self._network = folder, plan, env, network
         self._trust = trust
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes that a copy has: all but the plan, whose functions cannot be pickled. It
+        is made again where it is used."""
+        return {k: v for k, v in vars(self).items() if k != "plan"} | {"_plan": None}
 
     def __repr__(self) -> str:
         how = ending(self.summary.get("stopped_by", "unfinished"))

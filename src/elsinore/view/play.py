@@ -42,7 +42,7 @@ MAX_STEPS = 5_000  # of an episode, which is held in memory as a whole
 
 
 def episodes_of(
-    target: str | Run,
+    target: str | Path | Run,
     *,
     policy: str | None = None,
     seed: int | None = None,
@@ -80,6 +80,7 @@ def episodes_of(
     if isinstance(target, Run):
         _check_no_settings(target.name, settings)
         return _of_run(target, policy, seed, numbers, sample, agent)
+    target = str(target)
     if Path(target).is_file() or target.endswith(".npz"):
         return _recorded(target, policy, seed, agent, settings, trust)
     if _is_run(target, Path(runs_dir)):
@@ -99,7 +100,7 @@ def episodes_of(
 
 @checked
 def play(
-    target: str | Run,
+    target: str | Path | Run,
     path: str | Path | None = None,
     *,
     seed: int | None = None,

@@ -86,7 +86,7 @@ def compare(
     *,
     seeds: int | None = None,
     seed: int | None = None,
-    env_steps: int | None = None,
+    env_steps: float | None = None,
     config: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
