@@ -7,7 +7,7 @@ import pytest
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.training.layout import layout_for
-from elsinore.training.replicas import over_seeds, stacked_shapes
+from elsinore.training.replicas import over_seeds, stacked
 from tests.toys import TOY
 
 # obs, final obs, action, reward, terminated, truncated
@@ -32,7 +32,7 @@ def planned(seeds: int, **settings) -> Plan:
 def spent(plan: Plan) -> int:
     """Bytes that a chunk needs on one device beyond the memory of the states that it is given."""
     layout = layout_for(plan.experiment.replicas)
-    shapes = stacked_shapes(plan.program, layout.padded)
+    shapes = stacked(plan.state_shapes, layout.padded)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes
     )

@@ -195,7 +195,9 @@ def finite(
         value = np.asarray(getattr(config, name))
         right = np.isfinite(value) & (value >= least) & (value > above) & (value <= most)
         if not right.all():
-            raise ValueError(f"{name}={value.tolist()} must be {' and '.join(['finite', *bounds])}.")
+            raise ValueError(
+                f"{name}={value.tolist()} must be {' and '.join(['finite', *bounds])}."
+            )
 
 
 def one_of(config: Any, name: str, *choices: str) -> None:

@@ -12,7 +12,7 @@ from elsinore.training.replicas import (
     init_seeds,
     over_seeds,
     seed_keys,
-    stacked_shapes,
+    stacked,
 )
 from tests.toys import ToyConfig, toy_program
 
@@ -24,7 +24,7 @@ needs_two_devices = pytest.mark.skipif(len(jax.devices()) < 2, reason="needs two
 def spent(num_seeds: int, kind: str = "map") -> int:
     """Bytes that a chunk needs beyond the memory of the states that it is given."""
     program, layout = toy_program(ToyConfig(ballast=BALLAST)), layout_for(num_seeds, kind)
-    shapes = stacked_shapes(program, layout.padded)
+    shapes = stacked(jax.eval_shape(program.init, jax.random.key(0)), layout.padded)
     shapes = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=layout.sharding), shapes
     )

@@ -152,11 +152,6 @@ def init_program(program: Program, layout: Layout) -> Callable:
     return jax.jit(init_in_place, compiler_options=options, out_shardings=where)
 
 
-def stacked_shapes(program: Program, num_seeds: int) -> PyTree:
-    """Shapes and types of `num_seeds` seeds' states together."""
-    return stacked(jax.eval_shape(program.init, jax.random.key(0)), num_seeds)
-
-
 def stacked(one: PyTree, num_seeds: int) -> PyTree:
     """Shapes and types of `num_seeds` states of the same shapes together."""
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_seeds, *x.shape), x.dtype), one)

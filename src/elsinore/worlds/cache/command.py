@@ -23,7 +23,7 @@ def add_import(actions) -> None:
     command.add_argument(
         "log",
         metavar="LOG",
-        help="access.log, trace.csv or trace.oracleGeneral.bin, also with .gz or .zst behind"
+        help="access.log, trace.csv or trace.oracleGeneral.bin, also with .gz or .zst behind",
     )
     command.add_argument(
         "-o",

@@ -71,9 +71,7 @@ class Trace:
             "client": np.int32,
             "cls": np.int16,
         }
-        full = {
-            name: _column(name, columns[name], count, dtype) for name, dtype in types.items()
-        }
+        full = {name: _column(name, columns[name], count, dtype) for name, dtype in types.items()}
         return cls(obj_id=number[inverse.reshape(-1)] if count else np.zeros(0, np.int32), **full)
 
     @property

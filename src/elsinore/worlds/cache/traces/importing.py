@@ -160,9 +160,7 @@ def _trace(rows: list[tuple], weight: list[int]) -> Trace:
     with np.errstate(over="ignore"):  # an infinite time is refused
         seconds = seconds - seconds[0]
     sizes = np.maximum(np.array(weight, np.int64), 1)[list(obj)]
-    return Trace.of(
-        obj, sizes, ts=seconds, op=op, client=client, cls=np.minimum(cls, 2**15 - 1)
-    )
+    return Trace.of(obj, sizes, ts=seconds, op=op, client=client, cls=np.minimum(cls, 2**15 - 1))
 
 
 def save_trace(trace: Trace, path: Path) -> None:
