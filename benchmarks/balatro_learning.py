@@ -58,14 +58,14 @@ def play(env: Balatro, params: BalatroParams, choose: Callable, key: Any) -> Pla
         offer = state.game.shop.kind[jnp.clip(action - 2 * NUM_SUBSETS, 0, NUM_OFFERS - 1)]
         buys = (action >= 2 * NUM_SUBSETS) & (action < 2 * NUM_SUBSETS + NUM_OFFERS) & ~so_far.over
         obs, state, reward, terminated, _ = env.step_env(key, state, action, params)
-        told = Played(
+        played = Played(
             over=so_far.over | terminated | env.is_truncated(state, params),
             won=jnp.where(so_far.over, so_far.won, state.game.won),
             progress=so_far.progress + jnp.where(so_far.over, 0.0, reward),
             jokers=so_far.jokers + (buys & (offer == JOKER)),
             planets=so_far.planets + (buys & (offer == PLANET)),
         )
-        return obs, state, told
+        return obs, state, played
 
     def step(carry):
         time, *games_so_far = carry

@@ -67,10 +67,10 @@ def main() -> None:
     rules = {name: played(*make("Cache-api"), HEURISTICS[name], keys) for name in COMPARED}
     floor = played(*make("Cache-api"), at_random, keys)
     for name, found in ({FLOOR: floor} | rules).items():
-        print(told(kept(partial(figures, found, rules), policy=name), name), flush=True)
+        print(described(kept(partial(figures, found, rules), policy=name), name), flush=True)
     for name in args.learners:
         measure = partial(learnt, name, args.seeds, parse_set(args.set), keys, rules)
-        print(told(kept(measure, policy=name), name), flush=True)
+        print(described(kept(measure, policy=name), name), flush=True)
 
 
 def at_random(key: jax.Array, obs: jax.Array) -> jax.Array:
@@ -158,7 +158,7 @@ def played(env: Any, params: Any, policy, keys) -> Played:
     return jax.device_get(jax.jit(jax.vmap(episode), compiler_options=compiler_options())(keys))
 
 
-def told(row: dict[str, Any], name: str) -> str:
+def described(row: dict[str, Any], name: str) -> str:
     line = f"{name}: return {np.mean(row['returns']):.1f}"
     if len(row["returns"]) > 1:
         line += f" ({min(row['returns']):.1f} to {max(row['returns']):.1f})"

@@ -50,11 +50,11 @@ def main() -> None:
                 str(args.buffer_size),
             ]
             measure = lambda: run([sys.executable, "-m", "benchmarks.memory", *options])  # noqa: B023, E731
-            print(told(results.measure(measure, memory=memory, seeds=int(seeds))), flush=True)
+            print(described(results.measure(measure, memory=memory, seeds=int(seeds))), flush=True)
     results.save()
 
 
-def told(row: dict) -> str:
+def described(row: dict) -> str:
     size = {name: f"{row[name] / MIB:,.1f}" for name in row if name.endswith("_bytes")}
     return (
         f"{row['memory']}, {row['seeds']} seeds, MiB: buffers {size['buffers_bytes']}, states"

@@ -78,12 +78,12 @@ def main() -> None:
                 row = results.measure(
                     measure, who=who, seeds=seeds, pinned=args.pinned, round=round_
                 )
-                print(told(row), flush=True)
+                print(described(row), flush=True)
     results.save(ratios=ratios(results.rows))
     print(json.dumps(results.data["ratios"], indent=1))
 
 
-def told(row: dict[str, Any]) -> str:
+def described(row: dict[str, Any]) -> str:
     shares = ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in row["cores"].items())
     memory = f"{row['server_bytes'][0] / 2**20:.0f} to {row['server_bytes'][-1] / 2**20:.0f} MiB"
     return f"{case(row)}: {median(row['ratios']):.3f}; of a core: {shares}; server {memory}"
@@ -218,7 +218,7 @@ def replays_of(run: Path) -> int:
 
 
 def chunks(run: Path) -> list[tuple]:
-    """(update, env steps, when it ended, seconds, steps a second) of each that has been told."""
+    """(update, env steps, when it ended, seconds, steps a second) of each that is stored."""
     try:
         store = Store(run / "metrics.sqlite", read_only=True)
     except sqlite3.OperationalError:  # it is not there yet

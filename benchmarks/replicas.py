@@ -39,11 +39,11 @@ def main() -> None:
         env_steps = int(ENV_STEPS[algo] * args.scale)
         measure = partial(measured, algo, env_steps, args.seeds, args.repeats)
         row = results.measure(measure, algo=algo)
-        print(f"{algo}: {told(row)}", flush=True)
+        print(f"{algo}: {described(row)}", flush=True)
     results.save()
 
 
-def told(row: dict) -> str:
+def described(row: dict) -> str:
     one, many = (
         row["env_steps"] * n / median(s) for n, s in ((1, row["one"]), (row["seeds"], row["many"]))
     )

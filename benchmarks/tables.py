@@ -312,14 +312,14 @@ def cache_traces(data: dict) -> str:
         [share for seen, share in closed if not seen],
     )
     order = ("learnt", *policies[2:])
-    told = "\nMean `closed`: " + ", ".join(mean_share(name, everywhere) for name in order)
-    told += "; on traces of which nothing was learnt from: " + ", ".join(
+    text = "\nMean `closed`: " + ", ".join(mean_share(name, everywhere) for name in order)
+    text += "; on traces of which nothing was learnt from: " + ", ".join(
         mean_share(name, unseen) for name in order
     )
-    told += ".\nAgainst the better of LRU and LFU, the worst row: {:+.4f} ({} at {:,}).".format(
+    text += ".\nAgainst the better of LRU and LFU, the worst row: {:+.4f} ({} at {:,}).".format(
         *min(floors)
     )
-    told += "\nAgainst the best of the six, the worst row: {:+.4f} ({} at {:,}).\n".format(
+    text += "\nAgainst the best of the six, the worst row: {:+.4f} ({} at {:,}).\n".format(
         *min(gaps)
     )
     heads = [
@@ -333,7 +333,7 @@ def cache_traces(data: dict) -> str:
         "closed: learnt",
         *policies[3:],
     ]
-    return markdown(heads, lines) + told + measured_on(data)
+    return markdown(heads, lines) + text + measured_on(data)
 
 
 LEARNT_FROM = ("nasa", "zipf09", "api_sessions")  # their first parts
@@ -356,10 +356,10 @@ def balatro_wins(data: list) -> str:
                     f"{low:.1f} to {high:.1f}",
                     f"{min(won):.1f} %",
                 )
-                told = row["name"].partition(", ")[2]
+                settings = row["name"].partition(", ")[2]
                 lines.append(
                     [
-                        told,
+                        settings,
                         f"{row['env_steps']:,}",
                         antes,
                         *shares,

@@ -40,11 +40,11 @@ def played(env: GymnasiumEnv, act, episodes: int) -> dict[str, float]:
             total, over = total + reward, terminated or truncated
         endings.append(info)
         returns.append(total)
-    told = {
+    metrics = {
         name: fmean(float(ending[name]) for ending in endings)
         for name in ("won", "blinds", "length")
     }
-    return {"return": fmean(returns), **told}
+    return {"return": fmean(returns), **metrics}
 
 
 def main() -> None:

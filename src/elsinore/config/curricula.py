@@ -60,7 +60,7 @@ def _refuse_stage_params(
     config: CurriculumConfig, tables: dict[str, np.ndarray], env: Any, env_params: PyTree
 ) -> None:
     """Refuse a stage whose parameters the environment itself refuses."""
-    for i, stage in enumerate(config.all_stages):
+    for i in range(len(config.all_stages)):
         place = f"curriculum.stages[{i}].params" if config.stages else "curriculum.ladder"
         try:
             params = env_params.replace(**{name: table[i] for name, table in tables.items()})
