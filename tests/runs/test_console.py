@@ -2,6 +2,9 @@
 
 import io
 
+import pytest
+
+from elsinore.runs.records import return_text
 from elsinore.runs.sinks.console import Console
 from tests.runs.conftest import record
 
@@ -15,3 +18,11 @@ def test_the_speed_is_that_of_the_last_chunks_together():
     first, last = stream.getvalue().splitlines()
     assert "1,000 steps/s  0:01 gone, 1:39 left" in first
     assert "1,998 steps/s  0:01 gone, 0:00 left" in last
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(123.456, "123.5"), (0.94, "0.94"), (-0.0004, "-0.0004"), (0.0, "0.0"), (None, "not finite")],
+)
+def test_small_returns_are_distinguished(value, text):
+    assert return_text(value) == text

@@ -31,6 +31,7 @@ def add(commands) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
+    from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
     from elsinore.runs.summary import replica_names
 
@@ -59,5 +60,6 @@ def evaluate_command(args: argparse.Namespace) -> int:
     )
     names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)
     for name, mean, seed in zip(names, per_seed, returns, strict=True):
-        say(f"  {name}: {mean:8.1f} +- {seed.std():.1f}  [{seed.min():.1f}, {seed.max():.1f}]")
+        low, high, deviation = map(return_text, (seed.min(), seed.max(), seed.std()))
+        say(f"  {name}: {return_text(mean):>8} +- {deviation}  [{low}, {high}]")
     return 0

@@ -4,6 +4,7 @@
 def run_report(run) -> str:
     """The results of a finished run as text: one line per seed, IQM, speed and paths."""
     from elsinore.runs.budgets import ending
+    from elsinore.runs.records import return_text
 
     summary = run.summary
     score, steps = summary["eval_return"], summary["env_steps"]
@@ -15,10 +16,10 @@ def run_report(run) -> str:
     ]
     # the members of a population have different settings: no statistic over them
     if score["ci95"] and "members" not in summary:
-        low, high = score["ci95"]
+        low, high = map(return_text, score["ci95"])
         lines.append(
-            f"  IQM {score['iqm']:.1f}, 95 % interval [{low:.1f}, {high:.1f}], mean"
-            f" {score['mean']:.1f}"
+            f"  IQM {return_text(score['iqm'])}, 95 % interval [{low}, {high}], mean"
+            f" {return_text(score['mean'])}"
         )
     return "\n".join(
         [
@@ -34,16 +35,18 @@ def run_report(run) -> str:
 
 def _checkpoint_lines(kept: dict, metric: str) -> list[str]:
     """The last checkpoint and the best."""
+    from elsinore.runs.records import return_text
+
     lines = []
     for which, found in kept.items():
         if found is not None:
-            value = "not finite" if found["value"] is None else f"{found['value']:.1f}"
             where = f"{found['name']} at {found['env_steps']:,} env steps"
-            lines.append(f"  {which:4} checkpoint {where}: {metric} {value}")
+            lines.append(f"  {which:4} checkpoint {where}: {metric} {return_text(found['value'])}")
     return lines
 
 
 def _seed_lines(summary: dict) -> list[str]:
+    from elsinore.runs.records import return_text
     from elsinore.runs.summary import replica_names
 
     names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
@@ -54,6 +57,5 @@ def _seed_lines(summary: dict) -> list[str]:
             end = f"converged at {converged_at:,}"
         else:
             end = f"{summary['env_steps_per_seed'][i]:,} env steps"
-        mean_return = "not finite" if value is None else f"{value:8.1f}"
-        lines.append(f"  {name}: {mean_return}   {end}")
+        lines.append(f"  {name}: {return_text(value):>8}   {end}")
     return lines

@@ -14,6 +14,7 @@ from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.loop import Outcome
 from elsinore.runs.profile import phase
 from elsinore.runs.programs import Compiled
+from elsinore.runs.records import return_text
 from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_curves import ARTIFACT_SECONDS, draw_run
 from elsinore.runs.run_dir import RunDir
@@ -62,11 +63,10 @@ def conclude(
 
 def result_line(summary: dict[str, Any]) -> str:
     """The result in one line, before curves, policy and sinks are written."""
-    score = summary["eval_return"]
-    value = "not finite" if score["mean"] is None else f"{score['mean']:.1f}"
+    mean = return_text(summary["eval_return"]["mean"])
     return (
         f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"
-        f" return {value} over {summary['eval_episodes']} fresh episodes a seed; writing curves and"
+        f" return {mean} over {summary['eval_episodes']} fresh episodes a seed; writing curves and"
         " policy"
     )
 

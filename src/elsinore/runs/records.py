@@ -3,6 +3,13 @@
 from typing import NamedTuple
 
 
+def return_text(value: float | None) -> str:
+    """A return for people: one decimal, below 1 three significant digits; `not finite` for None."""
+    if value is None:
+        return "not finite"
+    return f"{value:.1f}" if value == 0 or abs(value) >= 1 else f"{value:.3g}"
+
+
 class Row(NamedTuple):
     """One number of one seed, after `update` updates."""
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 
-from elsinore.runs.records import ChunkRecord
+from elsinore.runs.records import ChunkRecord, return_text
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
@@ -70,7 +70,7 @@ class Console:
         parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
         for name, label in (("episode/return", "training"), ("eval/return", "evaluation")):
             if values := [v for v in by_name.get(name, []) if math.isfinite(v)]:
-                parts.append(f"{label} {sum(values) / len(values):.1f}")
+                parts.append(f"{label} {return_text(sum(values) / len(values))}")
         if self._seeds > 1:
             learning = len({row.seed for row in record.rows})
             parts.append(f"{learning} of {self._seeds} {self._what} learning")
