@@ -354,3 +354,26 @@ def test_a_script_is_one_command_by_another_name(path):
 
 def test_a_file_says_what_it_is_for():
     assert broken(lambda path: not ast.get_docstring(tree_of(path))) == {}
+
+
+def without_encoding(path):
+    """Lines that read or write text in the encoding of the user's locale."""
+    return [
+        call.lineno
+        for call in nodes_of(path)
+        if isinstance(call, ast.Call)
+        and not any(x.arg == "encoding" for x in call.keywords)
+        and "devnull" not in ast.unparse(call)
+        and opens_text(call)
+    ]
+
+
+def opens_text(call):
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    modes = {x.value for x in call.args if isinstance(x, ast.Constant)} & {"r", "w", "a"}
+    by_mode = name in ("open", "fdopen", "NamedTemporaryFile") and modes
+    return name in ("read_text", "write_text") or bool(by_mode)
+
+
+def test_text_is_in_utf_8_under_any_locale():
+    assert not broken(without_encoding)

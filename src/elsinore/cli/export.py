@@ -85,7 +85,7 @@ def _replay(args: argparse.Namespace) -> int:
         print(text)
     else:
         with whole_file(Path(args.out)) as unfinished:
-            unfinished.write_text(text + "\n")
+            unfinished.write_text(text + "\n", encoding="utf-8")
     return 0
 
 

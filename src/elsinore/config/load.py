@@ -262,7 +262,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
     try:
-        with shipped(path).open() as file:
+        with shipped(path).open(encoding="utf-8") as file:
             data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)

@@ -83,7 +83,7 @@ def _cgroups(root: Path) -> Iterator[tuple[Path, bool]]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -181,7 +181,9 @@ def _yaml_file(settings: dict[str, Any]) -> Iterator[Path | None]:
     if "yaml" not in settings:
         yield None
         return
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", prefix="elsinore-") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", suffix=".yaml", prefix="elsinore-", encoding="utf-8"
+    ) as file:
         file.write(settings["yaml"])
         file.flush()
         yield Path(file.name)

@@ -67,7 +67,7 @@ class Manager:
         run, tags = self._runs.open(name), parse_tags(tags)
         unfinished = run.path / f".{TAGS}.{uuid.uuid4().hex}"  # two requests may come at once
         with _refused_if_unwritable(name):
-            new_file(unfinished).write_text(json.dumps(tags) + "\n")
+            new_file(unfinished).write_text(json.dumps(tags) + "\n", encoding="utf-8")
             unfinished.replace(run.path / TAGS)
         return tags
 

@@ -84,7 +84,7 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
         save_arrays(unfinished / "state", leaves_by_path(state))
         commit = unfinished / "state" / "commit_success.txt"
         if commit.exists():  # Orbax writes the folder's path into it; a checkpoint may be shared
-            commit.write_text("Saved by elsinore.\n")
+            commit.write_text("Saved by elsinore.\n", encoding="utf-8")
         manifest = {"format": CHECKPOINT_FORMAT, "time": time.time(), **manifest}
         manifest |= {"arrays": described(state), "files": _digests(unfinished)}
         return _name(unfinished, target, manifest)
@@ -104,7 +104,7 @@ def _name(unfinished: Path, target: Path, manifest: dict[str, Any]) -> Path:
     """Give a complete checkpoint its manifest and its name, when all of it is on the disk."""
     manifest = {name: x for name, x in manifest.items() if name != "digest"}
     manifest["digest"] = digest_of(manifest)
-    (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     fsync_tree(unfinished)
     if target.exists():
         remove_checkpoint(target)

@@ -65,7 +65,8 @@ def on_network(path: Path, mounts: Path = MOUNTS) -> bool:
     """True if a path is on a file system that other machines may have mounted, too; False where
     the system does not say."""
     try:
-        lines = [line.split() for line in mounts.read_text().splitlines()]
+        table = mounts.read_text(encoding="utf-8", errors="surrogateescape")
+        lines = [line.split() for line in table.splitlines()]
     except OSError:
         return False
     parts = path.absolute().resolve().parts

@@ -130,7 +130,7 @@ def quiet_and_unchecked() -> Iterator[None]:
 
 def pyfunc_parts(exported: Path) -> dict[str, Any]:
     """The arguments of `mlflow.pyfunc.save_model` for the files of `Policy.export`."""
-    about = json.loads((exported / "policy.json").read_text())
+    about = json.loads((exported / "policy.json").read_text(encoding="utf-8"))
     return {
         "python_model": str(PYFUNC),
         "artifacts": {

@@ -47,7 +47,9 @@ def jax_decider(folder: Path) -> Decide:
 
     exported = export.deserialize(bytearray((folder / "policy.jaxexport").read_bytes()))
     call = jax.jit(exported.call)
-    begin = exported.in_avals[len(json.loads((folder / "policy.json").read_text())["obs"]) :]
+    begin = exported.in_avals[
+        len(json.loads((folder / "policy.json").read_text(encoding="utf-8"))["obs"]) :
+    ]
 
     def decide(obs: Any) -> np.ndarray:
         if not begin:
@@ -93,7 +95,7 @@ DECIDERS: dict[str, Callable[[Path], Decide]] = {
 
 def about_of(folder: Path) -> dict[str, Any]:
     """The contents of policy.json, anywhere in an export."""
-    return json.loads(next(folder.rglob("policy.json")).read_text())
+    return json.loads(next(folder.rglob("policy.json")).read_text(encoding="utf-8"))
 
 
 def observations_like(about: dict[str, Any], size: int) -> Any:

@@ -26,7 +26,7 @@ def write_metrics(run: Run, path: Path) -> None:
     """
     text = json.dumps(metrics_of(run), indent=1, allow_nan=False)
     with whole_file(path) as unfinished:
-        unfinished.write_text(text + "\n")
+        unfinished.write_text(text + "\n", encoding="utf-8")
 
 
 def metrics_of(run: Run) -> dict[str, Any]:

@@ -25,4 +25,4 @@ def text_of(path: Path) -> str:
     """
     if is_no_file(path):
         raise OSError(errno.EINVAL, "it is no file", str(path))
-    return path.read_text()
+    return path.read_text(encoding="utf-8")

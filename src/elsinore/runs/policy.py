@@ -155,7 +155,7 @@ class Policy:
         about |= {"action_shape": list(action.shape[1:]), "action_dtype": action.dtype.name}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "policy.jaxexport").write_bytes(exported.serialize())
-        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
     def export_onnx(self, folder: Path, env_name: str, **facts: Any) -> None:
         """Write policy.onnx (greedy, any batch size) and policy.json, as `export` does.
@@ -201,7 +201,7 @@ class Policy:
         about |= {"inputs": [*names, *carry], "action_shape": sizes, "action_dtype": kind}
         folder.mkdir(parents=True, exist_ok=True)
         onnx.save(model, str(folder / "policy.onnx"))
-        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n")
+        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
     def _greedy(self, obs: PyTree, carry: list[Any]) -> tuple[Any, list[Any]]:
         """The most likely actions of a batch, and its carry as a list of arrays."""

@@ -95,7 +95,7 @@ class PhaseTimes:
         found = self.report()
         print("\n".join(table_of(found)), flush=True)
         if self.folder is not None and self.folder.is_dir():
-            (self.folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
+            (self.folder / FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
     def _now(self) -> Moment:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT
@@ -222,7 +222,7 @@ def table_of(found: dict[str, Any], most: int = 8) -> list[str]:
 def process_age() -> float:
     """Seconds since the kernel started this process; 0 where it cannot be asked."""
     try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return 0.0
     clock = time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -99,10 +99,10 @@ class RunDir:
             # a resumed run needs the secrets in its config
             unfinished.path.mkdir(parents=True, mode=folder_mode(config))
             unfinished.log.parent.mkdir()
-            unfinished.config.write_text(yaml_text(config))
+            unfinished.config.write_text(yaml_text(config), encoding="utf-8")
             sign(unfinished.config)
             if experiment.tags:  # which the page may change
-                unfinished.tags.write_text(json.dumps(list(experiment.tags)))
+                unfinished.tags.write_text(json.dumps(list(experiment.tags)), encoding="utf-8")
             fsync_tree(unfinished.path)
             unfinished.path.rename(self.path)
             fsync_parents(self.path, 2)
@@ -123,7 +123,7 @@ class RunDir:
         """Replace the run's config; it is this user's if it was before."""
         own = is_own(self.config)
         unfinished = new_file(self.config.with_name(f".{self.config.name}.unfinished"))
-        unfinished.write_text(yaml_text(as_dict(experiment)))
+        unfinished.write_text(yaml_text(as_dict(experiment)), encoding="utf-8")
         fsync(unfinished)
         if own:
             sign(self.config, following=unfinished)
@@ -183,7 +183,7 @@ class RunDir:
                 f"{self.lock_file} is no file, but a link, a pipe or a folder; remove it."
             )
         try:
-            self._lock = self.lock_file.open("a")
+            self._lock = self.lock_file.open("a", encoding="utf-8")
         except OSError as error:
             if error.errno not in NOT_WRITABLE:
                 raise

@@ -22,7 +22,9 @@ def shipped_policies() -> dict[str, dict[str, Any]]:
     from."""
     found = sorted(FOLDER.glob("*/*/score.json"))
     return {
-        f"{PREFIX}{path.parent.relative_to(FOLDER).as_posix()}": json.loads(path.read_text())
+        f"{PREFIX}{path.parent.relative_to(FOLDER).as_posix()}": json.loads(
+            path.read_text(encoding="utf-8")
+        )
         for path in found
     }
 

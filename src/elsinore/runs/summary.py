@@ -190,7 +190,7 @@ def is_finished(folder: RunDir) -> bool:
 def write_json(path: Path, data: Any) -> None:
     """Write JSON under another name, then rename it."""
     unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
-    unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n")
+    unfinished.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     fsync(unfinished)
     unfinished.replace(path)
     fsync(path.parent)

@@ -134,5 +134,5 @@ def _as_json(result: TrialResult) -> dict[str, Any]:
 
 def _write(path: Path, text: str) -> None:
     unfinished = new_file(path.with_name(f".{path.name}.unfinished"))
-    unfinished.write_text(text)
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

@@ -64,7 +64,7 @@ class SweepDir:
             folder.lock()
             with folder._lock.unlocked_on_error():
                 unfinished = folder.path / ".sweep.yaml"
-                unfinished.write_text(yaml_text(config))
+                unfinished.write_text(yaml_text(config), encoding="utf-8")
                 sign(folder.config, following=unfinished)
                 unfinished.rename(folder.config)
         except OSError as error:

@@ -24,7 +24,7 @@ class JSONLinesSink:
     def open(self) -> None:
         """Start an empty file, since the store has all rows, also those before a resume."""
         self.close()
-        self._file = new_file(self._path).open("w")
+        self._file = new_file(self._path).open("w", encoding="utf-8")
         self._store = Store(self._database, read_only=True)
         self._position, self._torn = -1, False
 

@@ -265,7 +265,9 @@ def log_files(client: Any, run: str, *paths: Path) -> None:
     """Log the files that exist as artifacts, the secrets in configs and logs masked."""
     for path in paths:
         if path.suffix in (".yaml", ".log") and path.exists():
-            client.log_text(run, redacted(path.read_text(errors="replace")), path.name)
+            client.log_text(
+                run, redacted(path.read_text(errors="replace", encoding="utf-8")), path.name
+            )
         elif path.exists():
             client.log_artifact(run, str(path))
 

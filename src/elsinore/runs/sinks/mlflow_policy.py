@@ -19,7 +19,7 @@ class MLflowPolicy(mlflow.pyfunc.PythonModel):
 
         with open(context.artifacts["policy"], "rb") as file:
             exported = export.deserialize(bytearray(file.read()))
-        with open(context.artifacts["about"]) as file:
+        with open(context.artifacts["about"], encoding="utf-8") as file:
             self._parts = json.load(file)["obs"]
         positional, _ = exported.in_tree.children()
         self._obs_tree = positional.children()[0]
