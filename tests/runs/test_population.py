@@ -267,6 +267,14 @@ def test_a_large_run_that_fails_anywhere_saves_its_last_chunk_and_resumed_is_the
             },
             r"population.pbt.space.algo.gamma cannot evolve",
         ),
+        (
+            {
+                "vary": {"algo.gamma": [0.9, 0.8]},
+                "population.pbt.space": {"algo.gamma": {"uniform": [0.5, 1.0]}},
+                "population.pbt.period": 1000,
+            },
+            r"population.pbt.period=1000 selects between chunks, and this run has \d+: no member",
+        ),
     ],
 )
 def test_a_population_that_cannot_be_is_refused(tmp_path, settings, message):

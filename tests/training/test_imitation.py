@@ -10,7 +10,15 @@ from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.ppo import PPOConfig, ppo
 from elsinore.jaxtools import shards
 from elsinore.nets.build import NetworkConfig
-from elsinore.training.imitation import ImitationConfig, imitate, teacher_steps
+from elsinore.training.imitation import (
+    Advice,
+    ImitationConfig,
+    choice_loss,
+    imitate,
+    legal_or_all,
+    teacher_steps,
+    worth_loss,
+)
 from elsinore.worlds.cache.nets import CandidateScorer
 from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
 from elsinore.worlds.cache.trace.teacher import belady_teacher
@@ -86,6 +94,18 @@ def test_two_shards_learn_from_their_rows_what_all_rows_teach():
     for one, all_ in zip(jax.tree.leaves(each), jax.tree.leaves(whole), strict=True):
         for shard in one:
             np.testing.assert_allclose(shard, all_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", [choice_loss, worth_loss])
+def test_a_state_without_legal_actions_has_a_finite_loss(loss):
+    obs = {"x": jnp.ones((2, 1)), "action_mask": jnp.array([[False] * 3, [True, False, True]])}
+    outputs, worth = jnp.zeros((2, 3)), jnp.ones((2, 3))
+    legal = legal_or_all(obs, outputs)
+    np.testing.assert_array_equal(legal, [[True] * 3, [True, False, True]])
+    advice = Advice(jnp.zeros(2, jnp.int32), jnp.array([False, True]), worth)
+    assert np.isfinite(loss(outputs, legal, advice)).all()
+    gradient = jax.grad(lambda x: jnp.sum(advice.matters * loss(x, legal, advice)))(outputs)
+    assert np.isfinite(gradient).all()
 
 
 def test_targets_are_those_of_what_was_learnt():

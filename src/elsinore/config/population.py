@@ -91,7 +91,8 @@ def population_step_of(
     """The population's step between chunks; None without halving and PBT.
 
     Raises:
-        ConfigError: for rungs that do not fit the run, or a number that cannot evolve.
+        ConfigError: for rungs or a period that do not fit the run, or a number that cannot
+            evolve.
     """
     config = experiment.population
     population = Population(experiment.members, experiment.seeds, config.mode)
@@ -101,6 +102,12 @@ def population_step_of(
         except ValueError as error:
             raise ConfigError(f"population.halving.{error}") from error
     if config.pbt is not None:
+        if config.pbt.period >= num_chunks:
+            raise ConfigError(
+                f"population.pbt.period={config.pbt.period} selects between chunks, and this run"
+                f" has {num_chunks}: no member would be replaced; lower it, or evaluate more often"
+                " with a smaller evaluation.period."
+            )
         space = parse_space(config.pbt.space, "population.pbt.space")
         numbers = tuple(_number(name, span, members[0], hyper_of) for name, span in space.items())
         return evolve(config.pbt, numbers, population)

@@ -200,8 +200,11 @@ def action_outputs(
 
 
 def legal_or_all(obs: PyTree, outputs: Float[Array, "row action"]) -> Bool[Array, "row action"]:
+    """Legal actions; all where none is, as in `nets.distributions.categorical`."""
     mask = action_mask(obs)
-    return jnp.ones(outputs.shape, bool) if mask is None else mask
+    if mask is None:
+        return jnp.ones(outputs.shape, bool)
+    return mask | ~mask.any(axis=-1, keepdims=True)
 
 
 def choice_loss(
