@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from gymnax.environments import spaces
 
+from elsinore.algos.registry import algorithm_of, config_type
 from elsinore.nets.heads import action_mask, head_for
+from tests.small_envs import Forever
 
 LOW, HIGH = jnp.array([-1.0, -2.0]), jnp.array([1.0, 0.0])
 
@@ -99,3 +101,22 @@ def test_a_distribution_of_continuous_actions_is_refused_for_others(kind):
 def test_without_finite_bounds_a_bounded_distribution_is_refused(kind):
     with pytest.raises(ValueError, match=r"to their bounds, .* use normal or gsde"):
         head_for(spaces.Box(-jnp.inf, jnp.inf, (2,)), kind)
+
+
+@pytest.mark.parametrize(
+    ("algo", "space", "message"),
+    [
+        ("ppo", spaces.Discrete(0), "has no actions; give it at least one"),
+        ("dqn", spaces.Discrete(0), "has no actions; give it at least one"),
+        ("sac_discrete", spaces.Discrete(0), "has no actions; give it at least one"),
+        ("ppo", spaces.Box(-1.0, 1.0, (0,)), "has no actions; give it at least one"),
+        ("sac", spaces.Box(-1.0, 1.0, (0,)), "has no actions; give it at least one"),
+        ("ppo", spaces.Box(1.0, -1.0, (1,)), "above the upper one, or NaN; exchange them"),
+        ("td3", spaces.Box(jnp.zeros(2), jnp.array([1.0, jnp.nan]), (2,)), "above the upper one"),
+    ],
+)
+def test_a_space_without_actions_is_refused(monkeypatch, algo, space, message):
+    monkeypatch.setattr(Forever, "action_space", lambda self, params: space)
+    env = Forever()
+    with pytest.raises(ValueError, match=message):
+        algorithm_of(config_type(algo)(), env, env.default_params, 1)

@@ -27,7 +27,7 @@ from elsinore.hyperparameters import settings, traced
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.distributions import Categorical, categorical
-from elsinore.nets.heads import action_mask
+from elsinore.nets.heads import action_mask, check_space
 from elsinore.nets.network import Network
 from elsinore.ops.continuous_q import expected_soft_value
 from elsinore.ops.exploration import best_action
@@ -143,6 +143,7 @@ def sac_discrete(
             f"algo={config.name!r} learns a policy over n actions, and this environment's action"
             f" space is {kind}; use algo: {others}."
         )
+    check_space(space)
     num_actions = int(space.n)
     actor, critics = actor_and_critics(
         config.network,

@@ -25,7 +25,7 @@ from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network
-from elsinore.nets.heads import action_mask
+from elsinore.nets.heads import action_mask, check_space
 from elsinore.nets.network import Network
 from elsinore.nets.noisy import perturbed, with_noise
 from elsinore.ops.exploration import (
@@ -154,6 +154,7 @@ def action_values(
             f"algo={config.name!r} learns the value of each of n actions, and this environment's"
             f" action space is {kind}; use algo: {others}."
         )
+    check_space(space)
     observation, num_actions = observation_of(env, env_params), int(space.n)
     net = q_network(
         config.network,

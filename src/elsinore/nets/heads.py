@@ -41,16 +41,35 @@ class Head(NamedTuple):
 CONTINUOUS_KINDS = ("normal", "squashed", "beta", "gsde")
 
 
+def check_space(space: Any) -> None:
+    """Check that an action space has actions.
+
+    Raises:
+        ValueError: for a Discrete or Box of size 0, or a Box with a lower bound above the upper.
+    """
+    kind = type(space).__name__
+    if (kind == "Discrete" and space.n < 1) or (kind == "Box" and 0 in space.shape):
+        raise ValueError(
+            f"this environment's action space {space} has no actions; give it at least one."
+        )
+    if kind == "Box" and not np.all(np.asarray(space.low) <= np.asarray(space.high)):
+        raise ValueError(
+            f"this environment's action space {space} has a lower bound that is above the upper"
+            " one, or NaN; exchange them."
+        )
+
+
 def head_for(space: Any, kind: str = "normal", features: int = 0, noise_period: int = 1) -> Head:
     """The head of a gymnax action space; `kind` is the distribution of continuous actions.
 
     A "gsde" reads `features` of the network, and its noise is held for `noise_period` steps.
 
     Raises:
-        ValueError: for any space but Discrete, MultiDiscrete and a float Box of rank 1; for a
-            `kind` other than "normal" of other spaces than a Box, or of a Box without the finite
-            bounds that "squashed" and "beta" need.
+        ValueError: as `check_space`; for any space but Discrete, MultiDiscrete and a float Box of
+            rank 1; for a `kind` other than "normal" of other spaces than a Box, or of a Box without
+            the finite bounds that "squashed" and "beta" need.
     """
+    check_space(space)
     name = type(space).__name__
     box = name == "Box" and len(space.shape) == 1 and jnp.issubdtype(space.dtype, jnp.floating)
     if kind != "normal" and not box:
