@@ -191,6 +191,15 @@ def test_the_pending_object_is_described_by_its_past():
     )
 
 
+def test_a_trace_of_many_classes_is_seen_within_the_bounds():
+    ids = np.arange(300) % 150
+    env = TraceCache(Trace.of(ids, cls=ids * 200), 4)
+    params = from_the_start(env)
+    obs = played(env, params, 0, 300)[1][0]
+    assert all(env.observation_space(params).contains(each) for each in obs[::50])
+    assert obs.max() == 2.0  # as of every class from 64 on
+
+
 # Mistakes
 
 

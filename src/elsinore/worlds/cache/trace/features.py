@@ -43,7 +43,7 @@ def pending_features(
 
 
 def class_feature(log: TraceLog, request: Int[Array, "*n"]) -> Float[Array, "*n"]:
-    return jnp.maximum(log.cls[request], 0) / jnp.float32(32.0)
+    return jnp.clip(log.cls[request], 0, 64) / jnp.float32(32.0)
 
 
 def cache_features(
