@@ -33,6 +33,15 @@ def yaml_file(tmp_path):
     return write
 
 
+@pytest.mark.parametrize("value", ["010", "-017", "1:30", "0_7"])
+def test_a_number_that_yaml_would_read_in_another_base_is_refused(value):
+    with pytest.raises(ConfigError, match=f"--set seed: .*{value} is not a decimal number"):
+        parse_set([f"seed={value}"])
+    assert parse_set(["a=0", "b=0x10", "c=1_000", "d=10:30:x", "e='010'"]) == {
+        "a": 0, "b": 16, "c": 1000, "d": "10:30:x", "e": "010",
+    }  # fmt: skip
+
+
 def test_the_settings_of_each_preset_are_recognised_as_its_own():
     """As the plan and the page name it: `c51/CartPole-v1`, not `dqn/CartPole-v1`, which is what its
     algorithm's name says."""

@@ -176,7 +176,10 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
 
 
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
-    """A whole number of at most 64 bits."""
+    """A whole number of at most 64 bits, in decimals or with 0x or 0b: YAML 1.1 reads 010 as 8, and
+    1:30 as 90."""
+    if re.fullmatch(r"[-+]?0[0-7_]+|[-+]?[0-9_]+(:[0-9]+)+", node.value):
+        raise ValueError(f"{node.value[:20]} is not a decimal number; write it without 0 or colon")
     number = loader.construct_yaml_int(node)
     if not -(2**63) <= number < 2**63:
         raise ValueError(f"{node.value[:20]}... is beyond 64 bits; use at most 2^63 - 1")
