@@ -441,7 +441,7 @@ def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(run, whic
     with pytest.raises(elsinore.ConfigError) as caught:
         run.checkpoint(which)
     assert str(caught.value).startswith(
-        f"--checkpoint {which!r} is not in {run.path}; it has: latest/0000000015, best/"
+        f"checkpoint {which!r} is not in {run.path}; it has: latest/0000000015, best/"
     )
 
 
@@ -549,6 +549,13 @@ def test_a_run_is_given_as_itself_as_its_folder_or_by_its_name(run, runs, tmp_pa
         assert elsinore.doctor(given, **where) == elsinore.doctor(run)
         assert len(elsinore.query(given, **where)) > 0
         assert elsinore.play(given, tmp_path / "film.gif", **where) == tmp_path / "film.gif"
+
+
+def test_a_run_whose_folder_is_gone_still_has_a_repr(run, tmp_path):
+    shutil.copytree(run.path, tmp_path / "copy")
+    copied = elsinore.load(tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy")
+    assert repr(copied) == f"Run('{tmp_path}/copy', no folder)"
 
 
 def test_a_run_can_be_pickled_and_copied(run):

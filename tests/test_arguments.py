@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import gymnax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +16,7 @@ from gymnax.environments.classic_control.cartpole import CartPole
 import elsinore
 from elsinore.analysis.compare.api import report
 from elsinore.arguments import checked
+from elsinore.envs.wrapped import entries_of
 from elsinore.runs.run import Run
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
@@ -220,3 +222,36 @@ def test_a_call_with_too_many_or_too_few_arguments_is_refused_with_the_functions
 def test_the_arguments_that_a_method_has_are_listed_without_self():
     with pytest.raises(elsinore.ConfigError, match="it has: episodes, checkpoint, sample"):
         Run.evaluate(None, nothing=0)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def test_an_algorithm_that_is_a_function_is_asked_for_by_its_name():
+    with pytest.raises(elsinore.ConfigError, match=r"; give it by name, 'inspect:getsource'\.$"):
+        elsinore.train("CartPole-v1", algo=inspect.getsource)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_replay_that_is_not_there_is_refused():
+    with pytest.raises(elsinore.ConfigError, match="^replay='no.npz' cannot be read: No such file"):
+        elsinore.scene("no.npz")
+
+
+def test_an_env_whose_name_is_close_is_suggested():
+    with pytest.raises(elsinore.ConfigError, match="^suite='cartpole' is unknown; did you mean 'C"):
+        elsinore.list_envs("cartpole")
+
+
+def test_a_network_that_is_a_module_is_refused_with_a_remedy():
+    class Network(nn.Module):
+        num_outputs: int
+
+        def __call__(self, obs):
+            return obs
+
+    with pytest.raises(
+        elsinore.ConfigError, match=r"network=Network\(...\) is a module, where the"
+    ):
+        elsinore.train("CartPole-v1", network=Network(2))
+
+
+def test_a_number_of_numpy_in_a_wrapper_is_one_of_python():
+    wrapped = elsinore.wrap("CartPole-v1", {"time_limit": np.int64(5)})
+    assert entries_of(wrapped) == ({"time_limit": 5},)

@@ -358,9 +358,9 @@ def test_a_name_that_is_taken_is_refused_and_its_run_stays_as_it_was(refused, fi
     [
         (["--episodes", "0"], "--episodes 0 must be at least 1."),
         (["--episodes=-5"], "--episodes -5 must be at least 1."),
-        (["--checkpoint", "newest"], "--checkpoint 'newest' is not in "),
-        (["--checkpoint", "best/0000000999"], "--checkpoint 'best/0000000999' is not in "),
-        (["--checkpoint", "periodic"], "--checkpoint 'periodic' is not in "),
+        (["--checkpoint", "newest"], "checkpoint 'newest' is not in "),
+        (["--checkpoint", "best/0000000999"], "checkpoint 'best/0000000999' is not in "),
+        (["--checkpoint", "periodic"], "checkpoint 'periodic' is not in "),
     ],
 )
 def test_an_evaluation_that_cannot_be_is_refused(refused, finished, given, error_text):

@@ -40,8 +40,8 @@ def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value:
         parameters = _parameters(function)
         for name, value in bound.arguments.items():
             if name in parameters:
-                bound.arguments[name] = plain = _plain(value)
-                _check(name, plain, parameters[name])
+                bound.arguments[name] = plain(value)
+                _check(name, bound.arguments[name], parameters[name])
         return function(*bound.args, **bound.kwargs)
 
     return call  # pyright: ignore[reportReturnType]
@@ -118,15 +118,19 @@ def _check(name: str, value: Any, adapter: Any) -> None:
         for part in error.errors()[0]["loc"]:
             if isinstance(part, int) and isinstance(value, list | tuple):
                 where, value = f"{where}[{part}]", value[part]
+        by_name = name == "algo" and inspect.isfunction(value)
+        remedy = f"; give it by name, '{value.__module__}:{value.__qualname__}'" if by_name else ""
         raise ConfigError(
-            f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}."
+            f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}{remedy}."
         ) from error
 
 
-def _plain(value: Any) -> Any:
-    """A number of numpy or jax as Python's, also in a list or a tuple."""
+def plain(value: Any) -> Any:
+    """A number of numpy or jax as Python's, also in a list, a tuple or a dictionary."""
+    if type(value) is dict:
+        return {key: plain(each) for key, each in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(map(_plain, value))
+        return type(value)(map(plain, value))
     library = type(value).__module__.partition(".")[0]
     scalar = library in ("numpy", "jaxlib") and getattr(value, "shape", None) == ()
     return value.item() if scalar else value

@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 
+from elsinore.algos.a2c import a2c
 from elsinore.checks.algorithm import ALGORITHM_CHECKS, THOROUGH_CHECKS, check_algorithm
 from elsinore.checks.result import CheckResult
 from tests.checks import broken_algorithms as algorithms
@@ -137,3 +138,17 @@ def test_an_algorithm_that_refuses_the_probe_env_skips_the_checks_that_need_it()
 
 def test_the_default_config_is_that_of_the_annotation():
     assert all(result.passed for result in check_algorithm(algorithms.sound, env_steps=100))
+
+
+def test_an_env_may_be_given_by_name():
+    results = check_algorithm(a2c, env="CartPole-v1", env_steps=300)
+    assert [result.detail for result in results if not result.passed] == []
+
+
+@pytest.mark.parametrize("nothing", ["a2c", algorithms])
+def test_what_is_no_function_gets_a_result_that_says_so(nothing):
+    interface, *others = check_algorithm(nothing)
+    assert (
+        interface.detail == f"{nothing!r} is no function; give the function itself, not its name."
+    )
+    assert all(result.skipped for result in others)

@@ -93,7 +93,7 @@ def test_checks_that_need_a_failed_one_are_skipped():
     )
 
 
-@pytest.mark.parametrize("nothing", [None, object(), "CartPole-v1"])
+@pytest.mark.parametrize("nothing", [None, object(), 3])
 def test_a_subject_that_is_no_env_gets_a_result_and_not_an_exception(nothing):
     interface, *others = check_env(nothing)
     assert not interface.passed and "reset_env" in interface.detail
@@ -129,3 +129,10 @@ def test_a_gymnax_env_that_declares_integers_and_shows_floats_gets_a_warning():
 def test_the_checks_are_imported_without_gymnax():
     code = "import sys, elsinore.checks.env; sys.exit('gymnax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_an_env_by_name_is_made_and_a_class_is_called_one():
+    assert check_env("Catch-bsuite", num_steps=20)[0].passed
+    failed = check_env(type(make("CartPole-v1")[0]))[0]
+    assert (failed.check, failed.passed) == ("interface", False)
+    assert failed.detail == "it is a class; give an instance of it, CartPole(...)."

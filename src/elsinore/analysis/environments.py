@@ -65,7 +65,8 @@ def env_names(suite: str | None = None) -> tuple[str, ...]:
     if suite in suites.SUITES:
         return tuple(f"{suite}/{env_id}" for env_id in suites.ids(suite))
     if not envs.is_known(suite):
-        known = did_you_mean(suite, suites.SUITES, label="known")
+        close = did_you_mean(suite, [*suites.SUITES, *envs.names()])
+        known = did_you_mean(suite, suites.SUITES, label="known") if close == "." else close
         raise ConfigError(f"suite={suite!r} is unknown{known}")
     if suites.is_suite_name(suite):
         suites.factory(suite)  # which knows the ids of its library

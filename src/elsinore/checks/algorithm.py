@@ -12,6 +12,7 @@ from elsinore.arguments import checked
 from elsinore.checks import behaviour, interface
 from elsinore.checks.algorithm_fixture import AlgorithmFixture
 from elsinore.checks.result import Check, CheckResult, run_checks
+from elsinore.envs import make as make_env
 
 ALGORITHM_CHECKS = {
     "interface": Check(interface.check_interface),
@@ -45,11 +46,17 @@ def check_algorithm(
 
     Args:
         config: by default, the class that annotates `make`'s first argument, with its defaults.
-        env: by default `elsinore.checks.probe_env.ProbeEnv`. With another one, the checks that need
-            an environment of known rewards still use `ProbeEnv`, or are skipped where the algorithm
-            cannot act in it.
+        env: itself or its name, by default `elsinore.checks.probe_env.ProbeEnv`. With another one,
+            the checks that need an environment of known rewards still use `ProbeEnv`, or are
+            skipped where the algorithm cannot act in it.
         env_steps: of training; at least three updates.
         thorough: add `THOROUGH_CHECKS`, which train for up to 200,000 env steps.
+
+    Raises:
+        ValueError: for a name of an environment that is unknown or cannot be imported.
     """
+    if isinstance(env, str):
+        env, own = make_env(env)
+        env_params = own if env_params is None else env_params
     fixture = AlgorithmFixture(make, config, env, env_params, seed, env_steps)
     return run_checks(ALGORITHM_CHECKS | (THOROUGH_CHECKS if thorough else {}), fixture)

@@ -33,6 +33,7 @@ from elsinore.checks.tree_differences import (
     space_leaves,
     to_numpy,
 )
+from elsinore.envs import make
 from elsinore.envs.suites import adapted, is_on_host
 from elsinore.experience.autoreset import reset
 
@@ -44,14 +45,21 @@ STEP_VALUES = "(obs, state, reward, terminated, info)"
 def check_env(
     env: Any, params: PyTree | None = None, *, seed: int = 0, num_steps: int = 1000
 ) -> list[CheckResult]:
-    """Run `ENV_CHECKS` on a gymnax 1.x env, by default with its default parameters.
+    """Run `ENV_CHECKS` on a gymnax 1.x env, itself or its name, by default with its default
+    parameters.
 
     A broken environment never raises here; a check that needs a failed one is skipped, so that only
     the root cause is reported. The random walk takes `num_steps`, or the longest episode's steps if
     those are more (up to 20,000; 5,000 on the host).
 
     An environment that is stepped on the host, such as one of Gymnasium, has `HOST_CHECKS`.
+
+    Raises:
+        ValueError: for a name that is unknown or cannot be imported or built.
     """
+    if isinstance(env, str):
+        env, own = make(env)
+        params = own if params is None else params
     env = adapted(env)
     if is_on_host(env):
         return check_host_env(env, params, seed, num_steps)
@@ -65,6 +73,8 @@ def _interface(fixture: EnvFixture) -> Failure | None:
     truncation it keeps its value. Before 1.0, gymnax returned one `done` for both.
     """
     env = fixture.env
+    if isinstance(env, type):
+        return Failure(f"it is a class; give an instance of it, {env.__name__}(...).")
     missing = [name for name in METHODS if not callable(getattr(env, name, None))]
     if "is_truncated" in missing and len(missing) == 1:
         return Failure(

@@ -25,6 +25,8 @@ NEAR = 1e-3  # relative and absolute: an optimiser makes the rounding of a small
 
 def check_interface(fixture: AlgorithmFixture) -> Failure | None:
     """`make` returns an `Algorithm` whose functions follow `elsinore.types`."""
+    if not callable(fixture.make):
+        return Failure(f"{fixture.make!r} is no function; give the function itself, not its name.")
     algo = fixture.algo
     if missing := [
         name

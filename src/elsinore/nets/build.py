@@ -330,6 +330,11 @@ def actor_and_critics(
 
 
 def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
+    if isinstance(factory, nn.Module):
+        raise ValueError(
+            f"network={type(factory).__name__}(...) is a module, where the function that makes it"
+            " from the number of outputs is needed; give the class itself, or a lambda."
+        )
     module = factory(num_outputs)
     check_network(module, num_outputs, obs)
     return network_of(module)

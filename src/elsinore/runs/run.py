@@ -67,6 +67,8 @@ class Run:
         return {k: v for k, v in vars(self).items() if k != "plan"} | {"_plan": None}
 
     def __repr__(self) -> str:
+        if not self._folder.config.exists():
+            return printable(f"Run({str(self.path)!r}, no folder)")
         how = ending(self.summary.get("stopped_by", "unfinished"))
         recorded = self._folder.recorded()
         text = f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
@@ -163,7 +165,7 @@ class Run:
         ]
         if not chosen:
             there = names or "none"
-            raise ConfigError(f"--checkpoint {which!r} is not in {self.path}; it has: {there}.")
+            raise ConfigError(f"checkpoint {which!r} is not in {self.path}; it has: {there}.")
         best = checkpoint_choice.best_of(chosen, self.experiment) if which == "best" else None
         return best or chosen[0]
 

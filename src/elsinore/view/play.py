@@ -149,7 +149,11 @@ def scene(replay: str | Path, time: int = 0, width: int = 110, *, trust: Trust =
     Raises:
         ConfigError: if the file is no replay, or its environment cannot be made.
     """
-    episode = _episode_in(Path(replay), Path(replay).stat().st_mtime_ns, trust)
+    try:
+        changed = Path(replay).stat().st_mtime_ns
+    except OSError as error:
+        raise ConfigError(f"replay={str(replay)!r} cannot be read: {error.strerror}.") from error
+    episode = _episode_in(Path(replay), changed, trust)
     shown = episode.scene(time % len(episode))
     worlds = tuple(panel for panel in shown.panels if type(panel) in WORLD_RENDERERS)
     return render(Scene(shown.title, worlds or shown.panels), width)

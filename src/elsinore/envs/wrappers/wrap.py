@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
-from elsinore.arguments import checked
+from elsinore.arguments import checked, plain
 from elsinore.envs.registry import env_of
 from elsinore.envs.suites import refuse_on_host
 from elsinore.envs.time_limit import LIMIT
@@ -58,7 +58,7 @@ def wrap(env: Any, *wrappers: Any) -> Any:
             f"wrappers need params that are a flax.struct.dataclass; those of {env} are"
             f" {type(env.default_params).__name__}."
         )
-    for i, entry in enumerate(wrappers):
+    for i, entry in enumerate(plain(wrappers)):
         env = _wrapped(env, entry, f"wrappers[{i}]")
     return env
 
