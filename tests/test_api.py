@@ -551,6 +551,11 @@ def test_a_run_is_given_as_itself_as_its_folder_or_by_its_name(run, runs, tmp_pa
         assert elsinore.play(given, tmp_path / "film.gif", **where) == tmp_path / "film.gif"
 
 
+def test_tab_completion_offers_the_public_names_alone():
+    offered = {name for name in dir(elsinore) if not name.startswith("_")}
+    assert offered == {*elsinore.__all__, "toolkit"}
+
+
 def test_a_run_whose_folder_is_gone_still_has_a_repr(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "copy")
     copied = elsinore.load(tmp_path / "copy")

@@ -142,4 +142,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, "toolkit", *(name for name in globals() if name.startswith("__"))})

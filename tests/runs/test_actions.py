@@ -12,6 +12,7 @@ import elsinore
 from elsinore import Action
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.run_workers import Callback
 from elsinore.runs.store import Store
 from tests.runs.conftest import assert_same_run, count_in_log, learnt, rows_in, train_tiny
 from tests.runs.test_resume import Accident, on_call
@@ -165,6 +166,15 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         "failed after update 24: ",
     ):
         assert count_in_log(run.path, said) >= 1
+
+
+def test_a_callback_of_either_kind_fits_the_annotation_of_train():
+    """Where it does not, basedpyright fails in this test."""
+
+    def watch(record): ...
+
+    kinds: list[Callback] = [watch, elsinore.acting(lambda record, history: None)]
+    assert all(map(callable, kinds))
 
 
 @pytest.mark.parametrize("many", [False, True])

@@ -23,7 +23,7 @@ from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 
 log = logging.getLogger("elsinore")
-Callback = Callable[[ChunkRecord], Any]
+Callback = Callable[[ChunkRecord], Any] | ActingCallback
 # Records that wait for the store or a callback hold at most a million rows, some 200 MB.
 IN_MEMORY: dict[str, Any] = {"capacity": 1_000_000, "weight": lambda record: 1 + len(record.rows)}
 
