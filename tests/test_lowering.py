@@ -17,7 +17,7 @@ from elsinore.envs.registry import GYMNAX, families
 from elsinore.errors import ConfigError
 from elsinore.runs.programs import jit_population_step
 from elsinore.training.layout import layout_for
-from elsinore.training.replicas import init_program, over_seeds, seed_keys, stacked_shapes
+from elsinore.training.replicas import init_program, over_seeds, seed_keys, stacked
 from tests.runs.learners import LEARNERS
 
 PLATFORMS = ("cuda", "tpu")
@@ -129,7 +129,7 @@ def lowered(env: str, algo: str, settings: dict, devices: int = 1) -> dict[str, 
     layout = layout_for(replicas, run.layout, plan.together, run.shards, there).for_program(program)
     assert layout.batch == (replicas if run.shards == 1 else 1)
     assert len(layout.devices) == devices
-    states, one = stacked_shapes(program, replicas), jnp.int32(1)
+    states, one = stacked(plan.state_shapes, replicas), jnp.int32(1)
     programs = {
         "chunk": (over_seeds(program.chunk, layout, donate=True), (states, one)),
         "init": (init_program(program, layout), (seed_keys(0, replicas), plan.hyper)),

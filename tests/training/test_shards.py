@@ -24,7 +24,7 @@ from elsinore.training.replicas import (
     init_seeds,
     over_seeds,
     seed_keys,
-    stacked_shapes,
+    stacked,
 )
 from elsinore.training.shards import SHARED, Shards, divided_axes, over_shards
 from elsinore.training.turns import place_host
@@ -165,7 +165,7 @@ def test_what_shards_divide_is_what_has_rows_of_envs():
 
 def test_no_sum_over_devices_is_left_to_their_order():
     layout = trained(2).layout
-    states = stacked_shapes(program(), 1)
+    states = stacked(jax.eval_shape(program().init, jax.random.key(0)), 1)
     chunk = over_seeds(program().chunk, layout, donate=True)
     text = chunk.lower(states, jnp.int32(0)).as_text()
     assert "all_gather" in text and "all_reduce" not in text and "reduce_scatter" not in text
