@@ -137,6 +137,17 @@ def test_a_custom_network_with_wrong_shapes_is_refused_with_its_shapes(make, own
         make(lambda num_outputs: Own(num_outputs, **own))
 
 
+@pytest.mark.parametrize("memory", ["gru", "lstm", "lru"])
+def test_a_recurrent_layer_beside_a_custom_network_is_refused(memory):
+    config = NetworkConfig(**{memory: 8})
+    for make in (
+        lambda custom: actor_critic_network(config, HEAD, OBS, custom),
+        lambda custom: q_network(config, 3, OBS, custom=custom),
+    ):
+        with pytest.raises(ValueError, match=rf"algo.network.{memory}=8 is of the built-in"):
+            make(lambda n: Fixed(n))
+
+
 def test_a_custom_network_may_be_recurrent():
     net = actor_critic_network(NetworkConfig(), HEAD, OBS, Recurrent)
     carry, outputs, value = net.step(net.init(KEY, OBS), jnp.ones((5, 2)), jnp.ones((5, 2)))

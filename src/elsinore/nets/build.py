@@ -52,7 +52,8 @@ class NetworkFamily(NamedTuple):
 class NetworkConfig:
     """Settings of the network: encoder, layer sizes, recurrence."""
 
-    custom: str | None = None  # "module:name" of a custom network; the rest is then unused.
+    # "module:name" of a custom network; the rest is then unused, and a recurrent layer refused.
+    custom: str | None = None
     # The encoder: auto, mlp, cnn or "module:name" of a NetworkFamily; auto is cnn for observations
     # of shape [height, width, channel], else mlp.
     encoder: str = "auto"
@@ -173,7 +174,7 @@ def actor_critic_network(
     if head.features and (custom is not None or family_of(config)):
         raise _no_features(config, custom)
     if custom is not None:
-        return _custom(custom, head.num_outputs, obs)
+        return _custom(config, custom, head.num_outputs, obs)
     settings = {
         "num_outputs": head.num_outputs,
         "continuous": head.continuous,
@@ -223,7 +224,7 @@ def q_network(
             "algo.dueling=True is of the built-in networks, and a custom network has its own last"
             " layers; set algo.dueling: false, or leave the network out."
         )
-    network = _custom(custom, num_actions * numbers, obs) if custom is not None else None
+    network = _custom(config, custom, num_actions * numbers, obs) if custom is not None else None
     remembers = bool(config.memory or (network is not None and network.recurrent))
     if remembers and not recurrent:
         raise ValueError(
@@ -312,7 +313,7 @@ def actor_and_critics(
         ContinuousActor(encoder, num_outputs, state_noise, float(config.initial_log_std))
     )
     if custom is not None:
-        actor = _custom(custom, num_outputs, obs)
+        actor = _custom(config, custom, num_outputs, obs)
     if config.memory or actor.recurrent:
         raise ValueError(
             f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which a replay"
@@ -329,7 +330,12 @@ def actor_and_critics(
     )
 
 
-def _custom(factory: Any, num_outputs: int, obs: PyTree) -> Network:
+def _custom(config: NetworkConfig, factory: Any, num_outputs: int, obs: PyTree) -> Network:
+    if config.memory is not None:
+        raise ValueError(
+            f"algo.network.{_memory(config)} is of the built-in networks, and a custom network has"
+            " its own recurrent layer, or none; leave it out."
+        )
     if isinstance(factory, nn.Module):
         raise ValueError(
             f"network={type(factory).__name__}(...) is a module, where the function that makes it"
