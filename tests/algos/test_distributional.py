@@ -5,17 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array
 
-from elsinore.algos import dqn
 from elsinore.algos.dqn import DQNConfig
-from elsinore.algos.replay import buffer_for
-from elsinore.algos.value_based import action_values
-from elsinore.experience.replay_buffer import ReplayBatch
 from elsinore.nets.build import NetworkConfig, q_network
 from tests.algos.test_dqn import GREEDY, Table, updated
-from tests.algos.trainees import DQN, KEY, PARAMS, assert_same, compiled
+from tests.algos.trainees import DQN, KEY, assert_same, compiled
 from tests.small_envs import Corridor, Forever, Gate
 
 ATOMS = {"distribution": "c51", "atoms": 3, "v_min": 0.0, "v_max": 4.0}  # 0, 2, 4
@@ -148,31 +143,6 @@ def test_the_target_network_has_noise_of_its_own_and_its_deviations_follow():
     before, after = begin().learner.params["deviation"], state.learner.params["deviation"]
     change = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), before, after)
     assert max(jax.tree.leaves(change)) > 0.0
-
-
-def test_the_choice_of_the_next_action_has_noise_of_its_own():
-    """Online values are noise, with a mean of 0; the target network's are 0 and 1, so a target says
-    which next action was chosen, and its error the value of action 0."""
-    config = DQN(noisy=True, double=True, network=NetworkConfig(hidden=(2,)))
-    values = action_values(config, Forever(), PARAMS, noisy_std=1.0)
-    parts = dqn._Parts(config, values, buffer_for(config))
-    zeros = jax.tree.map(jnp.zeros_like, values.net.init(KEY, jnp.ones(1)))
-
-    def with_bias(part, bias):
-        flat = flatten_dict(zeros)
-        return unflatten_dict(flat | {(part, "params", "q", "bias"): jnp.array(bias)})
-
-    online, target = with_bias("deviation", [1.0, 1.0]), with_bias("mean", [0.0, 1.0])
-    zero, one = jnp.zeros(1), jnp.ones(1)
-    batch = ReplayBatch(jnp.ones((1, 1)), jnp.zeros(1, jnp.int32), zero, one, jnp.ones((1, 1)))
-
-    def value_and_choice(key):
-        _, aux = parts.loss(one, target, key, online, batch)
-        return aux.metrics["value/q"], aux.metrics["value/q"] - aux.td_error.values[0]
-
-    value, choice = jax.vmap(value_and_choice)(jax.random.split(KEY, 1_000))
-    assert 0.4 < choice.mean() < 0.6
-    assert abs(np.corrcoef(value, choice)[0, 1]) < 0.1
 
 
 # Munchausen

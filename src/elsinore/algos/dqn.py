@@ -217,13 +217,11 @@ class _Parts:
         batch: ReplayBatch,
     ) -> tuple[Float[Array, ""], Aux]:
         values, returns = self.values, self.values.returns
-        uses = ("weights", "target weights", "fractions", "target fractions", "choice weights")
-        keys = for_uses(key, *uses)
-        choosing = values.drawn(params, keys[4])  # the next action, with noise of its own
+        keys = for_uses(key, "weights", "target weights", "fractions", "target fractions")
         params, target_params = values.drawn(params, keys[0]), values.drawn(target_params, keys[1])
         fractions = returns.fractions(keys[2], len(weight))
         z = summed(chosen_value(values.z(params, batch.obs, fractions), batch.action), self.team)
-        target, found = jax.lax.stop_gradient(self.targets(choosing, target_params, batch, keys[3]))
+        target, found = jax.lax.stop_gradient(self.targets(params, target_params, batch, keys[3]))
         error = returns.error(z, target, fractions)
         total, q = returns.loss(error, weight), returns.mean(z)
         return total, Aux({"loss/value": total, "value/q": jnp.mean(q)} | found, OfRows(error))
