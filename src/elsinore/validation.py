@@ -218,23 +218,6 @@ def divides(config: Any, name: str) -> None:
         )
 
 
-def several_standardised(config: Any, kind: bool | str, transitions: int) -> None:
-    """Advantages are standardised over more than one transition, of which it would be 0."""
-    if transitions == 1:
-        off = "false" if kind is True else "none"
-        raise ValueError(
-            f"normalize_advantage={kind!r} standardises over one transition"
-            f" (num_envs={config.num_envs} x rollout_length={config.rollout_length}"
-            f"{_in_minibatches(config)}), whose advantage is then always 0: the policy would learn"
-            f" nothing; set normalize_advantage: {off}, or make it more."
-        )
-
-
-def _in_minibatches(config: Any) -> str:
-    parts = getattr(config, "num_minibatches", 1)
-    return f", in num_minibatches={parts}" if parts > 1 else ""
-
-
 def whole_envs(config: Any, recurrent: bool) -> None:
     """Minibatches do not cut through the time of a policy that remembers."""
     if recurrent and config.num_envs % config.num_minibatches:

@@ -109,12 +109,6 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
     assert f"{field}={value!r}" in str(refusal.value)
 
 
-def test_one_transition_cannot_be_standardised():
-    with pytest.raises(ValueError, match=r"normalize_advantage=True .*normalize_advantage: false"):
-        A2CConfig(num_envs=1, rollout_length=1, normalize_advantage=True)
-    A2CConfig(num_envs=1, rollout_length=2, normalize_advantage=True)
-
-
 def test_noise_held_for_longer_than_a_rollout_is_refused():
     with pytest.raises(ValueError, match="noise_period=6 is longer than rollout_length=5"):
         A2CConfig(action_distribution="gsde", noise_period=6)

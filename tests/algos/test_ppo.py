@@ -299,20 +299,6 @@ def test_a_minibatch_count_that_does_not_divide_is_refused_with_the_numbers_it_m
 
 
 @pytest.mark.parametrize(
-    ("kind", "num_envs", "num_minibatches"),
-    [("minibatch", 1, 1), ("minibatch", 8, 8), ("batch", 1, 1)],
-)
-def test_one_transition_cannot_be_standardised(kind, num_envs, num_minibatches):
-    rollout = {"num_envs": num_envs, "rollout_length": 1, "num_minibatches": num_minibatches}
-    with pytest.raises(
-        ValueError,
-        match=rf"normalize_advantage='{kind}' .*num_envs={num_envs} .*normalize_advantage: none",
-    ):
-        PPOConfig(**rollout, normalize_advantage=kind)
-    PPOConfig(**rollout, normalize_advantage="none")
-
-
-@pytest.mark.parametrize(
     "field",
     ["learning_rate", "clip_eps", "max_grad_norm", "adam_eps", "value_clip_eps", "target_kl"],
 )

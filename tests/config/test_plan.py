@@ -430,3 +430,30 @@ def test_normalised_observations_and_float32_are_not_warned_of(setting):
 
 def test_bounds_that_are_narrow_or_missing_are_not_warned_of():
     assert not rounding(None)  # CartPole's: 4.8, and none for its speeds
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "off"),
+    [
+        ("ppo", {"normalize_advantage": "minibatch", "num_envs": 1, "num_minibatches": 1}, "none"),
+        ("ppo", {"normalize_advantage": "minibatch", "num_envs": 8, "num_minibatches": 8}, "none"),
+        ("ppo", {"normalize_advantage": "batch", "num_envs": 1, "num_minibatches": 1}, "none"),
+        ("a2c", {"normalize_advantage": True, "num_envs": 1}, False),
+    ],
+)
+def test_one_transition_cannot_be_standardised(algo, settings, off):
+    """Its advantage would always be 0. The shards of a seed and agents that share a learner are
+    standardised together."""
+    small = {f"algo.{name}": value for name, value in settings.items()}
+    small |= {"algo.rollout_length": 1, "env_steps": 64}
+
+    def plan(**more):
+        return plan_for(load_experiment("CartPole-v1", algo, overrides=small | more))
+
+    with pytest.raises(ConfigError, match=rf"normalize_advantage=.*to {str(off).lower()}"):
+        plan()
+    plan(**{"algo.normalize_advantage": off})
+    plan(**{"algo.rollout_length": 2})
+    plan(**{"agents.number": 2, "agents.sharing": "shared"})
+    if settings["num_envs"] == 1:
+        plan(**{"algo.num_envs": 4, "shards": 4})

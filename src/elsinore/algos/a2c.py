@@ -44,8 +44,6 @@ class A2CConfig(OnPolicyConfig):
         validation.one_of(self, "optimiser", *OPTIMISERS)
         validation.positive(self, "optimiser_eps")
         super().__post_init__()
-        if self.normalize_advantage:
-            validation.several_standardised(self, True, self.num_envs * self.rollout_length)
 
 
 def a2c(

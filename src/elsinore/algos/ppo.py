@@ -87,13 +87,8 @@ class PPOConfig(OnPolicyConfig):
             )
 
     def _check_minibatches(self) -> None:
-        transitions = self.num_envs * self.rollout_length
         validation.whole_envs(self, self.network.memory is not None)
         validation.divides(self, "num_minibatches")
-        kind = self.normalize_advantage
-        if kind != "none":
-            parts = self.num_minibatches if kind == "minibatch" else 1
-            validation.several_standardised(self, kind, transitions // parts)
 
 
 def ppo_loss(

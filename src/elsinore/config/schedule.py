@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import PyTree
 
+from elsinore.algos.a2c import A2CConfig
 from elsinore.algos.dqn import DQNConfig
 from elsinore.algos.off_policy import OffPolicyConfig
+from elsinore.algos.ppo import PPOConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.algos.replay import first_training
 from elsinore.algos.td3 import TD3Config
@@ -76,6 +78,8 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
             _refuse_no_window(path, algo, experiment, schedule)
         if isinstance(algo, TD3Config):
             _refuse_idle_actor(path, algo, schedule)
+        if isinstance(algo, PPOConfig | A2CConfig):
+            _refuse_one_transition(path, algo, agents)
 
 
 def _refuse_no_window(
@@ -91,6 +95,22 @@ def _refuse_no_window(
             f"{path}.n_step={algo.n_step} needs {window} steps of one environment ({of}), and each"
             f" takes {steps} in this run: nothing would be learnt; lower it, or raise"
             f" env_steps={experiment.env_steps}."
+        )
+
+
+def _refuse_one_transition(path: str, algo: PPOConfig | A2CConfig, agents: int) -> None:
+    """Refuse advantages that are standardised over one transition, which makes each 0. The shards
+    of a seed, and agents that share a learner, are standardised together."""
+    kind = algo.normalize_advantage
+    if kind in (False, "none"):
+        return
+    parts = algo.num_minibatches if isinstance(algo, PPOConfig) and kind == "minibatch" else 1
+    if algo.num_envs * algo.rollout_length * agents == parts:
+        raise ConfigError(
+            f"{path}.normalize_advantage={kind!r} standardises over one transition"
+            f" (num_envs={algo.num_envs}, rollout_length={algo.rollout_length}, minibatches:"
+            f" {parts}), whose advantage is then always 0: the policy would learn nothing; set it"
+            f" to {'false' if kind is True else 'none'}, or raise num_envs or rollout_length."
         )
 
 
