@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from gymnax.environments import spaces
 
-from elsinore.envs.spaces import MultiDiscrete, random_action
+from elsinore.envs.random_action import random_action
+from elsinore.envs.spaces import MultiDiscrete
 
 SPACE = MultiDiscrete([3, 1, 2])
 

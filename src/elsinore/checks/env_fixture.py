@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from elsinore.checks.tree_differences import is_tuple
-from elsinore.envs.spaces import random_action
+from elsinore.envs.random_action import random_action
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.nets.heads import head_for

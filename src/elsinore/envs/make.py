@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from elsinore.arguments import checked
 from elsinore.envs.registry import env_of
 from elsinore.envs.time_limit import LIMIT
-from elsinore.envs.wrapped import entries_of, unwrapped
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import fits
 
@@ -35,7 +34,8 @@ def make(
     """
     name, env = env, env_of(env, kwargs)
     if wrappers:
-        from elsinore.envs.wrappers import wrap  # jax and gymnax come with it
+        from elsinore.envs.wrapped import entries_of  # jax and gymnax come with these
+        from elsinore.envs.wrappers import wrap
 
         env = env if entries_of(env) == tuple(wrappers) else wrap(env, *wrappers)
     with user_code(env=name):
@@ -76,6 +76,8 @@ def check_params(env: Any, params: "PyTree", place: str) -> None:
     Raises:
         ConfigError: naming the parameter below its `place` in the config.
     """
+    from elsinore.envs.wrapped import unwrapped  # jax comes with it
+
     inside, _ = unwrapped(env)
     if not hasattr(inside, "check_params"):
         return

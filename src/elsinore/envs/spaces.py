@@ -1,8 +1,7 @@
-"""Action spaces that gymnax does not have, and random actions."""
+"""Action spaces that gymnax does not have."""
 
 import operator
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,20 +41,3 @@ class MultiDiscrete(Space):
         """True if every number of `x` is in the range of its choice."""
         x = jnp.asarray(x)
         return jnp.all((x >= 0) & (x < np.array(self.nvec, np.int32)))
-
-
-def random_action(space: Any, key: Key[Array, ""]) -> Array:
-    """A random action: `space.sample(key)`, but for the numbers of a Box without two finite bounds,
-    whose uniform sample is NaN. Those are normal, on the side of the one bound that there is."""
-    drawn = space.sample(key)
-    if type(space).__name__ != "Box" or not jnp.issubdtype(drawn.dtype, jnp.floating):
-        return drawn
-    low, high = jnp.asarray(space.low, drawn.dtype), jnp.asarray(space.high, drawn.dtype)
-    normal = jax.random.normal(key, drawn.shape, drawn.dtype)
-    has_low, has_high = low > -LARGE, high < LARGE
-    half = jnp.where(has_low, low + jnp.abs(normal), high - jnp.abs(normal))
-    without = jnp.clip(jnp.where(has_low | has_high, half, normal), low, high)
-    return jnp.where(jnp.isfinite(high - low), drawn, without)
-
-
-LARGE = 1.5e38  # bounds beyond it are as good as none: their range overflows float32

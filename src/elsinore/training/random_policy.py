@@ -5,7 +5,7 @@ from typing import Any, cast
 import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
-from elsinore.envs.spaces import random_action
+from elsinore.envs.random_action import random_action
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import head_for
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
