@@ -9,6 +9,15 @@ import pytest
 from elsinore.cli.arguments import EXIT_INTERRUPTED
 from elsinore.cli.interrupts import ending_imports
 
+
+@pytest.fixture(autouse=True)
+def default_handler():
+    """As in a terminal; a shell's background job ignores SIGINT, and so would its processes."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 # a module whose import is interrupted, and which catches the exception as an extension may
 DEAF = """
 import os, signal, time
@@ -36,9 +45,7 @@ def test_outside_of_an_import_it_is_an_exception_as_ever():
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with ending_imports():
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with ending_imports():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
