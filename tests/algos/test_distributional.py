@@ -11,6 +11,7 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.nets.build import NetworkConfig, q_network
 from tests.algos.test_dqn import GREEDY, Table, updated
 from tests.algos.trainees import DQN, KEY, assert_same, compiled
+from tests.devices import exact_products
 from tests.small_envs import Corridor, Forever, Gate
 
 ATOMS = {"distribution": "c51", "atoms": 3, "v_min": 0.0, "v_max": 4.0}  # 0, 2, 4
@@ -90,6 +91,7 @@ def test_an_illegal_next_action_is_never_bootstrapped_from(options, online, targ
 
 
 @pytest.mark.parametrize(("hidden", "before", "after"), [((16,), 1, 0), ((16, 16), 1, 1)])
+@exact_products
 def test_an_implicit_value_is_the_mean_over_evenly_spaced_fractions(hidden, before, after):
     """A fraction's features multiply those before the last of several layers."""
     config = DQN(distribution="iqn", quantiles=4, network=NetworkConfig(hidden=hidden))

@@ -19,6 +19,7 @@ from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
 from elsinore.nets.heads import discrete_head
 from tests.algos.trainees import A2C, GRU, KEY, LRU, PPO, TINY, assert_same, compiled
+from tests.devices import needs_cpu_programs
 from tests.small_envs import Dials, MaskedEcho
 
 ENV, PARAMS, AGENTS = Orchestra(), Params(), 3
@@ -126,6 +127,7 @@ def test_the_policy_has_no_value_to_show():
 # Learning
 
 
+@needs_cpu_programs
 @pytest.mark.parametrize(
     "config", [PPO(), pytest.param(A2C(), marks=pytest.mark.slow)], ids=["ppo", "a2c"]
 )

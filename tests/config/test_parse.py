@@ -73,7 +73,7 @@ experiments = st.fixed_dictionaries(
                 "learning_rate": positive,
                 "learning_rate_final": st.none() | positive,
                 "max_grad_norm": positive | st.just(float("inf")),
-                "gamma": st.floats(0, 1),
+                "gamma": st.just(0.0) | st.floats(1e-8, 1),
                 "target_kl": st.none() | positive,
                 "num_envs": st.integers(1, 4096),
                 "num_minibatches": st.just(1),

@@ -160,9 +160,10 @@ def test_more_of_anything_needs_more_bytes(plan):
 
 
 def test_accelerators_have_a_memory_each_and_cpu_devices_share_one(monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     two, four = (planned(seeds=n, layout="vmap") for n in (2, 4))
     shared = four.memory.on_device
-    devices = jax.devices() * 2
+    devices = jax.devices() * 4
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:2])
     on_two = four.memory.on_device  # two seeds on each of two devices

@@ -195,7 +195,7 @@ def test_the_plan_says_where_shards_are_and_which_devices_are_idle(
     found = (jax.devices() * 2)[:there]
     monkeypatch.setattr(jax, "devices", lambda *_: found)
     lines = plan_lines(plan_for(experiment(shards=shards, seeds=seeds)))
-    assert f"device          cpu, {devices}" in lines
+    assert f"device          {jax.default_backend()}, {devices}" in lines
     assert f"shards          {where}" in lines
 
 

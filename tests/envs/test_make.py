@@ -165,10 +165,11 @@ def test_arguments_of_a_constructor_beside_an_object_are_refused(tmp_path):
 
 def test_arguments_that_do_not_fit_the_constructor_are_refused():
     with pytest.raises(
-        ValueError,
-        match=r"env_kwargs={'row': 6} do not fit .* unexpected keyword argument 'row'.*[^?]\.$|\?$",
-    ):
+        ValueError, match="env_kwargs={'row': 6} do not fit .* unexpected keyword argument 'row'"
+    ) as caught:
         make("Catch-bsuite", {"row": 6})
+    # newer Pythons end with a question, "Did you mean 'rows'?"
+    assert str(caught.value).endswith(("?", ".")) and not str(caught.value).endswith("?.")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 
 from elsinore.jaxtools import compile_units
 from elsinore.jaxtools.compile_units import cache_by_types, compile_unit
+from tests.devices import needs_cpu_programs
 from tests.lowered import units
 
 
@@ -70,6 +71,7 @@ def units_in(function, *args) -> list[tuple[str, str]]:
     return units(jax.jit(function).lower(*args).as_text())
 
 
+@needs_cpu_programs
 def test_what_is_large_is_one_unit_wherever_it_is_called():
     assert (
         units_in(in_two_places(World(compile_units.LARGE_UNIT)), jnp.ones(4))
@@ -78,12 +80,14 @@ def test_what_is_large_is_one_unit_wherever_it_is_called():
     assert units_in(in_two_places(World(10)), jnp.ones(4)) == []
 
 
+@needs_cpu_programs
 def test_each_env_and_each_number_of_them_is_a_unit_of_its_own():
     one, other = World(compile_units.LARGE_UNIT), World(compile_units.LARGE_UNIT)
     found = units_in(lambda x: (turned(one, x), turned(other, x), turned(one, x[:2])), jnp.ones(4))
     assert len({function for function, _ in found}) == 3
 
 
+@needs_cpu_programs
 def test_a_unit_gives_what_its_operations_give():
     world, x = World(compile_units.LARGE_UNIT), jnp.linspace(0.1, 1.0, 4)
     by_hand = x

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from elsinore.jaxtools.products import product_of_columns, with_quick_products
+from tests.devices import needs_cpu_programs
 
 BATCH = 24
 
@@ -39,12 +40,14 @@ def test_a_gradient_with_quick_products_is_the_gradient(inputs, outputs):
     assert aux_found == aux
 
 
+@needs_cpu_programs
 def test_the_product_of_columns_is_one_of_rows_where_a_layer_is_not_narrow():
     gradient, args = jax.grad(loss, has_aux=True), layer(16, 16)
     assert products(gradient, *args) == [((1,), (0,)), ((0,), (0,))]
     assert products(with_quick_products(gradient), *args) == [((1,), (0,)), ((1,), (0,))]
 
 
+@needs_cpu_programs
 def test_the_product_of_a_narrow_layer_is_kept_as_it_is_by_a_barrier():
     gradient, args = jax.grad(loss, has_aux=True), layer(16, 2)
     eqns = jax.make_jaxpr(with_quick_products(gradient))(*args).jaxpr.eqns

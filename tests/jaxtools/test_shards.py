@@ -15,9 +15,9 @@ KEY = jax.random.key(2)
 
 
 def on(devices: int, function):
-    """Each shard's `function(row of X)`, [shard, ...], with the shards on so many devices."""
+    """Each shard's `function(row of X)`, [shard, ...], with the shards on so many CPU devices."""
     mesh = jax.make_mesh(
-        (devices,), (shards.DEVICES,), (AxisType.Auto,), devices=jax.devices()[:devices]
+        (devices,), (shards.DEVICES,), (AxisType.Auto,), devices=jax.devices("cpu")[:devices]
     )
     each = jax.vmap(function, axis_name=shards.IN_TURN)
     spec = P(shards.DEVICES)
@@ -65,7 +65,8 @@ def rounds(x):
 
 
 def test_what_is_apart_is_computed_as_one_shard_alone_computes_it():
-    alone = np.stack([jax.jit(rounds)(x) for x in X])
+    with jax.default_device(jax.devices("cpu")[0]):
+        alone = np.stack([jax.jit(rounds)(np.asarray(x)) for x in X])
     for devices in (1, 2):
         np.testing.assert_array_equal(on(devices, shards.apart(rounds)), alone)
 

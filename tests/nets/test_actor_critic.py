@@ -10,6 +10,7 @@ from gymnax.environments import spaces
 from elsinore.nets.build import NetworkConfig, actor_critic_network
 from elsinore.nets.heads import head_for
 from elsinore.nets.network import Network
+from tests.devices import exact_products
 
 KEY, OBS = jax.random.key(0), jnp.array([0.5, -1.0, 2.0])
 DISCRETE, CONTINUOUS = head_for(spaces.Discrete(4)), head_for(spaces.Box(-1.0, 1.0, (2,)))
@@ -51,6 +52,7 @@ def test_one_observation_gives_the_heads_outputs_and_one_value(head, num_outputs
     assert outputs.shape == (num_outputs,) and value.shape == ()
 
 
+@exact_products
 def test_the_first_policy_is_nearly_uniform_and_the_gain_of_the_critic_is_one():
     _, params = made(hidden=(16,))
     policy, value = params["params"]["policy"], params["params"]["value"]

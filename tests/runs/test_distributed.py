@@ -68,9 +68,9 @@ def started(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    paths = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
+    paths = os.pathsep.join([f"{ROOT / 'src'}", f"{ROOT}", os.environ.get("PYTHONPATH", "")])
     env = os.environ | (env or {}) | {"PYTHONPATH": paths}
-    env["JAX_NUM_CPU_DEVICES"] = str(devices // number)
+    env |= {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices // number)}
     running = []
     for rank in range(number):
         chosen = ({} if resumes else SMALL) | settings | (each or {}).get(rank, {})

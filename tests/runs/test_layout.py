@@ -12,6 +12,7 @@ from elsinore.runs.checkpoint_match import check_layout
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.training.layout import Layout
+from tests.devices import needs_two_devices
 from tests.runs.conftest import on_devices
 from tests.toys import TOY
 
@@ -41,10 +42,11 @@ def test_a_batch_is_the_seeds_that_a_device_computes_at_once(kind, devices, seed
     assert layout.described() == {"kind": kind, "devices": devices, "batch": batch}
 
 
+@needs_two_devices
 @pytest.mark.parametrize(
     ("then", "now", "differs"),
     [
-        (("map", 1, 1), "map", False),  # the tests have two devices
+        (("map", 1, 1), "map", False),
         (("vmap", 2, 2), "vmap", False),
         (("vmap", 1, 4), "vmap", True),
         (("map", 2, 1), "vmap", True),

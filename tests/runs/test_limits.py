@@ -14,6 +14,7 @@ from elsinore.runs import run_dir
 from elsinore.runs.failures import explained, limit_reached
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import LogFile
+from tests.devices import needs_two_devices
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_limit_is_named_with_a_remedy(error, text):
     [
         ({"seeds": 4, "layout": "vmap"}, True),
         ({"seeds": 4, "layout": "map"}, False),
-        ({"seeds": 2, "layout": "vmap"}, False),  # on two devices
+        pytest.param({"seeds": 2, "layout": "vmap"}, False, marks=needs_two_devices),
     ],
 )
 def test_a_device_out_of_memory_is_told_to_let_seeds_take_turns_where_they_do_not(settings, named):

@@ -14,11 +14,10 @@ from elsinore.training.replicas import (
     seed_keys,
     stacked,
 )
+from tests.devices import needs_two_devices
 from tests.toys import ToyConfig, toy_program
 
 BALLAST = 10 * 2**20  # numbers: 40 MiB
-
-needs_two_devices = pytest.mark.skipif(len(jax.devices()) < 2, reason="needs two devices")
 
 
 def spent(num_seeds: int, kind: str = "map") -> int:

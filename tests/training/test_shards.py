@@ -28,6 +28,7 @@ from elsinore.training.replicas import (
 )
 from elsinore.training.shards import SHARED, Shards, divided_axes, over_shards
 from elsinore.training.turns import place_host
+from tests.devices import needs_two_devices
 from tests.training.placements import (
     CASES,
     CONVOLUTIONS,
@@ -105,11 +106,13 @@ def assert_equal(found, wanted):
     jax.tree.map(np.testing.assert_array_equal, found, wanted)
 
 
+@needs_two_devices
 def test_two_shards_on_two_devices_are_those_on_one():
     assert trained(1).layout.devices_per_seed == 1 and trained(2).layout.devices_per_seed == 2
     assert_equal(trained(2).end, trained(1).end)
 
 
+@needs_two_devices
 @pytest.mark.parametrize(
     ("algo", "settings"),
     [
@@ -163,6 +166,7 @@ def test_what_shards_divide_is_what_has_rows_of_envs():
     assert {*shared} == {SHARED}
 
 
+@needs_two_devices
 def test_no_sum_over_devices_is_left_to_their_order():
     layout = trained(2).layout
     states = stacked(jax.eval_shape(program().init, jax.random.key(0)), 1)

@@ -42,9 +42,9 @@ def same(one, other):
 
 def test_a_turn_is_one_seed_of_each_device_or_all_of_a_batch(layout, turns):
     devices = len(layout.devices)
-    expected = -(-SEEDS // devices) if layout.kind == "map" else 1
+    expected = -(-SEEDS // devices) if layout.one_a_device else 1
     assert len(turns) == expected
-    seeds = devices if layout.kind == "map" else layout.padded
+    seeds = devices if layout.one_a_device else layout.padded
     assert {len(x.train.update) for x in turns} == {seeds}
 
 
