@@ -109,7 +109,7 @@ def cartpole():
 def cartpole_ppo(cartpole) -> Trainee:
     """PPO on CartPole at its default settings but smaller, compiled once for all tests."""
     from elsinore.algos.ppo import PPOConfig, ppo
-    from elsinore.nets.build import NetworkConfig
+    from elsinore.nets.config import NetworkConfig
 
     env, env_params = cartpole
     config = PPOConfig(rollout_length=32, num_epochs=2, network=NetworkConfig(hidden=(16,)))

@@ -296,7 +296,7 @@ def test_text_becomes_code_in_one_place():
         "envs/suites/__init__.py": by_text,  # the adapter of a library
         "algos/registry.py": called,
         "config/imitation.py": called,
-        "nets/build.py": by_text,  # an object that is not called until its type is known
+        "nets/config.py": by_text,  # an object that is not called until its type is known
     }
 
 

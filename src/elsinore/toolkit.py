@@ -29,7 +29,8 @@ from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools.compile_units import compile_unit
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
-from elsinore.nets.build import NetworkConfig, NetworkFamily, actor_critic_network, q_network
+from elsinore.nets.build import actor_critic_network, q_network
+from elsinore.nets.config import NetworkConfig, NetworkFamily
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
 from elsinore.ops.advantages import gae, lambda_returns, n_step_return, td_target

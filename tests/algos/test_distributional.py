@@ -8,7 +8,8 @@ import pytest
 from jaxtyping import Array
 
 from elsinore.algos.dqn import DQNConfig
-from elsinore.nets.build import NetworkConfig, q_network
+from elsinore.nets.build import q_network
+from elsinore.nets.config import NetworkConfig
 from tests.algos.test_dqn import GREEDY, Table, updated
 from tests.algos.trainees import DQN, KEY, assert_same, compiled
 from tests.devices import exact_products

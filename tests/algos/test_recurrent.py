@@ -23,7 +23,8 @@ from elsinore.algos.sequences import (
 )
 from elsinore.experience.normalisation import Normalisers
 from elsinore.jaxtools.prng import for_update, for_uses
-from elsinore.nets.build import NetworkConfig, actor_critic_network, q_network
+from elsinore.nets.build import actor_critic_network, q_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import head_for
 from elsinore.types import Transition
 from tests.algos.trainees import (

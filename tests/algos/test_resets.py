@@ -11,7 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.shards import refuse_what_shards_do_not_have, shard_of
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import shards
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from tests.algos.test_recurrent import Count
 from tests.algos.trainees import DQN, GRU, SEQUENCES, assert_same, compiled
 from tests.small_envs import Corridor

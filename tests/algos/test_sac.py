@@ -15,7 +15,7 @@ from elsinore.algos.off_policy_learner import actor_critics
 from elsinore.algos.sac import SACConfig
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.continuous_q import with_dropout
 from elsinore.nets.reparameterised import REPARAMETERISED, squashed_head
 from tests.algos.test_td3 import constant, differs

@@ -14,7 +14,7 @@ from gymnax.environments.environment import EnvState
 import elsinore
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.replay import buffer_for, truncate_running
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.training.early_stopping import ConvergenceConfig, init_convergence
 from elsinore.training.population import PBTConfig, Population, evolve
 from elsinore.types import Best, RunState

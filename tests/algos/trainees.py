@@ -9,7 +9,7 @@ import numpy as np
 
 from elsinore.algos import a2c, dqn, ppo, pqn, sac, sac_discrete, td3
 from elsinore.experience.rnd import RNDConfig
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from tests.small_envs import Clocked, Steered, World
 
 KEY, PARAMS = jax.random.key(0), Clocked()

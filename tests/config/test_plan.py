@@ -22,7 +22,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.config.schedule import max_steps_of, refuse_endless_survival, schedule_for
 from elsinore.errors import ConfigError
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.training.evaluation import EvaluationConfig
 from tests.small_envs import World
 

@@ -14,7 +14,7 @@ from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.learners import learner_for, with_all_learners
 from elsinore.config.load import load_experiment
 from elsinore.experience.multi_agent import MultiAgentEnv
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import CONTINUOUS_KINDS
 from elsinore.nets.memory import MEMORIES
 from elsinore.nets.reparameterised import REPARAMETERISED

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.teams import Orchestra, Params
 from elsinore.experience.multi_agent import MultiAgentEnv
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from tests.algos.trainees import DQN, KEY, PPO, PQN, QUICKLY, make
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

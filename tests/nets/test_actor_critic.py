@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from gymnax.environments import spaces
 
-from elsinore.nets.build import NetworkConfig, actor_critic_network
+from elsinore.nets.build import actor_critic_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import head_for
 from elsinore.nets.network import Network
 from tests.devices import exact_products

@@ -6,12 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import (
-    NetworkConfig,
-    actor_and_critics,
-    actor_critic_network,
-    q_network,
-)
+from elsinore.nets.build import actor_and_critics, actor_critic_network, q_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
 
 KEY, OBS, HEAD = jax.random.key(0), jnp.array([0.5, -1.0]), discrete_head(3)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.encoders import ACTIVATIONS, CNN, MLP, dense, flatten, patches
 from elsinore.nets.initialisation import initialise
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
-from elsinore.nets.build import NetworkConfig, actor_critic_network
+from elsinore.nets.build import actor_critic_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
 from elsinore.nets.network import reset_carry
 

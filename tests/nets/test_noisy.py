@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import NetworkConfig, q_network
+from elsinore.nets.build import q_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.noisy import perturbed, with_noise
 from elsinore.ops.exploration import factorised_noise
 

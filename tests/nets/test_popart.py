@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import NetworkConfig, actor_critic_network
+from elsinore.nets.build import actor_critic_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
 from elsinore.nets.popart import rescaled, value_unit, with_popart
 

@@ -9,7 +9,7 @@ import pytest
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.ppo import PPOConfig, ppo
 from elsinore.jaxtools import shards
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.training.imitation import (
     Advice,
     ImitationConfig,

@@ -18,7 +18,7 @@ from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.network import Network
 from elsinore.types import Actor, Decision, Mean, TrainState, Transition, UpdateParts
 

@@ -54,7 +54,7 @@ from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayB
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.ops.exploration import best_action, chosen_value
 from elsinore.ops.munchausen import munchausen_term, soft_expectation, softmax_policy
 from elsinore.ops.schedules import exponential

@@ -19,7 +19,7 @@ from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_use
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.ops.continuous_q import critics_value
 from elsinore.ops.schedules import anneal
 from elsinore.types import (

@@ -26,7 +26,7 @@ from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import normalise_obs
 from elsinore.hyperparameters import settings, traced
 from elsinore.jaxtools import shards
-from elsinore.nets.build import NetworkConfig
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import action_mask
 from elsinore.ops.advantages import lambda_returns
 from elsinore.ops.exploration import best_value, chosen_value

@@ -8,7 +8,7 @@ from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.experience.rnd import RNDConfig
-from elsinore.nets.build import ENCODERS
+from elsinore.nets.config import ENCODERS
 from elsinore.training.imitation import ImitationConfig
 
 SHARDED = ("ppo", "a2c", "pqn", "dqn")  # the algorithms with equal bits on any devices

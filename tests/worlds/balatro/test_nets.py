@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.nets.build import NetworkConfig, actor_critic_network, q_network
+from elsinore.nets.build import actor_critic_network, q_network
+from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
 from elsinore.worlds.balatro.actions import SUBSETS
 from elsinore.worlds.balatro.env import Balatro

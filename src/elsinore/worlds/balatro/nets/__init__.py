@@ -1,6 +1,6 @@
 """Networks for Balatro's dictionary observations."""
 
-from elsinore.nets.build import NetworkFamily
+from elsinore.nets.config import NetworkFamily
 from elsinore.worlds.balatro.nets.cards import (
     CardActorCritic,
     CardEncoder,
