@@ -108,6 +108,36 @@ def test_what_has_not_changed_is_not_sent_again(tmp_path, bucket, monkeypatch):
     assert sent == ["metrics.sqlite"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "summary.json",
+        "logs/more.log",
+        "checkpoints/latest/0000000008",
+        "checkpoints/latest/0000000008/state/d",
+        "checkpoints/latest/0000000008/state/two",
+        "checkpoints/latest/0000000008/manifest.json",
+    ],
+)
+def test_files_elsewhere_that_a_run_has_links_to_are_not_sent(tmp_path, bucket, name):
+    """A run that someone else made is resumed with `--trust`, which trusts its code."""
+    run, secret = tmp_path / "first", tmp_path / "secret"
+    update_to(run, 4)
+    update_to(run, 8, keep=2)
+    link = run / name
+    if link.exists():
+        link.rename(secret)
+    else:
+        secret.write_text("a key")
+    link.symlink_to(secret)
+    Copy(run, bucket).send()
+    files = content(fetched(f"{bucket}/first", tmp_path / "there"))[1]
+    assert not any(x.startswith(name) for x in files)
+    assert {x.split("/")[2] for x in files if x.startswith("checkpoints")} == {"0000000004"} | (
+        set() if name.startswith("checkpoints") else {"0000000008"}
+    )
+
+
 @pytest.mark.parametrize("fails_at", range(6))
 def test_a_copy_that_was_cut_off_can_be_gone_on_from(tmp_path, bucket, monkeypatch, fails_at):
     """Its newest checkpoint is complete, and the database has the metrics up to it."""

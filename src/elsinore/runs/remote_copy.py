@@ -65,7 +65,7 @@ class Copy:
         there = {name for name in begun if f"{name}/{MANIFEST}" in names}
         self._remove_parts(names, begun - there)
         summary = self._folder / SUMMARY
-        finished = summary.exists()  # so what belongs to its end is there by now
+        finished = summary.is_file() and not summary.is_symlink()  # so what belongs to its end is there by now
         if SUMMARY in names and not finished:
             self._files.rm_file(f"{self._root}/{SUMMARY}")
         with self._held(there) as held:
@@ -125,9 +125,11 @@ class Copy:
                 self._files.rm_file(f"{self._root}/{name}")
 
     def _checkpoints_here(self) -> set[str]:
-        """The run's complete checkpoints, by their path in its folder."""
+        """The run's complete checkpoints, by their path in its folder. One with links is none of
+        ours: a run that someone else made could have any file of this machine sent by them."""
         found = (self._folder / CHECKPOINTS).glob("*/*")
-        whole = (x for x in found if NAME.fullmatch(x.name) and (x / MANIFEST).is_file())
+        own = (x for x in found if NAME.fullmatch(x.name) and not _has_links(x))
+        whole = (x for x in own if (x / MANIFEST).is_file())
         return {path.relative_to(self._folder).as_posix() for path in whole}
 
     @contextlib.contextmanager
@@ -219,6 +221,10 @@ def _checkpoint_of(name: str) -> str:
     if len(parts) < 4 or parts[0] != CHECKPOINTS or parts[1] not in CHECKPOINT_KINDS:
         return ""
     return "/".join(parts[:3]) if NAME.fullmatch(parts[2]) else ""
+
+
+def _has_links(folder: Path) -> bool:
+    return any(path.is_symlink() for path in (folder, *folder.rglob("*")))
 
 
 def _link(source: str, target: str) -> None:
