@@ -340,6 +340,12 @@ def test_a_policy_acts_on_one_observation_and_on_batches_alike(run):
     assert [int(policy(one)) for one in obs] == actions.tolist()
 
 
+def test_a_policy_says_why_it_cannot_be_pickled_and_what_to_do(run):
+    for copied in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match=r"cannot be pickled.*elsinore\.load\(path\)"):
+            copied(run.policy())
+
+
 @exact_products
 def test_a_policy_values_one_observation_and_batches_alike(run):
     policy = run.policy(seed=1)

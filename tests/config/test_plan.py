@@ -189,6 +189,14 @@ def test_a_replay_buffer_has_a_line_and_is_the_first_to_lower(monkeypatch):
         dqn.memory.refuse_what_does_not_fit()
 
 
+@pytest.mark.parametrize("name", ["episodes", "final_episodes"])
+def test_an_evaluation_of_more_envs_than_fit_is_refused_by_its_own_setting(name):
+    """Every episode has an env; this was known once the program was compiled."""
+    plan = planned(**{f"evaluation.{name}": 2**31 - 1})
+    with pytest.raises(ConfigError, match=rf"lower evaluation.{name}=2147483647 or seeds=1\."):
+        plan.memory.refuse_what_does_not_fit()
+
+
 def test_an_algorithm_without_a_replay_buffer_has_no_line_of_one(plan):
     assert plan.memory.of_replay == 0
     assert not [line for line in plan_lines(plan) if "replay" in line]

@@ -1,7 +1,9 @@
 """`elsinore runs`: a table of all runs with their states and returns."""
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import say
@@ -11,6 +13,7 @@ def add(commands) -> None:
     runs = commands.add_parser("runs", help="list the runs with their states and returns")
     runs.set_defaults(function=runs_command)
     add_runs_dir(runs)
+    runs.add_argument("--json", action="store_true", help="print JSON")
 
 
 def runs_command(args: argparse.Namespace) -> int:
@@ -18,43 +21,64 @@ def runs_command(args: argparse.Namespace) -> int:
 
     top = Path(args.runs_dir)
     names, skipped = list_runs(top, links=True)
-    if not names and not skipped:
+    rows = [_row(top, name) for name in names]
+    if args.json:
+        skipped_rows = [{"run": name, "skipped": reason} for name, reason in skipped.items()]
+        print(json.dumps(rows + skipped_rows, indent=1))
+    elif not names and not skipped:
         say(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1`")
-        return 0
-    width = max(map(len, names), default=3)
-    say(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
-    unread: list[tuple[str, str]] = []
-    for name in names:
-        reasons: list[str] = []
-        try:
-            row = _row(top / name, reasons)
-        except Exception as error:  # its files may hold anything; the other runs are listed
-            row = f"unreadable: {str(error) or type(error).__name__}"
-        say(f"{name:{width}}  {' '.join(row.splitlines())}")
-        unread += [(name, reason) for reason in reasons]
-    for name, reason in (*unread, *skipped.items()):
-        say(f"not shown of {name}: {reason}" if name in names else f"skipped {name}: {reason}")
+    else:
+        _say_table(rows, skipped)
     return 0
 
 
-def _row(folder: Path, unread: list[str]) -> str:
-    """State, seeds, env steps and return of a run; `unread` gets what its summary lacks."""
+def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
     from elsinore.analysis.compare.document import format_number
+
+    width = max((len(row["run"]) for row in rows), default=3)
+    say(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
+    for row in rows:
+        line = f"{row['run']:{width}}  {row['state']:12}"
+        if "seeds" in row:
+            line += f" {'-' if row['seeds'] is None else row['seeds']!s:>5}"
+        if "env_steps" in row:
+            score = row["return"]
+            line += f"  {row['env_steps']:>12,}"
+            line += f"  {'-' if score is None else format_number(score):>12}"
+        say(line.rstrip())
+    for row in rows:
+        for reason in row["unread"]:
+            say(f"not shown of {row['run']}: {reason}")
+    for name, reason in skipped.items():
+        say(f"skipped {name}: {reason}")
+
+
+def _row(top: Path, name: str) -> dict[str, Any]:
+    """A run's name, state, seeds, and, once it has ended, env steps and return; `unread` says what
+    its summary lacks. Where its files cannot be read, the state says so."""
+    unread: list[str] = []
+    try:
+        found = _facts((top / name).resolve(), unread)
+    except Exception as error:  # its files may hold anything; the other runs are listed
+        found = {"state": f"unreadable: {' '.join(str(error).split()) or type(error).__name__}"}
+    return {"run": name, **found, "unread": unread}
+
+
+def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     from elsinore.config.load import read_yaml
     from elsinore.page.run_status import LIVE, final_return, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending
 
-    folder = folder.resolve()
     runs = RunsDirectory(folder.parent)
     run = runs.open(folder.name)
     summary = summary_of(runs, run, unread)
     state = run_state(run, summary)
     if "stopped_by" not in summary or state in LIVE:  # a resumed run has the summary of its stop
-        seeds = read_yaml(run.config).get("seeds", "-")
-        return f"{state:12} {seeds!s:>5}"
-    how = ending(state)
-    steps, score = summary.get("env_steps", 0), final_return(summary)
-    shown = "-" if score is None else format_number(score)
-    seeds = summary.get("seeds", "-")
-    return f"{how:12} {seeds:>5}  {steps:>12,}  {shown:>12}"
+        return {"state": state, "seeds": read_yaml(run.config).get("seeds")}
+    return {
+        "state": ending(state),
+        "seeds": summary.get("seeds"),
+        "env_steps": summary.get("env_steps", 0),
+        "return": final_return(summary),
+    }

@@ -168,7 +168,7 @@ class Plan:
             self.state_shapes,
             layout,
             has_population=self.population_step is not None,
-            may_look_ahead=not is_on_host(self.env) and layout.devices_per_seed == 1,
+            on_host=is_on_host(self.env),
             custom_code=self.custom_code,
         )
 

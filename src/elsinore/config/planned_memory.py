@@ -34,7 +34,7 @@ class PlannedMemory:
     state_shapes: RunState  # of one seed
     layout: Layout
     has_population: bool  # whose members change places between chunks
-    may_look_ahead: bool  # a chunk may be launched while the host reads the states before it
+    on_host: bool  # the environment is stepped by the host
     custom_code: Mapping[str, Any]
 
     @property
@@ -53,7 +53,8 @@ class PlannedMemory:
         if replicas > self.layout.rows:
             # old and new, to choose from; of a population on a CPU the one at hand, cut out
             again = 2 if self._is_vmap else int(self.has_population)
-        experience = 3 * self._of_a_rollout()  # the rollout, its table, a gathered copy
+        # the rollout, its table, a gathered copy; or the envs of an evaluation, before and after
+        experience = max(3 * self._of_a_rollout(), 2 * self._of_an_evaluation())
         held = self._held * one * (3 if self.looks_ahead else 1)
         return held + self._at_once * (again * one + experience)
 
@@ -72,8 +73,10 @@ class PlannedMemory:
 
     @property
     def looks_ahead(self) -> bool:
-        """True if states are few enough bytes to be copied for each chunk."""
-        return self.may_look_ahead and self.of_states <= LOOKAHEAD_BYTES
+        """True if a chunk may be launched while the host reads the states before it: they are few
+        enough bytes to be copied for each chunk."""
+        may = not self.on_host and self.layout.devices_per_seed == 1
+        return may and self.of_states <= LOOKAHEAD_BYTES
 
     def refuse_what_does_not_fit(self) -> None:
         """Raises:
@@ -98,7 +101,9 @@ class PlannedMemory:
         members = " or the members in vary" if experiment.vary else ""
         at_once = self.layout.batch > 1
         turns = ", or set layout=map, with which seeds take turns on a device" if at_once else ""
-        large = ", ".join(replay + rollout_sizes(algo))
+        evaluation = 2 * self._at_once * self._of_an_evaluation()
+        is_most = evaluation > self.of_arrays / 2
+        large = ", ".join(replay + (self._evaluation_sizes() if is_most else rollout_sizes(algo)))
         return f"{large} or seeds={experiment.seeds}{members}{turns}"
 
     @property
@@ -126,6 +131,21 @@ class PlannedMemory:
         sights = 1 + agents.number if agents.critic == "joint" else 1
         per_step = 2 * sights * _bytes(actor.obs) / max(actor.episode_length.size, 1) + 64
         return int(per_step * self.algo.steps_per_update)
+
+    def _of_an_evaluation(self) -> int:
+        """Of one replica's largest evaluation, of which every episode has an env. The host plays
+        those of its environments a few at a time."""
+        if self.on_host:
+            return 0
+        actor, evaluation = self.state_shapes.train.actor, self.experiment.evaluation
+        envs = max(actor.episode_length.size // self.experiment.agents.number, 1)
+        each = _bytes((actor.env_state, actor.obs)) / envs
+        return int(each * max(evaluation.episodes, evaluation.final_episodes))
+
+    def _evaluation_sizes(self) -> list[str]:
+        evaluation = self.experiment.evaluation
+        name = max("episodes", "final_episodes", key=lambda name: getattr(evaluation, name))
+        return [f"evaluation.{name}={getattr(evaluation, name)}"]
 
     def _of_activations(self) -> int:
         """Of one replica's update, where its rollout is large enough to trace the update for it,

@@ -55,6 +55,14 @@ class Policy:
             f" {shapes}{carry})"
         )
 
+    def __reduce__(self) -> Any:
+        """Raises:
+        TypeError: compiled functions cannot be pickled."""
+        raise TypeError(
+            "a Policy has compiled functions and cannot be pickled; give another process the"
+            " run's path, and let it call elsinore.load(path).policy(), or use run.export(folder)."
+        )
+
     def reset(self) -> None:
         """Begin a new episode with the next observation."""
         self._carry = None

@@ -65,7 +65,9 @@ class Copy:
         there = {name for name in begun if f"{name}/{MANIFEST}" in names}
         self._remove_parts(names, begun - there)
         summary = self._folder / SUMMARY
-        finished = summary.is_file() and not summary.is_symlink()  # so what belongs to its end is there by now
+        finished = (
+            summary.is_file() and not summary.is_symlink()
+        )  # so what belongs to its end is there by now
         if SUMMARY in names and not finished:
             self._files.rm_file(f"{self._root}/{SUMMARY}")
         with self._held(there) as held:
