@@ -228,8 +228,10 @@ def test_what_cannot_be_shown_is_said_on_the_page(browser, tmp_path):
         assert "format 99" in page.get_by_role("row", name="newer").inner_text()
         page.get_by_role("link", name="newer").click()
         page.get_by_text("format 99").wait_for()
-        page.goto(f"{served.url}#/run/unborn")
-        page.get_by_text("Waiting for the run to begin").wait_for()
+        for unborn in ("unborn", "100%", "%ff"):
+            page.goto(f"{served.url}#/run/{unborn}")
+            page.get_by_role("heading", name=unborn).wait_for()
+            page.get_by_text("Waiting for the run to begin").wait_for()
         page.goto(f"{served.url}#/run/plain")
         page.get_by_role("tab", name="Agents").click()
         page.locator(".player .note", has_text="cannot be read").wait_for()

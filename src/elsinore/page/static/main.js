@@ -63,12 +63,21 @@ function shown(names) {
   return runs;
 }
 
+// Text of an address, which a person may have typed: as it is where a % begins no character.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function route() {
   const [, kind, rest = "", ...part] = location.hash.split("/");
-  const names = kind === "compare" ? rest.split(",").map(decodeURIComponent) : kind === "run" ? [decodeURIComponent(rest)] : [];
+  const names = kind === "compare" ? rest.split(",").map(decoded) : kind === "run" ? [decoded(rest)] : [];
   state.view?.destroy?.();
   const runs = shown(names);
-  state.view = kind === "run" ? new RunPage(runs[0], state.session, part.map(decodeURIComponent))
+  state.view = kind === "run" ? new RunPage(runs[0], state.session, part.map(decoded))
     : kind === "compare" ? new Comparison(runs) : new RunList(state.list, state.skipped, state.session);
   main.replaceChildren(state.view.element);
   crumbs(kind, names);

@@ -120,6 +120,17 @@ def test_a_log_is_read_compressed(file):
     assert import_trace(file("t.csv.gz", gzip.compress(CSV.encode()))).trace.num_requests == 3
 
 
+def test_zeros_after_a_gzip_stream_are_padding(file):
+    """As gzip itself reads a file from a tape; another stream may follow."""
+    packed = gzip.compress(CSV.encode())
+    for padded in (packed + bytes(10_000), packed + bytes(7) + gzip.compress(b"") + bytes(1)):
+        assert import_trace(file("t.csv.gz", padded)).trace.num_requests == 3
+    with pytest.raises(ConfigError, match="cannot be decompressed"):
+        import_trace(file("t.csv.gz", packed + bytes(7) + b"no stream"))
+    with pytest.raises(ConfigError, match="cannot be decompressed"):
+        import_trace(file("t.csv.gz", bytes(7) + packed))
+
+
 def test_a_compressed_file_that_is_cut_off_is_refused(file):
     zstandard = pytest.importorskip("zstandard")
     content = b"".join(general((i, i * 7919 % 65_537, 100, -1)) for i in range(20_000))

@@ -25,14 +25,17 @@ def blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
         yield from iter(lambda: file.read(BLOCK), b"")
         return
     begin, stream = _decompressor(path), None
+    padding = b""  # zeros may follow a gzip stream, to the end of a tape's block
     for block in iter(lambda: file.read(COMPRESSED_BLOCK), b""):
-        while block:  # a file may have several compressed streams, one after another
+        # a file may have several compressed streams, one after another
+        while block := block.lstrip(padding) if stream is None else block:
             stream = stream or begin()
             try:
                 yield stream.decompress(block)
             except Exception as error:  # zstandard's own kind, which may not be installed
                 raise ConfigError(f"{path} cannot be decompressed: {error}.") from None
             block, stream = (stream.unused_data, None) if stream.eof else (b"", stream)
+            padding = b"\0" if path.suffix == ".gz" else b""
     if stream is not None:
         raise ConfigError(
             f"{path} ends before its compressed data does. Was it cut off? Copy it again."
