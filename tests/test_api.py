@@ -4,6 +4,7 @@ twice."""
 import contextlib
 import copy
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -338,6 +339,14 @@ def test_a_policy_acts_on_one_observation_and_on_batches_alike(run):
     assert set(actions.tolist()) <= {0, 1}
     assert policy(obs[0]).shape == ()
     assert [int(policy(one)) for one in obs] == actions.tolist()
+
+
+def test_random_keys_of_another_kind_are_refused_by_their_setting(run):
+    command = [sys.executable, "-m", "elsinore.cli", "evaluate", str(run.path)]
+    env = os.environ | {"JAX_DEFAULT_PRNG_IMPL": "rbg"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "jax_default_prng_impl='rbg' makes other random keys than the run's" in done.stderr
 
 
 def test_a_policy_says_why_it_cannot_be_pickled_and_what_to_do(run):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from elsinore.algos.ppo import ppo
+from elsinore.experience.normalisation import Normalisers
+from elsinore.ops.running_statistics import RunningStats
 from elsinore.training.early_stopping import ConvergenceConfig, init_convergence
 from elsinore.training.layout import layout_for
 from elsinore.training.population import Number, PBTConfig, Population, evolve, parents
@@ -86,6 +88,17 @@ def test_keys_envs_and_each_ones_own_best_stay():
     assert (after.train.key == state.train.key).all()
     np.testing.assert_array_equal(after.best.score, state.best.score)
     np.testing.assert_array_equal(after.train.actor.obs, state.train.actor.obs)
+
+
+def test_a_copy_scales_rewards_as_its_parent_and_adds_to_the_returns_of_its_own_envs():
+    state, _ = population_of([0.6, 0.1, 0.3, 0.5])
+    known = RunningStats(*(jnp.arange(4.0) for _ in RunningStats._fields))
+    stats = Normalisers(None, known, jnp.arange(8.0).reshape(4, 2))
+    state = state._replace(train=state.train._replace(stats=stats))
+    after, logged = evolve(PBTConfig(), (GAIN,), Population(4, 1))(state, jnp.int32(1))
+    assert logged["population/parent"][1] == 0
+    np.testing.assert_array_equal(after.train.stats.returns.mean, [0, 0, 2, 3])
+    np.testing.assert_array_equal(after.train.stats.running_return, stats.running_return)
 
 
 @pytest.mark.slow

@@ -156,10 +156,18 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
     expected = {stored(name): leaf for name, leaf in described(like).items()}
     differing = differences(checkpoint.manifest.get("arrays", {}), expected)
     if differing:
+        hint = (
+            "A run that was given a network as an object needs it again (in Python, network=...);"
+            " otherwise begin a new run."
+        )
+        if differing[0].startswith(".train.key "):
+            hint = (
+                f"jax_default_prng_impl={jax.config.jax_default_prng_impl!r} makes other random"
+                " keys than the run's; set it as it was then (jax's own is 'threefry2x32')."
+            )
         raise BrokenCheckpoint(
             f"checkpoint {checkpoint.path} holds another state; found and expected:"
-            f" {differing[0]}. A run that was given a network as an object needs it again (in"
-            " Python, network=...); otherwise begin a new run."
+            f" {differing[0]}. {hint}"
         )
     found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
     return jax.tree.unflatten(jax.tree.structure(like), found.values())

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore import validation
 from elsinore.algos.replay import truncate_running
+from elsinore.experience.normalisation import Normalisers
 from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import RunState
@@ -168,11 +169,21 @@ def _copied(state: RunState, source: Int[Array, "member"], population: Populatio
     train = kept.train._replace(
         key=state.train.key,
         learner=_followed_by_others(parents.train.learner, copied & ~diverged),
-        stats=parents.train.stats,
+        stats=_of_own_envs(parents.train.stats, kept.train.stats),
         hyper=parents.train.hyper,
         update=parents.train.update,
     )
     return RunState(train, kept.curriculum, parents.convergence, state.best)
+
+
+def _of_own_envs(stats: PyTree, own: PyTree) -> PyTree:
+    """Normalisers with the running returns of a member's `own` envs, which its copy goes on in."""
+
+    def one(stats: Any, own: Any) -> Any:
+        is_ours = isinstance(stats, Normalisers)
+        return stats._replace(running_return=own.running_return) if is_ours else stats
+
+    return jax.tree.map(one, stats, own, is_leaf=lambda x: isinstance(x, Normalisers))
 
 
 def _followed_by_others(learner: Any, copied: Bool[Array, "replica"]) -> Any:
