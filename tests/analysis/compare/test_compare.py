@@ -6,6 +6,7 @@ import signal
 import pytest
 
 import elsinore
+from elsinore.analysis.compare import api as compare_api
 from elsinore.analysis.compare.cluster import summary_line
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
@@ -259,6 +260,16 @@ def test_what_is_finished_is_not_trained_again(compared, monkeypatch):
         "[2/2] CartPole-v1, slow: finished already",
     ]
     assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
+
+
+def test_an_interrupt_while_mlflow_gets_the_report_loses_nothing(compared, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare_api, "log_report_to_mlflow", interrupt)
+    again, _ = compare(compared[0].path.parent)
+    assert not again.interrupted
     assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
 
 

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, partial
@@ -145,7 +145,8 @@ def compare(
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
     comparison = _reported(Comparison(folder, with_finite_returns(results), *given))
-    log_report_to_mlflow((cell.experiment for cell in cells), comparison.scores, folder)
+    with suppress(KeyboardInterrupt):  # only MLflow is missing by now
+        log_report_to_mlflow((cell.experiment for cell in cells), comparison.scores, folder)
     return comparison
 
 
