@@ -99,12 +99,23 @@ def test_a_team_can_be_planned(critic):
     plan.trace()
 
 
+@pytest.mark.parametrize("env_id", suites.ids("jaxmarl") if suites.is_installed("jaxmarl") else ())
+def test_the_observation_space_is_one_agents(env_id):
+    env, params = made(f"jaxmarl/{env_id}")
+    obs, _ = jax.eval_shape(env.reset_env, KEY, params)
+    space = env.observation_space(params)
+    parts = space.spaces if isinstance(obs, dict) else {"": space}
+    seen = obs if isinstance(obs, dict) else {"": obs}
+    assert {name: x.shape for name, x in parts.items()} == {k: x.shape for k, x in seen.items()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("env_id", suites.ids("jaxmarl") if suites.is_installed("jaxmarl") else ())
 def test_every_law_holds(env_id):
     env, params = made(f"jaxmarl/{env_id}")
     params = params.replace(max_steps_in_episode=20)
-    assert not [result for result in check_env(env, params, num_steps=50) if not result.passed]
+    failed = [result.check for result in check_env(env, params, num_steps=50) if not result.passed]
+    assert failed == (["resets"] if env_id == "overcooked_v2" else [])  # its kitchen is always one
 
 
 @pytest.mark.slow

@@ -87,8 +87,9 @@ class SuiteEnv(Environment, ABC):
         return SuiteParams(max_steps_in_episode=self.limit)
 
     def observation_space(self, params: PyTree) -> spaces.Space:
-        """The space of what `begin` observes, in the library's dtypes."""
-        return space_like(jax.eval_shape(self._begin, jax.random.PRNGKey(0))[0])
+        """The space of what `reset_env` observes, in the library's dtypes."""
+        begun = jax.eval_shape(self.reset_env, jax.random.key(0), self.default_params)
+        return space_like(begun[0])
 
     def reset_env(self, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, SuiteState]:
         # a plain array, because libraries keep their key in a state, which replays store
