@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.cases import BALATRO, Case
+from benchmarks.record import accelerator
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.runs.preparation import prepare
@@ -38,6 +39,7 @@ GAMES, MOST_STEPS = 500, 512  # of each seed; the world's own time limit
 ANTES = range(1, 9)
 RULES = [(player, 0, (1, 2)) for player in ("greedy", "greedy-keep", "greedy-flush")]
 RULES += [(player, 2, ANTES) for player in ("greedy-flush", "joker-buyer")]
+RULES += [("joker-buyer", stage, ANTES) for stage in (1, 3, 4)]
 
 
 class Played(NamedTuple):
@@ -130,6 +132,7 @@ def of_case(case: Case, seeds: int) -> dict[str, Any]:
         "curve": np.asarray(reports.episodes.returns).mean(axis=2).tolist(),
         "stage": np.asarray(getattr(states.curriculum, "stage", [0] * seeds))[:seeds].tolist(),
         "games": played,
+        **accelerator(),
     }
 
 

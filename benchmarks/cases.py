@@ -762,6 +762,7 @@ CLOSED = {f"algo.{name}": value for name, value in SHOP["algo"].items()} | {
     "curriculum": SHOP["curriculum"],
     "imitation": SHOP["imitation"],
 }
+SHOPS = "The preset of stage 2; evaluated in runs of eight antes."
 ONE_ANTE = (Published("G", 1.69, FLUSHES),)
 
 BALATRO = (
@@ -828,6 +829,7 @@ BALATRO = (
             "jokers, then from one ante upward; evaluated in runs of eight."
         ),
     ),
+    *(Case(f"Balatro-stage{n}", "ppo", "preset", seeds=8, note=SHOPS) for n in (1, 3, 4)),
     Case("Balatro-stage2", "ppo", "without a teacher", (), {"imitation": None}, seeds=8),
     Case(
         "Balatro-stage0",

@@ -19,11 +19,16 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 def main() -> None:
     for name, (document, table) in TABLES.items():
-        path, document = FOLDER / f"{name}.json", DOCS / document
+        path, document = record_of(name), DOCS / document
         if path.exists():
             document.write_text(
                 replaced(document.read_text(), name, table(json.loads(path.read_text())))
             )
+
+
+def record_of(name: str) -> Path:
+    """The record of a table, of which it shows the part after a colon."""
+    return FOLDER / f"{name.partition(':')[0]}.json"
 
 
 def replaced(text: str, name: str, table: str) -> str:
@@ -339,12 +344,16 @@ def cache_traces(data: dict) -> str:
 LEARNT_FROM = ("nasa", "zipf09", "api_sessions")  # their first parts
 
 
+SHOPS = tuple(f"Balatro-stage{stage}" for stage in (1, 2, 3, 4))
+ANTES = range(1, 7)  # seven are won by fewer than one in a hundred
+
+
 def balatro_wins(data: list) -> str:
     """What was trained without a shop: the share of games won at each number of antes that somebody
     won of."""
     lines = []
     for row in data:
-        if "env_steps" not in row or "stage2" in row["env"]:
+        if "env_steps" not in row or row["env"] in SHOPS:
             continue
         for antes, games in row["games"].items():
             won = [100.0 * share for share in games["won"]]
@@ -370,6 +379,24 @@ def balatro_wins(data: list) -> str:
         ["", "env steps", "antes", "wins, mean", "IQM", "95 % of the IQM", "worst seed", "return"],
         lines,
     )
+
+
+def balatro_wins_in_shops(data: list) -> str:
+    """The percentage of games won at each number of antes where there are shops, by stage: the IQM
+    over seeds, its 95 % interval and the worst seed."""
+
+    def cell(won: list[float]) -> str:
+        if len(won) == 1:
+            return f"{won[0]:.1f}"
+        low, high = ci95(won)
+        return f"{iqm(won):.1f} [{low:.1f}, {high:.1f}] {min(won):.1f}"
+
+    lines = []
+    for row in sorted((row for row in data if row["env"] in SHOPS), key=lambda row: row["env"]):
+        shares = [[100.0 * share for share in row["games"][str(antes)]["won"]] for antes in ANTES]
+        steps = f"{row['env_steps']:,}" if "env_steps" in row else ""
+        lines.append([row["env"][-1], row["name"].partition(", ")[2], steps, *map(cell, shares)])
+    return markdown(["stage", "policy", "env steps", *map(str, ANTES)], lines)
 
 
 def kill(data: dict) -> str:
@@ -535,6 +562,7 @@ TABLES = {
     "compiling": ("benchmarks.md", compiling),
     "balatro_speed": ("benchmarks.md", balatro),
     "balatro_learning": ("balatro.md", balatro_wins),
+    "balatro_learning: shops": ("balatro.md", balatro_wins_in_shops),
     "first_minute": ("benchmarks.md", first_minute),
     "page_cost": ("benchmarks.md", page_cost),
     "kill": ("benchmarks.md", kill),

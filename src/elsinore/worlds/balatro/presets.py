@@ -19,6 +19,27 @@ _PPO = {
     "network": _CARDS,
 }
 
+# With a shop: pre-trained by imitation of a baseline that buys every affordable offer, then from
+# one ante upward. In stage 2 that baseline wins 94, 88, 64 and 22 % of games of one to four antes.
+# After 131,072 steps of imitation and 2,500,000 of PPO: 98, 94, 88 and 56 % (8 seeds); after
+# 3,500,000 of PPO alone: 50, 36, 10 and 2 % (one seed). No `play_scores`, which with jokers take
+# the time of fifty steps.
+_IN_SHOPS = {
+    "env_steps": 2_500_000,
+    "imitation": {
+        "teacher": "elsinore.worlds.balatro.baselines:joker_buyer_teacher",
+        "env_steps": 131_072,
+        "num_envs": 64,
+        "rollout_length": 16,
+    },
+    "evaluation": {"episodes": 256},
+    "curriculum": {
+        "ladder": {"param": "max_ante", "initial": 1, "maximum": 8},
+        "advance_when": {"metric": "won", "at_least": 0.8, "window": 100},
+    },
+}
+_PPO_IN_SHOPS = {"algo": _PPO | {"learning_rate": 7e-4, "gae_lambda": 0.7}}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # One ante: without a shop hardly any run wins more. Returns of a hand are mostly luck, hence a
     # low gae_lambda: 0.5 wins 87.1 % of the games (8 seeds, the worst 85.2), 0.7 86 % (one), 0.95,
@@ -29,25 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluation": {"episodes": 256},
         "algo": _PPO | {"learning_rate": 1.5e-3, "gae_lambda": 0.5},
     },
-    # Pre-trained by imitation of a baseline that buys every affordable joker and wins 94, 88, 64
-    # and 22 % of games of one to four antes. After 131,072 steps of imitation and 2,500,000 of PPO:
-    # 98, 94, 88 and 56 % (8 seeds); after 3,500,000 of PPO alone: 50, 36, 10 and 2 % (one seed). No
-    # `play_scores`, which with jokers take the time of fifty steps.
-    "ppo/Balatro-stage2": {
-        "env_steps": 2_500_000,
-        "imitation": {
-            "teacher": "elsinore.worlds.balatro.baselines:joker_buyer_teacher",
-            "env_steps": 131_072,
-            "num_envs": 64,
-            "rollout_length": 16,
-        },
-        "evaluation": {"episodes": 256},
-        "algo": _PPO | {"learning_rate": 7e-4, "gae_lambda": 0.7},
-        "curriculum": {
-            "ladder": {"param": "max_ante", "initial": 1, "maximum": 8},
-            "advance_when": {"metric": "won", "at_least": 0.8, "window": 100},
-        },
-    },
+    **{f"ppo/Balatro-stage{stage}": _IN_SHOPS | _PPO_IN_SHOPS for stage in (1, 2, 3, 4)},
     # A high entropy bonus at first: without it every second seed becomes greedy and never learns to
     # discard.
     "a2c/Balatro-stage0": {
