@@ -19,6 +19,11 @@ both the mean of the same 128 fresh episodes. **Kept** counts the seeds whose fi
 least 95 % of its best, on a scale from the random policy's return (0 %) to that best (100 %).
 **Lost beyond noise** counts those of the rest whose loss is above two standard errors of the 128
 differences between paired episodes; seeds that lose less may be the luck of the episodes.
+
+SpaceInvaders-MinAtar has no chance, and Breakout-MinAtar none but the ball's first side: all
+episodes of a greedy policy are one there, or two. A return is then where that one episode ends
+(23, 47, 71, ... are whole waves of 24 invaders), and a small change of a policy may end it waves
+earlier or later: what is lost says little of what was forgotten.
 """
 
 

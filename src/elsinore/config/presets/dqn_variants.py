@@ -94,7 +94,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         **{game: with_options("qrdqn", dqn.PRESETS[game]) for game in GAMES},
     },
     "iqn": {
-        "CartPole-v1": with_options("iqn", dqn.PRESETS["CartPole-v1"], **RECENT),
+        # Without layer norm four of eight seeds fall, to 112 at worst, in four times these steps,
+        # and with it and a buffer of 20,000 three do; with 50,000 all end at 500.
+        "CartPole-v1": with_options(
+            "iqn",
+            dqn.PRESETS["CartPole-v1"],
+            buffer_size=50_000,
+            network={"layer_norm": True},
+        ),
     },
     "sample_efficient": FEW,
 }

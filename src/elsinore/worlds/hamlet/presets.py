@@ -125,14 +125,14 @@ def _sleeper() -> dict[str, Any]:
     """PPO preset of L0_0."""
     return {
         "env_kwargs": {"observation": "one_hot"},
-        "env_steps": 1_000_000,
+        "env_steps": 2_000_000,
         "algo": {
             "num_envs": 64,
             "rollout_length": 128,
             "num_minibatches": 8,
             "num_epochs": 4,
             "learning_rate": 1e-3,
-            "gamma": 0.99,
+            "gamma": 0.995,
             "gae_lambda": 0.95,
             "ent_coef": 0.02,
             "network": {"hidden": [64, 64], "activation": "tanh"},
