@@ -830,6 +830,7 @@ BALATRO = (
         ),
     ),
     *(Case(f"Balatro-stage{n}", "ppo", "preset", seeds=8, note=SHOPS) for n in (1, 3, 4)),
+    Case("Balatro-stage2", "a2c", "preset", seeds=8, note="As PPO's."),
     Case("Balatro-stage2", "ppo", "without a teacher", (), {"imitation": None}, seeds=8),
     Case(
         "Balatro-stage0",
