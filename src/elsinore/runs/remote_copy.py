@@ -65,9 +65,8 @@ class Copy:
         there = {name for name in begun if f"{name}/{MANIFEST}" in names}
         self._remove_parts(names, begun - there)
         summary = self._folder / SUMMARY
-        finished = (
-            summary.is_file() and not summary.is_symlink()
-        )  # so what belongs to its end is there by now
+        # then what belongs to its end is there by now
+        finished = summary.is_file() and not summary.is_symlink()
         if SUMMARY in names and not finished:
             self._files.rm_file(f"{self._root}/{SUMMARY}")
         with self._held(there) as held:
@@ -226,7 +225,12 @@ def _checkpoint_of(name: str) -> str:
 
 
 def _has_links(folder: Path) -> bool:
-    return any(path.is_symlink() for path in (folder, *folder.rglob("*")))
+    """True where something in a folder, or the folder, is a link; also where it is removed
+    meanwhile."""
+    try:
+        return any(path.is_symlink() for path in (folder, *folder.rglob("*")))
+    except FileNotFoundError:  # which Python 3.11 raises
+        return True
 
 
 def _link(source: str, target: str) -> None:
