@@ -58,6 +58,7 @@ def text_of(made) -> str:
     return " ".join([*caveats(made), *conclusions(made)])
 
 
+@pytest.mark.filterwarnings("error:constrained_layout not applied")  # a title is then cut off
 @pytest.mark.parametrize("results", AWKWARD.values(), ids=AWKWARD)
 def test_a_report_is_written_for_awkward_results(tmp_path, results):
     write_comparison_report(

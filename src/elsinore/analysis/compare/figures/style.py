@@ -54,18 +54,22 @@ def panels(count: int, height: float, columns: int = 2, **options) -> tuple[Any,
 
 
 def say_if_equal(axis: Any, values: np.ndarray) -> bool:
-    """Give the x axis a width around values [seed] that are all equal, and say so in
-    words."""
+    """Give the x axis a width around values [seed] that are all equal, and say so in words, on the
+    side where they are not. What is drawn already, such as a threshold, stays within the axis."""
     values = values[np.isfinite(values)]
     if not len(values) or float(np.ptp(values)) > 0.0:
         return False
     low = float(values[0])
     room = max(0.05 * abs(low), 1.0)
-    axis.set_xlim(low - room, low + room)
+    left, right = axis.get_xlim()
+    left, right = min(left, low - room), max(right, low + room)
+    axis.set_xlim(left, right)
+    free = 0.85 if low < (left + right) / 2 else 0.15
     axis.annotate(
         f"every seed: {low:g}",
-        (0.02, 0.5),
+        (free, 0.5),
         xycoords="axes fraction",
+        ha="center",
         va="center",
         fontsize=9,
         color=FAINT,
