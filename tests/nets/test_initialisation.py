@@ -87,8 +87,9 @@ def test_layers_of_one_shape_differ_and_so_do_keys():
 def test_a_network_without_placeholders_is_initialised_as_by_flax(make):
     net = nn.Dense(3)
     made = make(lambda key: initialise(net, key, jnp.ones(2)))(KEY)
+    rtol = 1e-6 if jax.default_backend() == "cpu" else 1e-5  # GPUs fuse, and so round, otherwise
     np.testing.assert_allclose(
-        made["params"]["kernel"], net.init(KEY, jnp.ones(2))["params"]["kernel"], rtol=1e-5
+        made["params"]["kernel"], net.init(KEY, jnp.ones(2))["params"]["kernel"], rtol=rtol
     )
 
 
