@@ -27,9 +27,8 @@ def chromium() -> Iterator:
 def looking(browser, url: str, **options) -> Iterator:
     """A page at an address; in the end there must be no script error, refused policy or request to
     another host."""
-    context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, reduced_motion="no-preference", **options
-    )
+    usual = {"viewport": {"width": 1280, "height": 900}, "reduced_motion": "no-preference"}
+    context = browser.new_context(**(usual | options))
     context.set_default_timeout(30_000)
     page, wrong, own = context.new_page(), [], "/".join(url.split("/")[:3])
     page.on("pageerror", lambda error: wrong.append(f"script error: {error}"))

@@ -158,6 +158,8 @@ def parts_of_the_page(page):
     page.get_by_role("heading", name="Comparison").wait_for()
     page.locator('[data-metric="eval/return"] canvas').wait_for()
     yield "comparison"
+    page.locator('[data-metric="eval/return"]').hover()
+    yield "buttons of a chart"
 
 
 @pytest.mark.slow
@@ -170,7 +172,8 @@ def test_every_part_keeps_the_rules_of_accessibility(browser, tmp_path, viewport
     replays.write(tmp_path / "one" / "replays" / "0000000008-seed0.npz", scenes.replay((1,) * 4))
     with (
         serving(tmp_path) as served,
-        looking(browser, served.url, color_scheme=scheme) as page,
+        # without transitions: what fades in has no contrast yet
+        looking(browser, served.url, color_scheme=scheme, reduced_motion="reduce") as page,
     ):
         if viewport is not None:
             page.set_viewport_size(viewport)
