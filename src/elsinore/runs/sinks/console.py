@@ -38,13 +38,15 @@ class Console:
         self._stream = stream or sys.stdout
         self._live = is_terminal(self._stream)
         self._last_shown, self._every = 0.0, 0.1 if self._live else 2.0
+        self._unshown: ChunkRecord | None = None  # the newest, until its line is shown
 
     def write(self, record: ChunkRecord) -> None:
         self.count(record)
         finished = record.env_steps >= self._total
         if not finished and time.monotonic() - self._last_shown < self._every:
+            self._unshown = record
             return
-        self._last_shown = time.monotonic()
+        self._last_shown, self._unshown = time.monotonic(), None
         self.show(self.line(record))
 
     def count(self, record: ChunkRecord) -> None:
@@ -87,6 +89,9 @@ class Console:
         return steps / seconds if seconds else 0.0
 
     def close(self) -> None:
+        if self._unshown is not None:  # a run may end before its budget
+            self.show(self.line(self._unshown))
+            self._unshown = None
         if self._live:
             print(file=self._stream, flush=True)
 
