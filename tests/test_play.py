@@ -82,6 +82,11 @@ def test_a_person_plays_balatro(typing):
     assert facts.startswith("won no, ante 1, blinds 0, score ") and facts.endswith("hands 4")
 
 
+def test_the_end_of_the_input_ends_an_episode_that_is_shown_step_by_step(typing):
+    code, out, err = typing("CartPole-v1", "--step", lines=[""])
+    assert (code, err) == (0, "") and out.count("Enter: next step") == 2
+
+
 def test_an_env_that_chance_plays_in_may_be_changed(play):
     _, out, _ = play("CartPole-v1", "--set", "env_params.max_steps_in_episode=2", "--every", 1000)
     assert "return 2 after 2 steps: truncated" in out
@@ -113,6 +118,7 @@ MISTAKES = {
     "no episodes": (["CartPole-v1", "--episodes", "0"], "--episodes 0 must be at least 1."),
     "a negative speed": (["CartPole-v1", "--speed", "-1"], "--speed -1.0 must be 0 or more."),
     "an endless speed": (["CartPole-v1", "--speed", "inf"], "--speed inf must be 0 or more."),
+    "a speed of hours": (["CartPole-v1", "--speed", "1e-9"], "must be 0 or at least 0.01."),
     "a film of no kind": (["CartPole-v1", "--gif", "x.avi"], "x.avi ends in neither"),
     "a film nowhere": (["CartPole-v1", "--gif", "none/x.gif"], "there is no folder none"),
     "a film by hand": (

@@ -7,6 +7,7 @@ from elsinore.cli.streams import say
 from elsinore.errors import ConfigError
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
+SLOWEST = 0.01  # speed; a GIF shows a frame for 655 s at most
 
 
 def add(commands) -> None:
@@ -18,7 +19,8 @@ def add(commands) -> None:
             " environment by name (a random policy acts, or you do with --human)."
         ),
     )
-    play.set_defaults(function=play_command)
+    settable = ("env_params", "env_kwargs", "wrappers")  # by `--set`
+    play.set_defaults(function=play_command, settable=settable)
     play.add_argument(
         "target", metavar="TARGET", help="run directory or name, replay file, or environment name"
     )
@@ -103,6 +105,8 @@ def play_command(args: argparse.Namespace) -> int:
     for name in ("speed", "every", "episode"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise ConfigError(f"--{name} {getattr(args, name)} must be 0 or more.")
+    if 0 < args.speed < SLOWEST:
+        raise ConfigError(f"--speed {args.speed} must be 0 or at least {SLOWEST}.")
     settings = parse_set(args.assignments)
     if args.human:
         return _human_play(args, settings)

@@ -95,6 +95,7 @@ def write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
     Raises:
         OSError: if the file cannot be written.
     """
+    failed = "ffmpeg could not complete the film, and says why on stderr"
     first = next(frames)
     writer = _encoder().write_frames(str(path), first.size, fps=fps, macro_block_size=2, quality=7)
     with warnings.catch_warnings():
@@ -102,12 +103,16 @@ def write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
         warnings.simplefilter("ignore", RuntimeWarning)
         writer.send(None)
     for image in (first, *frames):
-        writer.send(np.ascontiguousarray(image))
+        array = np.ascontiguousarray(image)
+        try:
+            writer.send(array)
+        except OSError as error:  # its own text is ffmpeg's whole command
+            raise OSError(failed) from error
     writer.close()
     try:  # it does not raise what ffmpeg fails of at the end
         _encoder().count_frames_and_secs(str(path))
     except RuntimeError as error:
-        raise OSError("ffmpeg could not complete the film, and says why on stderr") from error
+        raise OSError(failed) from error
 
 
 def _encoder():

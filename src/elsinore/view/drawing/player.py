@@ -44,10 +44,15 @@ def _next(now: int, rate: float, began: float) -> int:
 
 
 def step_through(episode: Episode | MultiAgentEpisode, console: Console) -> bool:
-    """Show a step per Enter; returns False if the user quits."""
+    """Show a step per Enter; returns False if the user quits, or the input ends."""
     for now in range(len(episode)):
         console.print(render(episode.scene(now), console.width))
-        if console.input("[dim]Enter: next step, q: quit [/]").strip().lower().startswith("q"):
+        try:
+            line = console.input("[dim]Enter: next step, q: quit [/]")
+        except EOFError:
+            console.print()
+            return False
+        if line.strip().lower().startswith("q"):
             return False
     return True
 
