@@ -5,9 +5,11 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from elsinore import __version__, cli
 from elsinore.analysis.compare.document import format_number
@@ -298,8 +300,8 @@ def test_a_mistake_in_a_file_is_refused_alike(refused, elsewhere, text, error_te
 def test_a_file_in_the_place_of_the_runs_folder_is_left_as_it_is(refused, elsewhere):
     (elsewhere / "runs").write_text("mine")
     error_text = refused("train", "CartPole-v1")
-    assert error_text.startswith("runs folder runs cannot be written: ")
-    assert "--runs-dir" in error_text
+    assert error_text == "--runs-dir runs is a file; give the folder that holds runs."
+    assert refused("runs") == error_text
     assert (elsewhere / "runs").read_text() == "mine"
 
 
@@ -414,6 +416,12 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
             "'first' is one argument too many for elsinore runs; see `",
         ),
         (["cache", "replay", "--polices", "x"], "--polices is no option of elsinore cache replay"),
+        (["play", "CartPole-v1", "--max-steps", "9"], "elsinore play; did you mean '--"),
+        (
+            ["play", "CartPole-v1", "--max-episode-steps=9"],
+            "give --set env_params.max_steps_in_episode=9.",
+        ),
+        (["report", "runs/a", "-o", "x"], "-o is no option of elsinore report; did you mean '--"),
         (["evaluate"], "RUN"),
         (["check-env"], "ENV"),
     ],
@@ -552,6 +560,20 @@ def test_where_there_are_no_runs_the_list_says_how_to_make_one(elsinore, elsewhe
         "",
     )
     assert not everything_in(elsewhere)
+
+
+@pytest.mark.parametrize("argv", [("watch",), ("train", "CartPole-v1")])
+def test_in_a_folder_that_was_deleted_commands_say_so(refused, elsewhere, monkeypatch, argv):
+    (elsewhere / "gone").mkdir()
+    monkeypatch.chdir(elsewhere / "gone")
+    (elsewhere / "gone").rmdir()
+    assert "the current folder was deleted; `cd` to one that exists." in refused(*argv)
+
+
+def test_the_failure_of_a_library_in_use_here_is_not_laid_to_custom_code(elsinore, monkeypatch):
+    monkeypatch.setattr("elsinore.cli.runs.runs_command", partial(Image.new, "RGB"))
+    code, _, err = elsinore("runs")
+    assert code == 1 and err.startswith("elsinore: ValueError: ") and "custom" not in err
 
 
 def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhere):

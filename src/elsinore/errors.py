@@ -17,10 +17,9 @@ LONGEST_REASON = 300  # of another library's message
 # direction), halves of pairs, line and paragraph separators
 OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 # Frames of these are not custom code, as those of the standard library.
-LIBRARIES = {"elsinore", "jax", "jaxlib", "flax", "optax", "chex", "gymnax", "numpy"} | {
-    "jaxtyping",
-    "beartype",
-    "pydantic",
+LIBRARIES = {
+    *("elsinore", "jax", "jaxlib", "flax", "optax", "chex", "gymnax", "numpy", "jaxtyping"),
+    *("beartype", "pydantic", "PIL", "imageio_ffmpeg", "matplotlib", "pandas", "rich", "yaml"),
 }
 STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 

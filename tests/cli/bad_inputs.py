@@ -320,7 +320,7 @@ FOLDERS = {
     "a runs folder in /sys": command("train CartPole-v1 --runs-dir /sys", "cannot be written"),
     "a runs folder in /proc": command("train CartPole-v1 --runs-dir /proc/x", "cannot be written"),
     "a file for a runs folder": command(
-        "train CartPole-v1 --runs-dir mine", "cannot be written", mine="text"
+        "train CartPole-v1 --runs-dir mine", "--runs-dir mine is a file", mine="text"
     ),
     "a file above the runs folder": command(
         "train CartPole-v1 --runs-dir mine/runs", "cannot be written", mine="text"

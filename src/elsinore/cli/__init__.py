@@ -79,8 +79,7 @@ def _run(args: argparse.Namespace) -> int:
 
     try:
         with explained({}):
-            if getattr(args, "runs_dir", None) == "":
-                raise ConfigError("--runs-dir '' is no path; use '.' for the current folder.")
+            _check_runs_dir(getattr(args, "runs_dir", None))
             return args.function(args)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -88,6 +87,13 @@ def _run(args: argparse.Namespace) -> int:
         return EXIT_FAILED
     except Exception as error:
         return _failed(error)
+
+
+def _check_runs_dir(runs_dir: str | None) -> None:
+    if runs_dir == "":
+        raise ConfigError("--runs-dir '' is no path; use '.' for the current folder.")
+    if runs_dir is not None and os.path.isfile(runs_dir):
+        raise ConfigError(f"--runs-dir {runs_dir} is a file; give the folder that holds runs.")
 
 
 def _failed(error: Exception) -> int:
@@ -98,11 +104,22 @@ def _failed(error: Exception) -> int:
         from elsinore.jaxtools.platform import platform_refusal
 
         error = ConfigError(refusal) if (refusal := platform_refusal()) else error
+    missing = any(isinstance(x, FileNotFoundError) for x in (error, error.__cause__))
+    if missing and _in_deleted_folder():
+        error = ConfigError("the current folder was deleted; `cd` to one that exists.")
     text = str(error)
     if not isinstance(error, ElsinoreError):
         text = shortened(f"{reason_of(error)}; ELSINORE_DEBUG=1 shows the whole traceback.")
     print(f"elsinore: {printable(text)}", file=sys.stderr)
     return EXIT_BAD_INPUT if isinstance(error, ConfigError) else EXIT_FAILED
+
+
+def _in_deleted_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def elsinore_parser() -> argparse.ArgumentParser:

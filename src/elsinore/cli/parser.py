@@ -29,11 +29,13 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"{value!r} is unknown{end}")
 
     def _refusal(self, unknown: list[str]) -> str:
-        if not unknown[0].startswith("--"):
+        if not unknown[0].startswith("-"):
             return f"{unknown[0]!r} is one argument too many for {self.prog}"
         option, _, value = unknown[0].partition("=")
         options = self._option_string_actions
         setting = _setting_of(option) if "--set" in options else ""
+        if not setting.startswith(self.get_default("settable") or ""):
+            setting = ""
         if setting and f"--{setting.replace('_', '-')}" not in options:
             return f"{option} is no option of {self.prog}; give --set {setting}={value or 'VALUE'}."
         return f"{option} is no option of {self.prog}{_close(setting or option, options)}"

@@ -87,7 +87,8 @@ def import_command(args: argparse.Namespace) -> int:
     from elsinore.worlds.cache.traces.importing import import_trace, save_trace
 
     source = Path(args.log)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(source.name, total=source.stat().st_size if source.exists() else None)
         found = import_trace(
             source, args.format, args.sizes, lambda at: bar.update(task, completed=at)

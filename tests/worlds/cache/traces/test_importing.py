@@ -191,6 +191,13 @@ def test_what_is_not_compressed_is_refused(file):
         import_trace(file("t.bin.zst", b"not compressed at all"))
 
 
+def test_a_log_that_is_not_there_is_refused_in_one_line(capsys):
+    assert cli.main(["cache", "import", "missing.log"]) == 2
+    assert capsys.readouterr().err == (
+        "elsinore: missing.log cannot be read: No such file or directory.\n"
+    )
+
+
 def test_the_command_writes_the_trace_and_says_what_it_left_out(file, capsys, tmp_path):
     assert (
         cli.main(["cache", "import", str(file("access.log", LOG)), "-o", str(tmp_path / "out.npz")])
