@@ -32,6 +32,7 @@ LAYERS = [
     {"analysis", "view", "integrations"},
     {"page"},
     {"cli"},
+    {"__main__"},  # `python -m elsinore`
     {"toolkit"},  # names for custom algorithms and environments; nothing imports it
     {"worlds"},  # plug-ins: nothing imports them but their own entry points
 ]

@@ -822,9 +822,10 @@ def test_help_needs_nothing_heavy():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_the_process_ends_with_the_commands_code(elsewhere):
+@pytest.mark.parametrize("module", ["elsinore", "elsinore.cli"])
+def test_the_process_ends_with_the_commands_code(elsewhere, module):
     runs = elsewhere / "runs"
-    done = process("-m", "elsinore.cli", "train", "Cartpole-v1", "--runs-dir", str(runs))
+    done = process("-m", module, "train", "Cartpole-v1", "--runs-dir", str(runs))
     assert done.returncode == 2
     assert done.stderr.startswith(
         "elsinore: env='Cartpole-v1' is unknown; did you mean 'CartPole-v1'?"
