@@ -152,7 +152,12 @@ def _translate(args: argparse.Namespace) -> None:
                 f"--output {args.output} is --runs-dir and --name in one; leave out either it or"
                 " them."
             )
-        args.runs_dir, args.name = str(Path(args.output).parent), Path(args.output).name
+        output = Path(args.output)
+        if output.name in ("", ".."):
+            raise _error(
+                f"--output {args.output!r} names no new folder; give one, such as results/mine."
+            )
+        args.runs_dir, args.name = str(output.parent), output.name
     if args.wandb:
         _set(args, "wandb", {"sinks.wandb.enabled": True})
     if args.eval_episodes is not None:
@@ -190,13 +195,15 @@ def _set(
 
 def _run_to_resume(path: str, runs_dir: Path) -> str:
     """The run of a path; a checkpoint is refused unless it is the run's newest."""
+    from elsinore.errors import quoted
     from elsinore.runs import api
 
     run, checkpoint = _run_and_checkpoint(path, runs_dir)
     newest = api.load(run).checkpoint("latest").name if checkpoint else None
     if checkpoint != newest:
         raise _error(
-            f"--resume {path} is not the newest checkpoint of {run}; resume from {newest}."
+            f"--resume {path} is not the newest checkpoint of {run}, which is {newest}; give"
+            f" --resume {quoted(run)}."
         )
     return run
 

@@ -205,6 +205,9 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (["--output", "a/b", "--name", "c"], "--output a/b is --runs-dir and --name in one"),
         (["--output", "a/b", "--runs-dir", "c"], "--output a/b is --runs-dir and --name in one"),
+        (["--output", ""], "--output '' names no new folder"),
+        (["--output", "."], "--output '.' names no new folder"),
+        (["--output", "a/.."], "--output 'a/..' names no new folder"),
         (["--config", "none.yaml"], "none.yaml cannot be read"),
         (
             ["--checkpoint", "TRAINED"],
@@ -228,7 +231,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
             " cannot",
         ),
         (["--resume", "nowhere"], "nowhere is not a run"),
-        (["--resume", "OLDER"], "is not the newest checkpoint"),
+        (["--resume", "OLDER"], "old, which is latest/0000000040; give --resume "),
         (["--eval-only"], "--eval-only needs one path"),
         (
             ["--eval-only", "--checkpoint", "TRAINED", "--resume", "TRAINED"],
