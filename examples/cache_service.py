@@ -14,6 +14,7 @@ of the environment, computed by the same rules.
 
 import argparse
 import importlib.util
+import math
 import shutil
 import socket
 import subprocess
@@ -276,6 +277,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--speed", type=float, default=40.0, help="stream seconds per real second")
     parser.add_argument("--seed", type=int, default=1_000, help="of the stream")
     args = parser.parse_args(argv)
+    if args.requests < 2:
+        parser.error(f"--requests {args.requests} must be at least 2")
+    if not 0 < args.speed < math.inf:
+        parser.error(f"--speed {args.speed} must be above 0")
     if shutil.which("redis-server") is None or importlib.util.find_spec("redis") is None:
         print(
             "skipped: this needs Redis and its client; apt-get install redis-server, pip"

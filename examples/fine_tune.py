@@ -28,6 +28,7 @@ import elsinore
 from elsinore import Run
 from elsinore.toolkit import ci95, iqm
 
+FIGURES = (".png", ".svg", ".pdf")  # endings of its file
 RESAMPLES = 2_000  # draws of the seeds for an interval
 ROOT = Path(__file__).resolve().parents[1]
 NASA = ROOT / "tests" / "data" / "cache" / "traces" / "nasa_jul01_10k.npz"
@@ -201,6 +202,8 @@ def report(source: Run, runs: dict[str, Run]) -> str:
         return "\n".join([*lines, "saves nothing: the fine-tuned run does not reach it"])
     assert alone.steps is not None, "its own last evaluation has that return"
     saved = alone.steps - from_source.steps
+    if saved < 0:
+        return "\n".join([*lines, f"saves nothing: it takes {-saved:,.0f} env steps a seed more"])
     lines.append(
         f"saves {saved:,.0f} of {alone.steps:,.0f} env steps a seed ({saved / alone.steps:.0%})"
     )
@@ -242,14 +245,32 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--trace", type=Path, metavar="FILE", help="of the target of `cache`: npz")
     parser.add_argument("--from-leave", action="append", default=[], metavar="PART",
                         help="begin it anew, such as network.head")  # fmt: skip
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of each run")
+    parser.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE",
+                        help="of each run")  # fmt: skip
     parser.add_argument("--runs-dir", type=Path, help="folder of the runs (default: removed)")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="file of the figure")
     args = parser.parse_args(argv)
     if args.trace and args.pair != "cache":
         parser.error(f"--trace is the target's of --pair cache, and not of --pair {args.pair}")
-    pair, given = PAIRS[args.pair], (text.partition("=") for text in args.set)
+    if args.trace and not args.trace.is_file():
+        parser.error(f"--trace {args.trace} is no file; `elsinore cache import` writes one")
+    if args.figure and not args.figure.parent.is_dir():
+        parser.error(f"--figure {args.figure} cannot be written: no folder {args.figure.parent}")
+    if args.figure and args.figure.suffix not in FIGURES:
+        parser.error(f"--figure {args.figure} must end in one of {', '.join(FIGURES)}")
+    if wrong := [text for text in args.set if "=" not in text]:
+        parser.error(f"--set {wrong[0]} has no '='; give NAME=VALUE")
+    given = (text.partition("=") for text in args.set)
     args.set = {name: yaml.safe_load(value) for name, _, value in given}
+    try:
+        compare(PAIRS[args.pair], args)
+    except elsinore.ConfigError as error:
+        parser.error(str(error))
+    return 0
+
+
+def compare(pair: Pair, args: argparse.Namespace) -> None:
+    """Train the three runs of a pair, and report them."""
     with tempfile.TemporaryDirectory() as folder:
         args.runs_dir = args.runs_dir or Path(folder)
         source = trained(pair, "source", "source", args)
@@ -260,7 +281,6 @@ def main(argv: list[str] | None = None) -> int:
         print(report(source, runs))
         if args.figure:
             draw(args.figure, pair, runs)
-    return 0
 
 
 if __name__ == "__main__":

@@ -156,6 +156,20 @@ def test_without_redis_it_says_so_and_does_nothing(monkeypatch, capsys):
     assert "apt-get install redis-server" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("--requests", "1", "--requests 1 must be at least 2"),
+        ("--speed", "0", "--speed 0.0 must be above 0"),
+        ("--speed", "nan", "--speed nan must be above 0"),
+    ],
+)
+def test_a_number_that_will_not_do_is_refused(option, value, text, capsys):
+    with pytest.raises(SystemExit):
+        service.main([option, value])
+    assert text in capsys.readouterr().err
+
+
 @redis_server
 def test_a_folder_without_a_policy_is_refused(tmp_path, capsys):
     assert service.main(["--policy", str(tmp_path)]) == 2

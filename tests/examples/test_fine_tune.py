@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -78,7 +79,39 @@ def test_the_steps_to_a_return_are_those_of_the_interquartile_mean():
     assert str(example.first_at(4.0, steps, returns)).startswith("never")
 
 
-def test_a_trace_of_another_pair_is_refused(capsys):
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        ("--pair hamlet --trace site.npz", "--trace is the target's of --pair cache"),
+        ("--pair cache --trace site.npz", "--trace site.npz is no file"),
+        ("--figure none/x.png", "--figure none/x.png cannot be written: no folder none"),
+        ("--figure x.foo", "--figure x.foo must end in one of .png, .svg, .pdf"),
+        ("--set seeds", "--set seeds has no '='; give NAME=VALUE"),
+        ("--seeds 0", "seeds=0 must be at least 1."),
+        ("--set seed=1 --set algo.gamma=2", "algo.gamma=2"),
+        ("--set algo.gamma=2 --set seed=1", "algo.gamma=2"),
+    ],
+)
+def test_wrong_use_is_refused_in_one_line_before_anything_is_trained(
+    argv, text, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
-        example.main(["--pair", "hamlet", "--trace", "site.npz"])
-    assert "--trace is the target's of --pair cache" in capsys.readouterr().err
+        example.main(argv.split())
+    assert text in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_policy_that_learns_more_slowly_saves_nothing(monkeypatch):
+    steps = np.array([10, 20, 30])
+    curves = {"from scratch": [2.0, 2.0, 2.0], "fine-tuned": [0.0, 0.0, 2.0], "source": [1.0] * 3}
+    monkeypatch.setattr(example, "curve", lambda name: (steps, np.array(curves[name])[:, None]))
+    source = SourceRun("source")
+    text = example.report(source, {name: name for name in ("from scratch", "fine-tuned")})
+    assert text.endswith("saves nothing: it takes 20 env steps a seed more")
+
+
+class SourceRun(str):
+    """A name that has a run's summary."""
+
+    summary = MappingProxyType({"env_steps": 30})
