@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from elsinore import cli
@@ -10,7 +11,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replays
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
-from elsinore.worlds.hamlet.day_figure import draw_day_figure, summarise_day
+from elsinore.worlds.hamlet.day_figure import _life, draw_day_figure, summarise_day
 from elsinore.worlds.hamlet.env import hamlet
 from tests.view.drawing import scenes
 
@@ -103,6 +104,14 @@ def test_a_day_is_drawn(busy, tmp_path):
     with Image.open(tmp_path / "day.png") as image:
         colours = image.convert("RGB").resize((60, 40)).getcolors(2400)
         assert image.size[0] > 1000 and len(colours) > 50
+
+
+@pytest.mark.parametrize("world", ["classic4", "L0_0"])
+def test_no_two_meters_are_drawn_alike(world):
+    episode, axis = recorded_episode([UP], world), Figure().add_subplot()
+    _life(axis, episode.env, summarise_day(episode))
+    lines = [(line.get_color(), line.get_linestyle()) for line in axis.get_lines()]
+    assert len({*lines}) == len(lines) == len(episode.env.profile.meters)
 
 
 def test_a_world_that_is_no_hamlet_has_no_such_day(tmp_path):

@@ -4,6 +4,7 @@ A return does not show how it was earned. Where a failed interaction is free, an
 corner and keep interacting: the map is then one dark cell, and the bar "in vain" the longest.
 """
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from elsinore.worlds.hamlet.rules import INTERACT, intent
 from elsinore.worlds.hamlet.tables import profile_tables
 
 IDLE = ("into a wall", "in vain")  # steps without effect
+BROKEN = ("--", ":", "-.")  # lines that do not kill; of a colour the first, second, or later
 A_LOT = 0.25  # idle share from which the title names it
 
 
@@ -207,15 +209,15 @@ def _time(axis, day: DaySummary) -> None:
 
 
 def _life(axis, env: Hamlet, day: DaySummary) -> None:
-    """Meters in % of their range over time; a colour's second meter is dashed, its third dotted."""
-    used: set[str] = set()
+    """Meters in % of their range over time; broken lines of one colour differ."""
+    earlier: Counter[str] = Counter()  # meters of a colour
     for i, meter in enumerate(env.profile.meters):
         colour = LIGHT.of(METER_ROLES.get(meter.name, "calm"))
-        style = "-" if meter.fatal else "--" if colour not in used else ":"
+        style = "-" if meter.fatal else BROKEN[min(earlier[colour], len(BROKEN) - 1)]
         axis.plot(
             100 * day.meters[:, i], color=colour, linestyle=style, label=meter.name, linewidth=1.6
         )
-        used.add(colour)
+        earlier[colour] += 1
     axis.axhspan(0, 100 * LOW, color=LIGHT.of("danger"), alpha=0.08, linewidth=0)
     axis.set(title="how it was (broken lines: what does not kill)", ylabel="% of range")
     axis.set(xlim=(0, len(day.used)), ylim=(-2, 104))
