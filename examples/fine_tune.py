@@ -110,7 +110,13 @@ CACHE = Pair(
 BALATRO = Pair(
     names=("hands alone", "one ante with a shop"),
     source={"env": "Balatro-stage0", "env_steps": 90_000, "evaluation.period": 11},
-    target={"env": "Balatro-stage1", "env_steps": 60_000, "evaluation.period": 2},
+    target={
+        "env": "Balatro-stage1",
+        "env_steps": 60_000,
+        "evaluation.period": 2,
+        "imitation": None,  # the preset imitates a rule, and plays up to eight antes
+        "curriculum": None,
+    },
     both={
         "env_kwargs.play_scores": False,
         "env_params.max_ante": 1,

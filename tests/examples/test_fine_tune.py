@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoints import read_arrays
 
 PATH = Path(__file__).resolve().parents[2] / "examples" / "fine_tune.py"
@@ -68,6 +69,16 @@ def test_a_head_is_left_out_on_request(tmp_path):
 
 def test_pairs_are_those_that_are_tried():
     assert [*example.PAIRS] == [*TINY]
+
+
+@pytest.mark.parametrize("name", example.PAIRS)
+def test_a_target_is_learnt_without_the_help_of_its_preset(name):
+    pair = example.PAIRS[name]
+    settings = dict(pair.both) | dict(pair.target)
+    target, _ = resolve_experiment(
+        settings.pop("env", None), config=pair.config, overrides=settings
+    )
+    assert (target.imitation, target.curriculum) == (None, None)
 
 
 def test_the_steps_to_a_return_are_those_of_the_interquartile_mean():
