@@ -1,6 +1,6 @@
 """What presets still have when they train for longer than they ask for: makes docs/longer.md.
 
-    python -m benchmarks.longer [--times 4] [--seeds 8] [--again] [ENV/ALGO ...]
+    python -m benchmarks.longer [--times 4] [--seeds 8] [--sampled] [--again] [ENV/ALGO ...]
 
 A case that is recorded with the preset of today is not trained again, so the driver can be stopped
 and started again. Each seed's best policy is the one with the highest of some 40 evaluations of 32
@@ -66,9 +66,11 @@ def all_presets() -> list[Preset]:
     return sorted((Preset(env, algo) for algo, _, env in names), key=cost)
 
 
-def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> dict[str, Any]:
+def measured(
+    preset: Preset, times: int, seeds: int, settings: Any = None, sampled: bool = False
+) -> dict[str, Any]:
     """Train `seeds` seeds for `times` the preset's budget; each one's best and final policy on the
-    same fresh episodes."""
+    same fresh episodes, of greedy actions or of sampled ones."""
     import jax
 
     from benchmarks.learning import trained
@@ -79,7 +81,8 @@ def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> di
     from elsinore.training.turns import place_host
 
     prepare()
-    plan = longer_plan(preset, times, seeds, settings or {})
+    settings = (settings or {}) | {"evaluation.greedy": not sampled}
+    plan = longer_plan(preset, times, seeds, settings)
     layout = layout_for(seeds, together=plan.together)
     began = time.time()
     states, reports = jax.block_until_ready(trained(plan, layout))
@@ -100,6 +103,7 @@ def measured(preset: Preset, times: int, seeds: int, settings: Any = None) -> di
         "env": preset.env,
         "algo": preset.algo,
         "times": times,
+        "sampled": sampled,
         "env_steps": plan.env_steps,
         "seeds": seeds,
         "seconds": seconds,
@@ -173,7 +177,8 @@ def recorded() -> list[dict[str, Any]]:
 def written(rows: Iterable[dict[str, Any]]) -> None:
     """The record and its page, with rows in the order of their cost."""
     order = {preset.name: place for place, preset in enumerate(all_presets())}
-    rows = sorted(rows, key=lambda row: (order[f"{row['env']}/{row['algo']}"], row["times"]))
+    place = lambda row: (order[f"{row['env']}/{row['algo']}"], row["times"], row["sampled"])  # noqa: E731
+    rows = sorted(rows, key=place)
     today = [row["preset"] == Preset(row["env"], row["algo"]).settings for row in rows]
     lines = ",\n".join(json.dumps(row) for row in rows)
     unfinished = RECORD.with_suffix(".unfinished")
@@ -192,6 +197,7 @@ def main() -> None:
     parser.add_argument("only", nargs="*", metavar="ENV/ALGO", help="these presets (default: all)")
     parser.add_argument("--times", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--sampled", action="store_true", help="evaluate sampled actions")
     parser.add_argument("--again", action="store_true", help="train those that are recorded, too")
     args = parser.parse_args()
     if unknown := set(args.only) - {preset.name for preset in all_presets()}:
@@ -199,11 +205,12 @@ def main() -> None:
     for preset in all_presets():
         if args.only and preset.name not in args.only:
             continue
-        what = {**preset._asdict(), "times": args.times, "preset": preset.settings}
+        what = {**preset._asdict(), "times": args.times, "sampled": args.sampled}
+        what |= {"preset": preset.settings}
         others = [row for row in recorded() if not what.items() <= row.items()]
         if len(others) < len(recorded()) and not args.again:
             continue
-        row = measured(preset, args.times, args.seeds)
+        row = measured(preset, args.times, args.seeds, sampled=args.sampled)
         finals = [round(value, 2) for value in row["final"]]
         bests = [round(value, 2) for value in row["best"]]
         print(preset.name, "best", bests, "final", finals, f"{row['seconds']:.0f} s", flush=True)

@@ -11,7 +11,8 @@ HEADER = """# What longer training does to presets
 
 Made by `python -m benchmarks.longer`; every seed's numbers and evaluations are in
 `benchmarks/results/longer.json`. Each preset trains for a multiple of its own number of env steps,
-to the end, with schedules over the whole of it and no early stopping. Returns are greedy.
+to the end, with schedules over the whole of it and no early stopping. **Actions** of all
+evaluations are greedy, or sampled (`--sampled`) as in training.
 
 **Best** is the policy of a seed that had the highest of about 40 evaluations of 32 episodes each
 during its run. That highest number is biased upward, so it is not used: **best** and **final** are
@@ -68,8 +69,10 @@ def page(
 
 
 HEADS = (
-    "| environment | algorithm | env steps | times its budget | random | best, mean (worst seed) |"
-    " final, mean (worst seed) | kept | lost beyond noise |\n" + "|---" * 9 + "|"
+    "| environment | algorithm | env steps | times its budget | actions | random |"
+    " best, mean (worst seed) | final, mean (worst seed) | kept | lost beyond noise |\n"
+    + "|---" * 10
+    + "|"
 )
 
 
@@ -79,6 +82,7 @@ def line(row: dict[str, Any]) -> str:
         row["algo"],
         f"{row['env_steps']:,}",
         str(row["times"]),
+        "sampled" if row["sampled"] else "greedy",
         f"{row['random']:.2f}",
         *(f"{np.mean(row[name]):.2f} ({min(row[name]):.2f})" for name in ("best", "final")),
         f"{kept(row).sum()} of {row['seeds']}",

@@ -14,6 +14,7 @@ def row(best, final, error, random=-200.0):
         "env": "MountainCar-v0",
         "algo": "dqn",
         "times": 4,
+        "sampled": False,
         "env_steps": 480_000,
         "seeds": len(best),
         "random": random,
@@ -45,8 +46,8 @@ def test_the_page_has_a_row_for_each_measurement():
     found = row([-100.0, -104.0], [-102.0, -160.0], [1.0, 1.0])
     last = longer_page.page([found]).splitlines()[-1]
     assert last == (
-        "| MountainCar-v0 | dqn | 480,000 | 4 | -200.00 | -102.00 (-104.00) | -131.00 (-160.00) |"
-        " 1 of 2 | 1 |"
+        "| MountainCar-v0 | dqn | 480,000 | 4 | greedy | -200.00 | -102.00 (-104.00) |"
+        " -131.00 (-160.00) | 1 of 2 | 1 |"
     )
 
 
@@ -85,10 +86,10 @@ def test_a_preset_that_was_changed_since_is_measured_again(monkeypatch, tmp_path
     monkeypatch.setattr(longer, "PAGE", tmp_path / "longer.md")
     asked = []
 
-    def measured(preset, times, seeds):
+    def measured(preset, times, seeds, sampled):
         asked.append((preset.name, times, seeds))
         had = {"seconds": 1.0, "preset": preset.settings, "algo": preset.algo, "env": preset.env}
-        return row([-100.0], [-100.0], [0.0]) | had
+        return row([-100.0], [-100.0], [0.0]) | had | {"sampled": sampled}
 
     monkeypatch.setattr(longer, "measured", measured)
     monkeypatch.setattr("sys.argv", ["longer", "CartPole-v1/dqn", "--seeds", "1"])
@@ -102,6 +103,13 @@ def test_a_preset_that_was_changed_since_is_measured_again(monkeypatch, tmp_path
     assert len(asked) == 2
     now, before = longer.PAGE.read_text().split("## Before a preset was changed")
     assert now.count("480,000") == before.count("480,000") == 1
+    # sampled actions are a measurement of their own
+    monkeypatch.setattr("sys.argv", ["longer", "CartPole-v1/dqn", "--seeds", "1", "--sampled"])
+    longer.main()
+    longer.main()
+    assert len(asked) == 3
+    now = longer.PAGE.read_text().split("## Before a preset was changed")[0]
+    assert now.count("| greedy |") == now.count("| sampled |") == 1
 
 
 @pytest.mark.slow
