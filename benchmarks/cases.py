@@ -831,6 +831,9 @@ BALATRO = (
     ),
     *(Case(f"Balatro-stage{n}", "ppo", "preset", seeds=8, note=SHOPS) for n in (1, 3, 4)),
     Case("Balatro-stage2", "a2c", "preset", seeds=8, note="As PPO's."),
+    Case(
+        "Balatro-stage2", "dqn", "preset", seeds=8, note="From one ante upward, without a teacher."
+    ),
     Case("Balatro-stage2", "ppo", "without a teacher", (), {"imitation": None}, seeds=8),
     Case(
         "Balatro-stage0",
@@ -843,6 +846,11 @@ BALATRO = (
     ),
 )
 
+SPREAD = PRESETS["ppo/jaxmarl/MPE_simple_spread_v3"]
+LIMIT_ENDS = {f"algo.{name}": value for name, value in SPREAD["algo"].items()} | {
+    name: SPREAD[name] for name in ("agents", "env_steps")
+}
+IPPO = "JaxMARL 0.2.0's IPPO, IQM of 8 seeds, run by us"  # `benchmarks.team_speed --learning`
 # Steps on the host, and of Brax, cost more than learning from them, and so does an evaluation.
 FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
@@ -951,6 +959,34 @@ LIBRARIES = (
         threshold=0.9,
         seeds=8,
         note="1 for a goal, less 0.9 times the share of the time limit that it took.",
+    ),
+    Case(
+        "jaxmarl/MPE_simple_spread_v3",
+        "ppo",
+        "preset",
+        (Published("S", -22.12, IPPO),),
+        seeds=8,
+        note=(
+            "The return of an agent of three, which share a learner: -26.8 by random actions. Env"
+            " steps are of all three."
+        ),
+    ),
+    Case(
+        "jaxmarl/MPE_simple_spread_v3",
+        "ppo",
+        "a joint critic",
+        settings={"agents.critic": "joint"},
+        seeds=8,
+        note="MAPPO.",
+    ),
+    Case(
+        "benchmarks.limits:spread",
+        "ppo",
+        "the preset of MPE_simple_spread_v3",
+        (Published("S", -22.12, IPPO),),
+        LIMIT_ENDS,
+        seeds=8,
+        note="The same with the time limit taken for an end, as JaxMARL does.",
     ),
 )
 

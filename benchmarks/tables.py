@@ -6,6 +6,7 @@ replaced.
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
@@ -495,22 +496,22 @@ def accelerator(data: dict) -> str:
     )
 
 
-def beside_rejax(data: dict) -> str:
-    """Steps a second of each work, ours and rejax's, with the ratios within rounds."""
+def beside_peer(data: dict, peer: str = "rejax", version: str = "rejax 0.1.3") -> str:
+    """Steps a second of each work, ours and a peer's, with the ratios within rounds."""
     lines = []
     for work, ratio in data["ratios"].items():
         rates = {
-            peer: median(
+            side: median(
                 median(row["steps_per_second"])
                 for row in data["rows"]
-                if (row["work"], row.get("peer")) == (work, peer)
+                if (row["work"], row.get("peer")) == (work, side)
             )
-            for peer in ("elsinore", "rejax")
+            for side in ("elsinore", peer)
         }
         rounds = ", ".join(f"{x:.2f}" for x in ratio["speed_by_round"])
-        found = [f"{rates[peer]:,.0f}" for peer in ("elsinore", "rejax")]
+        found = [f"{rates[side]:,.0f}" for side in ("elsinore", peer)]
         lines.append([work, *found, f"**{ratio['speed']:.2f}** ({rounds})"])
-    heads = ["", "elsinore, env steps/s", "rejax 0.1.3", "ratio (rounds)"]
+    heads = ["", "elsinore, env steps/s", version, "ratio (rounds)"]
     return markdown(heads, lines) + measured_on(data)
 
 
@@ -546,8 +547,9 @@ def update_parts(data: dict) -> str:
 
 
 TABLES = {
-    "minatar": ("benchmarks.md", beside_rejax),
-    "suites_speed": ("benchmarks.md", beside_rejax),
+    "minatar": ("benchmarks.md", beside_peer),
+    "suites_speed": ("benchmarks.md", beside_peer),
+    "team_speed": ("benchmarks.md", partial(beside_peer, peer="jaxmarl", version="JaxMARL 0.2.0")),
     "scaling_curves": ("benchmarks.md", scaling_curves),
     "update_parts": ("benchmarks.md", update_parts),
     "accelerator_nvidia_h100_80gb_hbm3": ("benchmarks.md", accelerator),

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.peers.work import BRAX, ENV_KWARGS, NAVIX, P2, P3, Q2, PPOSettings
+from benchmarks.peers.work import BRAX, ENV_KWARGS, NAVIX, P2, P3, Q2, TEAM, TEAM_SIZE, PPOSettings
 from benchmarks.peers.work import Q1 as DQN
 from benchmarks.peers.work import S1 as CONTINUOUS
 
@@ -117,6 +117,19 @@ def over_a_vector(work: PPOSettings) -> dict:
     )
 
 
+TEAM_OF_OURS = (
+    P1
+    | TRAINING_ONLY
+    | {
+        "algo.num_envs": TEAM.num_envs,
+        "algo.network.hidden": list(TEAM.hidden_sizes),
+        "algo.network.activation": TEAM.activation,
+        "algo.network.shared": False,
+        "agents.number": TEAM_SIZE,
+        "agents.sharing": "shared",
+    }
+)
+
 Q2_OF_OURS = Q1 | AS_VECTOR | {"algo.network.hidden": list(Q2.hidden_sizes)}
 
 GYM_CHEETAH = P1 | {
@@ -141,6 +154,7 @@ WORKS = {
     "breakout_ppo": over_a_vector(P2),
     "navix_ppo": over_a_vector(NAVIX),
     "brax_ppo": over_a_vector(BRAX),
+    "jaxmarl_ppo": TEAM_OF_OURS,
     "breakout_dqn": Q2_OF_OURS,
 }
 ON_HOST = {  # what a work's env is named here
@@ -149,7 +163,12 @@ ON_HOST = {  # what a work's env is named here
     "envpool_cheetah": f"envpool/{P3.env}",
 }
 # of works named otherwise
-BY_NAME = {"breakout_ppo": P2.env, "navix_ppo": NAVIX.env, "brax_ppo": BRAX.env}
+BY_NAME = {
+    "breakout_ppo": P2.env,
+    "navix_ppo": NAVIX.env,
+    "brax_ppo": BRAX.env,
+    "jaxmarl_ppo": TEAM.env,
+}
 ALGORITHMS = {"breakout_dqn": "dqn"} | dict.fromkeys((*BY_NAME, *ON_HOST), "ppo")
 PEERS_WORK = {"dqn": DQN, "sac": CONTINUOUS, "td3": CONTINUOUS, "breakout_dqn": Q2}
 ENVS = ON_HOST | BY_NAME | {name: work.env for name, work in PEERS_WORK.items()}

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from statistics import fmean
+from typing import Any
 
 WINDOW = 100  # finished episodes in the mean that must reach the threshold
 STANDARD_UNTIL = 475.0  # CartPole-v1's own threshold for "solved"
@@ -71,6 +72,9 @@ NAVIX = PPOSettings(
 BRAX = PPOSettings(
     env="brax/inverted_pendulum", num_envs=32, rollout_length=64, num_minibatches=8, ent_coef=0.0
 )
+# JaxMARL's own settings of its IPPO
+TEAM = PPOSettings(env="jaxmarl/MPE_simple_spread_v3", num_envs=16)
+TEAM_SIZE = 3  # agents of that env
 ENV_KWARGS = {BRAX.env: {"backend": "spring"}}
 PPO_WORKS = {"cartpole": P1, "breakout": P2, "navix": NAVIX, "brax": BRAX}
 # MuJoCo at CleanRL's settings, its 2,048 steps a rollout taken by eight environments
@@ -231,8 +235,8 @@ def process_age() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")
 
 
-def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
-    """Print the outcome as one line of JSON, the last on stdout."""
+def report(peer: str, args: argparse.Namespace, outcome: Outcome, **more: Any) -> None:
+    """Print the outcome, and `more` of this adapter, as one line of JSON, the last on stdout."""
     found = asdict(outcome)
     threshold = f"seconds_to_{STANDARD_UNTIL if args.until is None else args.until:g}"
     found[threshold] = found.pop("reached_seconds")
@@ -256,7 +260,8 @@ def report(peer: str, args: argparse.Namespace, outcome: Outcome) -> None:
         "steps_per_second": steps_per_second,
         "notes": list(found.pop("notes")),
     }
-    print(json.dumps(rounded(first | found | rest | machine()), allow_nan=False), flush=True)
+    row = first | found | rest | more | machine()
+    print(json.dumps(rounded(row), allow_nan=False), flush=True)
 
 
 def machine() -> dict:

@@ -83,4 +83,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "ppo/navix/Navix-DoorKey-5x5-v0": {"env_steps": 1_000_000, "algo": GRIDS},
     "ppo/xminigrid/MiniGrid-Empty-8x8": {"env_steps": 1_000_000, "algo": GRIDS},
+    # JaxMARL's settings of its own IPPO. With a rate of 1e-3 and 32 envs three of four seeds ended
+    # at -24 to -27 after 3,000,000 steps. A joint critic learns as much: agents see each other.
+    "ppo/jaxmarl/MPE_simple_spread_v3": {
+        "env_steps": 6_000_000,  # of all three agents
+        "agents": {"number": 3, "sharing": "shared"},
+        "algo": {
+            "num_envs": 16, "rollout_length": 128, "num_minibatches": 4, "num_epochs": 4,
+            "learning_rate": 2.5e-4, "learning_rate_final": 0.0, "gamma": 0.99, "gae_lambda": 0.95,
+            "clip_eps": 0.2, "clip_eps_final": None, "value_clip_eps": 0.2, "ent_coef": 0.01,
+            "vf_coef": 0.5, "max_grad_norm": 0.5,
+            "network": {"hidden": [64, 64], "activation": "tanh"},
+        },
+    },
 }  # fmt: skip
