@@ -224,9 +224,9 @@ def _life(axis, env: Hamlet, day: DaySummary) -> None:
     axis.tick_params(labelbottom=False)
     axis.legend(
         ncols=len(env.profile.meters),
-        loc="lower left",
-        framealpha=0.85,
-        edgecolor="none",
+        loc="upper left",
+        bbox_to_anchor=(0.0, 0.0),  # below the axis, where it covers no line
+        frameon=False,
         fontsize=8,
     )
 
