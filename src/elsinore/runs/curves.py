@@ -1,7 +1,7 @@
 """Draw training_curves.png: returns, losses, and their spread over seeds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -59,11 +59,19 @@ def training_figure(
         axis.set_xlabel("env steps of one seed")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.ticklabel_format(axis="x", style="sci", scilimits=(0, 5))
+        axis.xaxis.set_major_formatter(steps_text)
     for axis in axes[0]:
         _stages(axis, rows, steps)
     figure.suptitle(title)
     return figure
+
+
+def steps_text(value: float, _: Any = None) -> str:
+    """`50k` for 50000, as a label of an axis."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
 
 
 def curve_svg(database: Path) -> str:
@@ -140,8 +148,10 @@ def marker_of(values: np.ndarray) -> str:
 
 
 def _legend(axis) -> None:
+    """Below the axis, where it covers no line."""
     if axis.get_legend_handles_labels()[0]:
-        axis.legend(framealpha=0.8, edgecolor="none")
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
+        axis.legend(**below, ncols=3, frameon=False, columnspacing=1.4)
 
 
 def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:

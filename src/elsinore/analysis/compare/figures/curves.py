@@ -15,6 +15,7 @@ from elsinore.analysis.compare.figures.style import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
+from elsinore.runs.curves import steps_text
 from elsinore.runs.statistics import ci95, iqm
 
 
@@ -43,7 +44,7 @@ def draw_sample_efficiency(scores: Scores) -> Any:
         axis.set_title(env)
         axis.set_xlabel("env steps of one seed")
         axis.set_ylabel("evaluation return (IQM)")
-        axis.xaxis.set_major_formatter(_steps)
+        axis.xaxis.set_major_formatter(steps_text)
     return figure
 
 
@@ -62,11 +63,3 @@ def _curve(axis: Any, scores: Scores, result: RunResult) -> tuple[str, float, st
         low, high = np.array(bands).T
         axis.fill_between(result.steps, low, high, color=ink, alpha=0.16, linewidth=0)
     return result.label, float(middle[-1]), ink
-
-
-def _steps(value: float, _: Any = None) -> str:
-    """`50k` for 50000."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
