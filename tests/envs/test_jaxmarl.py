@@ -85,6 +85,11 @@ def test_the_number_of_agents_is_the_environments():
             plan_for(load_experiment(SPREAD, overrides={"agents.number": number}))
 
 
+def test_the_preset_is_of_the_whole_team():
+    plan = plan_for(load_experiment(SPREAD))
+    assert plan.env.agents == 3 and not plan.has_learners_of_their_own
+
+
 def test_agents_that_differ_are_refused():
     import jaxmarl  # pyright: ignore[reportMissingImports]
 
