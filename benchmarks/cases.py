@@ -484,6 +484,10 @@ TEAMS = (
 )
 BLINES = "gymnax-blines at 10,000,000 steps, 1 seed"
 STICKY = "DQN with sticky actions at 5,000,000 steps, Young & Tian 2019, 30 seeds"
+GAMES = {"Asterix": 17.8, "Breakout": 43.4, "Freeway": 58.8, "SpaceInvaders": 131.6}
+BY_PPO = f"PPO, {BLINES}"
+OTHERS = {"a2c": tuple(GAMES), "pqn": ("Asterix", "Freeway", "SpaceInvaders")}
+OTHERS |= {"dqn": ("Freeway", "SpaceInvaders")}
 MINATAR = (
     Case("Asterix-MinAtar", "ppo", "preset", (Published("S", 17.8, BLINES),), seeds=8),
     Case("Breakout-MinAtar", "ppo", "preset", (Published("S", 43.4, BLINES),), seeds=8),
@@ -513,6 +517,11 @@ MINATAR = (
     ),
     Case("Freeway-MinAtar", "ppo", "preset", (Published("S", 58.8, BLINES),), seeds=8),
     Case("SpaceInvaders-MinAtar", "ppo", "preset", (Published("S", 131.6, BLINES),), seeds=8),
+    *(
+        Case(f"{game}-MinAtar", algo, "preset", (Published("S", GAMES[game], BY_PPO),), seeds=8)
+        for algo, games in OTHERS.items()
+        for game in games
+    ),
 )
 
 
