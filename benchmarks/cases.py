@@ -897,7 +897,7 @@ LIBRARIES = (
             8,
             f"MuJoCo in C++, stepped on the host; CleanRL's settings, in 16 envs. {BESIDE}",
         )
-        for name, published in (("HalfCheetah", 1442.6), ("Hopper", 2382.9))
+        for name, published in (("HalfCheetah", 1442.6), ("Hopper", 2382.9), ("Walker2d", 2287.9))
     ),
     Case(
         "brax/inverted_pendulum",

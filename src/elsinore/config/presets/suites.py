@@ -55,7 +55,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_obs": True, "normalize_rewards": True,
         },
     },
-    **{f"ppo/envpool/{name}-v4": MUJOCO for name in ("HalfCheetah", "Hopper")},
+    **{f"ppo/envpool/{name}-v4": MUJOCO for name in ("HalfCheetah", "Hopper", "Walker2d")},
     # A return of 5.2 sampled and 3.0 greedily (8 seeds): 22 achievements, and health.
     "ppo/craftax/Craftax-Classic-Symbolic-v1": {
         "env_steps": 1_000_000,
