@@ -101,10 +101,11 @@ def test_what_is_remembered_is_that_of_the_running_episode():
     assert len(set(np.asarray(state.actor.carry).tolist())) > 1
 
 
-def collected(network=GRU, custom=None, **config):
+def collected(custom=None, **config):
     """One rollout of Scripted, whose episodes end in both ways, as a batch; and the network and
-    head that apply to it."""
-    config, params = PPO(network=network, **config), Clocked(max_steps_in_episode=3)
+    head that apply to it. The network is `custom`, or a built-in one with a GRU."""
+    built_in = {"network": GRU} if custom is None else {}
+    config, params = PPO(**built_in, **config), Clocked(max_steps_in_episode=3)
     env = Scripted()
     head = head_for(env.action_space(params))
     net = actor_critic_network(config.network, head, observation_of(env, params), custom)

@@ -126,9 +126,10 @@ def test_without_noise_it_acts_as_it_thinks_best_and_with_noise_near_that():
 
 @pytest.mark.parametrize("options", [{}, PLAIN], ids=["td3", "ddpg"])
 def test_it_learns_where_to_throw(options):
-    trained = train(TD3(learning_rate=0.003, **options), Dart())
+    # after half as many, some keys are still at 0.3 or 0.99; after these, twelve at 0.48 to 0.51
+    trained = train(TD3(learning_rate=0.003, **options), Dart(), updates=800)
     act = trained.algo.policy.act(KEY, trained.state.policy_state, (), jnp.ones(1), True)[0]
-    assert float(act[0]) == pytest.approx(0.5, abs=0.1)
+    assert float(act[0]) == pytest.approx(0.5, abs=0.05)
     assert values(trained, jnp.ones(1)) == pytest.approx([0.0], abs=0.05)
     assert mean(trained.metrics["episode/return"]) > -0.05  # of noise of 0.1: -0.01
 
