@@ -26,7 +26,7 @@ def measured(name: str, num_envs: int, steps: int, rounds: int, few: int | None)
     import jax
     import jax.numpy as jnp
 
-    from elsinore.checks.env_fixture import random_action
+    from elsinore.checks.env_fixture import random_legal_action
     from elsinore.envs import make
     from elsinore.experience import autoreset
 
@@ -40,7 +40,8 @@ def measured(name: str, num_envs: int, steps: int, rounds: int, few: int | None)
         def step(carry, key):
             obs, state = carry
             keys = jax.random.split(key, (3, num_envs))
-            action = jax.vmap(lambda key, obs: random_action(key, space, obs)[0])(keys[0], obs)
+            draw = jax.vmap(lambda key, obs: random_legal_action(key, space, obs)[0])
+            action = draw(keys[0], obs)
             if resets:
                 out = autoreset.batched_autoreset_step(env, *keys[1:], state, action, params)
             else:
