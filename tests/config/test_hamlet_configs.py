@@ -44,7 +44,8 @@ def tiny_plan(name: str) -> Plan:
     algo = experiment(name).algo
     tiny = TINY | (TINY_DQN if algo.name == "dqn" else TINY_PPO)
     update = steps_per_update(experiment(name, **tiny).algo)
-    return plan_for(experiment(name, **tiny, env_steps=2 * update))
+    # three updates of two steps in each env hold the targets of five steps of some DQN files
+    return plan_for(experiment(name, **tiny, env_steps=3 * update))
 
 
 def test_there_is_a_file_for_every_world_and_an_example_of_each_kind():

@@ -11,8 +11,10 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.checks.env_fixture import random_legal_action
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.runs.export import write_onnx
 from elsinore.runs.latency import DECIDERS
 from elsinore.runs.onnx.model import model_of
@@ -80,16 +82,19 @@ def policy_with(env: str, algo: str, settings: dict):
 
     def moved(x):
         x = np.asarray(x)
-        return (
-            x + 0.3 * np.abs(draw.normal(size=x.shape)).astype(x.dtype)
-            if x.dtype.kind == "f"
-            else x
-        )
+        if x.dtype.kind != "f":
+            return x
+        noise = draw.normal(size=x.shape)
+        if x.ndim < 2:
+            noise = np.abs(noise)  # the variances of a normaliser stay positive
+        return x + 0.3 * noise.astype(x.dtype)
 
     return policy_of(plan, _Holding(jax.tree.map(lambda x: moved(x)[None], state)), seed=0)
 
 
-def observations(policy, number: int, seed: int = 0):
+def observations(name: str, policy, number: int, seed: int = 0):
+    if name == "balatro":
+        return observations_of_games(number)
     draw = np.random.default_rng(seed)
 
     def some(path, like):
@@ -101,6 +106,28 @@ def observations(policy, number: int, seed: int = 0):
         return (x if np.dtype(like.dtype).kind == "f" else x > 0).astype(like.dtype)
 
     return jax.tree_util.tree_map_with_path(some, policy._obs_like)
+
+
+def observations_of_games(number: int, num_envs: int = 20):
+    """`number` observations of random legal actions in Balatro. Random hands hold a card twice, and
+    then many actions are worth exactly the same."""
+    plan = plan_for(load_experiment("Balatro-stage2", "dqn"))
+    env, params = plan.env, plan.env_params
+    space, keys = env.action_space(params), jax.random.split(jax.random.key(0), num_envs)
+
+    def step(carry, i):
+        obs, state = carry
+        at = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+        action, _ = jax.vmap(random_legal_action, (0, None, 0))(at, space, obs)
+        out = batched_autoreset_step(env, at, keys, state, action, params)
+        return (out.obs, out.state), obs
+
+    @jax.jit
+    def walk(keys):
+        steps = jnp.arange(number // num_envs)
+        return jax.lax.scan(step, batched_reset(env, keys, params), steps)[1]
+
+    return jax.tree.map(lambda x: np.asarray(x).reshape(number, *x.shape[2:]), walk(keys))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +142,7 @@ def test_it_decides_as_here_on_a_thousand_observations(name, tmp_path):
     carry = [np.zeros((1_000, *shape), np.float32) for shape in about["memory_shapes"]]
     actions, distinct = [], set()
     for seed in range(3 if carry else 1):
-        obs = observations(policy, 1_000, seed)
+        obs = observations(name, policy, 1_000, seed)
         parts = jax.tree.leaves(obs)
         found, *carry = session.run(None, dict(zip(about["inputs"], [*parts, *carry], strict=True)))
         expected = policy(obs)
@@ -138,7 +165,7 @@ def test_it_decides_as_here_on_a_thousand_observations(name, tmp_path):
     one = {
         key: x[:1]
         for key, x in zip(
-            about["inputs"], jax.tree.leaves(observations(policy, 1_000)), strict=False
+            about["inputs"], jax.tree.leaves(observations(name, policy, 1_000)), strict=False
         )
     }
     one |= {
