@@ -133,6 +133,28 @@ def test_it_acts_in_spaces_of_each_kind_and_is_loaded_with_them(name, num_envs, 
     np.testing.assert_array_equal(loaded.act(obs), agent.act(obs))
 
 
+IMAGE = gymnasium.spaces.Box(0, 255, (3,), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("space", "wrong", "reason"),
+    [
+        (IMAGE, np.array([300, 1, 2]), "300 is out of bounds for uint8"),  # was read as 44
+        (IMAGE, np.float32([0.0, 0.5, 1.0]), "0.5 is out of bounds for uint8, or no whole number"),
+        (IMAGE, np.full(3, np.nan), "nan is out of bounds"),
+        (gymnasium.spaces.Box(0, 9, (1,), np.int64), np.array([2**31]), "2147483648 is out of"),
+        (gymnasium.spaces.Box(0, 1, (1,)), np.array(["1"]), "<U1 is no type of real numbers"),
+        (gymnasium.spaces.Box(0, 1, (1,)), np.array([1 + 1j]), "is no type of real numbers"),
+        (gymnasium.spaces.MultiBinary(2), [2, 0], "2 is out of bounds for bool"),
+        (gymnasium.spaces.Discrete(5), [0, 1, 2], r"\[0, 1, 2\] is not in its space"),
+        (gymnasium.spaces.MultiDiscrete([2, 3]), 1, "1 is not in its space, of 2 choices"),
+    ],
+)
+def test_an_observation_that_reading_would_change_is_refused(space, wrong, reason):
+    with pytest.raises(ConfigError, match=rf"an observation is of shape .*\(.*{reason}"):
+        elsinore.Agent("dqn", space, TWO).act(wrong)
+
+
 def test_what_cannot_be_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is unknown; did you mean 'dqn'"):
         elsinore.Agent("dqm", BOX, TWO)
@@ -152,7 +174,7 @@ def test_what_cannot_be_is_refused(tmp_path):
     ):
         with pytest.raises(ConfigError, match=r"which is read as \(5,\) \(.* is not in its space"):
             elsinore.Agent("dqn", space, TWO).act(wrong)
-    with pytest.raises(ConfigError, match="out of bounds for uint8"):
+    with pytest.raises(ConfigError, match="-1 is out of bounds for uint8"):
         elsinore.Agent("dqn", gymnasium.spaces.Box(0, 9, (2,), np.uint8), TWO).act([0, -1])
     agent = agent_of("dqn")
     with pytest.raises(ConfigError, match=r"of shape \(3,\); .* which is read as \(5,\)"):

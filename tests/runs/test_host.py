@@ -413,6 +413,9 @@ def test_choices_are_one_hot_and_long_numbers_short():
     for choice, wrong in zip(choices, (0, [2, 0]), strict=True):  # would set another's flag
         with pytest.raises(ValueError, match="is not in its space, from"):
             choice.read(wrong)
+    for choice, wrong in zip(choices, ([3, 4], 1), strict=True):  # several flags, or two of one
+        with pytest.raises(ValueError, match="is not in its space, of"):
+            choice.read(wrong)
     zeros = env.blank()
     assert {k: (x.shape, x.dtype) for k, x in zeros.items()} == {
         k: (x.shape, x.dtype) for k, x in seen.items()

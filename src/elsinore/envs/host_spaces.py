@@ -1,6 +1,7 @@
 """Spaces of Gymnasium, read by the names of their classes: theirs to ours, and values both ways."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -57,16 +58,22 @@ class Space(NamedTuple):
         return np.stack(values)
 
 
-def observation_space_of(space: Any, name: str, at: str = "observation space") -> Space:
+def observation_space_of(
+    space: Any, name: str, at: str = "observation space", exact: bool = False
+) -> Space:
     """The space of observations: numbers as they are (64 bits as 32, and the channels of an image
     last), choices as one-hot vectors.
+
+    Args:
+        exact: reading refuses numbers that an integer dtype would change. The check of a host
+            environment looks for them before its first run instead.
 
     Raises:
         ConfigError: for a space that a network cannot read, naming it.
     """
     kind = type(space).__name__
     if kind == "Box":
-        return _numbers(space)
+        return _numbers(space, exact)
     if kind == "Discrete":
         return _one_hot([int(space.n)], [int(getattr(space, "start", 0))])
     if kind == "MultiDiscrete":
@@ -74,10 +81,11 @@ def observation_space_of(space: Any, name: str, at: str = "observation space") -
         return _one_hot(np.ravel(space.nvec).tolist(), starts.tolist())
     if kind == "MultiBinary":
         shape = tuple(np.atleast_1d(space.shape).tolist())
-        return Space(spaces.Box(0, 1, shape, np.float32), lambda x: np.asarray(x, np.float32))
+        bits = partial(_read_numbers, dtype=np.dtype(bool), exact=True)
+        return Space(spaces.Box(0, 1, shape, np.float32), lambda x: bits(x).astype(np.float32))
     if kind == "Dict":
         parts = {
-            key: observation_space_of(part, name, f"{at} at {key!r}")
+            key: observation_space_of(part, name, f"{at} at {key!r}", exact)
             for key, part in space.spaces.items()
         }
         ours = spaces.Dict({key: part.space for key, part in parts.items()})
@@ -88,19 +96,33 @@ def observation_space_of(space: Any, name: str, at: str = "observation space") -
     )
 
 
-def _numbers(space: Any) -> Space:
+def _numbers(space: Any, exact: bool) -> Space:
     """Numbers of 32 bits at most; an image whose channels come first has them last."""
     dtype, shape = np.dtype(space.dtype), tuple(space.shape)
     short = {"f": np.float32, "i": np.int32, "u": np.uint32}.get(dtype.kind, dtype)
     dtype = np.dtype(short) if dtype.itemsize > 4 or dtype.kind == "f" else dtype
     low, high = (_clipped(getattr(space, name), dtype) for name in ("low", "high"))
+    read = partial(_read_numbers, dtype=dtype, exact=exact)
     if dtype == np.uint8 and len(shape) == 3 and shape[0] <= 16 < min(shape[1:]):
         low, high = (np.moveaxis(np.broadcast_to(x, shape), 0, 2) for x in (low, high))
         ours = spaces.Box(low, high, (*shape[1:], shape[0]), dtype)
-        return Space(ours, lambda x: np.moveaxis(np.asarray(x, dtype), -3, -1), reads_rows=True)
-    return Space(
-        spaces.Box(low, high, shape, dtype), lambda x: np.asarray(x, dtype), reads_rows=True
-    )
+        return Space(ours, lambda x: np.moveaxis(read(x), -3, -1), reads_rows=True)
+    return Space(spaces.Box(low, high, shape, dtype), read, reads_rows=True)
+
+
+def _read_numbers(value: Any, dtype: np.dtype, exact: bool) -> np.ndarray:
+    """`value` in the dtype; where `exact`, ValueError for what is no real number and for numbers
+    that an integer dtype would change (300 or 0.5 in uint8, NaN)."""
+    given = np.asarray(value)
+    if not exact or given.dtype == dtype:
+        return np.asarray(value, dtype)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"{given.dtype} is no type of real numbers")
+    with np.errstate(all="ignore"):
+        kept = given.astype(dtype)
+    if dtype.kind != "f" and (changed := kept != given).any():
+        raise ValueError(f"{given[changed][0]} is out of bounds for {dtype}, or no whole number")
+    return kept
 
 
 def _clipped(bound: Any, dtype: np.dtype) -> Any:
@@ -119,6 +141,8 @@ def _one_hot(sizes: list[int], starts: list[int]) -> Space:
 
     def read(value: Any) -> PyTree:
         """The vectors of a value; ValueError for one out of range, which would set another's."""
+        if np.size(value) != len(sizes):
+            raise ValueError(f"{value} is not in its space, of {len(sizes)} choices")
         chosen: Any = np.ravel(value) - starts
         if np.any((chosen < 0) | (chosen >= sizes)):
             last = np.add(starts, sizes) - 1

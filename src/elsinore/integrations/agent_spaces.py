@@ -71,7 +71,7 @@ def space_settings(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any
 
 def observations(data: dict[str, Any]) -> Space:
     """The observations that `space_settings` describes."""
-    return observation_space_of(_restored(data), "agent")
+    return observation_space_of(_restored(data), "agent", exact=True)
 
 
 def actions(data: dict[str, Any]) -> Space:
