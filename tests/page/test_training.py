@@ -106,9 +106,10 @@ def watch_it_live(page, run) -> None:
         time.sleep(2.0)
         return steps.inner_text() == seen
 
-    until(stays)  # a chunk that was begun before the pause is shown first
+    until(lambda: ask(run) == "paused")  # a chunk that was begun before the pause ends first
+    until(stays)
     still = steps.inner_text()
-    assert stays() and ask(run) == "paused"
+    assert stays()
     page.get_by_role("button", name="Resume").click()
     until(lambda: steps.inner_text() != still)
     page.get_by_role("button", name="Save now").click()
