@@ -108,6 +108,13 @@ def test_a_run_ends_with_0_and_is_complete_wherever_it_prints_to(tmp_path, whole
     assert "Traceback" not in (path / "logs" / "train.log").read_text()
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_that_cannot_be_printed_is_a_failure(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err == "elsinore: the disk is full; free some space.\n"
+
+
 @pytest.mark.slow
 def test_stdout_that_a_listing_cannot_write_is_a_failure(tmp_path):
     args = [sys.executable, "-m", "elsinore.cli", "envs"]

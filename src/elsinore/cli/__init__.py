@@ -71,14 +71,15 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     # Python looks for cycles among all objects several times before it ends: 1.5 s after a training
     atexit.register(gc.freeze)
     with whole_streams(), ending_imports():
-        return _run((parser or elsinore_parser()).parse_args(argv))
+        return _run(parser or elsinore_parser(), argv)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     from elsinore.runs.failures import explained
 
     try:
         with explained({}):
+            args = parser.parse_args(argv)
             _check_runs_dir(getattr(args, "runs_dir", None))
             return args.function(args)
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """A parser of arguments that refuses in one message with a remedy, as all of elsinore does."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -22,6 +23,11 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             self.error(self._refusal(unknown))
         return known, unknown
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """As `ArgumentParser`'s, but a help text that cannot be written is no success."""
+        if message:
+            print(message, end="", file=file or sys.stderr, flush=True)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
