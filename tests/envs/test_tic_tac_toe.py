@@ -40,6 +40,18 @@ def test_known_positions(cells, best):
     assert moves_of(cells) == best
 
 
+def test_moves_are_named_by_their_place():
+    env, params = make("pgx/tic_tac_toe")
+    names = env.action_names(params)
+    assert len({*names}) == env.action_space(params).n == 9
+    rows, columns = ("top", "", "bottom"), ("left", "", "right")
+    for i, name in enumerate(names):
+        said = f"{rows[i // 3]} {columns[i % 3]}".strip() or "centre"
+        assert name == said
+        board = env.native.observe(env.native.step(env.native.init(jax.random.PRNGKey(0)), i))
+        assert np.argwhere(np.asarray(board).any(axis=-1)).tolist() == [[i // 3, i % 3]]
+
+
 def games(rival, act, number=256):
     """(won, lost) of so many games of `act` against the rival."""
     env, params = make("pgx/tic_tac_toe", {"rival": rival})

@@ -23,7 +23,7 @@ from elsinore.envs.scene import Pixels, Scene
 from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
 from elsinore.envs.suites.pgx_game import PgxGame
-from elsinore.envs.suites.tic_tac_toe import PERFECT
+from elsinore.envs.suites.tic_tac_toe import NAMES, PERFECT
 
 # The games of two players that Pgx makes offline.
 GAMES = (
@@ -35,6 +35,8 @@ LIMIT = 1000  # moves of the learner
 
 # Rivals that some games have by name, beside those that all have.
 RIVALS = {"tic_tac_toe": {**NAMED, "perfect": PERFECT}}
+# The moves of games in which each has a name.
+MOVES = {"tic_tac_toe": NAMES}
 
 
 @struct.dataclass
@@ -94,6 +96,9 @@ class Duel(PgxGame):
     @property
     def default_params(self) -> Any:
         return DuelParams(max_steps_in_episode=self.limit, rival=self.rival.params)
+
+    def action_names(self, params: Any) -> tuple[str, ...] | None:
+        return MOVES.get(self.native.id)
 
     def reset_env(self, key: Key[Array, ""], params: PyTree) -> tuple[PyTree, SuiteState]:
         obs, world = self._first(jax.random.key_data(key), params.rival)

@@ -10,6 +10,11 @@ from jaxtyping import Array, Bool, Int, Int16, Key, PyTree
 from elsinore.envs.rivals import Rival
 
 CELLS = 9
+NAMES = (  # of the cells
+    *("top left", "top", "top right"),
+    *("left", "centre", "right"),
+    *("bottom left", "bottom", "bottom right"),
+)
 LINES = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 DIGITS = 3 ** np.arange(CELLS)  # a position's number: 1 of the player to move, 2 of the other
 Position = tuple[int, ...]
