@@ -36,6 +36,11 @@ def test_a_replay_is_printed_where_there_is_no_terminal(play, path):
     assert out.splitlines()[-1] == "return 2 after 3 steps: truncated"
 
 
+def test_an_episode_of_one_step_is_counted_as_one(play, tmp_path):
+    path = str(replays.write(tmp_path / "short.npz", replay((1,))))
+    assert " after 1 step: " in play(path, "--trust")[1]
+
+
 def test_every_so_manieth_step_is_printed(play, path):
     assert play(path, "--trust", "--every", 3)[1].count("lane · ppo") == 2
 

@@ -55,6 +55,11 @@ def quoted(path: Any) -> str:
     return shlex.quote(str(path))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things, such as `1 step` and `2,000 steps`."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def shortened(text: str) -> str:
     """`text` with each long value in it (quoted text, a list, a mapping, a word) cut, but for those
     in a command, which is in backticks."""

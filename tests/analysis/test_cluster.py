@@ -275,7 +275,7 @@ class TestOnRay:
     def test_the_driver_is_killed(self, one_by_one, tmp_path, no_process_is_left):
         first = Search(tmp_path, "driver", "--on", "ray", "--cpus-per-task", "1")
         first.held()  # so that not all can be done
-        first.line(r"\[1/6\] group .* trials are done")
+        first.line(r"\[1/6\] group .* trials? done")
         first.process.kill()
         first.ended()
         assert not first.table.exists() or first.trials != one_by_one

@@ -128,6 +128,12 @@ def test_the_plan_says_what_episodes_take_at_most():
     assert "9 episodes of each seed, rounded up to a chunk; at most 608 env steps" in line
 
 
+def test_the_plan_counts_one_as_one():
+    one = {"evaluation": {"episodes": 1}, "stop": {"episodes": 1}}
+    text = "\n".join(plan_lines(plan_for(loaded(**one, env_params={"max_steps_in_episode": 50}))))
+    assert " of 1 episode, and one of " in text and " 1 episode of each seed, " in text
+
+
 def test_the_plan_warns_of_evaluations_too_small_for_their_target():
     few = loaded(convergence__target=195, convergence__window=1, evaluation__episodes=10)
     (line,) = [line for line in plan_lines(plan_for(few)) if "standard error" in line]

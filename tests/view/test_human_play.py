@@ -96,7 +96,7 @@ def test_a_player_may_quit(lines):
 
 def test_a_time_limit_truncates_the_episode():
     shown, _ = played(Hall(), "1", params=Clocked(max_steps_in_episode=1))
-    assert "return 0 after 1 steps: truncated" in shown
+    assert "return 0 after 1 step: truncated" in shown
 
 
 def test_each_seed_is_a_different_and_reproducible_episode():

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from elsinore.errors import counted
+
 Curves = Mapping[str, Sequence[np.ndarray]]  # by metric: of each seed its values, [row]
 
 
@@ -204,7 +206,8 @@ def stuck_at_the_time_limit(curves: Curves, facts: RunFacts) -> str | None:
     always = all((x >= facts.time_limit).all() and len(x) > 2 for x in lengths)
     better = any(x.max() > x[0] for x in returns)
     if always and not better:
-        return f"every episode lasted {facts.time_limit} steps, and no evaluation beat the first"
+        length = counted(facts.time_limit, "step")
+        return f"every episode lasted {length}, and no evaluation beat the first"
     return None
 
 
@@ -258,4 +261,4 @@ def plateau_below_target(curves: Curves, facts: RunFacts) -> str | None:
 
 def too_few_updates(curves: Curves, facts: RunFacts) -> str | None:
     few = facts.updates < LIMITS.few_updates and not facts.solved
-    return f"only {facts.updates} updates" if few else None
+    return f"only {counted(facts.updates, 'update')}" if few else None

@@ -11,6 +11,7 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import say
+from elsinore.errors import counted
 
 
 def add(commands) -> None:
@@ -55,7 +56,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
         )
         return 0
     say(
-        f"{run.path}, {checkpoint}: {args.episodes} episodes a seed,"
+        f"{run.path}, {checkpoint}: {counted(args.episodes, 'episode')} a seed,"
         f" {'sampled' if args.sample else 'greedy'}"
     )
     names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)

@@ -4,7 +4,7 @@ import argparse
 
 from elsinore.cli.arguments import add_assignments, add_runs_dir, add_trust, trust_of
 from elsinore.cli.streams import say
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
 SLOWEST = 0.01  # speed; a GIF shows a frame for 655 s at most
@@ -139,7 +139,8 @@ def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
         elif not player.step_through(episode, console):
             return 0
         console.print(
-            f"return {episode.about['return']:g} after {episode.about['length']:,} steps:"
+            f"return {episode.about['return']:g} after"
+            f" {counted(episode.about['length'], 'step')}:"
             f" {episode.outcome}{_of_checkpoint(episode.about)}"
         )
     return 0
@@ -194,7 +195,7 @@ def _draw_day(args: argparse.Namespace, episode) -> int:
             f" {episode.about['env']} does not."
         )
     day = draw_day(Path(args.day), episode)
-    say(f"{args.day}: {len(day.used):,} steps, return {episode.about['return']:g}")
+    say(f"{args.day}: {counted(len(day.used), 'step')}, return {episode.about['return']:g}")
     return 0
 
 

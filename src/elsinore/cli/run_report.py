@@ -1,5 +1,7 @@
 """The results of a finished run, as `elsinore train` prints them."""
 
+from elsinore.errors import counted
+
 
 def run_report(run) -> str:
     """The results of a finished run as text: one line per seed, IQM, speed and paths."""
@@ -24,7 +26,7 @@ def run_report(run) -> str:
     return "\n".join(
         [
             *lines,
-            f"  over {summary['eval_episodes']} fresh episodes a seed",
+            f"  over {counted(summary['eval_episodes'], 'fresh episode')} a seed",
             *_checkpoint_lines(summary.get("checkpoints", {}), run.experiment.checkpoints.metric),
             f"  {summary['steps_per_second']:,.0f} steps/s; compiled in"
             f" {summary['compile_seconds']:.1f} s, trained in {summary['train_seconds']:.1f} s",

@@ -13,7 +13,7 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import forgive_stdout, say
-from elsinore.errors import quoted
+from elsinore.errors import counted, quoted
 
 WIDE = 400  # columns of a table that goes to a file, which no screen cuts
 
@@ -62,8 +62,9 @@ def sweep_command(args: argparse.Namespace) -> int:
     width = None if sys.stdout.isatty() else WIDE
     PlainConsole(width=width).print(results_table(found.sweep, found.results))
     say(
-        f"{summary['trials']} trials: {summary['complete']} complete, {summary['pruned']} pruned, "
-        f"{summary['failed']} failed; importance by {summary['importance']['method']}"
+        f"{counted(summary['trials'], 'trial')}: {summary['complete']} complete,"
+        f" {summary['pruned']} pruned, {summary['failed']} failed;"
+        f" importance by {summary['importance']['method']}"
     )
     if summary["best"] is not None:
         say(f"train the best again: elsinore train --config {quoted(found.path / 'best.yaml')}")

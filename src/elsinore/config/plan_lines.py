@@ -17,6 +17,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.presets import closest_preset, preset
+from elsinore.errors import counted
 
 FEW_EPISODES = 30  # behind a decision, below which its standard error is printed
 # The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
@@ -163,14 +164,15 @@ def _schedule_lines(plan: Plan) -> list[str]:
     schedule, experiment, evaluation = plan.schedule, plan.experiment, plan.experiment.evaluation
     chunks, steps = schedule.num_chunks, plan.env_steps
     updates = schedule.updates_per_chunk
-    most = f"{updates:,} update{'s' * (updates != 1)}"
+    most = counted(updates, "update")
     return [
         *_budget_lines(plan),
         f"env steps       {steps:,} a seed, {steps * experiment.replicas:,} in all",
-        f"updates         {schedule.num_updates:,} a seed, of {plan.steps_per_update:,} env steps",
+        f"updates         {schedule.num_updates:,} a seed, of"
+        f" {counted(plan.steps_per_update, 'env step')}",
         f"chunks          {chunks}, each of at most {most}",
-        f"evaluations     {_evaluations(plan)} of {evaluation.episodes} episodes, and one of"
-        f" {evaluation.final_episodes} at the end",
+        f"evaluations     {_evaluations(plan)} of {counted(evaluation.episodes, 'episode')}, and"
+        f" one of {evaluation.final_episodes} at the end",
         *_period_lines(plan),
         *_few_episodes(plan.experiment),
     ]
@@ -183,7 +185,7 @@ def _evaluations(plan: Plan) -> str:
         return f"{schedule.num_chunks}"
     each = " of each seed that learns" if "episodes" in period else ""
     steps = schedule.updates_per_chunk * plan.steps_per_update
-    return f"every {period}{each}, rounded up to a chunk of {steps:,} env steps,"
+    return f"every {period}{each}, rounded up to a chunk of {counted(steps, 'env step')},"
 
 
 def _period_lines(plan: Plan) -> list[str]:
@@ -202,7 +204,8 @@ def _budget_lines(plan: Plan) -> list[str]:
     stop, rounded = plan.experiment.stop, "rounded up to a chunk"
     most = f"at most {plan.env_steps:,} env steps, over which schedules go"
     if stop.episodes is not None:
-        return [f"budget          {stop.episodes:,} episodes of each seed, {rounded}; {most}"]
+        episodes = counted(stop.episodes, "episode")
+        return [f"budget          {episodes} of each seed, {rounded}; {most}"]
     if stop.seconds is not None:
         return [f"budget          {stop.seconds:g} s of training, {rounded}; {most}"]
     return []
@@ -218,8 +221,9 @@ def _few_episodes(experiment: Experiment) -> list[str]:
     spread = SPREAD * abs(test.target)
     error = spread / math.sqrt(number)
     judged_by = f"{number} training" if trained else f"{test.window} x {episodes}"
+    s = "s" * (number != 1)
     return [
-        f"warning         convergence is judged by {judged_by} episodes: where"
+        f"warning         convergence is judged by {judged_by} episode{s}: where"
         f" returns spread by {spread:.3g} ({SPREAD:.0%} of the target), their mean has a standard"
         f" error of {error:.2g}, and cannot tell {test.target - error:.4g} from {test.target:g};"
         f" raise {'convergence.window' if trained else 'evaluation.episodes'}"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from elsinore.errors import counted
 from elsinore.training.curriculum.conditions import BOUNDS, Condition, Rule
 
 SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
@@ -120,7 +121,7 @@ def describe_rule(rule: Rule) -> str:
     """A rule as text: its condition, its window, and the least duration of the stage."""
     parts = [describe_condition(rule)] if rule.metric or rule.all or rule.any else []
     if any(leaf.is_of_episodes for _, leaf in rule.leaves()):
-        parts[0] += f" over {rule.window} episodes"
-    parts += [f"after {rule.min_episodes:,} episodes"] if rule.min_episodes else []
-    parts += [f"after {rule.min_steps:,} env steps"] if rule.min_steps else []
+        parts[0] += f" over {counted(rule.window, 'episode')}"
+    parts += [f"after {counted(rule.min_episodes, 'episode')}"] if rule.min_episodes else []
+    parts += [f"after {counted(rule.min_steps, 'env step')}"] if rule.min_steps else []
     return ", ".join(parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.plan import Plan
+from elsinore.errors import counted
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
@@ -66,8 +67,8 @@ def result_line(summary: dict[str, Any]) -> str:
     mean = return_text(summary["eval_return"]["mean"])
     return (
         f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"
-        f" return {mean} over {summary['eval_episodes']} fresh episodes a seed; writing curves and"
-        " policy"
+        f" return {mean} over {counted(summary['eval_episodes'], 'fresh episode')} a seed; writing"
+        " curves and policy"
     )
 
 

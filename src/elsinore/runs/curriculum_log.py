@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.errors import counted
 from elsinore.runs.records import Row, RunEvent
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES
@@ -63,7 +64,7 @@ def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
         events.append(RunEvent(update, "promotion" if to > stage else "retreat", text))
         stage = to
     if moves and (more := int(report.stage_changes.num[i]) - len(moves)):
-        text = f"{learner} changes stage {more} times more in this chunk"
+        text = f"{learner} changes stage {counted(more, 'time')} more in this chunk"
         events.append(RunEvent(int(report.update[i]), "retreat", text))
     return events
 

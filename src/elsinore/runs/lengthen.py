@@ -9,7 +9,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.plan import plan_for
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, counted, quoted
 from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
@@ -151,7 +151,7 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
         had = (
             f"{spent.seconds:.4g} s of training"
             if name == "stop.seconds"
-            else f"{spent.episodes:,} episodes a seed"
+            else f"{counted(spent.episodes, 'episode')} a seed"
         )
         raise ConfigError(
             f"{name}={value} is not above the {had} that {folder.path} has done; give more,"

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.extras import require
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.types import Algorithm, PolicyState
 
 
@@ -115,7 +115,8 @@ class Policy:
         before = [x.shape[0] for x in jax.tree.leaves(self._carry)[:1]]
         if before and before[0] != size:
             raise ValueError(
-                f"a batch of {size} observations does not fit the carry of {before[0]} episodes;"
+                f"a batch of {counted(size, 'observation')} does not fit the carry of"
+                f" {counted(before[0], 'episode')};"
                 " call reset() when episodes begin."
             )
         return self._carry

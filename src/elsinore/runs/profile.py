@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from elsinore.errors import counted
+
 FILE = "profile.json"
 TRACE_SECONDS = 10.0  # of training at most: a trace of a minute is too large to be looked at
 STEPS = {  # jax's events, by the name in the table
@@ -208,7 +210,7 @@ def table_of(found: dict[str, Any], most: int = 8) -> list[str]:
     if rest:
         kinds = ("compilations", "from_cache", *STEPS.values())
         added = {kind: sum(row[kind] for row in rest) for kind in kinds}
-        rows = [*rows[:most], {"program": f"{len(rest)} others", **added}]
+        rows = [*rows[:most], {"program": counted(len(rest), "other"), **added}]
     for row in rows:
         seconds = f"{row['trace']:8.2f}{row['lower']:8.2f}{row['compile']:9.2f}"
         lines.append(

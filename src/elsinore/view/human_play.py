@@ -14,7 +14,7 @@ from elsinore.envs.plain_scene import format_value
 from elsinore.envs.suites import is_on_host
 from elsinore.envs.view import View, env_name
 from elsinore.envs.views import view_of
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.experience.episode_stats import facts_of
 from elsinore.view.drawing.terminal import render
@@ -75,14 +75,16 @@ def play_episode(env: PlayableEnv, seed: int, console: Console, ask: Callable[[s
             console.print(f"{hint}; q quits", style="dim", markup=False, highlight=False)
         action = _ask_action(env, jax.device_get(obs), host_state, console, ask)
         if action is None:
-            console.print(f"left after {length:,} steps; return {total:g}", markup=False)
+            console.print(f"left after {counted(length, 'step')}; return {total:g}", markup=False)
             return False
         out = env.step(jax.random.fold_in(key, length), state, jnp.int32(action))
         obs, state, length, total = out.obs, out.state, length + 1, total + float(out.reward)
         if out.terminated or out.truncated:
             _show(env, state, console)
             ending = "terminated" if out.terminated else "truncated"
-            console.print(f"return {total:g} after {length:,} steps: {ending}", markup=False)
+            console.print(
+                f"return {total:g} after {counted(length, 'step')}: {ending}", markup=False
+            )
             _print_episode_stats(env, out.info, console)
             return True
 

@@ -211,7 +211,7 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
         ),
         (
             [result("a", [1.0, NAN])],
-            "a on CartPole-v1: 1 of 2 seeds have no finite return; each counts as the",
+            "a on CartPole-v1: 1 of 2 seeds has no finite return; each counts as the",
         ),
         ([result("a", [1.0]), result("b", [1.0, 2.0])], "The runs have between 1 and 2 seeds"),
         ([result("a", [1.0, 2.0])], "Fewer than 10 seeds make such intervals too narrow"),
@@ -232,6 +232,13 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
         (
             [result("a", [1.0]), result("b", [1.0], settings={"evaluation": {"greedy": False}})],
             "same final evaluation: a 128 greedy episodes; b 128 sampled episodes.",
+        ),
+        (
+            [
+                result("a", [1.0]),
+                result("b", [1.0], settings={"evaluation": {"final_episodes": 1, "max_steps": 1}}),
+            ],
+            "b 1 greedy episode, at most 1 step each.",
         ),
         (
             [result("a", [1.0, 2.0], converged_at_env_steps=[300, None])],

@@ -11,7 +11,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replays
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
-from elsinore.worlds.hamlet.day_figure import _life, draw_day_figure, summarise_day
+from elsinore.worlds.hamlet.day_figure import _life, _title, draw_day_figure, summarise_day
 from elsinore.worlds.hamlet.env import hamlet
 from tests.view.drawing import scenes
 
@@ -104,6 +104,12 @@ def test_a_day_is_drawn(busy, tmp_path):
     with Image.open(tmp_path / "day.png") as image:
         colours = image.convert("RGB").resize((60, 40)).getcolors(2400)
         assert image.size[0] > 1000 and len(colours) > 50
+
+
+@pytest.mark.parametrize(("ticks", "said"), [(1, "1 step,"), (2, "2 steps,")])
+def test_the_title_counts_the_steps_of_the_day(ticks, said):
+    episode = recorded_episode([UP] * ticks)
+    assert f"lived for {said} return" in _title(episode, summarise_day(episode))
 
 
 @pytest.mark.parametrize("world", ["classic4", "L0_0"])

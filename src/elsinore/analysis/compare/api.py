@@ -26,7 +26,7 @@ from elsinore.analysis.compare.thresholds import check_thresholds
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.runs import api
 from elsinore.runs.call import as_override
 from elsinore.runs.run import Run
@@ -49,7 +49,7 @@ class Comparison:
     interrupted: bool = False  # then no report has been written yet
 
     def __repr__(self) -> str:
-        return f"Comparison({str(self.path)!r}, {len(self.results.finished)} runs)"
+        return f"Comparison({str(self.path)!r}, {counted(len(self.results.finished), 'run')})"
 
     @cached_property
     def scores(self) -> Scores:

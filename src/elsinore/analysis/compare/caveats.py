@@ -7,6 +7,7 @@ from elsinore.analysis.compare.document import join_names
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.parse import as_dict
+from elsinore.errors import counted
 from elsinore.runs.statistics import RESAMPLES
 
 # below this many seeds a percentile interval of an IQM is clearly too narrow (docs/compare.md)
@@ -27,7 +28,7 @@ def _on_seeds(scores: Scores) -> Iterator[str]:
     counts = {result.seeds for result in scores.results.finished}
     if len(counts) == 1:
         count = counts.pop()
-        yield f"Every run has {count} seed{'s' if count > 1 else ''}."
+        yield f"Every run has {counted(count, 'seed')}."
     else:
         yield (
             f"The runs have between {min(counts)} and {max(counts)} seeds; each table lists the"
@@ -35,10 +36,11 @@ def _on_seeds(scores: Scores) -> Iterator[str]:
         )
     for result in scores.results.finished:
         bad = int((result.returns != result.returns).sum())
+        verb = "has" if bad == 1 else "have"
         if bad:
             yield (
-                f"{_name(result)}: {bad} of {result.seeds} seeds have no finite return; each"
-                " counts as the lowest return of any seed in this environment."
+                f"{_name(result)}: {bad} of {counted(result.seeds, 'seed')} {verb} no finite"
+                " return; each counts as the lowest return of any seed in this environment."
             )
 
 
@@ -113,6 +115,7 @@ SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
 
 
 def _evaluation(settings: dict[str, Any]) -> str:
-    limit = f", at most {settings['max_steps']} steps each" if settings["max_steps"] else ""
+    most = settings["max_steps"]
+    limit = f", at most {counted(most, 'step')} each" if most else ""
     actions = "greedy" if settings["greedy"] else "sampled"
-    return f"{settings['final_episodes']} {actions} episodes{limit}"
+    return f"{counted(settings['final_episodes'], f'{actions} episode')}{limit}"

@@ -20,7 +20,7 @@ from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
-from elsinore.errors import ConfigError, printable, quoted
+from elsinore.errors import ConfigError, counted, printable, quoted
 from elsinore.runs.call import as_override
 from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
@@ -287,7 +287,8 @@ def _together(cluster: Cluster, progress: Callable[[str], None]) -> GroupTrainer
     ) -> Iterator[list[TrialResult]]:
         tasks = [_task(folder.groups / name, sweep, group) for name, group in groups.items()]
         for number, (task, found) in enumerate(cluster.each(tasks, stop, progress), 1):
-            log.info("[%d/%d] %s: %d trials are done", number, len(tasks), task.name, len(found))
+            trials = counted(len(found), "trial")
+            log.info("[%d/%d] %s: %s done", number, len(tasks), task.name, trials)
             yield found
 
     return train

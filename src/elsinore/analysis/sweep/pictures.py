@@ -5,6 +5,7 @@ from pathlib import Path
 from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
+from elsinore.errors import counted
 from elsinore.runs.curves import BLUE, GREY
 from elsinore.runs.whole_file import whole_file
 
@@ -45,9 +46,8 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     axis.set_yticks([])
     axis.set_xlim(-0.3, len(names) + 0.6)
     axis.spines[:].set_visible(False)
-    axis.set_title(
-        f"{len(scored)} trials, mean over {sweep.experiment.seeds} seed(s); grey: pruned"
-    )
+    trials, seeds = counted(len(scored), "trial"), counted(sweep.experiment.seeds, "seed")
+    axis.set_title(f"{trials}, mean over {seeds}; grey: pruned")
     with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png")
 

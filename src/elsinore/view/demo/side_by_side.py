@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from elsinore.envs.scene import Bar, Bars, Facts, Scene, rounded
+from elsinore.errors import counted
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.episode import Episode
@@ -130,7 +131,7 @@ def status_line(column: AgentColumn, now: int) -> str:
         ending = "terminated after"
     else:
         ending = "time limit after" if now == column.limit else "cut after"
-    return f"{ending} {now:,} steps   return {total}"
+    return f"{ending} {counted(now, 'step')}   return {total}"
 
 
 def _status_role(column: AgentColumn, over: bool) -> str:

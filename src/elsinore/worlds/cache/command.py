@@ -4,6 +4,7 @@ import argparse
 import json
 
 from elsinore.cli.arguments import add_runs_dir, add_trust, trust_of
+from elsinore.errors import counted
 
 
 def add(commands) -> None:
@@ -96,8 +97,9 @@ def import_command(args: argparse.Namespace) -> int:
     trace, out = found.trace, Path(args.out or _named_after(source))
     save_trace(trace, out)
     print(
-        f"{out}: {trace.num_requests} requests of {trace.num_objects} objects, "
-        f"{trace.object_size.sum()} distinct bytes, of {found.lines} lines"
+        f"{out}: {counted(trace.num_requests, 'request')} of"
+        f" {counted(trace.num_objects, 'object')}, {trace.object_size.sum():,} distinct bytes,"
+        f" of {counted(found.lines, 'line')}"
     )
     for reason in found.skipped.lines():
         print(f"  left out: {reason}")

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
@@ -138,7 +138,7 @@ def _title(episode: Episode, day: DaySummary) -> str:
     who += [f"seed {about['seed']}"] if "seed" in about else []
     who += [f"after {about['env_steps']:,} env steps"] if about.get("env_steps") is not None else []
     end = "died after" if about.get("terminated") else "lived for"
-    length = f"{end} {len(day.used):,} steps, return {about['return']:.0f}"
+    length = f"{end} {counted(len(day.used), 'step')}, return {about['return']:.0f}"
     title = f"The day of an agent: {' · '.join([episode.env.name, *who])}\n{length}"
     return title + (
         f" — {100 * day.idle:.0f} % of its time came to nothing" if day.idle > A_LOT else ""

@@ -204,7 +204,7 @@ def test_the_command_writes_the_trace_and_says_what_it_left_out(file, capsys, tm
         == 0
     )
     message = capsys.readouterr().out
-    assert "4 requests of 2 objects, 1400 distinct bytes" in message
+    assert "4 requests of 2 objects, 1,400 distinct bytes" in message
     assert "left out: 1 not of the common log format (lines 4)" in message
     assert load_trace(tmp_path / "out.npz").num_requests == 4
 
