@@ -316,6 +316,17 @@ def test_an_axis_of_equal_returns_says_so_and_has_a_width(draw):
     assert not [text for text in other.texts if "every seed" in text.get_text()]
 
 
+@pytest.mark.parametrize("length", [2, 16, 30, 60])
+def test_the_legend_of_the_profiles_fits_into_the_figure(length):
+    labels = [f"{i:02}".ljust(length, "m") for i in range(16)]
+    with rc_context(RC):
+        figure = draw_profiles(scores(*[result(label, [1.0, 2.0]) for label in labels]))
+        rendered(figure, "png")  # lays it out
+        (legend,) = figure.legends
+        assert legend.get_window_extent().x1 <= figure.bbox.x1
+        assert figure.axes[0].get_window_extent().height > 150
+
+
 def test_numbers_have_about_four_digits():
     texts = [format_number(x) for x in (1234.56, 12.344, -0.12345, 0.0, None, NAN)]
     assert texts == ["1,234.6", "12.34", "-0.123", "0.000", "–", "–"]

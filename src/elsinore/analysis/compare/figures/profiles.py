@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from elsinore.analysis.compare.figures.style import colour, dash, panels, say_if_equal, width
+from elsinore.analysis.compare.figures.style import (
+    colour,
+    dash,
+    legend_columns,
+    panels,
+    say_if_equal,
+    width,
+)
 from elsinore.analysis.compare.scores import Scores
 from elsinore.runs.statistics import Strata, performance_profile
 
@@ -24,12 +31,15 @@ def draw_profiles(scores: Scores) -> Any:
         lines |= _profiles(axis, scores, returns)
         axis.set_title(env)
         axis.set_xlabel("return τ")
+    columns = legend_columns(scores.labels)
+    further = -(-len(scores.labels) // columns) - 1  # lines of the legend
+    figure.set_figheight(figure.get_figheight() + 0.2 * further)
     figure.legend(
         [lines[label] for label in scores.labels],
         scores.labels,
         loc="outside upper left",
         frameon=False,
-        ncols=min(len(scores.labels), 6),
+        ncols=columns,
     )
     return figure
 

@@ -40,6 +40,12 @@ def columns_for(labels: Sequence[str], room: int = 14) -> int:
     return 2 if max(map(len, labels)) <= room else 1
 
 
+def legend_columns(labels: Sequence[str]) -> int:
+    """Number of columns of a legend that is as wide as the figure, at most 6."""
+    widest = 0.8 + 0.13 * max(map(len, labels))  # inches: a line, gaps, and wide letters
+    return max(1, min(len(labels), 6, int(FIGURE_WIDTH / widest)))
+
+
 def panels(count: int, height: float, columns: int = 2, **options) -> tuple[Any, list]:
     """A figure with `count` axes, row by row; `height` of one row in inches."""
     from matplotlib.figure import Figure
