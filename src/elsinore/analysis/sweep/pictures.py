@@ -18,7 +18,8 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     figure, axis = _figure(1.8 * (len(sweep.space) + 1) + 2.0, 5.0)
     scored = [result for result in results if result.score is not None]
     scores = [result.score or 0.0 for result in scored]
-    low, high = (min(scores), max(scores)) if scores else (0.0, 1.0)
+    low, high = min(scores, default=0.0), max(scores, default=0.0)
+    ends = [(0.0, low), (1.0, high)] if high > low else [(0.5, score) for score in scores[:1]]
     shades = matplotlib.colormaps["viridis"]
     for result in reversed(ranked(scored, sweep.config.mode)):
         units = [span.unit_of(result.settings[name]) for name, span in sweep.space.items()]
@@ -40,11 +41,12 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
                 for x in (span.values if isinstance(span, OneOf) else span.ends())
             ],
         )
-    _ticks(axis, len(sweep.space), [(0.0, low), (1.0, high)])
+    _ticks(axis, len(sweep.space), ends)
     names = [name.removeprefix("algo.") for name in sweep.space]
     axis.set_xticks(range(len(names) + 1), [*names, sweep.config.metric])
     axis.set_yticks([])
     axis.set_xlim(-0.3, len(names) + 0.6)
+    axis.set_ylim(-0.05, 1.05)
     axis.spines[:].set_visible(False)
     trials, seeds = counted(len(scored), "trial"), counted(sweep.experiment.seeds, "seed")
     axis.set_title(f"{trials}, mean over {seeds}; grey: pruned")

@@ -1,0 +1,59 @@
+"""The figures of a sweep: what is drawn is within the picture and beside its own label."""
+
+import pytest
+from matplotlib.figure import Figure
+
+from elsinore.analysis.sweep import pictures
+from elsinore.analysis.sweep.results import TrialResult
+from elsinore.config.search import load_sweep
+from tests.toys import TOY
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """Draw trials of these scores (None: failed); the axis."""
+    figure = Figure(layout="constrained")
+    axis = figure.subplots()
+    monkeypatch.setattr(pictures, "_figure", lambda *size: (figure, axis))
+    space = {"algo.gain": {"uniform": [0.0, 1.0]}}
+    sweep = load_sweep(TOY | {"sweep": {"space": space, "trials": 3}})
+
+    def draw(*scores):
+        results = [
+            TrialResult(
+                i, "", {"algo.gain": 0.4}, "failed" if x is None else "complete", x, None, [], 0, []
+            )
+            for i, x in enumerate(scores)
+        ]
+        pictures.draw_coordinates(tmp_path / "coordinates.png", sweep, results)
+        return axis
+
+    return draw
+
+
+def marks(axis, x):
+    """(height, text) of the labels beside the axis of that place."""
+    return [
+        (t.get_position()[1], t.get_text()) for t in axis.texts if x < t.get_position()[0] < x + 1
+    ]
+
+
+@pytest.mark.parametrize("scores", [(2.0,), (2.0, 2.0), (1.0, 2.0, 3.0), (None,)])
+def test_the_ends_of_every_axis_are_in_the_picture(drawn, scores):
+    low, high = drawn(*scores).get_ylim()
+    assert low < 0.0 and high > 1.0
+
+
+def test_the_scores_are_marked_at_their_heights(drawn):
+    assert marks(drawn(1.0, 2.0, 3.0), 1) == [(0.0, "1"), (1.0, "3")]
+
+
+@pytest.mark.parametrize("scores", [(2.0,), (2.0, None, 2.0)])
+def test_equal_scores_have_one_mark_where_their_lines_end(drawn, scores):
+    axis = drawn(*scores)
+    assert marks(axis, 1) == [(0.5, "2")]
+    assert {line.get_ydata()[-1] for line in axis.lines if len(line.get_xdata()) == 2} >= {0.5}
+
+
+def test_no_score_has_no_mark(drawn):
+    assert marks(drawn(None, None), 1) == []
