@@ -286,6 +286,16 @@ def test_importance_separates_relevant_settings_from_irrelevant_ones(monkeypatch
     assert values["algo.gain"] > 0.9 and values["algo.ballast"] == 0.0
 
 
+@pytest.mark.parametrize("scores", [[0.5], [0.5, 0.5, 0.5, 0.5]])
+def test_a_score_that_does_not_vary_makes_no_setting_important(scores):
+    draw = np.random.default_rng(0)
+    results = [
+        TrialResult(i, "", {"algo.gain": draw.random()}, "complete", score, None, [], 0, [])
+        for i, score in enumerate(scores)
+    ]
+    assert setting_importance(load_sweep(config()), results)[1] == {"algo.gain": 0.0}
+
+
 # Resuming
 
 

@@ -30,6 +30,8 @@ def setting_importance(sweep: Sweep, results: list[TrialResult]) -> tuple[str, d
 
 def _fanova(sweep: Sweep, results: list[TrialResult]) -> dict[str, float]:
     optuna = import_optuna("fANOVA")
+    if len({result.score for result in results}) < 2:
+        raise ValueError("no variance to share out")
     study = optuna.create_study()
     drawn_from = distributions(optuna, sweep.space)
     for result in results:
