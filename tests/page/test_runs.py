@@ -652,6 +652,9 @@ def test_a_wish_becomes_the_command_that_a_person_would_type(tmp_path):
         {"set": [1]},
         {"set": ["seed=1\0"]},
         {"env": "CartPole-v1\0"},
+        {"env": "CartPole-v1\ud800"},
+        {"yaml": "env: \udfff"},
+        {"set": ["seed=\ud800"]},
         {"unknown": "x"},
     ],
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -54,8 +55,8 @@ def _is_setting(name: str, value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    """True for a text that can be an argument of a process."""
-    return isinstance(value, str) and "\0" not in value
+    """True for a text that can be an argument of a process: no byte 0, no half of a pair."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
 def refuse_name(name: str, runs: RunsDirectory) -> None:
