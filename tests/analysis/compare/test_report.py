@@ -22,6 +22,7 @@ from elsinore.analysis.compare.figures.returns import draw_returns
 from elsinore.analysis.compare.figures.style import RC, rendered, spread
 from elsinore.analysis.compare.results import ExcludedRun, RunResults
 from elsinore.analysis.compare.sections import document_of
+from elsinore.analysis.compare.terminal import print_comparison
 from elsinore.analysis.compare.write import FIGURES, write_comparison_report
 from elsinore.errors import ConfigError
 from tests.analysis.compare.synthetic import NAN, result, scores
@@ -314,6 +315,17 @@ def test_an_axis_of_equal_returns_says_so_and_has_a_width(draw):
     assert low < 480 and high > 520
     other = draw(scores(result("ppo", [500.0, 490.0]), result("dqn", [500.0] * 2))).axes[0]
     assert not [text for text in other.texts if "every seed" in text.get_text()]
+
+
+def test_no_name_is_torn_in_a_terminal_of_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    made = scores(result("ppo", [495.0, 500.0]))
+    print_comparison(Comparison(Path("report"), made.results, {}, {}))
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if line.startswith("Cart"))
+    assert row.split()[:3] == ["CartPole-v1", "ppo", "2"]
+    assert "497.5 [495.0, 500.0]" in row and "…" not in row
 
 
 @pytest.mark.parametrize("length", [2, 16, 30, 60])

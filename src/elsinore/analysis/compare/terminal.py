@@ -24,7 +24,7 @@ def print_comparison(comparison: "Comparison") -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("environment", "algorithm"):
         table.add_column(name, overflow="fold")
-    for name in ("seeds", "IQM, 95 % interval", "reached", "steps to threshold", "steps/s"):
+    for name in ("seeds", "IQM, 95 % interval", "reached", "steps to\nthreshold", "steps/s"):
         table.add_column(name, justify="right", no_wrap=True)
     for env in scores.envs:
         for i, result in enumerate(scores.in_env(env)):
