@@ -114,7 +114,7 @@ def refused(elsinore, elsewhere):
     def command(*argv):
         before = everything_in(elsewhere)
         code, out, err = elsinore(*argv)
-        assert code == 2
+        assert code == 2, err
         assert out == ""
         assert err.startswith("elsinore: ")
         assert err.count("\n") == 1
