@@ -570,6 +570,17 @@ def test_in_a_folder_that_was_deleted_commands_say_so(refused, elsewhere, monkey
     assert "the current folder was deleted; `cd` to one that exists." in refused(*argv)
 
 
+def test_an_import_that_fails_in_a_deleted_folder_is_laid_to_it(refused, elsewhere, monkeypatch):
+    def lacking(args):
+        raise SystemError("error return without exception set")
+
+    monkeypatch.setattr("elsinore.cli.runs.runs_command", lacking)
+    (elsewhere / "gone").mkdir()
+    monkeypatch.chdir(elsewhere / "gone")
+    (elsewhere / "gone").rmdir()
+    assert "the current folder was deleted" in refused("runs")
+
+
 def test_the_failure_of_a_library_in_use_here_is_not_laid_to_custom_code(elsinore, monkeypatch):
     monkeypatch.setattr("elsinore.cli.runs.runs_command", partial(Image.new, "RGB"))
     code, _, err = elsinore("runs")

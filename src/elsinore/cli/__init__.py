@@ -105,7 +105,9 @@ def _failed(error: Exception) -> int:
         from elsinore.jaxtools.platform import platform_refusal
 
         error = ConfigError(refusal) if (refusal := platform_refusal()) else error
-    missing = any(isinstance(x, FileNotFoundError) for x in (error, error.__cause__))
+    # without a current folder Python 3.13.0 raises SystemError for an attribute that a module lacks
+    kinds = FileNotFoundError | SystemError
+    missing = any(isinstance(x, kinds) for x in (error, error.__cause__))
     if missing and _in_deleted_folder():
         error = ConfigError("the current folder was deleted; `cd` to one that exists.")
     text = str(error)
