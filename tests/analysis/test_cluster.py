@@ -159,6 +159,9 @@ def newest(run: Path) -> int | None:
     return found[0].update if found else None
 
 
+SEARCHES: list["Search"] = []  # of the test that runs
+
+
 class Search:
     """A sweep in a process of its own."""
 
@@ -178,6 +181,7 @@ class Search:
             start_new_session=True,
         )
         self.lines: list[str] = []
+        SEARCHES.append(self)
 
     def line(self, pattern: str) -> re.Match:
         """The next line of the output that has the pattern."""
@@ -235,6 +239,10 @@ def rays() -> set[int]:
 def no_process_is_left():
     before = rays()
     yield
+    for search in SEARCHES:  # those of a failed test still run
+        search.process.kill()
+        search.ended()
+    SEARCHES.clear()
     until = time.monotonic() + 150  # agents of a killed driver's node live on for a minute
     while (left := rays() - before) and time.monotonic() < until:
         time.sleep(0.5)

@@ -205,6 +205,30 @@ def test_a_paused_run_saves_when_asked_to_and_goes_on_waiting(controls):
     assert saves == [1]
 
 
+def test_the_store_of_a_paused_run_holds_its_last_chunk(tmp_path, monkeypatch):
+    """Also where a disk is slow; until then the run is pausing."""
+    write, found = Store.write, []
+
+    def write_slowly(store, record):
+        time.sleep(0.4)
+        write(store, record)
+
+    monkeypatch.setattr(Store, "write", write_slowly)
+
+    def pause(folder, update):
+        if update == 4:
+            ask(folder, "pause")
+            until(lambda: ask(folder) == "paused")
+            found.append(chunk_ends(folder))
+            time.sleep(1.0)
+            found.append(chunk_ends(folder))
+            ask(folder, "stop")
+
+    # No checkpoint is due, for which the store would be waited for.
+    train_while(tmp_path, pause, **{"checkpoints.period": 0, "checkpoints.interval_seconds": 1e6})
+    assert found[0] and found[0] == found[1]
+
+
 def test_a_run_that_is_not_paused_does_not_wait(controls):
     seconds, stops = controls.hold(lambda: None)
     assert seconds < 0.1 and not stops
@@ -235,7 +259,7 @@ def test_a_run_that_was_paused_comes_to_what_it_would_have_come_to(
 ):
     pauses, held_for, hold = [], [], Controls.hold
     monkeypatch.setattr(
-        Controls, "hold", lambda *args: held_for.append(hold(*args)) or held_for[-1]
+        Controls, "hold", lambda *args, **more: held_for.append(hold(*args, **more)) or held_for[-1]
     )
 
     def pause_for_a_moment(folder, update):

@@ -40,6 +40,7 @@ STORE_BEHIND = "checkpoint %s/%d is not written, since metrics.sqlite does not h
 WRITTEN_BEHIND = 16 * 2**20  # bytes; smaller states are written at once, in milliseconds
 DUE = "what is to be saved"
 LAST_WAIT = 60.0  # seconds for the store to catch up when training has ended
+PAUSE_WAIT = 5.0  # the same before a run says that it is paused
 
 
 class CheckpointManager:
@@ -136,13 +137,14 @@ class CheckpointManager:
 
     def hold(self) -> tuple[float, bool]:
         """Wait while the run is paused, saving on request: the seconds waited, and whether to
-        stop."""
+        stop. Before the run says that it is paused, the store holds its last chunk, unless it
+        cannot be written."""
 
         def save() -> None:
             self.wait()
             self._save_due(saves_latest=True)
 
-        return self._controls.hold(save)
+        return self._controls.hold(save, before_pause=lambda: self._flush(PAUSE_WAIT))
 
     def conclude(self) -> tuple[RunState, bool]:
         """Save the final state: (state in host memory, whether the run was interrupted).

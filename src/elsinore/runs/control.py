@@ -98,11 +98,18 @@ class Controls:
             self.stop.set()
         return Asked(stop, found[0][1] and not stop, found[0][2])
 
-    def hold(self, save: Callable[[], Any]) -> tuple[float, bool]:
-        """Wait while paused, and save on request: the seconds waited, and whether to stop."""
+    def hold(
+        self, save: Callable[[], Any], before_pause: Callable[[], Any] = lambda: None
+    ) -> tuple[float, bool]:
+        """Wait while paused, and save on request: the seconds waited, and whether to stop.
+
+        `before_pause` is called once, while the phase is still `pausing`.
+        """
         began = time.perf_counter()
         while (asked := self.heard(taking_steps=True)).pause:
-            self._waits = True
+            if not self._waits:
+                before_pause()
+                self._waits = True
             if asked.save:
                 save()
                 self.save.clear()
