@@ -11,6 +11,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.cli import runs
+from elsinore.jaxtools.platform import UNFIT, UNFIT_FOR_TRAINING, refuse_jax_settings
 
 
 def started(*argv, **env):
@@ -73,17 +74,40 @@ def test_windows_is_refused_when_elsinore_is_imported():
     assert "ImportError: elsinore runs on Linux and macOS. On Windows use it in WSL" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["jax_enable_x64", "jax_debug_nans", "jax_debug_infs"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (name, value)
+        for name, unfit in (UNFIT | UNFIT_FOR_TRAINING).items()
+        for value in unfit.values
+    ],
+)
 def test_a_setting_of_jax_that_training_cannot_have_is_refused_before_anything_is_written(
-    name, tmp_path
+    name, value, tmp_path
 ):
-    jax.config.update(name, True)
+    before = getattr(jax.config, name)
+    jax.config.update(name, value)
     try:
-        with pytest.raises(elsinore.ConfigError, match=f"^{name}=True cannot be used: "):
+        with pytest.raises(elsinore.ConfigError, match=f"^{name}={value!r} cannot be used: "):
             elsinore.train("CartPole-v1", env_steps=1_000, runs_dir=tmp_path / "runs")
     finally:
-        jax.config.update(name, False)
+        jax.config.update(name, before)
     assert not list(tmp_path.iterdir())
+
+
+def test_training_inside_disable_jit_is_refused(tmp_path):
+    with jax.disable_jit(), pytest.raises(elsinore.ConfigError, match="^jax_disable_jit=True"):
+        elsinore.train("CartPole-v1", env_steps=1_000, runs_dir=tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", list(UNFIT))
+def test_a_run_can_have_the_value_that_a_refusal_names(name):
+    before = getattr(jax.config, name)
+    jax.config.update(name, UNFIT[name].usual)
+    try:
+        refuse_jax_settings()
+    finally:
+        jax.config.update(name, before)
 
 
 def test_a_policy_and_an_agent_are_not_made_in_64_bits():

@@ -182,7 +182,7 @@ def plan_for(
     Raises:
         ConfigError: for whatever could not be run, naming the field, its value and a remedy.
     """
-    refuse_jax_settings("jax_enable_x64")
+    refuse_jax_settings()
     custom_code = custom_code_in(experiment, env, network, curriculum)
     with refusals(custom_code):
         if experiment.shards > 1:

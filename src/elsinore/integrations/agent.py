@@ -72,7 +72,7 @@ class Agent:
         env_steps: int = 100_000,
         **settings: Any,
     ):
-        refuse_jax_settings("jax_enable_x64")
+        refuse_jax_settings()
         data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else dict(algo)
         for name, value in ({"num_envs": 1} | settings).items():
             set_dotted(data, name, value)

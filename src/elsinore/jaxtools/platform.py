@@ -1,14 +1,39 @@
 """The platform and the types that JAX is set to: a sentence where a run cannot use them."""
 
+from typing import Any, NamedTuple
+
 import jax
 
 from elsinore.errors import ConfigError
 
-NOT_FINITE = "such a number stands for what is not known yet, as before the first evaluation"
-UNFIT = {  # settings of JAX, and why they cannot be on
-    "jax_enable_x64": "training, policies and checkpoints are in float32",
-    "jax_debug_nans": NOT_FINITE,
-    "jax_debug_infs": NOT_FINITE,
+
+class Unfit(NamedTuple):
+    """Values of a setting of JAX that cannot be used."""
+
+    values: tuple[Any, ...]
+    why: str
+    usual: Any  # a value that can be used
+
+
+_UNROLLED = "every loop is unrolled while it is traced then, and compiling takes hours"
+_TRANSFERS = "settings and results move between host and device at every chunk"
+_NOT_FINITE = "such a number stands for what is not known yet, as before the first evaluation"
+UNFIT = {
+    "jax_enable_x64": Unfit((True,), "training, policies and checkpoints are in float32", False),
+    "jax_disable_jit": Unfit((True,), _UNROLLED, False),
+    "jax_no_tracing": Unfit((True,), "the program is traced before it is compiled", False),
+    "jax_numpy_rank_promotion": Unfit(
+        ("raise",), "the biases of a layer are added to each row of a batch", "allow"
+    ),
+    "jax_numpy_dtype_promotion": Unfit(
+        ("strict",), "counts, which are integers, are multiplied by real numbers", "standard"
+    ),
+} | {
+    f"jax_transfer_guard{way}": Unfit(("disallow", "disallow_explicit"), _TRANSFERS, "allow")
+    for way in ("", "_host_to_device", "_device_to_host", "_device_to_device")
+}
+UNFIT_FOR_TRAINING = {
+    f"jax_debug_{numbers}": Unfit((True,), _NOT_FINITE, False) for numbers in ("nans", "infs")
 }
 
 
@@ -34,15 +59,17 @@ def platform_refusal(several: bool = False) -> str | None:
     return None
 
 
-def refuse_jax_settings(*names: str) -> None:
-    """Refuse to begin while one of these settings of JAX is on.
+def refuse_jax_settings(settings: dict[str, Unfit] = UNFIT) -> None:
+    """Refuse to begin while a setting of JAX has a value with which nothing can run.
 
     Raises:
         ConfigError: with a remedy.
     """
-    for name in names:
-        if getattr(jax.config, name):
+    for name, unfit in settings.items():
+        value = getattr(jax.config, name)
+        value = getattr(value, "value", value)  # of an enumeration
+        if value in unfit.values:
             raise ConfigError(
-                f"{name}=True cannot be used: {UNFIT[name]}. Unset {name.upper()}, or call"
-                f" jax.config.update({name!r}, False) first."
+                f"{name}={value!r} cannot be used: {unfit.why}. Unset {name.upper()}, or call"
+                f" jax.config.update({name!r}, {unfit.usual!r}) first."
             )

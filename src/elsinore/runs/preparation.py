@@ -14,7 +14,7 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
 from elsinore.errors import ConfigError
-from elsinore.jaxtools.platform import platform_refusal, refuse_jax_settings
+from elsinore.jaxtools.platform import UNFIT_FOR_TRAINING, platform_refusal, refuse_jax_settings
 from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.remote import file_system
 from elsinore.runs.sinks.wandb import refuse_if_absent
@@ -62,7 +62,7 @@ def checked_plan(
     Raises:
         ConfigError: if a check fails.
     """
-    refuse_jax_settings("jax_debug_nans", "jax_debug_infs")
+    refuse_jax_settings(UNFIT_FOR_TRAINING)
     refuse_if_absent(experiment)
     if (url := experiment.sinks.remote.url) is not None:
         file_system(url)
