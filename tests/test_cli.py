@@ -653,7 +653,7 @@ def compared(tmp_path_factory):
 def test_a_comparison_ends_with_0_and_says_what_can_be_said(compared):
     code, out, folder = compared
     assert code == 0
-    assert "[1/2] CartPole-v1, ppo: training 2 seed(s), 4,000 env steps each" in out
+    assert "[1/2] CartPole-v1, ppo: training 2 seeds, 4,000 env steps each" in out
     (row,) = (line.split() for line in out.splitlines() if line.startswith("CartPole-v1  "))
     assert row[:3] == ["CartPole-v1", "ppo", "2"]
     assert row[-3].endswith("/2")  # reached the threshold
@@ -791,7 +791,7 @@ def test_check_env_names_the_check_that_a_broken_env_fails(elsinore):
     code, out, err = elsinore("check-env", "tests.envs.broken_envs:NotANumber")
     assert code == 2
     assert [line for line in out.splitlines() if line.startswith("FAIL float32: ")]
-    assert err == "elsinore: tests.envs.broken_envs:NotANumber fails 1 check(s): float32.\n"
+    assert err == "elsinore: tests.envs.broken_envs:NotANumber fails 1 check: float32.\n"
 
 
 def test_an_env_that_is_merely_odd_passes_with_a_warning(elsinore):

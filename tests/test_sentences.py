@@ -13,6 +13,7 @@ from tests.sources import broken, nodes_of
 
 NO_SUBJECT = re.compile(r"(What|How|Where|Who|Whoever|Whose|Whether|When|Which)\b")
 AVOIDED = re.compile(r"\b(told|whoever|somebody|nobody|one's own)\b", re.I)
+EITHER = re.compile(r"(?<!phi)(?<=[a-z]{3})\(s\)")  # "2 seed(s)", but neither V(s) nor phi(s)
 NO_NOUN = {"", "as", "by", "for", "how", "in", "likewise", "of", "or", "what", "where", "with"}
 
 
@@ -35,6 +36,10 @@ def test_a_docstring_begins_with_its_subject():
 
 def test_texts_have_no_avoided_words():
     assert broken(lambda path: [text for text in texts(path) if AVOIDED.search(text)]) == {}
+
+
+def test_a_number_of_things_is_written_by_counted():
+    assert broken(lambda path: [text for text in texts(path) if EITHER.search(text)]) == {}
 
 
 def options(parser: argparse.ArgumentParser, command: str = "elsinore"):

@@ -365,7 +365,7 @@ def test_the_command_prints_a_line_for_each_check(capsys):
     assert capsys.readouterr().out.split("\n")[0] == "ok   interface"
     assert main(["check-env", f"{__name__}:GoesOn"]) != 0
     seen = capsys.readouterr()
-    assert "FAIL seeds: seed=" in seen.out and "fails 1 check(s): seeds" in seen.err
+    assert "FAIL seeds: seed=" in seen.out and "fails 1 check: seeds" in seen.err
 
 
 @pytest.mark.parametrize("broken", [x for x, (check, _) in ERRORS.items() if check in BY_TRAINING])

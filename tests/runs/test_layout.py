@@ -87,7 +87,7 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
         )
     api._agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
     assert layout_events(run.path) == [
-        "another layout is accepted: then vmap on 1 device(s), now vmap on 2"
+        "another layout is accepted: then vmap on 1 device, now vmap on 2"
     ]
 
 
@@ -116,14 +116,14 @@ def test_a_run_of_two_devices_goes_on_on_one_only_if_that_is_accepted(tmp_path):
     refused = on_devices(1, *resume)
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    assert "then vmap on 2 device(s), now vmap on 1" in refused.stderr
+    assert "then vmap on 2 devices, now vmap on 1" in refused.stderr
     assert "--accept-layout" in refused.stderr
     assert not (run / "summary.json").exists()
     accepted = on_devices(1, *resume, "--accept-layout")
     assert accepted.returncode == 0, accepted.stderr
     assert elsinore.load(run).summary["stopped_by"] == "budget"
     assert layout_events(run) == [
-        "another layout is accepted: then vmap on 2 device(s), now vmap on 1"
+        "another layout is accepted: then vmap on 2 devices, now vmap on 1"
     ]
     newest = checkpoint_choice.newest(run / "checkpoints")
     assert newest.manifest["layout"] == {"kind": "vmap", "devices": 1, "batch": 2}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from elsinore.errors import counted
 from elsinore.experience import prioritised, replay_buffer
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.experience.replay_buffer import ReplayBatch, ReplayBuffer
@@ -45,16 +46,17 @@ def check_buffer(config: Any, window: int | None = None) -> None:
             f"buffer_size={config.buffer_size} holds less than one batch of"
             f" batch_size={config.batch_size} transitions; raise it, or lower batch_size."
         )
+    held = counted(slots, "step")
     if slots < max(config.rollout_length, config.n_step):
         name = "rollout_length" if config.rollout_length >= config.n_step else "n_step"
         raise ValueError(
-            f"buffer_size={config.buffer_size} holds {slots} steps of num_envs={config.num_envs}"
+            f"buffer_size={config.buffer_size} holds {held} of num_envs={config.num_envs}"
             f" envs, fewer than {name}={getattr(config, name)}; raise it to at least"
             f" {getattr(config, name) * config.num_envs}."
         )
     if window and slots < window:
         raise ValueError(
-            f"buffer_size={config.buffer_size} holds {slots} steps of num_envs={config.num_envs}"
+            f"buffer_size={config.buffer_size} holds {held} of num_envs={config.num_envs}"
             f" envs, fewer than the {window} of a sequence (burn_in + sequence_length + n_step -"
             f" 1); raise it to at least {window * config.num_envs}, or shorten the sequence."
         )

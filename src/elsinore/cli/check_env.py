@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 
 
 def add(commands) -> None:
@@ -46,5 +46,5 @@ def print_check_results(name: str, results: Sequence[Any]) -> int:
         print(f"{mark} {result.check}{': ' + result.detail if explains else ''}")
     broken = [r.check for r in results if not r.passed and r.level == "error"]
     if broken:
-        raise ConfigError(f"{name} fails {len(broken)} check(s): {', '.join(broken)}.")
+        raise ConfigError(f"{name} fails {counted(len(broken), 'check')}: {', '.join(broken)}.")
     return 0

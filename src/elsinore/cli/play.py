@@ -212,5 +212,5 @@ def _write_films(args: argparse.Namespace, episodes) -> int:
     of = _of_checkpoint(episodes[0].about)
     for path in paths:
         frames = write_film(path, episodes, args.speed, LIGHT if args.light else DARK)
-        say(f"{path}: {frames} frames, {path.stat().st_size / 2**20:.1f} MiB{of}")
+        say(f"{path}: {counted(frames, 'frame')}, {path.stat().st_size / 2**20:.1f} MiB{of}")
     return 0

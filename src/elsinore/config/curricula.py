@@ -19,7 +19,7 @@ from elsinore.config.reachability import (
 from elsinore.config.stage_params import default_of, tables_of
 from elsinore.envs.make import check_params
 from elsinore.envs.time_limit import LIMIT, time_limits
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.experience.episode_stats import OWN, check_recorded
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.training.curriculum.conditions import EPISODE, STAGE, Rule
@@ -87,7 +87,8 @@ def curriculum_lines(
     bounds = _stage_bounds(config, tables, env_params, _info(env, env_params))
     where = "target" if config.evaluate_on == "target" else "present stage's"
     lines = [
-        f"curriculum      {len(config.all_stages)} stages, evaluated in the {where} environment"
+        f"curriculum      {counted(len(config.all_stages), 'stage')}, evaluated in the {where}"
+        " environment"
     ]
     for i, stage in enumerate(config.all_stages):
         parts = [

@@ -28,7 +28,7 @@ from elsinore.algos.replay import truncate_running
 from elsinore.arguments import checked
 from elsinore.config.mappings import set_dotted
 from elsinore.config.parse import as_dict, build_algo
-from elsinore.errors import ConfigError, ElsinoreError, user_code
+from elsinore.errors import ConfigError, ElsinoreError, counted, user_code
 from elsinore.integrations.agent_files import not_saved, read_agent, write_agent
 from elsinore.integrations.agent_program import compiled
 from elsinore.integrations.agent_spaces import (
@@ -282,7 +282,7 @@ class Agent:
     def _restore(self, arrays: list[np.ndarray], steps: int, path: Any) -> None:
         if not 0 <= steps <= self.config.rollout_length:
             raise ConfigError(
-                f"{path} has {steps} steps of a rollout of {self.config.rollout_length}."
+                f"{path} has {counted(steps, 'step')} of a rollout of {self.config.rollout_length}."
             )
         if steps:  # of these shapes
             blank = jax.tree.map(np.zeros_like, self.state.actor.obs)

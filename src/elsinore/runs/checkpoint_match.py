@@ -3,7 +3,7 @@
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
 from elsinore.runs.manifest import differences, versions
 from elsinore.runs.named_code import marked
@@ -52,9 +52,8 @@ def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:
     now = layout_for(experiment.replicas, experiment.layout, shards=experiment.shards).described()
     if then is None or then.get("batch") == now["batch"]:
         return None
-    return "then {kind} on {devices} device(s)".format(**then) + ", now {kind} on {devices}".format(
-        **now
-    )
+    on = counted(then["devices"], "device")
+    return f"then {then['kind']} on {on}, now {now['kind']} on {now['devices']}"
 
 
 def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:

@@ -11,7 +11,7 @@ from elsinore.config.host import after_a_break
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
-from elsinore.errors import quoted
+from elsinore.errors import counted, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -156,9 +156,9 @@ def _compiled(
         with contextlib.closing(Store(folder.database)) as store:
             store.add_event(checkpoint.update if checkpoint else 0, "resume", anew)
     processes.gathered(None, COMPILED, processes.COMPILING)
-    seconds, devices = compiled.seconds, len(layout.devices)
+    seconds, devices = compiled.seconds, counted(len(layout.devices), "device")
     size = f", {readable_size(compiled.chunk_bytes)} of each" if compiled.chunk_bytes else ""
-    log.info("compiled in %.1f s; training on %d device(s)%s", seconds, devices, size)
+    log.info("compiled in %.1f s; training on %s%s", seconds, devices, size)
     return compiled, state
 
 

@@ -15,7 +15,7 @@ from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make
 from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, episode_recording, preparation, replays
 from elsinore.runs.episode_player import (
@@ -212,8 +212,8 @@ def _of_run(
     chosen = agent_number(agent, experiment.agents.names)
     if chosen is not None and chosen >= experiment.agents.number:
         raise ConfigError(
-            f"--agent agent_{chosen} is not in this run; it has {experiment.agents.number}"
-            " agent(s)."
+            f"--agent agent_{chosen} is not in this run; it has"
+            f" {counted(experiment.agents.number, 'agent')}."
         )
     i = None if seed is None else _replica(run, seed)
     if policy == "untrained":

@@ -73,7 +73,7 @@ def test_progress_gets_a_line_before_and_after_each_run(compared):
     assert [line.split(": ")[0] for line in lines] == ["[1/2] CartPole-v1, ppo"] * 2 + [
         "[2/2] CartPole-v1, slow"
     ] * 2
-    assert lines[0].endswith("training 2 seed(s), 5,120 env steps each")
+    assert lines[0].endswith("training 2 seeds, 5,120 env steps each")
     assert "return (IQM) " in lines[1]
 
 
@@ -298,7 +298,7 @@ def test_an_interrupted_comparison_resumes_to_the_same_end(interrupted, compared
     assert summary["stopped_by"] == "interrupted"
     assert f"slow: interrupted after {summary['env_steps']:,} env steps, return (IQM) " in lines[-1]
     whole, lines = compare(found.path.parent)
-    assert "resuming 2 seed(s)" in lines[1]
+    assert "resuming 2 seeds" in lines[1]
     for label in ALGOS:
         one, other = (c.path / "CartPole-v1" / label for c in (whole, compared[0]))
         assert learnt(one) == learnt(other)

@@ -137,7 +137,7 @@ def test_the_text_of_a_config_stays_in_its_place(tmp_path):
 
 def test_an_unfinished_run_is_listed_with_its_reason(page):
     assert "being trained" in page
-    assert "1 run(s) are excluded" in page
+    assert "1 run is excluded" in page
 
 
 def test_a_page_is_whole(page):

@@ -186,7 +186,7 @@ def test_an_unreadable_run_is_listed_and_the_others_are_reported(copied, tmp_pat
     (excluded,) = found.results.excluded
     assert excluded.path.name == "bad"
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "1 run(s) are excluded" in text and "### Excluded" in text
+    assert "1 run is excluded" in text and "### Excluded" in text
 
 
 def returns(*per_seed: float) -> dict:

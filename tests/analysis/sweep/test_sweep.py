@@ -117,6 +117,16 @@ def test_no_number_of_the_best_trials_is_cut(tmp_path):
         assert "…" not in shown.getvalue()
 
 
+def test_the_number_of_seeds_is_counted_as_it_is_read(tmp_path):
+    for seeds, text in ((1, "1 seed"), (2, "2 seeds")):
+        searched = search(tmp_path / text, trials=1, settings={"seeds": seeds})
+        shown = io.StringIO()
+        PlainConsole(file=shown, width=WIDE).print(results_table(searched.sweep, searched.results))
+        assert shown.getvalue().splitlines()[0].strip().endswith(f", mean over {text}")
+        header = (searched.path / "best.yaml").read_text().splitlines()[0]
+        assert header.endswith(f", mean over {text}.")
+
+
 def test_a_search_without_trials_yet_says_so(tmp_path):
     with pytest.raises(ConfigError, match="has no trials yet; wait for its first group"):
         _ = api.SweepRun(SweepDir(tmp_path / "search")).trials

@@ -207,7 +207,8 @@ def _train(
         return False
     verb = "resuming" if state == "unfinished" else "training"
     progress(
-        f"{prefix}: {verb} {experiment.seeds} seed(s), {experiment.env_steps:,} env steps each"
+        f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {experiment.env_steps:,} env steps"
+        " each"
     )
     console = Console(experiment.env_steps, experiment.seeds, experiment.convergence.target)
     watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}

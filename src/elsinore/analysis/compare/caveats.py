@@ -93,8 +93,9 @@ def _on_missing_runs(scores: Scores) -> Iterator[str]:
             f"Not every algorithm has a run on {join_names(missing)}: aggregates over environments"
             f" cover {join_names(scores.shared_envs)}."
         )
-    if scores.results.excluded:
-        yield f"{len(scores.results.excluded)} run(s) are excluded; they are listed under Runs."
+    if excluded := len(scores.results.excluded):
+        listed = "is excluded; it is" if excluded == 1 else "are excluded; they are"
+        yield f"{counted(excluded, 'run')} {listed} listed under Runs."
 
 
 def _name(result: RunResult) -> str:

@@ -17,6 +17,7 @@ from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
+from elsinore.errors import counted
 from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions
 from elsinore.runs.summary import object_in, write_json
@@ -83,7 +84,7 @@ def best_yaml(sweep: Sweep, best: TrialResult) -> str:
     """The best trial as a config for `elsinore train --config`."""
     header = (
         f"# Trial {best.trial}: {sweep.config.metric} {best.score:.6g}, mean over"
-        f" {sweep.experiment.seeds} seed(s)."
+        f" {counted(sweep.experiment.seeds, 'seed')}."
     )
     if sweep.config.sampler == "pbt":
         header += " Its settings evolved; these are the final ones."
@@ -96,7 +97,7 @@ def results_table(sweep: Sweep, results: list[TrialResult]):
     from rich.table import Table
 
     found = Table(
-        title=f"{sweep.config.metric}, mean over {sweep.experiment.seeds} seed(s)",
+        title=f"{sweep.config.metric}, mean over {counted(sweep.experiment.seeds, 'seed')}",
         title_justify="left",
     )
     for name in ("trial", "score", "95 % interval", "state", *sweep.space):

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elsinore.envs.scene import Scene
+from elsinore.errors import counted
 from elsinore.view.demo.episodes import DemoEpisode
 from elsinore.view.demo.side_by_side import AgentColumn, main_panels, status_line
 from elsinore.view.drawing.palette import DARK
@@ -53,7 +54,7 @@ def show_progression(episodes: Sequence[DemoEpisode], console: Console, limit: i
         table.add_row(episode.label, bar, f"{mean:.0f}", f"{np.mean(episode.returns):.0f}")
     console.print(table)
     count = len(episodes[0].lengths)
-    text = f"each row: mean of {count} new episodes of at most {limit:,} steps"
+    text = f"each row: mean of {counted(count, 'new episode')} of at most {counted(limit, 'step')}"
     console.print(Text(text, style=DARK.of("faint")))
 
 

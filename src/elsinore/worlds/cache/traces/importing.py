@@ -7,7 +7,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
@@ -128,7 +128,8 @@ def _imported(
         )
     progress()
     if not rows:
-        reasons = f" Of {count} lines: {'; '.join(skipped.lines())}." if count else " It is empty."
+        lines = f" Of {counted(count, 'line')}"
+        reasons = f"{lines}: {'; '.join(skipped.lines())}." if count else " It is empty."
         raise ConfigError(
             f"{path} holds no request as {format} has them.{reasons} Is `--format` right?"
         )

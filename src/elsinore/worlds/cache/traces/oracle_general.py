@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
 ENTRY = np.dtype([("ts", "<u4"), ("obj", "<u8"), ("size", "<u4"), ("next", "<i8")])
@@ -29,8 +29,8 @@ def read_entries(
         rest = data[whole:]
     if rest:
         raise ConfigError(
-            f"{path} ends {len(rest)} bytes into request {number + 1}; oracleGeneral has "
-            f"{ENTRY.itemsize} bytes a request. Was it cut off?"
+            f"{path} ends {counted(len(rest), 'byte')} into request {number + 1}; oracleGeneral"
+            f" has {ENTRY.itemsize} bytes a request. Was it cut off?"
         )
 
 
