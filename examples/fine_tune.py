@@ -227,6 +227,7 @@ def draw(path: Path, pair: Pair, runs: dict[str, Run]) -> None:
     """Write the evaluation returns of both runs: interquartile means over seeds, and their 95 %
     intervals."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
 
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     axes = figure.add_subplot()
@@ -239,6 +240,7 @@ def draw(path: Path, pair: Pair, runs: dict[str, Run]) -> None:
     score = float(iqm(curve(runs["from scratch"])[1][-1]))
     axes.axhline(score, color="#0072B2", linewidth=0.8, linestyle=":")
     axes.set(xlabel="env steps of a seed", ylabel="evaluation return", title=pair.names[1])
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 50k
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=100)
 

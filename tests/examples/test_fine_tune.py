@@ -51,6 +51,14 @@ def test_each_pair_is_trained_compared_and_drawn(pair, tmp_path, capsys):
     assert figure.stat().st_size > 10_000
 
 
+def test_the_figure_writes_env_steps_with_letters(monkeypatch, tmp_path):
+    steps = np.arange(500_000, 2_000_001, 500_000)
+    monkeypatch.setattr(example, "curve", lambda _: (steps, np.ones((4, 2))))
+    labels: dict = {"from scratch": None, "fine-tuned": None}
+    example.draw(tmp_path / "curves.svg", example.PAIRS["cartpole"], labels)
+    assert "<!-- 1M -->" in (tmp_path / "curves.svg").read_text()
+
+
 @pytest.mark.slow
 def test_a_head_is_left_out_on_request(tmp_path):
     source, tuned = run_of(tmp_path, "balatro", "--from-leave", "network.head")

@@ -8,6 +8,8 @@ from elsinore.analysis.sweep.results import TrialResult
 from elsinore.config.search import load_sweep
 from tests.toys import TOY
 
+GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
+
 
 @pytest.fixture
 def drawn(monkeypatch, tmp_path):
@@ -15,14 +17,12 @@ def drawn(monkeypatch, tmp_path):
     figure = Figure(layout="constrained")
     axis = figure.subplots()
     monkeypatch.setattr(pictures, "_figure", lambda *size: (figure, axis))
-    space = {"algo.gain": {"uniform": [0.0, 1.0]}}
-    sweep = load_sweep(TOY | {"sweep": {"space": space, "trials": 3}})
 
-    def draw(*scores):
+    def draw(*scores, space=GAIN, settings=None):
+        sweep = load_sweep(TOY | {"sweep": {"space": space, "trials": 3}})
+        settings = settings or {"algo.gain": 0.4}
         results = [
-            TrialResult(
-                i, "", {"algo.gain": 0.4}, "failed" if x is None else "complete", x, None, [], 0, []
-            )
+            TrialResult(i, "", settings, "failed" if x is None else "complete", x, None, [], 0, [])
             for i, x in enumerate(scores)
         ]
         pictures.draw_coordinates(tmp_path / "coordinates.png", sweep, results)
@@ -57,3 +57,9 @@ def test_equal_scores_have_one_mark_where_their_lines_end(drawn, scores):
 
 def test_no_score_has_no_mark(drawn):
     assert marks(drawn(None, None), 1) == []
+
+
+def test_env_steps_are_written_as_on_other_axes(drawn):
+    space = {"env_steps": {"choice": [50_000, 1_000_000]}}
+    axis = drawn(1.0, 2.0, space=space, settings={"env_steps": 50_000})
+    assert [text for _, text in marks(axis, 0)] == ["50k", "1M"]

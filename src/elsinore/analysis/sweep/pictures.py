@@ -6,7 +6,7 @@ from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.errors import counted
-from elsinore.runs.curves import BLUE, GREY
+from elsinore.runs.curves import BLUE, GREY, steps_text
 from elsinore.runs.whole_file import whole_file
 
 
@@ -32,15 +32,10 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
             alpha=0.8 if whole else 0.25,
             linewidth=1.2,
         )
-    for i, span in enumerate(sweep.space.values()):
-        _ticks(
-            axis,
-            i,
-            [
-                (span.unit_of(x), x)
-                for x in (span.values if isinstance(span, OneOf) else span.ends())
-            ],
-        )
+    for i, (name, span) in enumerate(sweep.space.items()):
+        written = steps_text if name == "env_steps" else lambda x: x
+        ends_or_choices = span.values if isinstance(span, OneOf) else span.ends()
+        _ticks(axis, i, [(span.unit_of(x), written(x)) for x in ends_or_choices])
     _ticks(axis, len(sweep.space), ends)
     names = [name.removeprefix("algo.") for name in sweep.space]
     axis.set_xticks(range(len(names) + 1), [*names, sweep.config.metric])
