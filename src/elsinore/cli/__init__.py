@@ -35,6 +35,7 @@ from elsinore.cli import (
     watch,
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
+from elsinore.cli.compile_cache import one_line_about_the_cache
 from elsinore.cli.interrupts import ending_imports
 from elsinore.cli.parser import Parser
 from elsinore.cli.streams import whole_streams
@@ -70,7 +71,7 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     sys.path.append("")
     # Python looks for cycles among all objects several times before it ends: 1.5 s after a training
     atexit.register(gc.freeze)
-    with whole_streams(), ending_imports():
+    with whole_streams(), one_line_about_the_cache(), ending_imports():
         return _run(parser or elsinore_parser(), argv)
 
 
