@@ -214,7 +214,10 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
             [result("a", [1.0, NAN])],
             "a on CartPole-v1: 1 of 2 seeds has no finite return; each counts as the",
         ),
-        ([result("a", [1.0]), result("b", [1.0, 2.0])], "The runs have between 1 and 2 seeds"),
+        (
+            [result("a", [1.0]), result("b", [1.0, 2.0])],
+            "The runs have between 1 and 2 seeds: the tables of final returns list how many",
+        ),
         ([result("a", [1.0, 2.0])], "Fewer than 10 seeds make such intervals too narrow"),
         (
             [result("a", [1.0]), result("b", [1.0], settings={"env_steps": 5000})],

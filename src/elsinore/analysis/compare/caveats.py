@@ -31,8 +31,9 @@ def _on_seeds(scores: Scores) -> Iterator[str]:
         yield f"Every run has {counted(count, 'seed')}."
     else:
         yield (
-            f"The runs have between {min(counts)} and {max(counts)} seeds; each table lists the"
-            " number."
+            f"The runs have between {min(counts)} and {max(counts)} seeds: the tables of final"
+            " returns list how many, and Runs lists which. No statistic pairs seeds, so all of each"
+            " run count."
         )
     for result in scores.results.finished:
         bad = int((result.returns != result.returns).sum())
