@@ -113,6 +113,35 @@ def test_a_csv_is_read_as_programs_write_it(file, content):
     assert (trace.obj_id.tolist(), trace.size.tolist()) == ([0, 1, 0], [5, 7, 5])
 
 
+def test_a_quoted_column_may_have_line_breaks(file):
+    content = 'url,"title\nof it",size\n"/a\n/b","x, ""y""\n\nz",5\n\n/c,,7\n"/a\r\n/b",w,5'
+    trace = import_trace(file("t.csv", content)).trace
+    assert (trace.obj_id.tolist(), trace.size.tolist()) == ([0, 1, 0], [5, 7, 5])
+
+
+def test_a_line_is_numbered_by_where_its_row_begins(file):
+    with pytest.raises(ConfigError, match="t.csv, line 4: size=-3 must be 1 to"):
+        import_trace(file("t.csv", 'key,size\n"a\nb",5\n"c\nd",-3\n'))
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ('a,5\n"b,6\nc",7,8\nd,9\n', "a row with more or fewer columns than .* reaches line 4."),
+        ('a,5\n"b,6\nc,7\nd,8\n', "a row whose quoted column does not end, .* reaches line 5."),
+        ('a,5\n"b,6\n' + 20_000 * "cccc,7\n", "a row with a column that is too long, "),
+    ],
+)
+def test_a_quote_that_hides_requests_is_refused_by_its_row(file, rows, reason):
+    with pytest.raises(ConfigError, match=f"t.csv, line 3: {reason}.* Is a quote missing?"):
+        import_trace(file("t.csv", f"key,size\n{rows}"))
+
+
+def test_an_open_quote_in_the_last_line_hides_nothing(file):
+    found = import_trace(file("t.csv", 'key,size\na,5\n"b,6'))
+    assert list(found.skipped.lines()) == ["1 whose quoted column does not end (lines 3)"]
+
+
 def test_a_log_is_read_compressed(file):
     plain = import_trace(file("access.log", LOG)).trace
     packed = import_trace(file("access.log.gz", gzip.compress(LOG.encode()))).trace
@@ -166,6 +195,7 @@ def test_an_object_that_changes_size_is_refused_unless_an_option_allows_it(file)
     [
         ("t.csv", "id,size\na,5\nb,-3\n", r"t.csv, line 3: size=-3 must be 1 to"),
         ("t.csv", "when,what\n1,2\n", r"t.csv, line 1: the heading 'when,what' names no object"),
+        ("t.csv", "k" * 2**18, "line 1: the heading 'kkkk.* names no object"),
         ("t.csv", "id,size\na,many\n", "holds no request .* 1 with a size that is no number"),
         ("access.log", "", "holds no request as weblog has them. It is empty"),
         (

@@ -86,14 +86,14 @@ def _records(
     if format == "oracleGeneral":
         yield from oracle_general.read_entries(blocks(file, path), path)
         return
-    numbered, parse = enumerate(lines(file, path), 1), weblog.parse
     if format == "csv":
-        parse = CsvParser(next(numbered, (1, ""))[1], path).parse
-    for number, line in numbered:
+        yield from CsvParser(lines(file, path), path).records()
+        return
+    for number, line in enumerate(lines(file, path), 1):
         if not line.strip():
             continue
         try:
-            yield number, parse(line)
+            yield number, weblog.parse(line)
         except MalformedRecord as reason:
             yield number, reason
 

@@ -2,6 +2,8 @@
 
 import csv
 import math
+from collections.abc import Iterator
+from itertools import chain
 
 from elsinore.errors import ConfigError
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
@@ -19,15 +21,21 @@ READ_OPERATIONS = ("", "0", "read", "get", "gets", "head")
 
 
 class CsvParser:
-    """Parser of the lines below a heading, in which the delimiter is the commonest.
+    """Parser of a heading, in which the delimiter is the commonest, and of the rows below it.
 
     Raises:
-        ConfigError: for a heading without a column of objects.
+        ConfigError: for a heading without a column of objects, and as `records` does.
     """
 
-    def __init__(self, heading: str, path: object):
-        self.delimiter = max(DELIMITERS, key=heading.count)
-        names = [name.strip().lower() for name in self._columns(heading)]
+    def __init__(self, lines: Iterator[str], path: object):
+        heading = next(lines, "")
+        self._path, self._line, self._at_end = path, 0, False
+        delimiter = max(DELIMITERS, key=heading.count)
+        self._reader = csv.reader(self._taken(chain([heading], lines)), delimiter=delimiter)
+        try:
+            names = [name.strip().lower() for name in next(self._reader, [])]
+        except csv.Error:  # a name beyond 131,072 characters
+            names = []
         self.places = {
             field: names.index(name)
             for field, known in COLUMNS.items()
@@ -41,10 +49,46 @@ class CsvParser:
                 f" column one of {', '.join(COLUMNS['obj'])}."
             )
 
-    def parse(self, line: str) -> Record:
-        """Parse a line; raise MalformedRecord for a wrong number of columns or an invalid
-        number."""
-        values = self._columns(line)
+    def records(self) -> Iterator[tuple[int, Record | MalformedRecord]]:
+        """(the row's first line, record or the reason why there is none). A quoted column may have
+        line breaks.
+
+        Raises:
+            ConfigError: for a row of several lines that is no record, since a quote that is missing
+                would hide the requests up to the next one.
+        """
+        while True:
+            first = self._line + 1
+            try:
+                values = next(self._reader, None)
+                if values is None:
+                    return
+                found = self._parse(values) if "".join(values).strip() or values[1:] else None
+            except csv.Error:  # a field beyond 131,072 characters
+                found = MalformedRecord("with a column that is too long")
+            except MalformedRecord as reason:
+                found = reason
+            if isinstance(found, MalformedRecord) and self._line > first:
+                raise ConfigError(
+                    f"{self._path}, line {first}: a row {found}, which by its quotes reaches line"
+                    f" {self._line}. Is a quote missing?"
+                )
+            if found is not None:
+                yield first, found
+
+    def _taken(self, lines: Iterator[str]) -> Iterator[str]:
+        """The lines, which are counted; a row that asks for more than there are has an open
+        quote."""
+        for line in lines:
+            self._line += 1
+            yield line
+        self._at_end = True
+
+    def _parse(self, values: list[str]) -> Record:
+        """Parse a row; raise MalformedRecord for a wrong number of columns, an invalid number or a
+        quote that is still open at the end."""
+        if self._at_end:
+            raise MalformedRecord("whose quoted column does not end")
         if len(values) != self.width:
             raise MalformedRecord("with more or fewer columns than the heading")
         row = {field: values[place].strip() for field, place in self.places.items()}
@@ -63,12 +107,6 @@ class CsvParser:
             row.get("client") or None,
             row.get("cls") or None,
         )
-
-    def _columns(self, line: str) -> list[str]:
-        try:
-            return next(csv.reader([line], delimiter=self.delimiter), [])
-        except csv.Error:  # a field beyond 131,072 characters
-            raise MalformedRecord("with a column that is too long") from None
 
 
 def parse_number(text: str, column: str) -> float | None:
