@@ -2,14 +2,17 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 import elsinore
 from elsinore import cli
 from elsinore.config.load import read_yaml, yaml_text
+from elsinore.runs import repair
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
@@ -81,6 +84,38 @@ def test_a_store_behind_gets_the_chunks_it_lacks_and_keeps_what_it_has(path, who
     assert db.execute("SELECT * FROM chunks WHERE update_ <= 20").fetchall() == kept
     assert db.execute("SELECT DISTINCT seconds FROM chunks WHERE update_ > 20").fetchall() == [(0,)]
     db.close()
+
+
+def test_a_repair_that_is_killed_leaves_the_old_store_or_the_new_one(path, whole, monkeypatch):
+    """Of a store that has lost a fact, and whose chunks no line of metrics.jsonl holds."""
+    (path / "metrics.jsonl").unlink()
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db, db:
+        db.execute("DELETE FROM info WHERE name = 'updates_per_row'")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    for owner, name in ((repair, "fsync"), (os, "link"), (Path, "replace")):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(owner, name, killed)
+            repair.repair(RunDir(path))
+        assert rows_in(path) == rows_in(whole)
+    repair.repair(RunDir(path))
+    assert rows_in(path) == rows_in(whole) and facts_in(path)["updates_per_row"] > 0
+
+
+def test_a_log_without_its_database_is_not_taken_for_the_new_ones(path, whole, capsys):
+    log = path / "metrics.sqlite-wal"
+    with contextlib.closing(sqlite3.connect(path / "metrics.sqlite")) as db:
+        with db:
+            db.execute("UPDATE metrics SET value = 7")
+        kept = log.read_bytes()
+    assert kept
+    (path / "metrics.sqlite").unlink()
+    log.write_bytes(kept)
+    assert "restored: metrics.sqlite up to update 40" in repaired(path, capsys)
+    assert rows_in(path) == rows_in(whole)
+    assert (path / "metrics.sqlite.damaged-1-wal").read_bytes() == kept
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from config.yaml, and `run_id` from a checkpoint: by it MLflow and the run's cop
 
 import contextlib
 import json
+import os
+import shutil
 import sqlite3
 import uuid
 from pathlib import Path
@@ -162,10 +164,7 @@ def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
     """
     if info.keys() >= NEEDED_FACTS:
         return info
-    lost = {
-        "commit": "",
-        **facts_of_plan(plan_for(folder.experiment())),
-    }
+    lost = {"commit": "", **facts_of_plan(plan_for(folder.experiment()))}
     return lost | _recorded_id(folder) | info
 
 
@@ -239,12 +238,13 @@ def rows_of_line(line: bytes, steps: int) -> list[Row]:
 def restore_store(
     folder: RunDir, state: StoreState, facts: dict[str, Any], records: list[ChunkRecord]
 ) -> list[str]:
-    """Put a database with the facts and the records in place of the old one, which gets another
-    name."""
+    """Put a database with the facts and the records in place of the old one, which is kept under
+    another name. At every moment one of the two is in place."""
     database = folder.database
     made = new_file(database.with_name(".metrics.sqlite.unfinished"))
     with contextlib.closing(Store(made)) as store:
         if state.usable:
+            merge_log(database)
             with reading(database) as old:
                 old.copy_to(store)
         for record in records:
@@ -263,21 +263,37 @@ def restore_store(
             f"metrics.sqlite up to update {covered}{source if covered else ' (begun anew, empty)'}"
         )
         store.add_event(covered, "repair", text)
-    kept = set_aside(database)
-    made.rename(database)
+    fsync(made)
+    kept = keep_old(database)
+    made.replace(database)
     fsync(database.parent)
     kept_line = [f"kept: the old file as {kept.name}"] if kept else []
     return [*kept_line, f"restored: {text}; a resumed run computes what follows"]
 
 
-def set_aside(database: Path) -> Path | None:
-    """Give another name to the database, and to the files that SQLite keeps beside it."""
-    if not database.exists():
+def merge_log(database: Path) -> None:
+    """Bring the rows of the write-ahead log into the database itself, where it can be written."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def keep_old(database: Path) -> Path | None:
+    """Give a second name to the database and to the files that SQLite keeps beside it, then remove
+    the latter: SQLite would take them for those of the next database."""
+    endings = [ending for ending in BESIDE_DATABASE if Path(f"{database}{ending}").exists()]
+    if not endings:
         return None
     names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))
     kept = next(name for name in names if not name.exists())
-    for ending in reversed(BESIDE_DATABASE):
-        beside = database.with_name(database.name + ending)
-        if beside.exists():
-            beside.rename(kept.with_name(kept.name + ending))
+    for ending in endings:
+        old, second = f"{database}{ending}", Path(f"{kept}{ending}")
+        second.unlink(missing_ok=True)
+        try:
+            os.link(old, second)
+        except OSError:  # a file system without links
+            shutil.copyfile(old, second)
+            fsync(second)
+    fsync(database.parent)
+    for ending in BESIDE_DATABASE[1:]:
+        Path(f"{database}{ending}").unlink(missing_ok=True)
     return kept
