@@ -1,6 +1,7 @@
 """An argument of another type is refused with its name, before anything is made."""
 
 import inspect
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ import elsinore
 from elsinore.analysis.compare.api import report
 from elsinore.arguments import checked
 from elsinore.envs.wrapped import entries_of
+from elsinore.errors import ConfigError
 from elsinore.runs.run import Run
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
@@ -255,3 +257,28 @@ def test_a_network_that_is_a_module_is_refused_with_a_remedy():
 def test_a_number_of_numpy_in_a_wrapper_is_one_of_python():
     wrapped = elsinore.wrap("CartPole-v1", {"time_limit": np.int64(5)})
     assert entries_of(wrapped) == ({"time_limit": 5},)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a\0b", "NUL"), ("a\ud800b", "half of a surrogate pair")]
+)
+def test_a_text_that_is_no_path_is_refused_in_one_line(text, reason, tmp_path):
+    calls = [
+        lambda: elsinore.train(config=text),
+        lambda: elsinore.train("CartPole-v1", runs_dir=text),
+        lambda: elsinore.train("CartPole-v1", runs_dir=Path(text)),
+        lambda: elsinore.train("CartPole-v1", overrides={"curriculum": text}, runs_dir=tmp_path),
+        lambda: elsinore.sweep(text),
+        lambda: elsinore.load(text),
+        lambda: report([text]),
+    ]
+    for call in calls:
+        with pytest.raises(ConfigError, match=f" is no path; use one without {reason}.$") as found:
+            call()
+        assert repr(text) in str(found.value) and "\n" not in str(found.value)
+
+
+def test_the_bytes_of_a_file_name_that_is_no_utf8_are_a_path(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xe4.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        elsinore.train(config=path)

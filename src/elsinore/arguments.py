@@ -9,9 +9,8 @@ from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args
 
 from elsinore.errors import ConfigError
-from elsinore.validation import did_you_mean
+from elsinore.validation import did_you_mean, why_no_path
 
-NUL = "\0"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -107,9 +106,14 @@ def _by_instance(annotation: Any) -> Any:
 def _check(name: str, value: Any, adapter: Any) -> None:
     from pydantic import ValidationError
 
-    text = str(value) if isinstance(value, str) or hasattr(value, "__fspath__") else None
-    if text is not None and (NUL in text or (name == "runs_dir" and not text)):
-        raise ConfigError(f"{name}={text!r} is no path; use one without NUL, and '.' for here.")
+    several = isinstance(value, list | tuple)
+    for i, each in enumerate(value if several else [value]):
+        text = str(each) if isinstance(each, str) or hasattr(each, "__fspath__") else ""
+        if reason := why_no_path(text):
+            which = f"{name}[{i}]" if several else name
+            raise ConfigError(f"{which}={text!r} is no path; use one without {reason}.")
+    if name == "runs_dir" and str(value) == "":
+        raise ConfigError("runs_dir='' is no path; use '.' for the current folder.")
     try:
         adapter.validate_python(value)
     except ValidationError as error:

@@ -13,6 +13,16 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+# U+DC80 to U+DCFF stand for the bytes of a file's name that is no UTF-8
+HALF_OF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def why_no_path(text: str) -> str:
+    """What a text has that no path can have; "" for a path."""
+    if "\0" in text:
+        return "NUL"
+    return "half of a surrogate pair" if HALF_OF_A_PAIR.search(text) else ""
+
 
 def did_you_mean(
     name: Any,

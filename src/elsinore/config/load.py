@@ -3,7 +3,6 @@
 import copy
 import itertools
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -24,7 +23,8 @@ from elsinore.config.parse import as_dict, build, build_algo, convert_setting, r
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
 from elsinore.config.units import in_program_units, refuse_two_budgets
 from elsinore.envs import check_name
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, quoted, why_unreadable
+from elsinore.validation import why_no_path
 
 
 def load_experiment(
@@ -264,12 +264,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
+    if odd := why_no_path(str(path)):
+        raise ConfigError(f"config {str(path)!r} is no path; use one without {odd}.")
     try:
         with shipped(path).open(encoding="utf-8") as file:
             data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ConfigError(f"config {path} cannot be read: {reason}.") from error
+        raise ConfigError(f"config {path} cannot be read: {why_unreadable(error)}.") from error
     except ValueError as error:
         raise ConfigError(f"config {path} is not valid YAML: {error}.") from error
     if not isinstance(data, dict) or not data:
