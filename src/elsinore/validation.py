@@ -18,7 +18,7 @@ HALF_OF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def why_no_path(text: str) -> str:
-    """What a text has that no path can have; "" for a path."""
+    """The part of a text that no path can have; "" for a path."""
     if "\0" in text:
         return "NUL"
     return "half of a surrogate pair" if HALF_OF_A_PAIR.search(text) else ""
