@@ -320,6 +320,14 @@ def test_an_episode_without_a_limit_is_played_to_its_end():
     assert (len(episode) - 1, episode.outcome) == (12, "terminated")
 
 
+def test_a_run_whose_episodes_are_too_long_to_be_repeated_is_saved(tmp_path):
+    """Its tape had no room, and a checkpoint cannot hold an array without numbers."""
+    long = {"env_steps": 32, "env_params.max_steps_in_episode": 2**20 + 1}
+    run = trained(Limitless(), tmp_path, overrides=long)
+    assert run.checkpoint("latest").manifest["after_a_break"] == "fresh episodes"
+    assert elsinore.resume(run, env=Limitless(), env_steps=64).summary["env_steps"] == 64
+
+
 def test_without_seeds_a_resumed_run_says_that_its_episodes_begin_anew(tmp_path):
     run = trained(Noisy(), tmp_path)
     (run.path / "summary.json").unlink()

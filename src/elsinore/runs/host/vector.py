@@ -59,8 +59,8 @@ class HostVector:
 
     def step(self, actions: Shaped[np.ndarray, "env ..."]) -> HostStep:
         """One step of every row; those that end begin again."""
-        if room := self._actions.shape[1]:
-            self._actions[self._everyone, np.minimum(self.episode_length, room - 1)] = actions
+        last = self._actions.shape[1] - 1
+        self._actions[self._everyone, np.minimum(self.episode_length, last)] = actions
         obs, reward, terminated, cut = self._rows.step(self._everyone, actions)
         self.episode_length = self.episode_length + 1
         self.episode_return = self.episode_return + reward
