@@ -190,6 +190,7 @@ EXCEPTIONS = {
     "deferred.py": {"sys"},  # the modules of this process
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
+    "envs/host_objects.py": {"logging"},  # an environment that cannot be closed ends no run
     "envs/picture.py": {"io"},  # packs an image in memory
     "envs/suites/__init__.py": {"io", "sys"},  # hides what a library prints while it is imported
     # a process whose peers are gone ends, and says why

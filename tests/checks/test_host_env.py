@@ -283,7 +283,7 @@ def test_names_and_functions_are_checked_and_their_environments_closed():
     assert len(made) > 3 and set(map(id, made)) == set(map(id, closed))
 
 
-def test_all_environments_are_closed_though_one_fails():
+def test_all_environments_are_closed_though_one_fails(caplog):
     made, closed = [], []
 
     class Fragile(Hall):
@@ -300,8 +300,8 @@ def test_all_environments_are_closed_though_one_fails():
 
     env = host_env_of(lambda: Fragile())
     assert closed == [1]  # it was looked at
-    with pytest.raises(OSError, match="window is gone"):
-        env.open_rows(3).close()
+    env.open_rows(3).close()
+    assert "Fragile' failed in close: OSError: its window is gone" in caplog.text
     assert sorted(closed) == [1, 2, 3, 4]
     with pytest.raises(MemoryError):
         env.open_rows(3)  # of which the last cannot be made

@@ -355,6 +355,30 @@ def test_a_run_whose_environment_dies_is_saved_names_it_and_can_be_resumed(tmp_p
     assert elsinore.resume(path, env=PythonWalk()).summary["env_steps"] == 384
 
 
+class Unclosable(PythonWalk):
+    """`close` fails, as that of a renderer without its window does."""
+
+    def close(self):
+        raise OSError("its window is gone")
+
+
+def test_an_environment_that_cannot_be_closed_ends_no_run(tmp_path):
+    """A run that was complete had no summary, and was said to have failed."""
+    run = trained(Unclosable(), tmp_path, overrides={"env_steps": 32})
+    assert run.summary["env_steps"] == 32
+    assert count_in_log(run.path, "Unclosable' failed in close: OSError: its window is gone") >= 4
+
+
+class UnclosableMortal(Unclosable, Mortal):
+    pass
+
+
+@pytest.mark.slow
+def test_a_failing_close_does_not_hide_the_failure_before_it(tmp_path):
+    with pytest.raises(RunError, match=r"environment 0 failed in step: BrokenPipe"):
+        trained(UnclosableMortal(), tmp_path)
+
+
 def test_overlap_acts_with_the_policy_of_before(tmp_path):
     runs = [
         trained(PythonWalk(), tmp_path, f"overlap-{on}", {"host.overlap": on, "env_steps": 96})

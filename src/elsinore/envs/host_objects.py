@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,9 @@ from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, reason_of
+
+log = logging.getLogger("elsinore")
 
 
 class OneByOne:
@@ -179,10 +182,18 @@ def _copied(env: Any, name: str) -> Any:
 
 
 def close(*envs: Any) -> None:
-    """Close environments that have a `close`; all of them, though that of one fails."""
+    """Close environments that have a `close`; all of them, though that of one fails. Such a failure
+    is logged and not raised: it would hide why the run stopped, or end a run that is complete."""
     with contextlib.ExitStack() as stack:
         for env in envs:
-            stack.callback(getattr(env, "close", lambda: None))
+            stack.callback(_close, env)
+
+
+def _close(env: Any) -> None:
+    try:
+        getattr(env, "close", lambda: None)()
+    except Exception as error:
+        log.warning("env=%r failed in close: %s", object_name(env), reason_of(error))
 
 
 def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
