@@ -13,7 +13,7 @@ from gymnax.environments.environment import Environment, EnvParams, EnvState
 
 import elsinore
 from elsinore.envs import make, suites
-from elsinore.envs.host import HostState, blank_tape
+from elsinore.envs.host import HostEnvError, HostState, blank_tape
 from elsinore.envs.host_objects import host_env_of
 from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
@@ -353,6 +353,27 @@ def test_a_run_whose_environment_dies_is_saved_names_it_and_can_be_resumed(tmp_p
     path = tmp_path / "run"
     assert [p.name for p in (path / "checkpoints" / "emergency").iterdir()] == ["0000000003"]
     assert elsinore.resume(path, env=PythonWalk()).summary["env_steps"] == 384
+
+
+class Shrinking(PythonWalk):
+    """The observations of its later episodes begin with one number, not two."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    episodes = 0
+
+    def reset(self):
+        self.episodes += 1
+        return super().reset()[: 2 if self.episodes == 1 else 1]
+
+
+def test_an_observation_of_another_shape_is_refused_in_any_step():
+    """That of a reset was repeated to the shape of the space, in silence."""
+    env = host_env_of(Shrinking())
+    with pytest.raises(HostEnvError, match=r"0 failed in reset: .* shape \(1,\) is not in its sp"):
+        vector = HostVector(env, env.open_rows(1), 1, (0,), LIMIT, LIMIT)
+        vector.begin()
+        for _ in range(LIMIT):
+            vector.step(np.array([1]))
 
 
 class Unclosable(PythonWalk):

@@ -49,6 +49,7 @@ class HostFixture:
     def rows(self, number: int) -> Any:
         """That many environments, made anew."""
         opened = self.env.open_rows(number)
+        opened.any_shape = True  # the check `spaces` looks at them
         self._opened.append(opened)
         return opened
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import numpy as np
 from gymnax.environments import spaces
 from jaxtyping import Int, PyTree, Shaped
@@ -29,6 +30,8 @@ class OneByOne:
     def __init__(self, make: Callable[[], Any], rows: int, observation: Space, action: Space):
         self._envs: list[Any] = []
         self._observation, self._action = observation, action
+        self._shapes = shapes(observation.zeros())
+        self.any_shape = False  # observations of other shapes are read, too
         try:
             for _ in range(rows):
                 self._envs.append(make())
@@ -44,7 +47,7 @@ class OneByOne:
             with naming(i, "reset"):
                 found = self._envs[i].reset(**({"seed": seed} if self.seeded else {}))
                 self.found = found
-                seen.append(self._observation.read(first_obs(found)))
+                seen.append(self._read(first_obs(found)))
         return self._observation.stack(seen)
 
     def step(self, rows: Int[np.ndarray, "row"], actions: Shaped[np.ndarray, "row ..."]) -> Stepped:
@@ -53,7 +56,7 @@ class OneByOne:
             with naming(i, "step"):
                 self.found = self._envs[i].step(self._action.write(action))
                 obs, reward, died, cut = stepped(self.found)
-                seen.append(self._observation.read(obs))
+                seen.append(self._read(obs))
                 rewards.append(float(reward))
             terminated.append(died)
             truncated.append(cut)
@@ -63,6 +66,15 @@ class OneByOne:
             np.asarray(terminated, bool),
             np.asarray(truncated, bool),
         )
+
+    def _read(self, obs: Any) -> PyTree:
+        """An observation as the learner has it; numpy would repeat one that is too small."""
+        seen = self._observation.read(obs)
+        if not self.any_shape and (found := shapes(seen)) != self._shapes:
+            raise ValueError(
+                f"an observation of shape {found} is not in its space of {self._shapes}"
+            )
+        return seen
 
     def frame(self) -> np.ndarray | None:
         if getattr(self._envs[0], "render_mode", None) != "rgb_array":
@@ -89,6 +101,11 @@ class naming:
             raise HostEnvError(
                 f"environment {self._row} failed in {self._what}: {type(error).__name__}: {reason}"
             ) from error
+
+
+def shapes(obs: PyTree) -> Any:
+    """The shapes of an observation's arrays."""
+    return obs.shape if isinstance(obs, np.ndarray) else jax.tree.map(np.shape, obs)
 
 
 def first_obs(found: Any) -> Any:
