@@ -63,6 +63,11 @@ class TextFlag(Hall):
         return str(super().fallen())
 
 
+class LateTextFlag(Hall):
+    def fallen(self):
+        return "False" if self.time == 10 else super().fallen()
+
+
 class NumberFlag(Hall):
     def fallen(self):
         return int(super().fallen())
@@ -196,6 +201,7 @@ ERRORS = {
     SixValues: ("interface", "step returned tuple of 6 values"),
     FourFlags: ("interface", "four values, of which the last is a flag"),
     TextFlag: ("flags", "terminated is 'False'; let step return bool(terminated)"),
+    LateTextFlag: ("flags", "terminated is 'False'"),
     RewardOfOne: ("interface", "with one number as the reward"),
     OtherShape: ("spaces", "obs has shape (3,)"),
     CutToIntegers: ("spaces", "obs is float32, declared uint8, to which it is cut"),
@@ -392,6 +398,16 @@ def test_training_checks_a_slow_env_by_a_few_of_its_steps():
 
     assert all(x.passed for x in check_first_steps(host_env_of(Slow())))
     assert FIRST_STEPS <= len(steps) <= FIRST_STEPS + 5
+
+
+def test_what_an_observation_has_beside_its_space_is_left_out():
+    class Talkative(Hall):
+        observation_space = gymnasium.spaces.Dict({"place": Hall.observation_space})
+
+        def look(self):
+            return {"place": super().look(), "name": "Elsinore"}
+
+    assert elsinore.check_env(Talkative()) == [CheckResult(check, True) for check in HOST_CHECKS]
 
 
 def test_an_action_mask_is_kept():

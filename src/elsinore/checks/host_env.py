@@ -66,7 +66,7 @@ def _interface(fixture: HostFixture) -> Failure | None:
 def _flags(fixture: HostFixture) -> Failure | None:
     """The flags are bool; anything else is converted, so that the text "False" counts as an end.
     The numbers 0 and 1, which mean the same, are only a warning."""
-    for found in fixture.first.found[1:]:
+    for found in (x for walk in (fixture.first, *fixture.walks) for x in walk.found[1:]):
         if found is None:
             return None
         names = ("terminated", "truncated") if len(found) == 5 else ("done",)
@@ -93,6 +93,8 @@ def _spaces(fixture: HostFixture) -> Failure | None:
                 return Failure(f"{wrong}; let observation_space describe what reset and step give.")
         for found in walk.found:
             for path, declared, leaf in space_leaves(space, first_of(found), "obs"):
+                if declared is None:  # only the observation has it, so it is left out
+                    continue
                 given = np.asarray(leaf).dtype
                 integer = dtype_kind(np.dtype(declared.dtype)) != np.floating
                 if found is not None and integer and given.kind == "f":
