@@ -160,6 +160,8 @@ def test_what_cannot_be_is_refused(tmp_path):
         elsinore.Agent("dqm", BOX, TWO)
     with pytest.raises(ConfigError, match="observation_space=.* give one of Box, Discrete"):
         elsinore.Agent("dqn", gymnasium.spaces.Text(3), TWO)
+    with pytest.raises(ConfigError, match="has the key 1, which is no text"):  # lost in a file
+        elsinore.Agent("dqn", gymnasium.spaces.Dict({1: BOX}), TWO)
     with pytest.raises(ConfigError, match="learns the value of each of n actions"):
         elsinore.Agent("dqn", BOX, BOX)
     with pytest.raises(ConfigError, match=r"action_space=.* give one of .* \(of floats\)"):

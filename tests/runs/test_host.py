@@ -523,6 +523,31 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
     refused("gym/CartPole-v9.*unknown", "gym/CartPole-v9", tmp_path)
 
 
+class Odd(PythonWalk):
+    """A walk with other attributes, and another first observation."""
+
+    def __init__(self, first=None, **attributes):
+        self.first = first
+        vars(self).update(attributes)
+
+    def reset(self, seed):
+        return super().reset() if self.first is None else self.first
+
+
+def test_an_object_whose_attributes_cannot_be_read_is_refused(tmp_path):
+    for first in ("a hall", None, ([1, 2], None), {"hall": [1.0]}, [[1.0, 2.0], [3.0]]):
+        env = Odd(first) if first else Odd("", reset=lambda: None)
+        refused("Odd' has no observation_space, and reset returned .* give it one", env, tmp_path)
+    for number in ("two", 2.7):
+        refused(f"num_actions={number!r} must be a whole n", Odd(num_actions=number), tmp_path)
+    limit = Odd(max_steps_in_episode=2**31)
+    refused("time limit of 2147483648 steps, and at most 2147483647 are counted", limit, tmp_path)
+    box = gymnasium.spaces.Box(0.0, 1.0, (2,))
+    for names in ({1: box, 2: box}, {1: box, "hall": box}):
+        named = Odd(observation_space=gymnasium.spaces.Dict(names))
+        refused("observation space has the key 1, which is no text", named, tmp_path)
+
+
 def test_a_program_that_would_step_it_fails_with_the_reason():
     env, params = make("gym/CartPole-v1")
     _, state = env.reset_env(jax.random.key(0), params)

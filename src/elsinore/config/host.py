@@ -14,6 +14,8 @@ from elsinore.types import RunState
 
 LONGEST_TAPE = 2**22  # bytes of a row's tape; an episode that does not fit cannot be repeated
 
+LONGEST_EPISODE = 2**31 - 1  # steps, in 32 bits
+
 
 def refuse_for_host(experiment: Any, env: Any, env_params: PyTree, curriculum: Any = None) -> None:
     """Refuse settings that an environment on the host does not have, and one without a time limit;
@@ -29,7 +31,13 @@ def refuse_for_host(experiment: Any, env: Any, env_params: PyTree, curriculum: A
                 " compiled with its policy; leave it out."
             )
         return
-    if int(np.max(env_params.max_steps_in_episode)) < 1:
+    limit = int(np.max(env_params.max_steps_in_episode))
+    if limit > LONGEST_EPISODE:
+        raise ConfigError(
+            f"env={experiment.env!r} has a time limit of {limit} steps, and at most"
+            f" {LONGEST_EPISODE} are counted; set env_params.max_steps_in_episode."
+        )
+    if limit < 1:
         raise ConfigError(
             f"env={experiment.env!r} has no time limit, so an episode may never end; give one in"
             " steps: --set env_params.max_steps_in_episode=1000."

@@ -15,7 +15,7 @@ from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
-from elsinore.errors import ConfigError, reason_of
+from elsinore.errors import ConfigError, reason_of, shortened
 
 log = logging.getLogger("elsinore")
 
@@ -227,6 +227,8 @@ def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
         )
     action = getattr(native, "action_space", None)
     if action is None and (number := getattr(native, "num_actions", None)) is not None:
+        if not isinstance(number, int | np.integer):
+            raise ConfigError(f"env={name!r}: its num_actions={number!r} must be a whole number.")
         action = spaces.Discrete(int(number))
     if action is None:
         raise ConfigError(
@@ -234,9 +236,23 @@ def spaces_of(native: Any, name: str) -> tuple[Space, Space]:
         )
     observation = getattr(native, "observation_space", None)
     if observation is None:
-        seen = np.asarray(first_obs(native.reset()))
-        observation = spaces.Box(-np.inf, np.inf, seen.shape, seen.dtype)
+        observation = _space_seen(native, name)
     return observation_space_of(observation, name), action_space_of(action, name)
+
+
+def _space_seen(native: Any, name: str) -> spaces.Box:
+    """The space of the first observation, where an object has none of its own."""
+    seen = first_obs(native.reset(**({"seed": 0} if takes_seed(native) else {})))
+    try:
+        numbers = np.asarray(seen)
+    except ValueError:  # rows of several lengths
+        numbers = np.asarray(None)
+    if numbers.dtype.kind not in "biuf":
+        raise ConfigError(
+            f"env={name!r} has no observation_space, and reset returned {shortened(repr(seen))},"
+            " which is no array of numbers; give it one of gymnasium.spaces."
+        )
+    return spaces.Box(-np.inf, np.inf, numbers.shape, numbers.dtype)
 
 
 def limit_of(native: Any) -> int:

@@ -84,6 +84,11 @@ def observation_space_of(
         bits = partial(_read_numbers, dtype=np.dtype(bool), exact=True)
         return Space(spaces.Box(0, 1, shape, np.float32), lambda x: bits(x).astype(np.float32))
     if kind == "Dict":
+        if odd := [key for key in space.spaces if not isinstance(key, str)]:
+            raise ConfigError(
+                f"env={name!r}: its {at} has the key {odd[0]!r}, which is no text, as checkpoints"
+                f" and files need; name it, such as {str(odd[0])!r}."
+            )
         parts = {
             key: observation_space_of(part, name, f"{at} at {key!r}", exact)
             for key, part in space.spaces.items()
