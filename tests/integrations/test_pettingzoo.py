@@ -44,6 +44,13 @@ def test_one_whose_life_has_ended_leaves_and_the_others_go_on():
     np.testing.assert_array_equal(again["agent_1"], first["agent_1"])
 
 
+def test_a_step_before_the_first_reset_is_refused():
+    """Even one of no agents, which is what `env.agents` has before it."""
+    env = parallel_env(DescribedScripted(), agents=2)
+    with pytest.raises(ValueError, match=r"before the first reset\(\); call reset\(\) first"):
+        env.step({agent: 0 for agent in env.agents})
+
+
 def test_time_that_runs_out_is_no_death():
     env = parallel_env(DescribedScripted(), agents=2, params={"max_steps_in_episode": 1})
     env.reset()

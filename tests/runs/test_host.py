@@ -1,5 +1,6 @@
 """Environments in Python: the run is the compiled one, a limit is no death, and resume is exact."""
 
+import re
 import shutil
 
 import gymnasium
@@ -309,6 +310,16 @@ def test_frames_of_long_episodes_are_smaller():
         assert env.filmed(HostState(time=0)).frame.shape == (height, width, 3)
         assert min(limit, MAX_STEPS) * height * width * 3 <= 2**26
         del env._frame_shape
+
+
+@pytest.mark.parametrize("image", [None, np.zeros((1, 8, 8, 3), np.uint8), 0.5])
+def test_what_is_no_image_is_refused_with_what_it_is(image):
+    drawn = Drawn()
+    drawn.render = lambda: image
+    given = None if image is None else np.shape(image)
+    reason = f"0 failed in render: ValueError: rgb_array needs .*, and it gave {given}"
+    with pytest.raises(HostEnvError, match=re.escape(reason).replace(r"\.\*", ".*")):
+        host_env_of(drawn).filmed(HostState(time=0))
 
 
 def test_an_episode_without_a_limit_is_played_to_its_end():

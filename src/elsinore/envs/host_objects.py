@@ -80,7 +80,14 @@ class OneByOne:
         if getattr(self._envs[0], "render_mode", None) != "rgb_array":
             return None
         with naming(0, "render"):
-            return np.asarray(self._envs[0].render(), np.uint8)
+            pixels = self._envs[0].render()
+            shape = np.shape(pixels)
+            if len(shape) != 2 and (len(shape) != 3 or shape[2] not in (1, 3, 4)):
+                given = None if pixels is None else shape
+                raise ValueError(
+                    f"rgb_array needs an image [height, width, 3], and it gave {given}"
+                )
+            return np.asarray(pixels, np.uint8)
 
     def close(self) -> None:
         close(*self._envs)

@@ -82,9 +82,11 @@ class PettingZooEnv(ParallelEnv):
         """Step all agents by one action each.
 
         Raises:
-            ValueError: if an agent in `agents` has no action, or an agent outside it has one; or if
-                one is no action of the agent's space.
+            ValueError: before the first reset; if an agent in `agents` has no action, or an agent
+                outside it has one; or if one is no action of the agent's space.
         """
+        if self._states is None:
+            raise ValueError("step() was called before the first reset(); call reset() first.")
         if set(actions) != set(self.agents):
             given = ", ".join(map(str, actions)) or "none"
             needed = ", ".join(self.agents) or "none; call reset() first"
