@@ -237,6 +237,15 @@ def test_a_parameter_is_drawn_once_for_each_episode():
     np.testing.assert_array_equal(steps[0].obs, expected.obs)
 
 
+def test_the_largest_whole_number_may_be_drawn():
+    """The bound beyond it has no room in 32 bits: the lower bound alone was drawn."""
+    env = elsinore.wrap("CartPole-v1", {"randomise": {"max_steps_in_episode": [1, 2**31 - 1]}})
+    keys = jax.random.split(jax.random.key(0), 8)
+    _, states = jax.vmap(env.reset_env, (0, None))(keys, env.default_params)
+    drawn = states.own["max_steps_in_episode"]
+    assert len(set(drawn.tolist())) == 8 and drawn.min() >= 1
+
+
 def test_a_number_that_is_drawn_instead_is_doubted():
     env = elsinore.wrap("CartPole-v1", {"randomise": {"force_mag": [5, 15]}})
     assert env.doubts(env.default_params) == []
@@ -287,6 +296,15 @@ REFUSED = {
     "a value too many": ([{"flatten": 2}], "takes no value"),
     "one frame": ([{"frame_stack": 1}], "frame_stack=1 must be a whole number of at least 2"),
     "no limit": ([{"time_limit": 0}], "time_limit=0 must be"),
+    "a limit beyond 32 bits": ([{"time_limit": 2**31}], "of steps, from 1 to 2147483647"),
+    "a draw beyond 32 bits": (
+        [{"randomise": {"max_steps_in_episode": [1, 2**31]}}],
+        "which must be from -2147483647 to 2147483647",
+    ),
+    "an infinite draw": (
+        [{"clip_reward": [0, 1]}, {"randomise": {"reward_high": [0, 1e39]}}],
+        "which must be from -1.7",
+    ),
     "no bounds": ([{"clip_reward": 1}], "must be two numbers"),
     "bounds turned round": ([{"clip_reward": [1, -1]}], "its lower number first"),
     "no number": ([{"scale_reward": "much"}], "must be a finite number"),

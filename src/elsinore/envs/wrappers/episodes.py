@@ -14,13 +14,15 @@ from elsinore.envs.wrappers.rewards import two_numbers
 from elsinore.envs.wrappers.wrapper import RememberingWrapper, WrapperState
 from elsinore.validation import did_you_mean
 
+LARGEST = 2**31 - 1  # a whole number of 32 bits
+
 
 class TimeLimit(RememberingWrapper):
     """Episodes are truncated after `env_params.max_steps_in_episode` steps, by default `steps`."""
 
     def __init__(self, env: Any, steps: Any):
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise ValueError("must be a whole number of steps, at least 1.")
+        if not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= LARGEST:
+            raise ValueError(f"must be a whole number of steps, from 1 to {LARGEST}.")
         super().__init__(env, **{LIMIT: steps})
 
     def reset_env(self, key: Array, params: PyTree) -> tuple[PyTree, PyTree]:
@@ -55,6 +57,12 @@ class Randomise(RememberingWrapper):
             whole = default.dtype.kind in "iu"
             if whole and (low != int(low) or high != int(high)):
                 raise ValueError(f"has {name}={ranges[name]!r}, which must be whole numbers.")
+            # of a float half the largest, so that the width is finite, too
+            most = LARGEST if whole else float(np.finfo(np.float32).max) / 2
+            if low < -most or high > most:
+                raise ValueError(
+                    f"has {name}={ranges[name]!r}, which must be from {-most:.10g} to {most:.10g}."
+                )
             own[f"{name}_range"] = np.array([low, high], np.int32 if whole else np.float32)
         super().__init__(env, **own)
 
@@ -93,7 +101,8 @@ class Randomise(RememberingWrapper):
         for (name, default), key_of in zip(self._defaults.items(), keys, strict=True):
             low, high = jnp.asarray(getattr(params, f"{name}_range"))
             if default.dtype.kind in "iu":
-                drawn[name] = jax.random.randint(key_of, (), low, high + 1)
+                # `high + 1` may be too large for 32 bits, and then `low` alone would be drawn
+                drawn[name] = jax.random.randint(key_of, (), low - 1, high) + 1
             else:
                 drawn[name] = jax.random.uniform(key_of, (), minval=low, maxval=high)
         return drawn
