@@ -168,6 +168,9 @@ def test_what_cannot_be_is_refused(tmp_path):
         elsinore.Agent("ppo", BOX, gymnasium.spaces.Box(0, 3, (2,), np.int32))
     with pytest.raises(ConfigError, match="algo=None must be"):
         elsinore.Agent(None, BOX, TWO)
+    for seed in (-1, 2**32, 2**64):  # jax takes the second for 0
+        with pytest.raises(ConfigError, match=f"seed={seed} must be at least 0 and below 2"):
+            elsinore.Agent("dqn", BOX, TWO, seed=seed)
     with pytest.raises(ConfigError, match="env_steps='1e5' must be a valid integer"):
         elsinore.Agent("dqn", BOX, TWO, env_steps="1e5")
     for space, wrong in (

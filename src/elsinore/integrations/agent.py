@@ -53,7 +53,7 @@ class Agent:
         observation_space: a Box, Discrete, MultiDiscrete, MultiBinary or Dict of these, of
             Gymnasium or gymnax.
         action_space: a Discrete, MultiDiscrete or MultiBinary, or a Box of floats.
-        seed: of its parameters and its exploration.
+        seed: of its parameters and its exploration, from 0 to 2^31 - 1.
         env_steps: the length of the training, over which schedules go.
         settings: of the algorithm, such as `learning_rate=1e-3`; `num_envs` is 1 by default.
 
@@ -73,6 +73,8 @@ class Agent:
         **settings: Any,
     ):
         refuse_jax_settings()
+        if not 0 <= seed < 2**31:
+            raise ConfigError(f"seed={seed} must be at least 0 and below 2^31.")
         data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else dict(algo)
         for name, value in ({"num_envs": 1} | settings).items():
             set_dotted(data, name, value)
