@@ -110,7 +110,7 @@ ODD = {
     "one space": lambda about: about | {"spaces": about["spaces"][:1]},
     "no num_envs": lambda about: about | {"algo": {"name": "dqn"}},
     "has format 2, and this elsinore reads 3": lambda about: about | {"format": 2},
-    "has 1000000000 steps of a rollout of": lambda about: about | {"steps": 10**9},
+    "has 1,000,000,000 steps of a rollout of": lambda about: about | {"steps": 10**9},
     "has -1 steps of a rollout of": lambda about: about | {"steps": -1},
     "no agent that Agent.save wrote: 'low'": lambda about: with_observations(about, kind="Box"),
     "no agent that Agent.save wrote: 'int'": lambda about: with_observations(
