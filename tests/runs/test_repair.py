@@ -299,6 +299,15 @@ def test_the_command_to_go_on_with_is_of_what_is_left(whole, tmp_path, capsys, m
     assert repaired(path, capsys).endswith(f"then: elsinore train --resume {path}\n")
 
 
+def test_what_an_earlier_repair_kept_is_not_replaced(path, capsys):
+    for text in (b"first", b"second"):
+        (path / "metrics.sqlite").unlink()
+        (path / "metrics.sqlite-wal").write_bytes(text)
+        repaired(path, capsys)
+    kept = [(path / f"metrics.sqlite.damaged-{i}-wal").read_bytes() for i in (1, 2)]
+    assert kept == [b"first", b"second"]
+
+
 @pytest.mark.parametrize("command", [["repair"], ["train", "--resume"]])
 def test_a_run_that_cannot_be_written_is_refused_by_its_folder(path, capsys, command):
     with read_only_copy(path) as copy:

@@ -284,10 +284,13 @@ def keep_old(database: Path) -> Path | None:
     if not endings:
         return None
     names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))
-    kept = next(name for name in names if not name.exists())
+    taken = lambda name: any(Path(f"{name}{ending}").exists() for ending in BESIDE_DATABASE)  # noqa: E731
+    kept = next(name for name in names if not taken(name))
     for ending in endings:
         old, second = f"{database}{ending}", Path(f"{kept}{ending}")
-        second.unlink(missing_ok=True)
+        if Path(old).is_dir():  # which has one name, and in whose place no file can be put
+            os.rename(old, second)
+            continue
         try:
             os.link(old, second)
         except OSError:  # a file system without links
