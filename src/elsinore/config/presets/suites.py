@@ -28,12 +28,14 @@ MUJOCO = {
 PRESETS: dict[str, dict[str, Any]] = {
     # The backend that costs a CPU least; Brax's own default, `generalized`, takes 3.5 times as long
     # a step and moves otherwise. Less noise at first finds the balance sooner.
+    # Of eight seeds trained four times as long, five end below 950 of 1,000 with gamma 0.99, two
+    # with 0.999, none with 0.995.
     "ppo/brax/inverted_pendulum": {
         "env_steps": 1_000_000,
         "env_kwargs": {"backend": "spring"},
         "algo": {
             "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
-            "learning_rate": 1e-3, "learning_rate_final": 0.0, "ent_coef": 0.0,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "gamma": 0.995, "ent_coef": 0.0,
             "normalize_obs": True, "normalize_rewards": True, "network": {"initial_log_std": -1.0},
         },
     },
