@@ -15,8 +15,8 @@ class Unfit(NamedTuple):
     usual: Any  # a value that can be used
 
 
-_UNROLLED = "every loop is unrolled while it is traced then, and compiling takes hours"
-_TRANSFERS = "settings and results move between host and device at every chunk"
+_UNROLLED = "every loop is unrolled then, into a program that is too large to compile"
+_TRANSFERS = "numbers of the host enter the program at its beginning and at every chunk"
 _NOT_FINITE = "such a number stands for what is not known yet, as before the first evaluation"
 UNFIT = {
     "jax_enable_x64": Unfit((True,), "training, policies and checkpoints are in float32", False),
@@ -30,7 +30,7 @@ UNFIT = {
     ),
 } | {
     f"jax_transfer_guard{way}": Unfit(("disallow", "disallow_explicit"), _TRANSFERS, "allow")
-    for way in ("", "_host_to_device", "_device_to_host", "_device_to_device")
+    for way in ("", "_host_to_device")  # with the other two a run trains
 }
 UNFIT_FOR_TRAINING = {
     f"jax_debug_{numbers}": Unfit((True,), _NOT_FINITE, False) for numbers in ("nans", "infs")
