@@ -280,12 +280,11 @@ def merge_log(database: Path) -> None:
 def keep_old(database: Path) -> Path | None:
     """Give a second name to the database and to the files that SQLite keeps beside it, then remove
     the latter: SQLite would take them for those of the next database."""
-    endings = [ending for ending in BESIDE_DATABASE if Path(f"{database}{ending}").exists()]
+    endings = endings_of(database)
     if not endings:
         return None
     names = (database.with_name(f"{database.name}.damaged-{i}") for i in range(1, 1000))
-    taken = lambda name: any(Path(f"{name}{ending}").exists() for ending in BESIDE_DATABASE)  # noqa: E731
-    kept = next(name for name in names if not taken(name))
+    kept = next(name for name in names if not endings_of(name))
     for ending in endings:
         old, second = f"{database}{ending}", Path(f"{kept}{ending}")
         if Path(old).is_dir():  # which has one name, and in whose place no file can be put
@@ -300,3 +299,8 @@ def keep_old(database: Path) -> Path | None:
     for ending in BESIDE_DATABASE[1:]:
         Path(f"{database}{ending}").unlink(missing_ok=True)
     return kept
+
+
+def endings_of(database: Path) -> list[str]:
+    """Of the database and the files that SQLite keeps beside it, those that exist."""
+    return [ending for ending in BESIDE_DATABASE if Path(f"{database}{ending}").exists()]
