@@ -146,7 +146,10 @@ GYM_CHEETAH = P1 | {
 WORKS = {
     "gym_cartpole": P1 | TRAINING_ONLY,
     "gym_cheetah": GYM_CHEETAH | TRAINING_ONLY,
-    "envpool_cheetah": GYM_CHEETAH | TRAINING_ONLY,
+    "envpool_cartpole": P1 | TRAINING_ONLY,
+    "envpool_cheetah": GYM_CHEETAH
+    | TRAINING_ONLY
+    | {"algo.normalize_obs": True, "algo.normalize_rewards": True},
     "ppo": P1,
     "dqn": Q1,
     "sac": SAC1,
@@ -160,6 +163,7 @@ WORKS = {
 ON_HOST = {  # what a work's env is named here
     "gym_cartpole": "gym/CartPole-v1",
     "gym_cheetah": f"gym/{P3.env}",
+    "envpool_cartpole": "envpool/CartPole-v1",
     "envpool_cheetah": f"envpool/{P3.env}",
 }
 # of works named otherwise

@@ -24,9 +24,9 @@ from benchmarks import (
     tables,
 )
 from benchmarks import run as comparison
-from benchmarks.peers.work import BRAX, NAVIX, P2
+from benchmarks.peers.work import BRAX, HOST_WORKS, NAVIX, P2
 from benchmarks.record import Results
-from benchmarks.work import over_a_vector
+from benchmarks.work import WORKS, over_a_vector
 from elsinore.envs import make
 from tests.runs.conftest import train_tiny
 
@@ -63,6 +63,33 @@ def test_our_settings_of_a_peers_work_are_its_own(work):
     assert tuple(ours["algo.network.hidden"]) == work.hidden_sizes
     assert ours["algo.network.activation"] == work.activation
     assert ours["env_kwargs"] == ({"backend": "spring"} if work is BRAX else {})
+
+
+@pytest.mark.parametrize("name", HOST_WORKS)
+def test_our_settings_on_envpool_are_those_that_cleanrl_is_given(name, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # a peer's program puts the repository first
+    from benchmarks.peers import cleanrl
+
+    work, ours = HOST_WORKS[name], WORKS[f"envpool_{name}"]
+    options = cleanrl.options(work, env_steps=2048, seed=3)
+    same = {
+        "learning-rate": "learning_rate",
+        "num-envs": "num_envs",
+        "num-steps": "rollout_length",
+        "gamma": "gamma",
+        "gae-lambda": "gae_lambda",
+        "num-minibatches": "num_minibatches",
+        "update-epochs": "num_epochs",
+        "clip-coef": "clip_eps",
+        "ent-coef": "ent_coef",
+        "vf-coef": "vf_coef",
+        "max-grad-norm": "max_grad_norm",
+    }
+    assert {theirs: options[theirs] for theirs in same} == {
+        theirs: ours[f"algo.{mine}"] for theirs, mine in same.items()
+    }
+    assert set(options) == {*same, "env-id", "seed", "total-timesteps"}
+    assert ours.get("algo.normalize_obs", False) == (name in cleanrl.NORMALISED)
 
 
 def row(round_: int, peer: str, rate: float, seconds: float) -> dict:

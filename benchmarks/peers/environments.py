@@ -67,6 +67,18 @@ PEERS = {
     # 3.11 first: where a small CPU wheel of torch is kept beside pip, it is for that Python.
     "jaxmarl": Peer(("3.13", "3.12"), ("jaxmarl==0.2.0", "gymnax==1.0.1", *JAX_0_11)),
     "sbx": Peer(("3.11", "3.12", "3.13"), ("sbx-rl==0.28.0", *JAX_0_10, *TORCH)),
+    # what its files need: `TransformObservation` has another signature in Gymnasium 1.x
+    "cleanrl": Peer(
+        ("3.11",),
+        (
+            "torch==2.13.0",
+            "gymnasium==0.29.1",
+            "numpy==2.4.6",
+            "envpool==1.2.5",
+            "tyro==1.0.17",
+            "tensorboard==2.21.0",
+        ),
+    ),
     "sb3": Peer(("3.11", "3.12", "3.13"), (*TORCH, "gymnasium[mujoco]==1.3.0", "mujoco==3.17.0")),
 }
 
