@@ -19,7 +19,7 @@ from tests.sources import (
 
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
-    {"errors", "deferred"},
+    {"errors", "deferred", "interrupts"},
     {"types", "hyperparameters", "validation"},
     {"arguments", "jaxtools"},
     {"ops"},
@@ -188,6 +188,7 @@ WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdi
 EXCEPTIONS = {
     "validation.py": {"sys"},  # the names of the standard library's modules
     "deferred.py": {"sys"},  # the modules of this process
+    "interrupts.py": {"signal", "sys", "threading"},  # a signal that Python dropped is sent again
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},
     "envs/host_objects.py": {"logging"},  # an environment that cannot be closed ends no run

@@ -1,8 +1,11 @@
-"""Ctrl-C while modules are imported."""
+"""Ctrl-C while modules are imported, or programs compiled."""
 
+import gc
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -49,3 +52,45 @@ def test_a_signal_that_is_ignored_stays_ignored():
     with ending_imports():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost():
+    def interrupted(*_):
+        gc.callbacks.remove(interrupted)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(interrupted)
+    with ending_imports(), pytest.raises(KeyboardInterrupt):
+        gc.collect()  # Python ignores what the callback raises
+        time.sleep(30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_compiles_ends_at_once_and_can_be_resumed(tmp_path, number):
+    command = [sys.executable, "-u", "-m", "elsinore.cli", "train"]
+    train = [*command, "Balatro-stage2", "--seeds", "1", "--name", "compiled"]
+    cold = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        train, cwd=tmp_path, env=cold, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.strip())
+            if lines[-1] == "compiling":
+                time.sleep(2)  # while it is traced; XLA takes some 20 s after that
+                process.send_signal(number)
+    assert process.returncode == EXIT_INTERRUPTED
+    name = signal.Signals(number).name
+    after = lines[lines.index("compiling") + 1 :]
+    assert after == [
+        f"{name}: stopping before any training",
+        "resume with: elsinore train --resume runs/compiled",
+    ]
+    done = subprocess.run(
+        [*command, "--resume", "runs/compiled", "--plan"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "Balatro-stage2" in done.stdout

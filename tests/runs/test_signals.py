@@ -1,11 +1,13 @@
 """A signal stops the run that trains and the series of runs around it."""
 
+import gc
 import math
 import signal
+import time
 
 import pytest
 
-from elsinore.runs.signals import Stop, stop_on_signals
+from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +86,32 @@ def test_a_hangup_that_nohup_ignores_stays_ignored():
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_training_does_not_wait_and_stops_the_series_too(number):
+    outer, inner = Stop(), Stop()
+    with stop_on_signals(outer), stop_on_signals(inner):
+        with pytest.raises(NotBegun), inner.before_training():
+            signal.raise_signal(number)
+        assert outer.is_set() and not inner.interrupts
+
+
+def test_a_run_that_was_asked_to_stop_does_not_begin():
+    stop = Stop()
+    stop.set()
+    with pytest.raises(NotBegun), stop.before_training():
+        raise AssertionError("it began")
+    assert not stop.interrupts
+
+
+def test_a_signal_in_a_callback_of_the_garbage_collector_is_not_lost():
+    def interrupted(*_):
+        gc.callbacks.remove(interrupted)
+        signal.raise_signal(signal.SIGINT)
+
+    stop = Stop()
+    gc.callbacks.append(interrupted)
+    with stop_on_signals(stop), pytest.raises(NotBegun), stop.before_training():
+        gc.collect()  # Python ignores what the callback raises
+        time.sleep(30)

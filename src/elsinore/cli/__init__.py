@@ -1,6 +1,7 @@
 """The command line. Each module is one command: `add` declares it, its function calls one API.
 
-Exit codes: 0 success, 2 invalid input, 130 interrupted after an emergency checkpoint, 1 otherwise.
+Exit codes: 0 success, 2 invalid input, 130 interrupted (after an emergency checkpoint, where
+anything was trained), 1 otherwise.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from elsinore.cli import (
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
 from elsinore.cli.compile_cache import one_line_about_the_cache
-from elsinore.cli.interrupts import ending_imports
+from elsinore.cli.interrupts import end_with_compilers, ending_imports
 from elsinore.cli.parser import Parser
 from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
@@ -72,7 +73,10 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     # Python looks for cycles among all objects several times before it ends: 1.5 s after a training
     atexit.register(gc.freeze)
     with whole_streams(), one_line_about_the_cache(), ending_imports():
-        return _run(parser or elsinore_parser(), argv)
+        code = _run(parser or elsinore_parser(), argv)
+    if code == EXIT_INTERRUPTED and argv is None:
+        end_with_compilers()
+    return code
 
 
 def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:

@@ -1,13 +1,15 @@
-"""Ctrl-C while modules are imported."""
+"""Ctrl-C while modules are imported, or programs compiled."""
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from elsinore.cli.arguments import EXIT_INTERRUPTED
+from elsinore.interrupts import raised_again
 
 
 @contextmanager
@@ -22,9 +24,18 @@ def ending_imports() -> Iterator[None]:
         return
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        yield
+        with raised_again():
+            yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def end_with_compilers() -> None:
+    """End the process at once where XLA still compiles a program, which nothing interrupts and
+    whose threads the interpreter would wait for."""
+    programs = sys.modules.get("elsinore.runs.programs")
+    if programs is not None and programs.are_compiled_now():
+        os._exit(EXIT_INTERRUPTED)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -106,6 +106,7 @@ def train(
     Raises:
         ConfigError: for settings that cannot be run, before anything is compiled or written.
         StoreBehind: if metrics.sqlite could not be written; the run can be resumed.
+        NotBegun: a KeyboardInterrupt, if a signal comes before the first chunk is trained.
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     join(distributed)
@@ -183,7 +184,7 @@ def resume(
             place to send data to, that is neither this user's nor trusted; or for a budget below
             what is done, and where nothing is left to train.
         BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
-        StoreBehind, OutOfTime: as in `train`.
+        StoreBehind, NotBegun, OutOfTime: as in `train`.
     """
     join(distributed)
     folder = folder_of(run, runs_dir)

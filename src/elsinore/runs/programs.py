@@ -1,5 +1,6 @@
 """The compiled programs of a run."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from elsinore.training.turns import Turns, begin, in_turns, lower_begin
 from elsinore.types import RunState
 
 NO_UPDATES = np.int32(0)
+COMPILERS = "elsinore-compiler"  # begins the names of threads in which XLA compiles
 
 
 class Compiled(NamedTuple):
@@ -57,10 +59,14 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     )
     if is_on_host(plan.env):
         return _on_host(plan, layout, shapes)
-    with ThreadPoolExecutor(4) as pool, phase("trace"):
-        programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
-        with phase("compile"):
-            chunk, begin, *step = programs
+    pool = ThreadPoolExecutor(4, COMPILERS)
+    try:
+        with phase("trace"):
+            programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
+            with phase("compile"):
+                chunk, begin, *step = programs
+    finally:  # a signal does not wait for XLA
+        pool.shutdown(wait=False, cancel_futures=True)
     give_back()
     seconds = time.perf_counter() - began
     final = Meanwhile(evaluation_program(plan, layout), shapes)
@@ -80,6 +86,11 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     return with_initial_states_of(plan, layout, compiled)
 
 
+def are_compiled_now() -> bool:
+    """True while XLA compiles a program in a thread of this process."""
+    return any(thread.name.startswith(COMPILERS) for thread in threading.enumerate())
+
+
 def _lowered(plan: Plan, layout: Layout, shapes: RunState) -> Iterator[jax.stages.Lowered]:
     """A chunk, the beginning, and the step of a population where there is one, each lowered when it
     is asked for."""
@@ -96,7 +107,7 @@ class Meanwhile:
     for that."""
 
     def __init__(self, program: Any, *args: Any):
-        own_thread = ThreadPoolExecutor(1)
+        own_thread = ThreadPoolExecutor(1, COMPILERS)
         self._found = own_thread.submit(self._compiled, program, *args)
         own_thread.shutdown(wait=False)
         self.is_done = self._found.done

@@ -11,6 +11,7 @@ from elsinore.config.host import after_a_break
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
+from elsinore.envs.suites import is_on_host
 from elsinore.errors import counted, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
@@ -80,6 +81,7 @@ def run_session(
     Raises:
         BrokenStore: if metrics.sqlite cannot be used.
         StoreBehind: if metrics.sqlite lacks chunks at the end.
+        NotBegun: if a signal stopped the run while its programs were compiled.
         OutOfTime: if the run was stopped and saved, but not evaluated.
     """
     profile_to(folder.path)
@@ -141,7 +143,10 @@ def _compiled(
     folder, plan, checkpoint = session.folder, session.plan, session.checkpoint
     log.info("compiling" if checkpoint is None else f"compiling, to resume from {checkpoint.name}")
     processes.agreed(checkpoint.name if checkpoint else None, CHECKPOINT, processes.COMPILING)
-    compiled = programs(plan, layout)
+    # Several processes stop together, between two chunks; environments on the host must be closed.
+    alone = not processes.joined() and not is_on_host(plan.env)
+    with session.controls.stop.before_training() if alone else contextlib.nullcontext():
+        compiled = programs(plan, layout)
     _refuse_too_large(plan, compiled, layout)
     if checkpoint is None:
         anew = plan.experiment.start is None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from elsinore.interrupts import raised_again
 from elsinore.jaxtools import processes
 
 log = logging.getLogger("elsinore")
@@ -23,6 +24,22 @@ class Stop(threading.Event):
     """A request to stop; after SIGTERM or SIGHUP with a deadline."""
 
     deadline = math.inf  # on the clock of time.monotonic
+    interrupts = False  # True while a signal raises NotBegun
+
+    @contextmanager
+    def before_training(self) -> Iterator[None]:
+        """Inside, nothing is lost by a stop: a signal raises NotBegun, in whatever it finds.
+
+        Raises:
+            NotBegun: at once if the stop was requested before.
+        """
+        self.interrupts = True
+        try:
+            if self.is_set():
+                raise NotBegun
+            yield
+        finally:
+            self.interrupts = False
 
     def hurry(self, deadline: float) -> None:
         self.deadline = min(self.deadline, deadline)
@@ -31,6 +48,10 @@ class Stop(threading.Event):
     def seconds_left(self) -> float:
         """The time until the deadline, at least 0; infinite without one."""
         return max(self.deadline - time.monotonic(), 0.0)
+
+
+class NotBegun(KeyboardInterrupt):
+    """A run that a signal stopped before it trained: while its programs were compiled."""
 
 
 class OutOfTime(KeyboardInterrupt):
@@ -47,8 +68,9 @@ def refuse_if_late(stop: Stop, seconds: float) -> None:
 
 @contextmanager
 def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
-    """Set `stop` on SIGINT, SIGTERM and SIGHUP, which ends the run after this chunk; a second
-    SIGINT raises KeyboardInterrupt. SIGTERM and SIGHUP also set its deadline, in `grace` seconds.
+    """Set `stop` on SIGINT, SIGTERM and SIGHUP, which ends the run after this chunk, or at once
+    where it has not begun to train; a second SIGINT raises KeyboardInterrupt. SIGTERM and SIGHUP
+    also set its deadline, in `grace` seconds.
 
     Inside another `stop_on_signals` a signal sets both events, so that a series of runs also stops
     if the signal comes while one of them ends. SIGHUP stays ignored under `nohup`.
@@ -66,7 +88,8 @@ def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
     numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield
+        with raised_again():
+            yield
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
@@ -79,12 +102,18 @@ class _Handler:
         self.stops, self._grace = stops, grace
 
     def __call__(self, number: int, frame: Any) -> None:
-        if self.stops[0].is_set() and number == signal.SIGINT:
+        again = self.stops[0].is_set()
+        if again and self.stops[0].interrupts:
+            raise NotBegun
+        if again and number == signal.SIGINT:
             raise KeyboardInterrupt
         late = time.monotonic() + (1 - MARGIN) * self._grace if number in HURRIED else math.inf
         for stop in self.stops:
             stop.hurry(late)
             stop.set()
+        if self.stops[0].interrupts:
+            log.warning("%s: stopping before any training", signal.Signals(number).name)
+            raise NotBegun
         log.warning(
             "%s: stopping after this chunk; send %s to stop at once",
             signal.Signals(number).name,

@@ -13,7 +13,7 @@ from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import api, loop
+from elsinore.runs import api, loop, programs
 from tests.runs.conftest import TINY, learnt, rows_in, train_tiny
 
 ALGOS = {"ppo": "ppo", "slow": {"algo": "ppo", "algo.learning_rate": 1e-5}}
@@ -322,6 +322,15 @@ def test_a_signal_that_comes_as_a_run_is_ending_stops_before_the_next(tmp_path, 
         json.loads((found.path / "CartPole-v1" / "ppo" / "summary.json").read_text())["stopped_by"]
         == "budget"
     )
+    assert not (found.path / "CartPole-v1" / "slow").exists()
+
+
+def test_a_signal_while_a_cell_compiles_stops_the_comparison(tmp_path, monkeypatch, afresh):
+    afresh()
+    monkeypatch.setattr(programs, "_lowered", lambda *_: signal.raise_signal(signal.SIGINT))
+    found, lines = compare(tmp_path)
+    assert found.interrupted
+    assert len(lines) == 1  # before the first run
     assert not (found.path / "CartPole-v1" / "slow").exists()
 
 

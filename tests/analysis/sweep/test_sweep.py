@@ -391,6 +391,13 @@ def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path
     assert_same_search(search(tmp_path, "halted", trials=6, batch=3).path, whole.path)
 
 
+def test_a_signal_while_a_group_compiles_stops_the_search(tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "_lowered", lambda *_: signal.raise_signal(signal.SIGTERM))
+    found = search(tmp_path, trials=6, batch=3)
+    assert found.interrupted and not found.results
+    assert not list(tmp_path.rglob("failed.json"))
+
+
 def test_another_search_under_the_same_name_is_refused_naming_what_differs(tmp_path):
     search(tmp_path, trials=3)
     with pytest.raises(

@@ -32,7 +32,7 @@ from elsinore.runs.call import as_override
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
-from elsinore.runs.signals import Stop, stop_on_signals
+from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console
 
 log = logging.getLogger("elsinore")
@@ -192,7 +192,10 @@ def _train_all(
     with stop_on_signals(stop):
         for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
             prefix = f"[{i + 1}/{len(cells)}] {cell.name}"
-            if stop.is_set() or _train(cell, state, prefix, accept_versions, progress):
+            try:
+                if stop.is_set() or _train(cell, state, prefix, accept_versions, progress):
+                    return True
+            except NotBegun:
                 return True
     return False
 

@@ -15,6 +15,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
+from elsinore.runs.signals import NotBegun
 from elsinore.runs.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
 
@@ -22,7 +23,7 @@ log = logging.getLogger("elsinore")
 
 
 class Interrupted(Exception):
-    """A signal stopped a group after it saved a checkpoint."""
+    """A signal stopped a group before it trained, or after it saved a checkpoint."""
 
 
 def train_group(
@@ -46,6 +47,8 @@ def train_group(
             plan = checked_plan(group.experiment, None, None, None, check=False)
             with logging_to(opened.log):
                 run_session(opened, plan, checkpoint, callbacks, programs)
+        except NotBegun as signal:
+            raise Interrupted(folder.name) from signal
         except (StoreBehind, BrokenStore):  # of the disk, not of the trials
             raise
         except Exception as error:
