@@ -523,6 +523,19 @@ def test_processes_of_other_settings_are_refused(tmp_path):
     assert list(runs.iterdir()) == []
 
 
+@pytest.mark.parametrize("fails", [0, 1])
+def test_what_one_process_alone_is_refused_ends_all_of_them_with_its_reason(fails, tmp_path):
+    runs = tmp_path / "runs"
+    (runs / NAME).mkdir(parents=True)  # which the first alone looks at
+    each = {fails: {"algo.gamma": 2}} if fails else {}
+    with started(runs, 2, "--seeds", "2", each=each) as running:
+        codes = [process.wait(timeout=120) for process in running]
+    assert codes == ([1, 2] if fails else [2, 1]), log_of(runs, 2)
+    reason = "gamma=2.0 must" if fails else f"--name '{NAME}' is taken"
+    other = (runs.parent / f"runs-{1 - fails}.log").read_text()
+    assert f"elsinore: process {fails} of 2 has failed: " in other and reason in other
+
+
 @pytest.mark.parametrize("place", ["", "here", "host:1,2", "host:1,2,x", "host,2,0", "host:1,2,2"])
 def test_a_place_that_cannot_be_read_is_refused(place):
     with pytest.raises(ConfigError, match="distributed"):

@@ -28,7 +28,12 @@ LIMIT = 300.0  # seconds that a process may be behind the others; compiling has 
 COMPILING = 1800.0
 HEARTBEAT = 30  # seconds after which a process that is gone ends all others
 ACCELERATORS = ("nvidiactl", "kfd", "accel0", "vfio/0")  # device files of GPUs and TPUs
+FAILED = "failed"  # asked by a process that has no more to agree on
 _numbers = itertools.count()
+
+
+class OtherFailed(Exception):
+    """Another process of this run has failed; the message says which, and why."""
 
 
 def join(place: str = "auto") -> None:
@@ -84,25 +89,29 @@ def _let_running_threads_run(devices: str = "/dev") -> None:
 
 
 def joined() -> bool:
-    """True in one of several processes; JAX's devices are not started for it."""
-    return jax.distributed.is_initialized() and jax.process_count() > 1
+    """True in one of several processes. JAX's devices are not started for it: they start in all
+    processes together, so one that was refused something before that would be waited for."""
+    return jax.distributed.is_initialized() and _state().num_processes > 1
 
 
 def is_first() -> bool:
     """True in the process that owns the run's folder; also where there is only one."""
-    return not joined() or jax.process_index() == 0
+    return not joined() or _state().process_id == 0
 
 
 def gathered(value: Any, what: str, limit: float = LIMIT) -> list[Any]:
     """The values of all processes, by number. All must call in the same order, with plain data;
     `what` is compared, and named where one does not answer within `limit` seconds: then this
-    process prints its threads and ends, for a process that hangs cannot be waited for."""
+    process prints its threads and ends, for a process that hangs cannot be waited for.
+
+    Raises:
+        OtherFailed: if another process failed (`fail`) before it came here.
+    """
     if not joined():
         return [value]
-    number, me = next(_numbers), jax.process_index()
-    client = coordination()
+    number, me, client = next(_numbers), _state().process_id, coordination()
     client.key_value_set(f"elsinore/{number}/{me}", json.dumps([what, value]))
-    found = [_answer(client, number, rank, what, limit) for rank in range(jax.process_count())]
+    found = [_answer(client, number, rank, what, limit) for rank in range(_state().num_processes)]
     if number >= 2:  # all have read what was two calls ago
         client.key_value_delete(f"elsinore/{number - 2}/{me}")
     return found
@@ -118,11 +127,24 @@ def any_of(value: bool, what: str, limit: float = LIMIT) -> bool:
     return any(gathered(bool(value), what, limit))
 
 
+def fail(reason: str) -> None:
+    """Let the others raise `OtherFailed` where they next agree with this process, which has failed:
+    they would wait for it, and it for them at its end."""
+    if jax.distributed.is_initialized():  # devices, which may not have started, are not asked
+        with suppress(Exception):  # the service may be gone, too
+            place = f"elsinore/{next(_numbers)}/{_state().process_id}"
+            coordination().key_value_set(place, json.dumps([FAILED, reason]))
+
+
 def coordination() -> Any:
     """The client of the coordination service, which JAX keeps private; Orbax uses it, too."""
+    return _state().client
+
+
+def _state() -> Any:
     from jax._src import distributed
 
-    return distributed.global_state.client
+    return distributed.global_state
 
 
 def _answer(client: Any, number: int, rank: int, what: str, limit: float) -> Any:
@@ -130,11 +152,13 @@ def _answer(client: Any, number: int, rank: int, what: str, limit: float) -> Any
         text = client.blocking_key_value_get(f"elsinore/{number}/{rank}", int(1000 * limit))
     except Exception as error:
         end_now(
-            f"process {rank} of {jax.process_count()} did not answer within {limit:.0f} s", error
+            f"process {rank} of {_state().num_processes} did not answer within {limit:.0f} s", error
         )
     asked, value = json.loads(text)
+    if asked == FAILED:
+        raise OtherFailed(f"process {rank} of {_state().num_processes} has failed: {value}")
     if asked != what:
-        end_now(f"process {rank} is at {asked!r}, and process {jax.process_index()} at {what!r}")
+        end_now(f"process {rank} is at {asked!r}, and process {_state().process_id} at {what!r}")
     return value
 
 

@@ -1,9 +1,12 @@
-"""Checks of a run of several processes, before any of them begins: how they join, what they can do
-together, and whether they were started alike."""
+"""A run of several processes: how they join, what they can do together, whether they were started
+alike, and that all of them end where one fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from elsinore.config.plan import Plan
 from elsinore.envs import suites
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.manifest import config_digest, versions
 
@@ -20,6 +23,23 @@ def join(distributed: bool | str) -> None:
         processes.join("auto" if distributed is True else distributed)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(str(error)) from error
+
+
+@contextmanager
+def failing_together() -> Iterator[None]:
+    """A failure of this process ends the others, where they next agree with it.
+
+    Raises:
+        RunError: where another process failed, with its reason.
+    """
+    try:
+        yield
+    except processes.OtherFailed as error:
+        raise RunError(f"{error} Every process of the run ends with it.") from None
+    except BaseException as error:
+        text = str(error) if isinstance(error, ElsinoreError) else reason_of(error)
+        processes.fail(text)
+        raise
 
 
 def check_together(plan: Plan) -> None:
