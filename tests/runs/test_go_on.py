@@ -1,10 +1,14 @@
 """One command begins a run, goes on with it, and returns it when it is finished."""
 
+import json
+
 import pytest
 
 import elsinore
 from elsinore import cli
 from elsinore.runs import api, session
+from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY, assert_same_run, train_tiny
 
@@ -55,6 +59,39 @@ def test_of_two_commands_at_the_same_moment_the_second_learns_that_the_first_tra
     assert cli.main([*COMMAND, "--runs-dir", str(tmp_path)]) == 2
     assert "job is being trained by another process" in capsys.readouterr().err
     other[0].unlock()
+
+
+def test_a_lengthened_run_goes_on_by_the_command_with_its_new_budget(tmp_path, capsys):
+    run = train_tiny(tmp_path, "job", {"env_steps": 256})
+    elsinore.resume(run, env_steps=512)
+    before = (run.path / "summary.json").read_bytes()
+    command = [*COMMAND, "--env-steps", "512", "--runs-dir", str(tmp_path)]
+    assert cli.main(command) == 0, capsys.readouterr().err
+    assert (run.path / "summary.json").read_bytes() == before
+    assert cli.main([*command, "--env-steps", "256"]) == 2
+    assert "then and now: env_steps 512, 256. Repeat" in capsys.readouterr().err
+
+
+ACCEPTED = {"--accept-versions": "other versions", "--fall-back": "is broken"}
+
+
+@pytest.mark.parametrize("option", ACCEPTED)
+def test_what_a_resumed_run_may_accept_the_command_accepts_that_goes_on(option, tmp_path, capsys):
+    run = train_tiny(tmp_path, "job", {"env_steps": 512, "checkpoints.period": 1})
+    run.path.joinpath("summary.json").unlink()
+    newest, *older = list_checkpoints(run.path / "checkpoints")
+    for each in [newest] if option == "--fall-back" else [newest, *older]:
+        manifest = json.loads((each.path / "manifest.json").read_text()) | {"digest": ""}
+        if option == "--accept-versions":
+            manifest["versions"]["jax"] = "0.0.1"
+            manifest["digest"] = digest_of({k: v for k, v in manifest.items() if k != "digest"})
+        (each.path / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    command = [*COMMAND, "--env-steps", "512", "--set", "checkpoints.period=1"]
+    command += ["--runs-dir", str(tmp_path)]
+    assert cli.main(command) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert ACCEPTED[option] in said and option in said.replace("Pass", "pass")
+    assert cli.main([*command, option]) == 0, capsys.readouterr().err
 
 
 def test_python_goes_on_with_an_env_object(tmp_path):

@@ -114,18 +114,17 @@ def _check_grace(args: argparse.Namespace) -> None:
 def _train_or_resume(args: argparse.Namespace, overrides: dict):
     from elsinore.runs import api
 
+    rest = {
+        "runs_dir": args.runs_dir,
+        "fall_back": args.fall_back,
+        "accept_versions": args.accept_versions,
+        "trust": trust_of(args),
+        "accept_layout": args.accept_layout,
+        "grace": args.grace,
+        "distributed": args.distributed or False,
+    }
     if args.resume is not None:
-        return api.resume(
-            args.resume,
-            **_budget_of(overrides),
-            runs_dir=args.runs_dir,
-            fall_back=args.fall_back,
-            accept_versions=args.accept_versions,
-            trust=trust_of(args),
-            accept_layout=args.accept_layout,
-            grace=args.grace,
-            distributed=args.distributed or False,
-        )
+        return api.resume(args.resume, **_budget_of(overrides), **rest)
     return api.train(
         args.env,
         args.algo,
@@ -139,11 +138,8 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
         from_seed=args.from_seed,
         name=args.name,
         go_on=args.go_on,
-        runs_dir=args.runs_dir,
         check=not args.no_check,
-        trust=trust_of(args),
-        grace=args.grace,
-        distributed=args.distributed or False,
+        **rest,
     )
 
 

@@ -64,6 +64,9 @@ def train(
     callbacks: Sequence[Callback] = (),
     check: bool = True,
     trust: Trust = False,
+    fall_back: bool = False,
+    accept_versions: bool = False,
+    accept_layout: bool = False,
     grace: float = GRACE,
     distributed: bool | str = False,
 ) -> Run:
@@ -98,6 +101,7 @@ def train(
         check: run `check_env` on a custom environment first.
         trust: import code that `from_run` names in its settings, and send data where they say,
             though this user did not make it.
+        fall_back, accept_versions, accept_layout: as in `resume`, with `go_on`.
         grace: seconds from SIGTERM or SIGHUP to the end of the call.
         distributed: train with several processes, each of which makes this call: True where they
             have joined by `jax.distributed.initialize`, or can by SLURM, Open MPI or Kubernetes;
@@ -140,8 +144,17 @@ def train(
                 run_session(folder, plan, None, callbacks, grace=grace)
             processes.agreed(None, ENDED, processes.COMPILING)
             return Run(folder, plan, env_object, network, trust=True)
-    rest = {"callbacks": callbacks, "trust": trust, "grace": grace, "distributed": distributed}
-    return resume(goes_on, **objects, **rest)
+    return resume(
+        goes_on,
+        **objects,
+        callbacks=callbacks,
+        fall_back=fall_back,
+        accept_versions=accept_versions,
+        trust=trust,
+        accept_layout=accept_layout,
+        grace=grace,
+        distributed=distributed,
+    )
 
 
 @checked

@@ -13,8 +13,9 @@ from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import NameTaken, RunDir, check_folder_name
 from elsinore.runs.signature import sign
 
-# The checkpoint that the run began from is in its config; a later call may find a newer one.
-CHOSEN_AT_THE_START = ("start.checkpoint",)
+# What a run's config has and a command does not: the checkpoint that it began from, for which a
+# later call may find a newer one, and the budgets before it was lengthened.
+OF_THE_RUN = ("start.checkpoint", "earlier_env_steps")
 
 
 def refuse_without_name(name: str | None) -> None:
@@ -59,9 +60,7 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
         return None
     folder = RunDir.open(path, runs_dir)
     then, now = (redacted(as_dict(each)) for each in (folder.recorded(), experiment))
-    differing = [
-        text for text in differences(then, now) if text.split()[0] not in CHOSEN_AT_THE_START
-    ]
+    differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
         raise ConfigError(
             f"--go-on: the run {folder.path} has other settings; then and now:"
