@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import elsinore
+from elsinore.runs.manifest import digest_of
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store
 
@@ -87,6 +88,22 @@ def assert_same_run(run: Path, whole: Path) -> None:
     assert chunk_ends(run) == chunk_ends(whole)
     assert (run / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     assert kept(run, "best", "periodic") == kept(whole, "best", "periodic")
+
+
+MADE_ELSEWHERE = {
+    "accept_versions": {"versions": {"jax": "0.0.1"}},
+    "accept_layout": {"layout": {"kind": "vmap", "devices": 1, "batch": 64}},
+}
+
+
+def made_elsewhere(run: Path, option: str) -> None:
+    """Make a run one that is not finished, and that `option` alone lets resume here."""
+    (run / "summary.json").unlink()
+    for path in run.glob("checkpoints/*/*/manifest.json"):
+        manifest = json.loads(path.read_text()) | MADE_ELSEWHERE[option]
+        manifest.pop("digest")
+        manifest["digest"] = digest_of(manifest)
+        path.write_text(json.dumps(manifest, indent=1))
 
 
 def record(

@@ -82,10 +82,8 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
         "layout": {"kind": "vmap", "devices": 1, "batch": 4}
     }
     with pytest.raises(ConfigError, match="--accept-layout"):
-        api._agree_on_layout(
-            RunDir(run.path), found._replace(manifest=other), run.experiment, False
-        )
-    api._agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
+        api.agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, False)
+    api.agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
     assert layout_events(run.path) == [
         "another layout is accepted: then vmap on 1 device, now vmap on 2"
     ]

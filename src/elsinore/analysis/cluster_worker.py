@@ -42,7 +42,7 @@ def do(task: tuple, board: Any) -> Any:
 
 
 def train_cell(
-    report: Report, folder: str, config: dict[str, Any], accept_versions: bool
+    report: Report, folder: str, config: dict[str, Any], accept: dict[str, bool]
 ) -> dict[str, Any] | None:
     """Begin, resume or read one cell of a comparison: its summary; None if it was stopped."""
     path = _shared(Path(folder))
@@ -56,18 +56,24 @@ def train_cell(
             callbacks=[report],
         )
     else:
-        run = _resumed(path, report, accept_versions)
+        run = _resumed(path, report, accept)
     return None if run.summary["stopped_by"] == "interrupted" else run.summary
 
 
-def _resumed(path: Path, report: Report, accept_versions: bool) -> Run:
+def _resumed(path: Path, report: Report, accept: dict[str, bool]) -> Run:
     if is_finished(RunDir(path)):
         return Run(RunDir(path))
-    return api.resume(path, accept_versions=accept_versions, trust=True, callbacks=[report])
+    return api.resume(path, trust=True, callbacks=[report], **accept)
 
 
 def train_trials(
-    report: Report, folder: str, config: dict[str, Any], trials: list, members: list, sweep: dict
+    report: Report,
+    folder: str,
+    config: dict[str, Any],
+    trials: list,
+    members: list,
+    sweep: dict,
+    accept: dict[str, bool],
 ) -> list | None:
     """Begin, resume or read the run of a group of trials: their results; None if it was
     stopped."""
@@ -80,7 +86,7 @@ def train_trials(
     experiment = whole_experiment(config)
     group = TrialGroup(experiment, tuple(SweepTrial(*t) for t in trials), tuple(members))
     try:
-        run = train_group(path, group, _programs(), [report])
+        run = train_group(path, group, _programs(), [report], accept)
     except Interrupted:
         return None
     searched = Sweep(experiment, build(SweepConfig, sweep, "sweep"), {})

@@ -114,6 +114,25 @@ def add_on(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_accept(command: argparse.ArgumentParser) -> None:
+    """Add the options of what a resumed run may differ in from one that was never stopped."""
+    command.add_argument(
+        "--accept-versions",
+        action="store_true",
+        help="resume runs that other library versions began",
+    )
+    command.add_argument(
+        "--accept-layout",
+        action="store_true",
+        help="resume runs on another number of devices, though results differ by rounding",
+    )
+
+
+def accept_of(args: argparse.Namespace) -> dict[str, bool]:
+    """The differences that resumed runs may have, as arguments of `compare` and `sweep`."""
+    return {name: getattr(args, name) for name in ("accept_versions", "accept_layout")}
+
+
 def on_of(args: argparse.Namespace) -> dict[str, Any]:
     """The options of a cluster, as arguments of `compare` and `sweep`."""
     return {name: getattr(args, name) for name in ("on", "cpus_per_task", "gpus_per_task")}

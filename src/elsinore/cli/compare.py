@@ -5,6 +5,8 @@ import sys
 
 from elsinore.cli.arguments import (
     EXIT_INTERRUPTED,
+    accept_of,
+    add_accept,
     add_no_check,
     add_on,
     add_runs_dir,
@@ -57,11 +59,7 @@ def add(commands) -> None:
     add_runs_dir(compare)
     add_on(compare)
     add_thresholds(compare)
-    compare.add_argument(
-        "--accept-versions",
-        action="store_true",
-        help="resume runs that other library versions began",
-    )
+    add_accept(compare)
     add_no_check(compare)
 
 
@@ -100,7 +98,7 @@ def compare_command(args: argparse.Namespace) -> int:
         overrides=parse_set(args.assignments),
         name=args.name,
         runs_dir=args.runs_dir,
-        accept_versions=args.accept_versions,
+        **accept_of(args),
         check=not args.no_check,
         **on_of(args),
         **parse_thresholds(args.threshold, args.reference),

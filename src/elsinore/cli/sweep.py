@@ -5,6 +5,8 @@ import sys
 
 from elsinore.cli.arguments import (
     EXIT_INTERRUPTED,
+    accept_of,
+    add_accept,
     add_assignments,
     add_on,
     add_runs_dir,
@@ -36,6 +38,7 @@ def add(commands) -> None:
     add_trust(sweep)
     add_runs_dir(sweep)
     add_on(sweep)
+    add_accept(sweep)
 
 
 def sweep_command(args: argparse.Namespace) -> int:
@@ -52,6 +55,7 @@ def sweep_command(args: argparse.Namespace) -> int:
         runs_dir=args.runs_dir,
         resume=args.resume,
         trust=trust_of(args),
+        **accept_of(args),
         **on_of(args),
     )
     if found.interrupted:

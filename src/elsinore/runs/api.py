@@ -268,11 +268,11 @@ def _matching_checkpoint(
         return None
     checkpoint = checkpoint_choice.newest(folder.checkpoints, fall_back)
     check_match(checkpoint, experiment, accept_versions)
-    _agree_on_layout(folder, checkpoint, experiment, accept_layout)
+    agree_on_layout(folder, checkpoint, experiment, accept_layout)
     return checkpoint
 
 
-def _agree_on_layout(
+def agree_on_layout(
     folder: RunDir, checkpoint: checkpoints.Checkpoint, experiment: Experiment, accept: bool
 ) -> None:
     """Refuse another layout of seeds on devices, or note that it was accepted."""

@@ -14,7 +14,7 @@ from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import api, loop, programs
-from tests.runs.conftest import TINY, learnt, rows_in, train_tiny
+from tests.runs.conftest import MADE_ELSEWHERE, TINY, learnt, made_elsewhere, rows_in, train_tiny
 
 ALGOS = {"ppo": "ppo", "slow": {"algo": "ppo", "algo.learning_rate": 1e-5}}
 # what is left is the comparison's own choice
@@ -303,6 +303,18 @@ def test_an_interrupted_comparison_resumes_to_the_same_end(interrupted, compared
         one, other = (c.path / "CartPole-v1" / label for c in (whole, compared[0]))
         assert learnt(one) == learnt(other)
         assert rows_in(one) == rows_in(other)
+
+
+@pytest.mark.parametrize("option", MADE_ELSEWHERE)
+def test_a_run_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_path):
+    small = {"algos": "ppo", "env_steps": 512, "seeds": 1}
+    found, _ = compare(tmp_path, **small)
+    run = found.path / "CartPole-v1" / "ppo"
+    made_elsewhere(run, option)
+    with pytest.raises(ConfigError, match=f"pass --{option.replace('_', '-')} to resume it"):
+        compare(tmp_path, **small)
+    again, _ = compare(tmp_path, **small, **{option: True})
+    assert not again.interrupted and (run / "summary.json").exists()
 
 
 def test_a_signal_that_comes_as_a_run_is_ending_stops_before_the_next(tmp_path, monkeypatch):

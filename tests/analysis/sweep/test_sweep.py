@@ -29,7 +29,7 @@ from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.run_dir import RunDir
 from tests.programs import SHARED
-from tests.runs.conftest import rows_in
+from tests.runs.conftest import MADE_ELSEWHERE, made_elsewhere, rows_in
 from tests.toys import BEST, TOY, TRACES, score_after
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
@@ -414,6 +414,20 @@ def test_a_search_that_cannot_be_opened_is_left_unlocked(tmp_path):
     with pytest.raises(ConfigError, match=r"sweep\.yaml") as error:
         search(tmp_path, trials=2)
     assert error and not RunDir(tmp_path / "search").is_locked()
+
+
+@pytest.mark.parametrize("option", MADE_ELSEWHERE)
+def test_a_group_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_path, capsys):
+    path = search(tmp_path, trials=3).path
+    made_elsewhere(path / "groups" / "000", option)
+    table = (path / "trials.csv").read_text()
+    again = ["sweep", "--resume", "search", "--runs-dir", str(tmp_path)]
+    argument = f"--{option.replace('_', '-')}"
+    assert cli.main(again) == 2
+    assert f"pass {argument} to resume it" in " ".join(capsys.readouterr().err.split())
+    assert not (path / "groups" / "000" / "failed.json").exists()
+    assert cli.main([*again, argument]) == 0
+    assert (path / "trials.csv").read_text() == table
 
 
 def test_a_group_with_other_trials_than_those_sampled_is_refused(tmp_path):

@@ -94,6 +94,7 @@ def compare(
     thresholds: Mapping[str, float] | float | None = None,
     references: Mapping[str, Sequence[float]] | None = None,
     accept_versions: bool = False,
+    accept_layout: bool = False,
     check: bool = True,
     on: str | None = None,
     cpus_per_task: int | None = None,
@@ -113,6 +114,7 @@ def compare(
         config, overrides: settings of every run.
         thresholds: return to reach, one for all or by environment; default: `convergence.target`.
         references: by environment, the returns normalised to 0 and 1.
+        accept_versions, accept_layout: as in `elsinore.resume`, for runs that are not finished.
         on: `"ray"` or `"ray://HOST:PORT"` trains the runs as tasks of a Ray cluster, with the same
             results (`docs/how-to/clusters.md`); by default they are trained here, one by one.
         cpus_per_task: CPU cores of a task; by default equal shares, at most one for each seed.
@@ -135,12 +137,13 @@ def compare(
     if cluster:
         check_for_cluster(cells)
     states = [cell_state(cell) for cell in cells]
+    accept = {"accept_versions": accept_versions, "accept_layout": accept_layout}
     _make(folder)
     with _quiet(), cluster.joined() if cluster else nullcontext() as joined:
         if joined is None:
-            interrupted = _train_all(cells, states, accept_versions, progress)
+            interrupted = _train_all(cells, states, accept, progress)
         else:
-            interrupted = train_on(joined, cells, states, accept_versions, progress)
+            interrupted = train_on(joined, cells, states, accept, progress)
     results = load_results([(cell.variant.label, cell.folder) for cell in cells])
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
@@ -185,7 +188,10 @@ def _reported(comparison: Comparison) -> Comparison:
 
 
 def _train_all(
-    cells: list[GridCell], states: list[str], accept_versions: bool, progress: Callable[[str], None]
+    cells: list[GridCell],
+    states: list[str],
+    accept: Mapping[str, bool],
+    progress: Callable[[str], None],
 ) -> bool:
     """Train or resume each cell in turn; returns whether a signal interrupted it."""
     stop = Stop()
@@ -193,7 +199,7 @@ def _train_all(
         for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
             prefix = f"[{i + 1}/{len(cells)}] {cell.name}"
             try:
-                if stop.is_set() or _train(cell, state, prefix, accept_versions, progress):
+                if stop.is_set() or _train(cell, state, prefix, accept, progress):
                     return True
             except NotBegun:
                 return True
@@ -201,7 +207,11 @@ def _train_all(
 
 
 def _train(
-    cell: GridCell, state: str, prefix: str, accept_versions: bool, progress: Callable[[str], None]
+    cell: GridCell,
+    state: str,
+    prefix: str,
+    accept: Mapping[str, bool],
+    progress: Callable[[str], None],
 ) -> bool:
     """Train or resume one cell; returns whether a signal interrupted it."""
     experiment = cell.experiment
@@ -217,9 +227,7 @@ def _train(
     watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}
     if state == "unfinished":
         # its settings are those of the command: so is the code that they name
-        run = api.resume(
-            cell.folder, env=cell.env, accept_versions=accept_versions, trust=True, **watch
-        )
+        run = api.resume(cell.folder, env=cell.env, trust=True, **accept, **watch)
     else:
         run = api.train(
             **cell.call, name=cell.folder.name, runs_dir=cell.folder.parent, check=False, **watch

@@ -1,7 +1,7 @@
 """The runs of a comparison as tasks of a cluster."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from elsinore.analysis.cluster import Cluster
@@ -42,7 +42,7 @@ def train_on(
     cluster: Cluster,
     cells: list[GridCell],
     states: list[str],
-    accept_versions: bool,
+    accept: Mapping[str, bool],
     progress: Callable[[str], None],
 ) -> bool:
     """Train or resume the cells as tasks; returns whether a signal interrupted them."""
@@ -52,7 +52,7 @@ def train_on(
         if state == "finished":
             progress(f"[{i + 1}/{len(cells)}] {cell.name}: finished already")
         else:
-            left.append(_task(cell, accept_versions))
+            left.append(_task(cell, accept))
     done, stop = len(cells) - len(left), Stop()
     with stop_on_signals(stop):
         for task, summary in cluster.each(left, stop, progress):
@@ -61,9 +61,9 @@ def train_on(
     return ended < len(left)
 
 
-def _task(cell: GridCell, accept_versions: bool) -> Task:
+def _task(cell: GridCell, accept: Mapping[str, bool]) -> Task:
     experiment = cell.experiment
-    args = str(cell.folder.absolute()), as_dict(experiment), accept_versions
+    args = str(cell.folder.absolute()), as_dict(experiment), dict(accept)
     return Task(cell.name, "train_cell", args, experiment.env_steps, experiment.replicas)
 
 

@@ -106,6 +106,8 @@ def sweep(
     runs_dir: str | Path = "runs",
     resume: str | Path | None = None,
     trust: Trust = False,
+    accept_versions: bool = False,
+    accept_layout: bool = False,
     on: str | None = None,
     cpus_per_task: int | None = None,
     gpus_per_task: float | None = None,
@@ -120,6 +122,7 @@ def sweep(
         name: of the folder in `runs_dir`; default: made from the time.
         resume: folder or name of an existing sweep, instead of a config.
         trust: import code that the sweep to resume names, though this user did not make it.
+        accept_versions, accept_layout: as in `elsinore.resume`, for groups that are not finished.
         on: `"ray"` or `"ray://HOST:PORT"` trains groups as tasks of a Ray cluster, with the same
             results (`docs/how-to/clusters.md`); by default they are trained here, one by one.
         cpus_per_task: CPU cores of a task; by default equal shares, at most one for each replica.
@@ -132,6 +135,7 @@ def sweep(
         RunError: for a task whose workers were lost too often; the sweep can be resumed.
     """
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
+    accept = {"accept_versions": accept_versions, "accept_layout": accept_layout}
     if resume is not None and (config is not None or overrides or name):
         raise ConfigError(
             "--resume continues a sweep unchanged; leave out the config, settings and name."
@@ -141,7 +145,8 @@ def sweep(
     try:
         joining = cluster.joined() if cluster else nullcontext()
         with logging_to(folder.log), joining as joined:
-            return _search(folder, found, rounds, _trainer(joined, progress))
+            trainer = _together(joined, accept, progress) if joined else _one_by_one(accept)
+            return _search(folder, found, rounds, trainer)
     finally:
         folder.unlock()
 
@@ -259,12 +264,10 @@ def _train(
     return True
 
 
-def _trainer(cluster: Cluster | None, progress: Callable[[str], None]) -> GroupTrainer:
-    """Trains groups on a cluster, or here one after another."""
-    return _one_by_one(ProgramCache()) if cluster is None else _together(cluster, progress)
+def _one_by_one(accept: Mapping[str, bool]) -> GroupTrainer:
+    """Trains groups here, one after another."""
+    programs = ProgramCache()
 
-
-def _one_by_one(programs: ProgramCache) -> GroupTrainer:
     def train(
         folder: SweepDir, sweep: Sweep, groups: Mapping[str, TrialGroup], stop: Stop
     ) -> Iterator[list[TrialResult]]:
@@ -273,7 +276,7 @@ def _one_by_one(programs: ProgramCache) -> GroupTrainer:
                 return
             log.info("group %s: trials %s", name, ", ".join(str(t.number) for t in group.trials))
             try:
-                run = train_group(folder.groups / name, group, programs)
+                run = train_group(folder.groups / name, group, programs, (), accept)
             except Interrupted:
                 return
             yield group_results(sweep, group, run, name)
@@ -281,11 +284,17 @@ def _one_by_one(programs: ProgramCache) -> GroupTrainer:
     return train
 
 
-def _together(cluster: Cluster, progress: Callable[[str], None]) -> GroupTrainer:
+def _together(
+    cluster: Cluster, accept: Mapping[str, bool], progress: Callable[[str], None]
+) -> GroupTrainer:
+    """Trains groups side by side, on a cluster."""
+
     def train(
         folder: SweepDir, sweep: Sweep, groups: Mapping[str, TrialGroup], stop: Stop
     ) -> Iterator[list[TrialResult]]:
-        tasks = [_task(folder.groups / name, sweep, group) for name, group in groups.items()]
+        tasks = [
+            _task(folder.groups / name, sweep, group, accept) for name, group in groups.items()
+        ]
         for number, (task, found) in enumerate(cluster.each(tasks, stop, progress), 1):
             trials = counted(len(found), "trial")
             log.info("[%d/%d] %s: %s done", number, len(tasks), task.name, trials)
@@ -294,10 +303,10 @@ def _together(cluster: Cluster, progress: Callable[[str], None]) -> GroupTrainer
     return train
 
 
-def _task(path: Path, sweep: Sweep, group: TrialGroup) -> Task:
+def _task(path: Path, sweep: Sweep, group: TrialGroup, accept: Mapping[str, bool]) -> Task:
     experiment = group.experiment
     trials, members = [tuple(trial) for trial in group.trials], list(group.members)
-    data = as_dict(experiment), trials, members, as_dict(sweep.config)
+    data = as_dict(experiment), trials, members, as_dict(sweep.config), dict(accept)
     args = str(path.absolute()), *data
     return Task(
         f"group {path.name}", "train_trials", args, experiment.env_steps, experiment.replicas

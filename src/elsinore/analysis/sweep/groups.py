@@ -1,13 +1,15 @@
 """Training of one group of trials as an ordinary run: started, resumed or already finished."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.api import agree_on_layout
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
@@ -27,9 +29,14 @@ class Interrupted(Exception):
 
 
 def train_group(
-    folder: Path, group: TrialGroup, programs: Callable, callbacks: Sequence[Callback] = ()
+    folder: Path,
+    group: TrialGroup,
+    programs: Callable,
+    callbacks: Sequence[Callback] = (),
+    accept: Mapping[str, bool] = MappingProxyType({}),
 ) -> Run | None:
-    """Train the group to its end; returns None if it fails now or failed before.
+    """Train the group to its end; returns None if it fails now or failed before. `accept` is what
+    its checkpoint may differ in (`accept_versions`, `accept_layout`).
 
     Raises:
         Interrupted: if a signal stopped it.
@@ -42,7 +49,7 @@ def train_group(
     if (folder / "failed.json").exists():
         return None
     if not is_finished(RunDir(folder)):
-        opened, checkpoint = _opened(folder, group)
+        opened, checkpoint = _opened(folder, group, accept)
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
             with logging_to(opened.log):
@@ -61,7 +68,9 @@ def train_group(
     return run
 
 
-def _opened(folder: Path, group: TrialGroup) -> tuple[RunDir, checkpoints.Checkpoint | None]:
+def _opened(
+    folder: Path, group: TrialGroup, accept: Mapping[str, bool]
+) -> tuple[RunDir, checkpoints.Checkpoint | None]:
     """The locked run folder, and the checkpoint to resume from."""
     if not (folder / "config.yaml").exists():
         return RunDir.create(folder.parent, folder.name, group.experiment), None
@@ -71,7 +80,8 @@ def _opened(folder: Path, group: TrialGroup) -> tuple[RunDir, checkpoints.Checkp
         if not checkpoint_choice.resumable(opened.checkpoints):
             return opened, None
         checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)
-        check_match(checkpoint, group.experiment)
+        check_match(checkpoint, group.experiment, accept.get("accept_versions", False))
+        agree_on_layout(opened, checkpoint, group.experiment, accept.get("accept_layout", False))
         return opened, checkpoint
 
 
