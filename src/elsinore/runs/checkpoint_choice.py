@@ -62,9 +62,7 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
                     " broken."
                 ) from error
     found = "only broken checkpoints" if candidates else "no checkpoint yet"
-    raise ConfigError(
-        f"{folder} holds {found}; start the run again under another name{_or_from_best(folder)}."
-    )
+    raise ConfigError(f"{folder} holds {found}; {_again(folder)}{_or_from_best(folder)}.")
 
 
 def refuse_to_begin_anew(folder: Path) -> None:
@@ -75,9 +73,13 @@ def refuse_to_begin_anew(folder: Path) -> None:
     """
     if remedy := _or_from_best(folder):
         raise ConfigError(
-            f"{folder} holds no checkpoint that the run can go on from; start it again under"
-            f" another name{remedy}."
+            f"{folder} holds no checkpoint that the run can go on from; {_again(folder)}{remedy}."
         )
+
+
+def _again(folder: Path) -> str:
+    """The remedy for a run that cannot go on: a run of a sweep or a comparison has one place."""
+    return f"move {folder.parent} away and start the run again, or start it under another name"
 
 
 def _or_from_best(folder: Path) -> str:

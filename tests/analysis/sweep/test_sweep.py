@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -414,6 +415,44 @@ def test_a_search_that_cannot_be_opened_is_left_unlocked(tmp_path):
     with pytest.raises(ConfigError, match=r"sweep\.yaml") as error:
         search(tmp_path, trials=2)
     assert error and not RunDir(tmp_path / "search").is_locked()
+
+
+def without_config(group: Path) -> None:
+    (group / "summary.json").unlink()
+    (group / "config.yaml").unlink()
+
+
+def with_broken_checkpoints(group: Path) -> None:
+    (group / "summary.json").unlink()
+    for path in group.glob("checkpoints/*/*/manifest.json"):
+        path.write_text("{")
+
+
+@pytest.mark.parametrize("damage", [without_config, with_broken_checkpoints])
+def test_a_damaged_group_is_refused_with_a_remedy_that_works(damage, tmp_path):
+    path = search(tmp_path, trials=3).path
+    table, group = (path / "trials.csv").read_text(), path / "groups" / "000"
+    damage(group)
+    with pytest.raises(ConfigError, match=f"move ({group}|it) away"):
+        elsinore.sweep(resume=path)
+    group.rename(tmp_path / "damaged")
+    elsinore.sweep(resume=path)
+    assert (path / "trials.csv").read_text() == table
+
+
+def test_a_search_whose_groups_are_gone_trains_them_again(tmp_path):
+    first = search(tmp_path, trials=3)
+    table, groups = (first.path / "trials.csv").read_text(), first.path / "groups"
+    shutil.rmtree(groups)
+    shutil.rmtree(first.path / "logs")
+    folder = SweepDir(first.path)
+    folder.lock()  # a task of a cluster looks whether it sees the folder around its run's
+    folder.unlock()
+    assert groups.is_dir()
+    assert len(elsinore.sweep(resume=first.path).runs) == 1
+    assert (first.path / "trials.csv").read_text() == table
+    shutil.copytree(groups / "000", groups / ".001.0123456789ab")  # a kill while it was made
+    assert [run.name for run in first.runs] == ["000"]
 
 
 @pytest.mark.parametrize("option", MADE_ELSEWHERE)

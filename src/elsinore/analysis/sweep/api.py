@@ -91,9 +91,10 @@ class SweepRun:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs that trained the trials, one per group."""
+        """The runs that trained the trials, one per group; hidden folders are unfinished."""
         return [
-            Run(RunDir(path.parent)) for path in sorted(self._folder.groups.glob("*/config.yaml"))
+            Run(RunDir(path.parent))
+            for path in sorted(self._folder.groups.glob("[!.]*/config.yaml"))
         ]
 
 

@@ -1,6 +1,7 @@
 """Training of one group of trials as an ordinary run: started, resumed or already finished."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -73,6 +74,11 @@ def _opened(
 ) -> tuple[RunDir, checkpoints.Checkpoint | None]:
     """The locked run folder, and the checkpoint to resume from."""
     if not (folder / "config.yaml").exists():
+        if os.path.lexists(folder):
+            raise ConfigError(
+                f"{folder} is no run (it has no config.yaml); move it away, and the sweep trains"
+                " its trials again."
+            )
         return RunDir.create(folder.parent, folder.name, group.experiment), None
     opened = RunDir(folder)
     opened.lock()

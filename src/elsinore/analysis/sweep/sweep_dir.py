@@ -98,12 +98,15 @@ class SweepDir:
         return load_sweep(confirmed(read_yaml(self.config), self.config, trust, sends=True))
 
     def lock(self) -> None:
-        """Take the lock, which is released when the process ends.
+        """Take the lock, which is released when the process ends, and make the folder of groups
+        where it is gone.
 
         Raises:
             ConfigError: if another process runs this sweep.
         """
         self._lock.lock()
+        with self._lock.unlocked_on_error():
+            self.groups.mkdir(exist_ok=True)
 
     def unlock(self) -> None:
         self._lock.unlock()
