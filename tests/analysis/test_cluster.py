@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -16,8 +17,8 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
-from elsinore.analysis.cluster import OnCluster
-from elsinore.analysis.cluster_task import LOCK_WAIT, wait_until_free
+from elsinore.analysis.cluster import OnCluster, _Running
+from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
 from elsinore.config import extras
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import list_checkpoints
@@ -91,6 +92,37 @@ def test_a_run_that_a_lost_worker_still_holds_is_waited_for(tmp_path):
     wait_until_free(tmp_path / "run", 30.0)
     wait_until_free(tmp_path / "no run", 30.0)
     assert time.monotonic() - began < 10.0
+
+
+CPU, GPU = {"CPU": 32.0}, {"CPU": 4.0, "GPU": 1.0}  # machines
+
+
+@pytest.mark.parametrize(
+    ("machines", "given", "cores", "waits"),
+    [
+        ([CPU], {}, 8, False),
+        ([CPU], {"cpus": 64}, 64, True),
+        ([CPU], {"gpus": 0.5}, 1, True),
+        ([CPU, GPU], {}, 4, False),  # the machine with the GPU has no more
+        ([CPU, GPU], {"gpus": 0.0}, 8, False),
+        ([{}], {}, 1, True),  # a head on which nothing runs
+    ],
+)
+def test_shares_that_no_machine_has_are_said_to_wait(
+    machines, given, cores, waits, as_if_installed
+):
+    asked, lines = [], []
+    totals = {name: sum(m.get(name, 0) for m in machines) for name in ("CPU", "GPU")}
+    ray = SimpleNamespace(
+        cluster_resources=lambda: {name: x for name, x in totals.items() if x},
+        nodes=lambda: [{"Alive": True, "Resources": each} for each in machines],
+        remote=lambda **options: asked.append(options) or (lambda function: function),
+    )
+    task = Task("one", "do_nothing", (), 1, 8)
+    _Running(ray, OnCluster("ray", **given), [task], lines.append).function_for(8)
+    assert asked[0]["num_cpus"] == cores
+    assert len(lines) == waits
+    assert all("no machine of the cluster has" in line for line in lines)
 
 
 # Smaller runs

@@ -15,7 +15,7 @@ from typing import Any
 
 from elsinore.analysis.cluster_task import Task
 from elsinore.config.extras import require
-from elsinore.errors import ConfigError, ElsinoreError, RunError
+from elsinore.errors import ConfigError, ElsinoreError, RunError, counted
 from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")
@@ -138,12 +138,19 @@ class _Running:
 
     def function_for(self, replicas: int) -> tuple[Any, dict[str, str]]:
         """The remote function of tasks of so many replicas, and its environment variables."""
-        there = self.ray.cluster_resources()
-        nodes = [node["Resources"].get("CPU", 1) for node in self.ray.nodes() if node["Alive"]]
-        equal = int(there.get("CPU", 1)) // len(self.tasks)
-        most = int(min(replicas, max(nodes, default=1)))
-        cpus, gpus = self.shares.cpus or max(1, min(equal, most)), self.shares.gpus
+        there, gpus = self.ray.cluster_resources(), self.shares.gpus
         gpus = float(there.get("GPU", 0) > 0) if gpus is None else gpus
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        fit = [node.get("CPU", 0) for node in nodes if node.get("GPU", 0) >= gpus]
+        equal = int(there.get("CPU", 1)) // len(self.tasks)
+        most = int(min(replicas, max(fit, default=1)))
+        cpus = self.shares.cpus or max(1, min(equal, most))
+        if max(fit, default=0) < cpus:  # Ray waits without end, and says nothing
+            self.progress(
+                f"no machine of the cluster has {counted(cpus, 'CPU core')} and {gpus:g} GPUs, the"
+                " share of a task: tasks wait until one joins; or stop, and give less by"
+                " --cpus-per-task and --gpus-per-task"
+            )
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0}
         if gpus:  # JAX holds a GPU's memory until its process ends
             options["max_calls"] = 1
