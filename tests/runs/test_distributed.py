@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, contextmanager, suppress
@@ -26,6 +27,7 @@ from elsinore.runs import replays
 from elsinore.runs.checkpoints import list_checkpoints, read_arrays
 from elsinore.runs.control import ask
 from elsinore.runs.store import Store
+from elsinore.runs.watchdog import end_at_limit
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 240.0  # seconds for all processes of a run
@@ -534,6 +536,37 @@ def test_what_one_process_alone_is_refused_ends_all_of_them_with_its_reason(fail
     reason = "gamma=2.0 must" if fails else f"--name '{NAME}' is taken"
     other = (runs.parent / f"runs-{1 - fails}.log").read_text()
     assert f"elsinore: process {fails} of 2 has failed: " in other and reason in other
+
+
+class Service:
+    """The coordination service, which refuses to write a key twice as jax's does."""
+
+    def __init__(self):
+        self.keys: dict[str, str] = {}
+
+    def key_value_set(self, key: str, value: str, allow_overwrite: bool = False):
+        if key in self.keys and not allow_overwrite:
+            raise RuntimeError(f"ALREADY_EXISTS: {key}")
+        self.keys[key] = value
+
+    def key_value_delete(self, key: str):
+        del self.keys[key]
+
+    def key_value_dir_get(self, folder: str):
+        return [item for item in self.keys.items() if item[0].startswith(folder)]
+
+
+def test_a_chunk_that_is_late_twice_ends_the_process_the_second_time(monkeypatch):
+    service, reasons, done = Service(), [], threading.Event()
+    monkeypatch.setattr(processes, "coordination", lambda: service)
+    monkeypatch.setattr(processes, "end_now", reasons.append)
+    done.set()
+    end_at_limit(3, 300.0, 0.0, done)  # its launch ends in time
+    assert not service.keys and not reasons
+    end_at_limit(3, 300.0, 0.0, threading.Event())  # its report does not
+    assert reasons == [
+        "chunk 4 is not computed after 300 s: all 1 processes wait for their devices"
+    ]
 
 
 @pytest.mark.parametrize("place", ["", "here", "host:1,2", "host:1,2,x", "host,2,0", "host:1,2,2"])

@@ -61,8 +61,10 @@ def end_at_limit(chunk: int, limit: float, grace: float, done: threading.Event) 
     """End this process, which has waited `limit` seconds for a chunk, unless that is `done` within
     `grace` seconds; name the processes that do not say by then that they wait for it, too."""
     client, number, me = processes.coordination(), jax.process_count(), jax.process_index()
-    client.key_value_set(f"elsinore/waits/{chunk}/{me}", "")
+    waits = f"elsinore/waits/{chunk}/{me}"
+    client.key_value_set(waits, "", allow_overwrite=True)
     if done.wait(grace):
+        client.key_value_delete(waits)  # it may wait for this chunk again: launch, then report
         return
     waiting = {
         int(key.rpartition("/")[2])
