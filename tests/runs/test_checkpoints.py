@@ -723,3 +723,12 @@ def test_a_state_that_cannot_be_written_behind_is_warned_of_and_held_on(
     behind.chunk(2, 1.0)
     behind.manager.wait()
     assert updates_of(tmp_path, "best") == [1] and updates_of(tmp_path, "latest") == [2]
+
+
+def test_a_checkpoint_that_the_run_removes_while_another_process_reads_it(tmp_path):
+    checkpoints.save(tmp_path, "latest", {"x": np.zeros(2)}, {"update": 4})
+    (found,) = checkpoints.list_checkpoints(tmp_path)
+    checkpoints.remove_checkpoint(found.path)
+    with pytest.raises(checkpoints.BrokenCheckpoint, match="was removed while it was read"):
+        checkpoints.read_arrays(found)
+    assert not checkpoints.is_whole(found)

@@ -201,8 +201,18 @@ def verify(checkpoint: Checkpoint) -> None:
     """Compare the files of a checkpoint with the digests in its manifest.
 
     Raises:
-        BrokenCheckpoint: naming the first file that differs.
+        BrokenCheckpoint: naming the first file that differs; or if the checkpoint is gone.
     """
+    try:
+        _compare(checkpoint)
+    except FileNotFoundError as error:
+        raise BrokenCheckpoint(
+            f"checkpoint {checkpoint.path} was removed while it was read, as a run that trains does"
+            " with older ones; try again."
+        ) from error
+
+
+def _compare(checkpoint: Checkpoint) -> None:
     manifest = checkpoint.manifest
     if digest_of(manifest) != manifest.get("digest") or not _is_as_written(checkpoint):
         raise BrokenCheckpoint(
