@@ -43,6 +43,7 @@ log = logging.getLogger("elsinore")
 
 
 @partial(checked, advice=as_override)
+@failing_together()
 def train(
     env: Any = None,
     algo: str | Mapping[str, Any] | LearningConfig | None = None,
@@ -114,50 +115,48 @@ def train(
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     join(distributed)
-    with failing_together():
-        start = start_settings(from_run, from_parts, from_leave, from_seed)
-        experiment, env_object = resolve_experiment(
-            env,
-            algo,
-            config=config,
-            overrides=start | dict(overrides or {}),
-            runs_dir=runs_dir,
-            trust=trust,
-            env_steps=env_steps,
-            seeds=seeds,
-            seed=seed,
-        )
-        objects = {"env": env_object, "network": network, "curriculum": curriculum}
-        looks = go_on and processes.is_first()
-        begun = begun_run(Path(runs_dir), name, experiment) if looks else None
-        goes_on = processes.agreed(str(begun.path) if begun else None, "the run to go on with")
-        if not goes_on:
-            prepare(bool(distributed))
-            plan = checked_plan(experiment, **objects, check=check)
-            check_start(plan)
-            if processes.joined():
-                check_together(plan)
-            if not processes.is_first():
-                return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
-            folder = new_run(Path(runs_dir), name, experiment, go_on)
-            with folder.unlocked_on_error(), logging_to(folder.log):
-                run_session(folder, plan, None, callbacks, grace=grace)
-            processes.agreed(None, ENDED, processes.COMPILING)
-            return Run(folder, plan, env_object, network, trust=True)
-    return resume(
-        goes_on,
-        **objects,
-        callbacks=callbacks,
-        fall_back=fall_back,
-        accept_versions=accept_versions,
+    start = start_settings(from_run, from_parts, from_leave, from_seed)
+    experiment, env_object = resolve_experiment(
+        env,
+        algo,
+        config=config,
+        overrides=start | dict(overrides or {}),
+        runs_dir=runs_dir,
         trust=trust,
-        accept_layout=accept_layout,
-        grace=grace,
-        distributed=distributed,
+        env_steps=env_steps,
+        seeds=seeds,
+        seed=seed,
     )
+    objects = {"env": env_object, "network": network, "curriculum": curriculum}
+    begun = begun_run(Path(runs_dir), name, experiment) if go_on and processes.is_first() else None
+    if goes_on := processes.agreed(str(begun.path) if begun else None, "the run to go on with"):
+        return resume(
+            goes_on,
+            **objects,
+            callbacks=callbacks,
+            fall_back=fall_back,
+            accept_versions=accept_versions,
+            trust=trust,
+            accept_layout=accept_layout,
+            grace=grace,
+            distributed=distributed,
+        )
+    prepare(bool(distributed))
+    plan = checked_plan(experiment, **objects, check=check)
+    check_start(plan)
+    if processes.joined():
+        check_together(plan)
+    if not processes.is_first():
+        return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
+    folder = new_run(Path(runs_dir), name, experiment, go_on)
+    with folder.unlocked_on_error(), logging_to(folder.log):
+        run_session(folder, plan, None, callbacks, grace=grace)
+    processes.agreed(None, ENDED, processes.COMPILING)
+    return Run(folder, plan, env_object, network, trust=True)
 
 
 @checked
+@failing_together()
 def resume(
     run: str | Path | Run,
     *,
@@ -203,50 +202,47 @@ def resume(
         StoreBehind, NotBegun, OutOfTime: as in `train`.
     """
     join(distributed)
-    with failing_together():
-        folder = folder_of(run, runs_dir)
-        budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
-        budget = {name: value for name, value in budget.items() if value is not None}
-        known = folder.recorded()
-        over = (not budget or with_budget(known, budget) == known) and is_finished(folder)
-        if over and not processes.is_first():
-            return Run(folder, env=env, network=network, trust=trust)
-        if over:
-            log.info("%s is finished already", folder.path)
-            finish_sinks(folder, only_recorded=True, trust=trust)
-            return Run(folder, env=env, network=network, trust=trust)
-        given = [
-            name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None
-        ]
-        recorded = folder.experiment(trust, given, sends=True)
-        if not processes.is_first():
-            prepare(True)
-            experiment = lengthened(folder, recorded, budget, env) if budget else recorded
-            plan = checked_plan(experiment, env, network, curriculum, check=False)
-            check_together(plan)
-            follow(plan, grace)
-            return Run(folder, plan, env, network, trust=True)
-        folder.lock()
-        with folder.unlocked_on_error():
-            prepare(bool(distributed))
-            experiment = lengthened(folder, recorded, budget, env) if budget else recorded
-            checkpoint = _matching_checkpoint(
-                folder, experiment, fall_back, accept_versions, accept_layout
-            )
-            plan = checked_plan(experiment, env, network, curriculum, check=False)
-            if processes.joined():
-                check_together(plan)
-            if checkpoint is None:
-                check_start(plan)
-            if not given:
-                sign(folder.config)
-            changes = record_lengthening(folder, recorded, experiment, env)
-        with folder.unlocked_on_error(), logging_to(folder.log):
-            for line in changes:
-                log.info(line)
-            run_session(folder, plan, checkpoint, callbacks, grace=grace)
-        processes.agreed(None, ENDED, processes.COMPILING)
+    folder = folder_of(run, runs_dir)
+    budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
+    budget = {name: value for name, value in budget.items() if value is not None}
+    known = folder.recorded()
+    over = (not budget or with_budget(known, budget) == known) and is_finished(folder)
+    if over and not processes.is_first():
+        return Run(folder, env=env, network=network, trust=trust)
+    if over:
+        log.info("%s is finished already", folder.path)
+        finish_sinks(folder, only_recorded=True, trust=trust)
+        return Run(folder, env=env, network=network, trust=trust)
+    given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
+    recorded = folder.experiment(trust, given, sends=True)
+    if not processes.is_first():
+        prepare(True)
+        experiment = lengthened(folder, recorded, budget, env) if budget else recorded
+        plan = checked_plan(experiment, env, network, curriculum, check=False)
+        check_together(plan)
+        follow(plan, grace)
         return Run(folder, plan, env, network, trust=True)
+    folder.lock()
+    with folder.unlocked_on_error():
+        prepare(bool(distributed))
+        experiment = lengthened(folder, recorded, budget, env) if budget else recorded
+        checkpoint = _matching_checkpoint(
+            folder, experiment, fall_back, accept_versions, accept_layout
+        )
+        plan = checked_plan(experiment, env, network, curriculum, check=False)
+        if processes.joined():
+            check_together(plan)
+        if checkpoint is None:
+            check_start(plan)
+        if not given:
+            sign(folder.config)
+        changes = record_lengthening(folder, recorded, experiment, env)
+    with folder.unlocked_on_error(), logging_to(folder.log):
+        for line in changes:
+            log.info(line)
+        run_session(folder, plan, checkpoint, callbacks, grace=grace)
+    processes.agreed(None, ENDED, processes.COMPILING)
+    return Run(folder, plan, env, network, trust=True)
 
 
 def _matching_checkpoint(
