@@ -13,6 +13,7 @@ from elsinore import cli
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.restored import best_index
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
@@ -86,6 +87,21 @@ def test_a_replicas_policy_is_found_by_its_row_number(pair):
     with pytest.raises(ConfigError, match="seed=9 is not of this run; it has 5 to 8"):
         run.policy(9)
     assert run.evaluate(episodes=2).shape == (4, 2)
+
+
+def test_where_lower_returns_are_better_the_policy_is_the_lowest_members(tmp_path):
+    run = train_tiny(tmp_path, "costs", RATES | {"population.mode": "min"})
+    returns = run.summary["eval_return"]["per_seed"]
+    params = jax.tree.leaves(run.policy(checkpoint="latest").policy_state.params)
+    lowest = jax.tree.leaves(run.policy(int(np.argmin(returns)), "latest").policy_state.params)
+    assert len(set(returns)) > 1
+    for a, b in zip(params, lowest, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("mode", "best"), [("max", 2), ("min", 1)])
+def test_a_return_that_is_no_number_is_never_the_best(mode, best):
+    assert best_index([None, -3.0, 5.0, float("nan")], mode) == best
 
 
 def test_a_run_without_members_says_nothing_of_them(whole):

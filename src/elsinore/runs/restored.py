@@ -1,5 +1,6 @@
 """States and policies of a run, from its checkpoints."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -16,14 +17,23 @@ from elsinore.training.replicas import stacked
 from elsinore.types import PolicyState, RunState
 
 
-def best_replica(checkpoint: Checkpoint, history: np.ndarray, summary: dict[str, Any]) -> int:
+def best_replica(
+    checkpoint: Checkpoint, history: np.ndarray, summary: dict[str, Any], mode: str
+) -> int:
     """The index of the replica with the best evaluation at a checkpoint: the final one, of the
     run's summary, where it is the last, or else the newest in its state's `history`, [replica,
-    window]."""
+    window]. `mode` is that of the population."""
     returns = summary.get("eval_return", {}).get("per_seed")
     if not returns or checkpoint.update != summary.get("updates"):
         returns = np.asarray(history)[:, 0].tolist()
-    scores = np.array([np.nan if r is None else r for r in returns])
+    return best_index(returns, mode)
+
+
+def best_index(returns: Sequence[float | None], mode: str) -> int:
+    """The index of the highest return, or of the lowest with the mode "min"; one that is None or
+    NaN is the worst."""
+    sign = -1.0 if mode == "min" else 1.0
+    scores = sign * np.array([np.nan if r is None else r for r in returns])
     return int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
 
 

@@ -23,7 +23,7 @@ from elsinore.runs.curves import curve_svg, training_figure
 from elsinore.runs.export import default_folder, refuse_export, write_export
 from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.policy import Policy
-from elsinore.runs.restored import best_replica, policy_of, restore_state
+from elsinore.runs.restored import best_index, best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signature import is_own
 from elsinore.runs.store import reading
@@ -239,13 +239,12 @@ class Run:
             )
         found = self.checkpoint(checkpoint)
         state = self.state(found.name)
-        best = best_replica(found, state.convergence.history, self.summary)
+        mode = self.experiment.population.mode
+        best = best_replica(found, state.convergence.history, self.summary, mode)
         seed = seeds[best] if seed is None else seed
         own = self.summary.get("eval_return", {}).get("per_agent")
-        best = (
-            np.argmax([-np.inf if r is None else r for r in own[seed - seeds.start]]) if own else 0
-        )
-        policy = policy_of(self.plan, state, seed, self._agent(agent, int(best)))
+        best = best_index(own[seed - seeds.start], mode) if own else 0
+        policy = policy_of(self.plan, state, seed, self._agent(agent, best))
         policy.checkpoint = found.name
         return policy
 

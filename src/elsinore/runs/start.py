@@ -88,7 +88,8 @@ def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
     if start.seed is None:
         history = checkpoints.read_arrays(source.checkpoint)[".convergence.history"]
         summary = read_summary(source.folder.summary)
-        return [best_replica(source.checkpoint, history, summary)] * number
+        mode = experiment.population.mode
+        return [best_replica(source.checkpoint, history, summary, mode)] * number
     if start.seed not in seeds:
         raise ConfigError(
             f"--from-seed {start.seed} is not of {source.folder.path}; it has {seeds.start} to"

@@ -251,7 +251,8 @@ def _best_replica(run: Run, policy: str | None) -> tuple[int, RunState, str]:
     """The best replica at a checkpoint, the state there, and the checkpoint's name."""
     found = run.checkpoint(policy)
     state = run.state(found.name)
-    return best_replica(found, state.convergence.history, run.summary), state, found.name
+    mode = run.experiment.population.mode
+    return best_replica(found, state.convergence.history, run.summary, mode), state, found.name
 
 
 def _untrained(run: Run, i: int) -> tuple[PolicyState, PyTree, int]:
