@@ -64,6 +64,7 @@ def measured(agents: int, sharing: str, steps: str, seeds: int, in_all: int) -> 
         "agents.sharing": sharing,
         "env_kwargs.occupancy": True,
         "algo.num_envs": max(1, ENVS // agents),
+        "algo.gae_lambda": 0.95,
         "env_steps": in_all * (agents if steps == "full" else 1),
         "evaluation.episodes": EPISODES,
         "evaluation.final_episodes": EPISODES,
