@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from elsinore.cli.arguments import EXIT_INTERRUPTED
@@ -35,6 +35,8 @@ def end_with_compilers() -> None:
     whose threads the interpreter would wait for."""
     programs = sys.modules.get("elsinore.runs.programs")
     if programs is not None and programs.are_compiled_now():
+        with suppress(AttributeError, OSError, ValueError):  # it may be closed, full or None
+            sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)
 
 
