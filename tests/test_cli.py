@@ -355,6 +355,12 @@ def test_a_name_that_is_taken_is_refused_and_its_run_stays_as_it_was(refused, fi
     assert everything_in(run.parent) == before
 
 
+def test_a_folder_that_is_no_run_takes_a_name_too_and_is_not_offered_to_resume(refused, tmp_path):
+    (tmp_path / "notes").mkdir()
+    error_text = refused("train", "CartPole-v1", "--name", "notes", "--runs-dir", tmp_path)
+    assert error_text.strip().endswith("choose another, for it is no run.")
+
+
 @pytest.mark.parametrize(
     ("given", "error_text"),
     [

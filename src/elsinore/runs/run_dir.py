@@ -77,10 +77,12 @@ class RunDir:
         while True:  # another process may take the name between the look and the rename
             folder = cls(runs_dir / (free_name(runs_dir, experiment) if name is None else name))
             if name is not None and os.path.lexists(folder.path):
-                raise NameTaken(
-                    f"--name {name!r} is taken in {runs_dir}; choose another, or resume it with "
-                    f"`elsinore train --resume {quoted(folder.path)}`."
+                resume = (
+                    f", or resume it with `elsinore train --resume {quoted(folder.path)}`"
+                    if folder.config.exists()
+                    else ", for it is no run"
                 )
+                raise NameTaken(f"--name {name!r} is taken in {runs_dir}; choose another{resume}.")
             refuse_if_copied(experiment.sinks.remote.url, folder.name)
             if folder._begin(experiment):
                 folder.lock()

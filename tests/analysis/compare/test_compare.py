@@ -229,10 +229,11 @@ def test_a_comparison_needs_an_environment(tmp_path):
         cells(tmp_path, [], ["ppo"])
 
 
-def test_a_comparison_cannot_have_the_name_of_a_run(tmp_path):
+@pytest.mark.parametrize(("file", "kind"), [("config.yaml", "run"), ("sweep.yaml", "sweep")])
+def test_a_comparison_cannot_have_the_name_of_another_thing(tmp_path, file, kind):
     (tmp_path / "cmp").mkdir()
-    (tmp_path / "cmp" / "config.yaml").write_text("env: CartPole-v1")
-    with pytest.raises(ConfigError, match="--name 'cmp' is the name of a run"):
+    (tmp_path / "cmp" / file).write_text("env: CartPole-v1")
+    with pytest.raises(ConfigError, match=f"--name 'cmp' is the name of a {kind}"):
         compare(tmp_path)
 
 

@@ -409,6 +409,15 @@ def test_another_search_under_the_same_name_is_refused_naming_what_differs(tmp_p
     assert elsinore.sweep(resume="search", runs_dir=tmp_path).summary["trials"] == 3
 
 
+def test_a_search_cannot_have_the_name_of_a_comparison(tmp_path):
+    cell = tmp_path / "search" / "CartPole-v1" / "ppo"
+    cell.mkdir(parents=True)
+    (cell / "config.yaml").write_text("env: CartPole-v1")
+    with pytest.raises(ConfigError, match="--name 'search' is taken in .* by a comparison"):
+        search(tmp_path, trials=3)
+    assert not (tmp_path / "search" / "sweep.yaml").exists()
+
+
 def test_a_search_that_cannot_be_opened_is_left_unlocked(tmp_path):
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "sweep.yaml").write_text("[not: closed")

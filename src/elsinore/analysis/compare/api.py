@@ -262,8 +262,11 @@ def _quiet() -> Iterator[None]:
 def _comparison_path(runs_dir: Path, name: str | None) -> Path:
     unnamed = name is None
     name = f"comparison-{datetime.now():%Y%m%d-%H%M%S}" if unnamed else check_folder_name(name)
-    if (runs_dir / name / "config.yaml").exists():
-        raise ConfigError(f"--name {name!r} is the name of a run in {runs_dir}; choose another.")
+    for file, kind in (("config.yaml", "run"), ("sweep.yaml", "sweep")):
+        if (runs_dir / name / file).exists():
+            raise ConfigError(
+                f"--name {name!r} is the name of a {kind} in {runs_dir}; choose another."
+            )
     return runs_dir / name
 
 

@@ -54,8 +54,15 @@ class SweepDir:
             with folder._lock.unlocked_on_error():
                 folder._check_same(sweep)
             return folder
-        if (folder.path / "config.yaml").exists():
-            raise ConfigError(f"--name {name!r} is taken in {runs_dir} by a run; choose another.")
+        cells = folder.path.glob("*/*/config.yaml")  # of a comparison: environment, label
+        others = {
+            "run": (folder.path / "config.yaml").exists(),
+            "comparison": any(cell.parent.parent != folder.groups for cell in cells),
+        }
+        for kind in (kind for kind, there in others.items() if there):
+            raise ConfigError(
+                f"--name {name!r} is taken in {runs_dir} by a {kind}; choose another."
+            )
         try:
             config = sweep.as_dict()
             folder.path.mkdir(parents=True, exist_ok=True, mode=folder_mode(config))
