@@ -349,6 +349,23 @@ def test_the_limit_is_that_of_the_outermost_wrapper_that_has_one():
     assert host_env_of(round_).limit == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "steps"), [(20.0, 20), (np.float32(20), 20), (np.inf, 0), (None, 0), (True, 0)]
+)
+def test_a_limit_may_be_a_whole_number_as_a_float_or_none(limit, steps):
+    env = Hall()
+    env.max_steps_in_episode = limit
+    assert host_env_of(env).limit == steps
+
+
+@pytest.mark.parametrize("limit", ["20", 20.5])
+def test_a_limit_that_is_no_number_of_steps_is_refused_by_name(limit):
+    env = Hall()
+    env.max_steps_in_episode = limit
+    with pytest.raises(elsinore.ConfigError, match=r"Hall\.max_steps_in_episode=.* whole number"):
+        host_env_of(env)
+
+
 def test_a_limit_among_the_arguments_of_gymnasium_may_be_none():
     assert make("gym/CartPole-v1", {"max_episode_steps": -1})[1].max_steps_in_episode == 0
     assert make("gym/CartPole-v1", {"max_episode_steps": 7})[1].max_steps_in_episode == 7

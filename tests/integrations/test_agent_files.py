@@ -116,7 +116,7 @@ ODD = {
     "no agent that Agent.save wrote: 'int'": lambda about: with_observations(
         about, kind="Dict", spaces=3
     ),
-    "seed=1180591620717411303424 must be": lambda about: about | {"seed": 2**70},
+    "agent.npz: seed=1180591620717411303424 must be": lambda about: about | {"seed": 2**70},
 }
 
 
@@ -151,3 +151,9 @@ def test_a_small_file_that_unpacks_to_much_is_refused(saved):
     assert saved.stat().st_size < 10**6
     with pytest.raises(ConfigError, match=r"it unpacks to 40,\d+,\d+ bytes, more than it has"):
         elsinore.Agent.load(saved)
+
+
+def test_a_path_that_none_can_be_is_refused(saved):
+    for call in (elsinore.Agent.load, elsinore.Agent.load(saved).save):
+        with pytest.raises(ConfigError, match="is no path; use one without NUL"):
+            call("a\0b")

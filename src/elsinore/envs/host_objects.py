@@ -264,18 +264,35 @@ def _space_seen(native: Any, name: str) -> spaces.Box:
 
 def limit_of(native: Any) -> int:
     """The time limit of an object or of the first of its wrappers that has one, in steps; 0 where
-    none is known."""
+    none is known.
+
+    Raises:
+        ConfigError: for a limit that is text or a fraction of a step.
+    """
     layer, seen = native, []
     while layer is not None and all(layer is not other for other in seen):
         spec = getattr(layer, "spec", None)
         # `_max_episode_steps` is that of gymnasium.wrappers.TimeLimit around an object without spec
         names = ("max_steps_in_episode", "max_episode_steps", "_max_episode_steps")
-        limits = [getattr(spec, "max_episode_steps", None), *(getattr(layer, x, 0) for x in names)]
-        if known := next((int(x) for x in limits if isinstance(x, int | np.integer) and x > 0), 0):
+        found = [("spec.max_episode_steps", getattr(spec, "max_episode_steps", None))]
+        found += [(x, getattr(layer, x, None)) for x in names]
+        limits = [_steps(f"{object_name(layer)}.{name}", x) for name, x in found]
+        if known := next(filter(None, limits), 0):
             return known
         seen.append(layer)
         layer = getattr(layer, "env", None)
     return 0
+
+
+def _steps(name: str, limit: Any) -> int:
+    """The attribute of this name as a number of steps; 0 for none, infinity or another thing."""
+    number = isinstance(limit, int | float | np.number) and not isinstance(limit, bool)
+    if isinstance(limit, str) or (number and np.isfinite(limit) and limit != int(limit)):
+        raise ConfigError(
+            f"{name}={limit!r} must be a whole number of steps; leave it out where there is no"
+            " limit."
+        )
+    return max(int(limit), 0) if number and np.isfinite(limit) else 0
 
 
 def limit_given(given: Any, own: Any) -> int:

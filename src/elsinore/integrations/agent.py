@@ -220,6 +220,7 @@ class Agent:
             if mean.count > 0
         }
 
+    @checked
     def save(self, path: str | Path) -> Path:
         """Write the whole learner to one file (.npz), between `observe` and the next `act`; loaded,
         it goes on as it would have.
@@ -241,6 +242,7 @@ class Agent:
         return target
 
     @classmethod
+    @checked
     def load(cls, path: str | Path, trust: bool = False) -> "Agent":
         """The agent that `save` wrote.
 
@@ -258,6 +260,8 @@ class Agent:
                 about["algo"], *about["spaces"], seed=about["seed"], env_steps=about["env_steps"],
                 num_envs=about["algo"]["num_envs"],
             )  # fmt: skip
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error}") from error
         except ElsinoreError:
             raise
         except Exception as error:  # spaces and numbers of a header may be anything
