@@ -7,8 +7,8 @@ import pytest
 import elsinore
 from elsinore.config.load import whole_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import api, checkpoint_choice, checkpoints
-from elsinore.runs.checkpoint_match import check_layout
+from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.checkpoint_match import agree_on_layout, check_layout
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.training.layout import Layout
@@ -82,8 +82,8 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
         "layout": {"kind": "vmap", "devices": 1, "batch": 4}
     }
     with pytest.raises(ConfigError, match="--accept-layout"):
-        api.agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, False)
-    api.agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
+        agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, False)
+    agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
     assert layout_events(run.path) == [
         "another layout is accepted: then vmap on 1 device, now vmap on 2"
     ]

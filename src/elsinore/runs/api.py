@@ -1,6 +1,5 @@
 """The Python interface of runs: train, resume, load."""
 
-import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,7 +12,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
-from elsinore.runs.checkpoint_match import check_layout, check_match, other_layout
+from elsinore.runs.checkpoint_match import agree_on_layout, check_match
 from elsinore.runs.follower import ENDED, follow
 from elsinore.runs.go_on import begun_run, new_run
 from elsinore.runs.lengthen import (
@@ -32,7 +31,6 @@ from elsinore.runs.signals import GRACE
 from elsinore.runs.signature import sign
 from elsinore.runs.source import start_settings
 from elsinore.runs.start import check_start
-from elsinore.runs.store import Store, refused_if_broken
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
 from elsinore.runs.together import check_together, failing_together, join
@@ -266,20 +264,6 @@ def _matching_checkpoint(
     check_match(checkpoint, experiment, accept_versions)
     agree_on_layout(folder, checkpoint, experiment, accept_layout)
     return checkpoint
-
-
-def agree_on_layout(
-    folder: RunDir, checkpoint: checkpoints.Checkpoint, experiment: Experiment, accept: bool
-) -> None:
-    """Refuse another layout of seeds on devices, or note that it was accepted."""
-    if not accept:
-        check_layout(checkpoint, experiment)
-    elif differs := other_layout(checkpoint, experiment):
-        with (
-            refused_if_broken(folder.database),
-            contextlib.closing(Store(folder.database)) as store,
-        ):
-            store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")
 
 
 @checked

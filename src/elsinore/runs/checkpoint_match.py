@@ -1,5 +1,7 @@
 """The refusal of a checkpoint of another config, other versions or another layout."""
 
+import contextlib
+
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import as_dict
@@ -8,6 +10,8 @@ from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
 from elsinore.runs.manifest import differences, versions
 from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import redacted
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.store import Store, refused_if_broken
 from elsinore.training.layout import layout_for
 
 # Settings that may change while a run goes on.
@@ -68,3 +72,21 @@ def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
             " would differ by rounding from an uninterrupted one: use as many devices as then, or"
             " pass --accept-layout to resume it."
         )
+
+
+def agree_on_layout(
+    folder: RunDir, checkpoint: Checkpoint, experiment: Experiment, accept: bool
+) -> None:
+    """Refuse another layout of seeds on devices, or note in the run's store that it was accepted.
+
+    Raises:
+        ConfigError: as `check_layout`.
+    """
+    if not accept:
+        check_layout(checkpoint, experiment)
+    elif differs := other_layout(checkpoint, experiment):
+        with (
+            refused_if_broken(folder.database),
+            contextlib.closing(Store(folder.database)) as store,
+        ):
+            store.add_event(checkpoint.update, "layout", f"another layout is accepted: {differs}")

@@ -10,8 +10,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.api import agree_on_layout
-from elsinore.runs.checkpoint_match import check_match
+from elsinore.runs.checkpoint_match import agree_on_layout, check_match
 from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
