@@ -16,7 +16,8 @@ def raised_again() -> Iterator[None]:
 
     A signal is handled before the main thread's next line of Python. Where that line belongs to a
     callback of the garbage collector (jax has one), a finalizer or a weak reference, Python reports
-    what it raises as ignored and goes on: of 30 times Ctrl-C while a run was planned 5 were lost.
+    what it raises as ignored, and continues: 5 of 30 times Ctrl-C while a run was planned were
+    lost.
     """
     before = sys.unraisablehook
 
