@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+import elsinore
 from elsinore.errors import ConfigError
 from elsinore.runs import control
 from elsinore.runs import loop as run_module
 from elsinore.runs.control import ACTS, SOCKET, Controls, ask, listening
+from elsinore.runs.signals import NotBegun
 from elsinore.runs.store import Store
+from tests.programs import SHARED, SharedPrograms
 from tests.runs.conftest import chunk_ends, kept, learnt, rows_in, train_tiny
 
 
@@ -325,3 +328,22 @@ def test_a_run_can_be_asked_to_save_and_to_stop(tmp_path, slowly):
     assert [int(name) for name in kept(folder, "emergency")["emergency"]] == [summary["updates"]]
     assert [kind for _, kind in events_in(folder)] == ["begin", "save", "stop"]
     assert not (folder / SOCKET).exists()
+
+
+def test_a_run_that_is_asked_to_stop_while_it_compiles_ends_at_once(tmp_path, whole, monkeypatch):
+    folder = tmp_path / "asked"
+    compiled_for, compile_it = [30.0], SHARED.__call__
+
+    def compiles_for_long(shared, plan, layout):
+        threading.Thread(target=ask, args=(folder, "stop")).start()
+        time.sleep(compiled_for.pop())
+        return compile_it(plan, layout)
+
+    monkeypatch.setattr(SharedPrograms, "__call__", compiles_for_long)
+    began = time.monotonic()
+    with pytest.raises(NotBegun):
+        train_tiny(tmp_path, "asked")
+    assert time.monotonic() - began < 25
+    monkeypatch.undo()
+    elsinore.resume(folder, grace=600.0)
+    assert learnt(folder) == learnt(whole)

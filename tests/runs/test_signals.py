@@ -3,6 +3,7 @@
 import gc
 import math
 import signal
+import threading
 import time
 
 import pytest
@@ -95,6 +96,41 @@ def test_a_signal_before_training_does_not_wait_and_stops_the_series_too(number)
         with pytest.raises(NotBegun), inner.before_training():
             signal.raise_signal(number)
         assert outer.is_set() and not inner.interrupts
+
+
+def test_a_request_from_another_thread_ends_what_comes_before_training():
+    stop = Stop()
+    with stop_on_signals(stop), pytest.raises(NotBegun), stop.before_training():
+        threading.Thread(target=stop.request).start()
+        time.sleep(30)
+    assert stop.is_set()
+
+
+def test_a_request_while_it_trains_only_sets_it():
+    stop = Stop()
+    with stop_on_signals(stop):
+        stop.request()
+        time.sleep(0.05)
+    stop.request()
+    assert stop.is_set()
+
+
+def test_the_signal_of_a_request_that_comes_late_is_not_a_second_ctrl_c(monkeypatch):
+    stop, sent = Stop(), []
+    monkeypatch.setattr(signal, "pthread_kill", lambda thread, number: sent.append(number))
+    with stop_on_signals(stop):
+        with stop.before_training():
+            stop.request()
+        signal.raise_signal(sent[0])  # training has begun
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_request_to_a_run_outside_the_main_thread_sends_no_signal(monkeypatch):
+    stop = Stop()
+    monkeypatch.setattr(signal, "pthread_kill", lambda *_: pytest.fail("a signal was sent"))
+    with stop.before_training():
+        stop.request()
 
 
 def test_a_run_that_was_asked_to_stop_does_not_begin():

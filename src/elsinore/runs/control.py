@@ -32,7 +32,7 @@ ACTS = {
     "step": "one chunk, then pause",
     "resume": "continue training",
     "save": "a checkpoint after the current chunk",
-    "stop": "with a checkpoint after the current chunk",
+    "stop": "with a checkpoint after the current chunk; at once while programs compile",
 }
 MAX_LINE = 4096  # bytes
 MAX_ADDRESS = 100  # bytes: systems allow 104 or 108
@@ -85,7 +85,7 @@ class Controls:
                 self._paused = act != "resume"
                 self._steps = 1 if act == "step" else 0
             else:
-                {"save": self.save, "stop": self.stop}[act].set()
+                {"save": self.save.set, "stop": self.stop.request}[act]()
             self._change.notify_all()
 
     def heard(self, taking_steps: bool = False) -> Asked:

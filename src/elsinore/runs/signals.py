@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from elsinore.interrupts import raised_again
 from elsinore.jaxtools import processes
@@ -25,6 +25,8 @@ class Stop(threading.Event):
 
     deadline = math.inf  # on the clock of time.monotonic
     interrupts = False  # True while a signal raises NotBegun
+    _handled = False  # True while a signal's handler sets it
+    _requested = False  # True from `request` until its signal is handled
 
     @contextmanager
     def before_training(self) -> Iterator[None]:
@@ -40,6 +42,27 @@ class Stop(threading.Event):
             yield
         finally:
             self.interrupts = False
+
+    def request(self) -> None:
+        """Set it, from any thread; as a signal would, it ends what `before_training` surrounds."""
+        self.set()
+        if self._handled and self.interrupts:
+            self._requested = True
+            signal.pthread_kill(cast("int", threading.main_thread().ident), signal.SIGINT)
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        """Inside, signals are handled in the main thread by setting it."""
+        self._handled = True
+        try:
+            yield
+        finally:
+            self._handled = False
+
+    def is_from_request(self) -> bool:
+        """True once for the signal that `request` sent."""
+        found, self._requested = self._requested, False
+        return found
 
     def hurry(self, deadline: float) -> None:
         self.deadline = min(self.deadline, deadline)
@@ -88,7 +111,7 @@ def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
     numbers += [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else []
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        with raised_again():
+        with raised_again(), stop.handled():
             yield
     finally:
         for number, previous in before.items():
@@ -102,9 +125,11 @@ class _Handler:
         self.stops, self._grace = stops, grace
 
     def __call__(self, number: int, frame: Any) -> None:
-        again = self.stops[0].is_set()
+        again, requested = self.stops[0].is_set(), self.stops[0].is_from_request()
         if again and self.stops[0].interrupts:
             raise NotBegun
+        if requested:  # since it was sent, training began, and ends after its first chunk
+            return
         if again and number == signal.SIGINT:
             raise KeyboardInterrupt
         late = time.monotonic() + (1 - MARGIN) * self._grace if number in HURRIED else math.inf

@@ -25,7 +25,7 @@ export function controls(name, state, session) {
 }
 
 async function perform(name, command, button) {
-  const question = "Stop this run? It saves a checkpoint after the current chunk and can be resumed later.";
+  const question = "Stop this run? It ends after the current chunk, with a checkpoint, or at once if it compiles, and can be resumed later.";
   if (command === "stop" && !(await confirmed(question, "Stop the run"))) return;
   button.disabled = true;
   try {
