@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import stat
 import sys
 from pathlib import Path
 
@@ -268,6 +269,16 @@ def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     ((update, text),) = events_of(run.path, "from")
     assert update == 12 and "as that run resumed would" in text
     assert run.experiment.start.parts == "all"
+
+
+def test_checkpoints_of_a_read_only_run_are_copied_as_files_that_can_be_written(whole, tmp_path):
+    """Or else their manifests could not be, but by the superuser."""
+    shutil.copytree(whole, tmp_path / "theirs")
+    found = elsinore.load(tmp_path / "theirs").checkpoint("latest")
+    for path in (found.path, *found.path.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    copy = checkpoints.adopt(found, tmp_path / "ours", "latest", {})
+    assert all(path.stat().st_mode & stat.S_IWUSR for path in (copy, *copy.rglob("*")))
 
 
 @pytest.mark.slow

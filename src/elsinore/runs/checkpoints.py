@@ -123,8 +123,15 @@ def adopt(checkpoint: Checkpoint, folder: Path, kind: str, facts: dict[str, Any]
     """
     verify(checkpoint)
     unfinished = _unfinished(folder / kind / checkpoint.path.name)
-    shutil.copytree(checkpoint.path, unfinished)
+    _copy(checkpoint.path, unfinished)
     return _name(unfinished, folder / kind / checkpoint.path.name, checkpoint.manifest | facts)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    """Copy a folder's files, with the permissions of new ones: the folder may be read-only."""
+    target.mkdir(parents=True)
+    for path in folder.iterdir():
+        (_copy if path.is_dir() else shutil.copyfile)(path, target / path.name)
 
 
 def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
