@@ -334,6 +334,16 @@ def test_other_observations_are_refused_by_name_and_shape(whole):
     )
 
 
+def test_other_agents_are_named_where_their_learners_do_not_fit(whole):
+    message = refused(
+        "CartPole-v1",
+        {"start.run": str(whole), "agents.number": 2},
+        "Dense_0.bias is float32[8] there and float32[2, 8] here",
+        "; an environment has 1 agent there and 2 agents with learners of their own here.",
+    )
+    assert "observation" not in message  # they are the same
+
+
 class ThreeActions(CartPole):
     """CartPole with an action more."""
 

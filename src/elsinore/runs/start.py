@@ -7,9 +7,10 @@ import jax
 import numpy as np
 
 from elsinore.algos.replay import truncate_running
+from elsinore.config.agents import AgentsConfig
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, counted
 from elsinore.runs import checkpoints
 from elsinore.runs.continuation import check_continuation, continues
 from elsinore.runs.restored import best_replica
@@ -62,16 +63,29 @@ def check_start(plan: Plan) -> None:
         raise ConfigError(
             f"--from {source.name} does not fit: {transfer.misfits[0]}"
             f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
-            f"{_shards_that_differ(plan, source)}."
+            f"{_learners_that_differ(plan, source)}."
             f" Leave out what is to begin anew with --from-leave {transfer.first}, or give the"
             f" settings of {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
         )
 
 
-def _shards_that_differ(plan: Plan, source: Source) -> str:
-    """The shards of a seed there and here, where they differ: each has a tree of priorities."""
-    there, here = source.experiment.shards, plan.experiment.shards
-    return "" if there == here else f"; a seed has {there} shards there and {here} here"
+def _learners_that_differ(plan: Plan, source: Source) -> str:
+    """The shards of a seed, each of which has a tree of priorities, and the agents, there and here,
+    where they differ."""
+    there, here = source.experiment, plan.experiment
+    texts = []
+    if there.shards != here.shards:
+        shards = (counted(each.shards, "shard") for each in (there, here))
+        texts.append("; a seed has {} there and {} here".format(*shards))
+    agents = [_described_agents(each.agents) for each in (there, here)]
+    if agents[0] != agents[1]:
+        texts.append("; an environment has {} there and {} here".format(*agents))
+    return "".join(texts)
+
+
+def _described_agents(agents: AgentsConfig) -> str:
+    learners = "one learner" if agents.shared else "learners of their own"
+    return counted(agents.number, "agent") + (f" with {learners}" if agents.number > 1 else "")
 
 
 def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
@@ -129,4 +143,5 @@ def described_start(plan: Plan, source: Source) -> str:
         else (f"all of seed {source.experiment.seed + index[0]}")
     )
     left = f", without {', '.join(start.leave)}" if start.leave else ""
-    return f"begins with the {start.parts} of {source.name} ({whose}){left}"
+    parts = "all" if start.parts == "all" else f"the {start.parts}"
+    return f"begins with {parts} of {source.name} ({whose}){left}"

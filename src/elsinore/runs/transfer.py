@@ -130,10 +130,14 @@ def _one(described: str | None) -> str | None:
 
 def observations_that_differ(plan: Plan, source: Source) -> str:
     """The observations there and here, where they differ."""
-    leaves = [checkpoints.arrays_in(source.checkpoint), leaves_here(plan)]
-    of_one = [
-        [_one(_one(x)) for name, x in each.items() if name.startswith(".train.actor.obs")]
-        for each in leaves
-    ]
-    there, here = (", ".join(map(str, shapes)) for shapes in of_one)
+    leaves = (checkpoints.arrays_in(source.checkpoint), leaves_here(plan))
+    there, here = (", ".join(_observation_in(each)) for each in leaves)
     return "" if there == here else f"; an observation is {there} there and {here} here"
+
+
+def _observation_in(leaves: dict[str, str]) -> list[str]:
+    """Type and shape of each array of one env's observation: those of all envs without the axes
+    that the lengths of their episodes have, [replica, env] or [replica, agent, env]."""
+    axes = leaves[".train.actor.episode_length"].count(",") + 1
+    found = (x for name, x in leaves.items() if name.startswith(".train.actor.obs"))
+    return [re.sub(rf"\[(\d+(, )?){{{axes}}}", "[", x) for x in found]
