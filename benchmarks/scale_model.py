@@ -12,6 +12,8 @@ accelerators.
 import math
 from dataclasses import dataclass
 
+from elsinore.jaxtools.shards import LARGE
+
 HOUR = 3600.0
 
 
@@ -39,12 +41,15 @@ class Link:
     bandwidth: float  # bytes a second of one device
 
     def mean(self, parameters: int, shards: int) -> float:
-        """Seconds of a mean of gradients that adds them in the shards' order: an all_to_all, a sum,
-        and an all_gather."""
+        """Seconds of a mean of gradients that adds them in the shards' order, as
+        `elsinore.jaxtools.shards.total` does with a device for each shard: an all_gather and a sum
+        of all; of many parameters an all_to_all, the sum of a part, and an all_gather."""
         if shards == 1:
             return 0.0
-        moved = 4 * parameters * (shards - 1) / shards
-        return 2 * (self.latency + moved / self.bandwidth)
+        others = 4 * parameters * (shards - 1)  # bytes of the other shards' gradients
+        if shards == 2 or parameters < LARGE * shards:
+            return self.latency + others / self.bandwidth
+        return 2 * (self.latency + others / shards / self.bandwidth)
 
 
 H100 = Device()

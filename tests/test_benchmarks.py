@@ -28,6 +28,7 @@ from benchmarks.peers.work import BRAX, HOST_WORKS, NAVIX, P2
 from benchmarks.record import Results
 from benchmarks.work import WORKS, over_a_vector
 from elsinore.envs import make
+from elsinore.jaxtools.shards import DEVICES, total
 from tests.runs.conftest import train_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -327,6 +328,28 @@ RATES = {row["name"]: row.get("steps_per_second") for row in MEASURED["rows"]}
 def test_the_model_of_scale_is_near_to_what_was_measured(name, run):
     measured = sorted(RATES[name])[1]
     assert 0.75 < run.steps_per_second() / measured < 1.25
+
+
+@pytest.mark.parametrize(
+    ("parameters", "shards", "collectives"),
+    [(9_000, 8, 1), (9_000, 2, 1), (10**6, 2, 1), (10**6, 8, 2), (10**6, 64, 1)],
+)
+def test_a_mean_of_the_model_has_the_collectives_of_the_program(parameters, shards, collectives):
+    """One exchange of each shard's gradient, or two of the shards' parts where they are large."""
+    axes = [(DEVICES, shards)]
+    vector = jax.ShapeDtypeStruct((parameters,), jnp.float32)
+    names = [e.primitive.name for e in jax.make_jaxpr(total, axis_env=axes)(vector).eqns]
+    assert sum(name in ("all_gather", "all_to_all") for name in names) == collectives
+    only_latency = scale_model.Link(1.0, float("inf"))
+    assert only_latency.mean(parameters, shards) == collectives
+
+
+def test_the_page_on_scaling_has_the_rows_of_the_model(capsys):
+    scale_model.main()
+    printed = capsys.readouterr().out.splitlines()
+    page = (ROOT / "docs" / "scaling.md").read_text().splitlines()
+    rows = [line for line in page if line.endswith("% |")]
+    assert len(rows) == 12 and set(rows) <= set(printed)
 
 
 def test_shards_of_the_model_cost_their_means():
