@@ -13,6 +13,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.envs import make
 from elsinore.envs.rivals import Rival
+from elsinore.runs.policy import Policy
 from elsinore.training.curriculum import RolloutOutcome
 from elsinore.training.self_play import (
     EPSILON,
@@ -284,3 +285,17 @@ def test_a_rival_keeps_its_own_game():
     env, params = make("Nim", {"rival": Rival(lambda key, params, obs: jnp.int32(0))})
     plan = plan_for(load_experiment("Nim", overrides={"self_play": OURS}), env=env)
     assert plan.env is env and plan.env_params == params
+
+
+def test_a_policy_of_another_game_is_no_rival(trained):
+    policy = Policy(
+        trained.plan.program.algo,
+        trained.state.train.policy_state,
+        jax.eval_shape(make("Nim")[0].seen, jnp.int32(0)),
+        seed=0,
+    )
+    load_and_plan = lambda env: plan_for(load_experiment("Nim", "a2c"), env=env)  # noqa: E731
+    load_and_plan(make("Nim", {"rival": policy})[0])
+    other, _ = make("Nim", {"rival": policy, "heap": 33})
+    with pytest.raises(elsinore.ConfigError, match=r"'heap': \(22,\).*'heap': \(34,\)"):
+        load_and_plan(other)

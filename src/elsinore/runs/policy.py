@@ -85,13 +85,23 @@ class Policy:
         """The policy as a rival in a game of two players: a function (key, parameters, obs) ->
         sampled action, and the parameters.
 
+        The function raises a ConfigError in a game whose observations are not the policy's.
+
         Raises:
             ValueError: for a recurrent policy, whose carry a game has no place for.
         """
         if jax.tree.leaves(self._algo.policy.initial_carry):
             raise ValueError("a recurrent policy cannot be a rival; train one without a GRU.")
 
+        own = jax.tree.map(lambda x: x.shape, self._obs_like)
+
         def act(key: Any, policy_state: PolicyState, obs: PyTree) -> Any:
+            seen = jax.tree.map(lambda x: x.shape, obs)
+            if seen != own:
+                raise ConfigError(
+                    f"a policy of observations {own} is no rival in a game of observations {seen};"
+                    " give one of the same game and env_kwargs."
+                )
             return self._algo.policy.act(key, policy_state, (), obs, False)[0]
 
         return act, jax.tree.map(jnp.asarray, self.policy_state)
