@@ -266,6 +266,12 @@ def test_what_self_play_does_not_have_is_refused_by_name(case):
         plan_for(load_experiment(env, overrides={"self_play": OURS} | settings))
 
 
+def test_a_pool_for_which_there_is_no_memory_is_named():
+    plan = plan_for(load_experiment("Nim", "ppo", overrides={"self_play.pool": 10**9}))
+    with pytest.raises(elsinore.ConfigError, match="lower self_play.pool=1000000000, algo.num"):
+        plan.memory.refuse_what_does_not_fit()
+
+
 def test_a_curriculum_given_as_an_object_is_refused():
     with pytest.raises(elsinore.ConfigError, match="a curriculum beside it"):
         ours = self_play(SelfPlayConfig(), policy(0.0))

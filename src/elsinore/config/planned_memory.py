@@ -98,12 +98,15 @@ class PlannedMemory:
         experiment, algo = self.experiment, self.experiment.algo
         has_buffer = self.of_replay and hasattr(algo, "buffer_size")
         replay = [f"algo.buffer_size={algo.buffer_size}"] if has_buffer else []
+        pool = [f"self_play.pool={experiment.self_play.pool}"] if experiment.self_play else []
         members = " or the members in vary" if experiment.vary else ""
         at_once = self.layout.batch > 1
         turns = ", or set layout=map, with which seeds take turns on a device" if at_once else ""
         evaluation = 2 * self._at_once * self._of_an_evaluation()
         is_most = evaluation > self.of_arrays / 2
-        large = ", ".join(replay + (self._evaluation_sizes() if is_most else rollout_sizes(algo)))
+        large = ", ".join(
+            pool + replay + (self._evaluation_sizes() if is_most else rollout_sizes(algo))
+        )
         return f"{large} or seeds={experiment.seeds}{members}{turns}"
 
     @property
