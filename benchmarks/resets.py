@@ -1,19 +1,22 @@
-"""Time in resets beside time in steps, where an environment's reset is dear:
-benchmarks/results/resets.json.
+"""Time in resets beside time in steps, without learning: benchmarks/results/resets.json.
 
     python -m benchmarks.resets [ENV ...] [--num-envs 64] [--steps 512] [--rounds 5]
-        [--draw-at-once N ...] [--again]
+        [--draw-at-once N ...] [--env-kwargs JSON] [--out FILE] [--again]
+    taskset -c 0 python -m benchmarks.resets --out benchmarks/results/env_steps.json ENV ...
 
 Random legal actions, on one device. `steps` is a scan of steps alone, in which an episode that has
 ended goes on; what the same scan takes longer with autoreset is `resets`. Both start from where
 `--steps` steps have led, so that episodes end at all times, and take turns. `--draw-at-once` sets
-how many fresh episodes are drawn at once; by default it is the environment's own.
+how many fresh episodes are drawn at once; by default it is the environment's own. The second form
+is that of the table of speeds in docs/suites.md: one core.
 """
 
 import argparse
 import copy
+import json
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,9 @@ import numpy as np
 from benchmarks.record import FOLDER, Results
 
 
-def measured(name: str, num_envs: int, steps: int, rounds: int, few: int | None) -> dict[str, Any]:
+def measured(
+    name: str, kwargs: dict[str, Any], num_envs: int, steps: int, rounds: int, few: int | None
+) -> dict[str, Any]:
     """Milliseconds of one step of all environments, in each round."""
     import jax
     import jax.numpy as jnp
@@ -30,7 +35,7 @@ def measured(name: str, num_envs: int, steps: int, rounds: int, few: int | None)
     from elsinore.envs import make
     from elsinore.experience import autoreset
 
-    env, params = make(name)
+    env, params = make(name, kwargs)
     if few is not None:
         env = copy.copy(env)
         env.draw_at_once = few
@@ -85,18 +90,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--draw-at-once", type=int, nargs="+", default=[None])
+    parser.add_argument("--env-kwargs", type=json.loads, default={}, metavar="JSON")
+    parser.add_argument("--out", type=Path, default=FOLDER / "resets.json")
     parser.add_argument("--again", action="store_true", help="measure what is recorded, too")
     args = parser.parse_args()
     work = {"num_envs": args.num_envs, "steps": args.steps, "rounds": args.rounds}
-    results = Results(FOLDER / "resets.json", work, args.again)
+    results = Results(args.out, work, args.again)
     for env in args.envs:
         for few in args.draw_at_once:
-            measure = partial(measured, env, args.num_envs, args.steps, args.rounds, few)
-            row = results.measure(measure, env=env, draw_at_once=few)
+            kwargs = args.env_kwargs
+            measure = partial(measured, env, kwargs, args.num_envs, args.steps, args.rounds, few)
+            row = results.measure(measure, env=env, env_kwargs=kwargs, draw_at_once=few)
+            alone, both = (np.median(row[f"ms_{what}"]) for what in ("steps", "both"))
             print(
-                f"{env}, draw_at_once {few or 'its own'}: {np.median(row['ms_steps']):.2f} ms of"
-                f" steps, {share(row):+.0%} with resets ({share(row, 'cpu_ms'):+.0%} of CPU"
-                f" time), {np.mean(row['ended']):.2f} episodes end in a step",
+                f"{env}, draw_at_once {few or 'its own'}: {alone:.2f} ms of steps,"
+                f" {share(row):+.0%} with resets ({share(row, 'cpu_ms'):+.0%} of CPU time),"
+                f" {np.mean(row['ended']):.2f} episodes end in a step; {args.num_envs / alone:.3g}"
+                f" thousand env steps/s, {args.num_envs / both:.3g} with resets",
                 flush=True,
             )
 
