@@ -918,6 +918,17 @@ LIBRARIES = (
         note="Brax's own backend, 50 steps an episode: the distance to the goal and the torques.",
     ),
     Case(
+        "brax/hopper",
+        "ppo",
+        "preset",
+        (Published("S", 510.9, REJAX.format("hopper")),),
+        seeds=8,
+        note=(
+            "Brax's spring backend; standing still for 1,000 steps returns about 1,000. Rejax tuned"
+            " its settings for five times the env steps on another backend."
+        ),
+    ),
+    Case(
         "craftax/Craftax-Classic-Symbolic-v1",
         "ppo",
         "preset",

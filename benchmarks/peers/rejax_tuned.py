@@ -26,10 +26,19 @@ REACHER = {  # configs/brax/reacher.yaml: episodes of 50 steps
     "total_timesteps": 1_048_576, "gamma": 0.95, "gae_lambda": 0.95,
     "normalize_observations": True,
 }  # fmt: skip
+HOPPER = {  # configs/brax/hopper.yaml, which trains five times as long, on another backend
+    "env_params": {"backend": "spring"},
+    "agent_kwargs": {"activation": "tanh"},
+    "num_envs": 32, "num_steps": 32, "num_epochs": 9, "num_minibatches": 2,
+    "learning_rate": 2.5674088686342003e-4, "max_grad_norm": 1.0,
+    "total_timesteps": 1_048_576, "gamma": 0.995, "gae_lambda": 0.95,
+    "normalize_observations": True,
+}  # fmt: skip
 TUNED = {
     "navix/Navix-DoorKey-5x5-v0": DOORKEY,  # rejax has none for 5x5
     "navix/Navix-DoorKey-8x8-v0": DOORKEY,
     "brax/reacher": REACHER,
+    "brax/hopper": HOPPER,
 }
 SAME = {"clip_eps": 0.2, "ent_coef": 0.01, "vf_coef": 0.5}
 

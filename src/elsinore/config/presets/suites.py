@@ -39,6 +39,17 @@ PRESETS: dict[str, dict[str, Any]] = {
             "normalize_obs": True, "normalize_rewards": True, "network": {"initial_log_std": -1.0},
         },
     },
+    # With gamma 0.998 four of four seeds learn to stand still, with 0.99 they fall after 170 to 270
+    # steps. With a log std of 0 or -1 at first the IQM of four seeds was 753 and 1000, here 1222.
+    "ppo/brax/hopper": {
+        "env_steps": 1_000_000,
+        "env_kwargs": {"backend": "spring"},
+        "algo": {
+            "num_envs": 32, "rollout_length": 64, "num_minibatches": 8, "num_epochs": 4,
+            "learning_rate": 1e-3, "learning_rate_final": 0.0, "gamma": 0.995, "ent_coef": 0.0,
+            "normalize_obs": True, "normalize_rewards": True, "network": {"initial_log_std": -0.5},
+        },
+    },
     # Episodes of 50 steps, as of Gymnasium's Reacher, and Brax's own backend.
     "ppo/brax/reacher": {
         "env_params": {"max_steps_in_episode": 50},
