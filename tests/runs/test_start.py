@@ -16,13 +16,19 @@ from elsinore import cli
 from elsinore.config.load import dotted, load_experiment, read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.start import PARTS
+from elsinore.config.start import PARTS, StartConfig
 from elsinore.runs import checkpoints, session
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
 from elsinore.runs.start import check_start, replicas_of
-from elsinore.runs.transfer import dotted_name, is_of_parts, transfer_of, whole_part_of
+from elsinore.runs.transfer import (
+    dotted_name,
+    is_of_parts,
+    moments_of_others,
+    transfer_of,
+    whole_part_of,
+)
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
 from tests.runs.learners import CHUNKS, LEARNERS
 from tests.runs.test_lengthening import events_of
@@ -368,12 +374,33 @@ def test_other_actions_need_a_new_head(whole):
     assert not any("policy" in name for name in taken)
 
 
+@pytest.mark.parametrize(
+    ("leave", "moments"),
+    [
+        (["actor.MLP_0"], "opt_state.actor"),
+        (["actor.MLP_0", "critics"], "opt_state.actor"),
+        (["critics.q_0", "opt_state.actor"], "opt_state.critics"),
+        (["critics"], ""),  # with their own moments
+        (["target_params", "temperature"], ""),
+    ],
+)
+def test_moments_are_those_of_a_networks_own_optimiser(leave, moments):
+    plan = plan_for(load_experiment("Pendulum-v1", "sac"))
+    start = StartConfig(run="another", parts="learner", leave=leave)
+    assert moments_of_others(plan, start) == moments
+
+
 REFUSED = {
     "a part of another name": ({"start.leave": ["network.haed"]}, "is no part of what is taken"),
     "moments without their count": (
         {"start.parts": "learner", "start.leave": ["mu"]},
         "names some arrays of opt_state, which mean nothing without the others; give --from-leave"
         " opt_state",
+    ),
+    "the moments of a layer that begins anew": (
+        {"start.parts": "learner", "start.leave": ["Dense_0"]},
+        "--from-leave Dense_0 begins parameters anew whose moments would be taken with opt_state;"
+        " give --from-leave opt_state, too.",
     ),
     "a seed of another run": ({"start.seed": 5}, "--from-seed 5 is not of "),
     "unknown parts": ({"start.parts": "head"}, "start.parts='head' is unknown; choose policy"),

@@ -21,6 +21,7 @@ from elsinore.runs.transfer import (
     is_of_parts,
     layers_of,
     leaves_here,
+    moments_of_others,
     observations_that_differ,
     torn_part,
     transfer_of,
@@ -56,6 +57,11 @@ def check_start(plan: Plan) -> None:
         raise ConfigError(
             f"--from-leave {' '.join(start.leave)} names some arrays of {part}, which mean"
             f" nothing without the others; give --from-leave {part} to begin all of it anew."
+        )
+    if part := moments_of_others(plan, start):
+        raise ConfigError(
+            f"--from-leave {' '.join(start.leave)} begins parameters anew whose moments would be"
+            f" taken with {part}; give --from-leave {part}, too."
         )
     transfer = transfer_of(plan, source)
     if transfer.misfits:

@@ -97,6 +97,23 @@ def torn_part(plan: Plan, start: StartConfig) -> str:
     return next((part for part, of_leaves in taken.items() if len(of_leaves) > 1), "")
 
 
+def moments_of_others(plan: Plan, start: StartConfig) -> str:
+    """The first optimiser's state that would be taken for parameters of which some begin anew;
+    dotted, or empty."""
+    anew, moments = [], {}
+    for path in (path for path in leaves_here(plan) if is_of_parts(path, start.parts)):
+        words = re.findall(r"\w+", path)
+        if "params" in words and not _is_taken(path, start):
+            own = words.index("params")
+            anew.append([*words[:own], "opt_state", *words[own + 1 :]])
+        if "opt_state" in words and _is_taken(path, start):
+            part = whole_part_of(dotted_name(path))
+            of_all = part.endswith("opt_state")  # or of a network: `opt_state.actor`
+            moments[part] = words[: words.index("opt_state") + (1 if of_all else 2)]
+    found = (part for part, of in moments.items() if any(x[: len(of)] == of for x in anew))
+    return next(found, "")
+
+
 def _layer(name: str) -> str:
     """The part to leave out so that a leaf of that dotted name begins anew."""
     if whole := whole_part_of(name):
