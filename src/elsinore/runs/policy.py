@@ -88,10 +88,13 @@ class Policy:
         The function raises a ConfigError in a game whose observations are not the policy's.
 
         Raises:
-            ValueError: for a recurrent policy, whose carry a game has no place for.
+            ConfigError: for a recurrent policy, whose carry a game has no place for.
         """
         if jax.tree.leaves(self._algo.policy.initial_carry):
-            raise ValueError("a recurrent policy cannot be a rival; train one without a GRU.")
+            raise ConfigError(
+                "a recurrent policy cannot be a rival: a game has no place for its carry; train one"
+                " without algo.network.gru, lstm and lru."
+            )
 
         own = jax.tree.map(lambda x: x.shape, self._obs_like)
 
