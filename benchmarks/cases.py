@@ -943,6 +943,17 @@ LIBRARIES = (
         seeds=8,
         note="Fruits eaten; uniform legal moves eat about 7, in games of 1,700 steps.",
     ),
+    *(
+        Case(
+            "pgx/minatar-breakout",
+            algo,
+            "preset",
+            (Published("T", 10.0, STICKY),),
+            seeds=8,
+            note="With Pgx's sticky actions, as published; gymnax's Breakout above has none.",
+        )
+        for algo in ("ppo", "pqn", "a2c")
+    ),
     Case(
         "pgx/2048",
         "ppo",

@@ -18,7 +18,7 @@ from elsinore.config.load import (
 )
 from elsinore.config.mappings import SWITCHES, dotted
 from elsinore.config.parse import as_dict
-from elsinore.config.presets import PRESETS, closest_preset
+from elsinore.config.presets import PRESETS, SAME_GAMES, closest_preset, preset
 from elsinore.config.presets.dqn_variants import OPTIONS
 from elsinore.errors import ConfigError
 
@@ -59,6 +59,14 @@ def test_the_settings_of_each_preset_are_recognised_as_its_own():
 
 def test_the_defaults_hold_where_nothing_else_is_said():
     assert load_experiment("UmbrellaChain-bsuite") == Experiment(env="UmbrellaChain-bsuite")
+
+
+def test_a_game_of_another_library_has_the_preset_of_gymnaxs():
+    for env, gymnaxs in SAME_GAMES.items():
+        for algo in ("ppo", "a2c", "pqn", "dqn", "rainbow", "sac"):
+            assert preset(f"{algo}/{env}") == preset(f"{algo}/{gymnaxs}")
+    assert preset("pqn/pgx/minatar-breakout")["env_steps"] == 500_000
+    assert load_experiment("pgx/minatar-breakout", "pqn").env_steps == 500_000
 
 
 def test_a_preset_beats_the_defaults():

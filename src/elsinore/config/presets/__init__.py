@@ -33,10 +33,17 @@ for _package, _family in families().items():
         PRESETS |= import_object(_family.presets, f"presets of {_package}")
 
 
-SAME_RULES = (
-    *("gym/CartPole-v1", "gym/Acrobot-v1", "gym/Pendulum-v1", "gym/MountainCar-v0"),
-    "gym/MountainCarContinuous-v0",
-)
+SAME_GAMES = {  # of another library and of gymnax
+    "gym/CartPole-v1": "CartPole-v1",
+    "gym/Acrobot-v1": "Acrobot-v1",
+    "gym/Pendulum-v1": "Pendulum-v1",
+    "gym/MountainCar-v0": "MountainCar-v0",
+    "gym/MountainCarContinuous-v0": "MountainCarContinuous-v0",
+    "pgx/minatar-asterix": "Asterix-MinAtar",
+    "pgx/minatar-breakout": "Breakout-MinAtar",
+    "pgx/minatar-freeway": "Freeway-MinAtar",
+    "pgx/minatar-space_invaders": "SpaceInvaders-MinAtar",
+}
 
 
 def algorithm_behind(name: Any) -> Any:
@@ -49,12 +56,11 @@ def preset(name: str) -> dict[str, Any]:
     """The preset of that name, or an empty one.
 
     A name such as `rainbow/Catch-bsuite`, which no preset has, is the preset of its algorithm with
-    its options. Gymnasium's classic control has the presets of gymnax's, whose rules are the same.
+    its options. Gymnasium's classic control and Pgx's MinAtar have the presets of gymnax's.
     """
     algo, _, env = name.partition("/")
-    if env in SAME_RULES:
-        env = env.removeprefix("gym/")
-        name = f"{algo}/{env}"
+    env = SAME_GAMES.get(env, env)
+    name = f"{algo}/{env}"
     if name in PRESETS or algo not in dqn_variants.OPTIONS:
         return PRESETS.get(name, {})
     return dqn_variants.with_options(algo, PRESETS.get(f"{algorithm_behind(algo)}/{env}", {}))
