@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import elsinore
 from elsinore.runs import run_curves
@@ -15,6 +16,7 @@ from elsinore.runs.curves import (
     learning_values,
     loss_labels,
     mean_of,
+    number_text,
     other_labels,
     smoothed,
     spans_decades,
@@ -181,6 +183,27 @@ def test_curves_are_a_picture_drawn_without_a_warning(tmp_path, records):
     png = drawn(tmp_path, records, goal=10.0)
     assert png.startswith(b"\x89PNG")
     assert len(png) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (0.1 + 0.2, "0.3"), (-65.5, "-65.5"), (999, "999"), (1000, "1k"),
+        (-1500, "-1.5k"), (2_950_000, "2.95M"), (-4e9, "-4G"), (2e-5, "2e-05"),
+    ],
+)  # fmt: skip
+def test_a_label_of_an_axis_holds_the_whole_number(value, text):
+    assert number_text(value) == text
+
+
+def test_returns_of_millions_leave_no_power_of_ten_in_a_corner_of_the_axis(store, tmp_path):
+    for update in (4, 8):
+        store.write(record(update, value=1e6 * update))
+    figure = training_figure(tmp_path / "metrics.sqlite", "millions")
+    FigureCanvasAgg(figure).draw()
+    for axis in figure.axes:
+        assert axis.yaxis.get_offset_text().get_text() == ""
+        assert axis.xaxis.get_offset_text().get_text() == ""
 
 
 @pytest.mark.parametrize(("each", "bands"), [("seed", 1), ("replica", 0)])

@@ -59,17 +59,18 @@ def training_figure(
         axis.set_xlabel("env steps of one seed")
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.xaxis.set_major_formatter(steps_text)
+        axis.xaxis.set_major_formatter(number_text)
     for axis in axes[0]:
+        axis.yaxis.set_major_formatter(number_text)
         _stages(axis, rows, steps)
     figure.suptitle(title)
     return figure
 
 
-def steps_text(value: float, _: Any = None) -> str:
-    """`50k` for 50000, as a label of an axis."""
+def number_text(value: float, _: Any = None) -> str:
+    """`50k` for 50000, `-1.5k` for -1500, as a label of an axis."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
+        if abs(value) >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
 
@@ -281,7 +282,7 @@ def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str])
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
     else:
-        axis.ticklabel_format(axis="y", useOffset=False)
+        axis.yaxis.set_major_formatter(number_text)
     axis.set_title(title)
     if not drawn:
         axis.text(0.5, 0.5, "no metrics", transform=axis.transAxes, ha="center", color=GREY)

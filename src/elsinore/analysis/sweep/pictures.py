@@ -6,7 +6,7 @@ from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.errors import counted
-from elsinore.runs.curves import BLUE, GREY, steps_text
+from elsinore.runs.curves import BLUE, GREY, number_text
 from elsinore.runs.whole_file import whole_file
 
 
@@ -33,7 +33,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
             linewidth=1.2,
         )
     for i, (name, span) in enumerate(sweep.space.items()):
-        written = steps_text if name == "env_steps" else lambda x: x
+        written = number_text if name == "env_steps" else lambda x: x
         ends_or_choices = span.values if isinstance(span, OneOf) else span.ends()
         _ticks(axis, i, [(span.unit_of(x), written(x)) for x in ends_or_choices])
     _ticks(axis, len(sweep.space), ends)

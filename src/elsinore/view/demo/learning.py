@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, smoothed, steps_text
+from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, number_text, smoothed
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
 from elsinore.runs.whole_file import whole_file
@@ -33,7 +33,7 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
         ylim=(0, limit * 1.06),
         xlim=(-0.02 * until[-1], None),
     )
-    axis.xaxis.set_major_formatter(steps_text)
+    axis.xaxis.set_major_formatter(number_text)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
     axis.set_title(f"{title}: episode length during training")

@@ -15,7 +15,7 @@ from elsinore.analysis.compare.figures.style import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
-from elsinore.runs.curves import steps_text
+from elsinore.runs.curves import number_text
 from elsinore.runs.statistics import ci95, iqm
 
 
@@ -44,7 +44,8 @@ def draw_sample_efficiency(scores: Scores) -> Any:
         axis.set_title(env)
         axis.set_xlabel("env steps of one seed")
         axis.set_ylabel("evaluation return (IQM)")
-        axis.xaxis.set_major_formatter(steps_text)
+        axis.xaxis.set_major_formatter(number_text)
+        axis.yaxis.set_major_formatter(number_text)
     return figure
 
 

@@ -13,6 +13,7 @@ from elsinore.analysis.compare.figures.style import (
     width,
 )
 from elsinore.analysis.compare.scores import Scores
+from elsinore.runs.curves import number_text
 from elsinore.runs.statistics import Strata, performance_profile
 
 
@@ -66,6 +67,6 @@ def _profiles(axis: Any, scores: Scores, strata: dict[str, Strata]) -> dict[str,
     if not say_if_equal(axis, everything):
         axis.set_xlim(low, high)
     axis.set_ylim(-0.02, 1.04)
-    axis.ticklabel_format(axis="x", useOffset=False)
+    axis.xaxis.set_major_formatter(number_text)
     axis.set_ylabel("share of runs with return > τ")
     return lines

@@ -6,6 +6,7 @@ import numpy as np
 
 from elsinore.analysis.compare.figures.style import FAINT, colour, panels, say_if_equal
 from elsinore.analysis.compare.scores import ENV_STATISTICS, Scores
+from elsinore.runs.curves import number_text
 
 TITLES = {"iqm": "IQM", "mean": "mean", "median": "median of environments"}
 
@@ -49,6 +50,7 @@ def draw_returns(scores: Scores) -> Any:
         say_if_equal(axis, np.concatenate([scores.returns(one) for one in scores.in_env(env)]))
         axis.set_title(env, pad=14)
         axis.set_xlabel("return of the final evaluation")
+        axis.xaxis.set_major_formatter(number_text)
     return figure
 
 
