@@ -218,6 +218,9 @@ def test_without_a_complete_trial_there_is_no_best(tmp_path):
     searched = search(tmp_path, space={"algo.gain": {"choice": [7.0, 8.0]}}, sampler="grid")
     assert searched.best is None
     assert not (searched.path / "best.yaml").exists()
+    (searched.path / "best.yaml").write_text("of trials that were trained before\n")
+    search(tmp_path, space={"algo.gain": {"choice": [7.0, 8.0]}}, sampler="grid")
+    assert not (searched.path / "best.yaml").exists()
 
 
 # Optuna

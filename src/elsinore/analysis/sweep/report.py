@@ -39,12 +39,15 @@ def write_trials(folder: SweepDir, results: list[TrialResult]) -> None:
 def write_sweep_report(
     folder: SweepDir, sweep: Sweep, results: list[TrialResult]
 ) -> dict[str, Any]:
-    """Write best.yaml, the figures and summary.json; returns the summary.
+    """Write best.yaml (of a sweep with a complete trial), the figures and summary.json; returns the
+    summary.
 
     A figure that cannot be drawn is only a warning.
     """
     best, mode = best_trial(results, sweep.config.mode), sweep.config.mode
-    if best is not None:
+    if best is None:
+        folder.best.unlink(missing_ok=True)  # of trials that were trained again
+    else:
         _write(folder.best, best_yaml(sweep, best))
     method, values = setting_importance(sweep, results)
     _draw(folder.coordinates, lambda path: draw_coordinates(path, sweep, results))
