@@ -201,6 +201,7 @@ def test_what_cannot_be_is_refused(tmp_path):
     [
         (1, {"reward": np.nan}, "reward=nan must be a finite number"),
         (1, {"reward": None}, "reward=None must be a finite number"),
+        (1, {"reward": "1.0"}, "reward='1.0' must be a finite number"),
         (1, {"reward": [1.0, 2.0]}, "must be a finite number"),
         (2, {"reward": 1.0}, "reward=1.0 must be a finite number for each of 2 envs"),
         (1, {"terminated": "False"}, "terminated='False' must be True or False"),

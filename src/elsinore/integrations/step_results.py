@@ -14,7 +14,9 @@ def rewards_of(given: Any, envs: int) -> np.ndarray:
         ConfigError: for other than a finite number for each env.
     """
     try:
-        rewards = np.array(given, np.float32)  # a copy: environments write over their arrays
+        is_text = np.asarray(given).dtype.kind in "SU"  # numpy would read "1.0" as a number
+        # a copy: environments write over their arrays
+        rewards = np.full(1, np.nan) if is_text else np.array(given, np.float32)
     except (TypeError, ValueError):
         rewards = np.full(1, np.nan)
     fits = rewards.shape == (envs,) or (envs == 1 and rewards.shape == ())
