@@ -924,8 +924,10 @@ LIBRARIES = (
         (Published("S", 510.9, REJAX.format("hopper")),),
         seeds=8,
         note=(
-            "Brax's spring backend; standing still for 1,000 steps returns about 1,000. Rejax tuned"
-            " its settings for five times the env steps on another backend."
+            "Brax's spring backend; standing still for 1,000 steps returns about 1,000. The preset"
+            " was chosen of 13 variants by these seeds, so that they flatter it: seeds 100 to 107"
+            " have IQMs of 894 [699, 1,189] (S) and 979 [742, 1,249] (G). Rejax tuned its"
+            " settings for five times the env steps on another backend."
         ),
     ),
     Case(

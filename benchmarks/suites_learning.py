@@ -30,7 +30,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--envs", default=",".join(TUNED))
-    parser.add_argument("--craftax-baselines", type=Path, metavar="DIR", help="a checkout")
+    parser.add_argument(
+        "--craftax-baselines", type=Path, metavar="DIR", help=f"a checkout of {CRAFTAX}"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER / "suites_learning.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
