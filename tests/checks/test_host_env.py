@@ -73,6 +73,11 @@ class NumberFlag(Hall):
         return int(super().fallen())
 
 
+class TextReward(Hall):
+    def reward(self):
+        return "1.0"
+
+
 class RewardOfOne(Hall):
     def reward(self):
         return np.ones(1)
@@ -203,6 +208,7 @@ ERRORS = {
     TextFlag: ("flags", "terminated is 'False'; let step return bool(terminated)"),
     LateTextFlag: ("flags", "terminated is 'False'"),
     RewardOfOne: ("interface", "with one number as the reward"),
+    TextReward: ("interface", "the reward is the text '1.0'"),
     OtherShape: ("spaces", "obs has shape (3,)"),
     CutToIntegers: ("spaces", "obs is float32, declared uint8, to which it is cut"),
     NotANumber: ("finite", "obs is NaN or infinite at step 11 of episode"),

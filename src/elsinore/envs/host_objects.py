@@ -57,7 +57,7 @@ class OneByOne:
                 self.found = self._envs[i].step(self._action.write(action))
                 obs, reward, died, cut = stepped(self.found)
                 seen.append(self._read(obs))
-                rewards.append(float(reward))
+                rewards.append(_number(reward))
             terminated.append(died)
             truncated.append(cut)
         return (
@@ -140,6 +140,12 @@ def stepped(found: Any) -> tuple[Any, Any, bool, bool]:
     info = found[3] if len(found) == 4 and isinstance(found[3], dict) else {}
     cut = bool(info.get("TimeLimit.truncated", False)) and bool(found[2])
     return found[0], found[1], bool(found[2]) and not cut, cut
+
+
+def _number(reward: Any) -> float:
+    if isinstance(reward, str | bytes):  # Python would read "1.0" as a number
+        raise ValueError(f"the reward is the text {reward!r}")
+    return float(reward)
 
 
 def takes_seed(env: Any) -> bool:
