@@ -1,6 +1,7 @@
 """A run begins with what another learnt, and says from where."""
 
 import json
+import re
 import shutil
 import stat
 import sys
@@ -372,6 +373,19 @@ def test_other_actions_need_a_new_head(whole):
     taken = transfer_of(plan, source_of(experiment.start)).taken
     assert {dotted_name(name).split(".")[-2] for name in taken} >= {"value", "Dense_0"}
     assert not any("policy" in name for name in taken)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"hidden": [16]}, {"hidden": [8, 8]}, {"shared": True}],
+    ids=["wider", "a layer only here", "layers only there"],
+)
+def test_the_layers_that_a_refusal_names_are_all_to_leave(whole, other):
+    network = {f"algo.network.{name}": value for name, value in other.items()}
+    overrides = {"start.run": str(whole)} | network
+    message = refused("CartPole-v1", overrides, "does not fit: ")
+    layers = re.findall(r"--from-leave ([\w.]+)", message)
+    planned(env="CartPole-v1", overrides=SHORT | overrides | {"start.leave": layers})
 
 
 @pytest.mark.parametrize(

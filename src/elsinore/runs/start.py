@@ -1,6 +1,7 @@
 """The start of a run with what another one learnt: parameters, normalisers, or all of its state."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -28,6 +29,8 @@ from elsinore.runs.transfer import (
 )
 from elsinore.types import RunState
 
+MOST_LAYERS = 8  # that a refusal lists
+
 log = logging.getLogger("elsinore")
 
 
@@ -45,34 +48,42 @@ def check_start(plan: Plan) -> None:
     if continues(plan.experiment):
         return check_continuation(plan, source)
     replicas_of(source, start, plan.experiment.replicas)
+    # a layer that only the other run has is a part, too
+    leaves = (*leaves_here(plan), *checkpoints.arrays_in(source.checkpoint))
+    taken = [name for name in leaves if is_of_parts(name, start.parts)]
     for part in start.leave:
-        if not any(
-            is_of_parts(name, start.parts) and is_named(name, part) for name in leaves_here(plan)
-        ):
+        if not any(is_named(name, part) for name in taken):
             raise ConfigError(
                 f"--from-leave {part!r} is no part of what is taken ({start.parts}); parts are"
                 f" network.head, {', '.join(layers_of(plan, start.parts))}."
             )
     if part := torn_part(plan, start):
         raise ConfigError(
-            f"--from-leave {' '.join(start.leave)} names some arrays of {part}, which mean"
+            f"{_options(start.leave)} names some arrays of {part}, which mean"
             f" nothing without the others; give --from-leave {part} to begin all of it anew."
         )
     if part := moments_of_others(plan, start):
         raise ConfigError(
-            f"--from-leave {' '.join(start.leave)} begins parameters anew whose moments would be"
+            f"{_options(start.leave)} begins parameters anew whose moments would be"
             f" taken with {part}; give --from-leave {part}, too."
         )
     transfer = transfer_of(plan, source)
     if transfer.misfits:
         more = len(transfer.misfits) - 1
+        layers = len(transfer.layers) - MOST_LAYERS
+        further = f" (and {counted(layers, 'layer')} more)" if layers > 0 else ""
         raise ConfigError(
             f"--from {source.name} does not fit: {transfer.misfits[0]}"
             f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
             f"{_learners_that_differ(plan, source)}."
-            f" Leave out what is to begin anew with --from-leave {transfer.first}, or give the"
+            f" Leave out what is to begin anew with"
+            f" {_options(transfer.layers[:MOST_LAYERS])}{further}, or give the"
             f" settings of {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
         )
+
+
+def _options(leave: Iterable[str]) -> str:
+    return " ".join(f"--from-leave {part}" for part in leave)
 
 
 def _learners_that_differ(plan: Plan, source: Source) -> str:

@@ -30,7 +30,7 @@ class Transfer(NamedTuple):
 
     taken: dict[str, str]  # path here -> path there
     misfits: list[str]  # paths and shapes, for people
-    first: str  # the first misfit's layer, dotted
+    layers: list[str]  # what to leave out so that all of them begin anew, dotted
 
 
 def transfer_of(plan: Plan, source: Source) -> Transfer:
@@ -52,7 +52,7 @@ def transfer_of(plan: Plan, source: Source) -> Transfer:
             twin = TARGET.sub(r"\1.params", name, count=1)
             if twin != name and twin in taken:
                 taken[name] = twin
-    return Transfer(taken, misfits, layers[0] if layers else "")
+    return Transfer(taken, misfits, list(dict.fromkeys(layers)))
 
 
 def _is_taken(name: str, start: StartConfig) -> bool:
