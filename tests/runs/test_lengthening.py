@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.algos.dqn import DQNConfig
-from elsinore.config.load import read_yaml
+from elsinore.config.load import load_experiment, read_yaml
 from elsinore.runs.lengthen import schedules_of
 from elsinore.runs.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
@@ -328,8 +328,20 @@ def test_a_lengthened_run_is_still_this_users(path):
     assert np.isfinite(elsinore.load(path).evaluate(2)).all()  # its older best checkpoint fits
 
 
+def schedules(env, algo, **settings):
+    return set(schedules_of(load_experiment(env, algo, overrides=settings)))
+
+
 def test_what_does_not_depend_on_the_end_of_a_run_is_not_said_to_move():
-    annealed = DQNConfig(n_step=10, n_step_final=3, learning_rate_final=0.0)
-    assert set(schedules_of(annealed)) == {"algo.epsilon", "algo.learning_rate"}
-    assert "algo.epsilon" not in schedules_of(DQNConfig(noisy=True))
-    assert "algo.epsilon" not in schedules_of(DQNConfig(epsilon_schedule="episodes"))
+    dqn = partial(schedules, "CartPole-v1", "dqn")
+    annealed = {"algo.n_step": 10, "algo.n_step_final": 3, "algo.learning_rate_final": 0.0}
+    assert dqn(**annealed) == {"algo.epsilon", "algo.learning_rate"}
+    assert "algo.epsilon" not in dqn(**{"algo.noisy": True})
+    assert "algo.epsilon" not in dqn(**{"algo.epsilon_schedule": "episodes"})
+
+
+def test_schedules_are_those_of_every_agents_algorithm():
+    each = [{"id": "ann", "learning_rate_final": 0.0}, {"id": "bob", "learning_rate_final": None}]
+    found = schedules("CartPole-v1", "a2c", agents=each)
+    assert "agents.each[0].learning_rate" in found
+    assert not any(name.startswith(("algo.", "agents.each[1].learning_rate")) for name in found)

@@ -9,6 +9,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.config.plan import plan_for
+from elsinore.config.schedule import algos_of
 from elsinore.errors import ConfigError, counted, quoted
 from elsinore.runs import checkpoint_choice
 from elsinore.runs.actions import Action
@@ -187,7 +188,7 @@ def record_lengthening(
     update, unit = done_updates(folder), unit_of(before)
     was, now = _value(before, unit), _value(after, unit)
     lines = [f"budget: {was:,} -> {now:,} {IN_WORDS[unit]}"]
-    lines += moved_schedules(after.algo, update, _updates(before, env), _updates(after, env))
+    lines += moved_schedules(after, update, _updates(before, env), _updates(after, env))
     score = read_summary(folder.summary).get("eval_return", {}).get("iqm")
     result = [] if score is None else [f"final evaluation until now: {score:.6g}"]
     if folder.database.exists():
@@ -206,11 +207,11 @@ def _updates(experiment: Experiment, env: Any) -> int:
     return plan_for(experiment, env).schedule.num_updates
 
 
-def moved_schedules(algo: Any, done: int, before: int, after: int) -> list[str]:
+def moved_schedules(experiment: Experiment, done: int, before: int, after: int) -> list[str]:
     """The schedules that depend on the end of a run, with their values before and after its number
     of updates changed from `before` to `after`."""
     lines = []
-    for name, (start, end, share) in schedules_of(algo).items():
+    for name, (start, end, share) in schedules_of(experiment).items():
         was, now = (
             start + (end - start) * min(done / (updates * share), 1.0)
             for updates in (before, after)
@@ -223,20 +224,24 @@ def moved_schedules(algo: Any, done: int, before: int, after: int) -> list[str]:
     return lines
 
 
-def schedules_of(algo: Any) -> dict[str, tuple[float, float, float]]:
-    """Start, end and share of the run of each setting that moves linearly, by its dotted name."""
+def schedules_of(experiment: Experiment) -> dict[str, tuple[float, float, float]]:
+    """Start, end and share of the run of each setting of an algorithm that moves linearly, by its
+    dotted name."""
     found = {}
-    for name in [field.removesuffix("_final") for field in vars(algo) if field.endswith("_final")]:
-        start, end = getattr(algo, name), getattr(algo, f"{name}_final")
-        by_episodes = getattr(algo, "epsilon_schedule", "linear") == "episodes"
-        if name == "epsilon" and (by_episodes or getattr(algo, "noisy", False)):
-            continue
-        if name == "n_step":  # falls over `n_step_anneal` env steps, however long the run is
-            continue
-        if start is not None and end is not None:
-            found[f"algo.{name}"] = (start, end, getattr(algo, f"{name}_fraction", 1.0))
-    if getattr(algo, "prioritized", False):
-        found["algo.priority_beta"] = (algo.priority_beta, 1.0, 1.0)
+    for path, algo in algos_of(experiment):
+        finals = [name for name in vars(algo) if name.endswith("_final")]
+        for name in (name.removesuffix("_final") for name in finals):
+            start, end = getattr(algo, name), getattr(algo, f"{name}_final")
+            by_episodes = getattr(algo, "epsilon_schedule", "linear") == "episodes"
+            if name == "epsilon" and (by_episodes or getattr(algo, "noisy", False)):
+                continue
+            if name == "n_step":  # falls over `n_step_anneal` env steps, however long the run is
+                continue
+            if start is not None and end is not None:
+                share = getattr(algo, f"{name}_fraction", 1.0)
+                found[f"{path}.{name}"] = (start, end, share)
+        if getattr(algo, "prioritized", False):
+            found[f"{path}.priority_beta"] = (algo.priority_beta, 1.0, 1.0)
     return found
 
 
