@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
-from benchmarks import shards_learning
+from benchmarks import glance, shards_learning
 from benchmarks.record import FOLDER
 from benchmarks.scaling_curves import seconds_of
 from elsinore.runs.statistics import ci95, iqm
@@ -25,6 +25,8 @@ def main() -> None:
             document.write_text(
                 replaced(document.read_text(), name, table(json.loads(path.read_text())))
             )
+    first = DOCS / "benchmarks.md"
+    first.write_text(replaced(first.read_text(), "glance", glance.table()))
 
 
 def record_of(name: str) -> Path:

@@ -14,6 +14,7 @@ from benchmarks import (
     compiling,
     endurance,
     first_minute,
+    glance,
     hamlet_rules,
     kill,
     left_behind,
@@ -123,9 +124,24 @@ def test_a_table_replaces_what_stood_in_its_place_and_nothing_else():
         tables.replaced(text, "y", "")
 
 
-def test_the_documents_have_a_place_for_every_table():
-    for name, (document, _) in tables.TABLES.items():
-        tables.replaced((tables.DOCS / document).read_text(), name, "")
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_a_table_of_the_documents_is_what_its_record_gives(name):
+    document, table = tables.TABLES[name]
+    text = (tables.DOCS / document).read_text()
+    record = json.loads(tables.record_of(name).read_text())
+    assert tables.replaced(text, name, table(record)) == text
+
+
+def test_the_first_table_of_speeds_is_what_the_records_give():
+    text = (tables.DOCS / "benchmarks.md").read_text()
+    assert tables.replaced(text, "glance", glance.table()) == text
+
+
+def test_a_goal_is_met_or_missed_by_the_ratio_of_the_record():
+    assert glance.cell({"4": {"speed": 1.4996}}, "4", 1.5) == "**1.50**, goal 1.5 missed"
+    assert glance.cell({"4": {"over": {"speed": 2.0}}}, "4.over", 2.0) == "**2.00**, goal 2 met"
+    assert glance.cell({"4": {"speed": 0.9}}, "4", None) == "**0.90**"
+    assert glance.cell({}, "", 1.5) == ""
 
 
 def test_what_a_policy_for_caches_hits_stands_beside_the_classic_ones():
