@@ -230,7 +230,20 @@ def _scalar(hint: type, value: Any, path: str) -> Any:
             f"{path} is annotated with {hint}, which no setting can be; use bool, int, float, str,"
             " tuple[...], dict, a dataclass, or one of these | None."
         )
-    raise ConfigError(f"{path}={value!r} must be {wanted[hint]}.")
+    raise ConfigError(
+        f"{path}={value!r} must be {wanted[hint]}.{_meant_by_list(hint, value, path)}"
+    )
+
+
+def _meant_by_list(hint: type, value: Any, path: str) -> str:
+    """A remedy for several numbers where a setting has one; empty for others."""
+    if not isinstance(value, list) or len(value) < 2 or None in map(_number, value):
+        return ""
+    if path == "seeds":
+        return " It is how many there are; `seed` is the first of them."
+    if hint is float and path.startswith("algo."):
+        return f" To train a population, give a value for each member: vary={{{path}: {value}}}."
+    return ""
 
 
 def _float32(number: float, value: Any, path: str) -> float:
