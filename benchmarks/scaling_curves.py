@@ -1,17 +1,21 @@
 """Seconds of PPO on CartPole-v1 against seeds, envs, width and chunk length, beside PureJaxRL.
 
-    python -m benchmarks.scaling_curves [--purejaxrl DIR] [--again]
+    python -m benchmarks.scaling_curves [--purejaxrl DIR] [--rounds 2] [--again]
 
 The work is that of `benchmarks.run`, with one number changed at a time; training only, and seconds
 for 262,144 env steps a seed. PureJaxRL's seeds are over one CPU device a core where they can be;
-its width and its chunk, which is the run, are fixed. Each measurement is a process of its own.
-Stopped, it goes on where it was; at the end the picture is drawn.
+its width and its chunk, which is the run, are fixed. Each measurement is a process of its own, and
+gives the better of two runs; ours and PureJaxRL's alternate, and a point is the median of its
+rounds. More than 64 seeds take minutes, and have one round. Stopped, it goes on where it was; at
+the end the picture is drawn.
 """
 
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 from benchmarks.peers.environments import environment, python_of
@@ -39,6 +43,7 @@ CURVES = {
     "width": Curve("width of both dense layers", "algo.network.hidden", (32, 128, 512, 1024)),
     "chunk": Curve("updates a chunk", "evaluation.period", (4, 32, 256)),
 }
+MANY_SEEDS = 64  # with more, a point is measured once
 TRAINING_ONLY = {"evaluation.episodes": 1, "evaluation.max_steps": 1}
 
 
@@ -47,19 +52,27 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--purejaxrl", type=Path, help="a checkout of luchris429/purejaxrl")
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--out", type=Path, default=FOLDER / "scaling_curves.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
     results = Results(args.out, {"env_steps": ENV_STEPS}, args.again)
-    for curve, (_, _, values, name, _) in CURVES.items():
-        theirs = args.purejaxrl and (name or curve == "seeds")
-        for value in values:
-            for peer in ("elsinore", *(["purejaxrl"] if theirs else [])):
-                measure = lambda: measured(peer, curve, value, args.purejaxrl)  # noqa: B023, E731
-                row = results.measure(measure, curve=curve, value=value, peer=peer)
+    for round_ in range(args.rounds):
+        for curve, value in ((name, x) for name, of in CURVES.items() for x in of.values):
+            if round_ and curve == "seeds" and value > MANY_SEEDS:
+                continue
+            peers = ("elsinore", "purejaxrl") if args.purejaxrl else ("elsinore",)
+            for peer in (peer for peer in peers if peer == "elsinore" or has_point(curve)):
+                measure = partial(measured, peer, curve, value, args.purejaxrl)
+                row = results.measure(measure, round=round_, curve=curve, value=value, peer=peer)
                 print(f"{curve} {value:4} {peer:10} {row['seconds']:.2f} s", flush=True)
     results.save()
     draw(results.data, args.out.with_suffix(".png"))
+
+
+def has_point(curve: str) -> bool:
+    """True for a curve over something that PureJaxRL can change, too."""
+    return curve == "seeds" or CURVES[curve].theirs is not None
 
 
 def measured(peer: str, curve: str, value: int, source: Path | None) -> dict:
@@ -83,10 +96,27 @@ def measured(peer: str, curve: str, value: int, source: Path | None) -> dict:
 
 
 def seconds_of(rows: list[dict], peer: str, curve: str) -> dict[int, float]:
-    """Seconds by the number that the curve is over."""
-    return {
-        row["value"]: row["seconds"] for row in rows if (row["peer"], row["curve"]) == (peer, curve)
+    """Seconds by the number that the curve is over: medians of the rounds."""
+    found: dict[int, list[float]] = {}
+    for row in rows:
+        if (row["peer"], row["curve"]) == (peer, curve):
+            found.setdefault(row["value"], []).append(row["seconds"])
+    return {value: median(seconds) for value, seconds in found.items()}
+
+
+def ratios_of(rows: list[dict], curve: str) -> dict[int, float]:
+    """PureJaxRL's seconds over ours, by the number that the curve is over: medians of the ratios
+    within rounds."""
+    seconds = {
+        (row["value"], row.get("round"), row["peer"]): row["seconds"]
+        for row in rows
+        if row["curve"] == curve
     }
+    found: dict[int, list[float]] = {}
+    for (value, round_, peer), theirs in seconds.items():
+        if peer == "purejaxrl":
+            found.setdefault(value, []).append(theirs / seconds[value, round_, "elsinore"])
+    return {value: median(ratios) for value, ratios in found.items()}
 
 
 def draw(data: dict, target: Path) -> None:

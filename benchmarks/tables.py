@@ -12,7 +12,7 @@ from statistics import fmean, median
 
 from benchmarks import glance, shards_learning
 from benchmarks.record import FOLDER
-from benchmarks.scaling_curves import seconds_of
+from benchmarks.scaling_curves import ratios_of, seconds_of
 from elsinore.runs.statistics import ci95, iqm
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -522,11 +522,12 @@ def scaling_curves(data: dict) -> str:
     lines = []
     for curve in dict.fromkeys(row["curve"] for row in data["rows"]):
         ours, theirs = (seconds_of(data["rows"], peer, curve) for peer in ("elsinore", "purejaxrl"))
+        ratios = ratios_of(data["rows"], curve)
         for value, seconds in ours.items():
-            beside = ["", ""]
-            if value in theirs:
-                beside = [f"{theirs[value]:.2f}", f"{theirs[value] / seconds:.2f}"]
-            lines.append([curve, str(value), f"{seconds:.2f}", *beside])
+            beside = (
+                [f"{theirs[value]:.2f}", f"{ratios[value]:.2f}"] if value in theirs else ["", ""]
+            )
+            lines.append([curve, f"{value:,}", f"{seconds:.2f}", *beside])
     heads = ["", "of", "elsinore, s", "PureJaxRL, s", "ratio"]
     return markdown(heads, lines) + measured_on(data)
 

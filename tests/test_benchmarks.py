@@ -22,6 +22,7 @@ from benchmarks import (
     resets,
     rounds,
     scale_model,
+    scaling_curves,
     tables,
 )
 from benchmarks import run as comparison
@@ -135,6 +136,16 @@ def test_a_table_of_the_documents_is_what_its_record_gives(name):
 def test_the_first_table_of_speeds_is_what_the_records_give():
     text = (tables.DOCS / "benchmarks.md").read_text()
     assert tables.replaced(text, "glance", glance.table()) == text
+
+
+def test_a_point_of_a_curve_is_the_median_of_its_rounds():
+    def row(round_, peer, seconds):
+        return {"curve": "envs", "value": 4, "round": round_, "peer": peer, "seconds": seconds}
+
+    rows = [row(0, "elsinore", 1.0), row(0, "purejaxrl", 2.0), row(1, "elsinore", 3.0)]
+    rows += [row(1, "purejaxrl", 9.0), row(2, "elsinore", 2.0), row(2, "purejaxrl", 2.0)]
+    assert scaling_curves.seconds_of(rows, "elsinore", "envs") == {4: 2.0}
+    assert scaling_curves.ratios_of(rows, "envs") == {4: 2.0}
 
 
 def test_a_goal_is_met_or_missed_by_the_ratio_of_the_record():
