@@ -291,6 +291,30 @@ def test_a_drawn_time_limit_counts_as_its_longest():
     assert plan.env_steps >= 40 * 1000
 
 
+@pytest.mark.parametrize("evaluate_on", ["target", "stage"])
+@pytest.mark.parametrize(
+    ("name", "limit", "own"),
+    [
+        ("max_steps_in_episode", 2000, {}),
+        (
+            "max_steps_in_episode_range",
+            [800, 2000],
+            {"wrappers": [{"randomise": {"max_steps_in_episode": [800, 1000]}}]},
+        ),
+    ],
+)
+def test_episodes_are_as_long_as_the_longest_stage_allows(evaluate_on, name, limit, own):
+    rule = {"metric": "length", "above": 1900}
+    stages = [{"params": {name: limit}, "advance_when": rule}, {}]
+    curriculum = {"curriculum": {"stages": stages, "evaluate_on": evaluate_on}}
+    settings = own | curriculum | {"stop.episodes": 40, "algo.num_envs": 8}
+    plan = plan_for(load_experiment("CartPole-v1", "ppo", overrides=settings))
+    assert plan.env_steps >= 40 * 2000
+    target = 1000 if own else 500
+    longest = 2000 if evaluate_on == "stage" else target
+    assert max_steps_of(plan.experiment, plan.env_params) == longest
+
+
 @pytest.mark.parametrize("name", ["algo.epsilon_final", "epsilon_final"])
 def test_members_that_explore_differently_are_not_evaluated_by_samples(name):
     varied = {"vary": {name: [0.0, 1.0]}, "env_steps": 20_000}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ def curriculum_for(
     info = _info(env, env_params)
     for path, rule in _rules(config):
         _refuse_unknown_info(path, rule, info, env_params)
-        _refuse_unreachable(path, rule, _stage_bounds(config, tables, env_params, info), config)
+        _refuse_unreachable(path, rule, _stage_bounds(config, env_params, info), config)
     stages = Stages(
         {name: jnp.asarray(table) for name, table in tables.items()},
         tuple(stage.advance_when for stage in config.all_stages),
@@ -69,14 +70,17 @@ def _refuse_stage_params(
         check_params(env, params, place)
 
 
+def stage_limits(config: CurriculumConfig, env_params: PyTree) -> list[Any]:
+    """The time limit of each stage in steps, the longest where it is drawn; 0 without a limit."""
+    own, tables = vars(env_params), tables_of(config, env_params)
+    changes = ({name: x[i] for name, x in tables.items()} for i in range(len(config.all_stages)))
+    return [np.max(time_limits(SimpleNamespace(**own | changed), 0)) for changed in changes]
+
+
 def longest_episode(config: CurriculumConfig, env_params: PyTree) -> float:
     """The largest time limit of an evaluation episode, in steps; 0 without a limit."""
-    own = time_limits(env_params, 0)
-    return (
-        int(np.max(np.asarray(tables_of(config, env_params).get(LIMIT, own))))
-        if config.evaluate_on == "stage"
-        else own
-    )
+    on_stage = config.evaluate_on == "stage"
+    return max(stage_limits(config, env_params)) if on_stage else time_limits(env_params, 0)
 
 
 def curriculum_lines(
@@ -84,7 +88,7 @@ def curriculum_lines(
 ) -> list[str]:
     """The lines of a plan about its curriculum: one for each stage, then the warnings."""
     tables = tables_of(config, env_params)
-    bounds = _stage_bounds(config, tables, env_params, _info(env, env_params))
+    bounds = _stage_bounds(config, env_params, _info(env, env_params))
     where = "target" if config.evaluate_on == "target" else "present stage's"
     lines = [
         f"curriculum      {counted(len(config.all_stages), 'stage')}, evaluated in the {where}"
@@ -150,13 +154,10 @@ def _rule_warnings(
         )
 
 
-def _stage_bounds(
-    config: CurriculumConfig, tables: dict[str, np.ndarray], env_params: PyTree, info: dict
-) -> list[EpisodeBounds]:
+def _stage_bounds(config: CurriculumConfig, env_params: PyTree, info: dict) -> list[EpisodeBounds]:
     flags = frozenset(name for name, x in info.items() if x.dtype == bool)
-    own = np.max(time_limits(env_params, 0)) or math.inf
-    limits = tables.get(LIMIT, [own] * len(config.all_stages))
-    return [EpisodeBounds(float(np.max(limit)), flags) for limit in limits]
+    limits = stage_limits(config, env_params)
+    return [EpisodeBounds(float(limit) or math.inf, flags) for limit in limits]
 
 
 # The rules

@@ -12,7 +12,7 @@ from elsinore.algos.ppo import PPOConfig
 from elsinore.algos.registry import steps_per_update
 from elsinore.algos.replay import first_training
 from elsinore.algos.td3 import TD3Config
-from elsinore.config.curricula import longest_episode
+from elsinore.config.curricula import longest_episode, stage_limits
 from elsinore.config.experiment import Experiment
 from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError
@@ -24,7 +24,8 @@ ON_REQUEST = 400  # chunks of a run that evaluates by episodes or seconds
 def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
     """Whole updates only, cut into about 20 chunks unless `evaluation.period` says otherwise, or
     `ON_REQUEST` where it is in a unit that only a run can count; with
-    `stop.episodes` as many as these take at most, by the time limit in `env_params`."""
+    `stop.episodes` as many as these take at most, by the time limit in `env_params`, or the longest
+    of a curriculum's stages."""
     steps = steps_per_update(experiment.algo) * experiment.agents.number
     updates = experiment.env_steps // steps
     if experiment.stop.episodes is not None:
@@ -52,14 +53,16 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
 
 def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
     """The env steps within which each seed has certainly finished `stop.episodes` episodes."""
-    episodes, limit = experiment.stop.episodes, time_limits(env_params)
-    if episodes is None or limit is None or np.max(limit) < 1:
+    episodes, limits = experiment.stop.episodes, [np.max(time_limits(env_params, 0))]
+    if experiment.curriculum is not None:
+        limits = stage_limits(experiment.curriculum, env_params)
+    if episodes is None or min(limits) < 1:
         raise ConfigError(
             f"stop.episodes={episodes} cannot be bounded in {experiment.env}, which has no time"
             " limit; give env_steps, or a wrapper time_limit."
         )
     rows = getattr(experiment.algo, "num_envs", 1) * experiment.agents.number
-    return -(-episodes // rows) * rows * int(np.max(limit))
+    return -(-episodes // rows) * rows * int(max(limits))
 
 
 def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
