@@ -209,6 +209,10 @@ def test_exploration_falls_by_the_episodes_that_have_finished():
         seen.append(float(metrics["schedule/epsilon"].total))
     assert state.learner.episodes == 5 * 32
     assert seen == pytest.approx([1.0, 0.99**32, 0.99**64, 0.4, 0.4], rel=1e-4)
+    # also after more episodes than an int32 counts
+    state = state._replace(learner=state.learner._replace(episodes=jnp.int32(2**31 - 10)))
+    state, _ = update(state)
+    assert update(state)[1]["schedule/epsilon"].total == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 1.0])

@@ -149,7 +149,7 @@ class DQNLearner(NamedTuple):
     opt_state: PyTree
     target_params: PyTree  # of the network that targets are computed with
     buffer: PyTree
-    episodes: Int[Array, ""]  # finished, for the schedule that counts them
+    episodes: Int[Array, ""]  # finished, or about 2^30, for the schedule that counts them
 
 
 class Aux(NamedTuple):
@@ -292,7 +292,8 @@ class _Parts:
         experience, before, hyper = data.experience, data.before, data.hyper
         ended = shards.total(jnp.sum(experience.terminated | experience.truncated))
         learner = learner._replace(
-            buffer=buffer.add(learner.buffer, self.stored(data)), episodes=learner.episodes + ended
+            buffer=buffer.add(learner.buffer, self.stored(data)),
+            episodes=jnp.minimum(learner.episodes, 2**30) + ended,  # so that it never wraps
         )
         beta = annealed_beta(before.update, hyper)
 
