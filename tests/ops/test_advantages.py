@@ -225,6 +225,12 @@ def test_where_nothing_varies_nothing_is_explained(constant, size):
     assert jitted_explained(jnp.linspace(1.0, 2.0, size), jnp.full(size, constant)) == 0.0
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_not_explained(broken):
+    good, bad = jnp.array([1.0, 2.0, 3.0]), jnp.array([1.0, broken, 3.0])
+    assert np.isnan([jitted_explained(good, bad), jitted_explained(bad, good)]).all()
+
+
 @given(
     arrays(np.float32, 16, elements=float32s(-1, 1)),
     st.sampled_from([1e-6, 1e-3, 1.0, 1e3]),

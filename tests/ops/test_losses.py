@@ -126,6 +126,11 @@ def test_a_constant_batch_becomes_zeros(x, size):
     np.testing.assert_allclose(jitted_standardise(np.full(size, x, np.float32)), 0.0, atol=1e-3)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_not_standardised_away(broken):
+    assert np.isnan(jitted_standardise(jnp.array([1.0, broken, 3.0]))).all()
+
+
 @given(batch, float32s(0.5, 2), float32s(-5, 5))
 def test_standardising_forgets_scale_and_offset(x, scale, offset):
     spread = x + np.arange(8, dtype=np.float32) * 30  # never nearly constant

@@ -74,6 +74,13 @@ def test_a_student_comes_to_choose_exactly_as_its_teacher_does(student, loss):
         assert int(chosen) == int(best_arm(world, env.default_params)[0])
 
 
+def test_a_student_whose_parameters_are_not_finite_has_no_finite_loss():
+    env = MaskedBandit()
+    settings = SHORT | {"env_steps": 2 * 64, "learning_rate": 1e30, "loss": "worth"}
+    _, _, metrics = imitated("dqn", env, env.default_params, best_arm, **settings)
+    assert jnp.isfinite(metrics["loss"][0]) and jnp.isnan(metrics["loss"][1])
+
+
 def test_two_shards_learn_from_their_rows_what_all_rows_teach():
     """Shards have other numbers of rows that matter; a step is the mean over all of them."""
     params, rows = jnp.arange(3.0), jax.random.normal(jax.random.key(0), (8, 3))

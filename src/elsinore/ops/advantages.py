@@ -113,11 +113,11 @@ def explained_variance(
     prediction: Float[Array, "*batch"], target: Float[Array, "*batch"]
 ) -> Float[Array, ""]:
     """1 - Var(target - prediction) / Var(target): 1 is a perfect critic, 0 as good as the mean
-    (or nothing to explain), below is worse."""
+    (or nothing to explain), below is worse; NaN of numbers that are not finite."""
     variance = jnp.var(target)
-    varies = variance > 1e-10 * jnp.mean(jnp.square(target))  # more than rounding does
+    constant = variance <= 1e-10 * jnp.mean(jnp.square(target))  # no more than rounding does
     return jnp.where(
-        varies, 1.0 - jnp.var(target - prediction) / jnp.where(varies, variance, 1.0), 0.0
+        constant, 0.0, 1.0 - jnp.var(target - prediction) / jnp.where(constant, 1.0, variance)
     )
 
 

@@ -59,8 +59,8 @@ def standardise(x: Batch, eps: float = 1e-8) -> Batch:
 def standardise_by(
     x: Batch, mean: Float[Array, ""], std: Float[Array, ""], eps: float = 1e-8
 ) -> Batch:
-    """(x - mean) / std, or zeros where the deviation is nothing but rounding."""
-    return jnp.where(std > 1e-5 * jnp.abs(mean), (x - mean) / (std + eps), 0.0)
+    """(x - mean) / std, or zeros where the deviation is nothing but rounding; NaN stays NaN."""
+    return jnp.where(std <= 1e-5 * jnp.abs(mean), 0.0, (x - mean) / (std + eps))
 
 
 def approximate_kl(log_ratio: Batch) -> Float[Array, ""]:

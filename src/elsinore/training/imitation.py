@@ -192,11 +192,11 @@ def check_student(algo: Algorithm) -> None:
 def action_outputs(
     algo: Algorithm, policy_state: PolicyState, obs: PyTree
 ) -> Float[Array, "action"]:
-    """Log-probabilities or action values: the greatest is chosen."""
+    """Log-probabilities, or action values with 0 in place of -inf: the greatest is chosen."""
     assert algo.policy.action_scores is not None
     (name, outputs), *_ = algo.policy.action_scores(policy_state, (), obs).items()
     outputs = jnp.log(jnp.maximum(outputs, 1e-30)) if name == "probability" else outputs
-    return jnp.where(jnp.isfinite(outputs), outputs, 0.0)
+    return jnp.where(jnp.isneginf(outputs), 0.0, outputs)
 
 
 def legal_or_all(obs: PyTree, outputs: Float[Array, "row action"]) -> Bool[Array, "row action"]:
