@@ -118,7 +118,7 @@ class Normal(NamedTuple):
     """Independent normals, one for each action dimension, not squashed.
 
     The head clips the action for the env; the log-probability is that of the unclipped sample
-    (detail 4 of the continuous details of Huang 2022).
+    (detail 5 of the continuous details of Huang 2022).
     """
 
     mean: Float[Array, "... action"]
