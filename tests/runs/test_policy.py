@@ -4,10 +4,14 @@ import json
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import elsinore
+from elsinore.runs.policy import Policy
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +59,20 @@ def test_an_observation_of_another_shape_is_refused_naming_both(run, shape):
 def test_what_is_no_observation_is_refused(run, obs, reason):
     with pytest.raises(ValueError, match=reason):
         run.policy()(obs)
+
+
+def test_numbers_that_an_integer_observation_does_not_have_are_refused():
+    """An image scaled to [0, 1] would be read as black, and 300 as 44."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return jnp.sum(obs.astype(jnp.int32)), carry
+
+    algo = Algorithm(None, None, PolicyFunctions(act), (), 1)
+    policy = Policy(algo, PolicyState((), ()), jax.ShapeDtypeStruct((3,), np.uint8), 0)
+    assert policy([1.0, 2.0, 255.0]) == policy(np.array([1, 2, 255])) == 258
+    for odd in ([0.2, 0.5, 0.9], [300, 1, 2], np.array([-1, 0, 0]), [np.nan, 0.0, 0.0]):
+        with pytest.raises(ValueError, match=r"cannot be read as uint8\[3\]: .* is out of bounds"):
+            policy(odd)
 
 
 def test_drawn_actions_depend_on_the_seed_and_nothing_else(run):

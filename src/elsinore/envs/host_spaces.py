@@ -81,7 +81,7 @@ def observation_space_of(
         return _one_hot(np.ravel(space.nvec).tolist(), starts.tolist())
     if kind == "MultiBinary":
         shape = tuple(np.atleast_1d(space.shape).tolist())
-        bits = partial(_read_numbers, dtype=np.dtype(bool), exact=True)
+        bits = partial(read_numbers, dtype=np.dtype(bool), exact=True)
         return Space(spaces.Box(0, 1, shape, np.float32), lambda x: bits(x).astype(np.float32))
     if kind == "Dict":
         if odd := [key for key in space.spaces if not isinstance(key, str)]:
@@ -107,7 +107,7 @@ def _numbers(space: Any, exact: bool) -> Space:
     short = {"f": np.float32, "i": np.int32, "u": np.uint32}.get(dtype.kind, dtype)
     dtype = np.dtype(short) if dtype.itemsize > 4 or dtype.kind == "f" else dtype
     low, high = (_clipped(getattr(space, name), dtype) for name in ("low", "high"))
-    read = partial(_read_numbers, dtype=dtype, exact=exact)
+    read = partial(read_numbers, dtype=dtype, exact=exact)
     if dtype == np.uint8 and len(shape) == 3 and shape[0] <= 16 < min(shape[1:]):
         low, high = (np.moveaxis(np.broadcast_to(x, shape), 0, 2) for x in (low, high))
         ours = spaces.Box(low, high, (*shape[1:], shape[0]), dtype)
@@ -115,7 +115,7 @@ def _numbers(space: Any, exact: bool) -> Space:
     return Space(spaces.Box(low, high, shape, dtype), read, reads_rows=True)
 
 
-def _read_numbers(value: Any, dtype: np.dtype, exact: bool) -> np.ndarray:
+def read_numbers(value: Any, dtype: np.dtype, exact: bool) -> np.ndarray:
     """`value` in the dtype; where `exact`, ValueError for what is no real number and for numbers
     that an integer dtype would change (300 or 0.5 in uint8, NaN)."""
     given = np.asarray(value)

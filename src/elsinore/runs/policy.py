@@ -10,12 +10,18 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.extras import require
+from elsinore.envs.host_spaces import read_numbers
 from elsinore.errors import ConfigError, counted
 from elsinore.types import Algorithm, PolicyState
 
 
 def _repeated(tree: PyTree, size: int) -> PyTree:
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *jnp.shape(x))), tree)
+
+
+def _read(x: Any, like: jax.ShapeDtypeStruct) -> np.ndarray:
+    """Numbers in the type of an observation; ValueError for those that an integer changes."""
+    return read_numbers(x, like.dtype, exact=like.dtype.kind in "biu")
 
 
 class Policy:
@@ -71,8 +77,8 @@ class Policy:
         """The greedy action for each observation, or with `sample` a random one drawn with `seed`.
 
         Raises:
-            ValueError: for an observation of another shape than the environment's, or one that is
-                not finite.
+            ValueError: for an observation of another shape than the environment's, one that is not
+                finite, or numbers that its integer type does not have (0.5 in uint8).
         """
         batch, single = self._as_batch(obs)
         size = jax.tree.leaves(batch)[0].shape[0]
@@ -113,7 +119,7 @@ class Policy:
         """The critic's estimate of the discounted return, V(s).
 
         Raises:
-            ValueError: for an algorithm without a critic, or an observation of another shape.
+            ValueError: for an algorithm without a critic, or an observation as in a call.
         """
         if self._value is None:
             raise ValueError("this algorithm estimates no value of an observation.")
@@ -138,7 +144,7 @@ class Policy:
         try:
             if isinstance(self._obs_like, jax.ShapeDtypeStruct):
                 obs = np.asarray(obs)  # it may be a list
-            obs = jax.tree.map(lambda x, like: np.asarray(x, like.dtype), obs, self._obs_like)
+            obs = jax.tree.map(_read, obs, self._obs_like)
         except (TypeError, ValueError) as error:
             like = jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", self._obs_like)
             raise ValueError(f"obs={obs!r} cannot be read as {like}: {error}") from error
