@@ -2,6 +2,7 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 import elsinore
@@ -150,6 +151,29 @@ def test_evaluations_by_seconds_are_events_that_a_resumed_run_repeats(env, tmp_p
     elsinore.resume(path)
     assert evaluations(path) == found
     assert_same_run(path, run.path)
+
+
+def test_a_seed_that_diverges_between_evaluations_is_never_the_best(tmp_path):
+    """It and its state keep no score of an evaluation from before."""
+
+    @elsinore.acting
+    def wreck(record, history):
+        largest = np.finfo(np.float32).max
+        seed = {3: 0, 5: 1}.get(record.update)
+        return None if seed is None else elsinore.Action.set("algo.learning_rate", largest, seed)
+
+    period = {"evaluation.period": "0.0001 seconds", "env_steps": 128 * 40, "algo.num_epochs": 8}
+    settings = BUDGET | period | {"algo.max_grad_norm": float("inf"), "checkpoints.best": 9}
+    settings |= {"algo.learning_rate_final": None}
+    run = elsinore.train(
+        "CartPole-v1", overrides=settings, seeds=2, callbacks=[wreck], runs_dir=tmp_path
+    )
+    assert run.summary["diverged_at_env_steps"] == [4 * 128, 6 * 128]
+    assert evaluations(run.path) == {0: [1, 2, 3], 1: [1, 2, 3, 4, 5]}
+    assert sorted(int(x.name) for x in (run.path / "checkpoints/best").iterdir()) == [1, 2, 3, 4, 5]
+    for update in (4, 5):
+        policy = run.policy(checkpoint=f"best/{update:010d}")
+        assert policy.seed == 1 and np.isfinite(policy.value(np.zeros(4)))
 
 
 @pytest.mark.slow

@@ -632,6 +632,13 @@ def test_ppo_reaches_475_on_gymnasiums_cartpole(tmp_path):
     assert min(run.summary["eval_return"]["per_seed"]) >= 475.0
 
 
+def test_a_run_whose_seeds_all_diverge_between_evaluations_ends(tmp_path):
+    broken = {"algo.learning_rate": 1e30, "algo.max_grad_norm": np.inf}
+    broken |= {"evaluation.period": "0.0001 seconds"}
+    run = trained(PythonWalk(), tmp_path, overrides=broken)
+    assert run.summary["diverged_at_env_steps"] == [run.summary["env_steps"]]
+
+
 def test_halving_stops_the_worse_members_on_the_host_too(tmp_path):
     halving = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.halving": {"eta": 2, "rungs": 1}}
     run = trained(PythonWalk(), tmp_path, overrides=halving)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from elsinore.training.chunk import earliest_update
-from elsinore.training.early_stopping import ConvergenceConfig, init_convergence, judge
+from elsinore.training.early_stopping import ConvergenceConfig, init_convergence, judge, watched
 from elsinore.types import Algorithm
 
 
@@ -90,6 +90,15 @@ def test_parameters_that_are_not_finite_never_converge():
     config = ConvergenceConfig(target=1.0, window=1, patience=1)
     last = judged([5, 5], config, finite=False)[-1]
     assert int(last.converged_at) == -1 and int(last.diverged_at) == 10
+    assert jnp.isnan(last.history[0])
+
+
+def test_parameters_that_break_between_evaluations_leave_no_score_behind():
+    scored = judged([5, 7], ConvergenceConfig(window=2))[-1]
+    for finite, newest in ((True, 7.0), (False, jnp.nan)):
+        later = watched(scored, jnp.bool_(finite), jnp.int32(25))
+        assert jnp.array_equal(later.history[0], newest, equal_nan=True)
+        assert int(later.diverged_at) == (-1 if finite else 25)
 
 
 def test_training_episodes_can_be_counted_in_place_of_evaluations():

@@ -75,8 +75,10 @@ def train_loop(
 
 
 def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) -> FinishedChunk:
-    """The chunk, with an evaluation where they are on request and one is due."""
-    if not publisher.plan.experiment.evaluation.on_request or np.any(chunk.report.evaluated):
+    """The chunk, with an evaluation where they are on request and one is due; a launch for seeds
+    that are all frozen would evaluate none."""
+    on_request = publisher.plan.experiment.evaluation.on_request
+    if not on_request or chunk.frozen or np.any(chunk.report.evaluated):
         return chunk
     due = publisher.run_actions.evaluates(record_of(publisher.plan, chunk))
     return pipeline.evaluated(chunk) if processes.agreed(due, EVALUATES) else chunk

@@ -42,7 +42,8 @@ class ConvergenceConfig:
 class Convergence(NamedTuple):
     """Convergence state of a seed: summary of its evaluations."""
 
-    # the last evaluations, newest first; NaN where there were none yet
+    # the last evaluations, newest first; NaN where there were none yet, and for parameters that are
+    # not finite, so that no such seed is taken for the best
     history: Float[Array, "window"]
     streak: Int[Array, ""]  # evaluations in a row with the window's mean at the target
     best: Float[Array, ""]
@@ -73,7 +74,8 @@ def init_convergence(config: ConvergenceConfig) -> Convergence:
 def watched(state: Convergence, finite: Bool[Array, ""], update: Int[Array, ""]) -> Convergence:
     """Update the test without an evaluation: parameters that are not finite freeze the seed."""
     diverged_at = jnp.where((state.diverged_at < 0) & ~finite, update, state.diverged_at)
-    return state._replace(diverged_at=diverged_at)
+    history = jnp.where(finite, state.history, jnp.nan)
+    return state._replace(history=history, diverged_at=diverged_at)
 
 
 def judge(
@@ -87,7 +89,7 @@ def judge(
 ) -> Convergence:
     """Update the test with one evaluation, made after `update` updates; `trained` is the mean of
     the last `window` training episodes where these count, NaN for fewer."""
-    history = jnp.roll(state.history, 1).at[0].set(score)
+    history = jnp.roll(state.history, 1).at[0].set(jnp.where(finite, score, jnp.nan))
     full = ~jnp.isnan(history).any()
     compared = jnp.mean(history) if trained is None else trained
     full = full if trained is None else ~jnp.isnan(trained)
