@@ -5,7 +5,6 @@ import contextlib
 import json
 import random
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.config.load import load_experiment, read_yaml
+from elsinore.algos.dqn import DQNConfig
+from elsinore.config.load import read_yaml
 from elsinore.runs.lengthen import schedules_of
 from elsinore.runs.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
@@ -134,6 +134,41 @@ def test_a_schedule_goes_on_as_in_a_run_of_the_new_length_and_says_so(path, caps
     by_update = dict(zip(rates["update"], rates["value"], strict=True))
     assert by_update[20] < 1e-4 < 4e-4 < by_update[22] < 5e-4
     assert elsinore.load(path).state("latest").train.hyper.num_updates.tolist() == [40.0, 40.0]
+
+
+@elsinore.acting
+def slower_from_the_second_chunk_on(record, history):
+    if len(history["eval/return"]) == 2:
+        return elsinore.Action.set("algo.learning_rate", 2e-4)
+
+
+MEMBERS = {"vary": {"algo.learning_rate": [1e-3, 1e-4]}}
+ANN_AND_BOB = {"agents": [{"id": "ann"}, {"id": "bob", "learning_rate": 1e-2}]}
+MOVED = {  # where the learning rates of a run are not the config's, their values when it goes on
+    "members": ("CartPole-v1", MEMBERS, "5e-05 to 0.0005"),
+    "agents": ("Hamlet-L0_0", ANN_AND_BOB | {"algo.learning_rate": 1e-3}, "0.0005 to 0.005"),
+    "callbacks": ("CartPole-v1", {}, "0.0001"),
+}
+
+
+@pytest.mark.parametrize("case", MOVED)
+def test_a_schedule_is_said_to_go_on_as_the_members_agents_and_callbacks_have_it(
+    case, tmp_path, monkeypatch
+):
+    from elsinore.runs import session
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    env, overrides, then = MOVED[case]
+    settings = TINY | {"env_steps": 1024, "algo.learning_rate_final": 0.0} | overrides
+    callbacks = [slower_from_the_second_chunk_on] if case == "callbacks" else []
+    run = elsinore.train(env, overrides=settings, runs_dir=tmp_path, callbacks=callbacks)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session, "_compiled", killed)
+        elsinore.resume(run.path, env_steps=2048)
+    ((_, text),) = events_of(run.path, "lengthened")
+    assert f"algo.learning_rate was 0; it goes on at {then} towards 0, as in" in text
 
 
 @pytest.mark.slow
@@ -328,20 +363,8 @@ def test_a_lengthened_run_is_still_this_users(path):
     assert np.isfinite(elsinore.load(path).evaluate(2)).all()  # its older best checkpoint fits
 
 
-def schedules(env, algo, **settings):
-    return set(schedules_of(load_experiment(env, algo, overrides=settings)))
-
-
 def test_what_does_not_depend_on_the_end_of_a_run_is_not_said_to_move():
-    dqn = partial(schedules, "CartPole-v1", "dqn")
-    annealed = {"algo.n_step": 10, "algo.n_step_final": 3, "algo.learning_rate_final": 0.0}
-    assert dqn(**annealed) == {"algo.epsilon", "algo.learning_rate"}
-    assert "algo.epsilon" not in dqn(**{"algo.noisy": True})
-    assert "algo.epsilon" not in dqn(**{"algo.epsilon_schedule": "episodes"})
-
-
-def test_schedules_are_those_of_every_agents_algorithm():
-    each = [{"id": "ann", "learning_rate_final": 0.0}, {"id": "bob", "learning_rate_final": None}]
-    found = schedules("CartPole-v1", "a2c", agents=each)
-    assert "agents.each[0].learning_rate" in found
-    assert not any(name.startswith(("algo.", "agents.each[1].learning_rate")) for name in found)
+    annealed = DQNConfig(n_step=10, n_step_final=3, learning_rate_final=0.0)
+    assert set(schedules_of(annealed)) == {"algo.epsilon", "algo.learning_rate"}
+    assert "algo.epsilon" not in schedules_of(DQNConfig(noisy=True))
+    assert "algo.epsilon" not in schedules_of(DQNConfig(epsilon_schedule="episodes"))

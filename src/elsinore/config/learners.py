@@ -147,6 +147,13 @@ def groups_for(
     return tuple(groups)
 
 
+def program_configs(experiment: Any) -> list[Any]:
+    """An algorithm's config for each compiled learner, in the order of `groups_for`."""
+    number = experiment.agents.number
+    configs = [config_of(experiment, agent) for agent in range(number)]
+    return list({program_of(each): each for each in configs}.values())
+
+
 def program_of(config: Any) -> Any:
     """The settings that the compiled program depends on, hashable: agents for whom it is the same
     differ in traced numbers only, and not in those that a sampled evaluation acts by."""

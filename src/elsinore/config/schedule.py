@@ -70,7 +70,7 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     a word of it."""
     agents = experiment.agents.number if experiment.agents.shared else 1
     env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
-    for path, algo in algos_of(experiment):
+    for path, algo in _learners(experiment):
         if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
@@ -139,7 +139,7 @@ def refuse_endless_survival(experiment: Experiment, env_params: PyTree) -> None:
     """
     if np.max(time_limits(env_params, 0)):
         return
-    for path, algo in algos_of(experiment):
+    for path, algo in _learners(experiment):
         rnd = getattr(algo, "rnd", None)
         if rnd is not None and rnd.weight and rnd.anneal < 1.0 and rnd.anneal_share:
             raise ConfigError(
@@ -149,7 +149,7 @@ def refuse_endless_survival(experiment: Experiment, env_params: PyTree) -> None:
             )
 
 
-def algos_of(experiment: Experiment) -> list[tuple[str, Any]]:
+def _learners(experiment: Experiment) -> list[tuple[str, Any]]:
     """The config of each algorithm that learns, with its path."""
     own = [(f"agents.each[{i}]", each.algo) for i, each in enumerate(experiment.agents.each)]
     return own or [("algo", experiment.algo)]

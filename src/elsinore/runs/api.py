@@ -234,7 +234,7 @@ def resume(
             check_start(plan)
         if not given:
             sign(folder.config)
-        changes = record_lengthening(folder, recorded, experiment, env)
+        changes = record_lengthening(folder, recorded, experiment, checkpoint, env)
     with folder.unlocked_on_error(), logging_to(folder.log):
         for line in changes:
             log.info(line)
