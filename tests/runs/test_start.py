@@ -314,6 +314,30 @@ def test_a_run_may_go_on_further_in_a_new_one(whole, tmp_path, capsys):
     assert "last checkpoint latest/0000000048 at 6,144 env steps" in capsys.readouterr().out
 
 
+def test_a_run_that_ends_by_episodes_may_go_on_further_in_a_new_one(tmp_path):
+    """As it does where it is resumed with that budget."""
+    settings = {name: value for name, value in TINY.items() if name != "env_steps"}
+    settings |= {"stop.episodes": 10, "evaluation.period": 0, "checkpoints.interval_seconds": 0}
+    source = elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path, name="source")
+
+    def longer(episodes: int, **rest) -> elsinore.Run:
+        rest |= {"overrides": {"stop.episodes": episodes}, "runs_dir": tmp_path}
+        return elsinore.train(from_run=source.path, from_parts="all", **rest)
+
+    with pytest.raises(
+        elsinore.ConfigError, match=r"stop.episodes=9 is not above the \d+ episodes"
+    ):
+        longer(9, name="fewer")
+    again = longer(10, name="again")
+    assert rows_in(again.path) == rows_in(source.path)
+    run = longer(40, name="more")
+    (event,) = events_of(run.path, "from")
+    assert event[0] == source.summary["updates"] < run.summary["updates"]
+    resumed = elsinore.resume(source.path, stop={"episodes": 40})
+    assert rows_in(run.path) == rows_in(resumed.path)
+    assert run.summary["params_sha256"] == resumed.summary["params_sha256"]
+
+
 # What does not fit
 
 

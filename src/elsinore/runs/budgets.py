@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from elsinore.config.experiment import StopConfig
+from elsinore.errors import counted
 from elsinore.runs.records import Row
-from elsinore.runs.store import Store
+from elsinore.runs.store import LAST, Store
 from elsinore.training.schedule import Schedule
 from elsinore.validation import period_of
 
@@ -50,15 +51,17 @@ class Spent:
     `now` and `before` are (episodes, seconds) after the newest chunk and after the one before it.
     """
 
-    def __init__(self, store: Store):
+    def __init__(self, store: Store, until: int = LAST):
+        """`until` is the last update whose chunk counts."""
         self._finished, self._learning = Counter[int](), set[int]()
-        chunks = store.chunks()
+        chunks = [chunk for chunk in store.chunks() if chunk[0] <= until]
         self.seconds, self.now, self.before = 0.0, (0, 0.0), (0, 0.0)
         earlier = sum(chunk[3] for chunk in chunks[:-1])
         before_last = chunks[-2][0] if len(chunks) > 1 else -1
         self.add(store.rows(until=before_last, names=[COUNT], agent=""), earlier)
         last = chunks[-1][3] if chunks else 0.0
-        self.add(store.rows(after=before_last, names=[COUNT], agent=""), last)
+        rows = store.rows(after=before_last, until=until, names=[COUNT], agent="")
+        self.add(rows, last)
 
     def add(self, rows: Iterable[Row], seconds: float) -> None:
         """Count a chunk."""
@@ -89,3 +92,9 @@ class Spent:
         return (stop.seconds is not None and self.seconds >= stop.seconds) or (
             stop.episodes is not None and (episodes is None or episodes >= stop.episodes)
         )
+
+    def in_words(self, stop: StopConfig) -> str:
+        """The spent part of a budget, in the unit of `stop`."""
+        if stop.seconds is not None:
+            return f"{self.seconds:.4g} s of training"
+        return f"{counted(self.episodes or 0, 'episode')} a seed"

@@ -48,7 +48,7 @@ def resolve_experiment(
     if (source := overrides.get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
     experiment = load_experiment(env, algo, config, overrides)
-    return with_source(experiment, Path(runs_dir)), env_object
+    return with_source(experiment, Path(runs_dir), env_object), env_object
 
 
 def as_override(name: str, value: Any) -> str:

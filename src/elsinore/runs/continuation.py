@@ -11,8 +11,10 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
+from elsinore.runs.actions import Action
+from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.lengthen import unit_of, with_budget
+from elsinore.runs.lengthen import budget_of, unit_of, with_chunks_of
 from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
@@ -34,11 +36,11 @@ def continues(experiment: Experiment) -> bool:
 
 
 def _alike(experiment: Experiment) -> dict[str, Any]:
-    config = redacted(as_dict(experiment))
+    config = redacted(as_dict(experiment)) | {"stop": unit_of(experiment)}
     return {name: value for name, value in config.items() if name not in APART}
 
 
-def with_source(experiment: Experiment, runs_dir: Path) -> Experiment:
+def with_source(experiment: Experiment, runs_dir: Path, env: Any = None) -> Experiment:
     """The experiment with the run and the checkpoint that it begins from by their full names; one
     that goes on where the other stood has its chunks.
 
@@ -55,11 +57,8 @@ def with_source(experiment: Experiment, runs_dir: Path) -> Experiment:
     experiment = replace(experiment, start=start)
     if not continues(experiment):
         return experiment
-    other = source_of(start).experiment
-    if unit_of(other) != "env_steps":
-        return experiment
-    earlier = with_budget(other, {"env_steps": experiment.env_steps}).earlier_env_steps
-    return replace(experiment, earlier_env_steps=earlier)
+    longer = with_chunks_of(source_of(start).experiment, budget_of(experiment), env)
+    return replace(experiment, earlier_env_steps=longer.earlier_env_steps)
 
 
 def check_continuation(plan: Plan, source: Source) -> None:
@@ -73,14 +72,22 @@ def check_continuation(plan: Plan, source: Source) -> None:
             f" {update * plan.steps_per_update:,} env steps of {source.name}, which --from-parts"
             " all goes on from; give more, or take --from-parts learner, which begins anew."
         )
-    covered = 0
+    covered, spent = 0, None
     if source.folder.database.exists():
         with reading(source.folder.database) as store:
-            covered = store.covered()
+            covered, spent = store.covered(), Spent(store, update)
     if covered < update:
         raise ConfigError(
             f"--from {source.name}: its metrics.sqlite holds the chunks up to update {covered}"
             " only; restore it with `elsinore repair`, or take --from-parts learner."
+        )
+    stop = plan.experiment.stop
+    if stop != source.experiment.stop and spent is not None and spent.reaches(stop):
+        ((unit, value),) = budget_of(plan.experiment).items()
+        raise ConfigError(
+            f"{unit}={value} is not above the {spent.in_words(stop)} of {source.name}, which"
+            " --from-parts all goes on from; give more, or take --from-parts learner, which begins"
+            " anew."
         )
 
 
@@ -99,6 +106,8 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
     ):
         old.copy_to(new)
         new.forget_after(update)
+        if experiment.stop != source.experiment.stop:
+            new.forget_action(Action("stop", BUDGET).text)
         new.describe(run_id=run_id)
         new.add_event(update, "from", f"goes on from {source.name}, as that run resumed would")
     facts = {

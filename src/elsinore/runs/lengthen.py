@@ -14,7 +14,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.learners import program_configs
 from elsinore.config.load import with_settings
 from elsinore.config.plan import plan_for
-from elsinore.errors import ConfigError, counted, quoted
+from elsinore.errors import ConfigError, quoted
 from elsinore.hyperparameters import field_of
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.actions import Action
@@ -95,6 +95,21 @@ def with_budget(experiment: Experiment, budget: Mapping[str, Any], bound: int = 
     return with_settings(longer, {"earlier_env_steps": earlier})
 
 
+def with_chunks_of(
+    experiment: Experiment, budget: Mapping[str, Any], env: Any = None
+) -> Experiment:
+    """The experiment `with_budget`, whose chunks are those of the old budget in any unit."""
+    by_episodes = experiment.stop.episodes is not None
+    bound = _updates(experiment, env) * _steps_of(experiment) if by_episodes else 0
+    return with_budget(experiment, budget, bound)
+
+
+def budget_of(experiment: Experiment) -> dict[str, Any]:
+    """The budget by which an experiment ends, in its unit."""
+    unit = unit_of(experiment)
+    return {unit: _value(experiment, unit)}
+
+
 def unit_of(experiment: Experiment) -> str:
     """The name of the budget by which an experiment ends."""
     given = (name for name in BUDGETS[:2] if _value(experiment, name) is not None)
@@ -114,9 +129,7 @@ def lengthened(
         ConfigError: for a budget below what is done, a run in which nothing is left to train, or
             one whose selection depends on its length.
     """
-    by_episodes = experiment.stop.episodes is not None
-    bound = _updates(experiment, env) * _steps_of(experiment) if by_episodes else 0
-    longer = with_budget(experiment, budget, bound)
+    longer = with_chunks_of(experiment, budget, env)
     if longer == experiment:
         return experiment
     name = unit_of(experiment)
@@ -158,14 +171,9 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
         return
     spent = _spent(folder)
     if spent is not None and spent.reaches(longer.stop):
-        had = (
-            f"{spent.seconds:.4g} s of training"
-            if name == "stop.seconds"
-            else f"{counted(spent.episodes, 'episode')} a seed"
-        )
         raise ConfigError(
-            f"{name}={value} is not above the {had} that {folder.path} has done; give more,"
-            f" {remedy}"
+            f"{name}={value} is not above the {spent.in_words(longer.stop)} that {folder.path} has"
+            f" done; give more, {remedy}"
         )
     if name == "stop.seconds" and longer.env_steps // steps <= done:
         raise ConfigError(
