@@ -338,6 +338,31 @@ def test_a_run_that_ends_by_episodes_may_go_on_further_in_a_new_one(tmp_path):
     assert run.summary["params_sha256"] == resumed.summary["params_sha256"]
 
 
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("converged", r"ended since every seed is frozen \(converged\).*--from"),
+        ("callback", r"was ended by callback, and a resumed run repeats that; begin .*--from"),
+        ("halving", r"population\.halving of .* chose its members by the old budget; .*--from"),
+    ],
+)
+def test_a_run_that_could_not_go_on_further_does_not_in_a_new_one(how, reason, whole, tmp_path):
+    path = tmp_path / "source"
+    if how == "halving":
+        members = {
+            "vary": {"algo.gamma": [0.9, 0.99]},
+            "population.halving": {"eta": 2, "rungs": 1},
+        }
+        settings = TINY | members | {"env_steps": 1024}
+        elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path, name="source")
+    else:
+        shutil.copytree(whole, path)
+        summary = json.loads((path / "summary.json").read_text())
+        (path / "summary.json").write_text(json.dumps(summary | {"stopped_by": how}))
+    with pytest.raises(elsinore.ConfigError, match=rf"^env_steps=99840: .*{reason}"):
+        planned(overrides={"start.run": str(path), "start.parts": "all"}, env_steps=99_840)
+
+
 # What does not fit
 
 

@@ -14,13 +14,20 @@ from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.lengthen import budget_of, unit_of, with_chunks_of
+from elsinore.runs.lengthen import (
+    budget_of,
+    refuse_ended,
+    refuse_halving,
+    unit_of,
+    with_chunks_of,
+)
 from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.source import Source, parse_source, source_of, start_of
 from elsinore.runs.store import Store, reading, refused_if_broken
+from elsinore.runs.summary import read_summary
 
 # settings that do not change what a run computes up to a checkpoint
 APART = ("env_steps", "earlier_env_steps", "start", "checkpoints", "replays", "sinks")
@@ -63,7 +70,8 @@ def with_source(experiment: Experiment, runs_dir: Path, env: Any = None) -> Expe
 
 def check_continuation(plan: Plan, source: Source) -> None:
     """Raises:
-    ConfigError: for a budget below what is done, or metrics that are needed and missing.
+    ConfigError: for a budget below what is done, or another one where a resumed run could not have
+        it; or metrics that are needed and missing.
     """
     update = source.checkpoint.update
     if update > plan.schedule.num_updates:
@@ -81,9 +89,13 @@ def check_continuation(plan: Plan, source: Source) -> None:
             f"--from {source.name}: its metrics.sqlite holds the chunks up to update {covered}"
             " only; restore it with `elsinore repair`, or take --from-parts learner."
         )
+    ((unit, value),) = budget_of(plan.experiment).items()
+    if budget_of(source.experiment) != {unit: value}:
+        refuse_halving(source.experiment, source.folder, f"{unit}={value}")
+        if update == read_summary(source.folder.summary).get("updates"):
+            refuse_ended(source.folder, f"{unit}={value}")
     stop = plan.experiment.stop
     if stop != source.experiment.stop and spent is not None and spent.reaches(stop):
-        ((unit, value),) = budget_of(plan.experiment).items()
         raise ConfigError(
             f"{unit}={value} is not above the {spent.in_words(stop)} of {source.name}, which"
             " --from-parts all goes on from; give more, or take --from-parts learner, which begins"

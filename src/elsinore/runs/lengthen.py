@@ -134,24 +134,43 @@ def lengthened(
         return experiment
     name = unit_of(experiment)
     value = _value(longer, name)
+    refuse_halving(experiment, folder, f"{name}={value}")
+    refuse_ended(folder, f"{name}={value}")
+    _refuse_what_is_done(folder, longer, name)
+    return longer
+
+
+def refuse_halving(experiment: Experiment, folder: RunDir, budget: str) -> None:
+    """Refuse another budget for a run whose selection depends on its length.
+
+    Raises:
+        ConfigError: with a remedy.
+    """
     if experiment.population.halving is not None:
         raise ConfigError(
-            f"{name}={value}: population.halving of {folder.path} chose its members by the"
+            f"{budget}: population.halving of {folder.path} chose its members by the"
             f" old budget; {REMEDY.format(run=quoted(folder.path))}."
         )
-    if (how := read_summary(folder.summary).get("stopped_by")) in ("converged", "plateau"):
+
+
+def refuse_ended(folder: RunDir, budget: str) -> None:
+    """Refuse another budget for a run that did not end by its own and would end there again.
+
+    Raises:
+        ConfigError: with the reason why it ended, and a remedy.
+    """
+    how = read_summary(folder.summary).get("stopped_by")
+    if how in ("converged", "plateau"):
         raise ConfigError(
-            f"{name}={value}: {folder.path} ended since every seed is frozen ({how}), and"
+            f"{budget}: {folder.path} ended since every seed is frozen ({how}), and"
             f" would train no further; {REMEDY.format(run=quoted(folder.path))}, such as"
             " convergence.enabled=false."
         )
     if how not in (None, "budget", "interrupted"):
         raise ConfigError(
-            f"{name}={value}: {folder.path} was ended by {how}, and a resumed run repeats"
+            f"{budget}: {folder.path} was ended by {how}, and a resumed run repeats"
             f" that; {REMEDY.format(run=quoted(folder.path))}."
         )
-    _refuse_what_is_done(folder, longer, name)
-    return longer
 
 
 def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
