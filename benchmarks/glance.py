@@ -68,6 +68,10 @@ def cell(ratios: dict, path: str, goal: float | None) -> str:
         return ""
     for name in path.split("."):
         ratios = ratios[name]
-    speed = f"**{ratios['speed']:.2f}**"
-    met = "met" if goal is not None and ratios["speed"] >= goal else "missed"
-    return speed if goal is None else f"{speed}, goal {goal:g} {met}"
+    speed = ratios["speed"]
+    if goal is None:
+        return f"**{speed:.2f}**"
+    digits = 2
+    while speed < goal <= float(f"{speed:.{digits}f}"):  # rounding must not meet a goal
+        digits += 1
+    return f"**{speed:.{digits}f}**, goal {goal:g} {'met' if speed >= goal else 'missed'}"

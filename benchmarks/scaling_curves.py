@@ -25,6 +25,8 @@ from benchmarks.run import HERE, run
 from elsinore import cpu_cores
 
 ENV_STEPS = 262_144  # a seed
+RECORD = FOLDER / "scaling_curves.json"
+PICTURE = Path(__file__).resolve().parents[1] / "docs/images/scaling.png"
 
 
 class Curve(NamedTuple):
@@ -53,7 +55,7 @@ def main() -> None:
     )
     parser.add_argument("--purejaxrl", type=Path, help="a checkout of luchris429/purejaxrl")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=FOLDER / "scaling_curves.json")
+    parser.add_argument("--out", type=Path, default=RECORD)
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     args = parser.parse_args()
     results = Results(args.out, {"env_steps": ENV_STEPS}, args.again)
@@ -67,7 +69,7 @@ def main() -> None:
                 row = results.measure(measure, round=round_, curve=curve, value=value, peer=peer)
                 print(f"{curve} {value:4} {peer:10} {row['seconds']:.2f} s", flush=True)
     results.save()
-    draw(results.data, args.out.with_suffix(".png"))
+    draw(results.data, PICTURE if args.out == RECORD else args.out.with_suffix(".png"))
 
 
 def has_point(curve: str) -> bool:
@@ -131,13 +133,14 @@ def draw(data: dict, target: Path) -> None:
             rates = [ENV_STEPS * (n if name == "seeds" else 1) / s for n, s in seconds.items()]
             if rates:
                 axis.plot(list(seconds), rates, "o-", color=COLOURS[peer], label=peer)
+        measured_at = list(seconds_of(data["rows"], "elsinore", name))
         axis.set_xscale("log")
-        axis.set_xticks(curve.values, [f"{x:,}" for x in curve.values])
+        axis.set_xticks(measured_at, [f"{x:,}" for x in measured_at])
         axis.minorticks_off()
         if name == "width":
             axis.set_yscale("log")  # the work grows with the square
         else:
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.08 * axis.dataLim.ymax)
         axis.yaxis.set_major_formatter(lambda rate, _: f"{rate / 1000:,.0f} k")
         axis.set_xlabel(curve.title)
         axis.spines[["top", "right"]].set_visible(False)

@@ -149,7 +149,7 @@ def test_a_point_of_a_curve_is_the_median_of_its_rounds():
 
 
 def test_a_goal_is_met_or_missed_by_the_ratio_of_the_record():
-    assert glance.cell({"4": {"speed": 1.4996}}, "4", 1.5) == "**1.50**, goal 1.5 missed"
+    assert glance.cell({"4": {"speed": 1.4996}}, "4", 1.5) == "**1.4996**, goal 1.5 missed"
     assert glance.cell({"4": {"over": {"speed": 2.0}}}, "4.over", 2.0) == "**2.00**, goal 2 met"
     assert glance.cell({"4": {"speed": 0.9}}, "4", None) == "**0.90**"
     assert glance.cell({}, "", 1.5) == ""
