@@ -59,8 +59,10 @@ def page(
     lines = [HEADER, HEADS, *map(line, rows)]
     devices = sorted({row["device"] for row in rows if "device" in row})
     for device in devices:
-        names = (f"`{x['env']}/{x['algo']}`" for x in rows if x.get("device") == device)
-        lines.append(f"\nOn one {device}, the others on CPUs: {', '.join(names)}.")
+        here = (row for row in rows if row.get("device") == device)
+        names = (f"`{x['env']}/{x['algo']}`{' sampled' if x['sampled'] else ''}" for x in here)
+        where = f"On one {device}, the others on CPUs (greedy where nothing is said)"
+        lines.append(f"\n{where}: {', '.join(names)}.")
     lines += ["\n## Before a preset was changed\n", HEADS, *map(line, before)] if before else []
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)

@@ -61,7 +61,10 @@ def test_the_page_names_the_rows_that_an_accelerator_trained():
     found = row([-100.0], [-100.0], [0.0])
     assert "others on CPUs" not in longer_page.page([found])
     text = longer_page.page([found, found | {"algo": "ppo", "device": "Card 9"}])
-    assert "On one Card 9, the others on CPUs: `MountainCar-v0/ppo`." in text
+    assert (
+        "On one Card 9, the others on CPUs (greedy where nothing is said): `MountainCar-v0/ppo`."
+        in text
+    )
 
 
 def test_every_preset_is_measured_and_the_quick_ones_first():
