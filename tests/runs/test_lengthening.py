@@ -14,7 +14,7 @@ import elsinore
 from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import read_yaml
-from elsinore.runs.lengthen import schedules_of
+from elsinore.runs.moved_schedules import schedules_of
 from elsinore.runs.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
