@@ -399,7 +399,7 @@ def test_the_copy_of_a_run_that_goes_on_is_never_finished(tmp_path, bucket, monk
     assert is_finished(RunDir(fetched(f"{bucket}/first", tmp_path / "finished")))
     before = folder.experiment()
     after = lengthened(folder, before, {"env_steps": 4096})
-    record_lengthening(folder, before, after)
+    record_lengthening(folder, before, after, None)
     whole, sendings = False, 0
     while not whole:
         left = iter(range(sendings))
