@@ -22,7 +22,7 @@ LAYERS = [
     {"errors", "deferred", "interrupts"},
     {"types", "hyperparameters", "validation"},
     {"arguments", "jaxtools"},
-    {"ops"},
+    {"ops", "gymnax_import"},
     {"envs", "nets"},
     {"experience"},
     {"checks", "algos"},
@@ -188,6 +188,7 @@ WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdi
 EXCEPTIONS = {
     "validation.py": {"sys"},  # the names of the standard library's modules
     "deferred.py": {"sys"},  # the modules of this process
+    "gymnax_import.py": {"sys"},
     "interrupts.py": {"signal", "sys", "threading"},  # a signal that Python dropped is sent again
     # the cores this process may use, and jax's request for as many devices
     "__init__.py": {"os", "sys"},

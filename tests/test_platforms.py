@@ -40,15 +40,31 @@ def test_a_platform_that_is_not_there_is_refused_with_a_remedy(argv, tmp_path):
 
 
 def test_from_python_it_is_a_config_error_and_nothing_is_written(tmp_path):
+    """For every public name that imports gymnax too, which starts JAX while it is imported."""
+    calls = [
+        f"elsinore.train('CartPole-v1', runs_dir={str(tmp_path)!r})",
+        "elsinore.list_envs()",
+        "elsinore.make('CartPole-v1')",
+        "elsinore.check_env('CartPole-v1')",
+        "elsinore.gymnasium_env('CartPole-v1')",
+        "elsinore.parallel_env('hamlet')",
+        "elsinore.doctor('a_run')",
+        "elsinore.Agent",
+        "elsinore.wrap",
+    ]
     code = f"""
 import elsinore
-try:
-    elsinore.train("CartPole-v1", runs_dir={str(tmp_path)!r})
-except elsinore.ConfigError as error:
-    print(error)
+for call in {calls}:
+    try:
+        eval(call)
+    except elsinore.ConfigError as error:
+        print(call, error)
 """
     done = started("-c", code, JAX_PLATFORMS="abacus")
-    assert done.stdout.startswith("JAX_PLATFORMS='abacus' cannot be used: ")
+    assert not done.stderr
+    refused = done.stdout.splitlines()
+    for call, line in zip(calls, refused, strict=True):
+        assert line.startswith(f"{call} JAX_PLATFORMS='abacus' cannot be used: ")
     assert list(tmp_path.iterdir()) == []
 
 

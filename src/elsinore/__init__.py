@@ -15,7 +15,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from elsinore.deferred import defer_drawing
+from elsinore.gymnax_import import prepare_gymnax_import
 
 __version__ = "0.1.0"
 
@@ -49,7 +49,7 @@ def _ask_for_a_device_a_core() -> None:
 
 
 _ask_for_a_device_a_core()
-defer_drawing()
+prepare_gymnax_import()
 
 _HOMES = {
     "train": "elsinore.runs.api",

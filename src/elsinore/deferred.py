@@ -1,18 +1,11 @@
-"""Imports that wait until they are needed.
-
-gymnax imports what its pictures are drawn with (seaborn, and with it pandas and scipy, and
-matplotlib's pyplot): 1.6 of the 1.9 s that its import takes, in every process that trains.
-"""
+"""Imports that wait until they are needed."""
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
-
-DRAWING = ("seaborn", "matplotlib.pyplot", "matplotlib.animation")
 
 
 class DeferredModule(ModuleType):
@@ -41,27 +34,3 @@ def deferred(*names: str) -> Iterator[None]:
         for name, module in waiting.items():
             if sys.modules.get(name) is module:
                 del sys.modules[name]
-
-
-class GymnaxFinder:
-    """Finder of gymnax, as Python's, with which its drawing is deferred."""
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path, target) if name == "gymnax" else None
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module: ModuleType) -> None:
-                with deferred(*DRAWING):
-                    execute(module)
-
-            spec.loader.exec_module = exec_module  # of this one loader
-        return spec
-
-
-def defer_drawing() -> None:
-    """Have gymnax imported without what it draws with, if it is not imported yet."""
-    if "gymnax" not in sys.modules:
-        sys.meta_path.insert(0, GymnaxFinder())

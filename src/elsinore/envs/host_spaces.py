@@ -9,6 +9,7 @@ import numpy as np
 from gymnax.environments import spaces
 from jaxtyping import PyTree
 
+from elsinore.envs.numbers import read_numbers
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 
@@ -113,21 +114,6 @@ def _numbers(space: Any, exact: bool) -> Space:
         ours = spaces.Box(low, high, (*shape[1:], shape[0]), dtype)
         return Space(ours, lambda x: np.moveaxis(read(x), -3, -1), reads_rows=True)
     return Space(spaces.Box(low, high, shape, dtype), read, reads_rows=True)
-
-
-def read_numbers(value: Any, dtype: np.dtype, exact: bool) -> np.ndarray:
-    """`value` in the dtype; where `exact`, ValueError for what is no real number and for numbers
-    that an integer dtype would change (300 or 0.5 in uint8, NaN)."""
-    given = np.asarray(value)
-    if not exact or given.dtype == dtype:
-        return np.asarray(value, dtype)
-    if given.dtype.kind not in "biuf":
-        raise ValueError(f"{given.dtype} is no type of real numbers")
-    with np.errstate(all="ignore"):
-        kept = given.astype(dtype)
-    if dtype.kind != "f" and (changed := kept != given).any():
-        raise ValueError(f"{given[changed][0]} is out of bounds for {dtype}, or no whole number")
-    return kept
 
 
 def _clipped(bound: Any, dtype: np.dtype) -> Any:

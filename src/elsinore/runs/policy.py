@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.extras import require
-from elsinore.envs.host_spaces import read_numbers
+from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
 from elsinore.types import Algorithm, PolicyState
 
