@@ -60,7 +60,8 @@ def main() -> None:
 
 
 def begun(env: ApiCache, stream, params: ApiCacheParams):
-    return env.begin(*env.source.at(env.source.first(stream)), params)
+    source, request = env.source.at(env.source.first(stream))
+    return env.begin(source, request, params)
 
 
 def played(env: ApiCache, rule, stream):

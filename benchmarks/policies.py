@@ -92,7 +92,8 @@ def write(run: Run, folder: Path) -> dict[str, Any]:
     """Write the best seed's policy of a run, as a run of that seed alone; returns its score."""
     found = run.checkpoint()
     state = run.state(found.name)
-    i = best_replica(found, state.convergence.history, run.summary)
+    mode = run.experiment.population.mode
+    i = best_replica(found, state.convergence.history, run.summary, mode)
     experiment = replace(run.experiment, seed=run.experiment.seed + i, seeds=1)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

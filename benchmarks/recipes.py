@@ -120,7 +120,7 @@ def measured(recipe: Recipe) -> dict[str, Any]:
             runs_dir=folder,
         )
         seconds, summary, rows = time.time() - began, run.summary, run.metrics
-    lived = rows[rows.name == "eval/length"].sort_values("update").groupby("seed").value.last()
+    lived = rows[rows.name == "eval/length"].sort_values("update").groupby("seed").value.last()  # pyright: ignore[reportCallIssue]
     return {
         "name": recipe.name,
         "digest": digest(recipe),

@@ -48,7 +48,7 @@ def measured(
             draw = jax.vmap(lambda key, obs: random_legal_action(key, space, obs)[0])
             action = draw(keys[0], obs)
             if resets:
-                out = autoreset.batched_autoreset_step(env, *keys[1:], state, action, params)
+                out = autoreset.batched_autoreset_step(env, keys[1], keys[2], state, action, params)
             else:
                 out = autoreset.batched_env_step(env, keys[1], state, action, params)
             return (out.obs, out.state), jnp.sum(out.terminated | out.truncated)

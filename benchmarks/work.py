@@ -285,14 +285,14 @@ def host_overhead(args) -> dict:
             bare.append(launch_all(plan, compiled, begun()))
             folder = RunDir.create(Path(place), f"run{repeat}", plan.experiment)
             opened = session.open_session(folder, plan, None, ())
-            store, listeners, sinks, _ = opened.workers
+            workers = opened.workers
             # until every sink has opened: MLflow takes seconds, of another core, once a run
             time.sleep(15)
-            controls, state = opened.controls, begun()
+            listeners = [*workers.listeners, *workers.sinks]
             outcome = train_loop(
-                Pipeline(plan, layout, compiled, state, 0, controls),
-                Publisher(plan, store, [*listeners, *sinks], opened.scores),
-                session.manager_of(folder, plan, layout, store, controls),
+                Pipeline(plan, layout, compiled, begun(), 0, opened.controls),
+                Publisher(plan, workers.store, listeners, opened.scores, opened.run_actions),
+                session.manager_of(opened, layout),
             )
             hosted.append(outcome.train_seconds)
             opened.close()

@@ -464,7 +464,7 @@ def test_cases_to_compile_are_chosen_by_names_with_commas_in_them():
 def test_resets_are_what_a_walk_with_them_takes_longer_than_its_steps():
     row = {"ms_steps": [2.0, 1.0, 4.0], "ms_both": [3.0, 1.25, 4.4]}
     assert resets.share(row) == pytest.approx(0.25)
-    found = resets.measured("CartPole-v1", 4, 40, 1, None)
+    found = resets.measured("CartPole-v1", {}, 4, 40, 1, None)
     assert found["ended"][0] > 0 and min(found["ms_steps"] + found["ms_both"]) > 0
 
 

@@ -74,6 +74,6 @@ def test_every_metric_of_an_algorithm_is_on_the_page_under_its_name(name):
 
 def test_every_metric_on_the_page_exists():
     known = set().union(*map(metrics_of, CONFIGS)) | OF_RUNS
-    known |= set(evaluation_metrics(Episodes(*np.zeros((2, 2)), np.ones(2, bool), facts={})))
+    known |= set(evaluation_metrics(Episodes(np.zeros(2), np.zeros(2), np.ones(2, bool), facts={})))
     known |= {"episode/NAME", "eval/NAME", "hyper/NAME"}
     assert set(ROWS) == known

@@ -52,7 +52,7 @@ def shapes(scene: Scene, kind: type, role: str):
 
 
 def facts(scene: Scene) -> dict[str, str]:
-    return dict(panel(scene, Facts).rows)
+    return dict(panel(scene, Facts).rows)  # pyright: ignore[reportCallIssue]
 
 
 # The classic problems

@@ -75,7 +75,8 @@ def test_it_is_gymnaxs_own_step_given_the_same_keys(cartpole):
     def both(state, key):
         act_key, key = jax.random.split(key)
         action = env.action_space(params).sample(act_key)
-        ours = autoreset_step(env, *jax.random.split(key), state, action, params)
+        step_key, reset_key = jax.random.split(key)
+        ours = autoreset_step(env, step_key, reset_key, state, action, params)
         return ours, env.step(key, state, action, params)
 
     _, state = reset(env, key, params)

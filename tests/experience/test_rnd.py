@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -307,14 +308,14 @@ def test_two_shards_are_paid_and_learn_as_all_their_rows_together():
     found_bonus, found, totals = jax.vmap(
         shard, in_axes=(shared, 1, 1), out_axes=(1, shared, 0), axis_name=IN_TURN
     )(begun_in_parts, final_obs, done)
-    close = dict(rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(found_bonus, bonus, **close)
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+    close(found_bonus, bonus)
     assert after.left == found.left == 0.5**5  # of six episodes the first is too few to judge by
     np.testing.assert_array_equal(found.recent.lengths, after.recent.lengths)
-    np.testing.assert_allclose(found.opt_state.mu, after.opt_state.mu, **close)
+    close(found.opt_state.mu, after.opt_state.mu)
     assert jnp.abs(after.opt_state.mu).max() > 1e-3
     mean = jnp.sum(totals["rnd/loss"].total) / jnp.sum(totals["rnd/loss"].count)
-    np.testing.assert_allclose(mean, metrics["rnd/loss"].total, **close)
+    close(mean, metrics["rnd/loss"].total)
 
 
 def test_unless_it_is_annealed_nothing_of_annealing_is_kept():

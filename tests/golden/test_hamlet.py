@@ -235,4 +235,4 @@ def test_worlds_stepped_in_any_order_do_not_disturb_each_other():
         ours = np.asarray(states[world].meters, np.float64) / (
             env_of(world).profile.resolution or 1
         )
-        np.testing.assert_allclose(ours[there], theirs[there], atol=1e-6)
+        np.testing.assert_allclose(ours[there], theirs[there], atol=1e-6)  # pyright: ignore[reportCallIssue]

@@ -70,7 +70,7 @@ def test_each_activation_is_the_named_function(activation):
         "silu": jax.nn.silu,
         "gelu": jax.nn.gelu,
     }
-    np.testing.assert_allclose(
+    np.testing.assert_allclose(  # pyright: ignore[reportCallIssue]
         network.apply(params, x), expected[activation](x @ kernel), rtol=1e-5, atol=1e-6
     )
 

@@ -88,7 +88,7 @@ def test_a_network_without_placeholders_is_initialised_as_by_flax(make):
     net = nn.Dense(3)
     made = make(lambda key: initialise(net, key, jnp.ones(2)))(KEY)
     rtol = 1e-6 if jax.default_backend() == "cpu" else 1e-5  # GPUs fuse, and so round, otherwise
-    np.testing.assert_allclose(
+    np.testing.assert_allclose(  # pyright: ignore[reportCallIssue]
         made["params"]["kernel"], net.init(KEY, jnp.ones(2))["params"]["kernel"], rtol=rtol
     )
 

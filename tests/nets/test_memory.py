@@ -44,7 +44,7 @@ def test_the_layer_at_once_is_the_layer_step_by_step(params):
         carry = jnp.zeros_like(carry) if start[t] else carry
         carry, feature = LAYER.apply(params, carry, inputs[t])
         np.testing.assert_allclose(carries[t], carry, rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(features[t], feature, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(features[t], feature, rtol=1e-4, atol=1e-5)  # pyright: ignore[reportCallIssue]
 
 
 def test_the_state_decays_as_the_eigenvalues_at_first_are_drawn(params):

@@ -129,7 +129,9 @@ def test_priorities_of_other_shards_are_refused(whole_dqn, tmp_path):
     """Each shard draws by a tree of its own, so that the trees of two are no tree of four."""
     learner = LEARNERS["dqn of shards"]
     start = {"from_run": f"{whole_dqn.path}@latest", "from_parts": "all"}
-    with pytest.raises(elsinore.ConfigError, match=r"tree.* 4 shards .*2 here.*-leave buffer,"):
+    with pytest.raises(
+        elsinore.ConfigError, match=r"tree.* 4 shards .*2 shards here.*-leave buffer,"
+    ):
         elsinore.train(
             learner.env, overrides=learner.overrides | {"shards": 2}, seeds=1, runs_dir=tmp_path,
             **start,

@@ -173,8 +173,8 @@ def test_a_store_that_another_process_has_locked_is_refused(path, capsys):
     (path / "summary.json").unlink()
     rows = rows_in(path)
     args = [sys.executable, "-c", OF_ANOTHER_PROCESS, str(path / "metrics.sqlite")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(args, text=True, **pipes) as other:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(args, text=True, stdin=pipe, stdout=pipe) as other:
         assert other.stdout.readline() == "locked\n"
         assert cli.main(["train", "--resume", str(path)]) == 2
         said = capsys.readouterr().err

@@ -148,7 +148,7 @@ def test_a_curriculum_counts_the_episodes_of_all_independent_agents():
         key = jax.random.fold_in(KEY, action)
         actor = init_actor(CROWD, key, TASTE, 2)
         actor = actor._replace(episode_stats=init_episode_stats(("return", "length"), 8, 4))
-        act = lambda noise, carry, obs: Decision(*(jnp.full(2, action),) * 2, ())  # noqa: E731
+        act = lambda noise, carry, obs: Decision(jnp.full(2, action), jnp.full(2, action), ())  # noqa: E731
         return rollout(CROWD, TASTE, act, actor, key, jnp.zeros((3, 2)))[0].episode_stats
 
     stats = jax.vmap(one, axis_name=AGENTS, out_axes=None)(jnp.array([0, 1]))
@@ -184,7 +184,7 @@ def test_independent_agents_change_stage_together():
     settings |= {"evaluation.episodes": 2, "evaluation.period": 10, "rows_per_chunk": 10}
     plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
     begin = jax.jit(plan.program.init, compiler_options=QUICKLY)
-    chunk = jax.jit(partial(plan.program.chunk, num_updates=10), compiler_options=QUICKLY)
+    chunk = jax.jit(partial(plan.program.chunk, num_updates=10), compiler_options=QUICKLY)  # pyright: ignore[reportCallIssue]
     state, report = chunk(begin(KEY))
     # 5 episodes of 3 steps: two agents in two envs have finished 4 by the first update, 8 by the
     # second

@@ -143,7 +143,7 @@ def test_shards_begun_where_they_will_live_are_those_begun_together_and_moved(
 def test_a_state_goes_on_on_another_number_of_devices(then, now):
     shapes = planned("ppo", NORMALISED).state_shapes
     (states,) = place_host(trained(then).middle, shapes, trained(now).layout)
-    states, report = trained(now).launch(states, jnp.int32(3))
+    states, report = trained(now).launch(states, jnp.int32(3))  # pyright: ignore[reportCallIssue]
     whole, _, second = trained(then).end
     assert_equal(fetch((states, report), trained(now).layout), (whole, second))
 
@@ -241,11 +241,10 @@ def test_what_two_shards_learn_is_what_all_their_rows_teach(case):
     def learnt(learn, *rollout):
         return learn(*rollout)[0].learner.params
 
-    shapes = (
-        jax.eval_shape(lambda key, x=x: x.init(key, plan.env_params, x.hyper), before.key)
-        for x in (whole, part)
+    shape_of = lambda x: jax.eval_shape(  # noqa: E731
+        lambda key: x.init(key, plan.env_params, x.hyper), before.key
     )
-    axes = divided_axes(*shapes, 2)
+    axes = divided_axes(shape_of(whole), shape_of(part), 2)
     of_parts = partial(learnt, part.parts.learn)
     divided = (SHARED, axes, axes, 1, SHARED)
     found = over_shards(of_parts, Shards(2, whole, part), divided, SHARED)(*rollout)

@@ -153,7 +153,7 @@ def test_a_scene_has_the_stones_that_are_left():
     things = [(thing.x, thing.y, thing.role) for thing in board.things]
     assert things[:6] == [(i % 4, i // 4, "goal") for i in range(6)]
     assert things[6:] == [(2, 1, "rival"), (3, 1, "rival")]
-    assert dict(facts.rows)["stones"] == "6"
+    assert dict(facts.rows)["stones"] == "6"  # pyright: ignore[reportCallIssue]
     assert view_of(env).action_names(env, params) == ("take 1", "take 2", "take 3")
 
 

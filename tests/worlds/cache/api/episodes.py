@@ -23,16 +23,17 @@ class Episode(NamedTuple):
 
 @partial(jax.jit, static_argnums=0)
 def played_in(env, key, actions, params) -> Episode:
-    return followed(env, *env.reset_env(key, params), actions, params)
+    obs, state = env.reset_env(key, params)
+    return followed(env, obs, state, actions, params)
 
 
 @partial(jax.jit, static_argnums=0)
 def replayed_in(env, stream, actions) -> Episode:
     """An episode of the recorded stream of that number."""
     params = ApiCacheParams()
-    return followed(
-        env, *env.begin(*env.source.at(env.source.first(stream)), params), actions, params
-    )
+    source, request = env.source.at(env.source.first(stream))
+    obs, state = env.begin(source, request, params)
+    return followed(env, obs, state, actions, params)
 
 
 def followed(env, obs, state, actions, params) -> Episode:
@@ -48,7 +49,8 @@ def followed(env, obs, state, actions, params) -> Episode:
 
     _, (later, rewards) = jax.lax.scan(step, state, actions)
     rows = jax.tree.map(lambda x, xs: jnp.concatenate([x[None], xs]), seen(obs, state), later)
-    return Episode(*rows, rewards)
+    obs, state = rows
+    return Episode(obs, state, rewards)
 
 
 def played(seed, actions, **numbers) -> Episode:

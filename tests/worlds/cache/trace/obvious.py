@@ -1,6 +1,7 @@
 """Slow reference policies: dictionaries, lists and a look at everything."""
 
 from collections import OrderedDict, deque
+from functools import partial
 
 NEVER = 1 << 30
 
@@ -140,21 +141,19 @@ def splitmix64(i):
     return ((x % most) ^ ((x % most) >> 31)) >> 1
 
 
+def by(rank, bypass=False):
+    return partial(ranked, rank=rank, bypass=bypass)
+
+
 SIMULATORS = {
     "random": random_eviction,
     "lru": lambda *a: queue(*a, renew=True),
     "fifo": lambda *a: queue(*a, renew=False),
-    "lfu": lambda *a: ranked(*a, lambda o, w, freq, inserted, last, inflation, due: (freq, last)),
-    "size": lambda *a: ranked(
-        *a, lambda o, w, freq, inserted, last, inflation, due: (-w, inserted)
-    ),
-    "gdsf": lambda *a: ranked(
-        *a, lambda o, w, freq, inserted, last, inflation, due: (inflation + freq / w, last)
-    ),
-    "belady": lambda *a: ranked(*a, lambda o, w, freq, inserted, last, inflation, due: (-due, o)),
-    "belady_bypass": lambda *a: ranked(
-        *a, lambda o, w, freq, ins, last, infl, due: (-due, o), bypass=True
-    ),
+    "lfu": by(lambda o, w, freq, inserted, last, inflation, due: (freq, last)),
+    "size": by(lambda o, w, freq, inserted, last, inflation, due: (-w, inserted)),
+    "gdsf": by(lambda o, w, freq, inserted, last, inflation, due: (inflation + freq / w, last)),
+    "belady": by(lambda o, w, freq, inserted, last, inflation, due: (-due, o)),
+    "belady_bypass": by(lambda o, w, freq, ins, last, infl, due: (-due, o), bypass=True),
     "sieve": sieve,
     "s3fifo": s3fifo,
 }
