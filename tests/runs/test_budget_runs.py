@@ -41,6 +41,10 @@ def test_a_run_ends_after_the_chunk_in_which_each_seed_has_its_episodes(tmp_path
     assert all(sum(n for s, _, n in counted if s == seed) >= 50 for seed in (0, 1))
     assert any(sum(n for s, u, n in counted if s == seed and u <= before) < 50 for seed in (0, 1))
     assert run.plan.env_steps >= 50 * 500 > last * 128
+    fewest = min(sum(n for s, _, n in counted if s == seed) for seed in (0, 1))
+    logged = (run.path / "logs" / "train.log").read_text()
+    assert f"the budget is spent after update {last}: {fewest:.0f} episodes a seed" in logged
+    assert "a callback acts" not in logged
     # resumed from any checkpoint it ends where it did
     path = killed_after(4, run.path, tmp_path / "again")
     elsinore.resume(path)

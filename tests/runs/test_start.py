@@ -14,11 +14,13 @@ from gymnax.environments.spaces import Discrete
 
 import elsinore
 from elsinore import cli
+from elsinore.config.agents import AgentConfig, AgentsConfig
 from elsinore.config.load import dotted, load_experiment, read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
 from elsinore.runs import checkpoints, session
+from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
@@ -390,12 +392,119 @@ def test_other_observations_are_refused_by_name_and_shape(whole):
     )
 
 
-def test_other_agents_are_named_where_their_learners_do_not_fit(whole):
+TEAM = {"env_steps": 640, "agents": [{"id": "ann"}, {"id": "bob"}]}
+
+
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory) -> elsinore.Run:
+    """A run of two agents, each with a learner of its own."""
+    folder = tmp_path_factory.mktemp("two")
+    return elsinore.train(
+        "CartPole-v1", overrides=SHORT | TEAM, seeds=1, name="two", runs_dir=folder
+    )
+
+
+def begun_with(team, there: elsinore.Run, parts: str, folder: Path) -> tuple[dict, dict, str]:
+    """Leaves of what `parts` are in the source and in the first state of a run of `team`, which a
+    run of its own begins otherwise; and its log."""
+    settings = {"env_steps": 960, "agents": team} | {"checkpoints.period": 1}
+    run = elsinore.train(
+        "CartPole-v1",
+        overrides=SHORT
+        | settings
+        | {"start.run": str(there.path), "start.parts": parts, "start.seed": 0},
+        seeds=1,
+        runs_dir=folder,
+    )
+    start = run.experiment.start
+    source = leaves(Path(start.run), start.checkpoint)
+    first = leaves(run.path, "latest/0000000000")
+    own = [name for name in first if is_of_parts(name, parts)]
+    assert own
+    log = (run.path / "logs" / "train.log").read_text()
+    return {x: source[x] for x in own}, {x: first[x] for x in own}, log
+
+
+@pytest.mark.parametrize("parts", ["policy", "learner"])
+def test_agents_take_what_those_of_their_names_have_learnt(of_two, parts, tmp_path):
+    team = [{"id": "bob"}, {"id": "carl"}, {"id": "ann"}]
+    there, here, log = begun_with(team, of_two, parts, tmp_path)
+    for name, x in here.items():
+        np.testing.assert_array_equal(x[:, [2, 0]], there[name], name)
+    assert "(all of seed 0; by their names: bob, ann, anew: carl)" in log
+    kernels = [name for name in here if "policy" in name and "kernel" in name and "params" in name]
+    for name in kernels:  # carl's are of no other
+        assert not any((here[name][:, 1] == there[name][:, i]).all() for i in (0, 1))
+    assert kernels
+
+
+def test_agents_take_what_a_single_one_has_learnt(whole, tmp_path):
+    there, here, log = begun_with({"number": 2}, elsinore.load(whole), "policy", tmp_path)
+    for name, x in here.items():
+        np.testing.assert_array_equal(x, np.stack([there[name][:1]] * 2, 1), name)
+    assert "; each of 2 agents that of its only one)" in log
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "taken"),
+    [
+        ([*"ab"], [*"ab"], None),
+        ([*"ab"], [*"cd"], None),  # of other names, by their places
+        ([*"ab"], [*"ba"], {0: 1, 1: 0}),
+        ([*"ab"], [*"ac"], {0: 0}),
+        ([*"abc"], [*"ca"], {0: 2, 1: 0}),
+        ([*"ab"], [*"cde"], {}),
+    ],
+)
+def test_the_agents_that_go_on_are_those_whose_names_are_known(there, here, taken):
+    assert agents_from(*map(team_of, (there, here))) == taken
+
+
+def team_of(names: list[str], **settings) -> AgentsConfig:
+    each = tuple(AgentConfig(id=name, algo=settings.pop(name, None)) for name in names)
+    return AgentsConfig(number=len(names), each=each, **settings)
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "reason"),
+    [
+        (
+            team_of([*"ab"]),
+            team_of([*"cde"]),
+            "agents: none of c, d, e is an agent of RUN, which has a, b; give those that go on"
+            " their names there.",
+        ),
+        (
+            team_of([*"ab"], a="dqn"),
+            team_of([*"ba"], a="dqn"),
+            "agents: b stands where RUN has a, and would begin with what a has learnt; list them"
+            " in its order: a, b.",
+        ),
+        (
+            team_of([*"ab"], sharing="shared", critic="joint", ids=True),
+            team_of([*"ba"], sharing="shared", critic="joint", ids=True),
+            "list them in its order: a, b.",
+        ),
+    ],
+)
+def test_agents_that_cannot_be_taken_by_their_names_are_refused(there, here, reason):
+    with pytest.raises(elsinore.ConfigError) as error:
+        refuse_other_agents(there, here, "RUN")
+    assert reason in str(error.value)
+
+
+def test_the_order_of_agents_with_one_learner_is_free():
+    there, here = (team_of([*names], sharing="shared") for names in ("ab", "ba"))
+    refuse_other_agents(there, here, "RUN")
+
+
+def test_learners_of_their_own_do_not_fit_one_for_all(of_two):
     message = refused(
         "CartPole-v1",
-        {"start.run": str(whole), "agents.number": 2},
-        "Dense_0.bias is float32[8] there and float32[2, 8] here",
-        "; an environment has 1 agent there and 2 agents with learners of their own here.",
+        {"start.run": str(of_two.path), "agents.number": 2, "agents.sharing": "shared"},
+        "Dense_0.bias is float32[2, 8] there and float32[8] here",
+        "; an environment has 2 agents with learners of their own there and 2 agents with one"
+        " learner here.",
     )
     assert "observation" not in message  # they are the same
 

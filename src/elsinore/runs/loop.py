@@ -13,6 +13,7 @@ from elsinore.config.plan import Plan
 from elsinore.errors import reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
+from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
@@ -136,7 +137,10 @@ class Publisher:
             if event.kind != ACTION:
                 log.info(event.text)
         for action in actions:
-            if action.act not in ("log", EVALUATE):
+            if action == Action("stop", BUDGET):
+                spent = self.run_actions.spent
+                log.info("the budget is spent after update %d: %s", record.update, spent)
+            elif action.act not in ("log", EVALUATE):
                 log.info("a callback acts after update %d: %s", record.update, action.text)
         self.score = self._score_of(record.rows, record.update)
         return actions

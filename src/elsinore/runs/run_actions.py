@@ -58,6 +58,11 @@ class RunActions:
         limited = self._stop.episodes is not None or self._stop.seconds is not None
         return limited or self._on_request or bool(self._callbacks)
 
+    @property
+    def spent(self) -> str:
+        """The spent part of the budget, in its unit."""
+        return self._spent.in_words(self._stop)
+
     def stop_at(self, update: int) -> str:
         """The reason for which the run ended after that update, as `reason_of` gives it."""
         return reason_to_stop(self._taken.get(update, ()))

@@ -13,6 +13,12 @@ from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import checkpoints
+from elsinore.runs.agents_from import (
+    agents_from,
+    described_agents,
+    placed,
+    refuse_other_agents,
+)
 from elsinore.runs.continuation import check_continuation, continues
 from elsinore.runs.restored import best_replica
 from elsinore.runs.source import Source, source_of, start_of
@@ -45,6 +51,7 @@ def check_start(plan: Plan) -> None:
     if start is None:
         return
     source = source_of(start)
+    refuse_other_agents(source.experiment.agents, plan.experiment.agents, source.name)
     if continues(plan.experiment):
         return check_continuation(plan, source)
     replicas_of(source, start, plan.experiment.replicas)
@@ -136,10 +143,14 @@ def begun_from_source(plan: Plan, state: RunState) -> RunState:
     source = source_of(start)
     arrays, taken = checkpoints.read_arrays(source.checkpoint), transfer_of(plan, source).taken
     index = replicas_of(source, start, plan.experiment.replicas)
+    agents = agents_from(source.experiment.agents, plan.experiment.agents)
 
     def moved(path: Any, x: np.ndarray) -> np.ndarray:
         name = jax.tree_util.keystr(path)
-        return arrays[taken[name]][index] if name in taken else x
+        if name not in taken:
+            return x
+        found = arrays[taken[name]][index]
+        return found if agents is None else placed(x, found, agents)
 
     state = jax.tree_util.tree_map_with_path(moved, state)
     if any(".buffer" in name for name in taken):  # the environments begin anew
@@ -161,4 +172,6 @@ def described_start(plan: Plan, source: Source) -> str:
     )
     left = f", without {', '.join(start.leave)}" if start.leave else ""
     parts = "all" if start.parts == "all" else f"the {start.parts}"
-    return f"begins with {parts} of {source.name} ({whose}){left}"
+    teams = source.experiment.agents, plan.experiment.agents
+    agents = described_agents(*teams, agents_from(*teams))
+    return f"begins with {parts} of {source.name} ({whose}{agents}){left}"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.runs import checkpoints
+from elsinore.runs.agents_from import agents_from
 from elsinore.runs.manifest import described
 from elsinore.runs.restored import host_shapes
 from elsinore.runs.source import Source, start_of
@@ -37,14 +38,18 @@ def transfer_of(plan: Plan, source: Source) -> Transfer:
     """The leaves that a run takes from its source, and those that do not fit."""
     start = start_of(plan.experiment)
     here, there = leaves_here(plan), checkpoints.arrays_in(source.checkpoint)
+    teams = source.experiment.agents, plan.experiment.agents
+    of_agents = agents_from(*teams) is not None
+    axes = [1 + (of_agents and team.number > 1) for team in teams]  # replica, agent
     taken, misfits, layers = {}, [], []
     for name in dict.fromkeys((*here, *there)):
         if not _is_taken(name, start):
             continue
-        if _one(here.get(name)) == _one(there.get(name)):
+        both = zip((there, here), axes, strict=True)
+        shapes = [_one(leaves.get(name), of) or "missing" for leaves, of in both]
+        if shapes[0] == shapes[1]:
             taken[name] = name
             continue
-        shapes = (_one(leaves.get(name)) or "missing" for leaves in (there, here))
         misfits.append("{} is {} there and {} here".format(dotted_name(name), *shapes))
         layers.append(_layer(dotted_name(name)))
     if start.parts == "policy":  # target networks begin as copies of the parameters
@@ -140,9 +145,9 @@ def leaves_here(plan: Plan) -> dict[str, str]:
     return described(host_shapes(plan))
 
 
-def _one(described: str | None) -> str | None:
-    """Type and shape of a leaf of one replica, from those of all."""
-    return described and re.sub(r"\[\d+(, )?", "[", described)
+def _one(described: str | None, axes: int) -> str | None:
+    """Type and shape of a leaf of one replica, or of one agent of it, from those of all."""
+    return described and re.sub(rf"\[(\d+(, )?){{{axes}}}", "[", described)
 
 
 def observations_that_differ(plan: Plan, source: Source) -> str:

@@ -1,0 +1,74 @@
+"""The agents of another run that those of a new run begin from, where each has its own learner."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from elsinore.config.agents import AgentsConfig
+from elsinore.errors import ConfigError
+
+
+def agents_from(there: AgentsConfig, here: AgentsConfig) -> dict[int, int] | None:
+    """The place of the agent there that each agent here begins from, by its place; the others begin
+    anew. None where arrays are taken as they are: one learner for all agents, the same agents in
+    the same order, as many of other names, or agents of several algorithms.
+
+    An agent takes what the agent of its name has learnt, and all take what a single agent has.
+    """
+    alone = there.number == 1
+    one_learner = here.number == 1 or here.shared or (there.shared and not alone)
+    if one_learner or here.differ or there.differ or there.names == here.names:
+        return None
+    if alone:
+        return dict.fromkeys(range(here.number), 0)
+    known = {i: there.names.index(name) for i, name in enumerate(here.names) if name in there.names}
+    return known if known or there.number != here.number else None
+
+
+def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) -> None:
+    """Raises:
+    ConfigError: for agents that could only be taken by their places, and stand in others; or of
+        which none has a name that is known there.
+    """
+    if agents_from(there, here) == {}:
+        raise ConfigError(
+            f"agents: none of {', '.join(here.names)} is an agent of {source}, which has"
+            f" {', '.join(there.names)}; give those that go on their names there."
+        )
+    by_place = here.ids or ((here.differ or there.differ) and not here.shared)
+    for old, new in zip(there.names, here.names, strict=False) if by_place else ():
+        if old != new and old in here.names and new in there.names:
+            raise ConfigError(
+                f"agents: {new} stands where {source} has {old}, and would begin with what {old}"
+                f" has learnt; list them in its order: {', '.join(there.names)}."
+            )
+
+
+def placed(
+    x: Shaped[np.ndarray, "replica agent *any"], found: np.ndarray, agents: Mapping[int, int]
+) -> np.ndarray:
+    """`x` with what `agents` take of an array of the other run, [replica, agent, ...], or
+    [replica, ...] of a single agent."""
+    found = found[:, None] if found.ndim < x.ndim else found
+    new = np.array(x)
+    for here, there in agents.items():
+        new[:, here] = found[:, there]
+    return new
+
+
+def described_agents(
+    there: AgentsConfig, here: AgentsConfig, agents: Mapping[int, int] | None
+) -> str:
+    """The agents that begin from another run, and those that begin anew, for people; empty where
+    each takes what the agent in its place has."""
+    if agents is None:
+        return ""
+    names: dict[bool, list[Any]] = {True: [], False: []}
+    for i, name in enumerate(here.names):
+        names[i in agents].append(name)
+    if there.number == 1:
+        return f"; each of {here.number} agents that of its only one"
+    anew = f", anew: {', '.join(names[False])}" if names[False] else ""
+    return f"; by their names: {', '.join(names[True])}{anew}"
