@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from elsinore.algos.ppo import ppo
 from elsinore.experience.normalisation import Normalisers
@@ -38,6 +40,12 @@ def population_of(gains, seeds: int = 1, chunks: int = 1, noise: float = 0.0):
 
 def scores(state):
     return np.asarray(state.train.learner.params["score"])
+
+
+@given(share=st.integers(1, 50), members=st.integers(2, 200))
+def test_a_share_of_members_is_rounded_down_as_its_decimal_is(share, members):
+    config = PBTConfig(quantile=share / 100)
+    assert config.replaced(members) == max(1, share * members // 100)
 
 
 def test_a_member_is_worth_the_mean_over_its_seeds_of_their_last_evaluation():

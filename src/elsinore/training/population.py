@@ -50,6 +50,11 @@ class PBTConfig:
                 f"perturb={list(self.perturb)} must hold factors above 0, such as [0.8, 1.25]."
             )
 
+    def replaced(self, members: int) -> int:
+        """The number of members that are replaced, rounded down: 29 of 100 for 0.29, whose product
+        is 28.999999999999996."""
+        return max(1, int(round(self.quantile * members, 9)))
+
 
 @dataclass(frozen=True)
 class Number:
@@ -113,9 +118,7 @@ def evolve(
 
     def step(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, Float[Array, "replica"]]:
         key = jax.random.fold_in(for_use(state.train.key[0], "population"), chunk)
-        parent = parents(
-            key, population.scores(state), max(1, int(config.quantile * population.members))
-        )
+        parent = parents(key, population.scores(state), config.replaced(population.members))
         replaced = parent >= 0
         state = _copied(
             state, jnp.where(replaced, parent, jnp.arange(population.members)), population
