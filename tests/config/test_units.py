@@ -82,6 +82,28 @@ def test_steps_of_several_agents_count_together():
 
 
 @pytest.mark.parametrize(
+    ("config", "overrides", "budget"),
+    [
+        ({"env_steps": 640}, {"stop.episodes": 9}, (9, None)),
+        ({"env_steps": 640}, {"stop": {"seconds": 9.0}}, (None, 9.0)),
+        ({"stop": {"episodes": 9}}, {"env_steps": 640}, (None, None, 640)),
+        ({"stop": {"episodes": 9}}, {"stop.updates": 20}, (None, None, 640)),
+        ({"stop": {"updates": 9}}, {"stop.episodes": 8}, (8, None)),
+        ({"stop": {"episodes": 9}}, {"stop.seconds": 3.0}, (None, 3.0)),
+    ],
+)
+@pytest.mark.parametrize("written", [False, True])
+def test_a_budget_in_another_unit_is_replaced_by_what_wins(config, overrides, budget, written):
+    """Also that of a run's config.yaml, in which every setting has a value."""
+    given = {"env": "CartPole-v1", **config} | {"algo": {"name": "ppo"}}
+    small = load_experiment(config=given, overrides=SMALL)
+    source = as_dict(small) if written else given
+    found = load_experiment(config=source, overrides=SMALL | overrides)
+    stop = (found.stop.episodes, found.stop.seconds, found.env_steps)
+    assert stop[: len(budget)] == budget
+
+
+@pytest.mark.parametrize(
     ("settings", "said"),
     [
         ({"env_steps": 640, "stop": {"episodes": 9}}, "env_steps=640 and stop.episodes=9 are a"),

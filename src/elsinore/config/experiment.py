@@ -104,7 +104,8 @@ class HostConfig:
 @record
 class StopConfig:
     """A budget in another unit than `env_steps`: the run ends after the chunk in which it is spent.
-    `stop.updates` and `stop.env_steps` are other ways to set `env_steps`."""
+    `stop.updates` and `stop.env_steps` are other ways to set `env_steps`. One of `--set` replaces
+    that of a file, in whichever unit."""
 
     # Finished training episodes of each seed; env_steps is then what they take at most.
     episodes: int | None = None

@@ -21,7 +21,12 @@ from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
-from elsinore.config.units import in_program_units, refuse_two_budgets
+from elsinore.config.units import (
+    BUDGETS,
+    in_program_units,
+    refuse_two_budgets,
+    without_budget,
+)
 from elsinore.envs import check_name
 from elsinore.errors import ConfigError, quoted, why_unreadable
 from elsinore.validation import why_no_path
@@ -49,6 +54,8 @@ def load_experiment(
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
         )
+    if {*BUDGETS} & {*dotted(overrides or {})}:  # in another unit it wins, too
+        data = without_budget(data)
     for name, value in copy.deepcopy(dict(overrides or {})).items():
         set_dotted(data, name, value)
     if not whole and not {field.name for field in fields(Experiment)} <= set(data):

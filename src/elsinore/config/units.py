@@ -12,6 +12,18 @@ from elsinore.validation import period_of
 NUMBERS = {"evaluation": "updates", "checkpoints": "chunks", "replays": "chunks"}
 
 
+BUDGETS = ("env_steps", "stop.env_steps", "stop.updates", "stop.episodes", "stop.seconds")
+
+
+def without_budget(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without their budget, in whichever unit."""
+    kept = {name: value for name, value in data.items() if name not in BUDGETS}
+    stop = kept.get("stop")
+    if isinstance(stop, Mapping):
+        kept["stop"] = {name: x for name, x in stop.items() if f"stop.{name}" not in BUDGETS}
+    return kept
+
+
 def refuse_two_budgets(data: Mapping[str, Any]) -> None:
     """Refuse settings with a budget in two units.
 

@@ -183,6 +183,13 @@ def test_all_in_one_environment_have_the_largest_of_their_budgets(tmp_path, monk
     ]
 
 
+def test_a_budget_in_another_unit_is_not_raised_to_a_number_of_env_steps(tmp_path):
+    found = cells(tmp_path, ["CartPole-v1"], ["ppo", "a2c"], {"stop.episodes": 20})
+    assert [cell.experiment.stop.episodes for cell in found] == [20, 20]
+    found = cells(tmp_path, ["CartPole-v1"], ["ppo", "few=ppo:stop.episodes=20"])
+    assert [cell.experiment.stop.episodes for cell in found] == [None, 20]
+
+
 # Refusals: before anything is trained
 
 
@@ -197,6 +204,11 @@ def test_all_in_one_environment_have_the_largest_of_their_budgets(tmp_path, monk
         (
             {"algos": ["ppo", "x=ppo:algo.num_minibatches=7"]},
             "CartPole-v1, x: algo.num_minibatches=7 does not divide",
+        ),
+        (
+            {"algos": ["ppo", "x=ppo:vary={algo.gamma: [0.9, 0.99]}"]},
+            "CartPole-v1, x: vary has 2 members with different settings, and a comparison is of"
+            " seeds, which have the same; give each value a label, such as x_0=ppo:algo.gamma=0.9,",
         ),
         ({"seeds": 0}, "CartPole-v1, ppo: seeds=0 must be at least 1."),
         ({"name": "a/b"}, "--name 'a/b' is not a folder name"),

@@ -331,6 +331,21 @@ def test_no_name_is_torn_in_a_terminal_of_80_columns(monkeypatch, capsys):
     assert "497.5 [495.0, 500.0]" in row and "…" not in row
 
 
+@pytest.mark.parametrize(
+    ("settings", "budgets"),
+    [
+        ({"env_steps": 5000}, "a 100,000 env steps; b 5,000 env steps."),
+        ({"stop": {"episodes": 20}}, "a 100,000 env steps; b 20 episodes a seed."),
+        ({"stop": {"seconds": 1.5}}, "a 100,000 env steps; b 1.5 s within 100,000 env steps."),
+    ],
+)
+def test_the_terminal_says_which_settings_differ(settings, budgets, capsys):
+    made = scores(result("a", [1.0]), result("b", [1.0], settings=settings))
+    print_comparison(Comparison(Path("report"), made.results, {}, {}))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"CartPole-v1: the algorithms do not have the same budget: {budgets}" in printed
+
+
 @pytest.mark.parametrize("length", [2, 16, 30, 60])
 def test_the_legend_of_the_profiles_fits_into_the_figure(length):
     labels = [f"{i:02}".ljust(length, "m") for i in range(16)]

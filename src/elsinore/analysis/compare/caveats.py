@@ -6,6 +6,7 @@ from typing import Any
 from elsinore.analysis.compare.document import join_names
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
+from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.errors import counted
 from elsinore.runs.statistics import RESAMPLES
@@ -19,7 +20,8 @@ def caveats(scores: Scores) -> list[str]:
     return [
         *_on_seeds(scores),
         *_on_intervals(scores),
-        *_on_fairness(scores),
+        *unequal_settings(scores),
+        *_on_early_stops(scores),
         *_on_missing_runs(scores),
     ]
 
@@ -65,7 +67,8 @@ def _on_intervals(scores: Scores) -> Iterator[str]:
         )
 
 
-def _on_fairness(scores: Scores) -> Iterator[str]:
+def unequal_settings(scores: Scores) -> Iterator[str]:
+    """Sentences on settings in which the algorithms of an environment should agree, and differ."""
     for env in scores.envs:
         results = scores.in_env(env)
         for what, of in SHOULD_AGREE.items():
@@ -73,6 +76,11 @@ def _on_fairness(scores: Scores) -> Iterator[str]:
             if len(set(map(str, values.values()))) > 1:
                 listed = "; ".join(f"{label} {value}" for label, value in values.items())
                 yield f"{env}: the algorithms do not have the same {what}: {listed}."
+
+
+def _on_early_stops(scores: Scores) -> Iterator[str]:
+    for env in scores.envs:
+        results = scores.in_env(env)
         early = [f"{r.label} ({r.stopped_early} of {r.seeds})" for r in results if r.stopped_early]
         if early:
             yield (
@@ -104,7 +112,7 @@ def _name(result: RunResult) -> str:
 
 
 SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
-    "budget": lambda result: f"{result.experiment.env_steps:,} env steps",
+    "budget": lambda result: _budget(result.experiment),
     "environment settings": (
         lambda result: (
             result.experiment.env_kwargs
@@ -114,6 +122,14 @@ SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
     ),
     "final evaluation": lambda result: _evaluation(as_dict(result.experiment.evaluation)),
 }
+
+
+def _budget(experiment: Experiment) -> str:
+    stop = experiment.stop
+    if stop.episodes is not None:
+        return f"{counted(stop.episodes, 'episode')} a seed"
+    within = "" if stop.seconds is None else f"{stop.seconds:g} s within "
+    return f"{within}{experiment.env_steps:,} env steps"
 
 
 def _evaluation(settings: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.config.units import BUDGETS
+from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir, as_file_name
@@ -68,7 +69,7 @@ def grid_cells(
             _cell(call | {"algo": v.algo, "overrides": settings | v.settings}, v, folder)
             for v in variants
         ]
-        has_budget = "env_steps" in {*given, *overrides}
+        has_budget = {*BUDGETS} & {*given, *dotted(overrides)}
         cells += row if has_budget else _with_largest_budget(row, folder)
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
@@ -84,17 +85,29 @@ def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
     """Build the cell for arguments of `resolve_experiment`."""
     with naming_cell(f"{call['env']}, {variant.label}"):
         experiment, env = resolve_experiment(**call)
+        _refuse_population(experiment, variant)
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )
 
 
+def _refuse_population(experiment: Experiment, variant: Variant) -> None:
+    if experiment.members > 1:
+        name, values = next(iter(experiment.vary.items()))
+        raise ConfigError(
+            f"vary has {counted(experiment.members, 'member')} with different settings, and a"
+            " comparison is of seeds, which have the same; give each value a label, such as"
+            f" {variant.label}_0={variant.algo}:{name}={values[0]}, or train the population with"
+            " `elsinore train`."
+        )
+
+
 def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
-    """Raise every budget to the largest of the row, except where a variant sets env_steps."""
+    """Raise every budget to the largest of the row, except where a variant sets its own."""
     largest = max(cell.experiment.env_steps for cell in row)
 
     def budgeted(cell: GridCell) -> GridCell:
-        if "env_steps" in cell.variant.settings:
+        if {*BUDGETS} & {*cell.variant.settings}:
             return cell
         overrides = {**cell.call["overrides"], "env_steps": largest}
         return _cell({**cell.call, "overrides": overrides}, cell.variant, folder)
