@@ -118,7 +118,7 @@ def path(short, tmp_path) -> Path:
 
 
 def test_a_schedule_goes_on_as_in_a_run_of_the_new_length_and_says_so(path, capsys):
-    before = json.loads((path / "summary.json").read_text())["eval_return"]["iqm"]
+    before = json.loads((path / "summary.json").read_text())["eval_return"]["mean"]
     assert cli.main(["train", "--resume", str(path), "--set", "env_steps=5120"]) == 0
     printed = "".join(capsys.readouterr())
     assert "5,120 env steps" in printed and "after 5,120 env steps a seed" in printed
@@ -126,7 +126,7 @@ def test_a_schedule_goes_on_as_in_a_run_of_the_new_length_and_says_so(path, caps
     assert update == 20
     assert text == (
         "budget: 2,560 -> 5,120 env steps a seed; algo.learning_rate was 0; it goes on at 0.0005"
-        " towards 0, as in a run of the new length; final evaluation until now:"
+        " towards 0, as in a run of the new length; final evaluation until now: mean return"
         f" {before:.6g}"
     )
     assert text.split(";")[1].strip() in (path / "logs" / "train.log").read_text().replace("\n", "")

@@ -228,8 +228,8 @@ def record_lengthening(
         schedules = schedules_in(checkpoint, after)
         updates = _updates(before, env), _updates(after, env)
         lines += moved_schedules(schedules, checkpoint.update, *updates)
-    score = read_summary(folder.summary).get("eval_return", {}).get("iqm")
-    result = [] if score is None else [f"final evaluation until now: {score:.6g}"]
+    score = read_summary(folder.summary).get("eval_return", {}).get("mean")
+    result = [] if score is None else [f"final evaluation until now: mean return {score:.6g}"]
     if folder.database.exists():
         with refused_if_broken(folder.database), closing(Store(folder.database)) as store:
             update = 0 if checkpoint is None else checkpoint.update
