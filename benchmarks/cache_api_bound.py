@@ -25,7 +25,7 @@ from elsinore.worlds.cache.api.heuristics import HEURISTICS
 from elsinore.worlds.cache.api.tables import OBJECTS
 
 NEVER = 10_000  # a step that does not come
-TOLD = ("rule B", "found", "at most")
+REPORTED = ("rule B", "found", "at most")
 
 
 def main() -> None:
@@ -53,8 +53,10 @@ def main() -> None:
 
     for i in range(args.streams):
         row = results.measure(partial(bounds, i), stream=i)
-        print(f"stream {i}: " + ", ".join(f"{name} {row[name]:.1f}" for name in TOLD), flush=True)
-    means = {name: round(fmean(row[name] for row in results.rows), 1) for name in TOLD}
+        print(
+            f"stream {i}: " + ", ".join(f"{name} {row[name]:.1f}" for name in REPORTED), flush=True
+        )
+    means = {name: round(fmean(row[name] for row in results.rows), 1) for name in REPORTED}
     results.save(means=means)
     print(f"means: {means}")
 

@@ -4,7 +4,7 @@
     [--action 3] [--again]
 
 One CPU device a core, each with so many worlds of its own; the resets at the ends of episodes are
-in it. Told for each number of cores and each source of requests, and saved in
+in it. Measured for each number of cores and each source of requests, and saved in
 results/cache_api_speed.json: the median over repeats, in steps a second.
 """
 

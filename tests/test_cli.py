@@ -527,10 +527,10 @@ def test_an_evaluation_can_be_read_by_machines(elsinore, finished):
     run = finished[2]
     code, out, _ = elsinore("evaluate", run, "--episodes", "4", "--json")
     assert code == 0
-    told = json.loads(out)
-    assert told["checkpoint"].startswith("best/")  # the default
-    assert (told["episodes"], told["greedy"], len(told["per_seed"])) == (4, True, 2)
-    assert told["mean"] == pytest.approx(sum(told["per_seed"]) / 2)
+    found = json.loads(out)
+    assert found["checkpoint"].startswith("best/")  # the default
+    assert (found["episodes"], found["greedy"], len(found["per_seed"])) == (4, True, 2)
+    assert found["mean"] == pytest.approx(sum(found["per_seed"]) / 2)
 
 
 def test_an_evaluation_can_be_read_by_people_and_be_of_the_last(elsinore, finished):

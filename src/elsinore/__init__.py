@@ -42,7 +42,7 @@ def _ask_for_a_device_a_core() -> None:
         return
     import jax
 
-    if jax.config.jax_num_cpu_devices == -1:  # nobody has said
+    if jax.config.jax_num_cpu_devices == -1:  # it is not set
         # jax has started: what it has is what there is, and training says so
         with suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", cpu_cores())

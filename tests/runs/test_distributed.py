@@ -297,7 +297,7 @@ def test_evaluations_by_episodes_are_those_of_one_process(tmp_path):
     )
     assert_same(alone, together)
     assert evaluations(together) == evaluations(alone) and len(evaluations(alone)) > 3
-    # killed, and gone on with, it evaluates where it would have
+    # killed and resumed, it evaluates where it would have
     runs = tmp_path / "killed"
     runs.mkdir()
     with started(runs, 2, "--seeds", "2", "--go-on", **BY_TRAINING) as running:

@@ -109,6 +109,6 @@ def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Che
 
 
 def _made_alike(manifest: dict[str, Any]) -> list[Any]:
-    """The parts of a manifest that are equal in checkpoints of which either may be gone on from."""
+    """The parts of a manifest that are equal in checkpoints that a run may continue from alike."""
     config = {k: v for k, v in manifest.get("config", {}).items() if k not in BUDGETS}
     return [manifest.get("format"), config, manifest.get("versions")]
