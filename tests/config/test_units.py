@@ -90,6 +90,7 @@ def test_steps_of_several_agents_count_together():
         ({"stop": {"episodes": 9}}, {"stop.updates": 20}, (None, None, 640)),
         ({"stop": {"updates": 9}}, {"stop.episodes": 8}, (8, None)),
         ({"stop": {"episodes": 9}}, {"stop.seconds": 3.0}, (None, 3.0)),
+        ({"env_steps": 640}, {"stop.episodes": None}, (None, None, 640)),
     ],
 )
 @pytest.mark.parametrize("written", [False, True])

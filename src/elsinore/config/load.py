@@ -22,7 +22,7 @@ from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
 from elsinore.config.units import (
-    BUDGETS,
+    has_budget,
     in_program_units,
     refuse_two_budgets,
     without_budget,
@@ -54,7 +54,7 @@ def load_experiment(
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
         )
-    if {*BUDGETS} & {*dotted(overrides or {})}:  # in another unit it wins, too
+    if has_budget(overrides or {}):  # in another unit it wins, too
         data = without_budget(data)
     for name, value in copy.deepcopy(dict(overrides or {})).items():
         set_dotted(data, name, value)

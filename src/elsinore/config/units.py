@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from elsinore.algos.registry import steps_per_update
+from elsinore.config.mappings import dotted
 from elsinore.errors import ConfigError
 from elsinore.validation import period_of
 
@@ -13,6 +14,11 @@ NUMBERS = {"evaluation": "updates", "checkpoints": "chunks", "replays": "chunks"
 
 
 BUDGETS = ("env_steps", "stop.env_steps", "stop.updates", "stop.episodes", "stop.seconds")
+
+
+def has_budget(settings: Mapping[str, Any]) -> bool:
+    """True for settings of which one is a budget; null is none."""
+    return any(name in BUDGETS and x is not None for name, x in dotted(settings).items())
 
 
 def without_budget(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The agents of another run that those of a new run begin from, where each has its own learner."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -65,7 +64,7 @@ def described_agents(
     each takes what the agent in its place has."""
     if agents is None:
         return ""
-    names: dict[bool, list[Any]] = {True: [], False: []}
+    names: dict[bool, list[str]] = {True: [], False: []}
     for i, name in enumerate(here.names):
         names[i in agents].append(name)
     if there.number == 1:

@@ -10,7 +10,7 @@ from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_yaml
 from elsinore.config.parse import as_dict
-from elsinore.config.units import BUDGETS
+from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
@@ -69,8 +69,8 @@ def grid_cells(
             _cell(call | {"algo": v.algo, "overrides": settings | v.settings}, v, folder)
             for v in variants
         ]
-        has_budget = {*BUDGETS} & {*given, *dotted(overrides)}
-        cells += row if has_budget else _with_largest_budget(row, folder)
+        equal = has_budget(given) or has_budget(overrides)
+        cells += row if equal else _with_largest_budget(row, folder)
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
     preparation.prepare()
@@ -107,7 +107,7 @@ def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
     largest = max(cell.experiment.env_steps for cell in row)
 
     def budgeted(cell: GridCell) -> GridCell:
-        if {*BUDGETS} & {*cell.variant.settings}:
+        if has_budget(cell.variant.settings):
             return cell
         overrides = {**cell.call["overrides"], "env_steps": largest}
         return _cell({**cell.call, "overrides": overrides}, cell.variant, folder)
