@@ -3,6 +3,8 @@
 * `tasks`: 200 tasks that do nothing, on two workers that have done some before; milliseconds each.
 * `cells`: a comparison of 8 runs of PPO on CartPole-v1, a core for each, on a cluster of one core
   (to which all of Ray is pinned) and of two, in turn; seconds from call to report.
+* `whole`, `killed`: one longer run that saves every ten seconds, left alone, and with its worker
+  killed half-way, so that another one goes on; seconds from call to report.
 
 Ray starts in a process of its own for each measurement, and runs as it does for
 `elsinore compare --on ray`. Stopped, it goes on; more `--turns` are added to the file.
@@ -11,10 +13,15 @@ Ray starts in a process of its own for each measurement, and runs as it does for
 import argparse
 import json
 import os
+import re
+import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -23,6 +30,7 @@ from benchmarks.record import FOLDER, Results
 
 TASKS, ROUNDS, CELLS = 200, 5, 8
 WORK = {"env_steps": 1_000_000, "algo.num_envs": 8, "algo.rollout_length": 64}
+LONG = WORK | {"env_steps": 4_000_000, "checkpoints.interval_seconds": 10}
 QUIET = {"sinks.mlflow.enabled": False, "sinks.console": False, "convergence.enabled": False}
 
 
@@ -33,12 +41,12 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--out", type=Path, default=FOLDER / "cluster.json")
     parser.add_argument("--again", action="store_true", help="forget what was measured")
-    parser.add_argument("--only", choices=("tasks", "cells"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=list(MEASURES), help=argparse.SUPPRESS)
     parser.add_argument("--cores", type=int, default=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.only:
-        return print(json.dumps({"tasks": tasks, "cells": cells}[args.only](args.cores)))
-    work = WORK | {"cells": CELLS, "tasks": TASKS, "rounds": ROUNDS}
+        return print(json.dumps(MEASURES[args.only](args.cores)))
+    work = WORK | {"cells": CELLS, "tasks": TASKS, "rounds": ROUNDS, "long": LONG}
     results = Results(args.out, work, args.again)
     row = results.measure(partial(alone, "tasks", 2), what="tasks")
     print(f"{TASKS} tasks: {median(row['ms']):.2f} ms each", flush=True)
@@ -48,15 +56,25 @@ def main() -> None:
                 partial(alone, "cells", cores), what="cells", turn=turn, cores=cores
             )
             print(f"{CELLS} cells on {cores}: {row['seconds']:.1f} s", flush=True)
-    ratios = ratios_of(results.rows)
+        for what in ("whole", "killed"):
+            row = results.measure(partial(alone, what, 2), what=what, turn=turn)
+            print(f"a long run, {what}: {row['seconds']:.1f} s", flush=True)
+    ratios, lost = ratios_of(results.rows), lost_of(results.rows)
     print(f"two workers have {median(ratios):.2f} times the speed of one")
-    results.save(two_over_one=median(ratios))
+    print(f"a killed worker costs {median(lost):.1f} s")
+    results.save(two_over_one=median(ratios), seconds_lost=median(lost))
 
 
 def ratios_of(rows: list[dict]) -> list[float]:
     """Seconds with one core over seconds with two, of each turn."""
     found = {(row["turn"], row["cores"]): row["seconds"] for row in rows if row["what"] == "cells"}
     return [found[turn, 1] / found[turn, 2] for turn, cores in found if cores == 1]
+
+
+def lost_of(rows: list[dict]) -> list[float]:
+    """Seconds that a killed worker cost, of each turn."""
+    found = {(row["what"], row.get("turn")): row["seconds"] for row in rows if "seconds" in row}
+    return [found["killed", turn] - found["whole", turn] for what, turn in found if what == "whole"]
 
 
 def alone(what: str, cores: int) -> dict:
@@ -113,12 +131,71 @@ def cells(cores: int) -> dict:
         return {"seconds": time.perf_counter() - began}
 
 
+def long_run(cores: int, kill: bool) -> dict:
+    """Seconds of a comparison of one long run, whose worker is killed half-way if `kill`."""
+    import elsinore
+
+    begin(cores)
+    with tempfile.TemporaryDirectory() as runs:
+        folder = Path(runs) / "long" / "CartPole-v1" / "ppo"
+
+        def seen(line: str) -> None:
+            print(line, file=sys.stderr, flush=True)
+            begun = re.search(r"begins on .* \((\d+)\)", line)
+            if kill and begun and not killers:
+                killers.append(threading.Thread(target=kill_half_way, args=(folder, int(begun[1]))))
+                killers[0].start()
+
+        killers: list[threading.Thread] = []
+        began = time.perf_counter()
+        elsinore.compare(
+            "CartPole-v1",
+            "ppo",
+            seeds=1,
+            overrides=LONG | QUIET,
+            runs_dir=runs,
+            name="long",
+            on="ray",
+            cpus_per_task=1,
+            progress=seen,
+        )
+        seconds = time.perf_counter() - began
+        resumed = updates_in(folder, "SELECT update_ FROM events WHERE kind = 'resume'")
+    assert len(resumed) == kill
+    return {"seconds": seconds, "resumed": resumed}
+
+
+def kill_half_way(folder: Path, worker: int) -> None:
+    """Kill a worker once its run has half of its chunks."""
+    import elsinore
+
+    while not (folder / "metrics.sqlite").exists():
+        time.sleep(0.1)
+    half = elsinore.load(folder).plan.schedule.num_updates // 2
+    while not updates_in(folder, f"SELECT update_ FROM chunks WHERE update_ >= {half}"):
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+
+
+def updates_in(folder: Path, query: str) -> list[int]:
+    """The updates that a query of a run's metrics.sqlite finds."""
+    with closing(sqlite3.connect(folder / "metrics.sqlite")) as store:
+        return [update for (update,) in store.execute(query)]
+
+
 def begin(cores: int) -> None:
     """A cluster of so many cores on this machine."""
     import ray  # pyright: ignore[reportMissingImports]
 
     ray.init(num_cpus=cores, include_dashboard=False, log_to_driver=False)
 
+
+MEASURES = {
+    "tasks": tasks,
+    "cells": cells,
+    "whole": partial(long_run, kill=False),
+    "killed": partial(long_run, kill=True),
+}
 
 if __name__ == "__main__":
     main()

@@ -125,19 +125,24 @@ def learning_of_shards(data: dict) -> str:
 
 
 def cluster(data: dict) -> str:
-    """Tasks that do nothing, and runs on one and two workers."""
-    cells = {}
+    """Tasks that do nothing, runs on one and two workers, and a run whose worker is killed."""
+    cells, long = {}, {"whole": [], "killed": []}
     for row in data["rows"]:
         if row["what"] == "cells":
             cells.setdefault(row["cores"], []).append(row["seconds"])
+        elif row["what"] in long:
+            long[row["what"]].append(row["seconds"])
         else:
             nothing = row["ms"]
     line = [
         f"{median(nothing):.2f} ms",
         *(f"{median(cells[cores]):.1f} s" for cores in (1, 2)),
         f"**{data['two_over_one']:.2f}**",
+        *(f"{median(seconds):.1f} s" for seconds in long.values()),
+        f"**{data['seconds_lost']:.1f} s**",
     ]
     heads = ["an empty task", "8 runs, one worker", "8 runs, two workers", "one / two"]
+    heads += ["a long run", "its worker killed", "lost"]
     return markdown(heads, [line]) + measured_on(data)
 
 

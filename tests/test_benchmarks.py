@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import (
     accelerator,
+    cluster,
     compiling,
     endurance,
     first_minute,
@@ -459,6 +460,15 @@ def test_cases_to_compile_are_chosen_by_names_with_commas_in_them():
     assert compiling.chosen(",".join(compiling.CASES)) == list(compiling.CASES)
     with pytest.raises(ValueError, match="'balatro' begins with no case"):
         compiling.chosen("ppo,balatro")
+
+
+def test_a_killed_worker_costs_what_a_run_takes_longer_than_one_left_alone():
+    seconds = {("whole", 0): 70.0, ("killed", 0): 75.5, ("whole", 1): 71.0, ("killed", 1): 75.0}
+    rows = [{"what": what, "turn": turn, "seconds": each} for (what, turn), each in seconds.items()]
+    rows += [{"what": "tasks", "ms": [3.0]}]
+    rows += [{"what": "cells", "turn": 0, "cores": n, "seconds": 90.0 / n} for n in (1, 2)]
+    assert cluster.lost_of(rows) == [5.5, 4.0]
+    assert cluster.ratios_of(rows) == [2.0]
 
 
 def test_resets_are_what_a_walk_with_them_takes_longer_than_its_steps():
