@@ -21,10 +21,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.record import FOLDER, Results
 
@@ -111,33 +113,38 @@ def tasks(cores: int) -> dict:
 
 def cells(cores: int) -> dict:
     """Seconds of a comparison."""
-    import elsinore
-
     begin(cores)
     gammas = [0.9 + 0.01 * i for i in range(CELLS)]
+    algos = {f"g{i}": {"algo": "ppo", "algo.gamma": g} for i, g in enumerate(gammas)}
     with tempfile.TemporaryDirectory() as runs:
-        began = time.perf_counter()
-        elsinore.compare(
-            "CartPole-v1",
-            {f"g{i}": {"algo": "ppo", "algo.gamma": g} for i, g in enumerate(gammas)},
-            seeds=1,
-            overrides=WORK | QUIET,
-            runs_dir=runs,
-            name="cells",
-            on="ray",
-            cpus_per_task=1,
-            progress=lambda line: None,
-        )
-        return {"seconds": time.perf_counter() - began}
+        return {"seconds": compared(runs, algos, WORK, lambda line: None)}
+
+
+def compared(runs: str, algos: Any, work: dict, progress: Callable[[str], None]) -> float:
+    """Seconds of a comparison in `runs`/cells, a core for each run."""
+    import elsinore
+
+    began = time.perf_counter()
+    elsinore.compare(
+        "CartPole-v1",
+        algos,
+        seeds=1,
+        overrides=work | QUIET,
+        runs_dir=runs,
+        name="cells",
+        on="ray",
+        cpus_per_task=1,
+        progress=progress,
+    )
+    return time.perf_counter() - began
 
 
 def long_run(cores: int, kill: bool) -> dict:
     """Seconds of a comparison of one long run, whose worker is killed half-way if `kill`."""
-    import elsinore
-
     begin(cores)
+    killers: list[threading.Thread] = []
     with tempfile.TemporaryDirectory() as runs:
-        folder = Path(runs) / "long" / "CartPole-v1" / "ppo"
+        folder = Path(runs) / "cells" / "CartPole-v1" / "ppo"
 
         def seen(line: str) -> None:
             print(line, file=sys.stderr, flush=True)
@@ -146,20 +153,7 @@ def long_run(cores: int, kill: bool) -> dict:
                 killers.append(threading.Thread(target=kill_half_way, args=(folder, int(begun[1]))))
                 killers[0].start()
 
-        killers: list[threading.Thread] = []
-        began = time.perf_counter()
-        elsinore.compare(
-            "CartPole-v1",
-            "ppo",
-            seeds=1,
-            overrides=LONG | QUIET,
-            runs_dir=runs,
-            name="long",
-            on="ray",
-            cpus_per_task=1,
-            progress=seen,
-        )
-        seconds = time.perf_counter() - began
+        seconds = compared(runs, "ppo", LONG, seen)
         resumed = updates_in(folder, "SELECT update_ FROM events WHERE kind = 'resume'")
     assert len(resumed) == kill
     return {"seconds": seconds, "resumed": resumed}
