@@ -111,6 +111,13 @@ def test_a_comparison_of_an_env_that_is_none_is_refused():
         elsinore.compare([CartPole], env_steps=1000)
 
 
+@pytest.mark.parametrize("seeds", [[1, 2], (3,), range(3), np.arange(2)])
+def test_a_list_of_seeds_is_answered_with_the_two_settings_of_seeds(seeds):
+    refusal = r"^seeds=.* must be a whole number\. It is how many there are; `seed` is the first"
+    with pytest.raises(elsinore.ConfigError, match=refusal):
+        elsinore.train("CartPole-v1", seeds=seeds)
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -4,13 +4,24 @@ import dataclasses
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args
 
 from elsinore.errors import ConfigError
-from elsinore.validation import did_you_mean, why_no_path
+from elsinore.validation import A_COUNT_OF_SEEDS, did_you_mean, why_no_path
 
+# pydantic's words, and those of the same refusals of a config
+WORDS = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text",
+    "a valid boolean": "true or false",
+    "a valid dictionary": "a mapping",
+    "a valid list": "a list",
+    "a valid tuple": "a tuple",
+    "an instance of Sequence": "a list",
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -117,15 +128,19 @@ def _check(name: str, value: Any, adapter: Any) -> None:
     try:
         adapter.validate_python(value)
     except ValidationError as error:
-        messages = [e["msg"].partition("Input should be ")[2] or "a list" for e in error.errors()]
+        wanted = [e["msg"].partition("Input should be ")[2] or "a list" for e in error.errors()]
+        messages = [WORDS.get(each, each) for each in wanted]
         where = ""
         for part in error.errors()[0]["loc"]:
             if isinstance(part, int) and isinstance(value, list | tuple):
                 where, value = f"{where}[{part}]", value[part]
-        by_name = name == "algo" and inspect.isfunction(value)
-        remedy = f"; give it by name, '{value.__module__}:{value.__qualname__}'" if by_name else ""
+        end = "."
+        if name == "algo" and inspect.isfunction(value):
+            end = f"; give it by name, '{value.__module__}:{value.__qualname__}'."
+        if name == "seeds" and isinstance(value, Iterable) and not isinstance(value, str):
+            end = f". {A_COUNT_OF_SEEDS}"
         raise ConfigError(
-            f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}{remedy}."
+            f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}{end}"
         ) from error
 
 

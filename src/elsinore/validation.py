@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+A_COUNT_OF_SEEDS = "It is how many there are; `seed` is the first of them."
 # U+DC80 to U+DCFF stand for the bytes of a file's name that is no UTF-8
 HALF_OF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 

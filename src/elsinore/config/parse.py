@@ -17,7 +17,7 @@ from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.hints import algorithm_hint, setting_hint
 from elsinore.errors import ConfigError, user_code
 from elsinore.hyperparameters import value_of
-from elsinore.validation import UntrustedName, did_you_mean
+from elsinore.validation import A_COUNT_OF_SEEDS, UntrustedName, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _meant_by_list(hint: type, value: Any, path: str) -> str:
     if not isinstance(value, list) or len(value) < 2 or None in map(_number, value):
         return ""
     if path == "seeds":
-        return " It is how many there are; `seed` is the first of them."
+        return f" {A_COUNT_OF_SEEDS}"
     if hint is float and path.startswith("algo."):
         return f" To train a population, give a value for each member: vary={{{path}: {value}}}."
     return ""
