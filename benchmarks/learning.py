@@ -3,11 +3,11 @@ docs/results.md.
 
     python -m benchmarks.learning [--seeds 16] [--again] [ALGO/ENV ...] ["ALGO/ENV: LABEL" ...]
 
-Cases that are recorded with the settings of today are not trained again, so it can be stopped and
-gone on with (`--again`: they are). A row whose preset was changed since says so on the page until
-it is. Protocols, never to be compared across letters: G greedy and S sampled, 128
-fresh whole episodes of each seed's final policy; T the mean return of the training episodes that
-ended in the last tenth of the run, exploring.
+Cases that are recorded with the settings of today are not trained again, so that a stopped
+measurement is continued (`--again`: they are). A row whose preset was changed since says so on the
+page until it is. Protocols, never to be compared across letters: G greedy and S sampled, 128 fresh
+whole episodes of each seed's final policy; T the mean return of the training episodes that ended in
+the last tenth of the run, exploring.
 """
 
 import argparse

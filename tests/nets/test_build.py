@@ -43,7 +43,7 @@ def test_dueling_subtracts_the_mean_advantage():
 
 
 def test_value_based_algorithms_refuse_a_recurrent_network():
-    with pytest.raises(ValueError, match=r"network with gru=8, custom=None is recurrent"):
+    with pytest.raises(ValueError, match=r"network with gru=8 is recurrent"):
         q_network(NetworkConfig(gru=8), 3, OBS)
 
 

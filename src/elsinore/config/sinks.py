@@ -28,7 +28,7 @@ class WandbConfig:
     enabled: bool = False  # Log to Weights & Biases.
     project: str = "elsinore"  # The name of the project.
     entity: str | None = None  # The team or user; null uses the default of your login.
-    mode: str | None = None  # online | offline; null uses WANDB_MODE, or else online.
+    mode: str | None = None  # The mode, online or offline; null uses WANDB_MODE, or else online.
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "online", "offline"):
@@ -57,7 +57,7 @@ class SinksConfig:
     console: bool = True  # The progress line in the terminal; in a notebook with curves.
     dashboard: bool = False  # Curves and the newest replay in the terminal, too.
     tensorboard: bool = True  # TensorBoard event files in tensorboard/.
-    jsonl: bool = True  # metrics.jsonl, one line for each seed and update.
+    jsonl: bool = True  # One line for each seed and update, in metrics.jsonl.
     # Seconds at least between drawings of training_curves.png while training; 0: at its end only.
     curves_seconds: float = 60.0
     mlflow: MLflowConfig = MLflowConfig()  # MLflow.

@@ -104,13 +104,13 @@ def q_network(
     remembers = bool(config.memory or (network is not None and network.recurrent))
     if remembers and not recurrent:
         raise ValueError(
-            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which this"
+            f"algo.network with {_recurrent(config, custom)} is recurrent, which this"
             " algorithm does not train; use ppo, a2c, dqn or pqn, or leave the recurrent layer out."
         )
     if remembers and implicit:
         raise ValueError(
-            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which"
-            " distribution='iqn' does not train; use none, c51 or qr."
+            f"algo.network with {_recurrent(config, custom)} is recurrent, which distribution='iqn'"
+            " does not train; use none, c51 or qr."
         )
     family = family_of(config)
     if (family and numbers > 1) or (implicit and (family or network)):
@@ -140,6 +140,11 @@ def q_network(
 def _memory(config: NetworkConfig) -> str:
     """Its setting, for a message."""
     return "{}={}".format(*(config.memory or ("gru", None)))
+
+
+def _recurrent(config: NetworkConfig, custom: Any) -> str:
+    """The setting that makes a network recurrent, for a message."""
+    return _memory(config) if config.memory else f"custom={custom!r}"
 
 
 def _of_fractions(module: ImplicitQuantileNetwork, number: int) -> Network:
@@ -192,7 +197,7 @@ def actor_and_critics(
         actor = _custom(config, custom, num_outputs, obs)
     if config.memory or actor.recurrent:
         raise ValueError(
-            f"algo.network with {_memory(config)}, custom={custom!r} is recurrent, which a replay"
+            f"algo.network with {_recurrent(config, custom)} is recurrent, which a replay"
             " of single steps does not train; use ppo or a2c, or leave the recurrent layer out."
         )
     dtype = DTYPES[config.dtype]
