@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import elsinore
@@ -179,6 +180,26 @@ def test_a_run_that_lost_only_its_conclusion_is_concluded_alike(tmp_path, whole)
         whole / "policy" / "policy.json"
     ).read_text()
     assert (path / "training_curves.png").stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("holder", "name", "number", "saved"),
+    [(CheckpointManager, "conclude", 1, "periodic"), (loop, "record_of", 10, "emergency")],
+)
+def test_a_run_stopped_after_its_last_chunk_saves_what_it_had_not(
+    tmp_path, monkeypatch, holder, name, number, saved
+):
+    monkeypatch.setattr("elsinore.config.planned_memory.LOOKAHEAD_BYTES", 0)
+    settings = {"checkpoints.period": 5 if saved == "periodic" else 0, "checkpoints.best": 10}
+    path = stopped(tmp_path, monkeypatch, holder, name, number, settings)
+    newest = checkpoint_choice.newest(path / "checkpoints")
+    assert newest.name == f"{saved}/0000000040"
+    assert kept(path, "latest")["latest"][-1] == "0000000036"
+    summary = elsinore.resume(path).summary
+    score = np.mean([row[-1] for row in rows_in(path) if row[0] == 40 and row[3] == "eval/return"])
+    last = {"name": "latest/0000000040", "env_steps": 5120, "value": score}
+    assert summary["checkpoints"]["last"] == last
+    assert kept(path, "best") == {"best": [f"{4 * i:010d}" for i in range(1, 11)]}
 
 
 def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, whole, monkeypatch):

@@ -80,7 +80,7 @@ class CheckpointManager:
         self._state: Any = None
         self._best_is_bare = False  # True if best states are held without replay buffers
         self._on_host: Any = None  # the same state in host memory, once it is fetched
-        self.chunks, self._score, self._frozen = 0, float("nan"), False
+        self.chunks, self._score = 0, float("nan")
         self._passed = False  # the period of periodic checkpoints, which is not in chunks
         self.asked_to_save = False  # by a callback
         self._writer = ThreadPoolExecutor(1, "elsinore-checkpoints")
@@ -132,7 +132,7 @@ class CheckpointManager:
         """Save what is due of the state after a chunk, in which a period that is no number of
         chunks has `passed`."""
         self.hold_state(chunk.state, chunk.index + 1)
-        self._score, self._frozen, self._passed = score, chunk.frozen, passed
+        self._score, self._passed = score, passed
         self._save_due(saves_latest=not (chunk.last or chunk.frozen))
 
     def hold(self) -> tuple[float, bool]:
@@ -146,8 +146,9 @@ class CheckpointManager:
 
         return self._controls.hold(save, before_pause=lambda: self._flush(PAUSE_WAIT))
 
-    def conclude(self) -> tuple[RunState, bool]:
-        """Save the final state: (state in host memory, whether the run was interrupted).
+    def conclude(self, ended: bool) -> tuple[RunState, bool]:
+        """Save the final state: (state in host memory, whether the run was interrupted). A run that
+        has `ended` before its budget in env steps was not.
 
         Raises:
             StoreBehind: if the store cannot be written; nothing is saved beyond what it holds.
@@ -155,9 +156,7 @@ class CheckpointManager:
         assert self._schedule is not None
         self.wait()
         interrupted = (
-            self._controls.stop.is_set()
-            and self._update < self._schedule.num_updates
-            and not self._frozen
+            self._controls.stop.is_set() and self._update < self._schedule.num_updates and not ended
         )
         kind, state = "emergency" if interrupted else "latest", self._host_state()
         wait = LAST_WAIT if self._experiment.on_full_disk == "wait" else 0.0

@@ -75,13 +75,9 @@ def _followed(
     """The final state in host memory, after the chunks and the saves of the first process."""
     refuse_if_late(controls.stop, 0.0)
     frozen = fetch_turns([turn.convergence for turn in state], layout).frozen.all()
-    if first >= plan.schedule.num_chunks or frozen:
-        return fetch_turns(state, layout)
-
-    acts, ended = processes.agreed(None, ACTS)
-    if ended:
-        return fetch_turns(state, layout)
-
+    over, acts, ended = first >= plan.schedule.num_chunks or frozen, False, ""
+    if not over:
+        acts, ended = processes.agreed(None, ACTS)
     host: RunState | None = None  # of `state`, once it was fetched for a save
 
     def save() -> None:
@@ -95,6 +91,8 @@ def _followed(
 
     if first:
         save()
+    if over or ended:
+        return fetch_turns(state, layout) if host is None else host
     ahead = plan.looks_ahead and not acts
     pipeline = Pipeline(plan, layout, compiled, state, first, controls, ahead)
     pipeline.hold = partial(controls.hold, save)

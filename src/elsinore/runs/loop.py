@@ -51,7 +51,7 @@ def train_loop(
     `offer` gets the states after each chunk. If anything fails, the state of the last whole chunk
     is saved before the error is raised.
     """
-    pipeline.hold, ended = checkpoints.hold, ""
+    pipeline.hold, ended, frozen = checkpoints.hold, "", False
     try:
         first = pipeline.first_chunk
         checkpoints.resume_from(pipeline.initial, first, publisher.score, publisher.saves(first))
@@ -67,12 +67,13 @@ def train_loop(
             chunks = chunk.index + 1
             checkpoints.after_chunk(chunk, publisher.score, publisher.saves(chunks))
             offer(chunk.state, publisher.records(chunks))
-            if chunk.frozen or ended:
+            frozen = chunk.frozen
+            if frozen or ended:
                 break
     except BaseException:
         save_emergency(pipeline, publisher, checkpoints)
         raise
-    return Outcome(*checkpoints.conclude(), pipeline.seconds, ended)
+    return Outcome(*checkpoints.conclude(frozen or bool(ended)), pipeline.seconds, ended)
 
 
 def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) -> FinishedChunk:

@@ -188,24 +188,26 @@ def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
 
 
 def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns) -> Outcome:
-    """Train from `state` on the devices; a training that was over before is not continued."""
+    """Train from `state` on the devices; of a training that was over before, what a kill left
+    unsaved is saved."""
     plan, checkpoint, workers = session.plan, session.checkpoint, session.workers
     controls, run_actions = session.controls, session.run_actions
     controls.begun.set()
     refuse_if_late(controls.stop, 0.0)
     chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
     all_frozen = bool(fetch_turns([turn.convergence for turn in state], layout).frozen.all())
-    if chunk >= plan.schedule.num_chunks or all_frozen:  # killed before its summary
-        return Outcome(fetch_turns(state, layout), interrupted=False, train_seconds=0.0)
-    ended = run_actions.stop_at(checkpoint.update) if checkpoint is not None else ""
-    processes.agreed([run_actions.any, ended], ACTS)
-    if ended:
-        return Outcome(fetch_turns(state, layout), False, 0.0, ended)
+    over, ended = chunk >= plan.schedule.num_chunks or all_frozen, ""
+    if not over:
+        ended = run_actions.stop_at(checkpoint.update) if checkpoint is not None else ""
+        processes.agreed([run_actions.any, ended], ACTS)
     listeners = [*workers.listeners, *workers.sinks]
     publisher = Publisher(plan, workers.store, listeners, session.scores, run_actions)
+    manager = manager_of(session, layout)
+    if over or ended:  # killed before its summary
+        manager.resume_from(state, chunk, publisher.score, publisher.saves(chunk))
+        return Outcome(*manager.conclude(ended=True), 0.0, ended)
     ahead = plan.looks_ahead and not run_actions.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
-    manager = manager_of(session, layout)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 
