@@ -202,6 +202,20 @@ def test_a_run_stopped_after_its_last_chunk_saves_what_it_had_not(
     assert kept(path, "best") == {"best": [f"{4 * i:010d}" for i in range(1, 11)]}
 
 
+def test_a_beaten_best_that_a_kill_left_beside_the_better_ones_is_removed(tmp_path, whole):
+    path, folder = tmp_path / "whole", tmp_path / "whole" / "checkpoints"
+    shutil.copytree(whole, path)
+    (path / "summary.json").unlink()
+    checkpoints.remove_checkpoint(folder / "latest" / "0000000040")
+    values = [c.manifest["metric"] for c in checkpoints.list_checkpoints(folder, ("best",))]
+    worst = min(values, key=lambda metric: metric["value"])
+    (beaten,) = (c for c in checkpoints.list_checkpoints(folder, ("periodic",)) if c.update == 24)
+    facts = {"metric": worst | {"value": worst["value"] - 0.01}}
+    checkpoints.adopt(beaten, folder, "best", facts)
+    elsinore.resume(path)
+    assert_same_run(path, whole)
+
+
 def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, whole, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", on_call(3, Store.write))

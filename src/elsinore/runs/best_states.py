@@ -24,11 +24,10 @@ class BestStates:
         self._folder, self._config = folder, config
         self._lock = threading.Lock()  # training adds states, and the writer's thread takes them
         self.held: dict[int, tuple[float, Any]] = {}  # update -> (score, state)
-        self._scores = {  # by update, of those that are written too
-            c.update: c.manifest["metric"]["value"]
-            for c in list_checkpoints(folder, ("best",))
-            if is_whole(c) and c.manifest.get("metric")
-        }
+        written = (c for c in list_checkpoints(folder, ("best",)) if is_whole(c))
+        self._scores = self._best_of(  # by update, of those that are written too
+            {c.update: c.manifest["metric"]["value"] for c in written if c.manifest.get("metric")}
+        )
 
     def consider(self, update: int, score: float) -> bool:
         """True for the score of a state that is among the best so far, and is to be offered."""
@@ -41,12 +40,8 @@ class BestStates:
     def offer(self, update: int, score: float, state: PyTree) -> None:
         """Hold a state among the best; those that are no longer among them are dropped."""
         with self._lock:
-            self._scores[update] = score
+            self._scores = self._best_of(self._scores | {update: score})
             self.held[update] = (score, state)
-            keep = sorted(
-                self._scores, key=lambda u: (self._rank(self._scores[u]), u), reverse=True
-            )
-            self._scores = {u: self._scores[u] for u in keep[: self._config.best]}
             self.held = {u: x for u, x in self.held.items() if u in self._scores}
 
     def write(self, update: int, manifest_of: Callable[[int, float], dict[str, Any]]) -> None:
@@ -62,6 +57,12 @@ class BestStates:
         for old in list_checkpoints(self._folder, ("best",)):
             if old.update not in self._scores and old.update <= update:
                 remove_checkpoint(old.path)
+
+    def _best_of(self, scores: dict[int, float]) -> dict[int, float]:
+        """The best of these scores, as many as are kept: a kill before the others were removed
+        leaves more."""
+        keep = sorted(scores, key=lambda u: (self._rank(scores[u]), u), reverse=True)
+        return {u: scores[u] for u in keep[: self._config.best]}
 
     def _rank(self, score: float) -> float:
         return score if self._config.mode == "max" else -score
