@@ -280,6 +280,27 @@ def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     assert run.experiment.start.parts == "all"
 
 
+def test_a_run_killed_while_it_takes_all_of_another_has_its_best_checkpoints(
+    whole, tmp_path, monkeypatch
+):
+    adopt, copied = checkpoints.adopt, []
+
+    def killed(checkpoint, *rest):
+        if copied:
+            raise KeyboardInterrupt
+        copied.append(checkpoint)
+        return adopt(checkpoint, *rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "adopt", killed)
+        elsinore.train(from_run=whole, from_parts="all", runs_dir=tmp_path, name="whole")
+    path = tmp_path / "whole"
+    assert kept(path, "best", "latest") == {"best": [copied[0].path.name], "latest": []}
+    elsinore.resume(path)
+    assert rows_in(path) == rows_in(whole) and chunk_ends(path) == chunk_ends(whole)
+    assert kept(path, "best") == kept(whole, "best")
+
+
 def test_checkpoints_of_a_read_only_run_are_copied_as_files_that_can_be_written(whole, tmp_path):
     """Or else their manifests could not be, but by the superuser."""
     shutil.copytree(whole, tmp_path / "theirs")
