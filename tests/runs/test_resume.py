@@ -18,6 +18,8 @@ from elsinore import cli
 from elsinore.errors import RunError
 from elsinore.runs import checkpoint_choice, checkpoints, loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.metrics import score_of
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from tests.runs.conftest import (
@@ -214,6 +216,17 @@ def test_a_beaten_best_that_a_kill_left_beside_the_better_ones_is_removed(tmp_pa
     checkpoints.adopt(beaten, folder, "best", facts)
     elsinore.resume(path)
     assert_same_run(path, whole)
+
+
+def test_a_resumed_run_scores_its_checkpoints_to_the_last_bit_as_the_whole_one(store):
+    """Seeds 1 and 2 ended an episode before seed 0 did, so that the store has their rows first."""
+    name = "episode/return"
+    values = {(4, 0): 0.1, (2, 1): 0.2, (2, 2): 0.3}
+    rows = [Row(update, seed, "", name, value) for (update, seed), value in values.items()]
+    store.write(ChunkRecord(4, 4, rows, 0.0, 0.0, 0.0))
+    of_store = {row.seed: row.value for row in store.rows(names=[name])}
+    assert list(of_store) == [1, 2, 0]
+    assert score_of([], name, of_store) == score_of(rows, name, {})
 
 
 def test_a_store_that_fails_for_a_while_loses_nothing(tmp_path, whole, monkeypatch):

@@ -103,8 +103,9 @@ def refuse_unknown_metric(plan: Plan) -> None:
 
 
 def score_of(rows: list[Row], metric: str, latest: dict[int, float]) -> float:
-    """The mean over all seeds of a metric's newest values; a frozen seed keeps its last value."""
+    """The mean over all seeds of a metric's newest values, which are added in the order of the
+    seeds; a frozen seed keeps its last value."""
     for row in rows:
         if row.name == metric and not row.agent:
             latest[row.seed] = row.value
-    return float(np.mean(list(latest.values()))) if latest else float("nan")
+    return float(np.mean([latest[seed] for seed in sorted(latest)])) if latest else float("nan")
