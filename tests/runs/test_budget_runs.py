@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore.runs.budgets import Spent
+from elsinore.runs.records import ChunkRecord, Row
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, rows_in
 
 BUDGET = {name: value for name, value in TINY.items() if name != "env_steps"}
@@ -59,6 +61,18 @@ def test_a_run_ends_when_its_time_is_over(tmp_path):
     )
     assert (run.summary["stopped_by"], run.summary["updates"]) == ("budget", 4)
     assert elsinore.resume(run.path).summary["updates"] == 4
+
+
+def test_what_a_resumed_run_has_spent_is_what_the_whole_one_had(store):
+    """Seed 1 is frozen after the first chunk."""
+    whole = Spent(store)
+    for update, counts in ((4, {0: 40, 1: 10}), (8, {0: 50}), (12, {0: 60})):
+        rows = [Row(update, seed, "", "episode/count", float(n)) for seed, n in counts.items()]
+        store.write(ChunkRecord(update, update, rows, 0.0, 0.25, 0.0))
+        whole.add(rows, 0.25)
+        resumed = Spent(store)
+        assert (resumed.before, resumed.now) == (whole.before, whole.now)
+    assert (whole.before, whole.now) == ((90, 0.5), (150, 0.75))
 
 
 # Periods

@@ -56,12 +56,11 @@ class Spent:
         self._finished, self._learning = Counter[int](), set[int]()
         chunks = [chunk for chunk in store.chunks() if chunk[0] <= until]
         self.seconds, self.now, self.before = 0.0, (0, 0.0), (0, 0.0)
-        earlier = sum(chunk[3] for chunk in chunks[:-1])
-        before_last = chunks[-2][0] if len(chunks) > 1 else -1
-        self.add(store.rows(until=before_last, names=[COUNT], agent=""), earlier)
-        last = chunks[-1][3] if chunks else 0.0
-        rows = store.rows(after=before_last, until=until, names=[COUNT], agent="")
-        self.add(rows, last)
+        after = -1  # the newest two chunks are counted alone: a frozen seed has rows before them
+        for part in filter(None, (chunks[:-2], chunks[-2:-1], chunks[-1:])):
+            rows = store.rows(after, names=[COUNT], agent="", until=part[-1][0])
+            self.add(rows, sum(chunk[3] for chunk in part))
+            after = part[-1][0]
 
     def add(self, rows: Iterable[Row], seconds: float) -> None:
         """Count a chunk."""
