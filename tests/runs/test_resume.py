@@ -137,6 +137,18 @@ def test_a_run_that_was_asked_to_stop_saves_and_says_so_and_resumed_it_equals_th
     assert_same_run(stopped.path, whole)
 
 
+def test_a_run_that_ends_in_the_chunk_in_which_it_is_asked_to_stop_is_finished(tmp_path):
+    @elsinore.acting
+    def ask_and_end(record, history):
+        if record.update == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return elsinore.Action.stop()
+
+    run = train_tiny(tmp_path, "ended", callbacks=[ask_and_end])
+    assert (run.summary["stopped_by"], run.summary["updates"]) == ("callback", 8)
+    assert run.checkpoint("latest").name == "latest/0000000008"
+
+
 def test_an_error_after_a_chunk_but_before_it_is_published_loses_no_row(
     tmp_path, whole, monkeypatch
 ):
