@@ -4,6 +4,7 @@ Real processes on this machine, over gloo, each with a time limit and none left 
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -375,6 +376,15 @@ def test_a_run_of_two_processes_goes_on_in_one_and_the_other_way(tmp_path):
             for process in running:
                 process.kill()
         assert_same(whole, trained(runs, second, "--seeds", "2", "--go-on"))
+
+
+@pytest.mark.slow
+@launches(2)
+def test_two_processes_conclude_a_run_that_was_killed_before_its_summary(tmp_path):
+    whole = trained(tmp_path, 2, "--seeds", "2", "--go-on")
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    (whole / "summary.json").unlink()
+    assert_same(copy, trained(tmp_path, 2, "--seeds", "2", "--go-on"))
 
 
 @pytest.mark.slow
