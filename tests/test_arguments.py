@@ -111,6 +111,13 @@ def test_a_comparison_of_an_env_that_is_none_is_refused():
         elsinore.compare([CartPole], env_steps=1000)
 
 
+def test_an_env_object_beside_a_name_in_the_overrides_is_refused():
+    with pytest.raises(
+        elsinore.ConfigError, match="^env='Pendulum-v1' is a name, and env is given"
+    ):
+        elsinore.train(CartPole(), overrides={"env": "Pendulum-v1"})
+
+
 @pytest.mark.parametrize("seeds", [[1, 2], (3,), range(3), np.arange(2)])
 def test_a_list_of_seeds_is_answered_with_the_two_settings_of_seeds(seeds):
     refusal = r"^seeds=.* must be a whole number\. It is how many there are; `seed` is the first"

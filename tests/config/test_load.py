@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
+from elsinore.algos.ppo import PPOConfig
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import (
     load_experiment,
@@ -405,3 +406,21 @@ def test_text_in_vary_that_is_no_number_is_refused():
 def test_yaml_text_is_read_back_equal(yaml_file):
     data = {"a": "1e-3", "b": 1e-3, "c": 1e-12, "d": "1", "e": [True, None, "null"]}
     assert read_yaml(yaml_file(yaml_text(data))) == data
+
+
+@pytest.mark.parametrize(
+    "algo", [PPOConfig(gamma=0.4), {"gamma": 0.4}, {"name": "ppo", "gamma": 0.4}]
+)
+def test_overrides_beat_the_arguments(algo):
+    overrides = {"env": "Acrobot-v1", "algo.gamma": 0.6}
+    found = load_experiment("CartPole-v1", algo, None, overrides)
+    assert (found.env, found.algo.gamma) == ("Acrobot-v1", 0.6)
+    assert load_experiment("CartPole-v1", "ppo", None, {"algo": "dqn"}).algo.name == "dqn"
+
+
+def test_an_override_of_some_settings_keeps_the_algorithm_of_the_argument():
+    algo = {"name": "dqn", "tau": 0.1, "network": {"hidden": [8]}}
+    found = load_experiment("CartPole-v1", algo, None, {"algo": {"gamma": 0.5}}).algo
+    assert (found.name, found.tau, found.gamma) == ("dqn", 0.1, 0.5)
+    load_experiment("CartPole-v1", algo, None, {"algo.network.hidden": [4]})
+    assert algo["network"] == {"hidden": [8]}

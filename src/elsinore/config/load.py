@@ -41,7 +41,7 @@ def load_experiment(
     """The experiment of a command or a call.
 
     `env` may be a preset (`ppo/CartPole-v1`); `algo` a name, a mapping with a `name`, or a config;
-    `overrides` are values by dotted name (`{"algo.gamma": 0.9}`).
+    `overrides` are values by dotted name (`{"algo.gamma": 0.9}`), which win over all others.
 
     Raises:
         ConfigError: naming the field, its value and a remedy.
@@ -54,20 +54,22 @@ def load_experiment(
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
         )
-    if has_budget(overrides or {}):  # in another unit it wins, too
-        data = without_budget(data)
-    for name, value in copy.deepcopy(dict(overrides or {})).items():
-        set_dotted(data, name, value)
-    if not whole and not {field.name for field in fields(Experiment)} <= set(data):
-        refuse_two_budgets(data)  # a config that elsinore wrote has every setting
     if env is not None and env in PRESETS:
         preset_algo, env = env.split("/", 1)
         algo = algo or preset_algo
     if env is not None:
         data["env"] = env
-    data["algo"] = _algo_as_mapping(data.get("algo", {}))
-    if algo is not None:
-        data["algo"] |= {"name": algo} if isinstance(algo, str) else _algo_as_mapping(algo)
+    own = {} if algo is None else copy.deepcopy(_algo_as_mapping(algo))
+    if own:
+        data["algo"] = _algo_as_mapping(data.get("algo", {})) | own
+    if has_budget(overrides or {}):  # in another unit it wins, too
+        data = without_budget(data)
+    for name, value in copy.deepcopy(dict(overrides or {})).items():
+        set_dotted(data, name, value)
+    if own:  # a mapping in the overrides leaves out what it does not name
+        data["algo"] = own | _algo_as_mapping(data["algo"])
+    if not whole and not {field.name for field in fields(Experiment)} <= set(data):
+        refuse_two_budgets(data)  # a config that elsinore wrote has every setting
     return experiment_from(
         data, beside=shipped(Path(config)).parent if isinstance(config, str | Path) else None
     )

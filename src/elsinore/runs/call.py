@@ -37,6 +37,11 @@ def resolve_experiment(
             refuse_no_env(env_object)
     overrides = dict(overrides or {})
     if env_object is not None:
+        if "env" in overrides:
+            raise ConfigError(
+                f"env={overrides['env']!r} is a name, and env is given as an object, too; give one"
+                " of them."
+            )
         env, recorded = _description_of(env_object, overrides)
         given, overrides = overrides, recorded | overrides
         made_again = recorded.get("wrappers") and getattr(env_object, "made_from", None)

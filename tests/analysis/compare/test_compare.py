@@ -241,6 +241,29 @@ def test_a_comparison_needs_an_environment(tmp_path):
         cells(tmp_path, [], ["ppo"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"env": "Acrobot-v1"}, r"--env \(in Python, envs\)"),
+        ({"algo": "dqn"}, r"--algos \(in Python, algos\)"),
+        ({"algo": {"name": "dqn"}}, r"--algos \(in Python, algos\)"),
+        ({"algo.name": "dqn"}, r"--algos \(in Python, algos\)"),
+    ],
+)
+def test_a_setting_cannot_name_what_is_compared(tmp_path, settings, remedy):
+    with pytest.raises(ConfigError, match=f"name what is compared with {remedy}"):
+        cells(tmp_path, ["CartPole-v1"], ["ppo"], settings)
+    assert cells(tmp_path, ["CartPole-v1"], ["dqn"], {"algo": {"gamma": 0.5}})
+
+
+@pytest.mark.parametrize(
+    ("argument", "remedy"), [("env", "envs='x'"), ("algo", "algos='x'"), ("agent", "algos='x'")]
+)
+def test_one_env_or_algo_is_answered_with_the_argument_for_several(argument, remedy):
+    with pytest.raises(ConfigError, match=f"has no argument {argument}='x'; give it as {remedy}"):
+        elsinore.compare(**{argument: "x"})
+
+
 @pytest.mark.parametrize(("file", "kind"), [("config.yaml", "run"), ("sweep.yaml", "sweep")])
 def test_a_comparison_cannot_have_the_name_of_another_thing(tmp_path, file, kind):
     (tmp_path / "cmp").mkdir()

@@ -28,7 +28,7 @@ from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api
-from elsinore.runs.call import as_override
+from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
@@ -79,7 +79,13 @@ class Comparison:
         return {(r.env, r.label): api.load(r.path) for r in self.results.finished}
 
 
-@partial(checked, advice=as_override)
+def _advice(name: str, value: Any) -> str:
+    """The remedy for an argument that `compare` does not have: it has several envs and algos."""
+    several = {"env": "envs", "algo": "algos"}.get(setting_of(name))
+    return f"give it as {several}={value!r}" if several else as_override(name, value)
+
+
+@partial(checked, advice=_advice)
 def compare(
     envs: Any = (),
     algos: str | Sequence[str] | Mapping[str, Any] = ("ppo",),

@@ -60,7 +60,9 @@ def grid_cells(
     given = dotted(read_yaml(Path(config))) if config is not None else {}
     envs = list(envs) or [given.get("env")]
     if envs == [None]:
-        raise ConfigError("no environment is named; give --env, such as --env CartPole-v1.")
+        raise ConfigError(
+            "no environment is named; give --env (in Python, envs), such as --env CartPole-v1."
+        )
     settings = {k: v for k, v in DEFAULTS.items() if k not in given} | dict(overrides)
     cells = []
     for env in envs:
@@ -84,11 +86,23 @@ def grid_cells(
 def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
     """Build the cell for arguments of `resolve_experiment`."""
     with naming_cell(f"{call['env']}, {variant.label}"):
+        _refuse_another(call["overrides"])
         experiment, env = resolve_experiment(**call)
         _refuse_population(experiment, variant)
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )
+
+
+def _refuse_another(settings: Mapping[str, Any]) -> None:
+    """Refuse a setting that would give a run another environment or algorithm than its cell has."""
+    given = dotted(settings)
+    for name, option in (("env", "--env"), ("algo", "--algos"), ("algo.name", "--algos")):
+        if name in given:
+            raise ConfigError(
+                f"{name}={given[name]!r} is a setting of one run; name what is compared with"
+                f" {option} (in Python, {option[2:].removesuffix('s')}s)."
+            )
 
 
 def _refuse_population(experiment: Experiment, variant: Variant) -> None:
