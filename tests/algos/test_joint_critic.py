@@ -172,8 +172,8 @@ def test_a_run_says_what_its_critic_sees():
     "settings, message",
     [
         ({"agents.number": 1}, "critic='joint' is of several agents"),
-        ({"agents.sharing": "independent"}, "sharing='independent'; use sharing: shared"),
-        ({"agents.sharing": "auto"}, "sharing='auto'; use sharing: shared"),
+        ({"agents.sharing": "independent"}, "sharing='independent'; use agents.sharing: shared"),
+        ({"agents.sharing": "auto"}, "sharing='auto'; use agents.sharing: shared"),
         ({"agents.critic": "all"}, "critic='all' is unknown; choose own or joint"),
         ({"agents.critic": "own", "agents.ids": True}, "ids=True adds to what a joint critic"),
         ({"algo": "dqn"}, "agents.critic='joint' is of algo: ppo or a2c, and not of algo='dqn'"),

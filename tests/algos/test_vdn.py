@@ -209,7 +209,7 @@ def test_pqn_of_a_team_has_a_plan_with_and_without_a_memory(gru):
     "settings, message",
     [
         ({"agents.number": 1}, "mixing='sum' is of several agents"),
-        ({"agents.sharing": "independent"}, "sharing='independent'; use sharing: shared"),
+        ({"agents.sharing": "independent"}, "sharing='independent'; use agents.sharing: shared"),
         ({"agents.mixing": "product"}, "mixing='product' is unknown; choose none or sum"),
         ({"algo": "ppo"}, "agents.mixing='sum' is of algo: dqn or pqn, and not of algo='ppo'"),
         ({"algo.distribution": "qr"}, "algo.distribution='qr' learns something else"),

@@ -54,6 +54,11 @@ def test_every_setting_that_is_hinted_at_exists(meant):
         ("hidden_sizes", "algo.network.hidden"),
         ("algo.network.net_arch", "algo.network.hidden"),
         ("algo.gama", "algo.gamma"),
+        ("critic", "agents.critic"),
+        ("sharing", "agents.sharing"),
+        ("patience", "convergence.patience"),
+        ("algo.layer_norm", "algo.network.layer_norm"),
+        ("sinks.tracking_uri", "sinks.mlflow.tracking_uri"),
     ],
 )
 def test_an_unknown_setting_is_answered_by_its_meaning(name, meant):

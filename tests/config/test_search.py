@@ -188,7 +188,7 @@ def test_a_search_is_read_back_as_it_was_written():
             r"^sweep.halving.rungs=3 with eta=3 do not fit into 6 chunks",
         ),
         (GAIN, {"halving": {"eta": 1}}, r"sweep.halving.eta=1 must be at least 2"),
-        (GAIN, {"pbt": {}}, r"set sampler: pbt"),
+        (GAIN, {"pbt": {}}, r"set sweep.sampler: pbt"),
         (GAIN, {"sampler": "pbt", "halving": {}}, r"halving cannot be set with sampler: pbt"),
         (GAIN, {"sampler": "pbt", "trials": 1}, r"trials=1 is no population"),
         (

@@ -91,13 +91,13 @@ class AgentsConfig:
             if getattr(self, name) != alone and (self.number == 1 or not self.shared):
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} is of several agents with one learner, and"
-                    f" these are number={self.number}, sharing={self.sharing!r}; use sharing:"
-                    f" shared with two agents or more, or {name}: {alone}."
+                    f" these are number={self.number}, sharing={self.sharing!r}; use"
+                    f" agents.sharing: shared with two agents or more, or agents.{name}: {alone}."
                 )
         if self.ids and self.critic != "joint":
             raise ValueError(
                 f"ids=True adds to what a joint critic reads, and critic={self.critic!r}; use"
-                " critic: joint, or leave ids out."
+                " agents.critic: joint, or leave agents.ids out."
             )
 
     def _check_each(self) -> None:

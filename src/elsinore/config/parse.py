@@ -56,7 +56,7 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         if key not in fields:
             prefix = f"{path}." if path else ""
             close = did_you_mean(key, fields, 0.5, "the settings here are", prefix)
-            meant = setting_hint(str(key), path, fields)
+            meant = setting_hint(str(key), path, fields) or _in_a_group(key, hints, prefix)
             raise ConfigError(
                 f"{here} is not a setting{f'; did you mean {meant!r}?' if meant else close}"
             )
@@ -76,6 +76,16 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         raise ConfigError(
             f"{path}{'.' if about_field else ': '}{text}" if path else text
         ) from error
+
+
+def _in_a_group(name: Any, hints: dict[str, Any], prefix: str) -> str | None:
+    """The dotted setting of that name in the one group that has it; None of several, or none."""
+    found = [
+        f"{prefix}{group}.{name}"
+        for group, hint in hints.items()
+        if name in getattr(hint, "__dataclass_fields__", {})
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _default(f: dataclasses.Field) -> Any:

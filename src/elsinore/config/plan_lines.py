@@ -60,7 +60,7 @@ def _rounded_observations(plan: Plan) -> list[str]:
     return [
         f"warning         algo.network.dtype=bfloat16 rounds observations to 8 significant bits:"
         f" at their bound of {bound:g} to multiples of {bound_step(bound):g}, so that smaller"
-        " differences are lost; set algo.normalize_obs: true, or dtype: float32"
+        " differences are lost; set algo.normalize_obs: true, or algo.network.dtype: float32"
     ]
 
 

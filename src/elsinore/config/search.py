@@ -78,7 +78,7 @@ class SweepConfig:
                 " run; remove it."
             )
         if self.pbt is not None and self.sampler != "pbt":
-            raise ValueError(f"pbt is set and sampler={self.sampler!r}; set sampler: pbt.")
+            raise ValueError(f"pbt is set and sampler={self.sampler!r}; set sweep.sampler: pbt.")
         if self.sampler == "pbt" and self.halving is not None:
             raise ValueError(
                 "halving cannot be set with sampler: pbt, which keeps all its members; remove it."
