@@ -15,8 +15,8 @@ from tests.runs.conftest import train_tiny
 SOURCE = Path(elsinore.__file__).parent
 # the path of a command, in one string or in two that follow each other
 PATH = re.compile(
-    r"""elsinore(?:"\s+f?")? (?:train|sweep|sync|repair|play|doctor|checkpoints)"""
-    r"""(?: --(?:resume|config|from))?(?:"\s+f?")? (\{[^}]*\}|%s)"""
+    r"""elsinore(?:"\s+f?")? (?:train|sweep|sync|repair|play|doctor|checkpoints|runs)"""
+    r"""(?: --(?:resume|config|from|runs-dir))?(?:"\s+f?")? (\{[^}]*\}|%s)"""
 )
 ELSEWHERE = {"%s", "{run}", "{name}"}  # quoted where they are filled in; a policy of the package
 
@@ -50,6 +50,30 @@ def test_the_command_after_a_repair_runs_as_it_is_printed(finished, tmp_path, ca
         assert cli.main(arguments) == 0
         capsys.readouterr()
         (path / "summary.json").unlink()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "play", "report", "train --resume", "watch"])
+def test_the_command_that_lists_runs_lists_those_of_the_folder_that_was_searched(
+    finished, tmp_path, capsys, command
+):
+    shutil.copytree(finished, tmp_path / "my runs" / "mine")
+    assert cli.main([*command.split(), "nowhere", "--runs-dir", str(tmp_path / "my runs")]) == 2
+    listing = re.findall("`(elsinore runs.*?)`", capsys.readouterr().err)[0]
+    assert cli.main(typed(listing)) == 0
+    assert "mine" in capsys.readouterr().out
+
+
+def test_a_run_without_metrics_to_go_on_from_is_repaired_as_it_is_printed(
+    finished, tmp_path, capsys
+):
+    path = shutil.copytree(finished, tmp_path / "my runs" / "run")
+    for file in path.glob("metrics.sqlite*"):
+        file.unlink()
+    begin = ["train", "--from", str(path), "--from-parts", "all", "--plan"]
+    assert cli.main(begin) == 2
+    (command,) = re.findall("`(elsinore repair .*?)`", capsys.readouterr().err)
+    assert cli.main(typed(command)) == 0
+    assert cli.main(begin) == 0
 
 
 def test_a_long_path_in_a_command_is_not_cut(finished, tmp_path, capsys):

@@ -22,6 +22,7 @@ from elsinore.page.app import PageApi, application
 from elsinore.page.guard import is_loopback
 from elsinore.page.live import MAX_MESSAGE
 from elsinore.page.timed_http import TimedHTTP
+from elsinore.runs.run_dir import listing_of
 
 NETWORK_NOTE = """\
   other machines can reach this address; without its token they see runs but cannot control them"""
@@ -91,8 +92,8 @@ def find_runs(target: str | None, runs_dir: Path, beside: bool) -> tuple[Path, s
         if path.is_dir():
             return path, None
     raise ConfigError(
-        f"{target} is neither a run nor a directory of runs; `elsinore runs` lists those in"
-        f" {runs_dir}."
+        f"{target} is neither a run nor a directory of runs; {listing_of(runs_dir)} lists those"
+        f" in {runs_dir}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
@@ -87,7 +87,8 @@ def check_continuation(plan: Plan, source: Source) -> None:
     if covered < update:
         raise ConfigError(
             f"--from {source.name}: its metrics.sqlite holds the chunks up to update {covered}"
-            " only; restore it with `elsinore repair`, or take --from-parts learner."
+            f" only; restore it with `elsinore repair {quoted(source.folder.path)}`, or take"
+            " --from-parts learner."
         )
     ((unit, value),) = budget_of(plan.experiment).items()
     if budget_of(source.experiment) != {unit: value}:

@@ -152,7 +152,7 @@ class RunDir:
                 return cls(path)
         found = next((_kind_of(path) for path in places if path.is_dir()), "no folder")
         raise ConfigError(
-            f"{run} is not a run ({found}); `elsinore runs` lists those in {runs_dir}."
+            f"{run} is not a run ({found}); {listing_of(runs_dir)} lists those in {runs_dir}."
         )
 
     def recorded(self) -> Experiment:
@@ -237,6 +237,12 @@ class RunDir:
         except BaseException:
             self.unlock()
             raise
+
+
+def listing_of(runs_dir: Path) -> str:
+    """The command that lists the runs of a folder, as a message tells it."""
+    default = runs_dir == Path("runs")
+    return "`elsinore runs`" if default else f"`elsinore runs --runs-dir {quoted(runs_dir)}`"
 
 
 def _kind_of(path: Path) -> str:

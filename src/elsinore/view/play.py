@@ -27,7 +27,7 @@ from elsinore.runs.episode_player import (
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_dir import RunDir, listing_of
 from elsinore.runs.shipped import is_shipped
 from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
@@ -312,7 +312,7 @@ def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, Py
             raise ConfigError(str(error)) from error
         raise ConfigError(
             f"{target} is not a replay, a run in {runs_dir} or a known environment;"
-            " `elsinore runs` and `elsinore envs` list them."
+            f" {listing_of(Path(runs_dir))} and `elsinore envs` list them."
         ) from error
 
 

@@ -14,7 +14,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.runs.curves import values_by_seed
 from elsinore.runs.plain_files import text_of
-from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
 from elsinore.runs.store import reading
 from elsinore.runs.summary_shape import unusable_part
 
@@ -203,7 +203,8 @@ def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
             ):
                 return name, path
     raise ConfigError(
-        f"{text} is neither a run nor a comparison; `elsinore runs` lists the runs in {runs_dir}."
+        f"{text} is neither a run nor a comparison; {listing_of(runs_dir)} lists the runs in"
+        f" {runs_dir}."
     )
 
 
