@@ -28,6 +28,7 @@ from elsinore.config.parse import as_dict
 from elsinore.runs import preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sync import finish_sinks
 from tests.devices import exact_products
 from tests.envs.broken_envs import NotANumber, Wall
 
@@ -482,6 +483,21 @@ def test_a_run_says_what_it_is(run):
     assert repr(run) == f"Run({str(run.path)!r}, ppo on CartPole-v1, finished)"
     page = run._repr_html_()
     assert page.count("<polyline") == 2 and "ppo on CartPole-v1, finished" in page
+
+
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        (lambda run: run.plot(), "plotted"),
+        (elsinore.doctor, "diagnosed"),
+        (elsinore.query, "queried"),
+        (lambda run: finish_sinks(RunDir(run.path)), "synced"),
+    ],
+)
+def test_a_policy_of_the_package_has_no_metrics_to_wait_for(use, what):
+    refusal = f"^preset:CartPole-v1/ppo holds a policy and no more, so it cannot be {what}"
+    with pytest.raises(elsinore.ConfigError, match=refusal):
+        use(elsinore.load("preset:CartPole-v1/ppo"))
 
 
 def test_a_run_without_metrics_has_no_curve(tmp_path):

@@ -110,4 +110,6 @@ def test_a_folder_without_metrics_is_refused(tmp_path, capsys):
     path = train_tiny(tmp_path, "run").path
     (path / "metrics.sqlite").unlink()
     assert cli.main(["sync", str(path)]) == 2
-    assert "has no metrics.sqlite yet" in capsys.readouterr().err
+    assert f"restore it with `elsinore repair {path}`" in capsys.readouterr().err
+    assert cli.main(["repair", str(path)]) == 0
+    assert cli.main(["sync", str(path)]) == 0

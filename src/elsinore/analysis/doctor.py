@@ -12,6 +12,7 @@ from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
 from elsinore.runs.run import Run
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import reading
 from elsinore.runs.trust import Trust
 
@@ -36,6 +37,7 @@ def doctor(
             f"{run.path} is a population, whose members have different settings; train one of them"
             " alone."
         )
+    RunDir(run.path).refuse_without_metrics("diagnosed")
     curves = curves_of(run)
     if not curves:
         raise ConfigError(f"{run.path} has no metrics yet; wait for its first chunk.")

@@ -56,8 +56,7 @@ def query(
         raise ConfigError(
             f"episodes={episodes!r} must be a range (first, until) with 0 <= first < until."
         )
-    if not folder.database.exists():
-        raise ConfigError(f"{folder.path} has no metrics yet; wait for its first chunk.")
+    folder.refuse_without_metrics("queried")
     with reading(folder.database) as store:
         _check_known(store, agent, seed)
         if name not in ALIASES.values() and not store.has_metric(name):

@@ -256,8 +256,7 @@ class Run:
         Raises:
             ConfigError: for a run without metrics, or a path that cannot be written.
         """
-        if not self._folder.database.exists():
-            raise ConfigError(f"{self.path} has no metrics yet; nothing can be plotted.")
+        self._folder.refuse_without_metrics("plotted")
         experiment = self.experiment
         each, goal = "replica" if experiment.vary else "seed", experiment.convergence.target
         title = f"{experiment.algo.name} on {experiment.env}"

@@ -171,6 +171,23 @@ class RunDir:
         """
         return whole_experiment(confirmed(read_yaml(self.config), self.config, trust, given, sends))
 
+    def refuse_without_metrics(self, use: str) -> None:
+        """Refuse to use a run that has no metrics.sqlite, such as to have it "plotted".
+
+        Raises:
+            ConfigError: for a run that has trained no chunk yet, has lost its metrics, or came with
+                the package.
+        """
+        if self.database.exists():
+            return
+        refuse_shipped(self.path, use)
+        if any(self.checkpoints.glob("*/*")):
+            raise ConfigError(
+                f"{self.path} has lost its metrics.sqlite; restore it with `elsinore repair"
+                f" {quoted(self.path)}`."
+            )
+        raise ConfigError(f"{self.path} has no metrics yet; wait for its first chunk.")
+
     def lock(self) -> None:
         """Lock the run until `unlock` or the end of the process.
 

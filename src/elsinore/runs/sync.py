@@ -71,8 +71,7 @@ def finish_sinks(
         ConfigError: if the run has no metrics, another process trains it, or it sends data
             elsewhere and is neither this user's nor trusted.
     """
-    if not folder.database.is_file():
-        raise ConfigError(f"{folder.path} has no metrics.sqlite yet; there is nothing to sync.")
+    folder.refuse_without_metrics("synced")
     with reading(folder.database) as store:
         info, has_chunks = store.info(), bool(store.chunks())
     for fact in ("run_id", "steps_per_update"):
