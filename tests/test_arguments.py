@@ -100,6 +100,12 @@ def test_an_env_that_is_none_is_refused(function, env):
         function(env)
 
 
+@pytest.mark.parametrize("env", [42, None, CartPole, Nothing()])
+def test_what_is_no_env_is_not_wrapped(env):
+    with pytest.raises(elsinore.ConfigError, match="^env="):
+        elsinore.wrap(env, "flatten")
+
+
 def test_the_pair_that_gymnax_makes_is_refused_with_a_remedy():
     pair = gymnax.make("CartPole-v1")
     with pytest.raises(elsinore.ConfigError, match=r"env=\(CartPole, EnvParams\) is a tuple"):

@@ -190,3 +190,8 @@ def test_the_file_at_fault_is_named(tmp_path):
 def test_a_wrong_argument_is_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         make("Hamlet-base6", kwargs)
+
+
+def test_the_custom_world_without_a_profile_names_the_setting():
+    with pytest.raises(ValueError, match="give it, such as env_kwargs.profile=world.yaml"):
+        make("Hamlet-custom")

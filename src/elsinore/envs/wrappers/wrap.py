@@ -5,7 +5,7 @@ from dataclasses import is_dataclass
 from typing import Any
 
 from elsinore.arguments import checked, plain
-from elsinore.envs.registry import env_of
+from elsinore.envs.registry import env_of, refuse_no_env
 from elsinore.envs.suites import refuse_on_host
 from elsinore.envs.time_limit import LIMIT
 from elsinore.envs.wrapped import entries_of
@@ -53,6 +53,7 @@ def wrap(env: Any, *wrappers: Any) -> Any:
         return wrapped
     if wrappers:
         refuse_on_host(env, COMPILED)
+        refuse_no_env(env)
     if wrappers and not is_dataclass(env.default_params):
         raise ConfigError(
             f"wrappers need params that are a flax.struct.dataclass; those of {env} are"

@@ -220,10 +220,15 @@ def hamlet(
     Raises:
         ValueError: naming the argument, or the place in the profile, and a remedy.
     """
-    if (world == "custom") != (profile is not None):
+    if world == "custom" and profile is None:
         raise ValueError(
-            f"profile={profile!r} goes with Hamlet-custom, which needs one: the path of a world"
-            " file."
+            "Hamlet-custom needs a profile, the path of a world file; give it, such as"
+            " env_kwargs.profile=world.yaml."
+        )
+    if world != "custom" and profile is not None:
+        raise ValueError(
+            f"profile={profile!r} goes with Hamlet-custom, whose world it describes; leave it out,"
+            " or take that environment."
         )
     described = load_profile(world if profile is None else profile)
     weights = _weights(described, described.reward if reward is None else reward)
