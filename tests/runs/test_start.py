@@ -556,8 +556,8 @@ def test_other_actions_need_a_new_head(whole):
 
 @pytest.mark.parametrize(
     "other",
-    [{"hidden": [16]}, {"hidden": [8, 8]}, {"shared": True}],
-    ids=["wider", "a layer only here", "layers only there"],
+    [{"hidden": [16]}, {"hidden": [8, 8]}, {"hidden": [8] * 9}, {"shared": True}],
+    ids=["wider", "a layer only here", "many layers only here", "layers only there"],
 )
 def test_the_layers_that_a_refusal_names_are_all_to_leave(whole, other):
     network = {f"algo.network.{name}": value for name, value in other.items()}

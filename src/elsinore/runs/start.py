@@ -35,8 +35,6 @@ from elsinore.runs.transfer import (
 )
 from elsinore.types import RunState
 
-MOST_LAYERS = 8  # that a refusal lists
-
 log = logging.getLogger("elsinore")
 
 
@@ -77,15 +75,13 @@ def check_start(plan: Plan) -> None:
     transfer = transfer_of(plan, source)
     if transfer.misfits:
         more = len(transfer.misfits) - 1
-        layers = len(transfer.layers) - MOST_LAYERS
-        further = f" (and {counted(layers, 'layer')} more)" if layers > 0 else ""
         raise ConfigError(
             f"--from {source.name} does not fit: {transfer.misfits[0]}"
             f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
             f"{_learners_that_differ(plan, source)}."
             f" Leave out what is to begin anew with"
-            f" {_options(transfer.layers[:MOST_LAYERS])}{further}, or give the"
-            f" settings of {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
+            f" {_options(transfer.layers)}, or give the settings of"
+            f" {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
         )
 
 
