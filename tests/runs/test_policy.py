@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import OrderedDict
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +54,8 @@ def test_an_observation_of_another_shape_is_refused_naming_both(run, shape):
         ([0.0, np.nan, 0.0, 0.0], "obs is NaN or infinite"),
         ([[0.0] * 4, [np.inf] * 4], "obs is NaN or infinite"),
         ("left", r"cannot be read as float32\[4\]"),
+        (["0", "0", "0", "0"], "<U1 is no type of real numbers"),
+        ([1j, 0.0, 0.0, 0.0], "complex128 is no type of real numbers"),
         ([[0.0] * 4, [1.0]], r"cannot be read as float32\[4\]"),
     ],
 )
@@ -73,6 +76,42 @@ def test_numbers_that_an_integer_observation_does_not_have_are_refused():
     for odd in ([0.2, 0.5, 0.9], [300, 1, 2], np.array([-1, 0, 0]), [np.nan, 0.0, 0.0]):
         with pytest.raises(ValueError, match=r"cannot be read as uint8\[3\]: .* is out of bounds"):
             policy(odd)
+
+
+def policy_of_a_dictionary(kind=dict) -> Policy:
+    """One that acts by the sum of two numbers and a choice."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return jnp.int32(jnp.sum(obs["vector"])) + obs["choice"], carry
+
+    algo = Algorithm(None, None, PolicyFunctions(act), (), 1)
+    like = [("vector", (2,), np.float32), ("choice", (), np.int32)]
+    shapes = kind((name, jax.ShapeDtypeStruct(shape, dtype)) for name, shape, dtype in like)
+    return Policy(algo, PolicyState((), ()), shapes, 0)
+
+
+@pytest.mark.parametrize("kind", [dict, OrderedDict])
+def test_a_dictionary_may_hold_lists_in_any_order(kind):
+    policy = policy_of_a_dictionary(kind)
+    assert policy({"choice": 3, "vector": [1.0, 2.0]}) == 6
+    assert policy({"choice": [3, 4], "vector": [[1.0, 2.0], [0.0, 0.0]]}).tolist() == [6, 4]
+    assert policy(OrderedDict(vector=np.ones(2), choice=np.int64(1))) == 3
+
+
+@pytest.mark.parametrize(
+    ("obs", "reason"),
+    [
+        (np.zeros(2), "it is ndarray; give a dictionary of"),
+        ({"vector": [0.0, 0.0]}, r"it has \['vector'\]; give a dictionary of"),
+        ({"vector": [0.0, 0.0], "choice": 0, "map": 1}, "it has .* give a dictionary of"),
+        ({"vector": np.zeros((3, 2)), "choice": [0, 1]}, "neither one observation .* nor a batch"),
+        ({"vector": np.zeros((1, 2)), "choice": [0, 1]}, "neither one observation .* nor a batch"),
+        ({"vector": np.zeros((3, 2)), "choice": 0}, "neither one observation .* nor a batch"),
+    ],
+)
+def test_a_dictionary_that_is_no_observation_is_refused(obs, reason):
+    with pytest.raises(ValueError, match=reason):
+        policy_of_a_dictionary()(obs)
 
 
 def test_drawn_actions_depend_on_the_seed_and_nothing_else(run):
@@ -113,6 +152,7 @@ def test_the_exported_policy_acts_alike_in_a_process_that_knows_nothing_of_elsin
     np.save(tmp_path / "obs.npy", observations(300))
     script = f"""
 import sys
+from collections import OrderedDict
 import numpy as np
 from jax import export
 path = {str(run.path / "policy" / "policy.jaxexport")!r}

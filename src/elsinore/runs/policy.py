@@ -1,6 +1,9 @@
 """A trained policy: callable on numpy arrays, and exportable to a file."""
 
 import json
+import reprlib
+from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,29 @@ def _repeated(tree: PyTree, size: int) -> PyTree:
     return jax.tree.map(lambda x: jnp.broadcast_to(x, (size, *jnp.shape(x))), tree)
 
 
-def _read(x: Any, like: jax.ShapeDtypeStruct) -> np.ndarray:
-    """Numbers in the type of an observation; ValueError for those that an integer changes."""
-    return read_numbers(x, like.dtype, exact=like.dtype.kind in "biu")
+def _read(like: jax.ShapeDtypeStruct, x: Any) -> np.ndarray:
+    """Numbers in the type of an observation; ValueError for those that an integer changes, and for
+    what is no real number."""
+    given = np.asarray(x)
+    if given.dtype.kind in "cOSU":
+        raise ValueError(f"{given.dtype} is no type of real numbers")
+    return read_numbers(given, like.dtype, exact=like.dtype.kind in "biu")
+
+
+def _as_parts(obs: Any, like: PyTree) -> PyTree:
+    """An observation whose dictionaries are of the kind and order of `like`'s, and whose arrays may
+    be lists.
+
+    Raises:
+        ValueError: for other names than those of `like`.
+    """
+    if not isinstance(like, Mapping):
+        return obs
+    if not isinstance(obs, Mapping) or set(obs) != set(like):
+        found = f"has {list(obs)}" if isinstance(obs, Mapping) else f"is {type(obs).__name__}"
+        raise ValueError(f"it {found}; give a dictionary of {list(like)}")
+    parts = {name: _as_parts(obs[name], part) for name, part in like.items()}
+    return OrderedDict(parts) if isinstance(like, OrderedDict) else parts
 
 
 class Policy:
@@ -142,12 +165,11 @@ class Policy:
 
     def _as_batch(self, obs: PyTree) -> tuple[PyTree, bool]:
         try:
-            if isinstance(self._obs_like, jax.ShapeDtypeStruct):
-                obs = np.asarray(obs)  # it may be a list
-            obs = jax.tree.map(_read, obs, self._obs_like)
-        except (TypeError, ValueError) as error:
+            obs = jax.tree.map(_read, self._obs_like, _as_parts(obs, self._obs_like))
+        except (OverflowError, TypeError, ValueError) as error:
             like = jax.tree.map(lambda x: f"{x.dtype}{list(x.shape)}", self._obs_like)
-            raise ValueError(f"obs={obs!r} cannot be read as {like}: {error}") from error
+            given = reprlib.repr(obs)
+            raise ValueError(f"obs={given} cannot be read as {like}: {error}") from error
         if not all(np.isfinite(x).all() for x in jax.tree.leaves(obs)):
             raise ValueError("obs is NaN or infinite, of which no action can be made.")
         shapes = [
@@ -156,12 +178,17 @@ class Policy:
         ]
         if all(shape == like for shape, like in shapes):
             return jax.tree.map(lambda x: x[None], obs), True
-        if all(shape[1:] == like and len(shape) == len(like) + 1 for shape, like in shapes):
+        sizes = {shape[:1] for shape, _ in shapes}
+        if len(sizes) == 1 and all(
+            shape[1:] == like and len(shape) == len(like) + 1 for shape, like in shapes
+        ):
             return obs, False
-        shape, like = shapes[0]
+        given, like = (jax.tree.map(lambda x: x.shape, tree) for tree in (obs, self._obs_like))
+        if len(shapes) == 1:
+            given, like = list(shapes[0][0]), list(shapes[0][1])
         raise ValueError(
-            f"obs of shape {list(shape)} is neither one observation {list(like)} nor a batch of"
-            " them; reshape it."
+            f"obs of shape {given} is neither one observation {like} nor a batch of them;"
+            " reshape it."
         )
 
     def export(self, folder: Path, env_name: str, **facts: Any) -> None:
