@@ -4,6 +4,7 @@ compiled."""
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from elsinore.config.load import load_experiment, whole_experiment
@@ -20,6 +21,7 @@ SMALL = {
 }  # fmt: skip
 
 
+NO_KWARGS = {"env_kwargs.capacity": None, "env_kwargs": {}}
 CACHES = Path(__file__).resolve().parents[2] / "configs" / "cache"
 
 
@@ -29,6 +31,25 @@ def planned(env="Cache-trace", **settings):
 
 def other_world(env):
     return lambda state, env_params: (state.no_such_field, True)
+
+
+ODD_ADVICE = {
+    "fraction": (lambda: (jnp.float32(1.0), True), "gives action as float32[]", "an integer"),
+    "pair": (lambda: (jnp.zeros(2, jnp.int32), True), "gives action as int32[2]", "an integer"),
+    "flags": (lambda: (0, jnp.ones(4, bool)), "gives matters as bool[4]", "one bool"),
+    "few": (lambda: (0, True, jnp.ones(3)), "gives worth as float32[3]", "4 numbers"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ADVICE)
+def test_advice_of_another_shape_is_refused(odd, monkeypatch):
+    advice, given, needed = ODD_ADVICE[odd]
+    teacher = lambda env: lambda state, env_params: advice()  # noqa: E731
+    monkeypatch.setattr("tests.config.test_imitation.other_world", teacher)
+    settings = {"imitation.teacher": "tests.config.test_imitation:other_world"}
+    with pytest.raises(ConfigError) as refused:
+        planned("tests.small_envs:MaskedBandit", **NO_KWARGS, **settings)
+    assert given in str(refused.value) and f"has {needed} there" in str(refused.value)
 
 
 def test_one_word_asks_for_a_teacher():
@@ -103,4 +124,4 @@ def test_continuous_actions_are_not_imitated(algo):
 
 def test_belady_teaches_no_other_env():
     with pytest.raises(ConfigError, match="'belady' does not teach in"):
-        planned("CartPole-v1", **{"env_kwargs.capacity": None, "env_kwargs": {}})
+        planned("CartPole-v1", **NO_KWARGS)

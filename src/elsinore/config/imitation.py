@@ -57,8 +57,8 @@ def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teache
     """The config's teacher for an environment.
 
     Raises:
-        ValueError: for a teacher that is unknown or does not fit the environment, or one without
-            the values that `loss: worth` needs.
+        ValueError: for a teacher that is unknown or does not fit the environment, one whose advice
+            has another shape, or one without the values that `loss: worth` needs.
     """
     name, known = config.teacher, teachers()
     if ":" not in name and name not in known:
@@ -78,6 +78,19 @@ def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teache
             " is called with the env and returns a function (state, env_params) -> (action,"
             " matters[, worth])."
         ) from error
+    number = env.action_space(env_params).n
+    wanted = {"action": ((), jnp.integer), "matters": ((), None), "worth": ((number,), None)}
+    for of, (shape, kind) in wanted.items():
+        found = getattr(advice, of)
+        if found is None or (
+            jnp.shape(found) == shape and (kind is None or jnp.issubdtype(found.dtype, kind))
+        ):
+            continue
+        needed = "an integer" if kind else "one bool" if of == "matters" else f"{number} numbers"
+        raise ValueError(
+            f"imitation.teacher={name!r} gives {of} as {found.dtype}{list(found.shape)}; a state of"
+            f" {type(env).__name__} with {number} actions has {needed} there."
+        )
     if config.loss == "worth" and advice.worth is None:
         raise ValueError(
             f"imitation.loss='worth' needs a value of each action, which {name!r} does not give;"
