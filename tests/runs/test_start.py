@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,19 @@ def test_without_an_environment_it_has_the_sources_settings(whole):
     there = elsinore.load(whole).experiment
     assert experiment.algo == there.algo and experiment.checkpoints == there.checkpoints
     assert (experiment.env_steps, experiment.earlier_env_steps) == (640, ())
+
+
+def best_arm(env):
+    return lambda state, env_params: (0, True)
+
+
+def test_imitation_of_what_is_then_replaced_is_refused(whole):
+    imitation = {"imitation.teacher": "tests.runs.test_start:best_arm"}
+    plan = plan_for(load_experiment("CartPole-v1", "ppo", None, SHORT | imitation))
+    start = StartConfig(run=str(whole), checkpoint=elsinore.load(whole).checkpoint("best").name)
+    plan = replace(plan, experiment=replace(plan.experiment, start=start))
+    with pytest.raises(elsinore.ConfigError, match=r"best_arm' fits a policy that --from .*whole"):
+        check_start(plan)
 
 
 @pytest.mark.parametrize(("seeds", "chosen"), [(1, None), (3, None), (2, 1), (1, 0)])

@@ -43,7 +43,8 @@ def check_start(plan: Plan) -> None:
 
     Raises:
         ConfigError: for parts that do not fit, by name and shape; a seed that the other run does
-            not have; a budget below what is done; or metrics that are needed and missing.
+            not have; a budget below what is done; metrics that are needed and missing; or
+            imitation, which is of a policy that begins anew.
     """
     start = plan.experiment.start
     if start is None:
@@ -52,6 +53,11 @@ def check_start(plan: Plan) -> None:
     refuse_other_agents(source.experiment.agents, plan.experiment.agents, source.name)
     if continues(plan.experiment):
         return check_continuation(plan, source)
+    if plan.experiment.imitation is not None:
+        raise ConfigError(
+            f"imitation.teacher={plan.experiment.imitation.teacher!r} fits a policy that --from"
+            f" {source.name} replaces; leave out one of them, such as by --set imitation=null."
+        )
     replicas_of(source, start, plan.experiment.replicas)
     # a layer that only the other run has is a part, too
     leaves = (*leaves_here(plan), *checkpoints.arrays_in(source.checkpoint))
