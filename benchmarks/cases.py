@@ -931,6 +931,18 @@ LIBRARIES = (
         ),
     ),
     Case(
+        "brax/halfcheetah",
+        "ppo",
+        "preset",
+        settings=FEW_EVALUATED,
+        seeds=8,
+        note=(
+            "Brax's spring backend, 1,000 steps an episode: the distance run, less the torques."
+            " Random actions return -61. The preset was chosen of five variants by seeds 100 and"
+            " 101."
+        ),
+    ),
+    Case(
         "craftax/Craftax-Classic-Symbolic-v1",
         "ppo",
         "preset",
@@ -949,6 +961,16 @@ LIBRARIES = (
         threshold=10.0,
         seeds=8,
         note="Fruits eaten; uniform legal moves eat about 7, in games of 1,700 steps.",
+    ),
+    Case(
+        "jumanji/Game2048-v1",
+        "ppo",
+        "preset",
+        seeds=8,
+        note=(
+            "The score of a game; uniform legal moves reach 1,128. The preset was chosen of 12"
+            " variants by seeds 100 to 103."
+        ),
     ),
     *(
         Case(

@@ -128,7 +128,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         "config": redacted(as_dict(experiment)),
         "config_sha256": config_digest(experiment),
     }
-    # the oldest first: a run that is killed between two goes on from one, and computes the others
+    # the oldest first: a run that is killed between two resumes from one and computes newer ones
     for best in reversed(checkpoints.list_checkpoints(source.folder.checkpoints, ("best",))):
         if best.update <= update and checkpoints.is_whole(best):
             checkpoints.adopt(best, folder.checkpoints, "best", facts)

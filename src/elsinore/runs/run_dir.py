@@ -257,7 +257,7 @@ class RunDir:
 
 
 def listing_of(runs_dir: Path) -> str:
-    """The command that lists the runs of a folder, as a message tells it."""
+    """The command that lists the runs of a folder, as a message prints it."""
     default = runs_dir == Path("runs")
     return "`elsinore runs`" if default else f"`elsinore runs --runs-dir {quoted(runs_dir)}`"
 
