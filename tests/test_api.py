@@ -625,7 +625,8 @@ def test_training_and_drawing_use_nothing_deprecated(tmp_path):
 @pytest.mark.parametrize("ask", [elsinore.load, elsinore.resume])
 def test_a_run_that_is_not_there_is_refused(ask, tmp_path):
     with pytest.raises(
-        elsinore.ConfigError, match=r"is not a run \(no folder\); `elsinore runs` lists"
+        elsinore.ConfigError,
+        match=r"is not a run \(no folder\); `elsinore runs --runs-dir .*` lists",
     ):
         ask(tmp_path / "nowhere", runs_dir=tmp_path)
     with pytest.raises(

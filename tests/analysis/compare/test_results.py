@@ -121,7 +121,8 @@ def test_a_path_that_is_not_a_run_is_refused(tmp_path, what):
     elif what == "a folder":
         path.mkdir()
     with pytest.raises(
-        ConfigError, match="x is neither a run nor a comparison; `elsinore runs` lists"
+        ConfigError,
+        match="x is neither a run nor a comparison; `elsinore runs --runs-dir nowhere` lists",
     ):
         labels_of(path)
 
