@@ -107,6 +107,7 @@ MISTAKES = {
         ["Nowhere"],
         "Nowhere is not a replay, a run in runs or a known environment",
     ),
+    "nothing known but nearly": (["CartPole"], "did you mean 'CartPole-v1'? `elsinore runs` and"),
     "a replay that is not there": (
         ["x.npz"],
         "replay x.npz cannot be read: No such file or directory.",

@@ -424,3 +424,8 @@ def test_an_override_of_some_settings_keeps_the_algorithm_of_the_argument():
     assert (found.name, found.tau, found.gamma) == ("dqn", 0.1, 0.5)
     load_experiment("CartPole-v1", algo, None, {"algo.network.hidden": [4]})
     assert algo["network"] == {"hidden": [8]}
+
+
+def test_a_setting_of_a_sweep_is_answered_with_its_command():
+    with pytest.raises(ConfigError, match=r"^sweep.trials=3 is .* search with `elsinore sweep`"):
+        load_experiment("CartPole-v1", overrides={"sweep.trials": 3})

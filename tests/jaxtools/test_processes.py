@@ -185,6 +185,14 @@ def test_a_process_joins_once(connected, monkeypatch):
     assert len(connected) == 1
 
 
+@pytest.mark.parametrize("place", ["auto", "10.0.0.1:7000,2,0"])
+def test_a_process_that_has_computed_joins_no_others(connected, monkeypatch, place):
+    monkeypatch.setattr(xla_bridge, "backends_are_initialized", lambda: True)
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    with pytest.raises(RuntimeError, match=r"^--distributed \(in Python, distributed\) comes too"):
+        processes.join(place)
+
+
 @pytest.mark.parametrize("lacking", ["all", "SLURM_PROCID"])
 def test_without_a_cluster_the_ways_to_start_one_are_named(lacking, connected, monkeypatch):
     variables = {name: x for name, x in SLURM.items() if lacking not in ("all", name)}

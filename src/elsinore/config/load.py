@@ -65,6 +65,11 @@ def load_experiment(
     if has_budget(overrides or {}):  # in another unit it wins, too
         data = without_budget(data)
     for name, value in copy.deepcopy(dict(overrides or {})).items():
+        if name.partition(".")[0] == "sweep":
+            raise ConfigError(
+                f"{name}={value!r} is a setting of a sweep, and this is one run; search with"
+                " `elsinore sweep` (in Python, elsinore.sweep)."
+            )
         set_dotted(data, name, value)
     if own:  # a mapping in the overrides leaves out what it does not name
         data["algo"] = own | _algo_as_mapping(data["algo"])

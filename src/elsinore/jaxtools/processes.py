@@ -45,13 +45,14 @@ def join(place: str = "auto") -> None:
 
     Raises:
         ValueError: for another text, or where nothing says how many processes there are.
+        RuntimeError: where this process has computed with JAX.
     """
     if jax.distributed.is_initialized():
         return
     _let_running_threads_run()
     if place == "auto":
         try:
-            jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
+            _initialise()
         except ValueError as error:
             raise ValueError(
                 f"--distributed finds no cluster here ({str(error).rstrip('.')}); start it by"
@@ -70,9 +71,19 @@ def join(place: str = "auto") -> None:
         raise ValueError(
             f"--distributed {place!r}: the processes are 0 to {number - 1}, and this one is {rank}."
         )
-    jax.distributed.initialize(
-        address, num_processes=number, process_id=rank, heartbeat_timeout_seconds=HEARTBEAT
-    )
+    _initialise(coordinator_address=address, num_processes=number, process_id=rank)
+
+
+def _initialise(**place: Any) -> None:
+    try:
+        jax.distributed.initialize(**place, heartbeat_timeout_seconds=HEARTBEAT)
+    except RuntimeError as error:
+        if "must be called before" not in str(error):
+            raise
+        raise RuntimeError(
+            "--distributed (in Python, distributed) comes too late: this process has computed with"
+            " JAX before; make this call the first in it, before any array of jax."
+        ) from error
 
 
 def _let_running_threads_run(devices: str = "/dev") -> None:

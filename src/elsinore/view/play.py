@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
 from elsinore.config.schedule import max_steps_of
-from elsinore.envs import is_known, make
+from elsinore.envs import is_known, make, names
 from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError, counted
@@ -32,6 +32,7 @@ from elsinore.runs.shipped import is_shipped
 from elsinore.runs.trust import Trust
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState, RunState
+from elsinore.validation import did_you_mean
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, write_film
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode, agent_number, episode_of
@@ -311,8 +312,9 @@ def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, Py
         if is_known(target) or ":" in target:
             raise ConfigError(str(error)) from error
         raise ConfigError(
-            f"{target} is not a replay, a run in {runs_dir} or a known environment;"
-            f" {listing_of(Path(runs_dir))} and `elsinore envs` list them."
+            f"{target} is not a replay, a run in {runs_dir} or a known environment"
+            f"{did_you_mean(target, names())} {listing_of(Path(runs_dir))} and `elsinore envs` list"
+            " them."
         ) from error
 
 
