@@ -117,6 +117,11 @@ def test_a_comparison_of_an_env_that_is_none_is_refused():
         elsinore.compare([CartPole], env_steps=1000)
 
 
+def test_an_argument_resume_is_answered_with_the_function():
+    with pytest.raises(elsinore.ConfigError, match=r"; continue a run with elsinore.resume\('a'\)"):
+        elsinore.train(resume="a")
+
+
 def test_an_env_object_beside_a_name_in_the_overrides_is_refused():
     with pytest.raises(
         elsinore.ConfigError, match="^env='Pendulum-v1' is a name, and env is given"

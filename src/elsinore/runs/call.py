@@ -57,8 +57,10 @@ def resolve_experiment(
 
 
 def as_override(name: str, value: Any) -> str:
-    """The way to give a setting to a function that has no argument of this name; empty for no
-    setting."""
+    """The way to give a setting to a function that has no argument of this name, or the call that
+    `resume` means; empty for no setting."""
+    if name == "resume":
+        return f"continue a run with elsinore.resume({value!r})"
     meant = setting_of(name)
     return f"give this setting as overrides={{{meant!r}: {value!r}}}" if meant else ""
 

@@ -94,7 +94,8 @@ def episodes_of(
         )
     if policy not in (None, "untrained") or seed is not None:
         raise ConfigError(
-            f"{target} is not a run in {runs_dir}, and --policy and --seed need a run."
+            f"{target} is not a run in {runs_dir}, and --policy and --seed need a run; leave them"
+            " out to watch random actions."
         )
     return _random_episodes(target, settings or {}, numbers, runs_dir)
 
