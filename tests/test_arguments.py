@@ -186,6 +186,9 @@ def test_a_config_may_be_a_mapping_and_stays_as_it_is():
     config = {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
     experiment, _ = resolve_experiment(config=config, overrides={"algo.gamma": 0.8}, seeds=2)
     assert (experiment.algo.gamma, experiment.seeds) == (0.8, 2)
+    both = {"seeds": 3, "env_steps": 2000}
+    experiment, _ = resolve_experiment("CartPole-v1", seeds=2, env_steps=1000, overrides=both)
+    assert (experiment.env_steps, experiment.seeds) == (2000, 3)
     assert config == {"env": "CartPole-v1", "algo": {"gamma": 0.9}}
 
 

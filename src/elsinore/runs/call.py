@@ -28,8 +28,9 @@ def resolve_experiment(
 ) -> tuple[Experiment, Any]:
     """The experiment of a call's arguments, and the environment if it is an object.
 
-    `named` are overrides too, unless they are None. A run that begins from another one, by
-    `start.run` in the overrides, has the other's settings where none are given.
+    `named` are overrides, too, unless they are None; `overrides` win over them. A run that begins
+    from another one, by `start.run` in the overrides, has the other's settings where none are
+    given.
     """
     env_object = None if env is None or isinstance(env, str) else suites.adapted(env)
     if env_object is not None:
@@ -49,7 +50,7 @@ def resolve_experiment(
             env_object = None
         else:
             _refuse_kwargs(given)
-    overrides |= {name: value for name, value in named.items() if value is not None}
+    overrides = {name: value for name, value in named.items() if value is not None} | overrides
     if (source := overrides.get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
     experiment = load_experiment(env, algo, config, overrides)

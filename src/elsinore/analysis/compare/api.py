@@ -117,7 +117,7 @@ def compare(
         algos: texts such as `"ppo"` and `"fast=ppo:algo.gamma=0.9"` (see `variants`), or a mapping
             from label to dotted settings: `{"fast": {"algo": "ppo", "algo.gamma": 0.9}}`.
         env_steps: per seed; default: the largest budget among the presets of an environment.
-        config, overrides: settings of every run.
+        config, overrides: settings of every run; `overrides` win over all others but a variant's.
         thresholds: return to reach, one for all or by environment; default: `convergence.target`.
         references: by environment, the returns normalised to 0 and 1.
         accept_versions, accept_layout: as in `elsinore.resume`, for runs that are not finished.
@@ -136,7 +136,7 @@ def compare(
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
     folder = _comparison_path(Path(runs_dir), name)
     budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
-    overrides = dict(overrides or {}) | {k: v for k, v in budget.items() if v is not None}
+    overrides = {k: v for k, v in budget.items() if v is not None} | dict(overrides or {})
     cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
     given = _as_mapping(thresholds), dict(references or {})
     check_thresholds((cell.experiment.env for cell in cells), *given)
