@@ -327,3 +327,28 @@ class Dials(World):
 
     def sight(self, legal):
         return {"legal": legal.astype(jnp.float32), "action_mask": legal}
+
+
+@dataclass(frozen=True)
+class Camera(World):
+    """An image of which one half is bright, and one step: the action of that half pays 1."""
+
+    @property
+    def default_params(self) -> Clocked:
+        return Clocked(max_steps_in_episode=1)
+
+    def reset_env(self, key, params):
+        cell = jax.random.randint(key, (), 0, 2)
+        return self._image(cell), Cell(time=jnp.int32(0), cell=cell)
+
+    def step_env(self, key, state, action, params):
+        reward = jnp.float32(action == state.cell)
+        state = state.replace(time=state.time + 1)
+        return self._image(state.cell), state, reward, jnp.bool_(True), {}
+
+    def _image(self, cell):
+        bright = jnp.arange(40) // 20 == cell
+        return jnp.broadcast_to(jnp.where(bright, 255, 16)[:, None], (36, 40, 2)).astype(jnp.uint8)
+
+    def observation_space(self, params):
+        return spaces.Box(0, 255, (36, 40, 2), jnp.uint8)

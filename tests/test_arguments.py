@@ -119,7 +119,7 @@ def test_a_comparison_of_an_env_that_is_none_is_refused():
 
 def test_an_argument_resume_is_answered_with_the_function():
     with pytest.raises(elsinore.ConfigError, match=r"; continue a run with elsinore.resume\('a'\)"):
-        elsinore.train(resume="a")
+        elsinore.train(**{"resume": "a"})
 
 
 def test_an_env_object_beside_a_name_in_the_overrides_is_refused():

@@ -28,6 +28,7 @@ NETWORKS = {
     "default": {},
     "mlp": {"algo.network.encoder": "mlp"},
     "cnn": {"algo.network.encoder": "cnn"},
+    "nature": {"algo.network.encoder": "nature"},
     "gru": {"algo.network.gru": 16, "algo.network.custom": None},
     "layer norm": {"algo.network.layer_norm": True},
     "shared": {"algo.network.shared": True},
@@ -196,6 +197,7 @@ def test_every_algorithm_lowers_in_every_env(env):
     [
         ("CartPole-v1", ("mlp", "gru", "layer norm", "shared"), 11),
         ("Breakout-MinAtar", ("cnn", "mlp", "gru"), 8),
+        ("tests.small_envs:Camera", ("nature",), 5),
         ("Pendulum-v1", ("mlp", "gru", "layer norm", "shared"), 9),
         ("Balatro-stage0", ("cards",), 3),
         ("Hamlet-L2", ("gru", "places", "mapping"), 6),

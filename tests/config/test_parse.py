@@ -345,7 +345,7 @@ REFUSED = [
     ("algo.ent_coef", -0.01, "must not be negative"),
     ("algo.clip_eps_final", -0.1, "must not be negative"),
     ("algo.normalize_advantage", "always", "choose minibatch, batch or none"),
-    ("algo.network.encoder", "rnn", "choose auto, mlp, cnn, or"),
+    ("algo.network.encoder", "rnn", "choose auto, mlp, cnn, nature, or"),
     ("algo.network.activation", "tan", "choose tanh"),
     ("algo.network.hidden", [], "one or more layer sizes"),
     ("algo.network.hidden", [64, 0], "at least 1"),

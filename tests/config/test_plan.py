@@ -490,3 +490,19 @@ def test_one_transition_cannot_be_standardised(algo, settings, off):
     plan(**{"agents.number": 2, "agents.sharing": "shared"})
     if settings["num_envs"] == 1:
         plan(**{"algo.num_envs": 4, "shards": 4})
+
+
+@pytest.mark.parametrize(
+    ("settings", "warned"),
+    [
+        ({}, True),
+        ({"algo.network.encoder": "cnn"}, True),
+        ({"algo.network.encoder": "nature"}, False),
+        ({"algo.normalize_obs": True}, False),
+    ],
+)
+def test_large_images_are_named_with_the_encoder_that_scales_them(settings, warned):
+    experiment = load_experiment("tests.small_envs:Camera", "ppo", overrides=settings)
+    lines = [x for x in plan_lines(plan_for(experiment)) if "algo.network.encoder: nature" in x]
+    assert len(lines) == warned
+    assert not warned or "images of [36, 40, 2]" in lines[0]

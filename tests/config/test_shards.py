@@ -115,7 +115,7 @@ def test_a_replay_buffer_that_cannot_be_divided_is_refused(name, value, message)
         (
             "ppo",
             {"algo.network.encoder": "a:b"},
-            "algo.network.encoder='a:b'; choose auto, mlp or cnn",
+            "algo.network.encoder='a:b'; choose auto, mlp, cnn or nature",
         ),
         ("ppo", {"algo.network.dtype": "bfloat16"}, "algo.network.dtype='bfloat16'"),
         ("ppo", {"algo.popart": True}, "algo.popart=true"),

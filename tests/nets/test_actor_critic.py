@@ -9,7 +9,9 @@ from gymnax.environments import spaces
 
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.config import NetworkConfig
+from elsinore.nets.encoders import NatureCNN
 from elsinore.nets.heads import head_for
+from elsinore.nets.initialisation import initialise
 from elsinore.nets.network import Network
 from tests.devices import exact_products
 
@@ -104,16 +106,66 @@ def test_an_image_is_encoded_by_convolutions(encoder):
     assert outputs.shape == (4,) and value.shape == ()
 
 
+def test_the_convolutions_of_mnih_have_their_sizes_and_read_pixels_as_shares():
+    """Sizes and parameters as published: 20 x 20, 9 x 9 and 7 x 7; 1,684,128 without the head."""
+    image = jax.random.randint(jax.random.key(1), (84, 84, 4), 0, 256).astype(jnp.uint8)
+    network = NatureCNN()
+    params = initialise(network, KEY, image)
+    assert sum(x.size for x in jax.tree.leaves(params)) == 1_684_128
+    features = network.apply(params, image)
+    shares = network.apply(params, image.astype(jnp.float32) / 255.0)
+    np.testing.assert_array_equal(features, shares)
+    x = image.astype(jnp.float32)[None] / 255.0
+    for i, (width, size, stride) in enumerate([(32, 8, 4), (64, 4, 2), (64, 3, 1)]):
+        layer, n = params["params"][f"Dense_{i}"], size // stride
+        kernel = layer["kernel"].reshape(n, n, stride, stride, x.shape[-1], width).swapaxes(1, 2)
+        x = jax.lax.conv_general_dilated(
+            x,
+            kernel.reshape(size, size, x.shape[-1], width),
+            (stride, stride),
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        x = jax.nn.relu(x + layer["bias"])
+    assert x.shape == (1, 7, 7, 64)
+    layer = params["params"]["MLP_0"]["Dense_0"]
+    expected = jax.nn.relu(x.ravel() @ layer["kernel"] + layer["bias"])
+    np.testing.assert_allclose(np.asarray(features), np.asarray(expected), rtol=1e-4, atol=1e-4)
+
+
+def test_the_convolutions_of_mnih_multiply_in_bfloat16_and_add_up_in_float32():
+    image = jax.random.randint(jax.random.key(1), (36, 36, 2), 0, 256).astype(jnp.uint8)
+    whole, half = NatureCNN((8,)), NatureCNN((8,), dtype=jnp.bfloat16)
+    params = initialise(whole, KEY, image)
+    loss = lambda params, net: jnp.sum(net.apply(params, image) ** 2)  # noqa: E731
+    assert half.apply(params, image).dtype == jnp.float32
+    slopes, exact = jax.grad(loss)(params, half), jax.grad(loss)(params, whole)
+    for slope, near in zip(*map(jax.tree.leaves, (slopes, exact)), strict=True):
+        assert slope.dtype == jnp.float32
+        scale = float(jnp.abs(near).max())
+        np.testing.assert_allclose(np.asarray(slope), np.asarray(near), rtol=0.1, atol=0.05 * scale)
+    assert (half.apply(params, image) != whole.apply(params, image)).any()
+
+
+def test_images_that_are_too_small_for_them_are_refused():
+    with pytest.raises(ValueError, match=r"at least 36 x 36.* are \[35, 84, 4\]; use encoder: cnn"):
+        made(obs=jnp.ones((35, 84, 4)), encoder="nature")
+    network, params = made(obs=jnp.ones((36, 36, 1)), encoder="nature")
+    assert "NatureCNN_0" in params["params"]
+    assert network.apply(params, jnp.ones((36, 36, 1)))[0].shape == (4,)
+
+
 def test_an_image_can_be_read_flat():
     assert "MLP_0" in made(obs=jnp.ones((10, 10, 4)), encoder="mlp")[1]["params"]
 
 
+@pytest.mark.parametrize("encoder", ["cnn", "nature"])
 @pytest.mark.parametrize("obs", [jnp.ones(4), {"seen": jnp.ones((3, 3, 1))}], ids=["flat", "dict"])
-def test_a_cnn_refuses_observations_that_are_no_images(obs):
+def test_a_cnn_refuses_observations_that_are_no_images(obs, encoder):
     with pytest.raises(
-        ValueError, match=r"encoder='cnn' needs .*\[height, width, channel\].*encoder: mlp"
+        ValueError, match=rf"encoder='{encoder}' needs .*\[height, width, channel\].*encoder: mlp"
     ):
-        made(obs=obs, encoder="cnn")
+        made(obs=obs, encoder=encoder)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 
 import elsinore
+from elsinore.config import planned_memory
+from elsinore.config.plan import plan_for
 from elsinore.envs import make, suites
 from elsinore.envs.host import HostEnvError, HostState, blank_tape
 from elsinore.envs.host_objects import host_env_of
@@ -21,6 +23,7 @@ from elsinore.envs.scene import Picture
 from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
 from elsinore.training.curriculum.stages import Stages, staged
@@ -193,6 +196,14 @@ def vector():
     vector.begin()
     yield vector
     vector.close()
+
+
+@pytest.mark.parametrize("algo", ["ppo", "dqn"])
+def test_the_memory_of_a_large_rollout_is_planned(algo, monkeypatch):
+    """As large as of images: its update is traced, with a state as the compiled program has it."""
+    monkeypatch.setattr(planned_memory, "LARGE_ROLLOUT", 0)
+    memory = plan_for(*resolve_experiment(PythonWalk(), algo, seeds=2)).memory
+    assert memory.on_device > memory.of_arrays
 
 
 def test_a_death_terminates_and_the_limit_truncates_with_the_true_final_observations(vector):

@@ -38,6 +38,7 @@ POLICIES = {
     "gelu": ("CartPole-v1", "a2c", SMALL | {"algo.network.activation": "gelu"}),
     "continuous": ("Pendulum-v1", "ppo", NORMED),
     "cnn": ("Catch-bsuite", "ppo", SMALL),
+    "nature": ("tests.small_envs:Camera", "ppo", SMALL | {"algo.network.encoder": "nature"}),
     "minatar": ("Breakout-MinAtar", "pqn", SMALL | {"algo.network.layer_norm": True}),
     "gru": ("CartPole-v1", "ppo", NORMED | {"algo.network.gru": 8}),
     "lstm": ("CartPole-v1", "a2c", SMALL | {"algo.network.lstm": 8}),
@@ -102,6 +103,10 @@ def observations(name: str, policy, number: int, seed: int = 0):
             legal = draw.random((number, *like.shape)) < 0.5
             legal[np.arange(number), draw.integers(0, like.shape[0], number)] = True
             return legal
+        if like.dtype == np.uint8:  # images of 2 x 2 parts, each black or white in each channel
+            height, width, channels = like.shape
+            bright = np.uint8(255) * draw.integers(0, 2, (number, 2, 2, channels), np.uint8)
+            return bright.repeat(height // 2, 1).repeat(width // 2, 2)
         x = draw.normal(size=(number, *like.shape))
         return (x if np.dtype(like.dtype).kind == "f" else x > 0).astype(like.dtype)
 

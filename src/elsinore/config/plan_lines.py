@@ -18,6 +18,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.presets import closest_preset, preset
 from elsinore.errors import counted
+from elsinore.nets.encoders import SMALLEST
 
 FEW_EPISODES = 30  # behind a decision, below which its standard error is printed
 # The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
@@ -44,15 +45,38 @@ def plan_lines(plan: Plan) -> list[str]:
         ),
         *(f"warning         {text}" for text in env_warnings(plan.env, plan.env_params)),
         *_rounded_observations(plan),
+        *_unscaled_images(plan),
         *_memory_lines(plan),
     ]
 
 
+def _learners(plan: Plan) -> list[Any]:
+    """The algorithm's settings, and those of agents that have their own."""
+    return [plan.experiment.algo, *(each.algo for each in plan.experiment.agents.each)]
+
+
+def _unscaled_images(plan: Plan) -> list[str]:
+    """A warning where images such as Atari's are read by the small convolutions, as they are."""
+    seen = plan.state_shapes.train.actor.obs  # of all envs
+    shape = getattr(seen, "shape", ())[1:]
+    if len(shape) != 3 or min(shape[:2]) < SMALLEST or seen.dtype != np.uint8:
+        return []
+    if not any(_reads_raw_images(algo) for algo in _learners(plan)):
+        return []
+    return [
+        f"warning         images of {list(shape)} are read as numbers from 0 to 255, by"
+        " convolutions without a stride; set algo.network.encoder: nature, which scales them"
+    ]
+
+
+def _reads_raw_images(algo: Any) -> bool:
+    encoder = getattr(getattr(algo, "network", None), "encoder", None)
+    return encoder in ("auto", "cnn") and not getattr(algo, "normalize_obs", False)
+
+
 def _rounded_observations(plan: Plan) -> list[str]:
     """A warning where bfloat16 rounds observations whose range is wide."""
-    experiment = plan.experiment
-    learners = [experiment.algo, *(each.algo for each in experiment.agents.each)]
-    if not any(_rounds(algo) for algo in learners):
+    if not any(_rounds(algo) for algo in _learners(plan)):
         return []
     bound = max(_finite_bounds(plan.env.observation_space(plan.env_params)), default=0.0)
     if bound <= EXACT:

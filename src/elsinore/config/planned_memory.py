@@ -9,6 +9,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.custom_code import refusals
 from elsinore.config.experiment import Experiment
+from elsinore.config.host import without_tapes
 from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.schedule import rollout_sizes
 from elsinore.errors import ConfigError
@@ -155,8 +156,9 @@ class PlannedMemory:
         and not too large to be run."""
         if self._of_a_rollout() < LARGE_ROLLOUT or self.of_arrays > available_bytes():
             return 0
+        state = without_tapes(self.state_shapes)
         with refusals(self.custom_code):
-            return working_bytes(jax.make_jaxpr(self.algo.update)(self.state_shapes.train).jaxpr)
+            return working_bytes(jax.make_jaxpr(self.algo.update)(state.train).jaxpr)
 
 
 def _bytes(tree: PyTree) -> int:

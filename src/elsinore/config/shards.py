@@ -113,7 +113,7 @@ def _refused_in_algo(algo: Any) -> Iterator[tuple[str, str]]:
     if net.custom is not None:
         yield f"algo.network.custom={net.custom!r}", "leave it out"
     if net.encoder not in ENCODERS:
-        yield f"algo.network.encoder={net.encoder!r}", "choose auto, mlp or cnn"
+        yield f"algo.network.encoder={net.encoder!r}", "choose auto, mlp, cnn or nature"
     if net.dtype != "float32":
         yield f"algo.network.dtype={net.dtype!r}", "choose float32"
     if getattr(algo, "reset_period", None) is not None:

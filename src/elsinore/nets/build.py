@@ -22,7 +22,9 @@ from elsinore.nets.encoders import (
     CNN,
     DTYPES,
     MLP,
+    NatureCNN,
     check_image,
+    check_large_image,
     check_not_empty,
 )
 from elsinore.nets.heads import Head
@@ -236,10 +238,11 @@ def encoder_of(
         ValueError: if the encoder does not fit `obs`.
     """
     is_image = not isinstance(obs, dict) and getattr(obs, "ndim", 0) == 3
-    if config.encoder == "cnn" and not is_image:
+    if config.encoder in ("cnn", "nature") and not is_image:
         raise ValueError(
-            "algo.network.encoder='cnn' needs observations of shape [height, width, channel]; this"
-            f" environment's are {getattr(obs, 'shape', type(obs).__name__)}. Use encoder: mlp."
+            f"algo.network.encoder={config.encoder!r} needs observations of shape [height, width,"
+            f" channel]; this environment's are {getattr(obs, 'shape', type(obs).__name__)}. Use"
+            " encoder: mlp."
         )
     if family := family_of(config):
         family.check(obs)
@@ -249,5 +252,8 @@ def encoder_of(
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
         check_image(config.channels, obs.shape)
         return partial(CNN, config.channels, *rest)
+    if config.encoder == "nature":
+        check_large_image(obs.shape)
+        return partial(NatureCNN, *rest)
     check_not_empty(obs)
     return partial(MLP, *rest)

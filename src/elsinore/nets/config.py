@@ -33,8 +33,8 @@ class NetworkConfig:
 
     # "module:name" of a custom network; the rest is then unused, and a recurrent layer refused.
     custom: str | None = None
-    # The encoder: auto, mlp, cnn or "module:name" of a NetworkFamily; auto is cnn for observations
-    # of shape [height, width, channel], else mlp.
+    # The encoder: auto, mlp, cnn, nature (for images as of Atari) or "module:name" of a
+    # NetworkFamily; auto is cnn for observations of shape [height, width, channel], else mlp.
     encoder: str = "auto"
     hidden: tuple[int, ...] = (64, 64)  # The widths of the dense layers.
     # The widths of the critic's dense layers; null: those of the policy's.
@@ -54,8 +54,9 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS and ":" not in self.encoder:
             raise ValueError(
-                f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn, or 'module:name' of a"
-                " NetworkFamily (Balatro's is elsinore.worlds.balatro.nets:CARDS)."
+                f"encoder={self.encoder!r} is unknown; choose auto, mlp, cnn, nature, or"
+                " 'module:name' of a NetworkFamily (Balatro's is"
+                " elsinore.worlds.balatro.nets:CARDS)."
             )
         check_layers(self)
         validation.one_of(self, "dtype", *DTYPES)
@@ -112,7 +113,7 @@ class NetworkConfig:
         return self.memory[1] if self.memory else self.hidden[-1]
 
 
-ENCODERS = ("auto", "mlp", "cnn")
+ENCODERS = ("auto", "mlp", "cnn", "nature")
 
 
 def family_of(config: NetworkConfig) -> NetworkFamily | None:

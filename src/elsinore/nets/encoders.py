@@ -121,16 +121,30 @@ class MLP(nn.Module):
         return x
 
 
-def patches(x: Float[Array, "height width channel"]) -> Float[Array, "rows columns patch"]:
-    """Every 3x3 patch, flattened: nine shifted views side by side.
+def patches(
+    x: Float[Array, "height width channel"], size: int = 3
+) -> Float[Array, "rows columns patch"]:
+    """Every patch of `size` x `size`, flattened: shifted views side by side.
 
     A dense layer on them is a convolution without padding, as one matrix product. XLA's
-    convolutions have slow gradients on a CPU: 200,000 steps of PPO on MinAtar's Breakout take 220 s
-    with them, and 23 s with patches.
+    convolutions have slow gradients in a CPU's loops: 200,000 steps of PPO on MinAtar's Breakout
+    take 220 s with them, and 23 s with patches.
     """
-    height, width = x.shape[0] - 2, x.shape[1] - 2
-    views = [x[i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    height, width = x.shape[0] - size + 1, x.shape[1] - size + 1
+    views = [x[i : i + height, j : j + width] for i in range(size) for j in range(size)]
     return jnp.concatenate(views, axis=-1)
+
+
+def blocks(
+    x: Float[Array, "height width channel"], size: int
+) -> Float[Array, "rows columns block"]:
+    """The image as blocks of `size` x `size`, flattened; what fills none at its ends is left out.
+
+    Patches of k x k blocks are those of k `size` x k `size` pixels, `size` apart.
+    """
+    rows, columns = x.shape[0] // size, x.shape[1] // size
+    x = x[: rows * size, : columns * size].reshape(rows, size, columns, size, -1)
+    return x.swapaxes(1, 2).reshape(rows, columns, -1)
 
 
 class CNN(nn.Module):
@@ -150,3 +164,43 @@ class CNN(nn.Module):
             x = dense(width, np.sqrt(2), dtype=self.dtype)(patches(x))
             x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
         return MLP(self.hidden, self.activation, self.layer_norm, self.dtype)(x)
+
+
+class NatureCNN(nn.Module):
+    """The convolutions that learnt Atari (Mnih 2015, Nature 518, "Model architecture"), then dense
+    layers: 32 channels of 8x8 patches, 4 apart, 64 of 4x4, 2 apart, and 64 of 3x3.
+
+    Images of uint8 are read as 0 to 1, of another dtype as they are.
+    """
+
+    hidden: Sequence[int] = (512,)
+    activation: str = "relu"
+    layer_norm: bool = False  # before each activation
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "features"]:
+        x = obs.astype(jnp.float32)
+        x = x / 255.0 if obs.dtype == jnp.uint8 else x
+        for width, size, stride in NATURE:
+            seen = patches(blocks(x, stride), size // stride)
+            x = dense(width, np.sqrt(2), dtype=self.dtype)(seen)
+            x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
+        return MLP(self.hidden, self.activation, self.layer_norm, self.dtype)(x)
+
+
+NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # channels, patch, stride
+SMALLEST = 36  # height and width of an image of which these leave 1 x 1
+
+
+def check_large_image(shape: tuple[int, ...]) -> None:
+    """Check that the convolutions of `NatureCNN` leave something of an image.
+
+    Raises:
+        ValueError: naming the setting, its value and a remedy.
+    """
+    if min(shape[:2]) < SMALLEST or not shape[2]:
+        raise ValueError(
+            f"algo.network.encoder='nature' needs images of at least {SMALLEST} x {SMALLEST}, and"
+            f" this environment's observations are {list(shape)}; use encoder: cnn."
+        )
