@@ -109,7 +109,7 @@ def test_an_image_is_encoded_by_convolutions(encoder):
 def test_the_convolutions_of_mnih_have_their_sizes_and_read_pixels_as_shares():
     """Sizes and parameters as published: 20 x 20, 9 x 9 and 7 x 7; 1,684,128 without the head."""
     image = jax.random.randint(jax.random.key(1), (84, 84, 4), 0, 256).astype(jnp.uint8)
-    network = NatureCNN()
+    network = NatureCNN(hidden=(512,))
     params = initialise(network, KEY, image)
     assert sum(x.size for x in jax.tree.leaves(params)) == 1_684_128
     features = network.apply(params, image)
@@ -135,7 +135,7 @@ def test_the_convolutions_of_mnih_have_their_sizes_and_read_pixels_as_shares():
 
 def test_the_convolutions_of_mnih_multiply_in_bfloat16_and_add_up_in_float32():
     image = jax.random.randint(jax.random.key(1), (36, 36, 2), 0, 256).astype(jnp.uint8)
-    whole, half = NatureCNN((8,)), NatureCNN((8,), dtype=jnp.bfloat16)
+    whole, half = NatureCNN(hidden=(8,)), NatureCNN(hidden=(8,), dtype=jnp.bfloat16)
     params = initialise(whole, KEY, image)
     loss = lambda params, net: jnp.sum(net.apply(params, image) ** 2)  # noqa: E731
     assert half.apply(params, image).dtype == jnp.float32

@@ -254,6 +254,6 @@ def encoder_of(
         return partial(CNN, config.channels, *rest)
     if config.encoder == "nature":
         check_large_image(obs.shape)
-        return partial(NatureCNN, *rest)
+        return partial(NatureCNN, NatureCNN.channels, *rest)
     check_not_empty(obs)
     return partial(MLP, *rest)

@@ -157,39 +157,40 @@ class CNN(nn.Module):
     layer_norm: bool = False  # before each activation
     dtype: Any = None
 
-    @nn.compact
-    def __call__(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "features"]:
-        x = obs.astype(jnp.float32)
-        for width in self.channels:
-            x = dense(width, np.sqrt(2), dtype=self.dtype)(patches(x))
-            x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
-        return MLP(self.hidden, self.activation, self.layer_norm, self.dtype)(x)
+    def patches_of(self) -> Sequence[tuple[int, int]]:
+        """(size, stride) of each convolution's patches; a size is a multiple of its stride."""
+        return [(3, 1)] * len(self.channels)
 
-
-class NatureCNN(nn.Module):
-    """The convolutions that learnt Atari (Mnih 2015, Nature 518, "Model architecture"), then dense
-    layers: 32 channels of 8x8 patches, 4 apart, 64 of 4x4, 2 apart, and 64 of 3x3.
-
-    Images of uint8 are read as 0 to 1, of another dtype as they are.
-    """
-
-    hidden: Sequence[int] = (512,)
-    activation: str = "relu"
-    layer_norm: bool = False  # before each activation
-    dtype: Any = None
+    def read(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "..."]:
+        return obs.astype(jnp.float32)
 
     @nn.compact
     def __call__(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "features"]:
-        x = obs.astype(jnp.float32)
-        x = x / 255.0 if obs.dtype == jnp.uint8 else x
-        for width, size, stride in NATURE:
-            seen = patches(blocks(x, stride), size // stride)
+        x = self.read(obs)
+        for width, (size, stride) in zip(self.channels, self.patches_of(), strict=True):
+            seen = patches(blocks(x, stride) if stride > 1 else x, size // stride)
             x = dense(width, np.sqrt(2), dtype=self.dtype)(seen)
             x = ACTIVATIONS[self.activation](nn.LayerNorm()(x) if self.layer_norm else x)
         return MLP(self.hidden, self.activation, self.layer_norm, self.dtype)(x)
 
 
-NATURE = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # channels, patch, stride
+class NatureCNN(CNN):
+    """The convolutions that learnt Atari (Mnih 2015, Nature 518, "Model architecture"): 32 channels
+    of 8x8 patches, 4 apart, 64 of 4x4, 2 apart, and 64 of 3x3.
+
+    Images of uint8 are read as 0 to 1, of another dtype as they are.
+    """
+
+    channels: Sequence[int] = (32, 64, 64)
+
+    def patches_of(self) -> Sequence[tuple[int, int]]:
+        return [(8, 4), (4, 2), (3, 1)]
+
+    def read(self, obs: Shaped[Array, "height width channel"]) -> Float[Array, "..."]:
+        x = obs.astype(jnp.float32)
+        return x / 255.0 if obs.dtype == jnp.uint8 else x
+
+
 SMALLEST = 36  # height and width of an image of which these leave 1 x 1
 
 

@@ -97,11 +97,12 @@ def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
 def _refuse_another(settings: Mapping[str, Any]) -> None:
     """Refuse a setting that would give a run another environment or algorithm than its cell has."""
     given = dotted(settings)
-    for name, option in (("env", "--env"), ("algo", "--algos"), ("algo.name", "--algos")):
+    for name, several in (("env", "envs"), ("algo", "algos"), ("algo.name", "algos")):
         if name in given:
+            option = "--env" if several == "envs" else "--algos"
             raise ConfigError(
                 f"{name}={given[name]!r} is a setting of one run; name what is compared with"
-                f" {option} (in Python, {option[2:].removesuffix('s')}s)."
+                f" {option} (in Python, {several})."
             )
 
 
