@@ -218,6 +218,22 @@ def test_an_interval_is_drawn_over_seeds_and_none_over_members_of_different_sett
     assert len(drawn_bands) == bands
 
 
+def test_an_evaluation_that_is_not_finite_takes_the_interval_from_its_own_seed_alone(
+    tmp_path, monkeypatch
+):
+    bands = []
+    monkeypatch.setattr(
+        "matplotlib.axes.Axes.fill_between", lambda self, x, low, high, **rest: bands.append(low)
+    )
+    records = [record(u, seeds=(0, 1, 2), names=("eval/return",)) for u in (4, 8, 12)]
+    for row in [row for row in records[1].rows if row.seed == 1]:
+        records[1].rows.remove(row)
+        records[1].rows.append(row._replace(value=float("nan")))
+    drawn(tmp_path, records)
+    (low,) = bands
+    assert np.isfinite(low).all()
+
+
 def test_the_interquartile_mean_leaves_a_quarter_out_at_either_end():
     assert iqm(np.arange(8)) == 3.5
     assert iqm([1000.0, 2.0, -1000.0, 4.0]) == 3.0

@@ -190,8 +190,9 @@ def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str
             markersize=3,
             label=f"mean over {each}s",
         )
-        bands = [ci95(column, statistic=np.mean) for column in values.T]
-        if each == "seed" and len(values) > 1 and all(bands):
+        finite = [column[np.isfinite(column)] for column in values.T]
+        bands = [ci95(seeds, statistic=np.mean) or (np.nan, np.nan) for seeds in finite]
+        if each == "seed" and len(values) > 1 and np.isfinite(bands).any():
             low, high = np.array(bands).T
             axis.fill_between(
                 updates * steps,
