@@ -13,6 +13,7 @@ from elsinore.nets.config import NetworkConfig
 from elsinore.training.imitation import (
     Advice,
     ImitationConfig,
+    allowed,
     choice_loss,
     imitate,
     legal_or_all,
@@ -79,6 +80,29 @@ def test_a_student_whose_parameters_are_not_finite_has_no_finite_loss():
     settings = SHORT | {"env_steps": 2 * 64, "learning_rate": 1e30, "loss": "worth"}
     _, _, metrics = imitated("dqn", env, env.default_params, best_arm, **settings)
     assert jnp.isfinite(metrics["loss"][0]) and jnp.isnan(metrics["loss"][1])
+
+
+@pytest.mark.parametrize("action", [-1, 4, 99])
+@pytest.mark.parametrize("loss", ["choice", "worth"])
+def test_an_action_that_does_not_exist_is_not_taught_in_silence(loss, action):
+    env = MaskedBandit()
+
+    def teacher(state, env_params):
+        _, matters, worth = best_arm(state, env_params)
+        return jnp.int32(action), matters, worth
+
+    settings = SHORT | {"env_steps": 64, "num_epochs": 1, "loss": loss}
+    _, state, metrics = imitated("dqn", env, env.default_params, teacher, **settings)
+    assert jnp.isnan(metrics["loss"]).all()
+    assert all(jnp.isnan(leaf).all() for leaf in jax.tree.leaves(state.learner.params)[-1:])
+
+
+def test_only_legal_actions_or_states_without_weight_are_allowed():
+    legal = jnp.array([[True, False]] * 5)
+    advice = Advice(
+        jnp.array([0, 1, 1, -1, 2]), matters=jnp.array([True, True, False, False, True])
+    )
+    np.testing.assert_array_equal(allowed(legal, advice), [True, False, True, True, False])
 
 
 def test_two_shards_learn_from_their_rows_what_all_rows_teach():

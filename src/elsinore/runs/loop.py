@@ -162,14 +162,16 @@ class Publisher:
         return self.run_actions.passed(self.plan.experiment.replays.period, chunks)
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
+        imitation = self.plan.experiment.imitation
         diverged_at = chunk.report.convergence.diverged_at
         for i in set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged:
             self._diverged.add(i)
             log.warning(
                 "seed %d has parameters that are not finite after update %d and is frozen; a lower "
-                "algo.learning_rate is the usual remedy",
+                "algo.learning_rate is the usual remedy%s",
                 self.plan.experiment.seed + i,
                 int(diverged_at[i]),
+                "" if imitation is None else f", or {imitation.remedy}",
             )
 
 

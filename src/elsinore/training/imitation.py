@@ -74,6 +74,11 @@ class ImitationConfig:
         return f"of {self.teacher}, for {steps:,} env steps a seed before the others"
 
     @property
+    def remedy(self) -> str:
+        """Remedy of parameters that are not finite."""
+        return f"a teacher ({self.teacher}) that gives legal actions, from 0, and finite worth"
+
+    @property
     def num_updates(self) -> int:
         return self.env_steps // (self.num_envs * self.rollout_length)
 
@@ -168,8 +173,18 @@ def imitation_loss(
     advice, legal = batch.advice, legal_or_all(batch.obs, outputs)
     weight = advice.matters / jnp.maximum(num_rows, 1)
     best = jnp.argmax(jnp.where(legal, outputs, -jnp.inf), axis=-1)
+    outputs *= jnp.where(allowed(legal, advice), 1.0, jnp.nan)[:, None]  # loss and gradient are NaN
     row_loss = {"choice": choice_loss, "worth": worth_loss}[loss](outputs, legal, advice)
     return jnp.sum(weight * row_loss), jnp.sum(weight * (best == advice.action))
+
+
+def allowed(legal: Bool[Array, "row action"], advice: Advice) -> Bool[Array, "row"]:
+    """True where the teacher's action is legal, or the state has no weight. Without a check, an
+    action that does not exist would teach nothing, in silence."""
+    number = legal.shape[-1]
+    exists = (advice.action >= 0) & (advice.action < number)
+    chosen = jnp.clip(advice.action, 0, number - 1)[:, None]
+    return ~advice.matters | exists & jnp.take_along_axis(legal, chosen, axis=-1)[:, 0]
 
 
 def check_student(algo: Algorithm) -> None:
