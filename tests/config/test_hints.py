@@ -85,11 +85,19 @@ def test_an_algorithm_in_capitals_is_recognised(name):
     assert f"did you mean '{name.lower().rstrip('2')}'?" in refusal(algo=name)
 
 
-@pytest.mark.parametrize("name", ["ddpg", "TQC", "Double-DQN", "recurrent_ppo", "QR-DQN"])
+@pytest.mark.parametrize(
+    "name", ["ddpg", "TQC", "Double-DQN", "recurrent_ppo", "QR-DQN", "MAPPO", "vdn"]
+)
 def test_an_algorithm_that_is_elsewhere_gets_a_sentence_and_no_guess(name):
     message = refusal(algo=name)
     assert message.startswith(f"algo={name!r} is not here: ") and "did you mean" not in message
     assert "Known: ppo, a2c, dqn, pqn" in message
+
+
+@pytest.mark.parametrize("name", sorted(hints.ALGORITHM_HINTS))
+def test_the_settings_that_stand_for_an_algorithm_exist(name):
+    for setting in re.findall(r"\b((?:algo|agents)\.[a-z_.]+)=", hints.ALGORITHM_HINTS[name]):
+        assert exists(setting)
 
 
 def test_no_algorithm_of_ours_is_hidden_by_a_hint():

@@ -105,8 +105,19 @@ ALGORITHM_HINTS = {
     "rainbow": "it is dqn with distribution, noisy, double, dueling, n_step and prioritized",
     **dict.fromkeys(("srspr", "bbf", "spr", "der"), "algo=sample_efficient is near it"),
     **dict.fromkeys(("c51", "qrdqn", "iqn"), "it is dqn with algo.distribution=c51, qr or iqn"),
-    **dict.fromkeys(("munchausendqn", "mdqn", "miqn"), "it is dqn with algo.munchausen=true"),
-    "noisydqn": "it is dqn with algo.noisy=true",
+    **dict.fromkeys(
+        ("munchausen", "munchausendqn", "mdqn", "miqn"), "it is dqn with algo.munchausen=true"
+    ),
+    **dict.fromkeys(("noisydqn", "noisynet"), "it is dqn with algo.noisy=true"),
+    **dict.fromkeys(("per", "prioritizeddqn", "perdqn"), "it is dqn with algo.prioritized=true"),
+    "spo": "it is ppo with algo.surrogate=spo",
+    "ippo": "it is ppo with agents.number=2 or more",
+    "mappo": "it is ppo with agents.sharing=shared and agents.critic=joint",
+    "vdn": "it is dqn or pqn with agents.sharing=shared and agents.mixing=sum",
+    **dict.fromkeys(
+        ("qmix", "qplex", "coma"),
+        "VDN is near it: dqn with agents.sharing=shared, agents.mixing=sum",
+    ),
     **dict.fromkeys(
         ("recurrentppo", "ppolstm", "lstm", "ppornn"),
         "it is ppo with algo.network.lstm=64 or gru=64",
