@@ -7,7 +7,6 @@ import pytest
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config import hints
 from elsinore.config.load import load_experiment
-from elsinore.envs import is_known, make, names
 from elsinore.errors import ConfigError
 from elsinore.hyperparameters import value_of
 
@@ -103,53 +102,3 @@ def test_the_settings_that_stand_for_an_algorithm_exist(name):
 def test_no_algorithm_of_ours_is_hidden_by_a_hint():
     assert not any(hints.algorithm_hint(name) for name in ALGORITHMS)
     assert load_experiment(algo="dqn", overrides={"algo.double": True}).algo.double
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "HalfCheetah-v4",
-        "Hopper",
-        "ALE/Pong-v5",
-        "PongNoFrameskip-v4",
-        "LunarLander-v3",
-        "CartPole-v0",
-    ],
-)
-def test_an_env_that_is_elsewhere_gets_a_sentence_about_what_is_here(name):
-    message = refusal(env=name)
-    assert message.startswith(f"env={name!r} is not here: ") and "did you mean" not in message
-    assert any(known in message for known in names())
-
-
-def test_a_library_before_a_colon_gets_the_form_of_its_names():
-    message = refusal(env="brax:ant")
-    assert message.startswith("env='brax:ant' is not here: ") and "such as brax/ant" in message
-
-
-def test_every_env_that_is_hinted_at_exists_and_none_is_hidden():
-    said = " ".join(text for _, text in hints.ENVS)
-    of_libraries = r"\b[a-z]+/[\w-]+"
-    assert all(map(is_known, re.findall(of_libraries, said)))
-    mentioned = re.findall(r"\b[A-Z]\w*-(?:v\d|MinAtar|misc)", re.sub(of_libraries, "", said))
-    assert len(mentioned) >= 10 and set(mentioned) <= set(names())
-    assert not any(hints.env_hint(name) for name in names())
-
-
-def test_the_short_cartpole_is_the_long_one_with_another_limit():
-    experiment = load_experiment("CartPole-v1", overrides={"env_params.max_steps_in_episode": 200})
-    _, params = make(experiment.env, experiment.env_kwargs, experiment.env_params)
-    assert params.max_steps_in_episode == 200
-
-
-@pytest.mark.parametrize(
-    "name, meant",
-    [("cartpole", "CartPole-v1"), ("CartPole-v2", "CartPole-v1"), ("pendulum", "Pendulum-v1")],
-)
-def test_another_version_or_other_capitals_are_recognised(name, meant):
-    assert f"env={name!r} is unknown; did you mean '{meant}'?" in refusal(env=name)
-
-
-@pytest.mark.parametrize("name", ["Taxi-v3", "Blackjack-v1", "my_world"])
-def test_an_env_like_no_other_gets_no_guess(name):
-    assert refusal(env=name).startswith(f"env={name!r} is unknown. `elsinore envs` lists")

@@ -126,45 +126,6 @@ ALGORITHM_HINTS = {
     **dict.fromkeys(("cql", "iql", "bc", "gail", "her", "dt"), "imitation is here (`imitation`)"),
 }
 
-# Environments elsewhere: a pattern of their names, and what is here.
-ENVS = (
-    (
-        r"^ALE/|NoFrameskip|^(?!CartPole)[A-Za-z]+-ram-v\d|^(Pong|Breakout|Asterix|Freeway|Seaquest"
-        r"|SpaceInvaders|MsPacman|Qbert|BeamRider|Enduro|MontezumaRevenge)-v\d",
-        "envpool/Pong-v5 and others are Atari's, stepped on the host (`elsinore envs envpool`);"
-        " small versions that JAX compiles are Asterix-MinAtar, Breakout-MinAtar, Freeway-MinAtar,"
-        " Seaquest-MinAtar and SpaceInvaders-MinAtar",
-    ),
-    (
-        r"^(HalfCheetah|Hopper|Walker2d|Ant|Humanoid\w*|Pusher|InvertedPendulum"
-        r"|InvertedDoublePendulum|Reacher|Swimmer)(-v\d)?$|^(dm_control|dmc)\b",
-        "gym/HalfCheetah-v4 and envpool/HalfCheetah-v4 are MuJoCo's, stepped on the host; compiled"
-        " are brax/hopper and others (`elsinore envs brax`), and playground/HopperHop; without a"
-        " library there are Pendulum-v1, MountainCarContinuous-v0, Reacher-misc and Swimmer-misc",
-    ),
-    (
-        r"^(LunarLander|BipedalWalker|CarRacing)",
-        "gym/LunarLander-v3 and others are Gymnasium's, stepped on the host; CartPole-v1,"
-        " Acrobot-v1 and Pendulum-v1 are compiled",
-    ),
-    (
-        r"^(Navix-|MiniGrid|BabyAI)",
-        "navix/Navix-DoorKey-8x8-v0 and xminigrid/MiniGrid-DoorKey-8x8 are of two libraries"
-        " (`elsinore envs navix`); FourRooms-misc and MetaMaze-misc are grid worlds without one",
-    ),
-    (
-        r"^Craft",
-        "craftax/Craftax-Classic-Symbolic-v1 is of a library (`elsinore envs craftax`);"
-        " FourRooms-misc is a small grid world",
-    ),
-    (
-        r"^(brax|craftax|jumanji|navix|pgx|playground|xminigrid):",
-        "an environment of a library is named with a slash, such as brax/ant (`elsinore envs`)",
-    ),
-    (r"^procgen", "FourRooms-misc and MetaMaze-misc are grid worlds here"),
-    (r"^CartPole-v0$", "CartPole-v1 with env_params.max_steps_in_episode=200 is the same"),
-)
-
 
 def setting_hint(key: str, path: str, known: Collection[str]) -> str | None:
     """The dotted setting that an unknown one means, or None.
@@ -188,8 +149,3 @@ def is_of_algorithm(key: str) -> bool:
 def algorithm_hint(name: str) -> str | None:
     """A sentence about an algorithm that is elsewhere, or None."""
     return ALGORITHM_HINTS.get(re.sub(r"[-_\s]", "", name).lower())
-
-
-def env_hint(name: str) -> str | None:
-    """A sentence about an environment that is elsewhere, or None."""
-    return next((text for pattern, text in ENVS if re.search(pattern, name)), None)

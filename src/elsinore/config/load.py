@@ -14,7 +14,6 @@ import yaml
 
 from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
-from elsinore.config.hints import env_hint
 from elsinore.config.mappings import dotted as dotted
 from elsinore.config.mappings import in_full, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
@@ -101,7 +100,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
 def whole_experiment(data: dict[str, Any]) -> Experiment:
     """An experiment from complete data, such as a run's config.yaml, without a preset."""
     if isinstance(data.get("env"), str):
-        _check_env(data["env"])
+        check_name(data["env"])
     algo = build_algo(_algo_as_mapping(data.get("algo", {})))
     data = with_built_agents(data)
     experiment = build(Experiment, {**in_program_units(data, algo), "algo": algo})
@@ -121,17 +120,6 @@ def with_defaults(recorded: dict[str, Any]) -> dict[str, Any]:
         return as_dict(whole_experiment(recorded))
     except ConfigError:
         return recorded
-
-
-def _check_env(name: str) -> None:
-    hint = env_hint(name)
-    refused = f"env={name!r} is not here: {hint}."
-    try:
-        check_name(name)
-    except ValueError as error:
-        raise ConfigError(refused if hint else str(error)) from error
-    if hint and ":" in name:  # such as brax:ant, which is no module of anyone's
-        raise ConfigError(refused)
 
 
 def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:

@@ -16,6 +16,7 @@ from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from elsinore.envs import suites
+from elsinore.envs.elsewhere import env_hint
 from elsinore.errors import ConfigError, user_code
 from elsinore.validation import did_you_mean, import_callable, import_object
 
@@ -87,19 +88,26 @@ def check_name(name: str) -> None:
     """Refuse a name that `make` cannot know, without importing the environment.
 
     Raises:
-        ValueError: with the closest known name.
+        ConfigError: with the closest known name, or what stands for it here.
     """
-    if ":" in name or is_known(name):
+    if is_known(name):
+        return
+    if hint := env_hint(name):
+        raise ConfigError(f"env={name!r} is not here: {hint}.")
+    if ":" in name:
         return
     suite, slash, rest = name.partition("/")
     if slash and suite in suites.SUITES:
-        raise ValueError(f"env={name!r} names no environment; `elsinore envs {suite}` lists some.")
+        raise ConfigError(f"env={name!r} names no environment; `elsinore envs {suite}` lists some.")
     if slash and rest not in names():
-        close = did_you_mean(suite, suites.SUITES, label="known", cutoff=0.5)
-        raise ValueError(f"env={name!r} names the unknown suite {suite!r}{close}")
-    raise ValueError(
-        f"env={name!r} is unknown{did_you_mean(name, names())} `elsinore envs` lists the known"
-        " ones; a custom environment is given as 'module:Class'."
+        close = did_you_mean(suite, suites.SUITES, label="known", cutoff=0.7)
+        raise ConfigError(f"env={name!r} names the unknown suite {suite!r}{close}")
+    stem, _, version = name.rpartition("-v")
+    ours = any(each.startswith(f"{stem}-v") for each in names())
+    registered = f" One of Gymnasium would be gym/{name}." if version.isdigit() and not ours else ""
+    raise ConfigError(
+        f"env={name!r} is unknown{did_you_mean(name, names())}{registered} `elsinore envs` lists"
+        " the known ones; a custom environment is given as 'module:Class'."
     )
 
 
