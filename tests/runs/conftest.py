@@ -1,6 +1,7 @@
 """One tiny experiment, the same for all, so that its program is compiled once; and stores to fill
 sinks from."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -104,6 +105,12 @@ def made_elsewhere(run: Path, option: str) -> None:
         manifest.pop("digest")
         manifest["digest"] = digest_of(manifest)
         path.write_text(json.dumps(manifest, indent=1))
+
+
+def as_if_killed_before_its_sinks_were_done(run: Path) -> None:
+    """Make a finished run one whose summary was there, and its sinks were not closed."""
+    with contextlib.closing(Store(run / "metrics.sqlite")) as store:
+        store.describe(sinks_done="")
 
 
 def record(

@@ -14,9 +14,6 @@ from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup
 from elsinore.errors import ConfigError
 from elsinore.runs import api, preparation
 from elsinore.runs.records import ChunkRecord
-from elsinore.runs.run import Run
-from elsinore.runs.run_dir import RunDir
-from elsinore.runs.summary import is_finished
 
 Report = Callable[[ChunkRecord], None]
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -56,14 +53,8 @@ def train_cell(
             callbacks=[report],
         )
     else:
-        run = _resumed(path, report, accept)
+        run = api.resume(path, trust=True, callbacks=[report], **accept)
     return None if run.summary["stopped_by"] == "interrupted" else run.summary
-
-
-def _resumed(path: Path, report: Report, accept: dict[str, bool]) -> Run:
-    if is_finished(RunDir(path)):
-        return Run(RunDir(path))
-    return api.resume(path, trust=True, callbacks=[report], **accept)
 
 
 def train_trials(

@@ -14,7 +14,15 @@ from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import api, loop, programs
-from tests.runs.conftest import MADE_ELSEWHERE, TINY, learnt, made_elsewhere, rows_in, train_tiny
+from tests.runs.conftest import (
+    MADE_ELSEWHERE,
+    TINY,
+    as_if_killed_before_its_sinks_were_done,
+    learnt,
+    made_elsewhere,
+    rows_in,
+    train_tiny,
+)
 
 ALGOS = {"ppo": "ppo", "slow": {"algo": "ppo", "algo.learning_rate": 1e-5}}
 # what is left is the comparison's own choice
@@ -297,6 +305,16 @@ def test_what_is_finished_is_not_trained_again(compared, monkeypatch):
     ]
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
+
+
+def test_a_run_that_was_killed_before_its_sinks_were_done_gets_them(tmp_path):
+    small = {"algos": "ppo", "env_steps": 512, "seeds": 1}
+    run = compare(tmp_path, **small)[0].path / "CartPole-v1" / "ppo"
+    lines = (run / "metrics.jsonl").read_text()
+    as_if_killed_before_its_sinks_were_done(run)
+    (run / "metrics.jsonl").unlink()
+    compare(tmp_path, **small)
+    assert (run / "metrics.jsonl").read_text() == lines
 
 
 def test_an_interrupt_while_mlflow_gets_the_report_loses_nothing(compared, monkeypatch):

@@ -30,7 +30,12 @@ from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.run_dir import RunDir
 from tests.programs import SHARED
-from tests.runs.conftest import MADE_ELSEWHERE, made_elsewhere, rows_in
+from tests.runs.conftest import (
+    MADE_ELSEWHERE,
+    as_if_killed_before_its_sinks_were_done,
+    made_elsewhere,
+    rows_in,
+)
 from tests.toys import BEST, TOY, TRACES, score_after
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
@@ -465,6 +470,16 @@ def test_a_search_whose_groups_are_gone_trains_them_again(tmp_path):
     assert (first.path / "trials.csv").read_text() == table
     shutil.copytree(groups / "000", groups / ".001.0123456789ab")  # a kill while it was made
     assert [run.name for run in first.runs] == ["000"]
+
+
+def test_a_group_that_was_killed_before_its_copy_was_sent_sends_it(tmp_path):
+    sinks = TOY["sinks"] | {"remote": {"url": f"file://{tmp_path}/copies"}}
+    path = search(tmp_path, trials=3, settings={"sinks": sinks}).path
+    (summary,) = (tmp_path / "copies").rglob("summary.json")
+    summary.unlink()
+    as_if_killed_before_its_sinks_were_done(path / "groups" / "000")
+    elsinore.sweep(resume=path)
+    assert summary.exists()
 
 
 @pytest.mark.parametrize("option", MADE_ELSEWHERE)

@@ -30,10 +30,11 @@ from elsinore.errors import ConfigError, counted
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import check_folder_name
+from elsinore.runs.run_dir import RunDir, check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
 from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console
+from elsinore.runs.sync import finish_sinks
 
 log = logging.getLogger("elsinore")
 
@@ -223,6 +224,7 @@ def _train(
     experiment = cell.experiment
     if state == "finished":
         progress(f"{prefix}: finished already")
+        finish_sinks(RunDir(cell.folder), only_recorded=True, trust=True)
         return False
     verb = "resuming" if state == "unfinished" else "training"
     progress(

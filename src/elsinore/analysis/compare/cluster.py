@@ -10,8 +10,10 @@ from elsinore.analysis.compare.document import format_estimate
 from elsinore.analysis.compare.grid import GridCell
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.statistics import Estimate
+from elsinore.runs.sync import finish_sinks
 
 
 def check_for_cluster(cells: list[GridCell]) -> None:
@@ -51,6 +53,7 @@ def train_on(
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
         if state == "finished":
             progress(f"[{i + 1}/{len(cells)}] {cell.name}: finished already")
+            finish_sinks(RunDir(cell.folder), only_recorded=True, trust=True)
         else:
             left.append(_task(cell, accept))
     done, stop = len(cells) - len(left), Stop()

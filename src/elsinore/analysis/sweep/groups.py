@@ -20,6 +20,7 @@ from elsinore.runs.session import run_session
 from elsinore.runs.signals import NotBegun
 from elsinore.runs.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
+from elsinore.runs.sync import finish_sinks
 
 log = logging.getLogger("elsinore")
 
@@ -48,7 +49,9 @@ def train_group(
         _check_same(run, group)
     if (folder / "failed.json").exists():
         return None
-    if not is_finished(RunDir(folder)):
+    if is_finished(RunDir(folder)):  # it may have been killed before its sinks were
+        finish_sinks(RunDir(folder), only_recorded=True, trust=True)
+    else:
         opened, checkpoint = _opened(folder, group, accept)
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
