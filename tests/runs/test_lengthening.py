@@ -15,6 +15,7 @@ from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import read_yaml
 from elsinore.runs.moved_schedules import schedules_of
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
@@ -245,6 +246,25 @@ def test_a_run_that_ends_by_episodes_goes_on_to_more_of_them(until_20_episodes, 
     assert text.startswith(f"budget: 20 -> {more:,} episodes of each seed; ")
     again = elsinore.resume(path, stop={"episodes": 2 * more})
     assert finished(path) >= 2 * more and again.experiment.stop.episodes == 2 * more
+
+
+@pytest.mark.parametrize(("unit", "old"), [("episodes", 20), ("seconds", 0.001)])
+def test_a_kill_before_the_new_budget_is_written_leaves_the_old_one(
+    unit, old, tmp_path, monkeypatch
+):
+    settings = {name: value for name, value in TINY.items() if name != "env_steps"}
+    settings |= {"algo.learning_rate_final": None, f"stop.{unit}": old, "evaluation.period": 2}
+    run = elsinore.train("CartPole-v1", overrides=settings, name="run", runs_dir=tmp_path)
+    once, rows = learnt(run.path), rows_in(run.path)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RunDir, "rewrite", killed)
+        elsinore.resume(run.path, stop={unit: 100_000})
+    elsinore.resume(run.path)
+    assert learnt(run.path) == once and rows_in(run.path) == rows
 
 
 def test_a_run_that_ends_by_seconds_goes_on_for_more_of_them(tmp_path):

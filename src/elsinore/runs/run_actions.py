@@ -64,8 +64,10 @@ class RunActions:
         return self._spent.in_words(self._stop)
 
     def stop_at(self, update: int) -> str:
-        """The reason for which the run ended after that update, as `reason_of` gives it."""
-        return reason_to_stop(self._taken.get(update, ()))
+        """The reason for which the run ended after that update, as `reason_of` gives it. A kill
+        while the run was lengthened may have left the old budget, and no action of it."""
+        lost = 0 < update == self._asked_until and self._spent.reaches(self._stop)
+        return reason_to_stop(self._taken.get(update, ())) or (BUDGET if lost else "")
 
     def passed(self, period: int | str, chunks: int) -> bool:
         """True if a period that is text has passed in the newest of so many chunks."""
