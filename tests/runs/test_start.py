@@ -294,25 +294,31 @@ def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     assert run.experiment.start.parts == "all"
 
 
-def test_a_run_killed_while_it_takes_all_of_another_has_its_best_checkpoints(
-    whole, tmp_path, monkeypatch
+@pytest.mark.parametrize("copied", [1, 2])
+def test_a_run_killed_while_it_takes_all_of_another_takes_it_when_it_is_resumed(
+    copied, whole, tmp_path, monkeypatch
 ):
-    adopt, copied = checkpoints.adopt, []
+    """Not from a best checkpoint: up to the latest one the other's budget sets the schedules."""
+    assert len(kept(whole, "best")["best"]) == 2
+    longer = {"from_run": whole, "from_parts": "all", "env_steps": 7680, "runs_dir": tmp_path}
+    never_killed = elsinore.train(**longer, name="never_killed").path
+    adopt, copies = checkpoints.adopt, []
 
     def killed(checkpoint, *rest):
-        if copied:
+        if len(copies) == copied:
             raise KeyboardInterrupt
-        copied.append(checkpoint)
+        copies.append(checkpoint)
         return adopt(checkpoint, *rest)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(checkpoints, "adopt", killed)
-        elsinore.train(from_run=whole, from_parts="all", runs_dir=tmp_path, name="whole")
-    path = tmp_path / "whole"
-    assert kept(path, "best", "latest") == {"best": [copied[0].path.name], "latest": []}
+        elsinore.train(**longer, name="killed")
+    path = tmp_path / "killed"
+    assert kept(path, "best", "latest") == {"best": [], "latest": []}
     elsinore.resume(path)
-    assert rows_in(path) == rows_in(whole) and chunk_ends(path) == chunk_ends(whole)
-    assert kept(path, "best") == kept(whole, "best")
+    assert_same_run(path, never_killed)
+    assert kept(path, "latest") == kept(never_killed, "latest")
+    assert not list(path.glob(".checkpoints*"))
 
 
 def test_checkpoints_of_a_read_only_run_are_copied_as_files_that_can_be_written(whole, tmp_path):

@@ -1,5 +1,6 @@
 """A run that takes all of another's state and settings, and so goes on where the other stood."""
 
+import shutil
 import uuid
 from contextlib import closing
 from dataclasses import replace
@@ -14,6 +15,7 @@ from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
 from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.durable import fsync
 from elsinore.runs.lengthen import (
     budget_of,
     refuse_ended,
@@ -128,9 +130,16 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         "config": redacted(as_dict(experiment)),
         "config_sha256": config_digest(experiment),
     }
-    # the oldest first: a run that is killed between two resumes from one and computes newer ones
+    # all at once: a run resumed from a best one would train up to `update` by its own budget
+    unfinished = folder.path / ".checkpoints.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    begun = any(folder.checkpoints.glob("*/*"))  # what is left of a run that begins anew stays
+    copies = folder.checkpoints if begun else unfinished
     for best in reversed(checkpoints.list_checkpoints(source.folder.checkpoints, ("best",))):
         if best.update <= update and checkpoints.is_whole(best):
-            checkpoints.adopt(best, folder.checkpoints, "best", facts)
-    checkpoints.adopt(source.checkpoint, folder.checkpoints, "latest", facts)
+            checkpoints.adopt(best, copies, "best", facts)
+    checkpoints.adopt(source.checkpoint, copies, "latest", facts)
+    if not begun:
+        unfinished.rename(folder.checkpoints)
+        fsync(folder.path)
     return checkpoints.list_checkpoints(folder.checkpoints, ("latest",))[0]
