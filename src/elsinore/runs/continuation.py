@@ -133,7 +133,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
     # all at once: a run resumed from a best one would train up to `update` by its own budget
     unfinished = folder.path / ".checkpoints.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    begun = any(folder.checkpoints.glob("*/*"))  # what is left of a run that begins anew stays
+    begun = any(folder.checkpoints.glob("*"))  # what is left of a run that begins anew stays
     copies = folder.checkpoints if begun else unfinished
     for best in reversed(checkpoints.list_checkpoints(source.folder.checkpoints, ("best",))):
         if best.update <= update and checkpoints.is_whole(best):
