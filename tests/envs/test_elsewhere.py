@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.envs import check_name, elsewhere, is_known, make, names, suites
 from elsinore.errors import ConfigError
@@ -54,6 +55,13 @@ def test_an_env_that_is_elsewhere_gets_a_sentence_about_what_is_here(name):
 )
 def test_an_id_without_its_library_is_answered_with_both(name, meant):
     assert f"env={name!r} is not here: {meant} is of a library" in refusal(name)
+
+
+@pytest.mark.parametrize("name, meant", [("chess", "pgx/chess"), ("lunarlander", "gym/Lunar")])
+def test_play_and_envs_answer_as_train_does(name, meant, capsys):
+    for command in ("play", "envs"):
+        assert cli.main([command, name]) == 2
+        assert meant in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suite", elsewhere.IDS)

@@ -10,6 +10,7 @@ from elsinore.analysis.compare.thresholds import KNOWN_REFERENCES
 from elsinore.arguments import checked
 from elsinore.config.presets import PRESETS
 from elsinore.envs import suites
+from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.validation import did_you_mean
@@ -65,6 +66,8 @@ def env_names(suite: str | None = None) -> tuple[str, ...]:
     if suite in suites.SUITES:
         return tuple(f"{suite}/{env_id}" for env_id in suites.ids(suite))
     if not envs.is_known(suite):
+        if hint := env_hint(suite):
+            raise ConfigError(f"suite={suite!r} is not here: {hint}.")
         close = did_you_mean(suite, [*suites.SUITES, *envs.names()])
         known = did_you_mean(suite, suites.SUITES, label="known") if close == "." else close
         raise ConfigError(f"suite={suite!r} is unknown{known}")

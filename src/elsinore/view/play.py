@@ -13,6 +13,7 @@ from elsinore.arguments import checked
 from elsinore.config.load import set_dotted
 from elsinore.config.schedule import max_steps_of
 from elsinore.envs import is_known, make, names
+from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError, counted
@@ -312,9 +313,11 @@ def _made(target: str, settings: dict[str, Any], runs_dir: Any) -> tuple[Any, Py
     except ValueError as error:
         if is_known(target) or ":" in target:
             raise ConfigError(str(error)) from error
+        hint = env_hint(target)
+        close = f"; {hint}." if hint else did_you_mean(target, names())
         raise ConfigError(
             f"{target} is not a replay, a run in {runs_dir} or a known environment"
-            f"{did_you_mean(target, names())} {listing_of(Path(runs_dir))} and `elsinore envs` list"
+            f"{close} {listing_of(Path(runs_dir))} and `elsinore envs` list"
             " them."
         ) from error
 
