@@ -138,7 +138,8 @@ RULES = (
         checks.last_is_worse,
         "The policy was better earlier; the best is kept, and is what `play`, `evaluate` and"
         " `export` use by default.",
-        "To keep it to the end: learning_rate_final=0, a smaller learning_rate, target_kl=0.02.",
+        "To keep it to the end: learning_rate_final=0, a smaller learning_rate, target_kl=0.02;"
+        " normalize_obs=true where observations are larger than 1.",
     ),
     DoctorRule(
         "plateau",
