@@ -11,6 +11,7 @@ import pytest
 
 from elsinore.cli.arguments import EXIT_INTERRUPTED
 from elsinore.cli.interrupts import ending_imports
+from elsinore.interrupts import DELAY
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +64,17 @@ def test_an_interrupt_in_a_callback_of_the_garbage_collector_is_not_lost():
     with ending_imports(), pytest.raises(KeyboardInterrupt):
         gc.collect()  # Python ignores what the callback raises
         time.sleep(30)
+
+
+def test_an_interrupt_that_was_ignored_at_the_end_is_raised_there_and_not_later():
+    def interrupted(*_):
+        gc.callbacks.remove(interrupted)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(interrupted)
+    with pytest.raises(KeyboardInterrupt), ending_imports():
+        gc.collect()
+    time.sleep(3 * DELAY)  # nothing is sent any more
 
 
 @pytest.mark.slow
