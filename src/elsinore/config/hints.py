@@ -116,7 +116,7 @@ ALGORITHM_HINTS = {
     "vdn": "it is dqn or pqn with agents.sharing=shared and agents.mixing=sum",
     **dict.fromkeys(
         ("qmix", "qplex", "coma"),
-        "VDN is near it: dqn with agents.sharing=shared, agents.mixing=sum",
+        "dqn with agents.sharing=shared and agents.mixing=sum (VDN) is near it",
     ),
     **dict.fromkeys(
         ("recurrentppo", "ppolstm", "lstm", "ppornn"),

@@ -43,10 +43,7 @@ PATTERNS = (
         "jaxmarl/HeuristicEnemySMAX and jaxmarl/MPE_simple_spread_v3 are of a library"
         " (`elsinore envs jaxmarl`)",
     ),
-    (
-        r"^popgym",
-        "MemoryChain-bsuite needs a memory",
-    ),
+    (r"^popgym", "MemoryChain-bsuite needs a memory"),
     (r"^procgen", "FourRooms-misc and MetaMaze-misc are grid worlds here"),
     (r"^CartPole-v0$", "CartPole-v1 with env_params.max_steps_in_episode=200 is the same"),
 )

@@ -49,7 +49,7 @@ def train_group(
         _check_same(run, group)
     if (folder / "failed.json").exists():
         return None
-    if is_finished(RunDir(folder)):  # it may have been killed before its sinks were
+    if is_finished(RunDir(folder)):  # it may have been killed before its sinks closed
         finish_sinks(RunDir(folder), only_recorded=True, trust=True)
     else:
         opened, checkpoint = _opened(folder, group, accept)
