@@ -1,7 +1,8 @@
 """`elsinore train` in a process that is hindered as the variables say: the one numbered STALLS
 sleeps so many seconds (SECONDS) before its fourth chunk; with SAVES the first one waits a second
 before a checkpoint of so many updates or more gets its name; with IN_PLACE states begin where they
-will live, as on accelerators.
+will live, as on accelerators; with HELD the chunk of that index is never launched, so that a fast
+machine cannot end the run before it is killed.
 
 python -m tests.runs.hindered_run train CartPole-v1 [options of elsinore train]
 """
@@ -23,6 +24,13 @@ def stalled(self, launch, states, index):
     return launch(self, states, index)
 
 
+def held(self, launch, states, index):
+    if index >= int(os.environ["HELD"]):
+        time.sleep(600.0)
+        sys.exit("nothing has killed this process")
+    return launch(self, states, index)
+
+
 def slowly(unfinished, target, manifest, name=checkpoints._name):
     if manifest["update"] >= int(os.environ["SAVES"]):
         time.sleep(1.0)
@@ -34,6 +42,8 @@ if __name__ == "__main__":
 
     if "STALLS" in os.environ:
         pipeline.Pipeline._launch = partialmethod(stalled, pipeline.Pipeline._launch)
+    if "HELD" in os.environ:
+        pipeline.Pipeline._launch = partialmethod(held, pipeline.Pipeline._launch)
     if "SAVES" in os.environ:
         checkpoints._name = slowly
     if "IN_PLACE" in os.environ:

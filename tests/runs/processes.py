@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.runs.conftest import chunk_ends, count_in_log
 
+ROOT = Path(__file__).parents[2]
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -32,8 +33,15 @@ def beginning(
     ]
 
 
-def start(args: list[str]) -> subprocess.Popen:
-    return subprocess.Popen(args, **QUIET, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+def start(args: list[str], held: int | None = None) -> subprocess.Popen:
+    """`args` in a process of its own. `held`: the index of a chunk that it never launches, so that
+    it is still there to be killed."""
+    env = os.environ | {"PYTHONWARNINGS": "ignore"}
+    if held is not None:
+        args = ["tests.runs.hindered_run" if word == "elsinore.cli" else word for word in args]
+        paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+        env |= {"HELD": str(held), "PYTHONPATH": os.pathsep.join(paths)}
+    return subprocess.Popen(args, **QUIET, env=env)
 
 
 def finish(args: list[str]) -> None:

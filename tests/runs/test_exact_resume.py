@@ -105,13 +105,15 @@ def test_a_run_of_any_algorithm_killed_while_it_trains_equals_the_one_never_kill
     ).path
     path, period, draw = tmp_path / "killed", settings["evaluation.period"], random.Random(name)
     for _ in range(3):
+        chunks = draw.randint(1, 8)
         process = start(
             command("--resume", str(path))
             if path.exists()
-            else beginning(tmp_path, "killed", settings, env, seeds)
+            else beginning(tmp_path, "killed", settings, env, seeds),
+            held=last_update(path) // period + chunks + 4,
         )
         try:
-            until_trained_on(path, period * draw.randint(1, 8), process)
+            assert until_trained_on(path, period * chunks, process)
             time.sleep(draw.uniform(0.0, 0.15))
         finally:
             assert kill(process), "it ended before it was killed"

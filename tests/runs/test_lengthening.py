@@ -95,9 +95,11 @@ def test_a_lengthened_run_killed_on_the_way_is_the_run_of_twice_the_budget(name,
     whole = trained(tmp_path, "whole", twice, env)
     path, period = tmp_path / "longer", twice["evaluation.period"]
     finish(beginning(tmp_path, "longer", constant(name, CHUNKS * 4)[1], env))
-    process = start(command("--resume", str(path), "--env-steps", str(twice["env_steps"])))
+    longer = command("--resume", str(path), "--env-steps", str(twice["env_steps"]))
+    chunks = random.Random(name).randint(1, 6)
+    process = start(longer, held=CHUNKS * 4 + chunks + 4)
     try:
-        until_trained_on(path, period * random.Random(name).randint(1, 6), process)
+        assert until_trained_on(path, period * chunks, process)
     finally:
         assert kill(process), "it ended before it was killed"
     assert not (path / "summary.json").exists()

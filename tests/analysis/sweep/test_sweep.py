@@ -568,7 +568,7 @@ def test_a_search_killed_at_any_moment_and_resumed_equals_the_one_never_killed(t
     settings = {
         "env": "CartPole-v1",
         "algo": "ppo",
-        "env_steps": 5120,
+        "env_steps": 20_480,  # a group takes seconds: the last is killed in its first one
         "seeds": 2,
         "rows_per_chunk": 2,
         "evaluation": {"period": 4, "episodes": 4, "final_episodes": 4, "max_steps": 50},
