@@ -164,6 +164,12 @@ def in_unit_interval(config: Any, *names: str) -> None:
             raise ValueError(f"{name}={value} must lie in [0, 1].")
 
 
+def above_zero_to_one(config: Any, *names: str) -> None:
+    for name in names:
+        if not 0.0 < (value := getattr(config, name)) <= 1.0:
+            raise ValueError(f"{name}={value} must be above 0 and at most 1.")
+
+
 def positive(config: Any, *names: str, off: Mapping[str, float | None] | None = None) -> None:
     """Above 0 and finite; `off` holds, for some of the names, the one other value that turns the
     thing off."""

@@ -337,6 +337,8 @@ REFUSED = [
     ("algo.num_epochs", 0, AT_LEAST_1),
     ("algo.gamma", 1.5, "must lie in [0, 1]"),
     ("algo.gae_lambda", -0.1, "must lie in [0, 1]"),
+    ("algo.popart_step", 0.0, "above 0 and at most 1"),
+    ("algo.popart_step", 1.5, "above 0 and at most 1"),
     ("algo.learning_rate", 0.0, "must be above 0"),
     ("algo.learning_rate", -1.0, "must be above 0"),
     ("algo.clip_eps", 0.0, "must be above 0"),

@@ -269,6 +269,26 @@ def test_a_kill_before_the_new_budget_is_written_leaves_the_old_one(
     assert learnt(run.path) == once and rows_in(run.path) == rows
 
 
+@pytest.mark.parametrize("ends_before", ["unlink", "rewrite"])
+def test_a_lengthening_that_was_killed_and_done_again_is_one_event(path, ends_before, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    owner = {"unlink": Path, "rewrite": RunDir}[ends_before]
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(owner, ends_before, killed)
+            elsinore.resume(path, env_steps=5120)
+        ((_, text),) = events_of(path, "lengthened")
+        assert text.startswith("budget: 2,560 -> 5,120 env steps a seed; ")
+        assert "final evaluation until now" in text
+    elsinore.resume(path, env_steps=5120)
+    assert len(events_of(path, "lengthened")) == 1
+    elsinore.resume(path, env_steps=7680)
+    moves = [text.partition(" ->")[0] for _, text in events_of(path, "lengthened")]
+    assert moves == ["budget: 2,560", "budget: 5,120"]
+
+
 def test_a_run_that_ends_by_seconds_goes_on_for_more_of_them(tmp_path):
     settings = {name: value for name, value in TINY.items() if name != "env_steps"}
     settings |= {"algo.learning_rate_final": None, "stop.seconds": 0.001, "evaluation.period": 2}

@@ -65,10 +65,9 @@ class OffPolicyConfig(LearningConfig):
         super().__post_init__()
         validation.counts(self, 1, "gradient_steps", "num_critics", "n_step", "batch_size")
         validation.counts(self, 0, "learning_starts")
-        validation.in_unit_interval(
-            self, "tau", "noise_correlation", "priority_alpha", "priority_beta"
-        )
-        validation.positive(self, "adam_eps", "tau")
+        validation.in_unit_interval(self, "noise_correlation", "priority_alpha", "priority_beta")
+        validation.positive(self, "adam_eps")
+        validation.above_zero_to_one(self, "tau")
         if not 0.0 <= self.critic_dropout < 1.0:
             raise ValueError(
                 f"critic_dropout={self.critic_dropout} must be at least 0 and below 1."

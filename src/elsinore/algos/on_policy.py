@@ -70,8 +70,8 @@ class OnPolicyConfig(LearningConfig):
         validation.one_of(self, "action_distribution", *CONTINUOUS_KINDS)
         validation.counts(self, 1, "noise_period")
         validation.held_noise(self)
-        validation.in_unit_interval(self, "gae_lambda", "popart_step")
-        validation.positive(self, "popart_step")
+        validation.in_unit_interval(self, "gae_lambda")
+        validation.above_zero_to_one(self, "popart_step")
         validation.not_negative(self, "vf_coef", "ent_coef", "ent_coef_final")
 
 

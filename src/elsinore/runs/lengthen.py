@@ -214,7 +214,8 @@ def record_lengthening(
     env: Any = None,
 ) -> list[str]:
     """Write the new budget into the run's config, and an event of it into its store; returns what
-    changes, line by line. The old summary goes, its result stays in the event.
+    changes, line by line. The old summary goes, its result stays in the event. After a kill in
+    between the same call completes what is missing.
 
     Args:
         checkpoint: the one from which the run goes on; None where there is none yet.
@@ -233,7 +234,8 @@ def record_lengthening(
     if folder.database.exists():
         with refused_if_broken(folder.database), closing(Store(folder.database)) as store:
             update = 0 if checkpoint is None else checkpoint.update
-            store.add_event(update, "lengthened", "; ".join([*lines, *result]))
+            if store.newest_event("lengthened", update).partition("; ")[0] != lines[0]:
+                store.add_event(update, "lengthened", "; ".join([*lines, *result]))
             store.forget_action(Action("stop", BUDGET).text)
     folder.summary.unlink(missing_ok=True)  # from here on the run is not finished
     folder.rewrite(after)

@@ -177,6 +177,12 @@ class Store:
         with self._db:
             self._db.execute(ADD_EVENT, (time.time(), update, kind, text))
 
+    def newest_event(self, kind: str, update: int) -> str:
+        """The text of the newest event of that kind, if it is of that update; else empty."""
+        query = "SELECT update_, text FROM events WHERE kind = ? ORDER BY rowid DESC LIMIT 1"
+        found = self._db.execute(query, (kind,)).fetchone()
+        return found[1] if found and found[0] == update else ""
+
     def forget_after(self, update: int) -> None:
         """Delete the rows that a resumed run will compute again; actions stay, to be repeated."""
         with self._db:
