@@ -3,6 +3,7 @@ stands."""
 
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -201,6 +202,14 @@ A_WHOLE_NUMBER, A_NUMBER, A_FLAG, A_TEXT = "a whole number", "a number", "true o
 )
 def test_a_value_of_another_type_is_refused_with_what_is_wanted(name, value, wanted):
     assert refusal({name: value}) == f"{name}={value!r} must be {wanted}."
+
+
+def test_an_array_for_a_list_is_refused_with_the_list_of_its_numbers():
+    sizes = np.array([8, 8])
+    assert (
+        refusal({"algo.network.hidden": sizes})
+        == f"algo.network.hidden={sizes!r} must be a list, such as [8, 8]."
+    )
 
 
 def test_an_item_of_a_list_is_refused_by_its_place():
