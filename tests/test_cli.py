@@ -241,6 +241,11 @@ MISTAKES = {
         "evaluation.max_steps=0 means the environment's own limit, and"
         " tests.envs.broken_envs:Endless has none",
     ),
+    "a world whose params are a dataclass of Python": (
+        ["tests.envs.broken_envs:PythonParams"],
+        "env='tests.envs.broken_envs:PythonParams': default_params is of type OfPython, which jax"
+        " cannot compile with; let it be a flax.struct.dataclass, in place of one of Python.",
+    ),
     "a name that is a path": (["--name", "a/b"], "--name 'a/b' is not a folder name; use letters"),
     "a name that is a parent": (["--name", ".."], "--name '..' is not a folder name; use letters"),
     "a runs folder that cannot be": (

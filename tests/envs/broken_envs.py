@@ -4,6 +4,7 @@
 one thing.
 """
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -326,3 +327,40 @@ class StoppedClock(Wall):
         obs, state, reward, _, info = super().step_env(key, state, action, params)
         state = state.replace(time=0 * state.time, position=state.position % LENGTH)
         return self.look(state), state, reward, jnp.bool_(False), info
+
+
+@dataclasses.dataclass(frozen=True)
+class OfPython:
+    """Params or a state that jax does not know."""
+
+    time: Any = 0
+    position: Any = 0
+    max_steps_in_episode: int = 20
+
+
+class PythonParams(Wall):
+    @property
+    def default_params(self):
+        return OfPython()
+
+
+class PythonState(Wall):
+    def reset_env(self, key, params):
+        obs, state = super().reset_env(key, params)
+        return obs, OfPython(state.time, state.position)
+
+    def step_env(self, key, state, action, params):
+        state = State(time=state.time, position=state.position)
+        obs, state, *rest = super().step_env(key, state, action, params)
+        return obs, OfPython(state.time, state.position), *rest
+
+
+@struct.dataclass
+class Moody(Params):
+    mood: str = "grim"
+
+
+class TextParam(Wall):
+    @property
+    def default_params(self):
+        return Moody()

@@ -6,6 +6,7 @@
 Each is a function of an `EnvFixture` that returns None, or a `Failure`.
 """
 
+import itertools
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -34,6 +35,7 @@ from elsinore.checks.tree_differences import (
     to_numpy,
 )
 from elsinore.envs import make
+from elsinore.envs.numbers import no_array_in
 from elsinore.envs.suites import adapted, is_on_host
 from elsinore.experience.autoreset import reset
 
@@ -101,6 +103,9 @@ def _interface(fixture: EnvFixture) -> Failure | None:
             f"step_env gave {describe_value(fixture.stepped)}; it must give the five values"
             f" {STEP_VALUES}. The time limit belongs in is_truncated(state, params)."
         )
+    made = {"params": fixture.params, "obs": fixture.stepped[0], "state": fixture.stepped[1]}
+    if strange := next(filter(None, itertools.starmap(no_array_in, made.items())), ""):
+        return Failure(strange)
     if fixture.ends_with_the_clock():
         return Failure(
             "step_env's terminated becomes True when max_steps_in_episode is lowered to 1: it holds"

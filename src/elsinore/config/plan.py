@@ -49,7 +49,9 @@ from elsinore.config.shards import (
     refuse_what_shards_do_not_have,
     shard_of,
 )
+from elsinore.envs.numbers import no_array_in
 from elsinore.envs.suites import is_on_host
+from elsinore.errors import ConfigError
 from elsinore.jaxtools.platform import refuse_jax_settings
 from elsinore.training.agent_groups import AgentGroup
 from elsinore.training.chunk import Program, build_program
@@ -253,6 +255,8 @@ def _env_for(experiment: Experiment, env: Any) -> tuple[Any, PyTree]:
     made, env_params = envs.make(
         *((env, {}) if env is not None else of_name), experiment.env_params, experiment.wrappers
     )
+    if not is_on_host(made) and (strange := no_array_in("default_params", env_params)):
+        raise ConfigError(f"env={experiment.env!r}: {strange}")
     if experiment.agents.number == 1:
         check_number(experiment.agents, made)
         return made, env_params
