@@ -93,6 +93,15 @@ def test_a_period_longer_than_the_run_makes_one_chunk():
     assert (schedule.num_chunks, schedule.updates_in(0)) == (1, schedule.num_updates)
 
 
+@pytest.mark.parametrize(("limit", "warns"), [(2**24, False), (2**24 + 1, True)])
+def test_an_episode_of_more_steps_than_float32_counts_is_warned_of(limit, warns):
+    plan = planned(**{"env_params.max_steps_in_episode": limit})
+    lines = [line for line in plan_lines(plan) if "may have 16,777,217 steps" in line]
+    assert len(lines) == warns
+    bounded = planned(**{"env_params.max_steps_in_episode": limit, "evaluation.max_steps": 500})
+    assert not [line for line in plan_lines(bounded) if "float32 counts" in line]
+
+
 def test_one_update_is_enough():
     assert planned(env_steps=256).schedule.num_chunks == 1
 

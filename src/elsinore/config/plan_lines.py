@@ -17,6 +17,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.presets import closest_preset, preset
+from elsinore.config.schedule import uncounted_steps
 from elsinore.errors import counted
 from elsinore.nets.encoders import SMALLEST
 
@@ -199,6 +200,7 @@ def _schedule_lines(plan: Plan) -> list[str]:
         f" one of {evaluation.final_episodes} at the end",
         *_period_lines(plan),
         *_few_episodes(plan.experiment),
+        *uncounted_steps(plan.experiment, plan.env_params),
     ]
 
 

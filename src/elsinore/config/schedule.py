@@ -19,6 +19,7 @@ from elsinore.errors import ConfigError
 from elsinore.training.schedule import Schedule
 
 ON_REQUEST = 400  # chunks of a run that evaluates by episodes or seconds
+COUNTED = 2**24  # steps: the last number up to which float32 has every whole one
 
 
 def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
@@ -181,3 +182,14 @@ def max_steps_of(experiment: Experiment, env_params: PyTree) -> int:
             " set it."
         )
     return int(limit)
+
+
+def uncounted_steps(experiment: Experiment, env_params: PyTree) -> list[str]:
+    """A warning where an evaluation's episode may be longer than float32 can count."""
+    if (most := max_steps_of(experiment, env_params)) <= COUNTED:
+        return []
+    return [
+        f"warning         an episode of an evaluation may have {most:,} steps, and float32 counts"
+        f" to {COUNTED:,}: a longer one takes long, and its return may lack rewards; set"
+        " evaluation.max_steps, or env_params.max_steps_in_episode"
+    ]
