@@ -572,6 +572,25 @@ def test_what_is_not_a_number_reaches_mlflow_as_such(tracked, store):
     assert np.isnan(tracked.logged("seed_0")["a"][0][1])
 
 
+def test_a_metric_whose_name_mlflow_refuses_reaches_it_and_holds_back_no_other(tracked, store):
+    odd = {
+        "mine/gap %": "mine/gap _",
+        "a=b[1]": "a_b_1_",
+        "../x": "__/x",
+        "/a//b/": "_/a/_/b/_",
+        "a\nb": "a_b",
+        "long" * 90: ("long" * 90)[:250],
+        "mine/Größe: 1.5": "mine/Größe: 1.5",
+        "eval/return": "eval/return",
+    }
+    rows = [Row(4, seed, "", name, 1.0) for seed in (0, 1) for name in odd]
+    store.write(ChunkRecord(4, 256, rows, 1.7e9, 1.0, 1e4))
+    sink = tracked.caught_up()
+    sink.catch_up()
+    assert tracked.logged("seed_1") == {name: [(256, 1.0)] for name in odd.values()}
+    assert set(tracked.logged("parent")) == {*odd.values(), "steps_per_second"}
+
+
 @pytest.fixture(scope="module")
 def converged(tmp_path_factory):
     """A real run that converges at its first evaluation, tracked in a database beside it."""

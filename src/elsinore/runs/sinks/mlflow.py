@@ -9,6 +9,7 @@ database take seconds, so all of this happens in a background thread.
 
 import contextlib
 import os
+import re
 import time
 from collections import defaultdict
 from itertools import groupby
@@ -26,6 +27,7 @@ from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 
 MAX_BATCH = 1000  # values in one request, the server's limit
+LONGEST_NAME = 250  # characters of a metric
 SPANS_AT_ONCE = 50  # whose values are held in memory
 
 
@@ -159,7 +161,7 @@ class MLflowSink:
         logged = self._logged[run]
         new = [
             Metric(name, value, int(at * 1000), step)
-            for name, value, at, step in values
+            for name, value, at, step in ((metric_name(name), *rest) for name, *rest in values)
             if step > logged.get(name, -1)
         ]
         for i in range(0, len(new), MAX_BATCH):
@@ -275,6 +277,14 @@ def log_files(client: Any, run: str, *paths: Path) -> None:
 def model_name(algo: str, env: str) -> str:
     """The name of a registered model, in which MLflow allows no ':' and no '/'."""
     return f"elsinore-{algo}-{env}".replace(":", ".").replace("/", ".")
+
+
+def metric_name(name: str) -> str:
+    """A metric's name with "_" in place of what MLflow refuses in one: most signs, and parts of a
+    path that stand for another."""
+    parts = re.sub(r"[^/\w.\- :]", "_", name).split("/")
+    kept = (part.replace(".", "_") or "_" if part in ("", ".", "..") else part for part in parts)
+    return "/".join(kept)[:LONGEST_NAME].rstrip("/")
 
 
 def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
