@@ -35,7 +35,7 @@ from elsinore.checks.tree_differences import (
     to_numpy,
 )
 from elsinore.envs import make
-from elsinore.envs.numbers import no_array_in
+from elsinore.envs.array_trees import no_array_in
 from elsinore.envs.suites import adapted, is_on_host
 from elsinore.experience.autoreset import reset
 

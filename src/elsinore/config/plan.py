@@ -49,7 +49,7 @@ from elsinore.config.shards import (
     refuse_what_shards_do_not_have,
     shard_of,
 )
-from elsinore.envs.numbers import no_array_in
+from elsinore.envs.array_trees import no_array_in
 from elsinore.envs.suites import is_on_host
 from elsinore.errors import ConfigError
 from elsinore.jaxtools.platform import refuse_jax_settings
