@@ -859,7 +859,9 @@ SPREAD = PRESETS["ppo/jaxmarl/MPE_simple_spread_v3"]
 LIMIT_ENDS = {f"algo.{name}": value for name, value in SPREAD["algo"].items()} | {
     name: SPREAD[name] for name in ("agents", "env_steps")
 }
-IPPO = "JaxMARL 0.2.0's IPPO, IQM of 8 seeds, run by us"  # `benchmarks.team_speed --learning`
+# `benchmarks.team_speed --learning`
+IPPO = "JaxMARL 0.2.0's IPPO, IQM of 8 seeds, run by us"
+VDN = "JaxMARL 0.2.0's VDN, IQM of 8 seeds, run by us"
 # Steps on the host, and of Brax, cost more than learning from them, and so does an evaluation.
 FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
@@ -1039,6 +1041,25 @@ LIBRARIES = (
         settings={"agents.critic": "joint"},
         seeds=8,
         note="MAPPO.",
+    ),
+    Case(
+        "jaxmarl/MPE_simple_spread_v3",
+        "dqn",
+        "preset",
+        (Published("G", -24.15, VDN),),
+        seeds=8,
+        note=(
+            "VDN, 600,000 steps of the env, each of three agents. JaxMARL's has one linear layer"
+            " and takes 10,000,000."
+        ),
+    ),
+    Case(
+        "jaxmarl/MPE_simple_spread_v3",
+        "dqn",
+        "without the sum",
+        settings={"agents.mixing": "none"},
+        seeds=8,
+        note="Independent Q-learning with shared parameters: each agent learns from its reward.",
     ),
     Case(
         "benchmarks.limits:spread",

@@ -6,8 +6,9 @@
 The work is `TEAM` of `benchmarks/peers/work.py`, JaxMARL's settings; DIR is a checkout of
 FLAIROx/JaxMARL. Training only: no evaluation on either side. Env steps are those of all agents.
 Each measurement is a process of its own with a cold compile cache. Needs the extra `jaxmarl`. With
-`--learning` it prints what JaxMARL's returns after 6,000,000 steps, 8 seeds, which
-`benchmarks/cases.py` cites. A stopped measurement is continued.
+`--learning` it prints the returns of 8 seeds of JaxMARL's IPPO after 6,000,000 steps and of its VDN
+after its own budget, 30,000,000, which `benchmarks/cases.py` cites. A stopped measurement is
+continued.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from benchmarks.run import HERE, run
 from elsinore.runs.statistics import ci95, iqm
 
 STEPS = 600_000  # a seed
-LEARNING = {"seeds": 8, "env_steps": 6_000_000}
+LEARNING = {"ippo": 6_000_000, "vdn": 30_000_000}  # env steps of a seed, of which there are 8
 
 
 def main() -> None:
@@ -40,17 +41,19 @@ def main() -> None:
     args = parser.parse_args()
     results = Results(args.out, asdict(TEAM) | {"env_steps": STEPS}, args.again)
     if args.learning:
-        theirs = partial(jaxmarl, args.jaxmarl, **LEARNING, repeats=1)
-        row = results.measure(theirs, work="learning")
-        low, high = ci95(row["sampled"])
-        print(f"JaxMARL's IPPO: {iqm(row['sampled']):.2f} [{low:.2f}, {high:.2f}]")
+        for algo, steps in LEARNING.items():
+            theirs = partial(jaxmarl, args.jaxmarl, algo, seeds=8, env_steps=steps, repeats=1)
+            row = results.measure(theirs, work=f"learning, {algo}")
+            protocol = "greedy" if algo == "vdn" else "sampled"
+            low, high = ci95(row[protocol])
+            print(f"JaxMARL's {algo}, {protocol}: {iqm(row[protocol]):.2f} [{low:.2f}, {high:.2f}]")
         return
     asked = {f"team, {n}": n for n in map(int, args.seeds.split(","))}
 
     def measured(side: str, name: str) -> dict:
         if side == "elsinore":
             return ours(seeds=asked[name], env_steps=STEPS, repeats=3)
-        return jaxmarl(args.jaxmarl, seeds=asked[name], env_steps=STEPS, repeats=3)
+        return jaxmarl(args.jaxmarl, "ippo", seeds=asked[name], env_steps=STEPS, repeats=3)
 
     alternate(results, asked, args.rounds, measured, peer="jaxmarl")
 
@@ -60,8 +63,8 @@ def ours(**options: int) -> dict:
     return run([*command, *flags(options)])
 
 
-def jaxmarl(source: Path, **options: int) -> dict:
-    script = str(HERE / "peers" / "jaxmarl_ippo.py")
+def jaxmarl(source: Path, algo: str, **options: int) -> dict:
+    script = str(HERE / "peers" / f"jaxmarl_{algo}.py")
     command = [str(python_of(environment("jaxmarl"))), script, "--source", str(source.resolve())]
     return run([*command, *flags(options)])
 

@@ -65,7 +65,9 @@ PEERS = {
     # cores.
     "purejaxrl": Peer(("3.13", "3.12"), ("gymnax==1.0.1", "six==1.17.0", *JAX_0_11)),
     # 3.11 first: where a small CPU wheel of torch is kept beside pip, it is for that Python.
-    "jaxmarl": Peer(("3.13", "3.12"), ("jaxmarl==0.2.0", "gymnax==1.0.1", *JAX_0_11)),
+    "jaxmarl": Peer(
+        ("3.13", "3.12"), ("jaxmarl==0.2.0", "flashbax==0.1.3", "gymnax==1.0.1", *JAX_0_11)
+    ),
     "craftax_baselines": Peer(
         ("3.13", "3.12"), ("craftax==1.6.1", "orbax-checkpoint==0.12.8", *JAX_0_11)
     ),

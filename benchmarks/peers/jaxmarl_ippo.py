@@ -2,9 +2,8 @@
 
     python benchmarks/peers/jaxmarl_ippo.py --source DIR --seeds 8 --env-steps 6000000
 
-The file is `baselines/IPPO/ippo_ff_mpe.py`. It imports hydra, omegaconf and wandb for its own
-command line and a report a rollout; stand-ins that do nothing take their places. Env steps are
-those of all agents together, as ours are.
+The file is `baselines/IPPO/ippo_ff_mpe.py`. Env steps are those of all agents together, as ours
+are.
 """
 
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])  # the repository, for the shared files
 
+from benchmarks.peers.jaxmarl_baselines import load  # noqa: E402
 from benchmarks.peers.work import (  # noqa: E402
     TEAM,
     TEAM_SIZE,
@@ -34,24 +34,6 @@ NOTES = (
     "env steps are those of all agents",
     f"final_return is an agent's, the mean of {EPISODES} fresh episodes a seed, actions sampled",
 )
-
-
-def load(source: Path) -> ModuleType:
-    """The checkout's IPPO as a module."""
-    path = source / FILE
-    if not path.is_file():
-        sys.exit(f"error: --source={source} holds no {FILE}; give a checkout of FLAIROx/JaxMARL")
-    for name, parts in {
-        "hydra": {"main": lambda **_: lambda function: function},
-        "omegaconf": {"OmegaConf": None},
-        "wandb": {"log": lambda metric: None},
-    }.items():
-        sys.modules[name] = ModuleType(name)
-        vars(sys.modules[name]).update(parts)
-    module = ModuleType("jaxmarl_ippo")
-    sys.modules[module.__name__] = module  # flax looks its modules' home up by name
-    exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
-    return module
 
 
 def settings(env_steps: int) -> dict[str, Any]:
@@ -111,7 +93,7 @@ def measure(args) -> tuple[Outcome, list[float]]:
 
     from benchmarks.peers.compiled import time_program
 
-    module = load(args.source)
+    module = load(args.source, FILE)
     env_steps = whole_updates(args.env_steps // TEAM_SIZE, TEAM) * TEAM_SIZE
     train = module.make_train(settings(env_steps))
     result, timing = time_program(train, args.seeds, args.repeats, clock)
