@@ -198,6 +198,9 @@ def test_a_number_is_logged_into_a_run_from_outside(acted, tmp_path):
     for name, seed, said in (("eval/return", None, "of the run itself"), ("mine", 9, "seed=9")):
         with pytest.raises(ConfigError, match=said):
             run.log(name, 1.0, seed=seed)
+    for name in ("", "  ", "two\nlines", "long" * 63):
+        with pytest.raises(ConfigError, match="must be 1 to 250 printable characters"):
+            run.log(name, 1.0)
     # a resumed run that computes the chunk again has it still
     (path / "summary.json").unlink()
     go_back(path, LAST - 8)

@@ -25,6 +25,7 @@ from elsinore.runs.store import Store, refused_if_broken
 
 # metrics of the run itself that a chunk may be without: of evaluations, and of episodes that ended
 NOT_IN_EVERY_CHUNK = ("eval/", "episode/")
+LONGEST_NAME = 250  # characters of a metric, as in MLflow
 EVALUATE = "evaluate"  # the act of a run whose evaluations are on request
 History = Mapping[str, Sequence[float]]  # by metric: its mean in each chunk so far that has it
 
@@ -158,10 +159,15 @@ def log_into(database: Path, name: str, value: float, seed: int | None = None) -
 
 
 def refuse_name(name: str, measured: Iterable[str]) -> None:
-    """Refuse a name that training uses itself.
+    """Refuse what is no name of a metric, and a name that training uses itself.
 
     Raises:
         ConfigError: with a remedy.
     """
-    if not name or name in measured or name == COUNT or name.startswith(NOT_IN_EVERY_CHUNK):
+    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+        raise ConfigError(
+            f"name={name[:LONGEST_NAME]!r} must be 1 to {LONGEST_NAME} printable characters,"
+            " such as 'my/metric'."
+        )
+    if name in measured or name == COUNT or name.startswith(NOT_IN_EVERY_CHUNK):
         raise ConfigError(f"name={name!r} is a metric of the run itself; log under another name.")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
+from elsinore.runs.actions import LONGEST_NAME
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
@@ -27,7 +28,6 @@ from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 
 MAX_BATCH = 1000  # values in one request, the server's limit
-LONGEST_NAME = 250  # characters of a metric
 SPANS_AT_ONCE = 50  # whose values are held in memory
 
 
