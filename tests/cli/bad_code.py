@@ -18,6 +18,14 @@ class ResetRaises(Wall):
         raise KeyError("the ghost")
 
 
+class PythonState(Wall):
+    """Its state is an object of Python, of which jax knows no arrays."""
+
+    def reset_env(self, key, params):
+        obs, state = super().reset_env(key, params)
+        return obs, type("Held", (), {"state": state})()
+
+
 class ResetExits(Wall):
     def reset_env(self, key, params):
         sys.exit(7)

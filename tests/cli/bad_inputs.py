@@ -341,6 +341,9 @@ FOLDERS = {
 }
 CUSTOM_CODE = {
     "ResetRaises": custom("ResetRaises", "fails in ResetRaises.reset_env (bad_code.py:"),
+    "PythonState": custom(
+        "PythonState", "; `elsinore check-env tests.cli.bad_code:PythonState` says more"
+    ),
     "ResetExits": custom("ResetExits", "SystemExit: 7"),
     "ResetMemory": custom("ResetMemory", "MemoryError: of the user's own making"),
     "StepRaises": custom("StepRaises", "step_env raised KeyError"),
