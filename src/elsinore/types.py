@@ -136,6 +136,7 @@ class TrainState(NamedTuple):
     hyper: Any  # numbers that a sweep or a population may vary: traced
     env_params: PyTree  # numbers that a curriculum may vary: traced
     rnd: Any = None  # random network distillation, where it is on
+    imitation: dict[str, Array] | None = None  # metrics at the end of imitation, where it is on
 
     @property
     def policy_state(self) -> PolicyState:

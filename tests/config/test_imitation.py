@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import elsinore
 from elsinore.config.load import load_experiment, whole_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
@@ -31,6 +32,11 @@ def planned(env="Cache-trace", **settings):
 
 def other_world(env):
     return lambda state, env_params: (state.no_such_field, True)
+
+
+def best_arm(env):
+    """Of the legal arms of a `MaskedBandit` the last, which pays most."""
+    return lambda state, env_params: (3 - jnp.argmax(state.legal[::-1]), jnp.bool_(True))
 
 
 ODD_ADVICE = {
@@ -81,6 +87,22 @@ def test_a_run_begins_as_what_the_teacher_made_of_it():
     )
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), begun, untaught)
     assert any(jax.tree.leaves(changed))
+
+
+def test_its_last_loss_and_agreement_are_metrics_of_the_first_row(tmp_path):
+    settings = {name: x for name, x in SMALL.items() if not name.startswith("env_kwargs")}
+    settings |= {"imitation.teacher": "tests.config.test_imitation:best_arm", "env_steps": 160}
+    settings |= {"imitation.env_steps": 4_096, "sinks.mlflow.enabled": False}
+    env = "tests.small_envs:MaskedBandit"
+    run = elsinore.train(env, "ppo", seeds=2, overrides=settings, runs_dir=tmp_path, check=False)
+    table = run.metrics
+    found = table[table["name"].str.startswith("imitation/")]
+    assert len(table["update"].unique()) > 1
+    assert (found["update"] == table["update"].min()).all()
+    assert sorted(found["seed"]) == [0, 0, 1, 1]
+    values = found.pivot_table(index="seed", columns="name", values="value")
+    assert (values["imitation/agreement"] > 0.95).all()
+    assert ((0 < values["imitation/loss"]) & (values["imitation/loss"] < 0.2)).all()
 
 
 @pytest.mark.parametrize(

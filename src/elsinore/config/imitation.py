@@ -10,7 +10,7 @@ from elsinore.envs.registry import families
 from elsinore.envs.wrapped import unwrapped
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.imitation import Advice, ImitationConfig, Teacher, check_student, imitate
-from elsinore.types import Algorithm
+from elsinore.types import Algorithm, Mean
 from elsinore.validation import did_you_mean, import_callable
 
 
@@ -20,7 +20,8 @@ def teachers() -> dict[str, str]:
 
 
 def with_pretraining(experiment: Any, algo: Algorithm, env: Any, env_params: PyTree) -> Algorithm:
-    """The algorithm with pre-training at the end of its `init`; unchanged without `imitation`.
+    """The algorithm with pre-training at the end of its `init`, whose last `imitation/loss` and
+    `imitation/agreement` are metrics of the first update; unchanged without `imitation`.
 
     Raises:
         ValueError: for a teacher that is unknown or does not fit the environment, or an algorithm
@@ -48,9 +49,16 @@ def with_pretraining(experiment: Any, algo: Algorithm, env: Any, env_params: PyT
 
     def init(key, env_params, hyper):
         state = algo.init(key, env_params, hyper)
-        return imitate(for_use(key, "imitation"), algo, state, env, teacher, config)[0]
+        state, found = imitate(for_use(key, "imitation"), algo, state, env, teacher, config)
+        return state._replace(imitation={name: values[-1] for name, values in found.items()})
 
-    return algo._replace(init=init)
+    def update(state):
+        after, metrics = algo.update(state)
+        first, found = state.update == 0, {f"imitation/{k}": x for k, x in state.imitation.items()}
+        once = {k: Mean(jnp.where(first, x, 0.0), jnp.float32(first)) for k, x in found.items()}
+        return after, metrics | once
+
+    return algo._replace(init=init, update=update)
 
 
 def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teacher:
