@@ -180,7 +180,8 @@ def _training(axis, rows: list[Row], steps: int, each: str) -> None:
 def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
     updates, values = values_by_seed(rows, "eval/return")
     for seed in values:
-        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8)
+        dot = {"marker": marker_of(seed), "markersize": 4}
+        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dot)
     if len(updates):
         axis.plot(
             updates * steps,

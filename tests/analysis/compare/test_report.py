@@ -17,6 +17,7 @@ from elsinore.analysis.compare.api import Comparison
 from elsinore.analysis.compare.caveats import caveats
 from elsinore.analysis.compare.conclusions import conclusions
 from elsinore.analysis.compare.document import format_number, join_names
+from elsinore.analysis.compare.figures.curves import draw_sample_efficiency
 from elsinore.analysis.compare.figures.profiles import draw_profiles
 from elsinore.analysis.compare.figures.returns import draw_returns
 from elsinore.analysis.compare.figures.style import RC, rendered, spread
@@ -308,6 +309,15 @@ def test_every_figure_labels_its_axes_and_names_its_panels(name):
     assert isinstance(figure, Figure)
     for axis in (axis for axis in figure.axes if axis.get_visible()):
         assert axis.get_title(loc="left") and axis.get_xlabel()
+
+
+def test_a_single_evaluation_is_a_dot_with_its_interval():
+    once = draw_sample_efficiency(scores(result("ppo", [1.0, 2.0, 4.0], steps=(100,)))).axes[0]
+    assert once.lines[0].get_marker() == "o" and not once.lines[0].get_clip_on()
+    (band,) = once.collections
+    assert band.get_linewidth() > 0 and not band.get_clip_on()
+    more = draw_sample_efficiency(scores(result("ppo", [1.0, 2.0, 4.0]))).axes[0]
+    assert more.lines[0].get_marker() in ("", "None") and more.collections[0].get_linewidth() == 0
 
 
 @pytest.mark.parametrize("draw", [draw_returns, draw_profiles])

@@ -15,7 +15,7 @@ from elsinore.analysis.compare.figures.style import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
-from elsinore.runs.curves import number_text
+from elsinore.runs.curves import marker_of, number_text
 from elsinore.runs.statistics import ci95, iqm
 
 
@@ -52,15 +52,20 @@ def draw_sample_efficiency(scores: Scores) -> Any:
 def _curve(axis: Any, scores: Scores, result: RunResult) -> tuple[str, float, str]:
     values, ink = scores.curve(result), colour(scores.labels, result.label)
     middle = iqm(values, axis=0)
+    # a single evaluation is a dot at the right end of the axis, and its band has no width
+    one = len(middle) == 1
     axis.plot(
         result.steps,
         middle,
         color=ink,
         linewidth=width(scores.labels, result.label),
         linestyle=dash(scores.labels, result.label),
+        marker=marker_of(middle),
+        clip_on=not one,
     )
     bands = [ci95(column) for column in values.T]
     if all(bands):
         low, high = np.array(bands).T
-        axis.fill_between(result.steps, low, high, color=ink, alpha=0.16, linewidth=0)
+        edge = {"linewidth": 6 if one else 0, "clip_on": not one}
+        axis.fill_between(result.steps, low, high, color=ink, alpha=0.16, **edge)
     return result.label, float(middle[-1]), ink
