@@ -63,3 +63,16 @@ def test_env_steps_are_written_as_on_other_axes(drawn):
     space = {"env_steps": {"choice": [50_000, 1_000_000]}}
     axis = drawn(1.0, 2.0, space=space, settings={"env_steps": 50_000})
     assert [text for _, text in marks(axis, 0)] == ["50k", "1M"]
+
+
+def test_the_ends_of_an_axis_can_be_distinguished(drawn):
+    space = {"algo.gain": {"uniform": [0.9, 0.9999]}}
+    axis = drawn(499.6, 499.8, 500.0, space=space, settings={"algo.gain": 0.95})
+    assert [text for _, text in marks(axis, 0)] == ["0.9", "0.9999"]
+    assert [text for _, text in marks(axis, 1)] == ["499.6", "500"]
+
+
+@pytest.mark.parametrize(("state", "more"), [("complete", ""), ("pruned", "; grey: pruned")])
+def test_the_title_speaks_of_pruned_trials_where_there_are_some(drawn, monkeypatch, state, more):
+    monkeypatch.setattr(TrialResult, "is_whole", state == "complete")
+    assert drawn(1.0, None, 2.0).get_title() == f"2 trials, mean over 1 seed{more}"

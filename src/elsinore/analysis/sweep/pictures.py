@@ -44,7 +44,8 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     axis.set_ylim(-0.05, 1.05)
     axis.spines[:].set_visible(False)
     trials, seeds = counted(len(scored), "trial"), counted(sweep.experiment.seeds, "seed")
-    axis.set_title(f"{trials}, mean over {seeds}; grey: pruned")
+    pruned = "" if all(result.is_whole for result in scored) else "; grey: pruned"
+    axis.set_title(f"{trials}, mean over {seeds}{pruned}")
     with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png")
 
@@ -69,7 +70,7 @@ def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
         axis.text(
             x + 0.04,
             y,
-            f"{value:.3g}" if isinstance(value, float) else str(value),
+            f"{value:g}" if isinstance(value, float) else str(value),
             fontsize=8,
             va="center",
         )
