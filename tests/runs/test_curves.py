@@ -18,6 +18,7 @@ from elsinore.runs.curves import (
     mean_of,
     number_text,
     other_labels,
+    plain,
     smoothed,
     spans_decades,
     training_figure,
@@ -286,6 +287,15 @@ def test_a_curve_of_one_point_has_a_marker(store, tmp_path):
     for axis in training_figure(tmp_path / "metrics.sqlite", "more").axes[:1]:
         seed_0 = max(axis.lines, key=lambda line: len(line.get_xdata()))
         assert len(seed_0.get_xdata()) > 1 and seed_0.get_marker() in ("", "None")
+
+
+def test_a_name_with_signs_of_matplotlib_is_drawn_as_it_is(store, tmp_path):
+    names = (r"loss/$\frac$", "loss/_mine", r"loss/\$5")
+    store.write(record(4, names=names))
+    figure = training_figure(tmp_path / "metrics.sqlite", r"$\frac$ on Toy")
+    FigureCanvasAgg(figure).draw()
+    labels = [text.get_text() for text in figure.axes[2].get_legend().get_texts()]
+    assert sorted(labels) == sorted(plain(name.removeprefix("loss/")) for name in names)
 
 
 def test_curves_are_drawn_while_a_run_trains_and_of_one_that_fails(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def training_figure(
     for axis in axes[0]:
         axis.yaxis.set_major_formatter(number_text)
         _stages(axis, rows, steps)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     return figure
 
 
@@ -73,6 +73,12 @@ def number_text(value: float, _: Any = None) -> str:
         if abs(value) >= size:
             return f"{value / size:g}{letter}"
     return f"{value:g}"
+
+
+def plain(text: str) -> str:
+    """A name as a label that matplotlib shows as it is: "$" is no formula, and a label that begins
+    with "_" is not left out of the legend."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
 def curve_svg(database: Path) -> str:
@@ -280,7 +286,8 @@ def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str])
         updates, values = learning_values(rows, name)
         drawn.append(mean_of(values))
         dot = {"marker": marker_of(drawn[-1]), "markersize": 4}
-        axis.plot(updates * steps, drawn[-1], color=colour, linewidth=1.2, label=label, **dot)
+        style = {"color": colour, "linewidth": 1.2, "label": plain(label)}
+        axis.plot(updates * steps, drawn[-1], **style, **dot)
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
     else:

@@ -6,7 +6,7 @@ from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.errors import counted
-from elsinore.runs.curves import BLUE, GREY, number_text
+from elsinore.runs.curves import BLUE, GREY, number_text, plain
 from elsinore.runs.whole_file import whole_file
 
 
@@ -37,7 +37,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
         ends_or_choices = span.values if isinstance(span, OneOf) else span.ends()
         _ticks(axis, i, [(span.unit_of(x), written(x)) for x in ends_or_choices])
     _ticks(axis, len(sweep.space), ends)
-    names = [name.removeprefix("algo.") for name in sweep.space]
+    names = [plain(name.removeprefix("algo.")) for name in sweep.space]
     axis.set_xticks(range(len(names) + 1), [*names, sweep.config.metric])
     axis.set_yticks([])
     axis.set_xlim(-0.3, len(names) + 0.6)
@@ -55,7 +55,9 @@ def draw_importance(path: Path, method: str, values: dict[str, float]) -> None:
     figure, axis = _figure(8.0, 1.2 + 0.45 * len(values))
     names = list(values)[::-1]
     axis.barh(
-        [name.removeprefix("algo.") for name in names], [values[name] for name in names], color=BLUE
+        [plain(name.removeprefix("algo.")) for name in names],
+        [values[name] for name in names],
+        color=BLUE,
     )
     axis.set_title(method, fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)
@@ -70,7 +72,7 @@ def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
         axis.text(
             x + 0.04,
             y,
-            f"{value:g}" if isinstance(value, float) else str(value),
+            f"{value:g}" if isinstance(value, float) else plain(str(value)),
             fontsize=8,
             va="center",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, number_text, smoothed
+from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, number_text, plain, smoothed
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
 from elsinore.runs.whole_file import whole_file
@@ -36,7 +36,7 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
     axis.xaxis.set_major_formatter(number_text)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.set_title(f"{title}: episode length during training")
+    axis.set_title(f"{plain(title)}: episode length during training")
     axis.legend(framealpha=0.9, edgecolor="none", loc="best")
     with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png")
@@ -49,7 +49,13 @@ def _draw_stages(axis, run: Run, env_steps: np.ndarray, episodes: np.ndarray) ->
         axis.axvline(at, color=GREEN, alpha=0.6, linewidth=1, zorder=0)
         above = axis.get_xaxis_transform()
         axis.text(
-            at, 0.02, f" {stage['stage']}", transform=above, color=GREEN, rotation=90, va="bottom"
+            at,
+            0.02,
+            f" {plain(stage['stage'])}",
+            transform=above,
+            color=GREEN,
+            rotation=90,
+            va="bottom",
         )
 
 

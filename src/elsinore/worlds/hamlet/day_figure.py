@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from elsinore.errors import ConfigError, counted
+from elsinore.runs.curves import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
@@ -96,7 +97,7 @@ def draw_day_figure(path: Path, episode: Episode) -> DaySummary:
     axes["acts"].sharex(axes["life"])
     for name in ("uses", "time", "life", "acts"):
         axes[name].spines[["top", "right"]].set_visible(False)
-    figure.suptitle(_title(episode, day), fontsize=13)
+    figure.suptitle(plain(_title(episode, day)), fontsize=13)
     with whole_file(path) as unfinished:
         figure.savefig(unfinished, format="png")
     return day
@@ -164,7 +165,7 @@ def _map(axis, env: Hamlet, day: DaySummary) -> None:
         affordance = env.profile.affordances[i]
         axis.add_patch(_frame(x, y, LIGHT.of(affordance.role)))
         size = min(6.5, 42 / len(affordance.name))
-        label(x, y, -0.26, affordance.name, fontsize=size, weight="bold")
+        label(x, y, -0.26, plain(affordance.name), fontsize=size, weight="bold")
     for y, x in np.argwhere(day.time_in >= 0.01):
         label(x, y, 0.16, f"{100 * day.time_in[y, x]:.0f} %", fontsize=8)
     axis.set(
@@ -184,7 +185,7 @@ def _frame(x: int, y: int, colour: str):
 
 
 def _uses(axis, env: Hamlet, day: DaySummary) -> None:
-    names = [env.profile.affordance_names[i] for i in day.places]
+    names = [plain(env.profile.affordance_names[i]) for i in day.places]
     counts = [day.uses(i) for i in day.places]
     colours = [LIGHT.of(env.profile.affordances[i].role) for i in day.places]
     bars = axis.barh(names, counts, color=colours)
@@ -202,7 +203,7 @@ def _time(axis, day: DaySummary) -> None:
         LIGHT.of("danger" if name in IDLE else "gain" if name == "using something" else "calm")
         for name in shares
     ]
-    bars = axis.barh(list(shares), list(shares.values()), color=colours)
+    bars = axis.barh(list(map(plain, shares)), list(shares.values()), color=colours)
     axis.bar_label(bars, fmt="%.0f %%", padding=3, fontsize=9)
     axis.invert_yaxis()
     axis.set(title="how its time went", xlim=(0, 115), xticks=[0, 50, 100])
@@ -215,7 +216,11 @@ def _life(axis, env: Hamlet, day: DaySummary) -> None:
         colour = LIGHT.of(METER_ROLES.get(meter.name, "calm"))
         style = "-" if meter.fatal else BROKEN[min(earlier[colour], len(BROKEN) - 1)]
         axis.plot(
-            100 * day.meters[:, i], color=colour, linestyle=style, label=meter.name, linewidth=1.6
+            100 * day.meters[:, i],
+            color=colour,
+            linestyle=style,
+            label=plain(meter.name),
+            linewidth=1.6,
         )
         earlier[colour] += 1
     axis.axhspan(0, 100 * LOW, color=LIGHT.of("danger"), alpha=0.08, linewidth=0)
@@ -238,7 +243,7 @@ def _acts(axis, env: Hamlet, day: DaySummary) -> None:
     ]
     colours = [LIGHT.of(env.profile.affordances[i].role) for i in day.places] + [LIGHT.of("danger")]
     axis.eventplot(rows, colors=colours, linelengths=0.8, linewidths=1.6)
-    labels = [*(env.profile.affordance_names[i] for i in day.places), "nothing"]
+    labels = [*(plain(env.profile.affordance_names[i]) for i in day.places), "nothing"]
     axis.set(yticks=range(len(labels)), xlabel="step")
     axis.set_yticklabels(labels, fontsize=7)
     axis.invert_yaxis()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from elsinore.runs.curves import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity
@@ -27,7 +28,7 @@ def draw_hit_ratios(results: Results, target: Path, title: str) -> None:
             row[1].set_axis_off()  # objects all weigh 1: the ratios are the same
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
-    figure.suptitle(title)
+    figure.suptitle(plain(title))
     with whole_file(target) as unfinished:
         figure.savefig(unfinished, format="png")
 
@@ -43,7 +44,7 @@ def _panel(axis, results: Results, what: str, heading: str) -> None:
         style = {"color": "black", "linestyle": ":"} if name in ORACLES else {"color": f"C{i % 10}"}
         if name.startswith("run "):
             style = {"color": "#d55e00", "linewidth": 2.5}
-        axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=name, **style)
+        axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=plain(name), **style)
     axis.set_xscale("log")
     axis.set_xlabel("capacity")
     axis.set_title(heading)
