@@ -224,6 +224,15 @@ def test_the_plan_has_a_line_about_it(trained):
     assert "last 3 of the policies frozen every 2 updates" in line and "0.667" in line
 
 
+@pytest.mark.parametrize(("period", "warned"), [(4, False), (5, True), (100, True)])
+def test_the_plan_warns_where_no_frozen_policy_is_met(period, warned):
+    settings = TINY | {"self_play": {"period": period}, "env_steps": 5 * 4 * 8}
+    plan = plan_for(load_experiment(env="Nim", overrides=settings))
+    assert plan.schedule.num_updates == 5
+    lines = [line for line in plan_lines(plan) if "every rival moves at random" in line]
+    assert len(lines) == warned
+
+
 def test_a_game_of_two_of_ones_own_can_be_played():
     """Any environment that follows the protocol, given as an object."""
     env, _ = make("Nim", {"heap": 9, "most": 2})

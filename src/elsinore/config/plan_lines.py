@@ -47,7 +47,20 @@ def plan_lines(plan: Plan) -> list[str]:
         *(f"warning         {text}" for text in env_warnings(plan.env, plan.env_params)),
         *_rounded_observations(plan),
         *_unscaled_images(plan),
+        *_rivals_never_frozen(plan),
         *_memory_lines(plan),
+    ]
+
+
+def _rivals_never_frozen(plan: Plan) -> list[str]:
+    """A warning where self-play ends before the policy has met a copy of itself."""
+    rivals, updates = plan.experiment.self_play, plan.schedule.num_updates
+    if rivals is None or updates > rivals.period:
+        return []
+    return [
+        f"warning         self_play.period={rivals.period} freezes no policy that this run of"
+        f" {counted(updates, 'update')} plays against: every rival moves at random; lower it, or"
+        " raise env_steps"
     ]
 
 
