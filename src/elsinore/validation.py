@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+LONGEST_NAME = 250  # characters of a metric, as in MLflow
 A_COUNT_OF_SEEDS = "It is how many there are; `seed` is the first of them."
 # U+DC80 to U+DCFF stand for the bytes of a file's name that is no UTF-8
 HALF_OF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -23,6 +24,16 @@ def why_no_path(text: str) -> str:
     if "\0" in text:
         return "NUL"
     return "half of a surrogate pair" if HALF_OF_A_PAIR.search(text) else ""
+
+
+def is_metric_name(name: Any) -> bool:
+    """True for a text of 1 to `LONGEST_NAME` printable characters that is not blank."""
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and name.isprintable()
+        and len(name) <= LONGEST_NAME
+    )
 
 
 def did_you_mean(

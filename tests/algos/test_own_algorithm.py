@@ -160,6 +160,44 @@ def test_what_breaks_the_contract_is_refused_with_what_and_a_remedy(name, messag
     assert "\n" not in said
 
 
+BROKEN_WHERE_TRACED = {
+    "steps_as_a_float": ("has steps_per_update=32.0", "it must be a whole number: int(32)."),
+    "without_init": ("its init is of type NoneType", "it must be a function."),
+    "init_of_a_dict": ("its init gives dict", "give an elsinore.types.TrainState."),
+    "without_params": ("its TrainState's learner is a tuple without params", "a field params."),
+    "only_a_state": (
+        "its update gives TrainState",
+        "give (TrainState, a dict of metrics by name).",
+    ),
+    "bare_metrics": ("'loss/value' is a DynamicJaxprTracer", "Mean of two scalars: Mean.of(value)"),
+    "vector_metric": ("'loss/value' is a Mean of shapes [(3,), ()]", "Mean.of(value)."),
+    "blank_name": ("a metric's name is ' '", "it must be 1 to 250 printable characters"),
+    "two_lines": (r"a metric's name is 'loss\nvalue'", "it must be 1 to 250 printable characters"),
+    "a_number_for_a_name": ("a metric's name is 3", "it must be 1 to 250 printable characters"),
+    "name_of_an_evaluation": (
+        "its metric 'eval/return' is one of the run itself",
+        "give it another name.",
+    ),
+    "without_act": ("its policy.act is of type NoneType", "it must be a function."),
+    "only_an_action": ("its policy.act gives", "give (action, carry)."),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "remedy"),
+    [(n, *said) for n, said in BROKEN_WHERE_TRACED.items()],
+    ids=BROKEN_WHERE_TRACED,
+)
+def test_functions_that_break_the_contract_are_refused_before_compiling(name, message, remedy):
+    broken = f"tests.checks.broken_algorithms:{name}"
+    with pytest.raises(ConfigError) as caught:
+        plan_for(load_experiment("CartPole-v1", broken)).trace()
+    said = str(caught.value)
+    assert said.startswith(f"algo={broken!r}: ")
+    assert message in said
+    assert remedy in said
+
+
 def test_settings_of_ones_own_are_refused_like_ours():
     assert (
         refusal("sound", boldnes=1)

@@ -122,6 +122,36 @@ def no_algorithm(algo):
 
 
 @changed
+def without_init(algo):
+    return {"init": None}
+
+
+@changed
+def init_of_a_dict(algo):
+    return {"init": lambda *args: algo.init(*args)._asdict()}
+
+
+@changed
+def without_params(algo):
+    return {"init": lambda *args: algo.init(*args)._replace(learner=(jnp.zeros(3),))}
+
+
+@changed
+def without_act(algo):
+    return {"act": None}
+
+
+@changed
+def only_an_action(algo):
+    return {"act": lambda key, policy_state, carry, obs, greedy: jnp.int32(0)}
+
+
+@changed
+def steps_as_a_float(algo):
+    return {"steps_per_update": float(algo.steps_per_update)}
+
+
+@changed
 def fractional_steps(algo):
     return {"steps_per_update": 0.5}
 
@@ -129,6 +159,17 @@ def fractional_steps(algo):
 @updating
 def bare_metrics(before, after, metrics):
     return after, metrics | {"loss/value": metrics["loss/value"].total}
+
+
+def renaming(name):
+    """The sound algorithm, with that name of its loss."""
+    return updating(lambda before, after, metrics: (after, {name: metrics["loss/value"]}))
+
+
+blank_name = renaming(" ")
+two_lines = renaming("loss\nvalue")
+a_number_for_a_name = renaming(3)
+name_of_an_evaluation = renaming("eval/return")
 
 
 @updating

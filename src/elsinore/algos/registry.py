@@ -155,10 +155,19 @@ def algorithm_of(
             " elsinore.types.Algorithm."
         )
     steps = steps_per_update(config)
+    if not isinstance(made.steps_per_update, int):
+        raise ValueError(
+            f"algo={config.name!r}: its Algorithm has steps_per_update={made.steps_per_update!r};"
+            f" it must be a whole number: int({steps})."
+        )
     if made.steps_per_update != steps:
         raise ValueError(
             f"algo={config.name!r}: its Algorithm has steps_per_update={made.steps_per_update} and"
             f" its config {steps}; make them agree (the config's is num_envs x rollout_length"
             " unless it has a property steps_per_update)."
         )
+    if config.name not in ALGORITHMS:
+        from elsinore.algos.contract import with_contract  # imports jax.numpy
+
+        return with_contract(made, config.name)
     return made

@@ -22,10 +22,10 @@ from elsinore.jaxtools import processes
 from elsinore.runs.budgets import COUNT
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store, refused_if_broken
+from elsinore.validation import LONGEST_NAME, is_metric_name
 
 # metrics of the run itself that a chunk may be without: of evaluations, and of episodes that ended
 NOT_IN_EVERY_CHUNK = ("eval/", "episode/")
-LONGEST_NAME = 250  # characters of a metric, as in MLflow
 EVALUATE = "evaluate"  # the act of a run whose evaluations are on request
 History = Mapping[str, Sequence[float]]  # by metric: its mean in each chunk so far that has it
 
@@ -164,7 +164,7 @@ def refuse_name(name: str, measured: Iterable[str]) -> None:
     Raises:
         ConfigError: with a remedy.
     """
-    if not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+    if not is_metric_name(name):
         raise ConfigError(
             f"name={name[:LONGEST_NAME]!r} must be 1 to {LONGEST_NAME} printable characters,"
             " such as 'my/metric'."

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
-from elsinore.runs.actions import LONGEST_NAME
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
+from elsinore.validation import LONGEST_NAME
 
 MAX_BATCH = 1000  # values in one request, the server's limit
 SPANS_AT_ONCE = 50  # whose values are held in memory
