@@ -1,6 +1,7 @@
 """An algorithm is one function, known by a name or by where it is; ours are no exceptions."""
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -372,6 +373,21 @@ def test_another_process_elsewhere_says_what_it_misses(tmp_path, whole):
     assert (
         "algo='reinforce:reinforce' cannot be imported: No module named 'reinforce'." in done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "printed"),
+    [(("export", "--format", "json", "-o", "all.json"), "exported: "), (("checkpoints",), "best/")],
+)
+def test_another_process_elsewhere_reads_the_metrics_and_lists_the_checkpoints(
+    tmp_path, whole, command, printed
+):
+    done = elsinore_in(tmp_path, command[0], str(whole.path), *command[1:])
+    assert done.returncode == 0, done.stderr
+    assert printed in done.stdout
+    if command[0] == "export":
+        written = json.loads((tmp_path / "all.json").read_text())
+        assert written["config"]["algo"] == as_dict(whole.experiment)["algo"]
 
 
 def test_the_command_line_trains_it_and_names_the_run_after_it(desk, capsys):

@@ -1,5 +1,6 @@
 """A run on disk: config, summary, metrics, checkpoints, policies."""
 
+import contextlib
 import html
 import json
 from dataclasses import replace
@@ -85,10 +86,11 @@ class Run:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """The settings; of a run that is neither this user's nor trusted as data alone, in which
-        a custom algorithm's are a mapping."""
+        """The settings; of a run that is neither this user's nor trusted, or whose code cannot be
+        imported, as data alone, in which a custom algorithm's are a mapping."""
         if self._trust is True or is_own(self._folder.config):
-            return self._folder.experiment(trust=True)
+            with contextlib.suppress(ConfigError):  # raised again where the settings are run
+                return self._folder.experiment(trust=True)
         return self._folder.recorded()
 
     @cached_property
