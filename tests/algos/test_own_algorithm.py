@@ -180,6 +180,9 @@ BROKEN_WHERE_TRACED = {
         "give it another name.",
     ),
     "without_act": ("its policy.act is of type NoneType", "it must be a function."),
+    "uncounted": ("its update counts no update", "give state._replace(update=state.update + 1"),
+    "action_between_two": ("an action of float32[]", "the env has whole numbers of shape []."),
+    "action_of_two_numbers": ("an action of int32[2]", "the env has whole numbers of shape []."),
     "only_an_action": ("its policy.act gives", "give (action, carry)."),
 }
 

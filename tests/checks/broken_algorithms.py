@@ -147,6 +147,16 @@ def only_an_action(algo):
 
 
 @changed
+def action_between_two(algo):
+    return {"act": lambda key, policy_state, carry, obs, greedy: (jnp.float32(0.3), carry)}
+
+
+@changed
+def action_of_two_numbers(algo):
+    return {"act": lambda key, policy_state, carry, obs, greedy: (jnp.zeros(2, int), carry)}
+
+
+@changed
 def steps_as_a_float(algo):
     return {"steps_per_update": float(algo.steps_per_update)}
 
@@ -170,6 +180,11 @@ blank_name = renaming(" ")
 two_lines = renaming("loss\nvalue")
 a_number_for_a_name = renaming(3)
 name_of_an_evaluation = renaming("eval/return")
+
+
+@updating
+def uncounted(before, after, metrics):
+    return after._replace(update=before.update), metrics
 
 
 @updating

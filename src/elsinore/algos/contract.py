@@ -11,9 +11,10 @@ from elsinore.types import PER_AGENT, Algorithm, Mean, TrainState
 from elsinore.validation import LONGEST_NAME, is_metric_name
 
 
-def with_contract(algo: Algorithm, name: str) -> Algorithm:
+def with_contract(algo: Algorithm, name: str, action_space: Any) -> Algorithm:
     """The algorithm, whose functions raise a ValueError with a remedy where they are called and
     return something that is not in the contract."""
+    space = getattr(action_space, "shape", None), getattr(action_space, "dtype", None)
 
     def refuse(function: str, found: Any, wanted: str) -> ValueError:
         kind = f"{len(found)} values" if type(found) in (tuple, list) else type(found).__name__
@@ -42,6 +43,11 @@ def with_contract(algo: Algorithm, name: str) -> Algorithm:
             isinstance(answer[0], TrainState) and isinstance(answer[1], dict)
         ):
             raise refuse("update", answer, "(TrainState, a dict of metrics by name)")
+        if answer[0].update is before.update:  # each update would draw with the same keys
+            raise ValueError(
+                f"algo={name!r}: its update counts no update; give"
+                " state._replace(update=state.update + 1, ...)."
+            )
         _check_metrics(answer[1], name)
         return answer
 
@@ -49,9 +55,22 @@ def with_contract(algo: Algorithm, name: str) -> Algorithm:
         answer = of(algo.policy.act, "policy.act")(*args, **options)
         if not (isinstance(answer, tuple) and len(answer) == 2):
             raise refuse("policy.act", answer, "(action, carry)")
+        _check_action(answer[0], *space, name)
         return answer
 
     return algo._replace(init=init, update=update, policy=algo.policy._replace(act=act))
+
+
+def _check_action(action: Any, shape: Any, dtype: Any, algo: str) -> None:
+    """The shape of an action, and that it is no fraction where the env counts its actions."""
+    if shape is None or dtype is None:  # a space that does not say
+        return
+    found, counted = jnp.result_type(action), jnp.issubdtype(dtype, jnp.integer)
+    if jnp.shape(action) != tuple(shape) or (counted and jnp.issubdtype(found, jnp.floating)):
+        raise ValueError(
+            f"algo={algo!r}: its policy.act gives an action of {found}{list(jnp.shape(action))};"
+            f" the env has {'whole numbers' if counted else 'numbers'} of shape {list(shape)}."
+        )
 
 
 def _check_metrics(metrics: dict[Any, Any], algo: str) -> None:

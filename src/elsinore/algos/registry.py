@@ -169,5 +169,5 @@ def algorithm_of(
     if config.name not in ALGORITHMS:
         from elsinore.algos.contract import with_contract  # imports jax.numpy
 
-        return with_contract(made, config.name)
+        return with_contract(made, config.name, env.action_space(env_params))
     return made
