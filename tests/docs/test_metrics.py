@@ -32,6 +32,7 @@ CONFIGS["ppo target_kl"] = replace(VARIANTS["ppo"], target_kl=0.02)
 # metrics that are not of an update or an evaluation, but of the run around them
 OF_RUNS = {
     "episode/count", "curriculum/stage", "curriculum/score", "self_play/pool", "population/parent",
+    "imitation/loss", "imitation/agreement",
 }  # fmt: skip
 
 

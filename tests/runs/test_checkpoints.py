@@ -364,7 +364,7 @@ def test_another_config_is_refused_with_a_list_of_what_differs(one):
 
 def test_other_versions_are_refused_with_a_list_of_what_differs_unless_accepted(one, monkeypatch):
     now = versions() | {"jax": "99.0", "python": "4.0"}
-    monkeypatch.setattr(checkpoint_match, "versions", lambda: now)
+    monkeypatch.setattr(checkpoint_match, "versions_of", lambda experiment: now)
     checkpoint = checkpoint_choice.newest(one)
     with pytest.raises(ConfigError) as refused:
         check_match(checkpoint, Experiment())

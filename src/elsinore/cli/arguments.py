@@ -119,7 +119,7 @@ def add_accept(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--accept-versions",
         action="store_true",
-        help="resume runs that other library versions began",
+        help="resume runs that other versions of libraries or of your code began",
     )
     command.add_argument(
         "--accept-layout",

@@ -104,7 +104,7 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--accept-versions",
         action="store_true",
-        help="resume a run that other library versions began",
+        help="resume a run that other versions of libraries or of your code began",
     )
     train.add_argument(
         "--accept-layout",

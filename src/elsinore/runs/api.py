@@ -183,7 +183,7 @@ def resume(
             ends by `stop.episodes` or `stop.seconds`, `{"updates": 800}` for others.
         env, network, curriculum: needed again if the run was given objects.
         fall_back: if the newest checkpoint is broken, resume from the newest that is not.
-        accept_versions: resume a checkpoint of other library versions.
+        accept_versions: resume a checkpoint of other versions of libraries or of your code.
         trust: import code that the run names, and send its data where it says, though this user did
             not make it; a run that is continued so is signed as this user's.
         accept_layout: resume a checkpoint of another layout of seeds on devices, from which the

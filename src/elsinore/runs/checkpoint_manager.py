@@ -23,7 +23,7 @@ from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
 from elsinore.runs.checkpoints import list_checkpoints, remove_checkpoint
 from elsinore.runs.control import Controls
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.manifest import config_digest, versions
+from elsinore.runs.manifest import config_digest, versions_of
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.profile import phase
 from elsinore.runs.redaction import redacted
@@ -70,6 +70,9 @@ class CheckpointManager:
         has all, a patient one also while it fails; `after_a_break` and `run_id` are the
         manifest's."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
+        self._versions = versions_of(
+            experiment
+        )  # of the code as it is imported, not as it is saved
         self._controls, self._schedule = controls or Controls(), schedule
         self._fetch, self._flush = fetch, flush
         facts = {"run_id": run_id, "after_a_break": after_a_break}
@@ -295,7 +298,7 @@ class CheckpointManager:
             "metric": {"name": self._config.metric, "value": score} if usable else None,
             "config_sha256": config_digest(self._experiment),
             "config": redacted(as_dict(self._experiment)),
-            "versions": versions(),
+            "versions": self._versions,
             "layout": layout.described(),
             **self._facts,
         }

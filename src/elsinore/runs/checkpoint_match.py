@@ -7,7 +7,7 @@ from elsinore.config.load import with_defaults
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, counted
 from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
-from elsinore.runs.manifest import differences, versions
+from elsinore.runs.manifest import differences, versions_of
 from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
@@ -21,7 +21,7 @@ BUDGETS = ("env_steps", "earlier_env_steps", "stop")
 def check_match(
     checkpoint: Checkpoint, experiment: Experiment, accept_versions: bool = False
 ) -> None:
-    """Refuse a checkpoint of another config or other library versions.
+    """Refuse a checkpoint of another config, or of other versions of libraries or custom code.
 
     Raises:
         ConfigError: with the list of differences.
@@ -41,8 +41,12 @@ def check_match(
             f"checkpoint {checkpoint.path} was made with another config; then and now:"
             f" {'; '.join(differing)}. Put the run's config.yaml back, or begin a new run."
         )
-    differing = differences(manifest["versions"], versions())
-    if differing and not accept_versions:
+    if accept_versions:
+        return
+    then, now = manifest["versions"], versions_of(experiment)
+    both = [name for name in then if name in now]  # a module that is missing fails by its import
+    differing = differences({k: then[k] for k in both}, {k: now[k] for k in both})
+    if differing:
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with other versions; then and now:"
             f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"

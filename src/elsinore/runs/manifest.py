@@ -1,10 +1,15 @@
 """The facts that a checkpoint's manifest records, and what differs between two of them."""
 
+import ast
+import contextlib
 import hashlib
+import importlib.util
 import json
 import platform
+import sys
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,15 +18,45 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
+from elsinore.envs import suites
+from elsinore.runs.named_code import code_in
 from elsinore.runs.redaction import redacted
+
+MODULE = "module "  # begins the name of custom code among versions
+LIBRARIES = ("elsinore", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "orbax-checkpoint")
 
 version = cache(metadata.version)  # which reads a file; every checkpoint asks for eight
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python and of every library that can change a number."""
-    names = ("elsinore", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "orbax-checkpoint")
-    return {"python": platform.python_version()} | {name: version(name) for name in names}
+    """The versions of Python and of every library that can change a number of any run."""
+    return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
+
+
+def versions_of(experiment: Experiment) -> dict[str, str]:
+    """`versions`, with that of the environment's library, and a digest of each module that the
+    settings name."""
+    found, env = versions(), str(experiment.env)
+    if suites.is_suite_name(env):
+        package = suites.distribution(env)
+        with contextlib.suppress(metadata.PackageNotFoundError):  # its object is given again
+            found[package] = version(package)
+    modules = {text.partition(":")[0] for text in code_in(as_dict(experiment)).values()}
+    digests = {name: source_digest(name) for name in sorted(modules)}
+    return found | {MODULE + name: digest for name, digest in digests.items() if digest}
+
+
+@cache
+def source_digest(module: str) -> str:
+    """The digest of a module's code, without its comments and layout, as it was when this process
+    asked first; empty where there is no file of it, as in a notebook."""
+    with contextlib.suppress(Exception):  # whatever its import or its text ends in is not said here
+        found = sys.modules.get(module)
+        spec = getattr(found, "__spec__", None) or importlib.util.find_spec(module)
+        if module != "__main__" and spec is not None and spec.origin is not None:
+            code = ast.dump(ast.parse(Path(spec.origin).read_bytes()))
+            return hashlib.sha256(code.encode()).hexdigest()[:12]
+    return ""
 
 
 def config_digest(experiment: Experiment) -> str:

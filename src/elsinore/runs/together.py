@@ -8,7 +8,7 @@ from elsinore.config.plan import Plan
 from elsinore.envs import suites
 from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of
 from elsinore.jaxtools import processes
-from elsinore.runs.manifest import config_digest, versions
+from elsinore.runs.manifest import config_digest, versions_of
 
 
 def join(distributed: bool | str) -> None:
@@ -63,7 +63,7 @@ def check_alike(plan: Plan) -> None:
     Raises:
         ConfigError: in each of them, naming the processes that differ.
     """
-    mine = {"settings": config_digest(plan.experiment), **versions()}
+    mine = {"settings": config_digest(plan.experiment), **versions_of(plan.experiment)}
     found = processes.gathered(mine, "settings", processes.COMPILING)
     for what in mine:
         others = [i for i, each in enumerate(found) if each.get(what) != found[0][what]]

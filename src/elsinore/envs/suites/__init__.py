@@ -57,6 +57,12 @@ def is_installed(suite: str) -> bool:
     return importlib.util.find_spec(SUITES[suite].package) is not None
 
 
+def distribution(name: str) -> str:
+    """The distribution that has the library of `<suite>/<id>`."""
+    suite = name.partition("/")[0]
+    return SUITES[suite].extra or suite
+
+
 def install(suite: str) -> str:
     """The command that installs the library of a suite."""
     return f"pip install 'elsinore[{SUITES[suite].extra or suite}]'"
