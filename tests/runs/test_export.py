@@ -14,9 +14,11 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.export import write_jax, write_mlflow, write_onnx
+from elsinore.runs.export import FORMS, write_jax, write_mlflow, write_onnx
 from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
+from elsinore.runs.policy import Policy
 from elsinore.runs.restored import policy_of
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 FACTS = {"env": "a world", "checkpoint": "latest/1"}
 REMEMBERING = {
@@ -127,6 +129,23 @@ def test_the_file_says_which_arrays_it_takes_in_which_order_and_what_it_remember
         jax.__version__,
     )
     assert about_of(exported / "mlflow") == about
+
+
+@pytest.mark.parametrize("form", DECIDERS)
+def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, tmp_path):
+    """To a policy with a memory, whose carry has the size of the batch."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return obs["near"]["left"] + 2 * obs["near"]["right"] + carry, carry + 1
+
+    number = jax.ShapeDtypeStruct((), np.float32)
+    like = {"near": {"left": number, "right": number}}
+    functions = PolicyFunctions(act, initial_carry=np.zeros((), np.float32))
+    policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), like, 0)
+    FORMS[form](policy, tmp_path, FACTS)
+    decide, obs = DECIDERS[form](tmp_path), observations_like(about_of(tmp_path), 5)
+    expected = obs["near/left"] + 2 * obs["near/right"]
+    np.testing.assert_allclose(decide(obs), expected)
 
 
 @pytest.mark.parametrize("number", [1, 7])

@@ -40,6 +40,11 @@ def latency_of(decide: Decide, obs: Any, calls: int = 1_000, first: int = 20) ->
     return Latency.of(seconds)
 
 
+def _parts(obs: Any, about: dict[str, Any]) -> list[np.ndarray]:
+    """The arrays of observations by name, in the order of policy.json."""
+    return [obs[part["name"]] if part["name"] else obs for part in about["obs"]]
+
+
 def jax_decider(folder: Path) -> Decide:
     """The policy of an export in the form `jax`, jitted; each call begins an episode."""
     import jax
@@ -47,15 +52,17 @@ def jax_decider(folder: Path) -> Decide:
 
     exported = export.deserialize(bytearray((folder / "policy.jaxexport").read_bytes()))
     call = jax.jit(exported.call)
-    begin = exported.in_avals[
-        len(json.loads((folder / "policy.json").read_text(encoding="utf-8"))["obs"]) :
-    ]
+    about = about_of(folder)
+    begin = exported.in_avals[len(about["obs"]) :]
+    obs_tree = exported.in_tree.children()[0].children()[0]  # of the first positional argument
 
     def decide(obs: Any) -> np.ndarray:
+        parts = _parts(obs, about)
+        seen = jax.tree.unflatten(obs_tree, parts)
         if not begin:
-            return np.asarray(call(obs))
-        size = jax.tree.leaves(obs)[0].shape[0]
-        return np.asarray(call(obs, [np.zeros((size, *x.shape[1:]), x.dtype) for x in begin])[0])
+            return np.asarray(call(seen))
+        carry = [np.zeros((len(parts[0]), *x.shape[1:]), x.dtype) for x in begin]
+        return np.asarray(call(seen, carry)[0])
 
     return decide
 
@@ -78,7 +85,7 @@ def onnx_decider(folder: Path) -> Decide:
     names = about["inputs"]
 
     def decide(obs: Any) -> np.ndarray:
-        parts = [obs[part["name"]] if part["name"] else obs for part in about["obs"]]
+        parts = _parts(obs, about)
         size = len(parts[0])
         carry = [np.zeros((size, *shape), np.float32) for shape in shapes]
         return session.run(["action"], dict(zip(names, [*parts, *carry], strict=True)))[0]

@@ -28,23 +28,23 @@ class MLflowPolicy(mlflow.pyfunc.PythonModel):
         self._carry = []
 
     def predict(self, context, model_input: np.ndarray, params=None) -> np.ndarray:
-        obs = self._observations(model_input)
+        leaves = self._leaves(model_input)
+        obs = self._unflatten(self._obs_tree, leaves)
         if not self._begin:
             return np.asarray(self._call(obs))
-        size = len(next(iter(obs.values())) if isinstance(obs, dict) else obs)
+        size = len(leaves[0])
         if not self._carry or self._carry[0].shape[0] != size or (params or {}).get("begin"):
             self._carry = [np.zeros((size, *x.shape[1:]), x.dtype) for x in self._begin]
         actions, self._carry = self._call(obs, self._carry)
         return np.asarray(actions)
 
-    def _observations(self, given):
-        """The policy's observations from MLflow's input."""
+    def _leaves(self, given):
+        """The arrays of the policy's observations, in order, from MLflow's input."""
         named = len(self._parts) > 1 or self._parts[0]["name"]
         leaves = [given[part["name"]] if named else given for part in self._parts]
-        leaves = [
+        return [
             np.asarray(x).astype(part["dtype"]) for x, part in zip(leaves, self._parts, strict=True)
         ]
-        return self._unflatten(self._obs_tree, leaves)
 
 
 mlflow.models.set_model(MLflowPolicy())
