@@ -48,6 +48,7 @@ POLICIES = {
     "lru cnn": ("Catch-bsuite", "pqn", SMALL | LRU | {"algo.network.layer_norm": True}),
     "shared": ("CartPole-v1", "ppo", SMALL | {"algo.network.shared": True}),
     "mask": ("tests.small_envs:MaskedBandit", "ppo", NORMED | {"algo.network.gru": 8}),
+    "masks of several choices": ("tests.small_envs:Dials", "a2c", SMALL),
     "dqn": ("CartPole-v1", "dqn", SMALL | {"algo.dueling": True, "algo.noisy": True}),
     "c51": ("CartPole-v1", "c51", SMALL),
     "qr": ("CartPole-v1", "qrdqn", SMALL),
@@ -64,7 +65,7 @@ POLICIES = {
     "bfloat16 lstm": ("Pendulum-v1", "a2c", BETA | BFLOAT16 | {"algo.network.lstm": 8}),
     "bfloat16 sac": ("Pendulum-v1", "sac", SMALL | BFLOAT16),
 }
-QUICK = ("mlp", "cnn", "mask")
+QUICK = ("mlp", "cnn", "mask", "masks of several choices")
 
 
 class _Holding:
@@ -260,6 +261,22 @@ def test_every_operation_computes_what_jax_does(tmp_path):
     x = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_arrays_of_any_type_are_chosen_between():
+    """onnxruntime itself chooses only between some types."""
+    kinds = (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)
+
+    def function(x):
+        both = [(x * 9, x + 1), (x, 1 - x)]
+        return [jnp.where(x > 1, *(y.astype(k) for y in both[k == np.bool_])) for k in kinds]
+
+    model = model_of(function, [("x", (4,), np.float32)], [k.__name__ for k in kinds], {})
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    x = np.random.default_rng(0).integers(0, 4, (50, 4)).astype(np.float32)
+    for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_bfloat16_is_rounded_where_jax_rounds_it():

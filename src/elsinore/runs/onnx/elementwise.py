@@ -9,6 +9,7 @@ from elsinore.runs.onnx.graph import Graph
 from elsinore.runs.onnx.program import Equation, UnknownOperation
 
 Operation = Callable[[Graph, Equation], str | list[str]]
+CHOSEN = ("uint8", "int32", "int64")  # the integers that onnxruntime has Where of; no truth values
 
 
 def _simple(kind: str) -> Operation:
@@ -88,7 +89,11 @@ def _select(g: Graph, step: Equation) -> str:
     which, *cases = step.inputs
     if which.dtype != np.bool_ or len(cases) != 2:
         raise UnknownOperation("this policy chooses among more than two arrays; export it as jax.")
-    return g.op("Where", g.name(which), g.name(cases[1]), g.name(cases[0]))
+    names, dtype = [g.name(x) for x in reversed(cases)], cases[0].dtype
+    if dtype.kind not in "biu" or dtype in CHOSEN:
+        return g.op("Where", g.name(which), *names)
+    wide = [g.cast(name, np.int64) for name in names]
+    return g.cast(g.op("Where", g.name(which), *wide), dtype)
 
 
 def _convert(g: Graph, step: Equation) -> str:
