@@ -19,7 +19,9 @@ from elsinore.runs.export import write_onnx
 from elsinore.runs.latency import DECIDERS
 from elsinore.runs.onnx.model import model_of
 from elsinore.runs.onnx.program import UnknownOperation
+from elsinore.runs.policy import Policy
 from elsinore.runs.restored import policy_of
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnx", reason="needs the extra onnx")
@@ -277,6 +279,30 @@ def test_arrays_of_any_type_are_chosen_between():
     for found, expected in zip(session.run(None, {"x": x}), function(x), strict=True):
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
+
+
+def test_an_observation_may_have_any_names(tmp_path):
+    """Also those of outputs, of the carry, of the nodes and of one another."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        total = sum((i + 1) * x for i, x in enumerate(jax.tree.leaves(obs)))
+        return total + carry, carry + 1
+
+    names = ("action", "carry_0", "next_carry_0", "Mul_0_0", "constant_0", "a.b", "obs")
+    number = jax.ShapeDtypeStruct((), np.float32)
+    like = dict.fromkeys(names, number) | {"a": {"b": number}}
+    functions = PolicyFunctions(act, initial_carry=jnp.float32(0))
+    policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), like, 0)
+    write_onnx(policy, tmp_path, FACTS)
+    inputs = json.loads((tmp_path / "policy.json").read_text())["inputs"]
+    assert len(set(inputs)) == len(names) + 2 and {"a.b", "a.b_", "action_", "carry_0_"} < {*inputs}
+    session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"))
+    given = np.random.default_rng(0).normal(size=(len(inputs), 50)).astype(np.float32)
+    action, carry = session.run(None, dict(zip(inputs, given, strict=True)))
+    obs = jax.tree.unflatten(jax.tree.structure(like), list(given[:-1]))
+    policy._carry = given[-1]
+    np.testing.assert_allclose(action, policy(obs), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(carry, given[-1] + 1)
 
 
 def test_bfloat16_is_rounded_where_jax_rounds_it():

@@ -217,6 +217,7 @@ class Policy:
 
         Its inputs are the arrays of an observation by their names (`obs` for a single one) and of a
         recurrent policy `carry_0`, `carry_1` ...; its outputs are `action` and `next_carry_0` ...
+        An array whose name another one has gets `_` at its end.
         The first array of an observation has the batch.
 
         Raises:
@@ -232,8 +233,14 @@ class Policy:
         obs, tree = jax.tree.flatten(self._obs_like)
         start = jax.tree.leaves(self._algo.policy.initial_carry)
         parts = self._inputs()["obs"]
-        names = [part["name"].replace("/", ".") or "obs" for part in parts]
         carry = [f"carry_{i}" for i in range(len(start))]
+        outputs = ["action", *(f"next_{name}" for name in carry)]
+        names: list[str] = []
+        for part in parts:
+            name = part["name"].replace("/", ".") or "obs"
+            while name in (*names, *carry, *outputs):
+                name += "_"
+            names.append(name)
 
         def flat(*arrays):
             seen = jax.tree.unflatten(tree, arrays[: len(obs)])
@@ -246,7 +253,6 @@ class Policy:
         ]
         about = {"env": env_name, "seed": self.seed, **facts, **self._inputs()}
         try:
-            outputs = ["action", *(f"next_{name}" for name in carry)]
             model = model_of(flat, inputs, outputs, {"policy": json.dumps(about)})
         except UnknownOperation as error:
             raise ConfigError(str(error)) from error

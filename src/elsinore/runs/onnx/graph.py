@@ -19,7 +19,8 @@ BFLOAT16 = np.dtype(jnp.bfloat16)
 
 
 class Graph:
-    """Nodes and constants of an ONNX graph under construction."""
+    """Nodes and constants of an ONNX graph under construction. Their names begin with a slash, so
+    that no input's is among them."""
 
     def __init__(self, names: list[str], inputs: list[Value]):
         self._nodes: list[Any] = []
@@ -46,7 +47,7 @@ class Graph:
         """Add a node; returns the names of its outputs."""
         from onnx import helper
 
-        names = [f"{kind}_{len(self._nodes)}_{i}" for i in range(count)]
+        names = [f"/{kind}_{len(self._nodes)}_{i}" for i in range(count)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, **attributes))
         return names
 
@@ -64,7 +65,7 @@ class Graph:
 
         array = np.asarray(array, order="C")  # ascontiguousarray would make a scalar [1]
         array = array.astype(_held_as(array.dtype), copy=False)
-        name = f"constant_{len(self._constants)}"
+        name = f"/constant_{len(self._constants)}"
         self._constants[name] = numpy_helper.from_array(array, name)
         return name
 
@@ -72,9 +73,8 @@ class Graph:
         """The name of a shape, [dimension]; the batch is read from the first input."""
         key = tuple(map(str, shape))
         if key not in self._sizes:
-            parts = [self._one_size(x) for x in shape]
-            empty = self.constant(np.zeros(0, np.int64))
-            self._sizes[key] = self.op("Concat", *parts, axis=0) if parts else empty
+            parts = [self._one_size(x) for x in shape] or [self.constant(np.zeros(0, np.int64))]
+            self._sizes[key] = self.op("Concat", *parts, axis=0)
         return self._sizes[key]
 
     def _one_size(self, size: Any) -> str:
