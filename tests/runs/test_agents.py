@@ -3,18 +3,24 @@
 import contextlib
 import json
 import sqlite3
+from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnax.environments import spaces
 
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
+from elsinore.experience.multi_agent import gather_agents
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.runs.episode_player import episode_key, episode_player_for, params_of_each
+from elsinore.runs.preparation import checked_plan
 from elsinore.view.play import episodes_of
+from tests.training.test_independent_learners import Crowd
 
 QUIET = {
     "sinks.console": False, "sinks.tensorboard": False, "sinks.mlflow.enabled": False,
@@ -94,6 +100,56 @@ def test_from_ten_agents_on_there_is_one_learner(number, learners):
 def test_agents_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         plan_for(load_experiment("Catch-bsuite", overrides=QUIET | settings))
+
+
+@dataclass(frozen=True)
+class Choir(Crowd):
+    """A crowd where each agent may get a value of every agent where it should get its own."""
+
+    fault: str = ""
+
+    def observation_space(self, params):
+        return spaces.Box(-10.0, 10.0, (1,))
+
+    def step_env(self, key, state, action, params):
+        obs, state, reward, terminated, info = super().step_env(key, state, action, params)
+        everyone, _ = gather_agents(action)
+        if self.fault == "reward":
+            reward = jnp.squeeze(everyone).astype(jnp.float32)
+        if self.fault == "terminated":
+            terminated = jnp.squeeze(everyone > 5)
+        if self.fault == "obs":
+            obs = everyone.astype(jnp.float32)
+        if self.fault == "raises" and len(everyone) > 1:
+            obs = obs + jnp.ones(2) @ jnp.ones(3)
+        if self.fault == "by name":
+            info = {f"sang_{i}": everyone[i] == 1 for i in range(len(everyone))}
+        return obs, state, reward, terminated, info
+
+
+def plan_of_choir(fault: str, **settings):
+    number = {"agents.number": 3, "env_kwargs": {"fault": fault}, "algo.network.hidden": [8]}
+    experiment = load_experiment("tests.runs.test_agents:Choir", overrides=number | settings)
+    return checked_plan(experiment, None, None, None, check=True)
+
+
+@pytest.mark.parametrize("fault", ["reward", "terminated", "obs"])
+@pytest.mark.parametrize("sharing", ["shared", "independent"])
+def test_a_shape_that_an_agent_has_only_among_others_is_refused(fault, sharing):
+    said = rf"agents.number=3: after a step each agent's {fault} has shape \(3,\), and"
+    with pytest.raises(ConfigError, match=said):
+        plan_of_choir(fault, **{"agents.sharing": sharing})
+
+
+def test_what_fails_only_among_others_is_refused_by_its_line():
+    with pytest.raises(ConfigError, match=r"Choir.step_env \(test_agents.py:\d+\): TypeError"):
+        plan_of_choir("raises")
+
+
+@pytest.mark.parametrize("fault", ["", "by name"])
+def test_a_custom_env_is_checked_with_the_parameters_of_one_of_its_agents(fault):
+    plan = plan_of_choir(fault, **{"agents.params": {"sweet": [0.0, 1.0, 2.0]}})
+    np.testing.assert_array_equal(plan.env_params.sweet, [0.0, 1.0, 2.0])
 
 
 # Looking at them

@@ -13,7 +13,8 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, user_code
+from elsinore.experience.multi_agent import num_agents_in, params_of_one
 from elsinore.jaxtools.platform import UNFIT_FOR_TRAINING, platform_refusal, refuse_jax_settings
 from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.remote import file_system
@@ -69,15 +70,24 @@ def checked_plan(
     plan = plan_for(experiment, env, network, curriculum)
     custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
     if check and custom and not suites.is_stock(plan.env):
-        from elsinore.checks.env import check_env
+        from elsinore.checks.env import check_env, difference_among_agents
         from elsinore.checks.host_env import check_first_steps
 
         run_checks = check_first_steps if suites.is_on_host(plan.env) else check_env
-        for result in run_checks(plan.env, plan.env_params):
+        agents = num_agents_in(plan.env)
+        alone = " It is checked with one agent, whose gather_agents gives arrays of length 1."
+        for result in run_checks(plan.env, params_of_one(plan.env, plan.env_params)):
             if not result.passed and result.level == "error":
+                hint = alone if agents > 1 and "shape" in result.detail else ""
                 raise ConfigError(
-                    f"env={experiment.env!r} fails the check {result.check!r}: {result.detail}"
+                    f"env={experiment.env!r} fails the check {result.check!r}:"
+                    f" {result.detail}{hint}"
                 )
+        if agents > 1:
+            with user_code(env=experiment.env):
+                differs = difference_among_agents(plan.env, plan.env_params)
+            if differs:
+                raise ConfigError(f"env={experiment.env!r} with agents.number={agents}: {differs}")
     plan.memory.refuse_what_does_not_fit()
     refuse_unknown_metric(plan)
     if check and plan.custom_code:
