@@ -113,9 +113,25 @@ class Recurrent(nn.Module):
         return jnp.append(carry, 1.0) if self.grows else carry + 1.0, (outputs, jnp.sum(carry))
 
 
+class Single(nn.Module):
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        return nn.Dense(self.num_outputs)(obs)
+
+
 def makers():
     yield lambda custom: actor_critic_network(NetworkConfig(), HEAD, OBS, custom)
     yield lambda custom: q_network(NetworkConfig(), 3, OBS, custom=custom)
+
+
+@pytest.mark.parametrize("make", makers(), ids=["actor-critic", "q"])
+def test_a_custom_network_without_a_value_is_refused_with_what_it_returns(make):
+    with pytest.raises(
+        ValueError, match=r"network Single must return .* it returns .*shape=\(3,\)"
+    ):
+        make(Single)
 
 
 @pytest.mark.parametrize("make", makers(), ids=["actor-critic", "q"])

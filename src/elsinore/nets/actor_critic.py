@@ -228,6 +228,8 @@ def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
                 raise TypeError(f"the carry it returns is {after}, and initial_carry() is {carry}")
         else:
             found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), zeros)[0])
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise TypeError(f"it returns {found}")
         outputs, value = found
         shapes = list(outputs.shape), list(value.shape)
         types = outputs.dtype, value.dtype

@@ -70,7 +70,8 @@ def checked_plan(
     plan = plan_for(experiment, env, network, curriculum)
     custom = env is not None or list(modules_in([experiment.env, experiment.wrappers]))
     if check and custom and not suites.is_stock(plan.env):
-        from elsinore.checks.env import check_env, difference_among_agents
+        from elsinore.checks.among_agents import difference_among_agents
+        from elsinore.checks.env import check_env
         from elsinore.checks.host_env import check_first_steps
 
         run_checks = check_first_steps if suites.is_on_host(plan.env) else check_env
