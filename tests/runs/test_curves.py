@@ -289,6 +289,16 @@ def test_a_curve_of_one_point_has_a_marker(store, tmp_path):
         assert len(seed_0.get_xdata()) > 1 and seed_0.get_marker() in ("", "None")
 
 
+def test_every_loss_is_drawn_in_a_line_of_its_own(store, tmp_path):
+    names = [f"loss/part_{i:02}" for i in range(12)]
+    store.write(record(4, names=names))
+    store.write(record(8, names=names))
+    losses = training_figure(tmp_path / "metrics.sqlite", "many").axes[2]
+    labels = [text.get_text() for text in losses.get_legend().get_texts()]
+    assert labels == [name.removeprefix("loss/") for name in names]
+    assert len({(line.get_color(), line.get_linestyle()) for line in losses.lines}) == len(names)
+
+
 def test_a_name_with_signs_of_matplotlib_is_drawn_as_it_is(store, tmp_path):
     names = (r"loss/$\frac$", "loss/_mine", r"loss/\$5")
     store.write(record(4, names=names))

@@ -1,5 +1,6 @@
 """Draw training_curves.png: returns, losses, and their spread over seeds."""
 
+from itertools import cycle, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # safe for colour-blind readers (Okabe & Ito)
 GREEN = "#009e73"
 LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
+LINE_DASHES = ("-", "--", ":", "-.")  # after as many lines as there are colours, the next one
 
 
 def draw_training_curves(
@@ -282,11 +284,12 @@ def other_labels(names: set[str]) -> tuple[str, dict[str, str]]:
 
 def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str]) -> None:
     drawn = []
-    for colour, (name, label) in zip(LINE_COLOURS, names.items(), strict=False):
+    styles = cycle(product(LINE_DASHES, LINE_COLOURS))
+    for (dash, colour), (name, label) in zip(styles, names.items(), strict=False):
         updates, values = learning_values(rows, name)
         drawn.append(mean_of(values))
         dot = {"marker": marker_of(drawn[-1]), "markersize": 4}
-        style = {"color": colour, "linewidth": 1.2, "label": plain(label)}
+        style = {"color": colour, "linestyle": dash, "linewidth": 1.2, "label": plain(label)}
         axis.plot(updates * steps, drawn[-1], **style, **dot)
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
