@@ -289,6 +289,19 @@ def test_a_curve_of_one_point_has_a_marker(store, tmp_path):
         assert len(seed_0.get_xdata()) > 1 and seed_0.get_marker() in ("", "None")
 
 
+def test_points_between_gaps_have_markers(store, tmp_path):
+    held = {"loss/value": [1.0, NAN, 2.0, 3.0, NAN], "loss/policy": [1.0, NAN, 2.0, NAN, 3.0]}
+    held |= {"episode/return": held["loss/policy"], "eval/return": held["loss/policy"]}
+    rows = [Row(4 * i, 0, "", n, values[i]) for n, values in held.items() for i in range(5)]
+    store.write(record(16)._replace(rows=rows))
+    axes = training_figure(tmp_path / "metrics.sqlite", "gaps").axes
+    policy, value = axes[2].lines
+    assert policy.get_marker() == value.get_marker() == "o"
+    assert (policy.get_markevery(), value.get_markevery()) == ([0, 2, 4], [0])
+    for axis in axes[:2]:
+        assert axis.lines[0].get_marker() == "o" and axis.lines[0].get_markevery() == [0, 2, 4]
+
+
 def test_every_loss_is_drawn_in_a_line_of_its_own(store, tmp_path):
     names = [f"loss/part_{i:02}" for i in range(12)]
     store.write(record(4, names=names))

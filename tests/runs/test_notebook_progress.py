@@ -78,3 +78,10 @@ def test_long_curves_lose_every_second_update_and_keep_the_newest(handle, monkey
 
 def test_one_point_has_no_curve():
     assert rows_svg([Row(1, 0, "", "eval/return", 1.0)], "eval/return") == ""
+
+
+def test_what_is_not_finite_is_left_out_and_one_point_of_a_seed_is_a_dot():
+    rows = [Row(1, 0, "", "eval/return", float("inf")), Row(2, 0, "", "eval/return", 1.0)]
+    drawn = rows_svg([*rows, Row(1, 1, "", "eval/return", 3.0)], "eval/return")
+    assert "inf" not in drawn and drawn.endswith("1 to 3")
+    assert 'stroke-linecap="round" points="360.0,88.0 360.0,88.0"' in drawn

@@ -96,13 +96,17 @@ def rows_svg(rows: list[Row], name: str, width: int = 360, height: int = 90) -> 
     updates, values = values_by_seed(rows, name)
     if len(updates) < 2 or not np.isfinite(values).any():
         return ""
+    values = np.where(np.isfinite(values), values, np.nan)
     low, high = np.nanmin(values), np.nanmax(values)
     x = (updates - updates[0]) / (updates[-1] - updates[0]) * width
     y = height - 2 - (values - low) / max(high - low, 1e-9) * (height - 4)
+    points = [[f"{a:.1f},{b:.1f}" for a, b in zip(x, seed, strict=True) if b == b] for seed in y]
+    # a point alone is drawn twice: between round ends it is a dot
     lines = "".join(
-        f'<polyline fill="none" stroke="{BLUE}" points="{points}"/>'
-        for seed in y
-        if (points := " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, seed, strict=True) if b == b))
+        f'<polyline fill="none" stroke="{BLUE}" stroke-linecap="round"'
+        f' points="{" ".join(seed * 2 if len(seed) == 1 else seed)}"/>'
+        for seed in points
+        if seed
     )
     return f'<svg width="{width}" height="{height}">{lines}</svg> {low:g} to {high:g}'
 
@@ -151,9 +155,12 @@ def mean_of(values: np.ndarray) -> np.ndarray:
     )
 
 
-def marker_of(values: np.ndarray) -> str:
-    """A dot for a curve of one point, which as a line could not be seen; else none."""
-    return "o" if np.isfinite(values).sum() == 1 else ""
+def dots(values: np.ndarray, size: float = 4.0) -> dict[str, Any]:
+    """Options of a line: dots at the points without a neighbour, which as a line could not be
+    seen."""
+    known = np.pad(np.isfinite(values), 1)
+    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+    return {"marker": "o", "markersize": size, "markevery": alone.tolist()} if len(alone) else {}
 
 
 def _legend(axis) -> None:
@@ -176,9 +183,11 @@ def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:
 def _training(axis, rows: list[Row], steps: int, each: str) -> None:
     curves = by_seed(rows, "episode/return")
     for updates, values in curves.values():
-        dot = {"marker": marker_of(values), "markersize": 4}
-        axis.plot(updates * steps, values, color=GREY, alpha=0.3, linewidth=0.8, **dot)
-        axis.plot(updates * steps, smoothed(values), color=BLUE, alpha=0.8, linewidth=1.4, **dot)
+        for line, style in (
+            (values, {"color": GREY, "alpha": 0.3, "linewidth": 0.8}),
+            (smoothed(values), {"color": BLUE, "alpha": 0.8, "linewidth": 1.4}),
+        ):
+            axis.plot(updates * steps, line, **style, **dots(line))
     axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
     axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
     axis.set_title("training: return of finished episodes")
@@ -188,8 +197,7 @@ def _training(axis, rows: list[Row], steps: int, each: str) -> None:
 def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
     updates, values = values_by_seed(rows, "eval/return")
     for seed in values:
-        dot = {"marker": marker_of(seed), "markersize": 4}
-        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dot)
+        axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dots(seed))
     if len(updates):
         axis.plot(
             updates * steps,
@@ -288,9 +296,8 @@ def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str])
     for (dash, colour), (name, label) in zip(styles, names.items(), strict=False):
         updates, values = learning_values(rows, name)
         drawn.append(mean_of(values))
-        dot = {"marker": marker_of(drawn[-1]), "markersize": 4}
         style = {"color": colour, "linestyle": dash, "linewidth": 1.2, "label": plain(label)}
-        axis.plot(updates * steps, drawn[-1], **style, **dot)
+        axis.plot(updates * steps, drawn[-1], **style, **dots(drawn[-1]))
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
     else:
@@ -313,8 +320,7 @@ def _exploration(axis, rows: list[Row], steps: int) -> None:
     updates, values = learning_values(rows, "schedule/epsilon")
     right = axis.twinx()
     mean = mean_of(values)
-    style = {"linestyle": "--", "linewidth": 1.2, "marker": marker_of(mean)}
-    right.plot(updates * steps, mean, color=GREY, **style)
+    right.plot(updates * steps, mean, color=GREY, linestyle="--", linewidth=1.2, **dots(mean))
     axis.plot([], [], color=GREY, linestyle="--", label="random actions (right)")
     right.set_ylim(0.0, 1.05)
     right.spines["top"].set_visible(False)

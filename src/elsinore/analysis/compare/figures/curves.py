@@ -15,7 +15,7 @@ from elsinore.analysis.compare.figures.style import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
-from elsinore.runs.curves import marker_of, number_text
+from elsinore.runs.curves import dots, number_text
 from elsinore.runs.statistics import ci95, iqm
 
 
@@ -60,8 +60,8 @@ def _curve(axis: Any, scores: Scores, result: RunResult) -> tuple[str, float, st
         color=ink,
         linewidth=width(scores.labels, result.label),
         linestyle=dash(scores.labels, result.label),
-        marker=marker_of(middle),
         clip_on=not one,
+        **dots(middle, size=6),
     )
     bands = [ci95(column) for column in values.T]
     if all(bands):
