@@ -65,6 +65,12 @@ def test_env_steps_are_written_as_on_other_axes(drawn):
     assert [text for _, text in marks(axis, 0)] == ["50k", "1M"]
 
 
+def test_a_logarithmic_axis_says_so(drawn):
+    for kind, name in (("log", "gain\n(log)"), ("uniform", "gain")):
+        axis = drawn(1.0, space={"algo.gain": {kind: [0.01, 1.0]}})
+        assert axis.get_xticklabels()[0].get_text() == name
+
+
 def test_the_ends_of_an_axis_can_be_distinguished(drawn):
     space = {"algo.gain": {"uniform": [0.9, 0.9999]}}
     axis = drawn(499.6, 499.8, 500.0, space=space, settings={"algo.gain": 0.95})

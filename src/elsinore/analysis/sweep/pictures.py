@@ -4,7 +4,7 @@ from pathlib import Path
 
 from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
-from elsinore.config.search_space import OneOf
+from elsinore.config.search_space import OneOf, Range
 from elsinore.errors import counted
 from elsinore.runs.curves import BLUE, GREY, number_text, plain
 from elsinore.runs.whole_file import whole_file
@@ -37,7 +37,11 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
         ends_or_choices = span.values if isinstance(span, OneOf) else span.ends()
         _ticks(axis, i, [(span.unit_of(x), written(x)) for x in ends_or_choices])
     _ticks(axis, len(sweep.space), ends)
-    names = [plain(name.removeprefix("algo.")) for name in sweep.space]
+    names = [
+        plain(name.removeprefix("algo."))
+        + ("\n(log)" if isinstance(span, Range) and span.kind == "log" else "")
+        for name, span in sweep.space.items()
+    ]
     axis.set_xticks(range(len(names) + 1), [*names, sweep.config.metric])
     axis.set_yticks([])
     axis.set_xlim(-0.3, len(names) + 0.6)
