@@ -370,6 +370,7 @@ def test_the_legend_of_the_profiles_fits_into_the_figure(length):
 def test_numbers_have_about_four_digits():
     texts = [format_number(x) for x in (1234.56, 12.344, -0.12345, 0.0, None, NAN)]
     assert texts == ["1,234.6", "12.34", "-0.123", "0.000", "–", "–"]
-    assert [format_number(x) for x in (0.0312, -0.00042)] == ["0.0312", "-0.00042"]  # not 0
+    assert [format_number(x) for x in (0.0312, -0.00042)] == ["0.0312", "-0.000420"]  # not 0
+    assert [format_number(x) for x in (0.06, 0.0122, 0.13)] == ["0.0600", "0.0122", "0.130"]
     assert join_names(["a", "b", "c"]) == "a, b and c"
     assert join_names(["a"]) == "a"

@@ -44,7 +44,7 @@ def format_number(x: float | None) -> str:
     if x is None or x != x:
         return "–"
     if 0 < abs(x) < 0.1:
-        return f"{x:.3g}"
+        return f"{x:#.3g}"  # 0.06 as 0.0600, beside 0.130
     digits = 1 if abs(x) >= 100 else 2 if abs(x) >= 1 else 3
     return f"{x:,.{digits}f}"
 
