@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from elsinore.analysis.compare.api import Comparison
 from elsinore.analysis.compare.caveats import caveats
@@ -20,7 +21,7 @@ from elsinore.analysis.compare.document import format_number, join_names
 from elsinore.analysis.compare.figures.curves import draw_sample_efficiency
 from elsinore.analysis.compare.figures.profiles import draw_profiles
 from elsinore.analysis.compare.figures.returns import draw_returns
-from elsinore.analysis.compare.figures.style import RC, rendered, spread
+from elsinore.analysis.compare.figures.style import PALETTE, RC, rendered, spread
 from elsinore.analysis.compare.results import ExcludedRun, RunResults
 from elsinore.analysis.compare.sections import document_of
 from elsinore.analysis.compare.terminal import print_comparison
@@ -365,6 +366,27 @@ def test_the_legend_of_the_profiles_fits_into_the_figure(length):
         (legend,) = figure.legends
         assert legend.get_window_extent().x1 <= figure.bbox.x1
         assert figure.axes[0].get_window_extent().height > 150
+
+
+@pytest.mark.parametrize("count", [len(PALETTE), len(PALETTE) + 1])
+def test_labels_that_share_a_colour_follow_a_piece_of_their_line(count):
+    with rc_context(RC):
+        figure = draw_sample_efficiency(
+            scores(*[result(f"algo_{i}", [float(i)] * 2) for i in range(count)])
+        )
+        rendered(figure, "png")  # lays it out
+    (axis,) = figure.axes
+    texts = [text for text in axis.texts if text.get_text().startswith("algo_")]
+    pieces = [text.arrow_patch for text in texts]
+    if count == len(PALETTE):
+        assert pieces == [None] * count
+        return
+    looks = {(piece.get_edgecolor(), str(piece.get_linestyle())) for piece in pieces}
+    assert len(looks) == count
+    for text, piece in zip(texts, pieces, strict=True):
+        words, beside = Text.get_window_extent(text), piece.get_window_extent()
+        assert axis.get_window_extent().x1 < beside.x0 < beside.x1 < words.x0
+        assert words.y0 < beside.y0 <= beside.y1 < words.y1
 
 
 def test_numbers_have_about_four_digits():

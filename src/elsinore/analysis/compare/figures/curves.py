@@ -40,7 +40,7 @@ def draw_sample_efficiency(scores: Scores) -> Any:
                 color=FAINT,
                 va="bottom",
             )
-        label_line_ends(axis, ends, last)
+        label_line_ends(axis, ends, last, scores.labels)
         axis.set_title(env)
         axis.set_xlabel("env steps of one seed")
         axis.set_ylabel("evaluation return (IQM)")

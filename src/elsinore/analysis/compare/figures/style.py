@@ -92,20 +92,28 @@ def rendered(figure: Any, kind: str) -> bytes:
     return out.getvalue()
 
 
-def label_line_ends(axis: Any, ends: Sequence[tuple[str, float, str]], x: float) -> None:
-    """Write each (text, y, colour) to the right of a line that ends at (x, y), without overlap."""
+def label_line_ends(
+    axis: Any, ends: Sequence[tuple[str, float, str]], x: float, labels: Sequence[str]
+) -> None:
+    """Write each (text, y, colour) to the right of a line that ends at (x, y), without overlap; if
+    there are more `labels` than colours, after a piece of that line."""
     if not ends:
         return
+    shared = len(labels) > len(PALETTE)  # several labels share a colour
     low, high = axis.get_ylim()
     # approximate text height in data units
     gap = (high - low) * 0.15 / axis.get_window_extent().height * 100
     ordered = sorted(ends, key=lambda end: end[1])
     places = spread([end[1] for end in ordered], gap, high)
     for (text, _, ink), place in zip(ordered, places, strict=True):
+        line = {"arrowstyle": "-", "color": ink, "linestyle": dash(labels, text), "linewidth": 2.0}
         axis.annotate(
             text,
             (x, place),
-            (6, 0),
+            (36 if shared else 6, 0),
+            arrowprops={**line, "relpos": (0.0, 0.5), "shrinkA": 3, "shrinkB": 4}
+            if shared
+            else None,
             textcoords="offset points",
             va="center",
             color=ink,
