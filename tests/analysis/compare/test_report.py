@@ -290,17 +290,19 @@ def test_the_same_figure_gives_the_same_bytes():
 
 
 def test_labels_that_would_touch_are_moved_apart_and_the_others_stay():
-    assert spread([0.0, 5.0, 9.0], gap=1.0, high=10.0) == [0.0, 5.0, 9.0]
-    assert spread([5.0, 5.0], gap=1.0, high=10.0) == [4.5, 5.5]
-    assert spread([9.0, 10.0, 10.0], gap=1.0, high=10.0) == [8.0, 9.0, 10.0]
+    assert spread([0.0, 5.0, 9.0], gap=1.0, low=0.0, high=10.0) == [0.0, 5.0, 9.0]
+    assert spread([5.0, 5.0], gap=1.0, low=0.0, high=10.0) == [4.5, 5.5]
+    assert spread([9.0, 10.0, 10.0], gap=1.0, low=0.0, high=10.0) == [8.0, 9.0, 10.0]
+    assert spread([0.0, 0.0, 1.0], gap=1.0, low=0.0, high=10.0) == [0.0, 1.0, 2.0]
+    assert spread([0.0, 0.0, 1.0], gap=1.0, low=0.0, high=1.0) == [-1.0, 0.0, 1.0]  # no room
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_moved_labels_keep_their_order_and_distance(seed):
     places = np.sort(np.random.default_rng(seed).uniform(0, 10, 6))
-    moved = spread(list(places), gap=1.2, high=10.0)
+    moved = spread(list(places), gap=1.2, low=0.0, high=10.0)
     assert (np.diff(moved) >= 1.2 - 1e-9).all()
-    assert max(moved) <= 10.0
+    assert 0.0 <= min(moved) and max(moved) <= 10.0
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -104,7 +104,7 @@ def label_line_ends(
     # approximate text height in data units
     gap = (high - low) * 0.15 / axis.get_window_extent().height * 100
     ordered = sorted(ends, key=lambda end: end[1])
-    places = spread([end[1] for end in ordered], gap, high)
+    places = spread([end[1] for end in ordered], gap, low, high)
     for (text, _, ink), place in zip(ordered, places, strict=True):
         line = {"arrowstyle": "-", "color": ink, "linestyle": dash(labels, text), "linewidth": 2.0}
         axis.annotate(
@@ -123,8 +123,9 @@ def label_line_ends(
         )
 
 
-def spread(places: Sequence[float], gap: float, high: float) -> list[float]:
-    """Move ascending places as little as possible, so that they are `gap` apart and at most `high`.
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move ascending places as little as possible, so that they are `gap` apart, at most `high`,
+    and at least `low` if there is room.
 
     Groups that touch are merged and centred on the mean of their wanted places.
     """
@@ -137,5 +138,6 @@ def spread(places: Sequence[float], gap: float, high: float) -> list[float]:
             group = ((centre * members + group[0] * group[1]) / total, total)
         groups.append(group)
     moved = [centre + gap * (i - (n - 1) / 2) for centre, n in groups for i in range(n)]
-    ceiling = [high - gap * i for i in range(len(moved))][::-1]
-    return list(np.minimum(moved, ceiling))
+    ceiling = high - gap * np.arange(len(moved))[::-1]
+    floor = np.minimum(low + gap * np.arange(len(moved)), ceiling)
+    return list(np.clip(moved, floor, ceiling))
