@@ -302,7 +302,7 @@ def test_moved_labels_keep_their_order_and_distance(seed):
     places = np.sort(np.random.default_rng(seed).uniform(0, 10, 6))
     moved = spread(list(places), gap=1.2, low=0.0, high=10.0)
     assert (np.diff(moved) >= 1.2 - 1e-9).all()
-    assert 0.0 <= min(moved) and max(moved) <= 10.0
+    assert min(moved) >= 0.0 and max(moved) <= 10.0
 
 
 @pytest.mark.parametrize("name", FIGURES)
