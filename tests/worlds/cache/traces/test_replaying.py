@@ -4,12 +4,15 @@ import json
 import sys
 
 import pytest
+from matplotlib.figure import Figure
 
 import elsinore
 from elsinore import cli
 from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import replay, zipf_trace
 from elsinore.worlds.cache.traces.capacities import parse_capacities
+from elsinore.worlds.cache.traces.comparing import compare_policies
+from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
 from elsinore.worlds.cache.traces.importing import save_trace
 from elsinore.worlds.cache.traces.simulator import simulated_hits
 from tests.runs.conftest import TINY
@@ -62,6 +65,25 @@ def test_the_table_and_the_picture_show_every_policy(trace, tmp_path, capsys):
     assert "capacity 20 (20 objects)" in message and "capacity 60KB (60000 bytes)" in message
     assert str(replay(SOME, "lru", 20).hits) in message
     assert (tmp_path / "hit_ratios.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_names_the_capacities_as_they_were_written_and_tells_oracles_apart(
+    trace, tmp_path, monkeypatch
+):
+    drawn, save = [], Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: [drawn.append(self), save(self, *a, **k)]
+    )
+    results = compare_policies(trace, "20,60,60KB", "lru,belady,belady_bypass")
+    draw_hit_ratios(results, tmp_path / "some.png", "some")
+    (figure,) = drawn
+    objects, in_bytes = (axis for axis in figure.axes if "hit ratio, cap" in axis.get_title())
+    assert [text.get_text() for text in objects.get_xticklabels()] == ["20", "60"]
+    assert [text.get_text() for text in in_bytes.get_xticklabels()] == ["60KB"]
+    low, high = in_bytes.get_xlim()
+    assert low * high == pytest.approx(60_000**2)  # one capacity is in the middle
+    assert len(objects.get_xticks(minor=True)) == 0
+    assert len({(line.get_color(), line.get_marker()) for line in objects.lines}) == 3
 
 
 def test_the_numbers_come_as_json(trace, capsys):

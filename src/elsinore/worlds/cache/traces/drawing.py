@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from elsinore.runs.curves import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity
 
+MARKERS = ("s", "D")  # of the oracles, whose ratios are often equal
 Results = Mapping[Capacity, Mapping[str, Counts]]
 
 
@@ -41,11 +43,20 @@ def _panel(axis, results: Results, what: str, heading: str) -> None:
             for c, counts in results.items()
             if name in counts
         ]
-        style = {"color": "black", "linestyle": ":"} if name in ORACLES else {"color": f"C{i % 10}"}
+        style: dict[str, Any] = {"color": f"C{i % 10}", "marker": "o"}
+        if name in ORACLES:
+            marker = MARKERS[ORACLES.index(name)]
+            style = {"color": "black", "linestyle": ":", "marker": marker, "fillstyle": "none"}
         if name.startswith("run "):
-            style = {"color": "#d55e00", "linewidth": 2.5}
-        axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=plain(name), **style)
+            style = {"color": "#d55e00", "linewidth": 2.5, "marker": "o"}
+        axis.plot(*zip(*points, strict=True), markersize=4, label=plain(name), **style)
     axis.set_xscale("log")
+    amounts = {capacity.amount: capacity.text for capacity in results}
+    axis.set_xticks(list(amounts), list(amounts.values()))
+    axis.set_xticks([], minor=True)
+    if len(amounts) == 1:
+        (only,) = amounts
+        axis.set_xlim(only / 2, only * 2)
     axis.set_xlabel("capacity")
     axis.set_title(heading)
     axis.grid(alpha=0.25)
