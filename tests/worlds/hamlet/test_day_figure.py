@@ -112,6 +112,13 @@ def test_the_title_counts_the_steps_of_the_day(ticks, said):
     assert f"lived for {said} return" in _title(episode, summarise_day(episode))
 
 
+@pytest.mark.parametrize(("worth", "said"), [(-52.5, "-52.5"), (0.4, "0.4"), (12.0, "12")])
+def test_the_title_has_the_return_that_the_command_prints(worth, said):
+    episode = recorded_episode([UP])
+    episode.about["return"] = worth
+    assert f"return {said}" in _title(episode, summarise_day(episode)).splitlines()[1]
+
+
 @pytest.mark.parametrize("world", ["classic4", "L0_0"])
 def test_no_two_meters_are_drawn_alike(world):
     episode, axis = recorded_episode([UP], world), Figure().add_subplot()

@@ -139,7 +139,7 @@ def _title(episode: Episode, day: DaySummary) -> str:
     who += [f"seed {about['seed']}"] if "seed" in about else []
     who += [f"after {about['env_steps']:,} env steps"] if about.get("env_steps") is not None else []
     end = "died after" if about.get("terminated") else "lived for"
-    length = f"{end} {counted(len(day.used), 'step')}, return {about['return']:.0f}"
+    length = f"{end} {counted(len(day.used), 'step')}, return {about['return']:g}"
     title = f"The day of an agent: {' · '.join([episode.env.name, *who])}\n{length}"
     return title + (
         f" — {100 * day.idle:.0f} % of its time came to nothing" if day.idle > A_LOT else ""
