@@ -77,6 +77,21 @@ def test_a_resample_rates_those_apart_from_the_anchor_at_infinity_and_keeps_the_
     assert low[4] == -np.inf and high[4] == np.inf
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"anchor": 2}, r"anchor=2 must be one of the 2 players"),
+        ({"anchor": -1}, r"anchor=-1 must be one of the 2 players"),
+        ({"prior": -1.0}, r"prior=-1.0 must be a number of draws"),
+        ({"prior": np.nan}, r"prior=nan must be a number of draws"),
+        ({"wins": np.array([[0, np.nan], [1, 0]])}, "must be numbers of games"),
+    ],
+)
+def test_a_player_a_prior_and_games_that_are_none_are_refused_by_their_names(given, message):
+    with pytest.raises(ValueError, match=message):
+        elo(**{"wins": np.array([[0, 2], [1, 0]])} | given)
+
+
 def test_tables_that_are_no_results_are_refused():
     with pytest.raises(ValueError, match=r"wins of shape \(2, 3\)"):
         elo(np.zeros((2, 3)))

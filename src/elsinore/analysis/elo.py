@@ -45,12 +45,13 @@ def elo(
             Above 0 keeps the ratings finite where a player has won every game.
 
     Raises:
-        ValueError: for tables of other shapes or with negative numbers, or results that no finite
-            ratings have the largest likelihood of.
+        ValueError: for tables of other shapes or with negative numbers, an `anchor` that is no
+            player, a negative `prior`, or results that no finite ratings have the largest
+            likelihood of.
     """
     wins = np.asarray(wins, float)
     draws = np.zeros_like(wins) if draws is None else np.asarray(draws, float)
-    _check(wins, draws)
+    _check(wins, draws, anchor, prior)
     found = _fitted(_scores(wins, draws, prior), anchor)
     if not np.isfinite(found).all():
         raise ValueError(
@@ -65,14 +66,19 @@ def elo(
     return [Rating(*map(float, row)) for row in zip(found, low, high, strict=True)]
 
 
-def _check(wins: np.ndarray, draws: np.ndarray) -> None:
+def _check(wins: np.ndarray, draws: np.ndarray, anchor: int, prior: float) -> None:
     if wins.ndim != 2 or wins.shape[0] != wins.shape[1] or draws.shape != wins.shape:
         raise ValueError(
             f"wins of shape {wins.shape} and draws of shape {draws.shape} must be square, with a"
             " row and a column for each player."
         )
-    if (wins < 0).any() or (draws < 0).any() or (draws != draws.T).any():
+    known = np.isfinite(wins).all() and np.isfinite(draws).all()
+    if not known or (wins < 0).any() or (draws < 0).any() or (draws != draws.T).any():
         raise ValueError("wins and draws must be numbers of games, and draws symmetric.")
+    if not 0 <= anchor < len(wins):
+        raise ValueError(f"anchor={anchor} must be one of the {len(wins)} players, from 0.")
+    if not 0.0 <= prior < np.inf:
+        raise ValueError(f"prior={prior} must be a number of draws, 0 or more.")
 
 
 def _scores(wins: np.ndarray, draws: np.ndarray, prior: float) -> np.ndarray:
