@@ -89,7 +89,7 @@ def test_the_line_of_a_run_has_a_small_return_as_it_is():
     score = {"iqm": 0.0412, "ci95": [0.031, 0.052]}
     clock = {"compile_seconds": 1.0, "train_seconds": 2.0}
     line = summary_line({"eval_return": score, "stopped_by": "budget", **clock})
-    assert line.startswith("return (IQM) 0.0412 [0.031, 0.052]; ")
+    assert line.startswith("return (IQM) 0.0412 [0.0310, 0.0520]; ")
 
 
 def test_the_report_is_beside_the_runs(compared):
