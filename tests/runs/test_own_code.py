@@ -69,7 +69,7 @@ def test_the_library_of_the_environment_is_one_of_the_versions():
     assert found["jumanji"] == jumanji.__version__
 
 
-def test_a_run_is_resumed_with_the_code_that_began_it(write, tmp_path):
+def test_a_run_is_resumed_with_the_code_that_began_it(write, tmp_path, caplog):
     write(CODE.format(5))
     run = elsinore.train("own_world:Mine", "ppo", overrides=TINY, runs_dir=tmp_path, name="x")
     more = 2 * run.summary["env_steps"]
@@ -80,4 +80,11 @@ def test_a_run_is_resumed_with_the_code_that_began_it(write, tmp_path):
         elsinore.resume(run, env_steps=2 * more)
     assert "module own_world '" in str(refused.value)
     assert "--accept-versions" in str(refused.value)
+    caplog.clear()
+    elsinore.load("x", runs_dir=tmp_path).evaluate(episodes=2)
+    assert "module own_world '" in caplog.text
+    assert "has other code than best/" in caplog.text
+    settings = {"from_run": run, "from_parts": "all", "env_steps": 2 * more}
+    elsinore.train(**settings, runs_dir=tmp_path, name="y")
+    assert "this run may differ from that one resumed" in caplog.text
     elsinore.resume(run, env_steps=2 * more, accept_versions=True)

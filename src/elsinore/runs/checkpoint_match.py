@@ -43,15 +43,22 @@ def check_match(
         )
     if accept_versions:
         return
-    then, now = manifest["versions"], versions_of(experiment)
-    both = [name for name in then if name in now]  # a module that is missing fails by its import
-    differing = differences({k: then[k] for k in both}, {k: now[k] for k in both})
-    if differing:
+    if differing := other_versions(checkpoint, experiment):
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with other versions; then and now:"
             f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
             " --accept-versions to resume it."
         )
+
+
+def other_versions(checkpoint: Checkpoint, experiment: Experiment) -> list[str]:
+    """Versions then and now that differ, by name. The code that the settings name may be imported.
+
+    A module on one side alone is left out: one that is missing now fails by its import.
+    """
+    then, now = checkpoint.manifest["versions"], versions_of(experiment)
+    both = [name for name in then if name in now]
+    return differences({name: then[name] for name in both}, {name: now[name] for name in both})
 
 
 def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:

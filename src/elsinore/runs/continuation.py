@@ -1,5 +1,6 @@
 """A run that takes all of another's state and settings, and so goes on where the other stood."""
 
+import logging
 import shutil
 import uuid
 from contextlib import closing
@@ -14,6 +15,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
+from elsinore.runs.checkpoint_match import other_versions
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.durable import fsync
 from elsinore.runs.lengthen import (
@@ -30,6 +32,8 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.source import Source, parse_source, source_of, start_of
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import read_summary
+
+log = logging.getLogger("elsinore")
 
 # settings that do not change what a run computes up to a checkpoint
 APART = ("env_steps", "earlier_env_steps", "start", "checkpoints", "replays", "sinks")
@@ -75,6 +79,13 @@ def check_continuation(plan: Plan, source: Source) -> None:
     ConfigError: for a budget below what is done, or another one where a resumed run could not have
         it; or metrics that are needed and missing.
     """
+    if differing := other_versions(source.checkpoint, plan.experiment):
+        log.warning(
+            "%s was made with other versions (then, now: %s); this run may differ from that one"
+            " resumed",
+            source.name,
+            "; ".join(differing),
+        )
     update = source.checkpoint.update
     if update > plan.schedule.num_updates:
         raise ConfigError(

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import json
+import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +19,12 @@ from elsinore.errors import ConfigError, printable
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
 from elsinore.runs.buffers import without_buffers
-from elsinore.runs.checkpoint_match import check_match
+from elsinore.runs.checkpoint_match import check_match, other_versions
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.curves import curve_svg, training_figure
 from elsinore.runs.export import default_folder, refuse_export, write_export
 from elsinore.runs.final_evaluation import final_evaluation
+from elsinore.runs.manifest import MODULE
 from elsinore.runs.policy import Policy
 from elsinore.runs.restored import best_index, best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
@@ -36,6 +38,8 @@ from elsinore.types import RunState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger("elsinore")
 
 
 def folder_of(run: "str | Path | Run", runs_dir: str | Path) -> RunDir:
@@ -218,6 +222,11 @@ class Run:
         # equal texts are of one config, also where this elsinore has settings that they lack
         if found.manifest.get("config", written) != written:
             check_match(found, self._allowed_experiment, accept_versions=True)
+        for text in other_versions(found, plan.experiment):
+            if text.startswith(MODULE):
+                log.warning(
+                    "%s has other code than %s was trained with (then, now)", text, found.name
+                )
         return restore_state(found, plan)
 
     @checked
