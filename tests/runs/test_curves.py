@@ -16,14 +16,13 @@ from elsinore.runs.curves import (
     learning_values,
     loss_labels,
     mean_of,
-    number_text,
     other_labels,
-    plain,
     smoothed,
     spans_decades,
     training_figure,
     values_by_seed,
 )
+from elsinore.runs.figure_style import number_text, plain
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.runs.store import Store

@@ -2,23 +2,29 @@
 
 from itertools import cycle, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from elsinore.runs.curriculum_log import STAGE_METRIC
 from elsinore.runs.durable import new_file
+from elsinore.runs.figure_style import (
+    BLUE,
+    GREEN,
+    GREY,
+    LINE_COLOURS,
+    LINE_DASHES,
+    ORANGE,
+    dots,
+    number_text,
+    plain,
+)
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # safe for colour-blind readers (Okabe & Ito)
-GREEN = "#009e73"
-LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
-LINE_DASHES = ("-", "--", ":", "-.")  # after as many lines as there are colours, the next one
 
 
 def draw_training_curves(
@@ -69,48 +75,6 @@ def training_figure(
     return figure
 
 
-def number_text(value: float, _: Any = None) -> str:
-    """`50k` for 50000, `-1.5k` for -1500, as a label of an axis."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
-
-
-def plain(text: str) -> str:
-    """A name as a label that matplotlib shows as it is: "$" is no formula, and a label that begins
-    with "_" is not left out of the legend."""
-    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
-
-
-def curve_svg(database: Path) -> str:
-    """The evaluation return of every seed over the training, as a small SVG without axes."""
-    with reading(database) as store:
-        rows = store.rows(names=["eval/return"], agent="")
-    return rows_svg(rows, "eval/return")
-
-
-def rows_svg(rows: list[Row], name: str, width: int = 360, height: int = 90) -> str:
-    """A metric of every seed as a small SVG without axes, and its range; empty for less than two
-    updates."""
-    updates, values = values_by_seed(rows, name)
-    if len(updates) < 2 or not np.isfinite(values).any():
-        return ""
-    values = np.where(np.isfinite(values), values, np.nan)
-    low, high = np.nanmin(values), np.nanmax(values)
-    x = (updates - updates[0]) / (updates[-1] - updates[0]) * width
-    y = height - 2 - (values - low) / max(high - low, 1e-9) * (height - 4)
-    points = [[f"{a:.1f},{b:.1f}" for a, b in zip(x, seed, strict=True) if b == b] for seed in y]
-    # a point alone is drawn twice: between round ends it is a dot
-    lines = "".join(
-        f'<polyline fill="none" stroke="{BLUE}" stroke-linecap="round"'
-        f' points="{" ".join(seed * 2 if len(seed) == 1 else seed)}"/>'
-        for seed in points
-        if seed
-    )
-    return f'<svg width="{width}" height="{height}">{lines}</svg> {low:g} to {high:g}'
-
-
 def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """(updates, values) of one metric for each seed."""
     found: dict[int, list[tuple[int, float]]] = {}
@@ -153,14 +117,6 @@ def mean_of(values: np.ndarray) -> np.ndarray:
     return np.where(finite, values, 0.0).sum(axis=0) / np.where(
         finite.any(axis=0), finite.sum(axis=0), np.nan
     )
-
-
-def dots(values: np.ndarray, size: float = 4.0) -> dict[str, Any]:
-    """Options of a line: dots at the points without a neighbour, which as a line could not be
-    seen."""
-    known = np.pad(np.isfinite(values), 1)
-    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
-    return {"marker": "o", "markersize": size, "markevery": alone.tolist()} if len(alone) else {}
 
 
 def _legend(axis) -> None:

@@ -21,7 +21,8 @@ from elsinore.runs.budgets import ending
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoint_match import check_match, other_versions
 from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.curves import curve_svg, training_figure
+from elsinore.runs.curve_svg import curve_svg
+from elsinore.runs.curves import training_figure
 from elsinore.runs.export import default_folder, refuse_export, write_export
 from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.manifest import MODULE

@@ -6,7 +6,7 @@ from elsinore.analysis.sweep.results import TrialResult, ranked
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf, Range
 from elsinore.errors import counted
-from elsinore.runs.curves import BLUE, GREY, number_text, plain
+from elsinore.runs.figure_style import BLUE, GREY, number_text, plain
 from elsinore.runs.whole_file import whole_file
 
 

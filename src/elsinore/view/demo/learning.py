@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curves import BLUE, GREEN, GREY, ORANGE, number_text, plain, smoothed
+from elsinore.runs.curves import smoothed
+from elsinore.runs.figure_style import BLUE, GREEN, GREY, ORANGE, number_text, plain
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
 from elsinore.runs.whole_file import whole_file

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from elsinore.errors import ConfigError, counted
-from elsinore.runs.curves import plain
+from elsinore.runs.figure_style import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT

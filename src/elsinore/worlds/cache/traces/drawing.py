@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.curves import plain
+from elsinore.runs.figure_style import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity

@@ -1,0 +1,32 @@
+"""Colours, labels and dots that the figures of runs, sweeps, demos and worlds share."""
+
+from typing import Any
+
+import numpy as np
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"  # safe for colour-blind readers (Okabe & Ito)
+GREEN = "#009e73"
+LINE_COLOURS = (BLUE, ORANGE, GREY, GREEN, "#cc79a7")
+LINE_DASHES = ("-", "--", ":", "-.")  # after as many lines as there are colours, the next one
+
+
+def number_text(value: float, _: Any = None) -> str:
+    """`50k` for 50000, `-1.5k` for -1500, as a label of an axis."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def plain(text: str) -> str:
+    """A name as a label that matplotlib shows as it is: "$" is no formula, and a label that begins
+    with "_" is not left out of the legend."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
+def dots(values: np.ndarray, size: float = 4.0) -> dict[str, Any]:
+    """Options of a line: dots at the points without a neighbour, which as a line could not be
+    seen."""
+    known = np.pad(np.isfinite(values), 1)
+    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+    return {"marker": "o", "markersize": size, "markevery": alone.tolist()} if len(alone) else {}
