@@ -53,6 +53,7 @@ KNOWN = {
     "brax/fast": ONE_START,
     "brax/humanoid": ROUNDING,
     "brax/humanoidstandup": ROUNDING,
+    "playground/SwimmerSwimmer6": ROUNDING,
 }
 
 
