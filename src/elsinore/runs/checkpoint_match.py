@@ -56,7 +56,7 @@ def other_versions(checkpoint: Checkpoint, experiment: Experiment) -> list[str]:
 
     A module on one side alone is left out: one that is missing now fails by its import.
     """
-    then, now = checkpoint.manifest["versions"], versions_of(experiment)
+    then, now = checkpoint.manifest.get("versions", {}), versions_of(experiment)
     both = [name for name in then if name in now]
     return differences({name: then[name] for name in both}, {name: now[name] for name in both})
 
