@@ -11,6 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore.algos.radam import scale_by_radam
 from elsinore.experience.minibatches import pack
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import permutations
@@ -41,7 +42,7 @@ def optimiser(
     """Clipping by the global norm, then Adam's, RAdam's or RMSprop's scaling; no learning rate."""
     scalings = {
         "adam": lambda: optax.scale_by_adam(eps=eps),
-        "radam": lambda: optax.scale_by_radam(eps=eps),
+        "radam": lambda: scale_by_radam(eps),
         # TensorFlow's form, as in the published results of A2C: eps under the root, initially 1.
         "rmsprop": lambda: optax.scale_by_rms(
             decay=0.99, eps=eps, eps_in_sqrt=True, initial_scale=1.0
