@@ -16,6 +16,7 @@ from elsinore.config.plan_warnings import (
     few_episodes,
     rivals_never_frozen,
     rounded_observations,
+    unscaled_actions,
     unscaled_images,
 )
 from elsinore.config.presets import closest_preset, preset
@@ -42,6 +43,7 @@ def plan_lines(plan: Plan) -> list[str]:
         *(f"warning         {text}" for text in env_warnings(plan.env, plan.env_params)),
         *rounded_observations(plan),
         *unscaled_images(plan),
+        *unscaled_actions(plan),
         *rivals_never_frozen(plan),
         *_memory_lines(plan),
     ]

@@ -15,7 +15,10 @@ from elsinore.nets.encoders import SMALLEST
 FEW_EPISODES = 30  # behind a decision, below which its standard error is printed
 # The greatest whole number up to which bfloat16, with 8 significant bits, has every one.
 EXACT = 256.0
+NOT_SCALED = ("normal", "gsde")  # distributions of actions that are clipped to the bounds
 BOUNDLESS = 1e30  # what stands for no bound
+FEW_WITHIN = 0.05  # share of a normal's first actions within the bounds, below which it warns
+WIDE = 100.0  # width of a range, in deviations of a normal's first actions, above which it warns
 SPREAD = 0.2  # of returns, as a share of the target: the assumption of that warning
 
 
@@ -98,6 +101,35 @@ def _rounds(algo: Any) -> bool:
 def _bound_step(bound: float) -> float:
     """The distance of neighbouring numbers of bfloat16 at a size."""
     return 2.0 ** (math.floor(math.log2(bound)) - 7)
+
+
+def unscaled_actions(plan: Plan) -> list[str]:
+    """A warning where normal actions begin beyond the bounds, or reach little of a wide range."""
+    space = plan.env.action_space(plan.env_params)
+    normal = [x for x in _learners(plan) if getattr(x, "action_distribution", "") in NOT_SCALED]
+    if type(space).__name__ != "Box" or not normal:
+        return []
+    deviation = math.exp(normal[0].network.initial_log_std)
+    bounds = np.broadcast_arrays(*(np.ravel(np.float64(x)) for x in (space.low, space.high)))
+    for i, (low, high) in enumerate(zip(*bounds, strict=True)):
+        within = _normal_cdf(high / deviation) - _normal_cdf(low / deviation)
+        if within < FEW_WITHIN:
+            said = f"of which {within:.1%} lie within the bounds, and the others are clipped to one"
+        elif WIDE * deviation < high - low < BOUNDLESS:
+            said = f"which reach {2 * deviation / (high - low):.1%} of the range"
+        else:
+            continue
+        return [
+            f"warning         actions begin as normals around 0 with deviation {deviation:g},"
+            f" {said} of action {i}, from {low:g} to {high:g}; set algo.action_distribution:"
+            " squashed, which scales actions to their bounds"
+        ]
+    return []
+
+
+def _normal_cdf(x: float) -> float:
+    """The share of a standard normal that is below `x`."""
+    return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
 
 def _finite_bounds(space: Any) -> Iterator[float]:
