@@ -4,6 +4,8 @@ by name."""
 import typing
 from dataclasses import fields, is_dataclass
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from elsinore.algos.ppo import PPOConfig
@@ -429,3 +431,21 @@ def test_an_override_of_some_settings_keeps_the_algorithm_of_the_argument():
 def test_a_setting_of_a_sweep_is_answered_with_its_command():
     with pytest.raises(ConfigError, match=r"^sweep.trials=3 is .* search with `elsinore sweep`"):
         load_experiment("CartPole-v1", overrides={"sweep.trials": 3})
+
+
+@pytest.mark.parametrize("array", [np.array, jnp.array])
+def test_settings_may_be_numbers_and_arrays_of_numpy_and_jax(array):
+    given = {
+        "algo.network.hidden": array([32, 16]),
+        "algo.normalize_obs": array(True),
+        "env_params.force_mag": array(3.0),
+        "env_params": {"max_steps_in_episode": array(30)},
+        "vary": {"algo.gamma": array([0.5, 0.75])},
+        "seeds": array(3),
+    }
+    experiment = load_experiment("CartPole-v1", overrides=given)
+    assert experiment.algo.network.hidden == (32, 16) and experiment.algo.normalize_obs is True
+    assert experiment.env_params == {"max_steps_in_episode": 30}  # a group replaces what it names
+    assert experiment.vary == {"algo.gamma": [0.5, 0.75]} and experiment.seeds == 3
+    assert type(experiment.env_params["max_steps_in_episode"]) is int
+    assert load_experiment(config=experiment) == experiment

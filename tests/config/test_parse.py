@@ -204,14 +204,6 @@ def test_a_value_of_another_type_is_refused_with_what_is_wanted(name, value, wan
     assert refusal({name: value}) == f"{name}={value!r} must be {wanted}."
 
 
-def test_an_array_for_a_list_is_refused_with_the_list_of_its_numbers():
-    sizes = np.array([8, 8])
-    assert (
-        refusal({"algo.network.hidden": sizes})
-        == f"algo.network.hidden={sizes!r} must be a list, such as [8, 8]."
-    )
-
-
 def test_an_item_of_a_list_is_refused_by_its_place():
     assert (
         refusal({"algo.network.hidden": [64, "wide"]})

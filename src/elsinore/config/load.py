@@ -15,7 +15,7 @@ import yaml
 from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
 from elsinore.config.mappings import dotted as dotted
-from elsinore.config.mappings import in_full, ranges_by_setting
+from elsinore.config.mappings import in_full, plain, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
@@ -48,7 +48,7 @@ def load_experiment(
     whole = isinstance(config, Experiment)
     config = as_dict(config) if isinstance(config, Experiment) else config
     given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
-    data = copy.deepcopy(dict(given or {}))
+    data = plain(dict(given or {}))
     if "sweep" in data:
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
@@ -58,12 +58,12 @@ def load_experiment(
         algo = algo or preset_algo
     if env is not None:
         data["env"] = env
-    own = {} if algo is None else copy.deepcopy(_algo_as_mapping(algo))
+    own = {} if algo is None else plain(_algo_as_mapping(algo))
     if own:
         data["algo"] = _algo_as_mapping(data.get("algo", {})) | own
     if has_budget(overrides or {}):  # in another unit it wins, too
         data = without_budget(data)
-    for name, value in copy.deepcopy(dict(overrides or {})).items():
+    for name, value in plain(dict(overrides or {})).items():
         if name.partition(".")[0] == "sweep":
             raise ConfigError(
                 f"{name}={value!r} is a setting of a sweep, and this is one run; search with"

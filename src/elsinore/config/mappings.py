@@ -1,5 +1,6 @@
 """Settings as nested mappings, and by dotted name."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,8 +8,19 @@ from elsinore.errors import ConfigError
 
 # Groups that text may stand for, and the setting that the text then is.
 NAMED = {"algo": "name", "imitation": "teacher"}
+NUMERIC = ("b", "i", "u", "f")  # Kinds of the dtypes of arrays that are numbers.
 # Groups that true or false may stand for.
 SWITCHES = ("convergence", "sinks.mlflow", "sinks.wandb")
+
+
+def plain(settings: Any) -> Any:
+    """A copy of settings, with Python's lists and numbers in place of arrays of numpy and JAX."""
+    if isinstance(settings, Mapping):
+        return {name: plain(value) for name, value in settings.items()}
+    if type(settings) in (list, tuple):
+        return type(settings)(map(plain, settings))
+    numeric = getattr(getattr(settings, "dtype", None), "kind", None) in NUMERIC
+    return settings.tolist() if numeric else copy.deepcopy(settings)
 
 
 def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:

@@ -198,8 +198,7 @@ def convert(hint: Any, value: Any, path: str) -> Any:
         return value if isinstance(value, hint) else build(typing.cast(type, hint), value, path)
     if origin is tuple:
         if not isinstance(value, list | tuple):
-            example = value.tolist() if hasattr(value, "tolist") else [value]  # of an array
-            raise ConfigError(f"{path}={value!r} must be a list, such as {example!r}.")
+            raise ConfigError(f"{path}={value!r} must be a list, such as {[value]!r}.")
         return tuple(convert(args[0], item, f"{path}[{i}]") for i, item in enumerate(value))
     if origin is dict or hint is dict:
         if not isinstance(value, dict):

@@ -109,7 +109,8 @@ def unscaled_actions(plan: Plan) -> list[str]:
     normal = [x for x in _learners(plan) if getattr(x, "action_distribution", "") in NOT_SCALED]
     if type(space).__name__ != "Box" or not normal:
         return []
-    deviation = math.exp(normal[0].network.initial_log_std)
+    network = getattr(normal[0], "network", None)  # an algorithm of the user may have none
+    deviation = math.exp(getattr(network, "initial_log_std", 0.0))
     bounds = np.broadcast_arrays(*(np.ravel(np.float64(x)) for x in (space.low, space.high)))
     for i, (low, high) in enumerate(zip(*bounds, strict=True)):
         within = _normal_cdf(high / deviation) - _normal_cdf(low / deviation)

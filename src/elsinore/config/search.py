@@ -4,7 +4,6 @@ Trials that differ only in traced numbers are members of one population: one run
 Any other setting starts a new group.
 """
 
-import copy
 import itertools
 import json
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ import numpy as np
 
 from elsinore.config.experiment import SCORES, Experiment
 from elsinore.config.load import experiment_from, set_dotted, with_settings
-from elsinore.config.mappings import ranges_by_setting
+from elsinore.config.mappings import plain, ranges_by_setting
 from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
@@ -145,8 +144,8 @@ def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = 
     Raises:
         ConfigError: naming the setting, its value and a remedy.
     """
-    data = copy.deepcopy(dict(config))
-    for name, value in (overrides or {}).items():
+    data = plain(dict(config))
+    for name, value in plain(dict(overrides or {})).items():
         set_dotted(data, name, value)
     section = data.pop("sweep", None)
     if section is None:

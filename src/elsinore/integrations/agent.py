@@ -26,7 +26,7 @@ from jaxtyping import PyTree
 from elsinore.algos.registry import algorithm_of, custom_network, steps_per_update
 from elsinore.algos.replay import truncate_running
 from elsinore.arguments import checked
-from elsinore.config.mappings import set_dotted
+from elsinore.config.mappings import plain, set_dotted
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.errors import ConfigError, ElsinoreError, counted, user_code
 from elsinore.integrations.agent_files import not_saved, read_agent, write_agent
@@ -75,8 +75,8 @@ class Agent:
         refuse_jax_settings()
         if not 0 <= seed < 2**31:
             raise ConfigError(f"seed={seed} must be at least 0 and below 2^31.")
-        data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else dict(algo)
-        for name, value in ({"num_envs": 1} | settings).items():
+        data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else plain(algo)
+        for name, value in plain({"num_envs": 1} | settings).items():
             set_dotted(data, name, value)
         self.config = build_algo(data)
         self._spaces = [
