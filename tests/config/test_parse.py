@@ -3,7 +3,6 @@ stands."""
 
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
