@@ -379,11 +379,18 @@ def test_the_plan_shows_the_new_budget_and_writes_nothing(path, capsys):
     assert read_yaml(path / "config.yaml")["env_steps"] == 2560
 
 
-@pytest.mark.parametrize("how", ["converged", "plateau"])
-def test_a_run_whose_seeds_are_frozen_is_refused_with_a_remedy(path, how):
+@pytest.mark.parametrize(
+    ("how", "refusal"),
+    [
+        ("converged", r"frozen \(converged\).*--from .*enabled=false"),
+        ("plateau", r"frozen \(plateau\).*--from .*enabled=false"),
+        ("diverged", r"no seed has finite parameters \(diverged\).*lower algo.learning_rate"),
+    ],
+)
+def test_a_run_whose_seeds_are_frozen_is_refused_with_a_remedy(path, how, refusal):
     summary = json.loads((path / "summary.json").read_text())
     (path / "summary.json").write_text(json.dumps(summary | {"stopped_by": how}))
-    with pytest.raises(elsinore.ConfigError, match=rf"frozen \({how}\).*--from .*enabled=false"):
+    with pytest.raises(elsinore.ConfigError, match=refusal):
         elsinore.resume(path, env_steps=5120)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -48,6 +49,15 @@ def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
             assert rows_of(pair, 5 + 2 * member + seed) == rows_of(alone.path, 5 + seed)
         per_seed = learnt(pair)["eval_return"]["per_seed"][2 * member : 2 * member + 2]
         assert per_seed == alone.summary["eval_return"]["per_seed"]
+
+
+def test_a_run_whose_seeds_have_all_diverged_says_so(tmp_path):
+    run = train_toys(tmp_path, "all", seeds=2, **{"algo.gain": 7.0})
+    assert run.summary["stopped_by"] == "diverged"
+    at = run.summary["diverged_at_env_steps"]
+    printed = run_report(run)
+    assert ": diverged after " in printed
+    assert all(f"diverged at {steps:,}" in printed for steps in at)
 
 
 def test_a_report_names_the_member_of_each_return_and_has_no_interval_over_different_settings(

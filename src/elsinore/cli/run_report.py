@@ -54,10 +54,9 @@ def _seed_lines(summary: dict) -> list[str]:
     names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
     lines = []
     for i, (name, value) in enumerate(zip(names, summary["eval_return"]["per_seed"], strict=True)):
-        converged_at = summary["converged_at_env_steps"][i]
-        if converged_at is not None:
-            end = f"converged at {converged_at:,}"
-        else:
-            end = f"{summary['env_steps_per_seed'][i]:,} env steps"
+        end = f"{summary['env_steps_per_seed'][i]:,} env steps"
+        for how in ("converged", "plateau", "diverged"):
+            if (at := summary[f"{how}_at_env_steps"][i]) is not None:
+                end = f"{how} at {at:,}"
         lines.append(f"  {name}: {return_text(value):>8}   {end}")
     return lines

@@ -158,6 +158,12 @@ def refuse_ended(folder: RunDir, budget: str) -> None:
             f" would train no further; {REMEDY.format(run=quoted(folder.path))}, such as"
             " convergence.enabled=false."
         )
+    if how == "diverged":
+        raise ConfigError(
+            f"{budget}: {folder.path} ended since no seed has finite parameters ({how}); train it"
+            " again with a lower algo.learning_rate, or begin a new run from an earlier checkpoint"
+            f" (`elsinore checkpoints {quoted(folder.path)}`) with --from."
+        )
     if how not in (None, "budget", "interrupted"):
         raise ConfigError(
             f"{budget}: {folder.path} was ended by {how}, and a resumed run repeats"

@@ -24,11 +24,14 @@ from elsinore.types import RunState
 
 def stopped_by(state: RunState, plan: Plan, interrupted: bool) -> str:
     """The reason why a run ended: `converged` (every seed, except those pruned from a population),
-    `plateau` (every seed is frozen, not all converged), `interrupted` or `budget`."""
+    `diverged` (every seed but those pruned), `plateau` (every seed is frozen, in several of these
+    ways or on a plateau), `interrupted` or `budget`."""
     convergence = state.convergence
-    converged, pruned = convergence.converged_at >= 0, convergence.pruned_at >= 0
-    if converged.any() and (converged | pruned).all():
-        return "converged"
+    pruned = convergence.pruned_at >= 0
+    for how in ("converged", "diverged"):
+        ended = getattr(convergence, f"{how}_at") >= 0
+        if ended.any() and (ended | pruned).all():
+            return how
     if np.asarray(convergence.frozen).all():
         return "plateau"
     return (

@@ -25,6 +25,7 @@ class _Summary:
     updates: int
     converged_at_env_steps: list[int | None]
     plateau_at_env_steps: list[int | None]
+    diverged_at_env_steps: list[int | None]
     steps_per_second: float
     compile_seconds: float
     train_seconds: float

@@ -24,6 +24,7 @@ def result(
         "first_seed": 0,
         "converged_at_env_steps": [None] * len(returns),
         "plateau_at_env_steps": [None] * len(returns),
+        "diverged_at_env_steps": [None] * len(returns),
         "steps_per_second": 1e5,
         "compile_seconds": 2.0,
         "train_seconds": 3.0,

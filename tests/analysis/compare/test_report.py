@@ -251,6 +251,10 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
             "CartPole-v1: some seeds stopped before their budget, by convergence or on a plateau",
         ),
         (
+            [result("a", [1.0, 2.0], diverged_at_env_steps=[None, 300])],
+            "a on CartPole-v1: the parameters of 1 of 2 seeds became NaN or infinite",
+        ),
+        (
             [result("a", [1.0]), result("b", [1.0], versions={"jax": "2"})],
             "made with different library versions",
         ),

@@ -45,6 +45,12 @@ def _on_seeds(scores: Scores) -> Iterator[str]:
                 f"{_name(result)}: {bad} of {counted(result.seeds, 'seed')} {verb} no finite"
                 " return; each counts as the lowest return of any seed in this environment."
             )
+        if result.diverged:
+            yield (
+                f"{_name(result)}: the parameters of {result.diverged} of"
+                f" {counted(result.seeds, 'seed')} became NaN or infinite; such a seed learnt no"
+                " further, and its return says nothing of the algorithm's policies."
+            )
 
 
 def _on_intervals(scores: Scores) -> Iterator[str]:

@@ -61,6 +61,11 @@ class RunResult:
         stops = (self.summary[f"{how}_at_env_steps"] for how in ("converged", "plateau"))
         return sum(a is not None or b is not None for a, b in zip(*stops, strict=True))
 
+    @property
+    def diverged(self) -> int:
+        """Number of seeds whose parameters became NaN or infinite."""
+        return sum(at is not None for at in self.summary["diverged_at_env_steps"])
+
 
 @dataclass(frozen=True)
 class ExcludedRun:

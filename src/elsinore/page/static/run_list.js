@@ -32,7 +32,7 @@ export class RunList {
     const search = h("input", { type: "search", placeholder: "Filter by name, tag, environment or algorithm",
       "aria-label": "Filter the runs", oninput: (event) => this.narrow(event.target.value) });
     const states = h("select", { "aria-label": "Show runs in the state", onchange: (event) => this.only(event.target.value) },
-      [["", "any state"], ["live", "running"], ...["converged", "plateau", "budget", "interrupted"].map((state) => [state, stateLabel(state)])]
+      [["", "any state"], ["live", "running"], ...["converged", "plateau", "diverged", "budget", "interrupted"].map((state) => [state, stateLabel(state)])]
         .map(([value, text]) => h("option", { value }, text)));
     const start = h("button", { class: "primary", disabled: !session.may_control, onclick: () => startDialog(session),
       title: session.may_control ? null : NO_TOKEN }, "Start a run");

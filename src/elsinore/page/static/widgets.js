@@ -8,7 +8,8 @@ export const LIVE = ["compiling", "training", "pausing", "paused", "stopping"];
 const MEANINGS = {
   compiling: "compiling its program", training: "training", paused: "waiting for Resume",
   pausing: "pauses after this chunk", stopping: "ends after this chunk", converged: "every seed reached its target",
-  plateau: "returns stopped improving", budget: "all env steps are done", interrupted: "stopped or killed; can be resumed",
+  plateau: "returns stopped improving, or seeds ended in different ways", diverged: "parameters became NaN or infinite",
+  budget: "all env steps are done", interrupted: "stopped or killed; can be resumed",
 };
 
 /** A run's state as displayed. */
