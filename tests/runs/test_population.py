@@ -51,6 +51,14 @@ def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
         assert per_seed == alone.summary["eval_return"]["per_seed"]
 
 
+def test_a_member_that_diverges_is_named_by_its_settings(tmp_path):
+    run = train_toys(tmp_path, "half", seeds=2, vary={"algo.gain": [0.5, 7.0]})
+    log = (run.path / "logs" / "train.log").read_text()
+    assert "seed 1, algo.gain=7 has parameters that are not finite" in log
+    assert run.summary["stopped_by"] == "budget"
+    assert run_report(run).count("diverged at") == 2
+
+
 def test_a_run_whose_seeds_have_all_diverged_says_so(tmp_path):
     run = train_toys(tmp_path, "all", seeds=2, **{"algo.gain": 7.0})
     assert run.summary["stopped_by"] == "diverged"

@@ -22,6 +22,7 @@ from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.store import ACTION, StoreBehind
+from elsinore.runs.summary import replica_names
 from elsinore.runs.traced_settings import acted_on
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns
@@ -162,16 +163,17 @@ class Publisher:
         return self.run_actions.passed(self.plan.experiment.replays.period, chunks)
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
-        imitation = self.plan.experiment.imitation
+        experiment = self.plan.experiment
         diverged_at = chunk.report.convergence.diverged_at
         for i in set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged:
             self._diverged.add(i)
+            names = replica_names(experiment.seed, experiment.seeds, experiment.member_values)
             log.warning(
-                "seed %d has parameters that are not finite after update %d and is frozen; a lower "
+                "%s has parameters that are not finite after update %d and is frozen; a lower "
                 "algo.learning_rate is the usual remedy%s",
-                self.plan.experiment.seed + i,
+                names[i],
                 int(diverged_at[i]),
-                "" if imitation is None else f", or {imitation.remedy}",
+                "" if experiment.imitation is None else f", or {experiment.imitation.remedy}",
             )
 
 
