@@ -29,6 +29,7 @@ from elsinore.runs.signature import is_own, sign
 from elsinore.runs.trust import Trust, confirmed
 
 LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
+COMPARISON = ".comparison"  # an empty file that marks the folder of a comparison
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -62,6 +63,18 @@ class RunDir:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder that the run is in, or that the comparison is in to which it belongs."""
+        path = self.path.resolve()
+        comparison = path.parent.parent
+        return comparison.parent if (comparison / COMPARISON).is_file() else path.parent
+
+    @property
+    def name_in_runs_dir(self) -> str:
+        """The name, of a run of a comparison with those of comparison and environment before it."""
+        return self.path.resolve().relative_to(self.runs_dir).as_posix()
 
     @classmethod
     def create(cls, runs_dir: Path, name: str | None, experiment: Experiment) -> "RunDir":

@@ -14,6 +14,7 @@ from elsinore.analysis.compare.variants import variants_of
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import api, loop, programs
+from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import (
     MADE_ELSEWHERE,
     TINY,
@@ -135,17 +136,29 @@ def test_mlflow_has_the_report_and_the_scores_of_a_comparison(compared, mlflow_u
 
 
 @pytest.mark.slow
-def test_a_comparison_with_mlflow_on_is_logged_beside_its_runs(tmp_path, mlflow_uri):
+def test_a_comparison_with_mlflow_on_is_logged_beside_its_runs(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
-    name = tmp_path.name
-    on = {"sinks.mlflow.enabled": True, "sinks.mlflow.tracking_uri": mlflow_uri}
-    on |= {"sinks.mlflow.experiment": name}
-    compare(tmp_path, {"ppo": "ppo"}, overrides=FREE | on)
-    client = MlflowClient(mlflow_uri)
-    runs = client.search_runs([client.get_experiment_by_name(name).experiment_id])
-    assert len([r for r in runs if "elsinore.comparison" in r.data.tags]) == 1
-    assert len([r for r in runs if "elsinore.run" in r.data.tags]) == 3  # parent and two seeds
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    compare(tmp_path, {"ppo": "ppo"}, overrides=FREE | {"sinks.mlflow.enabled": True})
+    assert [*tmp_path.rglob("mlflow.db")] == [tmp_path / "mlflow.db"]
+    assert [*tmp_path.rglob("mlartifacts")] == [tmp_path / "mlartifacts"]
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("elsinore").experiment_id])
+    names = {f"cmp/CartPole-v1/ppo{part}" for part in ("", "/seed_0", "/seed_1")}
+    assert {run.info.run_name for run in runs} == {"cmp", *names}
+
+
+def test_runs_of_a_comparison_know_the_folder_of_all_runs(compared):
+    """Where `mlflow.db` is, also if one of them is resumed or completed alone."""
+    comparison, _ = compared
+    runs = [RunDir(result.path) for result in comparison.results.finished]
+    assert {run.runs_dir for run in runs} == {comparison.path.parent.resolve()}
+    assert {run.name_in_runs_dir for run in runs} == {
+        f"cmp/CartPole-v1/{label}" for label in comparison.results.labels
+    }
+    alone = RunDir(comparison.path)  # a run beside the comparison
+    assert alone.runs_dir == comparison.path.parent.resolve() and alone.name_in_runs_dir == "cmp"
 
 
 def test_settings_of_a_config_file_are_kept(tmp_path):

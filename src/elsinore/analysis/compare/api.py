@@ -30,7 +30,7 @@ from elsinore.errors import ConfigError, counted
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import RunDir, check_folder_name
+from elsinore.runs.run_dir import COMPARISON, RunDir, check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
 from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console
@@ -281,6 +281,7 @@ def _comparison_path(runs_dir: Path, name: str | None) -> Path:
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / COMPARISON).touch()
     except OSError as error:
         reason = f"{os.strerror(error.errno or 0)}; choose another with --runs-dir."
         raise ConfigError(f"runs folder {folder.parent} cannot be written: {reason}") from error

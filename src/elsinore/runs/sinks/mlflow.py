@@ -52,22 +52,21 @@ class MLflowSink:
         configure_mlflow()
         from mlflow import MlflowClient
 
-        self._uri = tracking_uri(self._config, self._folder.path.parent)
+        runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
+        self._uri = tracking_uri(self._config, runs_dir)
         self._client = MlflowClient(self._uri)
         self._store = Store(self._folder.database, read_only=True)
-        self._experiment = experiment_id(
-            self._client, self._config, self._uri, self._folder.path.parent
-        )
+        self._experiment = experiment_id(self._client, self._config, self._uri, runs_dir)
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
         )
         runs = {run.data.tags["elsinore.part"]: run for run in known}
-        self._parent = self._found_or_begun(runs, "parent", self._folder.name, {})
+        self._parent = self._found_or_begun(runs, "parent", name, {})
         self._children = {
             seed: self._found_or_begun(
                 runs,
                 f"seed_{seed}",
-                f"{self._folder.name}/seed_{seed}",
+                f"{name}/seed_{seed}",
                 {"mlflow.parentRunId": self._parent},
             )
             for seed in self._seeds

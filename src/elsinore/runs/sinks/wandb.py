@@ -47,7 +47,7 @@ class WandbSink:
             entity=self._config.entity,
             mode=self._config.mode,
             id=self._run_id,
-            name=self._folder.name,
+            name=self._folder.name_in_runs_dir,
             resume="allow",
             config=self._facts,
             notes=self._facts.get("description") or None,
