@@ -320,6 +320,13 @@ def test_what_is_finished_is_not_trained_again(compared, monkeypatch):
     assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
 
 
+def test_the_report_has_all_runs_of_the_folder_whichever_the_call_names(compared):
+    again, lines = compare(compared[0].path.parent, ["ppo"])
+    assert lines == ["[1/1] CartPole-v1, ppo: finished already"]
+    assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
+    assert "# ppo and slow on CartPole-v1" in (again.path / "report.md").read_text()
+
+
 def test_a_run_that_was_killed_before_its_sinks_were_done_gets_them(tmp_path):
     small = {"algos": "ppo", "env_steps": 512, "seeds": 1}
     run = compare(tmp_path, **small)[0].path / "CartPole-v1" / "ppo"

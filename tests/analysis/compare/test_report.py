@@ -75,6 +75,14 @@ def test_a_report_is_written_for_awkward_results(tmp_path, results):
         assert (tmp_path / "out" / picture).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_report_in_the_place_of_another_leaves_none_of_its_figures(tmp_path):
+    one = result("a", [1.0, 2.0])
+    for found in (scores(one, result("b", [3.0, 4.0])), scores(one)):
+        write_comparison_report(found, tmp_path)
+    linked = re.findall(r"\((figures/\w+\.png)\)", (tmp_path / "report.md").read_text())
+    assert {f"figures/{path.name}" for path in (tmp_path / "figures").iterdir()} == {*linked}
+
+
 def test_a_report_is_in_utf_8_whatever_the_locale(tmp_path):
     write = f"""if True:
         from pathlib import Path

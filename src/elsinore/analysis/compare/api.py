@@ -19,6 +19,7 @@ from elsinore.analysis.compare.results import (
     RunResults,
     load_results,
     read_results,
+    runs_inside,
     with_finite_returns,
 )
 from elsinore.analysis.compare.scores import Scores, scores_table
@@ -111,7 +112,8 @@ def compare(
     """Train every algorithm in every environment, then write a report.
 
     Each pair is an ordinary run of `seeds` seeds (10) in `runs_dir/name/env/label`. A second call
-    with the same name skips finished runs and resumes unfinished ones exactly.
+    with the same name skips finished runs and resumes unfinished ones exactly; the report is of all
+    runs in the folder, also of those that only an earlier call has named.
 
     Args:
         envs: one environment or a list, each as in `elsinore.train`.
@@ -151,7 +153,9 @@ def compare(
             interrupted = _train_all(cells, states, accept, progress)
         else:
             interrupted = train_on(joined, cells, states, accept, progress)
-    results = load_results([(cell.variant.label, cell.folder) for cell in cells])
+    # those of this call first, then others that an earlier call has trained in the folder
+    runs = dict.fromkeys([*(cell.folder for cell in cells), *runs_inside(folder)])
+    results = load_results([(run.name, run) for run in runs])
     if interrupted:
         return Comparison(folder, results, *given, interrupted)
     comparison = _reported(Comparison(folder, with_finite_returns(results), *given))

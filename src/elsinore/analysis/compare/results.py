@@ -190,11 +190,15 @@ def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults
             found.setdefault(path.resolve(), (path, label))
             continue
         home = path
-        for config in sorted(path.glob("[!.]*/[!.]*/config.yaml")):
-            run = config.parent
+        for run in runs_inside(path):
             found.setdefault(run.resolve(), (run, run.name))
     named = _with_labels(dict(found.values()))
     return with_finite_returns(load_results(named)), home if len(runs) == 1 else None
+
+
+def runs_inside(comparison: Path) -> list[Path]:
+    """The folders of a comparison's runs."""
+    return [config.parent for config in sorted(comparison.glob("[!.]*/[!.]*/config.yaml"))]
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
@@ -203,9 +207,7 @@ def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
     choices = [(None, text)] + ([(label, run)] if equals and label else [])
     for name, place in choices:
         for path in (Path(place), runs_dir / place):
-            if (path / "config.yaml").is_file() or (
-                name is None and any(path.glob("[!.]*/[!.]*/config.yaml"))
-            ):
+            if (path / "config.yaml").is_file() or (name is None and runs_inside(path)):
                 return name, path
     raise ConfigError(
         f"{text} is neither a run nor a comparison; {listing_of(runs_dir)} lists the runs in"

@@ -48,6 +48,8 @@ def write_comparison_report(scores: Scores, path: Path) -> None:
         for name, png in pngs.items():
             with whole_file(folder / f"{name}.png") as unfinished:
                 unfinished.write_bytes(png)
+        for name in FIGURES.keys() - pngs.keys():  # of an earlier report, of other runs
+            (folder / f"{name}.png").unlink(missing_ok=True)
         for name, text in texts.items():
             with whole_file(path / name) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
