@@ -6,9 +6,9 @@ from pathlib import Path
 
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
-from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.run_dir import as_file_name
 from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri, with_tag
+from elsinore.runs.sinks.mlflow_client import mlflow_client
 
 log = logging.getLogger("elsinore")
 
@@ -31,12 +31,9 @@ def log_report_to_mlflow(experiments: Iterable[Experiment], scores: Scores, fold
 
 
 def _log(experiment: Experiment, scores: Scores, folder: Path) -> None:
-    configure_mlflow()
-    from mlflow import MlflowClient
-
     config = experiment.sinks.mlflow
     uri = tracking_uri(config, folder.parent)
-    client = MlflowClient(uri)
+    client = mlflow_client(uri)
     place = experiment_id(client, config, uri, folder.parent)
     tag, value = "elsinore.comparison", str(folder.resolve())
     # the same comparison, with more runs or after a resume, has the same MLflow run

@@ -10,9 +10,9 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
-from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri, with_tag
+from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
@@ -36,14 +36,11 @@ def log_to_mlflow(
 
 class _SweepLogger:
     def __init__(self, folder: SweepDir, sweep: Sweep):
-        configure_mlflow()
-        from mlflow import MlflowClient
-
         config = sweep.experiment.sinks.mlflow
         self._folder, self._sweep, self._tag = folder, sweep, str(folder.path.resolve())
         runs_dir = folder.path.parent
         uri = tracking_uri(config, runs_dir)
-        self._client = MlflowClient(uri)
+        self._client = mlflow_client(uri)
         self._experiment = experiment_id(self._client, config, uri, runs_dir)
         mine = with_tag("elsinore.sweep", self._tag)
         known = self._client.search_runs([self._experiment], mine, max_results=50_000)

@@ -20,9 +20,9 @@ import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
-from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.store import Store
 from elsinore.runs.summary import read_summary
 from elsinore.validation import LONGEST_NAME
@@ -49,12 +49,9 @@ class MLflowSink:
 
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
-        configure_mlflow()
-        from mlflow import MlflowClient
-
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
         self._uri = tracking_uri(self._config, runs_dir)
-        self._client = MlflowClient(self._uri)
+        self._client = mlflow_client(self._uri)
         self._store = Store(self._folder.database, read_only=True)
         self._experiment = experiment_id(self._client, self._config, self._uri, runs_dir)
         known = self._client.search_runs(

@@ -1,0 +1,55 @@
+"""MLflow's local database is whole or absent, whatever stops the process that makes it."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from elsinore.runs.sinks import mlflow_client as module
+from elsinore.runs.sinks.mlflow_client import mlflow_client
+from tests.runs.processes import QUIET, ROOT
+
+KILLED = """
+import os, signal, sys
+from elsinore.config.sinks import MLflowConfig
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.mlflow import MLflowSink
+from pathlib import Path
+from sqlalchemy import Engine, event
+from elsinore.runs.store import Store
+
+def kill_between_tables(connection, cursor, statement, *rest):
+    if "CREATE TABLE registered_models" in statement:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(Engine, "after_cursor_execute", kill_between_tables)
+folder = RunDir(Path(sys.argv[1]) / "run")
+folder.path.mkdir(parents=True)
+Store(folder.database).close()
+MLflowSink(MLflowConfig(), folder, "id", {}, [0], 1).open()
+"""
+
+
+@pytest.mark.slow
+def test_runs_reach_mlflow_in_a_folder_where_a_run_was_killed_while_the_tables_were_made(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    paths = filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    assert subprocess.run(command, **QUIET, env=env).returncode == -signal.SIGKILL
+    client = mlflow_client(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert client.create_experiment("of the next run")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mlflow.db", "run"]
+
+
+@pytest.mark.slow
+def test_the_database_of_the_process_that_was_first_stays(tmp_path):
+    first = tmp_path / "mlflow.db"
+    first.write_bytes(b"of another process")
+    module._make_database(first)
+    assert first.read_bytes() == b"of another process"
+    assert list(tmp_path.iterdir()) == [first]
