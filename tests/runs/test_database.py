@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import subprocess
 
 import pytest
 
@@ -46,6 +47,24 @@ def test_what_is_not_there_is_not_made_by_reading(tmp_path):
 def test_a_run_in_a_folder_that_cannot_be_written_is_read(run):
     with read_only_copy(run) as copy:
         assert rows_in(copy) == sorted(record(4).rows)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_on_a_full_disk_is_read(run, tiny_disk, killed):
+    writer = Store(run / "metrics.sqlite")
+    writer.write(record(8))  # in the write-ahead log until the writer closes
+    expected = writer.rows()
+    if not killed:
+        writer.close()
+    subprocess.run(["mount", "-o", "remount,size=256k", tiny_disk], check=True)
+    for path in run.glob("metrics.sqlite*"):
+        shutil.copy(path, tiny_disk)
+    (tiny_disk / "metrics.sqlite-shm").unlink(missing_ok=True)
+    writer.close()
+    with pytest.raises(OSError, match="No space left"), (tiny_disk / "other").open("wb", 0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert rows_in(tiny_disk) == expected
 
 
 def test_the_write_ahead_log_of_a_copy_that_cannot_be_written_is_read(run):

@@ -12,8 +12,10 @@ from typing import Any
 
 from elsinore.runs.store_schema import COLUMNS, STORE_FORMAT
 
-# SQLite's codes where neither a lock nor the memory that readers share can be made
+# SQLite's codes where neither a lock nor the memory that readers share can be made; on a full disk
+# that memory lacks only where no process has the database open
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+NO_ROOM = sqlite3.SQLITE_IOERR_SHMSIZE
 STORED = 0  # the kind of a column that is neither hidden nor computed
 INSTRUCTIONS = 100_000  # of SQLite's machine between two looks at the clock, some milliseconds
 
@@ -87,7 +89,8 @@ def _connected(path: Path, timeout: float, options: dict[str, Any]) -> sqlite3.C
         return db
     except sqlite3.Error as error:
         db.close()
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in NOT_WRITABLE:
+        code = getattr(error, "sqlite_errorcode", 0)
+        if code & 0xFF not in NOT_WRITABLE and code != NO_ROOM:
             raise
     return _without_locks(path, address, options)
 
