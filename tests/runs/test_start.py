@@ -190,6 +190,25 @@ def test_a_run_killed_before_its_first_checkpoint_begins_from_the_source_again(
     assert_same_run(path, tuned)
 
 
+def test_a_run_killed_before_it_began_says_how_it_begins_where_its_source_has_other_checkpoints(
+    whole, tmp_path, monkeypatch, capsys
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    source = tmp_path / "whole"
+    shutil.copytree(whole, source)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(session, "_begun", killed)
+        begun(tmp_path, "tuned", from_run=str(source))
+    start = elsinore.load(tmp_path / "tuned").experiment.start
+    shutil.rmtree(source / "checkpoints" / start.checkpoint)  # as it trained on
+    assert cli.main(["train", "--resume", str(tmp_path / "tuned")]) == 2
+    said = capsys.readouterr().err
+    assert f"checkpoint {start.checkpoint!r} is not in {source}" in said
+    assert f"remove {tmp_path / 'tuned'} and give the command again that began it." in said
+
+
 @pytest.mark.slow
 def test_a_run_that_has_begun_needs_its_source_no_more(whole, tuned, tmp_path, monkeypatch):
     source = tmp_path / "whole"

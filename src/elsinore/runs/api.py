@@ -30,7 +30,7 @@ from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
 from elsinore.runs.signature import sign
 from elsinore.runs.source import start_settings
-from elsinore.runs.start import check_start
+from elsinore.runs.start import check_start, check_start_again
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
 from elsinore.runs.together import check_together, failing_together, join
@@ -231,7 +231,7 @@ def resume(
         if processes.joined():
             check_together(plan)
         if checkpoint is None:
-            check_start(plan)
+            check_start_again(plan, folder)
         if not given:
             sign(folder.config)
         changes = record_lengthening(folder, recorded, experiment, checkpoint, env)

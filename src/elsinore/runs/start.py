@@ -21,6 +21,7 @@ from elsinore.runs.agents_from import (
 )
 from elsinore.runs.continuation import check_continuation, continues
 from elsinore.runs.restored import best_replica
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.source import Source, source_of, start_of
 from elsinore.runs.summary import read_summary
 from elsinore.runs.transfer import (
@@ -89,6 +90,22 @@ def check_start(plan: Plan) -> None:
             f" {_options(transfer.layers)}, or give the settings of"
             f" {source.folder.path}/config.yaml (algo.network, algo.normalize_obs ...)."
         )
+
+
+def check_start_again(plan: Plan, folder: RunDir) -> None:
+    """Refuse a start that can be made no more, for a run that was stopped before it was made.
+
+    Raises:
+        ConfigError: as `check_start`, with the way to begin from another checkpoint.
+    """
+    try:
+        check_start(plan)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{folder.path} was stopped before it had taken anything of the run that it begins"
+            f" from: {error} To begin from another checkpoint, remove {folder.path} and give the"
+            " command again that began it."
+        ) from error
 
 
 def _options(leave: Iterable[str]) -> str:
