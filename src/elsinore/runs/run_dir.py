@@ -19,13 +19,14 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
-from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
+from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file, on_network
 from elsinore.runs.named_code import marked
 from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.signature import is_own, sign
+from elsinore.runs.store import StoreBehind
 from elsinore.runs.trust import Trust, confirmed
 
 LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
@@ -35,6 +36,10 @@ NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 class ReadOnlyRun(ConfigError):
     """A run in a folder that cannot be written, such as one of another user's."""
+
+
+class FolderGone(StoreBehind):
+    """A run whose folder was moved or removed while it trained."""
 
 
 class NameTaken(ConfigError):
@@ -59,6 +64,7 @@ class RunDir:
         self.tags = path / "tags.json"
         self.lock_file = path / ".lock"
         self._lock: Any = None
+        self._locked: os.stat_result | None = None  # the folder whose lock this process has
 
     @property
     def name(self) -> str:
@@ -228,6 +234,7 @@ class RunDir:
             raise ConfigError(
                 f"{self.path} is being trained by another process; wait for it, or stop it."
             )
+        self._locked = self.path.stat()
 
     def _takes_lock(self) -> bool:
         """Take the lock of the open file; False if another process keeps it longer than a look
@@ -254,10 +261,32 @@ class RunDir:
             return False
         return False
 
+    def refuse_if_gone(self) -> None:
+        """Refuse to write into a folder that is no longer the one that this process locked.
+
+        Raises:
+            FolderGone: if it was moved or removed, though another may have its name by now.
+        """
+        if self._locked is None:
+            return
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            same = False
+        except OSError:  # a disk that is away for now
+            return
+        else:  # folders have changing numbers in some file systems of other machines
+            same = os.path.samestat(there, self._locked) or on_network(self.path)
+        if not same:
+            raise FolderGone(
+                f"{self.path} was moved or removed while the run trained, which ends here; resume"
+                " it from where the folder is now, or begin it again."
+            )
+
     def unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
-            self._lock = None
+            self._lock = self._locked = None
 
     @contextmanager
     def unlocked_on_error(self) -> Iterator[None]:

@@ -132,6 +132,7 @@ def _remedies(folder: RunDir, plan: Plan) -> Iterator[None]:
         with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
     except BaseException:
+        folder.refuse_if_gone()
         log.error("resume with: elsinore train --resume %s", quoted(folder.path))
         raise
 
@@ -214,13 +215,19 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
 def manager_of(session: Session, layout: Layout) -> CheckpointManager:
     """The checkpoint manager of a run."""
     plan = session.plan
+
+    def flush(timeout: float, patient: bool = False) -> bool:
+        flushed = session.workers.store.flush(timeout, patient)
+        session.folder.refuse_if_gone()  # a checkpoint would make a folder of its name again
+        return flushed
+
     return CheckpointManager(
         session.folder.checkpoints,
         plan.experiment,
         session.controls,
         plan.schedule,
         fetch=lambda state: fetch_turns(state, layout),
-        flush=session.workers.store.flush,
+        flush=flush,
         run_id=session.run_id,
         after_a_break=after_a_break(plan.env, plan.env_params),
     )
