@@ -25,6 +25,8 @@ from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from tests.cli.bad_code import StepRaises
+from tests.envs.broken_envs import Wall
 from tests.toys import TOY
 
 HAS_RAY = importlib.util.find_spec("ray") is not None
@@ -291,6 +293,15 @@ def one_by_one(tmp_path_factory) -> bytes:
     return search.trials
 
 
+class FailsOnAWorker(StepRaises):
+    """An environment that can be stepped where tasks are given to Ray, and not where they run."""
+
+    def step_env(self, key, state, action, params):
+        if "default_worker" in sys.argv[0]:
+            return super().step_env(key, state, action, params)
+        return Wall.step_env(self, key, state, action, params)
+
+
 class TestOnRay:
     pytestmark = on_ray
 
@@ -298,6 +309,21 @@ class TestOnRay:
         search = Search(tmp_path, "all", "--on", "ray", "--cpus-per-task", "1")
         assert search.ended() == 0, "".join(search.lines)
         assert search.trials == one_by_one
+
+    def test_a_run_that_fails_leaves_the_others(self, tmp_path, no_process_is_left):
+        words = ["compare", "tests.analysis.test_cluster:FailsOnAWorker", "CartPole-v1"]
+        words += ["--algos=ppo", "--seeds=1", "--env-steps=2048", "--name=c", "--on=ray"]
+        done = subprocess.run(
+            [sys.executable, "-m", "elsinore.cli", *words, f"--runs-dir={tmp_path}"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stderr
+        assert "FailsOnAWorker, ppo failed: " in done.stderr
+        assert "# ppo on CartPole-v1" in (tmp_path / "c" / "report.md").read_text()
 
     def test_a_worker_is_killed(self, one_by_one, tmp_path, no_process_is_left):
         search = Search(tmp_path, "worker", "--on", "ray", "--cpus-per-task", "1")

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -95,17 +95,27 @@ class Cluster:
     shares: OnCluster
 
     def each(
-        self, tasks: Sequence[Task], stop: Stop, progress: Callable[[str], None]
+        self,
+        tasks: Sequence[Task],
+        stop: Stop,
+        progress: Callable[[str], None],
+        failures: bool = False,
     ) -> Iterator[tuple[Task, Any]]:
-        """Each task with its result, as they end. When `stop` is set all are cancelled; their
-        runs save themselves, and the iterator ends early.
+        """Each task with its result, as they end; with `failures` an error is a result, too. When
+        `stop` is set all are cancelled; their runs save themselves, and the iterator ends early.
 
         Raises:
             ElsinoreError: of a task.
             RunError: for a task whose workers were lost too often.
         """
-        if tasks:
-            yield from _Running(self.ray, self.shares, tasks, progress).until(stop)
+        if not tasks:
+            return
+        running = _Running(self.ray, self.shares, tasks, progress)
+        with closing(running.until(stop)) as ended:  # so that an error cancels the others at once
+            for task, result in ended:
+                if isinstance(result, Exception) and not failures:
+                    raise result
+                yield task, result
 
 
 @dataclass
@@ -167,7 +177,8 @@ class _Running:
             try:
                 result, why = self.ray.get(reference), "it was stopped"
             except self.ray.exceptions.RayTaskError as error:
-                raise _of_the_task(task, error) from error
+                yield task, _of_the_task(task, error)
+                continue
             except self.ray.exceptions.RayError as error:  # of its worker, node or memory
                 result, why = None, " ".join(str(error).split())[:200]
             if result is None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from elsinore.cli.arguments import (
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     accept_of,
     add_accept,
@@ -110,4 +111,8 @@ def compare_command(args: argparse.Namespace) -> int:
         )
         return EXIT_INTERRUPTED
     terminal.print_comparison(comparison)
-    return 0
+    for name, error in comparison.failed.items():
+        say(f"{name} failed: {error}", file=sys.stderr)
+    if comparison.failed:
+        say(f"the same command with --name {comparison.path.name} tries again", file=sys.stderr)
+    return EXIT_FAILED if comparison.failed else 0

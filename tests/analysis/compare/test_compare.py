@@ -7,12 +7,13 @@ import pytest
 
 import elsinore
 from elsinore.analysis.compare import api as compare_api
-from elsinore.analysis.compare.cluster import summary_line
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
+from elsinore.analysis.compare.training import summary_line
 from elsinore.analysis.compare.variants import variants_of
+from elsinore.cli import main
 from elsinore.config.load import load_experiment
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, RunError
 from elsinore.runs import api, loop, programs
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import (
@@ -345,6 +346,58 @@ def test_an_interrupt_while_mlflow_gets_the_report_loses_nothing(compared, monke
     again, _ = compare(compared[0].path.parent)
     assert not again.interrupted
     assert again.table.drop(columns="path").equals(compared[0].table.drop(columns="path"))
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Makes the chunks of these numbers raise, as an environment on the host may."""
+
+    def fail(*numbers):
+        chunks, record = [], loop.record_of
+
+        def ask(*args):
+            chunks.append(args)
+            if len(chunks) in numbers:
+                raise ZeroDivisionError("the wind is 0")
+            return record(*args)
+
+        monkeypatch.setattr(loop, "record_of", ask)
+
+    return fail
+
+
+def test_a_run_that_fails_leaves_the_others_and_is_trained_by_the_next_call(
+    tmp_path, failing, compared
+):
+    failing(4)  # the first run has ten chunks
+    found, lines = compare(tmp_path)
+    (error,) = found.failed.values()
+    assert list(found.failed) == ["CartPole-v1, ppo"]
+    assert error.endswith("ZeroDivisionError: the wind is 0")
+    assert lines[1] == f"[1/2] CartPole-v1, ppo: failed: {error}"
+    assert list(found.runs) == [("CartPole-v1", "slow")]
+    assert "| CartPole-v1 | ppo | unfinished |" in (found.path / "report.md").read_text()
+    again, lines = compare(tmp_path)
+    assert "resuming 2 seeds" in lines[0] and "finished already" in lines[2] and not again.failed
+    one, other = (c.path / "CartPole-v1" / "ppo" for c in (again, compared[0]))
+    assert learnt(one) == learnt(other) and rows_in(one) == rows_in(other)
+
+
+def test_a_comparison_whose_runs_all_fail_raises_what_the_first_raised(tmp_path, failing):
+    failing(1, 2)
+    with pytest.raises(RunError, match="ZeroDivisionError: the wind is 0"):
+        compare(tmp_path)
+
+
+def test_the_command_ends_with_an_error_and_says_which_run_failed(tmp_path, failing, capfd):
+    failing(4)
+    settings = [f"{name}={json.dumps(value)}" for name, value in FREE.items()]
+    args = ["compare", "CartPole-v1", "--algos", "ppo,slow=ppo:algo.learning_rate=1e-5"]
+    args += ["--seeds", "2", "--name", "cmp", "--runs-dir", str(tmp_path)]
+    assert main([*args, *(f"--set={text}" for text in settings)]) == 1
+    said = capfd.readouterr().err
+    assert "CartPole-v1, ppo failed: " in said and "ZeroDivisionError: the wind is 0" in said
+    assert "the same command with --name cmp tries again" in said
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from elsinore.analysis.cluster import OnCluster
-from elsinore.analysis.compare.cluster import check_for_cluster, summary_line, train_on
-from elsinore.analysis.compare.grid import GridCell, cell_state, grid_cells
+from elsinore.analysis.compare.cluster import check_for_cluster, train_on
+from elsinore.analysis.compare.grid import cell_state, grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.results import (
     RunResults,
@@ -24,6 +24,7 @@ from elsinore.analysis.compare.results import (
 )
 from elsinore.analysis.compare.scores import Scores, scores_table
 from elsinore.analysis.compare.thresholds import check_thresholds
+from elsinore.analysis.compare.training import text_of_error, train_here
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
@@ -31,11 +32,8 @@ from elsinore.errors import ConfigError, counted
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import COMPARISON, RunDir, check_folder_name
+from elsinore.runs.run_dir import COMPARISON, check_folder_name
 from elsinore.runs.run_log import MaskingFormatter
-from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
-from elsinore.runs.sinks.console import Console
-from elsinore.runs.sync import finish_sinks
 
 log = logging.getLogger("elsinore")
 
@@ -48,6 +46,7 @@ class Comparison:
     results: RunResults
     thresholds: Mapping[str, float]  # by environment; "" for all
     references: Mapping[str, tuple[float, float]]
+    failed: Mapping[str, str] = field(default_factory=dict)  # the error of each `env/label`
     interrupted: bool = False  # then no report has been written yet
 
     def __repr__(self) -> str:
@@ -113,7 +112,8 @@ def compare(
 
     Each pair is an ordinary run of `seeds` seeds (10) in `runs_dir/name/env/label`. A second call
     with the same name skips finished runs and resumes unfinished ones exactly; the report is of all
-    runs in the folder, also of those that only an earlier call has named.
+    runs in the folder, also of those that only an earlier call has named. A run that fails is in
+    `failed` of what is returned, and the others are trained.
 
     Args:
         envs: one environment or a list, each as in `elsinore.train`.
@@ -133,7 +133,7 @@ def compare(
     Raises:
         ConfigError: for an invalid run, an existing run with other settings, or a threshold for
             an environment outside the comparison, before any training; or for a cluster that
-            cannot be reached, and for an env object on one.
+            cannot be reached, and for an env object on one; or if every run fails.
         RunError: for a task whose workers were lost too often; the comparison can be resumed.
     """
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
@@ -150,15 +150,18 @@ def compare(
     _make(folder)
     with _quiet(), cluster.joined() if cluster else nullcontext() as joined:
         if joined is None:
-            interrupted = _train_all(cells, states, accept, progress)
+            done = train_here(cells, states, accept, progress)
         else:
-            interrupted = train_on(joined, cells, states, accept, progress)
+            done = train_on(joined, cells, states, accept, progress)
     # those of this call first, then others that an earlier call has trained in the folder
     runs = dict.fromkeys([*(cell.folder for cell in cells), *runs_inside(folder)])
     results = load_results([(run.name, run) for run in runs])
-    if interrupted:
-        return Comparison(folder, results, *given, interrupted)
-    comparison = _reported(Comparison(folder, with_finite_returns(results), *given))
+    failed = {name: text_of_error(error) for name, error in done.failed.items()}
+    if done.interrupted:
+        return Comparison(folder, results, *given, failed, interrupted=True)
+    if failed and not results.finished:
+        raise next(iter(done.failed.values()))
+    comparison = _reported(Comparison(folder, with_finite_returns(results), *given, failed))
     with suppress(KeyboardInterrupt):  # only MLflow is missing by now
         log_report_to_mlflow((cell.experiment for cell in cells), comparison.scores, folder)
     return comparison
@@ -196,58 +199,6 @@ def report(
 def _reported(comparison: Comparison) -> Comparison:
     write_comparison_report(comparison.scores, comparison.path)
     return comparison
-
-
-def _train_all(
-    cells: list[GridCell],
-    states: list[str],
-    accept: Mapping[str, bool],
-    progress: Callable[[str], None],
-) -> bool:
-    """Train or resume each cell in turn; returns whether a signal interrupted it."""
-    stop = Stop()
-    with stop_on_signals(stop):
-        for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
-            prefix = f"[{i + 1}/{len(cells)}] {cell.name}"
-            try:
-                if stop.is_set() or _train(cell, state, prefix, accept, progress):
-                    return True
-            except NotBegun:
-                return True
-    return False
-
-
-def _train(
-    cell: GridCell,
-    state: str,
-    prefix: str,
-    accept: Mapping[str, bool],
-    progress: Callable[[str], None],
-) -> bool:
-    """Train or resume one cell; returns whether a signal interrupted it."""
-    experiment = cell.experiment
-    if state == "finished":
-        progress(f"{prefix}: finished already")
-        finish_sinks(RunDir(cell.folder), only_recorded=True, trust=True)
-        return False
-    verb = "resuming" if state == "unfinished" else "training"
-    progress(
-        f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {experiment.env_steps:,} env steps"
-        " each"
-    )
-    console = Console(experiment.env_steps, experiment.seeds, experiment.convergence.target)
-    watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}
-    if state == "unfinished":
-        # its settings are those of the command: so is the code that they name
-        run = api.resume(cell.folder, env=cell.env, trust=True, **accept, **watch)
-    else:
-        run = api.train(
-            **cell.call, name=cell.folder.name, runs_dir=cell.folder.parent, check=False, **watch
-        )
-    if watch["callbacks"]:
-        console.close()
-    progress(f"{prefix}: {summary_line(run.summary)}")
-    return run.summary["stopped_by"] == "interrupted"
 
 
 @contextmanager

@@ -2,17 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from elsinore.analysis.cluster import Cluster
 from elsinore.analysis.cluster_task import Task, wait_until_free
-from elsinore.analysis.compare.document import format_estimate
 from elsinore.analysis.compare.grid import GridCell
+from elsinore.analysis.compare.training import Trained, summary_line
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, stop_on_signals
-from elsinore.runs.statistics import Estimate
 from elsinore.runs.sync import finish_sinks
 
 
@@ -46,9 +44,9 @@ def train_on(
     states: list[str],
     accept: Mapping[str, bool],
     progress: Callable[[str], None],
-) -> bool:
-    """Train or resume the cells as tasks; returns whether a signal interrupted them."""
-    left, ended = [], 0
+) -> Trained:
+    """Train or resume the cells as tasks; a task that fails leaves the others as they are."""
+    left, ended, trained = [], 0, Trained()
     for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
         if state == "finished":
@@ -58,29 +56,18 @@ def train_on(
             left.append(_task(cell, accept))
     done, stop = len(cells) - len(left), Stop()
     with stop_on_signals(stop):
-        for task, summary in cluster.each(left, stop, progress):
+        for task, result in cluster.each(left, stop, progress, failures=True):
             ended += 1
-            progress(f"[{done + ended}/{len(cells)}] {task.name}: {summary_line(summary)}")
-    return ended < len(left)
+            prefix = f"[{done + ended}/{len(cells)}] {task.name}"
+            if isinstance(result, Exception):
+                trained.fail(task.name, prefix, result, progress)
+            else:
+                progress(f"{prefix}: {summary_line(result)}")
+    trained.interrupted = ended < len(left)
+    return trained
 
 
 def _task(cell: GridCell, accept: Mapping[str, bool]) -> Task:
     experiment = cell.experiment
     args = str(cell.folder.absolute()), as_dict(experiment), dict(accept)
     return Task(cell.name, "train_cell", args, experiment.env_steps, experiment.replicas)
-
-
-def summary_line(summary: dict[str, Any]) -> str:
-    score = summary["eval_return"]
-    found = Estimate(score["iqm"], score["ci95"])
-    iqm = "not finite" if score["iqm"] is None else format_estimate(found)
-    clock = (
-        f"compiled in {summary['compile_seconds']:.1f} s, trained in"
-        f" {summary['train_seconds']:.1f} s"
-    )
-    halted = (
-        f"interrupted after {summary['env_steps']:,} env steps, "
-        if summary["stopped_by"] == "interrupted"
-        else ""
-    )
-    return f"{halted}return (IQM) {iqm}; {clock}"
