@@ -17,6 +17,7 @@ from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.restored import best_index
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
+from elsinore.runs.summary import as_decimal
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
 from tests.runs.test_resume import stopped
 from tests.toys import TOY, score_after
@@ -165,7 +166,12 @@ def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_pat
     gains = {(update, seed): value for update, seed, _, name, value in rows if name == "hyper/gain"}
     assert gains[12, 2] != gains[4, 2] or gains[12, 0] != pytest.approx(0.1)
     final = [member["algo.gain"] for member in learnt(path)["members_final"]]
-    assert final == [gains[12, seed] for seed in range(4)]
+    assert np.float32(final).tolist() == [gains[12, seed] for seed in range(4)]
+
+
+def test_a_number_of_float32_is_written_as_the_decimal_that_it_stands_for():
+    """So that a setting that evolved to the end of its range is within it."""
+    assert [as_decimal(np.float32(x)) for x in (0.999, 3e-4, 1e10, 0.0)] == [0.999, 3e-4, 1e10, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def add(commands) -> None:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="run or comparison, by directory or name; LABEL=RUN gives it a label",
+        help="run or comparison, by directory or name; LABEL=RUN and LABEL=COMPARISON label them",
     )
     report.add_argument(
         "--out",

@@ -124,9 +124,14 @@ def _population(plan: Plan, state: RunState) -> dict[str, Any]:
         names = dict.fromkeys((*experiment.vary, *experiment.population.pbt.space))
         finals = {n: number_of(n, state.train.hyper)[:: experiment.seeds] for n in names}
         facts["members_final"] = [
-            {n: float(x[i]) for n, x in finals.items()} for i in range(experiment.members)
+            {n: as_decimal(x[i]) for n, x in finals.items()} for i in range(experiment.members)
         ]
     return facts
+
+
+def as_decimal(number: Any) -> float:
+    """The shortest decimal that float32 rounds to this number: 0.999, not 0.9990000128746033."""
+    return float(str(np.float32(number)))
 
 
 def replica_names(first_seed: int, seeds: int, members: list[dict[str, Any]]) -> list[str]:

@@ -113,6 +113,18 @@ def test_the_runs_of_a_comparison_are_labelled_by_their_folders(copied):
     assert home == folder
 
 
+def test_the_runs_of_two_comparisons_are_labelled_by_their_comparisons_where_they_are_alike(copied):
+    before = copied("before/CartPole-v1/ppo").parents[1]
+    copied("before/CartPole-v1/wide")
+    after = copied("after/CartPole-v1/ppo").parents[1]
+    labels = [label for _, label in labels_of(before, after)]
+    assert labels == ["ppo in before", "wide", "ppo in after"]
+    labels = [label for _, label in labels_of(before, f"new={after}")]
+    assert labels == ["ppo in before", "wide", "ppo in new"]
+    assert [label for _, label in labels_of(f"x={before}")] == ["ppo in x", "wide in x"]
+    assert [label for _, label in labels_of(before, f"{before}/.")] == ["ppo", "wide"]
+
+
 @pytest.mark.parametrize("what", ["nothing", "a file", "a folder"])
 def test_a_path_that_is_not_a_run_is_refused(tmp_path, what):
     path = tmp_path / "x"

@@ -180,7 +180,7 @@ def report(
 
     Args:
         runs: folders of runs or comparisons, or their names in `runs_dir`; `"LABEL=RUN"` labels
-            a run.
+            a run, and `"LABEL=COMPARISON"` all runs of a comparison.
         out: output folder; default: the comparison's folder if `runs` is one comparison, else
             `report`.
 

@@ -176,24 +176,34 @@ def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults, Path | None]:
     """Read runs and comparisons by path or name; also returns the folder of a single comparison.
 
+    Runs of comparisons have the labels of their folders, with that of the comparison, or its name,
+    where it has one or two comparisons have the same run.
+
     Raises:
         ConfigError: for a path that is neither, without one, or if no run has a finite return.
     """
     if not runs:
         raise ConfigError("no run is given; name runs or comparisons to report.")
-    # by the resolved path: a run that is named twice, in whatever spelling, is one run
+    named = [_named(str(text), runs_dir) for text in runs]
+    # by the resolved path: what is named twice, in whatever spelling, is one
+    inside = {path.resolve(): runs_inside(path) for _, path in named if not _is_run(path)}
+    taken = Counter((run.parent.name, run.name) for runs in inside.values() for run in runs)
     found: dict[Path, tuple[Path, str | None]] = {}
-    home = None
-    for text in map(str, runs):
-        label, path = _named(text, runs_dir)
-        if (path / "config.yaml").is_file():
+    for label, path in named:
+        if _is_run(path):
             found.setdefault(path.resolve(), (path, label))
             continue
-        home = path
         for run in runs_inside(path):
-            found.setdefault(run.resolve(), (run, run.name))
-    named = _with_labels(dict(found.values()))
-    return with_finite_returns(load_results(named)), home if len(runs) == 1 else None
+            alone = label is None and taken[run.parent.name, run.name] == 1
+            own = run.name if alone else f"{run.name} in {label or path.resolve().name}"
+            found.setdefault(run.resolve(), (run, own))
+    results = load_results(_with_labels(dict(found.values())))
+    home = named[0][1] if len(named) == 1 and not _is_run(named[0][1]) else None
+    return with_finite_returns(results), home
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.yaml").is_file()
 
 
 def runs_inside(comparison: Path) -> list[Path]:
@@ -202,12 +212,12 @@ def runs_inside(comparison: Path) -> list[Path]:
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
-    """Split `LABEL=RUN`; a path that contains `=` and exists has precedence."""
+    """Split `LABEL=RUN`, or `LABEL=COMPARISON`; a path with `=` that exists has precedence."""
     label, equals, run = text.partition("=")
     choices = [(None, text)] + ([(label, run)] if equals and label else [])
     for name, place in choices:
         for path in (Path(place), runs_dir / place):
-            if (path / "config.yaml").is_file() or (name is None and runs_inside(path)):
+            if _is_run(path) or runs_inside(path):
                 return name, path
     raise ConfigError(
         f"{text} is neither a run nor a comparison; {listing_of(runs_dir)} lists the runs in"

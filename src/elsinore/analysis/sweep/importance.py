@@ -52,7 +52,7 @@ def _fanova(sweep: Sweep, results: list[TrialResult]) -> dict[str, float]:
 def _as_drawn(value, span):
     if isinstance(span, OneOf):
         return span.values.index(value)
-    # numbers that evolved are rounded to float32
+    # numbers that evolved are steps of float32, which the ends of a range need not be
     return min(max(value, span.low), span.high)
 
 
