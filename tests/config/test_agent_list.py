@@ -1,5 +1,6 @@
 """A list of agents, each with its name and settings, becomes complete settings."""
 
+import flax.linen as nn
 import pytest
 
 from elsinore.config.learners import program_of
@@ -10,6 +11,15 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
 
 SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
+
+
+class Plain(nn.Module):
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        x = obs.ravel()
+        return nn.Dense(self.num_outputs)(x), nn.Dense(1)(x)[0]
 
 
 def agents(*each, env="Catch-bsuite", **more):
@@ -60,6 +70,30 @@ def test_the_plan_has_the_settings_of_each_agent_that_differ():
     plan = plan_for(agents({"id": "ann"}, {"id": "bob", "gamma": 0.5}))
     lines = "\n".join(plan_lines(plan))
     assert "ann: ppo" in lines and "bob: ppo gamma=0.5" in lines
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"algo": "sac"}, r"^agents\[{}\].algo='sac' learns continuous actions"),
+        ({"algo": "dqn", "dueling": True, "network.custom": "tests.config.test_agent_list:Plain"},
+         r"^agents\[{}\].algo.dueling=True is of the built-in networks"),
+        ({"network.custom": "nowhere:Net"},
+         r"^agents\[{}\].algo.network.custom='nowhere:Net' cannot be imported"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_refusal_of_an_algorithm_names_its_agent(settings, reason, place):
+    each = [{"id": "ann"}, {"id": "bob"}]
+    each[place] |= settings
+    with pytest.raises(ConfigError, match=reason.format(place)):
+        plan_for(agents(*each))
+
+
+def test_a_refusal_of_what_all_agents_have_names_the_setting_of_all():
+    named = {"algo.network.custom": "nowhere:Net"}
+    with pytest.raises(ConfigError, match=r"^algo.network.custom='nowhere:Net' cannot be"):
+        plan_for(agents({"id": "ann"}, {"id": "bob"}, **named))
 
 
 def test_only_agents_that_step_together_can_be():

@@ -1,7 +1,9 @@
 """The learners of a run with one agent or several: the environment of all agents, each learner's
 algorithm, and the function that evaluates them."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +20,7 @@ from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.envs.make import check_params
 from elsinore.envs.time_limit import LIMIT
+from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.hyperparameters import varies
 from elsinore.training.agent_groups import AgentGroup, grouped
@@ -109,6 +112,19 @@ def config_of(experiment: Any, agent: int) -> Any:
     return each[agent].algo if each else experiment.algo
 
 
+@contextmanager
+def refusals_of_agent(experiment: Any, agent: int) -> Iterator[None]:
+    """Name the agent in a refusal that begins with a setting of `algo`, where its settings are not
+    those of `algo` itself."""
+    try:
+        yield
+    except ValueError as error:
+        text = re.sub(r"^algo\b", f"agents[{agent}].algo", str(error))
+        if text == str(error) or config_of(experiment, agent) == experiment.algo:
+            raise
+        raise ConfigError(text) from error
+
+
 def groups_for(
     experiment: Any,
     env: MultiAgentEnv,
@@ -125,9 +141,10 @@ def groups_for(
     if not agents.differ:
         return ()
 
-    def made(config: Any) -> Algorithm:
-        params = env.params_of(env_params, 0)
-        algo = algorithm_of(config, env.env, params, num_updates, network_of(config))
+    def made(agent: int) -> Algorithm:
+        config, params = agents.each[agent].algo, env.params_of(env_params, 0)
+        with refusals_of_agent(experiment, agent):
+            algo = algorithm_of(config, env.env, params, num_updates, network_of(config))
         return with_precision(algo, experiment.matmul_precision)
 
     programs: dict[Any, list[int]] = {}
@@ -135,7 +152,7 @@ def groups_for(
         programs.setdefault(program_of(each.algo), []).append(i)
     groups = []
     for members in programs.values():
-        algos = [made(agents.each[i].algo) for i in members]
+        algos = [made(i) for i in members]
         hyper = jax.tree.map(lambda *x: jnp.stack(x), *(algo.hyper for algo in algos))
         groups.append(AgentGroup(algos[0], tuple(members), hyper))
         if algos[0].parts is None and len(programs) > 1:

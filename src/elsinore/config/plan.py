@@ -28,6 +28,7 @@ from elsinore.config.learners import (
     groups_for,
     learner_for,
     multi_agent_env,
+    refusals_of_agent,
     with_all_learners,
 )
 from elsinore.config.planned_memory import PlannedMemory
@@ -202,8 +203,9 @@ def plan_for(
         members = members_of(experiment)
 
         def learner_in(env: Any, env_params: PyTree, member: Experiment) -> Algorithm:
-            own = network_of(config_of(member, 0))
-            return learner_for(member, env, env_params, schedule.num_updates, own)
+            with refusals_of_agent(member, 0):
+                own = network_of(config_of(member, 0))
+                return learner_for(member, env, env_params, schedule.num_updates, own)
 
         game, game_params, rivals = with_self_play(
             experiment, partial(learner_in, member=members[0]), env, env_params
