@@ -178,7 +178,8 @@ def test_a_carry_that_grows_is_refused():
 
 
 def test_value_based_algorithms_refuse_a_custom_recurrent_network():
-    with pytest.raises(ValueError, match=r"is recurrent, which this algorithm does not train"):
+    named = rf"algo.network with custom='{__name__}:Recurrent' is recurrent, which this algorithm"
+    with pytest.raises(ValueError, match=named):
         q_network(NetworkConfig(), 3, OBS, custom=Recurrent)
 
 

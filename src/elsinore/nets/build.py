@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
+from elsinore.errors import setting_text
 from elsinore.nets.actor_critic import (
     ActorCritic,
     ImplicitQuantileNetwork,
@@ -146,7 +147,7 @@ def _memory(config: NetworkConfig) -> str:
 
 def _recurrent(config: NetworkConfig, custom: Any) -> str:
     """The setting that makes a network recurrent, for a message."""
-    return _memory(config) if config.memory else f"custom={custom!r}"
+    return _memory(config) if config.memory else f"custom={setting_text(custom)!r}"
 
 
 def _of_fractions(module: ImplicitQuantileNetwork, number: int) -> Network:
