@@ -569,6 +569,16 @@ def test_learners_of_their_own_do_not_fit_one_for_all(of_two):
     assert "observation" not in message  # they are the same
 
 
+def test_agents_of_other_algorithms_do_not_fit(of_two):
+    team = [{"id": "ann"}, {"id": "bob", "algo": "dqn", "learning_starts": 64}]
+    refused(
+        "CartPole-v1",
+        {"start.run": str(of_two.path), "env_steps": 640, "agents": team},
+        "; an environment has 2 agents with learners of their own there and 2 agents with learners"
+        " of their own (ann: ppo, bob: dqn) here.",
+    )
+
+
 class ThreeActions(CartPole):
     """CartPole with an action more."""
 

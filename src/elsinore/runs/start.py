@@ -128,7 +128,9 @@ def _learners_that_differ(plan: Plan, source: Source) -> str:
 
 def _described_agents(agents: AgentsConfig) -> str:
     learners = "one learner" if agents.shared else "learners of their own"
-    return counted(agents.number, "agent") + (f" with {learners}" if agents.number > 1 else "")
+    number = counted(agents.number, "agent") + (f" with {learners}" if agents.number > 1 else "")
+    algos = [f"{each.id}: {each.algo.name}" for each in agents.each]
+    return f"{number} ({', '.join(algos)})" if agents.differ else number
 
 
 def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
