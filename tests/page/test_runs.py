@@ -610,7 +610,9 @@ def test_of_several_agents_the_one_that_is_asked_for_is_looked_at(tmp_path):
             for which in ({}, {"agent": 2})
         ]
         assert ["agent_0 of 3" in titles[0], "agent_2 of 3" in titles[1]] == [True, True]
-        assert b"it has agent_0 to agent_2" in served.ask("/api/replay", **query, agent=3)[2]
+        assert (
+            b"there are agent_0, agent_1, agent_2" in served.ask("/api/replay", **query, agent=3)[2]
+        )
 
 
 def test_a_replay_that_unpacks_to_more_than_fits_is_refused(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def _add_choice_of_episodes(play: argparse.ArgumentParser) -> None:
     play.add_argument(
         "--agent",
         metavar="NAME",
-        help="agent to follow in a multi-agent environment (default: agent_0)",
+        help="agent to follow in a multi-agent environment, by name or number (default: the first)",
     )
     play.add_argument(
         "--episodes", type=int, default=1, metavar="N", help="number of episodes (default: 1)"

@@ -16,7 +16,7 @@ from elsinore.envs import is_known, make, names
 from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
-from elsinore.errors import ConfigError, counted
+from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, episode_recording, preparation, replays
 from elsinore.runs.episode_player import (
@@ -213,11 +213,6 @@ def _of_run(
     plan = run.plan
     experiment = plan.experiment
     chosen = agent_number(agent, experiment.agents.names)
-    if chosen is not None and chosen >= experiment.agents.number:
-        raise ConfigError(
-            f"--agent agent_{chosen} is not in this run; it has"
-            f" {counted(experiment.agents.number, 'agent')}."
-        )
     i = None if seed is None else _replica(run, seed)
     if policy == "untrained":
         i = _best_replica(run, None)[0] if i is None else i

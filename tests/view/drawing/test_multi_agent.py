@@ -98,16 +98,24 @@ def test_an_environment_can_show_all_agents():
     )
 
 
-def test_an_agent_that_is_not_there_is_refused():
-    with pytest.raises(
-        ConfigError, match="agent_3 is not in this replay; it has agent_0 to agent_2"
-    ):
-        episode_of(walkers(), agent=3)
-    with pytest.raises(ConfigError, match="agent_1 is not in this replay; it has one agent"):
+@pytest.mark.parametrize("agent", [3, -1, "3", "agent_3", "ghost"])
+def test_an_agent_that_is_not_there_is_refused_with_the_names_of_those_that_are(agent):
+    there = "is not the name of an agent; there are agent_0, agent_1, agent_2."
+    with pytest.raises(ConfigError, match=f"agent={agent!r} {there}"):
+        episode_of(walkers(), agent=agent)
+    with pytest.raises(ConfigError, match=f"agent={agent!r} .* there are ann, bob, cat."):
+        agent_number(agent, ["ann", "bob", "cat"])
+
+
+def test_an_agent_is_named_by_its_name_or_its_place():
+    with pytest.raises(ConfigError, match="agent=1 .* there is one agent"):
         episode_of(replay(), agent=1)
-    with pytest.raises(ConfigError, match="--agent ghost is not the name of an agent"):
+    with pytest.raises(ConfigError, match="agent='ghost' .* there are agent_0, agent_1 and so on"):
         agent_number("ghost")
+    with pytest.raises(ConfigError, match="there are a0, .*, a9 and 90 more"):
+        agent_number("ghost", [f"a{i}" for i in range(100)])
     assert (agent_number("agent_12"), agent_number("3"), agent_number(None)) == (12, 3, None)
+    assert (agent_number("bob", ["ann", "bob"]), agent_number("agent_0", ["ann", "bob"])) == (1, 0)
 
 
 # Hamlet

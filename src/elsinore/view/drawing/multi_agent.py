@@ -101,8 +101,6 @@ def episode_of(
     number = agent_number(agent, replay.agent_names)
     if replay.agents > 1:
         return MultiAgentEpisode(replay, env, number or 0)
-    if number:
-        raise ConfigError(f"agent_{number} is not in this replay; it has one agent.")
     return Episode(replay, env)
 
 
@@ -110,16 +108,17 @@ def agent_number(agent: int | str | None, names: Sequence[str] = ()) -> int | No
     """The place of an agent among `names`, by its name, `agent_3` or `3`; None for none.
 
     Raises:
-        ConfigError: for any other text.
+        ConfigError: for any other text, and a number that is none of theirs.
     """
-    if agent is None or isinstance(agent, int):
-        return agent
+    if agent is None:
+        return None
     if agent in names:
         return names.index(agent)
-    digits = agent.removeprefix("agent_")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
-        raise ConfigError(
-            f"--agent {agent} is not the name of an agent; there are"
-            f" {', '.join(names[:10]) or 'agent_0, agent_1 and so on'}."
-        )
+    digits = str(agent).removeprefix("agent_")
+    known = digits.isascii() and digits.isdigit() and len(digits) < 10
+    if not known or (names and int(digits) >= len(names)):
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        listed = ", ".join(names[:10]) or "agent_0, agent_1 and so on"
+        there = "there is one agent" if len(names) == 1 else f"there are {listed}{more}"
+        raise ConfigError(f"agent={agent!r} is not the name of an agent; {there}.")
     return int(digits)
