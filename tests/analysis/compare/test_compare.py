@@ -97,6 +97,7 @@ def test_the_line_of_a_run_has_a_small_return_as_it_is():
 def test_the_report_is_beside_the_runs(compared):
     path = compared[0].path
     assert {p.name for p in path.iterdir()} == {
+        ".comparison",
         "CartPole-v1",
         "report.html",
         "report.md",
