@@ -553,6 +553,23 @@ def test_agents_that_cannot_be_taken_by_their_names_are_refused(there, here, rea
     assert reason in str(error.value)
 
 
+@pytest.mark.parametrize("names", [[*"abc"], [*"xyz"]])
+def test_agents_whose_algorithms_are_at_other_places_are_refused(names):
+    """Their arrays would fit: two agents that learn by PPO, and one by DQN."""
+
+    def agents(names, algos):
+        each = [{"id": n, "algo": algo} for n, algo in zip(names, algos, strict=True)]
+        return load_experiment("CartPole-v1", overrides={"agents": each}).agents
+
+    there = agents("abc", ["ppo", "dqn", "ppo"])
+    refuse_other_agents(there, agents(names, ["ppo", "dqn", "ppo"]), "RUN")
+    here = agents(names, ["ppo", "ppo", "dqn"])
+    with pytest.raises(elsinore.ConfigError) as error:
+        refuse_other_agents(there, here, "RUN")
+    a, b, c = names
+    assert f"a: ppo, b: dqn, c: ppo there and {a}: ppo, {b}: ppo, {c}: dqn" in str(error.value)
+
+
 def test_the_order_of_agents_with_one_learner_is_free():
     there, here = (team_of([*names], sharing="shared") for names in ("ab", "ba"))
     refuse_other_agents(there, here, "RUN")

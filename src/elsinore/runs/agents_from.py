@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from elsinore.config.agents import AgentsConfig
+from elsinore.config.learners import program_of
 from elsinore.errors import ConfigError
 
 
@@ -28,8 +29,8 @@ def agents_from(there: AgentsConfig, here: AgentsConfig) -> dict[int, int] | Non
 
 def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) -> None:
     """Raises:
-    ConfigError: for agents that could only be taken by their places, and stand in others; or of
-        which none has a name that is known there.
+    ConfigError: for agents that could only be taken by their places, and stand in others, or learn
+        together with others; or of which none has a name that is known there.
     """
     if agents_from(there, here) == {}:
         raise ConfigError(
@@ -43,6 +44,24 @@ def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) ->
                 f"agents: {new} stands where {source} has {old}, and would begin with what {old}"
                 f" has learnt; list them in its order: {', '.join(there.names)}."
             )
+    several = here.differ and there.differ and here.number == there.number
+    if several and _groups(here) != _groups(there):
+        raise ConfigError(
+            f"agents: those that {source} trains together are not those here, and would begin with"
+            f" what others have learnt: {described_algos(there)} there and {described_algos(here)}"
+            " here; list the algorithms in its order."
+        )
+
+
+def _groups(agents: AgentsConfig) -> list[int]:
+    """For each agent the first one with the same program; the arrays of these are one."""
+    programs = [program_of(each.algo) for each in agents.each]
+    return [programs.index(program) for program in programs]
+
+
+def described_algos(agents: AgentsConfig) -> str:
+    """The agents with their algorithms, for people."""
+    return ", ".join(f"{each.id}: {each.algo.name}" for each in agents.each)
 
 
 def placed(

@@ -16,6 +16,7 @@ from elsinore.runs import checkpoints
 from elsinore.runs.agents_from import (
     agents_from,
     described_agents,
+    described_algos,
     placed,
     refuse_other_agents,
 )
@@ -129,8 +130,7 @@ def _learners_that_differ(plan: Plan, source: Source) -> str:
 def _described_agents(agents: AgentsConfig) -> str:
     learners = "one learner" if agents.shared else "learners of their own"
     number = counted(agents.number, "agent") + (f" with {learners}" if agents.number > 1 else "")
-    algos = [f"{each.id}: {each.algo.name}" for each in agents.each]
-    return f"{number} ({', '.join(algos)})" if agents.differ else number
+    return f"{number} ({described_algos(agents)})" if agents.differ else number
 
 
 def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
