@@ -12,6 +12,7 @@ import pytest
 from gymnax.environments import spaces
 
 import elsinore
+from elsinore.cli import main
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
@@ -68,10 +69,23 @@ def test_each_agent_has_a_policy_of_its_own(run):
         "agent_1",
         "agent_2",
     ]
+    about = json.loads((run._folder.policy / "agent_1" / "policy.json").read_text())
+    assert about["agent"] == "agent_1"
+    assert repr(run.policy(seed=1, agent="agent_2")).startswith("Policy(seed 1, agent_2 of best/")
     with pytest.raises(
         ConfigError, match="agent='agent_3' is not of this run; it has agent_0 to agent_2"
     ):
         run.policy(agent="agent_3")
+
+
+def test_an_export_says_whose_policy_it_has(run, tmp_path, capsys):
+    """Without an agent it is the best one's."""
+    best = int(np.argmax(run.summary["eval_return"]["per_agent"][0]))
+    out = tmp_path / "policy"
+    assert main(["export", str(run.path), "--seed", "0", "-o", str(out)]) == 0
+    assert f"seed 0, agent_{best})" in capsys.readouterr().out
+    about = json.loads((out / "policy.json").read_text())
+    assert about["agent"] == f"agent_{best}" and about["seed"] == 0
 
 
 @pytest.mark.parametrize(("number", "learners"), [(1, None), (9, 9), (10, None), (100, None)])

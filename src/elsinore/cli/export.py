@@ -54,6 +54,8 @@ def export_command(args: argparse.Namespace) -> int:
         return _replay(args)
     if args.format not in (known := [*FORMS, "json"]):
         raise ConfigError(f"--format {args.format!r} is unknown; choose one of {', '.join(known)}.")
+    from elsinore.runs.latency import about_of
+
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     out = Path(args.out) if args.out is not None else None
     if args.format == "json":
@@ -67,7 +69,9 @@ def export_command(args: argparse.Namespace) -> int:
         print(json.dumps(facts | {"seconds_by_batch": seconds}))
         return 0
     files = ", ".join(sorted(file.name for file in out.iterdir()))
-    say(f"exported: {out}/ with {files} ({checkpoint})")
+    about = about_of(out)
+    agent = f", {about['agent']}" if "agent" in about else ""
+    say(f"exported: {out}/ with {files} ({checkpoint}, seed {about['seed']}{agent})")
     for size, latency in measured.items():
         say(f"  batch {size:>3}: {latency}")
     return 0

@@ -54,8 +54,15 @@ class Policy:
     `reset` when episodes begin.
     """
 
-    def __init__(self, algo: Algorithm, policy_state: PolicyState, obs_like: PyTree, seed: int):
-        self.policy_state, self.seed = policy_state, seed
+    def __init__(
+        self,
+        algo: Algorithm,
+        policy_state: PolicyState,
+        obs_like: PyTree,
+        seed: int,
+        agent: str | None = None,  # one of several that learn independently
+    ):
+        self.policy_state, self.seed, self.agent = policy_state, seed, agent
         self.checkpoint: str | None = None  # the name of the checkpoint that it is from
         self._algo, self._obs_like = algo, obs_like
         self._carry: PyTree = None  # of the running episodes, [batch, ...]
@@ -79,9 +86,10 @@ class Policy:
     def __repr__(self) -> str:
         shapes = jax.tree.map(lambda x: x.shape, self._obs_like)
         carry = ", with a carry" if jax.tree.leaves(self._algo.policy.initial_carry) else ""
+        agent = f", {self.agent}" if self.agent else ""
         return (
-            f"Policy(seed {self.seed} of {self.checkpoint or 'a running training'}, observation"
-            f" {shapes}{carry})"
+            f"Policy(seed {self.seed}{agent} of {self.checkpoint or 'a running training'},"
+            f" observation {shapes}{carry})"
         )
 
     def __reduce__(self) -> Any:
@@ -199,13 +207,7 @@ class Policy:
         The function maps observations to actions, or for a recurrent policy (observations, carry)
         to (actions, carry); the carry is a list of arrays, all zeros when episodes begin."""
         exported = self._exported()
-        about = {
-            "env": env_name,
-            "seed": self.seed,
-            "jax": jax.__version__,
-            **facts,
-            **self._inputs(),
-        }
+        about = self._origin(env_name) | {"jax": jax.__version__, **facts, **self._inputs()}
         action = exported.out_avals[0]
         about |= {"action_shape": list(action.shape[1:]), "action_dtype": action.dtype.name}
         folder.mkdir(parents=True, exist_ok=True)
@@ -251,7 +253,7 @@ class Policy:
             (name, tuple(jnp.shape(x)), jnp.result_type(x))
             for name, x in zip([*names, *carry], [*obs, *start], strict=True)
         ]
-        about = {"env": env_name, "seed": self.seed, **facts, **self._inputs()}
+        about = self._origin(env_name) | facts | self._inputs()
         try:
             model = model_of(flat, inputs, outputs, {"policy": json.dumps(about)})
         except UnknownOperation as error:
@@ -263,6 +265,10 @@ class Policy:
         folder.mkdir(parents=True, exist_ok=True)
         onnx.save(model, str(folder / "policy.onnx"))
         (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+    def _origin(self, env_name: str) -> dict[str, Any]:
+        agent = {"agent": self.agent} if self.agent else {}
+        return {"env": env_name, "seed": self.seed, **agent}
 
     def _greedy(self, obs: PyTree, carry: list[Any]) -> tuple[Any, list[Any]]:
         """The most likely actions of a batch, and its carry as a list of arrays."""

@@ -74,14 +74,15 @@ def policy_of(plan: Plan, state: RunState, seed: int, agent: int = 0) -> Policy:
     index: tuple[int, ...] = (seed - plan.experiment.seed,)
     if plan.has_groups:
         return _policy_of_group(plan, state, seed, agent)
+    name = None
     if plan.has_learners_of_their_own:
-        index = (*index, agent)
+        index, name = (*index, agent), plan.experiment.agents.names[agent]
     policy_state: PolicyState = jax.tree.map(lambda x: x[index], state.train.policy_state)
     obs_like: PyTree = jax.tree.map(  # [env, ...], or [agent, env, ...]
         lambda x: jax.ShapeDtypeStruct(x.shape[len(index) :], x.dtype),
         plan.state_shapes.train.actor.obs,
     )
-    return Policy(plan.learner, policy_state, obs_like, seed)
+    return Policy(plan.learner, policy_state, obs_like, seed, name)
 
 
 def _policy_of_group(plan: Plan, state: RunState, seed: int, agent: int) -> Policy:
@@ -95,4 +96,4 @@ def _policy_of_group(plan: Plan, state: RunState, seed: int, agent: int) -> Poli
     obs_like = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), plan.state_shapes.train.actor.obs
     )
-    return Policy(group.algo, policy_state, obs_like, seed)
+    return Policy(group.algo, policy_state, obs_like, seed, plan.experiment.agents.names[agent])
