@@ -81,8 +81,8 @@ def import_object(path: str, field: str) -> Any:
     """The object at `"module:name"`.
 
     Raises:
-        ValueError: naming the config field, the object that cannot be imported, and why; for an
-            `UntrustedName` before anything is imported.
+        ValueError: naming the config field, the object that cannot be imported, and why; for text
+            of another form and for an `UntrustedName` before anything is imported.
     """
     if isinstance(path, UntrustedName):
         raise ValueError(
@@ -91,6 +91,8 @@ def import_object(path: str, field: str) -> Any:
             " trust=True)."
         )
     module, _, name = current_name(path).partition(":")
+    if not (module and name):
+        raise ValueError(f"{field}={path!r} must be 'module:name', such as 'my_code:MyClass'.")
     try:
         return getattr(importlib.import_module(module), name)
     except (Exception, SystemExit) as error:  # a module may raise anything while it is imported

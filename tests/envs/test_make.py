@@ -177,7 +177,6 @@ def test_arguments_that_do_not_fit_the_constructor_are_refused():
     [
         ("no_such_module:World", "No module named 'no_such_module'"),
         ("tests.envs.broken_envs:NoSuchWorld", "has no attribute 'NoSuchWorld'"),
-        (":World", "Empty module name"),
     ],
 )
 def test_a_path_that_cannot_be_imported_is_refused_with_the_field_and_the_reason(path, why):
@@ -187,3 +186,9 @@ def test_a_path_that_cannot_be_imported_is_refused_with_the_field_and_the_reason
         make(path)
     with pytest.raises(ValueError, match=f"algo='{path}' cannot be imported"):
         import_object(path, "algo")
+
+
+@pytest.mark.parametrize("path", [":World", "tests.toys:", "tests.toys"])
+def test_a_path_without_module_or_name_is_refused_with_its_form(path):
+    with pytest.raises(ValueError, match=f"network='{path}' must be 'module:name', such as"):
+        import_object(path, "network")
