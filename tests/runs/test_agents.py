@@ -88,6 +88,22 @@ def test_an_export_says_whose_policy_it_has(run, tmp_path, capsys):
     assert about["agent"] == f"agent_{best}" and about["seed"] == 0
 
 
+def test_an_evaluation_has_a_line_for_each_agent(run, capsys):
+    command = ["evaluate", str(run.path), "--episodes", "4"]
+    assert main(command) == 0
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert "4 episodes a seed of 3 agents each, greedy" in title
+    names = [line.partition(":")[0].strip() for line in lines]
+    assert names == ["seed 0", "seed 1", "agent_0", "agent_1", "agent_2"]
+    assert main([*command, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert np.shape(facts["per_agent"]) == (2, 3)
+    np.testing.assert_allclose(np.mean(facts["per_agent"], 1), facts["per_seed"], rtol=1e-6)
+    assert [float(line.split()[1]) for line in lines[2:]] == pytest.approx(
+        np.mean(facts["per_agent"], 0), abs=0.06
+    )
+
+
 @pytest.mark.parametrize(("number", "learners"), [(1, None), (9, 9), (10, None), (100, None)])
 def test_from_ten_agents_on_there_is_one_learner(number, learners):
     plan = plan_for(load_experiment("Catch-bsuite", overrides=QUIET | {"agents.number": number}))

@@ -34,12 +34,14 @@ def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
-    from elsinore.runs.summary import replica_names
+    from elsinore.runs.summary import replica_names, returns_by_agent
 
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     checkpoint = run.checkpoint(args.checkpoint).name
     returns = run.evaluate(args.episodes, checkpoint, args.sample)
     per_seed = [float(x) for x in returns.mean(axis=1)]
+    agents = run.experiment.agents.names
+    per_agent = returns_by_agent(returns, len(agents))
     if args.json:
         print(
             json.dumps(
@@ -51,16 +53,21 @@ def evaluate_command(args: argparse.Namespace) -> int:
                     "iqm": float(iqm(per_seed)),
                     "ci95": ci95(per_seed),
                     "per_seed": per_seed,
+                    **({"per_agent": per_agent} if len(agents) > 1 else {}),
                 }
             )
         )
         return 0
+    of_all = f" of {len(agents)} agents each" if len(agents) > 1 else ""
     say(
-        f"{run.path}, {checkpoint}: {counted(args.episodes, 'episode')} a seed,"
+        f"{run.path}, {checkpoint}: {counted(args.episodes, 'episode')} a seed{of_all},"
         f" {'sampled' if args.sample else 'greedy'}"
     )
     names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)
-    for name, mean, seed in zip(names, per_seed, returns, strict=True):
-        low, high, deviation = map(return_text, (seed.min(), seed.max(), seed.std()))
-        say(f"  {name}: {return_text(mean):>8} +- {deviation}  [{low}, {high}]")
+    rows = list(zip(names, returns, strict=True))
+    if len(agents) > 1 and not run.experiment.agents.shared:
+        rows += zip(agents, returns.reshape(-1, len(agents)).T, strict=True)
+    for name, each in rows:
+        low, high, deviation = map(return_text, (each.min(), each.max(), each.std()))
+        say(f"  {name}: {return_text(float(each.mean())):>8} +- {deviation}  [{low}, {high}]")
     return 0

@@ -357,8 +357,8 @@ class Run:
     def evaluate(
         self, episodes: int = 128, checkpoint: str | None = None, sample: bool = False
     ) -> np.ndarray:
-        """Returns of new episodes, [seed, episode], with the policies of a checkpoint: by default
-        `Run.checkpoint()`, the best one.
+        """Returns of new episodes, [seed, episode], or of several agents [seed, episode x agent],
+        with the policies of a checkpoint: by default `Run.checkpoint()`, the best one.
 
         Raises:
             ConfigError: for fewer than one episode; as `state` and `plan`.
