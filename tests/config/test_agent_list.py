@@ -34,6 +34,12 @@ def test_agents_have_the_settings_of_algo_and_their_own():
     assert all(each.algo.num_envs == 2 for each in found.agents.each)
 
 
+def test_settings_may_have_the_names_that_they_have_elsewhere():
+    found = agents({"algo.name": "dqn", "algo.tau": 0.5}, {"algo.gamma": 0.5})
+    first, second = (each.algo for each in found.agents.each)
+    assert (first.name, first.tau, second.gamma) == ("dqn", 0.5, 0.5)
+
+
 def test_another_algorithm_has_its_preset_and_as_many_gradient_steps_for_each_env_step():
     alone = load_experiment("Catch-bsuite", "dqn").algo
     found = agents({"id": "ann"}, {"algo": "dqn"}, {"algo": {"name": "dqn", "gradient_steps": 3}})

@@ -69,7 +69,7 @@ def _complete(agent: Any, i: int, data: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {"name": own} if isinstance(own, str) else dict(own)
     for name, value in agent.items():
         if name not in ("id", "algo"):
-            set_dotted(settings, str(name), value)
+            set_dotted(settings, str(name).removeprefix("algo."), value)
     of_all = build_algo(data["algo"])
     try:
         complete = _with_all_settings(settings, of_all, data.get("env"))
