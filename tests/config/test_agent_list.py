@@ -34,6 +34,12 @@ def test_agents_have_the_settings_of_algo_and_their_own():
     assert all(each.algo.num_envs == 2 for each in found.agents.each)
 
 
+def test_an_experiment_names_the_algorithms_of_all_agents():
+    assert agents({"algo": "dqn"}, {}, {"algo": "dqn"}).algorithms == "dqn, ppo"
+    assert agents({}, {"gamma": 0.5}).algorithms == "ppo"
+    assert load_experiment("Catch-bsuite", "a2c").algorithms == "a2c"
+
+
 def test_settings_may_have_the_names_that_they_have_elsewhere():
     found = agents({"algo.name": "dqn", "algo.tau": 0.5}, {"algo.gamma": 0.5})
     first, second = (each.algo for each in found.agents.each)

@@ -216,6 +216,12 @@ class Experiment:
         one_of(self, "on_full_disk", "wait", "stop")
 
     @property
+    def algorithms(self) -> str:
+        """The algorithm's name, or the names of those that agents learn by: `ppo, dqn`."""
+        names = [agent.algo.name for agent in self.agents.each] or [self.algo.name]
+        return ", ".join(dict.fromkeys(names))
+
+    @property
     def members(self) -> int:
         """The number of members of the population; 1 without `vary`."""
         return len(next(iter(self.vary.values()), [None]))

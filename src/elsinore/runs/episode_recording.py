@@ -190,13 +190,8 @@ def provenance(
 
 def _of_agents(experiment: Experiment) -> dict[str, Any]:
     """The algorithm, and where agents have names or settings of their own, those of each."""
-    each = experiment.agents.each
-    if not each:
-        return {"algo": experiment.algo.name}
-    return {
-        "algo": ", ".join(dict.fromkeys(agent.algo.name for agent in each)),
-        "agent_names": experiment.agents.names,
-    }
+    names = {"agent_names": experiment.agents.names} if experiment.agents.each else {}
+    return {"algo": experiment.algorithms, **names}
 
 
 def _named(prefix: str, tree: PyTree) -> dict[str, np.ndarray]:

@@ -77,7 +77,7 @@ class Run:
             return printable(f"Run({str(self.path)!r}, no folder)")
         how = ending(self.summary.get("stopped_by", "unfinished"))
         recorded = self._folder.recorded()
-        text = f"Run({str(self.path)!r}, {recorded.algo.name} on {recorded.env}, {how})"
+        text = f"Run({str(self.path)!r}, {recorded.algorithms} on {recorded.env}, {how})"
         return printable(text)
 
     def _repr_html_(self) -> str:
@@ -271,7 +271,7 @@ class Run:
         self._folder.refuse_without_metrics("plotted")
         experiment = self.experiment
         each, goal = "replica" if experiment.vary else "seed", experiment.convergence.target
-        title = f"{experiment.algo.name} on {experiment.env}"
+        title = f"{experiment.algorithms} on {experiment.env}"
         figure = training_figure(self._folder.database, title, goal, each)
         if path is not None:
             write_figure(figure, Path(path))

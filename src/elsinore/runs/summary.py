@@ -52,7 +52,7 @@ def summarise(
     taken = [int(u) * steps for u in updates]
     return {
         "env": plan.env_name,
-        "algo": plan.experiment.algo.name,
+        "algo": plan.experiment.algorithms,
         "seeds": plan.experiment.seeds,
         "first_seed": plan.experiment.seed,
         "env_steps": max(taken),

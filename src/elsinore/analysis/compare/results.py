@@ -38,7 +38,7 @@ class RunResult:
 
     @property
     def algo(self) -> str:
-        return self.experiment.algo.name
+        return self.experiment.algorithms
 
     @property
     def seeds(self) -> int:
@@ -247,7 +247,7 @@ def _env_and_algo(path: Path) -> tuple[str, str]:
         experiment = RunDir(path).recorded()
     except Exception:  # `read_run` says why
         return "?", path.name
-    return experiment.env, experiment.algo.name
+    return experiment.env, experiment.algorithms
 
 
 def _short(name: str, env: str, algo: str) -> str:
