@@ -238,3 +238,24 @@ def test_the_command_shows_and_writes(made, tmp_path, capsys, monkeypatch):
     assert "progression.png" in out and "untrained" not in out.replace("untrained-beside", "")
     assert film.exists() and shown == [(str(made.run.path), made.part)]
     assert made.episodes[0].load().about["env"] == "CartPole-v1"
+
+
+def test_the_folder_of_the_pictures_is_made_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys
+):
+    """So that a film may be in it, and one that cannot be made costs no training."""
+    asked = []
+
+    def refuse(*args, **_):
+        asked.append(args)
+        raise ConfigError("no further")
+
+    monkeypatch.setattr(api, "demo", refuse)
+    out = tmp_path / "made" / "here"
+    assert cli.main(["demo", "cartpole", "--out", str(out), "--film", str(out / "x.gif")]) == 2
+    assert "no further" in capsys.readouterr().err
+    assert out.is_dir() and len(asked) == 1
+    (tmp_path / "file").touch()
+    assert cli.main(["demo", "cartpole", "--out", str(tmp_path / "file" / "here")]) == 2
+    assert "file/here cannot be written: Not a directory; choose another" in capsys.readouterr().err
+    assert len(asked) == 1

@@ -4,7 +4,7 @@ import argparse
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import forgive_stdout, say
-from elsinore.errors import quoted
+from elsinore.errors import ConfigError, quoted
 
 DEMOS = ("hamlet", "cartpole")
 
@@ -52,6 +52,14 @@ def demo_command(args: argparse.Namespace) -> int:
     from elsinore.view.demo.api import demo
     from elsinore.view.drawing.film import check_film
 
+    out = None if args.out is None else Path(args.out)
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"--out {out} cannot be written: {error.strerror}; choose another."
+            ) from error
     if args.film:
         check_film(Path(args.film))
     forgive_stdout()
@@ -59,7 +67,7 @@ def demo_command(args: argparse.Namespace) -> int:
     console = console_of()
     if not args.no_show:
         made.show(console)
-    for path in made.pictures(Path(args.out or made.run.path / "demo")):
+    for path in made.pictures(out or made.run.path / "demo"):
         say(str(path))
     if args.film:
         say(str(made.untrained_beside_trained(Path(args.film))))
