@@ -429,6 +429,14 @@ def test_a_policy_is_shown_in_the_env_it_is_evaluated_in():
     assert stage.shown_in("the stage's") == "the stage's"
 
 
+def test_the_plan_of_a_population_says_which_settings_differ():
+    values = {"algo.learning_rate": [1e-3, 1e-4], "algo.gamma": [0.9, 0.99]}
+    lines = plan_lines(plan_for(load_experiment("CartPole-v1", overrides={"vary": values})))
+    text = "\n".join(lines)
+    assert "2, each with every seed; they differ in algo.learning_rate, algo.gamma" in text
+    assert "learning_rate=varies" in text and "gamma=varies" in text and "gae_lambda=0.8" in text
+
+
 # What bfloat16 rounds
 
 

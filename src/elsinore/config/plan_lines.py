@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -64,13 +65,15 @@ def _algorithm_lines(plan: Plan) -> list[str]:
     return [
         f"algorithm       {algo.name}",
         f"preset          {described}",
-        *_hyperparameter_lines(algo),
+        *_hyperparameter_lines(algo, plan.experiment.vary),
     ]
 
 
-def _hyperparameter_lines(algo: Any) -> list[str]:
+def _hyperparameter_lines(algo: Any, vary: Iterable[str]) -> list[str]:
     """The algorithm's settings, wrapped; those of a bonus that is off are left out."""
     settings = dotted(as_dict(algo))
+    differ = {name.removeprefix("algo."): "varies" for name in vary}
+    settings |= {name: differ[name] for name in settings.keys() & differ}
     bonus_off = settings.get("rnd.weight") == 0.0
     text = lambda value: json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")  # noqa: E731
     pairs = [
@@ -89,7 +92,9 @@ def _learner_lines(plan: Plan) -> list[str]:
         lines.append(f"agents          {experiment.agents.described()}")
         lines += _agent_lines(plan)
     if experiment.vary:
-        lines.append(f"members         {experiment.members}, each with every seed")
+        names = ", ".join(experiment.vary)
+        members = f"{experiment.members}, each with every seed; they differ in {names}"
+        lines.append(f"members         {members}")
     first, seeds = experiment.seed, experiment.seeds
     lines.append(f"seeds           {seeds} ({first} to {first + seeds - 1})")
     if start := experiment.start:
