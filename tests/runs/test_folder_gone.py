@@ -7,7 +7,8 @@ import pytest
 
 import elsinore
 from elsinore.config.load import load_experiment
-from elsinore.runs.run_dir import FolderGone, RunDir
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_lock import FolderGone
 from tests.runs.conftest import assert_same_run, train_tiny
 
 

@@ -17,7 +17,8 @@ from elsinore.page.launch import is_training, refuse_name
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.durable import new_file
 from elsinore.runs.plain_files import is_taken
-from elsinore.runs.run_dir import ReadOnlyRun, RunDir
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_lock import ReadOnlyRun
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"

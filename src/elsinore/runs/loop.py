@@ -21,7 +21,7 @@ from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_actions import RunActions
-from elsinore.runs.run_dir import FolderGone
+from elsinore.runs.run_lock import FolderGone
 from elsinore.runs.store import ACTION, StoreBehind
 from elsinore.runs.summary import replica_names
 from elsinore.runs.traced_settings import acted_on

@@ -1,56 +1,41 @@
 """A run's directory: its files and its lock."""
 
-import errno
-import fcntl
 import itertools
 import json
 import os
 import re
 import shutil
-import time
 import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
-from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file, on_network
+from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.named_code import marked
-from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
+from elsinore.runs.run_lock import RunLock
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
 from elsinore.runs.signature import is_own, sign
-from elsinore.runs.store import StoreBehind
 from elsinore.runs.trust import Trust, confirmed
 
-LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
 COMPARISON = ".comparison"  # an empty file that marks the folder of a comparison
-NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-class ReadOnlyRun(ConfigError):
-    """A run in a folder that cannot be written, such as one of another user's."""
-
-
-class FolderGone(StoreBehind):
-    """A run whose folder was moved or removed while it trained."""
 
 
 class NameTaken(ConfigError):
     """A name for a new run that a folder has already."""
 
 
-class RunDir:
+class RunDir(RunLock):
     """The paths of one run, and the lock that the training process holds."""
 
     def __init__(self, path: Path):
-        self.path = path
+        super().__init__(path)
         self.config = path / "config.yaml"
         self.database = path / "metrics.sqlite"
         self.jsonl = path / "metrics.jsonl"
@@ -62,9 +47,6 @@ class RunDir:
         self.policy = path / "policy"
         self.replays = path / "replays"
         self.tags = path / "tags.json"
-        self.lock_file = path / ".lock"
-        self._lock: Any = None
-        self._locked: os.stat_result | None = None  # the folder whose lock this process has
 
     @property
     def name(self) -> str:
@@ -206,96 +188,6 @@ class RunDir:
                 f" {quoted(self.path)}`."
             )
         raise ConfigError(f"{self.path} has no metrics yet; wait for its first chunk.")
-
-    def lock(self) -> None:
-        """Lock the run until `unlock` or the end of the process.
-
-        Raises:
-            ReadOnlyRun: if the run's folder cannot be written.
-            ConfigError: if another process trains this run, or something else is in the place of
-                its lock file.
-        """
-        refuse_shipped(self.path, "trained or resumed")
-        if is_taken(self.lock_file):
-            raise ConfigError(
-                f"{self.lock_file} is no file, but a link, a pipe or a folder; remove it."
-            )
-        try:
-            self._lock = self.lock_file.open("a", encoding="utf-8")
-        except OSError as error:
-            if error.errno not in NOT_WRITABLE:
-                raise
-            raise ReadOnlyRun(
-                f"{self.path} cannot be written: {os.strerror(error.errno)}; copy the folder to"
-                " where you may write, and use the copy."
-            ) from error
-        if not self._takes_lock():
-            self.unlock()
-            raise ConfigError(
-                f"{self.path} is being trained by another process; wait for it, or stop it."
-            )
-        self._locked = self.path.stat()
-
-    def _takes_lock(self) -> bool:
-        """Take the lock of the open file; False if another process keeps it longer than a look
-        (`is_locked`)."""
-        for wait in LOOKS:
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return True
-            except OSError:
-                time.sleep(wait)
-        return False
-
-    def is_locked(self) -> bool:
-        """True while a process trains this run; False where that cannot be found out."""
-        if is_taken(self.lock_file):  # nothing that a process could hold
-            return False
-        try:
-            with self.lock_file.open("rb") as lock:
-                # a shared lock: an exclusive one of a file that is only read is refused by NFS
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # there is no lock, or it cannot be read
-            return False
-        return False
-
-    def refuse_if_gone(self) -> None:
-        """Refuse to write into a folder that is no longer the one that this process locked.
-
-        Raises:
-            FolderGone: if it was moved or removed, though another may have its name by now.
-        """
-        if self._locked is None:
-            return
-        try:
-            there = self.path.stat()
-        except FileNotFoundError:
-            same = False
-        except OSError:  # a disk that is away for now
-            return
-        else:  # folders have changing numbers in some file systems of other machines
-            same = os.path.samestat(there, self._locked) or on_network(self.path)
-        if not same:
-            raise FolderGone(
-                f"{self.path} was moved or removed while the run trained, which ends here; resume"
-                " it from where the folder is now, or begin it again."
-            )
-
-    def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = self._locked = None
-
-    @contextmanager
-    def unlocked_on_error(self) -> Iterator[None]:
-        """Unlock the run if the block raises."""
-        try:
-            yield
-        except BaseException:
-            self.unlock()
-            raise
 
 
 def listing_of(runs_dir: Path) -> str:
