@@ -46,7 +46,7 @@ class Comparison:
     results: RunResults
     thresholds: Mapping[str, float]  # by environment; "" for all
     references: Mapping[str, tuple[float, float]]
-    failed: Mapping[str, str] = field(default_factory=dict)  # the error of each `env/label`
+    failed: Mapping[str, str] = field(default_factory=dict)  # errors by `env, label`
     interrupted: bool = False  # then no report has been written yet
 
     def __repr__(self) -> str:
@@ -133,8 +133,9 @@ def compare(
     Raises:
         ConfigError: for an invalid run, an existing run with other settings, or a threshold for
             an environment outside the comparison, before any training; or for a cluster that
-            cannot be reached, and for an env object on one; or if every run fails.
+            cannot be reached, and for an env object on one.
         RunError: for a task whose workers were lost too often; the comparison can be resumed.
+        Exception: if no run is finished and some failed, what the first of them raised.
     """
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
     folder = _comparison_path(Path(runs_dir), name)

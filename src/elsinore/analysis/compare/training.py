@@ -1,4 +1,4 @@
-"""Training a comparison's runs one after another, in this process."""
+"""Training a comparison's runs one after another, in this process, and the lines about its end."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from elsinore.runs.sync import finish_sinks
 class Trained:
     """The end of a comparison's training."""
 
-    failed: dict[str, Exception] = field(default_factory=dict)  # by `env/label`
+    failed: dict[str, Exception] = field(default_factory=dict)  # by `env, label`
     interrupted: bool = False  # by a signal
 
     def fail(
