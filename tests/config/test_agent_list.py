@@ -9,6 +9,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
+from elsinore.runs.run_dir import free_name
 
 SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
 
@@ -38,6 +39,11 @@ def test_an_experiment_names_the_algorithms_of_all_agents():
     assert agents({"algo": "dqn"}, {}, {"algo": "dqn"}).algorithms == "dqn, ppo"
     assert agents({}, {"gamma": 0.5}).algorithms == "ppo"
     assert load_experiment("Catch-bsuite", "a2c").algorithms == "a2c"
+
+
+def test_a_new_runs_folder_is_named_by_the_algorithms_of_all_agents(tmp_path):
+    name = free_name(tmp_path, agents({"algo": "dqn"}, {}))
+    assert name.startswith("Catch-bsuite-dqn-ppo-")
 
 
 def test_settings_may_have_the_names_that_they_have_elsewhere():

@@ -240,8 +240,8 @@ def as_file_name(text: str) -> str:
 
 
 def free_name(runs_dir: Path, experiment: Experiment) -> str:
-    """A new run's name, from environment, algorithm and time, that is not taken in `runs_dir`."""
-    made_from = as_file_name(f"{experiment.env}-{experiment.algo.name}")[:80]
+    """A new run's name, from environment, algorithms and time, that is not taken in `runs_dir`."""
+    made_from = as_file_name(f"{experiment.env}-{experiment.algorithms}")[:80]
     stem = f"{made_from}-{datetime.now():%Y%m%d-%H%M%S}"
     taken = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
     return next(name for name in taken if not os.path.lexists(runs_dir / name))
