@@ -1,9 +1,10 @@
 """Cases that are slow by measurement: `slow_cases.txt` has their ids, and `conftest.py` gives them
 the marker `slow`. Nearly all of their time is compilation, so they are many and each is short.
 
-    : > tests/slow_cases.txt
     make test ARGS='-n 0 --durations=0 --durations-min=0.5' > log    # with an empty cache
-    python -m tests.slow_cases log
+    python -m tests.slow_cases log                                   # adds the slow ones to the list
+
+To measure all of them again, empty the list before: `: > tests/slow_cases.txt`.
 
 The log is of the cases that are not slow by hand, for one of those is what is kept. Of a function
 with several of them those above `SECONDS` are slow, all but the cheapest; a function of one case is
@@ -82,6 +83,5 @@ def without_a_quick_case(by_hand: Mapping[str, bool], listed: Collection[str]) -
 
 
 if __name__ == "__main__":
-    RECORD.write_text(
-        "\n".join(slow_among(durations(Path(sys.argv[1]).read_text()), laws())) + "\n"
-    )
+    found = slow_among(durations(Path(sys.argv[1]).read_text()), laws())
+    RECORD.write_text("\n".join(sorted({*recorded(), *found})) + "\n")
