@@ -111,11 +111,11 @@ def test_a_run_that_compiles_ends_at_once_and_can_be_resumed(tmp_path, number):
 def test_the_process_ends_beside_a_compiler_and_what_was_printed_is_there():
     program = (
         "import threading, time\n"
-        "from elsinore.cli.interrupts import end_with_compilers\n"
-        "from elsinore.runs.programs import COMPILERS\n"
-        "threading.Thread(target=time.sleep, args=(60,), name=f'{COMPILERS}_0').start()\n"
+        "from elsinore.cli.interrupts import end_with_xla\n"
+        "from elsinore.runs.programs import XLA_THREADS\n"
+        "threading.Thread(target=time.sleep, args=(60,), name=f'{XLA_THREADS}_0').start()\n"
         "print('saved')\n"
-        "end_with_compilers()\n"
+        "end_with_xla()\n"
         "print('not reached')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

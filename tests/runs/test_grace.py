@@ -4,13 +4,19 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs.signals import OutOfTime, Stop, refuse_if_late
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.session import run_session
+from elsinore.runs.signals import NotBegun, OutOfTime, Stop, refuse_if_late
 from tests.runs.conftest import TINY, assert_same_run, count_in_log, kept, train_tiny
 from tests.runs.processes import QUIET, beginning, until_trained_on
 
@@ -56,6 +62,25 @@ def test_with_time_a_hangup_is_evaluated_like_any_stop(tmp_path, whole):
     assert (stopped.path / "policy").exists()
     elsinore.resume(stopped.path)
     assert_same_run(stopped.path, whole)
+
+
+def test_a_signal_does_not_wait_for_the_initial_states(tmp_path):
+    def init():  # as long as an imitation
+        os.kill(os.getpid(), signal.SIGTERM)
+        ended.wait(30)
+        return ()
+
+    ended, experiment = threading.Event(), load_experiment("CartPole-v1", overrides=TINY)
+    folder = RunDir.create(tmp_path, "run", experiment)
+    programs = SimpleNamespace(chunk_bytes=0, init=init)
+    began = time.monotonic()
+    try:
+        with pytest.raises(NotBegun):
+            run_session(folder, plan_for(experiment), None, (), lambda plan, layout: programs)
+        assert time.monotonic() - began < 20
+    finally:
+        ended.set()
+    assert not folder.is_locked() and not any(folder.checkpoints.glob("*/*"))
 
 
 def test_the_command_line_gives_the_grace_and_ends_with_130(tmp_path, monkeypatch, capsys):

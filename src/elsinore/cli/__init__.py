@@ -37,7 +37,7 @@ from elsinore.cli import (
 )
 from elsinore.cli.arguments import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED
 from elsinore.cli.compile_cache import one_line_about_the_cache
-from elsinore.cli.interrupts import end_with_compilers, ending_imports
+from elsinore.cli.interrupts import end_with_xla, ending_imports
 from elsinore.cli.parser import Parser
 from elsinore.cli.streams import whole_streams
 from elsinore.envs.registry import families
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None, parser: argparse.ArgumentParser | No
     with whole_streams(), one_line_about_the_cache(), ending_imports():
         code = _run(parser or elsinore_parser(), argv)
     if code == EXIT_INTERRUPTED and argv is None:
-        end_with_compilers()
+        end_with_xla()
     return code
 
 

@@ -30,11 +30,11 @@ def ending_imports() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def end_with_compilers() -> None:
-    """End the process at once where XLA still compiles a program, which nothing interrupts and
-    whose threads the interpreter would wait for."""
+def end_with_xla() -> None:
+    """End the process at once where XLA is still at work, compiling a program or computing initial
+    states, which nothing interrupts and whose threads the interpreter would wait for."""
     programs = sys.modules.get("elsinore.runs.programs")
-    if programs is not None and programs.are_compiled_now():
+    if programs is not None and programs.xla_is_at_work():
         with suppress(AttributeError, OSError, ValueError):  # it may be closed, full or None
             sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,7 +22,8 @@ from elsinore.training.turns import Turns, begin, in_turns, lower_begin
 from elsinore.types import RunState
 
 NO_UPDATES = np.int32(0)
-COMPILERS = "elsinore-compiler"  # begins the names of threads in which XLA compiles
+# Begins the names of threads in which XLA is at work, which nothing interrupts.
+XLA_THREADS = "elsinore-xla"
 
 
 class Compiled(NamedTuple):
@@ -59,7 +60,7 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     )
     if is_on_host(plan.env):
         return _on_host(plan, layout, shapes)
-    pool = ThreadPoolExecutor(4, COMPILERS)
+    pool = ThreadPoolExecutor(4, XLA_THREADS)
     try:
         with phase("trace"):
             programs = pool.map(lambda program: program.compile(), _lowered(plan, layout, shapes))
@@ -86,9 +87,24 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     return with_initial_states_of(plan, layout, compiled)
 
 
-def are_compiled_now() -> bool:
-    """True while XLA compiles a program in a thread of this process."""
-    return any(thread.name.startswith(COMPILERS) for thread in threading.enumerate())
+def xla_is_at_work() -> bool:
+    """True while XLA compiles a program, or computes initial states, in a thread of this process
+    that nothing interrupts."""
+    return any(thread.name.startswith(XLA_THREADS) for thread in threading.enumerate())
+
+
+def in_own_thread(function: Callable[..., Any], *args: Any) -> Future:
+    """Call a function in which XLA is at work on a thread of its own; a signal ends a wait for its
+    result, and not the function."""
+    own_thread = ThreadPoolExecutor(1, XLA_THREADS)
+    found = own_thread.submit(function, *args)
+    own_thread.shutdown(wait=False)
+    return found
+
+
+def initial_states(compiled: Compiled) -> Turns:
+    """The initial states of a run, imitation included; a signal does not wait for them."""
+    return in_own_thread(lambda: jax.block_until_ready(compiled.init())).result()
 
 
 def _lowered(plan: Plan, layout: Layout, shapes: RunState) -> Iterator[jax.stages.Lowered]:
@@ -107,9 +123,7 @@ class Meanwhile:
     for that."""
 
     def __init__(self, program: Any, *args: Any):
-        own_thread = ThreadPoolExecutor(1, COMPILERS)
-        self._found = own_thread.submit(self._compiled, program, *args)
-        own_thread.shutdown(wait=False)
+        self._found = in_own_thread(self._compiled, program, *args)
         self.is_done = self._found.done
 
     @staticmethod

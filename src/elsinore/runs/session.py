@@ -25,7 +25,7 @@ from elsinore.runs.follower import ACTS, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.profile import jax_trace, phase, profile_to
-from elsinore.runs.programs import Compiled, compile_run
+from elsinore.runs.programs import Compiled, compile_run, initial_states
 from elsinore.runs.restored import restore_state
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_curves import draw_unfinished
@@ -81,7 +81,8 @@ def run_session(
     Raises:
         BrokenStore: if metrics.sqlite cannot be used.
         StoreBehind: if metrics.sqlite lacks chunks at the end.
-        NotBegun: if a signal stopped the run while its programs were compiled.
+        NotBegun: if a signal stopped the run while its programs were compiled, or its initial
+            states computed.
         OutOfTime: if the run was stopped and saved, but not evaluated.
     """
     profile_to(folder.path)
@@ -146,13 +147,15 @@ def _compiled(
     processes.agreed(checkpoint.name if checkpoint else None, CHECKPOINT, processes.COMPILING)
     # Several processes stop together, between two chunks; environments on the host must be closed.
     alone = not processes.joined() and not is_on_host(plan.env)
-    with session.controls.stop.before_training() if alone else contextlib.nullcontext():
+    before = session.controls.stop.before_training if alone else contextlib.nullcontext
+    with before():
         compiled = programs(plan, layout)
     _refuse_too_large(plan, compiled, layout)
     if checkpoint is None:
-        anew = plan.experiment.start is None
         with phase("begin"):
-            state = compiled.init() if anew else _begun(session, layout, compiled)
+            with before():  # imitation is part of the initial states, and may take hours
+                state = initial_states(compiled) if alone else compiled.init()
+            state = state if plan.experiment.start is None else _begun(session, layout, state)
             session.workers.replays.offer_end(state)
     else:
         with phase("begin"):
@@ -178,11 +181,11 @@ def _refuse_too_large(plan: Plan, compiled: Compiled, layout: Layout) -> None:
         raise plan.memory.too_large(f"{readable_size(needed)}, now that it is compiled,", available)
 
 
-def _begun(session: Session, layout: Layout, compiled: Compiled) -> Turns:
+def _begun(session: Session, layout: Layout, initial: Turns) -> Turns:
     """The first state of a run that begins from another one. It is saved, since the other may be
     gone when this one is resumed."""
     plan = session.plan
-    state = begun_from_source(plan, fetch_turns(compiled.init(), layout))
+    state = begun_from_source(plan, fetch_turns(initial, layout))
     manager = manager_of(session, layout)
     manager.save("latest", 0, state, None)
     return place_host(state, plan.state_shapes, layout)

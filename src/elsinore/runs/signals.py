@@ -74,7 +74,8 @@ class Stop(threading.Event):
 
 
 class NotBegun(KeyboardInterrupt):
-    """A run that a signal stopped before it trained: while its programs were compiled."""
+    """A run that a signal stopped before it trained: while its programs were compiled, or its
+    initial states computed."""
 
 
 class OutOfTime(KeyboardInterrupt):
