@@ -92,7 +92,8 @@ class RunDir(RunLock):
     def _begin(self, experiment: Experiment) -> bool:
         """Make the directory with its config; False if there is one of its name by now.
 
-        A kill at any moment leaves no directory of that name without its config.
+        A kill at any moment leaves no directory of that name without its config; Ctrl-C leaves
+        nothing.
         """
         runs_dir, name = self.path.parent, self.path.name
         unfinished = RunDir(runs_dir / f".{name}.{uuid.uuid4().hex[:12]}")
@@ -110,16 +111,17 @@ class RunDir(RunLock):
             unfinished.path.rename(self.path)
             fsync_parents(self.path, 2)
         except OSError as error:
-            shutil.rmtree(unfinished.path, ignore_errors=True)
             if os.path.lexists(self.path):
                 return False
-            with suppress(OSError):  # only if it is empty
-                if new:
-                    runs_dir.rmdir()
             raise ConfigError(
                 f"runs folder {runs_dir} cannot be written: {os.strerror(error.errno or 0)}; choose"
                 " another with --runs-dir."
             ) from error
+        finally:  # nothing is there once it is renamed
+            shutil.rmtree(unfinished.path, ignore_errors=True)
+            with suppress(OSError):  # only if it is empty
+                if new:
+                    runs_dir.rmdir()
         return True
 
     def rewrite(self, experiment: Experiment) -> None:
