@@ -2,7 +2,7 @@
 the marker `slow`. Nearly all of their time is compilation, so they are many and each is short.
 
     make test ARGS='-n 0 --durations=0 --durations-min=0.5' > log    # with an empty cache
-    python -m tests.slow_cases log                                   # adds the slow ones to the list
+    python -m tests.slow_cases log                                   # adds the slow ones
 
 To measure all of them again, empty the list before: `: > tests/slow_cases.txt`.
 

@@ -237,6 +237,27 @@ def test_a_file_that_holds_no_settings_is_refused_by_name(yaml_file, text, messa
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_may_have_settings_by_dotted_name(yaml_file):
+    found = load_experiment(
+        config=yaml_file("algo.gamma: 0.9\nalgo: {network.hidden: [8], name: a2c}")
+    )
+    assert found.algo.name == "a2c"
+    assert found.algo.gamma == 0.9 and found.algo.network.hidden == (8,)
+    assert load_experiment(config={"algo": "dqn", "algo.gamma": 0.9}).algo.name == "dqn"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("algo.gamma: 0.9\nalgo: {gamma: 0.8}", "algo.gamma"),
+        ("algo: {network.hidden: [8], network: {hidden: [4]}}", "network.hidden"),
+    ],
+)
+def test_a_setting_in_two_forms_in_one_file_is_refused(yaml_file, text, name):
+    with pytest.raises(ConfigError, match=f"{name} is given twice; leave one of the two out."):
+        load_experiment(config=yaml_file(text))
+
+
 def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
     with pytest.raises(
         ConfigError, match=r"config .*missing\.yaml cannot be read: No such file or directory\."

@@ -15,7 +15,7 @@ import yaml
 from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
 from elsinore.config.mappings import dotted as dotted
-from elsinore.config.mappings import in_full, plain, ranges_by_setting
+from elsinore.config.mappings import in_full, nested, plain, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
@@ -48,7 +48,9 @@ def load_experiment(
     whole = isinstance(config, Experiment)
     config = as_dict(config) if isinstance(config, Experiment) else config
     given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
-    data = plain(dict(given or {}))
+    data = nested(plain(dict(given or {})))
+    if isinstance(data.get("algo"), dict):
+        data["algo"] = nested(data["algo"])
     if "sweep" in data:
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."

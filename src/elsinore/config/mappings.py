@@ -46,6 +46,21 @@ def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
     here[last] = value
 
 
+def nested(data: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`.
+
+    Raises:
+        ConfigError: if a setting is given in both forms.
+    """
+    by_dotted_name = [name for name in data if isinstance(name, str) and "." in name]
+    found = {name: value for name, value in data.items() if name not in by_dotted_name}
+    for name in by_dotted_name:
+        if name in dotted(found):
+            raise ConfigError(f"{name} is given twice; leave one of the two out.")
+        set_dotted(found, name, data[name])
+    return found
+
+
 def dotted(
     data: Mapping[str, Any],
     prefix: str = "",
