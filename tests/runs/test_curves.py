@@ -57,6 +57,12 @@ def test_smoothing_skips_what_is_not_a_number():
     np.testing.assert_allclose(with_gap[[0, 2]], without)
 
 
+def test_smoothing_ends_where_the_values_end():
+    got = smoothed(np.array([1.0, NAN, 5.0, float("inf"), NAN]))
+    assert np.isfinite(got[:3]).all() and np.isnan(got[3:]).all()
+    assert np.isnan(smoothed(np.array([NAN, NAN]))).all()
+
+
 def test_each_seed_has_its_own_curve():
     rows = curve(0, {4: 1.0, 8: 2.0}) + curve(3, {4: 5.0}) + curve(0, {4: 9.0}, "loss/value")
     found = by_seed(rows, "eval/return")
@@ -190,6 +196,7 @@ def test_curves_are_a_picture_drawn_without_a_warning(tmp_path, records):
     [
         (0, "0"), (0.1 + 0.2, "0.3"), (-65.5, "-65.5"), (999, "999"), (1000, "1k"),
         (-1500, "-1.5k"), (2_950_000, "2.95M"), (-4e9, "-4G"), (2e-5, "2e-05"),
+        (1_000_000.25, "1.00000025M"), (-2.5e14, "-250T"), (3e17, "3e+17"),
     ],
 )  # fmt: skip
 def test_a_label_of_an_axis_holds_the_whole_number(value, text):
@@ -309,6 +316,60 @@ def test_every_loss_is_drawn_in_a_line_of_its_own(store, tmp_path):
     labels = [text.get_text() for text in losses.get_legend().get_texts()]
     assert labels == [name.removeprefix("loss/") for name in names]
     assert len({(line.get_color(), line.get_linestyle()) for line in losses.lines}) == len(names)
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_names_leave_the_curves_their_room(store, tmp_path):
+    names = [
+        f"loss/{who}_of_a_team_with_a_very_long_name/{what}"
+        for who in ("first_agent", "second_agent", "third_agent")
+        for what in ("policy", "value")
+    ]
+    store.write(record(4, names=names))
+    figure = training_figure(tmp_path / "metrics.sqlite", 12 * "a long title ")
+    FigureCanvasAgg(figure).draw()
+    losses = figure.axes[2]
+    assert losses.get_window_extent().width > 0.4 * figure.bbox.width
+    legend = losses.get_legend().get_window_extent()
+    assert legend.x0 >= 0 and legend.x1 <= figure.axes[3].get_tightbbox().x0
+    labels = [text.get_text() for text in losses.get_legend().get_texts()]
+    assert len(set(labels)) == len(names)
+    assert figure._suptitle.get_window_extent().width <= figure.bbox.width
+
+
+def test_a_legend_is_below_the_label_of_its_axis_however_low_the_axis_is(store, tmp_path):
+    names = ["episode/return", *(f"loss/part_{i:02}" for i in range(26))]
+    store.write(record(4, names=names))
+    figure = training_figure(tmp_path / "metrics.sqlite", "many", goal=10.0)
+    FigureCanvasAgg(figure).draw()
+    for axis in figure.axes[:3]:
+        label = axis.xaxis.label.get_window_extent()
+        assert axis.get_legend().get_window_extent().y1 <= label.y0
+
+
+def test_an_empty_panel_says_that_there_is_nothing(tmp_path):
+    store = Store(tmp_path / "metrics.sqlite")
+    store.describe(steps_per_update=64)
+    store.close()
+    axes = training_figure(tmp_path / "metrics.sqlite", "nothing").axes
+    said = [[text.get_text() for text in axis.texts] for axis in axes]
+    assert said == [["no finished episodes"], ["no evaluations"], ["no metrics"], ["no metrics"]]
+
+
+def test_one_seed_has_no_mean_over_seeds(store, tmp_path):
+    store.write(record(4, seeds=(3,), names=("loss/value", "policy/entropy")))
+    _, evaluation, *others = training_figure(tmp_path / "metrics.sqlite", "one", 1e7).axes
+    labels = [text.get_text() for text in evaluation.get_legend().get_texts()]
+    assert labels == ["the seed", "target 10M"]
+    assert [axis.get_title() for axis in others] == ["losses", "policy"]
+
+
+def test_an_axis_over_many_decades_has_few_labels(store, tmp_path):
+    for i in range(18):
+        store.write(record(4 * i + 4, value=-(10.0**i), names=("loss/value",)))
+    figure = training_figure(tmp_path / "metrics.sqlite", "explosion")
+    FigureCanvasAgg(figure).draw()
+    assert len(figure.axes[2].yaxis.get_majorticklocs()) <= 10
 
 
 def test_a_name_with_signs_of_matplotlib_is_drawn_as_it_is(store, tmp_path):

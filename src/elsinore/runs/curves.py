@@ -18,6 +18,7 @@ from elsinore.runs.figure_style import (
     dots,
     number_text,
     plain,
+    shortened,
 )
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
@@ -25,6 +26,8 @@ from elsinore.runs.store import reading
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+LABEL_LENGTH = 32  # two labels of this length are as wide as a panel
 
 
 def draw_training_curves(
@@ -59,8 +62,9 @@ def training_figure(
     _evaluation(axes[0, 1], rows, steps, goal, each)
     names = {row.name for row in rows}
     panels = [("losses", loss_labels(names)), other_labels(names)]
+    mean = f", mean over {each}s" if len({row.seed for row in rows}) > 1 else ""
     for axis, (heading, labels) in zip(axes[1], panels, strict=True):
-        _lines(axis, rows, steps, f"{heading}, mean over {each}s", labels)
+        _lines(axis, rows, steps, heading + mean, labels)
     if "schedule/epsilon" in names:
         _exploration(axes[1, 1], rows, steps)
     for axis in axes.flat:
@@ -71,7 +75,7 @@ def training_figure(
     for axis in axes[0]:
         axis.yaxis.set_major_formatter(number_text)
         _stages(axis, rows, steps)
-    figure.suptitle(plain(title))
+    figure.suptitle(plain(title), wrap=True)
     return figure
 
 
@@ -119,19 +123,26 @@ def mean_of(values: np.ndarray) -> np.ndarray:
     )
 
 
+def _say(axis, text: str) -> None:
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", color=GREY)
+
+
 def _legend(axis) -> None:
-    """Below the axis, where it covers no line."""
-    if axis.get_legend_handles_labels()[0]:
-        below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16)}
-        axis.legend(**below, ncols=3, frameon=False, columnspacing=1.4)
+    """Below the axis and its label, where it covers no line."""
+    if labels := axis.get_legend_handles_labels()[1]:
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 4.0}
+        columns = 3 if max(map(len, labels)) <= 25 else 2
+        axis.legend(**below, ncols=columns, frameon=False, columnspacing=1.4)
 
 
 def smoothed(values: np.ndarray, weight: float = 0.8) -> np.ndarray:
-    """An exponential moving average, without bias at the start, that skips NaN."""
+    """An exponential moving average, without bias at the start, that skips what is not finite and
+    ends with the last value that is."""
     out, total, mass = np.full(len(values), np.nan), 0.0, 0.0
-    for i, value in enumerate(values):
-        if np.isfinite(value):
-            total, mass = weight * total + (1 - weight) * value, weight * mass + (1 - weight)
+    finite = np.isfinite(values)
+    for i in range(max(np.flatnonzero(finite), default=-1) + 1):
+        if finite[i]:
+            total, mass = weight * total + (1 - weight) * values[i], weight * mass + (1 - weight)
         out[i] = total / mass if mass else np.nan
     return out
 
@@ -147,7 +158,7 @@ def _training(axis, rows: list[Row], steps: int, each: str) -> None:
     axis.plot([], [], color=GREY, alpha=0.5, label=f"raw, each {each}")
     axis.plot([], [], color=BLUE, label=f"smoothed, each {each}")
     axis.set_title("training: return of finished episodes")
-    _legend(axis)
+    _legend(axis) if curves else _say(axis, "no finished episodes")
 
 
 def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
@@ -161,7 +172,7 @@ def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str
             color=ORANGE,
             marker="o",
             markersize=3,
-            label=f"mean over {each}s",
+            label=f"mean over {each}s" if len(values) > 1 else f"the {each}",
         )
         finite = [column[np.isfinite(column)] for column in values.T]
         bands = [ci95(seeds, statistic=np.mean) or (np.nan, np.nan) for seeds in finite]
@@ -176,9 +187,11 @@ def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str
                 label="95 % interval over seeds",
             )
     if goal is not None:
-        axis.axhline(goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {goal:g}")
+        axis.axhline(
+            goal, color=BLUE, linestyle="--", linewidth=1, label=f"target {number_text(goal)}"
+        )
     axis.set_title("evaluation: first episodes of fresh environments")
-    _legend(axis)
+    _legend(axis) if len(updates) else _say(axis, "no evaluations")
 
 
 def _stages(axis, rows: list[Row], steps: int) -> None:
@@ -252,15 +265,17 @@ def _lines(axis, rows: list[Row], steps: int, title: str, names: dict[str, str])
     for (dash, colour), (name, label) in zip(styles, names.items(), strict=False):
         updates, values = learning_values(rows, name)
         drawn.append(mean_of(values))
-        style = {"color": colour, "linestyle": dash, "linewidth": 1.2, "label": plain(label)}
+        style = {"color": colour, "linestyle": dash, "linewidth": 1.2}
+        style["label"] = plain(shortened(label, LABEL_LENGTH))
         axis.plot(updates * steps, drawn[-1], **style, **dots(drawn[-1]))
     if spans_decades(np.concatenate(drawn or [np.zeros(0)])):
         axis.set_yscale("symlog", linthresh=1e-2)
+        axis.yaxis.get_major_locator().set_params(numticks=8)
     else:
         axis.yaxis.set_major_formatter(number_text)
     axis.set_title(title)
     if not drawn:
-        axis.text(0.5, 0.5, "no metrics", transform=axis.transAxes, ha="center", color=GREY)
+        _say(axis, "no metrics")
     _legend(axis)
 
 

@@ -11,11 +11,18 @@ LINE_DASHES = ("-", "--", ":", "-.")  # after as many lines as there are colours
 
 
 def number_text(value: float, _: Any = None) -> str:
-    """`50k` for 50000, `-1.5k` for -1500, as a label of an axis."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
+    """`50k` for 50000, `-1.5k` for -1500, as a label of an axis; ten digits, so that neighbours
+    differ far from zero, too."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size <= abs(value) < 1e15:
+            return f"{value / size:.10g}{letter}"
+    return f"{value:.10g}"
+
+
+def shortened(text: str, length: int) -> str:
+    """The text with its middle left out where it is longer than `length`."""
+    kept = length - 1
+    return text if len(text) <= length else f"{text[: kept - kept // 2]}…{text[-(kept // 2) :]}"
 
 
 def plain(text: str) -> str:
