@@ -1,6 +1,7 @@
 """The progress line."""
 
 import io
+import logging
 
 import pytest
 
@@ -29,6 +30,58 @@ def test_the_last_line_is_of_the_end_though_that_comes_before_the_budget():
     console.close()
     first, last = stream.getvalue().splitlines()
     assert "1,000 of 100,000 steps" in first and "3,000 of 100,000 steps" in last
+
+
+class Terminal(io.StringIO):
+    """A stream of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(60, 3), (100, 2), (200, 1)])
+def test_a_line_replaces_the_whole_of_the_one_before_in_a_terminal_of_any_width(
+    monkeypatch, columns, rows
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    console = Console(30_000, 4, None, stream)
+    for env_steps in (10_000, 30_000):
+        console.write(record(4)._replace(env_steps=env_steps))
+    console.close()
+    first, last = stream.getvalue().split("\r")[1:]
+    for shown in (first.removeprefix("\x1b[J"), last.partition("\x1b[J")[2].rstrip("\n")):
+        assert len(shown.split("\n")) == rows and max(map(len, shown.split("\n"))) < columns
+        assert " ".join(shown.split()).endswith("left at most")
+    assert last.startswith(f"\x1b[{rows - 1}A\x1b[J" if rows > 1 else "\x1b[J")
+    assert "30,000 of 30,000 steps" in last and last.endswith("most\n")
+
+
+def test_a_record_of_the_log_is_below_the_line(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream, log = Terminal(), logging.getLogger("elsinore")
+    handler = logging.StreamHandler(stream)
+    log.addHandler(handler)
+    try:
+        console = Console(30_000, 1, None, stream)
+        console.write(record(4)._replace(env_steps=30_000))
+        log.warning("finished")
+        console.close()
+        log.warning("after it")
+    finally:
+        log.removeHandler(handler)
+    assert stream.getvalue().endswith("left at most\nfinished\nafter it\n")
+    assert console._end_line not in log.filters
+
+
+def test_a_terminal_that_cannot_move_its_cursor_has_plain_lines(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    console = Console(30_000, 1, None, stream)
+    console.write(record(4)._replace(env_steps=30_000))
+    console.close()
+    assert stream.getvalue().startswith("[####") and stream.getvalue().count("\n") == 1
 
 
 @pytest.mark.parametrize(

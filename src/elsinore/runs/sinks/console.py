@@ -2,13 +2,18 @@
 
 import logging
 import math
+import os
+import re
+import shutil
 import sys
+import textwrap
 import time
 from collections import deque
 
 from elsinore.runs.records import ChunkRecord, return_text
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
+log = logging.getLogger("elsinore")
 PROGRESS = "elsinore.progress"  # the logger of progress lines, which the terminal shows itself
 
 
@@ -39,6 +44,7 @@ class Console:
         self._live = is_terminal(self._stream)
         self._last_shown, self._every = 0.0, 0.1 if self._live else 2.0
         self._unshown: ChunkRecord | None = None  # the newest, until its line is shown
+        self._rows = 0  # of the terminal, that the line takes which the next one replaces
 
     def write(self, record: ChunkRecord) -> None:
         self.count(record)
@@ -55,12 +61,21 @@ class Console:
         self._recent.append(record)
 
     def show(self, line: str) -> None:
-        print(
-            f"\r\x1b[2K{line}" if self._live else line,
-            end="" if self._live else "\n",
-            file=self._stream,
-            flush=True,
-        )
+        if not self._live:
+            print(line, file=self._stream, flush=True)
+            return
+        log.addFilter(self._end_line)
+        rows = wrapped(line, shutil.get_terminal_size().columns - 1)
+        up = f"\x1b[{self._rows - 1}A" if self._rows > 1 else ""
+        print(f"\r{up}\x1b[J" + "\n".join(rows), end="", file=self._stream, flush=True)
+        self._rows = len(rows)
+
+    def _end_line(self, _: logging.LogRecord | None = None) -> bool:
+        """Leave the line as it is: what comes next, such as a record of the log, is below it."""
+        if self._rows:
+            print(file=self._stream, flush=True)
+            self._rows = 0
+        return True
 
     def line(self, record: ChunkRecord) -> str:
         by_name = {}
@@ -92,8 +107,8 @@ class Console:
         if self._unshown is not None:  # a run may end before its budget
             self.show(self.line(self._unshown))
             self._unshown = None
-        if self._live:
-            print(file=self._stream, flush=True)
+        log.removeFilter(self._end_line)
+        self._end_line()
 
 
 class ProgressLog(Console):
@@ -107,11 +122,17 @@ class ProgressLog(Console):
         logging.getLogger(PROGRESS).info(line)
 
 
+def wrapped(line: str, width: int) -> list[str]:
+    """The rows of a progress line in a narrow terminal, cut between its parts."""
+    kept = re.sub(r"(?<! ) (?! )", "\xa0", line)  # within a part
+    return [row.replace("\xa0", " ") for row in textwrap.wrap(kept, max(width, 1))]
+
+
 def is_terminal(stream) -> bool:
-    """True for a stream that is a terminal's; False also for one that is closed, or that the
-    process began without (None)."""
+    """True for a stream that is a terminal's, of one that can move its cursor; False also for one
+    that is closed, or that the process began without (None)."""
     try:
-        return stream is not None and stream.isatty()
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     except ValueError:
         return False
 
