@@ -1,5 +1,6 @@
 """Lines of a run's log, and where they go."""
 
+import io
 import logging
 import subprocess
 import sys
@@ -18,6 +19,15 @@ def test_progress_lines_go_to_the_file_alone_where_other_libraries_log_too(tmp_p
         lines = (tmp_path / name).read_text().splitlines()
         assert [line.split()[-1] for line in lines] == ["compiled", "50%"]
     assert (log.handlers, progress.handlers, progress.propagate) == ([], [], True)
+
+
+def test_a_record_goes_to_the_standard_error_of_the_time(tmp_path, monkeypatch):
+    """Else it is overwritten by a dashboard, which shows above itself what is written there."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with logging_to(tmp_path / "train.log"):
+        monkeypatch.setattr(sys, "stderr", of_a_dashboard := io.StringIO())
+        logging.getLogger("elsinore").info("finished")
+    assert of_a_dashboard.getvalue() == "finished\n"
 
 
 def test_training_leaves_the_logging_of_its_process_as_it_was(tmp_path):

@@ -34,6 +34,17 @@ class LogFile(logging.FileHandler):
             super().close()
 
 
+class TerminalLog(logging.StreamHandler):
+    """Writes to what is `sys.stderr` at the time: a dashboard shows it above itself."""
+
+    def __init__(self):
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self):
+        return sys.stderr
+
+
 class MaskingFormatter(logging.Formatter):
     """A line of a log, its secrets redacted, without what a terminal would obey."""
 
@@ -64,7 +75,7 @@ def logging_to(path: Path) -> Iterator[None]:
     file.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s"))
     handlers: list[tuple[logging.Logger, logging.Handler]] = [(log, file), (progress, file)]
     if not log.handlers and not logging.getLogger().handlers:
-        terminal = logging.StreamHandler(sys.stderr)
+        terminal = TerminalLog()
         terminal.setFormatter(MaskingFormatter("%(message)s"))
         handlers.append((log, terminal))
     before = [(logger, logger.level, logger.propagate) for logger in (log, progress)]
