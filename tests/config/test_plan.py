@@ -400,6 +400,11 @@ def test_an_env_that_is_an_object_is_planned_like_its_name(cartpole):
 # What people read
 
 
+def test_a_plan_fits_in_a_terminal_of_80_columns(plan):
+    assert max(map(len, plan_lines(plan))) < 80
+    assert "seeds           1 (4)" in plan_lines(planned(seed=4))
+
+
 def test_a_plan_reads_as_one_fact_a_line(plan):
     facts = {line[:15].strip(): line[16:] for line in plan_lines(plan)}
     assert facts["environment"] == "CartPole-v1"

@@ -81,7 +81,7 @@ def _hyperparameter_lines(algo: Any, vary: Iterable[str]) -> list[str]:
         for name, value in settings.items()
         if name != "name" and not (bonus_off and name.startswith("rnd."))
     ]
-    lines = textwrap.wrap(" ".join(pairs), 84, break_on_hyphens=False)
+    lines = textwrap.wrap(" ".join(pairs), 63, break_on_hyphens=False)
     return [f"{'' if i else 'settings':16}{line}" for i, line in enumerate(lines)]
 
 
@@ -96,7 +96,8 @@ def _learner_lines(plan: Plan) -> list[str]:
         members = f"{experiment.members}, each with every seed; they differ in {names}"
         lines.append(f"members         {members}")
     first, seeds = experiment.seed, experiment.seeds
-    lines.append(f"seeds           {seeds} ({first} to {first + seeds - 1})")
+    named = f"{first} to {first + seeds - 1}" if seeds > 1 else first
+    lines.append(f"seeds           {seeds} ({named})")
     if start := experiment.start:
         lines.append(f"begins from     {start.parts} of {start.run}@{start.checkpoint}")
     if experiment.self_play:
@@ -118,7 +119,7 @@ def _agent_lines(plan: Plan) -> list[str]:
         apart = [f"{k}={v}" for k, v in own.items() if k != "name" and v != of_all.get(k)]
         lines += textwrap.wrap(
             f"{each.id}: {' '.join((each.algo.name, *apart))}",
-            100,
+            79,
             initial_indent=" " * 16,
             subsequent_indent=" " * 18,
             break_on_hyphens=False,
