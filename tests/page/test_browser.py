@@ -128,7 +128,9 @@ def test_a_page_opened_before_its_run_shows_it_and_the_next_of_its_name(browser,
         until(lambda: page.locator('[data-metric="eval/return"] .unseen').count() and points(page))
         text = page.locator('[data-metric="eval/return"] .unseen')
         until(lambda: "at 512 steps" in text.inner_text())  # 8 updates of 64 env steps
-        page.get_by_text("Differs from the preset").or_(page.get_by_text("All settings")).wait_for()
+        page.get_by_text("Differs from the defaults").or_(
+            page.get_by_text("All settings")
+        ).wait_for()
         shutil.rmtree(run)
         page.get_by_text("This run is no longer here").wait_for()
         make_run(tmp_path, "mine", updates=4, run_id="another")

@@ -138,7 +138,7 @@ def test_the_header_says_what_the_run_is(page):
     changed = page.locator(".about code")
     until(lambda: changed.count() == 1)
     assert changed.inner_text() == "algo.gamma=0.5"
-    assert changed.get_attribute("title") == "preset: 0.98"
+    assert changed.get_attribute("title") == "default: 0.98"
 
 
 def test_settings_that_differ_are_found_without_importing_code():

@@ -10,7 +10,7 @@ import { newest, summary } from "./statistics.js";
 import { chip, progress, stateLabel, table, tile } from "./widgets.js";
 
 const TABS = ["Curves", "Agents", "Seeds", "Plan", "Events", "Numbers"];
-const SETTINGS = 8; // that differ from the preset, in the header
+const SETTINGS = 8; // that differ from the defaults, in the header
 const ROWS = 200; // of the table on the page; the CSV file has all
 
 export class RunPage {
@@ -134,14 +134,14 @@ export class RunPage {
       commit && `commit ${commit}`].filter(Boolean).join(" · ");
   }
 
-  /** The settings that differ from the preset's, each with the preset's value. */
+  /** The settings that differ from the defaults (the preset's, where there is one), each with its default. */
   changed_settings() {
     const all = this.details?.changed;
-    if (!all?.length) return [all ? "All settings are those of the preset." : ""];
+    if (!all?.length) return [all ? "All settings are the defaults." : ""];
     const text = (value) => (typeof value === "string" ? value : JSON.stringify(value) ?? "–");
-    const items = all.slice(0, SETTINGS).map(([name, value, usual]) => h("code", { title: `preset: ${text(usual)}` }, `${name}=${text(value)}`));
+    const items = all.slice(0, SETTINGS).map(([name, value, usual]) => h("code", { title: `default: ${text(usual)}` }, `${name}=${text(value)}`));
     const more = all.length > SETTINGS ? ` and ${all.length - SETTINGS} more (Plan)` : "";
-    return ["Differs from the preset: ", ...items.flatMap((item) => [item, " "]), more];
+    return ["Differs from the defaults: ", ...items.flatMap((item) => [item, " "]), more];
   }
 
   /** The command that resumes an interrupted run. */
