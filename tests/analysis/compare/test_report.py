@@ -28,6 +28,7 @@ from elsinore.analysis.compare.terminal import print_comparison
 from elsinore.analysis.compare.write import FIGURES, write_comparison_report
 from elsinore.errors import ConfigError
 from tests.analysis.compare.synthetic import NAN, result, scores
+from tests.page.browser import chromium, looking
 
 RNG = np.random.default_rng(0)
 AWKWARD = {
@@ -115,6 +116,19 @@ def test_its_figures_are_inside_as_pictures_that_can_be_drawn(page):
     assert len(found) == 5 - ("Across environments" not in page)
     for data in found:
         assert ElementTree.fromstring(b64decode(data)).tag.endswith("svg")
+
+
+@pytest.mark.slow
+def test_a_long_label_leaves_a_page_as_wide_as_a_phone(tmp_path):
+    long = result("a_long_label_of_a_variant_that_is_one_word_of_many_letters", [1.0, 2.0])
+    made = Comparison(tmp_path, RunResults([long, result("b", [1.0, 3.0])], []), {}, {}).scores
+    write_comparison_report(made, tmp_path)
+    phone = {"viewport": {"width": 390, "height": 800}}
+    with (
+        chromium() as browser,
+        looking(browser, f"file://{tmp_path / 'report.html'}", **phone) as shown,
+    ):
+        assert shown.evaluate("document.documentElement.scrollWidth") == 390
 
 
 def test_labels_are_text_and_not_markup(page):

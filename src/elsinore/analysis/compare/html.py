@@ -11,7 +11,8 @@ CSS = """
 body { margin: 0; background: #fff; color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
   sans-serif; }
-main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem; }
+main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem;
+  overflow-wrap: break-word; }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .35rem; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .5rem; padding-top: 1.1rem;
   border-top: 1px solid var(--line); }
