@@ -68,6 +68,11 @@ def test_tokens_of_one_cell_are_shortened_to_its_width(count, words):
     assert text_of(Grid("board", 9, 1, here)).splitlines()[4].split("·")[0].strip() == words
 
 
+def test_a_name_as_wide_as_its_cell_is_whole():
+    town = Grid("town", 8, 1, (Thing(1, 0, "Fridge", "food"), Thing(2, 0, "Bed", "rest")))
+    assert "Fridge" in "\n".join(lines_of(Scene("one", (town, FACTS)), 107))
+
+
 def test_a_board_is_read_without_colours():
     lines = [line for line in lines_of(Scene("one", (GRID,))) if line.strip()]
     bed, fire = (

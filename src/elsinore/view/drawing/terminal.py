@@ -85,7 +85,8 @@ def _grid(grid: Grid, palette: Palette, room: int) -> Text:
 def _add_cell(
     text: Text, things: list[Thing], palette: Palette, wide: int, is_last: bool, is_middle: bool
 ) -> None:
-    """Append one line of one cell, with a column of background after it."""
+    """Append one line of one cell, with a column of background after it; a label that needs that
+    column, too, takes it."""
     tiles, tokens = ([thing for thing in things if thing.token is token] for token in (False, True))
     ground = palette.of(tiles[-1].role) if tiles else palette.empty
     inner = wide - 1 if wide > 2 else wide
@@ -99,6 +100,7 @@ def _add_cell(
         letters = "#" * inner
     elif is_middle and not tiles:
         letters = "·"
+    inner = min(wide, max(inner, len(letters)))
     letters = letters[:inner].center(inner)
     text.append(letters, style=f"{ink} on {ground}").append(" " * (wide - inner))
 
