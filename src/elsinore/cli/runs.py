@@ -33,12 +33,14 @@ def runs_command(args: argparse.Namespace) -> int:
 
 
 def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
+    from rich.cells import cell_len, set_cell_size
+
     from elsinore.analysis.compare.document import format_number
 
-    width = max((len(row["run"]) for row in rows), default=3)
+    width = max((cell_len(row["run"]) for row in rows), default=3)
     say(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
     for row in rows:
-        line = f"{row['run']:{width}}  {row['state']:12}"
+        line = f"{set_cell_size(row['run'], width)}  {row['state']:12}"
         if "seeds" in row:
             line += f" {'-' if row['seeds'] is None else row['seeds']!s:>5}"
         if "env_steps" in row:
