@@ -48,6 +48,13 @@ def test_the_scores_are_marked_at_their_heights(drawn):
     assert marks(drawn(1.0, 2.0, 3.0), 1) == [(0.0, "1"), (1.0, "3")]
 
 
+def test_the_better_a_trial_the_better_it_is_seen_on_white(drawn):
+    trials = [line for line in drawn(1.0, 2.0, 3.0).lines if line.get_color() != "black"]
+    ends = {line.get_ydata()[-1]: line for line in trials}
+    light = [sum(ends[height].get_color()[:3]) for height in (0.0, 0.5, 1.0)]
+    assert light == sorted(light, reverse=True) and light[-1] < 1.5
+
+
 @pytest.mark.parametrize("scores", [(2.0,), (2.0, None, 2.0)])
 def test_equal_scores_have_one_mark_where_their_lines_end(drawn, scores):
     axis = drawn(*scores)

@@ -11,7 +11,7 @@ from elsinore.runs.whole_file import whole_file
 
 
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:
-    """One line per trial through one axis per setting to its score; better trials are brighter and
+    """One line per trial through one axis per setting to its score; better trials are darker and
     drawn on top."""
     import matplotlib
 
@@ -20,7 +20,7 @@ def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> No
     scores = [result.score or 0.0 for result in scored]
     low, high = min(scores, default=0.0), max(scores, default=0.0)
     ends = [(0.0, low), (1.0, high)] if high > low else [(0.5, score) for score in scores[:1]]
-    shades = matplotlib.colormaps["viridis"]
+    shades = matplotlib.colormaps["viridis_r"]  # the palest is the worst
     for result in reversed(ranked(scored, sweep.config.mode)):
         units = [span.unit_of(result.settings[name]) for name, span in sweep.space.items()]
         place = ((result.score or 0.0) - low) / (high - low) if high > low else 0.5
