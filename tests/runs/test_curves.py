@@ -365,8 +365,8 @@ def test_one_seed_has_no_mean_over_seeds(store, tmp_path):
 
 
 def test_an_axis_over_many_decades_has_few_labels(store, tmp_path):
-    for i in range(18):
-        store.write(record(4 * i + 4, value=-(10.0**i), names=("loss/value",)))
+    rows = [Row(i, 0, "", "loss/value", -(10.0**i)) for i in range(18)]
+    store.write(record(18)._replace(rows=rows))
     figure = training_figure(tmp_path / "metrics.sqlite", "explosion")
     FigureCanvasAgg(figure).draw()
     assert len(figure.axes[2].yaxis.get_majorticklocs()) <= 10
