@@ -127,6 +127,7 @@ def test_the_policy_has_no_value_to_show():
 # Learning
 
 
+@pytest.mark.slow
 @needs_cpu_programs
 @pytest.mark.parametrize(
     "config", [PPO(), pytest.param(A2C(), marks=pytest.mark.slow)], ids=["ppo", "a2c"]

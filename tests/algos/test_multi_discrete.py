@@ -10,6 +10,7 @@ from tests.algos.trainees import A2C, DQN, KEY, PARAMS, PPO, PQN, make, mean, tr
 from tests.small_envs import Dart, Dials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [PPO, A2C], ids=["ppo", "a2c"])
 def test_every_dial_is_set_to_its_best_legal_setting_and_never_to_another(make):
     trained = train(make(), Dials(), updates=150 if make is PPO else None)

@@ -378,6 +378,7 @@ def test_another_process_elsewhere_says_what_it_misses(tmp_path, whole):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "printed"),
     [(("export", "--format", "json", "-o", "all.json"), "exported: "), (("checkpoints",), "best/")],

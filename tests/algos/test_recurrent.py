@@ -292,6 +292,7 @@ def sequences(steps, after=(), time=6):
     return Sequences(carry, obs, start, jnp.broadcast_to(jnp.array(steps), (2, len(steps))), after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("burn_in", [0, 2, 4])
 def test_values_of_a_sequence_are_those_of_its_steps_one_by_one(burn_in):
     net, params = remembering()

@@ -91,6 +91,7 @@ def buffer_of(run):
     return jax.tree.map(lambda x: jnp.asarray(x[0]), run.state("latest").train.learner.buffer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prioritized", [False, True])
 def test_a_member_that_is_copied_has_windows_of_one_episode_each(prioritized):
     network = NetworkConfig(hidden=(4,))

@@ -160,6 +160,7 @@ def test_a_team_is_paid_the_mean_and_ends_with_any_of_its_agents():
     np.testing.assert_array_equal(teams.action[1, 1], [6, 7])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config",
     [

@@ -82,6 +82,7 @@ def varied(obs):
     return (NOTHING, KEEP, MODERATE, EAGER, EVICT_LRU)[int(1e4 * abs(obs).sum()) % 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decide", [service.LRU, varied], ids=["LRU", "varied"])
 def test_the_store_finds_what_the_rules_say_it_should(requests, by_lru, decide):
     account, store, _ = by_lru if decide is service.LRU else served(requests, decide)

@@ -161,6 +161,7 @@ def test_a_shorter_window_is_the_one_of_fewer_steps(end, steps):
     )
 
 
+@pytest.mark.slow
 @memories
 @given(
     pieces=st.lists(st.integers(1, SLOTS), min_size=1, max_size=4),

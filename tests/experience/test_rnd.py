@@ -347,6 +347,7 @@ def test_the_state_is_arrays_that_a_scan_can_carry():
     assert_close(after, one_by_one)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "over", [jax.vmap, lambda f: lambda *x: jax.lax.map(lambda x: f(*x), x)], ids=["vmap", "map"]
 )

@@ -60,6 +60,7 @@ def parameters(state):
     return [np.asarray(x) for x in jax.tree.leaves(state.learner.params)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dqn", "ppo"])
 def test_it_learns_what_the_compiled_program_learns(name):
     agent = agent_of(name, num_envs=3)

@@ -230,6 +230,7 @@ def test_there_are_five_recipes():
     assert set(recipes()) == set(EXPECTED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("title", EXPECTED)
 def test_a_recipe_does_what_its_title_says(title, tmp_path):
     scope = {"elsinore": elsinore}

@@ -123,6 +123,7 @@ def by_episodes(request, tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_evaluations_checkpoints_and_replays_follow_episodes(by_episodes):
     path, last = by_episodes.path, 80
     due = multiples(path, 20, 2)
@@ -135,6 +136,7 @@ def test_evaluations_checkpoints_and_replays_follow_episodes(by_episodes):
     assert {*multiples(path, 30, 2)} <= recorded
 
 
+@pytest.mark.slow
 def test_a_resumed_run_evaluates_where_it_would_have(by_episodes, tmp_path):
     path = tmp_path / "again"
     shutil.copytree(by_episodes.path, path)

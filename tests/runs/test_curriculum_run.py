@@ -171,6 +171,7 @@ def stopped(runs_dir: Path, monkeypatch, holder, name: str, number: int) -> Path
     return runs_dir / "whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "holder, name, number",
     [

@@ -148,6 +148,7 @@ def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, 
     np.testing.assert_allclose(decide(obs), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 7])
 def test_both_forms_answer_as_the_policy_does_for_any_number_of_observations(
     exported, masked, number

@@ -172,6 +172,7 @@ def has_namespaces() -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limited", "said"),
     [

@@ -250,6 +250,7 @@ def test_a_run_that_ends_by_episodes_goes_on_to_more_of_them(until_20_episodes, 
     assert finished(path) >= 2 * more and again.experiment.stop.episodes == 2 * more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("unit", "old"), [("episodes", 20), ("seconds", 0.001)])
 def test_a_kill_before_the_new_budget_is_written_leaves_the_old_one(
     unit, old, tmp_path, monkeypatch
@@ -269,6 +270,7 @@ def test_a_kill_before_the_new_budget_is_written_leaves_the_old_one(
     assert learnt(run.path) == once and rows_in(run.path) == rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends_before", ["unlink", "rewrite"])
 def test_a_lengthening_that_was_killed_and_done_again_is_one_event(path, ends_before, monkeypatch):
     def killed(*_, **__):

@@ -174,6 +174,7 @@ def test_a_number_of_float32_is_written_as_the_decimal_that_it_stands_for():
     assert [as_decimal(np.float32(x)) for x in (0.999, 3e-4, 1e10, 0.0)] == [0.999, 3e-4, 1e10, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lookahead",
     [pytest.param(True, id="small"), pytest.param(False, id="large", marks=pytest.mark.slow)],

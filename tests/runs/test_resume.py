@@ -118,6 +118,7 @@ def test_a_run_interrupted_while_it_saves_loses_nothing(tmp_path, whole, monkeyp
     assert_same_run(path, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM], ids=["SIGTERM"])  # SIGINT takes the same way
 def test_a_run_that_was_asked_to_stop_saves_and_says_so_and_resumed_it_equals_the_whole(
     tmp_path, whole, number
@@ -196,6 +197,7 @@ def test_a_run_that_lost_only_its_conclusion_is_concluded_alike(tmp_path, whole)
     assert (path / "training_curves.png").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("holder", "name", "number", "saved"),
     [(CheckpointManager, "conclude", 1, "periodic"), (loop, "record_of", 10, "emergency")],

@@ -249,6 +249,7 @@ def dqn(tmp_path_factory):
     ).path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "taken", "anew"),
     [
@@ -485,6 +486,7 @@ def begun_with(team, there: elsinore.Run, parts: str, folder: Path) -> tuple[dic
     return {x: source[x] for x in own}, {x: first[x] for x in own}, log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", ["policy", "learner"])
 def test_agents_take_what_those_of_their_names_have_learnt(of_two, parts, tmp_path):
     team = [{"id": "bob"}, {"id": "carl"}, {"id": "ann"}]

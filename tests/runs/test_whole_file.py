@@ -62,6 +62,7 @@ def test_a_pipe_is_written_to_by_any_of_its_names():
         assert file.read() == "whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["gif", "mp4"])
 def test_a_film_that_does_not_fit_on_the_disk_is_refused_and_no_part_of_it_stays(
     tmp_path, episodes, ending

@@ -120,6 +120,7 @@ def test_a_layout_holds_equally_many_seeds_on_each_device(num_seeds):
     assert layout.padded % len(layout.devices) == 0 and layout.padded >= num_seeds
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     jax.default_backend() != "cpu", reason="units are marked for XLA's CPU compiler"
 )

@@ -56,6 +56,7 @@ def best_arm(state, env_params):
     return 3 - jnp.argmax(state.legal[::-1]), jnp.bool_(True), jnp.arange(4.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("student", "loss"),
     [

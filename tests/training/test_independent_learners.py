@@ -116,6 +116,7 @@ def test_a_value_of_each_agent_becomes_a_metric_of_each():
 # Each for itself
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "config", [pytest.param(PPO(), marks=pytest.mark.slow), DQN()], ids=["ppo", "dqn"]
 )

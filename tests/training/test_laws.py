@@ -43,6 +43,7 @@ def test_a_seed_among_others_is_the_seed_alone(trained):
         assert_equal(alone, jax.tree.map(lambda x: x[seed : seed + 1], many))  # noqa: B023
 
 
+@pytest.mark.slow
 def test_learning_from_replay_keeps_the_laws_of_chunks_and_of_seeds(trained_from_replay):
     """Six updates are two and four; a seed among others is the seed alone; under `vmap` it draws
     the same numbers."""

@@ -161,6 +161,7 @@ def test_a_broken_member_lives_again_as_a_copy():
     assert np.isfinite(scores(later)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"network": GRU}, {"rnd": CURIOUS}], ids=["gru", "rnd"])
 def test_nothing_of_a_broken_members_envs_breaks_its_copy(options):
     """Actions that are not finite leave an env, a carry and a bonus that are not."""

@@ -183,6 +183,7 @@ def trained_values(request) -> Trained:
     return Trained(plan, start, state, report)
 
 
+@pytest.mark.slow
 def test_a_frozen_policy_of_action_values_keeps_the_epsilon_it_was_trained_with(trained_values):
     pool, epsilon = trained_values.state.curriculum.pool, trained_values.report.metrics[EPSILON]
     of_update = epsilon.total / epsilon.count  # of updates 1 to 12

@@ -433,6 +433,7 @@ def test_an_interrupted_comparison_resumes_to_the_same_end(interrupted, compared
         assert rows_in(one) == rows_in(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", MADE_ELSEWHERE)
 def test_a_run_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_path):
     small = {"algos": "ppo", "env_steps": 512, "seeds": 1}

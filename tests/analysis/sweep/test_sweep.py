@@ -330,6 +330,7 @@ def test_a_finished_search_is_returned_as_it_is(tmp_path, afresh):
     assert again.summary["train_seconds"] == trained > 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler",
     [
@@ -445,6 +446,7 @@ def with_broken_checkpoints(group: Path) -> None:
         path.write_text("{")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [without_config, with_broken_checkpoints])
 def test_a_damaged_group_is_refused_with_a_remedy_that_works(damage, tmp_path):
     path = search(tmp_path, trials=3).path

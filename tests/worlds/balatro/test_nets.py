@@ -125,6 +125,7 @@ def test_outputs_depend_on_the_set_of_jokers_and_not_their_order(obs, policy):
     assert np.abs(outputs[0] - outputs[2]).max() > 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dueling", [False, True])
 def test_action_values_have_the_same_head(obs, dueling):
     net = q_network(CARDS, 448, obs, dueling)
