@@ -1,8 +1,10 @@
 """The table of all runs."""
 
+import json
+
 from rich.cells import cell_len
 
-from elsinore.cli.runs import _say_table
+from elsinore.cli.runs import _row, _say_table
 
 
 def test_columns_stand_below_one_another_whatever_the_letters_of_a_name(capsys):
@@ -11,3 +13,25 @@ def test_columns_stand_below_one_another_whatever_the_letters_of_a_name(capsys):
     head, *lines = capsys.readouterr().out.splitlines()
     starts = {cell_len(line.partition("finished")[0]) for line in lines}
     assert starts == {head.index("state")}
+
+
+def test_a_population_is_listed_with_its_members_and_their_seeds(capsys):
+    both = [{"run": "many", "members": 3, "seeds": 2}, {"run": "one", "seeds": 4}]
+    _say_table([{"state": "interrupted", "unread": []} | row for row in both], {})
+    head, many, one = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head[:4] == ["run", "state", "members", "seeds"]
+    assert many == ["many", "interrupted", "3", "2"]
+    assert one == ["one", "interrupted", "-", "4"]
+
+
+def test_the_return_of_a_population_is_that_of_its_best_member(tmp_path):
+    returns = {"mean": 1.5, "iqm": 1.5, "ci95": None, "per_seed": [1.0, 2.0]}
+    best = {"member": 1, "eval_return": {"mean": 2.0, "iqm": 2.0, "ci95": None, "per_seed": [2.0]}}
+    summary = {"stopped_by": "budget", "seeds": 1, "env_steps": 64, "eval_return": returns}
+    summary |= {"members": [{"algo.gamma": 0.9}, {"algo.gamma": 0.99}], "best_member": best}
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("env: CartPole-v1\n")
+    (run / "summary.json").write_text(json.dumps(summary))
+    row = _row(tmp_path, "run")
+    assert (row["members"], row["seeds"], row["return"]) == (2, 1, 2.0)

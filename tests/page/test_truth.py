@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -201,3 +202,46 @@ def test_the_list_is_sorted_by_any_column_and_filtered_by_state(browser, tmp_pat
         assert page.get_by_role("columnheader", name="Progress").get_attribute("aria-sort")
         page.get_by_label("Show runs in the state").select_option("converged")
         until(lambda: names.all_inner_texts() == ["c"])
+
+
+RATES = ["algo.learning_rate=0.001", "algo.learning_rate=0.0001"]
+
+
+@pytest.fixture
+def population(tmp_path):
+    """A run of two members of two seeds; the newest evaluations are 10 * update + seed, of which
+    the highest are seeds 2 and 3."""
+    return make_run(tmp_path, "population", seeds=4, first_seed=0, members=json.dumps(RATES))
+
+
+def test_a_population_is_listed_with_its_members_and_the_return_of_the_best(population):
+    with serving(population.parent) as served:
+        (line,) = served.get("runs")
+    assert (line["members"], line["seeds"]) == (2, 4)
+    assert line["return"] == pytest.approx(10 * 40 + 2.5)
+    assert line["sparkline"][-1] == line["return"]
+
+
+def test_of_a_population_by_costs_the_lowest_is_the_best(tmp_path):
+    make_run(tmp_path, "costs", seeds=4, members=json.dumps(RATES), mode="min")
+    with serving(tmp_path) as served:
+        (line,) = served.get("runs")
+    assert line["return"] == pytest.approx(10 * 40 + 0.5)
+
+
+@pytest.mark.slow
+def test_the_page_of_a_population_names_its_members_and_has_no_mean_over_them(browser, population):
+    with serving(population.parent) as served, looking(browser, served.url) as page:
+        page.get_by_text("ppo · 2 members with 2 seeds each").wait_for()
+        page.get_by_role("link", name="population").click()
+        about = page.locator(".about").first
+        until(lambda: "2 members with 2 seeds each" in about.inner_text())
+        tile = page.locator('[data-tile="Evaluation"]')
+        until(lambda: f"2 seeds of the best member, {RATES[1]}" in tile.inner_text())
+        assert "402.5" in tile.inner_text()
+        rows = numbers_of(page, "Evaluation return")
+        assert float(rows[-1][f"best member, {RATES[1]}"]) == 402.5
+        page.get_by_label("Each seed").check()
+        assert f"seed 1, {RATES[0]}" in numbers_of(page, "Evaluation return")[0]
+        page.get_by_role("tab", name="Seeds").click()
+        page.get_by_role("row", name=f"seed 0, {RATES[1]}").wait_for()

@@ -14,7 +14,8 @@ from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.restored import best_index
+from elsinore.runs.members import best_index
+from elsinore.runs.records import return_text
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
 from elsinore.runs.summary import as_decimal
@@ -80,7 +81,12 @@ def test_a_report_names_the_member_of_each_return_and_has_no_interval_over_diffe
     assert [
         line.split(":")[0].strip() for line in printed.splitlines() if "  seed " in line
     ] == names
-    assert "interval" not in printed
+    best = learnt(pair)["best_member"]
+    (said,) = [line for line in printed.splitlines() if "interval" in line]
+    rate = RATES["vary"]["algo.learning_rate"][best["member"]]
+    assert said.startswith(f"  best member algo.learning_rate={rate:g}: IQM ")
+    log = (pair / "logs" / "train.log").read_text()
+    assert f"mean return {return_text(best['eval_return']['mean'])} of the best member over" in log
     assert cli.main(["evaluate", str(pair), "--episodes", "2"]) == 0
     printed = capsys.readouterr().out
     assert [
@@ -92,7 +98,11 @@ def test_the_summary_has_the_members_and_lists_by_replica(pair):
     summary = learnt(pair)
     assert summary["members"] == [{"algo.learning_rate": 1e-3}, {"algo.learning_rate": 1e-4}]
     assert summary["seeds"] == 2
-    assert len(summary["eval_return"]["per_seed"]) == len(summary["converged"]) == 4
+    per_seed = summary["eval_return"]["per_seed"]
+    assert len(per_seed) == len(summary["converged"]) == 4
+    best = summary["best_member"]["member"]
+    assert best == (sum(per_seed[2:]) > sum(per_seed[:2]))
+    assert summary["best_member"]["eval_return"]["per_seed"] == per_seed[2 * best : 2 * best + 2]
     assert "members_final" not in summary
 
 

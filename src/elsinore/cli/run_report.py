@@ -6,7 +6,7 @@ from elsinore.errors import counted
 def run_report(run) -> str:
     """The results of a finished run as text: one line per seed, IQM, speed and paths."""
     from elsinore.runs.budgets import ending
-    from elsinore.runs.records import return_text
+    from elsinore.runs.members import member_name
 
     summary = run.summary
     score, steps = summary["eval_return"], summary["env_steps"]
@@ -16,13 +16,11 @@ def run_report(run) -> str:
         " env steps a seed",
         *_seed_lines(summary),
     ]
-    # the members of a population have different settings: no statistic over them
-    if score["ci95"] and "members" not in summary:
-        low, high = map(return_text, score["ci95"])
-        lines.append(
-            f"  IQM {return_text(score['iqm'])}, 95 % interval [{low}, {high}], mean"
-            f" {return_text(score['mean'])}"
-        )
+    if "members" not in summary:
+        lines += _statistics(score, "")
+    elif best := summary.get("best_member"):  # no statistic is over members: their settings differ
+        name = member_name(summary["members"][best["member"]])
+        lines += _statistics(best["eval_return"], f"best member {name}: ")
     return "\n".join(
         [
             *lines,
@@ -33,6 +31,19 @@ def run_report(run) -> str:
             f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite",
         ]
     )
+
+
+def _statistics(score: dict, whose: str) -> list[str]:
+    """Interquartile mean, interval and mean; nothing for one seed."""
+    from elsinore.runs.records import return_text
+
+    if not score["ci95"]:
+        return []
+    low, high = map(return_text, score["ci95"])
+    return [
+        f"  {whose}IQM {return_text(score['iqm'])}, 95 % interval [{low}, {high}], mean"
+        f" {return_text(score['mean'])}"
+    ]
 
 
 def _checkpoint_lines(kept: dict, metric: str) -> list[str]:

@@ -38,9 +38,16 @@ def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
     from elsinore.analysis.compare.document import format_number
 
     width = max((cell_len(row["run"]) for row in rows), default=3)
-    say(f"{'run':{width}}  {'state':12} {'seeds':>5}  {'env steps':>12}  {'return (IQM)':>12}")
+    populations = any("members" in row for row in rows)
+    members = f" {'members':>7}" if populations else ""
+    say(
+        f"{'run':{width}}  {'state':12}{members} {'seeds':>5}  {'env steps':>12}"
+        f"  {'return (IQM)':>12}"
+    )
     for row in rows:
         line = f"{set_cell_size(row['run'], width)}  {row['state']:12}"
+        if populations:
+            line += f" {row.get('members', '-'):>7}"
         if "seeds" in row:
             line += f" {'-' if row['seeds'] is None else row['seeds']!s:>5}"
         if "env_steps" in row:
@@ -77,10 +84,18 @@ def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     summary = summary_of(runs, run, unread)
     state = run_state(run, summary)
     if "stopped_by" not in summary or state in LIVE:  # a resumed run has the summary of its stop
-        return {"state": state, "seeds": read_yaml(run.config).get("seeds")}
+        config = read_yaml(run.config)
+        varied = next(iter(config.get("vary", {}).values()), None)
+        return {"state": state, **_members(varied), "seeds": config.get("seeds")}
     return {
         "state": ending(state),
+        **_members(summary.get("members")),
         "seeds": summary.get("seeds"),
         "env_steps": summary.get("env_steps", 0),
         "return": final_return(summary),
     }
+
+
+def _members(each: Any) -> dict[str, int]:
+    """The number of members of a population, whose settings or values are in a list."""
+    return {"members": len(each)} if isinstance(each, list) else {}

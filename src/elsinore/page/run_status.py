@@ -12,6 +12,7 @@ from elsinore.page.manage import tags_of
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS
 from elsinore.runs.control import SOCKET, Busy, ask
+from elsinore.runs.members import mean_known, members_in, seeds_of_best
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 
@@ -66,8 +67,10 @@ def summary_of(runs: RunsDirectory, run: RunDir, unread: list[str]) -> dict[str,
 
 
 def final_return(summary: dict[str, Any]) -> float | None:
-    """The return of the final evaluation; None without one."""
-    found = summary.get("eval_return", {}).get("iqm")
+    """The return of the final evaluation, of the best member of a population; None without one."""
+    found: Any = summary.get("best_member") if "members" in summary else summary
+    for name in ("eval_return", "iqm"):
+        found = found.get(name) if isinstance(found, dict) else None
     return found if isinstance(found, int | float) else None
 
 
@@ -102,48 +105,52 @@ def status_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
 
 
 def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
-    """Updates done, speed, and the mean over seeds of the newest evaluation."""
+    """Updates done, speed, and the mean over seeds of the newest evaluation: those of the best
+    member, where there are several."""
     info = info_of(db)
     update = db.execute("SELECT max(update_) FROM chunks").fetchone()[0] or 0
     speed = _speed(db, RECENT_CHUNKS if state in LIVE else -1)
     steps = int(info.get("steps_per_update", 0))
     score = (
-        "SELECT avg(value), count(*) FROM metrics WHERE update_ = ? AND name = 'eval/return' AND"
-        " agent = ''"
+        "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return' AND agent = ''"
     )
-    mean, learning = db.execute(score, (update,)).fetchone()
+    newest = dict(db.execute(score, (update,)))
+    learning = len(newest)
     if learning != info.get("seeds"):
-        mean = _newest_mean(db)
+        newest = _newest(db)
+    members = len(members_in(info))
+    seeds = seeds_of_best(newest, sorted(newest), members, info.get("mode", "max"))
     total = int(info.get("num_updates", 0))
     left = (total - update) * steps * (learning or 1) / speed if speed and state in LIVE else None
     return {
         "env": info.get("env"),
         "algo": info.get("algo"),
         "seeds": info.get("seeds"),
+        "members": members,
         "begins_from": info.get("begins_from", ""),
         "update": update,
         "updates": total,
         "env_steps": update * steps,
         "total_env_steps": total * steps,
-        "return": mean,
-        "sparkline": _sparkline(db),
+        "return": mean_known(newest[seed] for seed in seeds),
+        "sparkline": _sparkline(db, set(seeds)),
         "speed": speed,
         "seconds_left": left,
         "learning": learning,
     }
 
 
-def _newest_mean(db: sqlite3.Connection) -> float | None:
-    """The mean over seeds of each one's newest evaluation: one that stopped keeps its last."""
-    return db.execute(
-        "SELECT avg(value) FROM"
-        " (SELECT value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
-        " WHERE name = 'eval/return' AND agent = '' GROUP BY seed)"
-    ).fetchone()[0]
+def _newest(db: sqlite3.Connection) -> dict[int, float | None]:
+    """Each seed's newest evaluation: one that stopped keeps its last."""
+    rows = db.execute(
+        "SELECT seed, value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
+        " WHERE name = 'eval/return' AND agent = '' GROUP BY seed"
+    )
+    return {seed: value for seed, value, _ in rows}
 
 
-def _sparkline(db: sqlite3.Connection) -> list[float]:
-    """Means over seeds of evaluations, evenly spaced over the run; the newest is the last. A seed
+def _sparkline(db: sqlite3.Connection, seeds: set[int]) -> list[float]:
+    """Means over `seeds` of evaluations, evenly spaced over the run; the newest is the last. A seed
     that stopped keeps the last value that was looked at."""
     ends = [end for (end,) in db.execute("SELECT update_ FROM chunks ORDER BY update_")]
     count = min(len(ends), SPARKS)
@@ -155,7 +162,7 @@ def _sparkline(db: sqlite3.Connection) -> list[float]:
     latest: dict[int, float] = {}
     means = []
     for end in chosen:
-        latest |= dict(db.execute(score, (end,)))
+        latest |= {seed: x for seed, x in db.execute(score, (end,)) if seed in seeds}
         means += [sum(latest.values()) / len(latest)] if latest else []
     return means
 

@@ -64,11 +64,13 @@ def conclude(
 
 def result_line(summary: dict[str, Any]) -> str:
     """The result in one line, before curves, policy and sinks are written."""
-    mean = return_text(summary["eval_return"]["mean"])
+    best = summary.get("best_member")
+    mean = return_text((best or summary)["eval_return"]["mean"])
+    whose = " of the best member" if best else ""
     return (
         f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"
-        f" return {mean} over {counted(summary['eval_episodes'], 'fresh episode')} a seed; writing"
-        " curves and policy"
+        f" return {mean}{whose} over {counted(summary['eval_episodes'], 'fresh episode')} a seed;"
+        " writing curves and policy"
     )
 
 

@@ -1,6 +1,5 @@
 """States and policies of a run, from its checkpoints."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from elsinore.hyperparameters import over_records
 from elsinore.runs import checkpoints
 from elsinore.runs.buffers import without_buffers
 from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.members import best_index
 from elsinore.runs.policy import Policy
 from elsinore.training.replicas import stacked
 from elsinore.types import PolicyState, RunState
@@ -27,14 +27,6 @@ def best_replica(
     if not returns or checkpoint.update != summary.get("updates"):
         returns = np.asarray(history)[:, 0].tolist()
     return best_index(returns, mode)
-
-
-def best_index(returns: Sequence[float | None], mode: str) -> int:
-    """The index of the highest return, or of the lowest with the mode "min"; one that is None or
-    NaN is the worst."""
-    sign = -1.0 if mode == "min" else 1.0
-    scores = sign * np.array([np.nan if r is None else r for r in returns])
-    return int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
 
 
 def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:

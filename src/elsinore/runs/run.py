@@ -26,8 +26,9 @@ from elsinore.runs.curves import training_figure
 from elsinore.runs.export import default_folder, refuse_export, write_export
 from elsinore.runs.final_evaluation import final_evaluation
 from elsinore.runs.manifest import MODULE
+from elsinore.runs.members import best_index
 from elsinore.runs.policy import Policy
-from elsinore.runs.restored import best_index, best_replica, policy_of, restore_state
+from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signature import is_own
 from elsinore.runs.store import reading

@@ -13,6 +13,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
+from elsinore.runs.members import best_index, member_name
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
@@ -74,22 +75,27 @@ def summarise(
         "stopped_by": how,
         "versions": versions(),
         "params_sha256": params_sha256(state.train.learner.params),
-        **(_population(plan, state) if plan.experiment.vary else {}),
+        **(_population(plan, state, final) if plan.experiment.vary else {}),
     }
 
 
 def _evaluation(plan: Plan, final: Episodes) -> dict[str, Any]:
     agents, means = plan.experiment.agents.number, final.returns.mean(axis=1)
     return {
-        "eval_return": {
-            "mean": _finite(np.mean(means)),
-            "iqm": _finite(iqm(means)),
-            "ci95": ci95(means),
-            "per_seed": [_finite(x) for x in means],
-            **({"per_agent": returns_by_agent(final.returns, agents)} if agents > 1 else {}),
-        },
+        "eval_return": _over_seeds(means)
+        | ({"per_agent": returns_by_agent(final.returns, agents)} if agents > 1 else {}),
         "eval_episodes": int(final.returns.shape[1]),
         **({"eval_facts": stats_summary(facts_of(plan.env), final)} if final.facts else {}),
+    }
+
+
+def _over_seeds(means: np.ndarray) -> dict[str, Any]:
+    """Statistics of the mean return of each seed."""
+    return {
+        "mean": _finite(np.mean(means)),
+        "iqm": _finite(iqm(means)),
+        "ci95": ci95(means),
+        "per_seed": [_finite(x) for x in means],
     }
 
 
@@ -112,12 +118,15 @@ def returns_by_agent(returns: np.ndarray, agents: int) -> list[list[float | None
     return [[_finite(x) for x in row] for row in means]
 
 
-def _population(plan: Plan, state: RunState) -> dict[str, Any]:
-    """The members of a population, and the final values of numbers that evolve. Lists by replica
-    have the `seeds` of the first member first."""
+def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
+    """The members of a population, the best of them, and the final values of numbers that evolve.
+    Lists by replica have the `seeds` of the first member first."""
     experiment = plan.experiment
+    returns = final.returns.mean(axis=1).reshape(experiment.members, -1)  # [member, seed]
+    best = best_index(returns.mean(axis=1).tolist(), experiment.population.mode)
     facts: dict[str, Any] = {
         "members": experiment.member_values,
+        "best_member": {"member": best, "eval_return": _over_seeds(returns[best])},
         "pruned_at_env_steps": _steps_at(state.convergence.pruned_at, plan.steps_per_update),
     }
     if experiment.population.pbt is not None:
@@ -138,7 +147,7 @@ def replica_names(first_seed: int, seeds: int, members: list[dict[str, Any]]) ->
     """A label for each entry of a list by replica; `members` are their settings, `[{}]` without a
     population."""
     return [
-        ", ".join((f"seed {seed}", *(f"{name}={value:.4g}" for name, value in member.items())))
+        ", ".join(filter(None, (f"seed {seed}", member_name(member))))
         for member in members
         for seed in range(first_seed, first_seed + seeds)
     ]

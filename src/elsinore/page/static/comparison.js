@@ -26,7 +26,7 @@ export class Comparison {
     return h("li", {}, mark,
       h("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name), run.status ? chip(run.status.state) : "",
       h("b", {}, mean === null ? "–" : `${number(mean)}${around}`),
-      h("span", { class: "sub" }, run.error ?? `${run.info.algo ?? ""} on ${run.info.env ?? ""}, ${whole(run.status?.env_steps)} steps`));
+      h("span", { class: "sub" }, run.error ?? `${run.info.algo ?? ""} on ${run.info.env ?? ""}${run.best.name && `, best member ${run.best.name}`}, ${whole(run.status?.env_steps)} steps`));
   }
 
   repaint() {

@@ -170,7 +170,7 @@ export class CurvesPanel {
     if (this.runs.length > 1) return this.runs.map((run) => run.name);
     if (!this.settings.each) return [];
     const seeds = [...this.runs[0].curves.values()].flatMap((curve) => [...curve.seeds.keys()]);
-    return [...new Set(seeds)].map((seed) => `seed ${seed}`);
+    return [...new Set(seeds)].map((seed) => `seed ${this.runs[0].seedName(seed)}`);
   }
 
   nameLines() {
@@ -203,9 +203,9 @@ export class CurvesPanel {
   eachSeed(run, curve, x) {
     const stops = this.stopsOf(run);
     return [...curve.seeds].map(([seed, { mean, low, high }], i) => ({
-      label: stops.has(seed) ? `seed ${seed} (stopped)` : `seed ${seed}`, colour: colour(i), dash: dash(i), x,
+      label: `seed ${run.seedName(seed)}${stops.has(seed) ? " (stopped)" : ""}`, colour: colour(i), dash: dash(i), x,
       y: smoothed(mean, this.settings.smoothing), marks: stops.has(seed) ? [mean.findLastIndex((value) => value !== null)] : [],
-      name: `seed ${seed}`, ...(curve.exact ? {} : { low, high }),
+      name: `seed ${run.seedName(seed)}`, ...(curve.exact ? {} : { low, high }),
     })).filter((line) => !this.off.has(line.name));
   }
 
@@ -215,16 +215,18 @@ export class CurvesPanel {
     return this.stops.get(run).stops;
   }
 
-  /** The mean over seeds, with the interval of an evaluation or else the range. */
-  mean(run, curve, x, name) {
+  /** The mean over seeds, with the interval of an evaluation or else the range; of a population the best member's. */
+  mean(run, whole, x, name) {
+    const curve = run.ofBest(whole);
     const weight = this.settings.smoothing;
     const stops = this.stopsOf(run);
     const seeds = [...curve.seeds.values()].map((seed) => smoothed(seed.mean, weight));
     const ends = [...curve.seeds.keys()].map((seed) => run.endOf(seed, name, curve, stops));
     const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"), ends);
-    const marks = [...stops.values()].map((at) => curve.update.findIndex((update) => update >= at)).filter((i) => i >= 0);
+    const marks = [...stops].filter(([seed]) => curve.seeds.has(seed)).map(([, at]) => curve.update.findIndex((update) => update >= at)).filter((i) => i >= 0);
     const around = !curve.exact ? envelope(curve) : curve.seeds.size > 1 ? { low, high } : {};
-    return { label: this.runs.length > 1 ? run.name : "mean over seeds", x, y: mean, marks, ...around };
+    const over = run.best.name ? `best member, ${run.best.name}` : "mean over seeds";
+    return { label: this.runs.length > 1 ? run.name : over, x, y: mean, marks, ...around };
   }
 
   destroy() {

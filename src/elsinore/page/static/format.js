@@ -57,6 +57,13 @@ export function dateTime(time) {
   return new Date(time * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 }
 
+/** Number of seeds, or of members with their seeds. */
+export function seedCount({ seeds, members }) {
+  const each = members ? seeds / members : seeds;
+  const text = each > 1 ? `${each} seeds` : "one seed";
+  return members ? `${members} member${members > 1 ? "s" : ""} with ${text} each` : text;
+}
+
 const TITLES = {
   "eval/return": "Evaluation return", "eval/length": "Evaluation length", "eval/return_std": "Spread of evaluations",
   "eval/unfinished": "Evaluations cut off", "episode/return": "Training return", "episode/length": "Episode length",

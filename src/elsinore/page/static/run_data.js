@@ -1,6 +1,6 @@
 // A run's metrics in the browser: an overview from the server, extended by live updates.
 
-import { outlivesItsSeed } from "./statistics.js";
+import { outlivesItsSeed, summary } from "./statistics.js";
 
 const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
 
@@ -11,7 +11,7 @@ export class RunData {
   }
 
   clear() {
-    Object.assign(this, { cursor: -1, first: 0, info: {}, curves: new Map(), sampled: false });
+    Object.assign(this, { cursor: -1, first: 0, info: {}, members: [], curves: new Map(), sampled: false, found: null });
     this.episodes = { update: [0], count: [0] };
     this.clock = { update: [0], seconds: [0], speed: [null] };
   }
@@ -20,6 +20,7 @@ export class RunData {
   load(overview) {
     this.clear();
     Object.assign(this, { info: overview.info, cursor: overview.cursor, first: overview.first, sampled: overview.sampled });
+    this.members = membersOf(overview.info);
     this.curves = curvesOf(overview.curves);
     this.events = overview.events;
     this.event = overview.event;
@@ -62,6 +63,7 @@ export class RunData {
     cut(this.clock, update);
     this.events = this.events.filter((event) => event[1] <= update);
     this.cursor = Math.min(this.cursor, update);
+    this.found = null;
   }
 
   /** The last update of which each seed has a metric, by seed; less than that of other seeds for one that has stopped. */
@@ -83,6 +85,40 @@ export class RunData {
     return new Map([...last].filter(([, update]) => update < newest));
   }
 
+  /** The number of seeds of each member, or of the run. */
+  get seedsOfEach() {
+    return Math.max(Math.floor((this.info.seeds || 1) / (this.members.length || 1)), 1);
+  }
+
+  /** A seed as `0`, or as `0, algo.gamma=0.9` in a population, whose members have the same seeds. */
+  seedName(seed) {
+    const { members, seedsOfEach } = this;
+    const first = this.info.first_seed ?? 0, place = seed - first;
+    return members.length ? `${first + (place % seedsOfEach)}, ${members[Math.floor(place / seedsOfEach)]}` : String(seed);
+  }
+
+  /** The best member by the newest evaluations: its name and seeds. Settings differ between members, so a mean is over its seeds
+      alone. Without members: no name, and all seeds. */
+  get best() {
+    if (this.found?.cursor === this.cursor) return this.found;
+    const { members, seedsOfEach } = this;
+    const first = this.info.first_seed ?? 0, curve = this.curves.get("eval/return");
+    const has = (i) => (seed) => Math.floor((seed - first) / seedsOfEach) === i;
+    const score = (name, i) => {
+      const newest = [...(curve?.seeds ?? [])].filter(([seed]) => has(i)(seed)).map(([, { mean }]) => mean.findLast((x) => x !== null) ?? null);
+      return (summary(newest, false).mean ?? -Infinity) * (this.info.mode === "min" ? -1 : 1);
+    };
+    const scores = members.map(score);
+    const i = Math.max(scores.indexOf(Math.max(...scores)), 0);
+    this.found = { cursor: this.cursor, name: members.length > 1 ? members[i] : "", has: members.length > 1 ? has(i) : () => true };
+    return this.found;
+  }
+
+  /** A curve with the seeds of the best member only. */
+  ofBest(curve) {
+    return { ...curve, seeds: new Map([...curve.seeds].filter(([seed]) => this.best.has(seed))) };
+  }
+
   /** The index of the last point of a curve at which a seed counts; Infinity for one that has not stopped. */
   endOf(seed, name, curve, stops = this.stops) {
     if (outlivesItsSeed(name) || !stops.has(seed)) return Infinity;
@@ -101,6 +137,15 @@ export class RunData {
     if (axis === "steps") return x / (this.info.steps_per_update ?? 1);
     if (axis === "seconds") return interpolate(this.clock.seconds, this.clock.update, x);
     return interpolate(this.episodes.count, this.episodes.update, x * (this.info.seeds || 1));
+  }
+}
+
+/** The names of a population's members, which are their settings; none for a run of one setting. */
+function membersOf(info) {
+  try {
+    return JSON.parse(info.members ?? "[]").map(String);
+  } catch {
+    return [];
   }
 }
 

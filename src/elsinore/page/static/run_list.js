@@ -2,7 +2,7 @@
 
 import { deleted, renamed, tagged } from "./changes.js";
 import { h } from "./dom.js";
-import { ago, number, short, whole } from "./format.js";
+import { ago, number, seedCount, short, whole } from "./format.js";
 import { startDialog } from "./start_dialog.js";
 import { chip, LIVE, progress, sparkline, stateLabel } from "./widgets.js";
 
@@ -101,7 +101,7 @@ export class RunList {
     const link = h("a", { href: `#/run/${encodeURIComponent(run.name)}` }, run.name);
     const cell = (label, ...content) => h("td", { "data-label": label, class: "num" }, ...content);
     if (run.error) return h("tr", { class: "broken" }, h("td", {}, box), h("th", { scope: "row" }, link), h("td", { colspan: 6 }, run.error));
-    const seeds = run.seeds > 1 ? ` · ${run.seeds} seeds` : "";
+    const seeds = run.seeds > 1 ? ` · ${seedCount(run)}` : "";
     return h("tr", {},
       h("td", { class: "pick" }, box), h("th", { scope: "row" }, link, tags(run)), h("td", { "data-label": "State" }, chip(run.state)),
       h("td", { "data-label": "Environment" }, run.env ?? "–", h("span", { class: "sub" }, `${run.algo ?? ""}${seeds}`)),

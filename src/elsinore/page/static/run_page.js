@@ -3,7 +3,7 @@
 import { controls } from "./controls.js";
 import { CurvesPanel } from "./curves_panel.js";
 import { fillLike, h, setText } from "./dom.js";
-import { dateTime, duration, number, short, whole } from "./format.js";
+import { dateTime, duration, number, seedCount, short, whole } from "./format.js";
 import { ReplayPlayer } from "./replay_player.js";
 import { address, get } from "./server.js";
 import { newest, summary } from "./statistics.js";
@@ -127,10 +127,10 @@ export class RunPage {
   }
 
   /** What the run is, when it began, and the commit of its code. */
-  origin({ algo, env, seeds }) {
+  origin({ algo, env, seeds, members }) {
     const begun = this.run.events.find(([, , kind]) => kind === "begin")?.[0];
     const commit = this.run.info.commit;
-    return [`${algo ?? "–"} on ${env ?? "–"}`, seeds > 1 ? `${seeds} seeds` : "one seed", begun && `begun ${dateTime(begun)}`,
+    return [`${algo ?? "–"} on ${env ?? "–"}`, seedCount({ seeds, members }), begun && `begun ${dateTime(begun)}`,
       commit && `commit ${commit}`].filter(Boolean).join(" · ");
   }
 
@@ -155,12 +155,13 @@ export class RunPage {
     const of = (name) => summary(newest(this.run, name));
     const learnt = newest(this.run, "episode/return").filter((value) => value !== null).length;
     const { mean, low, high } = of("eval/return");
-    const seeds = low === null ? (status.seeds > 1 ? `mean of ${status.seeds} seeds` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${status.seeds} seeds`;
+    const each = this.run.seedsOfEach, member = this.run.best.name;
+    const seeds = low === null ? (each > 1 ? `mean of ${each} seeds` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${each} seeds`;
     const left = status.seconds_left ?? null;
     const stage = this.run.curves.has("curriculum/stage") ? newest(this.run, "curriculum/stage").filter((stage) => stage !== null) : null;
     return [
-      tile("Evaluation", number(mean), seeds),
-      tile("Training return", number(of("episode/return").mean), learnt < status.seeds && learnt ? `${learnt} of ${status.seeds} seeds, the last to learn` : "of finished episodes"),
+      tile("Evaluation", number(mean), member ? `${seeds} of the best member, ${member}` : seeds),
+      tile("Training return", number(of("episode/return").mean), learnt < each && learnt ? `${learnt} of ${each} seeds, the last to learn` : member ? "of the best member" : "of finished episodes"),
       tile("Env steps", short(status.env_steps), `of ${short(status.total_env_steps)} a seed`),
       tile("Speed", status.speed ? `${short(status.speed)}/s` : "–", "steps of all seeds"),
       left === null ? tile("Trained for", duration(this.run.clock.seconds.at(-1)), "without compilation") : tile("Time left", duration(left), "at most"),
@@ -179,7 +180,7 @@ export class RunPage {
         .map(([how, key]) => [how, summary[key]?.[seed - first]]).find(([, at]) => at !== null && at !== undefined);
       const stopped = curve.update[last] < curve.update.at(-1);
       const how = ended ? `${ended[0]} at ${whole(ended[1])}` : stopped ? `frozen after ${whole(curve.update[last] * steps)}` : "learning";
-      return [`seed ${seed}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !summary.stopped_by ? how : stateLabel(summary.stopped_by)];
+      return [`seed ${this.run.seedName(seed)}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !summary.stopped_by ? how : stateLabel(summary.stopped_by)];
     });
     return h("section", {}, h("h2", {}, "Each seed"),
       table("Each seed's newest evaluation and env steps", ["Seed", "Evaluation", "Env steps", "Status"], rows),
@@ -217,7 +218,7 @@ export class RunPage {
     };
     const seeds = [...(this.run.curves.get(names[0])?.seeds.keys() ?? [])];
     const steps = this.run.info.steps_per_update ?? 1;
-    const rows = ends.flatMap((update) => seeds.map((seed) => [whole(update * steps), seed, ...names.map((name) => number(at(name, seed, update)))]))
+    const rows = ends.flatMap((update) => seeds.map((seed) => [whole(update * steps), this.run.seedName(seed), ...names.map((name) => number(at(name, seed, update)))]))
       .filter((row) => row[2] !== "–").slice(0, ROWS);
     return h("section", { class: "numbers" }, h("div", { class: "head" }, h("h2", {}, "Numbers"),
       h("a", { class: "button", href: address("api/csv", { run: this.run.name }), download: "" }, "Download all as CSV")),

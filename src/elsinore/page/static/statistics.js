@@ -88,8 +88,8 @@ export function envelope(curve) {
   return { low: extreme("low", Math.min), high: extreme("high", Math.max) };
 }
 
-/** Each seed's newest value; null for one that has stopped, unless the metric outlives it. */
+/** Each seed's newest value, of the best member in a population; null for one that has stopped, unless the metric outlives it. */
 export function newest(run, name) {
   const curve = run.curves.get(name);
-  return [...(curve?.seeds ?? [])].map(([seed, { mean }]) => filled(mean, run.endOf(seed, name, curve)).at(-1) ?? null);
+  return [...(curve ? run.ofBest(curve).seeds : [])].map(([seed, { mean }]) => filled(mean, run.endOf(seed, name, curve)).at(-1) ?? null);
 }

@@ -1,0 +1,47 @@
+"""The members of a population: they differ in settings, so no mean over all of them is shown."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def member_name(member: Mapping[str, Any]) -> str:
+    """The settings of a member as text: `algo.gamma=0.9, algo.ent_coef=0`."""
+    return ", ".join(f"{name}={value:.4g}" for name, value in member.items())
+
+
+def members_in(info: Mapping[str, Any]) -> list[str]:
+    """The names of the members that the facts of a store tell; none without a population."""
+    try:
+        found = json.loads(info.get("members", "[]"))
+    except (TypeError, ValueError, RecursionError):
+        return []
+    return found if isinstance(found, list) and all(isinstance(x, str) for x in found) else []
+
+
+def best_index(returns: Sequence[float | None], mode: str) -> int:
+    """The index of the highest return, or of the lowest with the mode "min"; one that is None or
+    NaN is the worst."""
+    sign = -1.0 if mode == "min" else 1.0
+    scores = sign * np.array([np.nan if r is None else r for r in returns])
+    return int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
+
+
+def seeds_of_best(
+    newest: Mapping[int, float | None], seeds: Sequence[int], members: int, mode: str
+) -> Sequence[int]:
+    """The seeds of the member with the best mean of `newest`, values by seed; `seeds` are those of
+    all members, one member after another."""
+    each = len(seeds) // max(members, 1)
+    if members < 2 or not each:
+        return seeds
+    groups = [seeds[i * each : (i + 1) * each] for i in range(members)]
+    return groups[best_index([mean_known(map(newest.get, group)) for group in groups], mode)]
+
+
+def mean_known(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are no None; None without any."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
