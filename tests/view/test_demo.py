@@ -171,7 +171,9 @@ def test_a_finished_agent_waits_for_the_others():
 def test_a_film_has_a_frame_for_each_step_and_holds_the_last(tmp_path):
     frames = write_side_by_side(tmp_path / "x.gif", [agent_column("a", scenes.episode())], "lane")
     with Image.open(tmp_path / "x.gif") as film:
-        assert frames == 5 + 25 and film.info["duration"] == 80
+        assert frames == film.n_frames == 5 and film.info["duration"] == 80
+        film.seek(4)
+        assert film.info["duration"] == 80 * (1 + 25)
 
 
 def test_a_film_can_be_an_mp4_and_nothing_else_besides_a_gif(tmp_path):

@@ -12,7 +12,7 @@ from elsinore.errors import counted
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.episode import Episode
-from elsinore.view.drawing.film import check_film, write_mp4
+from elsinore.view.drawing.film import check_film, frames_in, write_mp4
 from elsinore.view.drawing.image import STAT_DRAWERS, WORLD_DRAWERS
 from elsinore.view.drawing.palette import DARK, Palette
 
@@ -61,7 +61,7 @@ def draw_side_by_side(
 
 
 def write_side_by_side(path: Path, columns: Sequence[AgentColumn], title: str) -> int:
-    """Write a film on one clock, .gif or .mp4; finished agents wait. Returns its frames.
+    """Write a film on one clock, .gif or .mp4; finished agents wait. Returns its number of frames.
 
     Raises:
         ConfigError: as `check_film`.
@@ -81,7 +81,7 @@ def write_side_by_side(path: Path, columns: Sequence[AgentColumn], title: str) -
     film = {"append_images": flat[1:], "duration": round(1000 / FPS), "loop": 0}
     with whole_file(path) as unfinished:
         flat[0].save(unfinished, save_all=True, **film)
-    return len(flat)
+    return frames_in(path)
 
 
 def _shared_palette(images: Sequence[Image.Image]) -> Image.Image:

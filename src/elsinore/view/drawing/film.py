@@ -42,7 +42,7 @@ def write_film(
     speed: float = 1.0,
     palette: Palette = DARK,
 ) -> int:
-    """Write one film of all episodes, .gif or .mp4; returns its number of frames.
+    """Write one film of all episodes, .gif or .mp4; returns the number of frames in it.
 
     Raises:
         ConfigError: as `check_film`, or if it cannot be written, such as on a full disk.
@@ -56,7 +56,13 @@ def write_film(
         else:
             some = scenes[:: max(1, len(scenes) // 8)]
             _write_gif(unfinished, map(draw, scenes), fps, list(map(draw, some)))
-    return len(scenes)
+    return len(scenes) if path.suffix.lower() == ".mp4" else frames_in(path)
+
+
+def frames_in(gif: Path) -> int:
+    """The frames of a GIF: of equal ones in a row it has one, which stays as long as all."""
+    with Image.open(gif) as film:
+        return getattr(film, "n_frames", 1)
 
 
 def paced(
