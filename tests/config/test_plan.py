@@ -1,6 +1,7 @@
 """A plan is exact about steps and chunks, near about bytes, and refuses before anything is
 compiled."""
 
+import re
 from types import SimpleNamespace
 
 import jax
@@ -405,6 +406,20 @@ def test_a_plan_fits_in_a_terminal_of_80_columns(plan):
     assert "seeds           1 (4)" in plan_lines(planned(seed=4))
 
 
+def test_long_facts_of_a_plan_go_on_below_and_rows_end_between_words():
+    rule = {"metric": "length", "above": 40.0}
+    leave = {"any": [rule, {"metric": "return", "above": 45.0}], "min_steps": 900}
+    stages = [{"advance_when": leave, "params": {"max_steps_in_episode": 50}}, {}]
+    settings = BFLOAT16 | {"curriculum.stages": stages}
+    plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
+    rows, whole = plan_lines(plan), " ".join(facts_of(plan))
+    assert max(map(len, rows)) < 80
+    assert (
+        "  stage 0: max_steps_in_episode=50; on when mean length > 40 or mean"
+        " return > 45 over 100 episodes, after 900 env steps" in whole
+    )
+
+
 def test_a_plan_reads_as_one_fact_a_line(plan):
     facts = {line[:15].strip(): line[16:] for line in plan_lines(plan)}
     assert facts["environment"] == "CartPole-v1"
@@ -436,8 +451,7 @@ def test_a_policy_is_shown_in_the_env_it_is_evaluated_in():
 
 def test_the_plan_of_a_population_says_which_settings_differ():
     values = {"algo.learning_rate": [1e-3, 1e-4], "algo.gamma": [0.9, 0.99]}
-    lines = plan_lines(plan_for(load_experiment("CartPole-v1", overrides={"vary": values})))
-    text = "\n".join(lines)
+    text = "\n".join(facts_of(plan_for(load_experiment("CartPole-v1", overrides={"vary": values}))))
     assert "2, each with every seed; they differ in algo.learning_rate, algo.gamma" in text
     assert "learning_rate=varies" in text and "gamma=varies" in text and "gae_lambda=0.8" in text
 
@@ -459,13 +473,18 @@ class Far(World):
         return jnp.zeros(2), state, jnp.float32(0.0), jnp.bool_(False), {}
 
 
+def facts_of(plan) -> list[str]:
+    """The facts of a plan, each on one line."""
+    return re.sub(r"\n +(?!stage)", " ", "\n".join(plan_lines(plan))).split("\n")
+
+
 BFLOAT16 = {"algo.network.dtype": "bfloat16", "algo.num_minibatches": 1}
 
 
 def rounding(env, **overrides):
     """The warnings of a plan about rounded observations."""
     experiment = load_experiment("CartPole-v1", overrides=BFLOAT16 | overrides)
-    return [line for line in plan_lines(plan_for(experiment, env)) if "bfloat16 rounds" in line]
+    return [fact for fact in facts_of(plan_for(experiment, env)) if "bfloat16 rounds" in fact]
 
 
 def test_a_plan_warns_where_bfloat16_rounds_a_wide_observation_and_says_how_far():
@@ -525,6 +544,6 @@ def test_one_transition_cannot_be_standardised(algo, settings, off):
 )
 def test_large_images_are_named_with_the_encoder_that_scales_them(settings, warned):
     experiment = load_experiment("tests.small_envs:Camera", "ppo", overrides=settings)
-    lines = [x for x in plan_lines(plan_for(experiment)) if "algo.network.encoder: nature" in x]
+    lines = [x for x in facts_of(plan_for(experiment)) if "algo.network.encoder: nature" in x]
     assert len(lines) == warned
     assert not warned or "images of [36, 40, 2]" in lines[0]

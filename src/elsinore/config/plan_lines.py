@@ -24,9 +24,22 @@ from elsinore.config.presets import closest_preset, preset
 from elsinore.config.schedule import uncounted_steps
 from elsinore.errors import counted
 
+WIDTH = 79  # of a row
+
 
 def plan_lines(plan: Plan) -> list[str]:
-    """The plan for people, one fact a line."""
+    """The plan for people, one fact after another; a long one goes on below its beginning."""
+    return [row for fact in _facts(plan) for row in _rows(fact)]
+
+
+def _rows(fact: str) -> list[str]:
+    """The rows of a fact, none wider than a terminal unless a word is."""
+    indent = " " * (4 if fact.startswith("  ") else 16)
+    whole = {"break_on_hyphens": False, "break_long_words": False}
+    return textwrap.wrap(fact, WIDTH, subsequent_indent=indent, **whole) or [fact]
+
+
+def _facts(plan: Plan) -> list[str]:
     curriculum = plan.experiment.curriculum
     description = plan.experiment.description
     return [
