@@ -11,6 +11,7 @@ from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
+from elsinore.runs.natural import natural
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import reading
@@ -56,7 +57,7 @@ def curves_of(run: Run) -> Curves:
         found.setdefault(row.name, {}).setdefault(row.seed, []).append(row.value)
     return {
         name: [np.array(values) for values in seeds.values()]
-        for name, seeds in sorted(found.items())
+        for name, seeds in sorted(found.items(), key=lambda x: natural(x[0]))
     }
 
 

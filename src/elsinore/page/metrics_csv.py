@@ -13,6 +13,7 @@ from typing import Any
 
 from elsinore.page.runs_directory import RunsDirectory, info_of
 from elsinore.page.series import metric_label
+from elsinore.runs.natural import natural
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import ACTION
 
@@ -83,7 +84,7 @@ def _metric_labels(db: sqlite3.Connection) -> list[str]:
             "SELECT name, agent FROM metrics WHERE update_ = ?", (update,)
         )
     }
-    return sorted(found)
+    return sorted(found, key=natural)
 
 
 def _csv(lines: Any) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.runs.database import open_read_only
+from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import BESIDE_DATABASE
@@ -102,7 +103,8 @@ class RunsDirectory:
             PageError: if it leads out of the run.
         """
         try:
-            return sorted(folder / name for name in os.listdir(self.held(run, folder)))
+            names = sorted(os.listdir(self.held(run, folder)), key=natural)
+            return [folder / name for name in names]
         except OSError:
             return []
 
@@ -192,7 +194,7 @@ def list_runs(top: Path, links: bool = False) -> tuple[list[str], dict[str, str]
                 found.append(name)
             elif reason is None:
                 above.append(f"{name}/")
-    return sorted(found), dict(sorted(skipped.items()))
+    return sorted(found, key=natural), dict(sorted(skipped.items(), key=lambda x: natural(x[0])))
 
 
 def _folders(top: Path, above: str, skipped: dict[str, str]) -> list[tuple[str, os.DirEntry]]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
+from elsinore.runs.natural import natural
+
 SPANS = 400  # about as many points as a chart is wide
 QUICK_ROWS = 300_000  # read in a fraction of a second
 
@@ -75,7 +77,9 @@ def curves(db: sqlite3.Connection, over: Iterable[Span]) -> dict[str, Any]:
     for first, last in over:
         for name, agent, seed, update, *values in db.execute(GROUPED, (first, last)):
             found.setdefault(metric_label(name, agent), _Curve()).add(first, update, seed, values)
-    return {name: curve.as_json() for name, curve in sorted(found.items())}
+    return {
+        name: curve.as_json() for name, curve in sorted(found.items(), key=lambda x: natural(x[0]))
+    }
 
 
 def metric_label(name: str, agent: str) -> str:

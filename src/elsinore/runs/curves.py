@@ -20,6 +20,7 @@ from elsinore.runs.figure_style import (
     plain,
     shortened,
 )
+from elsinore.runs.natural import natural
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import reading
@@ -228,7 +229,9 @@ def loss_labels(names: set[str]) -> dict[str, str]:
         "loss/td_error": "|TD error|",
         "rnd/loss": "RND",
     }
-    others = sorted(name for name in names if name.startswith("loss/") and name not in known)
+    others = sorted(
+        (name for name in names if name.startswith("loss/") and name not in known), key=natural
+    )
     found = {
         name: known.get(name, name.removeprefix("loss/"))
         for name in (*known, *others)

@@ -23,6 +23,7 @@ from elsinore.errors import ConfigError, why_unreadable
 from elsinore.runs.durable import new_file
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.named_code import marked
+from elsinore.runs.natural import natural
 from elsinore.runs.redaction import has_mask, redacted
 from elsinore.runs.trust import Trust, confirmed_header
 from elsinore.validation import UntrustedName
@@ -116,7 +117,8 @@ def about(path: Path) -> dict[str, Any]:
 
 def list_replays(folder: Path) -> list[Path]:
     """The replays that a run recorded, oldest first; files of other names are its user's."""
-    return sorted(path for path in folder.glob("*.npz") if NAME.fullmatch(path.name))
+    found = (path for path in folder.glob("*.npz") if NAME.fullmatch(path.name))
+    return sorted(found, key=lambda path: natural(path.name))
 
 
 def thin(folder: Path, keep: int) -> None:

@@ -16,6 +16,7 @@ from elsinore.errors import ConfigError, RunError, quoted
 from elsinore.runs.database import format_of, open_read_only, refuse_foreign_schema
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
+from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import is_no_file
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store_facts import schedule_in, unusable_fact
@@ -265,7 +266,7 @@ class Store:
         """The metrics of the newest update, at which a chunk ended."""
         newest = "SELECT MAX(update_) FROM metrics"
         found = self._db.execute(f"SELECT DISTINCT name FROM metrics WHERE update_ = ({newest})")  # noqa: S608
-        return sorted(name for (name,) in found)
+        return sorted((name for (name,) in found), key=natural)
 
     def chunks(self, after: int = -1) -> list[tuple]:
         """(update, env_steps, finished_at, seconds, steps_per_second) of each chunk that ends later

@@ -13,6 +13,7 @@ import numpy as np
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.runs.curves import values_by_seed
+from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
 from elsinore.runs.store import reading
@@ -208,7 +209,8 @@ def _is_run(path: Path) -> bool:
 
 def runs_inside(comparison: Path) -> list[Path]:
     """The folders of a comparison's runs."""
-    return [config.parent for config in sorted(comparison.glob("[!.]*/[!.]*/config.yaml"))]
+    found = sorted(comparison.glob("[!.]*/[!.]*/config.yaml"), key=natural)
+    return [config.parent for config in found]
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:

@@ -22,6 +22,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted
 from elsinore.runs.call import as_override
+from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -94,7 +95,7 @@ class SweepRun:
         """The runs that trained the trials, one per group; hidden folders are unfinished."""
         return [
             Run(RunDir(path.parent))
-            for path in sorted(self._folder.groups.glob("[!.]*/config.yaml"))
+            for path in sorted(self._folder.groups.glob("[!.]*/config.yaml"), key=natural)
         ]
 
 

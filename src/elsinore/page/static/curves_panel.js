@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { fillLike, h, notice } from "./dom.js";
-import { title } from "./format.js";
+import { natural, title } from "./format.js";
 import { curvesOf } from "./run_data.js";
 import { get, RELOAD_DELAY } from "./server.js";
 import { envelope, overSeeds, smoothed } from "./statistics.js";
@@ -139,7 +139,7 @@ export class CurvesPanel {
     const hidden = this.settings.hidden.filter((name) => all.delete(name));
     this.all.hidden = !hidden.length;
     this.all.textContent = `Show ${hidden.length} hidden`;
-    return [...all].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+    return [...all].sort((a, b) => rank(a) - rank(b) || natural(a, b));
   }
 
   arrange(names) {

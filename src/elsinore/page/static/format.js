@@ -57,6 +57,11 @@ export function dateTime(time) {
   return new Date(time * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 }
 
+/** The order of names in which numbers count: `agent_2` comes before `agent_10`. */
+export function natural(a, b) {
+  return a.localeCompare(b, "en", { numeric: true });
+}
+
 /** Number of seeds, or of members with their seeds. */
 export function seedCount({ seeds, members }) {
   const each = members ? seeds / members : seeds;

@@ -2,7 +2,7 @@
 
 import { deleted, renamed, tagged } from "./changes.js";
 import { h } from "./dom.js";
-import { ago, number, seedCount, short, whole } from "./format.js";
+import { ago, natural, number, seedCount, short, whole } from "./format.js";
 import { startDialog } from "./start_dialog.js";
 import { chip, LIVE, progress, sparkline, stateLabel } from "./widgets.js";
 
@@ -70,7 +70,7 @@ export class RunList {
     const fits = (run) => [run.name, run.env, run.algo, ...(run.tags ?? [])].join(" ").toLowerCase().includes(this.filter)
       && (!this.state || run.state === this.state || (this.state === "live" && LIVE.includes(run.state)));
     const key = KEYS[this.sort], sign = this.up ? 1 : -1;
-    const compare = (a, b) => (typeof a === "string" ? a.localeCompare(b) : a - b);
+    const compare = (a, b) => (typeof a === "string" ? natural(a, b) : a - b);
     const keyed = (this.runs ?? []).filter(fits).map((run) => [key(run) ?? null, run]);
     return keyed.sort(([a], [b]) => (a === null) - (b === null) || (a === null ? 0 : sign * compare(a, b))).map(([, run]) => run);
   }
