@@ -35,3 +35,11 @@ def test_the_return_of_a_population_is_that_of_its_best_member(tmp_path):
     (run / "summary.json").write_text(json.dumps(summary))
     row = _row(tmp_path, "run")
     assert (row["members"], row["seeds"], row["return"]) == (2, 1, 2.0)
+
+
+def test_a_long_name_is_whole_and_leaves_the_table_as_narrow_as_it_was(capsys):
+    names = ("a" * 90, "short")
+    _say_table([{"run": name, "state": "finished", "unread": []} for name in names], {})
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == names[0] and len(head) < 100
+    assert [line.index("finished") for line in lines[1:]] == [head.index("state")] * 2

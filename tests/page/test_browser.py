@@ -249,6 +249,10 @@ def test_a_run_that_is_killed_shows_as_interrupted_with_the_command_that_goes_on
         page.get_by_text("interrupted", exact=True).wait_for()
         command = page.locator(".remedy code").inner_text()
         assert shlex.split(command) == ["elsinore", "train", "--resume", str(run)]
+        option = page.locator(".remedy code span")
+        for width in range(340, 460, 10):  # no line of a phone ends within it
+            page.set_viewport_size({"width": width, "height": 800})
+            assert option.evaluate("(span) => span.getClientRects().length") == 1
         page.get_by_role("button", name="Continue").wait_for()
 
 

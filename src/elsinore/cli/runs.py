@@ -8,6 +8,8 @@ from typing import Any
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import say
 
+WIDEST = 40  # cells of the column of names
+
 
 def add(commands) -> None:
     runs = commands.add_parser("runs", help="list the runs with their states and returns")
@@ -37,7 +39,7 @@ def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
 
     from elsinore.analysis.compare.document import format_number
 
-    width = max((cell_len(row["run"]) for row in rows), default=3)
+    width = min(max((cell_len(row["run"]) for row in rows), default=3), WIDEST)
     populations = any("members" in row for row in rows)
     members = f" {'members':>7}" if populations else ""
     say(
@@ -45,7 +47,11 @@ def _say_table(rows: list[dict[str, Any]], skipped: dict[str, str]) -> None:
         f"  {'return (IQM)':>12}"
     )
     for row in rows:
-        line = f"{set_cell_size(row['run'], width)}  {row['state']:12}"
+        name = row["run"]
+        if cell_len(name) > width:  # whole, on a line of its own
+            say(name)
+            name = ""
+        line = f"{set_cell_size(name, width)}  {row['state']:12}"
         if populations:
             line += f" {row.get('members', '-'):>7}"
         if "seeds" in row:

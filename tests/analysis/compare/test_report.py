@@ -129,6 +129,12 @@ def test_a_long_label_leaves_a_page_as_wide_as_a_phone(tmp_path):
         looking(browser, f"file://{tmp_path / 'report.html'}", **phone) as shown,
     ):
         assert shown.evaluate("document.documentElement.scrollWidth") == 390
+        figure = shown.locator("img").first  # as large as on a small screen, in a strip
+        assert figure.bounding_box()["width"] == 640
+        paper = "getComputedStyle(document.body).backgroundColor"
+        assert shown.evaluate(paper) == "rgb(255, 255, 255)"
+        shown.emulate_media(color_scheme="dark")
+        assert shown.evaluate(paper) == "rgb(16, 19, 24)"
 
 
 def test_labels_are_text_and_not_markup(page):

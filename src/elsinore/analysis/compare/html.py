@@ -7,8 +7,11 @@ from html import escape
 from elsinore.analysis.compare.document import Document, ReportTable, Section
 
 CSS = """
-:root { color-scheme: light; --ink: #1f2430; --faint: #667085; --line: #e4e7ec; --blue: #0072b2; }
-body { margin: 0; background: #fff; color: var(--ink);
+:root { color-scheme: light dark; --paper: light-dark(#ffffff, #101318);
+  --ink: light-dark(#1f2430, #eef1f5); --faint: light-dark(#667085, #8d97a5);
+  --line: light-dark(#e4e7ec, #2a313c); --blue: light-dark(#0072b2, #56b4e9);
+  --raised: light-dark(#f2f7fb, #171b22); }
+body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial,
   sans-serif; }
 main { max-width: 58rem; margin: 0 auto; padding: 2.5rem 1.25rem 5rem;
@@ -18,11 +21,11 @@ h2 { font-size: 1.2rem; margin: 2.75rem 0 .5rem; padding-top: 1.1rem;
   border-top: 1px solid var(--line); }
 h3 { font-size: .95rem; margin: 1.4rem 0 .35rem; }
 .subtitle { color: var(--faint); margin: 0; }
-.glance { background: #f2f7fb; border-left: 4px solid var(--blue); padding: .25rem 1.25rem;
+.glance { background: var(--raised); border-left: 4px solid var(--blue); padding: .25rem 1.25rem;
   margin-top: 1.5rem; }
 .glance h2 { border: 0; padding: 0; margin: .8rem 0 .2rem; }
 .glance ul { padding-left: 1.1rem; }
-img { display: block; width: 100%; height: auto; margin: 1.25rem 0; }
+img { display: block; width: 100%; min-width: 40rem; height: auto; margin: 1.25rem 0; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line);
@@ -33,9 +36,10 @@ td.long { white-space: normal; overflow-wrap: anywhere; }
 td:first-child { font-weight: 600; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; color: var(--blue); }
-pre { background: #f8f9fb; border: 1px solid var(--line); padding: .8rem 1rem; overflow-x: auto;
-  font-size: .8rem; }
-@media print { main { max-width: none; padding: 0; } h2 { break-after: avoid; }
+pre { background: var(--raised); border: 1px solid var(--line); padding: .8rem 1rem;
+  overflow-x: auto; font-size: .8rem; }
+@media print { :root { color-scheme: light; } img { min-width: 0; }
+  main { max-width: none; padding: 0; } h2 { break-after: avoid; }
   img, table { break-inside: avoid; } }
 """
 
@@ -75,7 +79,8 @@ def _section(section: Section, svgs: Mapping[str, bytes]) -> list[str]:
     if section.picture:
         data = base64.b64encode(svgs[section.picture.name]).decode()
         parts.append(
-            f'<img alt="{escape(section.picture.alt)}" src="data:image/svg+xml;base64,{data}">'
+            f'<div class="scroll"><img alt="{escape(section.picture.alt)}"'
+            f' src="data:image/svg+xml;base64,{data}"></div>'
         )
     for table in section.tables:
         parts += _table(table)

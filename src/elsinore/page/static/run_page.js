@@ -148,7 +148,7 @@ export class RunPage {
   resumeCommand() {
     const path = `${this.session.folder}/${this.run.name}`;
     const quoted = /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-    return ["Interrupted. Resume it with: ", h("code", {}, `elsinore train --resume ${quoted}`)];
+    return ["Interrupted. Resume it with: ", h("code", {}, "elsinore train ", h("span", { class: "whole" }, "--resume"), ` ${quoted}`)];
   }
 
   facts(status) {
