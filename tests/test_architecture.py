@@ -25,6 +25,7 @@ LAYERS = [
     {"ops", "gymnax_import"},
     {"envs", "nets"},
     {"experience"},
+    {"contract"},
     {"checks", "algos"},
     {"training"},
     {"config"},

@@ -161,20 +161,24 @@ def test_what_breaks_the_contract_is_refused_with_what_and_a_remedy(name, messag
     assert "\n" not in said
 
 
+BROKEN_ONES = "tests.checks.broken_algorithms"
 BROKEN_WHERE_TRACED = {
     "steps_as_a_float": ("has steps_per_update=32.0", "it must be a whole number: int(32)."),
     "without_init": ("its init is of type NoneType", "it must be a function."),
-    "init_of_a_dict": ("its init gives dict", "give an elsinore.types.TrainState."),
+    "init_of_a_dict": ("its init gives a dict", "give an elsinore.types.TrainState."),
     "without_params": ("its TrainState's learner is a tuple without params", "a field params."),
     "only_a_state": (
-        "its update gives TrainState",
+        "its update gives a TrainState",
         "give (TrainState, a dict of metrics by name).",
     ),
-    "bare_metrics": ("'loss/value' is a DynamicJaxprTracer", "Mean of two scalars: Mean.of(value)"),
-    "vector_metric": ("'loss/value' is a Mean of shapes [(3,), ()]", "Mean.of(value)."),
-    "blank_name": ("a metric's name is ' '", "it must be 1 to 250 printable characters"),
-    "two_lines": (r"a metric's name is 'loss\nvalue'", "it must be 1 to 250 printable characters"),
-    "a_number_for_a_name": ("a metric's name is 3", "it must be 1 to 250 printable characters"),
+    "bare_metrics": ("'loss/value' is float32[]", "Mean of two scalars: Mean.of(value)"),
+    "vector_metric": ("'loss/value' is a Mean of float32[3] and float32[]", "Mean.of(value)."),
+    "blank_name": ("a metric of the name ' '", "it must be 1 to 250 printable characters"),
+    "two_lines": (
+        r"a metric of the name 'loss\nvalue'",
+        "it must be 1 to 250 printable characters",
+    ),
+    "a_number_for_a_name": ("a metric of the name 3", "it must be 1 to 250 printable characters"),
     "name_of_an_evaluation": (
         "its metric 'eval/return' is one of the run itself",
         "give it another name.",
@@ -183,7 +187,27 @@ BROKEN_WHERE_TRACED = {
     "uncounted": ("its update counts no update", "give state._replace(update=state.update + 1"),
     "action_between_two": ("an action of float32[]", "the env has whole numbers of shape []."),
     "action_of_two_numbers": ("an action of int32[2]", "the env has whole numbers of shape []."),
-    "only_an_action": ("its policy.act gives", "give (action, carry)."),
+    "only_an_action": ("its policy.act gives int32[]", "give (action, carry)."),
+    "action_of_text": ("an action that is a str", "the env has whole numbers of shape []."),
+    "action_without_greedy": (
+        "its policy.act takes (key, policy_state, carry, obs)",
+        "it must be called with (key, policy_state, carry, obs, greedy).",
+    ),
+    "without_policy": ("its policy is None", "give an elsinore.types.PolicyFunctions(act)."),
+    "text_in_hyper": ("its hyper.gamma is a str", "give arrays and numbers only."),
+    "text_in_state": ("a state.stats that is a str", "a state is of arrays and numbers only."),
+    "without_actor": ("its TrainState's actor is None", "such as toolkit.init_actor("),
+    "without_hyper": ("a state.hyper other than the hyper that it is given", "keep those."),
+    "key_as_numbers": ("a state.key that is uint32[2]", "give the key that it is given."),
+    "without_a_count": ("a state.update that is None", "begin with jnp.int32(0)."),
+    "growing": ("state.learner.params['more'] is new", "give it back as it was"),
+    "shrinking": ("state.learner.params['logits'] is missing", "give it back as it was"),
+    "of_another_kind": ("state.learner is a Learner before and a dict after", "give it back"),
+    "other_type": ("state.update is int32[] before and float32[] after", "give it back as it was"),
+    "growing_carry": ("carry is float32[2] before and float32[3] after", "like initial_carry."),
+    "without_metrics": ("its update gives no metrics", "give those of toolkit.rollout"),
+    "text_in_metric": ("'loss/value' is a Mean of a str and float32[]", "Mean.of(value)."),
+    "name_of_the_agents": ("its metric 'per agent' is one of the run", "give it another name."),
 }
 
 
@@ -193,13 +217,23 @@ BROKEN_WHERE_TRACED = {
     ids=BROKEN_WHERE_TRACED,
 )
 def test_functions_that_break_the_contract_are_refused_before_compiling(name, message, remedy):
-    broken = f"tests.checks.broken_algorithms:{name}"
+    broken = f"{BROKEN_ONES}:{name}"
     with pytest.raises(ConfigError) as caught:
         plan_for(load_experiment("CartPole-v1", broken)).trace()
     said = str(caught.value)
     assert said.startswith(f"algo={broken!r}: ")
     assert message in said
     assert remedy in said
+
+
+def test_the_arguments_of_act_may_have_other_names():
+    plan_for(load_experiment("CartPole-v1", f"{BROKEN_ONES}:act_of_other_names")).trace()
+
+
+def test_a_value_of_several_numbers_is_refused_where_it_is_asked():
+    plan = plan_for(load_experiment("CartPole-v1", f"{BROKEN_ONES}:value_of_three"))
+    with pytest.raises(ValueError, match=r"its policy.value gives float32\[3\]; give one number"):
+        plan.program.algo.policy.value((), (), ())
 
 
 def test_settings_of_ones_own_are_refused_like_ours():

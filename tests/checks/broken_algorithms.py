@@ -147,6 +147,55 @@ def only_an_action(algo):
 
 
 @changed
+def action_of_text(algo):
+    return {"act": lambda key, policy_state, carry, obs, greedy: ("left", carry)}
+
+
+@changed
+def action_without_greedy(algo):
+    return {"act": lambda key, policy_state, carry, obs: (jnp.int32(0), carry)}
+
+
+@changed
+def act_of_other_names(algo):
+    return {"act": lambda k, policy, memory, seen, best: (jnp.int32(0), memory)}
+
+
+@changed
+def value_of_three(algo):
+    return {"value": lambda policy_state, carry, obs: jnp.zeros(3)}
+
+
+@changed
+def without_policy(algo):
+    return algo._replace(policy=None)
+
+
+@changed
+def text_in_hyper(algo):
+    return {"hyper": algo.hyper._replace(gamma="most")}
+
+
+def beginning(**parts):
+    """The sound algorithm, with other parts in its first state."""
+    return changed(lambda algo: {"init": lambda *args: algo.init(*args)._replace(**parts)})
+
+
+text_in_state = beginning(stats="none yet")
+without_actor = beginning(actor=None)
+without_hyper = beginning(hyper=None)
+without_a_count = beginning(update=None)
+
+
+@changed
+def key_as_numbers(algo):
+    def init(key, *args):
+        return algo.init(key, *args)._replace(key=jax.random.key_data(key))
+
+    return {"init": init}
+
+
+@changed
 def action_between_two(algo):
     return {"act": lambda key, policy_state, carry, obs, greedy: (jnp.float32(0.3), carry)}
 
@@ -180,6 +229,7 @@ blank_name = renaming(" ")
 two_lines = renaming("loss\nvalue")
 a_number_for_a_name = renaming(3)
 name_of_an_evaluation = renaming("eval/return")
+name_of_the_agents = renaming("per agent")
 
 
 @updating
@@ -201,6 +251,27 @@ def printing(before, after, metrics):
 @updating
 def growing(before, after, metrics):
     return with_params(after, more=jnp.zeros(3)), metrics
+
+
+@updating
+def shrinking(before, after, metrics):
+    params = {"value": after.learner.params["value"]}
+    return after._replace(learner=Learner(params)), metrics
+
+
+@updating
+def of_another_kind(before, after, metrics):
+    return after._replace(learner=after.learner._asdict()), metrics
+
+
+@updating
+def without_metrics(before, after, metrics):
+    return after, {}
+
+
+@updating
+def text_in_metric(before, after, metrics):
+    return after, metrics | {"loss/value": Mean("much", jnp.float32(1.0))}
 
 
 @updating

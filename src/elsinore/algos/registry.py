@@ -167,7 +167,7 @@ def algorithm_of(
             " unless it has a property steps_per_update)."
         )
     if config.name not in ALGORITHMS:
-        from elsinore.algos.contract import with_contract  # imports jax.numpy
+        from elsinore.contract import with_contract  # imports jax.numpy
 
-        return with_contract(made, config.name, env.action_space(env_params))
+        return with_contract(made, env.action_space(env_params), f"algo={config.name!r}: ")
     return made
