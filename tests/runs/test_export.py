@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -145,6 +146,39 @@ def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, 
     FORMS[form](policy, tmp_path, FACTS)
     decide, obs = DECIDERS[form](tmp_path), observations_like(about_of(tmp_path), 5)
     expected = obs["near/left"] + 2 * obs["near/right"]
+    np.testing.assert_allclose(decide(obs), expected)
+
+
+class Sight(NamedTuple):
+    near: Any
+    far: Any
+
+
+NUMBER = jax.ShapeDtypeStruct((), np.float32)
+ODD_NAMES = {
+    "alike": ({"a/b": NUMBER, "a": {"b": NUMBER}}, ["a/b", "a/b_"]),
+    "empty": ({"": NUMBER, "_": NUMBER}, ["_", "__"]),
+    "numbers": ({9: NUMBER, 10: NUMBER}, ["9", "10"]),
+    "a record": (Sight(NUMBER, {"off": NUMBER}), ["near", "far/off"]),
+}
+
+
+@pytest.mark.parametrize("form", ["jax", pytest.param("mlflow", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("like", "names"), ODD_NAMES.values(), ids=ODD_NAMES)
+def test_arrays_of_an_observation_have_names_of_their_own_whatever_its_keys(
+    form, like, names, tmp_path
+):
+    def act(key, policy_state, carry, obs, greedy):
+        first, second = jax.tree.leaves(obs)
+        return first + 2 * second, carry
+
+    functions = PolicyFunctions(act)
+    policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), like, 0)
+    FORMS[form](policy, tmp_path, FACTS)
+    about = about_of(tmp_path)
+    assert {part["name"] for part in about["obs"]} == set(names)
+    obs, decide = observations_like(about, 5), DECIDERS[form](tmp_path)
+    expected = obs[names[0]] + 2 * obs[names[1]]
     np.testing.assert_allclose(decide(obs), expected)
 
 

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 from elsinore.config.extras import require
 from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
+from elsinore.runs.observation_names import exported_observation, named_arrays
 from elsinore.types import Algorithm, PolicyState
 
 
@@ -232,7 +233,8 @@ class Policy:
         require("onnx", "--format onnx", "export it with --format jax")
         import onnx
 
-        obs, tree = jax.tree.flatten(self._obs_like)
+        like, as_observed = exported_observation(self._obs_like)
+        obs, tree = jax.tree.flatten(like)
         start = jax.tree.leaves(self._algo.policy.initial_carry)
         parts = self._inputs()["obs"]
         carry = [f"carry_{i}" for i in range(len(start))]
@@ -245,7 +247,7 @@ class Policy:
             names.append(name)
 
         def flat(*arrays):
-            seen = jax.tree.unflatten(tree, arrays[: len(obs)])
+            seen = as_observed(jax.tree.unflatten(tree, arrays[: len(obs)]))
             actions, after = self._greedy(seen, list(arrays[len(obs) :]))
             return [actions, *after]
 
@@ -286,13 +288,17 @@ class Policy:
         from jax import export
 
         (batch,) = export.symbolic_shape("batch")
-        greedy = self._greedy
+        like, as_observed = exported_observation(self._obs_like)
+
+        def greedy(obs, carry):
+            return self._greedy(as_observed(obs), carry)
+
         start = jax.tree.leaves(self._algo.policy.initial_carry)
 
         def batched(tree):
             return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), tree)
 
-        obs, carry = batched(self._obs_like), batched(start)
+        obs, carry = batched(like), batched(start)
         function, inputs = (
             (greedy, (obs, carry)) if start else (lambda obs: greedy(obs, [])[0], (obs,))
         )
@@ -301,14 +307,9 @@ class Policy:
     def _inputs(self) -> dict[str, Any]:
         """The entries of policy.json about the observation's arrays, in the order of the exported
         function, and about the carry."""
-        found = jax.tree_util.tree_flatten_with_path(self._obs_like)[0]
         parts = [
-            {
-                "name": jax.tree_util.keystr(path, simple=True, separator="/"),
-                "shape": list(x.shape),
-                "dtype": np.dtype(x.dtype).name,
-            }
-            for path, x in found
+            {"name": name, "shape": list(x.shape), "dtype": np.dtype(x.dtype).name}
+            for name, x in named_arrays(exported_observation(self._obs_like)[0]).items()
         ]
         alone = (
             {"obs_shape": parts[0]["shape"], "obs_dtype": parts[0]["dtype"]}
