@@ -14,6 +14,7 @@ ERRORS = {
     "OldGymnax": ("interface", "is_truncated is missing, as in gymnax before 1.0"),
     "OldDone": ("interface", "it holds the time limit, as in gymnax before 1.0"),
     "SixValues": ("interface", "step_env gave 6 values"),
+    "Unpaid": ("interface", "step_env's reward is of type NoneType; it must be one number"),
     "NoActions": ("interface", "action_space raised NotImplementedError"),
     "FailingStep": ("interface", "step_env raised KeyError: 'brazier'"),
     "PythonParams": ("interface", "params is of type OfPython, which jax cannot compile with"),

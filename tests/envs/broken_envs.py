@@ -129,6 +129,12 @@ class SixValues(Wall):
         return obs, state, reward, terminated, self.is_truncated(state, params), info
 
 
+class Unpaid(Wall):
+    def step_env(self, key, state, action, params):
+        obs, state, _, terminated, info = super().step_env(key, state, action, params)
+        return obs, state, None, terminated, info
+
+
 class NoActions(Wall):
     def action_space(self, params):
         raise NotImplementedError

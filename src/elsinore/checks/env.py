@@ -103,6 +103,12 @@ def _interface(fixture: EnvFixture) -> Failure | None:
             f"step_env gave {describe_value(fixture.stepped)}; it must give the five values"
             f" {STEP_VALUES}. The time limit belongs in is_truncated(state, params)."
         )
+    for name, value in zip(("reward", "terminated"), fixture.stepped[2:4], strict=True):
+        if not jax.tree_util.all_leaves([value]) or isinstance(value, str):
+            return Failure(
+                f"step_env's {name} is of type {type(value).__name__}; it must be one number, of"
+                " shape ()."
+            )
     made = {"params": fixture.params, "obs": fixture.stepped[0], "state": fixture.stepped[1]}
     if strange := next(filter(None, itertools.starmap(no_array_in, made.items())), ""):
         return Failure(strange)
