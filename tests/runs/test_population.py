@@ -14,8 +14,9 @@ from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.members import best_index
-from elsinore.runs.records import return_text
+from elsinore.runs.members import best_index, seeds_of_best
+from elsinore.runs.metrics import score_of
+from elsinore.runs.records import Row, return_text
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
 from elsinore.runs.summary import as_decimal
@@ -104,6 +105,31 @@ def test_the_summary_has_the_members_and_lists_by_replica(pair):
     assert best == (sum(per_seed[2:]) > sum(per_seed[:2]))
     assert summary["best_member"]["eval_return"]["per_seed"] == per_seed[2 * best : 2 * best + 2]
     assert "members_final" not in summary
+
+
+def test_a_checkpoint_has_the_score_of_the_best_member(pair):
+    scores = {
+        (update, seed): value
+        for update, seed, agent, name, value in rows_in(pair)
+        if name == "eval/return" and not agent
+    }
+    scored = [row for row in elsinore.load(pair).checkpoints() if row["value"] is not None]
+    assert scored
+    for row in scored:
+        each = [scores[row["update"], seed] for seed in range(5, 9)]
+        assert row["value"] == max(np.mean(each[:2]), np.mean(each[2:])) != np.mean(each)
+
+
+def test_a_member_that_diverges_leaves_the_score_of_the_others():
+    def counted(scores):
+        return seeds_of_best(scores, range(5, 9), 2, "max")
+
+    rows = [
+        Row(4, seed, "", "eval/return", value)
+        for seed, value in zip(range(5, 9), (np.nan, 9.0, 1.0, 2.0), strict=True)
+    ]
+    assert score_of(rows, "eval/return", {}, counted) == 1.5
+    assert np.isnan(score_of(rows, "eval/return", {}))
 
 
 def test_a_replicas_policy_is_found_by_its_row_number(pair):

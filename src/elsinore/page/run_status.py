@@ -119,7 +119,8 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
     if learning != info.get("seeds"):
         newest = _newest(db)
     members = len(members_in(info))
-    seeds = seeds_of_best(newest, sorted(newest), members, info.get("mode", "max"))
+    first, number = (int(info.get(name, 0)) for name in ("first_seed", "seeds"))
+    seeds = seeds_of_best(newest, range(first, first + number), members, info.get("mode", "max"))
     total = int(info.get("num_updates", 0))
     left = (total - update) * steps * (learning or 1) / speed if speed and state in LIVE else None
     return {
@@ -132,7 +133,7 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         "updates": total,
         "env_steps": update * steps,
         "total_env_steps": total * steps,
-        "return": mean_known(newest[seed] for seed in seeds),
+        "return": mean_known(map(newest.get, seeds)),
         "sparkline": _sparkline(db, set(seeds)),
         "speed": speed,
         "seconds_left": left,

@@ -21,7 +21,7 @@ from elsinore.runs.run_curves import ARTIFACT_SECONDS, draw_run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, refuse_if_late
 from elsinore.runs.store import Store
-from elsinore.runs.summary import stopped_by, summarise, write_json
+from elsinore.runs.summary import mean_return, stopped_by, summarise, write_json
 from elsinore.training.layout import Layout
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
@@ -64,9 +64,8 @@ def conclude(
 
 def result_line(summary: dict[str, Any]) -> str:
     """The result in one line, before curves, policy and sinks are written."""
-    best = summary.get("best_member")
-    mean = return_text((best or summary)["eval_return"]["mean"])
-    whose = " of the best member" if best else ""
+    mean = return_text(mean_return(summary))
+    whose = " of the best member" if "best_member" in summary else ""
     return (
         f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"
         f" return {mean}{whose} over {counted(summary['eval_episodes'], 'fresh episode')} a seed;"

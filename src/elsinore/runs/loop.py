@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
+from elsinore.runs.members import seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
@@ -114,7 +115,8 @@ def save_emergency(
 class Publisher:
     """Gives the record of each chunk to the store, then to the listeners and the log.
 
-    `scores` holds each seed's newest value of the checkpoints' metric; `score` is their mean.
+    `scores` holds each seed's newest value of the checkpoints' metric; `score` is their mean, that
+    of the best member in a population.
     """
 
     def __init__(
@@ -153,9 +155,14 @@ class Publisher:
     def _score_of(self, rows: list[Row], update: int) -> float:
         """The score of the states after that update; NaN where it is of an evaluation and they
         have none."""
-        score = score_of(rows, self._metric, self._scores)
+        score = score_of(rows, self._metric, self._scores, self._seeds_that_count)
         has_one = not self._metric.startswith("eval/") or self.run_actions.evaluated_after(update)
         return score if has_one else float("nan")
+
+    def _seeds_that_count(self, scores: Mapping[int, float]) -> Sequence[int]:
+        experiment = self.plan.experiment
+        seeds = range(experiment.seed, experiment.seed + experiment.replicas)
+        return seeds_of_best(scores, seeds, experiment.members, experiment.checkpoints.mode)
 
     def saves(self, chunks: int) -> bool:
         """True if `checkpoints.period`, in another unit than chunks, passed in the last of them."""

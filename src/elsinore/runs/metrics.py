@@ -1,6 +1,6 @@
 """Rows of metrics from the arrays of a chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -102,10 +102,16 @@ def refuse_unknown_metric(plan: Plan) -> None:
         raise ConfigError(f"checkpoints.metric={metric!r} is not logged by this run{close}")
 
 
-def score_of(rows: list[Row], metric: str, latest: dict[int, float]) -> float:
-    """The mean over all seeds of a metric's newest values, which are added in the order of the
-    seeds; a frozen seed keeps its last value."""
+def score_of(
+    rows: list[Row],
+    metric: str,
+    latest: dict[int, float],
+    counted: Callable[[Mapping[int, float]], Iterable[int]] = sorted,
+) -> float:
+    """The mean over all seeds, or those that `counted` finds in `latest`, of a metric's newest
+    values, which are added in the order of the seeds; a frozen seed keeps its last value."""
     for row in rows:
         if row.name == metric and not row.agent:
             latest[row.seed] = row.value
-    return float(np.mean([latest[seed] for seed in sorted(latest)])) if latest else float("nan")
+    values = [latest[seed] for seed in counted(latest) if seed in latest]
+    return float(np.mean(values)) if values else float("nan")

@@ -162,6 +162,11 @@ def _finite(x: Any) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
+def mean_return(summary: dict[str, Any]) -> float | None:
+    """The mean return of the final evaluation, of the best member in a population."""
+    return (summary.get("best_member") or summary)["eval_return"]["mean"]
+
+
 def read_summary(path: Path) -> dict[str, Any]:
     """The contents of summary.json; empty until the run is finished.
 

@@ -24,7 +24,7 @@ from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.store import Store
-from elsinore.runs.summary import read_summary
+from elsinore.runs.summary import mean_return, read_summary
 from elsinore.validation import LONGEST_NAME
 
 MAX_BATCH = 1000  # values in one request, the server's limit
@@ -181,7 +181,7 @@ class MLflowSink:
             finals = dict(
                 zip(self._children.values(), summary["eval_return"]["per_seed"], strict=True)
             )
-            for run, value in (finals | {self._parent: summary["eval_return"]["mean"]}).items():
+            for run, value in (finals | {self._parent: mean_return(summary)}).items():
                 value = float("nan") if value is None else value
                 self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
         if any(summary.get("converged", [])) and self._config.register and folder.policy.exists():

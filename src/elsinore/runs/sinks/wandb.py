@@ -16,7 +16,7 @@ from elsinore.config.sinks import WandbConfig
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
-from elsinore.runs.summary import read_summary
+from elsinore.runs.summary import mean_return, read_summary
 
 
 def refuse_if_absent(experiment: Experiment) -> None:
@@ -76,7 +76,7 @@ class WandbSink:
             self._run.summary.update(
                 {
                     "stopped_by": summary["stopped_by"],
-                    "final/return": summary["eval_return"]["mean"],
+                    "final/return": mean_return(summary),
                 }
             )
         if folder.policy.exists():
