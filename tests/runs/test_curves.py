@@ -1,5 +1,6 @@
 """Curves and numbers over seeds do not flatter."""
 
+import json
 import threading
 import time
 
@@ -223,6 +224,22 @@ def test_an_interval_is_drawn_over_seeds_and_none_over_members_of_different_sett
     )
     drawn(tmp_path, [record(u, names=("eval/return",)) for u in (4, 8)], each=each)
     assert len(drawn_bands) == bands
+
+
+def test_the_means_of_a_population_are_those_of_its_best_member(store, tmp_path):
+    store.describe(
+        first_seed=5, seeds=4, mode="min", members=json.dumps(["gamma=0.9", "gamma=0.99"])
+    )
+    for update in (4, 8):
+        chunk = record(update, seeds=(5, 6, 7, 8), names=("episode/return", "loss/policy"))
+        rows = [row._replace(value=float(row.seed)) for row in chunk.rows]
+        store.write(chunk._replace(rows=rows))
+    figure = training_figure(tmp_path / "metrics.sqlite", "two", each="replica")
+    _, evaluation, losses, _ = figure.axes
+    assert figure.get_suptitle() == "two\nmeans: the best member, gamma=0.9"
+    (mean,) = [line for line in evaluation.lines if line.get_label() == "mean over seeds"]
+    assert set(mean.get_ydata()) == {5.5} == set(losses.lines[0].get_ydata())
+    assert len(evaluation.lines) == 5  # each seed of each member, and the mean
 
 
 def test_an_evaluation_that_is_not_finite_takes_the_interval_from_its_own_seed_alone(

@@ -20,6 +20,7 @@ from elsinore.runs.figure_style import (
     plain,
     shortened,
 )
+from elsinore.runs.members import members_in, seeds_of_best
 from elsinore.runs.natural import natural
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
@@ -50,22 +51,24 @@ def training_figure(
 
     Args:
         goal: the target return, as a dashed line.
-        each: "seed", or "replica" of a population. Replicas differ in settings, so they have no
-            interval.
+        each: "seed", or "replica" of a population, whose means and interval are those of the best
+            member, for members differ in settings.
     """
     from elsinore.runs.notebook_figure import NotebookFigure
 
     with reading(database) as store:
-        rows, steps = store.rows(agent=""), store.steps_per_update()
+        rows, steps, info = store.rows(agent=""), store.steps_per_update(), store.info()
+    member, counted = _best_member(info, rows)
+    over = "seed" if member else each
     figure = NotebookFigure(figsize=(12, 7.5), layout="constrained")
     axes = figure.subplots(2, 2)
     _training(axes[0, 0], rows, steps, each)
-    _evaluation(axes[0, 1], rows, steps, goal, each)
+    _evaluation(axes[0, 1], rows, counted, steps, goal, over)
     names = {row.name for row in rows}
     panels = [("losses", loss_labels(names)), other_labels(names)]
-    mean = f", mean over {each}s" if len({row.seed for row in rows}) > 1 else ""
+    mean = f", mean over {over}s" if len({row.seed for row in counted}) > 1 else ""
     for axis, (heading, labels) in zip(axes[1], panels, strict=True):
-        _lines(axis, rows, steps, heading + mean, labels)
+        _lines(axis, counted, steps, heading + mean, labels)
     if "schedule/epsilon" in names:
         _exploration(axes[1, 1], rows, steps)
     for axis in axes.flat:
@@ -76,8 +79,22 @@ def training_figure(
     for axis in axes[0]:
         axis.yaxis.set_major_formatter(number_text)
         _stages(axis, rows, steps)
-    figure.suptitle(plain(title), wrap=True)
+    best = f"\nmeans: the best member, {member}" if member else ""
+    figure.suptitle(plain(title + best), wrap=True)
     return figure
+
+
+def _best_member(info: dict, rows: list[Row]) -> tuple[str, list[Row]]:
+    """The name of a population's best member by the newest evaluations, and the rows of its seeds;
+    "" and all rows without members."""
+    members, first = members_in(info), info.get("first_seed", 0)
+    if len(members) < 2:
+        return "", rows
+    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
+    all_seeds = range(first, first + info.get("seeds", 0))
+    seeds = seeds_of_best(newest, all_seeds, len(members), info.get("mode", "max"))
+    name = members[(seeds[0] - first) // len(seeds)]
+    return name, [row for row in rows if row.seed in seeds]
 
 
 def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -162,10 +179,14 @@ def _training(axis, rows: list[Row], steps: int, each: str) -> None:
     _legend(axis) if curves else _say(axis, "no finished episodes")
 
 
-def _evaluation(axis, rows: list[Row], steps: int, goal: float | None, each: str) -> None:
+def _evaluation(
+    axis, rows: list[Row], counted: list[Row], steps: int, goal: float | None, each: str
+) -> None:
+    """A line of each seed in `rows`, and the mean of those in `counted`."""
     updates, values = values_by_seed(rows, "eval/return")
     for seed in values:
         axis.plot(updates * steps, seed, color=GREY, alpha=0.35, linewidth=0.8, **dots(seed))
+    updates, values = values_by_seed(counted, "eval/return")
     if len(updates):
         axis.plot(
             updates * steps,
