@@ -11,17 +11,19 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import elsinore
 from elsinore.runs import run_curves
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.curves import (
+from elsinore.runs.curve_values import (
     by_seed,
-    draw_training_curves,
     learning_values,
-    loss_labels,
     mean_of,
-    other_labels,
     smoothed,
+    values_by_seed,
+)
+from elsinore.runs.curves import (
+    draw_training_curves,
+    loss_labels,
+    other_labels,
     spans_decades,
     training_figure,
-    values_by_seed,
 )
 from elsinore.runs.figure_style import number_text, plain
 from elsinore.runs.records import Row

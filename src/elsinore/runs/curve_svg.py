@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curves import values_by_seed
+from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.figure_style import BLUE
 from elsinore.runs.records import Row
 from elsinore.runs.store import reading

@@ -12,7 +12,7 @@ import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
-from elsinore.runs.curves import values_by_seed
+from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir, as_file_name, listing_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curves import smoothed
+from elsinore.runs.curve_values import smoothed
 from elsinore.runs.figure_style import BLUE, GREEN, GREY, ORANGE, number_text, plain
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
