@@ -7,7 +7,7 @@ from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import free_name
 
@@ -86,7 +86,7 @@ def test_agents_that_differ_never_share_a_learner_by_themselves():
 
 def test_the_plan_has_the_settings_of_each_agent_that_differ():
     plan = plan_for(agents({"id": "ann"}, {"id": "bob", "gamma": 0.5}))
-    lines = "\n".join(plan_lines(plan))
+    lines = "\n".join(plan_facts(plan))
     assert "ann: ppo" in lines and "bob: ppo gamma=0.5" in lines
 
 

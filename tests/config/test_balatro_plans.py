@@ -4,7 +4,7 @@ import pytest
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.worlds.balatro.env import Balatro
 from elsinore.worlds.balatro.state import BalatroParams
 
@@ -32,7 +32,7 @@ def test_without_a_shop_no_hands_win_the_later_antes(stage, max_ante, said):
 @pytest.mark.slow
 def test_a_plan_warns_of_each_stage_of_a_curriculum_that_cannot_be_won():
     settings = LADDER | {"env_params.max_ante": 4, "algo.network.hidden": [8]}
-    lines = plan_lines(plan_for(load_experiment("Balatro-stage0", "ppo", overrides=settings)))
+    lines = plan_facts(plan_for(load_experiment("Balatro-stage0", "ppo", overrides=settings)))
     warnings = [
         line.removeprefix("warning").strip() for line in lines if line.startswith("warning")
     ]

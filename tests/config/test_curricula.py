@@ -14,7 +14,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 from elsinore.training.curriculum.config import CurriculumConfig, LadderConfig
 from elsinore.training.curriculum.stages import Stages, staged
@@ -452,7 +452,7 @@ def test_rules_that_quarrel_and_a_last_stage_that_is_not_the_target_are_warned_o
 
 def test_the_plan_of_an_experiment_has_it_and_evaluations_are_as_long_as_they_can_be():
     plan = plan_for(experiment(GOOD))
-    assert "curriculum      3 stages, evaluated in the target environment" in plan_lines(plan)
+    assert "curriculum      3 stages, evaluated in the target environment" in plan_facts(plan)
     longer = CurriculumConfig(
         **vars(experiment([{"params": {"max_steps_in_episode": 300}}]).curriculum)
     )
@@ -486,6 +486,6 @@ def test_a_shipped_file_is_read_and_ends_in_the_env_that_is_evaluated_in(path):
 def test_a_shipped_file_fits_its_env(env, name, kwargs, stages):
     (path,) = (path for path in FILES if path.stem == name)
     overrides = {"curriculum": str(path), "env_kwargs": kwargs, "env_steps": 2_000_000}
-    lines = plan_lines(plan_for(load_experiment(env, overrides=overrides)))
+    lines = plan_facts(plan_for(load_experiment(env, overrides=overrides)))
     assert f"curriculum      {stages} stages, evaluated in the target environment" in lines
     assert not [line for line in lines if line.startswith("warning")]

@@ -11,7 +11,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.config.load import load_experiment, read_yaml, shipped
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan, plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
@@ -97,7 +97,7 @@ def test_the_wheel_has_the_configs_where_they_are_looked_for(tmp_path, monkeypat
 
 
 def test_a_world_without_a_preset_says_so_in_the_plan():
-    lines = plan_lines(plan_for(load_experiment("Cache-trace")))
+    lines = plan_facts(plan_for(load_experiment("Cache-trace")))
     assert "preset          none for ppo/Cache-trace: the algorithm's defaults" in lines
 
 
@@ -210,6 +210,6 @@ def test_a_curriculum_for_people_fits_its_world_and_nothing_about_it_is_doubtful
         (plan_for(experiment("curriculum")), 5),
         (plan_for(load_experiment("Hamlet-mood6", overrides=adversary)), 6),
     ):
-        lines = plan_lines(plan)
+        lines = plan_facts(plan)
         assert f"curriculum      {number} stages, evaluated in the target environment" in lines
         assert not [line for line in lines if line.startswith("warning")]

@@ -11,7 +11,7 @@ import elsinore
 from elsinore.config.load import load_experiment, whole_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 from elsinore.training.imitation import ImitationConfig
 
@@ -81,7 +81,7 @@ def test_the_file_to_copy_is_of_a_run_that_can_be_made(name, unit):
 @pytest.mark.slow
 def test_a_run_begins_as_what_the_teacher_made_of_it():
     plan, plain = planned(), planned(imitation=None)
-    assert any("imitation       of belady, for 512 env steps" in line for line in plan_lines(plan))
+    assert any("imitation       of belady, for 512 env steps" in line for line in plan_facts(plan))
     begun, untaught = (
         jax.jit(p.program.init)(jax.random.key(0)).train.learner.params for p in (plan, plain)
     )

@@ -20,7 +20,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts, plan_lines
 from elsinore.config.schedule import max_steps_of, refuse_endless_survival, schedule_for
 from elsinore.errors import ConfigError
 from elsinore.nets.config import NetworkConfig
@@ -97,10 +97,10 @@ def test_a_period_longer_than_the_run_makes_one_chunk():
 @pytest.mark.parametrize(("limit", "warns"), [(2**24, False), (2**24 + 1, True)])
 def test_an_episode_of_more_steps_than_float32_counts_is_warned_of(limit, warns):
     plan = planned(**{"env_params.max_steps_in_episode": limit})
-    lines = [line for line in plan_lines(plan) if "may have 16,777,217 steps" in line]
+    lines = [line for line in plan_facts(plan) if "may have 16,777,217 steps" in line]
     assert len(lines) == warns
     bounded = planned(**{"env_params.max_steps_in_episode": limit, "evaluation.max_steps": 500})
-    assert not [line for line in plan_lines(bounded) if "float32 counts" in line]
+    assert not [line for line in plan_facts(bounded) if "float32 counts" in line]
 
 
 def test_one_update_is_enough():
@@ -180,9 +180,9 @@ def test_accelerators_have_a_memory_each_and_cpu_devices_share_one(monkeypatch):
     assert on_two == shared / 2
     monkeypatch.setattr(jax, "devices", lambda *_: devices[:4])
     assert four.memory.on_device < on_two and two.memory.on_device == four.memory.on_device
-    assert "device          gpu, 4 devices" in plan_lines(four)
+    assert "device          gpu, 4 devices" in plan_facts(four)
     idle = "device          gpu, 2 of 4 devices: one for each seed, the others are idle"
-    assert idle in plan_lines(two)
+    assert idle in plan_facts(two)
 
 
 def test_a_replay_buffer_has_a_line_and_is_the_first_to_lower(monkeypatch):
@@ -193,7 +193,7 @@ def test_a_replay_buffer_has_a_line_and_is_the_first_to_lower(monkeypatch):
     transition = 2 * 4 * 4 + 4 + 4 + 1 + 1
     # where to write next, and how much is filled
     assert dqn.memory.of_replay == 2**20 * transition + 2 * 4
-    assert f"replay          {transition} MiB a seed" in plan_lines(dqn)
+    assert f"replay          {transition} MiB a seed" in plan_facts(dqn)
     monkeypatch.setattr(planned_memory, "available_bytes", lambda: dqn.memory.on_device - 1)
     with pytest.raises(ConfigError, match=r"lower algo\.buffer_size=1048576, algo\.num_envs=1, "):
         dqn.memory.refuse_what_does_not_fit()
@@ -209,7 +209,7 @@ def test_an_evaluation_of_more_envs_than_fit_is_refused_by_its_own_setting(name)
 
 def test_an_algorithm_without_a_replay_buffer_has_no_line_of_one(plan):
     assert plan.memory.of_replay == 0
-    assert not [line for line in plan_lines(plan) if "replay" in line]
+    assert not [line for line in plan_facts(plan) if "replay" in line]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from gymnax.environments import spaces
 from elsinore import envs
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 
 
 class Levers(type(envs.make("Pendulum-v1")[0])):
@@ -28,7 +28,7 @@ class Levers(type(envs.make("Pendulum-v1")[0])):
 def warned(env, algo="ppo", **settings):
     overrides = {f"algo.{name.replace('__', '.')}": value for name, value in settings.items()}
     experiment = load_experiment("Pendulum-v1", algo, overrides=overrides)
-    return [x for x in plan_lines(plan_for(experiment, env)) if "actions begin as normals" in x]
+    return [x for x in plan_facts(plan_for(experiment, env)) if "actions begin as normals" in x]
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_the_deviation_counts():
 
 def test_discrete_actions_are_not_warned_of():
     experiment = load_experiment("CartPole-v1")
-    assert not any("begin as normals" in x for x in plan_lines(plan_for(experiment)))
+    assert not any("begin as normals" in x for x in plan_facts(plan_for(experiment)))

@@ -8,7 +8,7 @@ import pytest
 from elsinore.algos.replay import first_training
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.config.shards import refuse_env, refuse_what_shards_do_not_have, shard_of
 from elsinore.errors import ConfigError
 
@@ -194,10 +194,10 @@ def test_the_plan_says_where_shards_are_and_which_devices_are_idle(
 ):
     found = (jax.devices() * 2)[:there]
     monkeypatch.setattr(jax, "devices", lambda *_: found)
-    lines = plan_lines(plan_for(experiment(shards=shards, seeds=seeds)))
+    lines = plan_facts(plan_for(experiment(shards=shards, seeds=seeds)))
     assert f"device          {jax.default_backend()}, {devices}" in lines
     assert f"shards          {where}" in lines
 
 
 def test_a_seed_of_one_shard_has_no_line_of_shards():
-    assert not [line for line in plan_lines(plan_for(experiment())) if "shards" in line]
+    assert not [line for line in plan_facts(plan_for(experiment())) if "shards" in line]

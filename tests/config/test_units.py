@@ -6,7 +6,7 @@ import pytest
 from elsinore.config.load import load_experiment, read_yaml, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 
 SMALL = {"algo.num_envs": 4, "algo.rollout_length": 8, "algo.num_minibatches": 1}  # 32 steps
@@ -69,7 +69,7 @@ def test_the_plan_says_what_periods_are_rounded_to():
         )
     )
     assert (plan.schedule.updates_per_chunk, plan.schedule.num_chunks) == (2, 400)
-    lines = "\n".join(plan_lines(plan))
+    lines = "\n".join(plan_facts(plan))
     assert (
         "evaluations     every 50 episodes of each seed that learns, rounded up to a chunk" in lines
     )
@@ -147,19 +147,19 @@ def test_the_plan_says_what_episodes_take_at_most():
     plan = plan_for(loaded(stop={"episodes": 9}, env_params={"max_steps_in_episode": 50}))
     # four envs finish three episodes of 50 steps each: 600 steps, 19 updates of 32
     assert plan.env_steps == 19 * 32
-    (line,) = [line for line in plan_lines(plan) if line.startswith("budget")]
+    (line,) = [line for line in plan_facts(plan) if line.startswith("budget")]
     assert "9 episodes of each seed, rounded up to a chunk; at most 608 env steps" in line
 
 
 def test_the_plan_counts_one_as_one():
     one = {"evaluation": {"episodes": 1}, "stop": {"episodes": 1}}
-    text = "\n".join(plan_lines(plan_for(loaded(**one, env_params={"max_steps_in_episode": 50}))))
+    text = "\n".join(plan_facts(plan_for(loaded(**one, env_params={"max_steps_in_episode": 50}))))
     assert " of 1 episode, and one of " in text and " 1 episode of each seed, " in text
 
 
 def test_the_plan_warns_of_evaluations_too_small_for_their_target():
     few = loaded(convergence__target=195, convergence__window=1, evaluation__episodes=10)
-    (line,) = [line for line in plan_lines(plan_for(few)) if "standard error" in line]
+    (line,) = [line for line in plan_facts(plan_for(few)) if "standard error" in line]
     assert "error of 12, and cannot tell 182.7 from 195;" in line
     enough = loaded(convergence__target=195, convergence__window=3, evaluation__episodes=10)
-    assert not [line for line in plan_lines(plan_for(enough)) if "standard error" in line]
+    assert not [line for line in plan_facts(plan_for(enough)) if "standard error" in line]

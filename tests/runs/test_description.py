@@ -8,7 +8,7 @@ import elsinore
 from elsinore.config.load import dotted, load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 from elsinore.page.manage import parse_tags
 from elsinore.runs.run_dir import RunDir
@@ -23,7 +23,7 @@ def test_they_are_in_the_folder_the_plan_and_mlflow(tmp_path):
     folder.unlock()
     assert elsinore.load(folder.path).experiment.description == WORDS["description"]
     assert parse_tags(json.loads(folder.tags.read_text())) == WORDS["tags"]
-    assert plan_lines(plan_for(experiment))[0] == "description     Shorter rollouts, for the paper."
+    assert plan_facts(plan_for(experiment))[0] == "description     Shorter rollouts, for the paper."
     assert words_of(dotted(as_dict(experiment))) == {
         "mlflow.note.content": WORDS["description"],
         "elsinore.tags": "paper, short rollouts",
@@ -36,7 +36,7 @@ def test_a_run_without_them_says_nothing(tmp_path):
     folder.unlock()
     assert not folder.tags.exists()
     assert words_of(dotted(as_dict(experiment))) == {}
-    assert plan_lines(plan_for(experiment))[0].startswith("environment")
+    assert plan_facts(plan_for(experiment))[0].startswith("environment")
 
 
 @pytest.mark.parametrize(

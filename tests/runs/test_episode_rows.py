@@ -10,7 +10,7 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
 from elsinore.runs import replays
 from elsinore.view.drawing.multi_agent import episode_of
@@ -74,7 +74,7 @@ def test_names_reach_policies_replays_and_what_is_shown(run):
 
 def test_the_plan_warns_where_the_window_is_too_small():
     few = SETTINGS | {"convergence": TEST | {"target": 195.0, "window": 10}}
-    lines = "\n".join(plan_lines(plan_for(load_experiment("Catch-bsuite", overrides=few))))
+    lines = "\n".join(plan_facts(plan_for(load_experiment("Catch-bsuite", overrides=few))))
     assert "convergence is judged by 10 training episodes" in lines
     assert "cannot tell 182.7 from 195; raise convergence.window" in lines
 

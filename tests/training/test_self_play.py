@@ -10,7 +10,7 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.config.plan_lines import plan_lines
+from elsinore.config.plan_lines import plan_facts
 from elsinore.envs import make
 from elsinore.envs.rivals import Rival
 from elsinore.runs.policy import Policy
@@ -221,7 +221,7 @@ def moves_of(trained: Trained, rival: Any, heap: int) -> list[float]:
 
 
 def test_the_plan_has_a_line_about_it(trained):
-    (line,) = [x for x in plan_lines(trained.plan) if x.startswith("self-play")]
+    (line,) = [x for x in plan_facts(trained.plan) if x.startswith("self-play")]
     assert "last 3 of the policies frozen every 2 updates" in line and "0.667" in line
 
 
@@ -230,7 +230,7 @@ def test_the_plan_warns_where_no_frozen_policy_is_met(period, warned):
     settings = TINY | {"self_play": {"period": period}, "env_steps": 5 * 4 * 8}
     plan = plan_for(load_experiment(env="Nim", overrides=settings))
     assert plan.schedule.num_updates == 5
-    lines = [line for line in plan_lines(plan) if "every rival moves at random" in line]
+    lines = [line for line in plan_facts(plan) if "every rival moves at random" in line]
     assert len(lines) == warned
 
 

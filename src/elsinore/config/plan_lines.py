@@ -29,7 +29,7 @@ WIDTH = 79  # of a row
 
 def plan_lines(plan: Plan) -> list[str]:
     """The plan for people, one fact after another; a long one goes on below its beginning."""
-    return [row for fact in _facts(plan) for row in _rows(fact)]
+    return [row for fact in plan_facts(plan) for row in _rows(fact)]
 
 
 def _rows(fact: str) -> list[str]:
@@ -39,7 +39,8 @@ def _rows(fact: str) -> list[str]:
     return textwrap.wrap(fact, WIDTH, subsequent_indent=indent, **whole) or [fact]
 
 
-def _facts(plan: Plan) -> list[str]:
+def plan_facts(plan: Plan) -> list[str]:
+    """The plan for people, one fact a line, however long."""
     curriculum = plan.experiment.curriculum
     description = plan.experiment.description
     return [
