@@ -250,11 +250,12 @@ def test_a_file_may_have_settings_by_dotted_name(yaml_file):
     ("text", "name"),
     [
         ("algo.gamma: 0.9\nalgo: {gamma: 0.8}", "algo.gamma"),
-        ("algo: {network.hidden: [8], network: {hidden: [4]}}", "network.hidden"),
+        ("algo: {network.hidden: [8], network: {hidden: [4]}}", "algo.network.hidden"),
+        ("algo.network: {gru: 8}\nalgo: {network: {hidden: [4]}}", "algo.network"),
     ],
 )
 def test_a_setting_in_two_forms_in_one_file_is_refused(yaml_file, text, name):
-    with pytest.raises(ConfigError, match=f"{name} is given twice; leave one of the two out."):
+    with pytest.raises(ConfigError, match=f"^{name} is given twice; leave one of the two out."):
         load_experiment(config=yaml_file(text))
 
 

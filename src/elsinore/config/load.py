@@ -50,7 +50,7 @@ def load_experiment(
     given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
     data = nested(plain(dict(given or {})))
     if isinstance(data.get("algo"), dict):
-        data["algo"] = nested(data["algo"])
+        data["algo"] = nested(data["algo"], "algo.")
     if "sweep" in data:
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."

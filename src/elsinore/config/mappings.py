@@ -46,8 +46,8 @@ def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
     here[last] = value
 
 
-def nested(data: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` as `{"a": {"b": 1}}`.
+def nested(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`; `prefix` is the name of the group, for a refusal.
 
     Raises:
         ConfigError: if a setting is given in both forms.
@@ -55,8 +55,8 @@ def nested(data: Mapping[str, Any]) -> dict[str, Any]:
     by_dotted_name = [name for name in data if isinstance(name, str) and "." in name]
     found = {name: value for name, value in data.items() if name not in by_dotted_name}
     for name in by_dotted_name:
-        if name in dotted(found):
-            raise ConfigError(f"{name} is given twice; leave one of the two out.")
+        if any(given == name or given.startswith(f"{name}.") for given in dotted(found)):
+            raise ConfigError(f"{prefix}{name} is given twice; leave one of the two out.")
         set_dotted(found, name, data[name])
     return found
 
