@@ -67,7 +67,7 @@ def test_the_progress_line_needs_no_stdout(monkeypatch, stream):
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stdout", closed if stream else None)
-    console = Console(512, 2, None)
+    console = Console(512, 2)
     if stream is None:
         console.write(record(8))
     console.close()

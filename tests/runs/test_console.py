@@ -2,10 +2,13 @@
 
 import io
 import logging
+import math
+from functools import partial
 
 import pytest
 
-from elsinore.runs.records import return_text
+from elsinore.runs.members import seeds_of_best
+from elsinore.runs.records import Row, return_text
 from elsinore.runs.sinks.console import Console
 from tests.runs.conftest import record
 
@@ -13,7 +16,7 @@ from tests.runs.conftest import record
 def test_the_speed_is_that_of_the_last_chunks_together():
     """A chunk that was ready while the host read the one before seems to have taken no time."""
     stream = io.StringIO()
-    console = Console(100_000, 1, None, stream)
+    console = Console(100_000, 1, stream)
     console.write(record(4)._replace(env_steps=1000, seconds=1.0, steps_per_second=1000.0))
     console.write(record(8)._replace(env_steps=100_000, seconds=0.001, steps_per_second=1e6))
     first, last = stream.getvalue().splitlines()
@@ -24,12 +27,28 @@ def test_the_speed_is_that_of_the_last_chunks_together():
 def test_the_last_line_is_of_the_end_though_that_comes_before_the_budget():
     """As where every seed has converged."""
     stream = io.StringIO()
-    console = Console(100_000, 1, None, stream)
+    console = Console(100_000, 1, stream)
     for env_steps in (1_000, 2_000, 3_000):
         console.write(record(4)._replace(env_steps=env_steps))
     console.close()
     first, last = stream.getvalue().splitlines()
     assert "1,000 of 100,000 steps" in first and "3,000 of 100,000 steps" in last
+
+
+def test_returns_of_a_population_are_of_its_best_member():
+    """Two members of two seeds each; the second is the best by evaluations, old ones too."""
+    best = partial(seeds_of_best, seeds=range(4), members=2, mode="max")
+    console = Console(30_000, 4, io.StringIO(), what="replicas", seeds_of_best=best)
+
+    def rows(name, *values):
+        return [Row(4, seed, "", name, value) for seed, value in enumerate(values)]
+
+    first = record(4)._replace(rows=rows("eval/return", 1.0, 3.0, 20.0, 30.0))
+    console.write(first)
+    assert "evaluation of the best member 25.0" in console.line(first)
+    later = record(8)._replace(rows=rows("episode/return", 90.0, 90.0, 5.0, math.nan))
+    console.write(later)
+    assert "training of the best member 5.0" in console.line(later)
 
 
 class Terminal(io.StringIO):
@@ -46,7 +65,7 @@ def test_a_line_replaces_the_whole_of_the_one_before_in_a_terminal_of_any_width(
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
-    console = Console(30_000, 4, None, stream)
+    console = Console(30_000, 4, stream)
     for env_steps in (10_000, 30_000):
         console.write(record(4)._replace(env_steps=env_steps))
     console.close()
@@ -64,7 +83,7 @@ def test_a_record_of_the_log_is_below_the_line(monkeypatch):
     handler = logging.StreamHandler(stream)
     log.addHandler(handler)
     try:
-        console = Console(30_000, 1, None, stream)
+        console = Console(30_000, 1, stream)
         console.write(record(4)._replace(env_steps=30_000))
         log.warning("finished")
         console.close()
@@ -78,7 +97,7 @@ def test_a_record_of_the_log_is_below_the_line(monkeypatch):
 def test_a_terminal_that_cannot_move_its_cursor_has_plain_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
-    console = Console(30_000, 1, None, stream)
+    console = Console(30_000, 1, stream)
     console.write(record(4)._replace(env_steps=30_000))
     console.close()
     assert stream.getvalue().startswith("[####") and stream.getvalue().count("\n") == 1

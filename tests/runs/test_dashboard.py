@@ -41,7 +41,7 @@ def test_a_curve_that_stands_still_is_drawn_at_the_bottom(values):
 def a_dashboard(replays=None):
     stream = io.StringIO()
     terminal = Terminal(file=stream, force_terminal=True, width=120, height=60)
-    return Dashboard(5120, 2, None, terminal=terminal, replays=replays), terminal, stream
+    return Dashboard(5120, 2, terminal=terminal, replays=replays), terminal, stream
 
 
 def exported(terminal, shown):

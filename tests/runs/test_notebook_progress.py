@@ -58,11 +58,18 @@ def test_without_a_notebook_there_is_a_line(monkeypatch):
 
 
 def test_a_run_without_evaluations_has_the_curve_of_training(handle):
-    shown = NotebookProgress(100, 1, None)
+    shown = NotebookProgress(100, 1)
     for update in (1, 2, 3):
         shown._last_shown = 0.0
         shown.write(chunk([Row(update, 0, "", "episode/return", float(update))]))
     assert handle.pages[-1].endswith("1 to 3 episode/return")
+
+
+def test_it_leaves_no_empty_line_below_itself(handle, capsys):
+    shown = NotebookProgress(100, 1)
+    shown.write(chunk([Row(1, 0, "", "eval/return", 1.0)]))
+    shown.close()
+    assert capsys.readouterr().out == ""
 
 
 def test_long_curves_lose_every_second_update_and_keep_the_newest(handle, monkeypatch):
@@ -70,10 +77,10 @@ def test_long_curves_lose_every_second_update_and_keep_the_newest(handle, monkey
     rows = [Row(update, seed, "", "eval/return", 0.0) for update in range(9) for seed in (0, 1)]
     assert {row.update for row in thinned(rows)} == {0, 2, 4, 6, 8}
     assert {row.update for row in thinned(rows[2:])} == {2, 4, 6, 8}
-    shown = NotebookProgress(100, 2, None)
+    shown = NotebookProgress(100, 2)
     for update in range(100):
         shown.write(chunk([Row(update, seed, "", "eval/return", 0.0) for seed in (0, 1)]))
-    assert len(shown._rows["eval/return"]) <= 10
+    assert len(shown._returns["eval/return"]) <= 10
 
 
 def test_one_point_has_no_curve():

@@ -5,11 +5,13 @@ import logging
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.plan import Plan
 from elsinore.runs.actions import ActingCallback, watching
+from elsinore.runs.members import seeds_of_best
 from elsinore.runs.records import ChunkRecord
 from elsinore.runs.replay_worker import ReplayWorker
 from elsinore.runs.run_curves import LiveCurves
@@ -92,8 +94,13 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     experiment = plan.experiment
     with contextlib.closing(Store(folder.database, read_only=True)) as store:
         gone = sum(chunk[3] for chunk in store.chunks())
-    of = (plan.env_steps, experiment.replicas, experiment.convergence.target)
-    what = {"what": "replicas" if experiment.vary else "seeds", "seconds": gone}
+    of = (plan.env_steps, experiment.replicas)
+    what: dict[str, Any] = {"seconds": gone}
+    if experiment.vary:
+        replicas = range(experiment.seed, experiment.seed + experiment.replicas)
+        members, mode = experiment.members, experiment.population.mode
+        best = partial(seeds_of_best, seeds=replicas, members=members, mode=mode)
+        what |= {"what": "replicas", "seeds_of_best": best}
     workers = [BackgroundWorker("train.log", ProgressLog(*of, **what).write, retry=False)]
     if (seconds := experiment.sinks.curves_seconds) > 0:
         curves = LiveCurves(folder, plan, seconds)

@@ -9,7 +9,9 @@ import sys
 import textwrap
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 
+from elsinore.runs.members import mean_known
 from elsinore.runs.records import ChunkRecord, return_text
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
@@ -20,25 +22,22 @@ PROGRESS = "elsinore.progress"  # the logger of progress lines, which the termin
 class Console:
     """Writes progress, returns, steps per second, elapsed and remaining time.
 
-    `seconds` is the training time before a resume.
+    `seconds` is the training time before a resume. Members of a population differ in settings, so
+    returns are of the best one: `seeds_of_best` gives its seeds from the newest evaluation of each.
     """
 
     def __init__(
         self,
         total_env_steps: int,
         num_seeds: int,
-        target: float | None,
         stream=None,
         what: str = "seeds",
         seconds: float = 0.0,
+        seeds_of_best: Callable[[dict[int, float]], Sequence[int]] | None = None,
     ):
-        self._total, self._seeds, self._target, self._what = (
-            total_env_steps,
-            num_seeds,
-            target,
-            what,
-        )
-        self._seconds = seconds
+        self._total, self._seeds, self._what = total_env_steps, num_seeds, what
+        self._seconds, self._seeds_of_best = seconds, seeds_of_best
+        self._evaluated: dict[int, float] = {}  # the newest evaluation of each seed
         self._recent: deque[ChunkRecord] = deque(maxlen=SPEED_CHUNKS)
         self._stream = stream or sys.stdout
         self._live = is_terminal(self._stream)
@@ -56,9 +55,11 @@ class Console:
         self.show(self.line(record))
 
     def count(self, record: ChunkRecord) -> None:
-        """Count the chunk's time and steps."""
+        """Count the chunk's time and steps, and its evaluations."""
         self._seconds += record.seconds
         self._recent.append(record)
+        evaluated = (row for row in record.rows if row.name == "eval/return" and not row.agent)
+        self._evaluated |= {row.seed: row.value for row in evaluated}
 
     def show(self, line: str) -> None:
         if not self._live:
@@ -77,17 +78,22 @@ class Console:
             self._rows = 0
         return True
 
+    def mean(self, record: ChunkRecord, name: str) -> float | None:
+        """The mean of a metric's finite values over seeds, those of the best member in a
+        population; None without any."""
+        counted = self._seeds_of_best(self._evaluated) if self._seeds_of_best else None
+        rows = [row for row in record.rows if row.name == name and not row.agent]
+        rows = rows if counted is None else [row for row in rows if row.seed in counted]
+        return mean_known(row.value if math.isfinite(row.value) else None for row in rows)
+
     def line(self, record: ChunkRecord) -> str:
-        by_name = {}
-        for row in record.rows:
-            if not row.agent:
-                by_name.setdefault(row.name, []).append(row.value)
         share = record.env_steps / self._total
         bar = "#" * round(20 * share)
         parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
+        whose = " of the best member" if self._seeds_of_best else ""
         for name, label in (("episode/return", "training"), ("eval/return", "evaluation")):
-            if values := [v for v in by_name.get(name, []) if math.isfinite(v)]:
-                parts.append(f"{label} {return_text(sum(values) / len(values))}")
+            if (mean := self.mean(record, name)) is not None:
+                parts.append(f"{label}{whose} {return_text(mean)}")
         if self._seeds > 1:
             learning = len({row.seed for row in record.rows})
             parts.append(f"{learning} of {self._seeds} {self._what} learning")

@@ -2,7 +2,6 @@
 braille."""
 
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,9 +59,8 @@ class Dashboard(Console):
     def write(self, record: ChunkRecord) -> None:
         self.count(record)
         for name in CURVES:
-            values = [row.value for row in record.rows if row.name == name and not row.agent]
-            if finite := [value for value in values if math.isfinite(value)]:
-                self._history[name].append(float(np.mean(finite)))
+            if (mean := self.mean(record, name)) is not None:
+                self._history[name].append(mean)
         self._live_view.update(self.view(record), refresh=True)
 
     def view(self, record: ChunkRecord) -> Group:

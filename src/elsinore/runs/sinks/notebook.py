@@ -17,21 +17,21 @@ class NotebookProgress(Console):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._live, self._every = False, 1.0
-        self._rows: dict[str, list[Row]] = {name: [] for name in RETURNS}
+        self._returns: dict[str, list[Row]] = {name: [] for name in RETURNS}
         self._shown = None  # IPython's handle of the output
 
     def write(self, record: ChunkRecord) -> None:
-        for name, rows in self._rows.items():
+        for name, rows in self._returns.items():
             rows += [row for row in record.rows if row.name == name and not row.agent]
             if len(rows) > MOST_ROWS:
-                self._rows[name] = thinned(rows)
+                self._returns[name] = thinned(rows)
         super().write(record)
 
     def show(self, line: str) -> None:
         from IPython.display import HTML, display
 
-        name = next((name for name, rows in self._rows.items() if rows), RETURNS[0])
-        curve = rows_svg(self._rows[name], name)
+        name = next((name for name, rows in self._returns.items() if rows), RETURNS[0])
+        curve = rows_svg(self._returns[name], name)
         figure = f"{curve} {name}" if curve else ""
         page = HTML(f"<pre style='white-space: pre-wrap'>{html.escape(line)}</pre>{figure}")
         if self._shown is None:
