@@ -71,12 +71,13 @@ def _joined(on: str) -> tuple[ModuleType, bool]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray  # pyright: ignore[reportMissingImports]
 
-    if ray.is_initialized():
+    if ray.is_initialized():  # pyright: ignore[reportAttributeAccessIssue]
         return ray, False
     address = None if on == "ray" else on
     options = {} if address else {"include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        ray.init(address=address, **quiet, **options)  # pyright: ignore[reportAttributeAccessIssue]
     except Exception as error:  # Ray raises many types where a cluster cannot be reached
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         text = " ".join(str(error).split())[:200]

@@ -1,6 +1,6 @@
 """A small environment with known returns, to check algorithms in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -74,7 +74,7 @@ class ProbeEnv(Environment):
         reward = jnp.where(within, params.pay, -params.toll)
         drift_key, legal_key = jax.random.split(key)
         place = (state.place + moved + jax.random.randint(drift_key, (), 0, 2)) % PLACES
-        state = state.replace(time=state.time + 1, place=place, legal=random_mask(legal_key))
+        state = replace(state, time=state.time + 1, place=place, legal=random_mask(legal_key))
         over = params.mortal & state.short & (state.time >= 5)
         return self.look(state), state, reward, jnp.asarray(over, bool), {}
 

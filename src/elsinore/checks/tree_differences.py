@@ -30,7 +30,8 @@ def children(tree: Any) -> dict[Any, Any] | None:
     if isinstance(tree, Mapping):
         return dict(tree)
     if isinstance(tree, (tuple, list)):
-        return tree._asdict() if hasattr(tree, "_asdict") else dict(enumerate(tree))
+        as_dict = getattr(tree, "_asdict", None)
+        return dict(enumerate(tree)) if as_dict is None else as_dict()
     if (
         dataclasses.is_dataclass(tree)
         and not hasattr(tree, "sample")

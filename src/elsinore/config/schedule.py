@@ -90,11 +90,11 @@ def _refuse_no_window(
     path: str, algo: DQNConfig | OffPolicyConfig, experiment: Experiment, schedule: Schedule
 ) -> None:
     """Refuse targets and sequences that are longer than all that an environment takes."""
-    remembers = isinstance(algo, DQNConfig) and algo.network.memory is not None
-    window = algo.window if remembers else algo.n_step
+    window, of = algo.n_step, "n_step"
+    if isinstance(algo, DQNConfig) and algo.network.memory is not None:
+        window, of = algo.window, "burn_in + sequence_length + n_step - 1"
     steps = schedule.num_updates * algo.rollout_length
     if window > steps:
-        of = "burn_in + sequence_length + n_step - 1" if remembers else "n_step"
         raise ConfigError(
             f"{path}.n_step={algo.n_step} needs {window} steps of one environment ({of}), and each"
             f" takes {steps} in this run: nothing would be learnt; lower it, or raise"

@@ -7,6 +7,7 @@ fails, and says why.
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
@@ -142,12 +143,12 @@ class HostEnv(Environment):
 
         shape = jax.ShapeDtypeStruct((), jnp.float32)
         reward = jax.pure_callback(refuse, shape, state.time, vmap_method="broadcast_all")
-        return state.obs, state.replace(time=state.time + 1), reward, reward > 0.0, {}
+        return state.obs, replace(state, time=state.time + 1), reward, reward > 0.0, {}
 
     def filmed(self, state: HostState) -> HostState:
         """The shapes of a recorded state: with a frame, where the environment draws one."""
         shape = self._frame_shape
-        return state.replace(frame=jax.ShapeDtypeStruct(shape, np.uint8)) if shape else state
+        return replace(state, frame=jax.ShapeDtypeStruct(shape, np.uint8)) if shape else state
 
     @cached_property
     def _frame_shape(self) -> tuple[int, ...]:

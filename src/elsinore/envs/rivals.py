@@ -55,8 +55,9 @@ def rival_of(
         return rival
     if isinstance(rival, str) and rival in named:
         return named[rival]
-    if callable(getattr(rival, "as_rival", None)):
-        return Rival(*rival.as_rival())
+    policy: Any = rival
+    if callable(getattr(policy, "as_rival", None)):
+        return Rival(*policy.as_rival())
     if callable(rival):
         return Rival(lambda key, params, obs: rival(key, obs))
     raise ConfigError(

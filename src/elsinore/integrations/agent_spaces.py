@@ -45,8 +45,9 @@ def space_settings(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any
     Raises:
         ConfigError: for a space that is none of `kinds`.
     """
-    if isinstance(space, dict) and space.get("kind") in kinds:
-        return space
+    settings = space
+    if isinstance(settings, dict) and settings.get("kind") in kinds:
+        return settings
     kind = type(space).__name__
     floats = kind != "Box" or kinds is OBSERVATIONS or np.dtype(space.dtype).kind == "f"
     if kind not in kinds or not floats:

@@ -238,7 +238,8 @@ def encoder_of(
     Raises:
         ValueError: if the encoder does not fit `obs`.
     """
-    is_image = not isinstance(obs, dict) and getattr(obs, "ndim", 0) == 3
+    shape = getattr(obs, "shape", ())  # a dict has none
+    is_image = len(shape) == 3
     if config.encoder in ("cnn", "nature") and not is_image:
         raise ValueError(
             f"algo.network.encoder={config.encoder!r} needs observations of shape [height, width,"
@@ -251,10 +252,10 @@ def encoder_of(
     hidden = config.hidden[:num_layers]
     rest = (hidden, config.activation, config.layer_norm, DTYPES[config.dtype])
     if config.encoder == "cnn" or (config.encoder == "auto" and is_image):
-        check_image(config.channels, obs.shape)
+        check_image(config.channels, shape)
         return partial(CNN, config.channels, *rest)
     if config.encoder == "nature":
-        check_large_image(obs.shape)
+        check_large_image(shape)
         return partial(NatureCNN, NatureCNN.channels, *rest)
     check_not_empty(obs)
     return partial(MLP, *rest)

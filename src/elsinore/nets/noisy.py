@@ -1,6 +1,8 @@
 """Networks whose weights have noise, with a deviation that is learnt (Fortunato 2018,
 arXiv:1706.10295)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,8 @@ def with_noise(net: Network, std: float) -> Network:
 
 def perturbed(params: PyTree, key: Key[Array, ""]) -> PyTree:
     """Parameters of `with_noise` with one draw of the noise in their means."""
-    mean, deviation = flatten_dict(params["mean"]), flatten_dict(params["deviation"])
+    mean: dict[Any, Any] = flatten_dict(params["mean"])
+    deviation = flatten_dict(params["deviation"])
     layers = sorted(path[:-1] for path in deviation if path[-1] == "kernel")
     sizes = [size for layer in layers for size in mean[*layer, "kernel"].shape]
     each = jnp.split(draw(jax.random.normal, key, (sum(sizes),)), np.cumsum(sizes)[:-1])

@@ -79,7 +79,7 @@ def rescaled(params: PyTree, target: Float[Array, "*batch"], step: Scalar) -> Py
 
 
 def _value_layer(params: PyTree) -> tuple[Any, ...]:
-    flat = flatten_dict(params)
+    flat: dict[Any, Any] = flatten_dict(params)
     layers = [path[:-1] for path in flat if path[-2:] == ("value", "kernel")]
     if len(layers) != 1 or flat[*layers[0], "kernel"].shape[-1] != 1:
         raise ValueError(

@@ -52,9 +52,11 @@ def events_of(report: ChunkReport, plan: Plan) -> tuple[RunEvent, ...]:
 
 
 def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
-    events, moves = [], stage_changes(report, i)
+    changes, events, moves = report.stage_changes, [], stage_changes(report, i)
+    if not changes or not moves:
+        return events
     learner = f"{'replica' if plan.experiment.vary else 'seed'} {plan.experiment.seed + i}"
-    stage = int(report.stage_changes.first[i]) if moves else 0
+    stage = int(changes.first[i])
     for update, to in moves:
         text = (
             f"{learner} goes {'on' if to > stage else 'back'} from {stage_label(plan, stage)} to"
@@ -63,7 +65,7 @@ def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
         )
         events.append(RunEvent(update, "promotion" if to > stage else "retreat", text))
         stage = to
-    if moves and (more := int(report.stage_changes.num[i]) - len(moves)):
+    if more := int(changes.num[i]) - len(moves):
         text = f"{learner} changes stage {counted(more, 'time')} more in this chunk"
         events.append(RunEvent(int(report.update[i]), "retreat", text))
     return events

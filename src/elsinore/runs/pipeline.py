@@ -39,7 +39,7 @@ class FinishedChunk(NamedTuple):
     @property
     def frozen(self) -> bool:
         """True if every seed is frozen, so that nothing is left to train."""
-        return bool(self.report.convergence.frozen.all())
+        return bool(np.all(self.report.convergence.frozen))
 
 
 class Pipeline:

@@ -1,7 +1,10 @@
 """Algorithms are trained alike, and an interrupted comparison resumes exactly."""
 
+import io
 import json
+import logging
 import signal
+import sys
 
 import pytest
 
@@ -85,6 +88,19 @@ def test_progress_gets_a_line_before_and_after_each_run(compared):
     ] * 2
     assert lines[0].endswith("training 2 seeds, 5,120 env steps each")
     assert "return (IQM) " in lines[1]
+
+
+def test_in_a_terminal_each_run_has_its_progress_line(tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", shown := Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    comparison, _ = compare(tmp_path, {"ppo": "ppo"})
+    assert not comparison.failed
+    assert "5,120 of 5,120 steps" in shown.getvalue()
+    assert not logging.getLogger("elsinore").filters
 
 
 def test_the_line_of_a_run_has_a_small_return_as_it_is():

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from elsinore.errors import ElsinoreError, counted
 from elsinore.runs import api
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
-from elsinore.runs.sinks.console import Console
+from elsinore.runs.sinks.console import Console, is_terminal
 from elsinore.runs.statistics import Estimate
 from elsinore.runs.store import BrokenStore, StoreBehind
 from elsinore.runs.sync import finish_sinks
@@ -85,17 +86,14 @@ def _train(
         f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {experiment.env_steps:,} env steps"
         " each"
     )
-    console = Console(experiment.env_steps, experiment.seeds, experiment.convergence.target)
-    watch = {"callbacks": [console.tell] if sys.stdout.isatty() else []}
-    if state == "unfinished":
-        # its settings are those of the command: so is the code that they name
-        run = api.resume(cell.folder, env=cell.env, trust=True, **accept, **watch)
-    else:
-        run = api.train(
-            **cell.call, name=cell.folder.name, runs_dir=cell.folder.parent, check=False, **watch
-        )
-    if watch["callbacks"]:
-        console.close()
+    with closing(Console(experiment.env_steps, experiment.seeds)) as console:
+        watch = {"callbacks": [console.write] if is_terminal(sys.stdout) else []}
+        if state == "unfinished":
+            # its settings are those of the command: so is the code that they name
+            run = api.resume(cell.folder, env=cell.env, trust=True, **accept, **watch)
+        else:
+            call = cell.call | {"name": cell.folder.name, "runs_dir": cell.folder.parent}
+            run = api.train(**call, check=False, **watch)
     progress(f"{prefix}: {summary_line(run.summary)}")
     return run.summary["stopped_by"] == "interrupted"
 

@@ -122,7 +122,7 @@ class Jumanji(SuiteEnv):
         if (viewer := next(viewers, None)) is None:
             return plain_scene(self, params, state)
         viewer = copy.copy(viewer)  # which draws into an array, not into a window
-        viewer._display = viewer._display_rgb_array
+        viewer._display = viewer._display_rgb_array  # pyright: ignore[reportAttributeAccessIssue]
         pixels = viewer.render(jax.tree.map(jnp.asarray, state.world))
         return Scene(self.name, (picture("drawn by Jumanji", pixels),))
 

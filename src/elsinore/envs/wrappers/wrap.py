@@ -155,4 +155,5 @@ def _as_written(entry: Any) -> Any:
         return [_as_written(value) for value in entry]
     if callable(entry):
         return f"{entry.__module__}:{entry.__qualname__}"
-    return entry.item() if hasattr(entry, "item") else entry
+    item = getattr(entry, "item", None)  # of a number of numpy's
+    return entry if item is None else item()

@@ -63,13 +63,13 @@ class _Pairs:
     def _pair(self, value: Value) -> tuple[Value, Value]:
         if value not in self._of:
             number = value.constant
-            real, imag = (None, None) if number is None else (number.real, number.imag)
+            real, imag = (None, None) if number is None else (np.real(number), np.imag(number))
             self._of[value] = _part(value, real), _part(value, imag)
         return self._of[value]
 
 
 def _part(value: Value, constant: Any = None) -> Value:
-    dtype = np.zeros((), value.dtype).real.dtype
+    dtype = np.real(np.zeros((), value.dtype)).dtype
     return Value(jax.ShapeDtypeStruct(value.shape, dtype), constant)
 
 

@@ -41,8 +41,8 @@ class TensorBoardSink:
         self._torn = False
 
     def _write(self, rows: list[Row]) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+        from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
         for (update, seed, agent), group in groupby(rows, key=lambda row: row[:3]):
             values = [Summary.Value(tag=row.name, simple_value=row.value) for row in group]
