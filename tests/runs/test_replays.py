@@ -11,6 +11,7 @@ import pytest
 
 from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
+from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.training.recording import Recording
@@ -159,6 +160,18 @@ def refused(path) -> str:
     about = str(error.value)
     assert str(path) in about and "\n" not in about
     return about
+
+
+def test_a_replay_of_a_population_names_the_seed_and_the_member():
+    """Replicas are numbered in a row, and each member begins with the same seed."""
+    settings = {"seeds": 2, "seed": 5, "vary": {"algo.gamma": [0.9, 0.99]}}
+    experiment = load_experiment("CartPole-v1", overrides=settings)
+    about = [episode_recording.provenance(experiment, "run", seed, 3, 128, True) for seed in (6, 8)]
+    assert [episode_recording.learner_name(x) for x in about] == [
+        "seed 6, algo.gamma=0.9",
+        "seed 6, algo.gamma=0.99",
+    ]
+    assert [episode_recording.learner_name(x) for x in ({"seed": 6}, {})] == ["seed 6", ""]
 
 
 def test_a_missing_file_is_named(tmp_path):

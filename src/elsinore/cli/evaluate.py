@@ -32,9 +32,10 @@ def add(commands) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
+    from elsinore.runs.members import replica_names
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
-    from elsinore.runs.summary import replica_names, returns_by_agent
+    from elsinore.runs.summary import returns_by_agent
 
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     checkpoint = run.checkpoint(args.checkpoint).name

@@ -59,8 +59,8 @@ def _checkpoint_lines(kept: dict, metric: str) -> list[str]:
 
 
 def _seed_lines(summary: dict) -> list[str]:
+    from elsinore.runs.members import replica_names
     from elsinore.runs.records import return_text
-    from elsinore.runs.summary import replica_names
 
     names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
     lines = []

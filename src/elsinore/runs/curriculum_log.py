@@ -6,6 +6,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.errors import counted
+from elsinore.runs.members import replica_names
 from elsinore.runs.records import Row, RunEvent
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES
@@ -55,7 +56,8 @@ def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
     changes, events, moves = report.stage_changes, [], stage_changes(report, i)
     if not changes or not moves:
         return events
-    learner = f"{'replica' if plan.experiment.vary else 'seed'} {plan.experiment.seed + i}"
+    experiment = plan.experiment
+    learner = replica_names(experiment.seed, experiment.seeds, experiment.member_values)[i]
     stage = int(changes.first[i])
     for update, to in moves:
         text = (

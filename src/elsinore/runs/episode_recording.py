@@ -1,6 +1,7 @@
 """An episode as arrays and facts, as replays and films have it."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
+from elsinore.runs.members import replica_names
 from elsinore.training.recording import EACH_STEP, Recording
 from elsinore.types import agent_name
 
@@ -185,7 +187,22 @@ def provenance(
         "update": update,
         "env_steps": update * steps_per_update,
         "greedy": greedy,
+        **_of_members(experiment, seed),
     }
+
+
+def learner_name(about: Mapping[str, Any]) -> str:
+    """The learner of a replay: `seed 3`, in a population with its member's settings; "" where its
+    seed is not known."""
+    return str(about.get("replica") or (f"seed {about['seed']}" if "seed" in about else ""))
+
+
+def _of_members(experiment: Experiment, seed: int) -> dict[str, Any]:
+    """In a population, whose members have the same seeds, the name of the learner."""
+    if not experiment.vary:
+        return {}
+    names = replica_names(experiment.seed, experiment.seeds, experiment.member_values)
+    return {"replica": names[seed - experiment.seed]}
 
 
 def _of_agents(experiment: Experiment) -> dict[str, Any]:

@@ -17,14 +17,13 @@ from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.members import seeds_of_best
+from elsinore.runs.members import replica_names, seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_lock import FolderGone
 from elsinore.runs.store import ACTION, StoreBehind
-from elsinore.runs.summary import replica_names
 from elsinore.runs.traced_settings import acted_on
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns

@@ -12,6 +12,16 @@ def member_name(member: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value:.4g}" for name, value in member.items())
 
 
+def replica_names(first_seed: int, seeds: int, members: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A label for each entry of a list by replica; `members` are their settings, `[{}]` without a
+    population."""
+    return [
+        ", ".join(filter(None, (f"seed {seed}", member_name(member))))
+        for member in members
+        for seed in range(first_seed, first_seed + seeds)
+    ]
+
+
 def members_in(info: Mapping[str, Any]) -> list[str]:
     """The names of the members that the facts of a store tell; none without a population."""
     try:

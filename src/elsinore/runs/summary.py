@@ -13,7 +13,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
-from elsinore.runs.members import best_index, member_name
+from elsinore.runs.members import best_index
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
@@ -141,16 +141,6 @@ def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
 def as_decimal(number: Any) -> float:
     """The shortest decimal that float32 rounds to this number: 0.999, not 0.9990000128746033."""
     return float(str(np.float32(number)))
-
-
-def replica_names(first_seed: int, seeds: int, members: list[dict[str, Any]]) -> list[str]:
-    """A label for each entry of a list by replica; `members` are their settings, `[{}]` without a
-    population."""
-    return [
-        ", ".join(filter(None, (f"seed {seed}", member_name(member))))
-        for member in members
-        for seed in range(first_seed, first_seed + seeds)
-    ]
 
 
 def _steps_at(updates: Any, steps: int) -> list[int | None]:

@@ -13,7 +13,7 @@ from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
-from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.episode_recording import EpisodeRecording, learner_name
 from elsinore.runs.redaction import has_mask
 
 MAX_ACTIONS = 8  # actions shown in a scene
@@ -81,7 +81,7 @@ class Episode:
         parts = [env_title]
         if self.about.get("algo"):
             parts.append(self.about["algo"])
-            parts += [f"seed {self.about['seed']}"] if "seed" in self.about else []
+            parts += filter(None, [learner_name(self.about)])
         if (steps := self.about.get("env_steps")) is not None:
             parts.append(f"after {steps:,} env steps")
         return " · ".join(parts)

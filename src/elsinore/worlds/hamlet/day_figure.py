@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from elsinore.errors import ConfigError, counted
+from elsinore.runs.episode_recording import learner_name
 from elsinore.runs.figure_style import plain
 from elsinore.runs.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
@@ -136,7 +137,7 @@ def _places(env: Hamlet, state) -> dict[int, tuple[int, int]]:
 def _title(episode: Episode, day: DaySummary) -> str:
     about = episode.about
     who = [about[name] for name in ("algo",) if about.get(name)]
-    who += [f"seed {about['seed']}"] if "seed" in about else []
+    who += filter(None, [learner_name(about)])
     who += [f"after {about['env_steps']:,} env steps"] if about.get("env_steps") is not None else []
     end = "died after" if about.get("terminated") else "lived for"
     length = f"{end} {counted(len(day.used), 'step')}, return {about['return']:g}"
