@@ -380,6 +380,17 @@ def test_mlflow_has_each_chunks_means_at_its_env_steps_and_over_seeds_in_the_par
     assert tracked.logged("parent")["loss/value"][0] == (256, 0.5 + 3 + 50 + 1000)
 
 
+def test_the_parent_of_a_population_has_the_means_of_its_best_member(tracked, store):
+    store.describe(first_seed=0, seeds=2, members='["gamma=0.9", "gamma=0.99"]')
+    store.write(record(4))
+    # the best member is frozen: its last evaluation counts
+    store.write(record(8, value=-9.0, seeds=(0,)))
+    tracked.caught_up()
+    logged = tracked.logged("parent")
+    assert logged.pop("steps_per_second") == [(4 * STEPS, 1e4), (8 * STEPS, 1e4)]
+    assert logged == tracked.logged("seed_1")
+
+
 def test_mlflow_is_sent_nothing_twice(tracked, store, monkeypatch):
     store.write(record(4))
     sink = tracked.caught_up()

@@ -89,6 +89,17 @@ def test_each_chunk_is_logged_once_with_every_seed_and_the_mean_over_them(wandb,
     assert asked["config"] == {"algo": {"gamma": 0.9}}
 
 
+def test_the_means_of_a_population_are_those_of_its_best_member(wandb, store, tmp_path):
+    store.describe(first_seed=0, seeds=2, mode="min", members='["gamma=0.9", "gamma=0.99"]')
+    store.write(record(4))
+    mine = sink(tmp_path)
+    mine.open()
+    mine.catch_up()
+    ((_, logged),) = wandb.runs[0].logged
+    assert logged["episode/return"] == logged["seed_0/episode/return"]
+    assert logged["eval/return"] == logged["seed_0/eval/return"] < logged["seed_1/eval/return"]
+
+
 def test_a_resumed_run_logs_only_what_wandb_lacks(wandb, store, tmp_path):
     for update in (4, 8, 12):
         store.write(record(update))
@@ -105,7 +116,7 @@ def test_what_is_not_finite_is_left_out_of_a_mean():
         Row(1, 1, "", "a", float("nan")),
         Row(1, 0, "agent_1", "b", float("inf")),
     ]
-    assert means_of(rows) == {"a": 2.0, "seed_0/a": 2.0}
+    assert means_of(rows, (0, 1)) == {"a": 2.0, "seed_0/a": 2.0}
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from elsinore.runs.store import Store
 
 
 def member_name(member: Mapping[str, Any]) -> str:
@@ -49,6 +52,19 @@ def seeds_of_best(
         return seeds
     groups = [seeds[i * each : (i + 1) * each] for i in range(members)]
     return groups[best_index([mean_known(map(newest.get, group)) for group in groups], mode)]
+
+
+def seeds_that_count(store: "Store", until: int, seeds: Sequence[int]) -> Sequence[int]:
+    """Those of `seeds` over which means are shown after the update `until`: of a population those
+    of its best member by the newest evaluations."""
+    info = store.info()
+    members, first = members_in(info), info.get("first_seed", 0)
+    if len(members) < 2:
+        return seeds
+    evaluations = store.rows(until=until, names=["eval/return"], agent="")
+    newest = {row.seed: row.value for row in evaluations}
+    all_seeds = range(first, first + info.get("seeds", 0))
+    return seeds_of_best(newest, all_seeds, len(members), info.get("mode", "max"))
 
 
 def mean_known(values: Iterable[float | None]) -> float | None:

@@ -1,11 +1,12 @@
 """Weights & Biases: one run there for each run here, with the means of each chunk.
 
-The mean over seeds has the metric's name, the value of a seed the prefix `seed_3/`. The step is the
-number of updates; the x axis is `env_steps`.
+The mean over seeds (of a population those of its best member) has the metric's name, the value of a
+seed the prefix `seed_3/`. The step is the number of updates; the x axis is `env_steps`.
 """
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
+from elsinore.runs.members import seeds_that_count
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -63,7 +65,9 @@ class WandbSink:
     def catch_up(self) -> None:
         """Log each new chunk in one call, at the number of updates at its end."""
         for update, env_steps, _, _, speed in self._store.chunks(self._logged):
-            means = means_of(self._store.rows(self._logged, until=update))
+            rows = self._store.rows(self._logged, until=update)
+            seeds = sorted({row.seed for row in rows})
+            means = means_of(rows, seeds_that_count(self._store, update, seeds))
             means |= {"env_steps": env_steps, "steps_per_second": speed}
             self._run.log(means, step=update)
             self._logged = update
@@ -85,8 +89,9 @@ class WandbSink:
         self._store.close()
 
 
-def means_of(rows: list[Row]) -> dict[str, float]:
-    """Means of one chunk's finite values: of each metric for each seed, and over seeds."""
+def means_of(rows: list[Row], counted: Sequence[int]) -> dict[str, float]:
+    """Means of one chunk's finite values: of each metric for each seed, and over those seeds that
+    are `counted`."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if math.isfinite(row.value):
@@ -95,5 +100,6 @@ def means_of(rows: list[Row]) -> dict[str, float]:
     for name, by_seed in values.items():
         per_seed = {seed: float(np.mean(found)) for seed, found in by_seed.items()}
         means |= {f"seed_{seed}/{name}": mean for seed, mean in per_seed.items()}
-        means[name] = float(np.mean(list(per_seed.values())))
+        if of_counted := [mean for seed, mean in per_seed.items() if seed in counted]:
+            means[name] = float(np.mean(of_counted))
     return means
