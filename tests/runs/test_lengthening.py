@@ -17,6 +17,7 @@ from elsinore.config.load import read_yaml
 from elsinore.runs.moved_schedules import schedules_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from elsinore.runs.summary import mean_return
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
 from tests.runs.processes import beginning, command, finish, kill, start, until_trained_on
@@ -167,11 +168,14 @@ def test_a_schedule_is_said_to_go_on_as_the_members_agents_and_callbacks_have_it
     settings = TINY | {"env_steps": 1024, "algo.learning_rate_final": 0.0} | overrides
     callbacks = [slower_from_the_second_chunk_on] if case == "callbacks" else []
     run = elsinore.train(env, overrides=settings, runs_dir=tmp_path, callbacks=callbacks)
+    mean = mean_return(run.summary)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(session, "_compiled", killed)
         elsinore.resume(run.path, env_steps=2048)
     ((_, text),) = events_of(run.path, "lengthened")
     assert f"algo.learning_rate was 0; it goes on at {then} towards 0, as in" in text
+    whose = " of the best member" if case == "members" else ""
+    assert text.endswith(f"mean return{whose} {mean:.6g}")
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.moved_schedules import moved_schedules, schedules_in
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store, reading, refused_if_broken
-from elsinore.runs.summary import read_summary
+from elsinore.runs.summary import mean_return, read_summary
 
 REMEDY = (
     "begin a new run with `elsinore train --from {run}`, which takes over what it learnt and may"
@@ -235,8 +235,11 @@ def record_lengthening(
         schedules = schedules_in(checkpoint, after)
         updates = _updates(before, env), _updates(after, env)
         lines += moved_schedules(schedules, checkpoint.update, *updates)
-    score = read_summary(folder.summary).get("eval_return", {}).get("mean")
-    result = [] if score is None else [f"final evaluation until now: mean return {score:.6g}"]
+    summary = read_summary(folder.summary)
+    score = mean_return(summary) if summary else None
+    whose = " of the best member" if "best_member" in summary else ""
+    until_now = f"final evaluation until now: mean return{whose}"
+    result = [] if score is None else [f"{until_now} {score:.6g}"]
     if folder.database.exists():
         with refused_if_broken(folder.database), closing(Store(folder.database)) as store:
             update = 0 if checkpoint is None else checkpoint.update
