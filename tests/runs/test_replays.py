@@ -429,6 +429,12 @@ def test_a_short_run_has_its_first_and_its_last_episode_and_others_on_request(wh
     np.testing.assert_allclose(seen[:, 0], replay.arrays["state.x"][:-1])
 
 
+def test_the_help_of_export_says_that_it_takes_a_replay(capsys):
+    with pytest.raises(SystemExit):
+        cli(["export", "--help"])
+    assert "with --format json also a replay's file" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_replay_is_written_as_json(path, tmp_path, capsys):
     assert cli(["export", str(path), "--format", "json"]) == 0
     data = json.loads(capsys.readouterr().out)

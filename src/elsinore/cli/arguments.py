@@ -8,9 +8,9 @@ from typing import Any
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def add_run(command: argparse.ArgumentParser) -> None:
+def add_run(command: argparse.ArgumentParser, more: str = "") -> None:
     command.add_argument(
-        "run", metavar="RUN", help="run directory, or a run's name in the runs directory"
+        "run", metavar="RUN", help=f"run directory, or a run's name in the runs directory{more}"
     )
 
 

@@ -16,7 +16,7 @@ def add(commands) -> None:
         "export", help="write a run's policy for deployment, or its metrics as JSON"
     )
     export.set_defaults(function=export_command)
-    add_run(export)
+    add_run(export, "; with --format json also a replay's file")
     export.add_argument(
         "--format",
         default="jax",
@@ -38,7 +38,7 @@ def add(commands) -> None:
         "--out",
         metavar="DIR",
         help="folder to write, or with --format json a file (default: export/FORMAT, or"
-        " metrics.json, in the run's directory)",
+        " metrics.json, in the run's directory; the JSON of a replay is printed)",
     )
     export.add_argument("--measure", action="store_true", help="measure the latency of a decision")
     export.add_argument("--json", action="store_true", help="print JSON")
