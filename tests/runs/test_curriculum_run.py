@@ -237,5 +237,7 @@ def test_members_of_a_population_that_copy_each_other_follow_a_course_each(tmp_p
     course = [{"env_steps": 0, "stage": "0"}, {"env_steps": 384, "stage": "1"}]
     assert found.summary["curriculum"]["course"] == [course] * 4
     assert (found.state().train.env_params.gravity == np.float32(9.8)).all()
-    event = "seed 1, algo.learning_rate=0.01 goes on from stage 0 to stage 1 after update 3"
+    event = (
+        "seed 1, algo.learning_rate=0.01 at first goes on from stage 0 to stage 1 after update 3"
+    )
     assert count_in_log(found.path, event) == 1

@@ -14,11 +14,12 @@ from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.members import best_index, seeds_of_best
+from elsinore.runs.members import best_index, members_in, seeds_of_best
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import Row, return_text
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
+from elsinore.runs.store import reading
 from elsinore.runs.summary import as_decimal
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
 from tests.runs.test_resume import stopped
@@ -189,7 +190,8 @@ def test_halving_stops_the_worse_members_and_says_when(tmp_path):
 
 
 def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_path):
-    path = train_toys(tmp_path, "evolved", vary={"algo.gain": GAINS}, **PBT).path
+    run = train_toys(tmp_path, "evolved", vary={"algo.gain": GAINS}, **PBT)
+    path = run.path
     rows = [row for row in rows_in(path) if row[3] in ("population/parent", "hyper/gain")]
     parents = [
         (update, seed, value)
@@ -203,6 +205,19 @@ def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_pat
     assert gains[12, 2] != gains[4, 2] or gains[12, 0] != pytest.approx(0.1)
     final = [member["algo.gain"] for member in learnt(path)["members_final"]]
     assert np.float32(final).tolist() == [gains[12, seed] for seed in range(4)]
+    names = [f"algo.gain={gain:g} at first" for gain in GAINS]
+    with reading(path / "metrics.sqlite") as store:
+        assert members_in(store.info()) == names
+    lines = [line for line in run_report(run).splitlines() if "seed 0" in line]
+    assert [line.split(":")[0] for line in lines] == [f"  seed 0, {name}" for name in names]
+
+
+def test_the_best_of_members_that_evolved_is_reported_with_its_last_settings(tmp_path):
+    run = train_toys(tmp_path, "evolved", seeds=2, vary={"algo.gain": GAINS}, **PBT)
+    best = run.summary["best_member"]["member"]
+    last = run.summary["members_final"][best]["algo.gain"]
+    begun = f"best member algo.gain={GAINS[best]:g} at first, algo.gain={last:.4g} at the end: IQM"
+    assert begun in run_report(run)
 
 
 def test_a_number_of_float32_is_written_as_the_decimal_that_it_stands_for():

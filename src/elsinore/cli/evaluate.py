@@ -32,7 +32,7 @@ def add(commands) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
-    from elsinore.runs.members import replica_names
+    from elsinore.runs.members import learner_names
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
     from elsinore.runs.summary import returns_by_agent
@@ -64,7 +64,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
         f"{run.path}, {checkpoint}: {counted(args.episodes, 'episode')} a seed{of_all},"
         f" {'sampled' if args.sample else 'greedy'}"
     )
-    names = replica_names(run.experiment.seed, run.experiment.seeds, run.experiment.member_values)
+    names = learner_names(run.experiment)
     rows = list(zip(names, returns, strict=True))
     if len(agents) > 1 and not run.experiment.agents.shared:
         rows += zip(agents, returns.reshape(-1, len(agents)).T, strict=True)

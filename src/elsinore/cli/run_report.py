@@ -19,7 +19,9 @@ def run_report(run) -> str:
     if "members" not in summary:
         lines += _statistics(score, "")
     elif best := summary.get("best_member"):  # no statistic is over members: their settings differ
-        name = member_name(summary["members"][best["member"]])
+        name = _member_names(summary)[best["member"]]
+        if "members_final" in summary:
+            name += f", {member_name(summary['members_final'][best['member']])} at the end"
         lines += _statistics(best["eval_return"], f"best member {name}: ")
     return "\n".join(
         [
@@ -31,6 +33,13 @@ def run_report(run) -> str:
             f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite",
         ]
     )
+
+
+def _member_names(summary: dict) -> list[str]:
+    from elsinore.runs.members import member_name
+
+    evolves = "members_final" in summary
+    return [member_name(member, evolves) for member in summary.get("members", [{}])]
 
 
 def _statistics(score: dict, whose: str) -> list[str]:
@@ -62,7 +71,7 @@ def _seed_lines(summary: dict) -> list[str]:
     from elsinore.runs.members import replica_names
     from elsinore.runs.records import return_text
 
-    names = replica_names(summary["first_seed"], summary["seeds"], summary.get("members", [{}]))
+    names = replica_names(summary["first_seed"], summary["seeds"], _member_names(summary))
     lines = []
     for i, (name, value) in enumerate(zip(names, summary["eval_return"]["per_seed"], strict=True)):
         end = f"{summary['env_steps_per_seed'][i]:,} env steps"

@@ -6,7 +6,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.errors import counted
-from elsinore.runs.members import replica_names
+from elsinore.runs.members import learner_names
 from elsinore.runs.records import Row, RunEvent
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES
@@ -56,8 +56,7 @@ def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
     changes, events, moves = report.stage_changes, [], stage_changes(report, i)
     if not changes or not moves:
         return events
-    experiment = plan.experiment
-    learner = replica_names(experiment.seed, experiment.seeds, experiment.member_values)[i]
+    learner = learner_names(plan.experiment)[i]
     stage = int(changes.first[i])
     for update, to in moves:
         text = (

@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
-from elsinore.runs.members import replica_names
+from elsinore.runs.members import learner_names
 from elsinore.training.recording import EACH_STEP, Recording
 from elsinore.types import agent_name
 
@@ -199,10 +199,8 @@ def learner_name(about: Mapping[str, Any]) -> str:
 
 def _of_members(experiment: Experiment, seed: int) -> dict[str, Any]:
     """In a population, whose members have the same seeds, the name of the learner."""
-    if not experiment.vary:
-        return {}
-    names = replica_names(experiment.seed, experiment.seeds, experiment.member_values)
-    return {"replica": names[seed - experiment.seed]}
+    names = learner_names(experiment) if experiment.vary else []
+    return {"replica": names[seed - experiment.seed]} if names else {}
 
 
 def _of_agents(experiment: Experiment) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.members import replica_names, seeds_of_best
+from elsinore.runs.members import learner_names, seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
@@ -176,11 +176,10 @@ class Publisher:
         diverged_at = chunk.report.convergence.diverged_at
         for i in set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged:
             self._diverged.add(i)
-            names = replica_names(experiment.seed, experiment.seeds, experiment.member_values)
             log.warning(
                 "%s has parameters that are not finite after update %d and is frozen; a lower "
                 "algo.learning_rate is the usual remedy%s",
-                names[i],
+                learner_names(experiment)[i],
                 int(diverged_at[i]),
                 "" if experiment.imitation is None else f", or {experiment.imitation.remedy}",
             )

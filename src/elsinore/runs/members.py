@@ -7,19 +7,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from elsinore.config.experiment import Experiment
     from elsinore.runs.store import Store
 
 
-def member_name(member: Mapping[str, Any]) -> str:
-    """The settings of a member as text: `algo.gamma=0.9, algo.ent_coef=0`."""
-    return ", ".join(f"{name}={value:.4g}" for name, value in member.items())
+def member_name(member: Mapping[str, Any], evolves: bool = False) -> str:
+    """The settings of a member as text: `algo.gamma=0.9, algo.ent_coef=0`, with `at first` where
+    they have changed since."""
+    text = ", ".join(f"{name}={value:.4g}" for name, value in member.items())
+    return f"{text} at first" if evolves else text
 
 
-def replica_names(first_seed: int, seeds: int, members: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A label for each entry of a list by replica; `members` are their settings, `[{}]` without a
+def member_names(experiment: "Experiment") -> list[str]:
+    """The names of an experiment's members; one that is empty without a population."""
+    evolves = experiment.population.pbt is not None
+    return [member_name(member, evolves) for member in experiment.member_values]
+
+
+def learner_names(experiment: "Experiment") -> list[str]:
+    """The name of each replica: `seed 3`, in a population with its member's settings."""
+    return replica_names(experiment.seed, experiment.seeds, member_names(experiment))
+
+
+def replica_names(first_seed: int, seeds: int, members: Sequence[str]) -> list[str]:
+    """A label for each entry of a list by replica; `members` are their names, `[""]` without a
     population."""
     return [
-        ", ".join(filter(None, (f"seed {seed}", member_name(member))))
+        ", ".join(filter(None, (f"seed {seed}", member)))
         for member in members
         for seed in range(first_seed, first_seed + seeds)
     ]

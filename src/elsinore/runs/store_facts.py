@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from elsinore.config.plan import Plan
-from elsinore.runs.members import member_name
+from elsinore.runs.members import member_names
 from elsinore.training.schedule import Schedule
 
 COUNTS = ("steps_per_update", "updates_per_chunk", "updates_per_row", "num_updates")
@@ -24,9 +24,7 @@ def facts_of_plan(plan: Plan) -> dict[str, Any]:
         "algo": plan.experiment.algorithms,
         "first_seed": plan.experiment.seed,
         "seeds": plan.experiment.replicas,
-        "members": json.dumps(
-            [member_name(x) for x in plan.experiment.member_values if plan.experiment.vary]
-        ),
+        "members": json.dumps(member_names(plan.experiment) if plan.experiment.vary else []),
         "mode": plan.experiment.population.mode,
         "num_updates": plan.schedule.num_updates,
         "extra_ends": json.dumps(plan.schedule.extra_ends),
