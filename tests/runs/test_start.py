@@ -542,6 +542,16 @@ def team_of(names: list[str], **settings) -> AgentsConfig:
             "agents: b stands where RUN has a, and would begin with what a has learnt; list them"
             " in its order: a, b.",
         ),
+        (  # d, of a new name, between two that are known
+            team_of([*"abc"], c="dqn"),
+            team_of([*"bdc"], c="dqn"),
+            "agents: b stands where RUN has a, and would begin with what a has learnt; list them",
+        ),
+        (
+            team_of([*"abc"], c="dqn"),
+            team_of([*"dac"], c="dqn"),
+            "agents: d stands where RUN has a, and would begin with what a has learnt; list them",
+        ),
         (
             team_of([*"ab"], sharing="shared", critic="joint", ids=True),
             team_of([*"ba"], sharing="shared", critic="joint", ids=True),

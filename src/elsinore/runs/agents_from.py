@@ -39,7 +39,7 @@ def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) ->
         )
     by_place = here.ids or ((here.differ or there.differ) and not here.shared)
     for old, new in zip(there.names, here.names, strict=False) if by_place else ():
-        if old != new and old in here.names and new in there.names:
+        if old != new and (old in here.names or new in there.names):
             raise ConfigError(
                 f"agents: {new} stands where {source} has {old}, and would begin with what {old}"
                 f" has learnt; list them in its order: {', '.join(there.names)}."
