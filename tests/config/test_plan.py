@@ -290,6 +290,9 @@ def test_a_shared_learner_counts_the_steps_of_all_agents():
     assert planned_for(4000).env_steps == 4000
     with pytest.raises(ConfigError, match="learning_starts=1000 is not below the 1000 env steps"):
         planned_for(1000)
+    settings |= {"agents.sharing": "independent", "agents.number": 2}
+    with pytest.raises(ConfigError, match=r"1000 env steps of each agent in this run: .*=2000"):
+        planned_for(2000)
 
 
 def test_a_drawn_time_limit_counts_as_its_longest():

@@ -71,11 +71,12 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
     a word of it."""
     agents = experiment.agents.number if experiment.agents.shared else 1
     env_steps = schedule.num_updates * steps_per_update(experiment.algo) * agents  # of a learner
+    whose = "each agent in this run" if experiment.agents.number > agents else "this run"
     for path, algo in _learners(experiment):
         if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
-                " steps of this run: nothing would be learnt; lower it, or raise"
+                f" steps of {whose}: nothing would be learnt; lower it, or raise"
                 f" env_steps={experiment.env_steps}."
             )
         if isinstance(algo, DQNConfig | OffPolicyConfig):
