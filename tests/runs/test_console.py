@@ -45,10 +45,10 @@ def test_returns_of_a_population_are_of_its_best_member():
 
     first = record(4)._replace(rows=rows("eval/return", 1.0, 3.0, 20.0, 30.0))
     console.write(first)
-    assert "evaluation of the best member 25.0" in console.line(first)
+    assert "evaluation 25.0 of the best member" in console.line(first)
     later = record(8)._replace(rows=rows("episode/return", 90.0, 90.0, 5.0, math.nan))
     console.write(later)
-    assert "training of the best member 5.0" in console.line(later)
+    assert "training 5.0 of the best member" in console.line(later)
 
 
 class Terminal(io.StringIO):

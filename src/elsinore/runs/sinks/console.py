@@ -90,10 +90,12 @@ class Console:
         share = record.env_steps / self._total
         bar = "#" * round(20 * share)
         parts = [f"[{bar:<20}] {share:4.0%}", f"{record.env_steps:,} of {self._total:,} steps"]
-        whose = " of the best member" if self._seeds_of_best else ""
-        for name, label in (("episode/return", "training"), ("eval/return", "evaluation")):
-            if (mean := self.mean(record, name)) is not None:
-                parts.append(f"{label}{whose} {return_text(mean)}")
+        labels = {"episode/return": "training", "eval/return": "evaluation"}
+        means = {label: self.mean(record, name) for name, label in labels.items()}
+        found = [f"{label} {return_text(x)}" for label, x in means.items() if x is not None]
+        if found and self._seeds_of_best:
+            found[-1] += " of the best member"
+        parts += found
         if self._seeds > 1:
             learning = len({row.seed for row in record.rows})
             parts.append(f"{learning} of {self._seeds} {self._what} learning")
