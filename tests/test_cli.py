@@ -13,7 +13,9 @@ from PIL import Image
 
 from elsinore import __version__, cli
 from elsinore.analysis.compare.document import format_number
+from elsinore.cli.evaluate import seeds_and_members
 from elsinore.config import planned_memory
+from elsinore.config.load import load_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -536,6 +538,15 @@ def test_an_evaluation_can_be_read_by_machines(elsinore, finished):
     assert found["checkpoint"].startswith("best/")  # the default
     assert (found["episodes"], found["greedy"], len(found["per_seed"])) == (4, True, 2)
     assert found["mean"] == pytest.approx(sum(found["per_seed"]) / 2)
+
+
+def test_statistics_of_a_population_are_of_its_best_member():
+    settings = {"seeds": 2, "vary": {"algo.gamma": [0.9, 0.99]}}
+    experiment = load_experiment("CartPole-v1", overrides=settings)
+    assert seeds_and_members(experiment, [1.0, 2.0, 5.0, 7.0]) == (
+        [5.0, 7.0],
+        {"best_member": 1, "members": ["algo.gamma=0.9", "algo.gamma=0.99"]},
+    )
 
 
 def test_an_evaluation_can_be_read_by_people_and_be_of_the_last(elsinore, finished):

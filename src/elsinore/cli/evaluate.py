@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from typing import TYPE_CHECKING, Any
 
 from elsinore.cli.arguments import (
     add_checkpoint,
@@ -12,6 +13,9 @@ from elsinore.cli.arguments import (
 )
 from elsinore.cli.streams import say
 from elsinore.errors import counted
+
+if TYPE_CHECKING:
+    from elsinore.config.experiment import Experiment
 
 
 def add(commands) -> None:
@@ -44,20 +48,19 @@ def evaluate_command(args: argparse.Namespace) -> int:
     agents = run.experiment.agents.names
     per_agent = returns_by_agent(returns, len(agents))
     if args.json:
-        print(
-            json.dumps(
-                {
-                    "checkpoint": checkpoint,
-                    "episodes": args.episodes,
-                    "greedy": not args.sample,
-                    "mean": sum(per_seed) / len(per_seed),
-                    "iqm": float(iqm(per_seed)),
-                    "ci95": ci95(per_seed),
-                    "per_seed": per_seed,
-                    **({"per_agent": per_agent} if len(agents) > 1 else {}),
-                }
-            )
-        )
+        counted_seeds, members = seeds_and_members(run.experiment, per_seed)
+        answer = {
+            "checkpoint": checkpoint,
+            "episodes": args.episodes,
+            "greedy": not args.sample,
+            "mean": sum(counted_seeds) / len(counted_seeds),
+            "iqm": float(iqm(counted_seeds)),
+            "ci95": ci95(counted_seeds),
+            "per_seed": per_seed,
+            **({"per_agent": per_agent} if len(agents) > 1 else {}),
+            **members,
+        }
+        print(json.dumps(answer))
         return 0
     of_all = f" of {len(agents)} agents each" if len(agents) > 1 else ""
     say(
@@ -72,3 +75,18 @@ def evaluate_command(args: argparse.Namespace) -> int:
         low, high, deviation = map(return_text, (each.min(), each.max(), each.std()))
         say(f"  {name}: {return_text(float(each.mean())):>8} +- {deviation}  [{low}, {high}]")
     return 0
+
+
+def seeds_and_members(
+    experiment: "Experiment", per_seed: list[float]
+) -> tuple[list[float], dict[str, Any]]:
+    """The returns that statistics are of, and facts about a population: members differ in settings,
+    so statistics are of the best one. Its index and the names of all are the facts."""
+    from elsinore.runs.members import best_index, member_names
+
+    if not experiment.vary:
+        return per_seed, {}
+    each = experiment.seeds
+    by_member = [per_seed[i * each : (i + 1) * each] for i in range(experiment.members)]
+    best = best_index([sum(own) / each for own in by_member], experiment.population.mode)
+    return by_member[best], {"best_member": best, "members": member_names(experiment)}
