@@ -8,10 +8,13 @@ import difflib
 import importlib
 import inspect
 import math
+import operator
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from elsinore.errors import ConfigError
 
 LONGEST_NAME = 250  # characters of a metric, as in MLflow
 A_COUNT_OF_SEEDS = "It is how many there are; `seed` is the first of them."
@@ -78,30 +81,35 @@ def current_name(path: str) -> str:
 
 
 def import_object(path: str, field: str) -> Any:
-    """The object at `"module:name"`.
+    """The object at `"module:name"`, where the name may have parts: `"module:Class.Inner"`.
 
     Raises:
-        ValueError: naming the config field, the object that cannot be imported, and why; for text
+        ConfigError: naming the config field, the object that cannot be imported, and why; for text
             of another form and for an `UntrustedName` before anything is imported.
     """
     if isinstance(path, UntrustedName):
-        raise ValueError(
+        raise ConfigError(
             f"{field}={path!r} is code, named by a file that carries no signature of yours; read"
             f" the module {path.partition(':')[0]!r}, then allow it with --trust (in Python,"
             " trust=True)."
         )
     module, _, name = current_name(path).partition(":")
     if not (module and name):
-        raise ValueError(f"{field}={path!r} must be 'module:name', such as 'my_code:MyClass'.")
+        raise ConfigError(f"{field}={path!r} must be 'module:name', such as 'my_code:MyClass'.")
     try:
-        return getattr(importlib.import_module(module), name)
+        return operator.attrgetter(name)(importlib.import_module(module))
     except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
         plain = isinstance(error, ImportError | AttributeError)
         message = error if plain else f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"{field}={path!r} cannot be imported: {message}. Give it as 'module:name', with the"
-            " module on the Python path (the current folder is)."
-        ) from error
+        remedy = (
+            "Give it as 'module:name', with the module on the Python path (the current folder is)."
+        )
+        if module == "__main__" or "<" in name:
+            remedy = (
+                "It was made in a script, in a notebook or inside a function: go on there, or move"
+                " it to a module of its own and begin a new run."
+            )
+        raise ConfigError(f"{field}={path!r} cannot be imported: {message}. {remedy}") from error
 
 
 def import_callable(
@@ -110,15 +118,16 @@ def import_callable(
     """The class or Python function at `"module:name"`, which the caller is about to call.
 
     Raises:
-        ValueError: as `import_object`, and for an object of another kind, or one of the standard
+        ConfigError: as `import_object`, and for an object of another kind, or one of the standard
             library, also where another module imports it (`mine:system`).
     """
     found = import_object(path, field)
     made = inspect.unwrap(found)
     if not (inspect.isclass(made) or inspect.isfunction(made)):
-        raise ValueError(f"{field}={path!r} is of type {type(made).__name__}; it must be {wanted}.")
+        kind = type(made).__name__
+        raise ConfigError(f"{field}={path!r} is of type {kind}; it must be {wanted}.")
     if str(made.__module__).partition(".")[0] in sys.stdlib_module_names:
-        raise ValueError(
+        raise ConfigError(
             f"{field}={path!r} is {made.__module__}.{made.__qualname__} of Python's standard"
             f" library, and is not called; it must be {wanted} of your own."
         )

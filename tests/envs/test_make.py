@@ -188,6 +188,12 @@ def test_a_path_that_cannot_be_imported_is_refused_with_the_field_and_the_reason
         import_object(path, "algo")
 
 
+@pytest.mark.parametrize("path", ["__main__:NoWorld", "tests.toys:<lambda>"])
+def test_what_was_made_in_a_script_or_a_function_is_to_be_used_there(path):
+    with pytest.raises(ConfigError, match=f"network='{path}' cannot .* move it to a module"):
+        import_object(path, "network")
+
+
 @pytest.mark.parametrize("path", [":World", "tests.toys:", "tests.toys"])
 def test_a_path_without_module_or_name_is_refused_with_its_form(path):
     with pytest.raises(ValueError, match=f"network='{path}' must be 'module:name', such as"):

@@ -310,7 +310,16 @@ REFUSED = {
     "no number": ([{"scale_reward": "much"}], "must be a finite number"),
     "no function": ([{"shape_reward": "doubled"}], "must name a function"),
     "another mapping": ([{"shape_reward": {"potentials": height}}], "must be a function, or"),
-    "no such function": ([{"shape_reward": "nowhere:f"}], "cannot be imported"),
+    "no such function": (
+        [{"shape_reward": "nowhere:f"}],
+        "wrappers[0].shape_reward='nowhere:f' cannot be imported",
+    ),
+    "no such wrapper": (["nowhere:Loud"], "wrappers[0]='nowhere:Loud' cannot be imported"),
+    "a class": ([Loud], "this one is 'tests.envs.test_wrappers:Loud'."),
+    "a value of one's own wrapper": (
+        [{"tests.envs.test_wrappers:Loud": 3}],
+        "takes no value: write tests.envs.test_wrappers:Loud.",
+    ),
     "no parameter": ([{"randomise": {"forces": [0, 1]}}], "'forces', which is no parameter"),
     "half a step": ([{"randomise": {"max_steps_in_episode": [1.5, 3]}}], "must be whole numbers"),
     "a later wrapper's": (
@@ -338,6 +347,26 @@ def test_a_wrapper_that_cannot_be_is_refused_with_its_place(case):
     with pytest.raises(ConfigError, match=r"wrappers") as refused:
         elsinore.wrap(Counter(), *entries)
     assert said in str(refused.value)
+
+
+def test_a_function_without_a_name_wraps_like_any_other():
+    half = partial(lambda factor, obs, action, reward, next_obs: factor * reward, 0.5)
+    env = elsinore.wrap(Counter(), {"shape_reward": half})
+    assert entries_of(env) == ({"shape_reward": "functools:partial"},)
+    state = reset(env, jax.random.key(0), env.default_params)[1]
+    assert env.step_env(jax.random.key(1), state, 0, env.default_params)[2] == 0.5
+
+
+class Scale:
+    @staticmethod
+    def doubled(obs, action, reward, next_obs):
+        return 2.0 * reward
+
+
+def test_a_function_within_a_class_is_found_by_the_name_that_is_recorded():
+    (recorded,) = entries_of(elsinore.wrap(Counter(), {"shape_reward": Scale.doubled}))
+    assert recorded == {"shape_reward": "tests.envs.test_wrappers:Scale.doubled"}
+    assert elsinore.wrap(Counter(), recorded).entry == recorded
 
 
 def test_two_potentials_share_one_discount():

@@ -583,6 +583,7 @@ def test_a_run_that_is_continued_with_trust_is_ones_own(stranger):
         *(f"strange_code:{name}" for name in ("system", "run", "rmtree", "Path")),
         *(f"subprocess:{name}" for name in ("run", "Popen")),
         *("os:system", "os:environ", "builtins:exec", "shutil:rmtree", "random:random"),
+        "tests.runs.test_trust:shutil.rmtree",
     ],
 )
 def test_the_standard_library_is_not_called(stranger, name):

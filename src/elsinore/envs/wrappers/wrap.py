@@ -13,7 +13,7 @@ from elsinore.envs.wrappers.episodes import Randomise, TimeLimit
 from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
 from elsinore.envs.wrappers.wrapper import COMPILED, Wrapper
-from elsinore.errors import ConfigError, user_code
+from elsinore.errors import ConfigError, setting_text, user_code
 from elsinore.validation import did_you_mean, import_callable
 
 WRAPPERS: dict[str, type[Wrapper]] = {
@@ -98,16 +98,17 @@ def _parsed(entry: Any, place: str) -> tuple[str, tuple[Any, ...]]:
     """(name, its value if it takes one) of an entry."""
     is_mapping = isinstance(entry, Mapping) and len(entry) == 1
     name, value = next(iter(entry.items())) if is_mapping else (entry, None)
-    # code is named by values alone, where a stranger's is marked
-    is_code = isinstance(entry, str) and ":" in entry
+    is_code = isinstance(name, str) and ":" in name
     if not isinstance(name, str) or (name not in WRAPPERS and not is_code):
         known = did_you_mean(name, WRAPPERS, 0.6, "known") if isinstance(name, str) else "."
+        known = f"; this one is {setting_text(name)!r}." if callable(name) else known
         raise ConfigError(
             f"{place}={entry!r} is no wrapper; give a name, or {{name: value}} such as"
             f" {{frame_stack: 4}}{known}"
         )
     takes_value = not is_code and name not in PLAIN
-    if takes_value != (value is not None):
+    # code is named by values alone, where a stranger's is marked
+    if takes_value != (value is not None) or (is_code and is_mapping):
         said = "needs a value" if takes_value else "takes no value"
         raise ConfigError(f"{place}={entry!r} {said}: write {name}{': VALUE' * takes_value}.")
     return name, (value,) * takes_value
@@ -154,6 +155,6 @@ def _as_written(entry: Any) -> Any:
     if isinstance(entry, Sequence) and not isinstance(entry, str):
         return [_as_written(value) for value in entry]
     if callable(entry):
-        return f"{entry.__module__}:{entry.__qualname__}"
+        return setting_text(entry)
     item = getattr(entry, "item", None)  # of a number of numpy's
     return entry if item is None else item()
