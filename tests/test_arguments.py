@@ -310,3 +310,10 @@ def test_the_bytes_of_a_file_name_that_is_no_utf8_are_a_path(tmp_path):
     path = tmp_path / os.fsdecode(b"\xe4.yaml")
     with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
         elsinore.train(config=path)
+
+
+def test_a_network_by_its_name_is_a_setting_and_an_object_is_an_argument():
+    with pytest.raises(elsinore.ConfigError, match=r"overrides={'algo.network.custom': 'my:Net'}"):
+        elsinore.train("CartPole-v1", network="my:Net")
+    with pytest.raises(elsinore.ConfigError, match=r" Give it by its name, 'inspect:getsource'\.$"):
+        elsinore.train("CartPole-v1", overrides={"algo.network.custom": inspect.getsource})

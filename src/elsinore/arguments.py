@@ -137,6 +137,8 @@ def _check(name: str, value: Any, adapter: Any) -> None:
         end = "."
         if name == "algo" and inspect.isfunction(value):
             end = f"; give it by name, '{value.__module__}:{value.__qualname__}'."
+        if name == "network" and isinstance(value, str):
+            end = f"; by name it is overrides={{'algo.network.custom': {value!r}}}."
         if name == "seeds" and isinstance(value, Iterable) and not isinstance(value, str):
             end = f". {A_COUNT_OF_SEEDS}"
         raise ConfigError(

@@ -15,7 +15,7 @@ import numpy as np
 
 from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.hints import algorithm_hint, setting_hint
-from elsinore.errors import ConfigError, user_code
+from elsinore.errors import ConfigError, setting_text, user_code
 from elsinore.hyperparameters import value_of
 from elsinore.validation import A_COUNT_OF_SEEDS, UntrustedName, did_you_mean
 
@@ -240,9 +240,10 @@ def _scalar(hint: type, value: Any, path: str) -> Any:
             f"{path} is annotated with {hint}, which no setting can be; use bool, int, float, str,"
             " tuple[...], dict, a dataclass, or one of these | None."
         )
-    raise ConfigError(
-        f"{path}={value!r} must be {wanted[hint]}.{_meant_by_list(hint, value, path)}"
-    )
+    remedy = _meant_by_list(hint, value, path)
+    if hint is str and callable(value):
+        remedy = f" Give it by its name, {setting_text(value)!r}."
+    raise ConfigError(f"{path}={value!r} must be {wanted[hint]}.{remedy}")
 
 
 def _meant_by_list(hint: type, value: Any, path: str) -> str:
