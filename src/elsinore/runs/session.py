@@ -70,6 +70,8 @@ def run_session(
     callbacks: Sequence[Callback],
     programs: Callable[[Plan, Layout], Compiled] = compile_run,
     grace: float = GRACE,
+    *,
+    of_a_sweep: bool = False,
 ) -> None:
     """Train in a locked run directory: restore, compile, loop, evaluate, summarise.
 
@@ -77,6 +79,7 @@ def run_session(
         checkpoint: the newest; the run resumes from the newest that the store covers.
         programs: gives the compiled programs of (plan, layout); a sweep reuses those of a like run.
         grace: seconds from SIGTERM or SIGHUP to the end of the process.
+        of_a_sweep: no log line says how to resume the run; the sweep says how to resume itself.
 
     Raises:
         BrokenStore: if metrics.sqlite cannot be used.
@@ -92,7 +95,7 @@ def run_session(
     stop = session.controls.stop
     with (
         contextlib.closing(session),
-        _remedies(folder, plan),
+        _remedies(folder, plan, of_a_sweep),
         stop_on_signals(stop, grace),
         listening(folder.path, session.controls),
     ):
@@ -127,14 +130,15 @@ def open_session(
 
 
 @contextlib.contextmanager
-def _remedies(folder: RunDir, plan: Plan) -> Iterator[None]:
+def _remedies(folder: RunDir, plan: Plan, of_a_sweep: bool) -> Iterator[None]:
     """Explain a failure where it is known, and log how the run is resumed."""
     try:
         with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
     except BaseException:
         folder.refuse_if_gone()
-        log.error("resume with: elsinore train --resume %s", quoted(folder.path))
+        if not of_a_sweep:
+            log.error("resume with: elsinore train --resume %s", quoted(folder.path))
         raise
 
 

@@ -201,7 +201,7 @@ def test_a_diverged_trial_is_reported_as_failed_and_the_others_continue(tmp_path
     assert searched.best == {"algo.gain": 0.6}
 
 
-def test_a_failing_group_is_reported_and_the_others_continue(tmp_path, monkeypatch):
+def test_a_failing_group_is_reported_and_the_others_continue(tmp_path, monkeypatch, caplog):
     compile_run, calls = programs.compile_run, []
 
     def broken(plan, layout):
@@ -214,6 +214,7 @@ def test_a_failing_group_is_reported_and_the_others_continue(tmp_path, monkeypat
         patch.setattr("elsinore.analysis.sweep.programs.compile_run", broken)
         searched = search(tmp_path, space={"algo.ballast": {"choice": [1, 2]}}, sampler="grid")
     assert searched.trials["state"].tolist() == ["failed", "complete"]
+    assert "resume with" not in caplog.text  # a group by itself
     assert "out of memory" in (searched.path / "groups" / "000" / "failed.json").read_text()
     again = search(tmp_path, space={"algo.ballast": {"choice": [1, 2]}}, sampler="grid")
     assert again.trials["state"].tolist() == ["failed", "complete"]

@@ -56,7 +56,7 @@ def train_group(
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
             with logging_to(opened.log):
-                run_session(opened, plan, checkpoint, callbacks, programs)
+                run_session(opened, plan, checkpoint, callbacks, programs, of_a_sweep=True)
         except NotBegun as signal:
             raise Interrupted(folder.name) from signal
         except (StoreBehind, BrokenStore):  # of the disk, not of the trials
