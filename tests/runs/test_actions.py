@@ -147,6 +147,8 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
             Action.log("mine", 1.0, seed=np.int64(7)),
             [Action.set("algo.gamma", 2.0), Action.stop()],
             ["stop"],
+            Action.stop,
+            "save",
         ]
     )
     run = train_tiny(
@@ -163,6 +165,8 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         "gamma=2.0 must lie in [0, 1]",
         "seed=7 is not of this run",
         "'stop' is no Action",
+        "Action.stop of <class 'elsinore.runs.actions.Action'>> is no Action; return Action.stop()",
+        "'save' is no Action",
         "failed after update 24: ",
     ):
         assert count_in_log(run.path, said) >= 1

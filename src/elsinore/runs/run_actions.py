@@ -127,7 +127,8 @@ class RunActions:
     def _asked(self, callback: ActingCallback, record: ChunkRecord) -> list[Action]:
         try:
             answer = callback(record, self._history)
-            actions = [answer] if isinstance(answer, Action) else list(answer or ())
+            several = isinstance(answer, Iterable) and not isinstance(answer, str)
+            actions = list(answer) if several else [answer] if answer else []
             for action in actions:
                 self._check(action, {row.name for row in record.rows})
         except Exception as error:  # the run is worth more than its callback
@@ -147,7 +148,9 @@ class RunActions:
     def _check(self, action: Any, measured: Iterable[str]) -> None:
         """Refuse what cannot be done."""
         if not isinstance(action, Action):
-            raise ConfigError(f"{action!r} is no Action; return those, or None.")
+            raise ConfigError(
+                f"{action!r} is no Action; return Action.stop() or another, a list, or None."
+            )
         if action.seed is not None and action.seed not in self._seeds:
             raise ConfigError(f"seed={action.seed} is not of this run.")
         if action.act == "log":
