@@ -134,12 +134,12 @@ def import_callable(
     return found
 
 
-def at_least(config: Any, least: int, *names: str) -> None:
-    """None passes, where it is the default."""
+def at_least(config: Any, least: int, *names: str, null: str = "turns it off") -> None:
+    """None passes, where it is the default; `null` says what it does."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value >= least:
-            remedy = "; null turns it off" if getattr(type(config), name, least) is None else ""
+            remedy = f"; null {null}" if getattr(type(config), name, least) is None else ""
             raise ValueError(f"{name}={value} must be at least {least}{remedy}.")
 
 

@@ -157,7 +157,8 @@ def test_a_search_is_read_back_as_it_was_written():
         ({"algo.name": {"choice": ["ppo"]}}, {}, r"sweep.space.algo.name cannot be searched"),
         ({"sinks.jsonl": {"choice": [True]}}, {}, r"sweep.space.sinks.jsonl cannot be searched"),
         (GAIN, {"trails": 3}, r"sweep.trails is not a setting; did you mean 'sweep.trials'"),
-        (GAIN, {"trials": 0}, r"sweep.trials=0 must be at least 1"),
+        (GAIN, {"trials": 0}, r"sweep.trials=0 must be at least 1; null runs 64, or the whole"),
+        (GAIN, {"batch": 0}, r"sweep.batch=0 must be at least 1; null takes all, or 16 with"),
         (GAIN, {"batch": 0}, r"sweep.batch=0 must be at least 1"),
         (
             GAIN,

@@ -64,7 +64,9 @@ class SweepConfig:
         one_of(self, "sampler", *SAMPLERS)
         one_of(self, "metric", *SCORES)
         one_of(self, "mode", "max", "min")
-        at_least(self, 1, "trials", "batch", "split")
+        at_least(self, 1, "trials", null="runs 64, or the whole grid")
+        at_least(self, 1, "batch", null="takes all, or 16 with optuna")
+        at_least(self, 1, "split")
         early = "halving" if self.halving is not None else "pbt" if self.sampler == "pbt" else None
         if early and self.metric != "eval/return":
             raise ValueError(

@@ -31,4 +31,4 @@ class StartConfig:
 
     def __post_init__(self) -> None:
         one_of(self, "parts", *PARTS)
-        at_least(self, 0, "seed")
+        at_least(self, 0, "seed", null="begins each seed from its own, or from the best")
