@@ -7,6 +7,7 @@ import random
 import shutil
 from pathlib import Path
 
+import flax.linen as nn
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ import elsinore
 from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import read_yaml
+from elsinore.errors import ElsinoreError
 from elsinore.runs.moved_schedules import schedules_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -377,6 +379,23 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_written(case, path
         err = capsys.readouterr().err
         assert reason in err and err.count("\n") == 1
     assert {p: p.read_bytes() for p in before} == before
+
+
+class Other(nn.Module):
+    """A network with other parameters than the run's."""
+
+    num_outputs: int
+
+    @nn.compact
+    def __call__(self, obs):
+        return nn.Dense(self.num_outputs)(obs), nn.Dense(1)(obs)[0]
+
+
+def test_a_run_whose_network_is_another_is_refused_before_its_results_go(path):
+    before = {name: (path / name).read_bytes() for name in ("summary.json", "config.yaml")}
+    with pytest.raises(ElsinoreError, match="holds another state; .* needs it again"):
+        elsinore.resume(path, env_steps=5120, network=Other)
+    assert {name: (path / name).read_bytes() for name in before} == before
 
 
 def test_the_plan_shows_the_new_budget_and_writes_nothing(path, capsys):

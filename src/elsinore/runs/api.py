@@ -22,6 +22,7 @@ from elsinore.runs.lengthen import (
     with_budget,
 )
 from elsinore.runs.preparation import checked_plan, prepare
+from elsinore.runs.restored import check_state
 from elsinore.runs.run import Run, folder_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
@@ -232,6 +233,8 @@ def resume(
             check_together(plan)
         if checkpoint is None:
             check_start_again(plan, folder)
+        else:  # a run that is lengthened loses its summary
+            check_state(checkpoint, plan)
         if not given:
             sign(folder.config)
         changes = record_lengthening(folder, recorded, experiment, checkpoint, env)

@@ -159,6 +159,18 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
         BrokenCheckpoint: if its files changed after they were written, or hold another structure.
     """
     verify(checkpoint)
+    check_arrays(checkpoint, like)
+    stored = partial(_stored_name, checkpoint.manifest.get("format"))
+    found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
+    return jax.tree.unflatten(jax.tree.structure(like), found.values())
+
+
+def check_arrays(checkpoint: Checkpoint, like: PyTree) -> None:
+    """Refuse a checkpoint of another structure, by its manifest.
+
+    Raises:
+        BrokenCheckpoint: naming the first difference.
+    """
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
     expected = {stored(name): leaf for name, leaf in described(like).items()}
     differing = differences(checkpoint.manifest.get("arrays", {}), expected)
@@ -176,8 +188,6 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
             f"checkpoint {checkpoint.path} holds another state; found and expected:"
             f" {differing[0]}. {hint}"
         )
-    found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
-    return jax.tree.unflatten(jax.tree.structure(like), found.values())
 
 
 def _leaves_in(checkpoint: Checkpoint) -> dict[str, jax.ShapeDtypeStruct]:

@@ -32,9 +32,7 @@ def best_replica(
 def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:
     """The state in a checkpoint of this plan's run, as numpy arrays [seed, ...], with the budget of
     the plan; with () for replay buffers where the checkpoint has none."""
-    shapes = host_shapes(plan)
-    shapes = shapes if checkpoint.has_all else without_buffers(shapes)
-    state = checkpoints.restore(checkpoint, shapes)
+    state = checkpoints.restore(checkpoint, _shapes_in(checkpoint, plan))
 
     def with_end(hyper: Any) -> Any:
         if not hasattr(hyper, "num_updates"):
@@ -45,6 +43,20 @@ def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:
     # another one where the run was lengthened
     hyper = over_records(with_end, state.train.hyper)
     return state._replace(train=state.train._replace(hyper=hyper))
+
+
+def check_state(checkpoint: Checkpoint, plan: Plan) -> None:
+    """Refuse a checkpoint that does not hold the state of this plan, without reading its arrays.
+
+    Raises:
+        BrokenCheckpoint: as `restore_state`.
+    """
+    checkpoints.check_arrays(checkpoint, _shapes_in(checkpoint, plan))
+
+
+def _shapes_in(checkpoint: Checkpoint, plan: Plan) -> RunState:
+    shapes = host_shapes(plan)
+    return shapes if checkpoint.has_all else without_buffers(shapes)
 
 
 def host_shapes(plan: Plan) -> RunState:
