@@ -53,6 +53,9 @@ KNOWN = {
     "brax/fast": ONE_START,
     "brax/humanoid": ROUNDING,
     "brax/humanoidstandup": ROUNDING,
+    "playground/HumanoidRun": ROUNDING,
+    "playground/HumanoidStand": ROUNDING,
+    "playground/HumanoidWalk": ROUNDING,
     "playground/SwimmerSwimmer6": {"vmap": "a batch rounds an acceleration otherwise, by 1e-4"},
 }
 
