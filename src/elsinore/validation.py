@@ -96,6 +96,14 @@ def import_object(path: str, field: str) -> Any:
     module, _, name = current_name(path).partition(":")
     if not (module and name):
         raise ConfigError(f"{field}={path!r} must be 'module:name', such as 'my_code:MyClass'.")
+    if "/" in module or module.endswith(".py"):
+        parts = [x for x in module.removesuffix(".py").split("/") if x not in ("", ".")]
+        outside = module.startswith("/") or ".." in parts
+        dotted = ".".join(parts[-1:] if outside else parts)
+        raise ConfigError(
+            f"{field}={path!r} names a file; write its module, '{dotted}:{name}', with the folder"
+            " of the module on the Python path (the current folder is)."
+        )
     try:
         return operator.attrgetter(name)(importlib.import_module(module))
     except (Exception, SystemExit) as error:  # a module may raise anything while it is imported

@@ -194,6 +194,21 @@ def test_what_was_made_in_a_script_or_a_function_is_to_be_used_there(path):
         import_object(path, "network")
 
 
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("./my_env.py:World", "my_env:World"),
+        ("my-env.py:World", "my-env:World"),
+        ("envs/my_env:World", "envs.my_env:World"),
+        ("../my_env.py:World", "my_env:World"),
+        ("/home/ada/my_env.py:World", "my_env:World"),
+    ],
+)
+def test_a_path_of_a_file_is_refused_with_its_module(path, module):
+    with pytest.raises(ConfigError, match=f"env='{path}' names a file; write .* '{module}', with"):
+        make(path)
+
+
 @pytest.mark.parametrize("path", [":World", "tests.toys:", "tests.toys"])
 def test_a_path_without_module_or_name_is_refused_with_its_form(path):
     with pytest.raises(ValueError, match=f"network='{path}' must be 'module:name', such as"):
