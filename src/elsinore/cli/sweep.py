@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from elsinore.cli.arguments import (
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     accept_of,
     add_accept,
@@ -73,4 +74,8 @@ def sweep_command(args: argparse.Namespace) -> int:
     if summary["best"] is not None:
         say(f"train the best again: elsinore train --config {quoted(found.path / 'best.yaml')}")
     say(f"{found.path}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
+    if summary["best"] is None:
+        log_file = quoted(found.path / "logs" / "sweep.log")
+        say(f"elsinore: no trial is complete; {log_file} says why.", file=sys.stderr)
+        return EXIT_FAILED
     return 0

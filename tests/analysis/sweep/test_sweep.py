@@ -220,6 +220,23 @@ def test_a_failing_group_is_reported_and_the_others_continue(tmp_path, monkeypat
     assert again.trials["state"].tolist() == ["failed", "complete"]
 
 
+def test_a_sweep_whose_trials_all_fail_ends_with_an_error_and_says_where_the_reason_is(
+    tmp_path, monkeypatch, capsys
+):
+    def broken(plan, layout):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr("elsinore.analysis.sweep.programs.compile_run", broken)
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config(space={"algo.gain": {"choice": [0.5]}}, sampler="grid")))
+    assert cli.main(["sweep", str(path), "--name", "none", "--runs-dir", str(tmp_path)]) == 1
+    shown = capsys.readouterr()
+    assert "0 complete, 0 pruned, 1 failed" in shown.out
+    log_file = tmp_path / "none" / "logs" / "sweep.log"
+    assert f"no trial is complete; {log_file} says why." in shown.err
+    assert "out of memory" in log_file.read_text()
+
+
 def test_without_a_complete_trial_there_is_no_best(tmp_path):
     searched = search(tmp_path, space={"algo.gain": {"choice": [7.0, 8.0]}}, sampler="grid")
     assert searched.best is None
