@@ -47,7 +47,7 @@ class SettingsGroup(NamedTuple):
 # Each check of `elsinore.validation` as the domains that it leaves: {field: text}.
 _DOMAINS: dict[str, Any] = {
     "above_zero_to_one": lambda *names: dict.fromkeys(names, "above 0, at most 1"),
-    "at_least": lambda least, *names: dict.fromkeys(names, f"at least {least}"),
+    "at_least": lambda least, *names, null="": dict.fromkeys(names, f"at least {least}"),
     "counts": lambda least, *names: dict.fromkeys(names, f"at least {least}"),
     "in_unit_interval": lambda *names: dict.fromkeys(names, "0 to 1"),
     "not_negative": lambda *names: dict.fromkeys(names, "at least 0"),
