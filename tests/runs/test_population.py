@@ -212,6 +212,7 @@ def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_pat
     assert [line.split(":")[0] for line in lines] == [f"  seed 0, {name}" for name in names]
 
 
+@pytest.mark.slow
 def test_the_best_of_members_that_evolved_is_reported_with_its_last_settings(tmp_path):
     run = train_toys(tmp_path, "evolved", seeds=2, vary={"algo.gain": GAINS}, **PBT)
     best = run.summary["best_member"]["member"]

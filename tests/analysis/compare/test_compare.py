@@ -43,10 +43,26 @@ def compare(runs_dir, algos=None, name="cmp", **rest):
     )
 
 
+class Terminal(io.StringIO):
+    """A stream of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture(scope="session")
-def compared(tmp_path_factory):
-    """An uninterrupted comparison, and its lines of progress."""
-    return compare(tmp_path_factory.mktemp("compared"))
+def terminal():
+    """All that `compared` shows."""
+    return Terminal()
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory, terminal):
+    """An uninterrupted comparison in a terminal, and its lines of progress."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", terminal)
+        patch.setenv("TERM", "xterm")
+        return compare(tmp_path_factory.mktemp("compared"))
 
 
 def cells(tmp_path, envs, algos, overrides=None, config=None):
@@ -90,16 +106,8 @@ def test_progress_gets_a_line_before_and_after_each_run(compared):
     assert "return (IQM) " in lines[1]
 
 
-def test_in_a_terminal_each_run_has_its_progress_line(tmp_path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stdout", shown := Terminal())
-    monkeypatch.setenv("TERM", "xterm")
-    comparison, _ = compare(tmp_path, {"ppo": "ppo"})
-    assert not comparison.failed
-    assert "5,120 of 5,120 steps" in shown.getvalue()
+def test_in_a_terminal_each_run_has_its_progress_line(compared, terminal):
+    assert terminal.getvalue().count("5,120 of 5,120 steps") == len(compared[0].runs)
     assert not logging.getLogger("elsinore").filters
 
 
