@@ -197,6 +197,7 @@ A_WHOLE_NUMBER, A_NUMBER, A_FLAG, A_TEXT = "a whole number", "a number", "true o
         ("wrappers", {"frame_stack": 4}, "a list, such as [{'frame_stack': 4}]"),
         ("env_params", [1], "a mapping, such as {name: value}"),
         ("env_kwargs", 3, "a mapping, such as {name: value}"),
+        ("vary", [1e-3], "a mapping, such as {algo.gamma: [0.9, 0.99]}"),
     ],
 )
 def test_a_value_of_another_type_is_refused_with_what_is_wanted(name, value, wanted):

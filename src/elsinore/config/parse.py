@@ -202,7 +202,8 @@ def convert(hint: Any, value: Any, path: str) -> Any:
         return tuple(convert(args[0], item, f"{path}[{i}]") for i, item in enumerate(value))
     if origin is dict or hint is dict:
         if not isinstance(value, dict):
-            raise ConfigError(f"{path}={value!r} must be a mapping, such as {{name: value}}.")
+            example = "{algo.gamma: [0.9, 0.99]}" if path == "vary" else "{name: value}"
+            raise ConfigError(f"{path}={value!r} must be a mapping, such as {example}.")
         return dict(value)
     return _scalar(hint, value, path)
 
