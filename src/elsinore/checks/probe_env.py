@@ -65,7 +65,7 @@ class ProbeEnv(Environment):
         )
         return self.look(state), state
 
-    def step_env(self, key, state: ProbeState, action, params: ProbeParams):
+    def step_env(self, key, state: ProbeState, action: Any, params: ProbeParams):
         if self.continuous:
             within = jnp.all((action >= jnp.array(LOW)) & (action <= jnp.array(HIGH)))
             moved = jnp.int32(action[0] > 0.0)

@@ -49,7 +49,7 @@ def with_noise(net: Network, std: float) -> Network:
 def perturbed(params: PyTree, key: Key[Array, ""]) -> PyTree:
     """Parameters of `with_noise` with one draw of the noise in their means."""
     mean: dict[Any, Any] = flatten_dict(params["mean"])
-    deviation = flatten_dict(params["deviation"])
+    deviation: dict[Any, Any] = flatten_dict(params["deviation"])
     layers = sorted(path[:-1] for path in deviation if path[-1] == "kernel")
     sizes = [size for layer in layers for size in mean[*layer, "kernel"].shape]
     each = jnp.split(draw(jax.random.normal, key, (sum(sizes),)), np.cumsum(sizes)[:-1])
