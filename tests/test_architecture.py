@@ -20,7 +20,7 @@ from tests.sources import (
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
     {"errors", "deferred", "interrupts"},
-    {"types", "hyperparameters", "validation"},
+    {"types", "hyperparameters", "imports", "validation"},
     {"arguments", "jaxtools"},
     {"ops", "gymnax_import"},
     {"envs", "nets"},
@@ -187,7 +187,7 @@ WORLDLY_CALLS = {"open", "print", "input"}
 WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "unlink"}
 
 EXCEPTIONS = {
-    "validation.py": {"sys"},  # the names of the standard library's modules
+    "imports.py": {"sys"},  # the names of the standard library's modules
     "deferred.py": {"sys"},  # the modules of this process
     "gymnax_import.py": {"sys"},
     "interrupts.py": {"signal", "sys", "threading"},  # a signal that Python dropped is sent again
@@ -295,7 +295,7 @@ def test_text_becomes_code_in_one_place():
         "worlds/cache/traces/simulator.py": one_of_ours,
         "worlds/cache/make.py": by_text,
         "config/presets/__init__.py": by_text,
-        "validation.py": {"import_module", *by_text},
+        "imports.py": {"import_module", *by_text},
         "envs/registry.py": called | by_text,
         "envs/wrappers/wrap.py": called,
         "envs/suites/__init__.py": by_text,  # the adapter of a library

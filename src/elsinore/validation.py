@@ -1,20 +1,11 @@
-"""Checks of settings: ranges, choices, closest names, and imports of `"module:name"`.
-
-`import_object` is the one way from a name in a config to code. Every refusal names the field, its
-value and a remedy.
-"""
+"""Checks of settings: ranges, choices and closest names. Every refusal names the field, its value
+and a remedy."""
 
 import difflib
-import importlib
-import inspect
 import math
-import operator
 import re
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-
-from elsinore.errors import ConfigError
 
 LONGEST_NAME = 250  # characters of a metric, as in MLflow
 A_COUNT_OF_SEEDS = "It is how many there are; `seed` is the first of them."
@@ -57,89 +48,6 @@ def did_you_mean(
     if close:
         return f"; did you mean {prefix + names[close[0]]!r}?"
     return "." if label is None else f"; {label}: {', '.join(names.values())}."
-
-
-# Modules that runs of before the worlds became plug-ins name in their config.
-MOVED = {
-    "elsinore.nets.candidates": "elsinore.worlds.cache.nets",
-    "elsinore.nets.places": "elsinore.worlds.hamlet.nets",
-    "elsinore.envs.balatro.players": "elsinore.worlds.balatro.baselines",
-    "elsinore.envs.cache.trace.teacher": "elsinore.worlds.cache.trace.teacher",
-}
-
-
-class UntrustedName(str):
-    """A `"module:name"` from the files of a run whose code this user has not agreed to import."""
-
-    __slots__ = ()
-
-
-def current_name(path: str) -> str:
-    """`"module:name"` with the module's present place."""
-    module, colon, name = path.partition(":")
-    return f"{MOVED.get(module, module)}{colon}{name}"
-
-
-def import_object(path: str, field: str) -> Any:
-    """The object at `"module:name"`, where the name may have parts: `"module:Class.Inner"`.
-
-    Raises:
-        ConfigError: naming the config field, the object that cannot be imported, and why; for text
-            of another form and for an `UntrustedName` before anything is imported.
-    """
-    if isinstance(path, UntrustedName):
-        raise ConfigError(
-            f"{field}={path!r} is code, named by a file that carries no signature of yours; read"
-            f" the module {path.partition(':')[0]!r}, then allow it with --trust (in Python,"
-            " trust=True)."
-        )
-    module, _, name = current_name(path).partition(":")
-    if not (module and name):
-        raise ConfigError(f"{field}={path!r} must be 'module:name', such as 'my_code:MyClass'.")
-    if "/" in module or module.endswith(".py"):
-        parts = [x for x in module.removesuffix(".py").split("/") if x not in ("", ".")]
-        outside = module.startswith("/") or ".." in parts
-        dotted = ".".join(parts[-1:] if outside else parts)
-        raise ConfigError(
-            f"{field}={path!r} names a file; write its module, '{dotted}:{name}', with the folder"
-            " of the module on the Python path (the current folder is)."
-        )
-    try:
-        return operator.attrgetter(name)(importlib.import_module(module))
-    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
-        plain = isinstance(error, ImportError | AttributeError)
-        message = error if plain else f"{type(error).__name__}: {error}"
-        remedy = (
-            "Give it as 'module:name', with the module on the Python path (the current folder is)."
-        )
-        if module == "__main__" or "<" in name:
-            remedy = (
-                "It was made in a script, in a notebook or inside a function: go on there, or move"
-                " it to a module of its own and begin a new run."
-            )
-        raise ConfigError(f"{field}={path!r} cannot be imported: {message}. {remedy}") from error
-
-
-def import_callable(
-    path: str, field: str, wanted: str = "a class or a Python function"
-) -> Callable[..., Any]:
-    """The class or Python function at `"module:name"`, which the caller is about to call.
-
-    Raises:
-        ConfigError: as `import_object`, and for an object of another kind, or one of the standard
-            library, also where another module imports it (`mine:system`).
-    """
-    found = import_object(path, field)
-    made = inspect.unwrap(found)
-    if not (inspect.isclass(made) or inspect.isfunction(made)):
-        kind = type(made).__name__
-        raise ConfigError(f"{field}={path!r} is of type {kind}; it must be {wanted}.")
-    if str(made.__module__).partition(".")[0] in sys.stdlib_module_names:
-        raise ConfigError(
-            f"{field}={path!r} is {made.__module__}.{made.__qualname__} of Python's standard"
-            f" library, and is not called; it must be {wanted} of your own."
-        )
-    return found
 
 
 def at_least(config: Any, least: int, *names: str, null: str = "turns it off") -> None:

@@ -10,7 +10,7 @@ import elsinore
 from elsinore.envs import make
 from elsinore.envs.registry import GYMNAX, check_name, names
 from elsinore.errors import ConfigError
-from elsinore.validation import import_object
+from elsinore.imports import import_object
 from elsinore.worlds.cache.trace.env import TraceCache
 from tests.envs.broken_envs import Params, Wall
 

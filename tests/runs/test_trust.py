@@ -28,11 +28,11 @@ from elsinore.config.plan import plan_for
 from elsinore.config.search import load_sweep
 from elsinore.envs import make
 from elsinore.errors import ConfigError
+from elsinore.imports import UntrustedName, import_object
 from elsinore.runs import checkpoints, episode_recording, named_code, replays, signature
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
-from elsinore.validation import UntrustedName, import_object
 from elsinore.view.play import env_to_play, episodes_of
 from tests.page.conftest import TOKEN, serving
 from tests.runs.conftest import TINY

@@ -15,8 +15,9 @@ from typing import Any
 from jaxtyping import PyTree
 
 from elsinore.hyperparameters import settings
+from elsinore.imports import import_callable
 from elsinore.types import Algorithm
-from elsinore.validation import did_you_mean, import_callable
+from elsinore.validation import did_you_mean
 
 ALGORITHMS = {
     "ppo": "elsinore.algos.ppo:ppo",

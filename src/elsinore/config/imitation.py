@@ -8,10 +8,11 @@ from jaxtyping import PyTree
 
 from elsinore.envs.registry import families
 from elsinore.envs.wrapped import unwrapped
+from elsinore.imports import import_callable
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.imitation import Advice, ImitationConfig, Teacher, check_student, imitate
 from elsinore.types import Algorithm, Mean
-from elsinore.validation import did_you_mean, import_callable
+from elsinore.validation import did_you_mean
 
 
 def teachers() -> dict[str, str]:

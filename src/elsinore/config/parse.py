@@ -17,7 +17,8 @@ from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.config.hints import algorithm_hint, setting_hint
 from elsinore.errors import ConfigError, setting_text, user_code
 from elsinore.hyperparameters import value_of
-from elsinore.validation import A_COUNT_OF_SEEDS, UntrustedName, did_you_mean
+from elsinore.imports import UntrustedName
+from elsinore.validation import A_COUNT_OF_SEEDS, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)

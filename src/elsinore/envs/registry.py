@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
 from elsinore.errors import ConfigError, user_code
-from elsinore.validation import did_you_mean, import_callable, import_object
+from elsinore.imports import import_callable, import_object
+from elsinore.validation import did_you_mean
 
 GROUP = "elsinore.envs"
 BUILT_IN = {  # the entry points of this package, as in pyproject.toml

@@ -9,9 +9,9 @@ from jaxtyping import PyTree
 
 from elsinore import validation
 from elsinore.hyperparameters import record
+from elsinore.imports import import_object
 from elsinore.nets.encoders import DTYPES, MAX_WIDTH, check_layers
 from elsinore.nets.memory import MEMORIES
-from elsinore.validation import import_object
 
 
 class NetworkFamily(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 from elsinore.envs.scene import to_json
 from elsinore.envs.wrapped import modules_in
 from elsinore.errors import ConfigError
+from elsinore.imports import UntrustedName
 from elsinore.page.guard import REMEDY
 from elsinore.page.run_status import best_env_steps, summary_of
 from elsinore.page.runs_directory import PageError, RunsDirectory
@@ -17,7 +18,6 @@ from elsinore.page.workers import low_priority_worker
 from elsinore.runs import replays
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
-from elsinore.validation import UntrustedName
 
 CACHED_EPISODES = 4
 MAX_SCENES = 200  # in one answer

@@ -9,7 +9,7 @@ from typing import Any
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.imitation import teachers
 from elsinore.config.presets import PRESETS
-from elsinore.validation import UntrustedName, current_name
+from elsinore.imports import UntrustedName, current_name
 
 CODE_SETTINGS = (
     "env",

@@ -20,13 +20,13 @@ import numpy as np
 
 from elsinore.config.load import read_yaml
 from elsinore.errors import ConfigError, why_unreadable
+from elsinore.imports import UntrustedName
 from elsinore.runs.durable import new_file
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.named_code import marked
 from elsinore.runs.natural import natural
 from elsinore.runs.redaction import has_mask, redacted
 from elsinore.runs.trust import Trust, confirmed_header
-from elsinore.validation import UntrustedName
 
 MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 MAX_EMPTY_ENTRIES = 2**20  # of its arrays that take no bytes, such as [length, 0]

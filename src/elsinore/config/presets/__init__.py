@@ -11,7 +11,7 @@ from typing import Any
 from elsinore.config.mappings import dotted
 from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, suites, td3
 from elsinore.envs.registry import families
-from elsinore.validation import import_object
+from elsinore.imports import import_object
 
 _BY_ALGO = {
     "ppo": ppo.PRESETS,

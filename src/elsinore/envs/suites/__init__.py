@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from elsinore.errors import ConfigError
-from elsinore.validation import did_you_mean, import_object
+from elsinore.imports import import_object
+from elsinore.validation import did_you_mean
 
 
 class Suite(NamedTuple):

@@ -14,7 +14,8 @@ from elsinore.envs.wrappers.observations import Flatten, FrameStack, OneHot
 from elsinore.envs.wrappers.rewards import ClipReward, ScaleReward, ShapeReward
 from elsinore.envs.wrappers.wrapper import COMPILED, Wrapper
 from elsinore.errors import ConfigError, setting_text, user_code
-from elsinore.validation import did_you_mean, import_callable
+from elsinore.imports import import_callable
+from elsinore.validation import did_you_mean
 
 WRAPPERS: dict[str, type[Wrapper]] = {
     "clip_reward": ClipReward,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from elsinore.arguments import check_settings
-from elsinore.validation import import_object
+from elsinore.imports import import_object
 
 CONSTRUCTORS = {
     "Cache-api": "elsinore.worlds.cache.api.env:api_cache",
