@@ -1,5 +1,6 @@
 """What cannot be shown is said in a line; the rest goes on."""
 
+import asyncio
 import contextlib
 import csv
 import io
@@ -10,6 +11,7 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 
 from elsinore.cli import main
 from elsinore.errors import ConfigError
-from elsinore.page import launch, metrics_csv, run_list, run_status
+from elsinore.page import launch, metrics_csv, run_list, run_status, server
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
 from elsinore.runs import replays
@@ -686,6 +688,21 @@ def test_a_run_a_folder_or_a_name_says_what_to_show(tmp_path, monkeypatch):
     assert find_runs("runs/unborn", runs, beside=True) == (runs, "unborn")
     with pytest.raises(ConfigError, match="nowhere is neither a run nor a directory of runs"):
         find_runs("nowhere", runs, False)
+
+
+def test_a_page_ends_though_its_training_had_ended_before_it_began(monkeypatch):
+    """A training that is refused ends while its page still imports JAX."""
+    ended, slept = [], []
+
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    monkeypatch.setattr(server.asyncio, "sleep", sleep)
+    page = SimpleNamespace(handle_exit=lambda *signal: ended.append(signal))
+    api = SimpleNamespace(live=SimpleNamespace(clients=[]))
+    gone = os.getpid()  # no parent of this process
+    asyncio.run(asyncio.wait_for(server._end_after_run(page, api, gone), 5.0))
+    assert ended and sum(slept) == server.IDLE_SECONDS
 
 
 def test_a_port_in_use_is_said_in_one_line(capsys, tmp_path):

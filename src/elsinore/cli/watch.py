@@ -30,8 +30,8 @@ def add(commands) -> None:
     watch.add_argument(
         "--no-browser", action="store_true", help="print the address without opening a browser"
     )
-    # set by `train --watch`
-    watch.add_argument("--beside", action="store_true", help=argparse.SUPPRESS)
+    # set by `train --watch`: its process
+    watch.add_argument("--beside", type=int, help=argparse.SUPPRESS)
     add_runs_dir(watch)
 
 

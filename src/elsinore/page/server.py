@@ -35,7 +35,7 @@ def watch(
     host: str,
     port: int,
     browser: bool,
-    beside: bool = False,
+    beside: int | None = None,
     part: str = "",
 ) -> int:
     """Serve the page of the runs below a directory until interrupted.
@@ -44,7 +44,8 @@ def watch(
         target: a run to open first, a directory of runs, or the name of a run in `runs_dir`.
         port: 0 for any free port.
         browser: open one, if there is a screen.
-        beside: started by `train --watch`: wait for the run, and end some time after it.
+        beside: the process that trains, of `train --watch`: wait for its run, and end some time
+            after it.
         part: the part of the run to open, as in the page's address: "Agents/REPLAY/REPLAY".
 
     Raises:
@@ -54,7 +55,7 @@ def watch(
 
     # replays are unpacked here; the accelerator is for training
     jax.config.update("jax_platforms", "cpu")
-    top, run = find_runs(target, Path(runs_dir), beside)
+    top, run = find_runs(target, Path(runs_dir), beside is not None)
     listener = listen(host, port)
     token = secrets.token_urlsafe(16)
     api = PageApi(top, token)
@@ -117,7 +118,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def start_beside(run: Path) -> subprocess.Popen:
     """Start the page of a run that is about to train, as a process; it ends some time after it."""
-    command = [sys.executable, "-m", "elsinore.cli", "watch", str(run), "--beside"]
+    command = [sys.executable, "-m", "elsinore.cli", "watch", str(run)]
+    command += ["--beside", str(os.getpid())]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
 
@@ -138,7 +140,11 @@ def server_of(api: PageApi, host: str) -> uvicorn.Server:
 
 
 def _serve(
-    api: PageApi, host: str, listener: socket.socket, announce: Callable[[], None], beside: bool
+    api: PageApi,
+    host: str,
+    listener: socket.socket,
+    announce: Callable[[], None],
+    beside: int | None,
 ) -> None:
     server = server_of(api, host)
 
@@ -147,8 +153,8 @@ def _serve(
         while not server.started:
             await asyncio.sleep(0.01)
         announce()
-        if beside:
-            await _end_after_run(server, api)
+        if beside is not None:
+            await _end_after_run(server, api, beside)
 
     async def serve() -> None:
         watcher = asyncio.create_task(after_start())
@@ -159,9 +165,9 @@ def _serve(
         asyncio.run(serve())
 
 
-async def _end_after_run(server: uvicorn.Server, api: PageApi) -> None:
+async def _end_after_run(server: uvicorn.Server, api: PageApi, parent: int) -> None:
     """End when the process that started this one has gone and no client came for a while."""
-    parent, idle = os.getppid(), 0.0
+    idle = 0.0
     while idle < IDLE_SECONDS:
         await asyncio.sleep(1.0)
         orphaned = os.getppid() != parent
