@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -642,6 +643,19 @@ def test_a_wish_becomes_the_command_that_a_person_would_type(tmp_path):
         f"--config={config}",
         "--algo=--evil",
     ]
+
+
+def test_a_plan_finds_the_run_that_it_begins_from_where_the_page_looks(tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0, b"as planned", b"")
+
+    monkeypatch.setattr(launch.subprocess, "run", run)
+    planned = launch.Launcher(RunsDirectory(tmp_path)).plan({"set": ["start.run=one"]})
+    assert planned == "as planned"
+    assert commands[0][-3:] == ["--set=start.run=one", f"--runs-dir={tmp_path}", "--plan"]
 
 
 @pytest.mark.parametrize(

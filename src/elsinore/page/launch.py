@@ -96,7 +96,7 @@ class Launcher:
         try:
             with _yaml_file(settings) as config:
                 done = subprocess.run(
-                    _command([*train_arguments(settings, config), "--plan"]),
+                    _command([*self._arguments(settings, config), "--plan"]),
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     timeout=START_TIMEOUT,
@@ -127,9 +127,12 @@ class Launcher:
         )
         refuse_name(name, self._runs)
         with _yaml_file(settings) as config:
-            args = [*train_arguments(settings, config), f"--name={name}"]
-            _launch([*args, f"--runs-dir={self._runs.top}"], self._runs.top / name)
+            args = [*self._arguments(settings, config), f"--name={name}"]
+            _launch(args, self._runs.top / name)
         return name
+
+    def _arguments(self, settings: dict[str, Any], config: Path | None) -> list[str]:
+        return [*train_arguments(settings, config), f"--runs-dir={self._runs.top}"]
 
 
 def _launch(args: list[str], run: Path) -> None:
