@@ -16,6 +16,8 @@ from elsinore.analysis.compare.document import format_number
 from elsinore.cli.evaluate import seeds_and_members
 from elsinore.config import planned_memory
 from elsinore.config.load import load_experiment
+from elsinore.errors import ConfigError
+from elsinore.jaxtools import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -873,3 +875,20 @@ def test_a_script_is_its_command(elsewhere):
     )
     assert done.returncode == 2
     assert done.stderr.startswith("elsinore: --set 'seeds' must have the form name=value")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_several_processes_the_first_has_the_page(is_first, monkeypatch):
+    """Another's page would be of a run that is named by its own clock."""
+    begun = []
+    monkeypatch.setattr(cli.train, "_join", lambda place: None)
+    monkeypatch.setattr(processes, "is_first", lambda: is_first)
+    monkeypatch.setattr(cli.train, "_start_page", lambda *_: begun.append("page"))
+    monkeypatch.setattr(cli.train, "_train_or_resume", refuse)
+    call = ["train", "CartPole-v1", "--watch", "--distributed", "localhost:1,2,0"]
+    assert cli.main(call) == 2
+    assert begun == ["page"] * is_first
+
+
+def refuse(*_):
+    raise ConfigError("refused")

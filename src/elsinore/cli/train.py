@@ -34,10 +34,11 @@ def train_command(args: argparse.Namespace) -> int:
     if args.plan:
         return _print_plan(args, overrides)
     forgive_stdout()
-    if args.watch:
+    first = _is_first(args)
+    if first and args.watch:
         _start_page(args, overrides)
     run = _train_or_resume(args, overrides)
-    if first := _is_first(args):
+    if first:
         say(run_report(run))
     if first and (line := findings_line(run)):
         say(line)
