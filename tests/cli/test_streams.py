@@ -30,6 +30,15 @@ def test_a_stream_that_cannot_be_written_is_forgiven(monkeypatch):
     assert not sys.stdout.isatty()  # all else is the stream's own
 
 
+def test_what_a_stream_without_a_file_cannot_write_opens_no_files():
+    free = os.dup(0)  # the lowest free number
+    os.close(free)
+    print("lost", file=streams.ForgivingStream(Full()), flush=True)
+    after = os.dup(0)
+    os.close(after)
+    assert after == free
+
+
 def test_a_stream_that_can_be_written_is_written(monkeypatch):
     plain = io.StringIO()
     monkeypatch.setattr(sys, "stdout", plain)

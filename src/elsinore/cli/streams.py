@@ -43,10 +43,8 @@ class ForgivingStream:
     def _drop(self) -> None:
         """Send the stream's file descriptor to nowhere, so that the rest of its buffer, which
         Python writes at its end, finds room."""
-        with contextlib.suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+        with contextlib.suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())
 
 
 @contextlib.contextmanager
