@@ -52,8 +52,8 @@ def space_settings(space: Any, kinds: tuple[str, ...], of: str) -> dict[str, Any
     floats = kind != "Box" or kinds is OBSERVATIONS or np.dtype(space.dtype).kind == "f"
     if kind not in kinds or not floats:
         raise ConfigError(
-            f"{of}={space!r} cannot be used here; give one of {', '.join(kinds)}"
-            f"{' (of floats)' if kinds is ACTIONS else ''}."
+            f"{of}={space!r} cannot be used here; give one of"
+            f" {', '.join(kinds)}{'; a Box must be of floats' if kinds is ACTIONS else ''}."
         )
     if kind == "Dict":
         parts = {name: space_settings(part, kinds, of) for name, part in space.spaces.items()}
