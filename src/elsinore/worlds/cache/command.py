@@ -118,14 +118,19 @@ def replay_command(args: argparse.Namespace) -> int:
 
     from elsinore.worlds.cache.traces.comparing import compare_policies
     from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
+    from elsinore.worlds.cache.traces.simulator import check_installed
 
+    if args.check:
+        check_installed()
     results = compare_policies(
         args.trace, args.capacity, args.policies, args.run, args.runs_dir, trust_of(args)
     )
     simulated = _simulated(args, results) if args.check else {}
     if args.json:
         rows = [
-            {"capacity": capacity.amount, "unit": capacity.unit, "policy": name, **counts._asdict()}
+            {"capacity": capacity.amount, "unit": capacity.unit, "policy": name}
+            | counts._asdict()
+            | ({"libcachesim_hits": simulated[capacity, name]} if simulated else {})
             for capacity, by_policy in results.items()
             for name, counts in by_policy.items()
         ]
@@ -150,9 +155,10 @@ def _simulated(args: argparse.Namespace, results) -> dict:
 
 
 def _print_tables(results, simulated: dict) -> None:
-    from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from elsinore.runs.plain_console import PlainConsole
     from elsinore.worlds.cache.traces.comparing import gap_closed
 
     for capacity, by_policy in results.items():
@@ -177,8 +183,8 @@ def _print_tables(results, simulated: dict) -> None:
             ]
             if simulated:
                 cells.append(_verdict(simulated[capacity, name], counts.hits, name))
-            table.add_row(*cells)
-        Console().print(table)
+            table.add_row(*map(Text, cells))  # brackets in the name of a run's folder are no markup
+        PlainConsole().print(table)
 
 
 def _verdict(theirs: int | None, ours: int, name: str) -> str:

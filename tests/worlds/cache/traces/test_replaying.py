@@ -9,8 +9,10 @@ from matplotlib.figure import Figure
 import elsinore
 from elsinore import cli
 from elsinore.errors import ConfigError
-from elsinore.worlds.cache.trace import replay, zipf_trace
-from elsinore.worlds.cache.traces.capacities import parse_capacities
+from elsinore.worlds.cache.command import _print_tables
+from elsinore.worlds.cache.trace import Counts, replay, zipf_trace
+from elsinore.worlds.cache.traces import comparing, simulator
+from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities
 from elsinore.worlds.cache.traces.comparing import compare_policies
 from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
 from elsinore.worlds.cache.traces.importing import save_trace
@@ -97,6 +99,37 @@ def test_the_numbers_come_as_json(trace, capsys):
 def test_an_unknown_policy_is_refused_by_the_command(trace, capsys):
     assert cli.main(["cache", "replay", trace, "--policies", "lru,seive"]) == 2
     assert "policy='seive' is unknown; did you mean 'sieve'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--check", "libcachesim"], "the package libcachesim is not installed"),
+        (["--run", "none"], "none is not a run"),
+    ],
+)
+def test_what_is_refused_is_refused_before_the_replays(option, message, trace, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "libcachesim", None)
+    monkeypatch.setattr(comparing, "replay", None)
+    assert cli.main(["cache", "replay", trace, "--capacity", "20", *option]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_what_libcachesim_counts_is_in_both_forms(trace, capsys, monkeypatch):
+    monkeypatch.setattr(comparing, "replay", lambda *_: Counts(100, 40, 1000, 400))
+    monkeypatch.setattr(simulator, "check_installed", lambda: None)
+    monkeypatch.setattr(simulator, "simulated_hits", lambda *_: 41)
+    call = ["cache", "replay", trace, "--capacity", "20", "--policies", "lru"]
+    call += ["--check", "libcachesim"]
+    assert cli.main([*call, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["libcachesim_hits"] == 41
+    assert cli.main(call) == 0
+    assert "41 DIFFERS" in capsys.readouterr().out
+
+
+def test_the_name_of_a_folder_is_shown_as_it_is(capsys):
+    _print_tables({Capacity(20, "objects", "20"): {"run a[b]": Counts(100, 40, 1000, 400)}}, {})
+    assert "run a[b]" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -31,20 +31,20 @@ def compare_policies(
     except ValueError as error:
         raise ConfigError(str(error)) from None
     wanted = parse_capacities(capacity, trace)
-    results: dict[Capacity, dict[str, Counts]] = {each: {} for each in wanted}
-    for each in wanted:
-        for name in names:
-            results[each][name] = replay(trace, name, each.amount, each.unit)
-    if run is not None:
+    learned: dict[Capacity, dict[str, Counts]] = {}
+    if run is not None:  # first: it may be refused, and the other replays may take long
         from elsinore.runs import api
         from elsinore.worlds.cache.traces.learned import replay_learned
 
         trained = api.load(run, runs_dir=runs_dir, trust=trust)
         for each in wanted:
-            results[each][f"run {trained.name}"] = replay_learned(
-                trained, trace, each.amount, each.unit
-            )
-    return results
+            counts = replay_learned(trained, trace, each.amount, each.unit)
+            learned[each] = {f"run {trained.name}": counts}
+    return {
+        each: {name: replay(trace, name, each.amount, each.unit) for name in names}
+        | learned.get(each, {})
+        for each in wanted
+    }
 
 
 def gap_closed(by_policy: Mapping[str, Counts], name: str) -> float | None:
