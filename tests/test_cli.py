@@ -86,6 +86,10 @@ def test_settings_finds_a_word_in_any_topic(elsinore):
 def test_settings_of_an_env_and_of_nothing(elsinore):
     code, out, _ = elsinore("settings", "Pendulum-v1")
     assert code == 0 and "env_params.max_steps_in_episode = 200" in out
+    code, out, _ = elsinore("settings", "tests.toys:Payout")  # a class is no algorithm
+    assert code == 0 and "env_params.max_steps_in_episode = " in out
+    code, out, _ = elsinore("settings", "tests.toys:toy")
+    assert code == 0 and "algo." in out
     code, _, err = elsinore("settings", "xyzzy")
     assert code == 2 and err.startswith("elsinore: 'xyzzy' is no algorithm, no environment")
 

@@ -61,6 +61,7 @@ def _listed(topic: str | None):
     Raises:
         ConfigError: for a topic that names nothing and occurs nowhere.
     """
+    from elsinore.algos.registry import algorithm
     from elsinore.config.presets import algorithm_behind
     from elsinore.config.settings import algo_settings, env_settings, topics
     from elsinore.envs import is_known
@@ -69,10 +70,10 @@ def _listed(topic: str | None):
     if topic is None or topic in known:
         return {topic or "experiment": known[topic or "experiment"]}
     try:
+        if is_known(topic) or (":" in topic and isinstance(algorithm(topic), type)):
+            return {topic: env_settings(topic)}
         if ":" in topic:
             return {topic: algo_settings(topic)}
-        if is_known(topic):
-            return {topic: env_settings(topic)}
     except ValueError as error:
         raise ConfigError(str(error)) from error
     found = {
