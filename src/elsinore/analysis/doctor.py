@@ -47,10 +47,7 @@ def doctor(
 
 def curves_of(run: Run) -> Curves:
     """The metrics of a run's learners, each over all agents."""
-    database = run.path / "metrics.sqlite"
-    if not database.exists():
-        return {}
-    with reading(database) as store:
+    with reading(run.path / "metrics.sqlite") as store:
         rows = store.rows(agent="")
     found: dict[str, dict[int, list[float]]] = {}
     for row in rows:

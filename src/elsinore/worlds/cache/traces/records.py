@@ -35,9 +35,6 @@ class SkippedLines:
         if len(lines) < SHOWN:
             lines.append(line)
 
-    def __len__(self) -> int:
-        return sum(self.counts.values())
-
     def lines(self) -> Iterator[str]:
         """One line of text for each reason, the commonest first."""
         for reason, count in sorted(self.counts.items(), key=lambda item: -item[1]):
