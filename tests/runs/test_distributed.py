@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,10 @@ import pytest
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
-from elsinore.runs import replays
+from elsinore.runs import follower, loop, replays
 from elsinore.runs.checkpoints import list_checkpoints, read_arrays
-from elsinore.runs.control import ask
+from elsinore.runs.control import Controls, ask
+from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.store import Store
 from elsinore.runs.watchdog import end_at_limit
 
@@ -589,3 +591,37 @@ def test_one_process_agrees_with_itself():
     assert processes.gathered([1], "x") == [[1]] and processes.agreed("a", "x") == "a"
     assert processes.any_of(True, "x") and not processes.any_of(False, "x")
     assert processes.is_first() and not processes.joined()
+
+
+def test_no_process_asks_for_an_evaluation_of_seeds_that_are_all_frozen(monkeypatch):
+    at_once = SimpleNamespace(on_request=True)
+    plan: Any = SimpleNamespace(
+        schedule=SimpleNamespace(num_chunks=2),
+        experiment=SimpleNamespace(
+            evaluation=at_once, checkpoints=SimpleNamespace(best_buffers=True)
+        ),
+        looks_ahead=False,
+    )
+    asked, answers = [], {follower.ACTS: [True, ""], follower.DUE: [[], False]}
+    frozen = SimpleNamespace(convergence=SimpleNamespace(frozen=np.array([True])), evaluated=())
+    chunk: Any = FinishedChunk(0, (), frozen, {}, 1.0, last=False)
+
+    class Chunks(list):
+        pass
+
+    def agreed(value, what, limit=0.0):
+        asked.append(what)
+        return answers.get(what, value)
+
+    def fetched(states, layout):
+        return SimpleNamespace(frozen=np.array([False]))
+
+    monkeypatch.setattr(processes, "agreed", agreed)
+    monkeypatch.setattr(follower, "fetch_turns", fetched)
+    monkeypatch.setattr(follower, "Pipeline", lambda *_: Chunks([chunk]))
+    replays_of: Any = SimpleNamespace(offer=lambda state: None)
+    rest: Any = (None, None, (), 0, Controls(), replays_of)
+    follower._followed(plan, *rest)
+    publisher: Any = SimpleNamespace(plan=plan)
+    assert loop.evaluated(rest[0], publisher, chunk) is chunk
+    assert asked == [follower.ACTS, "the actions of callbacks", follower.DUE]

@@ -14,7 +14,7 @@ from elsinore.runs.actions import agreed, reason_to_stop
 from elsinore.runs.buffers import has_buffers, without_buffers
 from elsinore.runs.checkpoint_manager import DUE
 from elsinore.runs.control import Controls
-from elsinore.runs.loop import EVALUATES
+from elsinore.runs.loop import EVALUATES, may_be_evaluated
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import Compiled, compile_run
 from elsinore.runs.replay_worker import ReplayFollower
@@ -97,7 +97,7 @@ def _followed(
     pipeline = Pipeline(plan, layout, compiled, state, first, controls, ahead)
     pipeline.hold = partial(controls.hold, save)
     for chunk in pipeline:
-        if plan.experiment.evaluation.on_request and processes.agreed(None, EVALUATES):
+        if may_be_evaluated(plan, chunk) and processes.agreed(None, EVALUATES):
             chunk = pipeline.evaluated(chunk)
         if acts and (actions := agreed()):
             chunk = pipeline.change(chunk, partial(acted_on, actions=actions, plan=plan))

@@ -81,13 +81,18 @@ def train_loop(
 
 
 def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) -> FinishedChunk:
-    """The chunk, with an evaluation where they are on request and one is due; a launch for seeds
-    that are all frozen would evaluate none."""
-    on_request = publisher.plan.experiment.evaluation.on_request
-    if not on_request or chunk.frozen or np.any(chunk.report.evaluated):
+    """The chunk, with an evaluation where they are on request and one is due."""
+    if not may_be_evaluated(publisher.plan, chunk):
         return chunk
     due = publisher.run_actions.evaluates(record_of(publisher.plan, chunk))
     return pipeline.evaluated(chunk) if processes.agreed(due, EVALUATES) else chunk
+
+
+def may_be_evaluated(plan: Plan, chunk: FinishedChunk) -> bool:
+    """True where evaluations are on request, so that all processes agree on one after this chunk; a
+    launch for seeds that are all frozen would evaluate none."""
+    asked = plan.experiment.evaluation.on_request
+    return asked and not chunk.frozen and not np.any(chunk.report.evaluated)
 
 
 def save_emergency(
