@@ -1,5 +1,6 @@
 """World files, and error messages about mistakes in them."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,14 @@ def changed(**changes):
         (
             {"rewards__shaped__proximity": 1},
             r"rewards.shaped.proximity=1 needs beacons",
+        ),
+        (
+            {"rewards__steps": {"kind": "milestone", "every": [[math.inf, 1]]}},
+            r"rewards.steps.every=\[inf, 1.0\] must be a whole number of steps",
+        ),
+        (
+            {"rewards__steps": {"kind": "milestone", "every": [[10, math.inf]]}},
+            r"rewards.steps.every=\[10.0, inf\] must be .* and a finite bonus",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """Reward terms of a Hamlet profile, as data; `rewards.py` computes them."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -79,9 +80,10 @@ class MilestoneReward(WorldRecord):
 
     def __post_init__(self) -> None:
         for row in self.every:
-            if len(row) != 2 or row[0] != int(row[0]) or row[0] < 1:
+            if len(row) != 2 or not all(map(math.isfinite, row)) or row[0] % 1 or row[0] < 1:
                 raise ValueError(
-                    f"every={list(row)} must be a whole number of steps, at least 1, and a bonus."
+                    f"every={list(row)} must be a whole number of steps, at least 1, and a finite"
+                    " bonus."
                 )
         object.__setattr__(self, "every", tuple((int(n), bonus) for n, bonus in self.every))
 
