@@ -541,6 +541,8 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path):
         Flatten(make("gym/CartPole-v1")[0])
     vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point")
     refused("steps all its environments as one", vector, tmp_path)
+    vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="sync")
+    refused("steps all its environments as one", vector, tmp_path)
     refused("makes a vector environment", lambda: vector, tmp_path)
     refused("gym/CartPole-v9.*unknown", "gym/CartPole-v9", tmp_path)
 

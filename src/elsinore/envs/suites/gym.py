@@ -68,7 +68,8 @@ class Gym:
             ConfigError: for a vector environment that cannot be made one by one.
         """
         if isinstance(native, gymnasium.vector.VectorEnv):
-            functions = getattr(native, "env_fns", None)
+            # those that `make_vec` gives to a SyncVectorEnv are a generator, which is empty by now
+            functions = list(getattr(native, "env_fns", ()))
             if not functions:
                 raise ConfigError(
                     f"env={type(native).__name__} steps all its environments as one, so an episode"
