@@ -265,6 +265,19 @@ def test_every_operation_computes_what_jax_does(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_an_index_out_of_bounds_is_clipped_where_jax_clips_it():
+    """ONNX counts an index below 0 from the end, and refuses one beyond it."""
+    table = jnp.arange(10.0, 15.0)
+
+    def function(x):
+        return [jnp.take(table, x, mode="clip")]
+
+    model = model_of(function, [("x", (3,), np.int32)], ["y"], {})
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (found,) = session.run(None, {"x": np.array([[-1, 0, 4], [-9, 2, 9]], np.int32)})
+    assert found.tolist() == [[10.0, 10.0, 14.0], [10.0, 12.0, 14.0]]
+
+
 def test_arrays_of_any_type_are_chosen_between():
     """onnxruntime itself chooses only between some types."""
     kinds = (np.bool_, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.float32)

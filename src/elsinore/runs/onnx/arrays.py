@@ -2,6 +2,7 @@
 primitives of jax."""
 
 import numpy as np
+from jax import lax
 
 from elsinore.runs.onnx.elementwise import Operation
 from elsinore.runs.onnx.graph import Graph
@@ -121,14 +122,23 @@ def _gather(g: Graph, step: Equation) -> str:
         axis, extra = axes[0], len(index.shape) - 1
         places = tuple(i if i < axis else i + extra for i in range(rank - 1))
         if tuple(numbers.offset_dims) == places:
-            flat = g.op("Squeeze", g.name(index), g.constant(np.array([-1], np.int64)))
-            return g.op("Gather", g.name(x), flat, axis=axis)
+            return g.op("Gather", g.name(x), _places(g, step, axis), axis=axis)
     others = tuple(i for i in range(rank) if i not in axes)
     batching = numbers.operand_batching_dims, numbers.start_indices_batching_dims
     if len(axes) == 1 and len(index.shape) == rank + 1 and batching == (others, others):
-        flat = g.op("Squeeze", g.name(index), g.constant(np.array([-1], np.int64)))
-        return g.op("GatherElements", g.name(x), flat, axis=axes[0])
+        return g.op("GatherElements", g.name(x), _places(g, step, axes[0]), axis=axes[0])
     raise UnknownOperation("this policy gathers along several axes; export it as jax.")
+
+
+def _places(g: Graph, step: Equation, axis: int) -> str:
+    """The indices of a gather along one axis, clipped where jax clips them: ONNX counts those below
+    0 from the end."""
+    x, index = step.inputs
+    name = g.op("Squeeze", g.name(index), g.constant(np.array([-1], np.int64)))
+    if step.params["mode"] != lax.GatherScatterMode.CLIP:
+        return name
+    least, most = (g.constant(np.array(i, index.dtype)) for i in (0, x.shape[axis] - 1))
+    return g.op("Min", g.op("Max", name, least), most)
 
 
 def _reduced(kind: str) -> Operation:
