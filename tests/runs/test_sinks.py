@@ -685,6 +685,28 @@ def test_a_model_that_is_registered_again_stays_one_version_below_newer_ones(con
     client.set_registered_model_alias(name, "champion", own)
 
 
+def test_the_name_of_a_registered_model_may_have_a_quote(tmp_path):
+    """MLflow refused the filter, and the run stayed as it is while it trains."""
+    asked, own = [], SimpleNamespace(version="1", run_id="parent")
+
+    def found(text):
+        asked.append(text)
+        return [own]
+
+    config = MLflowConfig(model_name="Anna's agent")
+    sink = MLflowSink(config, RunDir(tmp_path), "x", {}, [], STEPS)
+    sink._parent = "parent"
+    sink._client = SimpleNamespace(
+        search_registered_models=found,
+        search_model_versions=found,
+        get_registered_model=lambda name: SimpleNamespace(aliases={}),
+        set_registered_model_alias=lambda *_: None,
+        set_model_version_tag=lambda *_: None,
+    )
+    sink._register({"eval_return": {"mean": 1.0}})
+    assert asked == ['name = "Anna\'s agent"'] * 2
+
+
 def test_a_run_does_not_change_the_tracking_server_of_the_next(converged):
     assert "MLFLOW_TRACKING_URI" not in converged.changed
 

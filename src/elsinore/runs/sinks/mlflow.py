@@ -204,9 +204,10 @@ class MLflowSink:
         """Register the policy as a new version of the model, with its alias; a version that this
         run has already keeps its place below newer ones."""
         name = self._config.model_name or model_name(summary["algo"], summary["env"])
-        if not self._client.search_registered_models(f"name = '{name}'"):
+        of_name = f"name = {in_quotes(name)}"
+        if not self._client.search_registered_models(of_name):
             self._client.create_registered_model(name)
-        found = self._client.search_model_versions(f"name = '{name}'")
+        found = self._client.search_model_versions(of_name)
         own = [int(v.version) for v in found if v.run_id == self._parent]
         version = max(own) if own else int(self._new_version(name))
         aliases = self._client.get_registered_model(name).aliases
@@ -295,10 +296,15 @@ def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
 
 
 def with_tag(name: str, value: str) -> str:
-    """The filter that finds the MLflow runs with this tag; the value may be a path with quotes of
-    one kind, since MLflow knows no way to write both."""
+    """The filter that finds the MLflow runs with this tag."""
+    return f"tags.`{name}` = {in_quotes(value)}"
+
+
+def in_quotes(value: str) -> str:
+    """A text in a filter; it may have quotes of one kind, as a path may, since MLflow knows no way
+    to write both."""
     mark = '"' if "'" in value else "'"
-    return f"tags.`{name}` = {mark}{value}{mark}"
+    return f"{mark}{value}{mark}"
 
 
 def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
