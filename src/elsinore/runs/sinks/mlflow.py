@@ -237,7 +237,7 @@ class MLflowSink:
         try:
             yield
         finally:
-            mlflow.set_tracking_uri(before if mlflow.is_tracking_uri_set() and named else None)
+            mlflow.set_tracking_uri(before if named else None)
             os.environ.pop("MLFLOW_TRACKING_URI", None)
             if named is not None:
                 os.environ["MLFLOW_TRACKING_URI"] = named
