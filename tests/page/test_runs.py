@@ -706,17 +706,17 @@ def test_a_run_a_folder_or_a_name_says_what_to_show(tmp_path, monkeypatch):
 
 def test_a_page_ends_though_its_training_had_ended_before_it_began(monkeypatch):
     """A training that is refused ends while its page still imports JAX."""
-    ended, slept = [], []
+    slept = []
 
     async def sleep(seconds):
         slept.append(seconds)
 
     monkeypatch.setattr(server.asyncio, "sleep", sleep)
-    page = SimpleNamespace(handle_exit=lambda *signal: ended.append(signal))
+    page = SimpleNamespace(should_exit=False)
     api = SimpleNamespace(live=SimpleNamespace(clients=[]))
     gone = os.getpid()  # no parent of this process
     asyncio.run(asyncio.wait_for(server._end_after_run(page, api, gone), 5.0))
-    assert ended and sum(slept) == server.IDLE_SECONDS
+    assert page.should_exit and sum(slept) == server.IDLE_SECONDS
 
 
 def test_a_port_in_use_is_said_in_one_line(capsys, tmp_path):

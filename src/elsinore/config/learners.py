@@ -64,7 +64,7 @@ def multi_agent_env(
         default = np.asarray(getattr(env_params, name))
         if not all(fits(x, default) or (default.size and fits(x, default.flat[0])) for x in values):
             raise ValueError(
-                f"agents.params.{name}={values!r} must be like its default, {default!r}."
+                f"agents.params.{name}={values!r} must be like its default, {default.tolist()!r}."
             )
         if name == LIMIT and np.min(values) < 1:
             raise ValueError(f"agents.params.{name}={values!r} must be at least 1 step each.")

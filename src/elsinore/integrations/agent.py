@@ -88,7 +88,10 @@ class Agent:
         env = SpacesOnly(self._obs, self._action)
         updates = env_steps // steps_per_update(self.config)
         if updates < 1:
-            raise ConfigError(f"env_steps={env_steps} is less than one update; raise it.")
+            raise ConfigError(
+                f"env_steps={env_steps} is less than one update; give at least"
+                f" {steps_per_update(self.config)}."
+            )
         try:
             network = custom_network(self.config)
             with user_code(algo=self.config.name):

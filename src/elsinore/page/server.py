@@ -6,7 +6,6 @@ import errno
 import functools
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -172,7 +171,7 @@ async def _end_after_run(server: uvicorn.Server, api: PageApi, parent: int) -> N
         await asyncio.sleep(1.0)
         orphaned = os.getppid() != parent
         idle = idle + 1.0 if orphaned and not api.live.clients else 0.0
-    server.handle_exit(signal.SIGTERM, None)
+    server.should_exit = True
 
 
 def _has_screen() -> bool:

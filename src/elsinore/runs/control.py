@@ -180,10 +180,9 @@ def _obey(run: Path, controls: Controls, act: str) -> None:
     controls.ask(act)
     log.info("%s was requested: %s", act, ACTS[act])
     try:
-        store = Store(run / "metrics.sqlite")
-        chunks = store.chunks()
-        store.add_event(chunks[-1][0] if chunks else 0, act, f"requested: {ACTS[act]}")
-        store.close()
+        with contextlib.closing(Store(run / "metrics.sqlite")) as store:
+            chunks = store.chunks()
+            store.add_event(chunks[-1][0] if chunks else 0, act, f"requested: {ACTS[act]}")
     except Exception as error:  # the act takes effect without its record
         log.warning("%s could not be recorded: %s", act, error)
 

@@ -125,5 +125,5 @@ def _default_of(env: Any, name: str) -> np.ndarray:
     if not fields[name].metadata.get("pytree_node", True):
         raise ValueError(f"has {name!r}, which fixes shapes and cannot change in an episode.")
     if default.ndim or default.dtype.kind not in "iuf":
-        raise ValueError(f"has {name!r}, whose default {default!r} is not a number.")
+        raise ValueError(f"has {name!r}, whose default {default.tolist()!r} is not a number.")
     return default
