@@ -52,7 +52,7 @@ results: $(VENV)/.ok ## train what docs/results.md lacks, and write it (ARGS="pp
 	$(PY) -m benchmarks.learning $(ARGS)
 
 notebooks: $(VENV)/.ok ## run every notebook from top to bottom, two at a time
-	$(if $(NOTEBOOKS),$(CACHED) $(PY) -m pytest -q -m "" -n 2 --dist worksteal --nbmake --timeout=1200 $(ARGS) $(NOTEBOOKS),@echo "There is no notebooks/*.ipynb: nothing to run.")
+	$(if $(NOTEBOOKS),$(CACHED) $(PY) -m pytest -q -m "" -n 2 --dist worksteal --nbmake --nbmake-timeout=1200 --timeout=1200 $(ARGS) $(NOTEBOOKS),@echo "There is no notebooks/*.ipynb: nothing to run.")
 
 notebook-outputs: $(VENV)/.ok ## run notebooks and store what they show (ARGS="notebooks/01_quickstart.ipynb")
 	$(CACHED) $(PY) docs/store_outputs.py $(ARGS)
