@@ -27,7 +27,7 @@ from elsinore.runs.figure_style import (
     plain,
     shortened,
 )
-from elsinore.runs.members import members_in, seeds_of_best
+from elsinore.runs.members import best_in, members_in
 from elsinore.runs.natural import natural
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95
@@ -94,13 +94,11 @@ def training_figure(
 def _best_member(info: dict, rows: list[Row]) -> tuple[str, list[Row]]:
     """The name of a population's best member by the newest evaluations, and the rows of its seeds;
     "" and all rows without members."""
-    members, first = members_in(info), info.get("first_seed", 0)
+    members = members_in(info)
     if len(members) < 2:
         return "", rows
-    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
-    all_seeds = range(first, first + info.get("seeds", 0))
-    seeds = seeds_of_best(newest, all_seeds, len(members), info.get("mode", "max"))
-    name = members[(seeds[0] - first) // len(seeds)]
+    seeds = best_in(info, rows)
+    name = members[(seeds[0] - info.get("first_seed", 0)) // len(seeds)]
     return name, [row for row in rows if row.seed in seeds]
 
 

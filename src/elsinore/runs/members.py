@@ -8,6 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
+    from elsinore.runs.records import Row
     from elsinore.runs.store import Store
 
 
@@ -72,13 +73,17 @@ def seeds_that_count(store: "Store", until: int, seeds: Sequence[int]) -> Sequen
     """Those of `seeds` over which means are shown after the update `until`: of a population those
     of its best member by the newest evaluations."""
     info = store.info()
-    members, first = members_in(info), info.get("first_seed", 0)
-    if len(members) < 2:
+    if len(members_in(info)) < 2:
         return seeds
-    evaluations = store.rows(until=until, names=["eval/return"], agent="")
-    newest = {row.seed: row.value for row in evaluations}
+    return best_in(info, store.rows(until=until, names=["eval/return"], agent=""))
+
+
+def best_in(info: Mapping[str, Any], rows: Iterable["Row"]) -> Sequence[int]:
+    """The seeds of the best member by the newest evaluations in `rows`; `info` is the store's."""
+    first = info.get("first_seed", 0)
+    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
     all_seeds = range(first, first + info.get("seeds", 0))
-    return seeds_of_best(newest, all_seeds, len(members), info.get("mode", "max"))
+    return seeds_of_best(newest, all_seeds, len(members_in(info)), info.get("mode", "max"))
 
 
 def mean_known(values: Iterable[float | None]) -> float | None:
