@@ -15,6 +15,7 @@ import pytest
 import elsinore
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
+from elsinore.runs.members import CountedSeeds
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
@@ -389,6 +390,14 @@ def test_the_parent_of_a_population_has_the_means_of_its_best_member(tracked, st
     logged = tracked.logged("parent")
     assert logged.pop("steps_per_second") == [(4 * STEPS, 1e4), (8 * STEPS, 1e4)]
     assert logged == tracked.logged("seed_1")
+
+
+def test_what_is_sent_again_has_the_means_of_the_member_that_was_best_then(store):
+    store.describe(first_seed=0, seeds=2, members='["gamma=0.9", "gamma=0.99"]')
+    store.write(record(4, value=9.0, seeds=(0,)))
+    store.write(record(8, value=50.0, seeds=(1,)))
+    counted = CountedSeeds(store)
+    assert [list(counted.at(update, (0, 1))) for update in (4, 8, 4, 8)] == [[0], [1], [0], [1]]
 
 
 def test_mlflow_is_sent_nothing_twice(tracked, store, monkeypatch):

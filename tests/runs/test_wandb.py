@@ -16,6 +16,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
+from elsinore.runs.store import Store
 from tests.runs.conftest import STEPS, record, train_tiny
 
 here = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs wandb")
@@ -98,6 +99,26 @@ def test_the_means_of_a_population_are_those_of_its_best_member(wandb, store, tm
     ((_, logged),) = wandb.runs[0].logged
     assert logged["episode/return"] == logged["seed_0/episode/return"]
     assert logged["eval/return"] == logged["seed_0/eval/return"] < logged["seed_1/eval/return"]
+
+
+def test_each_evaluation_of_a_population_is_read_once_for_its_best_member(
+    wandb, store, tmp_path, monkeypatch
+):
+    store.describe(first_seed=0, seeds=2, members='["gamma=0.9", "gamma=0.99"]')
+    read, rows = [], Store.rows
+
+    def counted(self, *args, names=(), **kwargs):
+        found = rows(self, *args, names=names, **kwargs)
+        read.extend(row.update for row in found if names)
+        return found
+
+    monkeypatch.setattr(Store, "rows", counted)
+    for update in (4, 8, 12):
+        store.write(record(update))
+    mine = sink(tmp_path)
+    mine.open()
+    mine.catch_up()
+    assert read == [4, 4, 8, 8, 12, 12]
 
 
 def test_a_resumed_run_logs_only_what_wandb_lacks(wandb, store, tmp_path):

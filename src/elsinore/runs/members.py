@@ -69,13 +69,25 @@ def seeds_of_best(
     return groups[best_index([mean_known(map(newest.get, group)) for group in groups], mode)]
 
 
-def seeds_that_count(store: "Store", until: int, seeds: Sequence[int]) -> Sequence[int]:
-    """Those of `seeds` over which means are shown after the update `until`: of a population those
-    of its best member by the newest evaluations."""
-    info = store.info()
-    if len(members_in(info)) < 2:
-        return seeds
-    return best_in(info, store.rows(until=until, names=["eval/return"], agent=""))
+class CountedSeeds:
+    """The seeds over which means are shown, from update to update: of a population those of its
+    best member by the newest evaluations, which are read once."""
+
+    def __init__(self, store: "Store"):
+        self._store, self._update = store, -1
+        self._newest: dict[int, Row] = {}  # evaluations, by seed
+
+    def at(self, update: int, seeds: Sequence[int]) -> Sequence[int]:
+        """Those of `seeds` that count after this update."""
+        info = self._store.info()
+        if len(members_in(info)) < 2:
+            return seeds
+        if update < self._update:  # what could not be sent is read again
+            self._update, self._newest = -1, {}
+        rows = self._store.rows(self._update, names=["eval/return"], agent="", until=update)
+        self._newest |= {row.seed: row for row in rows}
+        self._update = update
+        return best_in(info, self._newest.values())
 
 
 def best_in(info: Mapping[str, Any], rows: Iterable["Row"]) -> Sequence[int]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
-from elsinore.runs.members import seeds_that_count
+from elsinore.runs.members import CountedSeeds
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client
@@ -54,6 +54,7 @@ class MLflowSink:
         self._uri = tracking_uri(self._config, runs_dir)
         self._client = mlflow_client(self._uri)
         self._store = Store(self._folder.database, read_only=True)
+        self._counted = CountedSeeds(self._store)
         self._experiment = experiment_id(self._client, self._config, self._uri, runs_dir)
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
@@ -143,7 +144,7 @@ class MLflowSink:
         for row in self._store.rows(after, until=update):
             name = f"{row.agent}/{row.name}" if row.agent else row.name
             values[name][row.seed].append(row.value)
-        counted = seeds_that_count(self._store, update, self._seeds)
+        counted = self._counted.at(update, self._seeds)
         over_seeds = {"steps_per_second": float(np.mean([chunk[4] for chunk in span]))}
         for name, by_seed in sorted(values.items()):
             means = {seed: float(np.mean(found)) for seed, found in sorted(by_seed.items())}

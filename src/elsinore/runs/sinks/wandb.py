@@ -14,7 +14,7 @@ import numpy as np
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
-from elsinore.runs.members import seeds_that_count
+from elsinore.runs.members import CountedSeeds
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -61,13 +61,14 @@ class WandbSink:
         self._run.define_metric("*", step_metric="env_steps")
         self._logged = self._run.step - 1  # the last update there, also before a resume
         self._store = Store(self._folder.database, read_only=True)
+        self._counted = CountedSeeds(self._store)
 
     def catch_up(self) -> None:
         """Log each new chunk in one call, at the number of updates at its end."""
         for update, env_steps, _, _, speed in self._store.chunks(self._logged):
             rows = self._store.rows(self._logged, until=update)
             seeds = sorted({row.seed for row in rows})
-            means = means_of(rows, seeds_that_count(self._store, update, seeds))
+            means = means_of(rows, self._counted.at(update, seeds))
             means |= {"env_steps": env_steps, "steps_per_second": speed}
             self._run.log(means, step=update)
             self._logged = update
