@@ -6,6 +6,7 @@ import os
 import pytest
 
 from elsinore.page.manage import MAX_TAG, MAX_TAGS
+from elsinore.runs import shipped
 from elsinore.runs.run_dir import RunDir
 from tests.page.conftest import as_if_trained, make_run, serving
 
@@ -73,6 +74,13 @@ def test_a_run_that_trains_is_neither_renamed_nor_deleted_but_tagged(folder):
     assert served.post("delete", run="one")[0] == 409
     trained.unlock()
     assert served.post("delete", run="one")[0] == 200
+
+
+def test_a_run_that_cannot_be_locked_for_another_reason_is_not_said_to_train(folder, monkeypatch):
+    top, served = folder
+    monkeypatch.setattr(shipped, "FOLDER", top.resolve())  # as if the runs came with the package
+    status, answer = served.post("delete", run="one")
+    assert status == 409 and answer["error"].startswith("one cannot be changed: preset:one holds a")
 
 
 def test_tags_are_kept_with_the_run_and_shown_in_the_list(folder):

@@ -18,7 +18,7 @@ from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.durable import new_file
 from elsinore.runs.plain_files import is_taken
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.run_lock import ReadOnlyRun
+from elsinore.runs.run_lock import ReadOnlyRun, RunInUse
 
 TRASH = ".trash"  # beside the runs; no list shows it
 TAGS = "tags.json"
@@ -118,13 +118,16 @@ class Manager:
         try:
             with _refused_if_unwritable(name):
                 run.lock()
+        except ReadOnlyRun as error:
+            raise PageError(f"{name} cannot be changed: its folder cannot be written.") from error
+        except RunInUse as error:
+            raise PageError(f"{name} is being trained; stop it first.") from error
+        except ConfigError as error:
+            raise PageError(f"{name} cannot be changed: {error}") from error
+        try:
             if is_training(run.path):
                 raise PageError(f"{name} is being trained; stop it first.")
             yield run
-        except ReadOnlyRun as error:
-            raise PageError(f"{name} cannot be changed: its folder cannot be written.") from error
-        except ConfigError as error:  # another process holds the lock
-            raise PageError(f"{name} is being trained; stop it first.") from error
         finally:
             run.unlock()
 

@@ -23,6 +23,10 @@ class ReadOnlyRun(ConfigError):
     """A run in a folder that cannot be written, such as one of another user's."""
 
 
+class RunInUse(ConfigError):
+    """A run that another process trains."""
+
+
 class FolderGone(StoreBehind):
     """A run whose folder was moved or removed while it trained."""
 
@@ -41,8 +45,9 @@ class RunLock:
 
         Raises:
             ReadOnlyRun: if the run's folder cannot be written.
-            ConfigError: if another process trains this run, or something else is in the place of
-                its lock file.
+            RunInUse: if another process trains this run.
+            ConfigError: if something else is in the place of its lock file, or the run came with
+                the package.
         """
         refuse_shipped(self.path, "trained or resumed")
         if is_taken(self.lock_file):
@@ -60,7 +65,7 @@ class RunLock:
             ) from error
         if not self._takes_lock():
             self.unlock()
-            raise ConfigError(
+            raise RunInUse(
                 f"{self.path} is being trained by another process; wait for it, or stop it."
             )
         self._locked = self.path.stat()
