@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from elsinore.page.runs_directory import RunsDirectory
+from elsinore.page.runs_directory import PageError, RunsDirectory
+from elsinore.page.scenes import Scenes
 from elsinore.runs import replays
 from elsinore.runs.episode_recording import EpisodeRecording
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
@@ -203,6 +204,21 @@ def test_settings_that_only_look_odd_name_no_file(tmp_path):
     with serving(tmp_path) as served:
         said = served.ask("/api/replay", run="run", replay=REPLAY)[2]
         assert b"was made with another version of that environment" in said
+
+
+def test_a_replay_that_goes_while_it_is_read_is_none(tmp_path, monkeypatch):
+    run = make_run(tmp_path, "one")
+    write_replay(run)
+    about = replays.about
+
+    def about_then_gone(path):
+        found = about(path)
+        path.unlink()
+        return found
+
+    monkeypatch.setattr(replays, "about", about_then_gone)
+    with pytest.raises(PageError, match="there is no replay"):
+        Scenes(RunsDirectory(tmp_path)).scenes("one", REPLAY, 0, None, trusted=True)
 
 
 # Folders that are not listed

@@ -24,6 +24,7 @@ MAX_SCENES = 200  # in one answer
 REPLAY_NAME = "[0-9]*.npz"
 SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
 FETCHING = ("MNISTBandit-bsuite",)  # downloads its images when it is made
+ABSENT = "there is no replay {!r} here."
 NESTED = "the header of this replay is nested too deeply."
 MADE_OF_FILES = (
     "the environment of this replay cannot be made of the files that it names; `elsinore play`"
@@ -85,9 +86,11 @@ class Scenes:
         run = self._runs.open(name)
         path = next((path for path in self._paths(run) if path.name == replay), None)
         if path is None:
-            raise PageError(f"there is no replay {replay[:80]!r} here.")
+            raise PageError(ABSENT.format(replay[:80]))
         try:
             episode = self._episode(self._checked(run, path), agent, trusted)
+        except FileNotFoundError as error:  # a run that trains removes some
+            raise PageError(ABSENT.format(replay)) from error
         except RecursionError as error:
             raise PageError(NESTED) from error
         times = range(max(first, 0), min(max(first, 0) + MAX_SCENES, len(episode)))
