@@ -1,13 +1,19 @@
 """Sinks that a kill left incomplete are completed by resume and by `elsinore sync`."""
 
+import sys
+
 import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.config.sinks import MLflowConfig, WandbConfig
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks import mlflow, wandb
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store
+from elsinore.runs.sync import _outcome_of
 from tests.runs.conftest import train_tiny
 
 
@@ -113,3 +119,64 @@ def test_a_folder_without_metrics_is_refused(tmp_path, capsys):
     assert f"restore it with `elsinore repair {path}`" in capsys.readouterr().err
     assert cli.main(["repair", str(path)]) == 0
     assert cli.main(["sync", str(path)]) == 0
+
+
+class FullDisk:
+    """A sink that opens, and cannot write."""
+
+    name, every, closed = "full disk", 1.0, 0
+
+    def open(self):
+        """Nothing fails yet."""
+
+    def catch_up(self):
+        raise OSError("No space left on device")
+
+    def close(self):
+        self.closed += 1
+
+
+def test_a_sink_that_fails_is_closed():
+    sink = FullDisk()
+    assert _outcome_of(sink) == "OSError: No space left on device"
+    assert sink.closed == 1
+
+
+class Gone:
+    """A server that answers no call."""
+
+    def __getattr__(self, name):
+        raise OSError("gone")
+
+
+@pytest.mark.parametrize("kind", ["mlflow", "wandb"])
+def test_a_sink_that_does_not_open_or_end_leaves_no_database_open(
+    store, tmp_path, monkeypatch, kind
+):
+    opened = set()
+
+    class Watched(Store):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            opened.add(self)
+
+        def close(self):
+            super().close()
+            opened.discard(self)
+
+    folder = RunDir(tmp_path)
+    module, sink = {
+        "mlflow": (mlflow, MLflowSink(MLflowConfig(), folder, "abc", {}, [0], 64)),
+        "wandb": (wandb, WandbSink(WandbConfig(), folder, "abc", {})),
+    }[kind]
+    monkeypatch.setattr(module, "Store", Watched)
+    monkeypatch.setattr(mlflow, "mlflow_client", lambda uri: Gone())
+    monkeypatch.setitem(sys.modules, "wandb", Gone())
+    with pytest.raises(OSError, match="gone"):
+        sink.open()
+    assert not opened
+    sink._store, sink._client, sink._run, sink._parent = Watched(folder.database), *[Gone()] * 3
+    folder.config.write_text("")
+    with pytest.raises(OSError, match="gone"):
+        sink.close()
+    assert not opened

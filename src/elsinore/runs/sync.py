@@ -102,8 +102,8 @@ def finish_sinks(
 def _outcome_of(sink: Sink) -> str:
     try:
         sink.open()
-        sink.catch_up()
-        sink.close()
+        with contextlib.closing(sink):
+            sink.catch_up()
     except Exception as error:
         text = redacted(" ".join(str(error).split())[:300])
         log.warning("%s failed: %s: %s", sink.name, type(error).__name__, text)

@@ -50,11 +50,18 @@ class MLflowSink:
 
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
+        self._store = Store(self._folder.database, read_only=True)
+        try:
+            self._begin()
+        except BaseException:  # it will be opened again
+            self._store.close()
+            raise
+
+    def _begin(self) -> None:
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
+        self._counted = CountedSeeds(self._store)
         self._uri = tracking_uri(self._config, runs_dir)
         self._client = mlflow_client(self._uri)
-        self._store = Store(self._folder.database, read_only=True)
-        self._counted = CountedSeeds(self._store)
         self._experiment = experiment_id(self._client, self._config, self._uri, runs_dir)
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
@@ -171,6 +178,10 @@ class MLflowSink:
     def close(self) -> None:
         """Log the run's files and final metrics, register a model if a seed has converged, and set
         the status."""
+        with contextlib.closing(self._store):
+            self._finish()
+
+    def _finish(self) -> None:
         folder = self._folder
         log_files(
             self._client, self._parent, folder.config, folder.curves, folder.summary, folder.log
@@ -199,7 +210,6 @@ class MLflowSink:
         )
         for run in (*self._children.values(), self._parent):
             self._client.set_terminated(run, status)
-        self._store.close()
 
     def _register(self, summary: dict) -> None:
         """Register the policy as a new version of the model, with its alias; a version that this

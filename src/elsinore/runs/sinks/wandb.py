@@ -4,6 +4,7 @@ The mean over seeds (of a population those of its best member) has the metric's 
 seed the prefix `seed_3/`. The step is the number of updates; the x axis is `env_steps`.
 """
 
+import contextlib
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -40,6 +41,14 @@ class WandbSink:
 
     def open(self) -> None:
         """Start the run there, or resume it."""
+        self._store = Store(self._folder.database, read_only=True)
+        try:
+            self._begin()
+        except BaseException:  # it will be opened again
+            self._store.close()
+            raise
+
+    def _begin(self) -> None:
         import wandb
 
         # no output in the run's terminal
@@ -59,9 +68,8 @@ class WandbSink:
             settings=settings,
         )
         self._run.define_metric("*", step_metric="env_steps")
-        self._logged = self._run.step - 1  # the last update there, also before a resume
-        self._store = Store(self._folder.database, read_only=True)
         self._counted = CountedSeeds(self._store)
+        self._logged = self._run.step - 1  # the last update there, also before a resume
 
     def catch_up(self) -> None:
         """Log each new chunk in one call, at the number of updates at its end."""
@@ -75,6 +83,10 @@ class WandbSink:
 
     def close(self) -> None:
         """Log the summary, and the policy as an artifact."""
+        with contextlib.closing(self._store):
+            self._finish()
+
+    def _finish(self) -> None:
         folder = self._folder
         summary = read_summary(folder.summary)
         if summary:
@@ -87,7 +99,6 @@ class WandbSink:
         if folder.policy.exists():
             self._run.log_artifact(str(folder.policy), name=f"policy-{self._run_id}", type="model")
         self._run.finish(exit_code=0 if summary else 1)
-        self._store.close()
 
 
 def means_of(rows: list[Row], counted: Sequence[int]) -> dict[str, float]:
