@@ -17,13 +17,14 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
-from elsinore.analysis.cluster import OnCluster, _Running
+from elsinore.analysis.cluster import Cluster, OnCluster, _Running
 from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
 from elsinore.config import extras
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, ElsinoreError
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store
 from tests.cli.bad_code import StepRaises
 from tests.envs.broken_envs import Wall
@@ -125,6 +126,66 @@ def test_shares_that_no_machine_has_are_said_to_wait(
     assert asked[0]["num_cpus"] == cores
     assert len(lines) == waits
     assert all("no machine of the cluster has" in line for line in lines)
+
+
+class FakeRay:
+    """As much of Ray as two tasks need, both of which fail; `actors` are those that are left."""
+
+    class exceptions:
+        RayError = RayTaskError = type("RayError", (Exception,), {})
+
+    def __init__(self, cause: Exception):
+        self.cause, self.actors = cause, 0
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": {"CPU": 2.0}}]
+
+    def cluster_resources(self):
+        return {"CPU": 2.0}
+
+    def remote(self, **options):
+        def made(thing):
+            if isinstance(thing, type):  # the board
+                self.actors += 1
+                board = SimpleNamespace(take=SimpleNamespace(remote=object))
+                return SimpleNamespace(remote=lambda: board)
+            return SimpleNamespace(remote=lambda *_: object())
+
+        return made
+
+    def wait(self, waiting, **_):
+        return waiting, []
+
+    def get(self, reference, **_):
+        error = self.exceptions.RayTaskError()
+        error.cause = self.cause
+        raise error
+
+    def cancel(self, reference, force):
+        """Nothing runs."""
+
+    def kill(self, board):
+        self.actors -= 1
+
+
+@pytest.mark.parametrize("cause", [ConfigError("no"), LookupError("no")])
+def test_an_error_of_a_task_names_it_once(cause, as_if_installed):
+    tasks, ray = [Task(name, "do_nothing", (), 1, 1) for name in ("one", "two")], FakeRay(cause)
+    said = "no" if isinstance(cause, ConfigError) else "LookupError: no"
+    cluster = Cluster(ray, OnCluster("ray"))
+    found = list(cluster.each(tasks, Stop(), print, failures=True))
+    assert [(task.name, str(result)) for task, result in found] == [("one", said), ("two", said)]
+    with pytest.raises(ElsinoreError, match=f"^one: {said}$"):
+        list(cluster.each(tasks, Stop(), print))
+    assert ray.actors == 0
+
+
+def test_no_actor_is_left_where_tasks_cannot_be_given(as_if_installed):
+    ray = FakeRay(LookupError())
+    ray.nodes = lambda: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        list(Cluster(ray, OnCluster("ray")).each([Task("one", "", (), 1, 1)], Stop(), print))
+    assert ray.actors == 0
 
 
 # Smaller runs

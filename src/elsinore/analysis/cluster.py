@@ -115,7 +115,7 @@ class Cluster:
         with closing(running.until(stop)) as ended:  # so that an error cancels the others at once
             for task, result in ended:
                 if isinstance(result, Exception) and not failures:
-                    raise result
+                    raise type(result)(f"{task.name}: {result}") from result
                 yield task, result
 
 
@@ -131,12 +131,12 @@ class _Running:
     lost: dict[str, int] = field(default_factory=dict)  # workers, by the name of their task
 
     def until(self, stop: Stop) -> Iterator[tuple[Task, Any]]:
-        self.board = self.ray.remote(num_cpus=0, max_restarts=-1)(_board()).remote()
         self.functions = {n: self.function_for(n) for n in {t.replicas for t in self.tasks}}
-        for task in self.tasks:
-            self.give(task)
+        self.board = self.ray.remote(num_cpus=0, max_restarts=-1)(_board()).remote()
         shown = _Shown(self.tasks, self.progress)
         try:
+            for task in self.tasks:
+                self.give(task)
             while self.pending and not stop.is_set():
                 yield from self.done()
                 shown.show(self.news())
@@ -178,7 +178,7 @@ class _Running:
             try:
                 result, why = self.ray.get(reference), "it was stopped"
             except self.ray.exceptions.RayTaskError as error:
-                yield task, _of_the_task(task, error)
+                yield task, _cause_of(error)
                 continue
             except self.ray.exceptions.RayError as error:  # of its worker, node or memory
                 result, why = None, " ".join(str(error).split())[:200]
@@ -249,12 +249,12 @@ def _call() -> Callable[..., Any]:
     return elsinore_task
 
 
-def _of_the_task(task: Task, error: Any) -> Exception:
-    """The error that a task raised, as a local run would raise it."""
+def _cause_of(error: Any) -> Exception:
+    """The error that a task raised; one of another library in words, since it may not be here."""
     cause = error.cause
-    if isinstance(cause, ElsinoreError):
-        return type(cause)(f"{task.name}: {cause}")
-    return RunError(f"{task.name} failed: {type(cause).__name__}: {cause}")
+    return (
+        cause if isinstance(cause, ElsinoreError) else RunError(f"{type(cause).__name__}: {cause}")
+    )
 
 
 class _Shown:
