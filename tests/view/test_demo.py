@@ -3,6 +3,8 @@
 import io
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -18,9 +20,11 @@ from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.page import server
 from elsinore.runs import replays
+from elsinore.runs.store import Store
 from elsinore.view.demo import api
 from elsinore.view.demo.api import RECIPES, Demo, Recipe, demo
 from elsinore.view.demo.episodes import EPISODES_PER_SNAPSHOT, demo_episodes
+from elsinore.view.demo.learning import draw_learning
 from elsinore.view.demo.show import show_progression, show_side_by_side
 from elsinore.view.demo.side_by_side import (
     agent_column,
@@ -39,6 +43,21 @@ from tests.view.drawing import scenes
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOTS = [Snapshot(0, 0), Snapshot(1, 8), Snapshot(2, 90), Snapshot(3, 140)]
+
+
+def test_a_run_in_which_no_episode_ended_has_a_curve_of_its_snapshots(tmp_path):
+    Store(tmp_path / "metrics.sqlite").close()
+    run: Any = SimpleNamespace(
+        path=tmp_path,
+        plan=SimpleNamespace(
+            env_params=SimpleNamespace(max_steps_in_episode=10), steps_per_update=4
+        ),
+        experiment=SimpleNamespace(seed=0),
+        summary={"curriculum": {"course": [[{"env_steps": 8, "stage": "first"}]]}},
+    )
+    episodes: Any = [SimpleNamespace(episodes=0, lengths=[3, 4])]
+    draw_learning(tmp_path / "learning.png", run, episodes, "no episode")
+    assert (tmp_path / "learning.png").stat().st_size > 1000
 
 
 # Snapshots

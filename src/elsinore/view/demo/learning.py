@@ -32,7 +32,7 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
         xlabel="finished episodes",
         ylabel="episode length",
         ylim=(0, limit * 1.06),
-        xlim=(-0.02 * until[-1], None),
+        xlim=(-0.02 * max(until, default=0), None),
     )
     axis.xaxis.set_major_formatter(number_text)
     axis.grid(alpha=0.25)
@@ -46,7 +46,7 @@ def draw_learning(path: Path, run: Run, episodes: Sequence[DemoEpisode], title: 
 def _draw_stages(axis, run: Run, env_steps: np.ndarray, episodes: np.ndarray) -> None:
     """A vertical line at the start of each curriculum stage, with its name."""
     for stage in run.summary.get("curriculum", {}).get("course", [[]])[0]:
-        at = np.interp(stage["env_steps"], env_steps, episodes, left=0.0)
+        at = np.interp(stage["env_steps"], [0, *env_steps], [0, *episodes])
         axis.axvline(at, color=GREEN, alpha=0.6, linewidth=1, zorder=0)
         above = axis.get_xaxis_transform()
         axis.text(
