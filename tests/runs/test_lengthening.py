@@ -16,7 +16,7 @@ from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import read_yaml
 from elsinore.errors import ElsinoreError
-from elsinore.runs.moved_schedules import schedules_of
+from elsinore.runs.moved_schedules import moved_schedules, schedules_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from elsinore.runs.summary import mean_return
@@ -442,3 +442,10 @@ def test_what_does_not_depend_on_the_end_of_a_run_is_not_said_to_move():
     assert set(schedules_of(annealed)) == {"algo.epsilon", "algo.learning_rate"}
     assert "algo.epsilon" not in schedules_of(DQNConfig(noisy=True))
     assert "algo.epsilon" not in schedules_of(DQNConfig(epsilon_schedule="episodes"))
+
+
+def test_a_schedule_that_takes_no_part_of_the_run_is_at_its_end():
+    epsilon = (np.array([1.0]), np.array([0.1]), np.array([0.0]))
+    with np.errstate(all="raise"):
+        (line,) = moved_schedules({"algo.epsilon": epsilon}, 5, 10, 20)
+    assert line.startswith("algo.epsilon was 0.1; it goes on at 0.1 towards 0.1")

@@ -23,7 +23,9 @@ def moved_schedules(schedules: Schedules, done: int, before: int, after: int) ->
     for name, (start, end, share) in schedules.items():
         moves = start != end
         was, now = (
-            (start + (end - start) * np.minimum(done / (updates * share), 1.0))[moves]
+            (start + (end - start) * np.minimum(done / np.maximum(updates * share, 1e-6), 1.0))[
+                moves
+            ]
             for updates in (before, after)
         )
         if done and moves.any():
