@@ -229,6 +229,28 @@ def test_a_manifest_without_files_is_broken(tmp_path, monkeypatch):
     assert not checkpoints.is_whole(alone)
 
 
+def test_a_checkpoint_that_is_removed_while_it_is_listed_is_none(tmp_path, monkeypatch):
+    for update in (4, 8):
+        saved(tmp_path, update)
+    text_of = checkpoints.text_of
+
+    def gone(path):
+        if path.parent.name == "0000000004":
+            shutil.rmtree(path.parent)
+        return text_of(path)
+
+    monkeypatch.setattr(checkpoints, "text_of", gone)
+    assert [c.update for c in checkpoints.list_checkpoints(tmp_path)] == [8]
+
+
+def test_a_checkpoint_that_goes_before_its_size_is_known_has_none(copy):
+    (checkpoint,) = checkpoints.list_checkpoints(copy)
+    assert checkpoints.size_of(checkpoint) > 1000
+    shutil.rmtree(checkpoint.path)
+    with pytest.raises(FileNotFoundError):
+        checkpoints.size_of(checkpoint)
+
+
 def test_a_broken_checkpoint_says_how_to_go_on(copy):
     flip(copy / "latest" / "0000000004" / "state" / "_METADATA")
     with pytest.raises(BrokenCheckpoint, match="--fall-back"):

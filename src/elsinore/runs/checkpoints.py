@@ -281,6 +281,8 @@ def list_checkpoints(folder: Path, kinds: tuple[str, ...] = CHECKPOINT_KINDS) ->
                 manifest["update"] = int(manifest["update"])
                 _refuse_another_shape(manifest)
             except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+                if not os.path.lexists(path):  # a run that trains has removed it meanwhile
+                    continue
                 manifest = {"update": int(path.name), "files": {}}
             found.append((-manifest["update"], order, Checkpoint(path, kind, manifest)))
     return [checkpoint for *_, checkpoint in sorted(found, key=lambda x: x[:2])]
@@ -295,6 +297,17 @@ def _refuse_another_shape(manifest: dict[str, Any]) -> None:
     is_number = isinstance(metric["value"], int | float)
     if not is_number or not all(isinstance(x, dict) for x in mappings):
         raise TypeError("metric, config, arrays or files")
+
+
+def size_of(checkpoint: Checkpoint) -> int:
+    """The bytes of its files.
+
+    Raises:
+        FileNotFoundError: if the checkpoint is gone.
+    """
+    size = sum(path.stat().st_size for path in checkpoint.path.rglob("*") if path.is_file())
+    checkpoint.path.stat()  # some versions of Python find no file in a folder that is gone
+    return size
 
 
 def remove_checkpoint(path: Path) -> None:

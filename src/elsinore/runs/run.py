@@ -188,7 +188,10 @@ class Run:
         rows = []
         for each in found:
             metric = each.manifest.get("metric") or {}
-            files = (path for path in each.path.rglob("*") if path.is_file())
+            try:
+                size = checkpoints.size_of(each)
+            except FileNotFoundError:  # a run that trains has removed it meanwhile
+                continue
             rows.append(
                 {
                     "name": each.name,
@@ -197,7 +200,7 @@ class Run:
                     "env_steps": each.update * steps if steps else None,
                     "metric": metric.get("name"),
                     "value": metric.get("value"),
-                    "bytes": sum(path.stat().st_size for path in files),
+                    "bytes": size,
                     "time": each.manifest.get("time"),
                     "best": best is not None and each.path == best.path,
                 }
