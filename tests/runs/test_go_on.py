@@ -6,6 +6,8 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.errors import ConfigError
+from elsinore.jaxtools import processes
 from elsinore.runs import api, session
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.manifest import digest_of
@@ -138,3 +140,12 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     (tmp_path / "job").mkdir()
     assert cli.main([*COMMAND, "--runs-dir", str(tmp_path)]) == 2
     assert "job" in capsys.readouterr().err
+
+
+def test_a_failure_to_go_on_is_announced_once_to_the_other_processes(tmp_path, monkeypatch):
+    announced = []
+    monkeypatch.setattr(processes, "fail", announced.append)
+    monkeypatch.setattr(api, "begun_run", lambda *_: RunDir(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match="is not a run") as failure:
+        elsinore.train("CartPole-v1", name="gone", go_on=True, runs_dir=tmp_path)
+    assert announced == [str(failure.value)]

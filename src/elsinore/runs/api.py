@@ -42,7 +42,6 @@ log = logging.getLogger("elsinore")
 
 
 @partial(checked, advice=as_override)
-@failing_together()
 def train(
     env: Any = None,
     algo: str | Mapping[str, Any] | LearningConfig | None = None,
@@ -113,45 +112,49 @@ def train(
         NotBegun: a KeyboardInterrupt, if a signal comes before the first chunk is trained.
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
-    join(distributed)
-    start = start_settings(from_run, from_parts, from_leave, from_seed)
-    experiment, env_object = resolve_experiment(
-        env,
-        algo,
-        config=config,
-        overrides=start | dict(overrides or {}),
-        runs_dir=runs_dir,
-        trust=trust,
-        env_steps=env_steps,
-        seeds=seeds,
-        seed=seed,
-    )
-    objects = {"env": env_object, "network": network, "curriculum": curriculum}
-    begun = begun_run(Path(runs_dir), name, experiment) if go_on and processes.is_first() else None
-    if goes_on := processes.agreed(str(begun.path) if begun else None, "the run to go on with"):
-        return resume(
-            goes_on,
-            **objects,
-            callbacks=callbacks,
-            fall_back=fall_back,
-            accept_versions=accept_versions,
+    with failing_together():
+        join(distributed)
+        start = start_settings(from_run, from_parts, from_leave, from_seed)
+        experiment, env_object = resolve_experiment(
+            env,
+            algo,
+            config=config,
+            overrides=start | dict(overrides or {}),
+            runs_dir=runs_dir,
             trust=trust,
-            accept_layout=accept_layout,
-            grace=grace,
-            distributed=distributed,
+            env_steps=env_steps,
+            seeds=seeds,
+            seed=seed,
         )
-    prepare(bool(distributed))
-    plan = checked_plan(experiment, **objects, check=check)
-    check_start(plan)
-    if processes.joined():
-        check_together(plan)
-    if not processes.is_first():
-        return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
-    folder = new_run(Path(runs_dir), name, experiment, go_on)
-    with folder.unlocked_on_error(), logging_to(folder.log):
-        run_session(folder, plan, None, callbacks, grace=grace)
-    processes.agreed(None, ENDED, processes.COMPILING)
-    return Run(folder, plan, env_object, network, trust=True)
+        objects = {"env": env_object, "network": network, "curriculum": curriculum}
+        begun = (
+            begun_run(Path(runs_dir), name, experiment) if go_on and processes.is_first() else None
+        )
+        goes_on = processes.agreed(str(begun.path) if begun else None, "the run to go on with")
+        if not goes_on:
+            prepare(bool(distributed))
+            plan = checked_plan(experiment, **objects, check=check)
+            check_start(plan)
+            if processes.joined():
+                check_together(plan)
+            if not processes.is_first():
+                return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
+            folder = new_run(Path(runs_dir), name, experiment, go_on)
+            with folder.unlocked_on_error(), logging_to(folder.log):
+                run_session(folder, plan, None, callbacks, grace=grace)
+            processes.agreed(None, ENDED, processes.COMPILING)
+            return Run(folder, plan, env_object, network, trust=True)
+    return resume(  # which announces its own failure
+        goes_on,
+        **objects,
+        callbacks=callbacks,
+        fall_back=fall_back,
+        accept_versions=accept_versions,
+        trust=trust,
+        accept_layout=accept_layout,
+        grace=grace,
+        distributed=distributed,
+    )
 
 
 @checked
