@@ -231,11 +231,13 @@ def test_a_folder_that_is_not_listed_is_named_with_the_reason(tmp_path):
     (tmp_path / "runs" / "no-config" / "config.yaml").mkdir()
     (tmp_path / "runs" / "link").symlink_to(make_run(tmp_path, "elsewhere"))
     (tmp_path / "runs" / "loop").symlink_to("loop")
+    (tmp_path / "runs" / "gone").symlink_to("/mnt/gone")
     (tmp_path / "runs" / "notes").mkdir()
     runs = RunsDirectory(tmp_path / "runs")
     assert runs.names() == ["plain"]
     found = runs.skipped()
-    assert set(found) == {".hidden", "...", "a\\nb", "no-config", "link"}
+    assert set(found) == {".hidden", "...", "a\\nb", "no-config", "link", "loop", "gone"}
+    assert found["loop"] == found["gone"] == "it is a link to what is not there."
     assert "begins with a dot" in found["..."] and "is a link" in found["link"]
     with serving(tmp_path / "runs") as served, served.live() as line:
         assert served.get("skipped") == found

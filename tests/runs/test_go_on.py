@@ -142,6 +142,14 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     assert "job" in capsys.readouterr().err
 
 
+def test_a_name_that_is_a_link_to_nothing_is_refused_as_such(tmp_path, capsys):
+    (tmp_path / "job").symlink_to("/mnt/gone")
+    for command in (COMMAND, ["train", "--resume", "job"]):
+        assert cli.main([*command, "--runs-dir", str(tmp_path)]) == 2
+        said = "job is not a run (a link to /mnt/gone, where no folder is); `elsinore runs"
+        assert said in capsys.readouterr().err
+
+
 def test_a_failure_to_go_on_is_announced_once_to_the_other_processes(tmp_path, monkeypatch):
     announced = []
     monkeypatch.setattr(processes, "fail", announced.append)

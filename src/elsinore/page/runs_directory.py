@@ -198,14 +198,22 @@ def list_runs(top: Path, links: bool = False) -> tuple[list[str], dict[str, str]
 
 
 def _folders(top: Path, above: str, skipped: dict[str, str]) -> list[tuple[str, os.DirEntry]]:
-    """Folders and links to folders, by name."""
+    """Folders, and links to folders or to nothing, by name."""
     try:
         entries = list(os.scandir(top / above))
     except OSError as error:
         if above:
             skipped[above[:-1]] = f"it cannot be read: {os.strerror(error.errno or 0)}."
         return []
-    return [(f"{above}{entry.name}", entry) for entry in entries if os.path.isdir(entry.path)]
+    return [
+        (f"{above}{entry.name}", entry)
+        for entry in entries
+        if os.path.isdir(entry.path) or _leads_nowhere(entry)
+    ]
+
+
+def _leads_nowhere(entry: os.DirEntry) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)
 
 
 def _has_config(entry: os.DirEntry) -> bool:
@@ -218,6 +226,8 @@ def _reason_to_skip(entry: os.DirEntry, depth: int, links: bool) -> str | None:
         looks_like_run = depth == 1 and not entry.is_symlink() and _has_config(entry)
         said = looks_like_run and not UNBORN.fullmatch(entry.name)
         return "its name begins with a dot; rename it." if said else ""
+    if _leads_nowhere(entry):
+        return "it is a link to what is not there." if depth == 1 else ""
     if entry.is_symlink() and not links:
         said = depth == 1 or _has_config(entry)
         return "it is a link, which is not followed; watch the folder it leads to." if said else ""

@@ -1,5 +1,6 @@
 """One command that begins a run and, when a scheduler repeats it, goes on with it."""
 
+import os
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
@@ -53,10 +54,10 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
     """
     refuse_without_name(name)
     path = runs_dir / str(name)
-    if not path.exists() and (url := experiment.sinks.remote.url) is not None:
+    if not os.path.lexists(path) and (url := experiment.sinks.remote.url) is not None:
         copy = f"{url.rstrip('/')}/{check_folder_name(str(name))}"
         path = fetched(copy, runs_dir) if has_copy(copy) else path
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     folder = RunDir.open(path, runs_dir)
     then, now = (redacted(as_dict(each)) for each in (folder.recorded(), experiment))

@@ -153,7 +153,8 @@ class RunDir(RunLock):
         for path in places:
             if (path / "config.yaml").is_file():
                 return cls(path)
-        found = next((_kind_of(path) for path in places if path.is_dir()), "no folder")
+        kinds = (_kind_of(path) for path in places if path.is_dir() or path.is_symlink())
+        found = next(kinds, "no folder")
         raise ConfigError(
             f"{run} is not a run ({found}); {listing_of(runs_dir)} lists those in {runs_dir}."
         )
@@ -199,7 +200,9 @@ def listing_of(runs_dir: Path) -> str:
 
 
 def _kind_of(path: Path) -> str:
-    """The description of a folder that is no run, with the place of runs in it."""
+    """The description of a folder that is no run, with the place of runs in it, or of a link."""
+    if not path.is_dir():
+        return f"a link to {path.readlink()}, where no folder is"
     if (path / "sweep.yaml").is_file():
         resume = f"elsinore sweep --resume {quoted(path)}"
         return f"a sweep, with its runs in {path}/groups; resume it with `{resume}`"
