@@ -623,8 +623,10 @@ def test_runs_are_listed_with_their_state_and_return(elsinore, finished, elsewhe
     (runs / "broken").mkdir()
     (runs / "broken" / "config.yaml").write_text("")
     (runs / "watch").symlink_to(run)
-    (runs / ".unborn.123").mkdir()  # what a kill leaves between a run's folder and its name
-    (runs / ".unborn.123" / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
+    (
+        runs / ".unborn.3f9a0c12b4de"
+    ).mkdir()  # what a kill leaves between a run's folder and its name
+    (runs / ".unborn.3f9a0c12b4de" / "config.yaml").write_bytes((run / "config.yaml").read_bytes())
     (runs / "notes.txt").write_text("not a run")
     code, out, _ = elsinore("runs")
     assert code == 0

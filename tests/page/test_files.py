@@ -225,7 +225,7 @@ def test_a_replay_that_goes_while_it_is_read_is_none(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_not_listed_is_named_with_the_reason(tmp_path):
-    for name in ("plain", ".hidden", "...", ".unborn.123", "a\nb", "no-config"):
+    for name in ("plain", ".hidden", "...", ".unborn.3f9a0c12b4de", "a\nb", "no-config"):
         make_run(tmp_path / "runs", name)
     (tmp_path / "runs" / "no-config" / "config.yaml").unlink()
     (tmp_path / "runs" / "no-config" / "config.yaml").mkdir()

@@ -380,7 +380,7 @@ def test_a_fault_of_the_reader_itself_is_a_line_of_its_run(tmp_path, monkeypatch
 
 
 def test_the_command_line_names_the_folders_that_it_skips(tmp_path, capsys):
-    for name in ("plain", "...", ".unborn.123"):
+    for name in ("plain", "...", ".unborn.3f9a0c12b4de"):
         make_run(tmp_path, name)
     assert main(["runs", "--runs-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out

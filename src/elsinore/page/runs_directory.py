@@ -21,7 +21,7 @@ from elsinore.runs.store import BESIDE_DATABASE
 from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
 
 DEEPEST = 3  # folders down: a run of a comparison or a sweep; 2 if that folder is the directory
-UNBORN = re.compile(r"\..+\.\d+")  # a run's folder before it has its name
+UNBORN = re.compile(r"\..+\.[0-9a-f]+")  # a run's folder before it has its name
 # Bytes of a text file that are read; summary.json of 6,400 trials of four seeds has 3.3 million.
 MAX_TEXT = 8_000_000
 MAX_SECONDS = 5.0  # for the queries of one look at a run's metrics

@@ -31,6 +31,7 @@ from elsinore.runs.trust import Trust, confirmed_header
 MAX_REPLAY_BYTES = 256 * 2**20  # of the arrays of a replay, unpacked
 MAX_EMPTY_ENTRIES = 2**20  # of its arrays that take no bytes, such as [length, 0]
 ENV_SETTINGS = ("env", "env_kwargs", "wrappers")
+UNFINISHED = ".unfinished-"  # the beginning of a replay's name until it is complete
 NAME = re.compile(r"[0-9]+-seed[0-9]+\.npz")  # as `path_for` gives
 REQUIRED_KEYS = ("format", "env", "env_kwargs", "length", "return")
 
@@ -42,7 +43,7 @@ def path_for(folder: Path, replay: EpisodeRecording) -> Path:
 def write(path: Path, replay: EpisodeRecording) -> Path:
     """Write a replay under another name, then rename it when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{path.name}-{os.getpid()}")
+    unfinished = path.with_name(f"{UNFINISHED}{path.name}-{os.getpid()}")
     try:
         with new_file(unfinished).open("wb") as file:
             header = json.dumps(redacted(replay.about) | {"arrays": sorted(replay.arrays)})
@@ -51,6 +52,13 @@ def write(path: Path, replay: EpisodeRecording) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return path
+
+
+def clean(folder: Path) -> None:
+    """Delete the unfinished replays of killed processes."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # a folder, which is none of ours
+            path.unlink()
 
 
 def read(path: Path, trust: Trust = False) -> EpisodeRecording:

@@ -14,7 +14,7 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.envs.suites import is_on_host
 from elsinore.errors import counted, quoted
 from elsinore.jaxtools import processes
-from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs import checkpoint_choice, checkpoints, replays, signature
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
@@ -118,6 +118,8 @@ def open_session(
     """Open the store and start the workers; a failure unlocks the run directory."""
     with folder.unlocked_on_error():
         checkpoints.clean(folder.checkpoints)
+        replays.clean(folder.replays)
+        signature.clean(folder.config)
         newest = newest or adopted(folder, plan)
         checkpoint, run_id, scores = _open_store(folder, plan, newest)
         update = checkpoint.update if checkpoint else 0

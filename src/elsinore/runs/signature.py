@@ -48,6 +48,13 @@ def is_own(config: Path) -> bool:
         return False
 
 
+def clean(config: Path) -> None:
+    """Delete what killed processes left beside a config, which were signing it."""
+    for path in config.parent.glob(f".{_signature_of(config).name}.*"):
+        with suppress(OSError):  # a folder, which is none of ours
+            path.unlink()
+
+
 def signature_of(text: str) -> str:
     """This user's signature of a text that a file carries beside it; empty without a key."""
     key = _key(make=True)

@@ -15,9 +15,9 @@ import yaml
 from elsinore.config.load import dotted, read_yaml, yaml_text
 from elsinore.config.search import Sweep, load_sweep
 from elsinore.errors import ConfigError, quoted
+from elsinore.runs import signature
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name
-from elsinore.runs.signature import sign
 from elsinore.runs.trust import Trust, confirmed
 
 
@@ -72,7 +72,7 @@ class SweepDir:
             with folder._lock.unlocked_on_error():
                 unfinished = folder.path / ".sweep.yaml"
                 unfinished.write_text(yaml_text(config), encoding="utf-8")
-                sign(folder.config, following=unfinished)
+                signature.sign(folder.config, following=unfinished)
                 unfinished.rename(folder.config)
         except OSError as error:
             reason = os.strerror(error.errno or 0)
@@ -113,6 +113,7 @@ class SweepDir:
         """
         self._lock.lock()
         with self._lock.unlocked_on_error():
+            signature.clean(self.config)
             self.groups.mkdir(exist_ok=True)
 
     def unlock(self) -> None:
