@@ -5,6 +5,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import time
 from itertools import pairwise
 from types import SimpleNamespace
@@ -422,6 +423,24 @@ def test_mlflow_goes_on_with_the_same_runs_after_a_resume_and_adds_nothing_twice
     second = tracked.caught_up()
     assert (first._parent, first._children) == (second._parent, second._children)
     assert_logged(tracked, store)
+
+
+def test_a_copy_of_a_runs_folder_has_mlflow_runs_of_its_own_and_a_moved_one_goes_on(
+    tracked, store, tmp_path, mlflow_uri
+):
+    store.describe(run_id=tracked.id)
+    store.write(record(4))
+    first = tracked.caught_up()
+    beside = tmp_path.with_name(f"{tmp_path.name}-copy")
+    shutil.copytree(tmp_path, beside)
+    copy = Tracked(**vars(tracked) | {"folder": RunDir(beside)})
+    second, again = copy.caught_up(), copy.caught_up()
+    assert second._logged.keys() == again._logged.keys()
+    assert not first._logged.keys() & second._logged.keys()
+    moved = beside.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    copy.folder = RunDir(moved)
+    assert copy.caught_up()._logged.keys() == second._logged.keys()
+    assert tracked.caught_up()._logged.keys() == first._logged.keys()
 
 
 class ServerGone(Exception):

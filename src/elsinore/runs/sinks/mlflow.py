@@ -24,11 +24,12 @@ from elsinore.runs.members import CountedSeeds
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client
-from elsinore.runs.store import Store
+from elsinore.runs.store import BrokenStore, Store, reading
 from elsinore.runs.summary import mean_return, read_summary
 from elsinore.validation import LONGEST_NAME
 
 MAX_BATCH = 1000  # values in one request, the server's limit
+FOLDER = "elsinore.folder"  # the tag of the folder that a run is logged from
 SPANS_AT_ONCE = 50  # whose values are held in memory
 
 
@@ -66,7 +67,8 @@ class MLflowSink:
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
         )
-        runs = {run.data.tags["elsinore.part"]: run for run in known}
+        own = [run for run in known if not self._is_of_a_copy(run.data.tags.get(FOLDER))]
+        runs = {run.data.tags["elsinore.part"]: run for run in own}
         self._parent = self._found_or_begun(runs, "parent", name, {})
         self._children = {
             seed: self._found_or_begun(
@@ -93,15 +95,29 @@ class MLflowSink:
         it had logged them."""
         from mlflow.entities import Param
 
-        found = runs.get(part)
+        found, folder = runs.get(part), str(self._folder.path.resolve())
         if found is None:
             own = {"elsinore.run": self._run_id, "elsinore.part": part, "mlflow.runName": name}
+            own[FOLDER] = folder
             found = self._client.create_run(self._experiment, tags=own | tags, run_name=name)
         run, logged = found.info.run_id, found.data.params
+        if found.data.tags.get(FOLDER) != folder:  # it was moved
+            self._client.set_tag(run, FOLDER, folder)
         facts = self._facts | ({"seed": part.removeprefix("seed_")} if part != "parent" else {})
         missing = [Param(k, str(v)[:6000]) for k, v in facts.items() if k not in logged]
         self._client.log_batch(run, params=missing)
         return run
+
+    def _is_of_a_copy(self, folder: str | None) -> bool:
+        """True where another folder, from which an MLflow run was logged, still holds this run: one
+        of the two is a copy, which has MLflow runs of its own. A folder that was moved is gone."""
+        try:
+            if folder is None or os.path.samefile(folder, self._folder.path):
+                return False
+            with reading(RunDir(Path(folder)).database) as store:
+                return store.info().get("run_id") == self._run_id
+        except (OSError, BrokenStore):
+            return False
 
     def _last_steps(self, run: str) -> dict[str, int]:
         """The last env step in MLflow for each metric; a chunk may have been sent in part."""
