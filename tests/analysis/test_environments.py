@@ -5,14 +5,20 @@ import pytest
 from gymnax.environments import spaces
 
 import elsinore
-from elsinore.analysis.environments import describe_space, env_info, list_envs
-from elsinore.envs import make, names
+from elsinore.analysis.environments import describe_space, env_info, env_names, list_envs
+from elsinore.envs import make, names, suites
 from elsinore.envs.spaces import MultiDiscrete
 
 
 def test_every_name_is_listed_once():
     assert elsinore.list_envs is list_envs
     assert tuple(info.name for info in list_envs()) == names()
+
+
+def test_in_the_order_of_a_suites_names_numbers_count(monkeypatch):
+    monkeypatch.setattr(suites, "ids", lambda suite: ("Empty-16x16", "Empty-5x5", "DoorKey-8x8"))
+    order = ("navix/DoorKey-8x8", "navix/Empty-5x5", "navix/Empty-16x16")
+    assert env_names("navix") == order
 
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Breakout-MinAtar"])

@@ -13,6 +13,7 @@ from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
+from elsinore.runs.natural import natural
 from elsinore.validation import did_you_mean
 
 # Building these needs a download.
@@ -56,7 +57,8 @@ def list_envs(suite: str | None = None) -> list[EnvInfo]:
 
 @checked
 def env_names(suite: str | None = None) -> tuple[str, ...]:
-    """The names of the environments that `list_envs` describes.
+    """The names of the environments that `list_envs` describes; those of a suite in the order of
+    their names, in which numbers count.
 
     Raises:
         ConfigError: for a suite or an environment that is unknown, or one that is not installed.
@@ -64,7 +66,7 @@ def env_names(suite: str | None = None) -> tuple[str, ...]:
     if suite is None:
         return envs.names()
     if suite in suites.SUITES:
-        return tuple(f"{suite}/{env_id}" for env_id in suites.ids(suite))
+        return tuple(f"{suite}/{env_id}" for env_id in sorted(suites.ids(suite), key=natural))
     if not envs.is_known(suite):
         if hint := env_hint(suite):
             raise ConfigError(f"suite={suite!r} is not here: {hint}.")

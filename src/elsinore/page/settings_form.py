@@ -5,6 +5,7 @@ from typing import Any
 
 from elsinore.config.parse import as_dict
 from elsinore.page.changed_settings import dotted_items
+from elsinore.runs.natural import natural
 
 ELSEWHERE = ("env", "algo", "seeds", "start")  # fields of the dialog, or no matter of it
 
@@ -17,9 +18,9 @@ def settings_choices() -> dict[str, list[str]]:
     from elsinore.config.presets.dqn_variants import OPTIONS
 
     return {
-        "envs": sorted(envs.names()),
+        "envs": sorted(envs.names(), key=natural),
         "algos": [*ALGORITHMS, *OPTIONS],
-        "presets": sorted(PRESETS),
+        "presets": sorted(PRESETS, key=natural),
     }
 
 
