@@ -7,8 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 import elsinore
@@ -19,8 +23,10 @@ from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.config.plan import plan_for
 from elsinore.config.presets import PRESETS, algorithm_behind
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, RunError
+from elsinore.runs.loop import refuse_miscounted
 from elsinore.runs.sinks.mlflow import model_name
+from elsinore.training.schedule import Schedule
 from tests.algos import own_algorithms
 from tests.algos.own_algorithms import Settings
 
@@ -224,6 +230,18 @@ def test_functions_that_break_the_contract_are_refused_before_compiling(name, me
     assert said.startswith(f"algo={broken!r}: ")
     assert message in said
     assert remedy in said
+
+
+@pytest.mark.parametrize(("counted", "ends"), [(4, False), (8, True), (0, True)])
+def test_a_run_ends_where_an_algorithm_counts_other_updates(counted, ends):
+    schedule = Schedule(num_updates=12, updates_per_chunk=4)
+    experiment = SimpleNamespace(algo=SimpleNamespace(name="my:own"))
+    plan: Any = SimpleNamespace(schedule=schedule, experiment=experiment)
+    report = SimpleNamespace(update=np.array([counted, 1]), learning=np.array([True, False]))
+    chunk: Any = SimpleNamespace(index=0, report=report)  # the other seed is frozen since update 1
+    said = f"its state.update is {counted} after 4 updates; begin with jnp.int32"
+    with pytest.raises(RunError, match=re.escape(said)) if ends else nullcontext():
+        refuse_miscounted(plan, chunk)
 
 
 def test_the_arguments_of_act_may_have_other_names():

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.errors import reason_of
+from elsinore.errors import RunError, counted, reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
@@ -58,6 +58,7 @@ def train_loop(
         first = pipeline.first_chunk
         checkpoints.resume_from(pipeline.initial, first, publisher.score, publisher.saves(first))
         for chunk in pipeline:
+            refuse_miscounted(publisher.plan, chunk)
             chunk = evaluated(pipeline, publisher, chunk)
             actions = publisher.publish(chunk)
             if publisher.run_actions.any:
@@ -86,6 +87,23 @@ def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) 
         return chunk
     due = publisher.run_actions.evaluates(record_of(publisher.plan, chunk))
     return pipeline.evaluated(chunk) if processes.agreed(due, EVALUATES) else chunk
+
+
+def refuse_miscounted(plan: Plan, chunk: FinishedChunk) -> None:
+    """Refuse a custom algorithm that counts other updates than it has done: its keys, schedules and
+    env steps would be those of other updates.
+
+    Raises:
+        RunError: with a remedy.
+    """
+    done, learning = plan.schedule.updates_after(chunk.index + 1), chunk.report.learning
+    update = chunk.report.update.reshape(len(learning), -1)[learning]
+    if (wrong := update[update != done]).size:
+        raise RunError(
+            f"algo={plan.experiment.algo.name!r}: its state.update is {wrong[0]} after"
+            f" {counted(done, 'update')}; begin with jnp.int32(0), and give"
+            " state._replace(update=state.update + 1, ...)."
+        )
 
 
 def may_be_evaluated(plan: Plan, chunk: FinishedChunk) -> bool:
