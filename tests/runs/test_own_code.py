@@ -1,5 +1,6 @@
 """A run that other code began is not resumed: that would be no exact resume."""
 
+import importlib
 import sys
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs.manifest import source_digest, versions, versions_of
+from elsinore.runs.manifest import _digests, source_digest, versions, versions_of
 from tests.runs.conftest import TINY
 
 CODE = "from gymnax.environments import CartPole\n\n\nclass Mine(CartPole):\n    number = {}\n"
@@ -21,11 +22,11 @@ def write(tmp_path, monkeypatch):
     def write(text):
         (tmp_path / "own_world.py").write_text(text)
         sys.modules.pop("own_world", None)
-        source_digest.cache_clear()
+        _digests.clear()
 
     yield write
     sys.modules.pop("own_world", None)
-    source_digest.cache_clear()
+    _digests.clear()
 
 
 def digest_of(write, text):
@@ -53,6 +54,19 @@ def test_a_digest_is_of_the_code_that_this_process_imported(write, tmp_path):
     first = digest_of(write, "x = 1\n")
     (tmp_path / "own_world.py").write_text("x = 2\n")
     assert source_digest("own_world") == first
+
+
+def test_a_digest_is_of_the_code_that_a_notebook_reloaded(write, tmp_path):
+    first = digest_of(write, "def f():\n    return 1\n")
+    module = importlib.import_module("own_world")
+    assert source_digest("own_world") == first
+    (tmp_path / "own_world.py").write_text("def f():\n    return 20\n")
+    assert source_digest("own_world") == first  # it is not loaded yet
+    importlib.reload(module)
+    assert (second := source_digest("own_world")) != first
+    (tmp_path / "own_world.py").write_text("def f():\n    return 300\n")
+    exec("def f():\n    return 300", vars(module))  # as IPython replaces a function in place
+    assert source_digest("own_world") not in (first, second)
 
 
 def test_versions_are_those_of_the_libraries_and_of_the_modules_that_settings_name(write):

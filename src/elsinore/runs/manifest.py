@@ -7,9 +7,11 @@ import importlib.util
 import json
 import platform
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
 
 import jax
@@ -46,13 +48,33 @@ def versions_of(experiment: Experiment) -> dict[str, str]:
     return found | {MODULE + name: digest for name, digest in digests.items() if digest}
 
 
-@cache
+_digests: dict[str, tuple[Any, list[CodeType], str]] = {}
+
+
 def source_digest(module: str) -> str:
     """The digest of a module's code, without its comments and layout, as it was when this process
-    asked first; empty where there is no file of it, as in a notebook."""
+    asked first since it loaded it, or a notebook reloaded it; empty where there is no file of it,
+    as in a notebook."""
+    found = sys.modules.get(module)
+    spec, code = getattr(found, "__spec__", None), list(_code_of(found, module))
+    known = _digests.get(module)
+    if known is None or known[0] is not spec or known[1] != code:
+        _digests[module] = known = spec, code, _digest_of_file(module, spec)
+    return known[2]
+
+
+def _code_of(holder: Any, module: str) -> Iterator[CodeType]:
+    """The code of a module's functions and classes; IPython may replace it in place."""
+    for x in list(getattr(holder, "__dict__", {}).values()):
+        if isinstance(x, FunctionType) and x.__module__ == module:
+            yield x.__code__
+        elif isinstance(x, type) and x.__module__ == module and x is not holder:
+            yield from _code_of(x, module)
+
+
+def _digest_of_file(module: str, spec: Any) -> str:
     with contextlib.suppress(Exception):  # whatever its import or its text ends in is not said here
-        found = sys.modules.get(module)
-        spec = getattr(found, "__spec__", None) or importlib.util.find_spec(module)
+        spec = spec or importlib.util.find_spec(module)
         if module != "__main__" and spec is not None and spec.origin is not None:
             code = ast.dump(ast.parse(Path(spec.origin).read_bytes()))
             return hashlib.sha256(code.encode()).hexdigest()[:12]
