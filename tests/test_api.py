@@ -589,6 +589,13 @@ def test_tab_completion_offers_the_public_names_alone():
     assert offered == {*elsinore.__all__, "toolkit"}
 
 
+@pytest.mark.parametrize("named", ["errors.RunError", "toolkit.Wrapper", "types.TrainState"])
+def test_a_module_that_docs_and_messages_name_needs_no_import_of_its_own(named):
+    program = f"import sys, elsinore; print('jax' in sys.modules, elsinore.{named}.__name__)"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout == f"False {named.partition('.')[2]}\n", ran.stderr
+
+
 def test_a_run_whose_folder_is_gone_still_has_a_repr(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "copy")
     copied = elsinore.load(tmp_path / "copy")

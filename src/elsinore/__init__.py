@@ -133,7 +133,13 @@ if TYPE_CHECKING:
     from elsinore.view.play import play, scene
 
 
+# modules that docs and messages name, such as `elsinore.toolkit.Wrapper`
+_MODULES = ("errors", "toolkit", "types")
+
+
 def __getattr__(name: str):
+    if name in _MODULES:
+        return importlib.import_module(f"elsinore.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'elsinore' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)
