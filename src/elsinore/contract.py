@@ -70,9 +70,12 @@ def with_contract(algo: Algorithm, action_space: Any, whose: str = "") -> Algori
             raise broken(wrong)
         return answer
 
+    if policy.value is not None:  # which nothing calls before replays and films
+        function(policy.value, "policy.value", "policy_state, carry, obs")
+
     def value(policy_state: Any, carry: PyTree, obs: PyTree) -> Any:
-        own = function(policy.value, "policy.value", "policy_state, carry, obs")
-        found = own(policy_state, carry, obs)
+        assert policy.value is not None
+        found = policy.value(policy_state, carry, obs)
         if not isinstance(found, (*NUMBERS, jax.Array)) or jnp.shape(found) != ():
             raise broken(f"policy.value gives {_kind(found)}; give one number, of shape [].")
         return found

@@ -199,6 +199,8 @@ BROKEN_WHERE_TRACED = {
         "its policy.act takes (key, policy_state, carry, obs)",
         "it must be called with (key, policy_state, carry, obs, greedy).",
     ),
+    "value_of_text": ("its policy.value is of type str", "it must be a function."),
+    "value_of_a_state": ("its policy.value takes (policy_state)", "(policy_state, carry, obs)."),
     "without_policy": ("its policy is None", "give an elsinore.types.PolicyFunctions(act)."),
     "text_in_hyper": ("its hyper.gamma is a str", "give arrays and numbers only."),
     "text_in_state": ("a state.stats that is a str", "a state is of arrays and numbers only."),

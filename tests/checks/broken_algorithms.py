@@ -167,6 +167,16 @@ def value_of_three(algo):
 
 
 @changed
+def value_of_text(algo):
+    return {"value": "high"}
+
+
+@changed
+def value_of_a_state(algo):
+    return {"value": lambda policy_state: jnp.float32(0.0)}
+
+
+@changed
 def without_policy(algo):
     return algo._replace(policy=None)
 
