@@ -207,7 +207,7 @@ def returns(*per_seed: float) -> dict:
 
 
 def test_runs_of_a_population_are_not_seeds(copied):
-    with pytest.raises(ConfigError, match="is a population of 4 runs with different settings"):
+    with pytest.raises(ConfigError, match="is a population of 2 members with different settings"):
         report([copied("a", eval_return=returns(1.0, 2.0, 3.0, 4.0))])
 
 

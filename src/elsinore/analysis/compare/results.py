@@ -155,7 +155,8 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
             return ExcludedRun(env, label, path, reason)
         per_seed = summary["eval_return"]["per_seed"]
         if len(per_seed) != experiment.seeds:
-            reason = f"a population of {len(per_seed)} runs with different settings"
+            members = len(per_seed) // experiment.seeds
+            reason = f"a population of {members} members with different settings"
             return ExcludedRun(env, label, path, reason)
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder))
