@@ -290,6 +290,12 @@ def test_an_algorithm_is_a_word_or_a_mapping(algo):
             {"name": "json:mine"},
             "algo='json:mine' cannot be imported: module 'json' has no attribute 'mine'.",
         ),
+        (
+            "__main__:no_such_cell",
+            "algo='__main__:no_such_cell' cannot be imported: module '__main__' has no attribute"
+            " 'no_such_cell'. It was made in a script, in a notebook or inside a function: go on"
+            " there, once it is made again, or move it",
+        ),
         (":mine", "algo=':mine' must be 'module:name', such as 'my_code:MyClass'."),
         ("json:", "algo='json:' must be 'module:name', such as 'my_code:MyClass'."),
         ({"name": ["ppo"]}, r"algo=['ppo'] is unknown"),
