@@ -69,6 +69,13 @@ def test_a_digest_is_of_the_code_that_a_notebook_reloaded(write, tmp_path):
     assert source_digest("own_world") not in (first, second)
 
 
+def test_classes_that_hold_each_other_have_a_digest(write):
+    text = "class A: ...\n\n\nclass B:\n    a = A\n\n\nA.b = B\n"
+    first = digest_of(write, text)
+    importlib.import_module("own_world")
+    assert source_digest("own_world") == first != ""
+
+
 def test_versions_are_those_of_the_libraries_and_of_the_modules_that_settings_name(write):
     write(CODE.format(5))
     algo = "tests.checks.broken_algorithms:sound"

@@ -63,13 +63,16 @@ def source_digest(module: str) -> str:
     return known[2]
 
 
-def _code_of(holder: Any, module: str) -> Iterator[CodeType]:
+def _code_of(loaded: Any, module: str) -> Iterator[CodeType]:
     """The code of a module's functions and classes; IPython may replace it in place."""
-    for x in list(getattr(holder, "__dict__", {}).values()):
-        if isinstance(x, FunctionType) and x.__module__ == module:
-            yield x.__code__
-        elif isinstance(x, type) and x.__module__ == module and x is not holder:
-            yield from _code_of(x, module)
+    holders, seen = [loaded], {id(loaded)}  # classes may hold each other
+    for holder in holders:
+        for x in list(getattr(holder, "__dict__", {}).values()):
+            if isinstance(x, FunctionType) and x.__module__ == module:
+                yield x.__code__
+            elif isinstance(x, type) and x.__module__ == module and id(x) not in seen:
+                seen.add(id(x))
+                holders.append(x)
 
 
 def _digest_of_file(module: str, spec: Any) -> str:
