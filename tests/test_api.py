@@ -790,6 +790,18 @@ def test_a_network_that_breaks_its_contract_is_refused_before_anything_is_writte
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_network_that_fails_is_named_by_the_argument_that_it_was_given_as(tmp_path):
+    with pytest.raises(elsinore.ConfigError, match=r"^network='.* fails in \S*<lambda> "):
+        elsinore.train("CartPole-v1", network=lambda n: n // 0, runs_dir=tmp_path)
+    with pytest.raises(elsinore.ConfigError, match=r"^algo.network.custom='\S+:fails' fails in"):
+        named = {"algo.network.custom": f"{__name__}:fails"}
+        elsinore.train("CartPole-v1", overrides=named, runs_dir=tmp_path)
+
+
+def fails(num_outputs):
+    return num_outputs // 0
+
+
 @pytest.mark.parametrize("env", [Wall, 3])
 def test_what_is_no_env_is_refused(env, tmp_path):
     with pytest.raises(elsinore.ConfigError, match="env"):

@@ -17,7 +17,8 @@ def custom_code_in(
     settings = {
         "env": experiment.env if env is None else env,
         "algo": experiment.algo.name,
-        "algo.network.custom": network or getattr(config, "custom", None),
+        "network": network,
+        "algo.network.custom": None if network else getattr(config, "custom", None),
         "algo.network.encoder": getattr(config, "encoder", None),
         "curriculum": curriculum,
         "imitation.teacher": getattr(experiment.imitation, "teacher", None),
