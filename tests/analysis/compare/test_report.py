@@ -133,8 +133,11 @@ def test_a_long_label_leaves_a_page_as_wide_as_a_phone(tmp_path):
         assert figure.bounding_box()["width"] == 640
         paper = "getComputedStyle(document.body).backgroundColor"
         assert shown.evaluate(paper) == "rgb(255, 255, 255)"
+        shade = "getComputedStyle(document.querySelector('img')).filter"
+        assert shown.evaluate(shade) == "none"
         shown.emulate_media(color_scheme="dark")
         assert shown.evaluate(paper) == "rgb(16, 19, 24)"
+        assert shown.evaluate(shade) == "invert(0.93) hue-rotate(180deg)"
 
 
 def test_labels_are_text_and_not_markup(page):

@@ -38,6 +38,7 @@ details { margin: .6rem 0; }
 summary { cursor: pointer; color: var(--blue); }
 pre { background: var(--raised); border: 1px solid var(--line); padding: .8rem 1rem;
   overflow-x: auto; font-size: .8rem; }
+@media screen and (prefers-color-scheme: dark) { img { filter: invert(.93) hue-rotate(180deg); } }
 @media print { :root { color-scheme: light; } img { min-width: 0; }
   main { max-width: none; padding: 0; } h2 { break-after: avoid; }
   img, table { break-inside: avoid; } }
