@@ -28,6 +28,8 @@ SOUND = {
     "eval/return_std": [np.full(20, 5.0)],
     "eval/length": [np.linspace(20, 200, 20)],
     "eval/unfinished": [np.zeros(20)],
+    "imitation/agreement": [np.zeros(1)],  # beside a loss
+    "imitation/loss": [np.full(1, 0.7)],
     "learner/gradient_norm": [np.linspace(3, 1, 40)],
     "loss/value": [np.linspace(5, 1, 40)],
     "policy/clip_fraction": [np.full(40, 0.1)],
@@ -62,6 +64,7 @@ SICK = {
     "noisy-evaluation": ({"eval/return_std": [np.full(20, 300.0)]}, {}),
     "worse-at-the-end": ({"eval/return": [np.r_[RISING, np.linspace(100, 30, 10)]]}, {}),
     "plateau": ({"eval/return": [np.r_[np.linspace(10, 80, 8), np.full(14, 79.0)]]}, {}),
+    "idle-teacher": ({f"imitation/{x}": [np.zeros(1)] for x in ("loss", "agreement")}, {}),
     "few-updates": ({}, {"updates": 5}),
 }  # fmt: skip
 

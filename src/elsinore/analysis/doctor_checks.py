@@ -186,6 +186,13 @@ def no_reward(curves: Curves, facts: RunFacts) -> str | None:
     return None
 
 
+def teacher_is_idle(curves: Curves, facts: RunFacts) -> str | None:
+    found = [finite(curves, f"imitation/{name}") for name in ("loss", "agreement")]
+    if all(found) and not any(x.any() for seeds in found for x in seeds):
+        return "loss 0 and agreement 0 in the last update of imitation"
+    return None
+
+
 def no_episode_ended(curves: Curves, facts: RunFacts) -> str | None:
     counts = [x.sum() for x in finite(curves, "episode/count")]
     return "no training episode ended" if counts and max(counts) == 0 else None

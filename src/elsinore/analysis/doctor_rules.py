@@ -149,6 +149,13 @@ RULES = (
         " convergence.plateau_patience, to stop earlier.",
     ),
     DoctorRule(
+        "idle-teacher",
+        checks.teacher_is_idle,
+        "By its labels no state mattered to the teacher, so that imitation taught the policy"
+        " nothing.",
+        "A teacher whose second value is True in states where it decides, or no imitation.",
+    ),
+    DoctorRule(
         "few-updates",
         checks.too_few_updates,
         "So few updates are hardly a search.",
