@@ -6,6 +6,7 @@ one thing.
 
 import dataclasses
 import itertools
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -157,6 +158,30 @@ class Counting(Wall):
     def step_env(self, key, state, action, params):
         obs, state, _, terminated, info = super().step_env(key, state, action, params)
         return obs, state, jnp.float32(next(self.calls)), terminated, info
+
+
+class Remembering(Wall):
+    """It counts calls, and keeps the actions: nothing depends on either."""
+
+    def __init__(self):
+        self.calls, self.actions = 0, []
+
+    def step_env(self, key, state, action, params):
+        self.calls += 1
+        self.actions.append(action)
+        return super().step_env(key, state, action, params)
+
+
+class Caching(Wall):
+    """It computes a table at its first step, and keeps it."""
+
+    @cached_property
+    def table(self):
+        return jnp.arange(3)
+
+    def step_env(self, key, state, action, params):
+        obs, state, reward, terminated, info = super().step_env(key, state, action, params)
+        return obs, state, reward + 0.0 * self.table[0], terminated, info
 
 
 class NumpyChance(Wall):

@@ -129,6 +129,7 @@ def _pure(fixture: EnvFixture) -> Failure | None:
     Python would stall the device at every step.
     """
     env, key, params = fixture.env, fixture.key, fixture.params
+    own = _attributes(env)
     fresh, again = (env.reset_env(key, params) for _ in range(2))
     if differs := difference(fresh, again):
         return Failure(
@@ -144,6 +145,7 @@ def _pure(fixture: EnvFixture) -> Failure | None:
             f"step_env gave two results for one key, state and action: {differs}. Keep all that"
             " changes in the state, and draw all randomness from the key."
         )
+    changed = [name for name, x in _attributes(env).items() if _differ(own.get(name), x)]
     try:
         traced = {"reset_env": jax.make_jaxpr(env.reset_env)(key, params)}
         traced["step_env"] = jax.make_jaxpr(env.step_env)(*given)
@@ -152,7 +154,23 @@ def _pure(fixture: EnvFixture) -> Failure | None:
     for name, jaxpr in traced.items():
         if reached := side_effects(jaxpr):
             return Failure(f"{name} has side effects: {reached}. Remove callbacks and prints.")
+    if changed:
+        return Failure(
+            f"reset_env or step_env changes the env's own {', '.join(changed)}; a compiled program"
+            " does so once, while tracing. Keep all that changes in the state.",
+            "warning",
+        )
     return None
+
+
+def _attributes(env: Any) -> dict[str, tuple[Any, int]]:
+    """The env's own attributes, each with its length if that may change."""
+    own = getattr(env, "__dict__", {}).items()
+    return {name: (x, len(x) if isinstance(x, (list, dict, set)) else 0) for name, x in own}
+
+
+def _differ(before: tuple[Any, int] | None, after: tuple[Any, int]) -> bool:
+    return before is None or before[0] is not after[0] or before[1] != after[1]
 
 
 def _jit(fixture: EnvFixture) -> Failure | None:
