@@ -511,6 +511,15 @@ def test_of_a_long_log_the_plan_and_the_newest_lines_are_shown(tmp_path, monkeyp
         assert served.get("run", run="run")["log"] == found["log"][-1:]
 
 
+@pytest.mark.parametrize("lines", [1, 100], ids=["short", "long"])
+def test_the_plan_is_whole_and_that_of_the_newest_budget(tmp_path, lines):
+    plan = ["environment     new", *(f"line {i}" for i in range(lines))]
+    texts = ["environment     old", "compiling", "budget: 1 -> 2", *plan, "compiling, to resume"]
+    log = make_run(tmp_path, "run") / "logs" / "train.log"
+    log.write_text("".join(f"2026-11-20 10:00:00,1 INFO {text}\n" for text in texts))
+    assert run_status.details_of(RunsDirectory(tmp_path), "run")["plan"] == plan
+
+
 def test_the_summary_of_thousands_of_trials_is_read(tmp_path):
     run, returns = make_run(tmp_path, "run"), {"iqm": 7.0, "per_seed": [123.456789] * 100_000}
     summary = {"stopped_by": "budget", "seeds": 2, "env_steps": 64, "eval_return": returns}

@@ -20,7 +20,8 @@ LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean
 SPARKS = 24  # points of the small curve in the list
 MANIFEST = "manifest.json"
-PLAN_END = "compiling"  # the line of a run's log after its plan
+PLAN_BEGIN = "environment     "  # the first line of a plan in a run's log
+PLAN_END = "compiling"  # the line after it
 LOG_LINES = 300  # the newest ones are shown
 LOG_BYTES = 200_000  # from either end of a log
 # of summary.json: what readers use, and its type
@@ -204,17 +205,25 @@ def details_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
         "config": config,
         "changed": changed_settings(config),
         "summary": summary_of(runs, run, []),
-        "plan": _plan_in(begun),
+        "plan": _plan_in(newest) or _plan_in(begun),
         "log": newest[-LOG_LINES:],
         "checkpoints": _checkpoints(runs, run, status["unread"]),
     }
 
 
 def _plan_in(log: list[str]) -> list[str]:
-    """The plan at the beginning of a run's log, without date, time and level."""
-    messages = [line.split(" ", 3)[-1] for line in log[:60]]
-    end = next((i for i, line in enumerate(messages) if line.startswith(PLAN_END)), 0)
-    return messages[:end]
+    """The newest whole plan in these lines, without date, time and level: a run that is lengthened
+    has several."""
+    plan: list[str] = []
+    reading: list[str] = []
+    for message in (line.split(" ", 3)[-1] for line in log):
+        if message.startswith(PLAN_BEGIN):
+            reading = [message]
+        elif message.startswith(PLAN_END) and reading:
+            plan, reading = reading, []
+        elif reading:
+            reading.append(message)
+    return plan
 
 
 def _checkpoints(runs: RunsDirectory, run: RunDir, unread: list[str]) -> list[dict[str, Any]]:
