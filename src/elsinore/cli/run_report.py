@@ -43,11 +43,11 @@ def _member_names(summary: dict) -> list[str]:
 
 
 def _statistics(score: dict, whose: str) -> list[str]:
-    """Interquartile mean, interval and mean; nothing for one seed."""
+    """Interquartile mean, interval and mean; of one seed its return where it is a member's."""
     from elsinore.runs.records import return_text
 
     if not score["ci95"]:
-        return []
+        return [f"  {whose}{return_text(score['mean'])}"] if whose else []
     low, high = map(return_text, score["ci95"])
     return [
         f"  {whose}IQM {return_text(score['iqm'])}, 95 % interval [{low}, {high}], mean"
