@@ -18,6 +18,7 @@ from elsinore import cli
 from elsinore.errors import RunError
 from elsinore.runs import checkpoint_choice, checkpoints, loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.failures import ended_how
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
@@ -168,6 +169,17 @@ def test_a_checkpoint_that_cannot_be_written_is_warned_of_and_training_goes_on(
     assert count_in_log(tmp_path / "whole", "could not be written: call 6; training continues") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(KeyboardInterrupt, "training was interrupted"), (OSError, "training failed")],
+)
+def test_an_interrupted_training_is_not_called_failed(error, said):
+    try:
+        raise error
+    except BaseException:
+        assert ended_how() == said
+
+
 def test_failing_at_the_emergency_checkpoint_does_not_hide_the_error(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("no room")
@@ -175,7 +187,7 @@ def test_failing_at_the_emergency_checkpoint_does_not_hide_the_error(tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "save", full)
         path = stopped(tmp_path, monkeypatch, CheckpointManager, "_save_due", 3, NEVER)
-    assert count_in_log(path, "and so did the emergency checkpoint: OSError: no room") == 1
+    assert count_in_log(path, "and the emergency checkpoint failed: OSError: no room") == 1
 
 
 def test_a_run_stopped_before_its_first_checkpoint_begins_anew(path, whole):

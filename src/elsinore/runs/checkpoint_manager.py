@@ -22,7 +22,7 @@ from elsinore.runs.best_states import BestStates
 from elsinore.runs.buffers import WITHOUT, has_buffers, without_buffers
 from elsinore.runs.checkpoints import list_checkpoints, remove_checkpoint
 from elsinore.runs.control import Controls
-from elsinore.runs.failures import limit_reached
+from elsinore.runs.failures import ended_how, limit_reached
 from elsinore.runs.manifest import config_digest, versions_of
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.profile import phase
@@ -179,7 +179,7 @@ class CheckpointManager:
             log.error(STORE_BEHIND, "emergency", self._update)
             return
         path = self.save("emergency", self._update, self._host_state(), None)
-        log.error("training failed; the state after update %d is saved in %s", self._update, path)
+        log.error("%s; the state after update %d is saved in %s", ended_how(), self._update, path)
 
     def _save_due(self, saves_latest: bool) -> None:
         update, period, kinds = self._update, self._config.period, []

@@ -3,6 +3,7 @@
 import errno
 import re
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,3 +68,9 @@ def explained(custom_code: dict[str, Any], large: str = MEMORY_SETTINGS) -> Iter
             if (text := limit_reached(error, large)) is None:
                 raise
             raise RunError(f"{text}.") from error
+
+
+def ended_how() -> str:
+    """The words for what ends a training, while its exception is handled."""
+    ctrl_c = isinstance(sys.exception(), KeyboardInterrupt)
+    return "training was interrupted" if ctrl_c else "training failed"

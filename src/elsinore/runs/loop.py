@@ -16,7 +16,7 @@ from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
-from elsinore.runs.failures import limit_reached
+from elsinore.runs.failures import ended_how, limit_reached
 from elsinore.runs.members import learner_names, seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
@@ -118,8 +118,9 @@ def save_emergency(
 ) -> None:
     """Save the state of the last whole chunk while an error is raised; a failure to do so is logged
     and does not hide the error."""
+    how = ended_how()
     if processes.joined():  # the others would have to bring their parts
-        log.error("training failed; the newest checkpoint is the one to resume from")
+        log.error("%s; the newest checkpoint is the one to resume from", how)
         return
     try:
         if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
@@ -131,7 +132,7 @@ def save_emergency(
         checkpoints.save_emergency()
     except Exception as error:
         text = limit_reached(error) or reason_of(error)
-        log.error("training failed, and so did the emergency checkpoint: %s", text)
+        log.error("%s, and the emergency checkpoint failed: %s", how, text)
 
 
 class Publisher:
