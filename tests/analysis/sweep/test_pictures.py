@@ -1,11 +1,15 @@
 """The figures of a sweep: what is drawn is within the picture and beside its own label."""
 
+import json
+
 import pytest
 from matplotlib.figure import Figure
 
 from elsinore.analysis.sweep import pictures
-from elsinore.analysis.sweep.results import TrialResult
+from elsinore.analysis.sweep.report import _short
+from elsinore.analysis.sweep.results import TrialResult, csv_row
 from elsinore.config.search import load_sweep
+from elsinore.config.search_space import OneOf
 from tests.toys import TOY
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
@@ -89,3 +93,18 @@ def test_the_ends_of_an_axis_can_be_distinguished(drawn):
 def test_the_title_speaks_of_pruned_trials_where_there_are_some(drawn, monkeypatch, state, more):
     monkeypatch.setattr(TrialResult, "is_whole", state == "complete")
     assert drawn(1.0, None, 2.0).get_title() == f"2 trials, mean over 1 seed{more}"
+
+
+@pytest.mark.parametrize("value", [None, True, False, 3, 0.1, "tanh", [8, 8]])
+def test_a_choice_is_written_as_in_a_config(value):
+    name = "algo.gain"
+    result = TrialResult(0, "", {name: value}, "complete", 1.0, None, [1.0], 8, [])
+    text = value if isinstance(value, str) else json.dumps(value)
+    assert str(csv_row(result)[name]) == text
+    assert _short(value, OneOf((value,))) == text
+
+
+def test_an_axis_writes_a_choice_as_in_a_config(drawn):
+    space = {"matmul_precision": {"choice": [None, "high"]}}
+    axis = drawn(1.0, 2.0, space=space, settings={"matmul_precision": None})
+    assert [text for _, text in marks(axis, 0)] == ["null", "high"]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from elsinore.analysis.sweep.results import TrialResult, ranked
+from elsinore.analysis.sweep.results import TrialResult, ranked, setting_text
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf, Range
 from elsinore.errors import counted
@@ -76,7 +76,7 @@ def _ticks(axis, x: float, marks: list[tuple[float, object]]) -> None:
         axis.text(
             x + 0.04,
             y,
-            f"{value:g}" if isinstance(value, float) else plain(str(value)),
+            f"{value:g}" if isinstance(value, float) else plain(setting_text(value)),
             fontsize=8,
             va="center",
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from elsinore.analysis.sweep.importance import setting_importance
 from elsinore.analysis.sweep.pictures import draw_coordinates, draw_importance
-from elsinore.analysis.sweep.results import TrialResult, best_trial, csv_row, ranked
+from elsinore.analysis.sweep.results import TrialResult, best_trial, csv_row, ranked, setting_text
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
@@ -116,9 +116,8 @@ def results_table(sweep: Sweep, results: list[TrialResult]):
 
 
 def _short(value: Any, span: Any) -> str:
-    return (
-        f"{value:.4g}" if isinstance(value, float) and not isinstance(span, OneOf) else str(value)
-    )
+    rounded = isinstance(value, float) and not isinstance(span, OneOf)
+    return f"{value:.4g}" if rounded else setting_text(value)
 
 
 def _as_json(result: TrialResult) -> dict[str, Any]:

@@ -96,6 +96,11 @@ def best_trial(results: list[TrialResult], mode: str) -> TrialResult | None:
     return first[0] if first and first[0].is_whole else None
 
 
+def setting_text(value: Any) -> str:
+    """A setting as a config has it: null and true, not None and True."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def csv_row(result: TrialResult) -> dict[str, Any]:
     """One row of trials.csv."""
     low, high = result.interval or (None, None)
@@ -111,5 +116,5 @@ def csv_row(result: TrialResult) -> dict[str, Any]:
     }
     for name, value in result.settings.items():
         column = f"{name} (setting)" if name in row else name  # env_steps may be searched
-        row[column] = value if isinstance(value, int | float | str) else json.dumps(value)
+        row[column] = setting_text(value)
     return row
