@@ -14,7 +14,7 @@ from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.members import best_index, members_in, seeds_of_best
+from elsinore.runs.members import best_index, members_in, seeds_of_best, setting_number
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import Row, return_text
 from elsinore.runs.run_dir import RunDir
@@ -46,6 +46,24 @@ def pair(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("x", "text"),
+    [
+        (3.127894e-4, "0.0003128"),
+        (0.9, "0.9"),
+        (0.93123456, "0.9312"),
+        (0.9999, "0.9999"),
+        (0.99991, "0.99991"),
+        (0.99999, "0.99999"),
+        (1.0, "1"),
+        (1 - 2**-40, "0.9999999999991"),
+        (12345.6, "1.235e+04"),
+    ],
+)
+def test_members_close_to_1_have_names_that_tell_them_apart(x, text):
+    assert setting_number(x) == text
+
+
 def test_each_member_is_what_it_would_be_alone(pair, tmp_path):
     for member, rate in enumerate(RATES["vary"]["algo.learning_rate"]):
         alone = train_tiny(tmp_path, f"alone{member}", {"algo.learning_rate": rate, "seed": 5})

@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 def member_name(member: Mapping[str, Any], evolves: bool = False) -> str:
     """The settings of a member as text: `algo.gamma=0.9, algo.ent_coef=0`, with `at first` where
     they have changed since."""
-    text = ", ".join(f"{name}={value:.4g}" for name, value in member.items())
+    text = ", ".join(f"{name}={setting_number(value)}" for name, value in member.items())
     return f"{text} at first" if evolves else text
+
+
+def setting_number(x: float) -> str:
+    """A setting as text of four digits: `0.0003128`. Below 1, where a discount's distance from 1 is
+    what counts, of as many as that distance needs: `0.99995`."""
+    digits = 4
+    while 0.9 < x < 1.0 and digits < 17 and abs(float(f"{x:.{digits}g}") - x) > 0.05 * (1.0 - x):
+        digits += 1
+    return f"{x:.{digits}g}"
 
 
 def member_names(experiment: "Experiment") -> list[str]:

@@ -95,11 +95,11 @@ def test_the_title_speaks_of_pruned_trials_where_there_are_some(drawn, monkeypat
     assert drawn(1.0, None, 2.0).get_title() == f"2 trials, mean over 1 seed{more}"
 
 
-@pytest.mark.parametrize("value", [None, True, False, 3, 0.1, "tanh", [8, 8]])
+@pytest.mark.parametrize("value", [None, True, False, 3, 0.1, float("inf"), "tanh", [8, 8]])
 def test_a_choice_is_written_as_in_a_config(value):
     name = "algo.gain"
     result = TrialResult(0, "", {name: value}, "complete", 1.0, None, [1.0], 8, [])
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = str(value) if isinstance(value, str | float) else json.dumps(value)
     assert str(csv_row(result)[name]) == text
     assert _short(value, OneOf((value,))) == text
 

@@ -20,6 +20,7 @@ from elsinore.config.search_space import OneOf
 from elsinore.errors import counted
 from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions
+from elsinore.runs.members import setting_number
 from elsinore.runs.summary import object_in, write_json
 
 log = logging.getLogger("elsinore")
@@ -117,7 +118,7 @@ def results_table(sweep: Sweep, results: list[TrialResult]):
 
 def _short(value: Any, span: Any) -> str:
     rounded = isinstance(value, float) and not isinstance(span, OneOf)
-    return f"{value:.4g}" if rounded else setting_text(value)
+    return setting_number(value) if rounded else setting_text(value)
 
 
 def _as_json(result: TrialResult) -> dict[str, Any]:

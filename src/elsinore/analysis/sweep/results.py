@@ -98,7 +98,7 @@ def best_trial(results: list[TrialResult], mode: str) -> TrialResult | None:
 
 def setting_text(value: Any) -> str:
     """A setting as a config has it: null and true, not None and True."""
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, (str, float)) else json.dumps(value)
 
 
 def csv_row(result: TrialResult) -> dict[str, Any]:
