@@ -309,6 +309,15 @@ class Store:
             raise sqlite3.DatabaseError("info has no steps_per_update")
         return steps
 
+    @contextlib.contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """Close the store if the block raises."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def close(self) -> None:
         self._db.close()
 

@@ -52,11 +52,8 @@ class MLflowSink:
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
         self._store = Store(self._folder.database, read_only=True)
-        try:
+        with self._store.closed_on_error():  # after which this is tried again
             self._begin()
-        except BaseException:  # it will be opened again
-            self._store.close()
-            raise
 
     def _begin(self) -> None:
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir

@@ -42,11 +42,8 @@ class WandbSink:
     def open(self) -> None:
         """Start the run there, or resume it."""
         self._store = Store(self._folder.database, read_only=True)
-        try:
+        with self._store.closed_on_error():  # after which this is tried again
             self._begin()
-        except BaseException:  # it will be opened again
-            self._store.close()
-            raise
 
     def _begin(self) -> None:
         import wandb
