@@ -357,7 +357,7 @@ def test_a_finished_search_is_returned_as_it_is(tmp_path, afresh):
         "pbt",
     ],
 )
-def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler):
+def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler, caplog):
     rest = {
         "trials": 12,
         "sampler": sampler,
@@ -376,6 +376,7 @@ def test_a_crashed_sweep_resumes_where_it_was(tmp_path, monkeypatch, sampler):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(CheckpointManager, "_save_due", accident)
         search(tmp_path, "halted", **rest)
+    assert f"resume with: elsinore sweep --resume {tmp_path / 'halted'}" in caplog.text
     assert not (tmp_path / "halted" / "summary.json").exists()
     assert_same_search(search(tmp_path, "halted", **rest).path, whole.path)
 

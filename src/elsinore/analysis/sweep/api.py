@@ -149,6 +149,9 @@ def sweep(
         with logging_to(folder.log), joining as joined:
             trainer = _together(joined, accept, progress) if joined else _one_by_one(accept)
             return _search(folder, found, rounds, trainer)
+    except KeyboardInterrupt:  # a second signal; the first ends a sweep after its chunk
+        log.error("resume with: elsinore sweep --resume %s", quoted(folder.path))
+        raise
     finally:
         folder.unlock()
 
