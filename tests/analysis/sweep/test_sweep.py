@@ -420,7 +420,7 @@ def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path
     assert_same_search(search(tmp_path, "halted", trials=6, batch=3).path, whole.path)
 
 
-def test_a_signal_while_a_group_compiles_stops_the_search(tmp_path, monkeypatch):
+def test_a_signal_while_a_group_compiles_stops_the_search(tmp_path, monkeypatch, afresh):
     monkeypatch.setattr(programs, "_lowered", lambda *_: signal.raise_signal(signal.SIGTERM))
     found = search(tmp_path, trials=6, batch=3)
     assert found.interrupted and not found.results
