@@ -21,6 +21,8 @@ from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture, mask_shape
 from elsinore.checks.host_env import check_host_env
 from elsinore.checks.result import Check, CheckResult, Failure, run_checks
 from elsinore.checks.tree_differences import (
+    attributes,
+    changed_attributes,
     describe_value,
     difference,
     dtype_mismatches,
@@ -129,7 +131,7 @@ def _pure(fixture: EnvFixture) -> Failure | None:
     Python would stall the device at every step.
     """
     env, key, params = fixture.env, fixture.key, fixture.params
-    own = _attributes(env)
+    own = attributes(env)
     fresh, again = (env.reset_env(key, params) for _ in range(2))
     if differs := difference(fresh, again):
         return Failure(
@@ -145,7 +147,7 @@ def _pure(fixture: EnvFixture) -> Failure | None:
             f"step_env gave two results for one key, state and action: {differs}. Keep all that"
             " changes in the state, and draw all randomness from the key."
         )
-    changed = [name for name, x in _attributes(env).items() if _differ(own.get(name), x)]
+    changed = changed_attributes(env, own)
     try:
         traced = {"reset_env": jax.make_jaxpr(env.reset_env)(key, params)}
         traced["step_env"] = jax.make_jaxpr(env.step_env)(*given)
@@ -161,16 +163,6 @@ def _pure(fixture: EnvFixture) -> Failure | None:
             "warning",
         )
     return None
-
-
-def _attributes(env: Any) -> dict[str, tuple[Any, int]]:
-    """The env's own attributes, each with its length if that may change."""
-    own = getattr(env, "__dict__", {}).items()
-    return {name: (x, len(x) if isinstance(x, (list, dict, set)) else 0) for name, x in own}
-
-
-def _differ(before: tuple[Any, int] | None, after: tuple[Any, int]) -> bool:
-    return before is None or before[0] is not after[0] or before[1] != after[1]
 
 
 def _jit(fixture: EnvFixture) -> Failure | None:

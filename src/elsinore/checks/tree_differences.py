@@ -154,6 +154,23 @@ def side_effects(jaxpr: Any) -> str:
     return ", ".join(callbacks + [str(effect) for effect in jaxpr.effects])
 
 
+def attributes(x: Any) -> dict[str, tuple[Any, int]]:
+    """The attributes of an object, each with its length if that may change."""
+    own = getattr(x, "__dict__", {}).items()
+    return {name: (y, len(y) if isinstance(y, (list, dict, set)) else 0) for name, y in own}
+
+
+def changed_attributes(x: Any, before: dict[str, tuple[Any, int]]) -> list[str]:
+    """The names of those that are other objects, or have other lengths, than `before`."""
+    now = attributes(x).items()
+    unknown = (None, -1)
+    return [
+        name
+        for name, (y, length) in now
+        if y is not before.get(name, unknown)[0] or length != before.get(name, unknown)[1]
+    ]
+
+
 def is_tuple(values: Any, length: int) -> bool:
     return isinstance(values, (tuple, list)) and len(values) == length
 
