@@ -1,28 +1,43 @@
 """The chunks of a run, in order, with the device at work while the host handles the last one."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
+from elsinore.envs.suites import is_on_host
 from elsinore.jaxtools import processes
 from elsinore.runs.control import Controls
-from elsinore.runs.programs import Compiled
+from elsinore.runs.programs import NO_UPDATES, Compiled, in_own_thread
+from elsinore.runs.signals import OutOfTime
 from elsinore.runs.watchdog import Watchdog
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, joined_turns
 
+log = logging.getLogger("elsinore")
+HEARTBEAT = 0.5  # seconds between two looks at the deadline, while a chunk is computed
+SAVING = 5.0  # seconds before the deadline in which the state before a chunk is saved
 
-class InFlight(NamedTuple):
-    """A chunk that was launched; its arrays may not be computed yet."""
 
-    index: int
+class Computed(NamedTuple):
+    """What a chunk has computed, on the devices."""
+
     state: Turns
     report: tuple[ChunkReport, ...]  # of each turn
     population: dict[str, Any]  # metrics of the population step before it, [replica] each
+
+
+class InFlight(NamedTuple):
+    """A chunk that was launched."""
+
+    index: int
+    computed: Future[Computed]
     launched: float  # on the clock of time.perf_counter
 
 
@@ -49,6 +64,9 @@ class Pipeline:
     the memory of a large one (`Plan.looks_ahead` is false), and is launched when the host asks for
     it. Between chunks `hold` waits while the run is paused, and returns the
     seconds it waited, which count for no chunk, and whether the run is to stop.
+
+    A chunk is computed on a thread of its own, so that a signal is heard meanwhile; where the host
+    steps the environments, on this one.
     """
 
     def __init__(
@@ -69,7 +87,8 @@ class Pipeline:
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
-        self._launching, self._waiting = Watchdog(), Watchdog()  # a CPU may compute at a launch
+        self._start = done_at_once if is_on_host(plan.env) else in_own_thread
+        self._watchdog = Watchdog()
 
     @property
     def seconds(self) -> float:
@@ -81,17 +100,14 @@ class Pipeline:
         self._began = self._finished = time.perf_counter()
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
-            this = self._in_flight
+            done = self._wait_for(self._in_flight)
+            before, self._finished = self._finished, time.perf_counter()
             asked = controls.heard()
             last = index + 1 == num_chunks or asked.stop
             early = self._ahead and not last and not asked.pause
             if early:
-                self._in_flight = self._launch(this.state, index + 1)
-            report = self._report(this)
-            before, self._finished = self._finished, time.perf_counter()
-            yield FinishedChunk(
-                index, this.state, report, this.population, self._finished - before, last
-            )
+                self._in_flight = self._launch(done.state, index + 1)
+            yield self._finished_chunk(index, done, self._finished - before, last)
             if last:
                 return
             if not early:
@@ -99,27 +115,31 @@ class Pipeline:
                 self._finished += waited
                 if stops:
                     return
-                self._in_flight = self._launch(self._in_flight.state, index + 1)
+                state = self._wait_for(self._in_flight).state  # as `change` may have left it
+                self._in_flight = self._launch(state, index + 1)
 
     def evaluated(self, chunk: FinishedChunk) -> FinishedChunk:
         """The chunk that was yielded last, with an evaluation: a launch without updates."""
-        this = self._in_flight
-        assert this is not None and not self._ahead, "the next chunk has begun"
-        with self._launching.watches(this.index):
-            states, reports = self._compiled.chunk(this.state, np.int32(0))
-        reports = (a.with_evaluation(b) for a, b in zip(this.report, reports, strict=True))
-        self._in_flight = this._replace(state=states, report=tuple(reports))
-        report, before = self._report(self._in_flight), self._finished
-        self._finished = time.perf_counter()
+        this = self._newest()
+        trained = self._wait_for(this)
+
+        def evaluate() -> Computed:
+            done = computed(self._compiled.chunk(trained.state, NO_UPDATES), trained.population)
+            pairs = zip(trained.report, done.report, strict=True)
+            return done._replace(report=tuple(a.with_evaluation(b) for a, b in pairs))
+
+        self._in_flight = this._replace(computed=self._start(evaluate))
+        done = self._wait_for(self._in_flight)
+        before, self._finished = self._finished, time.perf_counter()
         seconds = chunk.seconds + self._finished - before
-        return chunk._replace(state=states, report=report, seconds=seconds)
+        return self._finished_chunk(chunk.index, done, seconds, chunk.last)
 
     def change(self, chunk: FinishedChunk, function: Callable[[Turns], Turns]) -> FinishedChunk:
         """The chunk that was yielded last, its state changed, with which the next one begins."""
-        assert self._in_flight is not None and not self._ahead, "the next chunk has begun"
-        state = function(chunk.state)
-        self._in_flight = self._in_flight._replace(state=state)
-        return chunk._replace(state=state)
+        this = self._newest()
+        done = self._wait_for(this)._replace(state=function(chunk.state))
+        self._in_flight = this._replace(computed=done_at_once(lambda: done))
+        return chunk._replace(state=done.state)
 
     def taken_by(self, chunks: int) -> FinishedChunk | None:
         """The chunk that took the memory of the state after `chunks` chunks, waited for; None where
@@ -127,21 +147,65 @@ class Pipeline:
         this = self._in_flight
         if this is None or self._ahead or this.index != chunks:
             return None
-        report, seconds = self._report(this), time.perf_counter() - this.launched
-        return FinishedChunk(this.index, this.state, report, this.population, seconds, last=True)
+        if not this.computed.done():
+            log.warning(
+                "waiting for this chunk, which has taken the memory of the state before it; send"
+                " SIGINT to end without a checkpoint of it"
+            )
+        done = self._wait_for(this)
+        return self._finished_chunk(this.index, done, time.perf_counter() - this.launched, True)
+
+    def _newest(self) -> InFlight:
+        """The chunk that was yielded last."""
+        assert self._in_flight is not None and not self._ahead, "the next chunk has begun"
+        return self._in_flight
 
     def _launch(self, states: Turns, index: int) -> InFlight:
-        launched, population = time.perf_counter(), {}
-        updates = self._plan.schedule.updates_in(index)
-        with self._launching.watches(index):
+        updates = np.int32(self._plan.schedule.updates_in(index))
+
+        def compute(states: Turns = states) -> Computed:
+            population = {}
             if self._compiled.population_step is not None and index:
                 (state,) = states
                 state, population = self._compiled.population_step(state, np.int32(index))
                 states = (state,)
-            states, report = self._compiled.chunk(states, np.int32(updates))
-        return InFlight(index, states, report, population, launched)
+            return computed(self._compiled.chunk(states, updates), population)
 
-    def _report(self, chunk: InFlight) -> ChunkReport:
-        """The report in host memory, without the seeds that pad the layout."""
-        with self._waiting.watches(chunk.index):
-            return joined_turns(processes.to_host(chunk.report), self._layout)
+        launched = time.perf_counter()
+        return InFlight(index, self._start(compute), launched)
+
+    def _wait_for(self, chunk: InFlight) -> Computed:
+        """Returns what the chunk has computed.
+
+        Raises:
+            OutOfTime: where a deadline comes before, and the state before the chunk is still valid.
+        """
+        if chunk.computed.done():
+            return chunk.computed.result()
+        with self._watchdog.watches(chunk.index):
+            while not wait([chunk.computed], HEARTBEAT).done:
+                left = self._controls.stop.seconds_left
+                if self._ahead and left < SAVING and not processes.joined():
+                    log.warning("stopped; this chunk is left out, for want of time")
+                    raise OutOfTime
+            return chunk.computed.result()
+
+    def _finished_chunk(
+        self, index: int, done: Computed, seconds: float, last: bool
+    ) -> FinishedChunk:
+        """With its report in host memory, without the seeds that pad the layout."""
+        report = joined_turns(processes.to_host(done.report), self._layout)
+        return FinishedChunk(index, done.state, report, done.population, seconds, last)
+
+
+def computed(launched: tuple[Turns, tuple[ChunkReport, ...]], population: dict) -> Computed:
+    """A chunk that was launched, once its report is computed."""
+    state, report = launched
+    return Computed(state, jax.block_until_ready(report), population)
+
+
+def done_at_once(function: Callable[[], Computed]) -> Future[Computed]:
+    """Call the function on this thread."""
+    found = Future[Computed]()
+    found.set_result(function())
+    return found

@@ -77,7 +77,7 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         begin,
         in_turns(chunk),
         population_step,
-        evaluate,
+        lambda states: in_own_thread(evaluate, states).result(),
         seconds,
         lambda: (),
         chunk,
@@ -88,8 +88,8 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
 
 
 def xla_is_at_work() -> bool:
-    """True while XLA compiles a program, or computes initial states, in a thread of this process
-    that nothing interrupts."""
+    """True while XLA compiles a program, or computes, in a thread of this process that nothing
+    interrupts."""
     return any(thread.name.startswith(XLA_THREADS) for thread in threading.enumerate())
 
 

@@ -41,7 +41,7 @@ class RunWorkers(NamedTuple):
     def finish(self, database: Path, stop: Stop) -> None:
         """Let the workers handle what is left, the sinks last, since they read the store."""
         try:
-            self.replays.close(min(10.0, stop.seconds_left))
+            self.replays.close(min(10.0, stop.seconds_left / 4))
             for worker in [*self.listeners, self.store]:
                 worker.finish(max(min(30.0, stop.seconds_left), 5.0))
             for sink in self.sinks:

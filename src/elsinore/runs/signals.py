@@ -17,11 +17,12 @@ log = logging.getLogger("elsinore")
 
 GRACE = 20.0  # seconds; Docker sends SIGKILL 10 s after SIGTERM, Kubernetes and SLURM 30 s
 MARGIN = 0.1  # the share of the grace that is left to the end of the process
+AT_ONCE = 10.0  # seconds after a second SIGINT, in which what was computed is written
 HURRIED = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Stop(threading.Event):
-    """A request to stop; after SIGTERM or SIGHUP with a deadline."""
+    """A request to stop; after SIGTERM, SIGHUP or a second SIGINT with a deadline."""
 
     deadline = math.inf  # on the clock of time.monotonic
     interrupts = False  # True while a signal raises NotBegun
@@ -94,7 +95,7 @@ def refuse_if_late(stop: Stop, seconds: float) -> None:
 def stop_on_signals(stop: Stop, grace: float = GRACE) -> Iterator[None]:
     """Set `stop` on SIGINT, SIGTERM and SIGHUP, which ends the run after this chunk, or at once
     where it has not begun to train; a second SIGINT raises KeyboardInterrupt. SIGTERM and SIGHUP
-    also set its deadline, in `grace` seconds.
+    also set its deadline, in `grace` seconds, and a second SIGINT in ten.
 
     Inside another `stop_on_signals` a signal sets both events, so that a series of runs also stops
     if the signal comes while one of them ends. SIGHUP stays ignored under `nohup`.
@@ -132,6 +133,8 @@ class _Handler:
         if requested:  # since it was sent, training began, and ends after its first chunk
             return
         if again and number == signal.SIGINT:
+            for stop in self.stops:
+                stop.hurry(time.monotonic() + AT_ONCE)
             raise KeyboardInterrupt
         late = time.monotonic() + (1 - MARGIN) * self._grace if number in HURRIED else math.inf
         for stop in self.stops:
