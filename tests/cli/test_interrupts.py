@@ -112,7 +112,7 @@ def test_the_process_ends_beside_a_compiler_and_what_was_printed_is_there():
     program = (
         "import threading, time\n"
         "from elsinore.cli.interrupts import end_with_xla\n"
-        "from elsinore.runs.programs import XLA_THREADS\n"
+        "from elsinore.runs.xla_threads import XLA_THREADS\n"
         "threading.Thread(target=time.sleep, args=(60,), name=f'{XLA_THREADS}_0').start()\n"
         "print('saved')\n"
         "end_with_xla()\n"

@@ -1,4 +1,4 @@
-"""A signal is heard while a chunk is computed, however long that takes."""
+"""A signal is heard while a chunk, or an evaluation, is computed, however long that takes."""
 
 import os
 import signal
@@ -114,3 +114,18 @@ def test_a_third_signal_ends_that_wait(tmp_path, whole, long_chunk, large):
     assert kept(path, "latest")["latest"][-1] == f"{UPDATES:010}"
     elsinore.resume(path)
     assert_same_run(path, whole)
+
+
+def test_a_signal_ends_an_evaluation(whole, monkeypatch):
+    def slow(episodes):
+        os.kill(os.getpid(), signal.SIGINT)
+        ends.wait(60.0)
+
+    ends, began = threading.Event(), time.monotonic()
+    monkeypatch.setattr("elsinore.runs.final_evaluation.to_host", slow)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            elsinore.load(whole).evaluate(4)
+        assert time.monotonic() - began < 50.0
+    finally:
+        ends.set()

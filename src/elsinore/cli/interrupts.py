@@ -33,8 +33,8 @@ def ending_imports() -> Iterator[None]:
 def end_with_xla() -> None:
     """End the process at once where XLA is still at work, compiling a program or computing a chunk,
     which nothing interrupts and whose threads the interpreter would wait for."""
-    programs = sys.modules.get("elsinore.runs.programs")
-    if programs is not None and programs.xla_is_at_work():
+    threads = sys.modules.get("elsinore.runs.xla_threads")
+    if threads is not None and threads.xla_is_at_work():
         with suppress(AttributeError, OSError, ValueError):  # it may be closed, full or None
             sys.stdout.flush()
         os._exit(EXIT_INTERRUPTED)

@@ -9,6 +9,7 @@ import numpy as np
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
 from elsinore.jaxtools.processes import to_host
+from elsinore.runs.xla_threads import in_own_thread
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout
 from elsinore.training.replicas import over_seeds
@@ -36,11 +37,15 @@ def final_evaluation_of(
     plan: Plan, layout: Layout, compiled: Callable[[RunState], Episodes] | None = None
 ) -> Callable[[Turns], Episodes]:
     """The final evaluation as a function that compiles once, or calls its `compiled` program; its
-    result is [seed, episode] each."""
+    result is [seed, episode] each. A signal ends a wait for it."""
     if is_on_host(plan.env):
         return on_host(plan, layout)
     launch = evaluation_program(plan, layout) if compiled is None else compiled
-    return lambda states: joined_turns([to_host(launch(state)) for state in states], layout)
+
+    def evaluate(states: Turns) -> Episodes:
+        return joined_turns([to_host(launch(state)) for state in states], layout)
+
+    return lambda states: in_own_thread(evaluate, states).result()
 
 
 def evaluation_program(plan: Plan, layout: Layout) -> Any:

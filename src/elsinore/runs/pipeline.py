@@ -13,9 +13,10 @@ from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
 from elsinore.jaxtools import processes
 from elsinore.runs.control import Controls
-from elsinore.runs.programs import NO_UPDATES, Compiled, in_own_thread
+from elsinore.runs.programs import NO_UPDATES, Compiled
 from elsinore.runs.signals import OutOfTime
 from elsinore.runs.watchdog import Watchdog
+from elsinore.runs.xla_threads import in_own_thread
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, joined_turns

@@ -1,9 +1,8 @@
 """The compiled programs of a run."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from elsinore.envs.suites import is_on_host
 from elsinore.runs.final_evaluation import evaluation_program, final_evaluation_of
 from elsinore.runs.heap import give_back
 from elsinore.runs.profile import phase
+from elsinore.runs.xla_threads import XLA_THREADS, in_own_thread
 from elsinore.training.layout import Layout
 from elsinore.training.population import PopulationStep
 from elsinore.training.replicas import over_seeds, seed_keys, stacked
@@ -22,8 +22,6 @@ from elsinore.training.turns import Turns, begin, in_turns, lower_begin
 from elsinore.types import RunState
 
 NO_UPDATES = np.int32(0)
-# Begins the names of threads in which XLA is at work, which nothing interrupts.
-XLA_THREADS = "elsinore-xla"
 
 
 class Compiled(NamedTuple):
@@ -77,7 +75,7 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         begin,
         in_turns(chunk),
         population_step,
-        lambda states: in_own_thread(evaluate, states).result(),
+        evaluate,
         seconds,
         lambda: (),
         chunk,
@@ -85,21 +83,6 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
         can_evaluate=final.is_done,
     )
     return with_initial_states_of(plan, layout, compiled)
-
-
-def xla_is_at_work() -> bool:
-    """True while XLA compiles a program, or computes, in a thread of this process that nothing
-    interrupts."""
-    return any(thread.name.startswith(XLA_THREADS) for thread in threading.enumerate())
-
-
-def in_own_thread(function: Callable[..., Any], *args: Any) -> Future:
-    """Call a function in which XLA is at work on a thread of its own; a signal ends a wait for its
-    result, and not the function."""
-    own_thread = ThreadPoolExecutor(1, XLA_THREADS)
-    found = own_thread.submit(function, *args)
-    own_thread.shutdown(wait=False)
-    return found
 
 
 def initial_states(compiled: Compiled) -> Turns:
