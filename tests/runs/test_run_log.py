@@ -5,6 +5,9 @@ import logging
 import subprocess
 import sys
 
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.runs.loop import advise_on_long_chunks
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks.console import PROGRESS
 
@@ -48,3 +51,12 @@ def test_training_leaves_the_logging_of_its_process_as_it_was(tmp_path):
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_long_chunk_is_named_with_the_period_that_makes_it_short(caplog):
+    caplog.set_level(logging.INFO, "elsinore")
+    plan = plan_for(load_experiment("CartPole-v1", overrides={"env_steps": 20_000_000}))
+    advise_on_long_chunks(plan, 59.0)
+    assert not caplog.messages
+    advise_on_long_chunks(plan, 600.0)
+    assert "with evaluation.period=97 (it is 3906) one would take about 15 s" in caplog.text

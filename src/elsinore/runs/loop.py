@@ -31,6 +31,7 @@ from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
 EVALUATES = "whether there is an evaluation"
+LONG_CHUNK, GOOD_CHUNK = 60.0, 15.0  # seconds
 
 
 class Outcome(NamedTuple):
@@ -60,6 +61,8 @@ def train_loop(
         for chunk in pipeline:
             refuse_miscounted(publisher.plan, chunk)
             chunk = evaluated(pipeline, publisher, chunk)
+            if chunk.index == first:
+                advise_on_long_chunks(publisher.plan, chunk.seconds)
             actions = publisher.publish(chunk)
             if publisher.run_actions.any:
                 actions = agreed(actions)
@@ -104,6 +107,22 @@ def refuse_miscounted(plan: Plan, chunk: FinishedChunk) -> None:
             f" {counted(done, 'update')}; begin with jnp.int32(0), and give"
             " state._replace(update=state.update + 1, ...)."
         )
+
+
+def advise_on_long_chunks(plan: Plan, seconds: float) -> None:
+    """Say how chunks are made shorter where one takes so long that its user would wait for it."""
+    per_chunk = plan.schedule.updates_per_chunk
+    if seconds < LONG_CHUNK or per_chunk == 1 or plan.experiment.evaluation.on_request:
+        return
+    period = max(1, int(per_chunk * GOOD_CHUNK / seconds))
+    log.info(
+        "a chunk takes %.0f s, and metrics, checkpoints and a stop come between two; with"
+        " evaluation.period=%d (it is %d) one would take about %.0f s, and end with an evaluation",
+        seconds,
+        period,
+        per_chunk,
+        GOOD_CHUNK,
+    )
 
 
 def may_be_evaluated(plan: Plan, chunk: FinishedChunk) -> bool:
