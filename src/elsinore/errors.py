@@ -1,5 +1,6 @@
 """Errors that one message explains, and the guard around calls into custom code."""
 
+import os
 import re
 import shlex
 import sysconfig
@@ -50,9 +51,18 @@ def printable(text: str) -> str:
     return "".join(x if keep else "?" for x, keep in zip(text, kept, strict=True))
 
 
+def shown(path: Any) -> str:
+    """A path, or its name, as a message has it: one in the current folder from there."""
+    try:
+        inside = os.path.join(os.getcwd(), "")
+    except OSError:  # the current folder was removed
+        return str(path)
+    return str(path).removeprefix(inside)
+
+
 def quoted(path: Any) -> str:
     """A path, or its name, as a shell takes it in a command that a message tells."""
-    return shlex.quote(str(path))
+    return shlex.quote(shown(path))
 
 
 def counted(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from elsinore.analysis.doctor_checks import Curves, RunFacts, finite
 from elsinore.analysis.doctor_rules import Finding, findings_of
 from elsinore.arguments import checked
 from elsinore.envs.spaces import MultiDiscrete
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
 from elsinore.runs.natural import natural
@@ -35,13 +35,13 @@ def doctor(
     run = run if isinstance(run, Run) else load(run, runs_dir=runs_dir, trust=trust)
     if run.experiment.vary:
         raise ConfigError(
-            f"{run.path} is a population, whose members have different settings; train one of them"
-            " alone."
+            f"{shown(run.path)} is a population, whose members have different settings; train one"
+            " of them alone."
         )
     RunDir(run.path).refuse_without_metrics("diagnosed")
     curves = curves_of(run)
     if not curves:
-        raise ConfigError(f"{run.path} has no metrics yet; wait for its first chunk.")
+        raise ConfigError(f"{shown(run.path)} has no metrics yet; wait for its first chunk.")
     return findings_of(curves, run_facts(run, curves))
 
 

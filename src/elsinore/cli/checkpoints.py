@@ -6,6 +6,7 @@ import time
 
 from elsinore.cli.arguments import add_run, add_runs_dir
 from elsinore.cli.streams import say
+from elsinore.errors import shown
 
 
 def add(commands) -> None:
@@ -30,7 +31,7 @@ def checkpoints_command(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1))
         return 0
     if not rows:
-        say(f"no checkpoints in {run.path} yet")
+        say(f"no checkpoints in {shown(run.path)} yet")
         return 0
     metric = run.experiment.checkpoints.metric
     say(f"  {'name':22}{'update':>10}{'env steps':>14}{metric:>16}{'size':>10}{'age':>8}")

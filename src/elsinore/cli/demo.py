@@ -4,7 +4,7 @@ import argparse
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import forgive_stdout, say
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, quoted, shown
 
 DEMOS = ("hamlet", "cartpole")
 
@@ -68,11 +68,11 @@ def demo_command(args: argparse.Namespace) -> int:
     if not args.no_show:
         made.show(console)
     for path in made.pictures(out or made.run.path / "demo"):
-        say(str(path))
+        say(shown(path))
     if args.film:
         say(str(made.untrained_beside_trained(Path(args.film))))
     replay = f"elsinore play {quoted(made.episodes[-1].path)}"
-    say(f"run: {made.run.path}; replay the last snapshot: `{replay}`")
+    say(f"run: {shown(made.run.path)}; replay the last snapshot: `{replay}`")
     if args.watch or (args.watch is None and console.is_terminal and not args.no_show):
         return watch(
             str(made.run.path), args.runs_dir, "127.0.0.1", args.port, browser=True, part=made.part

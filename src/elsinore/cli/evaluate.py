@@ -12,7 +12,7 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import say
-from elsinore.errors import counted
+from elsinore.errors import counted, shown
 
 if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
@@ -64,7 +64,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
         return 0
     of_all = f" of {len(agents)} agents each" if len(agents) > 1 else ""
     say(
-        f"{run.path}, {checkpoint}: {counted(args.episodes, 'episode')} a seed{of_all},"
+        f"{shown(run.path)}, {checkpoint}: {counted(args.episodes, 'episode')} a seed{of_all},"
         f" {'sampled' if args.sample else 'greedy'}"
     )
     names = learner_names(run.experiment)

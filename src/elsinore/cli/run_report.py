@@ -1,6 +1,6 @@
 """The results of a finished run, as `elsinore train` prints them."""
 
-from elsinore.errors import counted
+from elsinore.errors import counted, shown
 
 
 def run_report(run) -> str:
@@ -30,7 +30,8 @@ def run_report(run) -> str:
             *_checkpoint_lines(summary.get("checkpoints", {}), run.experiment.checkpoints.metric),
             f"  {summary['steps_per_second']:,.0f} steps/s; compiled in"
             f" {summary['compile_seconds']:.1f} s, trained in {summary['train_seconds']:.1f} s",
-            f"  {run.path}/  curves: training_curves.png  numbers: summary.json, metrics.sqlite",
+            f"  {shown(run.path)}/  curves: training_curves.png  numbers: summary.json,"
+            " metrics.sqlite",
         ]
     )
 

@@ -16,7 +16,7 @@ from elsinore.cli.arguments import (
     trust_of,
 )
 from elsinore.cli.streams import forgive_stdout, say
-from elsinore.errors import counted, quoted
+from elsinore.errors import counted, quoted, shown
 
 WIDE = 400  # columns of a table that goes to a file, which no screen cuts
 
@@ -73,7 +73,7 @@ def sweep_command(args: argparse.Namespace) -> int:
     )
     if summary["best"] is not None:
         say(f"train the best again: elsinore train --config {quoted(found.path / 'best.yaml')}")
-    say(f"{found.path}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
+    say(f"{shown(found.path)}/  trials.csv, summary.json, parallel_coordinates.png, importance.png")
     if summary["best"] is None:
         log_file = quoted(found.path / "logs" / "sweep.log")
         say(f"elsinore: no trial is complete; {log_file} says why.", file=sys.stderr)

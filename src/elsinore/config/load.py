@@ -27,7 +27,7 @@ from elsinore.config.units import (
     without_budget,
 )
 from elsinore.envs import check_name
-from elsinore.errors import ConfigError, quoted, why_unreadable
+from elsinore.errors import ConfigError, quoted, shown, why_unreadable
 from elsinore.validation import why_no_path
 
 
@@ -274,13 +274,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
         with shipped(path).open(encoding="utf-8") as file:
             data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
-        raise ConfigError(f"config {path} cannot be read: {why_unreadable(error)}.") from error
+        raise ConfigError(
+            f"config {shown(path)} cannot be read: {why_unreadable(error)}."
+        ) from error
     except ValueError as error:
-        raise ConfigError(f"config {path} is not valid YAML: {error}.") from error
+        raise ConfigError(f"config {shown(path)} is not valid YAML: {error}.") from error
     if not isinstance(data, dict) or not data:
         found = "empty" if not data else f"a {type(data).__name__}"
         raise ConfigError(
-            f"config {path} is {found}; it must hold settings, such as `env: CartPole-v1`."
+            f"config {shown(path)} is {found}; it must hold settings, such as `env: CartPole-v1`."
         )
     return data
 

@@ -9,6 +9,7 @@ from typing import Any
 from elsinore.algos.common import LearningConfig
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
+from elsinore.errors import shown
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
@@ -212,7 +213,7 @@ def resume(
     if over and not processes.is_first():
         return Run(folder, env=env, network=network, trust=trust)
     if over:
-        log.info("%s is finished already", folder.path)
+        log.info("%s is finished already", shown(folder.path))
         finish_sinks(folder, only_recorded=True, trust=trust)
         return Run(folder, env=env, network=network, trust=trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]

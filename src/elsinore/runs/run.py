@@ -15,7 +15,7 @@ from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.plan import Plan, plan_for
-from elsinore.errors import ConfigError, printable
+from elsinore.errors import ConfigError, printable, shown
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
 from elsinore.runs.buffers import without_buffers
@@ -75,10 +75,10 @@ class Run:
 
     def __repr__(self) -> str:
         if not self._folder.config.exists():
-            return printable(f"Run({str(self.path)!r}, no folder)")
+            return printable(f"Run({shown(self.path)!r}, no folder)")
         how = ending(self.summary.get("stopped_by", "unfinished"))
         recorded = self._folder.recorded()
-        text = f"Run({str(self.path)!r}, {recorded.algorithms} on {recorded.env}, {how})"
+        text = f"Run({shown(self.path)!r}, {recorded.algorithms} on {recorded.env}, {how})"
         return printable(text)
 
     def _repr_html_(self) -> str:
@@ -156,10 +156,14 @@ class Run:
         if which is None:
             if chosen := checkpoint_choice.by_default(folder, self.experiment):
                 return chosen
-            remedy = f"name another (--checkpoint) of {names}" if names else f"bring {folder} back"
+            remedy = (
+                f"name another (--checkpoint) of {names}"
+                if names
+                else f"bring {shown(folder)} back"
+            )
             raise ConfigError(
-                f"{self.path} has no checkpoint of its best or latest state; train it further, or"
-                f" {remedy}."
+                f"{shown(self.path)} has no checkpoint of its best or latest state; train it"
+                f" further, or {remedy}."
             )
         kinds = (
             ("latest", "emergency")
@@ -173,7 +177,9 @@ class Run:
         ]
         if not chosen:
             there = names or "none"
-            raise ConfigError(f"checkpoint {which!r} is not in {self.path}; it has: {there}.")
+            raise ConfigError(
+                f"checkpoint {which!r} is not in {shown(self.path)}; it has: {there}."
+            )
         best = checkpoint_choice.best_of(chosen, self.experiment) if which == "best" else None
         return best or chosen[0]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import folder_mode
@@ -35,6 +35,7 @@ class RunDir(RunLock):
     """The paths of one run, and the lock that the training process holds."""
 
     def __init__(self, path: Path):
+        path = path.absolute()  # the current folder may change while the run is used
         super().__init__(path)
         self.config = path / "config.yaml"
         self.database = path / "metrics.sqlite"
@@ -114,8 +115,8 @@ class RunDir(RunLock):
             if os.path.lexists(self.path):
                 return False
             raise ConfigError(
-                f"runs folder {runs_dir} cannot be written: {os.strerror(error.errno or 0)}; choose"
-                " another with --runs-dir."
+                f"runs folder {shown(runs_dir)} cannot be written:"
+                f" {os.strerror(error.errno or 0)}; choose another with --runs-dir."
             ) from error
         finally:  # nothing is there once it is renamed
             shutil.rmtree(unfinished.path, ignore_errors=True)
@@ -187,10 +188,10 @@ class RunDir(RunLock):
         refuse_shipped(self.path, use)
         if any(self.checkpoints.glob("*/*")):
             raise ConfigError(
-                f"{self.path} has lost its metrics.sqlite; restore it with `elsinore repair"
+                f"{shown(self.path)} has lost its metrics.sqlite; restore it with `elsinore repair"
                 f" {quoted(self.path)}`."
             )
-        raise ConfigError(f"{self.path} has no metrics yet; wait for its first chunk.")
+        raise ConfigError(f"{shown(self.path)} has no metrics yet; wait for its first chunk.")
 
 
 def listing_of(runs_dir: Path) -> str:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 from elsinore.runs.durable import on_network
 from elsinore.runs.plain_files import is_taken
 from elsinore.runs.shipped import refuse_shipped
@@ -60,13 +60,13 @@ class RunLock:
             if error.errno not in NOT_WRITABLE:
                 raise
             raise ReadOnlyRun(
-                f"{self.path} cannot be written: {os.strerror(error.errno)}; copy the folder to"
-                " where you may write, and use the copy."
+                f"{shown(self.path)} cannot be written: {os.strerror(error.errno)}; copy the folder"
+                " to where you may write, and use the copy."
             ) from error
         if not self._takes_lock():
             self.unlock()
             raise RunInUse(
-                f"{self.path} is being trained by another process; wait for it, or stop it."
+                f"{shown(self.path)} is being trained by another process; wait for it, or stop it."
             )
         self._locked = self.path.stat()
 
@@ -113,8 +113,8 @@ class RunLock:
             same = os.path.samestat(there, self._locked) or on_network(self.path)
         if not same:
             raise FolderGone(
-                f"{self.path} was moved or removed while the run trained, which ends here; resume"
-                " it from where the folder is now, or begin it again."
+                f"{shown(self.path)} was moved or removed while the run trained, which ends here;"
+                " resume it from where the folder is now, or begin it again."
             )
 
     def unlock(self) -> None:

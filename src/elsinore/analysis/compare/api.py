@@ -28,7 +28,7 @@ from elsinore.analysis.compare.training import text_of_error, train_here
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.compare.write import write_comparison_report
 from elsinore.arguments import checked
-from elsinore.errors import ConfigError, counted
+from elsinore.errors import ConfigError, counted, shown
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
@@ -50,7 +50,7 @@ class Comparison:
     interrupted: bool = False  # then no report has been written yet
 
     def __repr__(self) -> str:
-        return f"Comparison({str(self.path)!r}, {counted(len(self.results.finished), 'run')})"
+        return f"Comparison({shown(self.path)!r}, {counted(len(self.results.finished), 'run')})"
 
     @cached_property
     def scores(self) -> Scores:
@@ -138,7 +138,7 @@ def compare(
         Exception: if no run is finished and some failed, what the first of them raised.
     """
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
-    folder = _comparison_path(Path(runs_dir), name)
+    folder = _comparison_path(Path(runs_dir).absolute(), name)
     budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
     overrides = {k: v for k, v in budget.items() if v is not None} | dict(overrides or {})
     cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
@@ -229,7 +229,7 @@ def _comparison_path(runs_dir: Path, name: str | None) -> Path:
     for file, kind in (("config.yaml", "run"), ("sweep.yaml", "sweep")):
         if (runs_dir / name / file).exists():
             raise ConfigError(
-                f"--name {name!r} is the name of a {kind} in {runs_dir}; choose another."
+                f"--name {name!r} is the name of a {kind} in {shown(runs_dir)}; choose another."
             )
     return runs_dir / name
 
@@ -240,7 +240,9 @@ def _make(folder: Path) -> None:
         (folder / COMPARISON).touch()
     except OSError as error:
         reason = f"{os.strerror(error.errno or 0)}; choose another with --runs-dir."
-        raise ConfigError(f"runs folder {folder.parent} cannot be written: {reason}") from error
+        raise ConfigError(
+            f"runs folder {shown(folder.parent)} cannot be written: {reason}"
+        ) from error
 
 
 def _as_list(envs: Any) -> list:

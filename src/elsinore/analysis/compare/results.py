@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
@@ -112,7 +112,7 @@ def with_finite_returns(results: RunResults) -> RunResults:
         [r for r in results.finished if r.env in finite], [*results.excluded, *excluded]
     )
     if not left.finished:
-        reasons = "; ".join(f"{x.path} is {x.reason}" for x in left.excluded)
+        reasons = "; ".join(f"{shown(x.path)} is {x.reason}" for x in left.excluded)
         raise ConfigError(f"there is nothing to report: every run is excluded ({reasons}).")
     return left
 

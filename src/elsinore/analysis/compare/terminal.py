@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from elsinore.analysis.compare.caveats import unequal_settings
 from elsinore.analysis.compare.conclusions import conclusions
 from elsinore.analysis.compare.document import format_count, format_estimate
+from elsinore.errors import shown
 
 if TYPE_CHECKING:
     from elsinore.analysis.compare.api import Comparison
@@ -48,5 +49,5 @@ def print_comparison(comparison: "Comparison") -> None:
     for sentence in unequal_settings(scores):
         console.print(sentence, markup=False)
     for run in comparison.results.excluded:
-        console.print(f"excluded: {run.path} is {run.reason}", markup=False)
-    console.print(f"report: {comparison.path / 'report.html'}", markup=False, soft_wrap=True)
+        console.print(f"excluded: {shown(run.path)} is {run.reason}", markup=False)
+    console.print(f"report: {shown(comparison.path / 'report.html')}", markup=False, soft_wrap=True)

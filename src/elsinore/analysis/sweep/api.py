@@ -20,7 +20,7 @@ from elsinore.arguments import checked
 from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
-from elsinore.errors import ConfigError, counted, printable, quoted
+from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
 from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
@@ -48,7 +48,7 @@ class SweepRun:
 
     def __repr__(self) -> str:
         found = self.summary.get("trials", "unfinished")
-        return printable(f"SweepRun({str(self.path)!r}, trials: {found})")
+        return printable(f"SweepRun({shown(self.path)!r}, trials: {found})")
 
     @property
     def sweep(self) -> Sweep:
@@ -87,7 +87,7 @@ class SweepRun:
         import pandas as pd
 
         if not self._folder.trials.exists():
-            raise ConfigError(f"{self.path} has no trials yet; wait for its first group.")
+            raise ConfigError(f"{shown(self.path)} has no trials yet; wait for its first group.")
         return pd.read_csv(self._folder.trials, dtype={"group": str})
 
     @property

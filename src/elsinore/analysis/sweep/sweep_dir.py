@@ -25,6 +25,7 @@ class SweepDir:
     """Paths and lock of one sweep."""
 
     def __init__(self, path: Path):
+        path = path.absolute()  # as of a run
         self.path = path
         self.config = path / "sweep.yaml"
         self.groups = path / "groups"
