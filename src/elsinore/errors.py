@@ -70,6 +70,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def span(numbers: range) -> str:
+    """The numbers of a range: `3`, or `0 to 7`."""
+    return " to ".join(dict.fromkeys((str(numbers[0]), str(numbers[-1]))))
+
+
 def shortened(text: str) -> str:
     """`text` with each long value in it (quoted text, a list, a mapping, a word) cut, but for those
     in a command, which is in backticks."""

@@ -1,12 +1,14 @@
 """A run that is given by a relative path stays the same run when the current folder changes."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 
 import elsinore
-from elsinore.errors import quoted, shown
+from elsinore import cli
+from elsinore.errors import quoted, shown, span
 from tests.runs.conftest import TINY
 
 
@@ -48,3 +50,14 @@ def test_a_message_names_a_path_from_the_current_folder(tmp_path, monkeypatch):
     assert quoted(tmp_path / "a b") == "'a b'"
     assert shown(tmp_path.parent) == str(tmp_path.parent)
     assert shown(tmp_path.parent / f"{tmp_path.name}2") == f"{tmp_path}2"
+
+
+def test_what_is_exported_is_named_from_the_current_folder(whole, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(whole, tmp_path / "runs" / "mine")
+    assert cli.main(["export", "mine", "--format", "json"]) == 0
+    assert capsys.readouterr().out == "exported: runs/mine/metrics.json\n"
+
+
+def test_the_seeds_of_a_message_are_one_or_from_first_to_last():
+    assert [span(range(3, 4)), span(range(3, 5))] == ["3", "3 to 4"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from elsinore.cli.arguments import add_checkpoint, add_run, add_runs_dir, add_trust, trust_of
 from elsinore.cli.streams import say
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 
 BATCH_SIZES = (1, 256)
 
@@ -71,7 +71,7 @@ def export_command(args: argparse.Namespace) -> int:
     files = ", ".join(sorted(file.name for file in out.iterdir()))
     about = about_of(out)
     agent = f", {about['agent']}" if "agent" in about else ""
-    say(f"exported: {out}/ with {files} ({checkpoint}, seed {about['seed']}{agent})")
+    say(f"exported: {shown(out)}/ with {files} ({checkpoint}, seed {about['seed']}{agent})")
     for size, latency in measured.items():
         say(f"  batch {size:>3}: {latency}")
     return 0
@@ -109,5 +109,7 @@ def _metrics(args: argparse.Namespace, run, out: Path | None) -> int:
         raise ConfigError(f"--format json writes the metrics of the whole run; leave out --{what}.")
     out = run.path / "metrics.json" if out is None else out
     write_metrics(run, out)
-    print(json.dumps({"out": str(out), "format": "json"}) if args.json else f"exported: {out}")
+    print(
+        json.dumps({"out": str(out), "format": "json"}) if args.json else f"exported: {shown(out)}"
+    )
     return 0

@@ -15,7 +15,7 @@ from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, with_settings
 from elsinore.config.plan import Plan, plan_for
-from elsinore.errors import ConfigError, printable, shown
+from elsinore.errors import ConfigError, printable, shown, span
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
 from elsinore.runs.buffers import without_buffers
@@ -256,9 +256,7 @@ class Run:
         """
         seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
         if seed not in (None, *seeds):
-            raise ConfigError(
-                f"seed={seed} is not of this run; it has {seeds.start} to {seeds.stop - 1}."
-            )
+            raise ConfigError(f"seed={seed} is not of this run; it has {span(seeds)}.")
         found = self.checkpoint(checkpoint)
         state = self.state(found.name)
         mode = self.experiment.population.mode

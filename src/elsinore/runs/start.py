@@ -11,7 +11,7 @@ from elsinore.algos.replay import truncate_running
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
-from elsinore.errors import ConfigError, counted
+from elsinore.errors import ConfigError, counted, span
 from elsinore.runs import checkpoints
 from elsinore.runs.agents_from import (
     agents_from,
@@ -151,8 +151,7 @@ def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
         return [best_replica(source.checkpoint, history, summary, mode)] * number
     if start.seed not in seeds:
         raise ConfigError(
-            f"--from-seed {start.seed} is not of {source.folder.path}; it has {seeds.start} to"
-            f" {seeds.stop - 1}."
+            f"--from-seed {start.seed} is not of {source.folder.path}; it has {span(seeds)}."
         )
     return [seeds.index(start.seed)] * number
 

@@ -16,7 +16,7 @@ from elsinore.envs import is_known, make, names
 from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, span
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
 from elsinore.runs import api, episode_recording, preparation, replays
 from elsinore.runs.episode_player import (
@@ -239,9 +239,7 @@ def _replica(run: Run, seed: int) -> int:
     """Index of a seed among the run's replicas."""
     seeds = range(run.experiment.seed, run.experiment.seed + run.experiment.replicas)
     if seed not in seeds:
-        raise ConfigError(
-            f"--seed {seed} is not in this run; it has {seeds.start} to {seeds.stop - 1}."
-        )
+        raise ConfigError(f"--seed {seed} is not in this run; it has {span(seeds)}.")
     return seeds.index(seed)
 
 
