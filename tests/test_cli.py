@@ -108,7 +108,7 @@ def test_the_most_used_settings_have_flags(elsinore):
 
 def test_a_flag_of_a_setting_is_checked_as_the_setting(refused):
     assert refused("train", "--env-steps", "many") == "env_steps='many' must be a whole number."
-    assert refused("train", "--resume", "x", "--gamma", ".9").startswith("--resume keeps the run's")
+    assert refused("train", "--resume", "x", "--gamma", ".9").startswith("a resumed run keeps")
 
 
 def everything_in(folder):
@@ -254,8 +254,8 @@ MISTAKES = {
         "env='tests.envs.broken_envs:PythonParams': default_params is of type OfPython, which jax"
         " cannot compile with; let it be a flax.struct.dataclass, in place of one of Python.",
     ),
-    "a name that is a path": (["--name", "a/b"], "--name 'a/b' is not a folder name; use letters"),
-    "a name that is a parent": (["--name", ".."], "--name '..' is not a folder name; use letters"),
+    "a name that is a path": (["--name", "a/b"], "name='a/b' is not a folder name; use letters"),
+    "a name that is a parent": (["--name", ".."], "name='..' is not a folder name; use letters"),
     "a runs folder that cannot be": (
         ["--runs-dir", "/proc/runs"],
         "runs folder /proc/runs cannot be written: ",
@@ -341,7 +341,7 @@ def test_a_run_that_does_not_fit_is_refused(refused, monkeypatch):
 def test_a_run_goes_on_as_it_is_or_not_at_all(refused, finished, given, error_text):
     said = refused("train", "--resume", finished[2], *given)
     assert said.startswith(
-        "--resume keeps the run's own settings, and only its budget can be changed;"
+        "a resumed run keeps its own settings, and only its budget can be changed;"
         f" {error_text} cannot. Leave it out, or begin a new run with `elsinore train --from "
     )
 
@@ -363,7 +363,7 @@ def test_a_name_that_is_taken_is_refused_and_its_run_stays_as_it_was(refused, fi
     run = finished[2]
     before = everything_in(run.parent)
     error_text = refused("train", "CartPole-v1", "--name", "watch", "--runs-dir", run.parent)
-    assert error_text.startswith("--name 'watch' is taken in ")
+    assert error_text.startswith("name='watch' is taken in ")
     assert f"`elsinore train --resume {run}`" in error_text
     assert everything_in(run.parent) == before
 
@@ -377,8 +377,8 @@ def test_a_folder_that_is_no_run_takes_a_name_too_and_is_not_offered_to_resume(r
 @pytest.mark.parametrize(
     ("given", "error_text"),
     [
-        (["--episodes", "0"], "--episodes 0 must be at least 1."),
-        (["--episodes=-5"], "--episodes -5 must be at least 1."),
+        (["--episodes", "0"], "episodes=0 must be at least 1."),
+        (["--episodes=-5"], "episodes=-5 must be at least 1."),
         (["--checkpoint", "newest"], "checkpoint 'newest' is not in "),
         (["--checkpoint", "best/0000000999"], "checkpoint 'best/0000000999' is not in "),
         (["--checkpoint", "periodic"], "checkpoint 'periodic' is not in "),
@@ -747,7 +747,7 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
             ["compare", "--env", "Cartpole-v1", "--algos", "ppo"],
             "Cartpole-v1, ppo: env='Cartpole-v1' is unknown; did",
         ),
-        (["compare", "--env", "CartPole-v1", "--algos", ","], "--algos is empty"),
+        (["compare", "--env", "CartPole-v1", "--algos", ","], "algos) is empty"),
         (
             ["compare", "--env", "CartPole-v1", "--algos", "ppo", "--seeds", "0"],
             "CartPole-v1, ppo: seeds=0 must be at",
@@ -762,7 +762,7 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
         ),
         (
             ["compare", "--env", "CartPole-v1", "--algos", "ppo", "--name", "a/b"],
-            "--name 'a/b' is not a folder name",
+            "name='a/b' is not a folder name",
         ),
         (
             ["compare", "--env", "CartPole-v1", "--algos", "ppo", "--runs-dir", "/proc/x"],

@@ -227,8 +227,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (
             ["--resume", "TRAINED", "--seed", "1"],
-            "--resume keeps the run's own settings, and only its budget can be changed; seed"
-            " cannot",
+            "a resumed run keeps its own settings, and only its budget can be changed; seed cannot",
         ),
         (["--resume", "nowhere"], "nowhere is not a run"),
         (["--resume", "OLDER"], "old, which is latest/0000000040; give --resume "),

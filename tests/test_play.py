@@ -99,7 +99,7 @@ def test_an_env_that_chance_plays_in_may_be_changed(play):
 
 def test_the_env_of_a_replay_is_as_it_was(play, path):
     code, _, err = play(path, "--set", "env_params.max_steps_in_episode=2")
-    assert code == 2 and "--set applies to an environment by name" in err
+    assert code == 2 and "applies to an environment by name" in err
 
 
 MISTAKES = {
@@ -121,7 +121,7 @@ MISTAKES = {
         ["CartPole-v1", "--seed", "0"],
         "CartPole-v1 is not a run in runs",
     ),
-    "no episodes": (["CartPole-v1", "--episodes", "0"], "--episodes 0 must be at least 1."),
+    "no episodes": (["CartPole-v1", "--episodes", "0"], "episodes=0 must be at least 1."),
     "a negative speed": (["CartPole-v1", "--speed", "-1"], "--speed -1.0 must be 0 or more."),
     "an endless speed": (["CartPole-v1", "--speed", "inf"], "--speed inf must be 0 or more."),
     "a speed of hours": (["CartPole-v1", "--speed", "1e-9"], "must be 0 or at least 0.01."),
@@ -133,7 +133,7 @@ MISTAKES = {
     ),
     "nothing by hand": (
         ["CartPole-v1", "--human", "--episodes", "0"],
-        "--episodes 0 must be at least 1.",
+        "episodes=0 must be at least 1.",
     ),
     "nowhere by hand": (
         ["Nowhere", "--human"],
@@ -141,7 +141,7 @@ MISTAKES = {
     ),
     "a setting of no world": (
         ["CartPole-v1", "--set", "seeds=2"],
-        "--set seeds is not a setting of an environment",
+        "seeds is not a setting of an environment",
     ),
     "a setting of another world": (
         ["CartPole-v1", "--set", "env_params.max_ante=2"],

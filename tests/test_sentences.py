@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from elsinore.cli import elsinore_parser
-from tests.sources import broken, nodes_of
+from tests.sources import FILES, broken, folder_of, nodes_of
 
 NO_SUBJECT = re.compile(r"(What|How|Where|Who|Whoever|Whose|Whether|When|Which)\b")
 AVOIDED = re.compile(r"\b(told|whoever|somebody|nobody|one's own)\b", re.I)
@@ -40,6 +40,26 @@ def test_texts_have_no_avoided_words():
 
 def test_a_number_of_things_is_written_by_counted():
     assert broken(lambda path: [text for text in texts(path) if EITHER.search(text)]) == {}
+
+
+def options_of_a_shell(path: Path) -> list[str]:
+    """Refusals of a file that name an option of the command line without its keyword in Python;
+    commands, which are in backticks, are for a shell."""
+    raised = (node for node in nodes_of(path) if isinstance(node, ast.Raise))
+    parts = ([x for x in ast.walk(node) if isinstance(x, ast.Constant)] for node in raised)
+    said = ("".join(x.value for x in each if isinstance(x.value, str)) for each in parts)
+    return [x for x in said if " --" in f" {re.sub('`[^`]*`', '', x)}" and "in Python" not in x]
+
+
+def test_a_refusal_names_the_keyword_of_an_option_too():
+    own = {"cli", "worlds", "page"}  # commands, which Python callers do not call
+    files = [path for path in FILES if folder_of(path) not in own]
+    assert broken(options_of_a_shell, files).keys() == {
+        "envs/registry.py",  # pip's --force-reinstall
+        "view/human_play.py",  # --human, which has no keyword
+        "config/load.py",  # texts of the command line
+        "analysis/compare/thresholds.py",
+    }
 
 
 def options(parser: argparse.ArgumentParser, command: str = "elsinore"):

@@ -46,9 +46,9 @@ def as_if_installed(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"on": "slurm"}, "--on 'slurm' is unknown; use ray"),
-        ({"on": "ray", "cpus": 0}, "--cpus-per-task 0 must be at least 1"),
-        ({"on": "ray", "gpus": -1.0}, "--gpus-per-task -1.0 must not be negative"),
+        ({"on": "slurm"}, "on='slurm' is unknown; use ray"),
+        ({"on": "ray", "cpus": 0}, "cpus_per_task=0 must be at least 1"),
+        ({"on": "ray", "gpus": -1.0}, "gpus_per_task=-1.0 must not be negative"),
     ],
 )
 def test_a_cluster_that_cannot_be_is_refused(given, message, as_if_installed):
@@ -59,7 +59,7 @@ def test_a_cluster_that_cannot_be_is_refused(given, message, as_if_installed):
 def test_without_ray_its_extra_is_named_and_nothing_is_written(monkeypatch, tmp_path):
     monkeypatch.setattr(extras, "has_extra", lambda extra: False)
     sweep = TOY | {"sweep": {"space": GAIN, "trials": 2}}
-    with pytest.raises(ConfigError, match=r"'elsinore\[ray\]', or leave --on out"):
+    with pytest.raises(ConfigError, match=r"'elsinore\[ray\]', or leave it out"):
         elsinore.sweep(sweep, runs_dir=tmp_path / "runs", on="ray")
     assert not (tmp_path / "runs").exists()
 

@@ -336,7 +336,7 @@ FOLDERS = {
         ("train", "CartPole-v1", "--runs-dir", "a\0b"), "is no path; use one without NUL"
     ),
     "a name that is taken": command(
-        "train CartPole-v1 --name x", "--name 'x' is taken", runs__x__config="x"
+        "train CartPole-v1 --name x", "name='x' is taken", runs__x__config="x"
     ),
 }
 CUSTOM_CODE = {

@@ -197,9 +197,10 @@ def test_a_process_that_has_computed_joins_no_others(connected, monkeypatch, pla
 def test_without_a_cluster_the_ways_to_start_one_are_named(lacking, connected, monkeypatch):
     variables = {name: x for name, x in SLURM.items() if lacking not in ("all", name)}
     message = (
-        "--distributed finds no cluster here (coordinator_address should be defined); start it"
+        "--distributed (in Python, distributed) finds no cluster here"
+        " (coordinator_address should be defined); start it"
     )
-    remedy = "by SLURM, Open MPI or Kubernetes, or give --distributed HOST:PORT,N,I."
+    remedy = "by SLURM, Open MPI or Kubernetes, or give it as HOST:PORT,N,I."
     with pytest.raises(ValueError, match=re.escape(f"{message} {remedy}")):
         join_in(monkeypatch, variables)
     assert connected == [] and not processes.joined()

@@ -184,7 +184,7 @@ def test_all_parts_of_it_are_refused_with_a_remedy(run, tmp_path, capsys):
     assert cli.main(["train", *argv]) == 2
     said = capsys.readouterr().err
     assert "takes the replay buffer, which" in said and "does not hold" in said
-    assert "take --from-parts learner, or --from" in said and "@latest" in said
+    assert "take --from-parts learner (in Python" in said and "@latest" in said
     assert not [*tmp_path.iterdir()]
 
 

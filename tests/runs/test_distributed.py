@@ -545,7 +545,7 @@ def test_what_one_process_alone_is_refused_ends_all_of_them_with_its_reason(fail
     with started(runs, 2, "--seeds", "2", each=each) as running:
         codes = [process.wait(timeout=120) for process in running]
     assert codes == ([1, 2] if fails else [2, 1]), log_of(runs, 2)
-    reason = "gamma=2.0 must" if fails else f"--name '{NAME}' is taken"
+    reason = "gamma=2.0 must" if fails else f"name='{NAME}' is taken"
     other = (runs.parent / f"runs-{1 - fails}.log").read_text()
     assert f"elsinore: process {fails} of 2 has failed: " in other and reason in other
 

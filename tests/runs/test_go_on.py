@@ -108,7 +108,7 @@ def test_python_goes_on_with_an_env_object(tmp_path):
 
 
 REFUSED = {
-    "no name": (["train", "--go-on"], "--go-on needs --name"),
+    "no name": (["train", "--go-on"], "needs --name"),
     "other settings": (
         [*COMMAND, "--set", "algo.gamma=0.5"],
         "has other settings; then and now: algo.gamma 0.98, 0.5. Repeat the command",

@@ -284,7 +284,7 @@ def test_as_much_of_a_learner_is_taken_as_asked_for(dqn, tmp_path, given, taken,
 
 def test_a_replay_buffer_is_not_taken_by_halves(dqn):
     half = {"start.run": str(dqn), "start.parts": "all", "start.leave": ["buffer.filled"]}
-    with pytest.raises(elsinore.ConfigError, match="buffer.filled names some arrays of buffer, "):
+    with pytest.raises(elsinore.ConfigError, match="buffer.filled'. names some arrays of buffer, "):
         planned(env="CartPole-v1", algo="dqn", overrides=OFF | {"env_steps": 200} | half)
     planned(
         env="CartPole-v1",
@@ -670,10 +670,10 @@ REFUSED = {
     ),
     "the moments of a layer that begins anew": (
         {"start.parts": "learner", "start.leave": ["Dense_0"]},
-        "--from-leave Dense_0 begins parameters anew whose moments would be taken with opt_state;"
-        " give --from-leave opt_state, too.",
+        "from_leave=['Dense_0'] begins parameters anew whose moments would be taken with opt_state;"
+        " give --from-leave opt_state (in Python, from_leave=['opt_state']), too.",
     ),
-    "a seed of another run": ({"start.seed": 5}, "--from-seed 5 is not of "),
+    "a seed of another run": ({"start.seed": 5}, "from_seed=5 is not of "),
     "unknown parts": ({"start.parts": "head"}, "start.parts='head' is unknown; choose policy"),
     "another width": (
         {"algo.network.hidden": [16]},

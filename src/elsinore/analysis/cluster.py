@@ -41,14 +41,14 @@ class OnCluster:
     def __post_init__(self) -> None:
         if self.on != "ray" and not self.on.startswith("ray://"):
             raise ConfigError(
-                f"--on {self.on!r} is unknown; use ray (the cluster of RAY_ADDRESS, or else this"
+                f"on={self.on!r} is unknown; use ray (the cluster of RAY_ADDRESS, or else this"
                 " machine) or ray://HOST:PORT."
             )
         if self.cpus is not None and self.cpus < 1:
-            raise ConfigError(f"--cpus-per-task {self.cpus} must be at least 1.")
+            raise ConfigError(f"cpus_per_task={self.cpus} must be at least 1.")
         if self.gpus is not None and self.gpus < 0:
-            raise ConfigError(f"--gpus-per-task {self.gpus} must not be negative.")
-        require("ray", "--on ray", "leave --on out")
+            raise ConfigError(f"gpus_per_task={self.gpus} must not be negative.")
+        require("ray", "--on ray (in Python, on='ray')", "leave it out")
 
     @contextmanager
     def joined(self) -> Iterator["Cluster"]:
@@ -82,7 +82,7 @@ def _joined(on: str) -> tuple[ModuleType, bool]:
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
         text = " ".join(str(error).split())[:200]
         raise ConfigError(
-            f"--on {on}: Ray does not start on {where}: {text}. Look at `ray status`, or leave --on"
+            f"on={on!r}: Ray does not start on {where}: {text}. Look at `ray status`, or leave it"
             " out."
         ) from error
     return ray, True
@@ -160,7 +160,7 @@ class _Running:
             self.progress(
                 f"no machine of the cluster has {counted(cpus, 'CPU core')} and {gpus:g} GPUs, the"
                 " share of a task: tasks wait until one joins; or stop, and give less by"
-                " --cpus-per-task and --gpus-per-task"
+                " --cpus-per-task and --gpus-per-task (in Python, cpus_per_task and gpus_per_task)"
             )
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0}
         if gpus:  # JAX holds a GPU's memory until its process ends

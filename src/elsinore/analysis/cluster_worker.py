@@ -110,6 +110,7 @@ def _shared(path: Path) -> Path:
     if not path.parent.is_dir():
         raise ConfigError(
             f"{path.parent} is not there on {socket.gethostname()}: the machines of a cluster need"
-            " one runs folder, on a file system that all of them see (--runs-dir)."
+            " one runs folder, on a file system that all of them see (--runs-dir;"
+            " in Python, runs_dir)."
         )
     return path

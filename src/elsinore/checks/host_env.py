@@ -260,7 +260,7 @@ def _limit(fixture: HostFixture) -> Failure | None:
     if fixture.limit < 1:
         return Failure(
             "no time limit is known, without which training is refused; give the environment"
-            " max_steps_in_episode, or the run --set env_params.max_steps_in_episode=1000.",
+            " max_steps_in_episode, or the run env_params.max_steps_in_episode=1000.",
             "warning",
         )
     late = [walk for walk in fixture.walks if len(walk.actions) == fixture.limit]

@@ -173,7 +173,7 @@ def _human_play(args: argparse.Namespace, settings: dict) -> int:
             " policies. Leave either out."
         )
     if args.episodes < 1:
-        raise ConfigError(f"--episodes {args.episodes} must be at least 1.")
+        raise ConfigError(f"episodes={args.episodes} must be at least 1.")
     console = console_of()
     world = human_play.playable(*env_to_play(args.target, settings, args.runs_dir, trust_of(args)))
     for number in range(args.episode, args.episode + args.episodes):

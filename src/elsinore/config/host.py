@@ -40,7 +40,7 @@ def refuse_for_host(experiment: Any, env: Any, env_params: PyTree, curriculum: A
     if limit < 1:
         raise ConfigError(
             f"env={experiment.env!r} has no time limit, so an episode may never end; give one in"
-            " steps: --set env_params.max_steps_in_episode=1000."
+            " steps: env_params.max_steps_in_episode=1000."
         )
     absent = {
         "agents.number": experiment.agents.number > 1 and experiment.agents.number,

@@ -53,8 +53,8 @@ def platform_refusal(several: bool = False) -> str | None:
         return (
             f"jax.distributed has joined {jax.process_count()} processes, and each would train the"
             " same seeds and write the same files. Train one run with all of them by --distributed"
-            " (distributed=True), or start each without jax.distributed.initialize and with its own"
-            " --name and --seed."
+            " (in Python, distributed=True), or start each without jax.distributed.initialize and"
+            " with its own name and seed."
         )
     return None
 

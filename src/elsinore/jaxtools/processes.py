@@ -55,21 +55,23 @@ def join(place: str = "auto") -> None:
             _initialise()
         except ValueError as error:
             raise ValueError(
-                f"--distributed finds no cluster here ({str(error).rstrip('.')}); start it by"
-                " SLURM, Open MPI or Kubernetes, or give --distributed HOST:PORT,N,I."
+                "--distributed (in Python, distributed) finds no cluster here"
+                f" ({str(error).rstrip('.')}); start it by SLURM, Open MPI or Kubernetes, or"
+                " give it"
+                " as HOST:PORT,N,I."
             ) from error
         return
     address, *numbers = place.split(",")
     if ":" not in address or len(numbers) != 2 or not all(x.strip().isdigit() for x in numbers):
         raise ValueError(
-            f"--distributed {place!r} is not HOST:PORT,N,I; give the address of the first process,"
+            f"distributed={place!r} is not HOST:PORT,N,I; give the address of the first process,"
             " the number of processes, and the number of this one from 0, as in"
             " 10.0.0.1:7000,2,0."
         )
     number, rank = map(int, numbers)
     if rank >= number:
         raise ValueError(
-            f"--distributed {place!r}: the processes are 0 to {number - 1}, and this one is {rank}."
+            f"distributed={place!r}: the processes are 0 to {number - 1}, and this one is {rank}."
         )
     _initialise(coordinator_address=address, num_processes=number, process_id=rank)
 

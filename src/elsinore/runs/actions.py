@@ -74,7 +74,8 @@ class Action:
         except (TypeError, ValueError, RecursionError) as error:
             raise ConfigError(
                 f"metrics.sqlite has an event of an action that no run takes, {text!r}; begin a new"
-                " run, from a checkpoint of this one if you like (--from)."
+                " run, from a checkpoint of this one if you like (--from; in"
+                " Python, from_run)."
             ) from error
         return action
 

@@ -58,8 +58,8 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
         except BrokenCheckpoint as error:
             if not fall_back:
                 raise BrokenCheckpoint(
-                    f"{error} Pass --fall-back to resume from the newest checkpoint that is not"
-                    " broken."
+                    f"{error} Pass --fall-back (in Python, fall_back=True) to resume from the"
+                    " newest checkpoint that is not broken."
                 ) from error
     found = "only broken checkpoints" if candidates else "no checkpoint yet"
     raise ConfigError(f"{folder} holds {found}; {_again(folder)}{_or_from_best(folder)}.")
@@ -92,6 +92,7 @@ def _or_from_best(folder: Path) -> str:
         else (
             f", or begin one with what {best.name} has, which is all but a replay buffer:"
             f" `--from {quoted(f'{folder.parent}@best')} --from-parts learner`"
+            " (in Python, from_run and from_parts)"
         )
     )
 

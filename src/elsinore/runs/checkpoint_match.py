@@ -47,7 +47,7 @@ def check_match(
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with other versions; then and now:"
             f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
-            " --accept-versions to resume it."
+            " --accept-versions (in Python, accept_versions=True) to resume it."
         )
 
 
@@ -81,7 +81,7 @@ def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
         raise ConfigError(
             f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
             " would differ by rounding from an uninterrupted one: use as many devices as then, or"
-            " pass --accept-layout to resume it."
+            " pass --accept-layout (in Python, accept_layout=True) to resume it."
         )
 
 

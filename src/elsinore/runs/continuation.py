@@ -90,8 +90,9 @@ def check_continuation(plan: Plan, source: Source) -> None:
     if update > plan.schedule.num_updates:
         raise ConfigError(
             f"env_steps={plan.experiment.env_steps} is below the"
-            f" {update * plan.steps_per_update:,} env steps of {source.name}, which --from-parts"
-            " all goes on from; give more, or take --from-parts learner, which begins anew."
+            f" {update * plan.steps_per_update:,} env steps of {source.name}, which"
+            " from_parts='all' goes on from; give more, or --from-parts learner (in Python,"
+            " from_parts='learner'), which begins anew."
         )
     covered, spent = 0, None
     if source.folder.database.exists():
@@ -99,9 +100,10 @@ def check_continuation(plan: Plan, source: Source) -> None:
             covered, spent = store.covered(), Spent(store, update)
     if covered < update:
         raise ConfigError(
-            f"--from {source.name}: its metrics.sqlite holds the chunks up to update {covered}"
-            f" only; restore it with `elsinore repair {quoted(source.folder.path)}`, or take"
-            " --from-parts learner."
+            f"--from {source.name} (in Python, from_run): its metrics.sqlite holds the chunks"
+            f" up to update {covered} only; restore it with `elsinore repair"
+            f" {quoted(source.folder.path)}`, or take"
+            " --from-parts learner (in Python, from_parts='learner')."
         )
     ((unit, value),) = budget_of(plan.experiment).items()
     if budget_of(source.experiment) != {unit: value}:
@@ -112,8 +114,8 @@ def check_continuation(plan: Plan, source: Source) -> None:
     if stop != source.experiment.stop and spent is not None and spent.reaches(stop):
         raise ConfigError(
             f"{unit}={value} is not above the {spent.in_words(stop)} of {source.name}, which"
-            " --from-parts all goes on from; give more, or take --from-parts learner, which begins"
-            " anew."
+            " from_parts='all' goes on from; give more, or --from-parts learner (in Python,"
+            " from_parts='learner'), which begins anew."
         )
 
 

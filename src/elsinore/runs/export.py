@@ -70,9 +70,7 @@ def _atomic_folder(out: Path) -> Iterator[Path]:
             out.rmdir()
         unfinished.rename(out)
     except OSError as error:
-        raise ConfigError(
-            f"--out {out} cannot be written: {error.strerror}; choose another."
-        ) from error
+        raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another.") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

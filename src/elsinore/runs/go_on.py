@@ -23,8 +23,8 @@ def refuse_without_name(name: str | None) -> None:
     """Refuse to go on with a run that no second call would find."""
     if name is None:
         raise ConfigError(
-            "--go-on needs --name: the name by which the next call of the same command finds its"
-            " run."
+            "--go-on (in Python, go_on=True) needs --name (name): by it the next call finds"
+            " its run."
         )
 
 
@@ -64,9 +64,9 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
     differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
         raise ConfigError(
-            f"--go-on: the run {folder.path} has other settings; then and now:"
-            f" {'; '.join(differing)}. Repeat the command that it was begun with, choose another"
-            " --name, or go on without settings by `elsinore train --resume"
+            f"--go-on (in Python, go_on=True): the run {folder.path} has other settings; then and"
+            f" now: {'; '.join(differing)}. Repeat the command that it was begun with, choose"
+            " another name, or go on without settings by `elsinore train --resume"
             f" {quoted(folder.path)}` (with --env-steps N for another budget)."
         )
     if not code_in(read_yaml(folder.config)):

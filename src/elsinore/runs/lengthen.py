@@ -20,8 +20,8 @@ from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import mean_return, read_summary
 
 REMEDY = (
-    "begin a new run with `elsinore train --from {run}`, which takes over what it learnt and may"
-    " have settings of its own"
+    "begin a new run with `elsinore train --from {run}` (in Python, from_run), which takes"
+    " over what it learnt and may have settings of its own"
 )
 
 
@@ -54,7 +54,7 @@ def refuse_other_settings(run: str, settings: Iterable[str]) -> None:
     for name in settings:
         if name not in BUDGETS:
             raise ConfigError(
-                "--resume keeps the run's own settings, and only its budget can be changed;"
+                "a resumed run keeps its own settings, and only its budget can be changed;"
                 f" {name} cannot. Leave it out, or {REMEDY.format(run=quoted(run))}."
             )
 
@@ -162,7 +162,7 @@ def refuse_ended(folder: RunDir, budget: str) -> None:
         raise ConfigError(
             f"{budget}: {folder.path} ended since no seed has finite parameters ({how}); train it"
             " again with a lower algo.learning_rate, or begin a new run from an earlier checkpoint"
-            f" (`elsinore checkpoints {quoted(folder.path)}`) with --from."
+            f" (`elsinore checkpoints {quoted(folder.path)}`) with --from (in Python, from_run)."
         )
     if how not in (None, "budget", "interrupted"):
         raise ConfigError(
@@ -177,7 +177,7 @@ def _refuse_what_is_done(folder: RunDir, longer: Experiment, name: str) -> None:
     reached = f"the {done * steps:,} env steps that {folder.path} has done"
     remedy = (
         "or begin a new run from an earlier checkpoint"
-        f" (`elsinore checkpoints {quoted(folder.path)}`) with --from."
+        f" (`elsinore checkpoints {quoted(folder.path)}`) with --from (in Python, from_run)."
     )
     value = _value(longer, name)
     if name == "env_steps":

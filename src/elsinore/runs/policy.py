@@ -230,7 +230,11 @@ class Policy:
         from elsinore.runs.onnx.model import model_of
         from elsinore.runs.onnx.program import UnknownOperation
 
-        require("onnx", "--format onnx", "export it with --format jax")
+        require(
+            "onnx",
+            "--format onnx (in Python, form='onnx')",
+            "export it with --format jax (form='jax')",
+        )
         import onnx
 
         like, as_observed = exported_observation(self._obs_like)

@@ -100,7 +100,7 @@ class Copy:
                     f"{self._url} is the copy of another run of this name, or of this one before"
                     f" its metrics.sqlite was lost: it has the id {other.removeprefix(OWNER)!r},"
                     f" not {mine.removeprefix(OWNER)!r}; move that copy elsewhere, or begin this"
-                    " run again with another --name or sinks.remote.url."
+                    " run again with another name or sinks.remote.url."
                 )
             self._files.rm_file(f"{self._root}/{other}")  # its sending never came to a copy
         if mine not in names:

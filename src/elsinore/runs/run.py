@@ -157,7 +157,7 @@ class Run:
             if chosen := checkpoint_choice.by_default(folder, self.experiment):
                 return chosen
             remedy = (
-                f"name another (--checkpoint) of {names}"
+                f"name another (--checkpoint; in Python, checkpoint) of {names}"
                 if names
                 else f"bring {shown(folder)} back"
             )
@@ -372,7 +372,7 @@ class Run:
             ConfigError: for fewer than one episode; as `state` and `plan`.
         """
         if episodes < 1:
-            raise ConfigError(f"--episodes {episodes} must be at least 1.")
+            raise ConfigError(f"episodes={episodes} must be at least 1.")
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = plan_for(
             with_settings(self._allowed_experiment, overrides), self._env, self._network

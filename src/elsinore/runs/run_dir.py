@@ -84,7 +84,7 @@ class RunDir(RunLock):
                     if folder.config.exists()
                     else ", for it is no run"
                 )
-                raise NameTaken(f"--name {name!r} is taken in {runs_dir}; choose another{resume}.")
+                raise NameTaken(f"name={name!r} is taken in {runs_dir}; choose another{resume}.")
             refuse_if_copied(experiment.sinks.remote.url, folder.name)
             if folder._begin(experiment):
                 folder.lock()
@@ -116,7 +116,8 @@ class RunDir(RunLock):
                 return False
             raise ConfigError(
                 f"runs folder {shown(runs_dir)} cannot be written:"
-                f" {os.strerror(error.errno or 0)}; choose another with --runs-dir."
+                f" {os.strerror(error.errno or 0)}; choose another with --runs-dir (in Python,"
+                " runs_dir)."
             ) from error
         finally:  # nothing is there once it is renamed
             shutil.rmtree(unfinished.path, ignore_errors=True)
@@ -226,11 +227,11 @@ def check_folder_name(name: str) -> str:
     """
     if not is_folder_name(name):
         raise ConfigError(
-            f"--name {name!r} is not a folder name; use letters, digits, '-', '_' and '.', at most"
+            f"name={name!r} is not a folder name; use letters, digits, '-', '_' and '.', at most"
             " 100, the first a letter, digit or '_'."
         )
     if name.lower() in RESERVED_NAMES:
-        raise ConfigError(f"--name {name!r} is the name of MLflow's own file; choose another.")
+        raise ConfigError(f"name={name!r} is the name of MLflow's own file; choose another.")
     return name
 
 

@@ -43,14 +43,14 @@ def source_of(start: StartConfig) -> Source:
     checkpoints.verify(found)
     if start.parts != "policy" and found.manifest.get("holds") == HOLDS:
         raise ConfigError(
-            f"--from-parts {start.parts} needs more of {start.run} than the policy that it holds;"
-            " take --from-parts policy."
+            f"from_parts={start.parts!r} needs more of {start.run} than the policy that it holds;"
+            " take --from-parts policy (in Python, from_parts='policy')."
         )
     if start.parts == "all" and not found.has_all:
         raise ConfigError(
-            f"--from-parts all takes the replay buffer, which {start.run}@{found.name} does not"
-            " hold (checkpoints.best_buffers: false); take --from-parts learner, or --from"
-            f" {start.run}@latest."
+            f"from_parts='all' takes the replay buffer, which {start.run}@{found.name} does not"
+            " hold (checkpoints.best_buffers: false); take --from-parts learner (in Python,"
+            f" from_parts='learner'), or --from {start.run}@latest (from_run)."
         )
     return Source(folder, found, folder.recorded())
 
@@ -82,8 +82,8 @@ def start_settings(
     if run is None:
         if parts != "policy" or [*leave] or seed is not None:
             raise ConfigError(
-                "--from-parts, --from-leave and --from-seed choose what a run takes from another;"
-                " name that with --from RUN."
+                "from_parts, from_leave and from_seed choose what a run takes from another; name"
+                " that with --from RUN (in Python, from_run)."
             )
         return {}
     text = str(run.path if isinstance(run, Run) else run)

@@ -57,8 +57,9 @@ def check_start(plan: Plan) -> None:
         return check_continuation(plan, source)
     if plan.experiment.imitation is not None:
         raise ConfigError(
-            f"imitation.teacher={plan.experiment.imitation.teacher!r} fits a policy that --from"
-            f" {source.name} replaces; leave out one of them, such as by --set imitation=null."
+            f"imitation.teacher={plan.experiment.imitation.teacher!r} fits a policy that"
+            f" --from {source.name} (in Python, from_run) replaces; leave out one of them, such as"
+            " by --set imitation=null (in Python, overrides={'imitation': None})."
         )
     replicas_of(source, start, plan.experiment.replicas)
     # a layer that only the other run has is a part, too
@@ -67,24 +68,24 @@ def check_start(plan: Plan) -> None:
     for part in start.leave:
         if not any(is_named(name, part) for name in taken):
             raise ConfigError(
-                f"--from-leave {part!r} is no part of what is taken ({start.parts}); parts are"
+                f"from_leave={part!r} is no part of what is taken ({start.parts}); parts are"
                 f" network.head, {', '.join(layers_of(plan, start.parts))}."
             )
     if part := torn_part(plan, start):
         raise ConfigError(
-            f"{_options(start.leave)} names some arrays of {part}, which mean"
-            f" nothing without the others; give --from-leave {part} to begin all of it anew."
+            f"from_leave={[*start.leave]} names some arrays of {part}, which mean"
+            f" nothing without the others; give {_options([part])} to begin all of it anew."
         )
     if part := moments_of_others(plan, start):
         raise ConfigError(
-            f"{_options(start.leave)} begins parameters anew whose moments would be"
-            f" taken with {part}; give --from-leave {part}, too."
+            f"from_leave={[*start.leave]} begins parameters anew whose moments would be"
+            f" taken with {part}; give {_options([part])}, too."
         )
     transfer = transfer_of(plan, source)
     if transfer.misfits:
         more = len(transfer.misfits) - 1
         raise ConfigError(
-            f"--from {source.name} does not fit: {transfer.misfits[0]}"
+            f"--from {source.name} (in Python, from_run) does not fit: {transfer.misfits[0]}"
             f"{f' (and {more} more)' if more else ''}{observations_that_differ(plan, source)}"
             f"{_learners_that_differ(plan, source)}."
             f" Leave out what is to begin anew with"
@@ -110,7 +111,8 @@ def check_start_again(plan: Plan, folder: RunDir) -> None:
 
 
 def _options(leave: Iterable[str]) -> str:
-    return " ".join(f"--from-leave {part}" for part in leave)
+    options = " ".join(f"--from-leave {part}" for part in leave)
+    return f"{options} (in Python, from_leave={[*leave]})"
 
 
 def _learners_that_differ(plan: Plan, source: Source) -> str:
@@ -151,7 +153,7 @@ def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
         return [best_replica(source.checkpoint, history, summary, mode)] * number
     if start.seed not in seeds:
         raise ConfigError(
-            f"--from-seed {start.seed} is not of {source.folder.path}; it has {span(seeds)}."
+            f"from_seed={start.seed} is not of {source.folder.path}; it has {span(seeds)}."
         )
     return [seeds.index(start.seed)] * number
 

@@ -50,8 +50,9 @@ def check_together(plan: Plan) -> None:
     """
     if suites.is_on_host(plan.env):
         raise ConfigError(
-            f"--distributed cannot be used with env={plan.experiment.env!r}, which is stepped on"
-            " the host of one process. Leave it out."
+            "--distributed (in Python, distributed) cannot be used with"
+            f" env={plan.experiment.env!r}, which is stepped on the host of one process."
+            " Leave it out."
         )
     check_alike(plan)
 
@@ -70,14 +71,15 @@ def check_alike(plan: Plan) -> None:
         if others:
             said = {i: found[i].get(what) for i in (0, *others)}
             raise ConfigError(
-                f"--distributed: the processes have other {what}: {said}; start all of them with"
-                " the same command and installation."
+                f"--distributed (in Python, distributed): the processes have other {what}:"
+                f" {said}; start all of them with the same command and installation."
             )
     parts = [device.process_index for device in plan.layout.devices]
     held = {i: parts.count(i) for i in range(len(found))}
     if len(set(held.values())) > 1:
         raise ConfigError(
-            f"--distributed: seeds={plan.experiment.seeds} and shards={plan.experiment.shards} need"
+            f"--distributed (in Python, distributed): seeds={plan.experiment.seeds} and"
+            f" shards={plan.experiment.shards} need"
             f" {len(parts)} devices, which are not the same number in each of {len(found)}"
             f" processes ({held}); choose seeds x shards that the processes divide."
         )

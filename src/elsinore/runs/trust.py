@@ -64,7 +64,7 @@ def refuse_to_send(
         leave = " ".join(f"--set {name}={default_of(name) or 'null'}" for name in named)
         raise ConfigError(
             f"{said}; allow it with --trust (in Python, trust=True), or begin a run of your own"
-            f" from it (--from) with {leave}."
+            f" from it (--from; in Python, from_run) with {leave}."
         )
 
 

@@ -77,7 +77,7 @@ def episodes_of(
             neither this user's nor trusted.
     """
     if episodes < 1:
-        raise ConfigError(f"--episodes {episodes} must be at least 1.")
+        raise ConfigError(f"episodes={episodes} must be at least 1.")
     numbers = range(first_episode, first_episode + episodes)
     if isinstance(target, Run):
         _check_no_settings(target.name, settings)
@@ -91,12 +91,12 @@ def episodes_of(
         return _of_run(run, policy, seed, numbers, sample, agent)
     if agent is not None:
         raise ConfigError(
-            f"--agent needs several agents, and {target} with random actions has one."
+            f"agent={agent!r} needs several agents, and {target} with random actions has one."
         )
     if policy not in (None, "untrained") or seed is not None:
         raise ConfigError(
-            f"{target} is not a run in {runs_dir}, and --policy and --seed need a run; leave them"
-            " out to watch random actions."
+            f"{target} is not a run in {runs_dir}, and policy and seed are of a run; leave them out"
+            " to watch random actions."
         )
     return _random_episodes(target, settings or {}, numbers, runs_dir)
 
@@ -178,7 +178,7 @@ def _recorded(
 ) -> Iterator[Episode | MultiAgentEpisode]:
     if policy is not None or seed is not None:
         raise ConfigError(
-            f"{target} is a replay, which is played as recorded; leave out --policy and --seed."
+            f"{target} is a replay, which is played as recorded; leave out policy and seed."
         )
     _check_no_settings(target, settings)
     return iter([episode_of(replays.read(Path(target), trust), agent=agent)])
@@ -187,7 +187,8 @@ def _recorded(
 def _check_no_settings(target: str, settings: dict[str, Any] | None) -> None:
     if settings:
         raise ConfigError(
-            f"--set applies to an environment by name; {target} keeps its recorded settings."
+            f"--set (in Python, settings) applies to an environment by name; {target} keeps"
+            " its recorded settings."
         )
 
 
@@ -239,7 +240,7 @@ def _replica(run: Run, seed: int) -> int:
     """Index of a seed among the run's replicas."""
     seeds = range(run.experiment.seed, run.experiment.seed + run.experiment.replicas)
     if seed not in seeds:
-        raise ConfigError(f"--seed {seed} is not in this run; it has {span(seeds)}.")
+        raise ConfigError(f"seed={seed} is not in this run; it has {span(seeds)}.")
     return seeds.index(seed)
 
 
@@ -293,7 +294,7 @@ def _env_settings(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     unknown = set(data) - {"env_kwargs", "env_params", "wrappers"}
     if unknown:
         raise ConfigError(
-            f"--set {unknown.pop()} is not a setting of an environment; use env_kwargs.NAME,"
+            f"{unknown.pop()} is not a setting of an environment; use env_kwargs.NAME,"
             " env_params.NAME or wrappers."
         )
     return {"env_kwargs": {}, "env_params": {}, "wrappers": []} | data

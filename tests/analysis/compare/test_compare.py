@@ -258,7 +258,7 @@ def test_a_budget_in_another_unit_is_not_raised_to_a_number_of_env_steps(tmp_pat
             " seeds, which have the same; give each value a label, such as x_0=ppo:algo.gamma=0.9,",
         ),
         ({"seeds": 0}, "CartPole-v1, ppo: seeds=0 must be at least 1."),
-        ({"name": "a/b"}, "--name 'a/b' is not a folder name"),
+        ({"name": "a/b"}, "name='a/b' is not a folder name"),
     ],
 )
 def test_one_bad_cell_is_refused_by_name_before_the_first_is_trained(
@@ -272,7 +272,7 @@ def test_one_bad_cell_is_refused_by_name_before_the_first_is_trained(
 
 
 def test_an_environment_named_twice_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--env: 'CartPole-v1' and 'CartPole-v1' are the same"):
+    with pytest.raises(ConfigError, match="'CartPole-v1' and 'CartPole-v1' are the same"):
         cells(tmp_path, ["CartPole-v1", "ppo/CartPole-v1"], ["ppo"])
 
 
@@ -315,7 +315,7 @@ def test_one_env_or_algo_is_answered_with_the_argument_for_several(argument, rem
 def test_a_comparison_cannot_have_the_name_of_another_thing(tmp_path, file, kind):
     (tmp_path / "cmp").mkdir()
     (tmp_path / "cmp" / file).write_text("env: CartPole-v1")
-    with pytest.raises(ConfigError, match=f"--name 'cmp' is the name of a {kind}"):
+    with pytest.raises(ConfigError, match=f"name='cmp' is the name of a {kind}"):
         compare(tmp_path)
 
 
@@ -503,7 +503,7 @@ def test_a_threshold_for_an_environment_that_is_not_there_is_refused_before_anyt
     tmp_path,
 ):
     with pytest.raises(
-        ConfigError, match="--threshold names the environment 'Cart', which is not compared"
+        ConfigError, match=r"--threshold \(in Python, thresholds\) names the environment 'Cart', w"
     ):
         compare(tmp_path, thresholds={"Cart": 3.0})
     assert not list(tmp_path.iterdir())

@@ -441,7 +441,7 @@ def test_a_search_cannot_have_the_name_of_a_comparison(tmp_path):
     cell = tmp_path / "search" / "CartPole-v1" / "ppo"
     cell.mkdir(parents=True)
     (cell / "config.yaml").write_text("env: CartPole-v1")
-    with pytest.raises(ConfigError, match="--name 'search' is taken in .* by a comparison"):
+    with pytest.raises(ConfigError, match="name='search' is taken in .* by a comparison"):
         search(tmp_path, trials=3)
     assert not (tmp_path / "search" / "sweep.yaml").exists()
 

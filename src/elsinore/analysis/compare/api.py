@@ -229,7 +229,7 @@ def _comparison_path(runs_dir: Path, name: str | None) -> Path:
     for file, kind in (("config.yaml", "run"), ("sweep.yaml", "sweep")):
         if (runs_dir / name / file).exists():
             raise ConfigError(
-                f"--name {name!r} is the name of a {kind} in {shown(runs_dir)}; choose another."
+                f"name={name!r} is the name of a {kind} in {shown(runs_dir)}; choose another."
             )
     return runs_dir / name
 
@@ -239,9 +239,10 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / COMPARISON).touch()
     except OSError as error:
-        reason = f"{os.strerror(error.errno or 0)}; choose another with --runs-dir."
         raise ConfigError(
-            f"runs folder {shown(folder.parent)} cannot be written: {reason}"
+            f"runs folder {shown(folder.parent)} cannot be written:"
+            f" {os.strerror(error.errno or 0)}; choose another with --runs-dir (in Python,"
+            " runs_dir)."
         ) from error
 
 

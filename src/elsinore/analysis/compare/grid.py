@@ -136,7 +136,10 @@ def _refuse_shared_folders(cells: list[GridCell]) -> None:
         other = taken.setdefault(cell.folder, cell)
         if other is not cell:
             both = f"{other.experiment.env!r} and {cell.experiment.env!r}"
-            raise ConfigError(f"--env: {both} are the same, or share a folder name; give it once.")
+            raise ConfigError(
+                f"--env (in Python, envs): {both} are the same, or share a folder name; give it"
+                " once."
+            )
 
 
 def _refuse_shared_copies(cells: list[GridCell]) -> None:
@@ -175,7 +178,7 @@ def cell_state(cell: GridCell) -> str:
     if not (cell.folder / "config.yaml").is_file():
         if cell.folder.exists():
             raise ConfigError(
-                f"{cell.folder} exists and is not a run; move it, or choose another --name."
+                f"{cell.folder} exists and is not a run; move it, or choose another name."
             )
         return "new"
     run = api.load(cell.folder)
@@ -183,7 +186,7 @@ def cell_state(cell: GridCell) -> str:
     if differing:
         raise ConfigError(
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"
-            f" {'; '.join(differing)}. Restore them, or choose another --name."
+            f" {'; '.join(differing)}. Restore them, or choose another name."
         )
     if is_finished(RunDir(cell.folder)):
         return "finished"

@@ -214,7 +214,10 @@ def threshold_section(scores: Scores) -> Section:
     ]
     missing = [env for env in scores.envs if scores.threshold(env) is None]
     more = (
-        [f"No threshold is known for {join_names(missing)}; give one with --threshold ENV=RETURN."]
+        [
+            f"No threshold is known for {join_names(missing)}; give one with --threshold"
+            " ENV=RETURN (in Python, thresholds)."
+        ]
         if missing
         else []
     )

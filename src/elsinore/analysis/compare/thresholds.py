@@ -72,22 +72,23 @@ def check_thresholds(
     """
     known = list(dict.fromkeys(envs))
     single = [env for env in thresholds if env]
-    for option, named in (("--threshold", single), ("--reference", references)):
+    for option, named in (("thresholds", single), ("references", references)):
         for env in named:
             if env not in known:
                 raise ConfigError(
-                    f"{option} names the environment {env!r}, which is not compared; the"
-                    f" environments are {', '.join(known)}{did_you_mean(env, known, 0.5)}"
+                    f"--{option[:-1]} (in Python, {option}) names the environment {env!r}, which is"
+                    f" not compared; the environments are {', '.join(known)}"
+                    f"{did_you_mean(env, known, 0.5)}"
                 )
     for env, value in thresholds.items():
         if not math.isfinite(value):
-            raise ConfigError(f"--threshold {env}={value} must be a finite return.")
+            raise ConfigError(f"the threshold {env}={value} must be a finite return.")
     for env, bounds in references.items():
         finite = len(bounds) == 2 and all(map(math.isfinite, bounds))
         if not (finite and bounds[0] < bounds[1]):
             raise ConfigError(
-                f"--reference {env}={bounds!r} must be two finite returns, the lower first, such as"
-                " CartPole-v1=22:500."
+                f"the reference {env}={bounds!r} must be two finite returns, the lower first,"
+                " such as CartPole-v1=22:500 (in Python, {'CartPole-v1': (22, 500)})."
             )
 
 

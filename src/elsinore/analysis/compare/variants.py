@@ -53,12 +53,12 @@ def variants_of(algos: Sequence[str] | Mapping[str, Any]) -> list[Variant]:
     else:
         variants = [parse_variant(text) for text in ([algos] if isinstance(algos, str) else algos)]
     if not variants:
-        raise ConfigError("--algos is empty; name at least one algorithm.")
+        raise ConfigError("--algos (in Python, algos) is empty; name at least one algorithm.")
     for i, variant in enumerate(variants):
         if variant.label in (other.label for other in variants[:i]):
             raise ConfigError(
-                f"--algos has the label {variant.label!r} twice; give one another label:"
-                f" {VARIANT_FORM}."
+                f"--algos (in Python, algos) has the label {variant.label!r} twice; give one"
+                f" another label: {VARIANT_FORM}."
             )
     return variants
 
@@ -74,7 +74,7 @@ def parse_variant(text: str) -> Variant:
     known, _, rest = algo.partition(":")
     # a setting with no value
     if not algo or (equals and not label) or (known in (*ALGORITHMS, *PRESETS) and rest):
-        raise ConfigError(f"--algos {text!r} must have the form {VARIANT_FORM}.")
+        raise ConfigError(f"algos={text!r} must have the form {VARIANT_FORM}.")
     return _variant(label or _default_label(algo), algo, parse_set(settings))
 
 
@@ -106,15 +106,15 @@ def _from_settings(label: str, settings: Any) -> Variant:
 def _variant(label: str, algo: Any, settings: dict[str, Any]) -> Variant:
     if not isinstance(label, str) or not is_folder_name(label):
         raise ConfigError(
-            f"--algos: the label {label!r} is not a folder name; use letters, digits, '-', '_' and"
+            f"algos: the label {label!r} is not a folder name; use letters, digits, '-', '_' and"
             " '.'."
         )
     if not isinstance(algo, str):
-        raise ConfigError(f"--algos: the algorithm of {label!r} is {algo!r}; it must be a name.")
+        raise ConfigError(f"algos: the algorithm of {label!r} is {algo!r}; it must be a name.")
     if "/" not in algo:
         return Variant(label, algo, settings)
     if algo not in PRESETS:
-        raise ConfigError(f"--algos {algo!r} is not a preset; choose from {', '.join(PRESETS)}.")
+        raise ConfigError(f"algos={algo!r} is not a preset; choose from {', '.join(PRESETS)}.")
     own = {f"algo.{key}": value for key, value in dotted(PRESETS[algo].get("algo", {})).items()}
     return Variant(label, algo.split("/")[0], own | settings)
 

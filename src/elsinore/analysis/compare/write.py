@@ -54,7 +54,9 @@ def write_comparison_report(scores: Scores, path: Path) -> None:
             with whole_file(path / name) as unfinished:
                 unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = f"{os.strerror(error.errno or 0)}; choose another --out."
+        reason = (
+            f"{os.strerror(error.errno or 0)}; choose another folder by --out (in Python, out)."
+        )
         raise ConfigError(f"the report cannot be written to {path}: {reason}") from error
 
 

@@ -140,7 +140,8 @@ def sweep(
     accept = {"accept_versions": accept_versions, "accept_layout": accept_layout}
     if resume is not None and (config is not None or overrides or name):
         raise ConfigError(
-            "--resume continues a sweep unchanged; leave out the config, settings and name."
+            "--resume (in Python, resume) continues a sweep unchanged; leave out the config,"
+            " settings and name."
         )
     prepare()
     folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume, trust)
@@ -172,7 +173,9 @@ def _opened(
         folder.lock()
         return folder, sweep, rounds
     if config is None:
-        raise ConfigError("a sweep needs a config, or --resume with the name of a sweep.")
+        raise ConfigError(
+            "a sweep needs a config, or --resume (in Python, resume) with the name of a sweep."
+        )
     sweep = load_sweep(
         config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides
     )

@@ -104,5 +104,5 @@ def _check_same(run: Run, group: TrialGroup) -> None:
     if as_dict(run.experiment) != as_dict(group.experiment):
         raise ConfigError(
             f"{run.path} holds other trials than the sweep now samples: another version of"
-            " elsinore or Optuna made it, or it was edited. Start the sweep under another --name."
+            " elsinore or Optuna made it, or it was edited. Start the sweep under another name."
         )

@@ -61,9 +61,7 @@ class SweepDir:
             "comparison": any(cell.parent.parent != folder.groups for cell in cells),
         }
         for kind in (kind for kind, there in others.items() if there):
-            raise ConfigError(
-                f"--name {name!r} is taken in {runs_dir} by a {kind}; choose another."
-            )
+            raise ConfigError(f"name={name!r} is taken in {runs_dir} by a {kind}; choose another.")
         try:
             config = sweep.as_dict()
             folder.path.mkdir(parents=True, exist_ok=True, mode=folder_mode(config))
@@ -132,7 +130,7 @@ class SweepDir:
         ]
         if differing:
             raise ConfigError(
-                f"--name {self.name!r} is taken by another sweep (then, now):"
+                f"name={self.name!r} is taken by another sweep (then, now):"
                 f" {'; '.join(differing)}. Choose another name, or resume it unchanged:"
                 f" `elsinore sweep --resume {quoted(self.path)}`."
             )

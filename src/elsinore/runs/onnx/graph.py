@@ -127,7 +127,7 @@ class Graph:
         except (checker.ValidationError, shape_inference.InferenceError) as error:
             raise UnknownOperation(
                 f"this policy's graph is none that ONNX allows ({' '.join(str(error).split())});"
-                " export it with --format jax."
+                " export it with --format jax (in Python, form='jax')."
             ) from error
         return model
 

@@ -46,7 +46,7 @@ def model_of(
     if any(map(is_complex, [*given, *results])):
         raise UnknownOperation(
             "this policy takes or returns complex numbers, such as a custom network's carry; keep"
-            " their two parts instead, or export it with --format jax."
+            " their two parts instead, or export it with --format jax (in Python, form='jax')."
         )
     graph = Graph([name for name, *_ in inputs], given)
     for step in in_pairs([step for step in needed(steps, results) if not computed(step)]):

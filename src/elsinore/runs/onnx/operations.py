@@ -17,7 +17,7 @@ def add(g: Graph, step: Equation) -> None:
     if (name := step.primitive.name) not in OPERATIONS:
         raise UnknownOperation(
             f"this policy computes {name!r}, which the ONNX export has no operation for; export"
-            " it with --format jax."
+            " it with --format jax (in Python, form='jax')."
         )
     found = OPERATIONS[name](g, step)
     g.name_outputs(step.outputs, [found] if isinstance(found, str) else found)

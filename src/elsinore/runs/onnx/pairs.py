@@ -57,7 +57,7 @@ class _Pairs:
             return [step._replace(inputs=list(ins), outputs=list(outs)) for ins, outs in parts]
         raise UnknownOperation(
             f"this policy computes {name!r} of complex numbers, which the ONNX export has no"
-            " operation for; export it with --format jax."
+            " operation for; export it with --format jax (in Python, form='jax')."
         )
 
     def _pair(self, value: Value) -> tuple[Value, Value]:
