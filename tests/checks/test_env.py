@@ -40,6 +40,9 @@ ERRORS = {
     "MissingPart": ("spaces", "obs['action_mask'] is in the observation only"),
     "NumberMask": ("spaces", "obs['action_mask'] is int32"),
     "NothingLegal": ("spaces", "no legal action at step 0"),
+    "SecondIdle": ("spaces", "no legal action at step 0 of a random walk (of agent 1)"),
+    "SecondUnseen": ("float32", "is NaN or infinite around step 0 of a random walk (of agent 1)"),
+    "SecondUnpaid": ("float32", "the reward is inf at step 0 of a random walk (of agent 1)"),
     "StoppedClock": ("ends", "though max_steps_in_episode=20"),
 }
 WARNINGS = {
@@ -47,6 +50,7 @@ WARNINGS = {
         "pure",
         "changes the env's own calls, actions; a compiled program does so once",
     ),
+    "SecondFar": ("spaces", "above the declared 20 (of agent 1)"),
     "OutOfBounds": ("spaces", "obs[0] was 6, above the declared 3"),
     "OtherKind": ("spaces", "obs is float32, declared int32"),
     "OneBeginning": ("resets", "8 equal resets"),
@@ -65,7 +69,7 @@ def failures_of(name):
     return [result for result in results_of(name).values() if not result.passed]
 
 
-@pytest.mark.parametrize("name", ["Wall", "Masked", "Pushed", "Caching"])
+@pytest.mark.parametrize("name", ["Wall", "Masked", "Pair", "Pushed", "Caching"])
 def test_a_sound_env_passes_every_check(name):
     assert list(results_of(name)) == list(ENV_CHECKS)
     assert set(results_of(name).values()) == {CheckResult(check, True) for check in ENV_CHECKS}

@@ -16,6 +16,8 @@ from flax import struct
 from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 
+from elsinore.jaxtools.agents import gather_agents
+
 LENGTH = 5
 
 
@@ -67,6 +69,52 @@ class Masked(Wall):
     def observation_space(self, params):
         mask = spaces.Box(0, 1, (3,), bool)
         return spaces.Dict({"seen": super().observation_space(params), "action_mask": mask})
+
+
+class Pair(Masked):
+    """Sound too: two sentries, each on a wall of its own, who know their numbers."""
+
+    fixed_agents = 2
+
+    @property
+    def legal(self):
+        return jnp.array([True, False, True])
+
+    def of_second(self, x, wrong):
+        """`x` of the first sentry, `wrong` of the second."""
+        return jnp.where(gather_agents(0)[1] == 1, wrong, x)
+
+
+class SecondIdle(Pair):
+    """The second agent has no legal action."""
+
+    @property
+    def legal(self):
+        return self.of_second(super().legal, False)
+
+
+class SecondUnseen(Pair):
+    """The second agent sees no number."""
+
+    def look(self, state):
+        obs = super().look(state)
+        return obs | {"seen": self.of_second(obs["seen"], jnp.nan)}
+
+
+class SecondUnpaid(Pair):
+    """The second agent has no finite reward."""
+
+    def step_env(self, key, state, action, params):
+        obs, state, reward, *ends = super().step_env(key, state, action, params)
+        return obs, state, self.of_second(reward, jnp.inf), *ends
+
+
+class SecondFar(Pair):
+    """The second agent sees beyond the declared bounds."""
+
+    def look(self, state):
+        obs = super().look(state)
+        return obs | {"seen": self.of_second(obs["seen"], 99.0)}
 
 
 class Pushed(Wall):

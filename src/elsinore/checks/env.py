@@ -233,12 +233,13 @@ def _flags(fixture: EnvFixture) -> Failure | None:
             return Failure(
                 f"{name} is {flag.dtype} of shape {flag.shape}; it must be a bool of shape ()."
             )
-    both = np.flatnonzero(fixture.walk.terminated & fixture.walk.truncated)
-    if both.size:
-        return Failure(
-            f"step {both[0]} of a random walk is both terminated and truncated; let"
-            " is_truncated be False there."
-        )
+    for whose, walk in fixture.walks.items():
+        both = np.flatnonzero(walk.terminated & walk.truncated)
+        if both.size:
+            return Failure(
+                f"step {both[0]} of a random walk{whose} is both terminated and truncated; let"
+                " is_truncated be False there."
+            )
     return None
 
 
@@ -280,16 +281,18 @@ def _float32(fixture: EnvFixture) -> Failure | None:
             return Failure(f"{path} is {leaf.dtype}; convert it: .astype(jnp.float32).")
     if reward.shape != ():
         return Failure(f"the reward has shape {reward.shape}; it must be one number, of shape ().")
-    for path, finite in paths("obs", fixture.walk.finite):
-        if not finite.all():
+    for whose, walk in fixture.walks.items():
+        for path, finite in paths("obs", walk.finite):
+            if not finite.all():
+                return Failure(
+                    f"{path} is NaN or infinite around step {np.argmin(finite)} of a random"
+                    f" walk{whose}."
+                )
+        odd = np.flatnonzero(~np.isfinite(walk.reward))
+        if odd.size:
             return Failure(
-                f"{path} is NaN or infinite around step {np.argmin(finite)} of a random walk."
+                f"the reward is {walk.reward[odd[0]]} at step {odd[0]} of a random walk{whose}."
             )
-    odd = np.flatnonzero(~np.isfinite(fixture.walk.reward))
-    if odd.size:
-        return Failure(
-            f"the reward is {fixture.walk.reward[odd[0]]} at step {odd[0]} of a random walk."
-        )
     return None
 
 
@@ -315,17 +318,18 @@ def _spaces(fixture: EnvFixture) -> Failure | None:
         if mask.dtype != bool or mask.shape != shape:
             said = f"obs['action_mask'] is {mask.dtype} of shape {mask.shape}"
             return Failure(f"{said}; it must be bool of shape {shape}, True for each legal action.")
-        if not fixture.walk.legal.all():
-            step = np.argmin(fixture.walk.legal)
-            return Failure(
-                f"obs['action_mask'] has no legal action at step {step} of a random walk; terminate"
-                " there."
-            )
-    lowest, highest = (
-        list(space_leaves(space, seen, "obs"))
-        for seen in (fixture.walk.lowest, fixture.walk.highest)
-    )
-    doubts = [*dtype_mismatches(declared), *out_of_bounds(lowest, highest)]
+        for whose, walk in fixture.walks.items():
+            if not walk.legal.all():
+                return Failure(
+                    f"obs['action_mask'] has no legal action at step {np.argmin(walk.legal)} of a"
+                    f" random walk{whose}; terminate there."
+                )
+    doubts = [*dtype_mismatches(declared)]
+    for whose, walk in fixture.walks.items():
+        lowest, highest = (
+            list(space_leaves(space, seen, "obs")) for seen in (walk.lowest, walk.highest)
+        )
+        doubts += [f"{doubt}{whose}" for doubt in out_of_bounds(lowest, highest)]
     return (
         Failure("; ".join(doubts) + ". Correct observation_space.", "warning") if doubts else None
     )
@@ -351,7 +355,8 @@ def _ends(fixture: EnvFixture) -> Failure | None:
 
     Returns are counted only at the end of an episode.
     """
-    done = fixture.walk.terminated | fixture.walk.truncated
+    walk = next(iter(fixture.walks.values()))  # the episodes of an env end for all its agents
+    done = walk.terminated | walk.truncated
     lengths = np.diff(np.flatnonzero(done), prepend=-1)
     running = done.size - lengths.sum()  # steps of the last, unfinished episode
     longest = max([running, *lengths])

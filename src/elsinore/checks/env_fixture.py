@@ -14,6 +14,7 @@ from elsinore.checks.tree_differences import is_tuple
 from elsinore.envs.random_action import random_action
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.autoreset import autoreset_step, reset
+from elsinore.jaxtools.agents import AGENTS
 from elsinore.nets.heads import head_for
 
 NUM_ENVS = 8  # in a batch
@@ -96,11 +97,16 @@ class EnvFixture:
         return None if steps is None else int(np.max(steps))
 
     @cached_property
-    def walk(self) -> Walk:
+    def walks(self) -> dict[str, Walk]:
+        """The walk of each agent, by words that name the agent where an env has several."""
         length = max(self._num_steps, min(self.max_steps or 0, LONGEST_WALK))
-        return jax.device_get(
-            jax.jit(partial(random_walk, self.env, length))(self.key, self.params)
-        )
+        walk = partial(random_walk, self.env, length)
+        agents = getattr(self.env, "fixed_agents", 1)
+        if agents == 1:
+            return {"": jax.device_get(jax.jit(walk)(self.key, self.params))}
+        together = jax.jit(jax.vmap(walk, (0, None), axis_name=AGENTS))
+        walks = jax.device_get(together(jax.random.split(self.key, agents), self.params))
+        return {f" (of agent {i})": jax.tree.map(lambda x, i=i: x[i], walks) for i in range(agents)}
 
     def ends_with_the_clock(self) -> bool:
         """True if a first step terminates only when max_steps_in_episode is 1."""
