@@ -68,9 +68,11 @@ def with_contract(algo: Algorithm, action_space: Any, whose: str = "") -> Algori
             raise broken(f"policy.act gives {_kind(answer)}; give (action, carry).")
         if wrong := _wrong_action(answer[0], action_space) or _other_carry(carry, answer[1]):
             raise broken(wrong)
+        if policy.value is not None:  # which nothing else calls before replays and films
+            jax.eval_shape(value, policy_state, carry, obs)
         return answer
 
-    if policy.value is not None:  # which nothing calls before replays and films
+    if policy.value is not None:
         function(policy.value, "policy.value", "policy_state, carry, obs")
 
     def value(policy_state: Any, carry: PyTree, obs: PyTree) -> Any:

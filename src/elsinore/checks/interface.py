@@ -62,8 +62,6 @@ def _traced(fixture: AlgorithmFixture) -> dict[str, Mean]:
     def asked(state: TrainState) -> None:
         obs, carry = jax.tree.map(lambda x: x[0], state.actor.obs), algo.policy.initial_carry
         algo.policy.act(fixture.key, state.policy_state, carry, obs, True)
-        if algo.policy.value is not None:
-            algo.policy.value(state.policy_state, carry, obs)
 
     jax.eval_shape(asked, state)
     return metrics
