@@ -570,10 +570,13 @@ def test_replays_are_listed_and_a_broken_one_is_said(tmp_path):
         assert status == 404 and b"cannot be read" in body
 
 
-@pytest.mark.parametrize(("best", "marked"), [(500, 0), (30_000, 1), (None, None), ("x", None)])
-def test_the_replay_nearest_to_the_best_checkpoint_is_marked(tmp_path, best, marked):
+@pytest.mark.parametrize(
+    ("best", "marked"),
+    [(256, 1), (500, 2), (9_000, 2), (30_000, 2), (None, None), ("x", None)],
+)
+def test_the_first_replay_since_the_best_checkpoint_or_the_last_is_marked(tmp_path, best, marked):
     run = make_run(tmp_path, "run")
-    for update in (4, 400):
+    for update in (0, 4, 400):
         film(run, f"{update:010d}-seed0.npz", env_steps=update * 64)
     kept = {"best": {"name": "best/0000000004", "env_steps": best}}
     (run / "summary.json").write_text(json.dumps({"stopped_by": "budget", "checkpoints": kept}))

@@ -47,14 +47,15 @@ class Scenes:
 
     def replays(self, name: str) -> list[dict[str, Any]]:
         """A description of every replay of a run, oldest first; `error` if it cannot be read. Of a
-        run that has ended, the one recorded nearest to the best checkpoint is `best`."""
+        run that has ended, the first one since its best checkpoint is `best`, or else the last."""
         run = self._runs.open(name)
         found = [self._description(run, path) for path in self._paths(run)]
         steps = best_env_steps(summary_of(self._runs, run, []))
-        places = [(one, one.get("env_steps")) for one in found]
-        far = [(abs(place - steps), one) for one, place in places if steps and type(place) is int]
-        if far:
-            min(far, key=lambda pair: pair[0])[1]["best"] = True
+        placed = [one for one in found if steps and type(one.get("env_steps")) is int]
+        if placed:  # one from before it may be of an untrained policy, however near
+            since = [one for one in placed if one["env_steps"] >= steps]
+            chosen, of = (since, min) if since else (placed, max)
+            of(chosen, key=lambda one: one["env_steps"])["best"] = True
         return found
 
     def close(self) -> None:

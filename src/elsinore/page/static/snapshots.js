@@ -13,7 +13,7 @@ export function snapshotLabel(replay) {
 /** A one-line description of a replay. */
 export function replaySummary(replay) {
   if (replay.error) return `${replay.replay}: cannot be read`;
-  return `${snapshotLabel(replay)}, ${replay.replica ?? `seed ${replay.seed ?? 0}`}: return ${number(replay.return)} in ${whole(replay.length)} steps${replay.best ? ", nearest to the best checkpoint" : ""}`;
+  return `${snapshotLabel(replay)}, ${replay.replica ?? `seed ${replay.seed ?? 0}`}: return ${number(replay.return)} in ${whole(replay.length)} steps${replay.best ? ", for the best checkpoint" : ""}`;
 }
 
 /** One button for each snapshot of a demo, with the mean episode length; none without a demo. */
