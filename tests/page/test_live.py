@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import resource
 import shutil
 import socket
@@ -241,6 +242,14 @@ def test_a_run_that_begins_while_a_page_waits_for_it_is_shown(served, top):
         # it may be seen before its first chunk
         while next_message(line, "status", "unborn").get("update") != 4:
             pass
+
+
+def test_a_page_leaves_the_log_handlers_of_other_libraries_open(tmp_path):
+    closed = []
+    handler = logging.StreamHandler()
+    handler.close = lambda: closed.append(True)
+    with serving(tmp_path):
+        assert not closed
 
 
 def test_wishes_are_a_list_of_runs_and_places():

@@ -131,6 +131,7 @@ def server_of(api: PageApi, host: str) -> uvicorn.Server:
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
             ws_per_message_deflate=False,
+            log_config=None,  # its own would close other libraries' handlers
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=1,
