@@ -6,7 +6,7 @@ import shlex
 import sysconfig
 import traceback
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -152,6 +152,16 @@ def _env_check(env: str) -> str:
     return (
         "elsinore.check_env(env)" if env.startswith("__main__:") else f"`elsinore check-env {env}`"
     )
+
+
+@contextmanager
+def on_error(undo: Callable[[], object]) -> Iterator[None]:
+    """Call `undo` if the block raises, Ctrl-C included."""
+    try:
+        yield
+    except BaseException:
+        undo()
+        raise
 
 
 def reason_of(error: BaseException) -> str:

@@ -138,7 +138,7 @@ def test_a_given_name_that_another_takes_meanwhile_is_refused_as_taken(tmp_path)
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == ["name='mine' is taken"] * 7 + ["mine"]
+    assert sorted(outcomes) == ["mine"] + ["name='mine' is taken"] * 7
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
-from elsinore.errors import ConfigError, reason_of, shortened
+from elsinore.errors import ConfigError, on_error, reason_of, shortened
 
 log = logging.getLogger("elsinore")
 
@@ -32,12 +32,9 @@ class OneByOne:
         self._observation, self._action = observation, action
         self._shapes = shapes(observation.zeros())
         self.any_shape = False  # observations of other shapes are read, too
-        try:
+        with on_error(self.close):
             for _ in range(rows):
                 self._envs.append(make())
-        except BaseException:
-            self.close()
-            raise
         self.seeded = takes_seed(self._envs[0])
         self.found: Any = None  # what an environment returned last, as it was
 

@@ -9,7 +9,7 @@ from typing import Any
 from elsinore.algos.common import LearningConfig
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
-from elsinore.errors import shown
+from elsinore.errors import on_error, shown
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
@@ -141,7 +141,7 @@ def train(
             if not processes.is_first():
                 return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
             folder = new_run(Path(runs_dir), name, experiment, go_on)
-            with folder.unlocked_on_error(), logging_to(folder.log):
+            with on_error(folder.unlock), logging_to(folder.log):
                 run_session(folder, plan, None, callbacks, grace=grace)
             processes.agreed(None, ENDED, processes.COMPILING)
             return Run(folder, plan, env_object, network, trust=True)
@@ -226,7 +226,7 @@ def resume(
         follow(plan, grace)
         return Run(folder, plan, env, network, trust=True)
     folder.lock()
-    with folder.unlocked_on_error():
+    with on_error(folder.unlock):
         prepare(bool(distributed))
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
         checkpoint = _matching_checkpoint(
@@ -242,7 +242,7 @@ def resume(
         if not given:
             sign(folder.config)
         changes = record_lengthening(folder, recorded, experiment, checkpoint, env)
-    with folder.unlocked_on_error(), logging_to(folder.log):
+    with on_error(folder.unlock), logging_to(folder.log):
         for line in changes:
             log.info(line)
         run_session(folder, plan, checkpoint, callbacks, grace=grace)

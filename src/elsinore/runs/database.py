@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from elsinore.errors import on_error
 from elsinore.runs.store_schema import COLUMNS, STORE_FORMAT
 
 # SQLite's codes where neither a lock nor the memory that readers share can be made; on a full disk
@@ -35,13 +36,10 @@ def open_read_only(
     """
     deadline = time.monotonic() + seconds
     db = _connected(path, timeout, options)
-    try:
+    with on_error(db.close):
         # a handler lets an interrupt from the keyboard in, too
         db.set_progress_handler(lambda: time.monotonic() > deadline, INSTRUCTIONS)
         refuse_foreign_schema(db)
-    except BaseException:
-        db.close()
-        raise
     return db
 
 

@@ -4,8 +4,6 @@ import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -121,12 +119,3 @@ class RunLock:
         if self._lock is not None:
             self._lock.close()
             self._lock = self._locked = None
-
-    @contextmanager
-    def unlocked_on_error(self) -> Iterator[None]:
-        """Unlock the run if the block raises."""
-        try:
-            yield
-        except BaseException:
-            self.unlock()
-            raise

@@ -12,7 +12,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
 from elsinore.envs.suites import is_on_host
-from elsinore.errors import counted, quoted
+from elsinore.errors import counted, on_error, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints, replays, signature
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -116,7 +116,7 @@ def open_session(
     callbacks: Sequence[Callback],
 ) -> Session:
     """Open the store and start the workers; a failure unlocks the run directory."""
-    with folder.unlocked_on_error():
+    with on_error(folder.unlock):
         checkpoints.clean(folder.checkpoints)
         replays.clean(folder.replays)
         signature.clean(folder.config)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError, RunError, quoted
+from elsinore.errors import ConfigError, RunError, on_error, quoted
 from elsinore.runs.database import format_of, open_read_only, refuse_foreign_schema
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
@@ -91,11 +91,8 @@ class Store:
             if is_no_file(each := path.with_name(f"{path.name}{suffix}")):
                 raise sqlite3.OperationalError(f"{each.name} is no file")
         self._db = open_read_only(path) if read_only else sqlite3.connect(path, timeout=10)
-        try:
+        with on_error(self._db.close):
             self._prepare(path, read_only)
-        except BaseException:
-            self._db.close()
-            raise
 
     def _prepare(self, path: Path, read_only: bool) -> None:
         if not read_only:
@@ -308,15 +305,6 @@ class Store:
         if (steps := self.info().get("steps_per_update")) is None:
             raise sqlite3.DatabaseError("info has no steps_per_update")
         return steps
-
-    @contextlib.contextmanager
-    def closed_on_error(self) -> Iterator[None]:
-        """Close the store if the block raises."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         self._db.close()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, on_error
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.checkpoint_match import agree_on_layout, check_match
 from elsinore.runs.preparation import checked_plan
@@ -84,7 +84,7 @@ def _opened(
         return RunDir.create(folder.parent, folder.name, group.experiment), None
     opened = RunDir(folder)
     opened.lock()
-    with opened.unlocked_on_error():
+    with on_error(opened.unlock):
         if not checkpoint_choice.resumable(opened.checkpoints):
             return opened, None
         checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)

@@ -14,7 +14,7 @@ import yaml
 
 from elsinore.config.load import dotted, read_yaml, yaml_text
 from elsinore.config.search import Sweep, load_sweep
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
 from elsinore.runs.redaction import folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name
@@ -52,7 +52,7 @@ class SweepDir:
         folder = cls(runs_dir / name)
         if folder.config.exists():
             folder.lock()
-            with folder._lock.unlocked_on_error():
+            with on_error(folder._lock.unlock):
                 folder._check_same(sweep)
             return folder
         cells = folder.path.glob("*/*/config.yaml")  # of a comparison: environment, label
@@ -68,7 +68,7 @@ class SweepDir:
             folder.log.parent.mkdir(exist_ok=True)
             folder.groups.mkdir(exist_ok=True)
             folder.lock()
-            with folder._lock.unlocked_on_error():
+            with on_error(folder._lock.unlock):
                 unfinished = folder.path / ".sweep.yaml"
                 unfinished.write_text(yaml_text(config), encoding="utf-8")
                 signature.sign(folder.config, following=unfinished)
@@ -111,7 +111,7 @@ class SweepDir:
             ConfigError: if another process runs this sweep.
         """
         self._lock.lock()
-        with self._lock.unlocked_on_error():
+        with on_error(self._lock.unlock):
             signature.clean(self.config)
             self.groups.mkdir(exist_ok=True)
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
+from elsinore.errors import on_error
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.members import CountedSeeds
 from elsinore.runs.redaction import redacted
@@ -52,7 +53,7 @@ class MLflowSink:
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
         self._store = Store(self._folder.database, read_only=True)
-        with self._store.closed_on_error():  # after which this is tried again
+        with on_error(self._store.close):  # after which this is tried again
             self._begin()
 
     def _begin(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
+from elsinore.errors import on_error
 from elsinore.runs.members import CountedSeeds
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
@@ -42,7 +43,7 @@ class WandbSink:
     def open(self) -> None:
         """Start the run there, or resume it."""
         self._store = Store(self._folder.database, read_only=True)
-        with self._store.closed_on_error():  # after which this is tried again
+        with on_error(self._store.close):  # after which this is tried again
             self._begin()
 
     def _begin(self) -> None:
