@@ -42,6 +42,10 @@ class RunError(ElsinoreError, RuntimeError):
     """A run that failed after its training had begun; what was saved can be resumed."""
 
 
+class RepeatedError(RunError):
+    """A run that failed as it would again if it were resumed."""
+
+
 def printable(text: str) -> str:
     """`text` with "?" for each character that a terminal would obey, or cannot show; lines and tabs
     stay."""

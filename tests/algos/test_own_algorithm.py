@@ -23,8 +23,9 @@ from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.config.plan import plan_for
 from elsinore.config.presets import PRESETS, algorithm_behind
-from elsinore.errors import ConfigError, RunError
+from elsinore.errors import ConfigError, RepeatedError, RunError
 from elsinore.runs.loop import refuse_miscounted
+from elsinore.runs.session import _remedies
 from elsinore.runs.sinks.mlflow import model_name
 from elsinore.training.schedule import Schedule
 from tests.algos import own_algorithms
@@ -243,8 +244,18 @@ def test_a_run_ends_where_an_algorithm_counts_other_updates(counted, ends):
     report = SimpleNamespace(update=np.array([counted, 1]), learning=np.array([True, False]))
     chunk: Any = SimpleNamespace(index=0, report=report)  # the other seed is frozen since update 1
     said = f"its state.update is {counted} after 4 updates; begin with jnp.int32"
-    with pytest.raises(RunError, match=re.escape(said)) if ends else nullcontext():
+    with pytest.raises(RepeatedError, match=re.escape(said)) if ends else nullcontext():
         refuse_miscounted(plan, chunk)
+
+
+@pytest.mark.parametrize(("error", "resumes"), [(RunError, True), (RepeatedError, False)])
+def test_a_run_says_how_it_is_resumed_unless_that_fails_again(error, resumes, tmp_path, caplog):
+    folder: Any = SimpleNamespace(path=tmp_path, refuse_if_gone=lambda: None)
+    memory = SimpleNamespace(large_settings="")
+    plan: Any = SimpleNamespace(custom_code={}, memory=memory)
+    with pytest.raises(error), _remedies(folder, plan, of_a_sweep=False):
+        raise error("...")
+    assert ("resume with" in caplog.text) == resumes
 
 
 def test_the_arguments_of_act_may_have_other_names():

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.errors import RunError, counted, reason_of
+from elsinore.errors import RepeatedError, counted, reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
@@ -97,15 +97,15 @@ def refuse_miscounted(plan: Plan, chunk: FinishedChunk) -> None:
     env steps would be those of other updates.
 
     Raises:
-        RunError: with a remedy.
+        RepeatedError: with a remedy.
     """
     done, learning = plan.schedule.updates_after(chunk.index + 1), chunk.report.learning
     update = chunk.report.update.reshape(len(learning), -1)[learning]
     if (wrong := update[update != done]).size:
-        raise RunError(
+        raise RepeatedError(
             f"algo={plan.experiment.algo.name!r}: its state.update is {wrong[0]} after"
             f" {counted(done, 'update')}; begin with jnp.int32(0), and give"
-            " state._replace(update=state.update + 1, ...)."
+            " state._replace(update=state.update + 1, ...) in a new run."
         )
 
 

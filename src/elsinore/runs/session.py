@@ -12,7 +12,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
 from elsinore.envs.suites import is_on_host
-from elsinore.errors import counted, on_error, quoted
+from elsinore.errors import RepeatedError, counted, on_error, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints, replays, signature
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -137,9 +137,9 @@ def _remedies(folder: RunDir, plan: Plan, of_a_sweep: bool) -> Iterator[None]:
     try:
         with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
-    except BaseException:
+    except BaseException as error:
         folder.refuse_if_gone()
-        if not of_a_sweep:
+        if not (of_a_sweep or isinstance(error, RepeatedError)):
             log.error("resume with: elsinore train --resume %s", quoted(folder.path))
         raise
 
