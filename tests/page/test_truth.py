@@ -241,6 +241,8 @@ def test_the_page_of_a_population_names_its_members_and_has_no_mean_over_them(br
         assert "402.5" in tile.inner_text()
         rows = numbers_of(page, "Evaluation return")
         assert float(rows[-1][f"best member, {RATES[1]}"]) == 402.5
+        reading = page.locator('[data-metric="eval/return"] .reading')
+        until(lambda: f"best member, {RATES[1]}" in reading.inner_text())
         page.get_by_label("Each seed").check()
         assert f"seed 1, {RATES[0]}" in numbers_of(page, "Evaluation return")[0]
         page.get_by_role("tab", name="Seeds").click()

@@ -26,7 +26,11 @@ def test_ctrl_c_while_it_is_made_leaves_nothing(tmp_path, monkeypatch, during, r
 
 def test_what_a_kill_left_unfinished_goes_when_the_run_is_resumed(tmp_path, monkeypatch):
     (tmp_path / "replays").mkdir()
-    left = [".config.signature.x7_a", "replays/.unfinished-0000000008-seed0.npz-12"]
+    left = [
+        ".config.signature.x7_a",
+        ".tags.json.0a1b",
+        "replays/.unfinished-0000000008-seed0.npz-12",
+    ]
     kept = ["config.signature", "replays/0000000008-seed0.npz"]
     for name in (*left, *kept):
         (tmp_path / name).write_text("")

@@ -4,6 +4,7 @@ device, a pipe (whose reader waits without end) or a link (through which a write
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -15,6 +16,13 @@ def is_no_file(path: Path) -> bool:
 def is_taken(path: Path) -> bool:
     """True where something else is in the place of a file that will be written, also a link."""
     return os.path.lexists(path) and (path.is_symlink() or not path.is_file())
+
+
+def clean_beside(path: Path) -> None:
+    """Delete the unfinished files `.NAME.*` of a file, which killed processes left beside it."""
+    for unfinished in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):  # a folder, which is none of ours
+            unfinished.unlink()
 
 
 def text_of(path: Path) -> str:

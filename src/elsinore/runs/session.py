@@ -24,6 +24,7 @@ from elsinore.runs.failures import explained
 from elsinore.runs.follower import ACTS, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
+from elsinore.runs.plain_files import clean_beside
 from elsinore.runs.profile import jax_trace, phase, profile_to
 from elsinore.runs.programs import Compiled, compile_run, initial_states
 from elsinore.runs.restored import restore_state
@@ -120,6 +121,7 @@ def open_session(
         checkpoints.clean(folder.checkpoints)
         replays.clean(folder.replays)
         signature.clean(folder.config)
+        clean_beside(folder.tags)  # which the page writes
         newest = newest or adopted(folder, plan)
         checkpoint, run_id, scores = _open_store(folder, plan, newest)
         update = checkpoint.update if checkpoint else 0

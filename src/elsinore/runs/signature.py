@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from elsinore.runs.durable import fsync
+from elsinore.runs.plain_files import clean_beside
 
 KEY_BYTES = 32
 TEXT = b"elsinore\0text\n"  # what a config's signature is of never begins so
@@ -50,9 +51,7 @@ def is_own(config: Path) -> bool:
 
 def clean(config: Path) -> None:
     """Delete what killed processes left beside a config, which were signing it."""
-    for path in config.parent.glob(f".{_signature_of(config).name}.*"):
-        with suppress(OSError):  # a folder, which is none of ours
-            path.unlink()
+    clean_beside(_signature_of(config))
 
 
 def signature_of(text: str) -> str:

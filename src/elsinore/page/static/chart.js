@@ -107,7 +107,7 @@ export class Chart {
     const x = at === null ? null : this.plot.data[0][at];
     const parts = shown.map((line) => {
       const i = x === null ? Math.max(line.y.findLastIndex((y) => y !== null), 0) : Math.max(line.x.findLastIndex((one) => one <= x), 0);
-      return h("span", {}, swatch(line.colour, line.dash), shown.length > 1 ? `${line.label} ` : "", h("b", {}, number(line.y[i])), spread(line, i));
+      return h("span", {}, swatch(line.colour, line.dash), shown.length > 1 || line.named ? `${line.label} ` : "", h("b", {}, number(line.y[i])), spread(line, i));
     });
     this.reading.replaceChildren(...parts, x === null ? "" : h("span", { class: "at" }, `at ${tick(x, this.axis)}`));
   }

@@ -226,7 +226,8 @@ export class CurvesPanel {
     const marks = [...stops].filter(([seed]) => curve.seeds.has(seed)).map(([, at]) => curve.update.findIndex((update) => update >= at)).filter((i) => i >= 0);
     const around = !curve.exact ? envelope(curve) : curve.seeds.size > 1 ? { low, high } : {};
     const over = run.best.name ? `best member, ${run.best.name}` : "mean over seeds";
-    return { label: this.runs.length > 1 ? run.name : over, x, y: mean, marks, ...around };
+    const named = this.runs.length === 1 && run.best.name !== ""; // a label that a single line has, too
+    return { label: this.runs.length > 1 ? run.name : over, named, x, y: mean, marks, ...around };
   }
 
   destroy() {
