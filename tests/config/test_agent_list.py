@@ -90,6 +90,12 @@ def test_the_plan_has_the_settings_of_each_agent_that_differ():
     assert "ann: ppo" in lines and "bob: ppo gamma=0.5" in lines
 
 
+def test_the_plan_writes_settings_of_agents_as_a_config_does():
+    bob = {"id": "bob", "algo": "dqn", "double": False}
+    lines = "\n".join(plan_facts(plan_for(agents({"id": "ann"}, bob))))
+    assert "double=false" in lines
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [

@@ -89,14 +89,19 @@ def _hyperparameter_lines(algo: Any, vary: Iterable[str]) -> list[str]:
     differ = {name.removeprefix("algo."): "varies" for name in vary}
     settings |= {name: differ[name] for name in settings.keys() & differ}
     bonus_off = settings.get("rnd.weight") == 0.0
-    text = lambda value: json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")  # noqa: E731
     pairs = [
-        f"{name}={text(value)}".replace('"', "")
+        f"{name}={_text_of(value)}"
         for name, value in settings.items()
         if name != "name" and not (bonus_off and name.startswith("rnd."))
     ]
     lines = textwrap.wrap(" ".join(pairs), 63, break_on_hyphens=False)
     return [f"{'' if i else 'settings':16}{line}" for i, line in enumerate(lines)]
+
+
+def _text_of(value: Any) -> str:
+    """A setting's value as a config has it, without quotes."""
+    text = json.dumps(value, separators=(",", ":")).replace("Infinity", ".inf")
+    return text.replace('"', "")
 
 
 def _learner_lines(plan: Plan) -> list[str]:
@@ -130,7 +135,7 @@ def _agent_lines(plan: Plan) -> list[str]:
     lines = [f"programs        {max(1, len(plan.groups))} for {agents.number} agents"]
     for each in agents.each:
         own = dotted(as_dict(each.algo))
-        apart = [f"{k}={v}" for k, v in own.items() if k != "name" and v != of_all.get(k)]
+        apart = [f"{k}={_text_of(v)}" for k, v in own.items() if k != "name" and v != of_all.get(k)]
         lines += textwrap.wrap(
             f"{each.id}: {' '.join((each.algo.name, *apart))}",
             79,
