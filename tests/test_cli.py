@@ -422,6 +422,8 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
             ["train", "--sedes", "2"],
             "--sedes is no option of elsinore train; did you mean '--seeds'?",
         ),
+        (["train", "--learning_rate=2"], "elsinore train; did you mean '--learning-rate'?"),
+        (["train", "--Env-Steps=2"], "elsinore train; did you mean '--env-steps'?"),
         (["train", "--sedes=2"], "--sedes is no option of elsinore train; did you mean '--seeds'?"),
         (
             ["train", "--lr", "0.1"],

@@ -38,6 +38,10 @@ def test_every_setting_that_is_hinted_at_exists(meant):
     [
         ("lr", "algo.learning_rate"),
         ("algo.lr", "algo.learning_rate"),
+        ("learning-rate", "algo.learning_rate"),
+        ("GAMMA", "algo.gamma"),
+        ("Num-Envs", "algo.num_envs"),
+        ("Env-Steps", "env_steps"),
         ("total_timesteps", "env_steps"),
         ("algo.total_timesteps", "env_steps"),
         ("algo.env_steps", "env_steps"),

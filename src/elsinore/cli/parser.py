@@ -42,7 +42,9 @@ class Parser(argparse.ArgumentParser):
         setting = _setting_of(option) if "--set" in options else ""
         if not setting.startswith(self.get_default("settable") or ""):
             setting = ""
-        if setting and f"--{setting.replace('_', '-')}" not in options:
+        if f"--{option.strip('-').replace('_', '-').lower()}" in options:
+            setting = ""  # an option spelt as a setting is
+        elif setting and f"--{setting.replace('_', '-')}" not in options:
             return f"{option} is no option of {self.prog}; give --set {setting}={value or 'VALUE'}."
         return f"{option} is no option of {self.prog}{_close(setting or option, options)}"
 

@@ -134,9 +134,10 @@ def setting_hint(key: str, path: str, known: Collection[str]) -> str | None:
         path: the place of the key in the config, such as `algo`; empty at the top.
         known: the settings at that place; one that the key nearly spells has precedence.
     """
+    key = key.lower().replace("-", "_")
     if difflib.get_close_matches(key, known, n=1, cutoff=0.9):
         return None
-    meant = SETTINGS.get(key.lower(), f"algo.{key}" if not path and is_of_algorithm(key) else "")
+    meant = SETTINGS.get(key, f"algo.{key}" if not path and is_of_algorithm(key) else "")
     place, _, name = meant.rpartition(".")
     return meant if meant and (place != path or name in known) else None
 
