@@ -56,9 +56,8 @@ def join(place: str = "auto") -> None:
         except ValueError as error:
             raise ValueError(
                 "--distributed (in Python, distributed) finds no cluster here"
-                f" ({str(error).rstrip('.')}); start it by SLURM, Open MPI or Kubernetes, or"
-                " give it"
-                " as HOST:PORT,N,I."
+                f" ({str(error).rstrip('.')}); start it by SLURM, Open MPI or Kubernetes, or give"
+                " it as HOST:PORT,N,I."
             ) from error
         return
     address, *numbers = place.split(",")
