@@ -218,6 +218,11 @@ def test_an_interrupted_run_is_not_counted(copied):
         report([copied("a", stopped_by="interrupted", env_steps=512)])
 
 
+def test_a_reason_is_a_part_of_its_sentence(copied):
+    with pytest.raises(ConfigError, match=r"every run is excluded \(.* is unreadable: .*[^.]\)\.$"):
+        report([broken(copied("bad"), "metrics that are none")])
+
+
 def test_runs_of_unequal_seeds_are_compared(copied, tmp_path):
     one = copied("one", seeds=1, eval_return=returns(3.0))
     found = report([f"one={one}", f"two={copied('two')}"], out=tmp_path / "out")

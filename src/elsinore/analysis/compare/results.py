@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.experiment import Experiment
-from elsinore.errors import ConfigError, shown
+from elsinore.errors import ConfigError, reason_of, shown
 from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
@@ -161,7 +161,8 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder))
     except Exception as error:  # a run's files may hold anything; the others are reported
-        return ExcludedRun(env, label, path, f"unreadable: {type(error).__name__}: {error}")
+        reason = f"unreadable: {reason_of(error)}".rstrip(".")  # it is a part of a sentence
+        return ExcludedRun(env, label, path, reason)
 
 
 def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
