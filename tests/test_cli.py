@@ -749,7 +749,10 @@ def test_a_report_of_a_comparison_alone_replaces_its_own(elsinore, compared, els
             ["compare", "--env", "Cartpole-v1", "--algos", "ppo"],
             "Cartpole-v1, ppo: env='Cartpole-v1' is unknown; did",
         ),
-        (["compare", "--env", "CartPole-v1", "--algos", ","], "algos) is empty"),
+        (
+            ["compare", "--env", "CartPole-v1", "--algos", ","],
+            "--algos (in Python, algos) is empty",
+        ),
         (
             ["compare", "--env", "CartPole-v1", "--algos", "ppo", "--seeds", "0"],
             "CartPole-v1, ppo: seeds=0 must be at",

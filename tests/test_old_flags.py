@@ -253,7 +253,7 @@ def test_a_run_is_gone_on_with_by_its_folder_or_its_newest_checkpoint(
         ),
         (
             ["--eval-only", "--checkpoint", "TRAINED", "--eval-episodes", "0"],
-            "--episodes 0 must be at least 1",
+            "episodes=0 must be at least 1",
         ),
     ],
     ids=" ".join,

@@ -226,7 +226,7 @@ WARNINGS = {
         "a different episode in a new environment",
     ),
     OneBeginning: ("resets", "8 seeds gave 8 equal first observations"),
-    Endless: ("limit", "--set env_params.max_steps_in_episode=1000"),
+    Endless: ("limit", "env_params.max_steps_in_episode=1000"),
     OldDone: ("limit", "lasted max_steps_in_episode=20 steps were terminated by the last of them"),
 }
 

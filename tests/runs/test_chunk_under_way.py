@@ -122,6 +122,8 @@ def test_a_signal_ends_an_evaluation(whole, monkeypatch):
         ends.wait(60.0)
 
     ends, began = threading.Event(), time.monotonic()
+    # which a shell's background job, such as these tests may be, ignores
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     monkeypatch.setattr("elsinore.runs.final_evaluation.to_host", slow)
     try:
         with pytest.raises(KeyboardInterrupt):
@@ -129,3 +131,4 @@ def test_a_signal_ends_an_evaluation(whole, monkeypatch):
         assert time.monotonic() - began < 50.0
     finally:
         ends.set()
+        signal.signal(signal.SIGINT, before)

@@ -72,7 +72,7 @@ def test_a_signal_does_not_wait_for_the_initial_states(tmp_path):
 
     ended, experiment = threading.Event(), load_experiment("CartPole-v1", overrides=TINY)
     folder = RunDir.create(tmp_path, "run", experiment)
-    programs = SimpleNamespace(chunk_bytes=0, init=init)
+    programs = SimpleNamespace(chunk_bytes=0, seconds=0.0, init=init)
     began = time.monotonic()
     try:
         with pytest.raises(NotBegun):

@@ -5,11 +5,15 @@ import logging
 import subprocess
 import sys
 
+import jax.numpy as jnp
+import pytest
+
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.runs.loop import advise_on_long_chunks
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks.console import PROGRESS
+from tests.runs.conftest import train_tiny
 
 
 def test_progress_lines_go_to_the_file_alone_where_other_libraries_log_too(tmp_path, caplog):
@@ -60,3 +64,19 @@ def test_a_long_chunk_is_named_with_the_period_that_makes_it_short(caplog):
     assert not caplog.messages
     advise_on_long_chunks(plan, 600.0)
     assert "with evaluation.period=97 (it is 3906) one would take about 15 s" in caplog.text
+
+
+def left(env):
+    """A teacher that always goes left."""
+    return lambda state, env_params: (jnp.int32(0), jnp.bool_(True))
+
+
+@pytest.mark.slow
+def test_an_imitation_is_named_while_it_lasts_and_its_seconds_afterwards(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "elsinore")
+    teacher = "tests.runs.test_run_log:left"
+    imitation = {"teacher": teacher, "num_envs": 8, "rollout_length": 4, "env_steps": 96}
+    train_tiny(tmp_path, "imitator", {"imitation": imitation})
+    lines = [text for text in caplog.messages if "compiled in" in text or "imitated in" in text]
+    assert lines[0].endswith(f"; imitating {teacher}") and lines[0].startswith("compiled in")
+    assert lines[1].startswith("imitated in") and "; training on" in lines[1]

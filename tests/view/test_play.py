@@ -86,5 +86,7 @@ def test_random_actions_are_shown_up_to_a_limit_that_is_drawn():
 def test_a_person_plays_the_environment_of_a_run(whole):
     env, params = env_to_play(str(whole), {})
     assert (env.name, params.max_steps_in_episode) == ("CartPole-v1", 500)
-    with pytest.raises(ConfigError, match="--set applies to an environment by name"):
+    with pytest.raises(
+        ConfigError, match=r"--set \(in Python, settings\) applies to an environment by name"
+    ):
         env_to_play(str(whole), {"env_params.max_steps_in_episode": 5})

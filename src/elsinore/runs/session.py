@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -159,12 +160,18 @@ def _compiled(
     with before():
         compiled = programs(plan, layout)
     _refuse_too_large(plan, compiled, layout)
+    done = f"compiled in {compiled.seconds:.1f} s"
     if checkpoint is None:
+        imitation, began = plan.experiment.imitation, time.perf_counter()
+        if imitation is not None:
+            log.info("%s; imitating %s", done, imitation.teacher)
         with phase("begin"):
             with before():  # imitation is part of the initial states, and may take hours
                 state = initial_states(compiled) if alone else compiled.init()
             state = state if plan.experiment.start is None else _begun(session, layout, state)
             session.workers.replays.offer_end(state)
+        if imitation is not None:
+            done = f"imitated in {time.perf_counter() - began:.1f} s"
     else:
         with phase("begin"):
             state = place_host(restore_state(checkpoint, plan), plan.state_shapes, layout)
@@ -173,9 +180,9 @@ def _compiled(
         with contextlib.closing(Store(folder.database)) as store:
             store.add_event(checkpoint.update if checkpoint else 0, "resume", anew)
     processes.gathered(None, COMPILED, processes.COMPILING)
-    seconds, devices = compiled.seconds, counted(len(layout.devices), "device")
+    devices = counted(len(layout.devices), "device")
     size = f", {readable_size(compiled.chunk_bytes)} of each" if compiled.chunk_bytes else ""
-    log.info("compiled in %.1f s; training on %s%s", seconds, devices, size)
+    log.info("%s; training on %s%s", done, devices, size)
     return compiled, state
 
 

@@ -511,7 +511,9 @@ def test_a_group_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tm
     again = ["sweep", "--resume", "search", "--runs-dir", str(tmp_path)]
     argument = f"--{option.replace('_', '-')}"
     assert cli.main(again) == 2
-    assert f"pass {argument} to resume it" in " ".join(capsys.readouterr().err.split())
+    assert f"pass {argument} (in Python, {option}=True) to resume it" in " ".join(
+        capsys.readouterr().err.split()
+    )
     assert not (path / "groups" / "000" / "failed.json").exists()
     assert cli.main([*again, argument]) == 0
     assert (path / "trials.csv").read_text() == table
