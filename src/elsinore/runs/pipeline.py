@@ -27,7 +27,7 @@ SAVING = 5.0  # seconds before the deadline in which the state before a chunk is
 
 
 class Computed(NamedTuple):
-    """What a chunk has computed, on the devices."""
+    """What a chunk computes, on the devices."""
 
     state: Turns
     report: tuple[ChunkReport, ...]  # of each turn
@@ -67,7 +67,8 @@ class Pipeline:
     seconds it waited, which count for no chunk, and whether the run is to stop.
 
     A chunk is computed on a thread of its own, so that a signal is heard meanwhile; where the host
-    steps the environments, on this one.
+    steps the environments, on this one. Several processes must launch in one order what they
+    compute together, so each launches on this thread, and only waits on the other.
     """
 
     def __init__(
@@ -88,7 +89,6 @@ class Pipeline:
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
-        self._start = done_at_once if is_on_host(plan.env) else in_own_thread
         self._watchdog = Watchdog()
 
     @property
@@ -124,12 +124,13 @@ class Pipeline:
         this = self._newest()
         trained = self._wait_for(this)
 
-        def evaluate() -> Computed:
-            done = computed(self._compiled.chunk(trained.state, NO_UPDATES), trained.population)
-            pairs = zip(trained.report, done.report, strict=True)
-            return done._replace(report=tuple(a.with_evaluation(b) for a, b in pairs))
+        def launch() -> Computed:
+            state, reports = self._compiled.chunk(trained.state, NO_UPDATES)
+            pairs = zip(trained.report, reports, strict=True)
+            both = tuple(before.with_evaluation(after) for before, after in pairs)
+            return Computed(state, both, trained.population)
 
-        self._in_flight = this._replace(computed=self._start(evaluate))
+        self._in_flight = this._replace(computed=self._start(launch))
         done = self._wait_for(self._in_flight)
         before, self._finished = self._finished, time.perf_counter()
         seconds = chunk.seconds + self._finished - before
@@ -139,7 +140,7 @@ class Pipeline:
         """The chunk that was yielded last, its state changed, with which the next one begins."""
         this = self._newest()
         done = self._wait_for(this)._replace(state=function(chunk.state))
-        self._in_flight = this._replace(computed=done_at_once(lambda: done))
+        self._in_flight = this._replace(computed=already(done))
         return chunk._replace(state=done.state)
 
     def taken_by(self, chunks: int) -> FinishedChunk | None:
@@ -164,16 +165,24 @@ class Pipeline:
     def _launch(self, states: Turns, index: int) -> InFlight:
         updates = np.int32(self._plan.schedule.updates_in(index))
 
-        def compute(states: Turns = states) -> Computed:
-            population = {}
+        def launch() -> Computed:
+            given, population = states, {}
             if self._compiled.population_step is not None and index:
-                (state,) = states
-                state, population = self._compiled.population_step(state, np.int32(index))
-                states = (state,)
-            return computed(self._compiled.chunk(states, updates), population)
+                (only,) = states
+                only, population = self._compiled.population_step(only, np.int32(index))
+                given = (only,)
+            state, report = self._compiled.chunk(given, updates)
+            return Computed(state, report, population)
 
         launched = time.perf_counter()
-        return InFlight(index, self._start(compute), launched)
+        return InFlight(index, self._start(launch), launched)
+
+    def _start(self, launch: Callable[[], Computed]) -> Future[Computed]:
+        if is_on_host(self._plan.env):
+            return already(computed(launch()))
+        if processes.joined():
+            return in_own_thread(computed, launch())
+        return in_own_thread(lambda: computed(launch()))
 
     def _wait_for(self, chunk: InFlight) -> Computed:
         """Returns what the chunk has computed.
@@ -199,14 +208,14 @@ class Pipeline:
         return FinishedChunk(index, done.state, report, done.population, seconds, last)
 
 
-def computed(launched: tuple[Turns, tuple[ChunkReport, ...]], population: dict) -> Computed:
-    """A chunk that was launched, once its report is computed."""
-    state, report = launched
-    return Computed(state, jax.block_until_ready(report), population)
+def computed(launched: Computed) -> Computed:
+    """The same, once its report is computed."""
+    jax.block_until_ready(launched.report)
+    return launched
 
 
-def done_at_once(function: Callable[[], Computed]) -> Future[Computed]:
-    """Call the function on this thread."""
+def already(done: Computed) -> Future[Computed]:
+    """A future that has its result."""
     found = Future[Computed]()
-    found.set_result(function())
+    found.set_result(done)
     return found
