@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from elsinore import cli
 from elsinore.cli import streams
+from elsinore.cli.arguments import EXIT_FAILED
 from elsinore.runs.sinks.console import Console
 from tests.page.conftest import make_run
 from tests.runs.conftest import TINY, assert_same_run, record
@@ -129,3 +131,9 @@ def test_stdout_that_a_listing_cannot_write_is_a_failure(tmp_path):
     args = [sys.executable, "-m", "elsinore.cli", "envs"]
     with open("/dev/full", "w") as full:
         assert subprocess.run(args, stdout=full, stderr=subprocess.DEVNULL).returncode != 0
+
+
+def test_a_failure_of_several_processes_is_not_taken_for_their_being_several(monkeypatch, capsys):
+    monkeypatch.setattr(jax, "process_count", lambda: 4)
+    assert cli._failed(RuntimeError("a connection was closed")) == EXIT_FAILED
+    assert "RuntimeError: a connection was closed" in capsys.readouterr().err

@@ -109,7 +109,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, AssertionError | RuntimeError) and not isinstance(error, ElsinoreError):
         from elsinore.jaxtools.platform import platform_refusal
 
-        error = ConfigError(refusal) if (refusal := platform_refusal()) else error
+        error = ConfigError(refusal) if (refusal := platform_refusal(several=True)) else error
     # without a current folder Python 3.13.0 raises SystemError for an attribute that a module lacks
     kinds = FileNotFoundError | SystemError
     missing = any(isinstance(x, kinds) for x in (error, error.__cause__))
