@@ -27,7 +27,8 @@ from elsinore.training.turns import Turns, fetch_turns, place_host
 from elsinore.types import RunState
 
 log = logging.getLogger("elsinore")
-CHECKPOINT, COMPILED, FOLDER = "the checkpoint", "compiled", "the run's folder"
+CHECKPOINT, FOLDER = "the checkpoint", "the run's folder"
+COMPILED, BEGUN = "compiled", "begun"
 ACTS = "whether callbacks act"
 ENDED = "the end of the run"  # by which its summary is written
 
@@ -43,6 +44,7 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
     with stop_on_signals(controls.stop, grace):
         place = processes.agreed(None, CHECKPOINT, processes.COMPILING)
         compiled = compile_run(plan, layout)
+        processes.gathered(None, COMPILED, processes.COMPILING)
         with contextlib.closing(compiled):
             if place is None:
                 state, first = compiled.init(), 0
@@ -55,7 +57,7 @@ def follow(plan: Plan, grace: float = GRACE) -> Path:
                 found = next(each for each in there if each.name == place)
                 state = place_host(restore_state(found, plan), plan.state_shapes, layout)
                 first = plan.schedule.chunks_until(found.update)
-            processes.gathered(None, COMPILED, processes.COMPILING)
+            processes.gathered(None, BEGUN, processes.COMPILING)
             state = _followed(plan, layout, compiled, state, first, controls, replays)
             refuse_if_late(controls.stop, math.nan)
             compiled.evaluate(place_host(state, plan.state_shapes, layout))

@@ -22,7 +22,7 @@ from elsinore.runs.conclusion import conclude
 from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.failures import explained
-from elsinore.runs.follower import ACTS, CHECKPOINT, COMPILED, FOLDER
+from elsinore.runs.follower import ACTS, BEGUN, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.plain_files import clean_beside
@@ -160,6 +160,8 @@ def _compiled(
     with before():
         compiled = programs(plan, layout)
     _refuse_too_large(plan, compiled, layout)
+    # XLA waits 30 s for the others where the first program of all is launched
+    processes.gathered(None, COMPILED, processes.COMPILING)
     done = f"compiled in {compiled.seconds:.1f} s"
     if checkpoint is None:
         imitation, began = plan.experiment.imitation, time.perf_counter()
@@ -179,7 +181,7 @@ def _compiled(
         log.warning("resuming: %s", anew)
         with contextlib.closing(Store(folder.database)) as store:
             store.add_event(checkpoint.update if checkpoint else 0, "resume", anew)
-    processes.gathered(None, COMPILED, processes.COMPILING)
+    processes.gathered(None, BEGUN, processes.COMPILING)
     devices = counted(len(layout.devices), "device")
     size = f", {readable_size(compiled.chunk_bytes)} of each" if compiled.chunk_bytes else ""
     log.info("%s; training on %s%s", done, devices, size)
