@@ -5,11 +5,15 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import elsinore
+from elsinore.jaxtools import processes
 from elsinore.runs import pipeline, programs
+from elsinore.runs.control import Controls
 from elsinore.runs.signals import GRACE, OutOfTime
 from tests.runs.conftest import assert_same_run, kept, train_tiny
 
@@ -132,3 +136,28 @@ def test_a_signal_ends_an_evaluation(whole, monkeypatch):
     finally:
         ends.set()
         signal.signal(signal.SIGINT, before)
+
+
+def test_several_processes_launch_on_the_main_thread_and_are_watched_meanwhile(monkeypatch):
+    """Else they launch in other orders; and a launch that never returns would name no process."""
+    watched, seen = [], []
+
+    @contextmanager
+    def watches(self, chunk):
+        watched.append(chunk)
+        yield
+        watched.pop()
+
+    def chunk(states, num_updates):
+        seen.append((threading.current_thread() is threading.main_thread(), [*watched]))
+        return states, ()
+
+    monkeypatch.setattr(processes, "joined", lambda: True)
+    monkeypatch.setattr("elsinore.runs.watchdog.Watchdog.watches", watches)
+    schedule = SimpleNamespace(updates_in=lambda index: 4, num_chunks=5)
+    plan: Any = SimpleNamespace(env=None, looks_ahead=True, schedule=schedule)
+    compiled: Any = SimpleNamespace(chunk=chunk, population_step=None)
+    layout: Any = None
+    runs = pipeline.Pipeline(plan, layout, compiled, (), 0, Controls())
+    launched = runs._launch((), 3)
+    assert seen == [(True, [3])] and launched.computed.result().state == ()

@@ -27,7 +27,7 @@ SAVING = 5.0  # seconds before the deadline in which the state before a chunk is
 
 
 class Computed(NamedTuple):
-    """What a chunk computes, on the devices."""
+    """The results of a chunk, on the devices."""
 
     state: Turns
     report: tuple[ChunkReport, ...]  # of each turn
@@ -89,7 +89,7 @@ class Pipeline:
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
         self._began = self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
-        self._watchdog = Watchdog()
+        self._launching, self._waiting = Watchdog(), Watchdog()  # a launch may block, too
 
     @property
     def seconds(self) -> float:
@@ -130,7 +130,7 @@ class Pipeline:
             both = tuple(before.with_evaluation(after) for before, after in pairs)
             return Computed(state, both, trained.population)
 
-        self._in_flight = this._replace(computed=self._start(launch))
+        self._in_flight = this._replace(computed=self._start(launch, this.index))
         done = self._wait_for(self._in_flight)
         before, self._finished = self._finished, time.perf_counter()
         seconds = chunk.seconds + self._finished - before
@@ -175,13 +175,15 @@ class Pipeline:
             return Computed(state, report, population)
 
         launched = time.perf_counter()
-        return InFlight(index, self._start(launch), launched)
+        return InFlight(index, self._start(launch, index), launched)
 
-    def _start(self, launch: Callable[[], Computed]) -> Future[Computed]:
+    def _start(self, launch: Callable[[], Computed], index: int) -> Future[Computed]:
         if is_on_host(self._plan.env):
             return already(computed(launch()))
         if processes.joined():
-            return in_own_thread(computed, launch())
+            with self._launching.watches(index):
+                launched = launch()
+            return in_own_thread(computed, launched)
         return in_own_thread(lambda: computed(launch()))
 
     def _wait_for(self, chunk: InFlight) -> Computed:
@@ -192,7 +194,7 @@ class Pipeline:
         """
         if chunk.computed.done():
             return chunk.computed.result()
-        with self._watchdog.watches(chunk.index):
+        with self._waiting.watches(chunk.index):
             while not wait([chunk.computed], HEARTBEAT).done:
                 left = self._controls.stop.seconds_left
                 if self._ahead and left < SAVING and not processes.joined():
@@ -209,7 +211,7 @@ class Pipeline:
 
 
 def computed(launched: Computed) -> Computed:
-    """The same, once its report is computed."""
+    """A launched chunk, once its report is computed."""
     jax.block_until_ready(launched.report)
     return launched
 
