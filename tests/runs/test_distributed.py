@@ -345,7 +345,7 @@ def test_a_process_that_lives_and_does_not_compute_is_named(tmp_path):
     assert codes[0] == 1 and codes[1] != 0, log_of(runs, 2)
     said = (runs.parent / "runs-0.log").read_text()
     assert "process 1 of 2 does not take part in it; the run ends here" in said
-    assert "in _report" in said or "in _launch" in said  # the threads
+    assert "in _wait_for" in said or "in _launch" in said  # the threads
 
 
 @pytest.mark.slow
