@@ -149,6 +149,7 @@ def test_a_resumed_run_evaluates_where_it_would_have(by_episodes, tmp_path):
     assert_same_run(path, by_episodes.path)
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_was_evaluated(by_episodes):
     kept, scores = (by_episodes.path / "checkpoints/best").iterdir(), {}
     for row_update, seed, agent, name, value in rows_in(by_episodes.path):

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 from elsinore.worlds.cache.trace import Counts, Trace, TraceCache
 from elsinore.worlds.cache.trace.env import PAGE
 
@@ -26,8 +26,8 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
     """
     if run.experiment.env not in NAMES:
         raise ConfigError(
-            f"--run {run.path} was trained in {run.experiment.env}; a run in Cache-trace can be"
-            " replayed."
+            f"--run {shown(run.path)} was trained in {run.experiment.env}; a run in Cache-trace can"
+            " be replayed."
         )
     kwargs = {
         name: value
@@ -37,7 +37,7 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
     try:
         env = TraceCache(trace, capacity, unit, **kwargs)
     except ValueError as error:
-        raise ConfigError(f"--run {run.path} at capacity {capacity}: {error}") from None
+        raise ConfigError(f"--run {shown(run.path)} at capacity {capacity}: {error}") from None
     return replay_policy(run.policy(), env, trace)
 
 
