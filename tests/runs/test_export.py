@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+from jax import export
 
 import elsinore
 from elsinore import cli
@@ -147,6 +148,34 @@ def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, 
     decide, obs = DECIDERS[form](tmp_path), observations_like(about_of(tmp_path), 5)
     expected = obs["near/left"] + 2 * obs["near/right"]
     np.testing.assert_allclose(decide(obs), expected)
+
+
+@pytest.mark.parametrize("form", ["jax", "onnx"])
+def test_zeros_begin_an_episode_also_where_the_carry_of_the_policy_begins_otherwise(form, tmp_path):
+    """A policy that acts by a sum, which begins at 5."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return carry["sum"] + obs, {"sum": carry["sum"] + obs}
+
+    functions = PolicyFunctions(act, initial_carry={"sum": 5.0})
+    policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), NUMBER, 0)
+    FORMS[form](policy, tmp_path, FACTS)
+    if form == "jax":
+        decide = export.deserialize(bytearray((tmp_path / "policy.jaxexport").read_bytes())).call
+    else:
+        onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+        session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"))
+
+        def decide(obs, carry):
+            names = about_of(tmp_path)["inputs"]
+            action, *carry = session.run(None, dict(zip(names, [obs, *carry], strict=True)))
+            return action, carry
+
+    obs = np.array([1.0, -5.0], np.float32)
+    carry = [np.zeros((2, *shape), np.float32) for shape in about_of(tmp_path)["memory_shapes"]]
+    for _ in range(3):  # in the first step one of the sums becomes 0, which is no beginning
+        action, carry = decide(obs, carry)
+        np.testing.assert_array_equal(action, policy(obs))
 
 
 class Sight(NamedTuple):

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 from elsinore.config.extras import require
 from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
+from elsinore.runs.exported_carry import exported_carry
 from elsinore.runs.observation_names import exported_observation, named_arrays
 from elsinore.types import Algorithm, PolicyState
 
@@ -239,7 +240,7 @@ class Policy:
 
         like, as_observed = exported_observation(self._obs_like)
         obs, tree = jax.tree.flatten(like)
-        start = jax.tree.leaves(self._algo.policy.initial_carry)
+        start = exported_carry(self._algo.policy.initial_carry).start
         parts = self._inputs()["obs"]
         carry = [f"carry_{i}" for i in range(len(start))]
         outputs = ["action", *(f"next_{name}" for name in carry)]
@@ -279,13 +280,13 @@ class Policy:
     def _greedy(self, obs: PyTree, carry: list[Any]) -> tuple[Any, list[Any]]:
         """The most likely actions of a batch, and its carry as a list of arrays."""
         policy_state = jax.tree.map(jnp.asarray, self.policy_state)
-        tree = jax.tree.structure(self._algo.policy.initial_carry)
+        as_exported = exported_carry(self._algo.policy.initial_carry)
 
         def act(carry, obs):
             return self._algo.policy.act(jax.random.key(0), policy_state, carry, obs, True)
 
-        actions, after = jax.vmap(act)(jax.tree.unflatten(tree, carry), obs)
-        return actions, jax.tree.leaves(after)
+        actions, after = jax.vmap(act)(as_exported.read(carry), obs)
+        return actions, as_exported.write(after)
 
     def _exported(self) -> Any:
         """The greedy policy with its parameters and normaliser, as a `jax.export.Exported`."""
@@ -297,7 +298,7 @@ class Policy:
         def greedy(obs, carry):
             return self._greedy(as_observed(obs), carry)
 
-        start = jax.tree.leaves(self._algo.policy.initial_carry)
+        start = exported_carry(self._algo.policy.initial_carry).start
 
         def batched(tree):
             return jax.tree.map(lambda x: jax.ShapeDtypeStruct((batch, *x.shape), x.dtype), tree)
@@ -320,5 +321,5 @@ class Policy:
             if len(parts) == 1
             else {}
         )
-        carry = [list(jnp.shape(x)) for x in jax.tree.leaves(self._algo.policy.initial_carry)]
+        carry = [list(x.shape) for x in exported_carry(self._algo.policy.initial_carry).start]
         return {"obs": parts, **alone, "memory_shapes": carry}
