@@ -329,19 +329,21 @@ def test_flushing_a_worker_that_dropped_an_item_is_never_a_success():
     assert worker.finish(5.0)
 
 
-def test_a_handler_that_exits_is_logged_and_the_next_item_is_handled(logged):
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_a_handler_that_exits_is_logged_and_the_next_item_is_handled(error, logged):
     got = []
 
     def leave(item):
         got.append(item)
-        raise SystemExit(3)
+        raise error(3)
 
     worker = BackgroundWorker("callback f", leave, retry=False)
     worker.put(1)
     worker.put(2)
     assert worker.finish(5.0)
     assert got == [1, 2]
-    assert logged() == [("WARNING", "callback f failed: SystemExit: 3 (training goes on)")]
+    text = f"callback f failed: {error.__name__}: 3 (training goes on)"
+    assert logged() == [("WARNING", text)]
 
 
 @pytest.mark.parametrize("failing", ["open", "handle", "close"])

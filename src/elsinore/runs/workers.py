@@ -161,7 +161,7 @@ class BackgroundWorker:
     def _attempt(self, action: Callable[[], None], recovers: bool = True) -> bool:
         try:
             action()
-        except (Exception, SystemExit) as error:  # a callback may exit
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # a callback may raise these
             self.error = error
             if not self._failing:
                 self._failing = True
