@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import cache, partial
 from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -437,6 +438,23 @@ def test_the_board_of_a_duel_shows_whose_piece_is_where():
     seen = np.array(rows)
     assert seen[1, 1] == 0 and seen[0, 0] == 1  # the rival takes the first square that is free
     assert (seen == -1).sum() == 9 - int(state.world.game._step_count)
+
+
+class SimpleGame(NamedTuple):
+    current_player: Any
+    observation: Any
+
+
+@needs("pgx")
+def test_a_game_with_other_planes_is_drawn_without_observing_it():
+    from elsinore.envs.suites.adapter import SuiteState
+    from elsinore.envs.suites.pgx_duel import Table
+
+    env, params = make("pgx/tic_tac_toe")
+    env.native = SimpleNamespace(id="go_9x9")  # whose `_observe` takes no state on the host
+    game = SimpleGame(current_player=np.int32(0), observation=np.zeros((9, 9, 17), bool))
+    state = SuiteState(time=np.int32(0), world=Table(game, np.int32(0)))
+    assert view_of(env).scene(env, params, state).panels
 
 
 @needs("pgx")

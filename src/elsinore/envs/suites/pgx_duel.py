@@ -114,9 +114,9 @@ class Duel(PgxGame):
 
     def scene(self, params: Any, state: Any) -> Scene:
         """The learner's pieces and the rival's, where the board has no other planes."""
-        board = np.asarray(self.native._observe(state.world.game, state.world.seat))
-        if board.shape[2:] != (2,):
+        if state.world.game.observation.shape[2:] != (2,):
             return plain_scene(self, params, state)
+        board = np.asarray(self.native._observe(state.world.game, state.world.seat))
         kind = np.where(board.any(axis=-1), board.argmax(axis=-1), -1)
         keys = (Legend("learner", "agent"), Legend("rival", "rival"))
         return Scene(self.name, (Pixels("board", tuple(map(tuple, kind.tolist())), keys),))
