@@ -80,7 +80,7 @@ def test_valid_inputs_are_printed_once():
         ("fly", "'fly' is not an action: 0 go back, 1 go on"),
         ("2", "'2' is not an action"),
         ("", "0 go back, 1 go on; q quits."),
-        ("go back", "go back is not possible now."),
+        ("go back", "go back is not possible now; possible are 1 go on."),
     ],
 )
 def test_an_invalid_line_is_explained_and_asked_again(line, why):

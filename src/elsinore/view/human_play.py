@@ -1,11 +1,12 @@
 """Human play: show the environment, read a line, take the action it names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from gymnax.environments import spaces
 from jaxtyping import PyTree
 from rich.console import Console
@@ -113,8 +114,10 @@ def _ask_action(
             continue
         if not (isinstance(obs, dict) and "action_mask" in obs) or obs["action_mask"][action]:
             return action
-        name = env.action_names[action]
-        console.print(f"{name} is not possible now.", style="yellow", markup=False)
+        problem = f"{env.action_names[action]} is not possible now"
+        if env.view.how_to is None:  # actions are typed by number
+            problem += f"; possible are {_listed(env, np.flatnonzero(obs['action_mask']).tolist())}"
+        console.print(f"{problem}.", style="yellow", markup=False, highlight=False)
 
 
 def parse_action(env: PlayableEnv, state: PyTree, line: str) -> int:
@@ -140,10 +143,14 @@ def input_help(env: PlayableEnv, state: PyTree) -> str:
     """The valid inputs, in one line."""
     if env.view.how_to is not None:
         return env.view.how_to(env.env, env.params, state)
-    actions = [f"{i} {name}" for i, name in enumerate(env.action_names)]
-    if len(actions) > MAX_LISTED_ACTIONS:
-        actions = [*actions[: MAX_LISTED_ACTIONS - 1], f"... to {len(actions) - 1}"]
-    return ", ".join(actions)
+    return _listed(env, range(len(env.action_names)))
+
+
+def _listed(env: PlayableEnv, actions: Sequence[int]) -> str:
+    texts = [f"{i} {env.action_names[i]}" for i in actions]
+    if len(texts) > MAX_LISTED_ACTIONS:
+        texts = [*texts[: MAX_LISTED_ACTIONS - 1], f"... to {actions[-1]}"]
+    return ", ".join(texts)
 
 
 def _print_episode_stats(env: PlayableEnv, info: Any, console: Console) -> None:
