@@ -24,6 +24,14 @@ def test_the_speed_is_that_of_the_last_chunks_together():
     assert "1,998 steps/s  0:01 gone, 0:00 left" in last
 
 
+def test_a_line_is_written_whole_so_that_no_warning_comes_before_its_end(monkeypatch):
+    """As to a pipe under PYTHONUNBUFFERED, where the log is written by another thread."""
+    stream, parts = io.StringIO(), []
+    monkeypatch.setattr(stream, "write", parts.append)
+    Console(100_000, 1, stream).write(record(4)._replace(env_steps=1000))
+    assert [part[-1:] for part in parts if part] == ["\n"]
+
+
 def test_the_last_line_is_of_the_end_though_that_comes_before_the_budget():
     """As where every seed has converged."""
     stream = io.StringIO()

@@ -63,7 +63,8 @@ class Console:
 
     def show(self, line: str) -> None:
         if not self._live:
-            print(line, file=self._stream, flush=True)
+            # one write, also to an unbuffered stream: a warning of another thread is not within it
+            print(f"{line}\n", end="", file=self._stream, flush=True)
             return
         log.addFilter(self._end_line)
         rows = wrapped(line, shutil.get_terminal_size().columns - 1)
