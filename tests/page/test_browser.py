@@ -131,10 +131,24 @@ def test_a_page_opened_before_its_run_shows_it_and_the_next_of_its_name(browser,
         page.get_by_text("Differs from the defaults").or_(
             page.get_by_text("All settings")
         ).wait_for()
+        page.get_by_text("Interrupted. Resume it with").wait_for()
         shutil.rmtree(run)
         page.get_by_text("This run is no longer here").wait_for()
+        assert not page.get_by_text("Interrupted. Resume it with").count()
+        assert not page.get_by_role("button", name="Continue").count()
         make_run(tmp_path, "mine", updates=4, run_id="another")
         until(lambda: "at 256 steps" in text.inner_text() and points(page) == 40)
+
+
+@pytest.mark.slow
+def test_the_changed_settings_of_an_ended_run_are_shown_though_they_come_last(browser, tmp_path):
+    make_run(tmp_path, "run", updates=8)
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        page.route("**/api/run?*", lambda route: (page.wait_for_timeout(2000), route.continue_()))
+        page.evaluate("location.hash = '#/run/run'")
+        page.get_by_text("Differs from the defaults").or_(
+            page.get_by_text("All settings")
+        ).wait_for()
 
 
 @pytest.mark.slow

@@ -78,6 +78,7 @@ export class RunPage {
       this.run.error = error.message;
     }
     this.fill();
+    this.head(); // of a run that has ended no further message comes
   }
 
   fill() {
@@ -106,16 +107,17 @@ export class RunPage {
   head() {
     const { status, error } = this.run;
     const absent = status ? "This run is no longer here: it was renamed, moved or deleted." : "Waiting for the run to begin.";
-    const fault = error?.startsWith("there is no run") ? absent : error ?? "";
+    const gone = error?.startsWith("there is no run") ?? false;
+    const fault = gone ? absent : error ?? "";
     const unread = this.details?.unread ?? status?.unread ?? [];
     setText(this.fault, [fault, ...unread].filter(Boolean).join(" "));
     if (!status) return;
-    const shown = status.state + this.session.may_control;
+    const shown = status.state + this.session.may_control + gone;
     if (shown !== this.shownState) {
       this.shownState = shown;
       this.state.replaceChildren(chip(status.state));
-      this.controls.replaceChildren(...controls(this.run.name, status.state, this.session));
-      this.remedy.replaceChildren(...(status.state === "interrupted" ? this.resumeCommand() : []));
+      this.controls.replaceChildren(...(gone ? [] : controls(this.run.name, status.state, this.session)));
+      this.remedy.replaceChildren(...(status.state === "interrupted" && !gone ? this.resumeCommand() : []));
     }
     setText(this.about, this.origin(status));
     fillLike(this.changes, this.changed_settings());
