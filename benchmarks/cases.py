@@ -1016,6 +1016,15 @@ LIBRARIES = (
         note="1 for a goal that is reached within the time limit.",
     ),
     Case(
+        "navix/Navix-DoorKey-8x8-v0",
+        "ppo",
+        "preset",
+        (Published("S", 0.21, f"{REJAX.format('DoorKey-8x8')}, sampled"),),
+        threshold=0.95,
+        seeds=8,
+        note="1 for a goal that is reached within the time limit.",
+    ),
+    Case(
         "xminigrid/MiniGrid-Empty-8x8",
         "ppo",
         "preset",
@@ -1052,6 +1061,13 @@ LIBRARIES = (
             "VDN, 600,000 steps of the env, each of three agents. JaxMARL's has one linear layer"
             " and takes 10,000,000."
         ),
+    ),
+    Case(
+        "jaxmarl/MPE_simple_spread_v3",
+        "pqn",
+        "preset",
+        seeds=8,
+        note="PQN of the sum of values, 600,000 steps of the env, each of three agents.",
     ),
     Case(
         "jaxmarl/MPE_simple_spread_v3",
