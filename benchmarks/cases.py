@@ -862,6 +862,7 @@ LIMIT_ENDS = {f"algo.{name}": value for name, value in SPREAD["algo"].items()} |
 # `benchmarks.team_speed --learning`
 IPPO = "JaxMARL 0.2.0's IPPO, IQM of 8 seeds, run by us"
 VDN = "JaxMARL 0.2.0's VDN, IQM of 8 seeds, run by us"
+PQN_OF_A_TEAM = "JaxMARL 0.2.0's PQN, the same steps, IQM of 8 seeds, run by us"
 # Steps on the host, and of Brax, cost more than learning from them, and so does an evaluation.
 FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
@@ -1066,6 +1067,7 @@ LIBRARIES = (
         "jaxmarl/MPE_simple_spread_v3",
         "pqn",
         "preset",
+        (Published("G", -17.02, PQN_OF_A_TEAM),),
         seeds=8,
         note="PQN of the sum of values, 600,000 steps of the env, each of three agents.",
     ),

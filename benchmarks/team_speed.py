@@ -6,9 +6,8 @@
 The work is `TEAM` of `benchmarks/peers/work.py`, JaxMARL's settings; DIR is a checkout of
 FLAIROx/JaxMARL. Training only: no evaluation on either side. Env steps are those of all agents.
 Each measurement is a process of its own with a cold compile cache. Needs the extra `jaxmarl`. With
-`--learning` it prints the returns of 8 seeds of JaxMARL's IPPO after 6,000,000 steps and of its VDN
-after its own budget, 30,000,000, which `benchmarks/cases.py` cites. A stopped measurement is
-continued.
+`--learning` it prints the returns of 8 seeds of JaxMARL's IPPO, VDN and PQN after the steps of
+`LEARNING`, which `benchmarks/cases.py` cites. A stopped measurement is continued.
 """
 
 import argparse
@@ -25,7 +24,8 @@ from benchmarks.run import HERE, run
 from elsinore.runs.statistics import ci95, iqm
 
 STEPS = 600_000  # a seed
-LEARNING = {"ippo": 6_000_000, "vdn": 30_000_000}  # env steps of a seed, of which there are 8
+# env steps of a seed, of which there are 8; JaxMARL's PQN has ours, of its own 30,000,000
+LEARNING = {"ippo": 6_000_000, "vdn": 30_000_000, "pqn": 1_800_000}
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         for algo, steps in LEARNING.items():
             theirs = partial(jaxmarl, args.jaxmarl, algo, seeds=8, env_steps=steps, repeats=1)
             row = results.measure(theirs, work=f"learning, {algo}")
-            protocol = "greedy" if algo == "vdn" else "sampled"
+            protocol = "sampled" if algo == "ippo" else "greedy"
             low, high = ci95(row[protocol])
             print(f"JaxMARL's {algo}, {protocol}: {iqm(row[protocol]):.2f} [{low:.2f}, {high:.2f}]")
         return
