@@ -330,8 +330,8 @@ def test_what_a_runs_files_name_is_marked_where_it_is_read():
         "analysis/sweep/api.py",  # the user's own command
         "analysis/sweep/sweep_dir.py",
     }
-    # `dotted`: a comparison of the two texts
-    assert takers_of("analysis/sweep/sweep_dir.py", "read_yaml") == {"confirmed", "dotted"}
+    # `redacted`: a comparison of the two texts
+    assert takers_of("analysis/sweep/sweep_dir.py", "read_yaml") == {"confirmed", "redacted"}
     assert takers_of("runs/replays.py", "_about_in") == {"confirmed_header", "marked"}
 
 

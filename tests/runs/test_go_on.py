@@ -113,6 +113,10 @@ REFUSED = {
         [*COMMAND, "--set", "algo.gamma=0.5"],
         "has other settings; then and now: algo.gamma 0.98, 0.5. Repeat the command",
     ),
+    "another algorithm": (
+        ["train", "CartPole-v1", "--name", "job", "--go-on", "--algo", "dqn"],
+        "then and now: algo.name 'ppo', 'dqn'; seeds 2, 1; ",
+    ),
     "another budget": ([*COMMAND, "--env-steps", "99999"], "--env-steps N for another budget"),
     "beside --resume": (["train", "--resume", "job", "--go-on"], "--go-on cannot. Leave it out"),
 }

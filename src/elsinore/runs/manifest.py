@@ -119,7 +119,12 @@ def digest_of(manifest: dict[str, Any]) -> str:
 
 
 def differences(then: dict, now: dict, path: str = "") -> list[str]:
-    """Names and values of what differs between two nested dicts."""
+    """Names and values of what differs between two nested dicts.
+
+    Of two algorithms only the names are compared: nearly all of their settings differ.
+    """
+    if path == "algo." and then.get("name") != now.get("name"):
+        then, now = {"name": then.get("name")}, {"name": now.get("name")}
     found = []
     for key in dict.fromkeys((*then, *now)):
         here, a, b = f"{path}{key}", then.get(key), now.get(key)

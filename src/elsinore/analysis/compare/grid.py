@@ -14,6 +14,8 @@ from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.manifest import differences
+from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.summary import is_finished
 
@@ -182,7 +184,8 @@ def cell_state(cell: GridCell) -> str:
             )
         return "new"
     run = api.load(cell.folder)
-    differing = config_differences(run.experiment, cell.experiment)
+    then, now = (redacted(as_dict(each)) for each in (run.experiment, cell.experiment))
+    differing = differences(then, now)
     if differing:
         raise ConfigError(
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"
@@ -195,13 +198,3 @@ def cell_state(cell: GridCell) -> str:
             f"{cell.folder} is being trained by another process; wait for it, or stop it."
         )
     return "unfinished"
-
-
-def config_differences(then: Experiment, now: Experiment) -> list[str]:
-    """Settings that differ between two experiments: `name then, now` for each."""
-    a, b = dotted(as_dict(then)), dotted(as_dict(now))
-    return [
-        f"{name} {a.get(name)!r}, {b.get(name)!r}"
-        for name in dict.fromkeys((*a, *b))
-        if a.get(name) != b.get(name)
-    ]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import yaml
 
-from elsinore.config.load import dotted, read_yaml, yaml_text
+from elsinore.config.load import read_yaml, yaml_text
 from elsinore.config.search import Sweep, load_sweep
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
-from elsinore.runs.redaction import folder_mode
+from elsinore.runs.manifest import differences
+from elsinore.runs.redaction import folder_mode, redacted
 from elsinore.runs.run_dir import RunDir, check_folder_name
 from elsinore.runs.trust import Trust, confirmed
 
@@ -119,15 +120,8 @@ class SweepDir:
         self._lock.unlock()
 
     def _check_same(self, sweep: Sweep) -> None:
-        then, now = (
-            dotted(read_yaml(self.config)),
-            dotted(yaml.safe_load(yaml_text(sweep.as_dict()))),
-        )
-        differing = [
-            f"{n} {then.get(n)!r}, {now.get(n)!r}"
-            for n in {**then, **now}
-            if then.get(n) != now.get(n)
-        ]
+        now = yaml.safe_load(yaml_text(sweep.as_dict()))
+        differing = differences(redacted(read_yaml(self.config)), redacted(now))
         if differing:
             raise ConfigError(
                 f"name={self.name!r} is taken by another sweep (then, now):"
