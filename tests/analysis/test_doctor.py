@@ -137,6 +137,15 @@ def test_seeds_that_differ_by_chance_do_not_disagree():
         assert ("seeds" in names(SOUND | same | spread, FACTS)) == expected
 
 
+def test_numbers_of_one_seed_of_several_stand_after_its_name():
+    """Without the name they would seem to be the run's, of which another seed did better."""
+    early, late = np.r_[80.0, np.full(19, 20.0)], np.r_[np.full(17, 20.0), np.full(3, 90.0)]
+    seeds = {"eval/return": [late, early], "eval/return_std": [np.ones(20)] * 2}
+    found = {f.rule.name: f.saw for f in findings_of(seeds, FACTS._replace(first_seed=7))}
+    assert found["worse-at-the-end"] == "seed 8: the best evaluation was 80, the last three 20"
+    assert found["plateau"].startswith("seed 8: no evaluation after the first half beat 80;")
+
+
 def test_a_run_that_has_not_ended_and_one_of_several_agents_are_known(tmp_path, monkeypatch):
     settings = {"agents": {"number": 2}, "evaluation": {"episodes": 4}, "env_steps": 200_000}
     experiment = experiment_from({"env": "Hamlet-mood6", "algo": "ppo", **settings})

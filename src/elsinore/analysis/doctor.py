@@ -73,6 +73,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
     returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
     return RunFacts(
+        first_seed=experiment.seed,
         updates=plan.schedule.num_updates,
         progress=progress_of(run),
         transitions=plan.steps_per_update,

@@ -4,7 +4,7 @@ A check is a pure function of the curves and a few facts; it returns the numbers
 None.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ Curves = Mapping[str, Sequence[np.ndarray]]  # by metric: of each seed its value
 class RunFacts(NamedTuple):
     """Settings and results of a run that rules compare metrics with."""
 
+    first_seed: int = 0
     updates: int = 1_000  # of one seed, as planned
     progress: float = 1.0  # share of them that is done; 1 for a run that has ended by itself
     transitions: int = 1_024  # of one update
@@ -73,6 +74,19 @@ def finite(curves: Curves, name: str) -> list[np.ndarray]:
     return [x[np.isfinite(x)] for x in found if np.isfinite(x).any()]
 
 
+def of_each_seed(
+    curves: Curves, facts: RunFacts, *names: str
+) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """The finite values of the metrics of each seed that has them, after "seed 3: " for a text
+    about it, which is empty if there is one seed."""
+    seeds = list(zip(*(curves.get(name, ()) for name in names), strict=False))
+    for i, metrics in enumerate(seeds):
+        found = [np.asarray(x, float) for x in metrics]
+        found = [x[np.isfinite(x)] for x in found]
+        if all(map(len, found)):
+            yield f"seed {facts.first_seed + i}: " if len(seeds) > 1 else "", found
+
+
 def parts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first and the last quarter of a curve, each of at least one value."""
     size = max(1, int(len(values) * LIMITS.early))
@@ -113,10 +127,10 @@ def policy_stays_random(curves: Curves, facts: RunFacts) -> str | None:
 
 
 def kl_spikes(curves: Curves, facts: RunFacts) -> str | None:
-    for kl in finite(curves, "policy/kl"):
+    for seed, (kl,) in of_each_seed(curves, facts, "policy/kl"):
         share = float((kl > LIMITS.kl).mean())
         if share > LIMITS.kl_share or kl.max() > LIMITS.kl_of_one:
-            return f"KL above {LIMITS.kl} in {share:.0%} of the updates, up to {kl.max():.3g}"
+            return f"{seed}KL above {LIMITS.kl} in {share:.0%} of the updates, up to {kl.max():.3g}"
     return None
 
 
@@ -171,10 +185,10 @@ def gradients_always_clipped(curves: Curves, facts: RunFacts) -> str | None:
 
 
 def gradients_explode(curves: Curves, facts: RunFacts) -> str | None:
-    for values in finite(curves, "learner/gradient_norm"):
+    for seed, (values,) in of_each_seed(curves, facts, "learner/gradient_norm"):
         early, late = (float(np.median(x)) for x in parts(values))
         if late > LIMITS.explosion * max(early, 1e-6):
-            return f"gradient norm {early:.3g} early, {late:.3g} late (medians)"
+            return f"{seed}gradient norm {early:.3g} early, {late:.3g} late (medians)"
     return None
 
 
@@ -232,37 +246,34 @@ def seeds_disagree(curves: Curves, facts: RunFacts) -> str | None:
 
 
 def evaluation_is_noisy(curves: Curves, facts: RunFacts) -> str | None:
-    for returns, spread in zip(
-        finite(curves, "eval/return"), finite(curves, "eval/return_std"), strict=False
-    ):
+    for seed, (returns, spread) in of_each_seed(curves, facts, "eval/return", "eval/return_std"):
         error = standard_error(spread, facts)
         scale = returns.max() - returns[0]
         if facts.target is not None:
             scale = max(scale, facts.target - returns[0])
         if scale > 0 and error > LIMITS.noise * scale:
-            return f"a standard error of {error:.3g} beside an improvement of {scale:.3g}"
+            return f"{seed}a standard error of {error:.3g} beside an improvement of {scale:.3g}"
     return None
 
 
 def last_is_worse(curves: Curves, facts: RunFacts) -> str | None:
-    for returns, spread in zip(
-        finite(curves, "eval/return"), finite(curves, "eval/return_std"), strict=False
-    ):
+    for seed, (returns, spread) in of_each_seed(curves, facts, "eval/return", "eval/return_std"):
         end, best = returns[-3:].mean(), returns.max()
         error = spread.max() / facts.eval_episodes**0.5
         lost = best - end
         if lost > LIMITS.loss_of_best * (best - returns.min()) and lost > 3 * error:
-            return f"the best evaluation was {best:.4g}, the last three {end:.4g}"
+            return f"{seed}the best evaluation was {best:.4g}, the last three {end:.4g}"
     return None
 
 
 def plateau_below_target(curves: Curves, facts: RunFacts) -> str | None:
     if facts.target is None or facts.solved:
         return None
-    for returns in finite(curves, "eval/return"):
+    for seed, (returns,) in of_each_seed(curves, facts, "eval/return"):
         at, best = int(np.argmax(returns)), float(returns.max())
         if len(returns) > 5 and at < len(returns) // 2 and best < facts.target:
-            return f"no evaluation after the first half beat {best:.4g}; target {facts.target:.4g}"
+            beaten = f"no evaluation after the first half beat {best:.4g}"
+            return f"{seed}{beaten}; target {facts.target:.4g}"
     return None
 
 

@@ -10,9 +10,10 @@ from elsinore.errors import ConfigError, quoted
 ABOUT = """\
 `elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
 for. It works while the run trains, too. Each finding has the numbers that were seen, what they
-mean, and what usually helps; at the end of a run one line names the findings. No finding is no
-proof: it only says that none of these signs was there. From Python: `elsinore.doctor(run)`, where
-`run` is a `Run`, its folder or its name. The rules are in
+mean, and what usually helps; at the end of a run one line names the findings. Numbers after the
+name of a seed are of that seed alone. No finding is no proof: it only says that none of these
+signs was there. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its
+name. The rules are in
 [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of which this page
 is made."""
 
