@@ -137,6 +137,13 @@ def test_seeds_that_differ_by_chance_do_not_disagree():
         assert ("seeds" in names(SOUND | same | spread, FACTS)) == expected
 
 
+def test_a_run_whose_last_evaluation_is_its_best_is_not_called_worse_at_the_end():
+    for rising in ([10.0, 100.0], [10.0, 20.0, 100.0], [50.0, 10.0, 10.0, 100.0]):
+        spread = {"eval/return_std": [np.ones(len(rising))]}
+        curves = SOUND | spread | {"eval/return": [np.array(rising)]}
+        assert "worse-at-the-end" not in names(curves, FACTS)
+
+
 def test_numbers_of_one_seed_of_several_stand_after_its_name():
     """Without the name they would seem to be the run's, of which another seed did better."""
     early, late = np.r_[80.0, np.full(19, 20.0)], np.r_[np.full(17, 20.0), np.full(3, 90.0)]

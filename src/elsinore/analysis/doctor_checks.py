@@ -260,7 +260,7 @@ def last_is_worse(curves: Curves, facts: RunFacts) -> str | None:
     for seed, (returns, spread) in of_each_seed(curves, facts, "eval/return", "eval/return_std"):
         end, best = returns[-3:].mean(), returns.max()
         error = spread.max() / facts.eval_episodes**0.5
-        lost = best - end
+        lost = 0.0 if returns[-1] == best else best - end  # a few evaluations may all be "the last"
         if lost > LIMITS.loss_of_best * (best - returns.min()) and lost > 3 * error:
             return f"{seed}the best evaluation was {best:.4g}, the last three {end:.4g}"
     return None
