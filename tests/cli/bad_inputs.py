@@ -140,7 +140,7 @@ NUMBERS = {
     "agents=[{id: ann}, {num_envs: 3}]": "all agents of an environment step together",
     "agents=[{id: ann}, {tau: 0.1}]": "agents[1].tau is a setting of dqn",
     "agents=[{id: ann}, {agent_id: bob}]": "agents[1].agent_id is called id here",
-    "agents=[{id: ann}]": "The settings of a single agent are algo's.",
+    "agents=[{id: ann}]": "agents.each=['ann'] is one agent; list two or more",
     "agents={number: 3, each: [{id: ann}, {id: bob}]}": "does not fit the 2 in each",
     "agents={sharing: shared, each: [{}, {gamma: 0.5}]}": "have settings that differ",
     "sinks.mlflow.tracking_uri=3": "must be text.",

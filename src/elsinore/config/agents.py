@@ -103,10 +103,14 @@ class AgentsConfig:
     def _check_each(self) -> None:
         if not self.each:
             return
-        if len(self.each) != self.number or self.number == 1:
+        if len(self.each) == self.number == 1:
             raise ValueError(
-                f"number={self.number} does not fit the {len(self.each)} in each; list two agents"
-                " or more and leave number out. The settings of a single agent are algo's."
+                f"each={self.names} is one agent; list two or more, or leave agents out. The"
+                " settings of a single agent are algo's."
+            )
+        if len(self.each) != self.number:
+            raise ValueError(
+                f"number={self.number} does not fit the {len(self.each)} in each; leave number out."
             )
         for i, name in enumerate(self.names):
             if NAME.fullmatch(name) is None:
