@@ -5,6 +5,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -150,8 +152,28 @@ def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, 
     np.testing.assert_allclose(decide(obs), expected)
 
 
-@pytest.mark.parametrize("form", ["jax", "onnx"])
-def test_zeros_begin_an_episode_also_where_the_carry_of_the_policy_begins_otherwise(form, tmp_path):
+def stepped_by_jax(folder: Path) -> Callable[[Any, list[Any]], Any]:
+    """(observations, carry) -> (actions, carry) of the exported policy."""
+    return export.deserialize(bytearray((folder / "policy.jaxexport").read_bytes())).call
+
+
+def stepped_by_onnx(folder: Path) -> Callable[[Any, list[Any]], Any]:
+    """The same."""
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    session = onnxruntime.InferenceSession(str(folder / "policy.onnx"))
+    names = about_of(folder)["inputs"]
+
+    def step(obs: Any, carry: list[Any]) -> Any:
+        action, *after = session.run(None, dict(zip(names, [obs, *carry], strict=True)))
+        return action, after
+
+    return step
+
+
+@pytest.mark.parametrize(("form", "stepped"), [("jax", stepped_by_jax), ("onnx", stepped_by_onnx)])
+def test_zeros_begin_an_episode_also_where_the_carry_of_the_policy_begins_otherwise(
+    form, stepped, tmp_path
+):
     """A policy that acts by a sum, which begins at 5."""
 
     def act(key, policy_state, carry, obs, greedy):
@@ -160,21 +182,10 @@ def test_zeros_begin_an_episode_also_where_the_carry_of_the_policy_begins_otherw
     functions = PolicyFunctions(act, initial_carry={"sum": 5.0})
     policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), NUMBER, 0)
     FORMS[form](policy, tmp_path, FACTS)
-    if form == "jax":
-        decide = export.deserialize(bytearray((tmp_path / "policy.jaxexport").read_bytes())).call
-    else:
-        onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-        session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"))
-
-        def decide(obs, carry):
-            names = about_of(tmp_path)["inputs"]
-            action, *carry = session.run(None, dict(zip(names, [obs, *carry], strict=True)))
-            return action, carry
-
-    obs = np.array([1.0, -5.0], np.float32)
+    step, obs = stepped(tmp_path), np.array([1.0, -5.0], np.float32)
     carry = [np.zeros((2, *shape), np.float32) for shape in about_of(tmp_path)["memory_shapes"]]
     for _ in range(3):  # in the first step one of the sums becomes 0, which is no beginning
-        action, carry = decide(obs, carry)
+        action, carry = step(obs, carry)
         np.testing.assert_array_equal(action, policy(obs))
 
 
