@@ -862,7 +862,10 @@ LIMIT_ENDS = {f"algo.{name}": value for name, value in SPREAD["algo"].items()} |
 # `benchmarks.team_speed --learning`
 IPPO = "JaxMARL 0.2.0's IPPO, IQM of 8 seeds, run by us"
 VDN = "JaxMARL 0.2.0's VDN, IQM of 8 seeds, run by us"
-PQN_OF_A_TEAM = "JaxMARL 0.2.0's PQN, the same steps, IQM of 8 seeds, run by us"
+PQN_OF_A_TEAM = (
+    "JaxMARL 0.2.0's PQN, the same steps with its settings for 10,000,000, IQM of 8 seeds,"
+    " run by us"
+)
 # Steps on the host, and of Brax, cost more than learning from them, and so does an evaluation.
 FEW_EVALUATED = {"evaluation.episodes": 8}
 LIBRARIES = (
