@@ -6,9 +6,10 @@ plug-in names its environments in an `EnvFamily`. `iqm` and `ci95` are the stati
 """
 
 from elsinore.algos.common import collect, init_state, observation_of
+from elsinore.algos.dqn import DQNConfig, DQNEquations, dqn
 from elsinore.algos.off_policy import OffPolicyConfig, off_policy
 from elsinore.algos.off_policy_learner import OffPolicyRule, actor_critics
-from elsinore.algos.on_policy import on_policy
+from elsinore.algos.on_policy import OnPolicyConfig, actor_critic_loss, on_policy
 from elsinore.algos.optimise import (
     Learner,
     gradient_step,
@@ -16,7 +17,9 @@ from elsinore.algos.optimise import (
     minibatch_epochs,
     optimiser,
 )
-from elsinore.algos.value_based import action_values, value_based
+from elsinore.algos.ppo import PPOConfig, ppo, ppo_loss
+from elsinore.algos.sac import SACConfig, SACEquations, sac
+from elsinore.algos.value_based import ValueBasedConfig, action_values, value_based
 from elsinore.envs.registry import EnvFamily
 from elsinore.envs.scene import Bar, Bars, Facts, Grid, Panel, Scene, Shades, Thing
 from elsinore.envs.view import View
@@ -34,6 +37,9 @@ from elsinore.nets.config import NetworkConfig, NetworkFamily
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
 from elsinore.ops.advantages import gae, lambda_returns, n_step_return, td_target
+from elsinore.ops.continuous_q import least_value
+from elsinore.ops.exploration import best_value, chosen_value
+from elsinore.ops.losses import approximate_kl, value_loss
 from elsinore.runs.statistics import ci95, iqm
 from elsinore.types import (
     Actor,
@@ -52,6 +58,8 @@ __all__ = [
     "Algorithm",
     "Bar",
     "Bars",
+    "DQNConfig",
+    "DQNEquations",
     "Decision",
     "EnvFamily",
     "EnvStep",
@@ -64,26 +72,36 @@ __all__ = [
     "NetworkFamily",
     "OffPolicyConfig",
     "OffPolicyRule",
+    "OnPolicyConfig",
+    "PPOConfig",
     "Panel",
     "PolicyFunctions",
     "PolicyState",
     "RNDConfig",
+    "SACConfig",
+    "SACEquations",
     "Scene",
     "Shades",
     "Thing",
     "TrainState",
     "Transition",
+    "ValueBasedConfig",
     "View",
     "Wrapper",
     "action_mask",
     "action_values",
+    "actor_critic_loss",
     "actor_critic_network",
     "actor_critics",
+    "approximate_kl",
     "autoreset_step",
     "batched_autoreset_step",
+    "best_value",
+    "chosen_value",
     "ci95",
     "collect",
     "compile_unit",
+    "dqn",
     "for_update",
     "for_use",
     "for_uses",
@@ -96,6 +114,7 @@ __all__ = [
     "init_state",
     "iqm",
     "lambda_returns",
+    "least_value",
     "merge_time_and_env",
     "minibatch_epochs",
     "n_step_return",
@@ -104,9 +123,13 @@ __all__ = [
     "off_policy",
     "on_policy",
     "optimiser",
+    "ppo",
+    "ppo_loss",
     "q_network",
     "rollout",
+    "sac",
     "td_target",
     "traced",
     "value_based",
+    "value_loss",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.teams import Orchestra, Params
-from elsinore.algos.dqn import _Parts
+from elsinore.algos.dqn import DQNEquations
 from elsinore.algos.pqn import with_lambda_returns
 from elsinore.algos.replay import buffer_for
 from elsinore.algos.value_based import RolloutData, action_values
@@ -68,7 +68,7 @@ class Count(nn.Module):
 def test_the_loss_is_that_of_the_sum_of_the_agents_values():
     config = replace(SMALL, batch_size=2)
     values = action_values(config, MultiAgentEnv(ENV, 3, mixing="sum"), PARAMS, Table)
-    parts = _Parts(config, values, buffer_for(config, None, 3), team=3)
+    parts = DQNEquations(config, values, buffer_for(config, None, 3), team=3)
     one, two = [1.0, 0.0], [0.0, 1.0]
     batch = ReplayBatch(
         obs=jnp.array([one, two, one, two, two, one]),

@@ -80,7 +80,8 @@ def desk(tmp_path_factory) -> Path:
     shutil.copy(replays[0], replays[0].with_name("0000012345-seed0.npz"))
     for name in ("configs", "examples"):
         shutil.copytree(ROOT / name, desk / name)
-    shutil.copy(ROOT / "docs" / "reinforce.py", desk)
+    for name in ("reinforce.py", "variants.py"):
+        shutil.copy(ROOT / "docs" / name, desk)
     (desk / "access.log").write_text(web_log(2000))
     return desk
 

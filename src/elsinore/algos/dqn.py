@@ -160,7 +160,7 @@ class Aux(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class DQNEquations:
     """The functions of DQN, and what they are made from."""
 
     config: DQNConfig
@@ -326,9 +326,15 @@ class _Parts:
 
 
 def dqn(
-    config: DQNConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+    config: DQNConfig,
+    env: Any,
+    env_params: Any,
+    num_updates: int,
+    network: Any = None,
+    *,
+    equations: type[DQNEquations] = DQNEquations,
 ) -> Algorithm:
-    """DQN for one gymnax env.
+    """DQN for one gymnax env; a variant of it has `equations` of its own.
 
     Raises:
         ValueError: for an action space that is not discrete, or where the network cannot read the
@@ -344,6 +350,6 @@ def dqn(
     team = team_of(env)
     if team is not None:
         check_team(config, values.net.recurrent)
-    parts = _Parts(config, values, buffer_for(config, window, team or 1), team)
+    parts = equations(config, values, buffer_for(config, window, team or 1), team)
     own = {"init_learner": parts.init, "epsilon": parts.epsilon, "learn": parts.learn}
     return value_based(config, env, num_updates, values, learn_key="train", **own)

@@ -138,9 +138,15 @@ def standardised_minibatches(loss_fn: LossFn) -> tuple[LossFn, Callable[..., Any
 
 
 def ppo(
-    config: PPOConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+    config: PPOConfig,
+    env: Any,
+    env_params: Any,
+    num_updates: int,
+    network: Any = None,
+    *,
+    loss: Callable[..., LossAndMetrics] = ppo_loss,
 ) -> Algorithm:
-    """PPO for one gymnax env.
+    """PPO for one gymnax env; a variant of it has a `loss` of its own, with `ppo_loss`'s arguments.
 
     Raises:
         ValueError: where the env's action space has no head, or the network cannot read its
@@ -184,7 +190,7 @@ def ppo(
         env_params,
         num_updates,
         network,
-        loss=partial(ppo_loss, config),
+        loss=partial(loss, config),
         learn=standardised_rollout(learn) if config.normalize_advantage == "batch" else learn,
         make_optimiser=partial(optimiser, "adam", config.adam_eps),
         annealed=("learning_rate", "clip_eps", "ent_coef"),

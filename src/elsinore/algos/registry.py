@@ -70,6 +70,19 @@ def config_type(name: Any) -> type:
     return _named(_annotated(function, next(iter(signature.parameters)), name), name)
 
 
+def built_in_behind(name: Any) -> Any:
+    """The built-in algorithm of which a custom one is a variant, as the class of its settings is
+    that of the built-in one or a subclass; any other name as it is."""
+    if not isinstance(name, str) or ":" not in name:
+        return name
+    try:
+        classes = config_type(name).__mro__
+    except ValueError:  # which the settings are refused for
+        return name
+    named = {vars(cls).get("name"): cls for cls in classes}
+    return next((of for of in ALGORITHMS if of in named and config_type(of) is named[of]), name)
+
+
 def _annotated(function: Callable[..., Any], first: str, name: str) -> type:
     """The frozen dataclass that the parameter `first` is annotated with."""
     try:

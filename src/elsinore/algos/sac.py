@@ -87,7 +87,7 @@ class SACConfig(TemperatureConfig):
 
 
 @dataclass(frozen=True, eq=False)
-class Equations:
+class SACEquations:
     """The functions of SAC, and what they are made from."""
 
     config: Any
@@ -175,9 +175,16 @@ class Equations:
 
 
 def sac(
-    config: SACConfig, env: Any, env_params: Any, num_updates: int, network: Any = None
+    config: SACConfig,
+    env: Any,
+    env_params: Any,
+    num_updates: int,
+    network: Any = None,
+    *,
+    equations: type[SACEquations] = SACEquations,
 ) -> Algorithm:
-    """SAC for one gymnax env; raises as `actor_critics` does."""
+    """SAC for one gymnax env; a variant of it has `equations` of its own. Raises as `actor_critics`
+    does."""
 
     def make_head(size: int) -> ActorHead:
         if config.action_distribution == "beta":
@@ -187,4 +194,4 @@ def sac(
         return squashed_head(size, config.network.initial_log_std)
 
     nets = actor_critics(config, env, env_params, network, make_head, config.quantiles)
-    return off_policy(config, env, num_updates, nets, Equations(config, nets).rule())
+    return off_policy(config, env, num_updates, nets, equations(config, nets).rule())

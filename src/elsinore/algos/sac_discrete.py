@@ -21,7 +21,7 @@ from elsinore.algos.off_policy_learner import (
     Value,
     with_critics,
 )
-from elsinore.algos.sac import Equations
+from elsinore.algos.sac import SACEquations
 from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.build import actor_and_critics
@@ -98,7 +98,7 @@ class ChoiceNetworks(NamedTuple):
         return {"probability": self.policy(actor, obs).action_scores()["probability"][0]}
 
 
-class DiscreteEquations(Equations):
+class DiscreteEquations(SACEquations):
     """SAC's functions, with sums over the actions in place of samples."""
 
     def soft_value(self, critics: PyTree, policy: Categorical, obs: PyTree, alpha: Any) -> Value:

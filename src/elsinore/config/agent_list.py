@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from elsinore.algos.registry import steps_per_update
+from elsinore.algos.registry import built_in_behind, steps_per_update
 from elsinore.config.agents import AgentConfig
 from elsinore.config.mappings import merge_settings, set_dotted
 from elsinore.config.parse import as_dict, build_algo
@@ -84,7 +84,7 @@ def _with_all_settings(settings: dict[str, Any], of_all: Any, env: Any) -> dict[
     behind = algorithm_behind(name)
     if name == of_all.name:
         return merge_settings(as_dict(of_all), settings)
-    own = merge_settings(preset(f"{name}/{env}").get("algo", {}), {"name": behind})
+    own = merge_settings(preset(f"{built_in_behind(name)}/{env}").get("algo", {}), {"name": behind})
     config = build_algo(own)
     shared = {part: getattr(of_all, part, None) for part in ("num_envs", "rollout_length")}
     if hasattr(config, "gradient_steps"):

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import yaml
 
+from elsinore.algos.registry import built_in_behind
 from elsinore.config.agent_list import with_built_agents, with_complete_agents
 from elsinore.config.experiment import Experiment
 from elsinore.config.mappings import dotted as dotted
@@ -91,7 +92,7 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     data = _by_setting(in_full(data))
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
-    base = preset(f"{name}/{data.get('env', 'CartPole-v1')}")
+    base = preset(f"{built_in_behind(name)}/{data.get('env', 'CartPole-v1')}")
     algo = algo | {"name": algorithm_behind(name)}
     # new stages replace the preset's curriculum instead of changing it
     if {"stages", "ladder"} & set(data.get("curriculum") or {}):

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from elsinore.algos.registry import built_in_behind
 from elsinore.config.curricula import curriculum_lines, env_warnings
 from elsinore.config.host import after_a_break
 from elsinore.config.load import dotted
@@ -74,7 +75,7 @@ def _environment_lines(plan: Plan) -> list[str]:
 
 def _algorithm_lines(plan: Plan) -> list[str]:
     algo = plan.experiment.algo
-    name = closest_preset(algo.name, plan.env_name, dotted(as_dict(algo)))
+    name = closest_preset(built_in_behind(algo.name), plan.env_name, dotted(as_dict(algo)))
     described = name if preset(name) else f"none for {name}: the algorithm's defaults"
     return [
         f"algorithm       {algo.name}",

@@ -17,10 +17,12 @@ def legal_values(q: Float[Array, "... action"], legal: Legal) -> Float[Array, ".
 
 
 def best_action(q: Float[Array, "... action"], legal: Legal) -> Int[Array, "..."]:
+    """The legal action with the highest value, the first of several."""
     return jnp.argmax(legal_values(q, legal), axis=-1)
 
 
 def best_value(q: Float[Array, "... action"], legal: Legal) -> Float[Array, "..."]:
+    """The highest value of a legal action."""
     return jnp.max(legal_values(q, legal), axis=-1)
 
 
