@@ -147,11 +147,11 @@ def _explained(raised: BaseException, settings: dict[str, Any]) -> str | None:
     whose = [name for root in reversed(roots) for name, x in custom.items() if x == root][:1]
     named = " or ".join(f"{name}={custom[name]!r}" for name in whose or custom) or "custom code"
     places = [f"{_name_of(f)} ({_file_of(f)}:{line})" for f, line in (own or frames)[-2:]]
-    remedy = "" if own or [*custom] != ["env"] else f"; {_env_check(custom['env'])} says more"
+    remedy = "" if own or [*custom] != ["env"] else f"; {env_check(custom['env'])} says more"
     return f"{named} fails in {', '.join(places)}: {reason_of(raised)}{remedy}"
 
 
-def _env_check(env: str) -> str:
+def env_check(env: str) -> str:
     """The command, or the call in a notebook, that checks a custom env."""
     return (
         "elsinore.check_env(env)" if env.startswith("__main__:") else f"`elsinore check-env {env}`"

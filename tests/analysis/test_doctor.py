@@ -46,6 +46,7 @@ FLAT = np.full(20, -200.0)
 # rule: (curves that have its symptom, facts that do)
 SICK = {
     "diverged": ({"loss/value": [np.array([1.0, np.nan])]}, {}),
+    "infinite-returns": ({"episode/return": [np.r_[RISING, np.inf]]}, {}),
     "entropy-collapse": ({"policy/entropy": [np.full(40, 0.01)]}, {}),
     "random-policy": ({"policy/entropy": [np.full(40, 0.692)]}, {}),
     "kl-spikes": ({"policy/kl": [np.r_[np.full(37, 0.01), np.full(3, 0.5)]]}, {}),

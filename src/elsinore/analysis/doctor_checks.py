@@ -108,6 +108,16 @@ def diverged(curves: Curves, facts: RunFacts) -> str | None:
     return f"{', '.join(broken[:3])} became infinite or NaN" if broken else None
 
 
+def returns_not_finite(curves: Curves, facts: RunFacts) -> str | None:
+    for name in ("episode/return", "eval/return"):
+        values = [np.asarray(x, float) for x in curves.get(name, ())]
+        broken = sum(int((~np.isfinite(x)).sum()) for x in values)
+        if broken:
+            rows = counted(sum(map(len, values)), "row")
+            return f"{name} is infinite or NaN in {broken} of {rows}"
+    return None
+
+
 def entropy_collapse(curves: Curves, facts: RunFacts) -> str | None:
     if facts.max_entropy is None or facts.solved:
         return None

@@ -31,6 +31,15 @@ RULES = (
         " the environment with `elsinore check-env`.",
     ),
     DoctorRule(
+        "infinite-returns",
+        checks.returns_not_finite,
+        "The environment gave rewards that are infinite or NaN, or so large that their sum is; no"
+        " number that is made from them means anything.",
+        "Rewards that are always finite: look for a division by 0, a logarithm or an overflow, with"
+        " `elsinore check-env`. Where actions are continuous and the run diverged, what helps"
+        " against that comes first.",
+    ),
+    DoctorRule(
         "entropy-collapse",
         checks.entropy_collapse,
         "The policy became nearly deterministic before it had seen much, and explores no more.",

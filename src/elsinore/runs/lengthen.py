@@ -161,7 +161,9 @@ def refuse_ended(folder: RunDir, budget: str) -> None:
     if how == "diverged":
         raise ConfigError(
             f"{budget}: {folder.path} ended since no seed has finite parameters ({how}); train it"
-            " again with a lower algo.learning_rate, or begin a new run from an earlier checkpoint"
+            " again with a lower algo.learning_rate (`elsinore doctor"
+            f" {quoted(folder.path)}` says whether rewards were the cause), or begin a new run from"
+            " an earlier checkpoint"
             f" (`elsinore checkpoints {quoted(folder.path)}`) with --from (in Python, from_run)."
         )
     if how not in (None, "budget", "interrupted"):

@@ -16,8 +16,9 @@ from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
+from elsinore.runs.divergence import divergence_text
 from elsinore.runs.failures import ended_how, limit_reached
-from elsinore.runs.members import learner_names, seeds_of_best
+from elsinore.runs.members import seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
 from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
@@ -215,17 +216,10 @@ class Publisher:
         return self.run_actions.passed(self.plan.experiment.replays.period, chunks)
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
-        experiment = self.plan.experiment
         diverged_at = chunk.report.convergence.diverged_at
-        for i in set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged:
+        for i in sorted(set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged):
             self._diverged.add(i)
-            log.warning(
-                "%s has parameters that are not finite after update %d and is frozen; a lower "
-                "algo.learning_rate is the usual remedy%s",
-                learner_names(experiment)[i],
-                int(diverged_at[i]),
-                "" if experiment.imitation is None else f", or {experiment.imitation.remedy}",
-            )
+            log.warning(divergence_text(self.plan, chunk, i))
 
 
 def refuse_if_stuck(store: BackgroundWorker, on_full_disk: str) -> None:

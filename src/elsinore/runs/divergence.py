@@ -1,0 +1,69 @@
+"""The warning about a learner whose parameters are not finite, with the remedy for its cause."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from elsinore.config.plan import Plan
+from elsinore.errors import env_check, names_custom_code
+from elsinore.runs.members import learner_names
+from elsinore.runs.pipeline import FinishedChunk
+from elsinore.training.turns import fetch_turns
+
+
+def divergence_text(plan: Plan, chunk: FinishedChunk, i: int) -> str:
+    """The warning about replica `i`, which has diverged in that chunk."""
+    experiment, at = plan.experiment, int(chunk.report.convergence.diverged_at[i])
+    lower = "a lower algo.learning_rate is the usual remedy"
+    if experiment.imitation is not None:
+        lower += f", or {experiment.imitation.remedy}"
+    broken = " and ".join(not_finite(plan, chunk, i))
+    check = f"a division by 0, a logarithm or an overflow in it ({env_check(experiment.env)})"
+    if broken and _takes_numbers(plan):  # actions that are not finite may be the cause
+        remedy = f"{lower}; its env gave {broken} that are not finite, too: else look for {check}"
+    elif broken:
+        remedy = f"its env gave {broken} that are not finite: look for {check}"
+    elif names_custom_code(experiment.env):
+        remedy = f"{lower}, if the env never gives an observation that is not finite"
+    else:
+        remedy = lower
+    name = learner_names(experiment)[i]
+    return f"{name} has parameters that are not finite after update {at} and is frozen; {remedy}"
+
+
+def not_finite(plan: Plan, chunk: FinishedChunk, i: int) -> Iterator[str]:
+    """The parts of a replica's experience that hold NaN or infinity, by the running episodes, the
+    normalisers and the returns. Without a normaliser an observation of an episode that has ended is
+    not seen."""
+    parts = [(turn.train.actor, turn.train.stats) for turn in chunk.state]
+    seen = [
+        (actor.obs, _of_each(stats, "obs"), actor.episode_return, _of_each(stats, "returns"))
+        for actor, stats in parts
+    ]
+    obs, obs_stats, running, return_stats = fetch_turns(seen, plan.layout)
+    metrics = chunk.report.metrics
+    returns = [mean.total for (_, name), mean in metrics.items() if name == "episode/return"]
+    if not _finite((obs, obs_stats), i):
+        yield "observations"
+    if not _finite((running, return_stats, returns), i):
+        yield "rewards"
+
+
+def _of_each(stats: Any, field: str) -> list[Any]:
+    """That field of the normalisers, or of those of each group of agents."""
+    each = [stats] if hasattr(stats, field) or not isinstance(stats, tuple) else stats
+    return [getattr(one, field, None) for one in each]
+
+
+def _finite(tree: Any, i: int) -> bool:
+    numbers = (x[i] for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact))
+    return all(bool(np.isfinite(x).all()) for x in numbers)
+
+
+def _takes_numbers(plan: Plan) -> bool:
+    """True for an env whose actions may be NaN."""
+    space = plan.env.action_space(plan.env_params)
+    return jnp.issubdtype(getattr(space, "dtype", jnp.int32), jnp.inexact)

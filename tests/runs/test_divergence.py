@@ -1,0 +1,54 @@
+"""The remedy for parameters that are not finite depends on what broke them."""
+
+import re
+from types import SimpleNamespace
+from typing import Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
+from elsinore.experience.normalisation import Normalisers
+from elsinore.runs.divergence import divergence_text
+from elsinore.runs.pipeline import FinishedChunk
+from elsinore.types import Metrics
+
+LOWER = "a lower algo.learning_rate is the usual remedy"
+FINE, BAD = np.ones(2), np.array([1.0, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("env", "broken", "remedy"),
+    [
+        ("CartPole-v1", {}, LOWER),
+        (
+            "tests.small_envs:Scripted",
+            {},
+            f"{LOWER}, if the env never gives an observation that is not",
+        ),
+        ("CartPole-v1", {"obs": BAD}, "its env gave observations that are not finite: look for a"),
+        ("CartPole-v1", {"stats": BAD}, "its env gave observations that are not finite: look for"),
+        ("CartPole-v1", {"reward": BAD}, r"its env gave rewards that .* \(`elsinore check-env Ca"),
+        ("CartPole-v1", {"returns": BAD}, "its env gave rewards that are not finite"),
+        ("CartPole-v1", {"obs": BAD, "reward": -np.inf * BAD}, "its env gave observations and r"),
+        ("Pendulum-v1", {"obs": BAD}, f"{LOWER}; its env gave observations that .*, too: else"),
+    ],
+)
+def test_a_warning_of_divergence_says_where_the_env_gave_what_is_not_finite(env, broken, remedy):
+    plan = plan_for(load_experiment(overrides={"env": env, "seeds": 1}))
+    part = {name: jnp.asarray(broken.get(name, FINE))[None] for name in ("obs", "reward")}
+    stats = Normalisers(jnp.asarray(broken.get("stats", FINE))[None], None, None)
+    actor = SimpleNamespace(obs=part["obs"], episode_return=part["reward"])
+    table = np.stack([broken.get("returns", FINE), FINE], axis=-1)[None]
+    chunk = SimpleNamespace(
+        state=(SimpleNamespace(train=SimpleNamespace(actor=actor, stats=stats)),),
+        report=SimpleNamespace(
+            convergence=SimpleNamespace(diverged_at=np.array([12])),
+            metrics=Metrics(cast(Any, table), (("", "episode/return"),)),
+        ),
+    )
+    text = divergence_text(plan, cast(FinishedChunk, chunk), 0)
+    assert text.startswith("seed 0 has parameters that are not finite after update 12 and is fro")
+    assert re.search(f"frozen; {remedy}", text) and (LOWER in text) == (LOWER in remedy), text
