@@ -436,6 +436,14 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
             ["runs", "first"],
             "'first' is one argument too many for elsinore runs; see `",
         ),
+        (
+            ["compare", "CartPole-v1", "--algos", "ppo,dqn", "--plan"],
+            "--plan is no option of elsinore compare; `elsinore train --plan` with the env, the",
+        ),
+        (
+            ["sweep", "x.yaml", "--plan"],
+            "--plan is no option of elsinore sweep; `elsinore train --",
+        ),
         (["cache", "replay", "--polices", "x"], "--polices is no option of elsinore cache replay"),
         (["play", "CartPole-v1", "--max-steps", "9"], "elsinore play; did you mean '--"),
         (

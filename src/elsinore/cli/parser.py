@@ -39,6 +39,11 @@ class Parser(argparse.ArgumentParser):
             return f"{unknown[0]!r} is one argument too many for {self.prog}"
         option, _, value = unknown[0].partition("=")
         options = self._option_string_actions
+        if option == "--plan" and "--set" in options:
+            return (
+                f"--plan is no option of {self.prog}; `elsinore train --plan` with the env, the"
+                " algorithm and the settings of one of its runs shows the plan of that run."
+            )
         setting = _setting_of(option) if "--set" in options else ""
         if not setting.startswith(self.get_default("settable") or ""):
             setting = ""
