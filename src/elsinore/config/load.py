@@ -29,6 +29,7 @@ from elsinore.config.units import (
 )
 from elsinore.envs import check_name
 from elsinore.errors import ConfigError, quoted, shown, why_unreadable
+from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.validation import why_no_path
 
 
@@ -138,11 +139,19 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
         try:
-            return read_yaml(near if near.exists() else Path(given))
+            found = read_yaml(near if near.exists() else Path(given))
         except OSError as error:  # of a name that is too long
             raise ConfigError(f"curriculum={given!r} is no file: {error.strerror}.") from error
         except ConfigError as error:
             raise ConfigError(f"curriculum={given!r}: {error}") from error
+        others = {f.name for f in fields(Experiment)} - {f.name for f in fields(CurriculumConfig)}
+        if other := [name for name in found if name in others]:
+            raise ConfigError(
+                f"curriculum={given!r} is no curriculum: it has {other[0]!r}, a setting of a whole"
+                f" experiment. Give `--config {quoted(given)}`, or a file of what is below its"
+                " `curriculum` alone: a list of stages, or a mapping with `stages` or `ladder`."
+            )
+        return found
     if given is not None and not isinstance(given, list | dict):
         raise ConfigError(f"curriculum={given!r} must be a file, a list of stages or a mapping.")
     return {"stages": given} if isinstance(given, list) else given
