@@ -1,5 +1,6 @@
 """Look up the imitation teacher, and pre-train an algorithm on it."""
 
+from inspect import get_annotations
 from typing import Any
 
 import jax
@@ -62,6 +63,17 @@ def with_pretraining(experiment: Any, algo: Algorithm, env: Any, env_params: PyT
     return algo._replace(init=init, update=update)
 
 
+def _made_for(name: str) -> str:
+    """A sentence about the environments that a plug-in's teacher is for; empty for a custom one."""
+    for family in families().values():
+        if path := family.teachers.get(name):
+            notes = get_annotations(import_callable(path, "imitation.teacher"))
+            takes = [x for name, x in notes.items() if name != "return" and isinstance(x, type)]
+            of = f"the {takes[0].__name__} of " if takes else ""
+            return f" {name!r} takes {of}{' or '.join(family.names)}; use it there, or your own."
+    return ""
+
+
 def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teacher:
     """The config's teacher for an environment.
 
@@ -85,7 +97,7 @@ def teacher_for(config: ImitationConfig, env: Any, env_params: PyTree) -> Teache
         raise ValueError(
             f"imitation.teacher={name!r} does not teach in {type(env).__name__}: {error}. A teacher"
             " is called with the env and returns a function (state, env_params) -> (action,"
-            " matters[, worth])."
+            f" matters[, worth]).{_made_for(name)}"
         ) from error
     number = env.action_space(env_params).n
     wanted = {"action": ((), jnp.integer), "matters": ((), None), "worth": ((number,), None)}
