@@ -251,7 +251,7 @@ def test_a_preset_that_learns_is_not_suspected(algo, env, tmp_path):
 def test_a_run_without_metrics_and_a_population_are_refused(tmp_path):
     vary = {"vary": {"algo.gamma": [0.9, 0.99]}}
     for name, overrides, reason in (
-        ("empty", {}, "no metrics yet"),
+        ("empty", {}, "no metrics yet; it does not train; resume it with `elsinore train --resume"),
         ("many", vary, "a population"),
     ):
         RunDir.create(tmp_path, name, load_experiment(overrides=overrides)).unlock()

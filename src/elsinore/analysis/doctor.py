@@ -38,10 +38,11 @@ def doctor(
             f"{shown(run.path)} is a population, whose members have different settings; train one"
             " of them alone."
         )
-    RunDir(run.path).refuse_without_metrics("diagnosed")
+    folder = RunDir(run.path)
+    folder.refuse_without_metrics("diagnosed")
     curves = curves_of(run)
     if not curves:
-        raise ConfigError(f"{shown(run.path)} has no metrics yet; wait for its first chunk.")
+        folder.refuse_before_its_first_chunk()
     return findings_of(curves, run_facts(run, curves))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import read_yaml, whole_experiment, yaml_text
@@ -192,7 +193,17 @@ class RunDir(RunLock):
                 f"{shown(self.path)} has lost its metrics.sqlite; restore it with `elsinore repair"
                 f" {quoted(self.path)}`."
             )
-        raise ConfigError(f"{shown(self.path)} has no metrics yet; wait for its first chunk.")
+        self.refuse_before_its_first_chunk()
+
+    def refuse_before_its_first_chunk(self) -> NoReturn:
+        """Refuse to use a run that has trained no chunk.
+
+        Raises:
+            ConfigError: with the remedy for one that trains, or for one that does not.
+        """
+        resume = f"it does not train; resume it with `elsinore train --resume {quoted(self.path)}`"
+        remedy = "wait for its first chunk" if self.is_locked() else resume
+        raise ConfigError(f"{shown(self.path)} has no metrics yet; {remedy}.")
 
 
 def listing_of(runs_dir: Path) -> str:
