@@ -230,6 +230,12 @@ def _kind_of(path: Path) -> str:
 RESERVED_NAMES = ("mlflow.db", "mlruns", "mlartifacts")  # MLflow's own files beside the runs
 
 
+FOLDER_NAMES = (
+    "letters, digits, spaces, '-', '_', '.' and '+', at most 100, the first a letter, digit or '_',"
+    " the last no space or '.'"
+)
+
+
 def check_folder_name(name: str) -> str:
     """The name, if a run, sweep or comparison can have it.
 
@@ -237,10 +243,7 @@ def check_folder_name(name: str) -> str:
         ConfigError: for one that is no folder's name, hidden, reserved or too long.
     """
     if not is_folder_name(name):
-        raise ConfigError(
-            f"name={name!r} is not a folder name; use letters, digits, '-', '_' and '.', at most"
-            " 100, the first a letter, digit or '_'."
-        )
+        raise ConfigError(f"name={name!r} is not a folder name; use {FOLDER_NAMES}.")
     if name.lower() in RESERVED_NAMES:
         raise ConfigError(f"name={name!r} is the name of MLflow's own file; choose another.")
     return name

@@ -16,7 +16,7 @@ from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import dotted, parse_set
 from elsinore.config.presets import PRESETS
 from elsinore.errors import ConfigError
-from elsinore.runs.run_dir import is_folder_name
+from elsinore.runs.run_dir import FOLDER_NAMES, is_folder_name
 
 VARIANT_FORM = "LABEL=ALGO:key=value:key=value, such as fast=ppo:algo.gamma=0.9"
 
@@ -105,10 +105,7 @@ def _from_settings(label: str, settings: Any) -> Variant:
 
 def _variant(label: str, algo: Any, settings: dict[str, Any]) -> Variant:
     if not isinstance(label, str) or not is_folder_name(label):
-        raise ConfigError(
-            f"algos: the label {label!r} is not a folder name; use letters, digits, '-', '_' and"
-            " '.'."
-        )
+        raise ConfigError(f"algos: the label {label!r} is not a folder name; use {FOLDER_NAMES}.")
     if not isinstance(algo, str):
         raise ConfigError(f"algos: the algorithm of {label!r} is {algo!r}; it must be a name.")
     if "/" not in algo:
