@@ -233,6 +233,22 @@ def test_a_value_where_a_group_is_meant_is_refused_with_the_settings_of_the_grou
     )
 
 
+@pytest.mark.parametrize(
+    ("group", "value", "example"),
+    [
+        ("self_play", True, "pool, period, latest, such as {pool: 8}, or {} for the defaults."),
+        ("self_play", "x", "pool, period, latest, such as {pool: 8}."),
+        ("agents", 3, "params, each, such as {number: 3}."),
+        ("evaluation", 10, "max_steps, such as {period: 10}."),
+        ("stop", 0.5, "episodes, seconds."),
+        ("sinks", False, "remote, such as {console: false}."),
+        ("population.pbt", True, "resample, space, such as {period: 1}."),
+    ],
+)
+def test_a_group_that_is_refused_has_an_example(group, value, example):
+    assert refusal({group: value}).endswith(example)
+
+
 # Numbers as people write them
 
 

@@ -47,7 +47,8 @@ def build(cls: type, data: Any, path: str = "") -> Any:
     """
     if not isinstance(data, dict):
         raise ConfigError(
-            f"{path or 'the config'}={data!r} must be a mapping with the keys: {_listed(cls)}."
+            f"{path or 'the config'}={data!r} must be a mapping with the keys:"
+            f" {_listed(cls)}{_example(cls, data)}."
         )
     hints = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
@@ -77,6 +78,22 @@ def build(cls: type, data: Any, path: str = "") -> Any:
         raise ConfigError(
             f"{path}{'.' if about_field else ': '}{text}" if path else text
         ) from error
+
+
+def _example(cls: type, value: Any) -> str:
+    """An example of the mapping that a group of settings is: of its first with the value that is
+    given in place of the group, or a default, and for `true` that of none; empty without one."""
+    given = [f for f in dataclasses.fields(cls) if f.init]
+    plain = [f for f in given if isinstance(_default(f), bool | int | float | str)]
+    hint = _hints(cls)[given[0].name] if given else None
+    if type(value) in (int, float) and type(value) in (hint, *typing.get_args(hint)):
+        return f", such as {{{given[0].name}: {value}}}"
+    if not plain:
+        return ""
+    default = _default(plain[0])
+    default = str(value is True).lower() if isinstance(default, bool) else default
+    empty = ", or {} for the defaults" if value is True and len(plain) == len(given) else ""
+    return f", such as {{{plain[0].name}: {default}}}{empty}"
 
 
 def _in_a_group(name: Any, hints: dict[str, Any], prefix: str) -> str | None:
