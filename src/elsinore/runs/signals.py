@@ -18,6 +18,7 @@ log = logging.getLogger("elsinore")
 GRACE = 20.0  # seconds; Docker sends SIGKILL 10 s after SIGTERM, Kubernetes and SLURM 30 s
 MARGIN = 0.1  # the share of the grace that is left to the end of the process
 AT_ONCE = 10.0  # seconds after a second SIGINT, in which what was computed is written
+BEFORE_THE_NEXT = "before the next run"  # `Stop.ends` of a series of runs
 HURRIED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -25,6 +26,7 @@ class Stop(threading.Event):
     """A request to stop; after SIGTERM, SIGHUP or a second SIGINT with a deadline."""
 
     deadline = math.inf  # on the clock of time.monotonic
+    ends = "after this chunk"  # as a signal says it
     interrupts = False  # True while a signal raises NotBegun
     _handled = False  # True while a signal's handler sets it
     _requested = False  # True from `request` until its signal is handled
@@ -144,7 +146,8 @@ class _Handler:
             log.warning("%s: stopping before any training", signal.Signals(number).name)
             raise NotBegun
         log.warning(
-            "%s: stopping after this chunk; send %s to stop at once",
+            "%s: stopping %s; send %s to stop at once",
             signal.Signals(number).name,
+            self.stops[0].ends,
             "it again" if number == signal.SIGINT else "SIGINT",
         )

@@ -404,7 +404,9 @@ def test_an_interrupted_sweep_resumes_to_the_same_end(tmp_path, monkeypatch, cap
     assert_same_search(tmp_path / "halted", whole.path)
 
 
-def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path, monkeypatch):
+def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(
+    tmp_path, monkeypatch, caplog
+):
     whole = search(tmp_path, "whole", trials=6, batch=3)
     train_group, trained = api.train_group, []
 
@@ -417,6 +419,7 @@ def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(tmp_path
         patch.setattr(api, "train_group", ask)
         assert search(tmp_path, "halted", trials=6, batch=3).interrupted
     assert len(trained) == 1
+    assert "SIGINT: stopping before the next run; send it again to stop at once" in caplog.text
     assert_same_search(search(tmp_path, "halted", trials=6, batch=3).path, whole.path)
 
 

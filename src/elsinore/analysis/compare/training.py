@@ -11,7 +11,7 @@ from elsinore.analysis.compare.grid import GridCell
 from elsinore.errors import ElsinoreError, counted
 from elsinore.runs import api
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signals import NotBegun, Stop, stop_on_signals
+from elsinore.runs.signals import BEFORE_THE_NEXT, NotBegun, Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console, is_terminal
 from elsinore.runs.statistics import Estimate
 from elsinore.runs.store import BrokenStore, StoreBehind
@@ -51,6 +51,7 @@ def train_here(
         StoreBehind, BrokenStore: for a disk that refuses a run's store.
     """
     trained, stop = Trained(), Stop()
+    stop.ends = BEFORE_THE_NEXT
     with stop_on_signals(stop):
         for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
             prefix = f"[{i + 1}/{len(cells)}] {cell.name}"

@@ -27,7 +27,7 @@ from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
-from elsinore.runs.signals import Stop, stop_on_signals
+from elsinore.runs.signals import BEFORE_THE_NEXT, Stop, stop_on_signals
 from elsinore.runs.summary import object_in
 from elsinore.runs.trust import Trust
 
@@ -279,6 +279,7 @@ def _one_by_one(accept: Mapping[str, bool]) -> GroupTrainer:
     def train(
         folder: SweepDir, sweep: Sweep, groups: Mapping[str, TrialGroup], stop: Stop
     ) -> Iterator[list[TrialResult]]:
+        stop.ends = BEFORE_THE_NEXT
         for name, group in groups.items():
             if stop.is_set():  # a signal at the end of the previous group
                 return
