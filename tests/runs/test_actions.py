@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,28 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         "failed after update 24: ",
     ):
         assert count_in_log(run.path, said) >= 1
+
+
+def test_a_callback_that_leaves_the_process_loses_nothing(whole, tmp_path):
+    asked = []
+
+    @elsinore.acting
+    def leave(record, history):
+        asked.append(record.update)
+        if record.update == 8:
+            sys.exit(3)
+        if record.update == 16:
+            raise KeyboardInterrupt
+
+    path, settings = tmp_path / "whole", {"checkpoints.interval_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny(tmp_path, "whole", settings, callbacks=[leave])
+    assert count_in_log(path, "the callback leave failed after update 8: SystemExit: 3") == 1
+    assert count_in_log(path, "the callback leave was interrupted after update 16") == 1
+    assert [int(each.name) for each in (path / "checkpoints" / "emergency").iterdir()] == [16]
+    elsinore.resume(path, callbacks=[leave])
+    assert asked == list(range(4, 41, 4))
+    assert_same_run(path, whole)
 
 
 def test_a_callback_of_either_kind_fits_the_annotation_of_train():

@@ -103,7 +103,8 @@ def acting(callback: Callable[[ChunkRecord, History], Any]) -> ActingCallback:
     It is called with the chunk's `ChunkRecord` and with the history: the mean of each metric over
     the seeds in each chunk so far, by name. A resumed run has the history too, so a callback that
     remembers nothing itself does what it would have done. One that fails, or asks for what cannot
-    be, is logged and does nothing for that chunk.
+    be, is logged and does nothing for that chunk; `SystemExit` is such a failure, and
+    `KeyboardInterrupt` ends the training after it is saved.
     """
     return ActingCallback(callback)
 

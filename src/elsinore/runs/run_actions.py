@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, reason_of
 from elsinore.runs.actions import EVALUATE, ActingCallback, Action, reason_to_stop, refuse_name
 from elsinore.runs.budgets import BUDGET, Done, Spent
 from elsinore.runs.records import ChunkRecord, Row, RunEvent
@@ -108,11 +108,11 @@ class RunActions:
         if new:
             self._remember(record.rows)
         if self._asks and record.update > self._asked_until:
+            self._asked_until = record.update  # also if a callback ends the training
             for callback in self._callbacks:
                 self._taken[record.update] += self._asked(callback, record)
             if self._spent.reaches(self._stop):
                 self._taken[record.update].append(Action("stop", BUDGET))
-            self._asked_until = record.update
         actions = self._taken.get(record.update, [])
         rows = [row for action in actions for row in self._logged(action, record.update)]
         if new:
@@ -125,16 +125,20 @@ class RunActions:
         ), list(actions)
 
     def _asked(self, callback: ActingCallback, record: ChunkRecord) -> list[Action]:
+        name = getattr(callback.function, "__name__", callback.function)
         try:
             answer = callback(record, self._history)
             several = isinstance(answer, Iterable) and not isinstance(answer, str)
             actions = list(answer) if several else [answer] if answer else []
             for action in actions:
                 self._check(action, {row.name for row in record.rows})
-        except Exception as error:  # the run is worth more than its callback
-            name = getattr(callback.function, "__name__", callback.function)
-            log.warning("the callback %s failed after update %d: %s", name, record.update, error)
+        except (Exception, SystemExit) as error:  # the run is worth more than its callback
+            why = reason_of(error)
+            log.warning("the callback %s failed after update %d: %s", name, record.update, why)
             return []
+        except KeyboardInterrupt:
+            log.warning("the callback %s was interrupted after update %d", name, record.update)
+            raise
         return actions
 
     def _remember(self, rows: Iterable[Row]) -> None:
