@@ -203,6 +203,20 @@ class ImplicitQuantileNetwork(nn.Module):
         return quantiles.T.reshape(-1), jnp.max(quantiles)
 
 
+def _shapes_of(tree: PyTree) -> str:
+    """A tree of arrays as text, each by type and shape: `(float32[3], float32[])`."""
+
+    class Text(str):
+        __repr__ = str.__str__
+
+    def text(x: Any) -> Text:
+        if not hasattr(x, "shape"):
+            return Text(type(x).__name__)
+        return Text(f"{x.dtype}[{','.join(map(str, x.shape))}]")
+
+    return str(jax.tree.map(text, tree))
+
+
 def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
     """Check the shapes and types that a custom network returns.
 
@@ -225,17 +239,25 @@ def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
                 lambda a, b: (jnp.shape(a), jnp.result_type(a)) == (b.shape, b.dtype), carry, after
             )
             if not all(jax.tree.leaves(same)):
-                raise TypeError(f"the carry it returns is {after}, and initial_carry() is {carry}")
+                raise TypeError(
+                    f"the carry it returns is {_shapes_of(after)}, and initial_carry() is"
+                    f" {_shapes_of(carry)}"
+                )
         else:
             found = jax.eval_shape(lambda: net.init_with_output(jax.random.key(0), zeros)[0])
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise TypeError(f"it returns {found}")
+            raise TypeError(
+                f"it returns {_shapes_of(found)}; in algo.network.custom (`network` of a call)"
+                f" return `outputs, value`, with {num_outputs} outputs. Of action values the value"
+                " is their maximum"
+            )
         outputs, value = found
         shapes = list(outputs.shape), list(value.shape)
         types = outputs.dtype, value.dtype
     except Exception as error:
         raise ValueError(
-            f"network {type(net).__name__} must return {wanted}, and fails: {error}"
+            f"network {type(net).__name__} must return {wanted}, and fails:"
+            f" {str(error).rstrip('.')}."
         ) from error
     if not all(jnp.issubdtype(dtype, jnp.floating) for dtype in types):
         raise ValueError(
