@@ -8,12 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.errors import RepeatedError
 from elsinore.experience.normalisation import Normalisers
-from elsinore.runs.divergence import divergence_text
+from elsinore.runs import programs, session
+from elsinore.runs.divergence import divergence_text, refuse_not_finite
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.types import Metrics
+from tests.runs.conftest import count_in_log
+from tests.toys import TOY
 
 LOWER = "a lower algo.learning_rate is the usual remedy"
 FINE, BAD = np.ones(2), np.array([1.0, np.nan])
@@ -52,3 +57,37 @@ def test_a_warning_of_divergence_says_where_the_env_gave_what_is_not_finite(env,
     text = divergence_text(plan, cast(FinishedChunk, chunk), 0)
     assert text.startswith("seed 0 has parameters that are not finite after update 12 and is fro")
     assert re.search(f"frozen; {remedy}", text) and (LOWER in text) == (LOWER in remedy), text
+
+
+def test_initial_parameters_that_are_not_finite_are_refused_by_name():
+    settings = {
+        "env": "CartPole-v1",
+        "seed": 4,
+        "seeds": 2,
+        "algo.network.custom": "tests.nets.test_build:Own",
+    }
+    plan = plan_for(load_experiment(overrides=settings))
+    params = {"params": {"dense": {"bias": np.stack([FINE, BAD]), "step": np.zeros(2, int)}}}
+    message = (
+        "the parameter params.dense.bias of seed 5 is not finite before any training, in 1 num"
+    )
+    with pytest.raises(RepeatedError, match=message) as refused:
+        refuse_not_finite(plan, params)
+    assert "in algo.network.custom='tests.nets.test_build:Own'." in str(refused.value)
+    params["params"]["dense"]["bias"] = np.stack([FINE, FINE])
+    refuse_not_finite(plan, params)
+
+
+def test_a_run_does_not_train_from_initial_parameters_that_are_not_finite(tmp_path, monkeypatch):
+    def spoilt(compiled):
+        states = []
+        for state in programs.initial_states(compiled):
+            learner = state.train.learner
+            learner = learner._replace(params={"score": learner.params["score"] + jnp.inf})
+            states.append(state._replace(train=state.train._replace(learner=learner)))
+        return tuple(states)
+
+    monkeypatch.setattr(session, "initial_states", spoilt)
+    with pytest.raises(RepeatedError, match="score of seed 0 is not finite .* in algo='tests.toys"):
+        elsinore.train(overrides=TOY, name="spoilt", runs_dir=tmp_path, check=False)
+    assert count_in_log(tmp_path / "spoilt", "resume with") == 0

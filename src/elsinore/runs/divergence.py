@@ -1,4 +1,5 @@
-"""The warning about a learner whose parameters are not finite, with the remedy for its cause."""
+"""Parameters that are not finite: those of a learner that diverged, with the remedy for its cause,
+and initial ones, which are refused."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,9 +7,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from elsinore.config.plan import Plan
-from elsinore.errors import env_check, names_custom_code
+from elsinore.errors import (
+    RepeatedError,
+    counted,
+    env_check,
+    names_custom_code,
+    setting_text,
+)
 from elsinore.runs.members import learner_names
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.training.turns import fetch_turns
@@ -32,6 +40,28 @@ def divergence_text(plan: Plan, chunk: FinishedChunk, i: int) -> str:
         remedy = lower
     name = learner_names(experiment)[i]
     return f"{name} has parameters that are not finite after update {at} and is frozen; {remedy}"
+
+
+def refuse_not_finite(plan: Plan, params: PyTree) -> None:
+    """Refuse to train from parameters, [replica, ...] in host memory, that are not finite.
+
+    Raises:
+        RepeatedError: naming the first, and the code that made it.
+    """
+    for path, x in jax.tree_util.tree_leaves_with_path(params):
+        if not jnp.issubdtype(x.dtype, jnp.inexact) or np.isfinite(x).all():
+            continue
+        i = int(np.argmax([not np.isfinite(each).all() for each in x]))
+        broken, name = int((~np.isfinite(x[i])).sum()), learner_names(plan.experiment)[i]
+        code = [f"{k}={setting_text(v)!r}" for k, v in plan.custom_code.items() if k != "env"]
+        where = jax.tree_util.keystr(path, simple=True, separator=".")
+        imitation = plan.experiment.imitation
+        remedy = "" if imitation is None else f", or {imitation.remedy}"
+        raise RepeatedError(
+            f"the parameter {where} of {name} is not finite before any training, in"
+            f" {counted(broken, 'number')} of {x[i].size:,}; give it finite initial"
+            f" values{' in ' + ' or '.join(code) if code else ''}{remedy}."
+        )
 
 
 def not_finite(plan: Plan, chunk: FinishedChunk, i: int) -> Iterator[str]:

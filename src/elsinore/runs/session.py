@@ -21,6 +21,7 @@ from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
 from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
+from elsinore.runs.divergence import refuse_not_finite
 from elsinore.runs.failures import explained
 from elsinore.runs.follower import ACTS, BEGUN, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
@@ -170,6 +171,8 @@ def _compiled(
         with phase("begin"):
             with before():  # imitation is part of the initial states, and may take hours
                 state = initial_states(compiled) if alone else compiled.init()
+            params = fetch_turns([turn.train.learner.params for turn in state], layout)
+            refuse_not_finite(plan, params)
             state = state if plan.experiment.start is None else _begun(session, layout, state)
             session.workers.replays.offer_end(state)
         if imitation is not None:
@@ -203,6 +206,7 @@ def _begun(session: Session, layout: Layout, initial: Turns) -> Turns:
     gone when this one is resumed."""
     plan = session.plan
     state = begun_from_source(plan, fetch_turns(initial, layout))
+    refuse_not_finite(plan, state.train.learner.params)
     manager = manager_of(session, layout)
     manager.save("latest", 0, state, None)
     return place_host(state, plan.state_shapes, layout)
