@@ -248,6 +248,8 @@ def test_what_cannot_be_shown_is_said_on_the_page(browser, tmp_path):
             page.goto(f"{served.url}#/run/{unborn}")
             page.get_by_role("heading", name=unborn).wait_for()
             page.get_by_text("Waiting for the run to begin").wait_for()
+            page.get_by_text(f"There is no run {unborn} here yet; here are: ").wait_for()
+        page.get_by_text("plain").wait_for()
         page.goto(f"{served.url}#/run/plain")
         page.get_by_role("tab", name="Agents").click()
         page.locator(".player .note", has_text="cannot be read").wait_for()

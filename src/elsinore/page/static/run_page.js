@@ -104,11 +104,25 @@ export class RunPage {
     this.head();
   }
 
+  /** Keep the list of runs, for a page of a run that is not there. */
+  list(runs) {
+    this.runs = runs;
+    this.head();
+  }
+
+  /** What to say of a run that is not there: it may not have begun, or its name may be mistyped. */
+  absent() {
+    if (this.run.status) return "This run is no longer here: it was renamed, moved or deleted.";
+    const names = this.runs?.map(({ name }) => name) ?? [];
+    const shown = names.slice(0, 5).join(", ");
+    const here = names.length ? `; here are: ${shown}${names.length > 5 ? " and others, on the list of all runs" : ""}` : "";
+    return `Waiting for the run to begin. There is no run ${this.run.name} here yet${here}.`;
+  }
+
   head() {
     const { status, error } = this.run;
-    const absent = status ? "This run is no longer here: it was renamed, moved or deleted." : "Waiting for the run to begin.";
     const gone = error?.startsWith("there is no run") ?? false;
-    const fault = gone ? absent : error ?? "";
+    const fault = gone ? this.absent() : error ?? "";
     const unread = this.details?.unread ?? status?.unread ?? [];
     setText(this.fault, [fault, ...unread].filter(Boolean).join(" "));
     if (!status) return;
