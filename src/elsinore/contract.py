@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import PyTree
 
 from elsinore.envs.array_trees import NUMBERS
@@ -133,6 +134,13 @@ def _wrong_start(state: Any, key: Any, env_params: PyTree, hyper: Any) -> str:
     ):
         if jax.tree.structure(own) != jax.tree.structure(given):
             return f"init gives a state.{name} other than the {name} that it is given; keep those."
+        found = _leaves(name, own)
+        for path, x in _leaves(name, given).items():
+            if isinstance(x, Tracer) and not isinstance(found[path], Tracer):
+                return (
+                    f"init gives a constant as state.{path}, the same whatever {path} it is given,"
+                    f" so that no population can vary it; keep the argument {name}."
+                )
     return ""
 
 

@@ -208,6 +208,7 @@ BROKEN_WHERE_TRACED = {
     "text_in_state": ("a state.stats that is a str", "a state is of arrays and numbers only."),
     "without_actor": ("its TrainState's actor is None", "such as toolkit.init_actor("),
     "without_hyper": ("a state.hyper other than the hyper that it is given", "keep those."),
+    "constant_hyper": ("its init gives a constant as state.hyper.gamma", "argument hyper."),
     "key_as_numbers": ("a state.key that is uint32[2]", "give the key that it is given."),
     "without_a_count": ("a state.update that is None", "begin with jnp.int32(0)."),
     "growing": ("state.learner.params['more'] is new", "give it back as it was"),

@@ -194,6 +194,9 @@ def beginning(**parts):
 text_in_state = beginning(stats="none yet")
 without_actor = beginning(actor=None)
 without_hyper = beginning(hyper=None)
+constant_hyper = changed(
+    lambda algo: {"init": lambda *args: algo.init(*args)._replace(hyper=algo.hyper)}
+)
 without_a_count = beginning(update=None)
 
 

@@ -20,6 +20,7 @@ ERRORS = {
     "other_type": ("interface", "state.update is int32[] before and float32[] after"),
     "weakly_typed": ("stable", "state.learner.params['value'] is weakly typed"),
     "whole_numbers": ("hyper", "hyper.gamma is int32[]"),
+    "constant_hyper": ("interface", "its init gives a constant as state.hyper.gamma"),
     "counting_by_two": ("counts", "0 at first and 2 after one update"),
     "new_key": ("counts", "state.key is not the key that init was given"),
     "wrong_steps_per_update": ("counts", "took 32 env steps, but steps_per_update=33"),

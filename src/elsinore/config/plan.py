@@ -121,12 +121,13 @@ class Plan:
             return jax.eval_shape(self.program.init, jax.random.key(0))
 
     def trace(self) -> None:
-        """Trace a chunk without compiling it.
+        """Trace a chunk, and the beginning with numbers that vary, without compiling them.
 
         Raises:
             ConfigError: for custom code that fails.
         """
         with refusals(self.custom_code):
+            jax.eval_shape(self.program.init, jax.random.key(0), self.program.algo.hyper)
             jax.eval_shape(self.program.chunk, without_tapes(self.state_shapes), jnp.int32(0))
 
     @property
