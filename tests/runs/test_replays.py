@@ -3,21 +3,25 @@ not."""
 
 import json
 import struct
+import threading
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
+import elsinore
 from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import episode_recording, replay_worker, replays
+from elsinore.runs import conclusion, episode_recording, replay_worker, replays
+from elsinore.runs.summary import write_json
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import env_of
 from tests.runs.conftest import assert_same_run, train_tiny
 from tests.small_envs import Clocked, Life
+from tests.toys import TOY
 
 LENGTH, ROOM = 3, 5  # steps of the episode, and of the recording it is in
 
@@ -427,6 +431,27 @@ def test_a_short_run_has_its_first_and_its_last_episode_and_others_on_request(wh
     seen = replay.arrays["observation"]
     assert seen.shape == (replay.about["length"], 4)
     np.testing.assert_allclose(seen[:, 0], replay.arrays["state.x"][:-1])
+
+
+def test_the_last_episode_is_written_before_the_summary_which_ends_a_run(tmp_path, monkeypatch):
+    there, closing, worker = [], threading.Event(), replay_worker.ReplayWorker
+    record, close = worker._record, worker.close
+
+    def write(path, data):
+        there.append(updates_left(path.parent / "replays"))
+        write_json(path, data)
+
+    def closed(self, timeout):
+        closing.set()
+        close(self, timeout)
+
+    monkeypatch.setattr(
+        worker, "_record", lambda self, item: closing.wait(60) and record(self, item)
+    )
+    monkeypatch.setattr(worker, "close", closed)
+    monkeypatch.setattr(conclusion, "write_json", write)
+    elsinore.train(overrides=TOY, name="toy", runs_dir=tmp_path, check=False)
+    assert there == [[0, 12]]
 
 
 def test_the_help_of_export_says_that_it_takes_a_replay(capsys):

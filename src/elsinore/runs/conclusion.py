@@ -30,9 +30,18 @@ log = logging.getLogger("elsinore")
 
 
 def conclude(
-    folder: RunDir, plan: Plan, layout: Layout, compiled: Compiled, outcome: Outcome, stop: Stop
+    folder: RunDir,
+    plan: Plan,
+    layout: Layout,
+    compiled: Compiled,
+    outcome: Outcome,
+    stop: Stop,
+    finish: Callable[[], None],
 ) -> None:
     """Final evaluation, summary, curves and policy of a training that has ended.
+
+    `finish` is called before the summary is written, after which a kill is the end of the run: what
+    it waits for would not be made again.
 
     Raises:
         OutOfTime: if the deadline of `stop` is too near; the state is saved by now.
@@ -59,6 +68,7 @@ def conclude(
                 make()
         except Exception as error:  # the run is worth more than its picture
             log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
+    finish()
     write_json(folder.summary, summary)
 
 

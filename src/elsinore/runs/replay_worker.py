@@ -101,8 +101,9 @@ class ReplayWorker(ReplayFollower):
         return item
 
     def close(self, timeout: float = 10.0) -> None:
-        if self._worker is not None:
-            self._worker.finish(timeout)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.finish(timeout)
 
     def _has_time(self) -> bool:
         """True if the expected time of a recording fits into the share of the elapsed time."""

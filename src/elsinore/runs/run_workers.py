@@ -38,10 +38,14 @@ class RunWorkers(NamedTuple):
     sinks: list[BackgroundWorker]  # read the store
     replays: ReplayWorker
 
+    def finish_replays(self, stop: Stop) -> None:
+        """Let the recording of an episode end; a later call does nothing."""
+        self.replays.close(min(10.0, stop.seconds_left / 4))
+
     def finish(self, database: Path, stop: Stop) -> None:
         """Let the workers handle what is left, the sinks last, since they read the store."""
         try:
-            self.replays.close(min(10.0, stop.seconds_left / 4))
+            self.finish_replays(stop)
             for worker in [*self.listeners, self.store]:
                 worker.finish(max(min(30.0, stop.seconds_left), 5.0))
             for sink in self.sinks:

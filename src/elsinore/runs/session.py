@@ -6,6 +6,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from elsinore.config.host import after_a_break
@@ -109,7 +110,8 @@ def run_session(
                 outcome = _trained(session, layout, compiled, state)
             if stop.deadline == math.inf:  # else there is no time for it
                 session.workers.replays.offer_end((outcome.state,))
-            conclude(folder, plan, layout, compiled, outcome, stop)
+            finish = partial(session.workers.finish_replays, stop)
+            conclude(folder, plan, layout, compiled, outcome, stop, finish)
 
 
 def open_session(
