@@ -63,6 +63,17 @@ def test_a_tunnel_may_end_at_another_port_of_this_machine(served, host):
     assert served.ask("/api/runs", headers={"Host": host})[0] == 200
 
 
+def test_a_page_that_cannot_begin_leaves_no_port_open(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        server, "listen", lambda *address: opened.append(listen(*address)) or opened[0]
+    )
+    monkeypatch.setattr(server, "PageApi", lambda *_: pytest.fail("the current folder is gone"))
+    with pytest.raises(pytest.fail.Exception):
+        server.watch(None, str(tmp_path), "127.0.0.1", 0, browser=False)
+    assert opened[0].fileno() == -1
+
+
 @pytest.mark.parametrize("bound", ["127.0.0.1", "::1", "localhost"])
 def test_what_listens_here_only_is_not_reached_by_another_address(bound):
     assert not is_known_host("192.168.1.5:80", bound)

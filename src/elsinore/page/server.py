@@ -55,19 +55,19 @@ def watch(
     # replays are unpacked here; the accelerator is for training
     jax.config.update("jax_platforms", "cpu")
     top, run = find_runs(target, Path(runs_dir), beside is not None)
-    listener = listen(host, port)
-    token = secrets.token_urlsafe(16)
-    api = PageApi(top, token)
-    url = functools.partial(_url, host, listener.getsockname()[1], run, part)
+    with listen(host, port) as listener:
+        token = secrets.token_urlsafe(16)
+        api = PageApi(top, token)
+        url = functools.partial(_url, host, listener.getsockname()[1], run, part)
 
-    def announce() -> None:
-        print(f"watching {top / run if run else top} at\n  {url(token=token)}", flush=True)
-        if not is_loopback(host):
-            print(NETWORK_NOTE, flush=True)
-        if browser and _has_screen():
-            webbrowser.open(url(code=api.access.code()))
+        def announce() -> None:
+            print(f"watching {top / run if run else top} at\n  {url(token=token)}", flush=True)
+            if not is_loopback(host):
+                print(NETWORK_NOTE, flush=True)
+            if browser and _has_screen():
+                webbrowser.open(url(code=api.access.code()))
 
-    _serve(api, host, listener, announce, beside)
+        _serve(api, host, listener, announce, beside)
     return 0
 
 
