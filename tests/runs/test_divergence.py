@@ -13,8 +13,9 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import RepeatedError
 from elsinore.experience.normalisation import Normalisers
+from elsinore.jaxtools import processes
 from elsinore.runs import programs, session
-from elsinore.runs.divergence import divergence_text, refuse_not_finite
+from elsinore.runs.divergence import divergence_text, not_finite, refuse_not_finite
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.types import Metrics
 from tests.runs.conftest import count_in_log
@@ -57,6 +58,15 @@ def test_a_warning_of_divergence_says_where_the_env_gave_what_is_not_finite(env,
     text = divergence_text(plan, cast(FinishedChunk, chunk), 0)
     assert text.startswith("seed 0 has parameters that are not finite after update 12 and is fro")
     assert re.search(f"frozen; {remedy}", text) and (LOWER in text) == (LOWER in remedy), text
+
+
+def test_of_several_processes_none_waits_for_the_others_to_find_the_cause(monkeypatch):
+    monkeypatch.setattr(processes, "joined", lambda: True)
+    plan = plan_for(load_experiment("CartPole-v1", overrides={"seeds": 1}))
+    table = np.stack([BAD, FINE], axis=-1)[None]
+    metrics = Metrics(cast(Any, table), (("", "episode/return"),))
+    chunk = SimpleNamespace(state=None, report=SimpleNamespace(metrics=metrics))
+    assert list(not_finite(plan, cast(FinishedChunk, chunk), 0)) == ["rewards"]
 
 
 def test_initial_parameters_that_are_not_finite_are_refused_by_name():

@@ -17,6 +17,7 @@ from elsinore.errors import (
     names_custom_code,
     setting_text,
 )
+from elsinore.jaxtools import processes
 from elsinore.runs.members import learner_names
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.training.turns import fetch_turns
@@ -66,14 +67,16 @@ def refuse_not_finite(plan: Plan, params: PyTree) -> None:
 
 def not_finite(plan: Plan, chunk: FinishedChunk, i: int) -> Iterator[str]:
     """The parts of a replica's experience that hold NaN or infinity, by the running episodes, the
-    normalisers and the returns. Without a normaliser an observation of an episode that has ended is
-    not seen."""
-    parts = [(turn.train.actor, turn.train.stats) for turn in chunk.state]
-    seen = [
-        (actor.obs, _of_each(stats, "obs"), actor.episode_return, _of_each(stats, "returns"))
-        for actor, stats in parts
-    ]
-    obs, obs_stats, running, return_stats = fetch_turns(seen, plan.layout)
+    normalisers and the returns; of several processes by the returns alone. Without a normaliser an
+    observation of an episode that has ended is not seen."""
+    obs, obs_stats, running, return_stats = (), (), (), ()
+    if not processes.joined():  # the others would have to bring their parts
+        parts = [(turn.train.actor, turn.train.stats) for turn in chunk.state]
+        seen = [
+            (actor.obs, _of_each(stats, "obs"), actor.episode_return, _of_each(stats, "returns"))
+            for actor, stats in parts
+        ]
+        obs, obs_stats, running, return_stats = fetch_turns(seen, plan.layout)
     metrics = chunk.report.metrics
     returns = [mean.total for (_, name), mean in metrics.items() if name == "episode/return"]
     if not _finite((obs, obs_stats), i):

@@ -173,8 +173,9 @@ def _compiled(
         with phase("begin"):
             with before():  # imitation is part of the initial states, and may take hours
                 state = initial_states(compiled) if alone else compiled.init()
-            params = fetch_turns([turn.train.learner.params for turn in state], layout)
-            refuse_not_finite(plan, params)
+            if not processes.joined():  # the others would have to bring their parts
+                params = fetch_turns([turn.train.learner.params for turn in state], layout)
+                refuse_not_finite(plan, params)
             state = state if plan.experiment.start is None else _begun(session, layout, state)
             session.workers.replays.offer_end(state)
         if imitation is not None:
