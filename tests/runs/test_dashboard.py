@@ -4,10 +4,11 @@ import io
 
 import pytest
 from rich.console import Console as Terminal
+from rich.text import Text
 
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.records import Row
-from elsinore.runs.sinks.dashboard import DOTS, Dashboard, braille
+from elsinore.runs.sinks.dashboard import DOTS, HEIGHT, Dashboard, braille
 from tests.runs.conftest import record, train_tiny
 
 
@@ -20,7 +21,7 @@ def dots(lines):
         for i, character in enumerate(line)
         for row in range(4)
         for column in range(2)
-        if ord(character) - 0x2800 & DOTS[row, column]
+        if character != " " and ord(character) - 0x2800 & DOTS[row, column]
     }
 
 
@@ -38,9 +39,13 @@ def test_a_curve_that_stands_still_is_drawn_at_the_bottom(values):
     assert {row for _, row in dots(braille(values, 5, 3))} == {0}
 
 
-def a_dashboard(replays=None):
+def test_a_curve_is_blank_beside_its_dots_in_every_encoding():
+    assert braille([0.0, 1.0], 3, 1) == ["\u2840 \u2808"]
+
+
+def a_dashboard(replays=None, width=120):
     stream = io.StringIO()
-    terminal = Terminal(file=stream, force_terminal=True, width=120, height=60)
+    terminal = Terminal(file=stream, force_terminal=True, width=width, height=60)
     return Dashboard(5120, 2, terminal=terminal, replays=replays), terminal, stream
 
 
@@ -85,6 +90,19 @@ def test_it_shows_the_newest_replay_a_step_further_after_each_chunk(a_run):
         scene = text[text.index(" agent ") :]
         assert sum(0x2800 < ord(character) <= 0x28FF for character in scene) > 20
     assert first != second and len(first.splitlines()) < 50
+
+
+@pytest.mark.parametrize("width", [24, 50])
+def test_in_a_narrow_terminal_no_line_wraps(width, tmp_path, monkeypatch):
+    monkeypatch.setattr("elsinore.scene", lambda replay, time, width: Text("x" * width))
+    (tmp_path / "0000000004-seed0.npz").touch()
+    shown, terminal, _ = a_dashboard(tmp_path, width)
+    chunk = record(4)._replace(rows=[Row(4, 0, "", "eval/return", 1.0)])
+    shown.write(chunk)
+    lines = exported(terminal, shown.view(chunk)).splitlines()
+    shown.close()
+    begins, ends = ([i for i, line in enumerate(lines) if line[:1] == edge] for edge in "╭╰")
+    assert [end - begin for begin, end in zip(begins, ends, strict=True)] == [HEIGHT + 1, 2]
 
 
 def test_without_a_replay_that_can_be_drawn_there_are_the_curves(tmp_path, caplog):

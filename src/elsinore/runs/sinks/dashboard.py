@@ -30,8 +30,10 @@ CURVES = {
     "schedule/epsilon": "random actions",
 }
 SHOWN = 4  # curves at most
-WIDTH, HEIGHT = 44, 6  # of a curve, in characters
-SCENE = 56  # width of the agent's scene
+WIDTH, HEIGHT = 44, 6  # of a curve, in characters, where the terminal is that wide
+SCENE = 56  # width of the agent's scene, likewise
+FRAME = 4  # columns of a panel beside what it shows
+BLANK = "\u2800"  # the braille character without dots
 # bits of the dots of a braille character, [row, column]
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 
@@ -66,10 +68,16 @@ class Dashboard(Console):
     def view(self, record: ChunkRecord) -> Group:
         """The whole dashboard after a chunk."""
         names = [name for name in CURVES if self._history[name]][:SHOWN]
-        panels = [_panel(CURVES[name], self._history[name]) for name in names]
+        width = self._room(WIDTH)
+        panels = [_panel(CURVES[name], self._history[name], width) for name in names]
         scene = self._scene()
         scenes = [] if scene is None else [scene]
         return Group(Text(self.line(record)), Columns(panels), *scenes)
+
+    def _room(self, width: int) -> int:
+        """The width of what a panel shows, at most this: in a narrow terminal a line that wrapped
+        would draw nothing."""
+        return max(1, min(width, self._live_view.console.width - FRAME))
 
     def _scene(self) -> RenderableType | None:
         """The next step of the newest replay; None without one, or where it cannot be drawn."""
@@ -81,32 +89,34 @@ class Dashboard(Console):
         if found[-1] != self._shown:
             self._shown, self._time = found[-1], 0
         try:
-            drawn = scene(found[-1], self._time, SCENE)
+            width = self._room(SCENE)
+            drawn = scene(found[-1], self._time, width)
         except Exception as error:  # an environment that is an object, mostly
             log.warning("the dashboard cannot draw %s: %s", found[-1].name, error)
             self._replays = None
             return None
         self._time += 1
-        return Panel(drawn, title="agent", box=box.ROUNDED, width=SCENE + 4)
+        return Panel(drawn, title="agent", box=box.ROUNDED, width=width + FRAME)
 
     def close(self) -> None:
         self._live_view.stop()
 
 
-def _panel(title: str, values: Sequence[float]) -> Panel:
+def _panel(title: str, values: Sequence[float], width: int) -> Panel:
     low, high = min(values), max(values)
-    curve = "\n".join(braille(values, WIDTH, HEIGHT))
+    curve = "\n".join(braille(values, width, HEIGHT))
     return Panel(
         Text(curve),
         title=f"{title} {values[-1]:.4g}",
         subtitle=f"{low:.4g} to {high:.4g}",
         box=box.ROUNDED,
-        width=WIDTH + 4,
+        width=width + FRAME,
     )
 
 
 def braille(values: Sequence[float], width: int, height: int) -> list[str]:
-    """A curve as `height` lines of `width` braille characters, each 2 x 4 dots.
+    """A curve as `height` lines of `width` braille characters, each 2 x 4 dots; one without dots is
+    a space, which is blank in every encoding.
 
     Of more values than columns of dots, those of a column are averaged.
     """
@@ -116,8 +126,8 @@ def braille(values: Sequence[float], width: int, height: int) -> list[str]:
     low, high = float(means.min()), float(means.max())
     y = np.round((means - low) / ((high - low) or 1.0) * (rows - 1)).astype(int)
     x = np.round(np.linspace(0, columns - 1, len(means))).astype(int) if len(means) > 1 else [0]
-    codes = np.full((height, width), 0x2800)
+    codes = np.full((height, width), ord(BLANK))
     for column, up in zip(x, y, strict=True):
         row = rows - 1 - up
         codes[row // 4, column // 2] |= DOTS[row % 4, column % 2]
-    return ["".join(map(chr, line)) for line in codes]
+    return ["".join(map(chr, line)).replace(BLANK, " ") for line in codes]
