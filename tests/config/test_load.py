@@ -99,6 +99,27 @@ def test_settings_below_an_override_leave_the_callers_mapping_as_it_is():
     assert experiment.env_kwargs == {"size": 4}
 
 
+class Uncopied:
+    """A rival that cannot be copied, as a policy is."""
+
+    def __reduce__(self):
+        raise TypeError("not to be copied")
+
+    def __repr__(self):
+        return "a rival"
+
+    def __call__(self, key, obs):
+        return 0
+
+
+def test_an_object_is_refused_as_a_setting_by_its_name_also_where_it_cannot_be_copied():
+    said = "env_kwargs.rival=a rival cannot be written to a config file.* elsinore.train\\(env\\)"
+    with pytest.raises(ConfigError, match=said):
+        load_experiment("Nim", overrides={"env_kwargs.rival": Uncopied()})
+    with pytest.raises(ConfigError, match="algo.gamma=a rival must be a number"):
+        load_experiment("Nim", config={"algo": {"gamma": Uncopied()}})
+
+
 def test_an_env_that_is_named_beats_the_one_in_yaml(yaml_file):
     experiment = load_experiment("UmbrellaChain-bsuite", config=yaml_file("env: CartPole-v1"))
     assert experiment == Experiment(env="UmbrellaChain-bsuite")

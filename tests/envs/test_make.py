@@ -9,6 +9,7 @@ import pytest
 import elsinore
 from elsinore.envs import make
 from elsinore.envs.registry import GYMNAX, check_name, names
+from elsinore.envs.rivals import Rival, at_random
 from elsinore.errors import ConfigError
 from elsinore.imports import import_object
 from elsinore.worlds.cache.trace.env import TraceCache
@@ -213,3 +214,11 @@ def test_a_path_of_a_file_is_refused_with_its_module(path, module):
 def test_a_path_without_module_or_name_is_refused_with_its_form(path):
     with pytest.raises(ValueError, match=f"network='{path}' must be 'module:name', such as"):
         import_object(path, "network")
+
+
+def test_a_class_that_takes_arguments_is_made_with_them_or_given_as_an_object():
+    class_of_nim = "elsinore.worlds.nim.env:Nim"  # as in the config of a run of such an object
+    with pytest.raises(ValueError, match=r"arguments.*env_kwargs.*elsinore\.load\(run, env=env\)"):
+        make(class_of_nim)
+    env, _ = make(class_of_nim, {"heap": 9, "most": 2, "rival": Rival(at_random)})
+    assert env.num_actions == 2

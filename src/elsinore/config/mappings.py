@@ -14,13 +14,19 @@ SWITCHES = ("convergence", "sinks.mlflow", "sinks.wandb")
 
 
 def plain(settings: Any) -> Any:
-    """A copy of settings, with Python's lists and numbers in place of arrays of numpy and JAX."""
+    """A copy of settings, with Python's lists and numbers in place of arrays of numpy and JAX. An
+    object that cannot be copied is as it is: no setting can be one, and its refusal names it."""
     if isinstance(settings, Mapping):
         return {name: plain(value) for name, value in settings.items()}
     if type(settings) in (list, tuple):
         return type(settings)(map(plain, settings))
     numeric = getattr(getattr(settings, "dtype", None), "kind", None) in NUMERIC
-    return settings.tolist() if numeric else copy.deepcopy(settings)
+    if numeric:
+        return settings.tolist()
+    try:
+        return copy.deepcopy(settings)
+    except Exception:  # of any type: objects say by their own methods what they cannot
+        return settings
 
 
 def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:

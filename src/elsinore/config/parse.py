@@ -191,9 +191,11 @@ def refuse_unwritable(data: Any, path: str) -> None:
                 value, f"{path}.{key}" if isinstance(data, dict) else f"{path}[{key}]"
             )
     elif data is not None and type(data) not in (bool, int, float, str, UntrustedName):
+        alone = path.startswith("env_kwargs.") and callable(data)  # such as the rival of a game
+        remedy = ", or give the environment as an object: elsinore.train(env)" if alone else ""
         raise ConfigError(
             f"{path}={data!r} cannot be written to a config file; use numbers, text, flags, tuples"
-            " or dicts of them, or None."
+            f" or dicts of them, or None{remedy}."
         )
 
 

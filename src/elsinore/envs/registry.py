@@ -191,6 +191,11 @@ def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> An
         if ":" in name and error.__traceback__ is not None and error.__traceback__.tb_next:
             raise  # from inside a custom factory, which took the arguments
         end = "" if str(error).endswith("?") else "."  # Python may ask "Did you mean ...?"
+        if ":" in name:  # of a run of an object the config has the class alone
+            end += (
+                " Give its arguments as env_kwargs, or in Python the environment as an object:"
+                " elsinore.train(env), elsinore.load(run, env=env)."
+            )
         raise ValueError(
             f"env_kwargs={kwargs} do not fit the environment's constructor: {error}{end}"
         ) from error
