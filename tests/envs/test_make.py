@@ -8,7 +8,7 @@ import pytest
 
 import elsinore
 from elsinore.envs import make
-from elsinore.envs.registry import GYMNAX, check_name, names
+from elsinore.envs.registry import GYMNAX, check_name, names, refuse_no_env
 from elsinore.envs.rivals import Rival, at_random
 from elsinore.errors import ConfigError
 from elsinore.imports import import_object
@@ -222,3 +222,15 @@ def test_a_class_that_takes_arguments_is_made_with_them_or_given_as_an_object():
         make(class_of_nim)
     env, _ = make(class_of_nim, {"heap": 9, "most": 2, "rival": Rival(at_random)})
     assert env.num_actions == 2
+
+
+def test_the_error_of_an_environments_own_property_is_not_called_its_absence():
+    class Misspelt(Wall):
+        @property
+        def default_params(self):
+            return self.parms  # pyright: ignore[reportAttributeAccessIssue]
+
+    with pytest.raises(AttributeError, match="has no attribute 'parms'"):
+        refuse_no_env(Misspelt())
+    with pytest.raises(ConfigError, match="it has no default_params"):
+        refuse_no_env(object())

@@ -161,6 +161,7 @@ def refuse_no_env(env: Any, name: Any = None) -> None:
     Raises:
         ConfigError: for a class, for the pair that `gymnax.make` returns, or for an object without
             the methods of an environment.
+        AttributeError: by its own `default_params`.
     """
     if isinstance(env, type):
         raise ConfigError(f"env={env.__name__} is a class; give an instance of it.")
@@ -172,8 +173,13 @@ def refuse_no_env(env: Any, name: Any = None) -> None:
             " env_params.gravity=12."
         )
     for part in ("default_params", "reset_env", "step_env"):
-        if not hasattr(env, part):
-            raise ConfigError(_no_environment(env if name is None else repr(name), part))
+        try:
+            getattr(env, part)
+        except AttributeError as error:
+            if hasattr(type(env), part):
+                raise  # by code of the environment, such as the property's
+            shown = env if name is None else repr(name)
+            raise ConfigError(_no_environment(shown, part)) from error
 
 
 def _no_environment(env: Any, part: str) -> str:
