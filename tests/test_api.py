@@ -553,7 +553,7 @@ def test_an_experiment_is_taken_as_it_is_and_a_mapping_is_left_alone():
 
 def test_env_steps_is_an_argument(tmp_path):
     run = elsinore.train(
-        "CartPole-v1", config={"sinks": {"console": False}}, overrides=TINY, env_steps=96,
+        "CartPole-v1", config={"sinks": {"console": False}}, overrides=NO_STEPS, env_steps=96,
         runs_dir=tmp_path,
     )  # fmt: skip
     assert run.experiment.env_steps == 96 and run.summary["env_steps"] == 96
