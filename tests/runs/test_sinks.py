@@ -16,7 +16,7 @@ import pytest
 import elsinore
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
-from elsinore.runs.members import CountedSeeds
+from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir

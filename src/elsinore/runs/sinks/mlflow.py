@@ -20,8 +20,8 @@ import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
+from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
-from elsinore.runs.members import CountedSeeds
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client

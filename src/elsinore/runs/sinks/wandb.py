@@ -16,7 +16,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
 from elsinore.errors import on_error
-from elsinore.runs.members import CountedSeeds
+from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
