@@ -329,6 +329,32 @@ def test_one_killed_while_deleting_leaves_nothing_that_is_listed(copy, monkeypat
     assert checkpoint_choice.newest(copy).update == 8
 
 
+@pytest.mark.parametrize("rename", [1, 2])
+def test_one_killed_while_it_is_written_again_is_there_after_cleaning(copy, monkeypatch, rename):
+    """The first rename takes the older one away, the second names the new one."""
+    renames, renamed = [], type(copy).rename
+
+    def killing(self, target):
+        renames.append(self)
+        if len(renames) == rename:
+            raise Killed
+        return renamed(self, target)
+
+    def deleted(path, *args, **kwargs):
+        assert ".trash-0000000004" not in str(path) or (copy / "latest" / "0000000004").exists()
+        return rmtree(path, *args, **kwargs)
+
+    rmtree = shutil.rmtree
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(type(copy), "rename", killing)
+        saved(copy)
+    monkeypatch.setattr(checkpoints.shutil, "rmtree", deleted)
+    checkpoints.clean(copy)
+    assert not list(copy.glob("*/.*"))
+    newest = checkpoint_choice.newest(copy)
+    assert newest.update == 4 and checkpoints.is_whole(newest)
+
+
 def test_cleaning_leaves_whole_checkpoints_alone(copy):
     checkpoints.clean(copy)
     assert checkpoint_choice.newest(copy).update == 4

@@ -229,6 +229,7 @@ def resume(
     with on_error(folder.unlock):
         prepare(bool(distributed))
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
+        checkpoints.clean(folder.checkpoints)
         checkpoint = _matching_checkpoint(
             folder, experiment, fall_back, accept_versions, accept_layout
         )

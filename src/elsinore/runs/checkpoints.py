@@ -106,11 +106,12 @@ def _name(unfinished: Path, target: Path, manifest: dict[str, Any]) -> Path:
     manifest["digest"] = digest_of(manifest)
     (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     fsync_tree(unfinished)
-    if target.exists():
-        remove_checkpoint(target)
+    replaced = _renamed_away(target) if target.exists() else None
     unfinished.rename(target)
     for parent in target.parents[:3]:  # new folders are entries too
         fsync(parent)
+    if replaced is not None:
+        shutil.rmtree(replaced, ignore_errors=True)
     return target
 
 
@@ -312,15 +313,27 @@ def size_of(checkpoint: Checkpoint) -> int:
 
 def remove_checkpoint(path: Path) -> None:
     """Rename, then delete, so that a kill leaves nothing that looks like a checkpoint."""
+    shutil.rmtree(_renamed_away(path), ignore_errors=True)
+
+
+def _renamed_away(path: Path) -> Path:
+    """The new path of a checkpoint that is to be deleted."""
     trash = path.with_name(f".trash-{path.name}-{os.getpid()}")
     shutil.rmtree(trash, ignore_errors=True)
     path.rename(trash)
     fsync(path.parent)  # or a power cut may leave its name to a folder that has lost files
-    shutil.rmtree(trash, ignore_errors=True)
+    return trash
 
 
 def clean(folder: Path) -> None:
-    """Delete the unfinished folders of killed processes."""
+    """Delete the unfinished folders of killed processes. A checkpoint that was written again, and
+    whose process was killed between the two renames, gets its name."""
+    for trash in folder.glob("*/.trash-*"):
+        name, _, process = trash.name.removeprefix(".trash-").rpartition("-")
+        written = trash.with_name(f".unfinished-{name}-{process}")
+        # it has a manifest, and is on the disk, before the older one is renamed
+        if (written / "manifest.json").exists() and not os.path.lexists(trash.with_name(name)):
+            written.rename(trash.with_name(name))
     for pattern in ("*/.trash-*", "*/.unfinished-*"):
         for path in folder.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)
