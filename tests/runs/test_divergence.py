@@ -7,6 +7,8 @@ from typing import Any, cast
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gymnax.environments import spaces
+from gymnax.environments.environment import EnvState
 
 import elsinore
 from elsinore.config.load import load_experiment
@@ -19,7 +21,30 @@ from elsinore.runs.divergence import divergence_text, not_finite, refuse_not_fin
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.types import Metrics
 from tests.runs.conftest import count_in_log
+from tests.small_envs import Clocked, World
 from tests.toys import TOY
+
+
+class FirstPays(World):
+    """Eight steps, of which each with action 0 pays 1."""
+
+    @property
+    def default_params(self):
+        return Clocked(max_steps_in_episode=8)
+
+    def observation_space(self, params):
+        return spaces.Box(0.0, 1.0, (1,))
+
+    def reset_env(self, key, params):
+        return jnp.ones(1), EnvState(time=jnp.int32(0))
+
+    def step_env(self, key, state, action, params):
+        after = EnvState(time=state.time + 1)
+        return jnp.ones(1), after, jnp.float32(action == 0), jnp.bool_(False), {}
+
+    def is_truncated(self, state, params):
+        return state.time >= params.max_steps_in_episode
+
 
 LOWER = "a lower algo.learning_rate is the usual remedy"
 FINE, BAD = np.ones(2), np.array([1.0, np.nan])
@@ -101,3 +126,37 @@ def test_a_run_does_not_train_from_initial_parameters_that_are_not_finite(tmp_pa
     with pytest.raises(RepeatedError, match="score of seed 0 is not finite .* in algo='tests.toys"):
         elsinore.train(overrides=TOY, name="spoilt", runs_dir=tmp_path, check=False)
     assert count_in_log(tmp_path / "spoilt", "resume with") == 0
+
+
+@elsinore.acting
+def wreck(record, history):
+    """A learning rate after update 3 that leaves no parameter finite."""
+    largest = float(np.finfo(np.float32).max)
+    return elsinore.Action.set("algo.learning_rate", largest, 1) if record.update == 3 else None
+
+
+@pytest.mark.slow
+def test_a_policy_that_is_not_finite_is_not_kept_as_the_best(tmp_path):
+    """Its actions are all 0, the action that pays here; before, seed 1 chooses the other."""
+    settings = {
+        "env_steps": 640,
+        "algo.num_envs": 4,
+        "algo.rollout_length": 16,
+        "algo.num_minibatches": 1,
+        "algo.learning_rate": 1e-12,
+        "algo.learning_rate_final": None,
+        "algo.max_grad_norm": float("inf"),
+        "evaluation": {"period": 1, "episodes": 2, "final_episodes": 2},
+        "convergence.enabled": False,
+        "checkpoints.best": 1,
+        "sinks": {"console": False, "mlflow": {"enabled": False}},
+    }
+    run = elsinore.train(
+        FirstPays(), "ppo", overrides=settings, seed=1, callbacks=[wreck], runs_dir=tmp_path
+    )
+    found = run.metrics.query("name == 'eval/return'")
+    assert found["value"].tolist() == [0.0, 0.0, 0.0, 8.0]
+    assert run.summary["diverged_at_env_steps"] == [256]
+    assert run.summary["best_return"]["per_seed"] == [0.0]
+    assert [path.name for path in (run.path / "checkpoints" / "best").iterdir()] == ["0000000001"]
+    assert np.isfinite(run.policy().value(np.ones(1, np.float32)))

@@ -1,12 +1,15 @@
 """When a seed is said to have converged, by evaluations written out by hand."""
 
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import pytest
 
-from elsinore.training.chunk import earliest_update
+from elsinore.algos.optimise import Learner
+from elsinore.training.chunk import earliest_update, with_score
 from elsinore.training.early_stopping import ConvergenceConfig, init_convergence, judge, watched
-from elsinore.types import Algorithm
+from elsinore.types import Algorithm, Best, TrainState
 
 
 def judged(scores, config, min_updates=0, finite=True):
@@ -91,6 +94,25 @@ def test_parameters_that_are_not_finite_never_converge():
     last = judged([5, 5], config, finite=False)[-1]
     assert int(last.converged_at) == -1 and int(last.diverged_at) == 10
     assert jnp.isnan(last.history[0])
+    assert last.best == -jnp.inf and int(last.since_best) == 2
+
+
+def test_a_policy_of_parameters_that_are_not_finite_is_never_the_best():
+    """Its actions are one and the same, which may be worth more than all before."""
+
+    def after(value, update):
+        learner, nothing = Learner({"w": jnp.full(3, value)}, ()), cast(Any, ())
+        return TrainState(
+            jax.random.key(0), jnp.int32(update), learner, nothing, nothing, nothing, nothing
+        )
+
+    config, first = ConvergenceConfig(), after(1.0, 1)
+    best = Best(jnp.float32(-jnp.inf), jnp.int32(0), first.policy_state)
+    tested = init_convergence(config), best
+    tested = with_score(config, *tested, first, jnp.float32(10.0), 0)
+    _, best = with_score(config, *tested, after(jnp.nan, 2), jnp.float32(12.0), 0)
+    assert (float(best.score), int(best.update)) == (10.0, 1)
+    assert jnp.isfinite(best.policy_state.params["w"]).all()
 
 
 def test_parameters_that_break_between_evaluations_leave_no_score_behind():

@@ -192,8 +192,16 @@ class Publisher:
                 log.info("the budget is spent after update %d: %s", record.update, spent)
             elif action.act not in ("log", EVALUATE):
                 log.info("a callback acts after update %d: %s", record.update, action.text)
-        self.score = self._score_of(record.rows, record.update)
+        self.score = self._score_of(self._of_finite(record.rows, chunk), record.update)
         return actions
+
+    def _of_finite(self, rows: list[Row], chunk: FinishedChunk) -> list[Row]:
+        """The rows of seeds that have not diverged; the others have no score any more."""
+        first = self.plan.experiment.seed
+        diverged = np.flatnonzero(chunk.report.convergence.diverged_at >= 0) + first
+        for seed in diverged.tolist():
+            self._scores.pop(seed, None)
+        return [row for row in rows if row.seed not in diverged] if len(diverged) else rows
 
     def _score_of(self, rows: list[Row], update: int) -> float:
         """The score of the states after that update; NaN where it is of an evaluation and they

@@ -329,8 +329,9 @@ def with_score(
 ) -> tuple[Convergence, Best]:
     """The convergence test and the best policy after an evaluation with that mean return, where
     `trained` is the mean of the last episodes in training, if they count."""
-    judged = judge(config, before, score, finite(train), train.update, earliest, trained)
-    better = score > best.score  # the score is of the policy as it is now, after the chunk
+    usable = finite(train)
+    judged = judge(config, before, score, usable, train.update, earliest, trained)
+    better = usable & (score > best.score)  # the score is of the policy as it is after the chunk
     best = jax.lax.cond(better, lambda: Best(score, train.update, train.policy_state), lambda: best)
     return judged, best
 

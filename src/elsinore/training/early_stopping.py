@@ -95,7 +95,7 @@ def judge(
     full = full if trained is None else ~jnp.isnan(trained)
     reached = full & (compared >= (jnp.inf if config.target is None else config.target))
     streak = jnp.where(reached, state.streak + 1, 0)
-    improved = score > state.best + config.min_delta
+    improved = finite & (score > state.best + config.min_delta)
     since_best = jnp.where(improved, 0, state.since_best + 1)
     diverged_at = jnp.where((state.diverged_at < 0) & ~finite, update, state.diverged_at)
     converged_at, plateau_at = state.converged_at, state.plateau_at
