@@ -128,6 +128,12 @@ def test_two_shards_learn_from_their_rows_what_all_rows_teach():
             np.testing.assert_allclose(shard, all_, rtol=1e-5)
 
 
+def test_a_state_without_weight_may_have_any_action():
+    legal = jnp.ones((4, 2), bool)
+    advice = Advice(jnp.array([0, 2, 99, -4]), jnp.array([True, False, False, False]))
+    np.testing.assert_allclose(choice_loss(jnp.zeros((4, 2)), legal, advice), np.log(2), rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", [choice_loss, worth_loss])
 def test_a_state_without_legal_actions_has_a_finite_loss(loss):
     obs = {"x": jnp.ones((2, 1)), "action_mask": jnp.array([[False] * 3, [True, False, True]])}

@@ -227,7 +227,8 @@ def choice_loss(
 ) -> Float[Array, "row"]:
     """Negative log-likelihood of the teacher's action under the outputs' softmax, nats."""
     log_probs = jax.nn.log_softmax(jnp.where(legal, outputs, jnp.finfo(outputs.dtype).min))
-    return -jnp.take_along_axis(log_probs, advice.action[:, None], axis=-1)[:, 0]
+    action = jnp.clip(advice.action, 0, legal.shape[-1] - 1)  # without weight it may be any number
+    return -jnp.take_along_axis(log_probs, action[:, None], axis=-1)[:, 0]
 
 
 def worth_loss(
