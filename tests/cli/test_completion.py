@@ -32,7 +32,7 @@ def offered(bash: str, words: str, folder) -> set[str]:
         check=True,
     )
     assert done.stderr == ""
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()) - {""}
 
 
 def test_commands_options_names_and_runs_are_completed(bash, tmp_path):
@@ -49,3 +49,13 @@ def test_commands_options_names_and_runs_are_completed(bash, tmp_path):
 
 def test_another_command_completes_no_option_of_this_one(bash, tmp_path):
     assert offered(bash, "elsinore evaluate x --algo p", tmp_path) == set()
+
+
+@pytest.mark.parametrize("words", ["elsinore evaluate ", "elsinore train --resume "])
+def test_a_name_of_a_run_is_offered_in_quotes_and_runs_no_code(bash, tmp_path, words):
+    (tmp_path / "runs" / "$(touch PWNED)").mkdir(parents=True)
+    (tmp_path / "runs" / "`touch PWNED`;*").mkdir()
+    found = offered(bash, words, tmp_path)
+    assert found >= {r"\$\(touch\ PWNED\)", r"\`touch\ PWNED\`\;\*"}
+    subprocess.run(["bash", "-c", f"echo {' '.join(found)}"], cwd=tmp_path, check=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]

@@ -1,21 +1,29 @@
 """`elsinore completion`: a script that completes commands, options and names in a shell."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Any
 
-RUNS = "$(command ls runs 2>/dev/null)"  # asked for at each completion
+RUNS = object()  # among the values of an argument: the runs that there are at each completion
+# compgen -W expands each word, also commands in it, so it is given none of the names of runs; those
+# are offered in quotes, since the shell expands the line once more.
 SCRIPT = """\
 {prefix}_elsinore() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} words="" runs="" each
   case "${{COMP_WORDS[1]}} $before" in
 {values}
     *) case "${{COMP_WORDS[1]}}" in
 {commands}
     esac ;;
   esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="{names}"; fi
+  if [ "$COMP_CWORD" -eq 1 ]; then words="{names}" runs=""; fi
   COMPREPLY=($(compgen -W "$words" -- "$word"))
+  if [ -z "$runs" ]; then return; fi
+  while IFS= read -r each; do
+    if [ -n "$each" ]; then each=$(printf %q "$each"); fi
+    if [[ -n $each && $each == "$word"* ]]; then COMPREPLY+=("$each"); fi
+  done <<< "$(command ls runs 2>/dev/null)"
 }}
 complete -o default -F _elsinore elsinore
 """
@@ -40,11 +48,11 @@ def script(commands, shell: str) -> str:
     once the parser is whole."""
     values, words = [], []
     for name, command in commands.choices.items():
-        words.append(f'      {name}) words="{" ".join(_words(command))}" ;;')
+        words.append(f"      {name}) {_assigned(_words(command))} ;;")
         for action in command._actions:
             if action.option_strings and (known := _values(action)):
                 either = "|".join(f'"{name} {option}"' for option in action.option_strings)
-                values.append(f'    {either}) words="{" ".join(known)}" ;;')
+                values.append(f"    {either}) {_assigned(known)} ;;")
     return SCRIPT.format(
         prefix=PREFIXES[shell],
         values="\n".join(values),
@@ -53,20 +61,27 @@ def script(commands, shell: str) -> str:
     )
 
 
-def _words(command: argparse.ArgumentParser) -> Iterator[str]:
+def _assigned(values: Iterable[Any]) -> str:
+    """The assignments that offer these values."""
+    values = list(values)
+    words = " ".join(value for value in values if value is not RUNS)
+    return f'words="{words}"' + (" runs=1" if RUNS in values else "")
+
+
+def _words(command: argparse.ArgumentParser) -> Iterator[Any]:
     """The options of a command, and the values of its arguments."""
     for action in command._actions:
         yield from action.option_strings or _values(action)
 
 
-def _values(action: argparse.Action) -> list[str]:
-    """The values of an argument, where they are known."""
+def _values(action: argparse.Action) -> list[Any]:
+    """The values of an argument, where they are known; `RUNS` stands for those of the runs."""
     from elsinore.algos.registry import ALGORITHMS
     from elsinore.envs import names
 
     if action.choices is not None:
         return [str(choice) for choice in action.choices]
-    kinds = {"RUN": [RUNS], "ENV": [*names()], "ALGO": list(ALGORITHMS)}
+    kinds: dict[str, list[Any]] = {"RUN": [RUNS], "ENV": [*names()], "ALGO": list(ALGORITHMS)}
     kinds["TARGET"] = kinds["RUN"] + kinds["ENV"]
     wanted = str(action.metavar or action.dest).upper().split("|")
     return [value for kind in wanted for value in kinds.get(kind, ())]
