@@ -1,16 +1,20 @@
-"""Links in the folder of a run that was copied from elsewhere lead no writing out of it."""
+"""Links and names in the folder of a run that was copied from elsewhere lead no writing out of it,
+and nothing of this machine into what is sent."""
 
 import contextlib
 import os
+import sqlite3
 
 import pytest
 
 from elsinore.runs import replays
 from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.records import Row
 from elsinore.runs.remote_copy import Copy
 from elsinore.runs.repair import restore_store, state_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.store import Store
 from elsinore.runs.summary import write_json
 from tests.runs.conftest import STEPS, record
@@ -57,3 +61,16 @@ def test_a_link_in_the_place_of_a_file_that_is_begun_goes(folder, tmp_path, name
     WRITING[name](folder)
     assert mine.read_text() == "mine"
     assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("agent", ["../../../escaped", "/tmp/escaped", "..", "a/b"])
+def test_an_agent_whose_name_is_a_path_gets_no_folder(folder, tmp_path, agent):
+    with contextlib.closing(Store(folder.database)) as store:
+        store.write(record(8)._replace(rows=[Row(8, 0, agent, "eval/return", 1.0)]))
+    sink = TensorBoardSink(folder.path / "tensorboard", folder.database, STEPS)
+    sink.open()
+    with pytest.raises(sqlite3.DatabaseError, match="no agent's id"):
+        sink.catch_up()
+    sink.close()
+    assert list(tmp_path.iterdir()) == [folder.path]
+    assert [path.name for path in (folder.path / "tensorboard").iterdir()] == ["seed_0", "seed_1"]

@@ -2,11 +2,13 @@
 
 import contextlib
 import shutil
+import sqlite3
 import time
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from elsinore.config.agents import NAME as AGENT
 from elsinore.runs.records import Row
 from elsinore.runs.store import Store
 
@@ -56,6 +58,8 @@ class TensorBoardSink:
 
         name = f"seed_{seed}/{agent}" if agent else f"seed_{seed}"
         if name not in self._writers:
+            if agent and AGENT.fullmatch(agent) is None:  # it becomes the name of a folder
+                raise sqlite3.DatabaseError(f"metrics has a row of agent={agent!r}, no agent's id")
             self._writers[name] = EventFileWriter(str(self._folder / name))
         return self._writers[name]
 
