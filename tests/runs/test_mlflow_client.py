@@ -1,13 +1,17 @@
-"""MLflow's local database is whole or absent, whatever stops the process that makes it."""
+"""MLflow's local database is whole or absent, whatever stops the process that makes it; its files
+lie beside the runs."""
 
 import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.sinks import mlflow_client as module
+from elsinore.runs.sinks.mlflow import experiment_id
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from tests.runs.processes import QUIET, ROOT
 
@@ -53,3 +57,24 @@ def test_the_database_of_the_process_that_was_first_stays(tmp_path):
     module._make_database(first)
     assert first.read_bytes() == b"of another process"
     assert list(tmp_path.iterdir()) == [first]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "folder"),
+    [
+        ("my experiment: 5%", "my experiment: 5%"),
+        ("../../elsewhere", ".._.._elsewhere"),
+        ("/tmp/elsewhere", "_tmp_elsewhere"),
+        ("..", "_.."),
+    ],
+)
+def test_the_artifacts_of_an_experiment_of_any_name_lie_beside_the_runs(
+    tmp_path, experiment, folder
+):
+    created = []
+    client = SimpleNamespace(
+        get_experiment_by_name=lambda name: None,
+        create_experiment=lambda *args: created.append(args),
+    )
+    experiment_id(client, MLflowConfig(experiment=experiment), "sqlite:///mlflow.db", tmp_path)
+    assert created == [(experiment, (tmp_path / "mlartifacts" / folder).as_uri())]

@@ -338,7 +338,14 @@ def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -
     found = client.get_experiment_by_name(config.experiment)
     if found is not None:
         return found.experiment_id
-    beside = (runs_dir / "mlartifacts" / config.experiment).resolve().as_uri()
+    beside = (runs_dir / "mlartifacts" / folder_name(config.experiment)).resolve().as_uri()
     return client.create_experiment(
         config.experiment, beside if uri.startswith("sqlite:") else None
     )
+
+
+def folder_name(experiment: str) -> str:
+    """The name of the folder of an experiment's artifacts: the experiment's, unless that is a path,
+    which a run that someone else made could lead anywhere."""
+    name = experiment.replace("/", "_")
+    return name if name.strip(".") else f"_{name}"
