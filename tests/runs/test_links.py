@@ -4,9 +4,11 @@ and nothing of this machine into what is sent."""
 import contextlib
 import os
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 
+from elsinore.config.sinks import MLflowConfig, WandbConfig
 from elsinore.runs import replays
 from elsinore.runs.curves import draw_training_curves
 from elsinore.runs.records import Row
@@ -14,7 +16,9 @@ from elsinore.runs.remote_copy import Copy
 from elsinore.runs.repair import restore_store, state_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
+from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
+from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store
 from elsinore.runs.summary import write_json
 from tests.runs.conftest import STEPS, record
@@ -74,3 +78,47 @@ def test_an_agent_whose_name_is_a_path_gets_no_folder(folder, tmp_path, agent):
     sink.close()
     assert list(tmp_path.iterdir()) == [folder.path]
     assert [path.name for path in (folder.path / "tensorboard").iterdir()] == ["seed_0", "seed_1"]
+
+
+def names_sent(folder: RunDir) -> set[str]:
+    """The files and folders that MLflow and W&B are given of a run."""
+    sent = []
+    client = SimpleNamespace(
+        log_text=lambda run, text, name: sent.append(name),
+        log_artifact=lambda run, path: sent.append(os.path.basename(path)),
+        log_artifacts=lambda run, path, name: sent.append(name),
+        set_terminated=lambda run, status: None,
+    )
+    to_mlflow = MLflowSink(MLflowConfig(), folder, "1", {}, [0], STEPS)
+    to_mlflow._client, to_mlflow._parent, to_mlflow._children = client, "parent", {}
+    to_wandb = WandbSink(WandbConfig(), folder, "1", {})
+    to_wandb._run = SimpleNamespace(
+        log_artifact=lambda path, name, type: sent.append(name), finish=lambda exit_code: None
+    )
+    for sink in (to_mlflow, to_wandb):
+        sink._store = Store(folder.database, read_only=True)
+        sink.close()
+    return set(sent)
+
+
+SENT = {
+    "config.yaml": {"config.yaml"},
+    "training_curves.png": {"training_curves.png"},
+    "logs": {"train.log"},
+    "policy": {"policy", "policy-1"},
+    "policy/policy.json": {"policy", "policy-1"},
+}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_nothing_that_a_link_leads_to_is_sent(folder, tmp_path, name, caplog):
+    for made in ("config.yaml", "training_curves.png", "logs/train.log", "policy/policy.json"):
+        (folder.path / made).parent.mkdir(exist_ok=True)
+        (folder.path / made).write_text("x: 1")
+    whole = names_sent(folder)
+    assert whole == set.union(*SENT.values())
+    assert not caplog.records
+    (folder.path / name).rename(tmp_path / "elsewhere")
+    (folder.path / name).symlink_to(tmp_path / "elsewhere")
+    assert names_sent(folder) == whole - SENT[name]
+    assert "is not sent: it is or holds a link" in caplog.text

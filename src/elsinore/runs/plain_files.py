@@ -3,9 +3,12 @@ device, a pipe (whose reader waits without end) or a link (through which a write
 """
 
 import errno
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
+
+log = logging.getLogger("elsinore")
 
 
 def is_no_file(path: Path) -> bool:
@@ -16,6 +19,27 @@ def is_no_file(path: Path) -> bool:
 def is_taken(path: Path) -> bool:
     """True where something else is in the place of a file that will be written, also a link."""
     return os.path.lexists(path) and (path.is_symlink() or not path.is_file())
+
+
+def has_links(path: Path) -> bool:
+    """True where something in a folder, or the folder or file, is a link; also where it is removed
+    meanwhile."""
+    try:
+        return any(each.is_symlink() for each in (path, *path.rglob("*")))
+    except FileNotFoundError:  # which Python 3.11 raises
+        return True
+
+
+def may_be_sent(path: Path, run: Path) -> bool:
+    """True for a file or folder of a run that is there and holds nothing from outside it: a link in
+    a run that someone else made could have any file of this machine sent."""
+    if not path.exists():
+        return False
+    folders = (each for each in path.parents if each.is_relative_to(run) and each != run)
+    if has_links(path) or any(each.is_symlink() for each in folders):
+        log.warning("%s is not sent: it is or holds a link, or lies in a folder that is one", path)
+        return False
+    return True
 
 
 def clean_beside(path: Path) -> None:

@@ -24,6 +24,7 @@ from urllib.parse import quote
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
 from elsinore.runs.durable import fsync, new_file
+from elsinore.runs.plain_files import has_links
 from elsinore.runs.remote import (
     CHECKPOINTS,
     CONFIG,
@@ -129,7 +130,7 @@ class Copy:
         """The run's complete checkpoints, by their path in its folder. One with links is none of
         ours: a run that someone else made could have any file of this machine sent by them."""
         found = (self._folder / CHECKPOINTS).glob("*/*")
-        own = (x for x in found if NAME.fullmatch(x.name) and not _has_links(x))
+        own = (x for x in found if NAME.fullmatch(x.name) and not has_links(x))
         whole = (x for x in own if (x / MANIFEST).is_file())
         return {path.relative_to(self._folder).as_posix() for path in whole}
 
@@ -222,15 +223,6 @@ def _checkpoint_of(name: str) -> str:
     if len(parts) < 4 or parts[0] != CHECKPOINTS or parts[1] not in CHECKPOINT_KINDS:
         return ""
     return "/".join(parts[:3]) if NAME.fullmatch(parts[2]) else ""
-
-
-def _has_links(folder: Path) -> bool:
-    """True where something in a folder, or the folder, is a link; also where it is removed
-    meanwhile."""
-    try:
-        return any(path.is_symlink() for path in (folder, *folder.rglob("*")))
-    except FileNotFoundError:  # which Python 3.11 raises
-        return True
 
 
 def _link(source: str, target: str) -> None:

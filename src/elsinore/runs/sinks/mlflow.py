@@ -22,6 +22,7 @@ from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
 from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
+from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client
@@ -197,11 +198,12 @@ class MLflowSink:
 
     def _finish(self) -> None:
         folder = self._folder
-        log_files(
-            self._client, self._parent, folder.config, folder.curves, folder.summary, folder.log
-        )
+        files = folder.config, folder.curves, folder.summary, folder.log
+        own = [path for path in files if may_be_sent(path, folder.path)]
+        log_files(self._client, self._parent, *own)
         summary = read_summary(folder.summary)
-        if folder.policy.exists():
+        has_policy = may_be_sent(folder.policy, folder.path)
+        if has_policy:
             self._client.log_artifacts(self._parent, str(folder.policy), "policy")
         if summary:
             self._client.set_tag(self._parent, "stopped_by", summary["stopped_by"])
@@ -213,7 +215,7 @@ class MLflowSink:
             for run, value in (finals | {self._parent: mean_return(summary)}).items():
                 value = float("nan") if value is None else value
                 self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
-        if any(summary.get("converged", [])) and self._config.register and folder.policy.exists():
+        if any(summary.get("converged", [])) and self._config.register and has_policy:
             self._register(summary)
         status = (
             "FAILED"

@@ -17,6 +17,7 @@ from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
 from elsinore.errors import on_error
 from elsinore.runs.counted_seeds import CountedSeeds
+from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -94,7 +95,7 @@ class WandbSink:
                     "final/return": mean_return(summary),
                 }
             )
-        if folder.policy.exists():
+        if may_be_sent(folder.policy, folder.path):
             self._run.log_artifact(str(folder.policy), name=f"policy-{self._run_id}", type="model")
         self._run.finish(exit_code=0 if summary else 1)
 
