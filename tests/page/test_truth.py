@@ -10,6 +10,7 @@ from elsinore.page.changed_settings import changed_settings
 from elsinore.runs.commit import current_commit
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store
+from tests.cli.bad_inputs import BOMB
 from tests.page.browser import chromium, looking
 from tests.page.conftest import STEPS, make_run, serving
 from tests.page.test_browser import until
@@ -147,6 +148,7 @@ def test_settings_that_differ_are_found_without_importing_code():
     custom = "env: CartPole-v1\nalgo: {name: 'no_such:algorithm', x: 1}"
     assert changed_settings(custom) is None  # not known, which is not "none differs"
     assert changed_settings("env: CartPole-v1\nalgo: {name: ppo}") == []
+    assert changed_settings(f"env: CartPole-v1\nalgo: {{name: ppo}}\n{BOMB}") is None
     found = changed_settings("env: 'no_such:Env'\nalgo: {name: dqn, gamma: 0.9}")
     assert found is not None and found[0][:2] == ("algo.gamma", 0.9)
     assert [changed_settings(text) for text in ("{", "[]", "")] == [None] * 3

@@ -203,7 +203,7 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
-def _parsed(text: str) -> Any:
+def parsed_yaml(text: str) -> Any:
     """The data of a YAML text.
 
     Raises:
@@ -282,7 +282,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"config {str(path)!r} is no path; use one without {odd}.")
     try:
         with shipped(path).open(encoding="utf-8") as file:
-            data = _parsed(file.read(MAX_YAML_CHARACTERS + 1))
+            data = parsed_yaml(file.read(MAX_YAML_CHARACTERS + 1))
     except OSError as error:
         raise ConfigError(
             f"config {shown(path)} cannot be read: {why_unreadable(error)}."
@@ -312,7 +312,7 @@ def parse_set(assignments: Iterable[str]) -> dict[str, Any]:
                 f"--set {text!r} must have the form name=value, such as --set algo.gamma=0.9."
             )
         try:
-            overrides[name.strip()] = _parsed(value)
+            overrides[name.strip()] = parsed_yaml(value)
         except ValueError as error:
             raise ConfigError(
                 f"--set {name}: the value {value!r} is not valid YAML: {error}."

@@ -3,13 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
 from elsinore.algos.registry import ALGORITHMS
-from elsinore.config.load import experiment_from
+from elsinore.config.load import experiment_from, parsed_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.presets import closest_preset
-from elsinore.errors import ConfigError
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 
@@ -21,14 +18,14 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
     imported to ask for its defaults.
     """
     try:
-        data = yaml.safe_load(config)
+        data = parsed_yaml(config)
         algo = data["algo"]["name"]
         if algo not in ALGORITHMS:
             return None
         closest = closest_preset(algo, data["env"], dict(dotted_items(data["algo"])))
         names = {"env": data["env"], "algo": {"name": closest.partition("/")[0]}}
         usual = dict(dotted_items(as_dict(experiment_from(names))))
-    except (yaml.YAMLError, ConfigError, RecursionError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
     return sorted(
         (name, value, usual.get(name))
