@@ -3,6 +3,8 @@ it was."""
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,13 +16,20 @@ from elsinore.cli.run_report import run_report
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.members import best_index, members_in, seeds_of_best, setting_number
+from elsinore.runs.members import (
+    best_index,
+    from_writable,
+    member_name,
+    members_in,
+    seeds_of_best,
+    setting_number,
+)
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import Row, return_text
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
 from elsinore.runs.store import reading
-from elsinore.runs.summary import as_decimal
+from elsinore.runs.summary import _population, as_decimal, write_json
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
 from tests.runs.test_resume import stopped
 from tests.toys import TOY, score_after
@@ -62,6 +71,29 @@ def pair(tmp_path_factory):
 )
 def test_members_close_to_1_have_names_that_tell_them_apart(x, text):
     assert setting_number(x) == text
+
+
+def test_a_member_without_a_bound_is_in_the_summary(tmp_path):
+    """Infinity is no JSON: it is written as text, which names and readers take as the number."""
+    plan: Any = SimpleNamespace(
+        steps_per_update=4,
+        experiment=SimpleNamespace(
+            members=2,
+            seeds=1,
+            member_values=[{"algo.max_grad_norm": 0.5}, {"algo.max_grad_norm": np.inf}],
+            population=SimpleNamespace(mode="max", pbt=None),
+        ),
+    )
+    state: Any = SimpleNamespace(convergence=SimpleNamespace(pruned_at=np.array([-1, -1])))
+    final: Any = SimpleNamespace(returns=np.array([[1.0], [2.0]]))
+    facts = _population(plan, state, final)
+    write_json(tmp_path / "summary.json", facts)
+    members = json.loads((tmp_path / "summary.json").read_text())["members"]
+    assert [member_name(member) for member in members] == [
+        "algo.max_grad_norm=0.5",
+        "algo.max_grad_norm=inf",
+    ]
+    assert list(map(from_writable, members)) == plan.experiment.member_values
 
 
 def test_each_member_is_what_it_would_be_alone(pair, tmp_path):

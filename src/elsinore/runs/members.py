@@ -1,6 +1,7 @@
 """The members of a population: they differ in settings, so no mean over all of them is shown."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,24 @@ def member_name(member: Mapping[str, Any], evolves: bool = False) -> str:
     return f"{text} at first" if evolves else text
 
 
-def setting_number(x: float) -> str:
+def writable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as JSON has them: a number that is not finite, which JSON has not, as the text that
+    `float` reads, such as `inf`."""
+    return {
+        name: str(x) if isinstance(x, float) and not math.isfinite(x) else x
+        for name, x in settings.items()
+    }
+
+
+def from_writable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that `writable` gave."""
+    return {name: float(x) if x in ("inf", "-inf", "nan") else x for name, x in settings.items()}
+
+
+def setting_number(x: float | str) -> str:
     """A setting as text of four digits: `0.0003128`. Below 1, where a discount's distance from 1 is
     what counts, of as many as that distance needs: `0.99995`."""
+    x = float(x)
     digits = 4
     while 0.9 < x < 1.0 and digits < 17 and abs(float(f"{x:.{digits}g}") - x) > 0.05 * (1.0 - x):
         digits += 1

@@ -13,7 +13,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
 from elsinore.runs.durable import fsync, new_file
 from elsinore.runs.manifest import params_sha256, versions
-from elsinore.runs.members import best_index
+from elsinore.runs.members import best_index, writable
 from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
@@ -125,7 +125,7 @@ def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
     returns = final.returns.mean(axis=1).reshape(experiment.members, -1)  # [member, seed]
     best = best_index(returns.mean(axis=1).tolist(), experiment.population.mode)
     facts: dict[str, Any] = {
-        "members": experiment.member_values,
+        "members": [writable(member) for member in experiment.member_values],
         "best_member": {"member": best, "eval_return": _over_seeds(returns[best])},
         "pruned_at_env_steps": _steps_at(state.convergence.pruned_at, plan.steps_per_update),
     }
@@ -133,7 +133,8 @@ def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
         names = dict.fromkeys((*experiment.vary, *experiment.population.pbt.space))
         finals = {n: number_of(n, state.train.hyper)[:: experiment.seeds] for n in names}
         facts["members_final"] = [
-            {n: as_decimal(x[i]) for n, x in finals.items()} for i in range(experiment.members)
+            writable({n: as_decimal(x[i]) for n, x in finals.items()})
+            for i in range(experiment.members)
         ]
     return facts
 

@@ -22,6 +22,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
+from elsinore.runs.members import from_writable
 from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
@@ -75,7 +76,7 @@ class SweepRun:
     def best(self) -> dict[str, Any] | None:
         """Settings of the best trial; None if no trial is complete."""
         best = self.summary.get("best")
-        return best["settings"] if best else None
+        return from_writable(best["settings"]) if best else None
 
     @property
     def trials(self):

@@ -20,7 +20,7 @@ from elsinore.config.search_space import OneOf
 from elsinore.errors import counted
 from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions
-from elsinore.runs.members import setting_number
+from elsinore.runs.members import setting_number, writable
 from elsinore.runs.summary import object_in, write_json
 
 log = logging.getLogger("elsinore")
@@ -132,7 +132,7 @@ def _as_json(result: TrialResult) -> dict[str, Any]:
         "std": float(np.std(finite, ddof=1)) if len(result.per_seed) > 1 else None,
         "per_seed": result.per_seed,
         "rows": result.replicas,
-        "settings": result.settings,
+        "settings": writable(result.settings),
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup
+from elsinore.runs.members import from_writable
 from elsinore.runs.run import Run
 from elsinore.runs.statistics import ci95
 from elsinore.runs.store import reading
@@ -55,7 +56,7 @@ def _result(
     )
     pruned = any(x is not None for x in summary.get("pruned_at_env_steps", [])[at])
     settings = trial.settings | (
-        summary["members_final"][member] if "members_final" in summary else {}
+        from_writable(summary["members_final"][member]) if "members_final" in summary else {}
     )
     return TrialResult(
         trial.number,
