@@ -7,7 +7,9 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -554,6 +556,18 @@ def test_an_evaluation_can_be_read_by_machines(elsinore, finished):
     assert found["checkpoint"].startswith("best/")  # the default
     assert (found["episodes"], found["greedy"], len(found["per_seed"])) == (4, True, 2)
     assert found["mean"] == pytest.approx(sum(found["per_seed"]) / 2)
+
+
+def test_a_return_that_is_not_finite_is_null_in_json(elsinore, monkeypatch):
+    run = SimpleNamespace(
+        checkpoint=lambda which: SimpleNamespace(name="best/1"),
+        evaluate=lambda *_: np.array([[np.nan], [np.inf]]),
+        experiment=load_experiment("CartPole-v1", overrides={"seeds": 2}),
+    )
+    monkeypatch.setattr("elsinore.runs.api.load", lambda *_, **__: run)
+    code, out, _ = elsinore("evaluate", "run", "--json")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert code == 0 and found["per_seed"] == [None, None] and found["mean"] is None
 
 
 def test_statistics_of_a_population_are_of_its_best_member():

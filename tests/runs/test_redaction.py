@@ -1,15 +1,18 @@
 """Secrets stay in the run's own config."""
 
+import json
 import logging
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import elsinore
 from elsinore.analysis.sweep.sweep_dir import SweepDir
-from elsinore.config.load import read_yaml
+from elsinore.config.load import load_experiment, read_yaml
 from elsinore.config.search import load_sweep
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.metrics_json import write_metrics
@@ -84,6 +87,16 @@ def logged(tmp_path_factory, mlflow_uri):
     run = train_tiny(tmp_path_factory.mktemp("logged"), "logged", settings)
     write_metrics(run, run.path / "metrics.json")
     return run
+
+
+def test_a_setting_that_is_infinite_is_null_in_the_metrics(tmp_path):
+    run: Any = SimpleNamespace(
+        name="sac", path=tmp_path, experiment=load_experiment("Pendulum-v1", "sac"), summary={}
+    )
+    assert run.experiment.algo.max_grad_norm == float("inf")
+    write_metrics(run, tmp_path / "metrics.json")
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["config"]["algo"]["max_grad_norm"] is None
 
 
 def files_with_secret(folder: Path) -> set[str]:

@@ -480,6 +480,10 @@ def test_numbers_that_json_has_not_are_null(tmp_path):
     )
     scores = replays.as_json(path)["arrays"]["preferences.action value"]
     assert scores == [[None, None]] * LENGTH
+    endless = a_replay()
+    endless.about["return"] = -np.inf
+    about = replays.as_json(replays.write(tmp_path / "endless.npz", endless))["about"]
+    assert about["return"] is None and about["env"] == ABOUT["env"]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def add(commands) -> None:
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
     from elsinore.runs.members import learner_names
+    from elsinore.runs.plain_json import plain
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
     from elsinore.runs.summary import returns_by_agent
@@ -60,7 +61,7 @@ def evaluate_command(args: argparse.Namespace) -> int:
             **({"per_agent": per_agent} if len(agents) > 1 else {}),
             **members,
         }
-        print(json.dumps(answer))
+        print(json.dumps(plain(answer), allow_nan=False))
         return 0
     of_all = f" of {len(agents)} agents each" if len(agents) > 1 else ""
     say(

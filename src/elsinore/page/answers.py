@@ -1,25 +1,11 @@
-"""Answers as JSON, which has neither NaN nor infinities nor blobs: all of them become null."""
+"""Answers as JSON."""
 
 import json
-import math
 from typing import Any
 
 from starlette.responses import JSONResponse
 
-
-def plain(data: Any) -> Any:
-    """`data` with null for each number that is not finite and each blob.
-
-    Raises:
-        RecursionError: if it is nested too deeply.
-    """
-    if isinstance(data, dict):
-        return {str(name): plain(value) for name, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [plain(value) for value in data]
-    if isinstance(data, bytes) or (isinstance(data, float) and not math.isfinite(data)):
-        return None
-    return data
+from elsinore.runs.plain_json import plain
 
 
 def json_text(data: Any) -> str:

@@ -2,16 +2,16 @@
 
     {"run", "config", "summary", "metrics": {name: {series: {"env_steps": [...], "value": [...]}}}}
 
-A series is named by its seed, `"3"`, or its seed and agent, `"3/agent_0"`. A value that is not
-finite is null.
+A series is named by its seed, `"3"`, or its seed and agent, `"3/agent_0"`. A number that is
+not finite, also of the config, is null.
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import as_dict
+from elsinore.runs.plain_json import plain
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.store import reading
@@ -24,7 +24,7 @@ def write_metrics(run: Run, path: Path) -> None:
     Raises:
         ConfigError: if the file cannot be written, or metrics.sqlite cannot be used.
     """
-    text = json.dumps(metrics_of(run), indent=1, allow_nan=False)
+    text = json.dumps(plain(metrics_of(run)), indent=1, allow_nan=False)
     with whole_file(path) as unfinished:
         unfinished.write_text(text + "\n", encoding="utf-8")
 
@@ -49,5 +49,5 @@ def _series(database: Path) -> dict[str, dict[str, dict[str, list]]]:
         of = f"{row.seed}/{row.agent}" if row.agent else str(row.seed)
         series = found.setdefault(row.name, {}).setdefault(of, {"env_steps": [], "value": []})
         series["env_steps"].append(row.update * steps)
-        series["value"].append(row.value if math.isfinite(row.value) else None)
+        series["value"].append(row.value)
     return found

@@ -25,6 +25,7 @@ from elsinore.runs.durable import new_file
 from elsinore.runs.episode_recording import AGENT_KEYS, FORMAT, EpisodeRecording
 from elsinore.runs.named_code import marked
 from elsinore.runs.natural import natural
+from elsinore.runs.plain_json import plain
 from elsinore.runs.redaction import has_mask, redacted
 from elsinore.runs.trust import Trust, confirmed_header
 
@@ -108,7 +109,8 @@ def as_json(path: Path) -> dict[str, Any]:
         for name, x in replay.arrays.items()
     }
     about = {k: str(v) if isinstance(v, UntrustedName) else v for k, v in replay.about.items()}
-    return {"about": redacted(about), "arrays": {name: x.tolist() for name, x in arrays.items()}}
+    about = plain(redacted(about))
+    return {"about": about, "arrays": {name: x.tolist() for name, x in arrays.items()}}
 
 
 def about(path: Path) -> dict[str, Any]:
