@@ -83,6 +83,20 @@ def test_a_run_that_cannot_be_locked_for_another_reason_is_not_said_to_train(fol
     assert status == 409 and answer["error"].startswith("one cannot be changed: preset:one holds a")
 
 
+@pytest.mark.parametrize(
+    ("mark", "shown"), [(".comparison", "CartPole-v1"), ("sweep.yaml", "groups")]
+)
+def test_a_part_of_a_comparison_or_a_sweep_keeps_its_name_in_whichever_folder_is_shown(
+    tmp_path, mark, shown
+):
+    make_run(tmp_path / "whole" / shown, "one")
+    (tmp_path / "whole" / mark).touch()
+    with serving(tmp_path / "whole" / shown) as served:
+        for what in ("delete", "rename"):
+            status, answer = served.post(what, run="one", to="other")
+            assert status == 409 and "neither renamed nor deleted" in answer["error"]
+
+
 def test_tags_are_kept_with_the_run_and_shown_in_the_list(folder):
     top, served = folder
     assert served.post("tag", run="one", tags=" a, b b,,a ") == (200, {"tags": ["a", "b b"]})

@@ -108,7 +108,7 @@ class Manager:
                 finds it by its name.
         """
         run = self._runs.open(name)
-        if "/" in name:
+        if "/" in name or _is_part(run):
             raise PageError(
                 f"{name} is neither renamed nor deleted: a comparison or a sweep may know it by"
                 " this name."
@@ -130,6 +130,13 @@ class Manager:
             yield run
         finally:
             run.unlock()
+
+
+def _is_part(run: RunDir) -> bool:
+    """True for a run in the folders of a comparison or a sweep, whichever of them is shown."""
+    above = run.path.resolve().parent
+    of_a_sweep = above.name == "groups" and (above.parent / "sweep.yaml").is_file()
+    return of_a_sweep or run.name_in_runs_dir != run.name
 
 
 @contextlib.contextmanager
