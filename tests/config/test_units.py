@@ -136,6 +136,12 @@ def test_what_cannot_be_counted_is_refused(settings, said):
     assert said in str(refused.value)
 
 
+def test_two_budgets_beside_a_whole_config_are_refused():
+    whole = as_dict(load_experiment("CartPole-v1", overrides=SMALL))
+    with pytest.raises(ConfigError, match=r"env_steps=640 and stop.updates=5 are a budget in two"):
+        load_experiment(config=whole, overrides={"env_steps": 640, "stop.updates": 5})
+
+
 def test_a_budget_is_written_and_read_again(tmp_path):
     experiment = loaded(stop={"episodes": 100})
     (tmp_path / "config.yaml").write_text(yaml_text(as_dict(experiment)))

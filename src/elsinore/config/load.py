@@ -65,6 +65,7 @@ def load_experiment(
     own = {} if algo is None else plain(_algo_as_mapping(algo))
     if own:
         data["algo"] = _algo_as_mapping(data.get("algo", {})) | own
+    refuse_two_budgets(overrides or {})
     if has_budget(overrides or {}):  # in another unit it wins, too
         data = without_budget(data)
     for name, value in plain(dict(overrides or {})).items():

@@ -36,10 +36,8 @@ def refuse_two_budgets(data: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: naming both.
     """
-    stop = data.get("stop")
-    given = {f"stop.{name}": x for name, x in stop.items()} if isinstance(stop, Mapping) else {}
-    named = {"env_steps": data.get("env_steps"), **given}
-    given = {name: value for name, value in named.items() if value is not None}
+    named = dotted(data)
+    given = {name: named[name] for name in BUDGETS if named.get(name) is not None}
     if len(given) > 1:
         both = " and ".join(f"{name}={value}" for name, value in given.items())
         raise ConfigError(f"{both} are a budget in two units; give one of them.")
