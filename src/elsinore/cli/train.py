@@ -100,7 +100,14 @@ def _check_resume(args: argparse.Namespace) -> None:
         names = ("env", "algo", "config", "seed", "seeds", "name", "from_run")
         given = [name for name in names if getattr(args, name) is not None]
         given = ["--from" if name == "from_run" else name for name in given]
-        given += ["--go-on"] if args.go_on else []
+        others = {
+            "--from-parts": args.from_parts != "policy",
+            "--from-leave": bool(args.from_leave),
+            "--from-seed": args.from_seed is not None,
+            "--no-check": args.no_check,
+            "--go-on": args.go_on,
+        }
+        given += [name for name, is_given in others.items() if is_given]
         refuse_other_settings(args.resume, [*given, *budgets_in(parse_set(args.assignments))])
 
 
