@@ -80,6 +80,25 @@ def test_a_source_is_named_in_several_ways(whole):
         assert (folder.path.resolve(), found) == (whole.resolve(), which)
 
 
+def test_a_folder_of_a_source_may_have_an_at_in_its_name(tmp_path):
+    run = tmp_path / "me@corp" / "run@home"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    best = "best/0000000390"
+    for text, which in (
+        (str(run), None),
+        (f"{run}@best", "best"),
+        (f"{run}@{best}", best),
+        (f"{run}/{best}", best),
+        (f"{run}/checkpoints/{best}", best),
+        ("run@home@latest", "latest"),
+    ):
+        folder, found = parse_source(text, run.parent)
+        assert (folder.path, found) == (run, which)
+    with pytest.raises(elsinore.ConfigError, match="me@corp/nowhere is not a run"):
+        parse_source(f"{run.parent}/nowhere", tmp_path)
+
+
 @pytest.mark.parametrize(("given", "kind"), [("policy", "best"), ("all", "latest")])
 def test_the_best_checkpoint_is_taken_or_for_all_parts_the_latest(whole, given, kind):
     start = {"start.run": str(whole), "start.parts": given}

@@ -13,6 +13,7 @@ from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.remote import is_remote
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.shipped import HOLDS
@@ -57,13 +58,17 @@ def source_of(start: StartConfig) -> Source:
 
 def parse_source(text: str, runs_dir: Path) -> tuple[RunDir, str | None]:
     """The run and the checkpoint, if one is named, in `RUN`, `RUN@best`, `RUN@best/0000000390`,
-    `RUN/best/0000000390` or the path of a checkpoint's folder.
+    `RUN/best/0000000390` or the path of a checkpoint's folder. Folders may have an @ in their
+    names.
 
     Raises:
         ConfigError: if there is no such run.
     """
     run, at, which = text.rpartition("@")
-    if at:
+    if at and not is_remote(text):  # one request for a URL
+        with suppress(ConfigError):
+            return RunDir.open(text, runs_dir), None
+    if at and re.fullmatch(r"[^/]*(/\d*)?", which):
         return RunDir.open(run, runs_dir), which
     if found := re.fullmatch(r"(.+?)(?:/checkpoints)?/([a-z]+/\d{10})/?", text):
         with suppress(ConfigError):
