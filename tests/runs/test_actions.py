@@ -1,10 +1,13 @@
 """Callbacks that act: what they ask for is done, is an event, and is repeated by a resumed run."""
 
+import contextlib
 import json
 import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +16,10 @@ import elsinore
 from elsinore import Action
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.store import Store
-from tests.runs.conftest import assert_same_run, count_in_log, learnt, rows_in, train_tiny
+from tests.runs.conftest import assert_same_run, count_in_log, learnt, record, rows_in, train_tiny
 from tests.runs.test_resume import Accident, on_call
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "callbacks.md"
@@ -50,6 +54,22 @@ def actions_in(run):
         return [(update, json.loads(text)["act"]) for update, text in store.actions()]
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("callbacks", [[], [elsinore.acting(lambda record, history: None)]])
+def test_a_history_is_kept_only_for_callbacks_that_read_it(tmp_path, callbacks):
+    plan: Any = SimpleNamespace(
+        schedule=SimpleNamespace(chunks_until=lambda update: update // 4),
+        experiment=SimpleNamespace(
+            stop=SimpleNamespace(episodes=None, seconds=None),
+            evaluation=SimpleNamespace(on_request=False),
+        ),
+    )
+    with contextlib.closing(Store(tmp_path / "metrics.sqlite")) as store:
+        actions = RunActions(plan, callbacks, store, 0)
+        for update in (4, 8):
+            actions.after(record(update))
+    assert [len(x) for x in actions._history.values()] == [2, 2, 2] * len(callbacks)
 
 
 def killed(runs_dir, callbacks, number=7):

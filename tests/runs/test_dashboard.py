@@ -70,6 +70,18 @@ def test_it_shows_the_progress_and_the_mean_over_seeds_of_each_metric():
     assert "entropy" not in text
 
 
+def test_a_long_curve_keeps_evenly_spaced_values_and_the_newest(monkeypatch):
+    monkeypatch.setattr("elsinore.runs.sinks.dashboard.MOST_VALUES", 8)
+    shown, _, stream = a_dashboard()
+    for update in range(40):
+        rows = [Row(update, 0, "", "eval/return", float(update))]
+        shown.write(record(update)._replace(rows=rows))
+    shown.close()
+    values = shown._history["eval/return"]
+    assert values == [0.0, 8.0, 16.0, 24.0, 32.0, 39.0]
+    assert "evaluation return 39" in stream.getvalue()
+
+
 @pytest.fixture(scope="module")
 def a_run(tmp_path_factory):
     settings = {"env_steps": 512, "replays.share": 0.02}

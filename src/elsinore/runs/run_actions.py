@@ -142,6 +142,9 @@ class RunActions:
         return actions
 
     def _remember(self, rows: Iterable[Row]) -> None:
+        """Add a chunk's rows to the history, which only callbacks read."""
+        if not self._callbacks:
+            return
         values = defaultdict(list)
         for row in rows:
             if not row.agent:

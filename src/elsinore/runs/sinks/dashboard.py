@@ -2,7 +2,7 @@
 braille."""
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +32,7 @@ CURVES = {
 SHOWN = 4  # curves at most
 WIDTH, HEIGHT = 44, 6  # of a curve, in characters, where the terminal is that wide
 SCENE = 56  # width of the agent's scene, likewise
+MOST_VALUES = 4000  # of a curve; then every second one is left out
 FRAME = 4  # columns of a panel beside what it shows
 BLANK = "\u2800"  # the braille character without dots
 # bits of the dots of a braille character, [row, column]
@@ -55,6 +56,8 @@ class Dashboard(Console):
         super().__init__(*args, **kwargs)
         self._replays, self._shown, self._time = replays, None, 0
         self._history: dict[str, list[float]] = defaultdict(list)
+        self._seen: Counter[str] = Counter()  # values of each curve
+        self._stride: dict[str, int] = defaultdict(lambda: 1)  # values for each that is kept
         self._live_view = Live(console=terminal or PlainConsole(), auto_refresh=False)
         self._live_view.start()
 
@@ -62,8 +65,20 @@ class Dashboard(Console):
         self.count(record)
         for name in CURVES:
             if (mean := self.mean(record, name)) is not None:
-                self._history[name].append(mean)
+                self._keep(name, mean)
         self._live_view.update(self.view(record), refresh=True)
+
+    def _keep(self, name: str, value: float) -> None:
+        """Add the newest value of a curve; of a long one every `stride`-th and the newest stay."""
+        values, seen, stride = self._history[name], self._seen[name], self._stride[name]
+        if (seen - 1) % stride:
+            values[-1] = value
+        else:
+            values.append(value)
+        self._seen[name] += 1
+        if len(values) > MOST_VALUES and seen % stride == 0:
+            self._history[name] = values[::2]
+            self._stride[name] *= 2
 
     def view(self, record: ChunkRecord) -> Group:
         """The whole dashboard after a chunk."""
