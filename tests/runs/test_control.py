@@ -84,6 +84,20 @@ def test_only_its_owner_may_use_the_socket(run):
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
 
 
+def test_a_run_whose_folder_was_moved_leaves_the_socket_of_a_new_run(tmp_path):
+    old, new = Controls(), Controls()
+    new.begun.set()
+    (tmp_path / "run").mkdir()
+    with listening(tmp_path / "run", old):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        (tmp_path / "run").mkdir()
+        ending = listening(tmp_path / "run", new)
+        ending.__enter__()
+    assert ask(tmp_path / "run") == "training"
+    ending.__exit__(None, None, None)
+    assert not (tmp_path / "run" / SOCKET).exists()
+
+
 def test_no_process_can_connect_before_the_socket_is_its_owners(tmp_path, monkeypatch):
     modes = []
     mode_then = lambda server: modes.append(stat.S_IMODE((tmp_path / SOCKET).stat().st_mode))  # noqa: E731

@@ -134,6 +134,7 @@ def listening(run: Path, controls: Controls) -> Iterator[None]:
         log.warning("%s cannot be opened (%s): only signals can stop the run", path, error)
         yield
         return
+    ours = _identity(path)
     # the poll interval bounds how long the end of a run waits
     serve = partial(server.serve_forever, poll_interval=0.1)
     thread = threading.Thread(target=serve, name="elsinore-control", daemon=True)
@@ -141,9 +142,19 @@ def listening(run: Path, controls: Controls) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        if _identity(path) == ours:  # not of a new run where this one's folder was moved
+            path.unlink(missing_ok=True)
         server.shutdown()
         server.server_close()
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """The identity of a file, which no later one of that name has; None without it."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_ctime_ns
 
 
 def ask(run: Path, act: str = "status", timeout: float = 15.0) -> str:
