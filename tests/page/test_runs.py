@@ -125,6 +125,16 @@ def test_a_speed_is_that_of_the_newest_chunks_and_of_all_once_a_run_is_over(
         assert run_status.status_of(RunsDirectory(tmp_path), "run")["speed"] == speed
 
 
+@pytest.mark.parametrize(("members", "mean"), [([], 40.5), (["a", "b"], 40.5), (["a"] * 3, 40.5)])
+def test_a_number_of_seeds_that_no_run_has_takes_no_time(tmp_path, members, mean):
+    run = make_run(tmp_path, "odd", 4, members=json.dumps(members))
+    with contextlib.closing(sqlite3.connect(run / "metrics.sqlite")) as db, db:
+        db.execute("UPDATE info SET value = ? WHERE name = 'seeds'", (10**15,))
+        db.execute("INSERT INTO metrics VALUES (4, 'no seed', '', 'eval/return', 1e9)")
+    status = run_status.status_of(RunsDirectory(tmp_path), "odd")
+    assert (status["return"], status["sparkline"]) == (mean, [mean])
+
+
 @pytest.mark.parametrize("summary", ["", "{", "[1]", '{"eval_return": 3}', "\x00"])
 def test_a_summary_that_is_none_takes_nothing_else_away(tmp_path, summary):
     (make_run(tmp_path, "odd") / "summary.json").write_text(summary)

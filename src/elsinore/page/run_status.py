@@ -115,7 +115,7 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
     score = (
         "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return' AND agent = ''"
     )
-    newest = dict(db.execute(score, (update,)))
+    newest = {seed: x for seed, x in db.execute(score, (update,)) if isinstance(seed, int)}
     learning = len(newest)
     if learning != info.get("seeds"):
         newest = _newest(db)
@@ -134,8 +134,8 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         "updates": total,
         "env_steps": update * steps,
         "total_env_steps": total * steps,
-        "return": mean_known(map(newest.get, seeds)),
-        "sparkline": _sparkline(db, set(seeds)),
+        "return": mean_known(newest[seed] for seed in sorted(newest) if seed in seeds),
+        "sparkline": _sparkline(db, seeds),
         "speed": speed,
         "seconds_left": left,
         "learning": learning,
@@ -148,10 +148,10 @@ def _newest(db: sqlite3.Connection) -> dict[int, float | None]:
         "SELECT seed, value, max(metrics.update_) FROM chunks JOIN metrics USING (update_)"
         " WHERE name = 'eval/return' AND agent = '' GROUP BY seed"
     )
-    return {seed: value for seed, value, _ in rows}
+    return {seed: value for seed, value, _ in rows if isinstance(seed, int)}
 
 
-def _sparkline(db: sqlite3.Connection, seeds: set[int]) -> list[float]:
+def _sparkline(db: sqlite3.Connection, seeds: range) -> list[float]:
     """Means over `seeds` of evaluations, evenly spaced over the run; the newest is the last. A seed
     that stopped keeps the last value that was looked at."""
     ends = [end for (end,) in db.execute("SELECT update_ FROM chunks ORDER BY update_")]
@@ -164,7 +164,8 @@ def _sparkline(db: sqlite3.Connection, seeds: set[int]) -> list[float]:
     latest: dict[int, float] = {}
     means = []
     for end in chosen:
-        latest |= {seed: x for seed, x in db.execute(score, (end,)) if seed in seeds}
+        found = (row for row in db.execute(score, (end,)) if isinstance(row[0], int))
+        latest |= {seed: x for seed, x in found if seed in seeds}
         means += [sum(latest.values()) / len(latest)] if latest else []
     return means
 

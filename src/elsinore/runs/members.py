@@ -82,18 +82,23 @@ def best_index(returns: Sequence[float | None], mode: str) -> int:
 
 
 def seeds_of_best(
-    newest: Mapping[int, float | None], seeds: Sequence[int], members: int, mode: str
-) -> Sequence[int]:
+    newest: Mapping[int, float | None], seeds: range, members: int, mode: str
+) -> range:
     """The seeds of the member with the best mean of `newest`, values by seed; `seeds` are those of
-    all members, one member after another."""
+    all members, one member after another: as many as a store says, so only `newest` is gone
+    through."""
     each = len(seeds) // max(members, 1)
     if members < 2 or not each:
         return seeds
-    groups = [seeds[i * each : (i + 1) * each] for i in range(members)]
-    return groups[best_index([mean_known(map(newest.get, group)) for group in groups], mode)]
+    values: dict[int, list[float | None]] = {}
+    for seed in sorted(newest):
+        if seed in seeds:
+            values.setdefault(seeds.index(seed) // each, []).append(newest[seed])
+    best = best_index([mean_known(values.get(i, ())) for i in range(members)], mode)
+    return seeds[best * each : (best + 1) * each]
 
 
-def best_in(info: Mapping[str, Any], rows: Iterable["Row"]) -> Sequence[int]:
+def best_in(info: Mapping[str, Any], rows: Iterable["Row"]) -> range:
     """The seeds of the best member by the newest evaluations in `rows`; `info` is the store's."""
     first = info.get("first_seed", 0)
     newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
