@@ -85,6 +85,14 @@ def test_no_replay_sends_escapes(tmp_path, capfd):
     assert shown.count("?]0;PWNED") > 1 and is_plain(shown)
 
 
+def test_the_brackets_of_a_replay_are_no_markup(tmp_path, capfd):
+    film = walkers()
+    strange = film._replace(about=film.about | {"checkpoint": "[/x][link=http://x]y", "seed": 0})
+    path = replays.write(tmp_path / "one.npz", strange)
+    shown = shown_by(capfd, "play", str(path), "--trust", "--speed", "0")
+    assert "(seed 0 of [/x][link=http://x]y)" in shown
+
+
 def test_the_repr_of_a_run_has_none(run):
     assert "PWNED" in repr(elsinore.load(run)) and is_plain(repr(elsinore.load(run)))
 

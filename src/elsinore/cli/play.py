@@ -141,7 +141,9 @@ def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
         console.print(
             f"return {episode.about['return']:g} after"
             f" {counted(episode.about['length'], 'step')}:"
-            f" {episode.outcome}{_of_checkpoint(episode.about)}"
+            f" {episode.outcome}{_of_checkpoint(episode.about)}",
+            markup=False,
+            highlight=False,
         )
     return 0
 

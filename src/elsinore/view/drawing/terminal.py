@@ -204,7 +204,7 @@ def _bars(bars: Bars, palette: Palette) -> RenderableType:
         table.add_row(
             Text(mark + bar.name, style=colour if bar.in_danger else palette.of("ink")),
             drawn,
-            bar.shown,
+            Text(bar.shown),
         )
     return table
 
