@@ -4,6 +4,7 @@ import json
 
 from rich.cells import cell_len
 
+from elsinore.cli import main
 from elsinore.cli.runs import _row, _say_table
 
 
@@ -43,3 +44,13 @@ def test_a_long_name_is_whole_and_leaves_the_table_as_narrow_as_it_was(capsys):
     head, *lines = capsys.readouterr().out.splitlines()
     assert lines[0] == names[0] and len(head) < 100
     assert [line.index("finished") for line in lines[1:]] == [head.index("state")] * 2
+
+
+def test_a_date_for_the_seeds_of_one_run_leaves_the_json_of_all(tmp_path, capsys):
+    for name, seeds in (("odd", "2020-01-01"), ("plain", "3")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(f"env: CartPole-v1\nseeds: {seeds}\n")
+        (tmp_path / name / "metrics.sqlite").touch()
+    assert main(["runs", "--runs-dir", str(tmp_path), "--json"]) == 0
+    found = {row["run"]: row["seeds"] for row in json.loads(capsys.readouterr().out)}
+    assert found == {"odd": None, "plain": 3}

@@ -92,7 +92,9 @@ def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     if "stopped_by" not in summary or state in LIVE:  # a resumed run has the summary of its stop
         config = read_yaml(run.config)
         varied = next(iter(config.get("vary", {}).values()), None)
-        return {"state": state, **_members(varied), "seeds": config.get("seeds")}
+        seeds = config.get("seeds")
+        seeds = seeds if type(seeds) is int else None  # YAML has dates, too, which JSON has not
+        return {"state": state, **_members(varied), "seeds": seeds}
     return {
         "state": ending(state),
         **_members(summary.get("members")),
