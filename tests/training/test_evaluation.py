@@ -8,7 +8,9 @@ import numpy as np
 from flax import struct
 from gymnax.environments.environment import EnvState
 
+from elsinore.experience.multi_agent import MultiAgentEnv, gather_agents
 from elsinore.training.evaluation import evaluate
+from elsinore.training.independent_learners import evaluate_each
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from tests.small_envs import Clocked, World
 
@@ -102,3 +104,33 @@ def test_evaluating_leaves_no_trace_in_training(program):
 
     played_env = CartPole()
     np.testing.assert_array_equal(params_after(2), params_after(3))
+
+
+# Several agents in one env
+
+
+class Dials(World):
+    """Agent n turns its dial for n + 1 steps, and then it ends; a step pays the sum of all dials
+    before it. An agent sees its number.
+    """
+
+    def reset_env(self, key, params):
+        return gather_agents(0)[1], Sand(time=jnp.int32(0), left=jnp.int32(0))
+
+    def step_env(self, key, state, action, params):
+        dials, me = gather_agents(state.left)
+        state = Sand(time=state.time + 1, left=state.left + 1)
+        return me, state, jnp.float32(dials.sum()), state.left > me, {}
+
+
+def test_an_agent_whose_episode_has_ended_stays_as_it_was_for_the_others():
+    """Dials before each step: [0, 0, 0], [1, 1, 1], [1, 2, 2]."""
+    env, how = MultiAgentEnv(Dials(), 3), {"episodes": 2, "max_steps": 9, "greedy": True}
+    last = Clocked(), PolicyState((), ()), jax.random.key(0)
+    expected = [0.0, 0.0 + 3.0, 0.0 + 3.0 + 5.0]
+    shared = evaluate(UNTRAINED, env, *last, **how)
+    np.testing.assert_array_equal(shared.returns, expected * 2)
+    np.testing.assert_array_equal(shared.lengths, [1, 2, 3] * 2)
+    independent = evaluate_each(evaluate, UNTRAINED, env)(UNTRAINED, env, *last, **how)
+    np.testing.assert_array_equal(independent.returns, expected * 2)
+    np.testing.assert_array_equal(independent.lengths, [1, 2, 3] * 2)

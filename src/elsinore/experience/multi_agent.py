@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from elsinore.jaxtools.agents import AGENTS as AGENTS
 from elsinore.jaxtools.agents import gather_agents as gather_agents
@@ -77,20 +77,42 @@ def over_agents(env: Any, function: Callable, params: PyTree) -> Callable:
     return many
 
 
+def has_others(env: Any) -> bool:
+    """True if agents of `env` meet others: it has several, or this is one along their axis."""
+    return num_agents_in(env) > 1 or _along_agents()
+
+
+def _along_agents() -> bool:
+    try:
+        jax.lax.axis_index(AGENTS)
+    except NameError:  # raised by jax where there is no such axis
+        return False
+    return True
+
+
+def keep_ended(ended: Bool[Array, "*agent"], before: PyTree, after: PyTree) -> PyTree:
+    """`before` for the agents whose episode has ended, `after` for the others; leaves are
+    [agent, ...]."""
+
+    def of_leaf(before: Array, after: Array) -> Array:
+        return jnp.where(
+            ended.reshape(ended.shape + (1,) * (after.ndim - ended.ndim)), before, after
+        )
+
+    return jax.tree.map(of_leaf, before, after)
+
+
 def agent_of_rows(env: Any, shape: tuple[int, ...]) -> Int[Array, "time row"]:
     """The agent of each row of a rollout; 0 in an env with one agent."""
-    try:
+    if _along_agents():
         return jnp.full(shape, jax.lax.axis_index(AGENTS))
-    except NameError:
-        return jnp.broadcast_to(jnp.arange(shape[1]) % num_agents_in(env), shape)
+    return jnp.broadcast_to(jnp.arange(shape[1]) % num_agents_in(env), shape)
 
 
 def of_all_agents(mine: PyTree) -> PyTree:
     """[time, env, ...] of one agent as [time, agent x env, ...] of all agents of these envs; as it
     is where the agents have no axis of their own."""
-    try:
-        jax.lax.axis_index(AGENTS)
-    except NameError:
+    if not _along_agents():
         return mine
 
     def joined(x: Array) -> Array:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
-from elsinore.experience.multi_agent import num_agents_in
+from elsinore.experience.multi_agent import has_others, keep_ended, num_agents_in
 from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_uses, split
 from elsinore.types import Algorithm, EnvStep
@@ -78,7 +78,8 @@ def evaluate(
     """Play `episodes` fresh envs until each has ended, or for `max_steps`, without learning.
 
     In a multi-agent env each agent has its episode, [episode x agent], those of one env adjacent;
-    `together`: the policy acts for all agents of an env at once.
+    `together`: the policy acts for all agents of an env at once. An agent whose episode has ended
+    stays as it was, for the others too, until all have ended.
     """
     reset_key, play_key = for_uses(key, "evaluate", "play")
     episodes *= num_agents_in(env)
@@ -97,7 +98,10 @@ def evaluate(
         act_keys, step_keys = split(jax.random.fold_in(play_key, time), (2, episodes))
         action, carry = act(act_keys, policy_state, carry, obs)
         out = batched_env_step(env, step_keys, env_state, action, env_params)
-        return time + 1, out.obs, out.state, carry, _counted(env, so_far, out)
+        stepped = (out.obs, out.state)
+        if has_others(env):
+            stepped = keep_ended(so_far.ended, (obs, env_state), stepped)
+        return time + 1, *stepped, carry, _counted(env, so_far, out)
 
     start = (jnp.int32(0), obs, env_state, carry, _no_steps(env, episodes))
     return jax.lax.while_loop(unfinished, play, start)[-1]
