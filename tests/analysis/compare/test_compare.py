@@ -464,7 +464,7 @@ def test_a_run_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_
     found, _ = compare(tmp_path, **small)
     run = found.path / "CartPole-v1" / "ppo"
     made_elsewhere(run, option)
-    with pytest.raises(ConfigError, match=f"pass --{option.replace('_', '-')} to resume it"):
+    with pytest.raises(ConfigError, match=f"pass --{option.replace('_', '-')} "):
         compare(tmp_path, **small)
     again, _ = compare(tmp_path, **small, **{option: True})
     assert not again.interrupted and (run / "summary.json").exists()
