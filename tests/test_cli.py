@@ -109,7 +109,9 @@ def test_the_most_used_settings_have_flags(elsinore):
 
 
 def test_a_flag_of_a_setting_is_checked_as_the_setting(refused):
-    assert refused("train", "--env-steps", "many") == "env_steps='many' must be a whole number."
+    for command in (["train"], ["compare", "CartPole-v1", "--algos", "ppo"]):
+        text = refused(*command, "--env-steps", "many")
+        assert text.endswith("env_steps='many' must be a whole number.")
     assert refused("train", "--resume", "x", "--gamma", ".9").startswith("a resumed run keeps")
 
 

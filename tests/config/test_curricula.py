@@ -489,3 +489,16 @@ def test_a_shipped_file_fits_its_env(env, name, kwargs, stages):
     lines = plan_facts(plan_for(load_experiment(env, overrides=overrides)))
     assert f"curriculum      {stages} stages, evaluated in the target environment" in lines
     assert not [line for line in lines if line.startswith("warning")]
+
+
+def test_a_file_may_be_a_list_of_stages(tmp_path):
+    stages = [{"name": "short", "advance_when": {"metric": "length", "above": 9}}, {"name": "own"}]
+    file = tmp_path / "stages.yaml"
+    file.write_text(yaml.safe_dump(stages))
+    from_file, inline = (
+        load_experiment("CartPole-v1", overrides={"curriculum": x}) for x in (str(file), stages)
+    )
+    assert from_file == inline
+    file.write_text("short")
+    with pytest.raises(ConfigError, match="must be a file, a list of stages or a mapping"):
+        load_experiment("CartPole-v1", overrides={"curriculum": str(file)})

@@ -36,7 +36,7 @@ def yaml_file(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("value", ["010", "-017", "1:30", "0_7"])
+@pytest.mark.parametrize("value", ["010", "-017", "1:30", "0_7", "1:30.5"])
 def test_a_number_that_yaml_would_read_in_another_base_is_refused(value):
     with pytest.raises(ConfigError, match=f"--set seed: .*{value} is not a decimal number"):
         parse_set([f"seed={value}"])

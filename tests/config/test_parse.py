@@ -222,7 +222,8 @@ def test_what_is_not_a_number_is_refused_as_one(name, value):
 
 @pytest.mark.parametrize("name", ["algo.learning_rate", "algo.adam_eps", "algo.gamma"])
 def test_a_number_that_float32_rounds_to_nothing_is_refused(name):
-    assert refusal({name: 1e-40}) == f"{name}=1e-40 is 0 in float32; use 0, or at least 1e-38."
+    text = f"{name}=1e-40 is 0 in float32; use at least 1.18e-38, or 0 where it is allowed."
+    assert refusal({name: 1e-40}) == text
 
 
 @pytest.mark.parametrize("group", ["evaluation", "convergence", "checkpoints", "sinks"])

@@ -4,6 +4,8 @@ as they can."""
 import numpy as np
 import pytest
 
+from elsinore import config
+from elsinore.config.load import load_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import (
@@ -235,6 +237,85 @@ def test_a_setting_that_needs_another_is_sound_if_the_search_has_that():
     space = {"algo.num_envs": {"choice": [1, 2]}, "algo.ballast": {"choice": [2, 4]}}
     # with one number of ballast, two envs would not do
     assert len(trials_of(search(space, sampler="grid"))) == 4
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{"env_steps": 640}, {"stop.updates": 10}, {"stop.seconds": 5}, {"stop.episodes": 7}],
+)
+def test_a_budget_that_is_given_replaces_that_of_the_file_as_in_a_run(overrides):
+    file = {name: value for name, value in TOY.items() if name != "env_steps"}
+    file |= {"stop": {"episodes": 100}}
+    found = load_sweep(file | {"sweep": {"space": GAIN}}, overrides).experiment
+    assert found == load_experiment(config=file, overrides=overrides)
+
+
+def test_a_budget_in_two_units_is_refused():
+    with pytest.raises(ConfigError, match="env_steps=128 and stop.episodes=9 are a budget in two"):
+        load_sweep(TOY | {"env_steps": 128, "stop": {"episodes": 9}, "sweep": {"space": GAIN}})
+    steps = {"env_steps": {"choice": [128, 256]}}
+    with pytest.raises(ConfigError, match="env_steps and stop.episodes are a budget in two units"):
+        search(steps, {"stop.episodes": 9})
+    with pytest.raises(ConfigError, match="env_steps and stop.seconds are a budget in two units"):
+        search(steps | {"stop.seconds": {"choice": [1.0, 2.0]}})
+
+
+def test_halving_beside_a_budget_that_may_end_a_run_early_is_refused():
+    with pytest.raises(ConfigError, match="sweep.halving compares .* stop.episodes=9 may end the"):
+        search(overrides={"stop.episodes": 9}, trials=9, halving={"eta": 3})
+
+
+def test_more_trials_than_one_run_can_hold_are_several_runs(monkeypatch):
+    for module in (config.experiment, config.search):
+        monkeypatch.setattr(module, "MAX_MEMBERS", 4)
+    for split in (None, 8):
+        sweep = search(trials=10, split=split)
+        groups = trial_groups(sweep, trials_of(sweep))
+        assert [len(group.trials) for group in groups] == [4, 4, 2]
+
+
+def test_no_more_trials_are_compared_in_one_run_than_it_can_hold(monkeypatch):
+    for module in (config.experiment, config.search):
+        monkeypatch.setattr(module, "MAX_MEMBERS", 4)
+    halving = {"eta": 3, "rungs": 1}
+    with pytest.raises(ConfigError, match=r"sweep.trials=6: 6 would be compared in one run, in wh"):
+        search(trials=6, halving=halving)
+    assert search(trials=6, batch=3, halving=halving).batch == 3
+
+
+@pytest.mark.parametrize(
+    ("space", "sweep", "text"),
+    [
+        (GAIN, {"trials": 10**9}, "sweep.trials=1000000000 must be at most 10,000"),
+        (
+            {"algo.gain": {"uniform": [0, 1], "count": 10**9}},
+            {"sampler": "grid"},
+            "algo.gain.count=1000000000 must be a whole number from 1 to 10,000",
+        ),
+        (
+            {"algo.ballast": {"int": [1, 10**12]}},
+            {"sampler": "grid"},
+            "sweep.space has 1,000,000,000,000 combinations, and a grid at most 10,000",
+        ),
+    ],
+)
+def test_more_trials_than_can_be_drawn_are_refused_at_once(space, sweep, text):
+    with pytest.raises(ConfigError, match=text):
+        search(space, **sweep)
+
+
+def test_a_search_reads_the_curriculum_beside_its_file_and_dotted_names(tmp_path):
+    when = {"metric": "length", "above": 50}
+    stages = [{"name": "first", "advance_when": when}, {"name": "own"}]
+    (tmp_path / "stages.yaml").write_text(yaml_text(stages))
+    data = {"env": "CartPole-v1", "curriculum": "stages.yaml", "algo.gae_lambda": 0.5}
+    space = {"algo.gamma": {"uniform": [0.9, 0.99]}}
+    (tmp_path / "s.yaml").write_text(yaml_text(data | {"sweep": {"space": space}}))
+    (tmp_path / "run.yaml").write_text(yaml_text(data))
+    found = load_sweep(tmp_path / "s.yaml").experiment
+    assert found == load_experiment(config=tmp_path / "run.yaml")
+    assert [stage.name for stage in found.curriculum.stages] == ["first", "own"]
+    assert found.algo.gae_lambda == 0.5
 
 
 def test_a_config_without_a_search_or_with_a_population_of_its_own_is_refused():

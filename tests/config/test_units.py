@@ -169,3 +169,14 @@ def test_the_plan_warns_of_evaluations_too_small_for_their_target():
     assert "error of 12, and cannot tell 182.7 from 195;" in line
     enough = loaded(convergence__target=195, convergence__window=3, evaluation__episodes=10)
     assert not [line for line in plan_facts(plan_for(enough)) if "standard error" in line]
+
+
+@pytest.mark.parametrize(("given", "number"), [("1e3", 1000), (1e3, 1000), ("10", 10)])
+def test_a_budget_in_updates_is_read_as_other_numbers_are(given, number):
+    found = load_experiment("CartPole-v1", overrides={"stop.updates": given})
+    assert found == load_experiment("CartPole-v1", overrides={"stop.updates": number})
+
+
+def test_true_is_no_number_of_updates():
+    with pytest.raises(ConfigError, match="stop.updates=True must be a whole number"):
+        load_experiment("CartPole-v1", overrides={"stop.updates": True})

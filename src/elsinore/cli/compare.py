@@ -6,6 +6,7 @@ import sys
 from elsinore.cli.arguments import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
+    Assign,
     accept_of,
     add_accept,
     add_no_check,
@@ -49,13 +50,15 @@ def add(commands) -> None:
         "--algos", "--algo", required=True, action="append", metavar="A,B,...", help=ALGOS
     )
     add_seeds(compare, default=10)
+    add_settings(compare)
     compare.add_argument(
         "--env-steps",
-        type=int,
+        dest="assignments",
+        action=Assign,
+        const="env_steps",
         metavar="N",
         help="env steps per seed (default: the largest budget of the presets)",
     )
-    add_settings(compare)
     compare.add_argument("--name", help="directory name of the comparison (default: from the time)")
     add_runs_dir(compare)
     add_on(compare)
@@ -94,7 +97,6 @@ def compare_command(args: argparse.Namespace) -> int:
         split_algos(",".join(args.algos)),
         seeds=args.seeds,
         seed=args.seed,
-        env_steps=args.env_steps,
         config=args.config,
         overrides=parse_set(args.assignments),
         name=args.name,

@@ -32,11 +32,13 @@ from elsinore.errors import ConfigError, quoted, shown, why_unreadable
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.validation import why_no_path
 
+Settings = str | Path | Mapping[str, Any]  # a YAML file, or what it would hold
+
 
 def load_experiment(
     env: str | None = None,
     algo: Any = None,
-    config: str | Path | Mapping[str, Any] | Experiment | None = None,
+    config: Settings | Experiment | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """The experiment of a command or a call.
@@ -48,11 +50,7 @@ def load_experiment(
         ConfigError: naming the field, its value and a remedy.
     """
     whole = isinstance(config, Experiment)
-    config = as_dict(config) if isinstance(config, Experiment) else config
-    given = config if isinstance(config, Mapping) or config is None else read_yaml(Path(config))
-    data = nested(plain(dict(given or {})))
-    if isinstance(data.get("algo"), dict):
-        data["algo"] = nested(data["algo"], "algo.")
+    data, beside = read_settings(as_dict(config) if isinstance(config, Experiment) else config)
     if "sweep" in data:
         raise ConfigError(
             f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
@@ -65,23 +63,49 @@ def load_experiment(
     own = {} if algo is None else plain(_algo_as_mapping(algo))
     if own:
         data["algo"] = _algo_as_mapping(data.get("algo", {})) | own
-    refuse_two_budgets(overrides or {})
-    if has_budget(overrides or {}):  # in another unit it wins, too
-        data = without_budget(data)
-    for name, value in plain(dict(overrides or {})).items():
+    for name, value in (overrides or {}).items():
         if name.partition(".")[0] == "sweep":
             raise ConfigError(
                 f"{name}={value!r} is a setting of a sweep, and this is one run; search with"
                 " `elsinore sweep` (in Python, elsinore.sweep)."
             )
-        set_dotted(data, name, value)
+    data = with_overrides(data, overrides or {}, whole)
     if own:  # a mapping in the overrides leaves out what it does not name
         data["algo"] = own | _algo_as_mapping(data["algo"])
+    return experiment_from(data, beside)
+
+
+def read_settings(config: Settings | None) -> tuple[dict, Path | None]:
+    """The settings of a YAML file or a mapping, nested, and the folder of the file, to which paths
+    in it are relative.
+
+    Raises:
+        ConfigError: for a file that `read_yaml` refuses, or a setting that is given twice.
+    """
+    is_file = isinstance(config, str | Path)
+    data = nested(plain(dict(read_yaml(Path(config)) if is_file else config or {})))
+    if isinstance(data.get("algo"), dict):
+        data["algo"] = nested(data["algo"], "algo.")
+    return data, shipped(Path(config)).parent if is_file else None
+
+
+def with_overrides(
+    data: dict[str, Any], overrides: Mapping[str, Any], whole: bool = False
+) -> dict[str, Any]:
+    """Settings with other values by dotted name. A budget among these wins, in whichever unit.
+
+    Raises:
+        ConfigError: for a budget in two units, which only data that are `whole` may have: all that
+            elsinore wrote.
+    """
+    refuse_two_budgets(overrides)
+    if has_budget(overrides):
+        data = without_budget(data)
+    for name, value in plain(dict(overrides)).items():
+        set_dotted(data, name, value)
     if not whole and not {field.name for field in fields(Experiment)} <= set(data):
-        refuse_two_budgets(data)  # a config that elsinore wrote has every setting
-    return experiment_from(
-        data, beside=shipped(Path(config)).parent if isinstance(config, str | Path) else None
-    )
+        refuse_two_budgets(data)
+    return data
 
 
 def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experiment:
@@ -140,11 +164,13 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
         try:
-            found = read_yaml(near if near.exists() else Path(given))
+            found = _read(near if near.exists() else Path(given))
         except OSError as error:  # of a name that is too long
             raise ConfigError(f"curriculum={given!r} is no file: {error.strerror}.") from error
         except ConfigError as error:
             raise ConfigError(f"curriculum={given!r}: {error}") from error
+        if not isinstance(found, dict):
+            return _curriculum_of(found, given)
         others = {f.name for f in fields(Experiment)} - {f.name for f in fields(CurriculumConfig)}
         if other := [name for name in found if name in others]:
             raise ConfigError(
@@ -153,9 +179,13 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
                 " `curriculum` alone: a list of stages, or a mapping with `stages` or `ladder`."
             )
         return found
-    if given is not None and not isinstance(given, list | dict):
+    return given if given is None else _curriculum_of(given, given)
+
+
+def _curriculum_of(found: Any, given: Any) -> dict[str, Any]:
+    if not isinstance(found, list | dict):
         raise ConfigError(f"curriculum={given!r} must be a file, a list of stages or a mapping.")
-    return {"stages": given} if isinstance(given, list) else given
+    return {"stages": found} if isinstance(found, list) else found
 
 
 def _by_setting(data: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +231,15 @@ def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return number
 
 
+def _construct_float(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    """A number in decimals: YAML 1.1 reads 1:30.5 as 90.5."""
+    if ":" in node.value:
+        raise ValueError(f"{node.value[:20]} is not a decimal number; write it without a colon")
+    return loader.construct_yaml_float(node)
+
+
 _Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 
 
 def parsed_yaml(text: str) -> Any:
@@ -279,6 +317,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: for a file that does not exist, cannot be read, is no YAML, or is no mapping.
     """
+    data = _read(path)
+    if not isinstance(data, dict):
+        raise ConfigError(f"config {shown(path)} is a {type(data).__name__}; {NO_SETTINGS}")
+    return data
+
+
+NO_SETTINGS = "it must hold settings, such as `env: CartPole-v1`."
+
+
+def _read(path: Path) -> Any:
+    """The data in a YAML file; refused as by `read_yaml`, which takes a mapping alone."""
     if odd := why_no_path(str(path)):
         raise ConfigError(f"config {str(path)!r} is no path; use one without {odd}.")
     try:
@@ -290,11 +339,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ) from error
     except ValueError as error:
         raise ConfigError(f"config {shown(path)} is not valid YAML: {error}.") from error
-    if not isinstance(data, dict) or not data:
-        found = "empty" if not data else f"a {type(data).__name__}"
-        raise ConfigError(
-            f"config {shown(path)} is {found}; it must hold settings, such as `env: CartPole-v1`."
-        )
+    if not data:
+        raise ConfigError(f"config {shown(path)} is empty; {NO_SETTINGS}")
     return data
 
 

@@ -285,7 +285,9 @@ def _float32(number: float, value: Any, path: str) -> float:
     if math.isfinite(number) and abs(number) > (largest := float(np.finfo(np.float32).max)):
         raise ConfigError(f"{path}={value!r} is beyond float32; use at most {largest:.1g}.")
     if 0.0 < abs(number) < (least := float(np.finfo(np.float32).tiny)):
-        raise ConfigError(f"{path}={value!r} is 0 in float32; use 0, or at least {least:.1g}.")
+        raise ConfigError(
+            f"{path}={value!r} is 0 in float32; use at least {least:.3g}, or 0 where it is allowed."
+        )
     return float(number)
 
 

@@ -97,6 +97,7 @@ def population_step_of(
     config = experiment.population
     population = Population(experiment.members, experiment.seeds, config.mode)
     if config.halving is not None:
+        _refuse_open_end(experiment)
         try:
             return halve(config.halving, population, num_chunks)
         except ValueError as error:
@@ -112,6 +113,16 @@ def population_step_of(
         numbers = tuple(_number(name, span, members[0], hyper_of) for name, span in space.items())
         return evolve(config.pbt, numbers, population)
     return None
+
+
+def _refuse_open_end(experiment: Experiment) -> None:
+    """Refuse a run that may end before its rungs, which are shares of `env_steps`."""
+    for unit in ("episodes", "seconds"):
+        if (budget := getattr(experiment.stop, unit)) is not None:
+            raise ConfigError(
+                f"population.halving compares members at shares of env_steps, and stop.{unit}="
+                f"{budget:g} may end the run before; give the budget as env_steps."
+            )
 
 
 def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Number:

@@ -6,19 +6,27 @@ Any other setting starts a new group.
 
 import itertools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from elsinore.config.experiment import SCORES, Experiment
-from elsinore.config.load import experiment_from, set_dotted, with_settings
-from elsinore.config.mappings import plain, ranges_by_setting
+from elsinore.config.experiment import MAX_MEMBERS, SCORES, Experiment
+from elsinore.config.load import (
+    Settings,
+    experiment_from,
+    read_settings,
+    with_overrides,
+    with_settings,
+)
+from elsinore.config.mappings import ranges_by_setting
 from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
 from elsinore.config.search_space import Range, Space, parse_space
+from elsinore.config.units import BUDGETS
 from elsinore.errors import ConfigError
 from elsinore.hyperparameters import record, value_of
 from elsinore.training.halving import HalvingConfig
@@ -28,6 +36,7 @@ from elsinore.validation import at_least, one_of
 SPACE = "sweep.space"
 SAMPLERS = ("random", "grid", "optuna", "pbt")
 OPTUNA_BATCH = 16  # trials that Optuna proposes at a time, by default
+MAX_TRIALS = 10_000  # all of which are checked before the first is trained
 MAX_COMBINATIONS = 64  # combinations of the other settings' ends with which an end is tried
 FIXED = (  # the same for all trials
     "algo.name",
@@ -65,6 +74,8 @@ class SweepConfig:
         one_of(self, "metric", *SCORES)
         one_of(self, "mode", "max", "min")
         at_least(self, 1, "trials", null="runs 64, or the whole grid")
+        if self.trials is not None and self.trials > MAX_TRIALS:
+            raise ValueError(f"trials={self.trials} must be at most {MAX_TRIALS:,}.")
         at_least(self, 1, "batch", null="takes all, or 16 with optuna")
         at_least(self, 1, "split")
         early = "halving" if self.halving is not None else "pbt" if self.sampler == "pbt" else None
@@ -121,8 +132,13 @@ class Sweep:
     @property
     def num_trials(self) -> int:
         return self.config.trials or (
-            len(grid_of(self.space)) if self.config.sampler == "grid" else 64
+            size_of_grid(self.space) if self.config.sampler == "grid" else 64
         )
+
+    @property
+    def compares_members(self) -> bool:
+        """True if a run selects among its trials, so that they cannot be split into several."""
+        return self.config.halving is not None or self.config.sampler == "pbt"
 
     @property
     def batch(self) -> int:
@@ -140,15 +156,15 @@ class Sweep:
         return with_settings(self.experiment, settings)
 
 
-def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Sweep:
-    """Build a sweep from an experiment's settings and their section `sweep`.
+def load_sweep(config: Settings, overrides: Mapping[str, Any] | None = None) -> Sweep:
+    """Build a sweep from an experiment's settings and their section `sweep`, a YAML file or a
+    mapping.
 
     Raises:
         ConfigError: naming the setting, its value and a remedy.
     """
-    data = plain(dict(config))
-    for name, value in plain(dict(overrides or {})).items():
-        set_dotted(data, name, value)
+    data, beside = read_settings(config)
+    data = with_overrides(data, overrides or {})
     section = data.pop("sweep", None)
     if section is None:
         raise ConfigError(
@@ -158,7 +174,7 @@ def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = 
     if isinstance(section, Mapping) and "space" in section:
         section = {**section, "space": ranges_by_setting(section["space"])}
     settings = build(SweepConfig, section, "sweep")
-    experiment = experiment_from(data)
+    experiment = experiment_from(data, beside)
     if experiment.vary or as_dict(experiment.population) != as_dict(type(experiment.population)()):
         raise ConfigError(
             "vary and population cannot be set in a sweep, which makes them from its trials; remove"
@@ -168,7 +184,9 @@ def load_sweep(config: Mapping[str, Any], overrides: Mapping[str, Any] | None = 
     _check_space(sweep)
     _check_sampler(sweep)
     if settings.sampler != "optuna":
-        trial_groups(sweep, trials_of(sweep))
+        trials = trials_of(sweep)
+        for i in range(0, len(trials), sweep.batch):
+            trial_groups(sweep, trials[i : i + sweep.batch])
     return sweep
 
 
@@ -194,6 +212,11 @@ def grid_of(space: Space) -> list[SweepTrial]:
     ]
 
 
+def size_of_grid(space: Space) -> int:
+    """The number of combinations of the settings' grids."""
+    return math.prod(len(span.grid()) for span in space.values())
+
+
 def trials_of(sweep: Sweep) -> list[SweepTrial]:
     """All trials of a sampler other than optuna."""
     if sweep.config.sampler == "grid":
@@ -216,7 +239,14 @@ def trial_groups(sweep: Sweep, trials: list[SweepTrial]) -> list[TrialGroup]:
             if not is_traced(name, value, sweep.experiment)
         }
         groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(trial)
-    size = sweep.config.split or max(len(trials), 1)
+    size = min(sweep.config.split or MAX_MEMBERS, MAX_MEMBERS)
+    largest = max(map(len, groups.values()), default=0)
+    if sweep.compares_members and largest > size:
+        raise ConfigError(
+            f"sweep.trials={sweep.num_trials}: {largest} would be compared in one run, in which at"
+            f" most {MAX_MEMBERS} can train side by side; use fewer trials, or with halving"
+            f" sweep.batch={MAX_MEMBERS}."
+        )
     return [
         _group(sweep, json.loads(signature), found[i : i + size])
         for signature, found in groups.items()
@@ -257,6 +287,7 @@ def _population(sweep: Sweep, members: int) -> dict[str, Any]:
 def _check_space(sweep: Sweep) -> None:
     """Refuse an end of a range, or a choice, that cannot be run with any of the others' ends (a
     number of minibatches may need a longer rollout)."""
+    _check_budgets(sweep)
     for name, span in sweep.space.items():
         if any(name == fixed or name.startswith(f"{fixed}.") for fixed in FIXED):
             raise ConfigError(
@@ -278,6 +309,18 @@ def _check_space(sweep: Sweep) -> None:
                 raise ConfigError(f"{SPACE}.{name} reaches {value!r}, which cannot be run: {alone}")
 
 
+def _check_budgets(sweep: Sweep) -> None:
+    """Refuse to search over a budget beside one in another unit."""
+    stop = sweep.experiment.stop
+    own = {f"stop.{name}" for name in ("episodes", "seconds") if getattr(stop, name) is not None}
+    searched = [name for name in sweep.space if name in BUDGETS]
+    if searched and len(names := sorted({*searched, *own})) > 1:
+        raise ConfigError(
+            f"{SPACE}.{searched[0]}: {' and '.join(names)} are a budget in two units; give one of"
+            " them."
+        )
+
+
 def _refusal(sweep: Sweep, settings: dict[str, Any]) -> str | None:
     """The reason why a trial with these settings cannot be run, or None."""
     try:
@@ -297,7 +340,7 @@ def _check_sampler(sweep: Sweep) -> None:
         raise ConfigError(
             f"sweep.trials={sweep.num_trials} is no population; pbt needs at least 2."
         )
-    if config.sampler == "pbt" or config.halving is not None:
+    if sweep.compares_members:
         try:
             plan_for(with_settings(sweep.experiment, _two_members(sweep)))
         except ConfigError as error:
@@ -311,7 +354,12 @@ def _check_grid(sweep: Sweep) -> None:
             span.grid()
         except ValueError as error:
             raise ConfigError(f"{SPACE}.{name}: {error}.") from error
-    size, trials = len(grid_of(sweep.space)), sweep.config.trials
+    size, trials = size_of_grid(sweep.space), sweep.config.trials
+    if size > MAX_TRIALS:
+        raise ConfigError(
+            f"{SPACE} has {size:,} combinations, and a grid at most {MAX_TRIALS:,}; give ranges a"
+            " smaller count, or sweep.sampler: random."
+        )
     if trials not in (None, size):
         raise ConfigError(f"sweep.trials={trials}, and the grid has {size}; remove trials.")
 

@@ -1,12 +1,14 @@
 """The search space of a sweep: a range of numbers or a list of choices for each setting."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from elsinore.config.parse import convert_setting
 from elsinore.errors import ConfigError
 
+MAX_COUNT = 10_000  # values of a range in a grid
 SPAN_KINDS = ("uniform", "log", "int", "choice")
 
 
@@ -37,14 +39,14 @@ class Range:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
-    def grid(self) -> list[Any]:
+    def grid(self) -> Sequence[Any]:
         """`count` values evenly spread, with both ends; without a count all whole numbers.
 
         Raises:
             ValueError: for a range of real numbers without a count.
         """
         if self.kind == "int":
-            numbers = list(range(int(self.low), int(self.high) + 1))
+            numbers = range(int(self.low), int(self.high) + 1)
             if self.count is None or self.count >= len(numbers):
                 return numbers
         if self.count is None:
@@ -77,8 +79,8 @@ class OneOf:
     def unit_of(self, value: Any) -> float:
         return self.values.index(value) / max(len(self.values) - 1, 1)
 
-    def grid(self) -> list[Any]:
-        return list(self.values)
+    def grid(self) -> Sequence[Any]:
+        return self.values
 
 
 Space = dict[str, Range | OneOf]
@@ -129,8 +131,10 @@ def _range(kind: str, values: Any, count: Any, path: str) -> Range:
         )
     if kind == "int" and not (low.is_integer() and high.is_integer()):
         raise ConfigError(f"{path}.int={values!r} must be whole numbers.")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
-        raise ConfigError(f"{path}.count={count!r} must be a whole number of at least 1.")
+    if count is not None and (
+        isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MAX_COUNT
+    ):
+        raise ConfigError(f"{path}.count={count!r} must be a whole number from 1 to {MAX_COUNT:,}.")
     return (
         Range(kind, int(low), int(high), count) if kind == "int" else Range(kind, low, high, count)
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from elsinore.algos.registry import steps_per_update
 from elsinore.config.mappings import dotted
+from elsinore.config.parse import convert
 from elsinore.errors import ConfigError
 from elsinore.validation import period_of
 
@@ -55,7 +56,8 @@ def in_program_units(data: Mapping[str, Any], algo: Any) -> dict[str, Any]:
         rest = {name: x for name, x in stop.items() if name not in ("updates", "env_steps")}
         updates, env_steps = stop.get("updates"), stop.get("env_steps")
         if updates is not None:
-            if not isinstance(updates, int) or updates < 1:
+            updates = convert(int, updates, "stop.updates")
+            if updates < 1:
                 raise ConfigError(f"stop.updates={updates!r} must be a whole number of at least 1.")
             env_steps = updates * _steps_per_update(data, algo)
         changed |= {"stop": rest} | ({} if env_steps is None else {"env_steps": env_steps})

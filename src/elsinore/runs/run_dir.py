@@ -263,6 +263,11 @@ def as_file_name(text: str) -> str:
 def free_name(runs_dir: Path, experiment: Experiment) -> str:
     """A new run's name, from environment, algorithms and time, that is not taken in `runs_dir`."""
     made_from = as_file_name(f"{experiment.env}-{experiment.algorithms}")[:80]
-    stem = f"{made_from}-{datetime.now():%Y%m%d-%H%M%S}"
+    return free_name_from(made_from, runs_dir)
+
+
+def free_name_from(prefix: str, runs_dir: Path) -> str:
+    """A name of this prefix and the time that is not taken in `runs_dir`."""
+    stem = f"{prefix}-{datetime.now():%Y%m%d-%H%M%S}"
     taken = (stem if i == 1 else f"{stem}-{i}" for i in itertools.count(1))
     return next(name for name in taken if not os.path.lexists(runs_dir / name))

@@ -520,3 +520,11 @@ def test_an_environment_object_can_be_compared(tmp_path, cartpole):
         progress=lambda line: None,
     )
     assert list(found.table.env) == ["CartPole-v1"]
+
+
+def test_comparisons_without_a_name_have_folders_of_their_own(tmp_path):
+    first = compare_api._comparison_path(tmp_path, None)
+    compare_api._make(first, new=True)
+    assert compare_api._comparison_path(tmp_path, None) != first
+    with pytest.raises(ConfigError, match="was begun by another command at the same time"):
+        compare_api._make(first, new=True)

@@ -123,6 +123,25 @@ def test_no_number_of_the_best_trials_is_cut(tmp_path):
         assert "…" not in shown.getvalue()
 
 
+def test_settings_are_shown_as_they_are_and_not_as_markup():
+    words = ["[red]x", "a[b]c", "[/a]"]
+    space = {"description": {"choice": words}}
+    sweep = load_sweep(TOY | {"sweep": {"space": space, "trials": 3}})
+    found = [
+        TrialResult(i, "", {"description": x}, "complete", 1.0, None, [1.0], 0, [])
+        for i, x in enumerate(words)
+    ]
+    shown = io.StringIO()
+    PlainConsole(file=shown, width=WIDE).print(results_table(sweep, found))
+    assert all(word in shown.getvalue() for word in words)
+
+
+def test_sweeps_without_a_name_have_folders_of_their_own(tmp_path):
+    sweep = load_sweep(config())
+    folders = [SweepDir.of(tmp_path, None, sweep) for _ in range(2)]
+    assert len({folder.path for folder in folders}) == 2
+
+
 def test_the_number_of_seeds_is_counted_as_it_is_read(tmp_path):
     for seeds, text in ((1, "1 seed"), (2, "2 seeds")):
         searched = search(tmp_path / text, trials=1, settings={"seeds": seeds})

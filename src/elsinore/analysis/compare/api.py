@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from elsinore.errors import ConfigError, counted, shown
 from elsinore.runs import api
 from elsinore.runs.call import as_override, setting_of
 from elsinore.runs.run import Run
-from elsinore.runs.run_dir import COMPARISON, check_folder_name
+from elsinore.runs.run_dir import COMPARISON, check_folder_name, free_name_from
 from elsinore.runs.run_log import MaskingFormatter
 
 log = logging.getLogger("elsinore")
@@ -148,7 +147,7 @@ def compare(
         check_for_cluster(cells)
     states = [cell_state(cell) for cell in cells]
     accept = {"accept_versions": accept_versions, "accept_layout": accept_layout}
-    _make(folder)
+    _make(folder, new=name is None)
     with _quiet(), cluster.joined() if cluster else nullcontext() as joined:
         if joined is None:
             done = train_here(cells, states, accept, progress)
@@ -224,8 +223,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _comparison_path(runs_dir: Path, name: str | None) -> Path:
-    unnamed = name is None
-    name = f"comparison-{datetime.now():%Y%m%d-%H%M%S}" if unnamed else check_folder_name(name)
+    if name is None:
+        return runs_dir / free_name_from("comparison", runs_dir)
+    check_folder_name(name)
     for file, kind in (("config.yaml", "run"), ("sweep.yaml", "sweep")):
         if (runs_dir / name / file).exists():
             raise ConfigError(
@@ -234,11 +234,16 @@ def _comparison_path(runs_dir: Path, name: str | None) -> Path:
     return runs_dir / name
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, new: bool) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=not new)
         (folder / COMPARISON).touch()
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise ConfigError(
+                f"{shown(folder)} was begun by another command at the same time; give this one a"
+                " --name (in Python, name)."
+            ) from error
         raise ConfigError(
             f"runs folder {shown(folder.parent)} cannot be written:"
             f" {os.strerror(error.errno or 0)}; choose another with --runs-dir (in Python,"

@@ -17,7 +17,6 @@ from elsinore.analysis.sweep.results import TrialResult, failed_trial, group_res
 from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
-from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
@@ -177,9 +176,7 @@ def _opened(
         raise ConfigError(
             "a sweep needs a config, or --resume (in Python, resume) with the name of a sweep."
         )
-    sweep = load_sweep(
-        config if isinstance(config, Mapping) else read_yaml(Path(config)), overrides
-    )
+    sweep = load_sweep(config, overrides)
     rounds = _planned(sweep)
     return SweepDir.of(runs_dir, name, sweep), sweep, rounds
 

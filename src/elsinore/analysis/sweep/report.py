@@ -99,6 +99,7 @@ def best_yaml(sweep: Sweep, best: TrialResult) -> str:
 def results_table(sweep: Sweep, results: list[TrialResult]):
     """Rich table of the best trials."""
     from rich.table import Table
+    from rich.text import Text  # of settings, whose brackets are no markup
 
     found = Table(
         title=f"{sweep.config.metric}, mean over {counted(sweep.experiment.seeds, 'seed')}",
@@ -106,13 +107,12 @@ def results_table(sweep: Sweep, results: list[TrialResult]):
     )
     for name in ("trial", "score", "95 % interval", "state", *sweep.space):
         justify = "left" if name == "state" else "right"
-        found.add_column(name.removeprefix("algo."), justify=justify, overflow="fold")
+        found.add_column(Text(name.removeprefix("algo.")), justify=justify, overflow="fold")
     for r in ranked(results, sweep.config.mode)[:NUM_LISTED]:
         interval = "[{:.4g}, {:.4g}]".format(*r.interval) if r.interval else "-"
         settings = [_short(r.settings[name], span) for name, span in sweep.space.items()]
-        found.add_row(
-            str(r.trial), "-" if r.score is None else f"{r.score:.4g}", interval, r.state, *settings
-        )
+        score = "-" if r.score is None else f"{r.score:.4g}"
+        found.add_row(*map(Text, (str(r.trial), score, interval, r.state, *settings)))
     return found
 
 

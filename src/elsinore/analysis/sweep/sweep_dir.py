@@ -7,7 +7,6 @@ runs/<name>/               trials.csv  summary.json  best.yaml  parallel_coordin
 """
 
 import os
-from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -18,7 +17,7 @@ from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import folder_mode, redacted
-from elsinore.runs.run_dir import RunDir, check_folder_name
+from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from
 from elsinore.runs.trust import Trust, confirmed
 
 
@@ -49,7 +48,7 @@ class SweepDir:
         Raises:
             ConfigError: for an invalid or taken name, or a directory that cannot be written.
         """
-        name = f"sweep-{datetime.now():%Y%m%d-%H%M%S}" if name is None else check_folder_name(name)
+        name = free_name_from("sweep", runs_dir) if name is None else check_folder_name(name)
         folder = cls(runs_dir / name)
         if folder.config.exists():
             folder.lock()
