@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from elsinore import config
+from elsinore.analysis.sweep.programs import signature
 from elsinore.config.load import load_experiment, yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
@@ -17,6 +18,7 @@ from elsinore.config.search import (
     trials_of,
 )
 from elsinore.errors import ConfigError
+from elsinore.training.layout import layout_for
 from tests.toys import TOY
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
@@ -106,6 +108,33 @@ def test_the_weight_of_curiosity_is_searched_within_one_program_but_for_none_of_
     assert [group.experiment.vary for group in groups] == [{}, {"algo.rnd.weight": [0.1, 1.0]}]
     assert plan_for(groups[0].experiment).hyper is None
     np.testing.assert_allclose(plan_for(groups[1].experiment).hyper.rnd_weight, [0.1, 1.0])
+
+
+OFF = {
+    "algo.value_clip_eps": {"uniform": [0.1, 0.5]},
+    "algo.target_kl": {"uniform": [0.01, 0.05]},
+    "algo.rnd.weight": {"uniform": [0.1, 0.5]},
+}
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_a_setting_that_is_off_evolves_only_from_numbers_of_its_own(name):
+    pbt = {name: OFF[name]}
+    settings = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.pbt.space": pbt}
+    with pytest.raises(ConfigError, match=f"pbt.space.{name} cannot evolve from {name}="):
+        plan_for(load_experiment("CartPole-v1", overrides=settings))
+    plan_for(load_experiment("CartPole-v1", overrides=settings | {"vary": {name: [0.2, 0.3]}}))
+    sweep = {"space": pbt, "sampler": "pbt", "trials": 2}
+    assert load_sweep({"env": "CartPole-v1", "sweep": sweep}).num_trials == 2
+
+
+@pytest.mark.parametrize("name", ["algo.gamma", "algo.rnd.weight"])
+def test_groups_of_other_traced_numbers_share_a_program(name):
+    signatures = set()
+    for values in ([0.2, 0.3], [0.4, 0.5], [0.6, 0.7, 0.8]):
+        plan = plan_for(load_experiment("CartPole-v1", overrides={"vary": {name: values}}))
+        signatures.add(signature(plan, layout_for(len(values), "vmap")))
+    assert len(signatures) == 2  # of two members and of three
 
 
 def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someone_to_prefer():

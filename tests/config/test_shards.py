@@ -3,6 +3,7 @@
 import re
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 from elsinore.algos.replay import first_training
@@ -25,6 +26,20 @@ def test_a_group_of_observations_of_the_bonus_is_divided_where_there_is_one():
         shard_of(experiment(shards=4, **settings | {"algo.rnd.batch_size": 10}))
     off = {"algo.rnd.weight": 0.0, "algo.rnd.batch_size": 10}
     assert shard_of(experiment(shards=4, **off)).algo.rnd.batch_size == 10
+
+
+@pytest.mark.parametrize(
+    "name", ["algo.target_kl", pytest.param("algo.rnd.weight", marks=pytest.mark.slow)]
+)
+def test_a_number_that_varies_is_compiled_though_it_is_off_in_the_config(name):
+    settings = {"algo.num_minibatches": 1, "vary": {name: [0.01, 0.02]}}
+
+    def metrics(shards):
+        plan = plan_for(experiment(shards=shards, **settings))
+        state, update = plan.state_shapes, jnp.int32(0)
+        return jax.eval_shape(plan.program.chunk, state, update)[1].metrics.names
+
+    assert metrics(2) == metrics(1)
 
 
 def test_the_envs_of_a_seed_are_divided_among_its_shards():

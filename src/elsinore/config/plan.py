@@ -220,7 +220,7 @@ def plan_for(
         learner, shards = algorithm(members[0]), None
         if experiment.shards > 1:
             refuse_env(experiment, is_on_host(env))
-            part = algorithm(shard_of(experiment))
+            part = algorithm(shard_of(members[0]))  # whose numbers say what is compiled
             shards = Shards(experiment.shards, learner, part)
         own = shard_of if experiment.shards > 1 else lambda member: member
         hyper_of = lambda member: algorithm(own(member)).hyper  # noqa: E731

@@ -134,6 +134,11 @@ def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Numb
             f"population.pbt.space.{name} cannot evolve: it must be a uniform or log range of one"
             f" of {known}."
         )
+    if not is_traced(name, value := value_of(member, name), member):
+        raise ConfigError(
+            f"population.pbt.space.{name} cannot evolve from {name}={value}, with which nothing of"
+            " it is compiled; give it a number to begin with, or one for each member in vary."
+        )
     try:
         low, high = (hyper_of(with_settings(member, {name: end})) for end in span.ends())
     except ConfigError as error:

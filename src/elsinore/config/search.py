@@ -367,4 +367,9 @@ def _check_grid(sweep: Sweep) -> None:
 def _two_members(sweep: Sweep) -> dict[str, Any]:
     """Settings of a population of two, to check halving and PBT."""
     name = traced_names(sweep.experiment)[0]
-    return {"vary": {name: [value_of(sweep.experiment, name)] * 2}} | _population(sweep, 2)
+    numbers = {name: value_of(sweep.experiment, name)}
+    if sweep.config.sampler == "pbt":  # which begins from numbers of its ranges
+        ends = {name: span.ends()[0] for name, span in sweep.space.items()}
+        numbers |= {name: x for name, x in ends.items() if is_traced(name, x, sweep.experiment)}
+    vary = {name: [number] * 2 for name, number in numbers.items()}
+    return {"vary": vary} | _population(sweep, 2)

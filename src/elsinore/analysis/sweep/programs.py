@@ -5,6 +5,7 @@ import logging
 from collections import OrderedDict
 from typing import Any
 
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.population import members_of
@@ -35,8 +36,8 @@ class ProgramCache:
 def signature(plan: Plan, layout: Layout) -> str:
     """All that determines a run's programs: its config without traced values and host settings."""
     data: dict[str, Any] = as_dict(members_of(plan.experiment)[0])
-    for name in plan.experiment.vary:
-        data["algo"].pop(name.removeprefix("algo."))
+    traced = {name.removeprefix("algo.") for name in plan.experiment.vary}
+    data["algo"] = {name: x for name, x in dotted(data["algo"]).items() if name not in traced}
     for name in ("seed", "vary", "checkpoints", "sinks"):
         data.pop(name)
     data["population"] = as_dict(plan.experiment.population)
