@@ -5,7 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step, reset
+from elsinore.experience.autoreset import (
+    autoreset_step,
+    batched_autoreset_step,
+    batched_reset,
+    reset,
+)
+from elsinore.experience.multi_agent import AGENTS, gather_agents
 from tests.small_envs import Clocked, Scripted
 
 LIVE, DIE = 0, 1
@@ -133,3 +139,36 @@ def test_as_many_episodes_are_drawn_at_once_as_the_env_says(env, num_envs, drawn
     loop = next(eqn for eqn in program.eqns if eqn.primitive.name == "while")
     gathered = [eqn for eqn in loop.params["body_jaxpr"].eqns if eqn.primitive.name == "gather"]
     assert {eqn.outvars[0].aval.shape[0] for eqn in gathered} == {drawn}
+
+
+class Fair(Scripted):
+    """An env whose agents see one number, drawn from the first one's key."""
+
+    draw_at_once = 8
+
+    def reset_env(self, key, params):
+        keys, _ = gather_agents(jax.random.key_data(key))
+        obs, state = super().reset_env(jax.random.wrap_key_data(keys[0]), params)
+        return obs, state
+
+
+class FewFairs(Fair):
+    draw_at_once = 2
+
+
+def test_agents_that_end_together_begin_together_in_whichever_envs_others_end():
+    params, keys = Clocked(), jax.random.split(jax.random.key(2), (3, 2, 5))
+    # agent 0 ends in env 3, agent 1 in env 1, too
+    action = jnp.array([[LIVE, LIVE, LIVE, DIE, LIVE], [LIVE, DIE, LIVE, DIE, LIVE]])
+
+    def seen(env):
+        def of_agent(begin, step, reset, action):
+            _, state = batched_reset(env, begin, params)
+            return batched_autoreset_step(env, step, reset, state, action, params)
+
+        return jax.jit(jax.vmap(of_agent, axis_name=AGENTS))(*keys, action)
+
+    few, all_at_once = seen(FewFairs()), seen(Fair())
+    jax.tree.map(np.testing.assert_array_equal, few, all_at_once)
+    assert (few.obs[0, 3] == few.obs[1, 3]).all() and (few.obs[0, 3] != few.final_obs[0, 3]).any()
+    assert (few.obs[0, 1] == few.final_obs[0, 1]).all()  # its episode continues

@@ -7,7 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key, PyTree
 
-from elsinore.experience.multi_agent import num_agents_in, over_agents
+from elsinore.experience.multi_agent import (
+    gather_agents,
+    has_others,
+    kept_where,
+    num_agents_in,
+    over_agents,
+)
 from elsinore.jaxtools.compile_units import cache_by_types, compile_unit
 from elsinore.types import EnvStep
 
@@ -132,19 +138,28 @@ def _few_by_few(
     keys: Key[Array, "env"],
     params: PyTree,
 ) -> tuple[PyTree, PyTree]:
-    """(obs, state), with the envs that `ended` reset, `few` of them at a time."""
+    """(obs, state), with the envs that `ended` reset, `few` of them at a time.
 
-    def any_ended(carry):
+    Agents along their axis reset the same envs together, as a reset may gather from all of an env;
+    an agent whose episode continues keeps its own.
+    """
+    among_others = has_others(env)
+
+    def any_due(carry):
         return carry[0].any()
 
     def reset_few(carry):
-        ended, *obs_and_state = carry
-        (rows,) = jnp.nonzero(ended, size=few, fill_value=len(ended))  # beyond the last: dropped
+        due, *obs_and_state = carry
+        (rows,) = jnp.nonzero(due, size=few, fill_value=len(due))  # beyond the last: dropped
         fresh = jax.vmap(partial(reset, env), in_axes=(0, None))(keys[rows], params)
+        if among_others:
+            own = jax.tree.map(lambda x: x[rows], tuple(obs_and_state))
+            fresh = kept_where(~ended[rows], own, fresh)
         put = lambda x, new: x.at[rows].set(new, mode="drop")  # noqa: E731
-        return put(ended, False), *jax.tree.map(put, tuple(obs_and_state), fresh)
+        return put(due, False), *jax.tree.map(put, tuple(obs_and_state), fresh)
 
-    _, obs, state = jax.lax.while_loop(any_ended, reset_few, (ended, obs, state))
+    due = gather_agents(ended)[0].any(axis=0) if among_others else ended
+    _, obs, state = jax.lax.while_loop(any_due, reset_few, (due, obs, state))
     return obs, state
 
 

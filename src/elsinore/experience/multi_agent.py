@@ -90,14 +90,12 @@ def _along_agents() -> bool:
     return True
 
 
-def keep_ended(ended: Bool[Array, "*agent"], before: PyTree, after: PyTree) -> PyTree:
-    """`before` for the agents whose episode has ended, `after` for the others; leaves are
-    [agent, ...]."""
+def kept_where(kept: Bool[Array, "*row"], before: PyTree, after: PyTree) -> PyTree:
+    """`before` in the rows that are `kept`, `after` in the others; leaves are [row, ...]."""
 
     def of_leaf(before: Array, after: Array) -> Array:
-        return jnp.where(
-            ended.reshape(ended.shape + (1,) * (after.ndim - ended.ndim)), before, after
-        )
+        more_axes = (1,) * (after.ndim - kept.ndim)
+        return jnp.where(kept.reshape(kept.shape + more_axes), before, after)
 
     return jax.tree.map(of_leaf, before, after)
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from elsinore import validation
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
-from elsinore.experience.multi_agent import has_others, keep_ended, num_agents_in
+from elsinore.experience.multi_agent import has_others, kept_where, num_agents_in
 from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_uses, split
 from elsinore.types import Algorithm, EnvStep
@@ -100,7 +100,7 @@ def evaluate(
         out = batched_env_step(env, step_keys, env_state, action, env_params)
         stepped = (out.obs, out.state)
         if has_others(env):
-            stepped = keep_ended(so_far.ended, (obs, env_state), stepped)
+            stepped = kept_where(so_far.ended, (obs, env_state), stepped)
         return time + 1, *stepped, carry, _counted(env, so_far, out)
 
     start = (jnp.int32(0), obs, env_state, carry, _no_steps(env, episodes))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore.experience.autoreset import batched_reset, env_step, reset
-from elsinore.experience.multi_agent import keep_ended, num_agents_in, over_agents
+from elsinore.experience.multi_agent import kept_where, num_agents_in, over_agents
 from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import policy_of_agents
 from elsinore.types import Algorithm, EnvStep, PolicyFunctions
@@ -101,9 +101,9 @@ def _step(
     shown = obs if observations else ()
     action, carry = policy.act(act_key, policy_state, carry, obs, greedy)
     out = step_fn(step_key, state, action)
-    obs, state = keep_ended(over, (obs, state), (out.obs, out.state))
+    obs, state = kept_where(over, (obs, state), (out.obs, out.state))
     step_data = (action, out.reward, out.terminated, out.truncated, action_scores, value, shown)
-    step_data = keep_ended(over, jax.tree.map(jnp.zeros_like, step_data), step_data)
+    step_data = kept_where(over, jax.tree.map(jnp.zeros_like, step_data), step_data)
     *step_data, shown = step_data
     seen = Recording(_without_keys(state), *step_data, length=time + 1, observation=shown)
     return out._replace(obs=obs, state=state), carry, seen
