@@ -270,6 +270,8 @@ def test_a_bonus_annealed_by_a_share_of_episodes_without_a_limit_is_refused():
 
     with pytest.raises(ConfigError, match=r"anneal_share=0.4 .* time limit, .* set algo.rnd.ann"):
         planned_with({})
+    with pytest.raises(ConfigError, match=r"anneal_share=0.4 .* time limit"):
+        planned_with({"algo.rnd.weight": 0.0, "vary": {"algo.rnd.weight": [0.1, 0.5]}})
     planned_with({"algo.rnd.anneal_share": 0.0})
     planned_with({}, max_steps_in_episode=500)
 

@@ -172,6 +172,10 @@ def test_what_cannot_be_is_refused(tmp_path):
     for seed in (-1, 2**32, 2**64):  # jax takes the second for 0
         with pytest.raises(ConfigError, match=f"seed={seed} must be at least 0 and below 2"):
             elsinore.Agent("dqn", BOX, TWO, seed=seed)
+    bonus = {"rnd.weight": 0.5, "rnd.anneal": 0.9}
+    with pytest.raises(ConfigError, match="anneal_share=0.4 is a share of the longest possible ep"):
+        elsinore.Agent("dqn", BOX, TWO, **bonus)
+    elsinore.Agent("dqn", BOX, TWO, **bonus, **{"rnd.anneal_share": 0.0})
     with pytest.raises(ConfigError, match="env_steps='1e5' must be a whole number"):
         elsinore.Agent("dqn", BOX, TWO, env_steps="1e5")
     for space, wrong in (

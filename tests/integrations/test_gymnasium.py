@@ -9,7 +9,7 @@ from gymnax.environments import spaces
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
 from elsinore.integrations.gymnasium import gymnasium_env
-from elsinore.integrations.spaces import gymnasium_space
+from elsinore.integrations.spaces import action_of, gymnasium_space
 from elsinore.worlds.balatro.env import Balatro
 from tests.integrations.worlds import DescribedBandit, DescribedScripted
 
@@ -97,6 +97,12 @@ def test_what_is_no_action_is_refused_and_the_episode_goes_on(name, action, soun
     with pytest.raises(ValueError, match="is no action of "):
         env.step(action)
     assert np.isfinite(env.step(sound)[1])
+
+
+@pytest.mark.parametrize("action", [[0, 1, 2], [0], 1, [[0, 1]]])
+def test_an_action_of_another_length_is_refused(action):
+    with pytest.raises(ConfigError, match=r"^act=.* is no action of MultiDiscrete"):
+        action_of(action, gymnasium.spaces.MultiDiscrete([3, 2]), "act")
 
 
 def test_an_environment_on_the_host_needs_no_conversion():

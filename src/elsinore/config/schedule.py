@@ -143,7 +143,8 @@ def refuse_endless_survival(experiment: Experiment, env_params: PyTree) -> None:
         return
     for path, algo in _learners(experiment):
         rnd = getattr(algo, "rnd", None)
-        if rnd is not None and rnd.weight and rnd.anneal < 1.0 and rnd.anneal_share:
+        varies = f"{path}.rnd.weight" in experiment.vary
+        if rnd is not None and rnd.annealed_by_length and (rnd.weight or varies):
             raise ConfigError(
                 f"{path}.rnd.anneal_share={rnd.anneal_share} is a share of the longest episode, and"
                 f" env={experiment.env!r} has no time limit, so the bonus would never be annealed;"

@@ -90,6 +90,11 @@ class RNDConfig:
             )
         self._check_annealing()
 
+    @property
+    def annealed_by_length(self) -> bool:
+        """True if it is annealed once episodes are a share of the longest possible one."""
+        return self.anneal < 1.0 and self.anneal_share > 0.0
+
     def _check_annealing(self):
         if not 0.0 < self.anneal <= 1.0:
             raise ValueError(

@@ -79,6 +79,7 @@ class Agent:
         for name, value in plain({"num_envs": 1} | settings).items():
             set_dotted(data, name, value)
         self.config = build_algo(data)
+        _refuse_share_of_unknown(self.config)
         self._spaces = [
             space_settings(observation_space, OBSERVATIONS, "observation_space"),
             space_settings(action_space, ACTIONS, "action_space"),
@@ -343,6 +344,16 @@ class Agent:
         """Actions of the learner's, [env, ...], as the environment's."""
         each = [self._action.write(action) for action in np.asarray(found)]
         return np.stack(each) if self.config.num_envs > 1 else each[0]
+
+
+def _refuse_share_of_unknown(config: Any) -> None:
+    """Refuse an exploration bonus that is annealed by a share of the longest possible episode."""
+    rnd = getattr(config, "rnd", None)
+    if rnd is not None and rnd.weight and rnd.annealed_by_length:
+        raise ConfigError(
+            f"rnd.anneal_share={rnd.anneal_share} is a share of the longest possible episode, which"
+            " an Agent does not know; set rnd.anneal_share to 0."
+        )
 
 
 def _shapes(obs: Any) -> str:

@@ -72,12 +72,14 @@ def action_of(given: Any, space: gymnasium.Space, name: str = "action") -> np.nd
         action = np.asarray(given)
     except ValueError:  # rows of several lengths
         action = np.asarray("")
-    if isinstance(space, gymnasium.spaces.Box):
+    if action.shape != space.shape:
+        fits = False
+    elif isinstance(space, gymnasium.spaces.Box):
         fits = action.dtype.kind in "biuf" and np.isfinite(action).all()
     else:
         most = getattr(space, "nvec", getattr(space, "n", 2))
         fits = action.dtype.kind in "biu" and bool(((action >= 0) & (action < most)).all())
-    if action.shape != space.shape or not fits:
+    if not fits:
         raise ConfigError(f"{name}={given!r} is no action of {space}.")
     return action.astype(space.dtype)
 
