@@ -595,6 +595,10 @@ def test_mlflow_has_one_run_with_a_child_for_each_trial(tmp_path, mlflow_uri):
     history = client.get_metric_history(parts["trial_2"].info.run_id, "eval/return")
     assert [m.step for m in history] == [2, 4, 6, 8, 10, 12]
     assert history[0].value == pytest.approx(score_after(2, 0.6), rel=1e-5)
+    shutil.rmtree(tmp_path / "search")  # a new sweep of its name has runs of its own
+    search(tmp_path, **rest)
+    runs = client.search_runs([client.get_experiment_by_name(tmp_path.name).experiment_id])
+    assert len(runs) == 8 and len({r.data.tags["mlflow.runName"] for r in runs}) == 4
 
 
 def test_a_failure_of_mlflow_is_only_a_warning(tmp_path):

@@ -16,6 +16,7 @@ from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
+BEGUN = "elsinore.begun"  # the tag of the time at which sweep.yaml was written, in nanoseconds
 
 
 def log_to_mlflow(
@@ -44,7 +45,10 @@ class _SweepLogger:
         self._experiment = experiment_id(self._client, config, uri, runs_dir)
         mine = with_tag("elsinore.sweep", self._tag)
         known = self._client.search_runs([self._experiment], mine, max_results=50_000)
-        self._known = {run.data.tags["elsinore.part"]: run.info for run in known}
+        # a new sweep in an old one's place has runs of its own
+        self._begun = str(folder.config.stat().st_mtime_ns)
+        own = [run for run in known if run.data.tags.get(BEGUN, self._begun) == self._begun]
+        self._known = {run.data.tags["elsinore.part"]: run.info for run in own}
 
     def log(self, results: list[TrialResult], summary: dict[str, Any]) -> None:
         parent = self._run("parent", self._folder.name, {}, {"sampler": self._sweep.config.sampler})
@@ -80,7 +84,7 @@ class _SweepLogger:
 
         if part in self._known:
             return self._known[part].run_id
-        tags = {"elsinore.sweep": self._tag, "elsinore.part": part, **tags}
+        tags = {"elsinore.sweep": self._tag, BEGUN: self._begun, "elsinore.part": part, **tags}
         run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
         values = redacted(params).items()
         self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in values])
