@@ -21,9 +21,14 @@ from elsinore.errors import ConfigError
 from elsinore.page import server
 from elsinore.runs import replays
 from elsinore.runs.store import Store
-from elsinore.view.demo import api
+from elsinore.view.demo import api, episodes
 from elsinore.view.demo.api import RECIPES, Demo, Recipe, demo
-from elsinore.view.demo.episodes import EPISODES_PER_SNAPSHOT, demo_episodes
+from elsinore.view.demo.episodes import (
+    EPISODES_PER_SNAPSHOT,
+    demo_episodes,
+    record_episodes,
+    recorded_episodes,
+)
 from elsinore.view.demo.learning import draw_learning
 from elsinore.view.demo.show import show_progression, show_side_by_side
 from elsinore.view.demo.side_by_side import (
@@ -149,6 +154,39 @@ def test_existing_episodes_are_not_recorded_again(made, monkeypatch):
     monkeypatch.setitem(api.RECIPES, "tiny", Recipe(Path("nowhere.yaml")))
     again = demo("tiny", runs_dir=made.run.path.parent)
     assert again.episodes == made.episodes
+
+
+def test_episodes_of_a_run_that_went_on_are_recorded_again(monkeypatch, tmp_path):
+    monkeypatch.setattr(episodes, "run_snapshots", lambda run: SNAPSHOTS)
+    monkeypatch.setattr(episodes, "recompute_policies", lambda run, updates: [None] * len(updates))
+    monkeypatch.setattr(episodes, "_last", lambda run: None)
+    monkeypatch.setattr(episodes, "max_steps_of", lambda *_: 10)
+    monkeypatch.setattr(episodes, "EpisodePlayer", lambda *_, **__: None)
+    monkeypatch.setattr(episodes, "_median_episode", lambda run, recorder, at, policy: _of(at))
+    plan = SimpleNamespace(env=None, env_params=None, program=SimpleNamespace(algo=None))
+    run: Any = SimpleNamespace(path=tmp_path, plan=plan, experiment=None)
+    replays.write(tmp_path / "replays" / "0000000002-seed0.npz", _of(Snapshot(2, 90)))
+    assert recorded_episodes(run) == []
+    made = record_episodes(run, (1,))
+    assert [replays.about(episode.path)["update"] for episode in made] == [0, 3]
+    assert recorded_episodes(run) == made
+
+
+def _of(at: Snapshot):
+    demo = {"episodes": at.episodes, "lengths": [5], "returns": [1.0]}
+    replay = scenes.replay()
+    return replay._replace(about=replay.about | {"update": at.update, "seed": 0, "demo": demo})
+
+
+def test_an_interrupted_training_is_no_demo_yet(monkeypatch, tmp_path, capsys):
+    run = SimpleNamespace(path=tmp_path, name="demo-tiny", summary={"stopped_by": "interrupted"})
+    monkeypatch.setitem(api.RECIPES, "tiny", Recipe(tmp_path / "nowhere.yaml"))
+    monkeypatch.setattr(api.api, "train", lambda **_: run)
+    with pytest.raises(KeyboardInterrupt, match="demo-tiny was interrupted; the same call"):
+        demo("tiny", runs_dir=tmp_path)
+    assert cli.main(["demo", "tiny", "--runs-dir", str(tmp_path)]) == 130
+    assert "interrupted; the same command resumes the demo" in capsys.readouterr().err
+    assert not (tmp_path / "demo").exists() and not (tmp_path / "replays").exists()
 
 
 # Figures and films

@@ -1,6 +1,7 @@
 """`elsinore demo`: train a small agent and show its progress."""
 
 import argparse
+import sys
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import forgive_stdout, say
@@ -63,7 +64,11 @@ def demo_command(args: argparse.Namespace) -> int:
     if args.film:
         check_film(Path(args.film))
     forgive_stdout()
-    made = demo(args.name, runs_dir=args.runs_dir)
+    try:
+        made = demo(args.name, runs_dir=args.runs_dir)
+    except KeyboardInterrupt:
+        say("interrupted; the same command resumes the demo", file=sys.stderr)
+        raise
     console = console_of()
     if not args.no_show:
         made.show(console)

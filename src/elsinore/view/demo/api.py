@@ -13,7 +13,7 @@ from elsinore.runs import api
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.whole_file import whole_file
-from elsinore.view.demo.episodes import DemoEpisode, demo_episodes, record_episodes
+from elsinore.view.demo.episodes import DemoEpisode, record_episodes, recorded_episodes
 from elsinore.view.demo.learning import draw_learning
 from elsinore.view.demo.show import show_progression, show_side_by_side
 from elsinore.view.demo.side_by_side import (
@@ -110,14 +110,21 @@ class Demo(NamedTuple):
 def demo(name: str, *, runs_dir: str | Path = "runs") -> Demo:
     """The demo of that name, trained in `runs_dir`/demo-`name` if necessary.
 
+    Args:
+        name: `hamlet` or `cartpole`.
+        runs_dir: the folder of runs.
+
     Raises:
         ConfigError: for an unknown name, or an existing run that cannot be resumed.
+        KeyboardInterrupt: if its training was interrupted; the same call resumes it.
     """
     if name not in RECIPES:
         raise ConfigError(f"there is no demo {name!r}; choose {' or '.join(RECIPES)}.")
     recipe = RECIPES[name]
     run = _trained(recipe, f"demo-{name}", Path(runs_dir))
-    return Demo(run, demo_episodes(run.path) or record_episodes(run, recipe.episodes))
+    if run.summary["stopped_by"] == "interrupted":
+        raise KeyboardInterrupt(f"{run.name} was interrupted; the same call resumes it")
+    return Demo(run, recorded_episodes(run) or record_episodes(run, recipe.episodes))
 
 
 def _trained(recipe: Recipe, name: str, runs_dir: Path) -> Run:

@@ -46,7 +46,10 @@ class DemoEpisode(NamedTuple):
 
 
 def record_episodes(run: Run, episodes: tuple[int, ...]) -> list[DemoEpisode]:
-    """Play and record the policies after these numbers of episodes, and the last policy."""
+    """Play and record the policies after these numbers of episodes, and the last policy, in place
+    of those recorded before."""
+    for stale in demo_episodes(run.path):
+        stale.path.unlink()
     snapshots = nearest_snapshots(run_snapshots(run), episodes)
     plan = run.plan
     max_steps = max_steps_of(run.experiment, plan.env_params)
@@ -56,6 +59,13 @@ def record_episodes(run: Run, episodes: tuple[int, ...]) -> list[DemoEpisode]:
         replay = _median_episode(run, recorder, snapshot, policy_state)
         replays.write(replays.path_for(RunDir(run.path).replays, replay), replay)
     return demo_episodes(run.path)
+
+
+def recorded_episodes(run: Run) -> list[DemoEpisode]:
+    """The demo episodes of a run; empty unless the last is of the run's last snapshot."""
+    found = demo_episodes(run.path)
+    last = run_snapshots(run)[-1].update
+    return found if found and replays.about(found[-1].path)["update"] == last else []
 
 
 def demo_episodes(folder: str | Path) -> list[DemoEpisode]:
