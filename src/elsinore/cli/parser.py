@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from elsinore.cli.arguments import EXIT_BAD_INPUT
-from elsinore.errors import printable, shortened
+from elsinore.errors import printable, quoted, shortened
 from elsinore.validation import did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
-    """An `ArgumentParser`; those of its commands are of this class, too."""
+    """An `ArgumentParser` whose options are given whole; those of its commands are of this class,
+    too."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         end = "" if message.endswith(("?", ".")) else f"; see `{self.prog} --help`."
@@ -44,6 +48,12 @@ class Parser(argparse.ArgumentParser):
                 f"--plan is no option of {self.prog}; `elsinore train --plan` with the env, the"
                 " algorithm and the settings of one of its runs shows the plan of that run."
             )
+        place = option.strip("-").upper()
+        if place in (action.metavar for action in self._get_positional_actions()):
+            return (
+                f"{option} is no option of {self.prog}; give {place} without it, as in"
+                f" `{self.prog} {quoted(value) if value else place}`."
+            )
         setting = _setting_of(option) if "--set" in options else ""
         if not setting.startswith(self.get_default("settable") or ""):
             setting = ""
@@ -61,5 +71,7 @@ def _setting_of(option: str) -> str:
 
 
 def _close(name: str, options: Iterable[str]) -> str:
-    found = did_you_mean(f"--{name.strip('-').replace('_', '-')}", options)
+    name = f"--{name.strip('-').replace('_', '-')}"
+    begun = [option for option in options if option.startswith(name)]
+    found = did_you_mean(name, begun or options)
     return "" if found == "." else found
