@@ -131,6 +131,17 @@ MISTAKES = {
         ["CartPole-v1", "--human", "--gif", "x.gif"],
         "--human and --gif do not go together",
     ),
+    "a picture as a film": (
+        ["CartPole-v1", "--day", "x.png", "--gif", "x.gif"],
+        "--day and --gif do not go together: --day draws one episode as a picture. Leave either",
+    ),
+    "several days": (["CartPole-v1", "--day", "x.png", "--episodes", "3"], "--day and --episodes"),
+    "a film by steps": (["CartPole-v1", "--gif", "x.gif", "--step"], "--gif and --step do not"),
+    "some of a film": (["CartPole-v1", "--mp4", "x.mp4", "--every", "9"], "--mp4 and --every do"),
+    "steps with a speed": (["CartPole-v1", "--step", "--speed", "1"], "--step and --speed do not"),
+    "a light terminal": (["CartPole-v1", "--light"], "--light is for films; give --gif or --mp4"),
+    "a speed by hand": (["CartPole-v1", "--human", "--speed", "2"], "--human and --speed do not"),
+    "samples of chance": (["CartPole-v1", "--sample"], "policy, seed and sample are of a run"),
     "nothing by hand": (
         ["CartPole-v1", "--human", "--episodes", "0"],
         "episodes=0 must be at least 1.",
@@ -159,6 +170,22 @@ def test_a_mistake_is_one_clear_line(play, mistake, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_replay_has_no_policies_to_choose_from(play, path):
-    code, _, err = play(path, "--policy", "best")
-    assert code == 2 and "which is played as recorded" in err
+@pytest.mark.parametrize(
+    "option",
+    [("--policy", "best"), ("--seed", 0), ("--sample",), ("--episodes", 2), ("--episode", 3)],
+    ids=lambda option: option[0],
+)
+def test_a_replay_has_nothing_to_choose_from(play, path, option):
+    code, _, err = play(path, *option)
+    assert code == 2
+    assert f"which is played as recorded; leave out {option[0].strip('-')}" in err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--checkpoint", "best"), ("--seed", 0), ("--agent", "agent_0"), ("--measure",), ("--json",)],
+    ids=lambda option: option[0],
+)
+def test_a_replay_is_written_as_recorded(path, capsys, option):
+    assert cli.main(["export", path, "--format", "json", *map(str, option)]) == 2
+    assert f"which is written as recorded; leave out {option[0]}." in capsys.readouterr().err

@@ -84,6 +84,12 @@ def _replay(args: argparse.Namespace) -> int:
 
     if args.format != "json":
         raise ConfigError(f"{args.run} is a replay; give --format json, or the run's name.")
+    options = {name: getattr(args, name) for name in ("checkpoint", "seed", "agent")}
+    options |= {"measure": args.measure or None, "json": args.json or None}
+    if given := [name for name, value in options.items() if value is not None]:
+        raise ConfigError(
+            f"{args.run} is a replay, which is written as recorded; leave out --{given[0]}."
+        )
     text = json.dumps(as_json(Path(args.run)), allow_nan=False)
     if args.out is None:
         print(text)

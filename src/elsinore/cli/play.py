@@ -8,6 +8,21 @@ from elsinore.errors import ConfigError, counted
 
 CONSOLE_WIDTH = 110  # characters, without a terminal
 SLOWEST = 0.01  # speed; a GIF shows a frame for 655 s at most
+# what an option does, and those without an effect beside it
+WITHOUT_EFFECT = {
+    "human": (
+        "lets you play in the terminal",
+        ("policy", "seed", "agent", "sample", "step", "speed", "every", "gif", "mp4", "day"),
+    ),
+    "day": (
+        "draws one episode as a picture",
+        ("episodes", "step", "speed", "every", "gif", "mp4"),
+    ),
+    "gif": ("writes a film", ("step", "every")),
+    "mp4": ("writes a film", ("step", "every")),
+    "step": ("waits for Enter after each step", ("speed", "every")),
+}
+DEFAULTS = {"episodes": 1, "every": 0}  # of these options; of the others None or False
 
 
 def add(commands) -> None:
@@ -76,7 +91,6 @@ def _add_display(play: argparse.ArgumentParser) -> None:
     play.add_argument(
         "--speed",
         type=float,
-        default=1.0,
         metavar="X",
         help="playback speed: 1 is the environment's own, 0 is without delay (default: 1)",
     )
@@ -102,6 +116,8 @@ def play_command(args: argparse.Namespace) -> int:
     from elsinore.config.load import parse_set
     from elsinore.view.play import episodes_of
 
+    _refuse_without_effect(args)
+    args.speed = 1.0 if args.speed is None else args.speed
     for name in ("speed", "every", "episode"):
         if not 0 <= getattr(args, name) < float("inf"):
             raise ConfigError(f"--{name} {getattr(args, name)} must be 0 or more.")
@@ -127,6 +143,22 @@ def play_command(args: argparse.Namespace) -> int:
     if args.gif or args.mp4:
         return _write_films(args, episodes)
     return _play_in_terminal(args, episodes)
+
+
+def _refuse_without_effect(args: argparse.Namespace) -> None:
+    for name, (does, others) in WITHOUT_EFFECT.items():
+        beside = [other for other in others if _is_given(args, other)]
+        if beside and _is_given(args, name):
+            raise ConfigError(
+                f"--{name} and --{beside[0]} do not go together: --{name} {does}. Leave either out."
+            )
+    if args.light and not (args.gif or args.mp4):
+        raise ConfigError("--light is for films; give --gif or --mp4, or leave it out.")
+
+
+def _is_given(args: argparse.Namespace, name: str) -> bool:
+    value = getattr(args, name)
+    return value is not None and value is not False and value != DEFAULTS.get(name)
 
 
 def _play_in_terminal(args: argparse.Namespace, episodes) -> int:
@@ -159,21 +191,10 @@ def console_of():
     return PlainConsole() if PlainConsole().is_terminal else PlainConsole(width=CONSOLE_WIDTH)
 
 
-# options that need a policy or recorded episodes
-NOT_WITH_HUMAN = ("policy", "seed", "agent", "sample", "step", "every", "gif", "mp4", "day")
-
-
 def _human_play(args: argparse.Namespace, settings: dict) -> int:
     from elsinore.view import human_play
     from elsinore.view.play import env_to_play
 
-    options = vars(args) | {"seed": args.seed is not None}
-    given = [name for name in NOT_WITH_HUMAN if options[name]]
-    if given:
-        raise ConfigError(
-            f"--human and --{given[0]} do not go together: --{given[0]} is for episodes of"
-            " policies. Leave either out."
-        )
     if args.episodes < 1:
         raise ConfigError(f"episodes={args.episodes} must be at least 1.")
     console = console_of()

@@ -84,7 +84,9 @@ def episodes_of(
         return _of_run(target, policy, seed, numbers, sample, agent)
     target = str(target)
     if Path(target).is_file() or target.endswith(".npz"):
-        return _recorded(target, policy, seed, agent, settings, trust)
+        _check_as_recorded(target, policy, seed, numbers, sample)
+        _check_no_settings(target, settings)
+        return iter([episode_of(replays.read(Path(target), trust), agent=agent)])
     if _is_run(target, Path(runs_dir)):
         _check_no_settings(target, settings)
         run = api.load(target, runs_dir=runs_dir, trust=trust)
@@ -93,10 +95,10 @@ def episodes_of(
         raise ConfigError(
             f"agent={agent!r} needs several agents, and {target} with random actions has one."
         )
-    if policy not in (None, "untrained") or seed is not None:
+    if policy not in (None, "untrained") or seed is not None or sample:
         raise ConfigError(
-            f"{target} is not a run in {runs_dir}, and policy and seed are of a run; leave them out"
-            " to watch random actions."
+            f"{target} is not a run in {runs_dir}, and policy, seed and sample are of a run; leave"
+            " them out to watch random actions."
         )
     return _random_episodes(target, settings or {}, numbers, runs_dir)
 
@@ -168,20 +170,20 @@ def _episode_in(path: Path, changed: int, trust: Trust) -> Episode | MultiAgentE
     return episode_of(replays.read(path, trust))
 
 
-def _recorded(
-    target: str,
-    policy: str | None,
-    seed: int | None,
-    agent: int | str | None,
-    settings: dict[str, Any] | None,
-    trust: Trust,
-) -> Iterator[Episode | MultiAgentEpisode]:
-    if policy is not None or seed is not None:
+def _check_as_recorded(
+    target: str, policy: str | None, seed: int | None, numbers: range, sample: bool
+) -> None:
+    options = {
+        "policy": policy is not None,
+        "seed": seed is not None,
+        "sample": sample,
+        "episodes": len(numbers) > 1,
+        "episode (in Python, first_episode)": numbers.start != 0,
+    }
+    if given := [name for name, is_given in options.items() if is_given]:
         raise ConfigError(
-            f"{target} is a replay, which is played as recorded; leave out policy and seed."
+            f"{target} is a replay, which is played as recorded; leave out {given[0]}."
         )
-    _check_no_settings(target, settings)
-    return iter([episode_of(replays.read(Path(target), trust), agent=agent)])
 
 
 def _check_no_settings(target: str, settings: dict[str, Any] | None) -> None:
