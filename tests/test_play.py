@@ -170,6 +170,14 @@ def test_a_mistake_is_one_clear_line(play, mistake, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_replay_is_not_played_by_hand(play, path):
+    code, _, err = play(path, "--human")
+    assert code == 2 and err == (
+        f"elsinore: --human plays an environment, by its name or a run's, and {path} is a file;"
+        " give either, or leave out --human to watch what was recorded.\n"
+    )
+
+
 @pytest.mark.parametrize(
     "option",
     [("--policy", "best"), ("--seed", 0), ("--sample",), ("--episodes", 2), ("--episode", 3)],
