@@ -5,7 +5,9 @@ import io
 import pytest
 from PIL import Image
 
+import elsinore
 from elsinore import cli
+from elsinore.errors import ConfigError
 from elsinore.runs import replays
 from tests.view.drawing.scenes import replay
 
@@ -168,6 +170,13 @@ def test_a_mistake_is_one_clear_line(play, mistake, tmp_path):
     assert code == 2 and not out
     assert message in err and err.startswith("elsinore: ") and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_code_that_a_replay_names_is_imported_in_python_with_trust(path, capsys):
+    with pytest.raises(ConfigError, match=r"in Python, trust=True"):
+        elsinore.play(path)
+    elsinore.play(path, trust=True)
+    assert "lane · ppo" in capsys.readouterr().out
 
 
 def test_a_replay_is_not_played_by_hand(play, path):

@@ -212,6 +212,8 @@ def test_repairing_a_strangers_run_imports_nothing(stranger, damage, capsys):
         "nothing can be read": "not used, since the ends of chunks are not known: ",
     }[damage] in said
     assert ("--trust" in said) == (damage == "nothing can be read")
+    assert cli("repair", stranger.path, "--trust") == 0
+    assert stranger.was_imported == (damage == "nothing can be read")
 
 
 # Using
@@ -228,6 +230,7 @@ USES = {
     "evaluate": evaluate,
     "resume": lambda run, **how: elsinore.resume(run, **how),
     "episodes": lambda run, **how: next(episodes_of(str(run), **how)),
+    "play": lambda run, **how: elsinore.play(run, **how),
     "play by hand": lambda run, **how: env_to_play(str(run), {}, **how),
 }
 COMMANDS = {

@@ -189,6 +189,14 @@ def test_an_interrupted_training_is_no_demo_yet(monkeypatch, tmp_path, capsys):
     assert not (tmp_path / "demo").exists() and not (tmp_path / "replays").exists()
 
 
+@pytest.mark.parametrize("named", ["env: strange:World", "sinks: {remote: {url: s3://theirs}}"])
+def test_a_run_that_names_code_or_sends_data_is_no_demo(tmp_path, named):
+    (tmp_path / "demo-cartpole").mkdir()
+    (tmp_path / "demo-cartpole" / "config.yaml").write_text(named)
+    with pytest.raises(ConfigError, match=r"is not a demo's, for it has .*runs_dir"):
+        demo("cartpole", runs_dir=tmp_path)
+
+
 # Figures and films
 
 

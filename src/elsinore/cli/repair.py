@@ -2,7 +2,7 @@
 
 import argparse
 
-from elsinore.cli.arguments import add_run, add_runs_dir
+from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
 from elsinore.cli.streams import say
 
 
@@ -17,6 +17,7 @@ def add(commands) -> None:
     )
     repair.set_defaults(function=repair_command)
     add_run(repair)
+    add_trust(repair)
     add_runs_dir(repair)
 
 
@@ -26,6 +27,6 @@ def repair_command(args: argparse.Namespace) -> int:
     from elsinore.runs.repair import repair
     from elsinore.runs.run_dir import RunDir
 
-    for line in repair(RunDir.open(args.run, Path(args.runs_dir))):
+    for line in repair(RunDir.open(args.run, Path(args.runs_dir)), trust_of(args)):
         say(line)
     return 0

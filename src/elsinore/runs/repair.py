@@ -29,6 +29,7 @@ from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import BESIDE_DATABASE, BrokenStore, Store, reading
 from elsinore.runs.store_facts import COUNTS, facts_of_plan, schedule_in
 from elsinore.runs.summary import is_finished, read_summary
+from elsinore.runs.trust import Trust
 
 NO_NUMBERS = ("update", "env_steps", "seed", "agent")
 NEEDED_FACTS = {"run_id", *COUNTS}
@@ -43,8 +44,13 @@ class StoreState(NamedTuple):
     info: dict[str, Any]  # as far as it can be read
 
 
-def repair(folder: RunDir) -> list[str]:
+def repair(folder: RunDir, trust: Trust = False) -> list[str]:
     """Restore metrics.sqlite where it lacks chunks or cannot be read; the report, line by line.
+
+    Args:
+        folder: the run's.
+        trust: import code that the run names, though this user did not make it, where the ends of
+            chunks follow from the config alone.
 
     Raises:
         ConfigError: if another process trains the run, or has locked the database.
@@ -54,7 +60,7 @@ def repair(folder: RunDir) -> list[str]:
         state = state_of(folder.database)
         lines = lines_of(folder, state.info)
         try:
-            facts = facts_for(folder, state.info)
+            facts = facts_for(folder, state.info, trust)
             records, text = records_in(folder, facts)
         except ConfigError as error:
             facts, records = state.info, []
@@ -155,7 +161,7 @@ def sinks_in(folder: RunDir, info: dict[str, Any]) -> str:
     return ", ".join(f"{name} ({conditions.get(name, otherwise)})" for name in names) or "none"
 
 
-def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
+def facts_for(folder: RunDir, info: dict[str, Any], trust: Trust = False) -> dict[str, Any]:
     """The facts of a store, with those that it lacks as the config gives them, and `run_id` as the
     newest whole checkpoint does; the commit is not known.
 
@@ -164,7 +170,7 @@ def facts_for(folder: RunDir, info: dict[str, Any]) -> dict[str, Any]:
     """
     if info.keys() >= NEEDED_FACTS:
         return info
-    lost = {"commit": "", **facts_of_plan(plan_for(folder.experiment()))}
+    lost = {"commit": "", **facts_of_plan(plan_for(folder.experiment(trust)))}
     return lost | _recorded_id(folder) | info
 
 

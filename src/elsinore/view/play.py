@@ -113,6 +113,7 @@ def play(
     episodes: int = 1,
     sample: bool = False,
     runs_dir: str | Path = "runs",
+    trust: Trust = False,
 ) -> Path | None:
     """Show episodes in the terminal, or write them as a film (.gif, .mp4) to `path`.
 
@@ -123,6 +124,7 @@ def play(
         policy: `best`, `latest`, `untrained`, or the name of a checkpoint; by default the best, or
             the latest where none was kept as best.
         sample: sample actions as in training instead of taking the likeliest ones.
+        trust: import code that a replay or a run names, though this user did not make it.
 
     Raises:
         ConfigError: as `episodes_of`, or for a path that cannot be a film.
@@ -130,7 +132,13 @@ def play(
     if path is not None:
         check_film(Path(path))
     played = episodes_of(
-        target, policy=policy, seed=seed, episodes=episodes, sample=sample, runs_dir=runs_dir
+        target,
+        policy=policy,
+        seed=seed,
+        episodes=episodes,
+        sample=sample,
+        runs_dir=runs_dir,
+        trust=trust,
     )
     if path is None:
         for episode in played:

@@ -7,9 +7,12 @@ from typing import NamedTuple
 from rich.console import Console
 
 from elsinore.arguments import checked
+from elsinore.config.load import read_yaml
 from elsinore.envs.view import env_name
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, shown
 from elsinore.runs import api
+from elsinore.runs.destinations import destinations_in
+from elsinore.runs.named_code import code_in
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.whole_file import whole_file
@@ -115,7 +118,7 @@ def demo(name: str, *, runs_dir: str | Path = "runs") -> Demo:
         runs_dir: the folder of runs.
 
     Raises:
-        ConfigError: for an unknown name, or an existing run that cannot be resumed.
+        ConfigError: for an unknown name, or an existing run that cannot be resumed or names code.
         KeyboardInterrupt: if its training was interrupted; the same call resumes it.
     """
     if name not in RECIPES:
@@ -128,9 +131,21 @@ def demo(name: str, *, runs_dir: str | Path = "runs") -> Demo:
 
 
 def _trained(recipe: Recipe, name: str, runs_dir: Path) -> Run:
-    if RunDir(runs_dir / name).config.is_file():
+    config = RunDir(runs_dir / name).config
+    if config.is_file():
+        _refuse_other_runs(config)
         return api.resume(name, runs_dir=runs_dir)
     return api.train(config=recipe.config, overrides=OVERRIDES, name=name, runs_dir=runs_dir)
+
+
+def _refuse_other_runs(config: Path) -> None:
+    data = read_yaml(config)
+    if named := code_in(data) | destinations_in(data):
+        setting, value = next(iter(named.items()))
+        raise ConfigError(
+            f"{shown(config)} is not a demo's, for it has {setting}={value!r}; rename its folder,"
+            " or choose another with --runs-dir (in Python, runs_dir)."
+        )
 
 
 def _with_folder(path: Path) -> Path:
