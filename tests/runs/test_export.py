@@ -18,7 +18,15 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.runs.export import FORMS, write_jax, write_mlflow, write_onnx
+from elsinore.errors import ConfigError
+from elsinore.runs.export import (
+    FORMS,
+    refuse_export,
+    write_export,
+    write_jax,
+    write_mlflow,
+    write_onnx,
+)
 from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
 from elsinore.runs.policy import Policy
 from elsinore.runs.restored import policy_of
@@ -367,6 +375,28 @@ def test_a_folder_that_is_in_use_is_left_alone(run, tmp_path, capsys):
     assert cli.main(["export", str(run.path), "-o", str(tmp_path)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_current_folder_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    for out in (".", "./", "x/..", tmp_path / "empty"):
+        with pytest.raises(ConfigError, match="is the current folder, .* such as jax"):
+            refuse_export("jax", Path(out))
+    for out in ("..", "/"):
+        with pytest.raises(ConfigError, match="exists already"):
+            refuse_export("jax", Path(out))
+
+
+@pytest.mark.parametrize("out", ["new", "new/", "x/../new", "empty/."])
+def test_a_folder_is_written_by_any_of_its_names(tmp_path, monkeypatch, out):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(FORMS, "jax", lambda policy, folder, facts: (folder / "x").touch())
+    refuse_export("jax", Path(out))
+    write_export(None, "jax", Path(out), {})
+    assert (Path(out) / "x").exists()
+    assert not list(tmp_path.glob(".*"))
 
 
 # How long it takes

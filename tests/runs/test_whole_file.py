@@ -96,6 +96,8 @@ def test_a_figure_that_cannot_be_written_is_refused_in_one_message(whole, tmp_pa
         run.plot(tmp_path / "x.foo")
     with pytest.raises(ConfigError, match=r"path='\.' must end in one of .*\.png"):
         run.plot(".")
+    with pytest.raises(ConfigError, match=r"path='\.\.' must end in one of .*\.png"):
+        run.plot("..")
     with pytest.raises(ConfigError, match="cannot be written: No such file or directory"):
         run.plot(tmp_path / "nowhere" / "x.png")
     run.plot(tmp_path / "curves")

@@ -32,12 +32,17 @@ def refuse_export(form: str, out: Path) -> None:
     """Refuse an export that `write_export` could not write, before a policy is read.
 
     Raises:
-        ConfigError: for an unknown form, or a folder that is not empty.
+        ConfigError: for an unknown form, a folder that is not empty, or the current one.
     """
     if form not in FORMS:
         raise ConfigError(f"form={form!r} is unknown; choose one of {', '.join(FORMS)}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"out={str(out)!r} exists already; choose another, or remove it.")
+    if out.resolve() == Path.cwd():  # the shell would be left in a folder that is gone
+        raise ConfigError(
+            f"out={str(out)!r} is the current folder, which an export would replace; choose a new"
+            f" one in it, such as {form}."
+        )
 
 
 def write_export(policy: Any, form: str, out: Path, facts: dict[str, str]) -> None:
@@ -62,13 +67,15 @@ def _atomic_folder(out: Path) -> Iterator[Path]:
     Raises:
         ConfigError: if it cannot be written.
     """
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    target = out.resolve()  # a path such as x/.. ends with no name
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)  # which x/../new needs, too
         unfinished.mkdir(parents=True)
         yield unfinished
-        if out.exists():
-            out.rmdir()
-        unfinished.rename(out)
+        if target.exists():
+            target.rmdir()
+        unfinished.rename(target)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written: {error.strerror}; choose another.") from error
     finally:

@@ -337,13 +337,14 @@ class Run:
 
         Args:
             form: `jax`, `onnx` or `mlflow`.
-            out: a new or empty folder; by default `export/<form>` in the run's, or for a policy
-                that comes with the package `<env>-<algo>-<form>` in the current one.
+            out: a new or empty folder, which is not the current one; by default `export/<form>` in
+                the run's, or for a policy that comes with the package `<env>-<algo>-<form>` in the
+                current one.
             checkpoint, seed, agent: as for `policy`.
 
         Raises:
-            ConfigError: for an unknown form, a folder that is not empty, or a checkpoint that does
-                not exist or does not match the run's config.
+            ConfigError: for an unknown form, a folder that is not empty or is the current one, or a
+                checkpoint that does not exist or does not match the run's config.
         """
         folder = default_folder(self.path, self.experiment, form) if out is None else Path(out)
         refuse_export(form, folder)

@@ -45,7 +45,8 @@ def write_figure(figure: "Figure", path: Path) -> None:
     Raises:
         ConfigError: for an ending that is no format, or if it cannot be written.
     """
-    path = path.with_name(f"{path.name}.png") if path.name and not path.suffix else path
+    named = path.name not in ("", "..")
+    path = path.with_name(f"{path.name}.png") if named and not path.suffix else path
     known = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix[1:].lower() not in known:
         raise ConfigError(f"path={str(path)!r} must end in one of .{', .'.join(known)}.")
