@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,6 +75,15 @@ def test_a_run_without_metrics_to_go_on_from_is_repaired_as_it_is_printed(
     (command,) = re.findall("`(elsinore repair .*?)`", capsys.readouterr().err)
     assert cli.main(typed(command)) == 0
     assert cli.main(begin) == 0
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_the_name_of_a_comparison_is_quoted(tmp_path, monkeypatch, capsys, interrupted):
+    left = SimpleNamespace(path=tmp_path / "my bout", interrupted=interrupted, failed={"ppo": "x"})
+    monkeypatch.setattr("elsinore.analysis.compare.api.compare", lambda *_, **__: left)
+    monkeypatch.setattr("elsinore.analysis.compare.terminal.print_comparison", lambda _: None)
+    assert cli.main(["compare", "--algos", "ppo"]) == (130 if interrupted else 1)
+    assert "the same command with --name 'my bout'" in capsys.readouterr().err
 
 
 def test_a_long_path_in_a_command_is_not_cut(finished, tmp_path, capsys):

@@ -17,6 +17,7 @@ from elsinore.cli.arguments import (
     on_of,
 )
 from elsinore.cli.streams import forgive_stdout, say
+from elsinore.errors import quoted
 
 ALGOS = (
     "comma-separated algorithms, repeatable: a known name, a preset (ppo/CartPole-v1: its settings"
@@ -106,15 +107,13 @@ def compare_command(args: argparse.Namespace) -> int:
         **on_of(args),
         **parse_thresholds(args.threshold, args.reference),
     )
+    same = f"the same command with --name {quoted(comparison.path.name)}"
     if comparison.interrupted:
-        say(
-            f"interrupted; resume by the same command with --name {comparison.path.name}",
-            file=sys.stderr,
-        )
+        say(f"interrupted; resume by {same}", file=sys.stderr)
         return EXIT_INTERRUPTED
     terminal.print_comparison(comparison)
     for name, error in comparison.failed.items():
         say(f"{name} failed: {error}", file=sys.stderr)
     if comparison.failed:
-        say(f"the same command with --name {comparison.path.name} tries again", file=sys.stderr)
+        say(f"{same} tries again", file=sys.stderr)
     return EXIT_FAILED if comparison.failed else 0
