@@ -5,6 +5,7 @@ import pytest
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.errors import ConfigError
 from elsinore.worlds.balatro.env import Balatro
 from elsinore.worlds.balatro.state import BalatroParams
 
@@ -42,3 +43,10 @@ def test_a_plan_warns_of_each_stage_of_a_curriculum_that_cannot_be_won():
         "stage 3 'max_ante=4'",
     ]
     assert warnings[-1].startswith("max_ante=4 cannot be won at stage 0")
+
+
+def test_a_teacher_that_plays_in_another_action_mode_is_refused():
+    settings = {"env_kwargs.action_mode": "toggle"}
+    message = "env_kwargs.action_mode='toggle' has no teacher: .* remove imitation"
+    with pytest.raises(ConfigError, match=message):
+        plan_for(load_experiment("Balatro-stage1", "ppo", overrides=settings))

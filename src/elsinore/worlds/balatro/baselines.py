@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from elsinore.errors import ConfigError
 from elsinore.worlds.balatro.actions import MOST_CARDS, NUM_SUBSETS, SUBSET_BITS, SUBSETS, TRADES
 from elsinore.worlds.balatro.observation import preview_subsets
 from elsinore.worlds.balatro.rules import shop
@@ -117,7 +118,16 @@ BASELINES: dict[str, Baseline] = {
 def teacher(
     baseline: str, env: Any
 ) -> Callable[[BalatroState, Any], tuple[Int[Array, ""], Bool[Array, ""]]]:
-    """A baseline as an imitation teacher: its action, and True if more than one action is legal."""
+    """A baseline as an imitation teacher: its action, and True if more than one action is legal.
+
+    Raises:
+        ConfigError: for a game in another action mode than `subset`.
+    """
+    if getattr(env, "action_mode", "subset") != "subset":
+        raise ConfigError(
+            f"env_kwargs.action_mode={env.action_mode!r} has no teacher: {baseline} plays in the"
+            " mode subset; choose it, or remove imitation (imitation: null)."
+        )
 
     def advise(state: BalatroState, params: Any) -> tuple[Int[Array, ""], Bool[Array, ""]]:
         return (
