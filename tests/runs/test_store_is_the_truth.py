@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,10 @@ from elsinore.runs import checkpoint_choice, checkpoint_manager
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store, StoreBehind
 from elsinore.runs.summary import is_finished
+from elsinore.runs.summary_shape import unusable_part
 from tests.runs.conftest import assert_same_run, chunk_ends, count_in_log, rows_in, train_tiny
 
+FORMAT1 = Path(__file__).parents[1] / "data" / "runs" / "format1"
 SAVE_ALWAYS = {"checkpoints.interval_seconds": 0}
 OF_ANOTHER_PROCESS = """
 import sqlite3, sys
@@ -221,11 +224,27 @@ def test_a_summary_that_is_no_object_is_refused_with_a_way_out(path, capsys, tex
 @pytest.mark.parametrize(
     ("change", "part"),
     [
+        ({}, None),
+        ({"seeds": 10**12}, "eval_return.per_seed"),
+        ({"members": [{}, {}]}, "eval_return.per_seed"),
+        ({"env_steps_per_seed": []}, "env_steps_per_seed"),
+        ({"plateau_at_env_steps": [None] * 9}, "plateau_at_env_steps"),
+    ],
+)
+def test_a_summary_has_an_entry_for_each_seed_that_it_names(change, part):
+    """Readers give each entry a name: of very many seeds without entries, that takes all memory."""
+    assert unusable_part(json.loads((FORMAT1 / "summary.json").read_text()) | change) == part
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
         (lambda summary: {"stopped_by": "budget", "updates": 1}, "env"),
         (lambda summary: summary | {"env_steps": "many"}, "env_steps"),
         (lambda summary: summary | {"updates": None}, "updates"),
         (lambda summary: summary | {"eval_return": [1.0]}, "eval_return"),
         (lambda summary: summary | {"eval_return": {"mean": 1.0}}, "eval_return.iqm"),
+        (lambda summary: summary | {"seeds": 10**12}, "eval_return.per_seed"),
     ],
 )
 def test_a_summary_of_another_shape_is_refused_with_the_same_way_out(

@@ -1,6 +1,6 @@
 """The part of summary.json that its readers need, by which it is checked where it is read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -33,16 +33,28 @@ class _Summary:
     versions: dict[str, str]
     eval_return: _Returns
     eval_episodes: int
+    members: list[dict] = field(default_factory=lambda: [{}])
 
 
 _SUMMARY = TypeAdapter(_Summary)
+BY_REPLICA = (
+    "env_steps_per_seed",
+    "converged_at_env_steps",
+    "plateau_at_env_steps",
+    "diverged_at_env_steps",
+)
 
 
 def unusable_part(summary: dict) -> str | None:
-    """The first entry that is missing or of another type, such as `eval_return.per_seed`; None for
-    a summary that can be read."""
+    """The first entry that is missing, of another type or of another length than the numbers of
+    seeds and members say, such as `eval_return.per_seed`; None for a summary that can be read."""
     try:
-        _SUMMARY.validate_python(summary)
+        found = _SUMMARY.validate_python(summary)
     except ValidationError as error:
         return ".".join(map(str, error.errors()[0]["loc"]))
-    return None
+    replicas = found.seeds * len(found.members)
+    lists = {
+        "eval_return.per_seed": found.eval_return.per_seed,
+        **{name: getattr(found, name) for name in BY_REPLICA},
+    }
+    return next((name for name, values in lists.items() if len(values) != replicas), None)

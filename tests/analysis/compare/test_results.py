@@ -207,8 +207,10 @@ def returns(*per_seed: float) -> dict:
 
 
 def test_runs_of_a_population_are_not_seeds(copied):
+    ends = {f"{how}_at_env_steps": [None] * 4 for how in ("converged", "plateau", "diverged")}
+    population = {"members": [{}, {}], "env_steps_per_seed": [8] * 4, **ends}
     with pytest.raises(ConfigError, match="is a population of 2 members with different settings"):
-        report([copied("a", eval_return=returns(1.0, 2.0, 3.0, 4.0))])
+        report([copied("a", eval_return=returns(1.0, 2.0, 3.0, 4.0), **population)])
 
 
 def test_an_interrupted_run_is_not_counted(copied):
