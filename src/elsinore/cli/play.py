@@ -193,8 +193,13 @@ def console_of():
 
 def _human_play(args: argparse.Namespace, settings: dict) -> int:
     from elsinore.view import human_play
-    from elsinore.view.play import env_to_play
+    from elsinore.view.play import env_to_play, is_file
 
+    if is_file(args.target):
+        raise ConfigError(
+            f"--human plays an environment, by its name or a run's, and {args.target} is a file;"
+            " give either, or leave out --human to watch what was recorded."
+        )
     if args.episodes < 1:
         raise ConfigError(f"episodes={args.episodes} must be at least 1.")
     console = console_of()

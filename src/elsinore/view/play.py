@@ -83,7 +83,7 @@ def episodes_of(
         _check_no_settings(target.name, settings)
         return _of_run(target, policy, seed, numbers, sample, agent)
     target = str(target)
-    if _is_file(target):
+    if is_file(target):
         _check_as_recorded(target, policy, seed, numbers, sample)
         _check_no_settings(target, settings)
         return iter([episode_of(replays.read(Path(target), trust), agent=agent)])
@@ -202,7 +202,8 @@ def _check_no_settings(target: str, settings: dict[str, Any] | None) -> None:
         )
 
 
-def _is_file(target: str) -> bool:
+def is_file(target: str) -> bool:
+    """True for the target that is a replay, or would be."""
     return Path(target).is_file() or target.endswith(".npz")
 
 
@@ -341,14 +342,9 @@ def env_to_play(
     `settings` are dotted, for an environment by name: `env_params.max_ante`, `env_kwargs.stage`.
 
     Raises:
-        ConfigError: for a file, an unknown target or setting, or a run's code that is neither this
-            user's nor trusted.
+        ConfigError: for an unknown target or setting, or a run's code that is neither this user's
+            nor trusted.
     """
-    if _is_file(target):
-        raise ConfigError(
-            f"--human plays an environment, by its name or a run's, and {target} is a file; give"
-            " either, or leave out --human to watch what was recorded."
-        )
     if _is_run(target, Path(runs_dir)):
         _check_no_settings(target, settings)
         plan = api.load(target, runs_dir=runs_dir, trust=trust).plan
