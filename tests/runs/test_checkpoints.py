@@ -732,6 +732,24 @@ def test_training_goes_on_while_a_large_state_is_written(tmp_path, monkeypatch):
         assert_equal_bits(state, state_of(checkpoint.update))
 
 
+def test_a_save_that_is_asked_for_while_another_waits_for_the_store_is_made(tmp_path, monkeypatch):
+    behind = Behind(tmp_path, monkeypatch, best=0, interval_seconds=1e9)
+    manager, stored = behind.manager, threading.Event()
+    manager._flush = lambda timeout, patient=False: stored.wait(60)
+    behind.write.set()
+    for number in (1, 2):
+        manager._controls.ask("save")
+        behind.chunk(number)  # the second is still due when the first is written
+    stored.set()
+    manager.wait()
+    behind.chunk(3)
+    manager.wait()
+    assert updates_of(tmp_path, "latest") == [3, 1]
+    behind.chunk(4)  # what was asked for is done
+    manager.wait()
+    assert updates_of(tmp_path, "latest") == [3, 1]
+
+
 def test_a_best_state_found_while_another_is_written_is_written_with_the_next(
     tmp_path, monkeypatch
 ):

@@ -200,6 +200,9 @@ class CheckpointManager:
             self.best.offer(update, self._score, self._best_copy())
         if not kinds:
             return
+        if "latest" in kinds:  # a request that comes later is for a later state
+            self._controls.save.clear()
+            self.asked_to_save = False
         self._save_or_submit(kinds, update)
         self._held.append(time.monotonic() - began)
 
@@ -228,6 +231,7 @@ class CheckpointManager:
         self._behind = not self._flush(0.0 if self._behind else 30.0)
         if self._behind:
             self._tell(STORE_BEHIND, kind, update)
+            self.asked_to_save |= kind == "latest"  # which is still due
             return
         try:
             self.save(kind, update, state, score)
@@ -270,8 +274,6 @@ class CheckpointManager:
 
     def save(self, kind: str, update: int, state: PyTree, score: float | None) -> Path:
         """Write the held best states, then this one; remove checkpoints that are no longer kept."""
-        self._controls.save.clear()
-        self.asked_to_save = False
         self.best.write(update, self._best_manifest)
         path = checkpoints.save(self._folder, kind, state, self._manifest(update, score))
         self._remove_all_but_newest(("latest", "emergency"), self._config.latest, update)
