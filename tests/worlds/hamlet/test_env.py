@@ -9,6 +9,7 @@ from elsinore.checks.env import check_env
 from elsinore.envs import make
 from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.env import hamlet
+from elsinore.worlds.hamlet.rules import INTERACT
 from tests.worlds.hamlet.worlds import act, at, base6
 
 MEANT = {"resets": "equal resets"}  # the standard start of the older worlds is always the same
@@ -82,6 +83,20 @@ def test_one_hot_sees_where_drawn_things_are_if_they_are_in_view():
         seen[view] = np.asarray(env.observe(None, state, None, env.default_params))[25 + 8 :]
     assert seen["full"] == pytest.approx([1, 1, 1, 1, -0.2, -0.4, 0.6, 0.4, 0.2, 0.2, 0.6, -0.4])
     assert seen["5x5"] == pytest.approx([1, 0, 1, 0, -0.2, -0.4, 0, 0, 0.2, 0.2, 0, 0])
+
+
+@pytest.mark.parametrize("form", ["original", "one_hot", "places"])
+def test_a_long_use_is_observed_within_the_space(form):
+    profile = {"extends": "L3", "affordances": [{"name": "Bed", "duration": 14, "cell": [0, 0]}]}
+    env = hamlet("custom", profile=profile | {"name": "x", "start": [0, 0]}, observation=form)
+    space = env.observation_space(env.default_params)
+    _, state = env.reset_env(jax.random.key(0), env.default_params)
+    used = act(env, state, *[INTERACT] * 12)
+    assert max(int(state.progress) for _, state, *_ in used) > 10
+    obs = used[10][0]
+    spaces = space.spaces if isinstance(obs, dict) else {"all": space}
+    for name, x in (obs if isinstance(obs, dict) else {"all": obs}).items():
+        assert (spaces[name].low <= x).all() and (x <= spaces[name].high).all()
 
 
 def test_places_are_seen_one_by_one_as_the_own_position_is():

@@ -68,6 +68,7 @@ def changed(**changes):
             {"affordances__1__cell": [6, 0]},
             r"affordances\[1\].cell=\[6, 0\] is off the grid; x is 0 to 5, y 0 to 4",
         ),
+        ({"temporal": True}, r"affordances\[0\].price=2.0 is unused in a temporal world, where"),
         ({"affordances__1__price": -3}, r"affordances\[1\].price=-3.0 must not be negative"),
         (
             {"affordances__1__price": 101},

@@ -211,6 +211,11 @@ def _affordance(profile: Profile, place: str, affordance: Affordance) -> None:
         raise ValueError(
             f"{place}.tick_price is unused in a world that is not temporal; give it a price."
         )
+    if affordance.price and profile.temporal and not affordance.tick_price:
+        raise ValueError(
+            f"{place}.price={affordance.price} is unused in a temporal world, where a use is paid"
+            " by the tick; give it a tick_price, or price: 0."
+        )
 
 
 def _wear(profile: Profile) -> None:

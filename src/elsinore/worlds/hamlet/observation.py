@@ -118,13 +118,11 @@ def observation_spaces(profile: Profile, view: Sight, form: str) -> dict[str, sp
     if form != "places":
         low, high = observation_bounds(profile, view, form)
         return {"vector": spaces.Box(low, high, low.shape)}
-    own = 2 + len(profile.meters)
-    clock = 3 if profile.temporal else 0
-    low = np.concatenate([np.zeros(own), -np.ones(2), np.zeros(1)][: 3 if clock else 1]).astype(
-        np.float32
-    )
+    sizes = [(2 + len(profile.meters), 0, 1)]
+    sizes += [(2, -1, 1), (1, 0, _longest_use(profile))] if profile.temporal else []
+    low, high = _bounds(sizes)
     return {
-        "own": spaces.Box(low, 1.0, (own + clock,)),
+        "own": spaces.Box(low, high, low.shape),
         "places": spaces.Box(0.0, 1.0, (len(profile.placed), 3)),
     }
 
@@ -150,19 +148,28 @@ def observation_bounds(profile: Profile, view: Sight, form: str) -> tuple[np.nda
         ]
         sizes += [
             (2, -1, 1),
-            (1, 0, max(a.duration for a in profile.affordances) / LONGEST_USE),
+            (1, 0, _longest_use(profile)),
             (1, 0, 1),
         ]
     else:
-        longest = max(a.duration for a in profile.affordances) / LONGEST_USE
         sizes = [(area + meters, 0, 1)]
-        sizes += [(2, -1, 1), (1, 0, longest)] if profile.temporal else []
+        sizes += [(2, -1, 1), (1, 0, _longest_use(profile))] if profile.temporal else []
         placed = len(profile.placed)
         sizes += [(placed, 0, 1), (2 * placed, -1, 1)] if profile.drawn else []
+    return _bounds(sizes)
+
+
+def _bounds(sizes: list[tuple[int, float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """Least and greatest values, of (how many, least, greatest) in order."""
     low, high = (
         np.concatenate([np.full(size[0], size[i], np.float32) for size in sizes]) for i in (1, 2)
     )
     return low, high
+
+
+def _longest_use(profile: Profile) -> float:
+    """The greatest progress of a use, as it is observed."""
+    return max(a.duration for a in profile.affordances) / LONGEST_USE
 
 
 def _scaled(profile: Profile, at: Int[Array, "*n 2"]) -> Float[Array, "*n 2"]:

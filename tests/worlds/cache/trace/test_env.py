@@ -11,6 +11,7 @@ import pytest
 from elsinore.checks.env import check_env
 from elsinore.envs import make
 from elsinore.worlds.cache.trace import Trace, TraceCache, load_trace, replay, zipf_trace
+from elsinore.worlds.cache.trace.env import PAGE
 from elsinore.worlds.cache.trace.slots import EXPERTS
 
 NASA = Path(__file__).resolve().parents[3] / "data" / "cache" / "traces" / "nasa_jul01_10k.npz"
@@ -62,6 +63,18 @@ def test_it_is_made_by_its_name():
     assert (env.num_requests, env.slots, params.capacity, params.hit_weight) == (9_985, 16, 16, 2.0)
 
 
+def test_the_bytes_of_many_large_hits_are_counted_exactly():
+    env = TraceCache(Trace.of(np.zeros(3, int), 2_000_000_000), 2_000_000_000, "bytes")
+    _, state = env.reset_env(jax.random.key(0), env.default_params)
+    hits = 5_000  # 10 TB, more than 2^31 pages of 4 KiB
+    state = jax.jit(
+        lambda state: jax.lax.fori_loop(
+            0, hits, lambda _, s: env.counted(s, jnp.int32(0), jnp.bool_(True)), state
+        )
+    )(state)
+    assert int(state.hit_pages) * PAGE + int(state.hit_rest) == hits * 2_000_000_000
+
+
 @pytest.mark.parametrize("unit", ["objects", "bytes"])
 @pytest.mark.parametrize("policy", ["lru", "fifo", "lfu", "size", "gdsf"])
 def test_an_expert_who_always_evicts_is_that_policy(policy, unit, in_objects, in_bytes):
@@ -71,7 +84,7 @@ def test_an_expert_who_always_evicts_is_that_policy(policy, unit, in_objects, in
     )
     counts = replay(SOME, policy, env.capacity, unit)
     assert int(state.hits) == int(reward.sum()) == counts.hits
-    assert int(state.hit_pages) * 4_096 + int(state.hit_rest) == counts.hit_bytes
+    assert int(state.hit_pages) * PAGE + int(state.hit_rest) == counts.hit_bytes
     assert not terminated.any()
     assert env.is_truncated(state, from_the_start(env))
 

@@ -38,7 +38,7 @@ from elsinore.worlds.cache.trace.slots import (
 
 NO_REQUEST = -1
 FADE = 0.99  # of the running hit rates
-PAGE = 4_096  # bytes; sums of bytes are kept in pages and the rest, for 32 bits hold 2 GB only
+PAGE = 2**30  # bytes; sums of bytes are kept in pages and the rest, for 32 bits hold 2 GB only
 
 
 @struct.dataclass
@@ -70,7 +70,7 @@ class TraceCacheState(EnvState):
     hit_rate: Float[Array, ""]  # running means over requests
     byte_rates: Float[Array, "2"]  # of requested bytes and hit bytes
     hits: Int[Array, ""]
-    hit_pages: Int[Array, ""]  # weight of the hits: pages of 4,096, and the rest
+    hit_pages: Int[Array, ""]  # weight of the hits: whole pages, and the rest
     hit_rest: Int[Array, ""]
     watch: FallbackState | tuple[()] = ()  # only with `fallback`
 
