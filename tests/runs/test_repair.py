@@ -84,6 +84,9 @@ def test_a_store_behind_gets_the_chunks_it_lacks_and_keeps_what_it_has(path, who
     assert db.execute("SELECT * FROM chunks WHERE update_ <= 20").fetchall() == kept
     assert db.execute("SELECT DISTINCT seconds FROM chunks WHERE update_ > 20").fetchall() == [(0,)]
     db.close()
+    summary = elsinore.resume(path).summary  # whose speed is of the chunks that have times
+    timed = sum(seconds * speed for *_, seconds, speed in kept)
+    assert summary["steps_per_second"] == pytest.approx(timed / sum(chunk[3] for chunk in kept))
 
 
 def test_a_repair_that_is_killed_leaves_the_old_store_or_the_new_one(path, whole, monkeypatch):

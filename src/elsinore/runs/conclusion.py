@@ -54,6 +54,8 @@ def conclude(
         chunks, stages = store.chunks(), store.rows(names=[STAGE_METRIC])
     trained, evaluated = sum(chunk[3] for chunk in chunks), time.perf_counter() - began
     clock = {"compile": compiled.seconds, "train": trained, "evaluate": evaluated}
+    # of chunks whose seconds are known, unlike those that were restored from metrics.jsonl
+    clock["timed_steps"] = sum(seconds * speed for *_, seconds, speed in chunks)
     how = stopped_by(state, plan, outcome.interrupted)
     how = outcome.ended if outcome.ended and how == "budget" else how
     summary = summarise(plan, state, final, clock, how) | curriculum_summary(plan, stages)

@@ -61,7 +61,7 @@ def summarise(
         "updates": int(updates.max()),
         "compile_seconds": clock["compile"],
         "train_seconds": clock["train"],
-        "steps_per_second": sum(taken) / clock["train"] if clock["train"] else 0.0,
+        "steps_per_second": clock["timed_steps"] / clock["train"] if clock["train"] else 0.0,
         "evaluation_seconds": clock["evaluate"],
         "converged": [bool(x >= 0) for x in convergence.converged_at],
         "converged_at_env_steps": _steps_at(convergence.converged_at, steps),
