@@ -22,6 +22,7 @@ from elsinore.analysis.compare.figures.curves import draw_sample_efficiency
 from elsinore.analysis.compare.figures.profiles import draw_profiles
 from elsinore.analysis.compare.figures.returns import draw_returns
 from elsinore.analysis.compare.figures.style import PALETTE, RC, rendered, spread
+from elsinore.analysis.compare.provenance import runs_section
 from elsinore.analysis.compare.results import ExcludedRun, RunResults
 from elsinore.analysis.compare.sections import document_of
 from elsinore.analysis.compare.terminal import print_comparison
@@ -300,6 +301,12 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
 )
 def test_a_report_lists_its_caveats(results, caveat):
     assert caveat in text_of(scores(*results))
+
+
+def test_a_package_that_one_run_alone_names_is_among_the_versions():
+    found = scores(result("a", [1.0]), result("b", [1.0], versions={"jax": "1", "brax": "7"}))
+    rows = runs_section(found).tables[-1].rows
+    assert rows == [["python", "3.12, –"], ["jax", "1"], ["brax", "–, 7"]]
 
 
 def test_a_fair_comparison_with_many_seeds_has_no_such_caveats():

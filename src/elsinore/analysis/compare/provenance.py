@@ -104,7 +104,7 @@ def runs_section(scores: Scores) -> Section:
     versions = [r.summary["versions"] for r in results.finished]
     rows = [
         [name, ", ".join(dict.fromkeys(str(v.get(name, "–")) for v in versions))]
-        for name in versions[0]
+        for name in dict.fromkeys(name for found in versions for name in found)
     ]
     tables.append(ReportTable("Versions", ["package", "version"], rows))
     return Section("Runs", tables=tables)
