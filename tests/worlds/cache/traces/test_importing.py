@@ -65,6 +65,24 @@ def test_a_csv_is_read_by_the_names_of_its_columns(file):
     assert list(found.skipped.lines()) == ["1 without an object (lines 4)"]
 
 
+@pytest.mark.parametrize(
+    ("content", "objects", "sizes", "times"),
+    [
+        ("obj_id,path\n1,/x\n2,/x\n1,/x\n", [0, 1, 0], [1, 1, 1], [0, 1, 2]),
+        ("path,obj_id\n/x,1\n/x,2\n/x,1\n", [0, 1, 0], [1, 1, 1], [0, 1, 2]),
+        ("id,url\n1,/x\n2,/x\n3,/y\n", [0, 0, 1], [1, 1, 1], [0, 1, 2]),
+        ("ts,timestamp,key\n0,2020-01-01,a\n5,2020-01-02,b\n", [0, 1], [1, 1], [0, 5]),
+        ("key,bytes,size\na,9,5\nb,9,7\n", [0, 1], [5, 7], [0, 1]),
+    ],
+)
+def test_of_several_names_of_a_column_the_first_that_is_known_counts(
+    file, content, objects, sizes, times
+):
+    trace = import_trace(file("t.csv", content)).trace
+    assert (trace.obj_id.tolist(), trace.size.tolist()) == (objects, sizes)
+    assert trace.ts.tolist() == times
+
+
 @pytest.mark.parametrize("record", [(3, 9, 100, -1), (3, 9, 0, -1)])  # of size 0: left out
 def test_no_more_requests_are_unpacked_than_fit(file, monkeypatch, record):
     zstandard = pytest.importorskip("zstandard")

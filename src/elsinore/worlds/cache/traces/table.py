@@ -8,8 +8,9 @@ from itertools import chain
 from elsinore.errors import ConfigError
 from elsinore.worlds.cache.traces.records import MalformedRecord, Record
 
-COLUMNS = {
-    "obj": ("obj_id", "obj", "object", "object_id", "id", "key", "url", "path"),
+COLUMNS = {  # of a field's names in a heading the first counts
+    # "id" last: it is often the number of the row
+    "obj": ("obj_id", "obj", "object", "object_id", "key", "url", "path", "id"),
     "size": ("size", "obj_size", "bytes", "object_size"),
     "ts": ("ts", "time", "timestamp"),
     "op": ("op", "method", "operation"),
@@ -37,10 +38,9 @@ class CsvParser:
         except csv.Error:  # a name beyond 131,072 characters
             names = []
         self.places = {
-            field: names.index(name)
+            field: names.index(next(name for name in known if name in names))
             for field, known in COLUMNS.items()
-            for name in known
-            if name in names
+            if set(known) & set(names)
         }
         self.width = len(names)
         if "obj" not in self.places:
