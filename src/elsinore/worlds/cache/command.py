@@ -108,7 +108,7 @@ def import_command(args: argparse.Namespace) -> int:
 
 def _named_after(log) -> str:
     """`access.npz` for access.log, `site.npz` for site.oracleGeneral.bin.zst."""
-    while log.suffix in (".log", ".csv", ".oracleGeneral", ".bin", ".zst", ".gz"):
+    while log.suffix.lower() in (".log", ".csv", ".oraclegeneral", ".bin", ".zst", ".gz"):
         log = log.with_suffix("")
     return f"{log.name}.npz"
 

@@ -167,6 +167,14 @@ def test_a_log_is_read_compressed(file):
     assert import_trace(file("t.csv.gz", gzip.compress(CSV.encode()))).trace.num_requests == 3
 
 
+def test_the_case_of_an_ending_does_not_matter(file):
+    packed = gzip.compress(CSV.encode())
+    assert import_trace(file("T.CSV.GZ", packed + bytes(9))).trace.num_requests == 3
+    zstandard = pytest.importorskip("zstandard")
+    content = zstandard.ZstdCompressor().compress(general((3, 9, 100, -1)))
+    assert import_trace(file("T.BIN.ZST", content)).trace.num_requests == 1
+
+
 def test_zeros_after_a_gzip_stream_are_padding(file):
     """As gzip itself reads a file from a tape; another stream may follow."""
     packed = gzip.compress(CSV.encode())
@@ -258,7 +266,12 @@ def test_the_command_writes_the_trace_and_says_what_it_left_out(file, capsys, tm
 
 
 @pytest.mark.parametrize(
-    ("log", "npz"), [("access.log", "access.npz"), ("access_log", "access_log.npz")]
+    ("log", "npz"),
+    [
+        ("access.log", "access.npz"),
+        ("access_log", "access_log.npz"),
+        ("ACCESS.LOG", "ACCESS.npz"),
+    ],
 )
 def test_without_a_name_the_trace_takes_the_logs_and_lies_in_this_folder(
     file, monkeypatch, tmp_path, log, npz

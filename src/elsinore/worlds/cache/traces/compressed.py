@@ -21,7 +21,7 @@ def blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
     Raises:
         ConfigError: where a compressed file is damaged or cut off, or zstandard is not installed.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         yield from iter(lambda: file.read(BLOCK), b"")
         return
     begin, stream = _decompressor(path), None
@@ -35,7 +35,7 @@ def blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
             except Exception as error:  # zstandard's own kind, which may not be installed
                 raise ConfigError(f"{path} cannot be decompressed: {error}.") from None
             block, stream = (stream.unused_data, None) if stream.eof else (b"", stream)
-            padding = b"\0" if path.suffix == ".gz" else b""
+            padding = b"\0" if path.suffix.lower() == ".gz" else b""
     if stream is not None:
         raise ConfigError(
             f"{path} ends before its compressed data does. Was it cut off? Copy it again."
@@ -43,7 +43,7 @@ def blocks(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
 
 def _decompressor(path: Path) -> Callable[[], Any]:
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return lambda: zlib.decompressobj(GZIP)
     try:
         import zstandard
