@@ -10,7 +10,7 @@ import elsinore
 from elsinore import cli
 from elsinore.errors import ConfigError
 from elsinore.worlds.cache.command import _print_tables
-from elsinore.worlds.cache.trace import Counts, replay, zipf_trace
+from elsinore.worlds.cache.trace import Counts, Trace, replay, zipf_trace
 from elsinore.worlds.cache.traces import comparing, simulator
 from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities
 from elsinore.worlds.cache.traces.comparing import compare_policies
@@ -38,6 +38,12 @@ def test_a_capacity_is_in_objects_in_bytes_or_a_share():
         (1_024, "bytes"),
         (half, "bytes"),
     ]
+
+
+def test_a_capacity_is_exact():
+    texts = "8.2MB,1.001KB,4.35GB,0.7%"
+    found = parse_capacities(texts, Trace.of(range(3_000), 1_000))
+    assert [c.amount for c in found] == [8_200_000, 1_001, 4_350_000_000, 21_000]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Parser of capacities: 64 (objects), 1MB, 512KiB, 5% (of the distinct bytes)."""
 
-import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from elsinore.errors import ConfigError
@@ -11,6 +12,7 @@ from elsinore.worlds.cache.trace.recording import check_capacity
 UNITS = {"B": 1, **{f"{p}B": 1000**k for k, p in enumerate("KMGT", 1)},
          **{f"{p}iB": 1024**k for k, p in enumerate("KMGT", 1)}}  # fmt: skip
 FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*|%)")
+BEYOND = 10**308  # larger than any cache
 
 
 class Capacity(NamedTuple):
@@ -38,12 +40,15 @@ def _capacity(text: str, trace: Trace) -> Capacity:
             f"--capacity {text!r} is none; write 64 (objects), 1MB, 512KiB or 5% (of the distinct"
             " bytes)."
         )
-    number, unit = float(found[1]), "objects" if found[2] == "" else "bytes"
-    distinct = int(trace.object_size.sum())
-    scale = distinct / 100 if found[2] == "%" else 1 if found[2] == "" else names[found[2].lower()]
-    if not math.isfinite(number * scale):
+    # exact: as a float 8.2MB is less than 8,200,000
+    number, unit = Fraction(Decimal(found[1])), "objects" if found[2] == "" else "bytes"
+    if found[2] == "%":
+        scale = Fraction(int(trace.object_size.sum()), 100)
+    else:
+        scale = names[found[2].lower()] if found[2] else 1
+    if number * scale > BEYOND:
         raise ConfigError(f"--capacity {text!r} is beyond every cache; write a smaller one.")
-    if unit == "objects" and number != int(number):
+    if unit == "objects" and number.denominator != 1:
         raise ConfigError(
             f"--capacity {text!r}: objects are whole; for bytes write a unit, such as {text}KB."
         )
