@@ -155,6 +155,16 @@ def test_a_capacity_in_which_nothing_fits_is_refused():
         replay(SOME, "lru", 0)
 
 
+@pytest.mark.parametrize("capacity", [2**59 + 1, 10**20, [64, 10**20]])
+def test_a_capacity_beyond_every_cache_is_refused(capacity):
+    with pytest.raises(ValueError, match=r"\(bytes\) is beyond .* of at most 576460752303423488"):
+        replay(Trace.of([0, 1], [64, 100]), "lru", capacity, "bytes")
+
+
+def test_the_largest_capacity_holds_everything():
+    assert replay(Trace.of([0, 1, 0]), "s3fifo", 2**59).hits == 1
+
+
 def test_an_unknown_unit_is_refused():
     with pytest.raises(ValueError, match="unit='kb' is unknown; choose objects or bytes"):
         replay(SOME, "lru", 10, "kb")

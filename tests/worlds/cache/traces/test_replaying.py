@@ -51,6 +51,8 @@ def test_a_capacity_is_exact():
     [
         (f"{'9' * 400}TB", "is beyond every cache"),
         ("9" * 400, "is beyond every cache"),
+        ("99999999TB", "is beyond every cache; write one of at most 576460752303423488 bytes"),
+        ("9" * 5_000, "is beyond every cache; write one of at most 576460752303423488 objects"),
         ("big", "'big' is none; write 64"),
         ("1.5", "objects are whole"),
         ("1B", "holds nothing"),

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 LARGEST = 2**31 - 1  # bytes of one object, and of a capacity: they are int32
+LARGEST_CAPACITY = 2**59  # of a replay: nine times it (S3-FIFO) is an int64
 MAX_REQUESTS = 50_000_000  # of a trace that is read: 19 bytes each in its arrays
 MAX_RECORDING_BYTES = 2**30  # of these arrays, unpacked
 
@@ -128,10 +129,10 @@ def check_unit(unit: str) -> None:
 
 
 def check_capacity(trace: Trace, capacity: int, unit: str) -> None:
-    """Refuse a capacity in which no object fits.
+    """Refuse a capacity in which no object fits, or that no replay can count with.
 
     Raises:
-        ValueError: naming the capacity and the smallest that would do.
+        ValueError: naming the capacity, and the smallest or the largest that would do.
     """
     smallest = int(trace.weights(unit).min())
     whole = isinstance(capacity, int | np.integer) and not isinstance(capacity, bool)
@@ -140,6 +141,11 @@ def check_capacity(trace: Trace, capacity: int, unit: str) -> None:
         raise ValueError(
             f"capacity={capacity} ({unit}) holds nothing of this trace; give a whole number from"
             f" {what}."
+        )
+    if capacity > LARGEST_CAPACITY:
+        raise ValueError(
+            f"capacity={capacity} ({unit}) is beyond every cache; give one of at most"
+            f" {LARGEST_CAPACITY}."
         )
 
 

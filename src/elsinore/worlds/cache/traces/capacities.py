@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 from elsinore.errors import ConfigError
 from elsinore.worlds.cache.trace import Trace
-from elsinore.worlds.cache.trace.recording import check_capacity
+from elsinore.worlds.cache.trace.recording import LARGEST_CAPACITY, check_capacity
 
 UNITS = {"B": 1, **{f"{p}B": 1000**k for k, p in enumerate("KMGT", 1)},
          **{f"{p}iB": 1024**k for k, p in enumerate("KMGT", 1)}}  # fmt: skip
 FORM = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*|%)")
-BEYOND = 10**308  # larger than any cache
 
 
 class Capacity(NamedTuple):
@@ -46,8 +45,11 @@ def _capacity(text: str, trace: Trace) -> Capacity:
         scale = Fraction(int(trace.object_size.sum()), 100)
     else:
         scale = names[found[2].lower()] if found[2] else 1
-    if number * scale > BEYOND:
-        raise ConfigError(f"--capacity {text!r} is beyond every cache; write a smaller one.")
+    if number * scale > LARGEST_CAPACITY:
+        raise ConfigError(
+            f"--capacity {text!r} is beyond every cache; write one of at most {LARGEST_CAPACITY}"
+            f" {unit}."
+        )
     if unit == "objects" and number.denominator != 1:
         raise ConfigError(
             f"--capacity {text!r}: objects are whole; for bytes write a unit, such as {text}KB."
