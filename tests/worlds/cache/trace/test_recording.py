@@ -1,5 +1,7 @@
 """Traces: numbering of objects, and refusals."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -71,6 +73,30 @@ def test_a_file_that_is_no_trace_is_refused_by_name(tmp_path):
         garbage: "is no npz of a trace: it is no zip archive",
         tmp_path / "none.npz": "does not exist",
         empty: "has no array obj_id; it has: something",
+    }
+    for path, message in refused.items():
+        with pytest.raises(ValueError, match=message):
+            load_trace(path)
+
+
+def test_a_file_that_numpy_reads_otherwise_or_not_at_all_is_refused_by_name(tmp_path):
+    array, folder, damaged, text = (
+        tmp_path / name for name in ("x.npy", "folder.npz", "damaged.npz", "text.npz")
+    )
+    np.save(array, np.arange(10))
+    folder.mkdir()
+    trace = zipf_trace()
+    np.savez_compressed(damaged, obj_id=trace.obj_id, size=trace.size)
+    content = bytearray(damaged.read_bytes())
+    content[3_000:3_050] = bytes(byte ^ 0x5A for byte in content[3_000:3_050])
+    damaged.write_bytes(content)
+    with zipfile.ZipFile(text, "w") as file:
+        file.writestr("obj_id", "1, 2, 1")
+    refused = {
+        array: "x.npy' is no npz of a trace: it is no zip archive of arrays. `elsinore cache",
+        folder: "folder.npz' is no npz of a trace: Is a directory",
+        damaged: "damaged.npz' is no npz of a trace: ",
+        text: "text.npz': obj_id has shape .* give one id",
     }
     for path, message in refused.items():
         with pytest.raises(ValueError, match=message):

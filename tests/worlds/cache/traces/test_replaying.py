@@ -109,6 +109,11 @@ def test_an_unknown_policy_is_refused_by_the_command(trace, capsys):
     assert "policy='seive' is unknown; did you mean 'sieve'" in capsys.readouterr().err
 
 
+def test_a_folder_in_place_of_a_trace_is_refused_in_one_line(tmp_path, capsys):
+    assert cli.main(["cache", "replay", str(tmp_path)]) == 2
+    assert "is no npz of a trace: Is a directory." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
     [

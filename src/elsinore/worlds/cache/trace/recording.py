@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
+from elsinore.errors import why_unreadable
+
 LARGEST = 2**31 - 1  # bytes of one object, and of a capacity: they are int32
 LARGEST_CAPACITY = 2**59  # of a replay: nine times it (S3-FIFO) is an int64
 MAX_REQUESTS = 50_000_000  # of a trace that is read: 19 bytes each in its arrays
@@ -158,11 +160,12 @@ def load_trace(path: Any) -> Trace:
     try:
         _refuse_too_large(path)
         with np.load(path, allow_pickle=False) as arrays:
-            columns = {name: arrays[name] for name in arrays.files}
+            columns = {name: np.asarray(arrays[name]) for name in arrays.files}
     except FileNotFoundError:
         raise ValueError(f"trace={str(path)!r} does not exist.") from None
-    except (zipfile.BadZipFile, ValueError, EOFError, AttributeError) as error:
-        why = error if zipfile.is_zipfile(path) else "it is no zip archive of arrays"
+    except Exception as error:  # zip and its codecs raise many types on foreign bytes
+        foreign = not isinstance(error, OSError) and not zipfile.is_zipfile(path)
+        why = "it is no zip archive of arrays" if foreign else why_unreadable(error)
         raise ValueError(
             f"trace={str(path)!r} is no npz of a trace: {why}. `elsinore cache import` makes one of"
             " a log."
