@@ -39,16 +39,29 @@ def whole_file(path: Path) -> Iterator[Path]:
                 unfinished.unlink()
 
 
+def figure_path(path: Path, name: str = "path") -> Path:
+    """The path of a figure, with .png where it has no ending; a device keeps its name.
+
+    Raises:
+        ConfigError: naming the setting, for an ending that is no format.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if not path.suffix and path.name not in ("", ".."):
+        device = path.exists() and not (path.is_file() or path.is_dir())
+        return path if device else path.with_name(f"{path.name}.png")
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    if path.suffix[1:].lower() not in known:
+        raise ConfigError(f"{name}={str(path)!r} must end in one of .{', .'.join(known)}.")
+    return path
+
+
 def write_figure(figure: "Figure", path: Path) -> None:
     """Write a figure in the format that the ending of the path names, by default .png.
 
     Raises:
         ConfigError: for an ending that is no format, or if it cannot be written.
     """
-    named = path.name not in ("", "..")
-    path = path.with_name(f"{path.name}.png") if named and not path.suffix else path
-    known = sorted(figure.canvas.get_supported_filetypes())
-    if path.suffix[1:].lower() not in known:
-        raise ConfigError(f"path={str(path)!r} must end in one of .{', .'.join(known)}.")
+    path = figure_path(path)
     with whole_file(path) as unfinished:
-        figure.savefig(unfinished)
+        figure.savefig(unfinished, format=path.suffix[1:] or "png")

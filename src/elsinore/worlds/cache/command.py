@@ -69,7 +69,7 @@ def add_replay(actions) -> None:
         "--plot",
         default="hit_ratios.png",
         metavar="FILE",
-        help="picture to write (default: %(default)s)",
+        help="picture to write, in the format of its ending (default: %(default)s)",
     )
     command.add_argument(
         "--check", choices=["libcachesim"], help="compare the hits with another simulator's"
@@ -116,17 +116,19 @@ def _named_after(log) -> str:
 def replay_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from elsinore.runs.whole_file import figure_path
     from elsinore.worlds.cache.traces.comparing import compare_policies
     from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
     from elsinore.worlds.cache.traces.simulator import check_installed
 
     if args.check:
         check_installed()
+    plot = None if args.json else figure_path(Path(args.plot), "--plot")
     results = compare_policies(
         args.trace, args.capacity, args.policies, args.run, args.runs_dir, trust_of(args)
     )
     simulated = _simulated(args, results) if args.check else {}
-    if args.json:
+    if plot is None:
         rows = [
             {"capacity": capacity.amount, "unit": capacity.unit, "policy": name}
             | counts._asdict()
@@ -137,8 +139,8 @@ def replay_command(args: argparse.Namespace) -> int:
         print(json.dumps(rows))
         return 0
     _print_tables(results, simulated)
-    draw_hit_ratios(results, Path(args.plot), Path(args.trace).name)
-    print(f"drawn: {args.plot}")
+    draw_hit_ratios(results, plot, Path(args.trace).name)
+    print(f"drawn: {plot}")
     return 0
 
 

@@ -77,6 +77,27 @@ def test_the_table_and_the_picture_show_every_policy(trace, tmp_path, capsys):
     assert (tmp_path / "hit_ratios.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    ("plot", "name", "begins"),
+    [
+        ("hits.svg", "hits.svg", b"<?xml"),
+        ("hits.PDF", "hits.PDF", b"%PDF"),
+        ("hits", "hits.png", b"\x89PNG"),
+    ],
+)
+def test_the_picture_has_the_format_of_its_ending(plot, name, begins, trace, tmp_path, capsys):
+    argv = ["cache", "replay", trace, "--capacity", "20", "--policies", "lru", "--plot", plot]
+    assert cli.main(argv) == 0
+    assert f"drawn: {name}\n" in capsys.readouterr().out
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_the_picture_may_go_to_a_device(trace, capsys):
+    argv = ["cache", "replay", trace, "--capacity", "20", "--policies", "lru"]
+    assert cli.main([*argv, "--plot", "/dev/null"]) == 0
+    assert "drawn: /dev/null\n" in capsys.readouterr().out
+
+
 def test_the_picture_names_the_capacities_as_they_were_written_and_tells_oracles_apart(
     trace, tmp_path, monkeypatch
 ):
@@ -119,6 +140,7 @@ def test_a_folder_in_place_of_a_trace_is_refused_in_one_line(tmp_path, capsys):
     [
         (["--check", "libcachesim"], "the package libcachesim is not installed"),
         (["--run", "none"], "none is not a run"),
+        (["--plot", "x.foo"], "--plot='x.foo' must end in one of ."),
     ],
 )
 def test_what_is_refused_is_refused_before_the_replays(option, message, trace, capsys, monkeypatch):

@@ -1,11 +1,11 @@
-"""hit_ratios.png: hit and byte-hit ratio of every policy over the capacity."""
+"""The picture of a replay: hit and byte-hit ratio of every policy over the capacity."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from elsinore.runs.figure_style import plain
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.whole_file import write_figure
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity
 
@@ -31,8 +31,7 @@ def draw_hit_ratios(results: Results, target: Path, title: str) -> None:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(plain(title))
-    with whole_file(target) as unfinished:
-        figure.savefig(unfinished, format="png")
+    write_figure(figure, target)
 
 
 def _panel(axis, results: Results, what: str, heading: str) -> None:
