@@ -2,16 +2,22 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
+import jax
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 import elsinore
 from elsinore import cli
+from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
+from elsinore.runs.call import resolve_experiment
+from elsinore.runs.restored import host_shapes, policy_of
 from elsinore.worlds.cache.command import _print_tables
 from elsinore.worlds.cache.trace import Counts, Trace, replay, zipf_trace
-from elsinore.worlds.cache.traces import comparing, simulator
+from elsinore.worlds.cache.traces import comparing, learned, simulator
 from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities
 from elsinore.worlds.cache.traces.comparing import compare_policies
 from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
@@ -165,6 +171,28 @@ def test_what_libcachesim_counts_is_in_both_forms(trace, capsys, monkeypatch):
 def test_the_name_of_a_folder_is_shown_as_it_is(capsys):
     _print_tables({Capacity(20, "objects", "20"): {"run a[b]": Counts(100, 40, 1000, 400)}}, {})
     assert "run a[b]" in capsys.readouterr().out
+
+
+def run_in(*wrappers):
+    """A run that has not begun, in these wrappers."""
+    settings = {"algo.num_envs": 2, "algo.rollout_length": 4, "algo.num_minibatches": 1}
+    settings |= {"env_steps": 64, "algo.network.hidden": [8], "wrappers": [*wrappers]}
+    plan = plan_for(resolve_experiment("Cache-trace", "ppo", overrides=settings)[0])
+    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), host_shapes(plan))
+    policy = policy_of(plan, state, plan.experiment.seed)
+    return SimpleNamespace(experiment=plan.experiment, path="mine", policy=lambda: policy)
+
+
+def test_a_run_in_wrappers_of_its_observations_is_not_replayed():
+    message = r"--run mine has wrappers=\[\{'frame_stack': 2\}\], which .* a replay gives \(60,\)"
+    with pytest.raises(ConfigError, match=message):
+        learned.replay_learned(run_in({"frame_stack": 2}), SOME, 8, "objects")
+
+
+def test_a_run_in_other_wrappers_is_replayed(monkeypatch):
+    monkeypatch.setattr(learned, "replay_policy", lambda *_: "counts")
+    run = run_in({"scale_reward": 0.5}, {"time_limit": 100})
+    assert learned.replay_learned(run, SOME, 8, "objects") == "counts"
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from elsinore.arguments import plain
 from elsinore.errors import ConfigError, shown
 from elsinore.worlds.cache.trace import Counts, Trace, TraceCache
 from elsinore.worlds.cache.trace.env import PAGE
@@ -21,8 +22,8 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
     """Hits of a run's greedy policy on the whole trace, from a cold cache.
 
     Raises:
-        ConfigError: for a run of another environment, or a capacity in which nothing of the trace
-            fits.
+        ConfigError: for a run of another environment, or with wrappers that give its policy other
+            observations; or a capacity in which nothing of the trace fits.
     """
     if run.experiment.env not in NAMES:
         raise ConfigError(
@@ -38,7 +39,15 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
         env = TraceCache(trace, capacity, unit, **kwargs)
     except ValueError as error:
         raise ConfigError(f"--run {shown(run.path)} at capacity {capacity}: {error}") from None
-    return replay_policy(run.policy(), env, trace)
+    policy = run.policy()
+    seen, _ = jax.eval_shape(env.reset_env, jax.random.key(0), env.default_params)
+    given, learnt = (jax.tree.map(lambda x: x.shape, obs) for obs in (seen, policy._obs_like))
+    if given != learnt:
+        raise ConfigError(
+            f"--run {shown(run.path)} has wrappers={[*plain(run.experiment.wrappers)]}, which give"
+            f" its policy observations {learnt}; a replay gives {given}. Train one without them."
+        )
+    return replay_policy(policy, env, trace)
 
 
 def replay_policy(policy: Any, env: TraceCache, trace: Trace) -> Counts:
