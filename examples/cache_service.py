@@ -116,8 +116,9 @@ class Account:
 
     def line(self, name: str) -> str:
         wait, decision = 1e3 * np.mean(self.waits), 1e3 * np.median(self.decisions or [0.0])
+        ratio = self.hits / self.reads if self.reads else 0.0
         return (
-            f"{name:8} {self.hits / self.reads:9.1%} {wait:13.1f} ms {self.load:12.1%} "
+            f"{name:8} {ratio:9.1%} {wait:13.1f} ms {self.load:12.1%} "
             f"{decision:11.2f} ms {self.surprises:10}"
         )
 

@@ -117,6 +117,11 @@ def test_fetching_ahead_hits_more_and_makes_the_backend_work_more(requests, by_l
     assert len(account.decisions) == 199
 
 
+def test_a_stream_without_a_read_has_no_hit():
+    line = service.Account(waits=[0.2, 0.4]).line("LRU")
+    assert line.split()[:4] == ["LRU", "0.0%", "300.0", "ms"]
+
+
 def test_a_backend_slows_with_its_queue_and_recovers_with_time():
     clock = StandingClock()
     backend = service.Backend(clock, service.ApiCache().default_params)
