@@ -235,7 +235,8 @@ def draw(path: Path, pair: Pair, runs: dict[str, Run]) -> None:
         steps, returns = curve(run)
         axes.plot(steps, iqm(returns), color=colour, label=label)
         if returns.shape[1] > 1:
-            low, high = np.array([ci95(x) for x in returns]).T
+            unknown = (np.nan, np.nan)  # where a seed diverged
+            low, high = np.array([ci95(x) or unknown for x in returns]).T
             axes.fill_between(steps, low, high, color=colour, alpha=0.15, linewidth=0)
     score = float(iqm(curve(runs["from scratch"])[1][-1]))
     axes.axhline(score, color="#0072B2", linewidth=0.8, linestyle=":")

@@ -59,6 +59,18 @@ def test_the_figure_writes_env_steps_with_letters(monkeypatch, tmp_path):
     assert "<!-- 1M -->" in (tmp_path / "curves.svg").read_text()
 
 
+@pytest.mark.parametrize("diverged", [1, 4])
+def test_the_figure_leaves_out_the_intervals_of_a_seed_that_diverged(
+    monkeypatch, tmp_path, diverged
+):
+    returns = np.ones((4, 2))
+    returns[-diverged:, 1] = np.nan
+    monkeypatch.setattr(example, "curve", lambda _: (np.arange(4), returns))
+    labels: dict = {"from scratch": None, "fine-tuned": None}
+    example.draw(tmp_path / "curves.png", example.PAIRS["cartpole"], labels)
+    assert (tmp_path / "curves.png").stat().st_size > 1_000
+
+
 @pytest.mark.slow
 def test_a_head_is_left_out_on_request(tmp_path):
     source, tuned = run_of(tmp_path, "balatro", "--from-leave", "network.head")
