@@ -10,7 +10,7 @@ import pytest
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import discrete_head
-from elsinore.nets.popart import rescaled, value_unit, with_popart
+from elsinore.nets.popart import per_unit, rescaled, with_popart
 
 OBS, KEY = jnp.arange(3.0), jax.random.key(0)
 ROWS = jax.random.normal(jax.random.key(1), (16, 3))
@@ -55,13 +55,14 @@ def test_the_moments_are_an_average_that_forgets_and_has_no_bias():
     x = np.concatenate([np.asarray(batch, np.float64) for batch in batches])
     mean = np.sum(weights * x)
     assert params["targets"].mean == pytest.approx(mean, rel=1e-5)
-    assert value_unit(params) == pytest.approx(np.sqrt(np.sum(weights * (x - mean) ** 2)), rel=1e-4)
+    deviation = np.sqrt(np.sum(weights * (x - mean) ** 2))
+    assert 1.0 / per_unit(params) == pytest.approx(deviation, rel=1e-4)
 
 
 def test_targets_without_variance_leave_finite_values():
     net = with_popart(network())
     params = rescaled(net.init(KEY, OBS), jnp.full(8, 3.0), 1.0)
-    assert np.isfinite(net.step(params, (), ROWS)[2]).all() and value_unit(params) > 0.0
+    assert np.isfinite(net.step(params, (), ROWS)[2]).all() and per_unit(params) > 0.0
 
 
 def test_no_gradient_changes_the_moments():

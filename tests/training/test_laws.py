@@ -69,6 +69,7 @@ SMALL = {"algo.num_envs": 16, "algo.rollout_length": 8, "env_steps": 1024, "eval
 ROUNDED_ALIKE = {  # presets with divisions that XLA simplifies in another order for several devices
     "attention over places": ("Hamlet-L1", SMALL | {"algo.num_minibatches": 1}),
     "rectified Adam": ("pqn/CartPole-v1", SMALL),
+    "PopArt": ("CartPole-v1", SMALL | {"algo.popart": True}),
 }
 
 

@@ -32,7 +32,7 @@ from elsinore.nets.centralised import decentralised
 from elsinore.nets.distributions import Distribution
 from elsinore.nets.heads import CONTINUOUS_KINDS, Head, head_for
 from elsinore.nets.network import Network
-from elsinore.nets.popart import rescaled, value_unit, with_popart
+from elsinore.nets.popart import per_unit, rescaled, with_popart
 from elsinore.ops.advantages import explained_variance
 from elsinore.ops.schedules import anneal
 from elsinore.types import (
@@ -197,7 +197,7 @@ class _Parts:
         if self.config.popart:
             step = jnp.where(is_first, self.config.popart_step, 0.0)
             params = rescaled(params, batch.target, step)
-            batch = in_units(value_unit(params), batch)
+            batch = in_units(per_unit(params), batch)
         learner, metrics = self.minimise(
             key,
             learner._replace(params=params),
@@ -210,7 +210,7 @@ class _Parts:
 
     def loss_of(self, hyper: Any, params: PyTree, batch: OnPolicyBatch) -> LossAndMetrics:
         policy, value = apply(self.net, self.head, params, batch)
-        value = value / value_unit(params) if self.config.popart else value
+        value = value * per_unit(params) if self.config.popart else value
         return self.loss(policy, value, batch, hyper)
 
 

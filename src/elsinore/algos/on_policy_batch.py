@@ -66,11 +66,11 @@ def with_advantages(
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), batch)._replace(carry=carry)
 
 
-def in_units(unit: Float[Array, ""], batch: OnPolicyBatch) -> OnPolicyBatch:
+def in_units(per_unit: Float[Array, ""], batch: OnPolicyBatch) -> OnPolicyBatch:
     """A batch in other units: of a loss in PopArt's (Hessel 2018, arXiv:1809.04474 section 3, of
     the advantage too)."""
     names = ("value", "advantage", "target")
-    return batch._replace(**{name: getattr(batch, name) / unit for name in names})
+    return batch._replace(**{name: getattr(batch, name) * per_unit for name in names})
 
 
 def bootstrap_values(

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float, Key, PyTree
 
+from elsinore.jaxtools.barrier import once
 from elsinore.nets.network import Network
 from elsinore.ops.schedules import Scalar
 
@@ -23,7 +24,9 @@ class TargetMoments(NamedTuple):
 
     @property
     def deviation(self) -> Float[Array, ""]:
-        return jnp.sqrt(jnp.maximum(self.variance, LEAST_VARIANCE))
+        # XLA would make a division by a root a product with its reciprocal, for several devices in
+        # other places than for one
+        return once(jnp.sqrt(jnp.maximum(self.variance, LEAST_VARIANCE)))
 
 
 def with_popart(net: Network) -> Network:
@@ -51,9 +54,9 @@ def with_popart(net: Network) -> Network:
     )
 
 
-def value_unit(params: PyTree) -> Float[Array, ""]:
-    """Deviation of the targets, by which losses and advantages are divided."""
-    return jax.lax.stop_gradient(params["targets"].deviation)
+def per_unit(params: PyTree) -> Float[Array, ""]:
+    """The reciprocal of the targets' deviation, with which values and advantages are multiplied."""
+    return 1.0 / jax.lax.stop_gradient(params["targets"].deviation)
 
 
 def rescaled(params: PyTree, target: Float[Array, "*batch"], step: Scalar) -> PyTree:
