@@ -24,7 +24,7 @@ def copied(whole, tmp_path):
         folder = tmp_path / "runs" / name
         shutil.copytree(whole, folder)
         original = json.loads((folder / "summary.json").read_text())
-        (folder / "summary.json").write_text(json.dumps(original | summary))
+        (folder / "summary.json").write_text(json.dumps(original | {"seeds": seeds} | summary))
         config = yaml.safe_load((folder / "config.yaml").read_text())
         (folder / "config.yaml").write_text(yaml.safe_dump(config | {"env": env, "seeds": seeds}))
         return folder
@@ -225,8 +225,12 @@ def test_a_reason_is_a_part_of_its_sentence(copied):
         report([broken(copied("bad"), "metrics that are none")])
 
 
+STOPS = ("converged", "plateau", "diverged")
+
+
 def test_runs_of_unequal_seeds_are_compared(copied, tmp_path):
-    one = copied("one", seeds=1, eval_return=returns(3.0))
+    stops = {f"{how}_at_env_steps": [None] for how in STOPS}
+    one = copied("one", seeds=1, eval_return=returns(3.0), env_steps_per_seed=[5_120], **stops)
     found = report([f"one={one}", f"two={copied('two')}"], out=tmp_path / "out")
     assert list(found.table.seeds) == [1, 2]
     assert found.path == tmp_path / "out"
