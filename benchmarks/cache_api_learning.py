@@ -23,8 +23,9 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.record import FOLDER, Results
-from elsinore.config.load import load_experiment, parse_set
+from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.config.yaml_files import parse_set
 from elsinore.envs import make
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.training.layout import layout_for

@@ -19,8 +19,8 @@ import jax
 import numpy as np
 
 import elsinore
-from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import yaml_text
 from elsinore.runs import checkpoints
 from elsinore.runs.manifest import config_digest
 from elsinore.runs.restored import best_replica

@@ -199,7 +199,8 @@ EXCEPTIONS = {
     "envs/suites/__init__.py": {"io", "sys"},  # hides what a library prints while it is imported
     # a process whose peers are gone ends, and says why
     "jaxtools/processes.py": {"logging", "os", "sys"},
-    "config/load.py": {"pathlib"},  # reads the YAML file of an experiment
+    "config/load.py": {"pathlib"},  # a curriculum's file is beside the experiment's
+    "config/yaml_files.py": {"pathlib"},
     # reads /proc and cgroups: an experiment that does not fit is refused
     "config/memory.py": {"os", "pathlib", "read_text"},
     "worlds/hamlet/load.py": {"pathlib"},  # names the YAML file of a profile

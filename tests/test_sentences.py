@@ -57,7 +57,7 @@ def test_a_refusal_names_the_keyword_of_an_option_too():
     assert broken(options_of_a_shell, files).keys() == {
         "envs/registry.py",  # pip's --force-reinstall
         "view/human_play.py",  # --human, which has no keyword
-        "config/load.py",  # texts of the command line
+        "config/yaml_files.py",  # texts of the command line
         "analysis/compare/thresholds.py",
     }
 

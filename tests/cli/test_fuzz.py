@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from elsinore import cli
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import load_experiment, parse_set, read_yaml, yaml_text
+from elsinore.config.load import load_experiment
+from elsinore.config.yaml_files import parse_set, read_yaml, yaml_text
 from elsinore.errors import ConfigError
 from elsinore.page.answers import json_text
 from elsinore.page.live import LiveFeed, Subscription, parse_subscription

@@ -4,10 +4,11 @@ import flax.linen as nn
 import pytest
 
 from elsinore.config.learners import program_of
-from elsinore.config.load import load_experiment, whole_experiment, yaml_text
+from elsinore.config.load import load_experiment, whole_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import free_name
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from elsinore.algos.registry import steps_per_update
-from elsinore.config.load import load_experiment, read_yaml, shipped
+from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan, plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.yaml_files import read_yaml, shipped
 from elsinore.errors import ConfigError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

@@ -6,7 +6,7 @@ import pytest
 
 from elsinore import config
 from elsinore.analysis.sweep.programs import signature
-from elsinore.config.load import load_experiment, yaml_text
+from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import (
@@ -17,6 +17,7 @@ from elsinore.config.search import (
     trial_groups,
     trials_of,
 )
+from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
 from elsinore.training.layout import layout_for
 from tests.toys import TOY

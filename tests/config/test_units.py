@@ -3,10 +3,11 @@ contradict each other."""
 
 import pytest
 
-from elsinore.config.load import load_experiment, read_yaml, yaml_text
+from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError
 
 SMALL = {"algo.num_envs": 4, "algo.rollout_length": 8, "algo.num_minibatches": 1}  # 32 steps

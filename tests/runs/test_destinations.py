@@ -9,7 +9,7 @@ import yaml
 
 import elsinore
 from elsinore.cli import main
-from elsinore.config.load import read_yaml
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoints import list_checkpoints

@@ -14,7 +14,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
-from elsinore.config.load import read_yaml
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ElsinoreError
 from elsinore.runs.moved_schedules import moved_schedules, schedules_of
 from elsinore.runs.run_dir import RunDir

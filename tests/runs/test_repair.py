@@ -11,7 +11,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.config.load import read_yaml, yaml_text
+from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.runs import repair
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.manifest import digest_of

@@ -16,10 +16,11 @@ from gymnax.environments.spaces import Discrete
 import elsinore
 from elsinore import cli
 from elsinore.config.agents import AgentConfig, AgentsConfig
-from elsinore.config.load import dotted, load_experiment, read_yaml
+from elsinore.config.load import dotted, load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
+from elsinore.config.yaml_files import read_yaml
 from elsinore.runs import checkpoints, session
 from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment

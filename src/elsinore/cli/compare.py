@@ -90,7 +90,7 @@ def compare_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.compare import api, terminal
     from elsinore.analysis.compare.thresholds import parse_thresholds
     from elsinore.analysis.compare.variants import split_algos
-    from elsinore.config.load import parse_set
+    from elsinore.config.yaml_files import parse_set
 
     forgive_stdout()
     comparison = api.compare(

@@ -113,7 +113,7 @@ def _add_display(play: argparse.ArgumentParser) -> None:
 
 
 def play_command(args: argparse.Namespace) -> int:
-    from elsinore.config.load import parse_set
+    from elsinore.config.yaml_files import parse_set
     from elsinore.view.play import episodes_of
 
     _refuse_without_effect(args)

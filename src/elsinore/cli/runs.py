@@ -80,7 +80,7 @@ def _row(top: Path, name: str) -> dict[str, Any]:
 
 
 def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
-    from elsinore.config.load import read_yaml
+    from elsinore.config.yaml_files import read_yaml
     from elsinore.page.run_status import LIVE, final_return, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending

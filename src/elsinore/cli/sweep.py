@@ -45,7 +45,7 @@ def add(commands) -> None:
 def sweep_command(args: argparse.Namespace) -> int:
     from elsinore.analysis.sweep import api
     from elsinore.analysis.sweep.report import results_table
-    from elsinore.config.load import parse_set
+    from elsinore.config.yaml_files import parse_set
     from elsinore.runs.plain_console import PlainConsole
 
     forgive_stdout()

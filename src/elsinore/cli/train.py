@@ -26,7 +26,7 @@ def train_command(args: argparse.Namespace) -> int:
     if args.distributed:
         _join(args.distributed)
     profile = _started_profile(args.profile) if args.profile else None
-    from elsinore.config.load import parse_set
+    from elsinore.config.yaml_files import parse_set
 
     _check_resume(args)
     _check_grace(args)
@@ -90,7 +90,7 @@ def _check_resume(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: naming the first.
     """
-    from elsinore.config.load import parse_set
+    from elsinore.config.yaml_files import parse_set
     from elsinore.runs.go_on import refuse_without_name
     from elsinore.runs.lengthen import budgets_in, refuse_other_settings
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
-from elsinore.config.load import experiment_from, parsed_yaml
+from elsinore.config.load import experiment_from
 from elsinore.config.parse import as_dict
 from elsinore.config.presets import closest_preset
+from elsinore.config.yaml_files import parsed_yaml
 
 OF_THE_RUN = ("env", "algo.name", "seed", "seeds")  # shown elsewhere
 

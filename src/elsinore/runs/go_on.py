@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.manifest import differences
 from elsinore.runs.named_code import code_in

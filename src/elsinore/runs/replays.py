@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from elsinore.config.load import read_yaml
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, why_unreadable
 from elsinore.imports import UntrustedName
 from elsinore.runs.durable import new_file

@@ -13,8 +13,9 @@ import numpy as np
 
 from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import read_yaml, with_settings
+from elsinore.config.load import with_settings
 from elsinore.config.plan import Plan, plan_for
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, printable, shown, span
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending

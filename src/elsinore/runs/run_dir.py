@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import read_yaml, whole_experiment, yaml_text
+from elsinore.config.load import whole_experiment
 from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.named_code import marked

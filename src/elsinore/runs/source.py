@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import read_yaml
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint

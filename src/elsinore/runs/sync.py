@@ -9,8 +9,9 @@ from pathlib import Path
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.extras import has_extra
-from elsinore.config.load import dotted, read_yaml
+from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir

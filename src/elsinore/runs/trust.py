@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.load import read_yaml
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.destinations import default_of, destinations_in
 from elsinore.runs.named_code import code_in, marked

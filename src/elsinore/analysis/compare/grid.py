@@ -8,9 +8,10 @@ from typing import Any
 
 from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import dotted, read_yaml
+from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.units import has_budget
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment

@@ -4,8 +4,9 @@ from typing import Any
 
 from elsinore.analysis.compare.document import ReportTable, Section, format_count
 from elsinore.analysis.compare.scores import Scores
-from elsinore.config.load import dotted, yaml_text
+from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
+from elsinore.config.yaml_files import yaml_text
 from elsinore.runs.budgets import ending
 from elsinore.runs.redaction import redacted
 

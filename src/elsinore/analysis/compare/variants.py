@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
-from elsinore.config.load import dotted, parse_set
+from elsinore.config.load import dotted
 from elsinore.config.presets import PRESETS
+from elsinore.config.yaml_files import parse_set
 from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import FOLDER_NAMES, is_folder_name
 

@@ -13,10 +13,10 @@ from elsinore.analysis.sweep.importance import setting_importance
 from elsinore.analysis.sweep.pictures import draw_coordinates, draw_importance
 from elsinore.analysis.sweep.results import TrialResult, best_trial, csv_row, ranked, setting_text
 from elsinore.analysis.sweep.sweep_dir import SweepDir
-from elsinore.config.load import yaml_text
 from elsinore.config.parse import as_dict
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
+from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import counted
 from elsinore.runs.durable import new_file
 from elsinore.runs.manifest import versions

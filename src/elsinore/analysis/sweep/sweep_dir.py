@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from elsinore.config.load import read_yaml, yaml_text
 from elsinore.config.search import Sweep, load_sweep
+from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
 from elsinore.runs.manifest import differences

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from elsinore.arguments import checked
-from elsinore.config.load import read_yaml
+from elsinore.config.yaml_files import read_yaml
 from elsinore.envs.view import env_name
 from elsinore.errors import ConfigError, shown
 from elsinore.runs import api

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from elsinore.config.load import read_yaml
 from elsinore.config.parse import build, convert
+from elsinore.config.yaml_files import read_yaml
 from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.checks import check, check_known
 from elsinore.worlds.hamlet.incentives import INCENTIVES
