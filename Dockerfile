@@ -13,6 +13,7 @@ RUN pip install --require-hashes -r requirements.lock
 RUN if [ -n "$CUDA" ]; then pip install "jax[cuda${CUDA}]==$(python -c 'import jax; print(jax.__version__)')"; fi
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY configs ./configs
 RUN pip install --no-deps . && useradd --create-home trainer && install -d -o trainer /home/trainer/runs
 USER trainer
 WORKDIR /home/trainer
