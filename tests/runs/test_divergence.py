@@ -19,6 +19,8 @@ from elsinore.jaxtools import processes
 from elsinore.runs import programs, session
 from elsinore.runs.divergence import divergence_text, not_finite, refuse_not_finite
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.restored import best_replica
+from elsinore.runs.session import of_finite
 from elsinore.types import Metrics
 from tests.runs.conftest import count_in_log
 from tests.small_envs import Clocked, World
@@ -160,3 +162,24 @@ def test_a_policy_that_is_not_finite_is_not_kept_as_the_best(tmp_path):
     assert run.summary["best_return"]["per_seed"] == [0.0]
     assert [path.name for path in (run.path / "checkpoints" / "best").iterdir()] == ["0000000001"]
     assert np.isfinite(run.policy().value(np.ones(1, np.float32)))
+    (run.path / "summary.json").unlink()  # as where it is killed before its summary
+    again = elsinore.resume(run.path, callbacks=[wreck], runs_dir=tmp_path)
+    assert [path.name for path in (run.path / "checkpoints" / "best").iterdir()] == ["0000000001"]
+    assert np.isfinite(again.policy().value(np.ones(1, np.float32)))
+
+
+def test_of_the_last_checkpoint_a_seed_that_has_diverged_is_never_the_best():
+    """A policy that is not finite takes the first action, which may pay most."""
+    summary = {
+        "updates": 4,
+        "eval_return": {"per_seed": [8.0, 5.0, 6.0]},
+        "diverged_at_env_steps": [256, None, None],
+    }
+    last = cast(Any, SimpleNamespace(update=4))
+    assert best_replica(last, np.empty((3, 1)), summary, "max") == 2
+    assert best_replica(last, np.empty((3, 1)), summary, "min") == 1
+
+
+def test_a_resumed_run_has_no_score_of_a_seed_that_has_diverged():
+    convergence = cast(Any, SimpleNamespace(diverged_at=np.array([-1, 256, -1])))
+    assert of_finite({7: 1.0, 8: 9.0}, convergence, 7) == {7: 1.0}

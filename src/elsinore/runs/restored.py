@@ -22,11 +22,12 @@ def best_replica(
 ) -> int:
     """The index of the replica with the best evaluation at a checkpoint: the final one, of the
     run's summary, where it is the last, or else the newest in its state's `history`, [replica,
-    window]. `mode` is that of the population."""
-    returns = summary.get("eval_return", {}).get("per_seed")
-    if not returns or checkpoint.update != summary.get("updates"):
-        returns = np.asarray(history)[:, 0].tolist()
-    return best_index(returns, mode)
+    window]. One that has diverged is the worst. `mode` is that of the population."""
+    if checkpoint.update != summary.get("updates"):
+        return best_index(np.asarray(history)[:, 0].tolist(), mode)
+    returns, diverged_at = summary["eval_return"]["per_seed"], summary["diverged_at_env_steps"]
+    known = [None if at is not None else x for x, at in zip(returns, diverged_at, strict=True)]
+    return best_index(known, mode)
 
 
 def restore_state(checkpoint: Checkpoint, plan: Plan) -> RunState:

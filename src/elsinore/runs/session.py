@@ -5,7 +5,7 @@ import logging
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -39,6 +39,7 @@ from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.store_facts import facts_of_plan
+from elsinore.training.early_stopping import Convergence
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, fetch_turns, place_host
 
@@ -223,13 +224,14 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     controls.begun.set()
     refuse_if_late(controls.stop, 0.0)
     chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
-    all_frozen = bool(fetch_turns([turn.convergence for turn in state], layout).frozen.all())
-    over, ended = chunk >= plan.schedule.num_chunks or all_frozen, ""
+    convergence = fetch_turns([turn.convergence for turn in state], layout)
+    over, ended = chunk >= plan.schedule.num_chunks or bool(convergence.frozen.all()), ""
     if not over:
         ended = run_actions.stop_at(checkpoint.update) if checkpoint is not None else ""
         processes.agreed([run_actions.any, ended], ACTS)
     listeners = [*workers.listeners, *workers.sinks]
-    publisher = Publisher(plan, workers.store, listeners, session.scores, run_actions)
+    scores = of_finite(session.scores, convergence, plan.experiment.seed)
+    publisher = Publisher(plan, workers.store, listeners, scores, run_actions)
     manager = manager_of(session, layout)
     if over or ended:  # killed before its summary
         manager.resume_from(state, chunk, publisher.score, publisher.saves(chunk))
@@ -237,6 +239,14 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     ahead = plan.looks_ahead and not run_actions.any
     pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
     return train_loop(pipeline, publisher, manager, workers.replays.offer)
+
+
+def of_finite(
+    scores: Mapping[int, float], convergence: Convergence, first_seed: int
+) -> dict[int, float]:
+    """The scores of seeds that have not diverged, as the run that was not interrupted has them."""
+    finite = convergence.diverged_at < 0  # [replica]
+    return {seed: score for seed, score in scores.items() if finite[seed - first_seed]}
 
 
 def manager_of(session: Session, layout: Layout) -> CheckpointManager:

@@ -119,11 +119,12 @@ def returns_by_agent(returns: np.ndarray, agents: int) -> list[list[float | None
 
 
 def _population(plan: Plan, state: RunState, final: Episodes) -> dict[str, Any]:
-    """The members of a population, the best of them, and the final values of numbers that evolve.
-    Lists by replica have the `seeds` of the first member first."""
-    experiment = plan.experiment
+    """The members of a population, the best of those that have not diverged, and the final values
+    of numbers that evolve. Lists by replica have the `seeds` of the first member first."""
+    experiment, diverged = plan.experiment, state.convergence.diverged_at >= 0
     returns = final.returns.mean(axis=1).reshape(experiment.members, -1)  # [member, seed]
-    best = best_index(returns.mean(axis=1).tolist(), experiment.population.mode)
+    known = np.where(diverged.reshape(returns.shape), np.nan, returns)
+    best = best_index(known.mean(axis=1).tolist(), experiment.population.mode)
     facts: dict[str, Any] = {
         "members": [writable(member) for member in experiment.member_values],
         "best_member": {"member": best, "eval_return": _over_seeds(returns[best])},
