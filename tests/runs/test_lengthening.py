@@ -157,6 +157,7 @@ MOVED = {  # where the learning rates of a run are not the config's, their value
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MOVED)
 def test_a_schedule_is_said_to_go_on_as_the_members_agents_and_callbacks_have_it(
     case, tmp_path, monkeypatch

@@ -336,12 +336,13 @@ def test_a_large_state_is_given_away_to_its_chunk_and_the_run_is_the_same(
     assert any(given)  # not where a checkpoint reads the same memory meanwhile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("holder", "name"),
     [
         (CheckpointManager, "_save_due"),
-        pytest.param(loop, "record_of", marks=pytest.mark.slow),
-        pytest.param(session, "fetch_turns", marks=pytest.mark.slow),
+        (loop, "record_of"),
+        (session, "fetch_turns"),
         (jax, "device_get"),
     ],
 )

@@ -334,6 +334,7 @@ def test_all_of_it_with_equal_settings_is_the_run_resumed(whole, tmp_path):
     assert run.experiment.start.parts == "all"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [1, 2])
 def test_a_run_killed_while_it_takes_all_of_another_takes_it_when_it_is_resumed(
     copied, whole, tmp_path, monkeypatch

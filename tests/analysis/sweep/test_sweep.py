@@ -525,6 +525,7 @@ def test_a_group_that_was_killed_before_its_copy_was_sent_sends_it(tmp_path):
     assert summary.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", MADE_ELSEWHERE)
 def test_a_group_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_path, capsys):
     path = search(tmp_path, trials=3).path
