@@ -204,7 +204,7 @@ def test_what_is_played_is_what_each_agents_own_policy_does(run):
 def test_an_agent_that_is_not_of_the_run_cannot_be_played(run):
     with pytest.raises(ConfigError, match="agent=3 .*; there are agent_0, agent_1, agent_2"):
         list(episodes_of(str(run.path), agent=3))
-    with pytest.raises(ConfigError, match="needs several agents"):
+    with pytest.raises(ConfigError, match="is of a run of several agents"):
         episodes_of("Catch-bsuite", agent=0)
 
 

@@ -215,7 +215,7 @@ def _draw_day(args: argparse.Namespace, episode) -> int:
 
     from elsinore.envs.views import view_of
 
-    episode = getattr(episode, "own", episode)  # of several agents, the one followed
+    episode = getattr(episode, "agent_episode", episode)  # of several agents, the selected one
     draw_day = view_of(episode.env).draw_day
     if draw_day is None:
         raise ConfigError(

@@ -143,7 +143,7 @@ def test_all_who_live_in_one_town_stand_in_it_by_their_numbers():
     scene = joint_scene(env, params_of(env, 3), three, 1, np.array([True, False, False]))
     assert tokens(scene) == {"†0": (0, 1, "faint"), "1": (1, 2, "agent"), "2": (2, 3, "ink")}
     bars = panel(scene, Bars)
-    assert bars.title == "meters of agent_1" and bars.bars[3].shown == "10"
+    assert bars.title == "meters of the selected agent" and bars.bars[3].shown == "10"
     assert panel(scene, Grid).title == "home and town"
 
 
@@ -156,7 +156,7 @@ def test_who_lives_in_a_town_of_its_own_is_shown_alone():
     here, elsewhere = (env.state_at([7, 7], np.ones(8), cells) for cells in (places, places[::-1]))
     scene = joint_scene(env, params_of(env, 3), states(here, elsewhere, here), 0, np.zeros(3, bool))
     assert set(tokens(scene)) == {"0", "2"}
-    assert panel(scene, Grid).title == "home and town of agent_0: each has its own"
+    assert panel(scene, Grid).title == "home and town of the selected agent: each has its own"
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 100])

@@ -148,6 +148,20 @@ def test_play_draws_a_day_instead(busy, tmp_path, capsys):
     assert "10 steps" in capsys.readouterr().out and (tmp_path / "day.png").exists()
 
 
+def test_of_several_agents_the_day_is_that_of_the_selected_one(busy, tmp_path, capsys):
+    still = recorded_episode([UP] * 10)
+    films = [episode.recording._replace(length=None) for episode in (busy, still)]
+    film = jax.tree.map(lambda *x: np.stack(x, axis=1), *films)._replace(length=np.int32(10))
+    params = jax.tree.map(lambda x: np.stack([x, x]), busy.params)
+    about = {"env": "Hamlet-classic4", "env_kwargs": {}}
+    together = episode_recording.recording_of(film, params, about)
+    file, day = replays.write(tmp_path / "replay.npz", together), tmp_path / "day.png"
+    for agent, episode in (("0", busy), ("agent_1", still)):
+        assert cli.main(["play", str(file), "--day", str(day), "--agent", agent]) == 0
+        worth = float(np.asarray(episode.recording.reward).sum())
+        assert f"day.png: 10 steps, return {worth:g}\n" in capsys.readouterr().out
+
+
 def _arrays(episode: Episode):
     return episode_recording.recording_of(
         episode.recording, episode.params, {"env": "Hamlet-classic4", "env_kwargs": {}}

@@ -31,20 +31,21 @@ def scene(env, params, state) -> Scene:
 
 
 def joint_scene(env, params, states, agent: int, over) -> Scene:
-    """Scene of all agents that share a town with `agent`, and that agent's meters."""
+    """Scene of all agents that share a town with `agent`, the selected one, and its meters."""
     own_params, mine = (jax.tree.map(lambda x: x[agent], tree) for tree in (params, states))
     # the clock also runs after the agent's death
     lone = scene(env, own_params, mine.replace(time=states.time.max()))
     board, bars, facts = lone.panels
     neighbours = _neighbours(states, agent)
-    own_town = f" of agent_{agent}: each has its own" if len(neighbours) < len(over) else ""
+    own_town = " of the selected agent: each has its own" if len(neighbours) < len(over) else ""
     places = tuple(thing for thing in board.things if not thing.token)
     board = replace(
         board,
         title=board.title + own_town,
         things=(*places, *_tokens(states, neighbours, agent, over)),
     )
-    return Scene(lone.title, (board, replace(bars, title=f"{bars.title} of agent_{agent}"), facts))
+    bars = replace(bars, title=f"{bars.title} of the selected agent")
+    return Scene(lone.title, (board, bars, facts))
 
 
 def _neighbours(states, agent: int) -> list[int]:
