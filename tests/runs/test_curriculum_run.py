@@ -1,5 +1,6 @@
 """A run with a curriculum: its stages in every record, which no stop changes."""
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -8,13 +9,15 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore import cli
 from elsinore.runs import loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import stage_rows
+from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
 from elsinore.runs.store import Store
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES, StageChanges
-from tests.runs.conftest import TINY, assert_same_run, count_in_log
+from tests.runs.conftest import TINY, assert_same_run, count_in_log, rows_in
 from tests.runs.test_resume import Accident, on_call
 from tests.training.hourglass import HOURGLASS
 
@@ -241,3 +244,31 @@ def test_members_of_a_population_that_copy_each_other_follow_a_course_each(tmp_p
         "seed 1, algo.learning_rate=0.01 at first goes on from stage 0 to stage 1 after update 3"
     )
     assert count_in_log(found.path, event) == 1
+
+
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory):
+    """A row of metrics ends each fourth update, and stages end at the second and the sixth."""
+    return train(tmp_path_factory.mktemp("coarse"), rows_per_chunk=1).path
+
+
+@pytest.mark.parametrize("also", [(), (1,)], ids=["of each seed", "of one seed"])
+def test_a_repair_restores_stages_that_began_inside_a_row(coarse, also, tmp_path, capsys):
+    path = shutil.copytree(coarse, tmp_path / "whole")
+    (path / "summary.json").unlink()
+    (path / "metrics.sqlite").unlink()
+    lines = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    gone = [x for x in lines if json.loads(x)["update"] == 2 and json.loads(x)["seed"] in also]
+    assert len(gone) == len(also)
+    (path / "metrics.jsonl").write_text("".join(x for x in lines if x not in gone))
+    assert cli.main(["repair", str(path)]) == 0
+    assert "metrics.jsonl: every row up to update 40 of 40" in capsys.readouterr().out
+    kept = [row for row in rows_in(coarse) if (row[0], row[1]) not in {(2, seed) for seed in also}]
+    assert rows_in(path) == kept
+
+
+def test_a_query_finds_all_seeds_where_one_of_them_has_a_stage_before_the_first_row(tmp_path):
+    with contextlib.closing(Store(tmp_path / "metrics.sqlite")) as store:
+        rows = [Row(4, seed, agent, EPISODE_COUNT, 1.0) for seed in (0, 1) for agent in ("a", "b")]
+        store.write(ChunkRecord(4, 16, [Row(3, 0, "", "curriculum/stage", 1.0), *rows], 0, 0, 0))
+        assert store.seeds_and_agents() == ([0, 1], ["a", "b"])

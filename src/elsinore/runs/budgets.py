@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 from elsinore.config.experiment import StopConfig
 from elsinore.errors import counted
-from elsinore.runs.records import Row
+from elsinore.runs.records import EPISODE_COUNT, Row
 from elsinore.runs.store import LAST, Store
 from elsinore.training.schedule import Schedule
 from elsinore.validation import period_of
 
 BUDGET = "budget"  # the name of a stop by `stop.episodes` or `stop.seconds`
-COUNT = "episode/count"
 
 
 def ending(stopped_by: str) -> str:
@@ -58,7 +57,7 @@ class Spent:
         self.seconds, self.now, self.before = 0.0, (0, 0.0), (0, 0.0)
         after = -1  # the newest two chunks are counted alone: a frozen seed has rows before them
         for part in filter(None, (chunks[:-2], chunks[-2:-1], chunks[-1:])):
-            rows = store.rows(after, names=[COUNT], agent="", until=part[-1][0])
+            rows = store.rows(after, names=[EPISODE_COUNT], agent="", until=part[-1][0])
             self.add(rows, sum(chunk[3] for chunk in part))
             after = part[-1][0]
 
@@ -75,7 +74,7 @@ class Spent:
         self.now = self.now[0], self.seconds
 
     def _count(self, rows: Iterable[Row]) -> None:
-        counts = [row for row in rows if row.name == COUNT and not row.agent]
+        counts = [row for row in rows if row.name == EPISODE_COUNT and not row.agent]
         self._learning = {row.seed for row in counts}  # a seed that is frozen has no row
         for row in counts:
             self._finished[row.seed] += int(row.value)

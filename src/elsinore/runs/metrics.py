@@ -11,7 +11,7 @@ from elsinore.config.host import without_tapes
 from elsinore.config.plan import Plan
 from elsinore.errors import ConfigError
 from elsinore.runs.curriculum_log import stage_rows
-from elsinore.runs.records import FinishedEpisode, Row
+from elsinore.runs.records import EPISODE_COUNT, FinishedEpisode, Row
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.evaluation import Episodes
 from elsinore.types import agent_name
@@ -32,7 +32,7 @@ def rows_of(report: ChunkReport, chunk: int, plan: Plan) -> list[Row]:
                 if count > 0:
                     rows.append(Row(update, seed, agent, name, float(total) / float(count)))
                 if name == "episode/return":
-                    rows.append(Row(update, seed, agent, "episode/count", float(count)))
+                    rows.append(Row(update, seed, agent, EPISODE_COUNT, float(count)))
         rows += stage_rows(report, int(i), seed, ends)
         if isinstance(report.evaluated, np.ndarray) and not report.evaluated[i]:
             continue
@@ -96,7 +96,7 @@ def refuse_unknown_metric(plan: Plan) -> None:
     _, report = jax.eval_shape(plan.program.chunk, shapes, jnp.int32(0))
     zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), report.episodes)
     known = {name for agent, name in report.metrics.names if not agent}
-    known |= {*evaluation_metrics(zeros), "episode/count"}
+    known |= {*evaluation_metrics(zeros), EPISODE_COUNT}
     if metric not in known:
         close = did_you_mean(metric, sorted(known), label="choose one of", cutoff=0.7)
         raise ConfigError(f"checkpoints.metric={metric!r} is not logged by this run{close}")

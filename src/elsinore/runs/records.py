@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+EPISODE_COUNT = "episode/count"  # at the end of each row of metrics, of every seed and agent
+
 
 def return_text(value: float | None) -> str:
     """A return for people: one decimal, below 1 three significant digits; `not finite` for None."""

@@ -19,7 +19,7 @@ from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.durable import fsync, new_file
-from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
@@ -196,22 +196,31 @@ def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord]
             broken = f"; line {number} cannot be taken exactly ({error})"
             break
         rows.setdefault(found[0].update, []).extend(found)
-    certain, records = certain_updates(rows), []
+    # a new stage of a curriculum has a row at its own update, which may end none
+    certain = certain_updates({update: found for update, found in rows.items() if ends_row(found)})
+    records, until = [], 0
     for chunk in range(schedule.num_chunks):
         if schedule.updates_in(chunk) > len(certain) * schedule.updates_per_row:
             break
         ends = schedule.row_ends(chunk)
         if not certain.issuperset(ends):
             break
-        found = [row for end in ends for row in rows[end]]
-        records.append(ChunkRecord(ends[-1], ends[-1] * steps, found, 0.0, 0.0, 0.0))
-    until = records[-1].update if records else 0
+        updates = range(until + 1, ends[-1] + 1)
+        found = [row for update in updates for row in rows.get(update, ())]
+        until = ends[-1]
+        records.append(ChunkRecord(until, until * steps, found, 0.0, 0.0, 0.0))
     return records, f"every row up to update {until} of {schedule.num_updates}{broken}"
 
 
+def ends_row(rows: list[Row]) -> bool:
+    """True for the rows of an update that ends a row of metrics."""
+    return any(row.name == EPISODE_COUNT for row in rows)
+
+
 def certain_updates(rows: dict[int, list[Row]]) -> set[int]:
-    """The first updates of which no line is missing: every update has all seeds and agents of the
-    next, since seeds only ever stop; the last has all that there are."""
+    """The first updates of which no line is missing, among those that end a row of metrics: each
+    has all seeds and agents of the next, since seeds only ever stop; the last has all that there
+    are."""
     learners = {update: {row[1:3] for row in found} for update, found in sorted(rows.items())}
     followers = [*list(learners.values())[1:], set().union(*learners.values())]
     certain = set()

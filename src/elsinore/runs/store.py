@@ -18,7 +18,7 @@ from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import is_no_file
-from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
 from elsinore.runs.store_facts import schedule_in, unusable_fact
 from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
 
@@ -245,10 +245,11 @@ class Store:
 
     def seeds_and_agents(self) -> tuple[list[int], list[str]]:
         """The seeds and the agents that have metrics."""
-        found = list(  # the first update has rows of all
+        found = list(  # the first update that ends a row has metrics of all
             self._db.execute(
-                "SELECT DISTINCT seed, agent FROM metrics"
-                " WHERE update_ = (SELECT MIN(update_) FROM metrics)"
+                "SELECT DISTINCT seed, agent FROM metrics WHERE update_ ="
+                " (SELECT update_ FROM metrics WHERE name = ? ORDER BY update_ LIMIT 1)",
+                (EPISODE_COUNT,),
             )
         )
         agents = {agent for _, agent in found}

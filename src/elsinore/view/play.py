@@ -93,8 +93,8 @@ def episodes_of(
         return _of_run(run, policy, seed, numbers, sample, agent)
     if agent is not None:
         raise ConfigError(
-            f"{target} is not a run in {runs_dir}, and agent={agent!r} is of a run of several agents;"
-            " leave it out to watch random actions."
+            f"{target} is not a run in {runs_dir}, and agent={agent!r} is of a run of several"
+            " agents; leave it out to watch random actions."
         )
     if policy not in (None, "untrained") or seed is not None or sample:
         raise ConfigError(
