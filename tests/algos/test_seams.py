@@ -2,6 +2,8 @@
 
 import itertools
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
 
 import gymnasium
 import jax
@@ -15,6 +17,7 @@ import elsinore
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.replay import buffer_for, truncate_running
 from elsinore.nets.config import NetworkConfig
+from elsinore.runs.host.training import _without_envs
 from elsinore.training.early_stopping import ConvergenceConfig, init_convergence
 from elsinore.training.population import PBTConfig, Population, evolve
 from elsinore.types import Best, RunState
@@ -168,6 +171,25 @@ def test_a_recurrent_agent_begins_another_episode_without_memory():
     carries = [jax.tree.leaves(agent._carry) for agent in agents]
     assert all(map(np.array_equal, *carries))
     assert agents[0]._steps[2].truncated.all() and not agents[0]._steps[3].truncated.any()
+
+
+def test_a_return_of_an_episode_that_was_left_is_not_continued_in_the_scale_of_rewards():
+    scaled = {"normalize_rewards": True, "num_minibatches": 1, "num_envs": 2, "rollout_length": 4}
+    agent = elsinore.Agent("ppo", OnTheHost.observation_space, OnTheHost.action_space, **scaled)
+    for _ in range(4):
+        agent.act(np.ones((2, 1), np.float32))
+        agent.observe(np.ones(2), [False] * 2, [False] * 2, np.ones((2, 1), np.float32))
+        agent.learn()
+    before = np.asarray(agent.state.stats.running_return)
+    assert (before > 3.0).all()
+    agent.new_episode([True, False])
+    assert agent.state.stats.running_return.tolist() == [0.0, before[1]]
+    state = agent.state._replace(actor=agent.state.actor._replace(env_state=()))
+    vector = SimpleNamespace(
+        restarted=np.array([False, True]), obs=0, episode_return=0, episode_length=0
+    )
+    left = _without_envs(state, cast(Any, vector), ())
+    assert left.stats.running_return.tolist() == [0.0, 0.0] and not vector.restarted.any()
 
 
 def test_a_step_that_terminated_stays_so_and_other_rows_go_on():

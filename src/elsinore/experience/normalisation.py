@@ -83,6 +83,14 @@ def _is_stats(x: Any) -> bool:
     return isinstance(x, RunningStats)
 
 
+def restart_returns(stats: Normalisers, restarted: Bool[Array, "env"]) -> Normalisers:
+    """The statistics where some environments begin another episode though the last did not end: its
+    return is not continued."""
+    if stats.running_return is None:
+        return stats
+    return stats._replace(running_return=jnp.where(restarted, 0.0, stats.running_return))
+
+
 def scale_rewards(
     stats: Normalisers,
     reward: Float[Array, "time env"],

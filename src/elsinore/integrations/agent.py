@@ -29,6 +29,7 @@ from elsinore.arguments import checked
 from elsinore.config.mappings import plain, set_dotted
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.errors import ConfigError, ElsinoreError, counted, user_code
+from elsinore.experience.normalisation import restart_returns
 from elsinore.integrations.agent_files import not_saved, read_agent, write_agent
 from elsinore.integrations.agent_program import compiled
 from elsinore.integrations.agent_spaces import (
@@ -169,15 +170,16 @@ class Agent:
         self._carry = reset_carry(jnp.asarray(left), self._initial_carry, self._carry)
         self._returns = np.where(left, 0.0, self._returns).astype(np.float32)
         self._lengths = np.where(left, 0, self._lengths).astype(np.int32)
-        learner, actor = self.state.learner, self.state.actor
+        learner, actor, stats = self.state.learner, self.state.actor, self.state.stats
         if not self._steps:  # a rollout begins with them
             learner = truncate_running(learner, left)
+            stats = restart_returns(stats, jnp.asarray(left))
             actor = actor._replace(
                 carry=self._carry,
                 episode_return=jnp.asarray(self._returns),
                 episode_length=jnp.asarray(self._lengths),
             )
-        self.state = self.state._replace(learner=learner, actor=actor)
+        self.state = self.state._replace(learner=learner, actor=actor, stats=stats)
 
     def _decided(self, batch: PyTree) -> Decision:
         """The decision for observations as the learner has them, which waits for its result."""

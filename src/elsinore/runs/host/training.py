@@ -11,6 +11,7 @@ from elsinore.algos.replay import truncate_running
 from elsinore.config.host import tape_steps
 from elsinore.config.plan import Plan
 from elsinore.config.schedule import max_steps_of
+from elsinore.experience.normalisation import restart_returns
 from elsinore.jaxtools.compiler_options import compiler_options
 from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.nets.network import reset_carry
@@ -166,7 +167,10 @@ def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) 
     # a new array, since jax may read the old one later
     restarted, vector.restarted = vector.restarted, np.zeros_like(vector.restarted)
     carry = reset_carry(jnp.asarray(restarted), initial_carry, train.actor.carry)
-    learner = truncate_running(train.learner, restarted) if restarted.any() else train.learner
+    learner, stats = train.learner, train.stats
+    if restarted.any():
+        learner = truncate_running(learner, restarted)
+        stats = restart_returns(stats, jnp.asarray(restarted))
     actor = train.actor._replace(
         env_state=(),
         obs=vector.obs,
@@ -174,4 +178,4 @@ def _without_envs(train: TrainState, vector: HostVector, initial_carry: PyTree) 
         episode_return=vector.episode_return,
         episode_length=vector.episode_length,
     )
-    return train._replace(actor=jax.tree.map(jnp.array, actor), learner=learner)
+    return train._replace(actor=jax.tree.map(jnp.array, actor), learner=learner, stats=stats)
