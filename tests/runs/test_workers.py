@@ -4,10 +4,14 @@ import logging
 import threading
 import time
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from elsinore.runs import workers
+from elsinore.runs.run_workers import RunWorkers
+from elsinore.runs.signals import Stop
+from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 
 
@@ -363,3 +367,22 @@ def test_a_worker_is_done_when_everything_was_handled_and_closed(failing):
     assert not good.is_done
     assert good.finish(5.0) and bad.finish(5.0)
     assert good.is_done and not bad.is_done
+
+
+def test_a_copy_of_the_run_is_made_after_all_that_the_other_sinks_write(tmp_path):
+    written, copied = [], []
+
+    def write(_):
+        time.sleep(0.2)
+        written.append("the last rows")
+
+    RunWorkers(
+        BackgroundWorker("store", written.append),
+        [],
+        [
+            BackgroundWorker("lines", write),
+            BackgroundWorker(RemoteSink.name, lambda _: copied.extend(written)),
+        ],
+        cast(Any, SimpleNamespace(close=lambda seconds: None)),
+    ).finish(tmp_path / "metrics.sqlite", Stop())
+    assert copied == ["the last rows"]

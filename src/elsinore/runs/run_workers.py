@@ -20,6 +20,7 @@ from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.console import Console, ProgressLog, is_terminal
 from elsinore.runs.sinks.dashboard import Dashboard
 from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
+from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.store import Store
 from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, sink_worker
@@ -48,10 +49,13 @@ class RunWorkers(NamedTuple):
             self.finish_replays(stop)
             for worker in [*self.listeners, self.store]:
                 worker.finish(max(min(30.0, stop.seconds_left), 5.0))
-            for sink in self.sinks:
-                sink.put(None)
-            for sink in self.sinks:
-                sink.finish(min(90.0, stop.seconds_left))
+            copies = [sink for sink in self.sinks if sink.name == RemoteSink.name]
+            writers = [sink for sink in self.sinks if sink not in copies]
+            for sinks in (writers, copies):  # a copy has all that the others write
+                for sink in sinks:
+                    sink.put(None)
+                for sink in sinks:
+                    sink.finish(min(90.0, stop.seconds_left))
             # the last writer folds the write-ahead log into the database
             record_done(database, [sink.name for sink in self.sinks if sink.is_done])
         except sqlite3.Error as error:
