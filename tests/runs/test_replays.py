@@ -427,6 +427,9 @@ def test_a_short_run_has_its_first_and_its_last_episode_and_others_on_request(wh
     more = {"replays.period": 4, "replays.observations": True}
     run = train_tiny(tmp_path, "more", shown | more)
     assert updates_left(run.path / "replays") == [0, 16, 32, 40]
+    shorter = train_tiny(tmp_path, "stopped", shown | more | {"env_steps": 128 * 24})
+    elsinore.resume(shorter.path, env_steps=128 * 40)  # counted from the run's first chunk
+    assert updates_left(shorter.path / "replays") == [0, 16, 24, 32, 40]
     replay = replays.read(replays.list_replays(run.path / "replays")[-1])
     seen = replay.arrays["observation"]
     assert seen.shape == (replay.about["length"], 4)

@@ -220,8 +220,11 @@ class Publisher:
         return self.run_actions.passed(self.plan.experiment.checkpoints.period, chunks)
 
     def records(self, chunks: int) -> bool:
-        """True if `replays.period`, in another unit than chunks, passed in the last of them."""
-        return self.run_actions.passed(self.plan.experiment.replays.period, chunks)
+        """True if `replays.period`, of chunks or in another unit, passed in the last of them."""
+        period = self.plan.experiment.replays.period
+        if isinstance(period, str):
+            return self.run_actions.passed(period, chunks)
+        return period > 0 and chunks % period == 0
 
     def _warn_of_divergence(self, chunk: FinishedChunk) -> None:
         diverged_at = chunk.report.convergence.diverged_at

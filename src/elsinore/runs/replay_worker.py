@@ -47,9 +47,9 @@ class ReplayFollower:
         return self._config.ends and self._config.share > 0
 
     def offer(self, states: Turns, passed: bool = False) -> None:
-        """Bring a part of the policy after a chunk, if a recording is due, as it is where a period
-        that is no number of chunks has `passed`."""
-        if self._between and processes.agreed(self._is_due() or passed, DUE):
+        """Bring a part of the policy after a chunk, if a recording is due: where a period has
+        `passed`, or there is time for one."""
+        if self._between and processes.agreed(passed or self._has_time(), DUE):
             self._take(states)
 
     def offer_end(self, states: Turns) -> None:
@@ -57,7 +57,7 @@ class ReplayFollower:
         if self._ends:
             self._take(states)
 
-    def _is_due(self) -> bool:
+    def _has_time(self) -> bool:
         return False  # the first process knows
 
     def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
@@ -78,15 +78,9 @@ class ReplayWorker(ReplayFollower):
         self._spent, self._expected = 0.0, FIRST_SECONDS
         self._busy, self._recorded_update = threading.Event(), -1
         self._player: EpisodePlayer | None = None
-        self._worker, self._chunks = None, 0
+        self._worker = None
         if self._between:
             self._worker = BackgroundWorker("replays", self._record, retry=False, capacity=WAITING)
-
-    def _is_due(self) -> bool:
-        self._chunks += 1
-        period = self._config.period
-        asked_for = not isinstance(period, str) and period and self._chunks % period == 0
-        return bool(asked_for or self._has_time())
 
     def _take(self, states: Turns) -> tuple[int, int, Any, PyTree]:
         """Copy one seed's policy, and let the worker record it."""
