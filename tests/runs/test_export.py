@@ -135,6 +135,7 @@ def test_the_file_says_which_arrays_it_takes_in_which_order_and_what_it_remember
         {"name": "bias", "shape": [1], "dtype": "float32"},
     ]
     assert about["memory_shapes"] == [[8], [8]]
+    assert about["memory_dtypes"] == ["float32", "float32"]
     assert (about["env"], about["checkpoint"], about["jax"]) == (
         "a world",
         "latest/1",
@@ -143,8 +144,9 @@ def test_the_file_says_which_arrays_it_takes_in_which_order_and_what_it_remember
     assert about_of(exported / "mlflow") == about
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
 @pytest.mark.parametrize("form", DECIDERS)
-def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, tmp_path):
+def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, dtype, tmp_path):
     """To a policy with a memory, whose carry has the size of the batch."""
 
     def act(key, policy_state, carry, obs, greedy):
@@ -152,7 +154,7 @@ def test_a_dictionary_in_a_dictionary_is_given_by_the_names_of_its_arrays(form, 
 
     number = jax.ShapeDtypeStruct((), np.float32)
     like = {"near": {"left": number, "right": number}}
-    functions = PolicyFunctions(act, initial_carry=np.zeros((), np.float32))
+    functions = PolicyFunctions(act, initial_carry=np.zeros((), dtype))
     policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), like, 0)
     FORMS[form](policy, tmp_path, FACTS)
     decide, obs = DECIDERS[form](tmp_path), observations_like(about_of(tmp_path), 5)

@@ -81,13 +81,13 @@ def onnx_decider(folder: Path) -> Decide:
 
     session = onnxruntime.InferenceSession(str(folder / "policy.onnx"))
     about = about_of(folder)
-    shapes = about["memory_shapes"]
+    memory = list(zip(about["memory_shapes"], about["memory_dtypes"], strict=True))
     names = about["inputs"]
 
     def decide(obs: Any) -> np.ndarray:
         parts = _parts(obs, about)
         size = len(parts[0])
-        carry = [np.zeros((size, *shape), np.float32) for shape in shapes]
+        carry = [np.zeros((size, *shape), dtype) for shape, dtype in memory]
         return session.run(["action"], dict(zip(names, [*parts, *carry], strict=True)))[0]
 
     return decide

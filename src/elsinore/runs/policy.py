@@ -321,5 +321,6 @@ class Policy:
             if len(parts) == 1
             else {}
         )
-        carry = [list(x.shape) for x in exported_carry(self._algo.policy.initial_carry).start]
-        return {"obs": parts, **alone, "memory_shapes": carry}
+        carry = exported_carry(self._algo.policy.initial_carry).start
+        shapes, dtypes = [list(x.shape) for x in carry], [x.dtype.name for x in carry]
+        return {"obs": parts, **alone, "memory_shapes": shapes, "memory_dtypes": dtypes}
