@@ -28,7 +28,7 @@ class EnvInfo(NamedTuple):
     actions: str | None
     time_limit: int | None  # steps
     random_return: float | None  # mean return of random actions, where it was measured
-    best_return: float | None  # the maximum, or the best that was reached
+    best_return: float | None  # the maximum, or the reference return that scores are scaled by
     source: str | None  # of the two returns
     presets: tuple[str, ...]  # algorithms that have a preset
 

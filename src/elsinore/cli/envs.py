@@ -44,7 +44,7 @@ def _print_table(names: Sequence[str]) -> None:
     from elsinore.analysis.environments import env_info
 
     width = max(24, max(map(len, names), default=0))
-    head = ("environment", "observation", "actions", "limit", "random .. best", "presets")
+    head = ("environment", "observation", "actions", "limit", "random .. reference", "presets")
     print(_row(width, *head))
     for info in map(env_info, names):
         known = info.best_return is not None
@@ -67,5 +67,5 @@ def _print_suites() -> None:
 
 
 def _row(width: int, *cells: str) -> str:
-    widths = (width, 17, 14, 5, 16, 0)
+    widths = (width, 17, 14, 5, 19, 0)
     return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
