@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 if sys.platform == "win32":
     raise ImportError(
         "elsinore runs on Linux and macOS. On Windows use it in WSL 2: `wsl --install`, then"
-        " `pip install elsinore` in its shell."
+        " install it in its shell as the README says."
     )
 
 

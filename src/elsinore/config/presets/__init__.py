@@ -1,5 +1,6 @@
 """Presets: settings that are known to work, by `<algorithm>/<environment>`; `docs/results.md` has
-their results.
+their results, and docs/balatro.md, docs/cache.md and docs/how-to/self-play.md (Nim) those of these
+worlds.
 
 Each preset holds only what differs from the algorithm's defaults. Plug-ins add presets of their
 environments.
