@@ -1,4 +1,4 @@
-"""The text of a plan, which `--dry-run` prints and a run logs."""
+"""The text of a plan, which `--plan` prints and a run logs."""
 
 import json
 import textwrap
