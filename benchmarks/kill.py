@@ -1,7 +1,7 @@
 """Runs that are killed again and again, and the runs never killed: `python -m benchmarks.kill`.
 
 A life is a run, sweep or comparison that is begun, killed (SIGKILL) at several moments, each time
-resumed, and at last resumed to its end. What it left is then compared with what the same command
+resumed, and finally resumed until it ends. What it left is then compared with what the same command
 left that nothing stopped: `benchmarks/left_behind.py` says in what. Lives of all kinds take turns
 until `--runs` kills are recorded, each with the code (git's name of `src`) that it ran. A driver
 that is stopped goes on with the life after the last one recorded.

@@ -11,8 +11,8 @@ ABOUT = """\
 `elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
 for. It works while the run trains, too. Each finding has the numbers that were seen, what they
 mean, and what usually helps; at the end of a run one line names the findings. Numbers after the
-name of a seed are of that seed alone. No finding is no proof: it only says that none of these
-signs was there. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its
+name of a seed are of that seed alone. A run without findings may still be bad: only these signs
+are looked for. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its
 name. The rules are in
 [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of which this page
 is made."""
