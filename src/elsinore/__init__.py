@@ -71,6 +71,8 @@ _HOMES = {
     "Run": "elsinore.runs.run",
     "Policy": "elsinore.runs.policy",
     "ConfigError": "elsinore.errors",
+    "ElsinoreError": "elsinore.errors",
+    "RunError": "elsinore.errors",
     "Experiment": "elsinore.config.experiment",
     "PPOConfig": "elsinore.algos.ppo",
     "check_algorithm": "elsinore.checks.algorithm",
@@ -83,10 +85,12 @@ __all__ = [
     "Action",
     "Agent",
     "ConfigError",
+    "ElsinoreError",
     "Experiment",
     "PPOConfig",
     "Policy",
     "Run",
+    "RunError",
     "acting",
     "check_algorithm",
     "check_env",
@@ -120,7 +124,7 @@ if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
     from elsinore.envs import make
     from elsinore.envs.wrappers import wrap
-    from elsinore.errors import ConfigError
+    from elsinore.errors import ConfigError, ElsinoreError, RunError
     from elsinore.integrations.agent import Agent
     from elsinore.integrations.gymnasium import gymnasium_env
     from elsinore.integrations.pettingzoo import parallel_env
