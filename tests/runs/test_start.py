@@ -7,6 +7,8 @@ import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from gymnax.environments.spaces import Discrete
 
 import elsinore
 from elsinore import cli
+from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.variants import variants_of
+from elsinore.analysis.sweep import api as sweep_api
 from elsinore.config.agents import AgentConfig, AgentsConfig
 from elsinore.config.load import dotted, load_experiment
 from elsinore.config.parse import as_dict
@@ -44,6 +49,10 @@ SHORT = TINY | {"env_steps": 512, "checkpoints.best": 0, "checkpoints.period": 0
 def leaves(run: Path, name: str) -> dict[str, np.ndarray]:
     found = elsinore.load(run).checkpoint(name)
     return checkpoints.read_arrays(found)
+
+
+def best_of(run: Path) -> str:
+    return elsinore.load(run).checkpoint("best").name
 
 
 def parts(arrays: dict[str, np.ndarray], *prefixes: str) -> dict[str, np.ndarray]:
@@ -190,8 +199,46 @@ def test_seeds_begin_from_their_own_the_best_or_the_chosen_one(whole, tmp_path, 
     experiment, _ = resolve_experiment("CartPole-v1", overrides=SHORT | settings)
     plan = plan_for(experiment)
     check_start(plan)
-    found = replicas_of(source_of(experiment.start), experiment.start, seeds)
+    found = replicas_of(source_of(experiment.start), experiment)
     assert found == [best if chosen is None else chosen] * seeds
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_all_members_of_a_population_begin_alike(whole, seeds):
+    """Also two members of one seed, though the other run has two seeds."""
+    settings = {"start.run": str(whole), "seeds": seeds, "vary": {"algo.gamma": [0.9, 0.99]}}
+    experiment, _ = resolve_experiment("CartPole-v1", overrides=SHORT | settings)
+    best = elsinore.load(whole).policy(checkpoint="best").seed
+    source = source_of(experiment.start)
+    assert replicas_of(source, experiment) == ([0, 1, 0, 1] if seeds == 2 else [best, best])
+    members = cast(Any, SimpleNamespace(experiment=experiment, folder=source.folder))  # alike
+    assert replicas_of(members, experiment) == list(range(2 * seeds))
+
+
+def test_a_sweep_begins_all_its_groups_from_one_checkpoint_that_fits(whole, tmp_path):
+    space = {"algo.gamma": {"uniform": [0.9, 0.99]}}
+    config = {"env": "CartPole-v1", "sweep": {"space": space, "trials": 2}}
+    settings = SHORT | {"seeds": 2, "start.run": f"{whole}@best"}
+    folder, sweep, _ = sweep_api._opened(config, settings, "found", tmp_path, None, False)
+    folder.unlock()
+    start = sweep.experiment.start
+    assert start == StartConfig(run=str(whole), checkpoint=best_of(whole))
+    assert folder.sweep(True).experiment.start == start
+    config["sweep"]["space"] = {"algo.network.hidden": {"choice": [[8], [16]]}}
+    with pytest.raises(elsinore.ConfigError, match=r"whole@.* does not fit: .*8.* there and .*16.* here"):
+        elsinore.sweep(config, overrides=settings, name="torn", runs_dir=tmp_path)
+    assert not (tmp_path / "torn").exists()
+
+
+def test_a_comparison_finds_the_run_that_its_cells_begin_from_where_it_is_itself(whole):
+    folder, settings = whole.parent / "compared", SHORT | {"start.run": whole.name}
+    (cell,) = grid_cells(["CartPole-v1"], variants_of(["ppo"]), folder, None, settings, False)
+    start = StartConfig(run=str(whole), checkpoint=best_of(whole))
+    again, _ = resolve_experiment(**cell.call, runs_dir=cell.folder.parent)  # as it is trained
+    assert cell.experiment.start == again.start == start
+    wider = {"wider": {"algo": "ppo", "algo.network.hidden": [16]}}
+    with pytest.raises(elsinore.ConfigError, match="CartPole-v1, wider: --from .*whole"):
+        grid_cells(["CartPole-v1"], variants_of(wider), folder, None, settings, False)
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_from_the_source_again(

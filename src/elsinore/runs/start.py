@@ -9,8 +9,8 @@ import numpy as np
 
 from elsinore.algos.replay import truncate_running
 from elsinore.config.agents import AgentsConfig
+from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
-from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError, counted, span
 from elsinore.runs import checkpoints
 from elsinore.runs.agents_from import (
@@ -61,7 +61,7 @@ def check_start(plan: Plan) -> None:
             f" --from {source.name} (in Python, from_run) replaces; leave out one of them, such as"
             " by --set imitation=null (in Python, overrides={'imitation': None})."
         )
-    replicas_of(source, start, plan.experiment.replicas)
+    replicas_of(source, plan.experiment)
     # a layer that only the other run has is a part, too
     leaves = (*leaves_here(plan), *checkpoints.arrays_in(source.checkpoint))
     taken = [name for name in leaves if is_of_parts(name, start.parts)]
@@ -135,36 +135,37 @@ def _described_agents(agents: AgentsConfig) -> str:
     return f"{number} ({described_algos(agents)})" if agents.differ else number
 
 
-def replicas_of(source: Source, start: StartConfig, number: int) -> list[int]:
-    """For each of `number` replicas, the source's that it begins from: the chosen seed, its own
-    where both runs have as many, or else the best.
+def replicas_of(source: Source, here: Experiment) -> list[int]:
+    """For each replica of a run, the source's that it begins from: the chosen seed, each its own
+    where both runs have as many seeds, or else the best. All members of a population begin alike,
+    unless the source is a population with the same members.
 
     Raises:
         ConfigError: for a seed that the source does not have.
     """
-    experiment = source.experiment
-    seeds = range(experiment.seed, experiment.seed + experiment.replicas)
-    if start.seed is None and len(seeds) == number:
-        return list(range(number))
-    if start.seed is None:
-        history = checkpoints.read_arrays(source.checkpoint)[".convergence.history"]
-        summary = read_summary(source.folder.summary)
-        mode = experiment.population.mode
-        return [best_replica(source.checkpoint, history, summary, mode)] * number
-    if start.seed not in seeds:
+    there, chosen = source.experiment, start_of(here).seed
+    seeds = range(there.seed, there.seed + there.replicas)
+    if chosen is not None and chosen not in seeds:
         raise ConfigError(
-            f"from_seed={start.seed} is not of {source.folder.path}; it has {span(seeds)}."
+            f"from_seed={chosen} is not of {source.folder.path}; it has {span(seeds)}."
         )
-    return [seeds.index(start.seed)] * number
+    if chosen is not None:
+        return [seeds.index(chosen)] * here.replicas
+    if there.seeds == here.seeds and there.vary == here.vary:
+        return list(range(here.replicas))
+    if there.seeds == here.seeds and not there.vary:
+        return list(range(here.seeds)) * here.members
+    history = checkpoints.read_arrays(source.checkpoint)[".convergence.history"]
+    summary, mode = read_summary(source.folder.summary), there.population.mode
+    return [best_replica(source.checkpoint, history, summary, mode)] * here.replicas
 
 
 def begun_from_source(plan: Plan, state: RunState) -> RunState:
     """The first state of a run ([replica, ...] in host memory) with what it takes from its
     source."""
-    start = start_of(plan.experiment)
-    source = source_of(start)
+    source = source_of(start_of(plan.experiment))
     arrays, taken = checkpoints.read_arrays(source.checkpoint), transfer_of(plan, source).taken
-    index = replicas_of(source, start, plan.experiment.replicas)
+    index = replicas_of(source, plan.experiment)
     agents = agents_from(source.experiment.agents, plan.experiment.agents)
 
     def moved(path: Any, x: np.ndarray) -> np.ndarray:
@@ -186,12 +187,9 @@ def begun_from_source(plan: Plan, state: RunState) -> RunState:
 def described_start(plan: Plan, source: Source) -> str:
     """The start of a run, for people."""
     start = start_of(plan.experiment)
-    index = replicas_of(source, start, plan.experiment.replicas)
-    whose = (
-        "each seed its own"
-        if len(set(index)) == len(index) > 1
-        else (f"all of seed {source.experiment.seed + index[0]}")
-    )
+    index = replicas_of(source, plan.experiment)
+    one = f"all of seed {source.experiment.seed + index[0]}"
+    whose = "each seed its own" if len(set(index)) > 1 else one
     left = f", without {', '.join(start.leave)}" if start.leave else ""
     parts = "all" if start.parts == "all" else f"the {start.parts}"
     teams = source.experiment.agents, plan.experiment.agents

@@ -15,9 +15,11 @@ from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.go_on import OF_THE_RUN
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.start import check_start
 from elsinore.runs.summary import is_finished
 
 # Defaults of a comparison: an equal budget for all runs, and one line of output per run.
@@ -82,7 +84,7 @@ def grid_cells(
     for cell in cells:
         with naming_cell(cell.name):
             checked = check and cell.variant is variants[0]
-            preparation.checked_plan(cell.experiment, cell.env, None, None, checked)
+            check_start(preparation.checked_plan(cell.experiment, cell.env, None, None, checked))
     return cells
 
 
@@ -90,8 +92,11 @@ def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
     """Build the cell for arguments of `resolve_experiment`."""
     with naming_cell(f"{call['env']}, {variant.label}"):
         _refuse_another(call["overrides"])
-        experiment, env = resolve_experiment(**call)
+        experiment, env = resolve_experiment(**call, runs_dir=folder.parent)
         _refuse_population(experiment, variant)
+    if (start := experiment.start) is not None:  # the same, wherever the cell is trained
+        found = {"start.run": start.run, "start.checkpoint": start.checkpoint}
+        call = call | {"overrides": dotted(call["overrides"]) | found}
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )
@@ -186,7 +191,7 @@ def cell_state(cell: GridCell) -> str:
         return "new"
     run = api.load(cell.folder)
     then, now = (redacted(as_dict(each)) for each in (run.experiment, cell.experiment))
-    differing = differences(then, now)
+    differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
         raise ConfigError(
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"

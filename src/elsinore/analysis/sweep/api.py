@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
 from elsinore.config.parse import as_dict
+from elsinore.config.plan import Plan
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
+from elsinore.runs.continuation import with_source
 from elsinore.runs.members import from_writable
 from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
@@ -28,6 +31,7 @@ from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.signals import BEFORE_THE_NEXT, Stop, stop_on_signals
+from elsinore.runs.start import check_start
 from elsinore.runs.summary import object_in
 from elsinore.runs.trust import Trust
 
@@ -177,15 +181,17 @@ def _opened(
             "a sweep needs a config, or --resume (in Python, resume) with the name of a sweep."
         )
     sweep = load_sweep(config, overrides)
-    rounds = _planned(sweep)
+    # all groups begin from one checkpoint, also where the other run trains on
+    sweep = replace(sweep, experiment=with_source(sweep.experiment, runs_dir))
+    rounds = _planned(sweep, check_start)
     return SweepDir.of(runs_dir, name, sweep), sweep, rounds
 
 
-def _planned(sweep: Sweep) -> "Rounds":
+def _planned(sweep: Sweep, check: Callable[[Plan], None] = lambda plan: None) -> "Rounds":
     """The rounds of a sweep, after a check that the first round can run and fits in memory."""
     rounds = Rounds(sweep, sampler_for(sweep))
     for group in rounds.peek()[1]:
-        checked_plan(group.experiment, None, None, None, check=False)
+        check(checked_plan(group.experiment, None, None, None, check=False))
     return rounds
 
 

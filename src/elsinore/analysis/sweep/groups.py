@@ -18,6 +18,7 @@ from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import NotBegun
+from elsinore.runs.start import check_start
 from elsinore.runs.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
 from elsinore.runs.sync import finish_sinks
@@ -55,6 +56,8 @@ def train_group(
         opened, checkpoint = _opened(folder, group, accept)
         try:
             plan = checked_plan(group.experiment, None, None, None, check=False)
+            if checkpoint is None:
+                check_start(plan)
             with logging_to(opened.log):
                 run_session(opened, plan, checkpoint, callbacks, programs, of_a_sweep=True)
         except NotBegun as signal:
