@@ -4,10 +4,11 @@ import flax.linen as nn
 import pytest
 
 from elsinore.config.learners import program_of
-from elsinore.config.load import load_experiment, whole_experiment
+from elsinore.config.load import load_experiment, whole_experiment, with_settings
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.population import members_of
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
 from elsinore.runs.run_dir import free_name
@@ -119,6 +120,46 @@ def test_a_refusal_of_what_all_agents_have_names_the_setting_of_all():
     named = {"algo.network.custom": "nowhere:Net"}
     with pytest.raises(ConfigError, match=r"^algo.network.custom='nowhere:Net' cannot be"):
         plan_for(agents({"id": "ann"}, {"id": "bob"}, **named))
+
+
+def gammas(experiment) -> list[float]:
+    return [each.algo.gamma for each in experiment.agents.each]
+
+
+def test_an_agent_follows_a_later_change_of_all_that_it_does_not_set_itself(tmp_path):
+    found = agents({"id": "ann"}, {"id": "bob", "gamma": 0.5}, {"id": "cat", "algo": "dqn"})
+    of_cat = found.agents.each[2].algo
+    changed = with_settings(found, {"algo.gamma": 0.9, "algo.network.hidden": [4]})
+    assert gammas(changed) == [0.9, 0.5, of_cat.gamma] and changed.algo.gamma == 0.9
+    hidden = [list(each.algo.network.hidden) for each in changed.agents.each]
+    assert hidden == [[4], [4], list(of_cat.network.hidden)]
+    (tmp_path / "config.yaml").write_text(yaml_text(as_dict(found)))
+    for config in (found, as_dict(found), tmp_path / "config.yaml"):  # of a run
+        again = load_experiment(config=config, overrides={"algo.gamma": 0.9, "algo.num_envs": 4})
+        assert gammas(again) == [0.9, 0.5, of_cat.gamma]
+        assert [each.algo.num_envs for each in again.agents.each] == [4, 4, 4]
+        assert load_experiment(config=config) == found
+
+
+def sharing(more=None, **settings):
+    """Two agents of one learner with these settings."""
+    each = [{"id": name, **settings} for name in ("ann", "bob")]
+    team = {"agents": {"each": each, "sharing": "shared"}}
+    return load_experiment("Catch-bsuite", overrides=SMALL | team | (more or {}))
+
+
+def test_members_of_a_population_whose_agents_have_names_differ():
+    vary = {"vary": {"algo.gamma": [0.9, 0.99]}}
+    assert [gammas(each) for each in members_of(sharing(vary))] == [[0.9, 0.9], [0.99, 0.99]]
+    with pytest.raises(ConfigError, match="vary.algo.gamma changes algo, and the agents in agents"):
+        sharing(vary, gamma=0.5)
+
+
+def test_the_one_learner_of_listed_agents_is_the_one_that_is_checked():
+    with pytest.raises(ConfigError, match=r"agents.each\[0\].num_envs=4 cannot differ"):
+        sharing(num_envs=4)
+    with pytest.raises(ConfigError, match="critic='joint' is of algo: .* not of algo='dqn'"):
+        sharing({"agents.critic": "joint"}, algo="dqn")
 
 
 def test_only_agents_that_step_together_can_be():

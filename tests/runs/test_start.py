@@ -225,7 +225,9 @@ def test_a_sweep_begins_all_its_groups_from_one_checkpoint_that_fits(whole, tmp_
     assert start == StartConfig(run=str(whole), checkpoint=best_of(whole))
     assert folder.sweep(True).experiment.start == start
     config["sweep"]["space"] = {"algo.network.hidden": {"choice": [[8], [16]]}}
-    with pytest.raises(elsinore.ConfigError, match=r"whole@.* does not fit: .*8.* there and .*16.* here"):
+    with pytest.raises(
+        elsinore.ConfigError, match=r"whole@.* does not fit: .*8.* there and .*16.* here"
+    ):
         elsinore.sweep(config, overrides=settings, name="torn", runs_dir=tmp_path)
     assert not (tmp_path / "torn").exists()
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from elsinore.algos.registry import built_in_behind, steps_per_update
 from elsinore.config.agents import AgentConfig
-from elsinore.config.mappings import merge_settings, set_dotted
+from elsinore.config.mappings import dotted, merge_settings, nested, set_dotted
 from elsinore.config.parse import as_dict, build_algo
 from elsinore.config.presets import algorithm_behind, preset
 from elsinore.errors import ConfigError
 from elsinore.types import agent_name
 
+TOGETHER = ("num_envs", "rollout_length")  # all agents of an environment step together
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
 
 
@@ -31,6 +32,31 @@ def with_complete_agents(data: Mapping[str, Any]) -> dict[str, Any]:
     each = agents["each"]
     complete = [_complete(agent, i, data) for i, agent in enumerate(each)]
     return rest | {"agents": {"number": len(each), **agents, "each": complete}}
+
+
+def with_own_settings(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete settings with each of `agents.each` as what differs from `algo`, so that it follows
+    a change of `algo` in all else; the inverse of `with_complete_agents`."""
+    agents = data["agents"]
+    each = [
+        {**agent, "algo": own_settings(agent["algo"], data["algo"])} for agent in agents["each"]
+    ]
+    return {**data, "agents": {**agents, "each": each}}
+
+
+def own_settings(settings: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an agent that differ from those of all. With another algorithm, or without
+    what all have, these are all but those that must be equal."""
+    there = dotted(of_all)
+    differing = {
+        name: value
+        for name, value in dotted(settings).items()
+        if name not in there or there[name] != value
+    }
+    own = nested(differing)
+    if "name" not in own and merge_settings(of_all, own) == settings:
+        return own
+    return {name: value for name, value in settings.items() if name not in TOGETHER or name in own}
 
 
 def with_built_agents(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +112,7 @@ def _with_all_settings(settings: dict[str, Any], of_all: Any, env: Any) -> dict[
         return merge_settings(as_dict(of_all), settings)
     own = merge_settings(preset(f"{built_in_behind(name)}/{env}").get("algo", {}), {"name": behind})
     config = build_algo(own)
-    shared = {part: getattr(of_all, part, None) for part in ("num_envs", "rollout_length")}
+    shared = {part: getattr(of_all, part, None) for part in TOGETHER}
     if hasattr(config, "gradient_steps"):
         longer = steps_per_update(of_all) / steps_per_update(config)
         shared["gradient_steps"] = max(1, round(config.gradient_steps * longer))

@@ -256,24 +256,13 @@ class Experiment:
             )
 
     def _check_agents(self) -> None:
+        learner = self.agents.each[0].algo if self.agents.each else self.algo
         for name, (value, alone, algos) in TEAMS.items():
-            if getattr(self.agents, name) == value and self.algo.name not in algos:
+            if getattr(self.agents, name) == value and learner.name not in algos:
                 raise ValueError(
                     f"agents.{name}={value!r} is of algo: {' or '.join(algos)}, and not of"
-                    f" algo={self.algo.name!r}; use one that has it, or agents.{name}: {alone}."
+                    f" algo={learner.name!r}; use one that has it, or agents.{name}: {alone}."
                 )
-        if self.agents.number == 1 or self.agents.shared:
-            return
-        if self.population.pbt is not None:
-            raise ValueError(
-                "population.pbt cannot copy one of several independent agents; agents.sharing:"
-                " shared trains one learner for all."
-            )
-        if self.agents.each and self.vary:
-            raise ValueError(
-                f"vary.{next(iter(self.vary))} changes algo, and the agents in agents.each have"
-                " settings of their own; leave one of them out."
-            )
         for i, each in enumerate(self.agents.each):
             for name in ("num_envs", "rollout_length", "steps_per_update"):
                 own, of_all = getattr(each.algo, name, None), getattr(self.algo, name, None)
@@ -282,6 +271,17 @@ class Experiment:
                         f"agents.each[{i}].{name}={own} cannot differ: all agents of an environment"
                         f" step together; leave it out, or change algo.{name}={of_all} for all."
                     )
+        independent = self.agents.number > 1 and not self.agents.shared
+        if independent and self.population.pbt is not None:
+            raise ValueError(
+                "population.pbt cannot copy one of several independent agents; agents.sharing:"
+                " shared trains one learner for all."
+            )
+        if self.agents.each and self.vary and (independent or learner != self.algo):
+            raise ValueError(
+                f"vary.{next(iter(self.vary))} changes algo, and the agents in agents.each have"
+                " settings of their own; leave one of them out."
+            )
 
     def _check_vary(self) -> None:
         for name, values in self.vary.items():

@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from elsinore.algos.registry import built_in_behind
-from elsinore.config.agent_list import with_built_agents, with_complete_agents
+from elsinore.config.agent_list import (
+    with_built_agents,
+    with_complete_agents,
+    with_own_settings,
+)
 from elsinore.config.experiment import Experiment
 from elsinore.config.mappings import dotted as dotted
 from elsinore.config.mappings import in_full, nested, plain, ranges_by_setting
@@ -80,7 +84,14 @@ def read_settings(config: Settings | None) -> tuple[dict, Path | None]:
     data = nested(plain(dict(read_yaml(Path(config)) if is_file else config or {})))
     if isinstance(data.get("algo"), dict):
         data["algo"] = nested(data["algo"], "algo.")
+    if is_complete(data):
+        data = with_own_settings(data)
     return data, shipped(Path(config)).parent if is_file else None
+
+
+def is_complete(data: Mapping[str, Any]) -> bool:
+    """True for all settings of an experiment, as elsinore writes them."""
+    return {field.name for field in fields(Experiment)} <= set(data)
 
 
 def with_overrides(
@@ -97,7 +108,7 @@ def with_overrides(
         data = without_budget(data)
     for name, value in plain(dict(overrides)).items():
         set_dotted(data, name, value)
-    if not whole and not {field.name for field in fields(Experiment)} <= set(data):
+    if not whole and not is_complete(data):
         refuse_two_budgets(data)
     return data
 
@@ -147,10 +158,10 @@ def with_defaults(recorded: dict[str, Any]) -> dict[str, Any]:
 
 def with_settings(experiment: Experiment, settings: Mapping[str, Any]) -> Experiment:
     """The experiment with other values of some settings, by dotted name."""
-    data = copy.deepcopy(as_dict(experiment))
+    data = with_own_settings(copy.deepcopy(as_dict(experiment)))
     for name, value in settings.items():
         set_dotted(data, name, value)
-    return whole_experiment(data)
+    return whole_experiment(with_complete_agents(data))
 
 
 def _curriculum(given: Any, beside: Path | None) -> Any:
