@@ -423,6 +423,23 @@ def test_a_metric_that_a_callback_logs_now_and_then_has_a_column(tmp_path):
     assert [(r["update"], r["mine/gap"]) for r in rows if r["mine/gap"]] == [("200", "0.25")]
 
 
+def test_a_metric_of_episodes_that_end_within_chunks_has_a_column(tmp_path):
+    run = make_run(tmp_path, "run", updates=0)
+    store = Store(run / "metrics.sqlite")
+    for end in range(4, 401, 4):
+        rows = [Row(update, 0, "", "loss/value", 0.5) for update in range(end - 3, end + 1)]
+        episodes = [Row(end - 2, 0, agent, "episode/return", end) for agent in ("", "crow")]
+        store.write(ChunkRecord(end, 64 * end, rows + episodes * (end == 200), 1.7e9, 1.0, 1e4))
+    store.close()
+    text = "".join(metrics_csv.csv_pages(RunsDirectory(tmp_path), "run"))
+    (row,) = (r for r in csv.DictReader(io.StringIO(text)) if r["episode/return"])
+    assert (row["update"], row["episode/return"], row["episode/return [crow]"]) == (
+        "198",
+        "200.0",
+        "200.0",
+    )
+
+
 def test_a_reader_who_leaves_or_is_slow_holds_nothing(tmp_path, monkeypatch):
     """The write-ahead log can be emptied between two pages: no snapshot is held."""
     monkeypatch.setattr(metrics_csv, "PAGE_LINES", 7)

@@ -15,13 +15,8 @@ from elsinore.page.runs_directory import RunsDirectory, info_of
 from elsinore.page.series import metric_label
 from elsinore.runs.natural import natural
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import ACTION
 
-# the last update of each action, such as the logging of one metric; its text has the value, too
-NEWEST_ACTIONS = """
-SELECT max(update_) FROM events WHERE kind = ? AND json_valid(text)
-GROUP BY json_extract(text, '$.act'), json_extract(text, '$.name')
-"""
+NAMES_SECONDS = 60.0  # for the names of all metrics; of ten million rows they take about one
 PAGE_LINES = 500  # lines of the file that are read at once
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin a formula in a spreadsheet
 
@@ -42,7 +37,7 @@ def csv_pages(runs: RunsDirectory, name: str) -> Iterator[str]:
         PageError: if the run or its metrics cannot be read.
     """
     run = runs.open(name)
-    with runs.database(run) as db:
+    with runs.database(run, NAMES_SECONDS) as db:
         names = _metric_labels(db)
         steps = int(info_of(db).get("steps_per_update", 0))
         last = db.execute("SELECT max(update_) FROM metrics").fetchone()[0] or 0
@@ -71,20 +66,10 @@ def _page(
 
 
 def _metric_labels(db: sqlite3.Connection) -> list[str]:
-    """All metrics, read from the first and last chunks, where every one is logged but for those of
-    callbacks and of evaluations on request, which are actions."""
-    ends = "SELECT update_ FROM chunks ORDER BY update_"
-    some = [update for (update,) in db.execute(f"{ends} LIMIT 20")]
-    some += [update for (update,) in db.execute(f"{ends} DESC LIMIT 20")]
-    some += [update for (update,) in db.execute(NEWEST_ACTIONS, (ACTION,))]
-    found = {
-        metric_label(name, agent)
-        for update in some
-        for name, agent in db.execute(
-            "SELECT name, agent FROM metrics WHERE update_ = ?", (update,)
-        )
-    }
-    return sorted(found, key=natural)
+    """All metrics, read from all rows: those of episodes, of callbacks and of evaluations on
+    request are in some updates only, at a chunk's end or before it."""
+    found = db.execute("SELECT DISTINCT name, agent FROM metrics")
+    return sorted({metric_label(name, agent) for name, agent in found}, key=natural)
 
 
 def _csv(lines: Any) -> str:
