@@ -125,6 +125,22 @@ def test_a_speed_is_that_of_the_newest_chunks_and_of_all_once_a_run_is_over(
         assert run_status.status_of(RunsDirectory(tmp_path), "run")["speed"] == speed
 
 
+def test_with_evaluations_on_request_all_seeds_that_learn_share_the_time_left(tmp_path):
+    run = make_run(tmp_path, "run", updates=0, seeds=3, num_updates=400)
+    store = Store(run / "metrics.sqlite")
+    for update in range(1, 301):
+        learn = range(3 if update < 200 else 2)  # a seed stops
+        rows = [Row(update, seed, "", "episode/count", 1.0) for seed in learn]
+        rows += [Row(update, s, "", "eval/return", update) for s in learn if update % 150 == 5]
+        store.write(ChunkRecord(update, 64 * update, rows, 1.7e9, 1.0, 1e4))
+    store.close()
+    with as_if_trained(run):
+        status = run_status.status_of(RunsDirectory(tmp_path), "run")
+    assert (status["learning"], status["return"]) == (2, 155.0)
+    assert status["seconds_left"] == pytest.approx(2 * 100 * 64 / 1e4)
+    assert status["sparkline"] == [5.0, 155.0]
+
+
 @pytest.mark.parametrize(("members", "mean"), [([], 40.5), (["a", "b"], 40.5), (["a"] * 3, 40.5)])
 def test_a_number_of_seeds_that_no_run_has_takes_no_time(tmp_path, members, mean):
     run = make_run(tmp_path, "odd", 4, members=json.dumps(members))

@@ -19,6 +19,13 @@ from elsinore.runs.run_dir import RunDir
 LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean
 SPARKS = 24  # points of the small curve in the list
+# the chunks with an evaluation: with evaluations on request not all
+EVALUATED = """
+SELECT update_ FROM chunks WHERE EXISTS (
+    SELECT 1 FROM metrics
+    WHERE metrics.update_ = chunks.update_ AND name = 'eval/return' AND agent = '')
+ORDER BY update_
+"""
 MANIFEST = "manifest.json"
 PLAN_BEGIN = "environment     "  # the first line of a plan in a run's log
 PLAN_END = "compiling"  # the line after it
@@ -116,8 +123,10 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return' AND agent = ''"
     )
     newest = {seed: x for seed, x in db.execute(score, (update,)) if isinstance(seed, int)}
-    learning = len(newest)
-    if learning != info.get("seeds"):
+    # a seed that learns has this row at each update, and evaluations at some of them only
+    counts = "SELECT count(DISTINCT seed) FROM metrics WHERE update_ = ? AND name = 'episode/count'"
+    learning = db.execute(counts, (update,)).fetchone()[0]
+    if len(newest) != info.get("seeds"):
         newest = _newest(db)
     members = len(members_in(info))
     first, number = (int(info.get(name, 0)) for name in ("first_seed", "seeds"))
@@ -152,9 +161,9 @@ def _newest(db: sqlite3.Connection) -> dict[int, float | None]:
 
 
 def _sparkline(db: sqlite3.Connection, seeds: range) -> list[float]:
-    """Means over `seeds` of evaluations, evenly spaced over the run; the newest is the last. A seed
+    """Means over `seeds` of evaluations, evenly spaced among all; the newest is the last. A seed
     that stopped keeps the last value that was looked at."""
-    ends = [end for (end,) in db.execute("SELECT update_ FROM chunks ORDER BY update_")]
+    ends = [end for (end,) in db.execute(EVALUATED)]
     count = min(len(ends), SPARKS)
     chosen = [ends[i * (len(ends) - 1) // max(count - 1, 1)] for i in range(count)]
     score = (
