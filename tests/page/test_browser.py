@@ -1,5 +1,7 @@
 """The page as people see it: in a real browser, with a run that grows while they look."""
 
+import csv
+import io
 import re
 import shlex
 import shutil
@@ -72,6 +74,70 @@ def test_a_run_is_found_grows_is_paused_and_survives_a_lost_connection(browser, 
         page.get_by_role("button", name="Stop").click()
         page.get_by_role("button", name="Stop the run").click()
         until(controls.stop.is_set)
+
+
+class SlowLine:
+    """The WebSocket of a page: what the server sent, and what the page sends, which can be kept
+    back."""
+
+    def __init__(self, page):
+        self.page, self.server = page, None
+        self.came: list[str] = []
+        self.kept: list[str] | None = None  # None: nothing is kept back
+        page.route_web_socket("**/live?*", self._connect)
+
+    def _connect(self, socket) -> None:
+        self.server = socket.connect_to_server()
+        socket.on_message(self._send)
+        self.server.on_message(lambda text: (self.came.append(text), socket.send(text)))
+
+    def _send(self, text: str) -> None:
+        (self.server.send if self.kept is None else self.kept.append)(text)
+
+    def let_go(self) -> None:
+        kept, self.kept = self.kept, None
+        for text in kept:
+            self.server.send(text)
+
+    def until_it_came(self, text: str) -> None:
+        until(lambda: self.page.wait_for_timeout(20) or any(text in each for each in self.came))
+
+
+@pytest.mark.slow
+def test_what_comes_for_an_older_subscription_leaves_no_gap_and_no_double(browser, tmp_path):
+    """An overview of the first eight updates arrives late, and so does the subscription after
+    it."""
+    run = make_run(tmp_path, "run", updates=8)
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        line = SlowLine(page)
+        page.goto(f"{served.url}#/run/run")
+        line.until_it_came('{"run": "run", "status"')
+        line.kept, answers = [], []
+        page.route("**/api/curves?*", lambda route: answers.append((route, route.fetch())))
+        page.evaluate("location.hash = '#/run/run/Curves'")  # asks for an overview again
+        until(lambda: page.wait_for_timeout(20) or answers)
+        grow(run, 12)
+        line.until_it_came("[12, 1, ")
+        sent = len(line.kept)
+        ((route, answer),) = answers
+        route.fulfill(response=answer)
+        until(lambda: page.wait_for_timeout(20) or len(line.kept) > sent)
+        store = Store(run / "metrics.sqlite")
+        store.add_event(16, "save", "")
+        store.close()
+        grow(run, 16)
+        line.until_it_came("[16, 1, ")
+        line.came.clear()
+        line.let_go()
+        line.until_it_came('{"run": "run", "updates"')
+        until(lambda: points(page) == 160)
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Save the numbers of Training return").press("Enter")
+        rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
+        assert [int(row["steps"]) // 64 for row in rows] == list(range(1, 17))
+        page.get_by_role("tab", name="Events").click()
+        kinds = page.locator("#tabpanel tbody td:nth-child(3)")
+        assert kinds.all_inner_texts() == ["save", "begin"]
 
 
 @pytest.mark.slow

@@ -252,6 +252,21 @@ def test_a_page_leaves_the_log_handlers_of_other_libraries_open(tmp_path):
         assert not closed
 
 
+def test_the_number_of_a_subscription_comes_before_all_that_is_sent_for_it(served, run):
+    with served.live() as line:
+        watch(line, {"run": run.name, "update": 8}, number=1)
+        assert json.loads(line.recv(timeout=10)) == {"subscription": 1}
+        tell(run, 12)
+        rows_until(line, run, 12, [])
+        watch(line, {"run": run.name, "update": 4}, number=2)
+        assert next_message(line, "subscription") == 2
+        wanted = sorted(row for row in everything_in(run) if row[0] > 4)
+        assert rows_until(line, run, 12, []) == wanted
+        watch(line, number="3")
+        with pytest.raises(ConnectionClosed):
+            next_message(line, "subscription")
+
+
 def test_wishes_are_a_list_of_runs_and_places():
     subscription = parse_subscription(
         '{"list": true, "watch": [{"run": "a", "update": 3, "event": 7}, {"run": "b"}]}'

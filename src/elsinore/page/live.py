@@ -2,12 +2,16 @@
 
 A page subscribes to runs and says how far it has read each; the server sends what is new:
 
-    page    {"list": true, "watch": [{"run": "a", "id": "6f2", "update": 120, "event": 7}]}
-    server  {"runs": [...], "skipped": {...}}   {"run": "a", "status": {...}}
+    page    {"number": 3, "list": true,
+             "watch": [{"run": "a", "id": "6f2", "update": 120, "event": 7}]}
+    server  {"subscription": 3}
+            {"runs": [...], "skipped": {...}}   {"run": "a", "status": {...}}
             {"run": "a", "updates": {...}}   {"run": "a", "error": "..."}
 
-After a lost connection the page subscribes again from its own position, so no row is lost or
-repeated. `id` is the run's `info.run_id`: another run of the same name is read from its beginning.
+After a lost connection, or a new overview, the page subscribes again from its own position. The
+server repeats the `number` of a subscription before all that it sends for it; what comes before
+that is for an older position, and the page leaves it out. So no row is lost or repeated. `id` is
+the run's `info.run_id`: another run of the same name is read from its beginning.
 A socket gets the next message once it has taken the last: a slow one gets longer messages less
 often and nothing queues up for it; one that takes nothing is dropped. All sockets are served at the
 same moments, so that clients at the same position share one read of the store.
@@ -47,6 +51,7 @@ class WatchedRun:
 class Subscription:
     """The runs that a client watches, and the last list it was sent if it wants the list."""
 
+    number: int | None = None  # to be sent; None: none, or it was
     runs: dict[str, WatchedRun] = field(default_factory=dict)
     wants_list: bool = False
     sent_list: tuple | None = None
@@ -67,7 +72,9 @@ def parse_subscription(text: str) -> Subscription:
         raise ValueError(
             f"a message must be an object whose `watch` lists at most {MAX_WATCHED} runs"
         )
-    subscription = Subscription(wants_list=data.get("list") is True)
+    if not isinstance(number := data.get("number"), int | None):
+        raise ValueError("the number of a subscription must be an integer")
+    subscription = Subscription(number, wants_list=data.get("list") is True)
     for entry in watch:
         name = entry["run"]
         cursor = Cursor(entry.get("update", -1), entry.get("event", 0), entry.get("id"))
@@ -116,6 +123,9 @@ class LiveFeed:
                 await asyncio.wait_for(socket.close(1008 if malformed else 1000), 1.0)
 
     async def _send_new(self, socket: WebSocket, subscription: Subscription) -> None:
+        if subscription.number is not None:
+            await _send(socket, _text(subscription=subscription.number))
+            subscription.number = None
         if subscription.wants_list:
             runs = await asyncio.to_thread(self._run_list.all)
             listed = runs, await asyncio.to_thread(self._run_list.skipped)

@@ -43,7 +43,7 @@ const SOONEST = 500, LATEST = 8000; // milliseconds between two tries to connect
 /** A WebSocket that reconnects. `subscription()` returns the runs to watch and the position in each. */
 export class LiveSocket {
   constructor(subscription, onmessage, onstate) {
-    Object.assign(this, { subscription, onmessage, onstate, wait: SOONEST, closed: false });
+    Object.assign(this, { subscription, onmessage, onstate, wait: SOONEST, closed: false, number: 0, answered: 0 });
     this.connect();
   }
 
@@ -57,13 +57,20 @@ export class LiveSocket {
       this.onstate("live");
       this.subscribe();
     };
-    this.socket.onmessage = (event) => this.onmessage(JSON.parse(event.data));
+    this.socket.onmessage = (event) => this.received(JSON.parse(event.data));
     this.socket.onclose = () => this.reconnect();
   }
 
-  /** Send the subscription. */
+  /** Send the subscription, with a number that the server repeats before it sends anything for it. */
   subscribe() {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(this.subscription()));
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    this.socket.send(JSON.stringify({ number: ++this.number, ...this.subscription() }));
+  }
+
+  /** Leave out what is for an older subscription: it begins at another position, and the newest brings it again. */
+  received(message) {
+    if (message.subscription) this.answered = message.subscription;
+    else if (this.answered === this.number) this.onmessage(message);
   }
 
   reconnect() {
