@@ -141,6 +141,28 @@ def test_what_comes_for_an_older_subscription_leaves_no_gap_and_no_double(browse
 
 
 @pytest.mark.slow
+def test_a_resume_keeps_its_new_events_and_loads_curves_of_spans_again(browser, tmp_path):
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        found = page.evaluate("""async () => {
+            const { RunData } = await import("/static/run_data.js");
+            const overview = (exact) => ({ info: { steps_per_update: 1 }, cursor: 9, first: 1,
+                sampled: false, events: [[1, 0, "begin", ""], [2, 8, "save", ""]], event: 2,
+                episodes: { update: [], count: [] }, clock: { update: [], seconds: [], speed: [] },
+                curves: { x: { update: [3, 6, 9], exact, seeds: { 0: { mean: [1, 2, 3] } } } } });
+            const again = { events: [[3, 4, "resume", ""], [4, 7, "pause", ""]], event: 4,
+                forget_after: 4, rows: [[5, 0, "x", 1.5]], clock: [] };
+            return [true, false].map((exact) => {
+                const run = new RunData("run");
+                run.load(overview(exact));
+                const reload = run.apply(again);
+                return [reload, run.cursor, run.events.map((event) => event[2])];
+            });
+        }""")
+        kept = ["begin", "resume", "pause"]
+        assert found == [[False, 5, kept], [True, 5, kept]]
+
+
+@pytest.mark.slow
 def test_two_runs_stand_over_each_other_over_any_axis(browser, tmp_path):
     for name in ("first", "second"):
         make_run(tmp_path, name)

@@ -36,11 +36,13 @@ export class RunData {
 
   /** Add live updates. Returns true if a new overview is needed. */
   apply(updates) {
+    const forgets = updates.forget_after !== undefined;
+    const coarse = forgets && [...this.curves.values()].some((curve) => !curve.exact); // a point that is dropped may hold earlier updates, too
+    if (forgets) this.forgetAfter(updates.forget_after); // before the new events: they are not void
     if (updates.events) {
       this.events.push(...updates.events);
       this.event = updates.event;
     }
-    if (updates.forget_after !== undefined) this.forgetAfter(updates.forget_after);
     for (const [update, seed, name, value] of updates.rows ?? []) {
       if (update <= this.cursor) continue; // repeated after a lost connection
       addPoint(this.curves, name, seed, update, value);
@@ -53,7 +55,7 @@ export class RunData {
     }
     this.cursor = Math.max(this.cursor, updates.rows?.at(-1)?.[0] ?? -1);
     const unknown = updates.rows && this.info.steps_per_update === undefined; // the run began after its page was opened
-    return Boolean(updates.reload || unknown) || [...this.curves.values()].some((curve) => curve.update.length > MOST_POINTS);
+    return Boolean(updates.reload || coarse || unknown) || [...this.curves.values()].some((curve) => curve.update.length > MOST_POINTS);
   }
 
   /** Drop later updates: a resumed run goes back to its checkpoint and logs them again. */
