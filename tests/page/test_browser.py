@@ -291,6 +291,27 @@ def test_numbers_at_an_axis_are_short_and_never_read_alike(browser, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_numbers_of_a_chart_have_every_point_where_an_x_is_there_twice(browser, tmp_path):
+    """No episode ends between two updates: over episodes they have the same x."""
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        text = page.evaluate("""async () => {
+            const { csvOf } = await import("/static/downloads.js");
+            const lines = [{ label: "a", x: [1, 2, 2, 3], y: [10, 20, 21, 30] },
+                { label: "b", x: [1, 2, 2, 3], y: [11, null, 22, 31] },
+                { label: "c", x: [2, 4], y: [5, 6], low: [4, 5], high: [6, 7] }];
+            return decodeURIComponent(csvOf(lines, "episodes").split(",").slice(1).join());
+        }""")
+        assert text.splitlines() == [
+            'episodes,a,b,c,"c, low","c, high"',
+            "1,10,11,,,",
+            "2,20,,5,4,6",
+            "2,21,22,,,",
+            "3,30,31,,,",
+            "4,,,6,5,7",
+        ]
+
+
+@pytest.mark.slow
 def test_names_that_hold_html_are_shown_as_text(browser, tmp_path):
     run = make_run(tmp_path, HOSTILE.replace("/", ""), env=HOSTILE, algo=HOSTILE)
     store = Store(run / "metrics.sqlite")

@@ -7,14 +7,25 @@ export function save(name, address) {
   link.click();
 }
 
-/** The lines of a chart as CSV: x, then the value of each line, with its range where it has one. */
+/** The lines of a chart as CSV: x, then the value of each line, with its range where it has one. An x that a line has
+    several times, such as a number of episodes while none ends, has as many rows. */
 export function csvOf(lines, axis) {
   const columns = lines.flatMap(({ label, x, y, low, high }) => [[label, x, y], ...(low ? [[`${label}, low`, x, low], [`${label}, high`, x, high]] : [])]);
-  const places = columns.map(([, x]) => new Map(x.map((at, i) => [at, i])));
-  const xs = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
-  const rows = xs.map((at) => [at, ...columns.map(([, , values], i) => values[places[i].get(at)] ?? "")]);
+  const places = columns.map(([, x]) => placesOf(x));
+  const most = new Map(); // x -> the number of its rows
+  for (const place of places) for (const [at, indices] of place) most.set(at, Math.max(most.get(at) ?? 0, indices.length));
+  const xs = [...most.keys()].sort((a, b) => a - b);
+  const rows = xs.flatMap((at) => Array.from({ length: most.get(at) },
+    (_, k) => [at, ...columns.map(([, , values], i) => values[places[i].get(at)?.[k]] ?? "")]));
   const text = [[axis, ...columns.map(([label]) => label)], ...rows].map((row) => row.map(cell).join(",")).join("\n");
   return `data:text/csv;charset=utf-8,${encodeURIComponent(`${text}\n`)}`;
+}
+
+/** The indices of each x. */
+function placesOf(x) {
+  const places = new Map();
+  x.forEach((at, i) => places.has(at) ? places.get(at).push(i) : places.set(at, [i]));
+  return places;
 }
 
 /** A CSV cell; a text that a spreadsheet would take for a formula begins with an apostrophe. */
