@@ -408,6 +408,34 @@ def test_an_agent_is_seen_beside_its_earlier_self_by_one_clock(browser, tmp_path
 
 
 @pytest.mark.slow
+def test_another_replay_is_chosen_while_one_plays(browser, tmp_path):
+    folder = own_run(tmp_path, scenes.replay((1, 1))) / "replays"
+    for update in (4, 8, 12):
+        replays.write(folder / f"{update:010d}-seed0.npz", scenes.replay((1,) * 60))
+    first, second, broken = (f"{update:010d}-seed0.npz" for update in (4, 8, 12))
+    opened = f"#/run/run/Agents/{first}"
+    with serving(tmp_path) as served, looking(browser, served.url + opened) as page:
+        where, play = page.locator(".where"), page.locator("[data-command=play]")
+        until(lambda: where.inner_text() not in ("", "0 / 60"))
+        asked, held = [], []
+        page.on("request", lambda sent: asked.append(sent.url) if "/replay?" in sent.url else None)
+        for name in (second, broken):
+            page.route(f"**/api/replay?*{name}*", lambda route: held.append(route))
+        page.get_by_label("Replay", exact=True).select_option(broken)
+        page.get_by_label("Replay", exact=True).select_option(second)
+        until(lambda: page.wait_for_timeout(500) or len(held) == 2)
+        assert where.inner_text().endswith(" / 60") and "-" not in where.inner_text()
+        assert play.inner_text() == "Play"
+        stray, wanted = held
+        wanted.continue_()
+        until(lambda: where.inner_text() not in ("", "0 / 60") and play.inner_text() == "Pause")
+        stray.abort()
+        page.wait_for_timeout(300)
+        assert play.inner_text() == "Pause" and page.locator(".player .note").inner_text() == ""
+        assert not any("first=-1" in url for url in asked)
+
+
+@pytest.mark.slow
 def test_the_image_of_a_library_is_shown_in_its_colours(browser, tmp_path):
     film = scenes.replay(lane=scenes.PaintedLane)
     replays.write(own_run(tmp_path, film) / "replays" / "0000000008-seed0.npz", film)

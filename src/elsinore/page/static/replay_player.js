@@ -117,6 +117,8 @@ export class ReplayPlayer {
 
   /** Play a replay, in step with the other one if two are chosen. */
   async choose(replay, newest = false, at = 0) {
+    this.pause();
+    this.stages = []; // what is shown stays in sight, and is not played on
     this.newest = this.follow.checked = newest;
     this.choice.value = replay;
     this.listAgents(replay);
@@ -128,7 +130,7 @@ export class ReplayPlayer {
     try {
       await Promise.all(buffers.map((buffer) => buffer.fetch(0)));
     } catch (error) {
-      return this.failed(error);
+      return this.failed(error, buffers[0]);
     }
     if (this.buffers !== buffers) return;
     setText(this.note, "");
@@ -138,7 +140,9 @@ export class ReplayPlayer {
     if (at < this.last && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.start();
   }
 
-  failed(error) {
+  /** Show why a buffer has no scenes, unless another replay was chosen since. */
+  failed(error, buffer) {
+    if (!this.buffers.includes(buffer)) return;
     setText(this.note, error.message);
     this.pause();
   }
@@ -228,7 +232,7 @@ export class ReplayPlayer {
     for (const stage of this.stages) {
       const { buffer, heading, element } = stage;
       const again = () => this.buffers.includes(buffer) && this.show(this.time);
-      const scene = buffer.at(this.time, again, (error) => this.failed(error));
+      const scene = buffer.at(this.time, again, (error) => this.failed(error, buffer));
       if (!scene) continue;
       stage.scene = scene;
       drawScene(element, scene, heading);
