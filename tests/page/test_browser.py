@@ -312,6 +312,23 @@ def test_the_numbers_of_a_chart_have_every_point_where_an_x_is_there_twice(brows
 
 
 @pytest.mark.slow
+def test_what_is_said_of_a_run_changes_when_it_ends_or_can_be_read_again(browser, tmp_path):
+    run = make_run(tmp_path, "run")
+    ended = '{"stopped_by": "budget", "seeds": 2, "env_steps": 1, "eval_return": {"iqm": 5.0}}'
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run/Seeds") as page:
+        with as_if_trained(run):
+            page.get_by_text("training", exact=True).wait_for()
+            status = page.get_by_role("row", name="seed 1").locator("td").last
+            until(lambda: status.inner_text() == "learning")
+            (run / "summary.json").write_text("[1]")
+            page.locator(".fault").get_by_text("summary.json is no mapping.").wait_for()
+            (run / "summary.json").write_text(ended)
+            until(lambda: page.locator(".fault").inner_text() == "")
+            assert status.inner_text() == "learning"
+        until(lambda: status.inner_text() == "finished")
+
+
+@pytest.mark.slow
 def test_names_that_hold_html_are_shown_as_text(browser, tmp_path):
     run = make_run(tmp_path, HOSTILE.replace("/", ""), env=HOSTILE, algo=HOSTILE)
     store = Store(run / "metrics.sqlite")

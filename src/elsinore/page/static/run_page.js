@@ -7,7 +7,7 @@ import { dateTime, duration, number, seedCount, short, whole } from "./format.js
 import { ReplayPlayer } from "./replay_player.js";
 import { address, get } from "./server.js";
 import { newest, summary } from "./statistics.js";
-import { chip, progress, stateLabel, table, tile } from "./widgets.js";
+import { chip, LIVE, progress, stateLabel, table, tile } from "./widgets.js";
 
 const TABS = ["Curves", "Agents", "Seeds", "Plan", "Events", "Numbers"];
 const SETTINGS = 8; // that differ from the defaults, in the header
@@ -95,8 +95,10 @@ export class RunPage {
   /** Redraw after a message about the run. */
   changed(run, message) {
     const { run_id } = run.info; // the run may have begun since its page was opened, or be another one of its name
-    if (run_id !== this.known && (this.known || !this.details)) this.loadDetails();
-    this.known = run_id;
+    const another = run_id !== this.known && (this.known || !this.details);
+    const report = run.status && reportOf(run.status), before = this.report ?? (this.details && reportOf(this.details));
+    if (another || (report && before && report !== before)) this.loadDetails();
+    Object.assign(this, { known: run_id, report });
     if (message.updates || message.overview) {
       if (this.tab === "Curves") this.panel.soon();
       else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
@@ -190,13 +192,14 @@ export class RunPage {
     const summary = this.details?.summary ?? {};
     const steps = this.run.info.steps_per_update ?? 1;
     const first = this.run.info.first_seed ?? 0;
+    const over = summary.stopped_by && !LIVE.includes(this.run.status?.state); // a resumed run has the summary of its last end
     const rows = [...(curve?.seeds ?? [])].map(([seed, { mean }]) => {
       const last = mean.findLastIndex((x) => x !== null);
       const ended = Object.entries({ converged: "converged_at_env_steps", "at a plateau": "plateau_at_env_steps", diverged: "diverged_at_env_steps" })
         .map(([how, key]) => [how, summary[key]?.[seed - first]]).find(([, at]) => at !== null && at !== undefined);
       const stopped = curve.update[last] < curve.update.at(-1);
       const how = ended ? `${ended[0]} at ${whole(ended[1])}` : stopped ? `frozen after ${whole(curve.update[last] * steps)}` : "learning";
-      return [`seed ${this.run.seedName(seed)}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !summary.stopped_by ? how : stateLabel(summary.stopped_by)];
+      return [`seed ${this.run.seedName(seed)}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !over ? how : stateLabel(summary.stopped_by)];
     });
     return h("section", {}, h("h2", {}, "Each seed"),
       table("Each seed's newest evaluation and env steps", ["Seed", "Evaluation", "Env steps", "Status"], rows),
@@ -250,4 +253,9 @@ export class RunPage {
     this.panel.destroy();
     this.player.shown(false);
   }
+}
+
+/** The parts of a run's status with which its details change: its state, and what cannot be read of it. */
+function reportOf({ state, unread }) {
+  return JSON.stringify([state, unread]);
 }
