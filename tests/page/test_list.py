@@ -1,6 +1,8 @@
 """The list of runs and the dialog that starts one, in a real browser; and every part of the page
 by axe-core's rules of accessibility, wide and narrow, dark and light."""
 
+import threading
+
 import pytest
 
 from elsinore.runs import replays
@@ -116,6 +118,25 @@ def test_a_run_is_put_together_from_the_settings_reference(browser, tmp_path):
         dialog.get_by_label("Environment").fill("CartPole-v2")
         dialog.get_by_label("Environment").press("Tab")
         dialog.get_by_text("did you mean 'CartPole-v1'").wait_for()
+
+
+@pytest.mark.slow
+def test_a_plan_of_settings_that_were_changed_meanwhile_starts_nothing(browser, tmp_path):
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        planning = threading.Event()
+        served.api.launcher.plan = lambda settings: planning.wait(30) and f"{settings['seeds']} of"
+        page.get_by_role("button", name="Start a run").click()
+        dialog = page.get_by_role("dialog")
+        start = dialog.get_by_role("button", name="Start", exact=True)
+        dialog.get_by_role("button", name="Show the plan").click()
+        dialog.get_by_text("Planning").wait_for()
+        dialog.get_by_label("Seeds").fill("3")
+        planning.set()
+        dialog.get_by_text("1 of").wait_for()
+        assert start.is_disabled()
+        dialog.get_by_role("button", name="Show the plan").click()
+        dialog.get_by_text("3 of").wait_for()
+        assert start.is_enabled()
 
 
 @pytest.mark.slow

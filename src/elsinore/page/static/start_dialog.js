@@ -38,19 +38,20 @@ export function startDialog(session) {
     set: [...picker.assignments(), ...lines(set.value)],
   });
   const ask = async (what, button, done) => {
+    const asked = settings();
     button.disabled = true;
     plan.textContent = what === "plan" ? "Planning…" : `${plan.textContent.trim()}\n\nStarting…`;
     try {
-      done(await post(what, {}, settings()));
+      done(await post(what, {}, asked), asked);
     } catch (error) {
       plan.textContent = error.message;
     }
     planning.disabled = false;
   };
   env.addEventListener("change", algorithms);
-  planning.addEventListener("click", () => ask("plan", planning, (answer) => {
+  planning.addEventListener("click", () => ask("plan", planning, (answer, asked) => {
     plan.textContent = answer.plan;
-    starting.disabled = false;
+    starting.disabled = JSON.stringify(asked) !== JSON.stringify(settings()); // changed meanwhile
   }));
   starting.addEventListener("click", () => ask("start", starting, (answer) => {
     dialog.close();
