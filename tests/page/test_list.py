@@ -9,7 +9,7 @@ from elsinore.runs import replays
 from tests.page.accessibility import violations
 from tests.page.browser import chromium, looking
 from tests.page.conftest import as_if_trained, make_run, serving
-from tests.page.test_browser import until
+from tests.page.test_browser import grow, until
 from tests.view.drawing import scenes
 
 PHONE = {"width": 390, "height": 844}
@@ -137,6 +137,33 @@ def test_a_plan_of_settings_that_were_changed_meanwhile_starts_nothing(browser, 
         dialog.get_by_role("button", name="Show the plan").click()
         dialog.get_by_text("3 of").wait_for()
         assert start.is_enabled()
+
+
+@pytest.mark.slow
+def test_a_link_is_clicked_and_has_the_focus_while_its_run_grows(browser, tmp_path):
+    runs = {name: make_run(tmp_path, name, updates=8) for name in ("one", "two")}
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        for at, name in ((16, "two"), (20, "one"), (24, "two")):
+            grow(runs[name], at)
+            row = page.get_by_role("row", name=name)
+            until(lambda row=row, at=at: f"{at * 64 / 1000:.3g}k of" in row.inner_text())
+        names = page.locator("tbody th a")
+        until(lambda: names.all_inner_texts() == ["two", "one"])  # the last changed first
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_label("Compare two").check()
+        link = page.get_by_role("link", name="one")
+        link.focus()
+        box = link.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        for at in (28, 32):
+            grow(runs["one"], at)
+            row = page.get_by_role("row", name="one")
+            until(lambda row=row, at=at: f"{at * 64 / 1000:.3g}k of" in row.inner_text())
+        assert link.evaluate("link => link === document.activeElement")
+        assert page.get_by_label("Compare two").is_checked()
+        page.mouse.up()
+        page.get_by_role("heading", name="one").wait_for()
 
 
 @pytest.mark.slow

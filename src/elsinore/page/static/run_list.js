@@ -1,7 +1,7 @@
 // The list of runs.
 
 import { deleted, renamed, tagged } from "./changes.js";
-import { h } from "./dom.js";
+import { h, morph } from "./dom.js";
 import { ago, natural, number, seedCount, short, whole } from "./format.js";
 import { startDialog } from "./start_dialog.js";
 import { chip, LIVE, progress, sparkline, stateLabel } from "./widgets.js";
@@ -18,7 +18,7 @@ const NO_TOKEN = "Open the address that elsinore watch printed: it contains the 
 
 export class RunList {
   constructor(runs, skipped, session) {
-    Object.assign(this, { runs, skipped, session, chosen: new Set(), filter: "", state: "", sort: "Changed", up: false });
+    Object.assign(this, { runs, skipped, session, chosen: new Set(), rows: new Map(), filter: "", state: "", sort: "Changed", up: false });
     this.body = h("tbody");
     this.compare = h("a", { class: "button", role: "button", "aria-disabled": "true" }, "Compare");
     const change = (text, about, onclick) => h("button", { title: session.may_control ? about : NO_TOKEN, disabled: true, onclick }, text);
@@ -82,9 +82,7 @@ export class RunList {
     if (this.sorted !== `${this.sort}${this.up}`) this.heads.replaceChildren(...this.headings());
     this.sorted = `${this.sort}${this.up}`;
     const shown = this.shown();
-    const focus = document.activeElement?.dataset?.run;
-    this.body.replaceChildren(...shown.map((run) => this.row(run)));
-    if (focus) this.body.querySelector(`input[data-run="${CSS.escape(focus)}"]`)?.focus();
+    this.fill(shown);
     this.table.hidden = !shown.length;
     this.empty.textContent = shown.length ? "" : found === null ? "Loading the runs…" : runs.length ? "No run matches the filter."
       : "No runs here yet. Start one above, or with elsinore train CartPole-v1.";
@@ -93,6 +91,25 @@ export class RunList {
     const names = new Set(runs.map((run) => run.name));
     for (const name of this.chosen) if (!names.has(name)) this.chosen.delete(name);
     this.link();
+  }
+
+  /** Fill the table. The row of a run stays the same element, so that a click that has begun on it ends on it. */
+  fill(shown) {
+    const focus = document.activeElement;
+    const before = this.rows;
+    this.rows = new Map(shown.map((run) => [run.name, this.kept(before.get(run.name), this.row(run))]));
+    for (const [name, row] of before) if (!this.rows.has(name)) row.remove();
+    [...this.rows.values()].forEach((row, i) => {
+      const there = this.body.children[i];
+      if (there !== row) this.body.insertBefore(row, there ?? null);
+    });
+    if (this.body.contains(focus)) focus.focus({ preventScroll: true }); // its row may have moved
+  }
+
+  /** The row of a run that is there already, changed into the next one; else the next one. */
+  kept(row, next) {
+    if (row) morph(row, next);
+    return row ?? next;
   }
 
   row(run) {
