@@ -834,6 +834,9 @@ def test_priorities_moments_and_normalisers_are_taken_whole(name, part):
         (".train.learner.groups[1].buffer.experience.reward", {"all"}),
         (".train.learner.groups[1].episodes", set()),
         (".train.actor.obs", set()),
+        (".train.rnd.stats.returns.mean", {"learner", "all"}),
+        (".train.rnd.stats.running_return", set()),  # of each environment
+        (".train.rnd[1].stats.running_return", set()),
     ],
 )
 def test_parts_of_agents_that_differ_are_those_of_each_group(path, parts):

@@ -20,6 +20,7 @@ TAKEN = {  # by --from-parts: paths of the state
 # of the learner, but not for a new run: counts of episodes belong to a schedule
 NOT_TAKEN = {"learner": (".train.learner.buffer", ".train.learner.episodes")}
 NOT_TAKEN["all"] = NOT_TAKEN["learner"][1:]
+OF_ENVS = ".running_return"  # of a normaliser: of each environment, which begins anew
 HEADS = ("policy", "q", "advantage", "log_std")  # layers as wide as there are actions
 # of agents that learn by different algorithms, paths name the group: `.learner.groups[0].params`
 GROUP = re.compile(r"(\.train\.learner|\.train\.stats)(?:\.groups)?\[\d+\]")
@@ -67,6 +68,8 @@ def _is_taken(name: str, start: StartConfig) -> bool:
 def is_of_parts(name: str, parts: str) -> bool:
     """True for a leaf that the parts hold; of agents that differ, one of any group."""
     name = GROUP.sub(r"\1", name)
+    if name.endswith(OF_ENVS):
+        return False
     return name.startswith(TAKEN[parts]) and not name.startswith(NOT_TAKEN.get(parts, ("-",)))
 
 
