@@ -161,6 +161,18 @@ def test_a_broken_member_lives_again_as_a_copy():
     assert np.isfinite(scores(later)).all()
 
 
+def test_what_a_copy_remembers_begins_anew():
+    """Its own envs go on, and what it remembers of them is of the network before."""
+    state, _ = population_of([0.6, 0.1, 0.3, 0.5], seeds=2)
+    actor = state.train.actor._replace(carry=jnp.ones((8, 3, 2)))  # [replica, env, ...]
+    state = state._replace(train=state.train._replace(actor=actor))
+    between = evolve(PBTConfig(), (GAIN,), Population(4, 2), jnp.array([0.0, 5.0]))
+    after, _ = between(state, jnp.int32(1))
+    remembered = np.asarray(after.train.actor.carry)
+    np.testing.assert_array_equal(remembered[2:4], np.broadcast_to([0.0, 5.0], (2, 3, 2)))
+    assert (remembered[[0, 1, 4, 5, 6, 7]] == 1.0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [{"network": GRU}, {"rnd": CURIOUS}], ids=["gru", "rnd"])
 def test_nothing_of_a_broken_members_envs_breaks_its_copy(options):
@@ -179,7 +191,9 @@ def test_nothing_of_a_broken_members_envs_breaks_its_copy(options):
     ]
     state = jax.tree.map(lambda *x: jnp.stack(x), *members)
     number = Number("gamma", ("gamma",), 0.9, 1.0, log=False)
-    after, _ = evolve(PBTConfig(quantile=0.5), (number,), Population(2, 1))(state, jnp.int32(1))
+    initial = algo.policy.initial_carry
+    step = evolve(PBTConfig(quantile=0.5), (number,), Population(2, 1), initial)
+    after, _ = step(state, jnp.int32(1))
     np.testing.assert_array_equal(after.curriculum, [1, 1])
     np.testing.assert_array_equal(after.best, [5.0, 3.0])
     copy = jax.tree.map(lambda x: x[1], after.train)

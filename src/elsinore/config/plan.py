@@ -225,7 +225,9 @@ def plan_for(
         own = shard_of if experiment.shards > 1 else lambda member: member
         hyper_of = lambda member: algorithm(own(member)).hyper  # noqa: E731
         hyper = stacked_hyper(experiment, members, hyper_of)
-        population_step = population_step_of(experiment, members, hyper_of, schedule.num_chunks)
+        population_step = population_step_of(
+            experiment, members, hyper_of, schedule.num_chunks, learner.policy.initial_carry
+        )
         groups = groups_for(experiment, env, env_params, schedule.num_updates, network_of)
         program = _program_for(
             experiment, learner, groups, env, env_params, schedule, curriculum, shards

@@ -86,9 +86,14 @@ def refuse_absent_seed(experiment: Experiment) -> None:
 
 
 def population_step_of(
-    experiment: Experiment, members: list[Experiment], hyper_of: HyperOf, num_chunks: int
+    experiment: Experiment,
+    members: list[Experiment],
+    hyper_of: HyperOf,
+    num_chunks: int,
+    initial_carry: PyTree = (),
 ) -> PopulationStep | None:
-    """The population's step between chunks; None without halving and PBT.
+    """The population's step between chunks; None without halving and PBT. `initial_carry` is that
+    of the policy, of one agent.
 
     Raises:
         ConfigError: for rungs or a period that do not fit the run, or a number that cannot
@@ -111,7 +116,7 @@ def population_step_of(
             )
         space = parse_space(config.pbt.space, "population.pbt.space")
         numbers = tuple(_number(name, span, members[0], hyper_of) for name, span in space.items())
-        return evolve(config.pbt, numbers, population)
+        return evolve(config.pbt, numbers, population, initial_carry)
     return None
 
 

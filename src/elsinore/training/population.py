@@ -19,6 +19,7 @@ from elsinore.algos.replay import truncate_running
 from elsinore.experience.normalisation import Normalisers
 from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
+from elsinore.nets.network import reset_carry
 from elsinore.types import RunState
 
 # (stacked states, chunks done) -> new states, and metrics: [replica] each, NaN for none
@@ -109,9 +110,13 @@ class Population:
 
 
 def evolve(
-    config: PBTConfig, numbers: tuple[Number, ...], population: Population
+    config: PBTConfig,
+    numbers: tuple[Number, ...],
+    population: Population,
+    initial_carry: PyTree = (),
 ) -> PopulationStep:
-    """Population-based training between chunks: a pure function of states and chunk.
+    """Population-based training between chunks: a pure function of states and chunk;
+    `initial_carry` is that of the policy, of one agent.
 
     Its metrics are `population/parent`, the member that was copied, and `hyper/<name>`.
     """
@@ -121,7 +126,10 @@ def evolve(
         parent = parents(key, population.scores(state), config.replaced(population.members))
         replaced = parent >= 0
         state = _copied(
-            state, jnp.where(replaced, parent, jnp.arange(population.members)), population
+            state,
+            jnp.where(replaced, parent, jnp.arange(population.members)),
+            population,
+            initial_carry,
         )
         hyper = _explored(config, numbers, key, state.train.hyper, replaced, population)
         copied = jnp.where(replaced, parent.astype(jnp.float32), jnp.nan)
@@ -152,12 +160,18 @@ def parents(key: Key[Array, ""], score: Float[Array, "member"], size: int) -> In
     return jnp.full(score.shape, -1).at[order[-size:]].set(chosen)
 
 
-def _copied(state: RunState, source: Int[Array, "member"], population: Population) -> RunState:
+def _copied(
+    state: RunState,
+    source: Int[Array, "member"],
+    population: Population,
+    initial_carry: PyTree,
+) -> RunState:
     """Copy each member's learner from its source; its key, envs and best policy stay.
 
-    Seeds are copied one to one. The convergence state is copied, so a diverged member restarts. Of
-    that one all but the key and the best policy is copied: its envs, carries and exploration bonus
-    may hold numbers that are not finite, from which the copy would diverge, too.
+    Seeds are copied one to one. A memory begins anew, since it is of the network before. The
+    convergence state is copied, so a diverged member restarts. Of that one all but the key and the
+    best policy is copied: its envs, carries and exploration bonus may hold numbers that are not
+    finite, from which the copy would diverge, too.
     """
     replica = jnp.arange(state.train.update.shape[0])
     source = population.to_replicas(source, replica) * population.seeds + replica % population.seeds
@@ -169,8 +183,10 @@ def _copied(state: RunState, source: Int[Array, "member"], population: Populatio
         return jnp.where(diverged.reshape(-1, *[1] * (own.ndim - 1)), parents, own)
 
     kept = jax.tree.map(if_diverged, state, parents)
+    carry = reset_carry(copied & ~diverged, initial_carry, kept.train.actor.carry)
     train = kept.train._replace(
         key=state.train.key,
+        actor=kept.train.actor._replace(carry=carry),
         learner=_followed_by_others(parents.train.learner, copied & ~diverged),
         stats=_of_own_envs(parents.train.stats, kept.train.stats),
         hyper=parents.train.hyper,
