@@ -1,5 +1,6 @@
 """Environments in Python: the run is the compiled one, a limit is no death, and resume is exact."""
 
+import contextlib
 import re
 import shutil
 
@@ -24,9 +25,11 @@ from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.host.training import HostTraining
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
 from elsinore.training.curriculum.stages import Stages, staged
+from elsinore.training.turns import fetch_turns, place_host
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.play import MAX_STEPS, episodes_of
 from tests.runs.conftest import assert_same_run, count_in_log, rows_in
@@ -650,6 +653,19 @@ def test_a_run_whose_seeds_all_diverge_between_evaluations_ends(tmp_path):
     broken |= {"evaluation.period": "0.0001 seconds"}
     run = trained(PythonWalk(), tmp_path, overrides=broken)
     assert run.summary["diverged_at_env_steps"] == [run.summary["env_steps"]]
+
+
+def test_a_chunk_in_which_no_seed_learns_changes_nothing(tmp_path):
+    """As where the last member that learns is pruned before it, and the others have converged."""
+    plan = (run := trained(PythonWalk(), tmp_path, seeds=2)).plan
+    found, layout = run.state(), plan.layout
+    over = found.convergence._replace(pruned_at=np.array([4, -1]), converged_at=np.array([-1, 4]))
+    (states,) = place_host(found._replace(convergence=over), plan.state_shapes, layout)
+    with contextlib.closing(HostTraining(plan, layout)) as host:
+        after, report = host.chunk(states, 2)
+    assert not report.learning.any() and report.update.tolist() == found.train.update.tolist()
+    same = jax.tree.map(np.array_equal, *(fetch_turns((x,), layout) for x in (after, states)))
+    assert all(jax.tree.leaves(same))
 
 
 def test_halving_stops_the_worse_members_on_the_host_too(tmp_path):

@@ -83,7 +83,9 @@ class HostTraining:
         convergence; `states` stay as they are."""
         learning = self._learning(states)
         done = {i: self._learnt(i, self._replica(states, i), int(num_updates)) for i in learning}
-        blank = jax.tree.map(jnp.zeros_like, next(iter(done.values()))[1])
+        # where the last that learnt was pruned before this chunk, one replica gives the shapes
+        some = done or {0: self._learnt(0, self._replica(states, 0), int(num_updates))}
+        blank = jax.tree.map(jnp.zeros_like, next(iter(some.values()))[1])
         new, reports = [], []
         for i in range(self._layout.padded):
             state = self._replica(states, i)
