@@ -16,7 +16,7 @@ import itertools
 import types
 import typing
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any, TypeVar, dataclass_transform
 
@@ -156,11 +156,12 @@ def numbers_of(config: Any, **more: float) -> Any:
     return _record(tuple(numbers))(**{name: jnp.float32(x) for name, x in numbers.items()})
 
 
-def over_records(function: Callable[[Any], Any], hyper: Any) -> Any:
-    """`function` of a record of numbers, or of each where groups of agents have their own."""
+def over_records(function: Callable[..., Any], hyper: Any, *others: Sequence[Any]) -> Any:
+    """`function` of a record of numbers, or of each where groups of agents have their own; `others`
+    have an entry for each record, which it gets, too."""
     if isinstance(hyper, tuple) and not hasattr(hyper, "_fields"):
-        return tuple(function(each) for each in hyper)
-    return function(hyper)
+        return tuple(function(*each) for each in zip(hyper, *others, strict=True))
+    return function(hyper, *(each[0] for each in others))
 
 
 def field_of(name: str) -> str:

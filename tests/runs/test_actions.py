@@ -9,16 +9,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import elsinore
 from elsinore import Action
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.store import Store
+from elsinore.runs.traced_settings import acted_on
+from elsinore.types import RunState, TrainState
 from tests.runs.conftest import assert_same_run, count_in_log, learnt, record, rows_in, train_tiny
 from tests.runs.test_resume import Accident, on_call
 
@@ -70,6 +76,31 @@ def test_a_history_is_kept_only_for_callbacks_that_read_it(tmp_path, callbacks):
         for update in (4, 8):
             actions.after(record(update))
     assert [len(x) for x in actions._history.values()] == [2, 2, 2] * len(callbacks)
+
+
+def set_in(settings, action):
+    """The numbers of each learner, a group of agents or all, after an action of a callback."""
+    plan = plan_for(load_experiment("Catch-bsuite", overrides=settings))
+    one = plan.program.algo.hyper if plan.hyper is None else plan.hyper
+    hyper = jax.tree.map(lambda x: jnp.atleast_1d(jnp.asarray(x)), one)
+    nothing: Any = None
+    train = TrainState(nothing, jnp.zeros(2), nothing, nothing, nothing, hyper, nothing)
+    (after,) = acted_on((RunState(train, nothing, nothing, nothing),), [action], plan)
+    return after.train.hyper
+
+
+def test_the_end_of_a_schedule_is_that_of_the_member_or_the_agent():
+    """Where it has none of its own, it is what the action sets."""
+    vary = {"vary": {"algo.ent_coef_final": [0.0, 0.02]}}
+    found = set_in(vary, Action.set("algo.ent_coef", 0.5))
+    np.testing.assert_allclose(found.ent_coef, 0.5)
+    np.testing.assert_allclose(found.ent_coef_final, [0.0, 0.02])
+    each = [{"id": "ann"}, {"id": "bob", "learning_rate_final": 0.0}, {"id": "cat", "algo": "ppo"}]
+    team = {"algo": "dqn", "agents": each}
+    found = set_in(team, Action.set("algo.learning_rate", 0.5))
+    assert [float(x.learning_rate.max()) for x in found] == [0.5] * len(found)
+    ends = sorted(round(float(x.learning_rate_final.max()), 6) for x in found)
+    assert ends == [0.0, 0.0, 0.5]
 
 
 def killed(runs_dir, callbacks, number=7):

@@ -2,13 +2,14 @@
 it trains."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
+from elsinore.config.learners import program_configs
 from elsinore.config.load import with_settings
 from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, traced_names
@@ -41,32 +42,37 @@ def acted_on(states: Turns, actions: Sequence[Action], plan: Plan) -> Turns:
     if not changes:
         return states
     size = len(states[0].train.update)  # seeds of a turn
+    pbt = plan.experiment.population.pbt
+    own_values = {
+        name.removeprefix("algo.") for name in (*plan.experiment.vary, *(pbt.space if pbt else ()))
+    }
 
-    def changed(turn: int, hyper: Any) -> Any:
+    def changed(turn: int, hyper: Any, config: Any) -> Any:
         for action in changes:
             of, own = turn, slice(None)
             if action.seed is not None:
                 of, own = divmod(action.seed - plan.experiment.seed, size)
             name = action.name.removeprefix("algo.")
             # of agents with another algorithm, those that have the setting
-            for field in _fields(plan.experiment.algo, name):
+            for field in _fields(config, name, own_values):
                 if of == turn and field in hyper._fields:
                     value = _with(getattr(hyper, field), own, action.value)
                     hyper = hyper._replace(**{field: value})
         return hyper
 
-    found = []
+    found, configs = [], program_configs(plan.experiment)
     for turn, state in enumerate(states):
-        hyper = over_records(partial(changed, turn), state.train.hyper)
+        hyper = over_records(partial(changed, turn), state.train.hyper, configs)
         found.append(state._replace(train=state.train._replace(hyper=hyper)))
     return tuple(found)
 
 
-def _fields(algo: Any, name: str) -> list[str]:
+def _fields(algo: Any, name: str, own_values: Collection[str]) -> list[str]:
     """The fields of the hyperparameters that hold a setting, and those that have its value by
-    default, such as the end of a schedule."""
+    default, such as the end of a schedule, unless members of a population have values of it."""
     follow = [n for n, mark in marks_of(algo).items() if mark.absent == name]
-    return [field_of(n) for n in (name, *(n for n in follow if value_of(algo, n) is None))]
+    absent = [n for n in follow if value_of(algo, n) is None and n not in own_values]
+    return [field_of(n) for n in (name, *absent)]
 
 
 def _with(leaf: jax.Array, own: Any, value: Any) -> jax.Array:
