@@ -745,7 +745,7 @@ def test_a_network_of_ones_own_can_be_trained(runs):
     loaded = elsinore.load(trained.path, network=OneLayer)
     for run in (trained, loaded):  # with its network, as evaluate
         assert run.play(runs / "film.gif").exists()
-    with pytest.raises(elsinore.ConfigError, match="given a network as an object needs it again"):
+    with pytest.raises(elsinore.ConfigError, match="given a network or a curriculum as an object"):
         elsinore.load(trained.path).play(runs / "other.gif")
     np.testing.assert_array_equal(loaded.policy().value(obs), trained.policy().value(obs))
 

@@ -4,7 +4,9 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,7 +18,9 @@ from elsinore.runs.curriculum_log import stage_rows
 from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
 from elsinore.runs.store import Store
 from elsinore.training.chunk import ChunkReport
+from elsinore.training.curriculum.stages import Curriculum
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES, StageChanges
+from elsinore.types import Mean
 from tests.runs.conftest import TINY, assert_same_run, count_in_log, rows_in
 from tests.runs.test_resume import Accident, on_call
 from tests.training.hourglass import HOURGLASS
@@ -272,3 +276,40 @@ def test_a_query_finds_all_seeds_where_one_of_them_has_a_stage_before_the_first_
         rows = [Row(4, seed, agent, EPISODE_COUNT, 1.0) for seed in (0, 1) for agent in ("a", "b")]
         store.write(ChunkRecord(4, 16, [Row(3, 0, "", "curriculum/stage", 1.0), *rows], 0, 0, 0))
         assert store.seeds_and_agents() == ([0, 1], ["a", "b"])
+
+
+class Steeper(NamedTuple):
+    stage: Any
+
+
+def made_steeper(evaluate_on: str) -> Curriculum:
+    """Gravity grows with each update."""
+
+    def begin(env_params):
+        return Steeper(jnp.int32(0)), env_params.replace(gravity=5.0)
+
+    def advance(before, outcome):
+        params = outcome.env_params.replace(gravity=outcome.env_params.gravity + 0.1)
+        return before._replace(stage=jnp.int32(1)), params, Mean.of(outcome.env_params.gravity)
+
+    return Curriculum(begin, advance, 2, ("length",), 10, evaluate_on)
+
+
+def test_a_run_with_a_curriculum_of_code_is_read_again_with_it(tmp_path):
+    curriculum = made_steeper("stage")
+    settings = TINY | {"env_steps": 512}
+    run = elsinore.train(
+        "CartPole-v1", overrides=settings, seeds=1, runs_dir=tmp_path, curriculum=curriculum
+    )
+    returns = run.evaluate(4)
+    for again in (
+        elsinore.load(run.path, curriculum=curriculum),
+        elsinore.resume(run.path, curriculum=curriculum),  # is finished
+    ):
+        np.testing.assert_array_equal(again.evaluate(4), returns)
+        assert again.state().curriculum is not None and again.policy().seed == 0
+        assert again.plan.shown_in("of the stage") == "of the stage"
+    with pytest.raises(
+        elsinore.ConfigError, match=r"a curriculum as an object needs it again .*m="
+    ):
+        elsinore.load(run.path).policy()

@@ -77,6 +77,7 @@ class Plan:
     learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
     custom_code: Mapping[str, Any] = field(default_factory=dict)  # settings that name such
     groups: tuple[AgentGroup, ...] = ()  # of agents that differ
+    on_stage: bool = False  # evaluations are on the stage that a curriculum has come to
 
     @property
     def has_groups(self) -> bool:
@@ -100,10 +101,7 @@ class Plan:
     def shown_in(self, env_params: PyTree) -> PyTree:
         """The env params to show a policy with that learns with `env_params`: a
         curriculum's own where it is evaluated with them, or else those it leads to."""
-        config = self.experiment.curriculum
-        return (
-            env_params if config is not None and config.evaluate_on == "stage" else self.env_params
-        )
+        return env_params if self.on_stage else self.env_params
 
     @property
     def env_steps(self) -> int:
@@ -247,6 +245,7 @@ def plan_for(
         learner,
         custom_code,
         groups,
+        getattr(curriculum or experiment.curriculum, "evaluate_on", "target") == "stage",
     )
     if shards is not None:  # while it is traced, what shards share is found to be shared
         plan.trace()

@@ -139,12 +139,12 @@ def train(
             if processes.joined():
                 check_together(plan)
             if not processes.is_first():
-                return Run(RunDir(follow(plan, grace)), plan, env_object, network, trust=True)
+                return Run(RunDir(follow(plan, grace)), plan, **objects, trust=True)
             folder = new_run(Path(runs_dir), name, experiment, go_on)
             with on_error(folder.unlock), logging_to(folder.log):
                 run_session(folder, plan, None, callbacks, grace=grace)
             processes.agreed(None, ENDED, processes.COMPILING)
-            return Run(folder, plan, env_object, network, trust=True)
+            return Run(folder, plan, **objects, trust=True)
     return resume(  # which announces its own failure
         goes_on,
         **objects,
@@ -211,11 +211,11 @@ def resume(
     known = folder.recorded()
     over = (not budget or with_budget(known, budget) == known) and is_finished(folder)
     if over and not processes.is_first():
-        return Run(folder, env=env, network=network, trust=trust)
+        return Run(folder, None, env, network, curriculum, trust)
     if over:
         log.info("%s is finished already", shown(folder.path))
         finish_sinks(folder, only_recorded=True, trust=trust)
-        return Run(folder, env=env, network=network, trust=trust)
+        return Run(folder, None, env, network, curriculum, trust)
     given = [name for name, x in (("env", env), ("algo.network.custom", network)) if x is not None]
     recorded = folder.experiment(trust, given, sends=True)
     if not processes.is_first():
@@ -224,7 +224,7 @@ def resume(
         plan = checked_plan(experiment, env, network, curriculum, check=False)
         check_together(plan)
         follow(plan, grace)
-        return Run(folder, plan, env, network, trust=True)
+        return Run(folder, plan, env, network, curriculum, trust=True)
     folder.lock()
     with on_error(folder.unlock):
         prepare(bool(distributed))
@@ -248,7 +248,7 @@ def resume(
             log.info(line)
         run_session(folder, plan, checkpoint, callbacks, grace=grace)
     processes.agreed(None, ENDED, processes.COMPILING)
-    return Run(folder, plan, env, network, trust=True)
+    return Run(folder, plan, env, network, curriculum, trust=True)
 
 
 def _matching_checkpoint(
@@ -281,16 +281,17 @@ def load(
     runs_dir: str | Path = "runs",
     env: Any = None,
     network: Callable[..., Any] | None = None,
+    curriculum: Curriculum | None = None,
     trust: Trust = False,
 ) -> Run:
     """Open a run on disk, finished or not. Nothing that its files name is imported yet.
 
     Args:
-        env, network: needed if the run was given objects.
+        env, network, curriculum: needed if the run was given objects.
         trust: allow `policy`, `evaluate`, `state` and `plan` to import code that the run names,
             though this user did not make it.
 
     Raises:
         ConfigError: if there is no such run.
     """
-    return Run(RunDir.open(run, Path(runs_dir)), env=env, network=network, trust=trust)
+    return Run(RunDir.open(run, Path(runs_dir)), None, env, network, curriculum, trust)

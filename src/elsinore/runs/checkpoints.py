@@ -177,7 +177,8 @@ def check_arrays(checkpoint: Checkpoint, like: PyTree) -> None:
     differing = differences(checkpoint.manifest.get("arrays", {}), expected)
     if differing:
         hint = (
-            "A run that was given a network as an object needs it again (in Python, network=...);"
+            "A run that was given a network or a curriculum as an object needs it again (in Python,"
+            " network=..., curriculum=...);"
             " otherwise begin a new run."
         )
         if differing[0].startswith(".train.key "):

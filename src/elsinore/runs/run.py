@@ -63,11 +63,12 @@ class Run:
         plan: Plan | None = None,
         env: Any = None,
         network: Any = None,
+        curriculum: Any = None,
         trust: Trust = False,
     ):
         self.path = folder.path
-        self._folder, self._plan, self._env, self._network = folder, plan, env, network
-        self._trust = trust
+        self._folder, self._plan, self._trust = folder, plan, trust
+        self._env, self._network, self._curriculum = env, network, curriculum
 
     def __getstate__(self) -> dict[str, Any]:
         """The attributes that a copy has: all but the plan, whose functions cannot be pickled. It
@@ -140,7 +141,10 @@ class Run:
         Raises:
             ConfigError: if it names code that is neither this user's nor trusted.
         """
-        return self._plan or plan_for(self._allowed_experiment, self._env, self._network)
+        return self._plan or self._planned(self._allowed_experiment)
+
+    def _planned(self, experiment: Experiment) -> Plan:
+        return plan_for(experiment, self._env, self._network, self._curriculum)
 
     @checked
     def checkpoint(self, which: str | None = None) -> Checkpoint:
@@ -376,9 +380,7 @@ class Run:
         if episodes < 1:
             raise ConfigError(f"episodes={episodes} must be at least 1.")
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
-        plan = plan_for(
-            with_settings(self._allowed_experiment, overrides), self._env, self._network
-        )
+        plan = self._planned(with_settings(self._allowed_experiment, overrides))
         layout = plan.layout
         layout = replace(layout, divided=without_buffers(layout.divided))
         shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))
