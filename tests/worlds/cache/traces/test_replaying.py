@@ -15,6 +15,7 @@ from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.restored import host_shapes, policy_of
+from elsinore.toolkit import Wrapper
 from elsinore.worlds.cache.command import _print_tables
 from elsinore.worlds.cache.trace import Counts, Trace, replay, zipf_trace
 from elsinore.worlds.cache.traces import comparing, learned, simulator
@@ -189,9 +190,34 @@ def test_a_run_in_wrappers_of_its_observations_is_not_replayed():
         learned.replay_learned(run_in({"frame_stack": 2}), SOME, 8, "objects")
 
 
+class TenTimes(Wrapper):
+    """Observations times ten, of the same shape."""
+
+    def reset_env(self, key, params):
+        obs, state = self.env.reset_env(key, params)
+        return 10 * obs, state
+
+    def step_env(self, key, state, action, params):
+        obs, *rest = self.env.step_env(key, state, action, params)
+        return 10 * obs, *rest
+
+
+def same_reward(obs, action, reward, next_obs):
+    return reward
+
+
+def test_a_run_in_a_custom_wrapper_is_not_replayed(monkeypatch):
+    monkeypatch.setattr(learned, "replay_policy", lambda *_: "counts")
+    code = f"{__name__}:TenTimes"
+    message = rf"--run mine has wrappers=\['{code}'\]; {code} may change observations or"
+    with pytest.raises(ConfigError, match=message):
+        learned.replay_learned(run_in(code), SOME, 8, "objects")
+
+
 def test_a_run_in_other_wrappers_is_replayed(monkeypatch):
     monkeypatch.setattr(learned, "replay_policy", lambda *_: "counts")
-    run = run_in({"scale_reward": 0.5}, {"time_limit": 100})
+    shaped = {"shape_reward": f"{__name__}:same_reward"}
+    run = run_in({"scale_reward": 0.5}, {"time_limit": 100}, shaped)
     assert learned.replay_learned(run, SOME, 8, "objects") == "counts"
 
 

@@ -22,13 +22,20 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
     """Hits of a run's greedy policy on the whole trace, from a cold cache.
 
     Raises:
-        ConfigError: for a run of another environment, or with wrappers that give its policy other
-            observations; or a capacity in which nothing of the trace fits.
+        ConfigError: for a run of another environment, or with custom wrappers or others that give
+            its policy other observations; or a capacity in which nothing of the trace fits.
     """
     if run.experiment.env not in NAMES:
         raise ConfigError(
             f"--run {shown(run.path)} was trained in {run.experiment.env}; a run in Cache-trace can"
             " be replayed."
+        )
+    custom = [x for x in plain(run.experiment.wrappers) if isinstance(x, str) and ":" in x]
+    if custom:
+        raise ConfigError(
+            f"--run {shown(run.path)} has wrappers={[*plain(run.experiment.wrappers)]}; {custom[0]}"
+            " may change observations or actions, and a replay leaves it out. Train one without"
+            " custom wrappers."
         )
     kwargs = {
         name: value
