@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from elsinore.experience.episode_stats import EpisodeStats
 from elsinore.jaxtools import shards
+from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.training.chunk import build_program
 from elsinore.training.curriculum.conditions import Condition, Rule
 from elsinore.training.curriculum.stages import (
@@ -116,6 +117,38 @@ def test_what_decides_a_stage_is_of_all_shards():
         lambda _: taught.update(first)[1]["curriculum/score"], axis_name=shards.IN_TURN
     )(jnp.arange(2))
     assert score.total.tolist() == [2.0, 2.0] and seen["steps"] == 10
+
+
+def test_a_custom_curriculum_draws_one_number_in_all_shards_and_another_in_each_update():
+    def update(train):
+        stats = replace(train.actor.episode_stats, num=train.actor.episode_stats.num + 1)
+        actor = train.actor._replace(episode_stats=stats)
+        return train._replace(update=train.update + 1, actor=actor), {}
+
+    def advance(stage_state, outcome):
+        number = jax.random.uniform(for_use(outcome.key, "mine"))
+        return stage_state, outcome.env_params, Mean.of(number)
+
+    env = Hourglass()
+    made = live(LiveConfig(), env, env.default_params, 1)
+    curriculum = staged(stages([4, 6], NEVER))._replace(advance=advance)
+    state = made.init(jax.random.key(0), env.default_params, made.hyper)
+    first = init_curriculum_carry(
+        with_episode_stats(curriculum, state), StageState(jnp.int32(0), jnp.int32(0))
+    )
+    taught = with_curriculum(made._replace(update=update), curriculum)
+
+    def drawn(carry):
+        carry, one = taught.update(carry)
+        _, other = taught.update(carry)
+        return one["curriculum/score"].total, other["curriculum/score"].total
+
+    keys = [for_update(state.key, number) for number in (1, 2)]
+    alone = tuple(jax.random.uniform(for_use(key, "mine")) for key in keys)
+    assert drawn(first) == alone
+    # `out_axes=None` refuses shards that differ
+    in_shards = jax.vmap(drawn, None, None, axis_size=2, axis_name=shards.IN_TURN)
+    assert in_shards(first) == alone
 
 
 # The rule

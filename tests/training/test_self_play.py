@@ -13,6 +13,7 @@ from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
 from elsinore.envs import make
 from elsinore.envs.rivals import Rival
+from elsinore.jaxtools.prng import for_update
 from elsinore.runs.policy import Policy
 from elsinore.training.curriculum import RolloutOutcome
 from elsinore.training.self_play import (
@@ -61,7 +62,8 @@ def policy(number: float) -> PolicyState:
 
 def outcome(update: int, env_params: Any) -> RolloutOutcome:
     rest = (None, {}, jnp.int32(update), 32, env_params)
-    return RolloutOutcome(*rest, policy(float(update)), jax.random.key(7))
+    key = for_update(jax.random.key(7), update)
+    return RolloutOutcome(*rest, policy(float(update)), key)
 
 
 def rivals_of(config: SelfPlayConfig, updates: int) -> tuple[list[float], PoolState]:

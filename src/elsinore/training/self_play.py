@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
 from elsinore.hyperparameters import record
-from elsinore.jaxtools.prng import for_update, for_use
+from elsinore.jaxtools.prng import for_use
 from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome
 from elsinore.types import Algorithm, Mean, PolicyFunctions, PolicyState
 
@@ -86,9 +86,7 @@ def self_play(config: SelfPlayConfig, first: Frozen) -> Curriculum:
 
     def advance(state: PoolState, outcome: RolloutOutcome) -> tuple[PoolState, PyTree, Mean]:
         state = with_frozen(state, frozen(outcome), outcome.update % config.period == 0)
-        index = drawn(
-            for_use(for_update(outcome.key, outcome.update), "rival"), state.frozen, config
-        )
+        index = drawn(for_use(outcome.key, "rival"), state.frozen, config)
         rival = jax.tree.map(lambda x: x[index], state.pool)
         size = jnp.minimum(state.frozen, config.pool).astype(jnp.float32)
         return state, outcome.env_params.replace(rival=rival), Mean.of(size)

@@ -25,7 +25,7 @@ class RolloutOutcome(NamedTuple):
     steps_per_update: int
     env_params: PyTree  # of the present stage
     policy_state: Any = None  # after the update
-    # of the seed: draw from `for_use(for_update(key, update), NAME)`, with a name of your own
+    # of the update, shared by the shards: draw from `for_use(key, NAME)`, with a name of your own
     key: Any = None
 
 

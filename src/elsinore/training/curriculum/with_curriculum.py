@@ -68,7 +68,8 @@ def with_curriculum(algo: Algorithm, curriculum: Curriculum) -> Algorithm:
             steps,
             train.env_params,
             train.policy_state,
-            train.key,
+            # not `for_update`, whose key differs between shards
+            jax.random.fold_in(train.key, train.update),
         )
         stage_state, env_params, score = curriculum.advance(carry.stage_state, outcome)
         moved = stage_state.stage != carry.stage_state.stage
