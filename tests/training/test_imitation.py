@@ -1,5 +1,7 @@
 """Learning from a teacher: a student comes to act as it does, and to do as well."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from elsinore.algos.dqn import DQNConfig, dqn
 from elsinore.algos.ppo import PPOConfig, ppo
+from elsinore.experience.autoreset import batched_reset
 from elsinore.jaxtools import shards
 from elsinore.nets.config import NetworkConfig
 from elsinore.training.imitation import (
@@ -16,14 +19,16 @@ from elsinore.training.imitation import (
     allowed,
     choice_loss,
     imitate,
+    labelled_rollout,
     legal_or_all,
     teacher_steps,
     worth_loss,
 )
+from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from elsinore.worlds.cache.nets import CandidateScorer
 from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
 from elsinore.worlds.cache.trace.teacher import belady_teacher
-from tests.small_envs import MaskedBandit
+from tests.small_envs import Corridor, MaskedBandit
 
 SOME = zipf_trace(6_000, 400)
 SHORT = {"num_envs": 8, "rollout_length": 8, "env_steps": 60 * 64}
@@ -96,6 +101,27 @@ def test_an_action_that_does_not_exist_is_not_taught_in_silence(loss, action):
     _, state, metrics = imitated("dqn", env, env.default_params, teacher, **settings)
     assert jnp.isnan(metrics["loss"]).all()
     assert all(jnp.isnan(leaf).all() for leaf in jax.tree.leaves(state.learner.params)[-1:])
+
+
+def test_the_student_acts_where_advice_without_weight_is_no_action():
+    env = Corridor()
+    seen = batched_reset(env, jax.random.split(jax.random.key(1), 8), env.default_params)
+    policy = PolicyFunctions(lambda key, *_: (jax.random.randint(key, (), 0, 2), ()))
+    student = Algorithm(lambda *_: None, lambda _: None, policy, (), 1)  # never trained
+
+    @partial(jax.jit, static_argnums=1)
+    def cells(action, own_share):
+        advice = lambda state, params: (action, jnp.bool_(False))  # noqa: E731
+        config = ImitationConfig(**SHORT, own_share=own_share)
+        play = partial(labelled_rollout, algo=student, env=env, teacher=advice, config=config)
+        _, batch = play(jax.random.key(2), PolicyState({}, ()), env.default_params, seen)
+        return batch.obs.argmax(axis=-1)
+
+    students = cells(1, 1.0)
+    assert (students > 0).any()
+    for none in (-1, 2):
+        np.testing.assert_array_equal(cells(none, 0.0), students)
+    assert not np.array_equal(cells(1, 0.0), students)
 
 
 def test_only_legal_actions_or_states_without_weight_are_allowed():

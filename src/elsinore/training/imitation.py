@@ -260,7 +260,8 @@ def labelled_rollout(
     teacher: Teacher,
     config: ImitationConfig,
 ) -> tuple[tuple[PyTree, PyTree], LabelledObs]:
-    """One rollout from `seen` (obs, state); teacher or student acts at random in each step."""
+    """One rollout from `seen` (obs, state); teacher or student acts at random in each step, and the
+    student where the advice has no weight and is no action."""
 
     def step(seen, key):
         obs, state = seen
@@ -271,6 +272,8 @@ def labelled_rollout(
             lambda key, obs: algo.policy.act(key, policy_state, (), obs, config.loss == "worth")[0]
         )(keys, obs)
         student_acts = jax.random.bernoulli(own_key, config.own_share, (config.num_envs,))
+        exists = (advice.action >= 0) & (advice.action < env.action_space(env_params).n)
+        student_acts |= jnp.logical_not(advice.matters | exists)
         action = jnp.where(student_acts, own, advice.action)
         step_keys, reset_keys = (
             jax.random.split(k, config.num_envs) for k in (step_key, reset_key)
