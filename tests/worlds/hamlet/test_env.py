@@ -7,6 +7,7 @@ import pytest
 
 from elsinore.checks.env import check_env
 from elsinore.envs import make
+from elsinore.errors import ConfigError
 from elsinore.worlds.hamlet import LEVELS
 from elsinore.worlds.hamlet.env import hamlet
 from elsinore.worlds.hamlet.rules import INTERACT
@@ -56,6 +57,39 @@ def test_observations_have_the_sizes_of_the_original(world, size):
     env = hamlet(world, mask=False)
     assert env.observation_space(env.default_params).shape == (size,)
     assert jax.eval_shape(env.reset_env, jax.random.key(0), env.default_params)[0].shape == (size,)
+
+
+@pytest.mark.parametrize(
+    ("world", "params", "message"),
+    [
+        (
+            "classic4",
+            {"drain_multiplier": 0.001},
+            "env_params.drain_multiplier=0.001 times the drain of meter energy, 0.5, is less than",
+        ),
+        (
+            "base6",
+            {"fail_cost": [0, 1e-4, 0, 0, 0, 0]},
+            "env_params.fail_cost=0.0001 of meter hygiene is less than half a step of",
+        ),
+        ("base6", {"move_cost": [0, 0, -5e-4, 0, 0, 0]}, "move_cost=-0.0005 of meter satiation"),
+    ],
+)
+def test_an_amount_that_would_be_rounded_to_0_is_refused(world, params, message):
+    with pytest.raises(ConfigError, match=message):
+        make(f"Hamlet-{world}", {}, params)
+
+
+@pytest.mark.parametrize(("world", "number"), [("classic4", 0.0), ("classic4", 0.01), ("L1", 1e-6)])
+def test_an_amount_that_is_not_lost_by_rounding_is_accepted(world, number):
+    assert make(f"Hamlet-{world}", {}, {"drain_multiplier": number})[1].drain_multiplier == number
+
+
+def test_the_agent_whose_amount_would_be_rounded_to_0_is_found():
+    env = hamlet("classic4")
+    params = env.default_params.replace(drain_multiplier=np.float32([1.0, 0.001]))
+    with pytest.raises(ValueError, match="^drain_multiplier=0.001 times the drain of meter energy"):
+        env.check_params(params)
 
 
 def test_a_window_shows_what_is_near_and_nothing_beyond_the_walls():

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from elsinore.envs.scene import ROLES
 from elsinore.validation import did_you_mean
 from elsinore.worlds.hamlet.incentives import (
@@ -31,6 +33,32 @@ def check(profile: Profile) -> None:
     """
     for part in (_things, _meters, _amounts, _space, _affordances, _wear, _rewards):
         part(profile)
+
+
+def refuse_rounded(profile: Profile, params: Any) -> None:
+    """Refuse a drain or cost of `HamletParams` that the rules would round to 0; [agent, ...] where
+    agents differ.
+
+    Raises:
+        ValueError: naming the parameter and the meter, and a remedy.
+    """
+    for name in ("drain", "move_cost", "interact_cost", "fail_cost") if profile.resolution else ():
+        times = params.drain_multiplier if name == "drain" else 1.0
+        amounts, factors = np.broadcast_arrays(
+            np.asarray(getattr(params, name), np.float32), np.asarray(times, np.float32)[..., None]
+        )
+        with np.errstate(over="ignore"):  # more than a meter's range is all of it
+            units = np.round(amounts * factors * profile.resolution)  # in float32, as in the rules
+        for at in np.argwhere((units == 0) & (amounts != 0) & (factors != 0)):
+            amount, factor, meter = amounts[*at], factors[*at], profile.meter_names[at[-1]]
+            given = f"{name}={amount:g} of meter {meter}"
+            if factor != 1:
+                given = f"drain_multiplier={factor:g} times the drain of meter {meter}, {amount:g},"
+            raise ValueError(
+                f"{given} is less than half a step of resolution={profile.resolution} and would be"
+                " rounded to 0; raise it, or take a world with a higher resolution, or with 0 for"
+                " floats."
+            )
 
 
 def check_known(place: str, name: Any, names: Iterable[str]) -> None:

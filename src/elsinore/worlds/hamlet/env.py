@@ -18,7 +18,7 @@ from jaxtyping import Array, Int, Key, Num, PyTree
 from elsinore.arguments import check_settings
 from elsinore.validation import finite, fits
 from elsinore.worlds.hamlet import occupancy, starts
-from elsinore.worlds.hamlet.checks import check_known
+from elsinore.worlds.hamlet.checks import check_known, refuse_rounded
 from elsinore.worlds.hamlet.load import load_profile
 from elsinore.worlds.hamlet.observation import (
     code_observation,
@@ -84,7 +84,8 @@ class Hamlet(Environment):
         )
 
     def check_params(self, params: HamletParams) -> None:
-        """Refuse parameters that are not finite, and shares and discounts beyond 0 to 1.
+        """Refuse parameters that are not finite, shares and discounts beyond 0 to 1, and amounts of
+        a step that would be rounded to 0.
 
         Raises:
             ValueError: naming the parameter.
@@ -92,6 +93,7 @@ class Hamlet(Environment):
         names = [f.name for f in fields(params) if f.name in HamletParams.__dataclass_fields__]
         finite(params, *names)
         finite(params, "random_start_share", "gamma", least=0, most=1)
+        refuse_rounded(self.profile, params)
 
     def reset_env(self, key: Key[Array, ""], params: HamletParams) -> tuple[PyTree, HamletState]:
         place_key, own_key = jax.random.split(key)
