@@ -27,7 +27,7 @@ from elsinore.worlds.balatro.rules.bosses import (
     THE_WATER,
     enabled_bosses,
 )
-from elsinore.worlds.balatro.rules.deck import count, held, set_of, slots_of
+from elsinore.worlds.balatro.rules.deck import count, held, no_cards, set_of, slots_of
 from elsinore.worlds.balatro.rules.game import (
     DISCARD_CARDS,
     DONE,
@@ -96,6 +96,23 @@ def test_mr_bones_saves_a_run_with_a_quarter_of_the_target_and_is_destroyed(targ
     game = after(lost, PLAY_CARDS, "As Ah")
     assert game.phase == (SHOP if saved else DONE)
     assert (game.jokers.ids[0] == 0) == saved
+
+
+@pytest.mark.parametrize(
+    ("target", "jokers", "phase"),
+    [
+        (65, [], DONE),
+        (64, [], SHOP),
+        (4 * 64, ["Mr. Bones"], SHOP),
+        (4 * 64 + 1, ["Mr. Bones"], DONE),
+    ],
+)
+def test_a_blind_whose_cards_have_run_out_is_over_with_hands_left(target, jokers, phase):
+    game = a_game("As Ah", number=1, target=target, jokers=jokers)
+    game = game._replace(round=game.round._replace(pile=no_cards()))
+    assert after(game, PLAY_CARDS, "As Ah").phase == phase
+    assert after(game, DISCARD_CARDS, "As Ah").phase == DONE
+    assert after(game, PLAY_CARDS, "As").phase == PLAY  # an ace is left
 
 
 @pytest.mark.parametrize(

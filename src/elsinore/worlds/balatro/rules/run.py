@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Int, Key
 from elsinore.jaxtools.prng import for_use
 from elsinore.worlds.balatro.rules import blinds, joker_slots, money, offers, shop
 from elsinore.worlds.balatro.rules import round as rounds
-from elsinore.worlds.balatro.rules.deck import no_cards, select
+from elsinore.worlds.balatro.rules.deck import count, no_cards, select
 from elsinore.worlds.balatro.rules.game import (
     BEGIN,
     DISCARD_CARDS,
@@ -71,7 +71,8 @@ def settle(key: Key[Array, ""], game: Game, rules: Rules) -> tuple[Game, Bool[Ar
     """Win, lose or cash out if the blind is decided; also returns True if the run goes on."""
     playing, now = game.phase == PLAY, game.round
     beaten = playing & (now.score >= now.target)
-    lost = playing & ~beaten & (now.hands_left <= 0)
+    out_of_cards = count(now.hand) + count(now.pile) == 0
+    lost = playing & ~beaten & ((now.hands_left <= 0) | out_of_cards)
     if rules.stage >= Stage.JOKERS:
         saved = (
             lost
