@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from elsinore.worlds.balatro.actions import NUM_SUBSETS
+from elsinore.worlds.balatro.actions import NUM_SUBSETS, is_legal
 from elsinore.worlds.balatro.baselines import BASELINES, joker_buyer_teacher
 from elsinore.worlds.balatro.env import Balatro
+from elsinore.worlds.balatro.rules.deck import all_cards, cards_in_slots, draw_from
 from elsinore.worlds.balatro.rules.game import SHOP
 from elsinore.worlds.balatro.rules.offers import JOKER, PLANET
 from elsinore.worlds.balatro.state import BalatroParams
+from tests.worlds.balatro.games import a_game
 
 TRACES = np.load(Path(__file__).resolve().parents[2] / "data" / "balatro" / "traces.npz")
 GAMES = 1_500
@@ -83,6 +85,36 @@ def test_a_baseline_acts_as_in_the_recorded_games(player, number):
     taken = np.arange(decided.shape[1]) < TRACES["num_steps"][games][:, None]
     same = decided == TRACES["action"][games]
     assert same[taken & TRACES["valid"][games]].mean() > 0.99
+
+
+@pytest.mark.parametrize(
+    "player",
+    [
+        pytest.param("greedy", marks=pytest.mark.slow),
+        "greedy-keep",
+        pytest.param("greedy-flush", marks=pytest.mark.slow),
+        pytest.param("joker-buyer", marks=pytest.mark.slow),
+    ],
+)
+def test_a_baseline_plays_and_discards_the_forced_card(player):
+    """Of Cerulean Bell, whatever hand it was dealt and whichever of its cards is forced."""
+    env = Balatro(stage=0)  # whose hands are quick to compile
+    first = a_game(target=10**6)
+
+    def decided(key, slot, discards_left):
+        hand = draw_from(key, all_cards(), jnp.int32(8))
+        forced = cards_in_slots(hand, 1 << slot)
+        now = first.round._replace(hand=hand, pile=all_cards() - hand, forced=forced)
+        now = now._replace(discards_left=discards_left)
+        game = first._replace(round=now)
+        action = BASELINES[player](game, env.rules)
+        return action, is_legal(env.mode.mask(game, jnp.int32(0), env.rules), action)
+
+    keys = jax.random.split(jax.random.key(0), 64)
+    action, legal = jax.jit(jax.vmap(decided))(keys, jnp.arange(64) % 8, jnp.arange(64) // 32)
+    assert legal.all()
+    assert (action < NUM_SUBSETS).any()
+    assert player == "greedy" or (action >= NUM_SUBSETS).any()
 
 
 @pytest.mark.slow

@@ -71,7 +71,7 @@ def is_legal(mask: Bool[Array, "action"], action: Int[Array, ""]) -> Bool[Array,
 
 
 def _subset_mask(game: Game, selected: Int[Array, ""], rules: Rules) -> Bool[Array, "448"]:
-    now, forced = game.round, _forced_bits(game)
+    now, forced = game.round, forced_bits(game)
     there = (count(now.hand) > LAST_SLOT) & (SUBSET_BITS & forced == forced) & (game.phase == PLAY)
     plays, discards = there & (now.hands_left > 0), there & (now.discards_left > 0)
     return jnp.concatenate([plays, discards, shop.legal_trades(game, rules)])
@@ -89,7 +89,7 @@ def _subset_move(
 
 
 def _toggle_mask(game: Game, selected: Int[Array, ""], rules: Rules) -> Bool[Array, "22"]:
-    now, forced, slot = game.round, _forced_bits(game), np.arange(HAND_SLOTS)
+    now, forced, slot = game.round, forced_bits(game), np.arange(HAND_SLOTS)
     playing = game.phase == PLAY
     num_selected = jnp.sum((selected >> slot) & 1)
     is_selected, is_forced = (selected >> slot) & 1 == 1, (forced >> slot) & 1 == 1
@@ -116,7 +116,7 @@ def _move(game: Game, bits: Int[Array, ""], kind: Int[Array, ""], trade: Int[Arr
     return Move(kind, cards_in_slots(game.round.hand, bits), jnp.asarray(_TRADE_SLOT)[trade])
 
 
-def _forced_bits(game: Game) -> Int[Array, ""]:
+def forced_bits(game: Game) -> Int[Array, ""]:
     """The slot of the card that must be selected, as a bit; 0 if there is none."""
     hand, forced = game.round.hand, game.round.forced
     above = CardSet(forced.high - 1, jnp.where(forced.high != 0, jnp.uint32(0), forced.low - 1))

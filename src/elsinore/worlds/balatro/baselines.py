@@ -13,7 +13,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore.errors import ConfigError
-from elsinore.worlds.balatro.actions import MOST_CARDS, NUM_SUBSETS, SUBSET_BITS, SUBSETS, TRADES
+from elsinore.worlds.balatro.actions import (
+    MOST_CARDS,
+    NUM_SUBSETS,
+    SUBSET_BITS,
+    SUBSETS,
+    TRADES,
+    forced_bits,
+)
 from elsinore.worlds.balatro.observation import preview_subsets
 from elsinore.worlds.balatro.rules import shop
 from elsinore.worlds.balatro.rules.cards import SUITS, suit_of
@@ -78,9 +85,11 @@ def joker_buyer(game: Game, rules: Rules) -> Int[Array, ""]:
 
 
 def _best_play(game: Game, rules: Rules) -> tuple[Int[Array, ""], Float[Array, ""], Int[Array, ""]]:
-    """The subset of highest score, its score, and its hand type."""
+    """The legal subset of highest score, its score, and its hand type."""
     there, scored = preview_subsets(game, rules)
-    best = jnp.argmax(jnp.where(there, scored.score, -1.0))
+    forced = forced_bits(game)
+    legal = there & (SUBSET_BITS & forced == forced)
+    best = jnp.argmax(jnp.where(legal, scored.score, -1.0))
     return best, scored.score[best], scored.type[best]
 
 
@@ -94,10 +103,12 @@ def _scoring_slots(game: Game, rules: Rules, subset: Int[Array, ""]) -> Bool[Arr
 
 
 def _discard_last(game: Game, unwanted: Bool[Array, "8"]) -> Int[Array, ""]:
-    """The action that discards the last five of the unwanted cards."""
-    unwanted = unwanted & (slots_of(game.round.hand) >= 0)
-    behind = jnp.sum(unwanted & (_SLOTS[:, None] < _SLOTS), axis=1)
-    bits = jnp.sum(jnp.where(unwanted & (behind < MOST_CARDS), 1 << _SLOTS, 0))
+    """The action that discards the last five of the unwanted cards, with a forced card as the last
+    of them."""
+    forced = (forced_bits(game) >> _SLOTS) & 1 == 1
+    unwanted = forced | unwanted & (slots_of(game.round.hand) >= 0)
+    behind = jnp.sum(unwanted & (forced | (_SLOTS[:, None] < _SLOTS)), axis=1)
+    bits = jnp.sum(jnp.where(forced | unwanted & (behind < MOST_CARDS), 1 << _SLOTS, 0))
     return NUM_SUBSETS + jnp.asarray(_SUBSET_OF_BITS)[bits]
 
 
