@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from elsinore.runs.members import seeds_of_best
-from elsinore.runs.records import Row, return_text
+from elsinore.runs.records import EPISODE_COUNT, Row, return_text
 from elsinore.runs.sinks.console import Console
 from tests.runs.conftest import record
 
@@ -22,6 +22,16 @@ def test_the_speed_is_that_of_the_last_chunks_together():
     first, last = stream.getvalue().splitlines()
     assert "1,000 steps/s  0:01 gone, 1:39 left" in first
     assert "1,998 steps/s  0:01 gone, 0:00 left" in last
+
+
+def test_seeds_that_have_stopped_are_not_counted_though_a_callback_logs_a_number_of_them():
+    console = Console(30_000, 4, io.StringIO())
+    rows = [Row(4, seed, "", "mine/number", 1.0) for seed in range(4)]
+    rows.append(Row(4, 2, "", EPISODE_COUNT, 3.0))
+    some = record(4)._replace(rows=rows, env_steps=10_000, seconds=1.0, steps_per_second=1e3)
+    console.write(some)
+    line = console.line(some)
+    assert "1 of 4 seeds learning" in line and "0:20 left at most" in line
 
 
 def test_a_line_is_written_whole_so_that_no_warning_comes_before_its_end(monkeypatch):

@@ -77,7 +77,9 @@ def test_each_seed_has_its_own_curve():
 
 def test_a_seed_has_no_loss_after_it_has_stopped():
     rows = curve(0, {4: 1.0, 8: 2.0, 12: 3.0}, "loss/value") + curve(1, {4: 23.0}, "loss/value")
-    rows += curve(1, {8: 500.0}) + curve(0, {8: 9.0, 12: 9.0})  # seed 1 stopped after update 8
+    counts = curve(0, {4: 1.0, 8: 1.0, 12: 0.0}, "episode/count")
+    counts += curve(1, {4: 1.0, 8: 0.0}, "episode/count")  # seed 1 stopped after update 8
+    rows += counts + curve(0, {12: 1.0}, "mine/x") + curve(1, {12: 1.0}, "mine/x")  # of a callback
     updates, values = learning_values(rows, "loss/value")
     assert list(updates) == [4, 8, 12]
     np.testing.assert_allclose(mean_of(values), [12.0, 12.5, 3.0])

@@ -84,9 +84,13 @@ def test_a_member_without_a_bound_is_in_the_summary(tmp_path):
             population=SimpleNamespace(mode="max", pbt=None),
         ),
     )
-    state: Any = SimpleNamespace(convergence=SimpleNamespace(pruned_at=np.array([-1, -1])))
+    never = np.array([-1, -1])
+    state: Any = SimpleNamespace(convergence=SimpleNamespace(pruned_at=never, diverged_at=never))
     final: Any = SimpleNamespace(returns=np.array([[1.0], [2.0]]))
     facts = _population(plan, state, final)
+    assert facts["best_member"]["member"] == 1
+    state.convergence.diverged_at = np.array([-1, 4])  # whose return is of the first action
+    assert _population(plan, state, final)["best_member"]["member"] == 0
     write_json(tmp_path / "summary.json", facts)
     members = json.loads((tmp_path / "summary.json").read_text())["members"]
     assert [member_name(member) for member in members] == [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from elsinore.runs.records import Row
+from elsinore.runs.records import EPISODE_COUNT, Row
 
 
 def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -31,13 +31,12 @@ def values_by_seed(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learning_values(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """As `values_by_seed`, for metrics of learning: a seed has none after the last row of it."""
+    """As `values_by_seed`, for metrics of learning: a seed has none after it has stopped."""
     updates, values = values_by_seed(rows, name)
-    last: dict[int, int] = {}
-    for row in rows:
-        last[row.seed] = max(row.update, last.get(row.seed, row.update))
+    counts = by_seed(rows, EPISODE_COUNT)
     for seed, own in zip(by_seed(rows, name), values, strict=True):
-        own[updates > last[seed]] = np.nan
+        if seed in counts:
+            own[updates > counts[seed][0][-1]] = np.nan
     return updates, values
 
 

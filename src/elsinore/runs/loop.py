@@ -269,10 +269,11 @@ def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:
 
 
 def population_rows(plan: Plan, chunk: FinishedChunk, update: int) -> list[Row]:
-    """Metrics of the population step before the chunk, where they are finite."""
-    rows = []
+    """Metrics of the population step before the chunk, where they are finite, of the replicas that
+    learn."""
+    rows, learning = [], chunk.report.learning
     for name, values in jax.device_get(chunk.population).items():
-        for i in np.flatnonzero(np.isfinite(values[: len(chunk.report.learning)])):
+        for i in np.flatnonzero(np.isfinite(values[: len(learning)]) & learning):
             seed = plan.experiment.seed + int(i)
             rows.append(Row(update, seed, "", name, float(values[i])))
     return rows

@@ -20,6 +20,7 @@ def result(
         curve = returns[:, None] * np.linspace(1 / len(steps), 1, len(steps))
     full_summary = {
         "env_steps": 300,
+        "updates": 3,
         "env_steps_per_seed": [300] * len(returns),
         "first_seed": 0,
         "converged_at_env_steps": [None] * len(returns),

@@ -10,6 +10,7 @@ import pytest
 
 import elsinore
 from elsinore.analysis.compare import api as compare_api
+from elsinore.analysis.compare.caveats import budget_text
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.training import summary_line
@@ -41,6 +42,14 @@ def compare(runs_dir, algos=None, name="cmp", **rest):
         elsinore.compare("CartPole-v1", algos or ALGOS, name=name, runs_dir=runs_dir, **rest),
         lines,
     )
+
+
+def test_a_budget_of_episodes_is_shown_as_one(tmp_path):
+    settings = FREE | {"stop.episodes": 5000}
+    settings.pop("env_steps")
+    (cell,) = grid_cells(["CartPole-v1"], variants_of(["ppo"]), tmp_path, None, settings, False)
+    assert cell.env_steps >= 5000 * 500 > cell.experiment.env_steps
+    assert budget_text(cell.experiment) == "5,000 episodes a seed"
 
 
 class Terminal(io.StringIO):

@@ -303,6 +303,13 @@ def test_a_report_lists_its_caveats(results, caveat):
     assert caveat in text_of(scores(*results))
 
 
+def test_a_seed_that_converges_at_its_last_update_has_not_stopped_before_its_budget():
+    """Of whole updates, here of 100 env steps."""
+    at_end = {"env_steps": 300, "converged_at_env_steps": [300, None]}
+    results = [result("a", [1.0, 2.0], settings={"env_steps": 399}, **at_end)]
+    assert "stopped before" not in text_of(scores(*results))
+
+
 def test_a_package_that_one_run_alone_names_is_among_the_versions():
     found = scores(result("a", [1.0]), result("b", [1.0], versions={"jax": "1", "brax": "7"}))
     rows = runs_section(found).tables[-1].rows

@@ -53,6 +53,15 @@ def test_a_run_is_read_with_its_curve_and_its_clock(whole):
     np.testing.assert_allclose(run.seconds, np.cumsum(seconds))
 
 
+def test_from_a_restored_chunk_on_the_clock_is_not_known(copied):
+    run = copied("a")
+    with contextlib.closing(sqlite3.connect(run / "metrics.sqlite")) as db, db:
+        db.execute("UPDATE chunks SET seconds = 0 WHERE update_ BETWEEN 9 AND 16")
+    found = read_run("x", run)
+    assert isinstance(found, RunResult)
+    assert np.isfinite(found.seconds).tolist() == [True] * 2 + [False] * 8
+
+
 def test_a_run_goes_by_its_algorithm(copied):
     assert labels_of(copied("a"), copied("b", "Acrobot-v1")) == [
         ("CartPole-v1", "ppo"),

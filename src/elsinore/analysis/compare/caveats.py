@@ -118,7 +118,7 @@ def _name(result: RunResult) -> str:
 
 
 SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
-    "budget": lambda result: _budget(result.experiment),
+    "budget": lambda result: budget_text(result.experiment),
     "environment settings": (
         lambda result: (
             result.experiment.env_kwargs
@@ -130,7 +130,8 @@ SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
 }
 
 
-def _budget(experiment: Experiment) -> str:
+def budget_text(experiment: Experiment) -> str:
+    """The budget of each seed: `100,000 env steps`, or `500 episodes a seed`."""
     stop = experiment.stop
     if stop.episodes is not None:
         return f"{counted(stop.episodes, 'episode')} a seed"

@@ -70,4 +70,4 @@ def train_on(
 def _task(cell: GridCell, accept: Mapping[str, bool]) -> Task:
     experiment = cell.experiment
     args = str(cell.folder.absolute()), as_dict(experiment), dict(accept)
-    return Task(cell.name, "train_cell", args, experiment.env_steps, experiment.replicas)
+    return Task(cell.name, "train_cell", args, cell.env_steps, experiment.replicas)

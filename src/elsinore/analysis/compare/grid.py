@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class GridCell:
     experiment: Experiment
     env: Any  # the environment object, if one was given
     folder: Path
+    env_steps: int = 0  # of each seed, at most; known once the cell is planned
 
     @property
     def name(self) -> str:
@@ -81,11 +82,14 @@ def grid_cells(
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
     preparation.prepare()
-    for cell in cells:
-        with naming_cell(cell.name):
-            checked = check and cell.variant is variants[0]
-            check_start(preparation.checked_plan(cell.experiment, cell.env, None, None, checked))
-    return cells
+    return [_planned(cell, check and cell.variant is variants[0]) for cell in cells]
+
+
+def _planned(cell: GridCell, check: bool) -> GridCell:
+    with naming_cell(cell.name):
+        plan = preparation.checked_plan(cell.experiment, cell.env, None, None, check)
+        check_start(plan)
+    return replace(cell, env_steps=plan.env_steps)
 
 
 def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:

@@ -58,9 +58,21 @@ class RunResult:
 
     @property
     def stopped_early(self) -> int:
-        """Number of seeds stopped by convergence or on a plateau."""
+        """Number of seeds stopped by convergence or on a plateau before their budget."""
         stops = (self.summary[f"{how}_at_env_steps"] for how in ("converged", "plateau"))
-        return sum(a is not None or b is not None for a, b in zip(*stops, strict=True))
+        return sum(
+            at is not None and at < self.whole_budget
+            for at in (a if a is not None else b for a, b in zip(*stops, strict=True))
+        )
+
+    @property
+    def whole_budget(self) -> float:
+        """Env steps of a budget, in whole updates; infinite where only a run can count it."""
+        stop, updates = self.experiment.stop, self.summary["updates"]
+        if stop.episodes is not None or stop.seconds is not None or not updates:
+            return float("inf")
+        per_update = self.summary["env_steps"] // updates
+        return self.experiment.env_steps // per_update * per_update
 
     @property
     def diverged(self) -> int:
@@ -166,13 +178,14 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
 
 
 def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Env steps [evaluation], seconds [evaluation] and returns [seed, evaluation]."""
+    """Env steps [evaluation], seconds [evaluation] and returns [seed, evaluation]. The seconds are
+    infinite from a chunk on whose time is not known, since it was restored."""
     with reading(folder.database) as store:
         rows, chunks = store.rows(names=["eval/return"], agent=""), store.chunks()
         steps = store.steps_per_update()
     updates, values = values_by_seed(rows, "eval/return")
     ends = np.array([chunk[0] for chunk in chunks])
-    elapsed = np.cumsum([0.0, *(chunk[3] for chunk in chunks)])
+    elapsed = np.cumsum([0.0, *(chunk[3] or np.inf for chunk in chunks)])
     return updates * steps, elapsed[np.searchsorted(ends, updates, side="right")], values
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+from elsinore.analysis.compare.caveats import budget_text
 from elsinore.analysis.compare.document import format_estimate
 from elsinore.analysis.compare.grid import GridCell
 from elsinore.errors import ElsinoreError, counted
@@ -83,11 +84,9 @@ def _train(
         finish_sinks(RunDir(cell.folder), only_recorded=True, trust=True)
         return False
     verb = "resuming" if state == "unfinished" else "training"
-    progress(
-        f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {experiment.env_steps:,} env steps"
-        " each"
-    )
-    with closing(Console(experiment.env_steps, experiment.seeds)) as console:
+    budget = budget_text(experiment).removesuffix(" a seed")
+    progress(f"{prefix}: {verb} {counted(experiment.seeds, 'seed')}, {budget} each")
+    with closing(Console(cell.env_steps, experiment.seeds)) as console:
         watch = {"callbacks": [console.write] if is_terminal(sys.stdout) else []}
         if state == "unfinished":
             # its settings are those of the command: so is the code that they name

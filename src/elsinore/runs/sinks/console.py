@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from elsinore.runs.members import mean_known
-from elsinore.runs.records import ChunkRecord, return_text
+from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, return_text
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 log = logging.getLogger("elsinore")
@@ -97,12 +97,13 @@ class Console:
         if found and self._seeds_of_best:
             found[-1] += " of the best member"
         parts += found
+        # a callback may log numbers of seeds that have stopped, too
+        learning = len({row.seed for row in record.rows if row.name == EPISODE_COUNT})
         if self._seeds > 1:
-            learning = len({row.seed for row in record.rows})
             parts.append(f"{learning} of {self._seeds} {self._what} learning")
         speed = self._speed()
         parts.append(f"{speed:,.0f} steps/s")
-        left = (self._total - record.env_steps) * self._seeds / max(speed, 1e-9)
+        left = (self._total - record.env_steps) * max(learning, 1) / max(speed, 1e-9)
         parts.append(f"{_duration(self._seconds)} gone, {_duration(left)} left at most")
         return "  ".join(parts)
 
