@@ -496,3 +496,81 @@ def test_settings_may_be_numbers_and_arrays_of_numpy_and_jax(array):
     assert experiment.vary == {"algo.gamma": [0.5, 0.75]} and experiment.seeds == 3
     assert type(experiment.env_params["max_steps_in_episode"]) is int
     assert load_experiment(config=experiment) == experiment
+
+
+# Complete settings, as a run's config.yaml has them
+
+
+def test_a_name_with_options_changes_a_complete_config_to_them():
+    whole = as_dict(load_experiment("CartPole-v1", "dqn"))
+    for given in ({"algo": "rainbow"}, {"overrides": {"algo": "rainbow", "algo.gamma": 0.9}}):
+        found = load_experiment(config=whole, **given).algo
+        wanted = dotted(OPTIONS["rainbow"])
+        assert {name: x for name, x in dotted(as_dict(found)).items() if name in wanted} == wanted
+        assert found.gamma == (0.9 if "overrides" in given else whole["algo"]["gamma"])
+    own = {"algo.noisy": False}
+    assert load_experiment(config=whole, algo="rainbow", overrides=own).algo.noisy is False
+
+
+def test_no_preset_is_beneath_a_complete_config():
+    for env in ("brax/hopper", "Balatro-stage0", "Hamlet-L1", "CartPole-v1"):
+        written = Experiment(env=env)
+        assert (
+            load_experiment(config=written) == written == load_experiment(config=as_dict(written))
+        )
+
+
+def test_what_is_null_in_a_complete_config_is_begun_by_its_settings():
+    whole = as_dict(Experiment())
+    found = load_experiment(config=whole, overrides={"start.run": "x", "self_play.pool": 3})
+    assert found.start is not None and found.start.run == "x"
+    assert found.self_play is not None and found.self_play.pool == 3
+
+
+@pytest.mark.parametrize("agents", [{"number": 3}, None, [{"id": "a"}, {"id": "b"}]])
+def test_agents_of_a_complete_config_may_be_written_anew(agents):
+    whole = as_dict(load_experiment("Catch-bsuite")) | {"agents": agents or {}}
+    found = load_experiment(config=whole).agents
+    assert found.number == (3 if isinstance(agents, dict) else len(agents or [1]))
+
+
+# Names and groups
+
+
+def test_an_algorithm_keeps_its_name_where_its_settings_are_given_as_a_mapping(yaml_file):
+    assert load_experiment("dqn/CartPole-v1", {"gamma": 0.9}).algo.name == "dqn"
+    file = yaml_file("algo: {name: dqn, network: {hidden: [32], layer_norm: true}}")
+    found = load_experiment(config=file, overrides={"algo": {"gamma": 0.9}})
+    assert (found.algo.name, found.algo.gamma) == ("dqn", 0.9)
+    found = load_experiment(config=file, algo={"name": "dqn", "network": {"hidden": [8]}})
+    assert list(found.algo.network.hidden) == [8] and found.algo.network.layer_norm
+
+
+def test_a_switch_of_a_file_is_changed_by_true_false_or_a_setting(yaml_file):
+    file = yaml_file("convergence: true\nsinks: {mlflow: false}\n")
+    found = load_experiment(
+        config=file, overrides={"convergence.window": 5, "sinks.mlflow.points": 7}
+    )
+    assert (found.convergence.enabled, found.convergence.window) == (True, 5)
+    assert not found.sinks.mlflow.enabled
+    assert not load_experiment(config=file, overrides={"convergence": False}).convergence.enabled
+
+
+def test_a_list_of_agents_keeps_the_other_settings_of_agents_in_a_preset(monkeypatch):
+    team = PRESETS["dqn/jaxmarl/MPE_simple_spread_v3"]["agents"]
+    monkeypatch.setitem(PRESETS, "dqn/Catch-bsuite", {"agents": team})
+    each = [{"id": name} for name in ("a", "b")]
+    for given in ({"agents": each}, {"agents.each": each, "agents.number": 2}):
+        found = load_experiment("Catch-bsuite", "dqn", overrides=given).agents
+        assert (found.names, found.mixing, found.sharing) == (["a", "b"], "sum", "shared")
+
+
+def test_an_agent_names_the_plain_algorithm_beside_one_with_options():
+    each = [{"id": "a"}, {"id": "b", "algo": "dqn"}]
+    found = load_experiment("CartPole-v1", "rainbow", overrides={"agents": each}).agents.each
+    assert [agent.algo.distribution for agent in found] == ["c51", "none"]
+
+
+def test_tuples_in_mappings_are_written_as_lists():
+    found = load_experiment("CartPole-v1", overrides={"wrappers": [{"clip_reward": (-1, 1)}]})
+    assert as_dict(found)["wrappers"] == [{"clip_reward": [-1, 1]}]

@@ -3,6 +3,7 @@ contradict each other."""
 
 import pytest
 
+from elsinore.algos.registry import steps_per_update
 from elsinore.config.load import load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
@@ -181,3 +182,11 @@ def test_a_budget_in_updates_is_read_as_other_numbers_are(given, number):
 def test_true_is_no_number_of_updates():
     with pytest.raises(ConfigError, match="stop.updates=True must be a whole number"):
         load_experiment("CartPole-v1", overrides={"stop.updates": True})
+
+
+def test_the_number_of_agents_is_a_number_also_where_it_is_text():
+    settings = {"stop.updates": 10, "agents.number": "3"}
+    found = load_experiment("Catch-bsuite", overrides=settings)
+    assert found.env_steps == 10 * 3 * steps_per_update(found.algo)
+    with pytest.raises(ConfigError, match="agents.number=None"):
+        load_experiment("Catch-bsuite", overrides=settings | {"agents.number": None})

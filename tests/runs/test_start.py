@@ -25,10 +25,11 @@ from elsinore.config.load import dotted, load_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
-from elsinore.config.yaml_files import read_yaml
+from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.runs import checkpoints, session
 from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.signature import sign
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
 from elsinore.runs.start import check_start, replicas_of
@@ -841,3 +842,19 @@ def test_priorities_moments_and_normalisers_are_taken_whole(name, part):
 )
 def test_parts_of_agents_that_differ_are_those_of_each_group(path, parts):
     assert {each for each in PARTS if is_of_parts(path, each)} == parts
+
+
+def test_agents_of_the_source_follow_a_change_of_what_they_share(whole):
+    """The settings of a run name all settings of each agent."""
+    folder = shutil.copytree(whole, whole.parent / "listed")
+    config, each = read_yaml(folder / "config.yaml"), [{"id": "ann"}, {"id": "bob", "gamma": 0.5}]
+    listed = load_experiment(config=config, overrides={"agents": each})
+    (folder / "config.yaml").write_text(yaml_text(as_dict(listed)))
+    sign(folder / "config.yaml")
+    settings = {"start.run": str(folder), "algo.learning_rate": 1e-4, "algo.num_envs": 2}
+    found, _ = resolve_experiment(overrides=settings)
+    assert [agent.algo.learning_rate for agent in found.agents.each] == [1e-4, 1e-4]
+    assert [agent.algo.num_envs for agent in found.agents.each] == [2, 2]
+    assert [agent.algo.gamma for agent in found.agents.each] == [found.algo.gamma, 0.5]
+    nested, _ = resolve_experiment(overrides={"start": {"run": str(folder)}})
+    assert nested.agents == listed.agents  # in this form, too, its settings are the source's

@@ -113,3 +113,8 @@ def test_those_frozen_rest_while_the_others_train_on():
         state, report = launch(state, jnp.int32(1))
     np.testing.assert_array_equal(state.train.update, [2, 4, 2, 8])
     np.testing.assert_array_equal(report.learning, [False, False, False, True])
+
+
+def test_more_rungs_than_any_run_has_are_refused_at_once():
+    with pytest.raises(ValueError, match="rungs=1000000 with eta=3 do not fit into 20 chunks"):
+        rungs_of(HalvingConfig(eta=3, rungs=1_000_000), 20)

@@ -1,6 +1,7 @@
 """A list of agents, `agents: [{id: ann, learning_rate: 1e-3}, ...]`, as complete settings."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from elsinore.algos.registry import built_in_behind, steps_per_update
@@ -15,11 +16,12 @@ TOGETHER = ("num_envs", "rollout_length")  # all agents of an environment step t
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
 
 
-def with_complete_agents(data: Mapping[str, Any]) -> dict[str, Any]:
+def with_complete_agents(data: Mapping[str, Any], written: Any = None) -> dict[str, Any]:
     """The settings with each of `agents.each` as its `id` and all settings of its algorithm.
 
     An agent has the settings of `algo`; one with another algorithm those of its preset, and as many
-    gradient steps for each env step as there.
+    gradient steps for each env step as there. `written` is the name that `algo` has where it was
+    given: `rainbow` is another algorithm than `dqn`, with whose name it is built.
 
     Raises:
         ConfigError: for an agent that is no mapping, whose algorithm is unknown, or with a setting
@@ -30,18 +32,25 @@ def with_complete_agents(data: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(agents, Mapping) or not isinstance(agents.get("each"), list | tuple):
         return rest
     each = agents["each"]
-    complete = [_complete(agent, i, data) for i, agent in enumerate(each)]
-    return rest | {"agents": {"number": len(each), **agents, "each": complete}}
+    complete = [_complete(agent, i, data, written) for i, agent in enumerate(each)]
+    number = {"number": len(each)} if each else {}
+    return rest | {"agents": {**number, **agents, "each": complete}}
 
 
 def with_own_settings(data: Mapping[str, Any]) -> dict[str, Any]:
     """Complete settings with each of `agents.each` as what differs from `algo`, so that it follows
     a change of `algo` in all else; the inverse of `with_complete_agents`."""
-    agents = data["agents"]
-    each = [
-        {**agent, "algo": own_settings(agent["algo"], data["algo"])} for agent in agents["each"]
-    ]
-    return {**data, "agents": {**agents, "each": each}}
+    agents, of_all = data.get("agents"), data.get("algo")
+    if not isinstance(agents, Mapping) or not isinstance(agents.get("each"), list | tuple):
+        return dict(data)
+
+    def own(agent: Any) -> Any:
+        settings = agent.get("algo") if isinstance(agent, Mapping) else None
+        if not isinstance(settings, Mapping) or not isinstance(of_all, Mapping):
+            return agent
+        return {**agent, "algo": own_settings(settings, of_all)}
+
+    return {**data, "agents": {**agents, "each": [own(agent) for agent in agents["each"]]}}
 
 
 def own_settings(settings: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +91,7 @@ def _built(agent: Any, path: str) -> AgentConfig:
         raise ConfigError(text if text.startswith(path) else f"{path}.{text}") from error
 
 
-def _complete(agent: Any, i: int, data: Mapping[str, Any]) -> dict[str, Any]:
+def _complete(agent: Any, i: int, data: Mapping[str, Any], written: Any) -> dict[str, Any]:
     if not isinstance(agent, Mapping):
         raise ConfigError(
             f"agents[{i}]={agent!r} must be a mapping, such as {{id: ann, learning_rate: 1e-3}}."
@@ -98,21 +107,24 @@ def _complete(agent: Any, i: int, data: Mapping[str, Any]) -> dict[str, Any]:
             set_dotted(settings, str(name).removeprefix("algo."), value)
     of_all = build_algo(data["algo"])
     try:
-        complete = _with_all_settings(settings, of_all, data.get("env"))
+        complete = _with_all_settings(settings, of_all, data.get("env"), written or of_all.name)
     except ConfigError as error:
         raise ConfigError(f"agents[{i}].{error}") from error
     return {"id": str(agent.get("id", agent_name(i))), "algo": complete}
 
 
-def _with_all_settings(settings: dict[str, Any], of_all: Any, env: Any) -> dict[str, Any]:
+def _with_all_settings(
+    settings: dict[str, Any], of_all: Any, env: Any, written: Any
+) -> dict[str, Any]:
     """An agent's settings on top of those of `algo`, or of another algorithm's preset."""
-    name = settings.get("name", of_all.name)
+    name = settings.get("name", written)
     behind = algorithm_behind(name)
-    if name == of_all.name:
-        return merge_settings(as_dict(of_all), settings)
+    if name == written:
+        return merge_settings(as_dict(of_all), settings | {"name": of_all.name})
     own = merge_settings(preset(f"{built_in_behind(name)}/{env}").get("algo", {}), {"name": behind})
     config = build_algo(own)
-    shared = {part: getattr(of_all, part, None) for part in TOGETHER}
+    known = [{field.name for field in fields(each)} for each in (of_all, config)]
+    shared = {part: getattr(of_all, part) for part in TOGETHER if all(part in x for x in known)}
     if hasattr(config, "gradient_steps"):
         longer = steps_per_update(of_all) / steps_per_update(config)
         shared["gradient_steps"] = max(1, round(config.gradient_steps * longer))

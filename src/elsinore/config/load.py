@@ -19,6 +19,7 @@ from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
 from elsinore.config.presets import PRESETS, algorithm_behind, preset
+from elsinore.config.presets.dqn_variants import OPTIONS
 from elsinore.config.units import (
     has_budget,
     in_program_units,
@@ -55,12 +56,12 @@ def load_experiment(
         )
     if env is not None and env in PRESETS:
         preset_algo, env = env.split("/", 1)
-        algo = algo or preset_algo
+        algo = {"name": preset_algo, **algo} if isinstance(algo, dict) else algo or preset_algo
     if env is not None:
         data["env"] = env
     own = {} if algo is None else plain(_algo_as_mapping(algo))
     if own:
-        data["algo"] = _algo_as_mapping(data.get("algo", {})) | own
+        data["algo"] = merge_settings(_named(data, own.get("name")), own)
     for name, value in (overrides or {}).items():
         if name.partition(".")[0] == "sweep":
             raise ConfigError(
@@ -107,14 +108,27 @@ def with_overrides(
     if has_budget(overrides):
         data = without_budget(data)
     for name, value in plain(dict(overrides)).items():
+        if name in ("algo", "algo.name") and isinstance(value, str):
+            data["algo"] = _named(data, value)
+        if name == "algo" and isinstance(value, dict) and "algo" in data:  # of which algorithm
+            value = {"name": _algo_as_mapping(data["algo"]).get("name", "ppo"), **value}
         set_dotted(data, name, value)
     if not whole and not is_complete(data):
         refuse_two_budgets(data)
     return data
 
 
+def _named(data: Mapping[str, Any], name: Any) -> dict[str, Any]:
+    """The settings of the data's algorithm where it gets a name; with the options that the name
+    stands for, such as `rainbow`, where they are complete, since no preset is beneath them."""
+    algo = _algo_as_mapping(data.get("algo", {}))
+    options = OPTIONS.get(name, {}) if isinstance(name, str) and is_complete(data) else {}
+    return merge_settings(algo, options)
+
+
 def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experiment:
-    """An experiment from plain data, merged with the preset of its environment and algorithm.
+    """An experiment from plain data, merged with the preset of its environment and algorithm where
+    it is not complete.
 
     The path of a curriculum file is relative to the folder `beside`, or else to the current one.
     """
@@ -123,12 +137,14 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     data = _by_setting(in_full(data))
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
-    base = preset(f"{built_in_behind(name)}/{data.get('env', 'CartPole-v1')}")
+    env = data.get("env", "CartPole-v1")
+    base = {} if is_complete(data) else preset(f"{built_in_behind(name)}/{env}")
     algo = algo | {"name": algorithm_behind(name)}
     # new stages replace the preset's curriculum instead of changing it
     if {"stages", "ladder"} & set(data.get("curriculum") or {}):
         base = {name: value for name, value in base.items() if name != "curriculum"}
-    return whole_experiment(with_complete_agents(merge_settings(base, {**data, "algo": algo})))
+    data = merge_settings(base, {**data, "algo": algo})
+    return whole_experiment(with_complete_agents(data, name))
 
 
 def whole_experiment(data: dict[str, Any]) -> Experiment:

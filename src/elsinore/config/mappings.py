@@ -40,10 +40,15 @@ def set_dotted(data: dict[str, Any], name: str, value: Any) -> None:
     if name in NAMED and isinstance(value, str) and isinstance(data.get(name), dict):
         # another name, beside earlier settings
         here, last = data[name], NAMED[name]
-    for parent in parents:
-        if parent in NAMED and isinstance(here.get(parent), str):
-            here[parent] = {NAMED[parent]: here[parent]}
-        here = here.setdefault(parent, {})
+    for depth, parent in enumerate(parents, 1):
+        there = here.get(parent)
+        if there is None:  # absent, or off
+            here[parent] = {}
+        elif parent in NAMED and isinstance(there, str):
+            here[parent] = {NAMED[parent]: there}
+        elif isinstance(there, bool) and ".".join(parents[:depth]) in SWITCHES:
+            here[parent] = {"enabled": there}
+        here = here[parent]
         if not isinstance(here, dict):
             raise ConfigError(
                 f"{name} cannot be set: {parent}={here!r} is a value, not a group of settings;"
@@ -94,8 +99,10 @@ def ranges_by_setting(space: Any) -> Any:
 
 
 def in_full(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The data with mappings where text, true or false stand for a group."""
+    """The data with mappings where text, true or false, or a list of agents stand for a group."""
     given = dict(data)
+    if isinstance(agents := given.get("agents"), list | tuple) and agents:
+        given["agents"] = {"number": len(agents), "each": agents}
     for name, setting in NAMED.items():
         if isinstance(given.get(name), str):
             given[name] = {setting: given[name]}

@@ -9,6 +9,7 @@ import functools
 import math
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -317,6 +318,8 @@ def as_dict(config: Any) -> dict[str, Any]:
                 for f in dataclasses.fields(x)
                 if f.init or f.name == "name"
             }
+        if isinstance(x, Mapping):
+            return {name: plain(value) for name, value in x.items()}
         return [plain(i) for i in x] if isinstance(x, list | tuple) else x
 
     return plain(config)

@@ -71,7 +71,8 @@ def in_program_units(data: Mapping[str, Any], algo: Any) -> dict[str, Any]:
 def _steps_per_update(data: Mapping[str, Any], algo: Any) -> int:
     """Env steps of an update, of all agents."""
     agents = data.get("agents")
-    number = agents.get("number", 1) if isinstance(agents, Mapping) else 1
+    given = agents.get("number", 1) if isinstance(agents, Mapping) else 1
+    number = convert(int, given, "agents.number")
     try:
         return steps_per_update(algo) * number
     except ValueError as error:

@@ -51,7 +51,7 @@ def resolve_experiment(
         else:
             _refuse_kwargs(given)
     overrides = {name: value for name, value in named.items() if value is not None} | overrides
-    if (source := overrides.get("start.run")) and env is algo is config is None:
+    if (source := dotted(overrides).get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
     experiment = load_experiment(env, algo, config, overrides)
     return with_source(experiment, Path(runs_dir), env_object), env_object

@@ -112,8 +112,7 @@ def settings_of_source(
     settings = as_dict(folder.experiment(trust)) | {"earlier_env_steps": []}
     if trust is not True and not is_own(folder.config):
         refuse_to_send(read_yaml(folder.config), folder.config, trust, chosen)
-    settings.pop("start")
-    return settings
+    return settings | {"start": None}
 
 
 def start_of(experiment: Experiment) -> StartConfig:

@@ -29,7 +29,8 @@ def rungs_of(config: HalvingConfig, num_chunks: int) -> list[int]:
     Raises:
         ValueError: if a run has too few chunks for its rungs to differ.
     """
-    rungs = [-(-num_chunks // config.eta**i) for i in range(config.rungs, 0, -1)]
+    number = min(config.rungs, num_chunks)  # no more can differ
+    rungs = [-(-num_chunks // config.eta**i) for i in range(number, 0, -1)]
     if any(a >= b for a, b in zip(rungs, [*rungs[1:], num_chunks], strict=True)):
         raise ValueError(
             f"rungs={config.rungs} with eta={config.eta} do not fit into {num_chunks} chunks (at"

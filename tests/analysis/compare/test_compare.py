@@ -44,6 +44,21 @@ def compare(runs_dir, algos=None, name="cmp", **rest):
     )
 
 
+@pytest.mark.parametrize(
+    "group", [{"convergence": {"target": 400.0}}, {"convergence.target": 400.0}]
+)
+def test_a_group_of_settings_keeps_the_defaults_of_a_comparison(group, tmp_path):
+    (tmp_path / "c.yaml").write_text("sinks: {mlflow: true}\n")
+    variants = variants_of({"ppo": "ppo", "own": {"algo": "ppo", "convergence": True}})
+    settings = FREE | group
+    cells = grid_cells(
+        ["CartPole-v1"], variants, tmp_path, tmp_path / "c.yaml", settings, check=False
+    )
+    assert [cell.experiment.convergence.enabled for cell in cells] == [False, True]
+    assert cells[0].experiment.convergence.target == 400.0
+    assert cells[0].experiment.sinks.mlflow.enabled and not cells[0].experiment.sinks.console
+
+
 def test_a_budget_of_episodes_is_shown_as_one(tmp_path):
     settings = FREE | {"stop.episodes": 5000}
     settings.pop("env_steps")

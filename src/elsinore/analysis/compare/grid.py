@@ -8,10 +8,10 @@ from typing import Any
 
 from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
-from elsinore.config.load import dotted
+from elsinore.config.load import dotted, read_settings, set_dotted
+from elsinore.config.mappings import in_full
 from elsinore.config.parse import as_dict
 from elsinore.config.units import has_budget
-from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
@@ -63,18 +63,19 @@ def grid_cells(
     Raises:
         ConfigError: naming the cell that cannot be run.
     """
-    given = dotted(read_yaml(Path(config))) if config is not None else {}
+    given = dotted(in_full(read_settings(config)[0])) if config is not None else {}
     envs = list(envs) or [given.get("env")]
     if envs == [None]:
         raise ConfigError(
             "no environment is named; give --env (in Python, envs), such as --env CartPole-v1."
         )
-    settings = {k: v for k, v in DEFAULTS.items() if k not in given} | dict(overrides)
     cells = []
     for env in envs:
         call = {"env": env, "config": config}
         row = [
-            _cell(call | {"algo": v.algo, "overrides": settings | v.settings}, v, folder)
+            _cell(
+                call | {"algo": v.algo, "overrides": _with_defaults(given, overrides, v)}, v, folder
+            )
             for v in variants
         ]
         equal = has_budget(given) or has_budget(overrides)
@@ -83,6 +84,18 @@ def grid_cells(
     _refuse_shared_copies(cells)
     preparation.prepare()
     return [_planned(cell, check and cell.variant is variants[0]) for cell in cells]
+
+
+def _with_defaults(
+    given: Mapping[str, Any], overrides: Mapping[str, Any], variant: Variant
+) -> dict[str, Any]:
+    """The settings of a cell, with the defaults of a comparison where none is given, also in a
+    group."""
+    settings, named = {**overrides, **variant.settings}, {}
+    for name, value in settings.items():
+        set_dotted(named, name, value)
+    chosen = given.keys() | dotted(named).keys()
+    return settings | {name: x for name, x in DEFAULTS.items() if name not in chosen}
 
 
 def _planned(cell: GridCell, check: bool) -> GridCell:
