@@ -755,6 +755,9 @@ def test_a_run_a_folder_or_a_name_says_what_to_show(tmp_path, monkeypatch):
     assert find_runs(str(runs), runs, False) == (runs, None)
     assert find_runs(None, runs, False) == (runs, None)
     assert find_runs("runs/unborn", runs, beside=True) == (runs, "unborn")
+    fetched = tmp_path / "fetched"
+    assert find_runs(f"file://{run}", fetched, False) == (fetched, "mine")
+    assert (fetched / "mine" / "config.yaml").is_file()
     with pytest.raises(ConfigError, match="nowhere is neither a run nor a directory of runs"):
         find_runs("nowhere", runs, False)
 

@@ -21,7 +21,8 @@ from elsinore.page.app import PageApi, application
 from elsinore.page.guard import is_loopback
 from elsinore.page.live import MAX_MESSAGE
 from elsinore.page.timed_http import TimedHTTP
-from elsinore.runs.run_dir import listing_of
+from elsinore.runs.remote import is_remote
+from elsinore.runs.run_dir import RunDir, listing_of
 
 NETWORK_NOTE = """\
   other machines can reach this address; without its token they see runs but cannot control them"""
@@ -78,13 +79,17 @@ def _url(host: str, port: int, run: str | None, part: str, **secret: str) -> str
 
 
 def find_runs(target: str | None, runs_dir: Path, beside: bool) -> tuple[Path, str | None]:
-    """The directory of runs, and the name of the run to open first if `target` is a run.
+    """The directory of runs, and the name of the run to open first if `target` is a run. A copy, by
+    its URL, is fetched into `runs_dir`.
 
     Raises:
-        ConfigError: if there is no such directory.
+        ConfigError: if there is no such directory or copy.
     """
     if target is None:
         return runs_dir, None
+    if is_remote(target):
+        path = RunDir.open(target, runs_dir).path.absolute()
+        return path.parent, path.name
     for path in (Path(target), runs_dir / target):
         if beside or (path / "config.yaml").is_file():
             path = path.absolute()

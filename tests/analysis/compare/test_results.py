@@ -114,6 +114,16 @@ def test_runs_are_found_by_name_in_the_runs_folder(copied):
     assert labels_of("a", runs_dir=folder.parent) == [("CartPole-v1", "ppo")]
 
 
+def test_a_copy_is_fetched_by_its_address(copied, tmp_path):
+    url = f"file://{copied('a')}"
+    fetched = tmp_path / "fetched"
+    assert labels_of(f"old={url}", runs_dir=fetched) == [("CartPole-v1", "old")]
+    assert labels_of(url, runs_dir=fetched) == [("CartPole-v1", "ppo")]
+    assert (fetched / "a" / "config.yaml").is_file()
+    with pytest.raises(ConfigError, match=r"file://.*/nowhere is no copy of a run"):
+        labels_of(f"file://{tmp_path}/nowhere")
+
+
 def test_the_runs_of_a_comparison_are_labelled_by_their_folders(copied):
     folder = copied("cmp/CartPole-v1/fast").parents[1]
     copied("cmp/CartPole-v1/slow")

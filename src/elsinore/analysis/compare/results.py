@@ -15,6 +15,7 @@ from elsinore.errors import ConfigError, reason_of, shown
 from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
+from elsinore.runs.remote import is_remote
 from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
 from elsinore.runs.store import reading
 from elsinore.runs.summary_shape import unusable_part
@@ -190,7 +191,7 @@ def _curve(folder: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def read_results(runs: Sequence[str | Path], runs_dir: Path) -> tuple[RunResults, Path | None]:
-    """Read runs and comparisons by path or name; also returns the folder of a single comparison.
+    """Read runs and comparisons by path, name or URL; also returns a single comparison's folder.
 
     Runs of comparisons have the labels of their folders, with that of the comparison, or its name,
     where it has one or two comparisons have the same run.
@@ -229,13 +230,17 @@ def runs_inside(comparison: Path) -> list[Path]:
 
 
 def _named(text: str, runs_dir: Path) -> tuple[str | None, Path]:
-    """Split `LABEL=RUN`, or `LABEL=COMPARISON`; a path with `=` that exists has precedence."""
+    """Split `LABEL=RUN`, or `LABEL=COMPARISON`; a path with `=` that exists has precedence. A copy,
+    by its URL, is fetched into `runs_dir`."""
     label, equals, run = text.partition("=")
     choices = [(None, text)] + ([(label, run)] if equals and label else [])
     for name, place in choices:
         for path in (Path(place), runs_dir / place):
             if _is_run(path) or runs_inside(path):
                 return name, path
+    for name, place in reversed(choices):  # of `LABEL=URL` the URL
+        if is_remote(place):
+            return name, RunDir.open(place, runs_dir).path
     raise ConfigError(
         f"{text} is neither a run nor a comparison; {listing_of(runs_dir)} lists the runs in"
         f" {runs_dir}."
