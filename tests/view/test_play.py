@@ -65,6 +65,20 @@ def test_a_checkpoint_that_is_not_there_is_refused(whole):
         list(episodes_of(str(whole), policy="worst"))
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("file:///nowhere/run", "file:///nowhere/run is no copy of a run"),
+        ("nothing://bucket/run", "nothing://bucket/run cannot be read: Protocol not known"),
+    ],
+)
+def test_a_copy_that_cannot_be_read_is_not_taken_for_an_environment(tmp_path, url, said):
+    with pytest.raises(ConfigError, match=said):
+        episodes_of(url, runs_dir=tmp_path)
+    with pytest.raises(ConfigError, match=said):  # by hand
+        env_to_play(url, {}, tmp_path)
+
+
 def test_an_episode_can_be_saved_and_loaded(latest, tmp_path):
     kept = latest[0]
     path = replays.write(

@@ -26,6 +26,7 @@ from elsinore.runs.episode_player import (
     params_of_each,
 )
 from elsinore.runs.plain_console import PlainConsole
+from elsinore.runs.remote import is_remote
 from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir, listing_of
@@ -212,8 +213,9 @@ def _is_run(target: str, runs_dir: Path) -> bool:
     try:
         RunDir.open(target, runs_dir)
     except ConfigError:
-        if is_shipped(target) or Path(target).is_dir() or (runs_dir / target).is_dir():
-            raise  # a policy of the package, or a folder: the error names its kind
+        is_folder = Path(target).is_dir() or (runs_dir / target).is_dir()
+        if is_shipped(target) or is_remote(target) or is_folder:
+            raise  # a policy of the package, a copy or a folder: the error names its kind
         return False
     return True
 
