@@ -13,6 +13,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.cli.run_report import run_report
+from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -26,14 +27,17 @@ from elsinore.runs.members import (
 )
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import Row, return_text
+from elsinore.runs.restored import host_shapes, policy_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
 from elsinore.runs.store import reading
 from elsinore.runs.summary import _population, as_decimal, write_json
+from elsinore.view.play import episodes_of
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny
 from tests.runs.test_resume import stopped
 from tests.toys import TOY, score_after
 
+EPSILONS = {"algo.epsilon_final": [0.01, 0.5]}
 RATES = {"vary": {"algo.learning_rate": [1e-3, 1e-4]}}
 
 
@@ -197,6 +201,26 @@ def test_a_replicas_policy_is_found_by_its_row_number(pair):
     with pytest.raises(ConfigError, match="seed=9 is not of this run; it has 5 to 8"):
         run.policy(9)
     assert run.evaluate(episodes=2).shape == (4, 2)
+
+
+def test_members_that_explore_differently_are_not_sampled(tmp_path):
+    """One compiled policy would act with the first member's exploration for all."""
+    experiment = load_experiment("CartPole-v1", "dqn", overrides={"vary": EPSILONS})
+    folder = RunDir.create(tmp_path, "run", experiment)
+    folder.unlock()
+    run = elsinore.load(folder.path)
+    said = r"sample=True\)? explores as in training, with one algo.epsilon_final for all members"
+    with pytest.raises(ConfigError, match=said):
+        run.evaluate(4, sample=True)
+    with pytest.raises(ConfigError, match=said):
+        next(episodes_of(run, policy="untrained", sample=True))
+    state = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), host_shapes(run.plan))
+    policy = policy_of(run.plan, state, 1)
+    policy(np.zeros(4))
+    with pytest.raises(ConfigError, match=said):
+        policy(np.zeros(4), sample=True)
+    with pytest.raises(ConfigError, match="a rival, whose actions are sampled, explores"):
+        policy.as_rival()
 
 
 def test_where_lower_returns_are_better_the_policy_is_the_lowest_members(tmp_path):

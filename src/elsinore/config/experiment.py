@@ -12,7 +12,7 @@ from elsinore.config.start import StartConfig
 from elsinore.hyperparameters import record
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.training.early_stopping import ConvergenceConfig
-from elsinore.training.evaluation import EXPLORING, EvaluationConfig
+from elsinore.training.evaluation import EvaluationConfig, refuse_to_explore
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.imitation import ImitationConfig
 from elsinore.training.population import PBTConfig
@@ -238,6 +238,11 @@ class Experiment:
             {name: values[i] for name, values in self.vary.items()} for i in range(self.members)
         ]
 
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The settings in which the members of the population differ, or come to differ."""
+        return (*self.vary, *(self.population.pbt.space if self.population.pbt else ()))
+
     def check_curriculum(self, evaluate_on: str) -> None:
         """Check that stages which are evaluated on `evaluate_on` go with the rest.
 
@@ -295,12 +300,8 @@ class Experiment:
                     f"vary.{name}={values!r} has {len(values)} values and vary.{first} has"
                     f" {self.members}; each needs one for every member."
                 )
-        for name in (*self.vary, *(self.population.pbt.space if self.population.pbt else ())):
-            if name.removeprefix("algo.") in EXPLORING and not self.evaluation.greedy:
-                raise ValueError(
-                    f"evaluation.greedy=False explores as in training, with one {name} for all"
-                    f" members, and here it varies; evaluate greedily, or leave {name} as it is."
-                )
+        if not self.evaluation.greedy:
+            refuse_to_explore("evaluation.greedy=False", self.varied)
         if self.members > MAX_MEMBERS:
             raise ValueError(
                 f"vary has {self.members} members; at most {MAX_MEMBERS} can train side by side."

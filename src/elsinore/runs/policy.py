@@ -3,7 +3,7 @@
 import json
 import reprlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
 from elsinore.runs.exported_carry import exported_carry
 from elsinore.runs.observation_names import exported_observation, named_arrays
+from elsinore.training.evaluation import refuse_to_explore
 from elsinore.types import Algorithm, PolicyState
 
 
@@ -63,10 +64,11 @@ class Policy:
         obs_like: PyTree,
         seed: int,
         agent: str | None = None,  # one of several that learn independently
+        varied: Collection[str] = (),  # settings in which the members of its population differ
     ):
         self.policy_state, self.seed, self.agent = policy_state, seed, agent
         self.checkpoint: str | None = None  # the name of the checkpoint that it is from
-        self._algo, self._obs_like = algo, obs_like
+        self._algo, self._obs_like, self._varied = algo, obs_like, varied
         self._carry: PyTree = None  # of the running episodes, [batch, ...]
         self._act = {
             greedy: jax.jit(
@@ -112,7 +114,10 @@ class Policy:
         Raises:
             ValueError: for an observation of another shape than the environment's, one that is not
                 finite, or numbers that its integer type does not have (0.5 in uint8).
+            ConfigError: with `sample`, where members of a population differ in the exploration.
         """
+        if sample:
+            refuse_to_explore("sample=True", self._varied)
         batch, single = self._as_batch(obs)
         size = jax.tree.leaves(batch)[0].shape[0]
         keys = jax.random.split(jax.random.key(seed), size)
@@ -127,8 +132,10 @@ class Policy:
         The function raises a ConfigError in a game whose observations are not the policy's.
 
         Raises:
-            ConfigError: for a recurrent policy, whose carry a game has no place for.
+            ConfigError: for a recurrent policy, whose carry a game has no place for; for a policy
+                of a population whose members differ in the exploration.
         """
+        refuse_to_explore("a rival, whose actions are sampled,", self._varied)
         if jax.tree.leaves(self._algo.policy.initial_carry):
             raise ConfigError(
                 "a recurrent policy cannot be a rival: a game has no place for its carry; train one"

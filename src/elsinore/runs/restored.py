@@ -87,7 +87,7 @@ def policy_of(plan: Plan, state: RunState, seed: int, agent: int = 0) -> Policy:
         lambda x: jax.ShapeDtypeStruct(x.shape[len(index) :], x.dtype),
         plan.state_shapes.train.actor.obs,
     )
-    return Policy(plan.learner, policy_state, obs_like, seed, name)
+    return Policy(plan.learner, policy_state, obs_like, seed, name, plan.experiment.varied)
 
 
 def _policy_of_group(plan: Plan, state: RunState, seed: int, agent: int) -> Policy:

@@ -36,6 +36,7 @@ from elsinore.runs.store import reading
 from elsinore.runs.summary import read_summary
 from elsinore.runs.trust import Trust
 from elsinore.runs.whole_file import write_figure
+from elsinore.training.evaluation import refuse_to_explore
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
 
@@ -375,10 +376,13 @@ class Run:
         with the policies of a checkpoint: by default `Run.checkpoint()`, the best one.
 
         Raises:
-            ConfigError: for fewer than one episode; as `state` and `plan`.
+            ConfigError: for fewer than one episode, or with `sample` where members of a population
+                differ in the exploration; as `state` and `plan`.
         """
         if episodes < 1:
             raise ConfigError(f"episodes={episodes} must be at least 1.")
+        if sample:
+            refuse_to_explore("--sample (in Python, sample=True)", self.experiment.varied)
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
         plan = self._planned(with_settings(self._allowed_experiment, overrides))
         layout = plan.layout

@@ -3,7 +3,7 @@
 Counting every episode that ends within a window would favour short ones; this has no such bias.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
 from elsinore.experience.multi_agent import has_others, kept_where, num_agents_in
@@ -22,6 +23,25 @@ from elsinore.types import Algorithm, EnvStep
 # traced settings of an algorithm that sampled evaluations act by: with the same value for all that
 # one compiled program trains
 EXPLORING = ("epsilon_final", "exploration_noise")
+
+
+def refuse_to_explore(asked: str, varied: Iterable[str]) -> None:
+    """Refuse actions sampled as in training where the members of a population differ in a setting
+    that such actions depend on: one compiled policy acts for all members.
+
+    Args:
+        asked: the setting that asks for sampled actions, and its value.
+        varied: the settings in which the members differ.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    for name in varied:
+        if name.removeprefix("algo.") in EXPLORING:
+            raise ConfigError(
+                f"{asked} explores as in training, with one {name} for all members, and here it"
+                f" varies; take the greedy actions, or train with one {name}."
+            )
 
 
 @record

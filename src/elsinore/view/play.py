@@ -32,6 +32,7 @@ from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir, listing_of
 from elsinore.runs.shipped import is_shipped
 from elsinore.runs.trust import Trust
+from elsinore.training.evaluation import refuse_to_explore
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState, RunState
 from elsinore.validation import did_you_mean
@@ -231,6 +232,8 @@ def _of_run(
     preparation.prepare()
     plan = run.plan
     experiment = plan.experiment
+    if sample:
+        refuse_to_explore("--sample (in Python, sample=True)", experiment.varied)
     chosen = agent_number(agent, experiment.agents.names)
     i = None if seed is None else _replica(run, seed)
     if policy == "untrained":
