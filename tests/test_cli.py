@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from elsinore import __version__, cli
@@ -604,13 +606,32 @@ def test_checkpoints_are_listed_and_the_best_is_marked(elsinore, finished):
     head, *rows, note = out.splitlines()
     assert code == 0 and head.split()[:4] == ["name", "update", "env", "steps"]
     (best,) = [row for row in rows if row.startswith("* ")]
-    assert best.split()[1].startswith("best/") and note.startswith("* the best: play, evaluate")
+    name = best.split()[1]
+    assert name.startswith("best/") and note.startswith(
+        f"* the best; play, evaluate and export use {name}"
+    )
     assert any(row.split()[:3] == ["latest/0000000015", "15", "3,840"] for row in rows)
     code, out, _ = elsinore("checkpoints", run, "--json")
     assert code == 0
     listed = json.loads(out)
     assert {each["kind"] for each in listed} == {"latest", "best"}
-    assert [each["name"] for each in listed if each["best"]] == [best.split()[1]]
+    assert [each["name"] for each in listed if each["best"]] == [name]
+
+
+def test_of_a_curriculum_that_evaluates_stages_the_latest_checkpoint_is_used(
+    elsinore, finished, tmp_path
+):
+    run = shutil.copytree(finished[2], tmp_path / "run")
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    stages = [{"advance_when": {"metric": "steps", "at_least": 1}}, {}]
+    config["curriculum"] = {"evaluate_on": "stage", "stages": stages}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    code, out, _ = elsinore("checkpoints", run)
+    assert code == 0
+    assert out.splitlines()[-1] == (
+        "* the best; play, evaluate and export use latest/0000000015 by default; --resume continues"
+        " from the newest"
+    )
 
 
 def test_where_there_are_no_runs_the_list_says_how_to_make_one(elsinore, elsewhere):

@@ -11,7 +11,7 @@ import elsinore
 from elsinore import cli
 from elsinore.analysis.doctor import curves_of, run_facts
 from elsinore.analysis.doctor_checks import LIMITS, RunFacts
-from elsinore.analysis.doctor_rules import RULES, findings_of
+from elsinore.analysis.doctor_rules import COMPARING, RULES, findings_of
 from elsinore.cli.doctor import doctor_page
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.runs.run import Run
@@ -166,8 +166,23 @@ def test_a_run_that_has_not_ended_and_one_of_several_agents_are_known(tmp_path, 
     store.close()
     facts = run_facts(run, curves_of(run))
     assert facts.progress == half / run.plan.schedule.num_updates and facts.eval_episodes == 8
+    assert facts.comparable
     monkeypatch.setattr(Run, "summary", {"stopped_by": "plateau"})
     assert run_facts(run, {}).progress == 1.0
+
+
+def test_evaluations_of_different_stages_are_not_compared(tmp_path):
+    facts = FACTS._replace(comparable=False)
+    for curves, own in SICK.values():
+        found = names(SOUND | curves, facts._replace(**own))
+        assert not found & set(COMPARING)
+    stages = {"stages": [{"advance_when": {"metric": "steps", "at_least": 1}}, {}]}
+    curriculum = {"curriculum": stages | {"evaluate_on": "stage"}}
+    folder = RunDir.create(tmp_path, "run", load_experiment("CartPole-v1", "ppo", curriculum))
+    folder.unlock()
+    run = Run(folder)
+    Store(run.path / "metrics.sqlite").close()
+    assert not run_facts(run, {}).comparable
 
 
 def test_a_critic_is_not_judged_by_a_few_transitions():

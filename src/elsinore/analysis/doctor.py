@@ -85,6 +85,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
         max_entropy=_entropy_of_uniform(plan.env.action_space(plan.env_params)),
         eval_episodes=experiment.evaluation.episodes * num_agents_in(plan.env),
         max_return=float(max(returns)) if returns else None,
+        comparable=not plan.on_stage,
     )
 
 

@@ -23,7 +23,7 @@ def add(commands) -> None:
 
 
 def checkpoints_command(args: argparse.Namespace) -> int:
-    from elsinore.runs import api
+    from elsinore.runs import api, checkpoint_choice
 
     run = api.load(args.run, runs_dir=args.runs_dir)
     rows = run.checkpoints()
@@ -44,7 +44,9 @@ def checkpoints_command(args: argparse.Namespace) -> int:
             f"{mark} {row['name']:22}{row['update']:>10,}{steps:>14}{value:>16}"
             f"{row['bytes'] / 2**20:>6.1f} MiB{age:>8}"
         )
-    say("* the best: play, evaluate and export use it by default; --resume goes on from the newest")
+    used = checkpoint_choice.by_default(run.path / "checkpoints", run.experiment)
+    by_default = f"play, evaluate and export use {used.name} by default; " if used else ""
+    say(f"* the best; {by_default}--resume continues from the newest")
     return 0
 
 

@@ -8,14 +8,16 @@ from elsinore.cli.streams import say
 from elsinore.errors import ConfigError, quoted
 
 ABOUT = """\
-`elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners look
-for. It works while the run trains, too. Each finding has the numbers that were seen, what they
-mean, and what usually helps; at the end of a run one line names the findings. Numbers after the
-name of a seed are of that seed alone. A run without findings may still be bad: only these signs
-are looked for. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its
-name. The rules are in
-[`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of which this page
-is made."""
+`elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners
+look for. It works while the run trains, too. Each finding has the numbers that were seen, what
+they mean, and what usually helps; at the end of a run one line names the findings. Numbers
+after the name of a seed are of that seed alone. A run without findings may still be bad: only
+these signs are looked for. Where a curriculum evaluates its present stage
+(`curriculum.evaluate_on: stage`), `time-limit`, `seeds`, `noisy-evaluation`, `worse-at-the-end`
+and `plateau` are left out: they compare evaluations, and those of different stages cannot be
+compared. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its name.
+The rules are in [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of
+which this page is made."""
 
 
 def add(commands) -> None:
