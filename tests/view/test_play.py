@@ -2,12 +2,22 @@
 
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 
+import elsinore
+from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording, replays
-from elsinore.view.play import _replica, env_to_play, episodes_of
+from elsinore.runs.run_dir import RunDir
+from elsinore.view.play import _replica, _untrained, env_to_play, episodes_of
+
+IMITATING = {
+    "imitation.teacher": "tests.config.test_imitation:best_arm", "imitation.env_steps": 512,
+    "imitation.num_envs": 4, "imitation.rollout_length": 32, "algo.num_envs": 2,
+    "algo.rollout_length": 8, "algo.num_minibatches": 1, "env_steps": 64,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +49,16 @@ def test_an_untrained_policy_is_nearly_uniform(whole):
     assert untrained.about["update"] == 0 and untrained.about["seed"] == 1
     probability = untrained.recording.action_scores["probability"][: untrained.about["length"]]
     assert abs(probability - 0.5).max() < 0.1
+
+
+def test_an_untrained_policy_has_not_imitated(tmp_path):
+    experiment = load_experiment("tests.small_envs:MaskedBandit", "ppo", overrides=IMITATING)
+    folder = RunDir.create(tmp_path, "run", experiment)
+    folder.unlock()
+    params = _untrained(elsinore.load(folder.path), 0)[0].params
+    weights = jax.tree.leaves_with_path(params)
+    biases = [x for path, x in weights if "bias" in jax.tree_util.keystr(path)]
+    assert biases and not any(x.any() for x in biases)  # as they are initialised
 
 
 def test_the_best_policy_is_that_of_the_best_checkpoint(whole):

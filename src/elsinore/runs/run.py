@@ -4,6 +4,7 @@ import contextlib
 import html
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -146,6 +147,14 @@ class Run:
 
     def _planned(self, experiment: Experiment) -> Plan:
         return plan_for(experiment, self._env, self._network, self._curriculum)
+
+    def plan_with(self, settings: Mapping[str, Any]) -> Plan:
+        """The run with other values of these settings, by dotted name, ready to be compiled.
+
+        Raises:
+            ConfigError: as `plan`, or for a value that cannot be run.
+        """
+        return self._planned(with_settings(self._allowed_experiment, settings))
 
     @checked
     def checkpoint(self, which: str | None = None) -> Checkpoint:
@@ -384,7 +393,7 @@ class Run:
         if sample:
             refuse_to_explore("--sample (in Python, sample=True)", self.experiment.varied)
         overrides = {"evaluation.final_episodes": episodes, "evaluation.greedy": not sample}
-        plan = self._planned(with_settings(self._allowed_experiment, overrides))
+        plan = self.plan_with(overrides)
         layout = plan.layout
         layout = replace(layout, divided=without_buffers(layout.divided))
         shapes, state = map(without_buffers, (plan.state_shapes, self.state(checkpoint)))

@@ -274,10 +274,13 @@ def _best_replica(run: Run, policy: str | None) -> tuple[int, RunState, str]:
 
 
 def _untrained(run: Run, i: int) -> tuple[PolicyState, PyTree, int]:
-    """A replica's first policy, the environment parameters to show it with, and no update."""
+    """A replica's policy before any training, imitation included, the environment parameters to
+    show it with, and no update."""
     seed = run.experiment.seed + i % run.experiment.seeds
-    train = jax.jit(run.plan.program.init)(jax.random.key(seed)).train
-    return train.policy_state, run.plan.shown_in(train.env_params), 0
+    imitates = run.plan.experiment.imitation is not None
+    plan = run.plan_with({"imitation": None}) if imitates else run.plan
+    train = jax.jit(plan.program.init)(jax.random.key(seed)).train
+    return train.policy_state, plan.shown_in(train.env_params), 0
 
 
 def _trained(run: Run, state: RunState, i: int) -> tuple[PolicyState, PyTree, int]:
