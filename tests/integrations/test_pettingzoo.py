@@ -7,6 +7,7 @@ pytest.importorskip("pettingzoo")
 
 from pettingzoo.test import parallel_api_test
 
+from elsinore.config.agents import AgentConfig, AgentsConfig
 from elsinore.integrations.pettingzoo import parallel_env
 from tests.integrations.worlds import DescribedCrowd, DescribedScripted
 
@@ -23,6 +24,15 @@ def test_agents_act_in_one_env():
     assert not any(truncations.values())
     with pytest.raises(ValueError, match="the action of agent_1=7 is no action of Discrete"):
         env.step({"agent_0": 1, "agent_1": 7, "agent_2": 1})
+
+
+def test_agents_have_their_names():
+    named = tuple(AgentConfig(id=name, algo=None) for name in ("ann", "bob"))
+    env = parallel_env(DescribedCrowd(), agents=AgentsConfig(number=2, each=named))
+    seen, _ = env.reset(seed=0)
+    assert env.possible_agents == env.agents == list(seen) == ["ann", "bob"]
+    _, rewards, *_ = env.step({"ann": 1, "bob": 0})
+    assert list(rewards) == ["ann", "bob"]
 
 
 def test_one_whose_life_has_ended_leaves_and_the_others_go_on():

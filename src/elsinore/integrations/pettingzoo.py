@@ -8,6 +8,7 @@
 An agent whose episode has ended leaves `env.agents` until the next reset.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -45,9 +46,9 @@ class PettingZooEnv(ParallelEnv):
     metadata = {"render_modes": [], "name": "elsinore"}  # noqa: RUF012
     render_mode = None
 
-    def __init__(self, env: MultiAgentEnv, params: PyTree):
+    def __init__(self, env: MultiAgentEnv, params: PyTree, names: Sequence[str]):
         refuse_on_host(env.env, AS_IT_IS)
-        self.possible_agents = [f"agent_{i}" for i in range(env.agents)]
+        self.possible_agents = list(names)
         self.agents: list[str] = []
         self._index = {name: i for i, name in enumerate(self.possible_agents)}
         one = env.params_of(params, 0)
@@ -148,10 +149,12 @@ def parallel_env(
     kwargs: dict[str, Any] | None = None,
     params: dict[str, Any] | None = None,
 ) -> PettingZooEnv:
-    """A PettingZoo environment of `agents` agents (1 to 100, or an `AgentsConfig` of differences).
+    """A PettingZoo environment of `agents` agents (1 to 100, or an `AgentsConfig` with differences,
+    such as names).
 
     Raises:
         ValueError: as `elsinore.envs.make`, or for an invalid number of agents.
     """
     config = agents if isinstance(agents, AgentsConfig) else AgentsConfig(number=agents)
-    return PettingZooEnv(*multi_agent_env(config, *envs.make(env, kwargs, params)))
+    made, env_params = multi_agent_env(config, *envs.make(env, kwargs, params))
+    return PettingZooEnv(made, env_params, config.names)
