@@ -583,10 +583,32 @@ def test_a_return_that_is_not_finite_is_null_in_json(elsinore, monkeypatch):
 def test_statistics_of_a_population_are_of_its_best_member():
     settings = {"seeds": 2, "vary": {"algo.gamma": [0.9, 0.99]}}
     experiment = load_experiment("CartPole-v1", overrides=settings)
-    assert seeds_and_members(experiment, [1.0, 2.0, 5.0, 7.0]) == (
+    returns, names = [1.0, 2.0, 5.0, 7.0], ["algo.gamma=0.9", "algo.gamma=0.99"]
+    assert seeds_and_members(experiment, returns, [False] * 4) == (
         [5.0, 7.0],
-        {"best_member": 1, "members": ["algo.gamma=0.9", "algo.gamma=0.99"]},
+        {"best_member": 1, "members": names},
     )
+    assert seeds_and_members(experiment, returns, [False, False, False, True]) == (
+        [1.0, 2.0],
+        {"best_member": 0, "members": names},
+    )
+
+
+def test_a_member_that_has_diverged_is_not_the_best_of_an_evaluation(elsinore, monkeypatch):
+    """Parameters that are not finite take the first action, which may be worth much."""
+    convergence = SimpleNamespace(diverged_at=np.array([-1, 8]))
+    run = SimpleNamespace(
+        path=Path("runs/run"),
+        checkpoint=lambda *_: SimpleNamespace(name="latest/0000000008"),
+        evaluate=lambda *_: np.array([[1.0], [9.0]]),
+        experiment=load_experiment("CartPole-v1", overrides={"vary": {"algo.gamma": [0.9, 0.99]}}),
+        state=lambda which: SimpleNamespace(convergence=convergence),
+    )
+    monkeypatch.setattr("elsinore.runs.api.load", lambda *_, **__: run)
+    code, out, _ = elsinore("evaluate", "run", "--json")
+    found = json.loads(out)
+    assert (code, found["best_member"], found["mean"]) == (0, 0, 1.0)
+    assert found["per_seed"] == [1.0, 9.0]
 
 
 def test_an_evaluation_can_be_read_by_people_and_be_of_the_last(elsinore, finished):

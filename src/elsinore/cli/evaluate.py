@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from elsinore.cli.arguments import (
@@ -49,7 +50,10 @@ def evaluate_command(args: argparse.Namespace) -> int:
     agents = run.experiment.agents.names
     per_agent = returns_by_agent(returns, len(agents))
     if args.json:
-        counted_seeds, members = seeds_and_members(run.experiment, per_seed)
+        diverged: Sequence[bool] = ()
+        if run.experiment.vary:
+            diverged = (run.state(checkpoint).convergence.diverged_at >= 0).tolist()
+        counted_seeds, members = seeds_and_members(run.experiment, per_seed, diverged)
         answer = {
             "checkpoint": checkpoint,
             "episodes": args.episodes,
@@ -79,15 +83,21 @@ def evaluate_command(args: argparse.Namespace) -> int:
 
 
 def seeds_and_members(
-    experiment: "Experiment", per_seed: list[float]
+    experiment: "Experiment", per_seed: list[float], diverged: Sequence[bool]
 ) -> tuple[list[float], dict[str, Any]]:
     """The returns that statistics are of, and facts about a population: members differ in settings,
-    so statistics are of the best one. Its index and the names of all are the facts."""
+    so statistics are of the best one. Its index and the names of all are the facts. A member with a
+    seed that has diverged, whose actions mean nothing, is worse than all others."""
+    import numpy as np
+
     from elsinore.runs.members import best_index, member_names
 
     if not experiment.vary:
         return per_seed, {}
     each = experiment.seeds
-    by_member = [per_seed[i * each : (i + 1) * each] for i in range(experiment.members)]
-    best = best_index([sum(own) / each for own in by_member], experiment.population.mode)
-    return by_member[best], {"best_member": best, "members": member_names(experiment)}
+    known = np.where(diverged, np.nan, per_seed).reshape(-1, each)  # [member, seed]
+    best = best_index(known.mean(axis=1).tolist(), experiment.population.mode)
+    return per_seed[best * each : (best + 1) * each], {
+        "best_member": best,
+        "members": member_names(experiment),
+    }
