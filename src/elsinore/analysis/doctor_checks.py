@@ -28,9 +28,8 @@ class RunFacts(NamedTuple):
     max_entropy: float | None = None  # of the policy, where actions are discrete; nats
     eval_episodes: int = 32  # of one seed, those of all agents
     max_return: float | None = None  # the largest absolute return of an episode
-    comparable: bool = (
-        True  # evaluations of one seed; false where they are of a curriculum's stages
-    )
+    # evaluations of one seed with each other; false where they are of a curriculum's stages
+    comparable: bool = True
 
 
 class Limits(NamedTuple):

@@ -42,10 +42,7 @@ def acted_on(states: Turns, actions: Sequence[Action], plan: Plan) -> Turns:
     if not changes:
         return states
     size = len(states[0].train.update)  # seeds of a turn
-    pbt = plan.experiment.population.pbt
-    own_values = {
-        name.removeprefix("algo.") for name in (*plan.experiment.vary, *(pbt.space if pbt else ()))
-    }
+    own_values = {name.removeprefix("algo.") for name in plan.experiment.varied}
 
     def changed(turn: int, hyper: Any, config: Any) -> Any:
         for action in changes:
