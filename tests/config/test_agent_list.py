@@ -157,7 +157,7 @@ def test_members_of_a_population_whose_agents_have_names_differ():
 
 def test_the_one_learner_of_listed_agents_is_the_one_that_is_checked():
     with pytest.raises(ConfigError, match=r"agents.each\[0\].num_envs=4 cannot differ"):
-        sharing(num_envs=4)
+        plan_for(sharing(num_envs=4))
     with pytest.raises(ConfigError, match="critic='joint' is of algo: .* not of algo='dqn'"):
         sharing({"agents.critic": "joint"}, algo="dqn")
 

@@ -520,6 +520,25 @@ def test_no_preset_is_beneath_a_complete_config():
         )
 
 
+def test_another_budget_leaves_a_complete_config_complete():
+    for env in ("brax/hopper", "Balatro-stage0", "Hamlet-L1"):
+        whole = as_dict(Experiment(env=env))
+        longer = load_experiment(config=whole, overrides={"stop.updates": 10})
+        assert (longer.env_kwargs, longer.env_params) == ({}, {}), env
+    whole = as_dict(load_experiment("CartPole-v1", "dqn"))
+    budget = {"stop.updates": 10, "algo": "rainbow"}
+    assert load_experiment(config=whole, overrides=budget).algo.noisy
+
+
+def test_of_a_complete_config_a_mapping_changes_what_it_names():
+    whole = as_dict(load_experiment("CartPole-v1", "ppo", overrides={"algo.num_envs": 4}))
+    found = load_experiment(config=whole, overrides={"algo": {"gamma": 0.9}}).algo
+    assert (found.num_envs, found.gamma) == (4, 0.9)
+    whole = as_dict(load_experiment("CartPole-v1", "dqn"))
+    beside = {"algo.n_step": 5, "algo": "rainbow"}
+    assert load_experiment(config=whole, overrides=beside).algo.n_step == 5
+
+
 def test_what_is_null_in_a_complete_config_is_begun_by_its_settings():
     whole = as_dict(Experiment())
     found = load_experiment(config=whole, overrides={"start.run": "x", "self_play.pool": 3})

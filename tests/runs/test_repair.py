@@ -15,6 +15,7 @@ from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.runs import repair
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.manifest import digest_of
+from elsinore.runs.records import EPISODE_COUNT, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
 from tests.read_only import read_only_copy
@@ -157,6 +158,13 @@ def test_a_last_chunk_without_a_line_of_each_seed_is_not_certain(path, capsys):
     lines = (path / "metrics.jsonl").read_text().splitlines(keepends=True)
     (path / "metrics.jsonl").write_text("".join(lines[:-1]))
     assert "restored: metrics.sqlite up to update 36" in repaired(path, capsys)
+
+
+def test_a_number_that_a_callback_logs_of_a_seed_that_has_stopped_is_no_sign_of_missing_rows():
+    rows = [Row(at, seed, "", EPISODE_COUNT, 1.0) for at, seed in ((2, 0), (2, 1), (4, 0), (6, 0))]
+    rows.append(Row(6, 1, "", "mine/number", 1.0))
+    by_update = {at: [row for row in rows if row.update == at] for at in (2, 4, 6)}
+    assert repair.certain_updates(by_update) == {2, 4}  # a last row may lack some
 
 
 def facts_in(path) -> dict:

@@ -30,7 +30,13 @@ from elsinore.algos.replay import (
     normalised,
     transition_like,
 )
-from elsinore.algos.resets import check_memory, check_resets, n_step_at, with_resets
+from elsinore.algos.resets import (
+    check_carries,
+    check_resets,
+    check_shortening,
+    n_step_at,
+    with_resets,
+)
 from elsinore.algos.return_distributions import Numbers, check_returns, return_distribution
 from elsinore.algos.sequences import (
     Remembered,
@@ -343,7 +349,8 @@ def dqn(
     returns, noisy_std = return_distribution(config), config.noisy_std if config.noisy else None
     values = action_values(config, env, env_params, network, config.dueling, returns, noisy_std)
     check_sequences(config, values.net.recurrent)
-    check_memory(config, values.net.recurrent)  # a custom network may have a memory too
+    for check in (check_carries, check_shortening):  # a custom network may have a memory, too
+        check(config, values.net.recurrent)
     window = config.window if values.net.recurrent else None
     check_buffer(config, window)
     values = values._replace(burn_in=config.burn_in)

@@ -30,7 +30,6 @@ def check_resets(config: Any) -> None:
     Raises:
         ValueError: naming the setting, its value and a remedy.
     """
-    check_memory(config, config.network.memory is not None)
     validation.in_unit_interval(config, "reset_share", "reset_until")
     validation.counts(config, 1, "n_step_anneal")
     if config.reset_period is not None:
@@ -43,11 +42,12 @@ def check_resets(config: Any) -> None:
             f"n_step_final={config.n_step_final} is above n_step={config.n_step}, from which it"
             " falls; lower it, or raise n_step."
         )
+    check_shortening(config, config.network.memory is not None)
 
 
-def check_memory(config: Any, recurrent: bool) -> None:
+def check_carries(config: Any, recurrent: bool) -> None:
     """Check that sequences, which begin with a carry of the buffer, do not begin with one of a
-    network before a reset, and that their targets do not become shorter.
+    network before a reset.
 
     Raises:
         ValueError: naming the setting, its value and a remedy.
@@ -57,6 +57,14 @@ def check_memory(config: Any, recurrent: bool) -> None:
             f"reset_period={config.reset_period} cannot be used with a memory, since the replay"
             " buffer holds what the network before a reset remembered; set reset_period to null."
         )
+
+
+def check_shortening(config: Any, recurrent: bool) -> None:
+    """Check that targets which become shorter are not those of sequences.
+
+    Raises:
+        ValueError: naming the setting, its value and a remedy.
+    """
     if config.n_step_final is not None and recurrent:
         raise ValueError(
             f"n_step_final={config.n_step_final} cannot be used with a memory, whose sequences have"

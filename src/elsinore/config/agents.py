@@ -126,5 +126,6 @@ class AgentsConfig:
         if self.sharing == "shared" and self.differ:
             raise ValueError(
                 "sharing='shared' trains one learner, and the agents in each have settings that"
-                " differ; use independent, or leave those settings out."
+                " differ; use independent, such as by agents: {sharing: independent, each: [...]},"
+                " or leave those settings out."
             )

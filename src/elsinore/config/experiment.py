@@ -260,14 +260,12 @@ class Experiment:
                 " curriculum; count evaluations, or leave the curriculum out."
             )
 
-    def _check_agents(self) -> None:
-        learner = self.agents.each[0].algo if self.agents.each else self.algo
-        for name, (value, alone, algos) in TEAMS.items():
-            if getattr(self.agents, name) == value and learner.name not in algos:
-                raise ValueError(
-                    f"agents.{name}={value!r} is of algo: {' or '.join(algos)}, and not of"
-                    f" algo={learner.name!r}; use one that has it, or agents.{name}: {alone}."
-                )
+    def check_together(self) -> None:
+        """Check that all agents take as many steps in an update.
+
+        Raises:
+            ValueError: naming the agent and its setting.
+        """
         for i, each in enumerate(self.agents.each):
             for name in ("num_envs", "rollout_length", "steps_per_update"):
                 own, of_all = getattr(each.algo, name, None), getattr(self.algo, name, None)
@@ -276,7 +274,18 @@ class Experiment:
                         f"agents.each[{i}].{name}={own} cannot differ: all agents of an environment"
                         f" step together; leave it out, or change algo.{name}={of_all} for all."
                     )
+
+    def _check_agents(self) -> None:
+        learner = self.agents.each[0].algo if self.agents.each else self.algo
+        for name, (value, alone, algos) in TEAMS.items():
+            if getattr(self.agents, name) == value and learner.name not in algos:
+                raise ValueError(
+                    f"agents.{name}={value!r} is of algo: {' or '.join(algos)}, and not of"
+                    f" algo={learner.name!r}; use one that has it, or agents.{name}: {alone}."
+                )
         independent = self.agents.number > 1 and not self.agents.shared
+        if independent:
+            self.check_together()
         if independent and self.population.pbt is not None:
             raise ValueError(
                 "population.pbt cannot copy one of several independent agents; agents.sharing:"

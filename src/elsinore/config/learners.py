@@ -102,6 +102,7 @@ def learner_for(
             f"algo={config.name!r} has no setting num_envs, which a shared learner needs; use"
             " agents.sharing: independent."
         )
+    experiment.check_together()  # here, so that older runs, which had more env steps, can be read
     all_agents = replace(config, num_envs=config.num_envs * agents.number)
     return made(all_agents, env, env_params)
 

@@ -91,8 +91,9 @@ def read_settings(config: Settings | None) -> tuple[dict, Path | None]:
 
 
 def is_complete(data: Mapping[str, Any]) -> bool:
-    """True for all settings of an experiment, as elsinore writes them."""
-    return {field.name for field in fields(Experiment)} <= set(data)
+    """True for all settings of an experiment, as elsinore writes them; the budget may be gone, in
+    favour of one in another unit."""
+    return {field.name for field in fields(Experiment)} - {"env_steps"} <= set(data)
 
 
 def with_overrides(
@@ -107,15 +108,27 @@ def with_overrides(
     refuse_two_budgets(overrides)
     if has_budget(overrides):
         data = without_budget(data)
-    for name, value in plain(dict(overrides)).items():
-        if name in ("algo", "algo.name") and isinstance(value, str):
-            data["algo"] = _named(data, value)
-        if name == "algo" and isinstance(value, dict) and "algo" in data:  # of which algorithm
-            value = {"name": _algo_as_mapping(data["algo"]).get("name", "ppo"), **value}
+    given = plain(dict(overrides))
+    for name in ("algo", "algo.name"):  # before the settings that are given beside it
+        if isinstance(given.get(name), str):
+            data["algo"] = _named(data, given[name])
+    for name, value in given.items():
+        if name == "algo" and isinstance(value, dict):
+            value = _of_the_same(data, value)
         set_dotted(data, name, value)
     if not whole and not is_complete(data):
         refuse_two_budgets(data)
     return data
+
+
+def _of_the_same(data: Mapping[str, Any], algo: dict[str, Any]) -> dict[str, Any]:
+    """A mapping in place of the data's algorithm, which keeps its name where it gets no other, and
+    in complete data the settings that it does not name."""
+    before = _algo_as_mapping(data.get("algo", {}))
+    name = before.get("name", "ppo")
+    if algo.get("name", name) == name and is_complete(data):
+        return merge_settings(before, algo)
+    return {"name": name, **algo} if "algo" in data else algo
 
 
 def _named(data: Mapping[str, Any], name: Any) -> dict[str, Any]:
@@ -138,7 +151,9 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     algo = _algo_as_mapping(data.get("algo", {}))
     name = algo.get("name", "ppo")
     env = data.get("env", "CartPole-v1")
-    base = {} if is_complete(data) else preset(f"{built_in_behind(name)}/{env}")
+    base = preset(f"{built_in_behind(name)}/{env}")
+    if is_complete(data):
+        base = {part: base[part] for part in ("env_steps",) if part in base}
     algo = algo | {"name": algorithm_behind(name)}
     # new stages replace the preset's curriculum instead of changing it
     if {"stages", "ladder"} & set(data.get("curriculum") or {}):

@@ -156,7 +156,7 @@ def build_algo(data: Any, path: str = "algo") -> Any:
     with user_code(algo=cls.name):
         config = build(cls, _without_name(data), path)
     refuse_unwritable(as_dict(config), path)
-    if build(cls, _without_name(as_dict(config)), path) != config:
+    if as_dict(build(cls, _without_name(as_dict(config)), path)) != as_dict(config):
         raise ConfigError(
             f"{path}={config!r} is not the same once written and read again; use plain values."
         )

@@ -20,7 +20,7 @@ class StartConfig:
     parts: str = "policy"
     leave: tuple[str, ...] = ()  # Parts that begin anew, such as network.head or params.value.
     # The seed of the other run that every seed begins from; null: each its own where both runs
-    # have as many, or else the best one.
+    # have as many (of each member of a population), or else the best one.
     seed: int | None = None
 
     @property

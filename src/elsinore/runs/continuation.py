@@ -11,6 +11,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
+from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
@@ -72,6 +73,17 @@ def with_source(experiment: Experiment, runs_dir: Path, env: Any = None) -> Expe
         return experiment
     longer = with_chunks_of(source_of(start).experiment, budget_of(experiment), env)
     return replace(experiment, earlier_env_steps=longer.earlier_env_steps)
+
+
+def with_start_of(config: Path, experiment: Experiment) -> Experiment:
+    """The experiment with the checkpoint of the same run that an earlier one began from, by its
+    config: a newer one may be the best meanwhile."""
+    if experiment.start is None or not config.is_file():
+        return experiment
+    then = read_yaml(config).get("start") or {}
+    if then.get("run") != experiment.start.run or then.get("checkpoint") is None:
+        return experiment
+    return replace(experiment, start=replace(experiment.start, checkpoint=then["checkpoint"]))
 
 
 def check_continuation(plan: Plan, source: Source) -> None:

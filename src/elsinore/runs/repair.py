@@ -221,7 +221,10 @@ def certain_updates(rows: dict[int, list[Row]]) -> set[int]:
     """The first updates of which no line is missing, among those that end a row of metrics: each
     has all seeds and agents of the next, since seeds only ever stop; the last has all that there
     are."""
-    learners = {update: {row[1:3] for row in found} for update, found in sorted(rows.items())}
+    learners = {
+        update: {row[1:3] for row in found if row.name == EPISODE_COUNT}  # not of a callback
+        for update, found in sorted(rows.items())
+    }
     followers = [*list(learners.values())[1:], set().union(*learners.values())]
     certain = set()
     for (update, own), following in zip(learners.items(), followers, strict=False):

@@ -59,6 +59,16 @@ def test_a_group_of_settings_keeps_the_defaults_of_a_comparison(group, tmp_path)
     assert cells[0].experiment.sinks.mlflow.enabled and not cells[0].experiment.sinks.console
 
 
+def test_a_setting_of_one_variant_is_none_of_the_next(tmp_path):
+    variants = variants_of({"a": {"algo": "ppo", "algo.gamma": 0.9}, "b": "ppo"})
+    settings = {"algo": {"learning_rate": 1e-3}}
+    first, second = grid_cells(["CartPole-v1"], variants, tmp_path, None, settings, False)
+    assert (first.experiment.algo.gamma, second.experiment.algo.gamma) == (0.9, 0.98)
+    assert (
+        settings == {"algo": {"learning_rate": 1e-3}} == {"algo": second.call["overrides"]["algo"]}
+    )
+
+
 def test_a_budget_of_episodes_is_shown_as_one(tmp_path):
     settings = FREE | {"stop.episodes": 5000}
     settings.pop("env_steps")

@@ -9,13 +9,13 @@ from typing import Any
 from elsinore.analysis.compare.variants import Variant
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_settings, set_dotted
-from elsinore.config.mappings import in_full
+from elsinore.config.mappings import in_full, plain
 from elsinore.config.parse import as_dict
 from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.go_on import OF_THE_RUN
+from elsinore.runs.continuation import with_start_of
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir, as_file_name
@@ -93,7 +93,7 @@ def _with_defaults(
     group."""
     settings, named = {**overrides, **variant.settings}, {}
     for name, value in settings.items():
-        set_dotted(named, name, value)
+        set_dotted(named, name, plain(value))
     chosen = given.keys() | dotted(named).keys()
     return settings | {name: x for name, x in DEFAULTS.items() if name not in chosen}
 
@@ -101,7 +101,8 @@ def _with_defaults(
 def _planned(cell: GridCell, check: bool) -> GridCell:
     with naming_cell(cell.name):
         plan = preparation.checked_plan(cell.experiment, cell.env, None, None, check)
-        check_start(plan)
+        if not (cell.folder / "config.yaml").exists():
+            check_start(plan)
     return replace(cell, env_steps=plan.env_steps)
 
 
@@ -111,9 +112,11 @@ def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
         _refuse_another(call["overrides"])
         experiment, env = resolve_experiment(**call, runs_dir=folder.parent)
         _refuse_population(experiment, variant)
+    for begun in sorted(folder.glob("*/*/config.yaml")):  # an earlier cell's checkpoint, for all
+        experiment = with_start_of(begun, experiment)
     if (start := experiment.start) is not None:  # the same, wherever the cell is trained
-        found = {"start.run": start.run, "start.checkpoint": start.checkpoint}
-        call = call | {"overrides": dotted(call["overrides"]) | found}
+        rest = {x: y for x, y in call["overrides"].items() if x.partition(".")[0] != "start"}
+        call = call | {"overrides": rest | {"start": as_dict(start)}}
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )
@@ -208,7 +211,7 @@ def cell_state(cell: GridCell) -> str:
         return "new"
     run = api.load(cell.folder)
     then, now = (redacted(as_dict(each)) for each in (run.experiment, cell.experiment))
-    differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
+    differing = differences(then, now)
     if differing:
         raise ConfigError(
             f"{cell.name}: {cell.folder} was made with other settings (then, now):"
