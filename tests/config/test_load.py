@@ -1,6 +1,7 @@
 """Preset, YAML, overrides: the later word wins, and a file or a word that cannot be read is refused
 by name."""
 
+import re
 import typing
 from dataclasses import fields, is_dataclass
 
@@ -282,8 +283,11 @@ def test_a_file_that_is_not_there_is_refused_by_name(tmp_path):
 
 def test_a_searchs_file_is_refused_with_the_command_that_takes_it(yaml_file):
     path = yaml_file("env: CartPole-v1\nsweep: {trials: 3}\n")
-    with pytest.raises(ConfigError, match="has a section `sweep`: search with `elsinore sweep "):
+    said = r" has a section `sweep`: search with `elsinore sweep` \(in Python, elsinore\.sweep\)"
+    with pytest.raises(ConfigError, match=re.escape(str(path)) + said):
         load_experiment(config=path)
+    with pytest.raises(ConfigError, match=f"^the config{said}"):  # which has no path
+        load_experiment(config={"env": "CartPole-v1", "sweep": {"trials": 3}})
 
 
 def test_a_folder_is_refused_as_a_file(tmp_path):
@@ -388,6 +392,12 @@ def test_an_experiment_in_place_of_a_curriculum_is_refused_by_its_file(tmp_path,
     begin = "curriculum='all.yaml' is no curriculum: it has 'curriculum', .*`--config all.yaml`"
     with pytest.raises(ConfigError, match=f"^{begin}"):
         load_experiment(overrides={"curriculum": "all.yaml"})
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "whole.yaml").write_text(path.read_text())
+    config = tmp_path / "below" / "run.yaml"
+    config.write_text("env: CartPole-v1\ncurriculum: whole.yaml\n")
+    with pytest.raises(ConfigError, match=r"`--config below/whole\.yaml` \(in Python, config\)"):
+        load_experiment(config=config)
     path.write_text("stages: [{name: easy}]\n")
     assert load_experiment(overrides={"curriculum": "all.yaml"}).curriculum is not None
 

@@ -255,6 +255,33 @@ def test_a_run_too_short_for_a_target_or_an_actors_step_is_refused(
     assert planned(enough).env_steps == enough
 
 
+@pytest.mark.parametrize(
+    ("stop", "remedy"),
+    [
+        ({"stop.episodes": 1}, r"raise stop\.episodes=1\."),
+        ({"stop.updates": 500}, r"raise env_steps=5000\."),
+        ({"stop.seconds": 5}, r"give more than \d+ env steps by env_steps, in place of stop\.s"),
+    ],
+)
+def test_a_run_too_short_is_lengthened_in_the_unit_of_its_budget(stop, remedy):
+    starts = {"algo.learning_starts": 10**6, "algo.buffer_size": 10**6}
+    with pytest.raises(ConfigError, match=f"lower it, or {remedy}"):
+        plan_for(load_experiment("CartPole-v1", "dqn", overrides=SHORT | starts | stop))
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [
+        ({"stop.seconds": 5}, r"; give more than 100000 env steps by env_steps, in place of stop"),
+        ({"stop.episodes": 10**12}, r"stop\.episodes=\d+ may take \d+ updates; at most 2\^31 - 1"),
+    ],
+)
+def test_a_number_of_updates_that_cannot_be_is_refused_by_the_runs_budget(stop, said):
+    long = {"algo.rollout_length": 10**6} if "stop.seconds" in stop else {}
+    with pytest.raises(ConfigError, match=said):
+        planned(**long, **stop)
+
+
 @pytest.mark.parametrize("learning_starts", [0, 1, 9, 10, 11, 991, 999, 1000])
 def test_learning_starts_after_more_env_steps_than_asked_for(learning_starts):
     config = DQNConfig(num_envs=5, rollout_length=2, learning_starts=learning_starts)

@@ -247,6 +247,32 @@ def test_a_search_that_cannot_be_is_refused(space, sweep, message):
         search(space, **sweep)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            {"env": "gym/CartPole-v1"},
+            r"^sweep\.sampler='pbt' needs an environment in JAX, .* on the host; leave it out\.",
+        ),
+        (
+            {"env": "Nim", "self_play": {}},
+            r"with sweep\.pbt, which .*; choose another sweep\.sampler, or set self_play: null\.",
+        ),
+        (
+            {"env": "CartPole-v1", "agents": {"number": 2, "sharing": "independent"}},
+            r"^sweep\.pbt cannot copy one of several independent agents",
+        ),
+    ],
+)
+def test_a_refusal_of_pbt_names_the_settings_of_a_sweep(settings, said):
+    if settings["env"].startswith("gym/"):
+        pytest.importorskip("gymnasium")
+    sweep = {"space": {"algo.learning_rate": {"log": [1e-4, 1e-2]}}, "sampler": "pbt"}
+    with pytest.raises(ConfigError, match=said) as refusal:
+        load_sweep(settings | {"sweep": sweep})
+    assert "population" not in str(refusal.value)
+
+
 def test_numbers_that_can_evolve_are_named_as_settings():
     sweep = {"space": {"algo.num_envs": {"choice": [4, 8]}}, "sampler": "pbt"}
     with pytest.raises(ConfigError, match=r"algo\.gamma, .*algo\.value_clip_eps, ") as refusal:

@@ -51,8 +51,10 @@ def load_experiment(
     whole = isinstance(config, Experiment)
     data, beside = read_settings(as_dict(config) if isinstance(config, Experiment) else config)
     if "sweep" in data:
+        what = f"config {config}" if isinstance(config, str | Path) else "the config"
         raise ConfigError(
-            f"config {config} has a section `sweep`: search with `elsinore sweep {quoted(config)}`."
+            f"{what} has a section `sweep`: search with `elsinore sweep` (in Python,"
+            " elsinore.sweep)."
         )
     if env is not None and env in PRESETS:
         preset_algo, env = env.split("/", 1)
@@ -200,7 +202,8 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
     if isinstance(given, str):
         near = beside / given if beside is not None else Path(given)
         try:
-            found = read_data(near if near.exists() else Path(given))
+            file = near if near.exists() else Path(given)
+            found = read_data(file)
         except OSError as error:  # of a name that is too long
             raise ConfigError(f"curriculum={given!r} is no file: {error.strerror}.") from error
         except ConfigError as error:
@@ -211,8 +214,9 @@ def _curriculum(given: Any, beside: Path | None) -> Any:
         if other := [name for name in found if name in others]:
             raise ConfigError(
                 f"curriculum={given!r} is no curriculum: it has {other[0]!r}, a setting of a whole"
-                f" experiment. Give `--config {quoted(given)}`, or a file of what is below its"
-                " `curriculum` alone: a list of stages, or a mapping with `stages` or `ladder`."
+                f" experiment. Give `--config {quoted(file)}` (in Python, config), or a file of"
+                " what is below its `curriculum` alone: a list of stages, or a mapping with"
+                " `stages` or `ladder`."
             )
         return found
     return given if given is None else _curriculum_of(given, given)

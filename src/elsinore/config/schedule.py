@@ -34,13 +34,16 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
     if updates < 1:
         raise ConfigError(
             f"env_steps={experiment.env_steps} is less than one update of {steps} steps "
-            f"({' x '.join(rollout_sizes(experiment.algo))}); raise it."
+            f"({' x '.join(rollout_sizes(experiment.algo))}); {_more(experiment, 'raise it')}."
         )
     if updates >= 2**31:
-        raise ConfigError(
-            f"env_steps={experiment.env_steps} is {updates} updates; at most 2^31 - 1 can be"
-            " counted."
+        episodes = experiment.stop.episodes
+        budget = (
+            f"env_steps={experiment.env_steps} is"
+            if episodes is None
+            else f"stop.episodes={episodes} may take"
         )
+        raise ConfigError(f"{budget} {updates} updates; at most 2^31 - 1 can be counted.")
     earlier = [budget // steps for budget in experiment.earlier_env_steps]
     first = earlier[0] if earlier else updates  # a lengthened run keeps the length of its chunks
     period = experiment.evaluation.period
@@ -50,6 +53,20 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
     extra_ends = sorted({end for end in earlier if end < updates and end % per_chunk})
     per_row = -(-per_chunk // experiment.rows_per_chunk)
     return Schedule(updates, per_chunk, per_row, tuple(extra_ends))
+
+
+def _more(experiment: Experiment, env_steps: str = "") -> str:
+    """The remedy for a run that is too short, in the unit of its budget; `env_steps` is its text
+    where that is env steps."""
+    stop = experiment.stop
+    if stop.episodes is not None:
+        return f"raise stop.episodes={stop.episodes}"
+    if stop.seconds is not None:  # beside which env_steps cannot be set
+        return (
+            f"give more than {experiment.env_steps} env steps by env_steps, in place of"
+            f" stop.seconds={stop.seconds:g}"
+        )
+    return env_steps or f"raise env_steps={experiment.env_steps}"
 
 
 def _most_steps(experiment: Experiment, env_params: PyTree) -> int:
@@ -76,13 +93,12 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
         if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
-                f" steps of {whose}: nothing would be learnt; lower it, or raise"
-                f" env_steps={experiment.env_steps}."
+                f" steps of {whose}: nothing would be learnt; lower it, or {_more(experiment)}."
             )
         if isinstance(algo, DQNConfig | OffPolicyConfig):
             _refuse_no_window(path, algo, experiment, schedule)
         if isinstance(algo, TD3Config):
-            _refuse_idle_actor(path, algo, schedule)
+            _refuse_idle_actor(path, algo, experiment, schedule)
         if isinstance(algo, PPOConfig | A2CConfig):
             _refuse_one_transition(path, algo, agents)
 
@@ -98,8 +114,8 @@ def _refuse_no_window(
     if window > steps:
         raise ConfigError(
             f"{path}.n_step={algo.n_step} needs {window} steps of one environment ({of}), and each"
-            f" takes {steps} in this run: nothing would be learnt; lower it, or raise"
-            f" env_steps={experiment.env_steps}."
+            f" takes {steps} in this run: nothing would be learnt; lower it, or"
+            f" {_more(experiment)}."
         )
 
 
@@ -119,7 +135,9 @@ def _refuse_one_transition(path: str, algo: PPOConfig | A2CConfig, agents: int) 
         )
 
 
-def _refuse_idle_actor(path: str, algo: TD3Config, schedule: Schedule) -> None:
+def _refuse_idle_actor(
+    path: str, algo: TD3Config, experiment: Experiment, schedule: Schedule
+) -> None:
     """Refuse an actor whose turn never comes."""
     first, last = (
         updates * algo.gradient_steps // algo.policy_delay
@@ -128,7 +146,7 @@ def _refuse_idle_actor(path: str, algo: TD3Config, schedule: Schedule) -> None:
     if first == last:
         raise ConfigError(
             f"{path}.policy_delay={algo.policy_delay} is more than the gradient steps of this run:"
-            " the actor would learn nothing; lower it, or raise env_steps."
+            f" the actor would learn nothing; lower it, or {_more(experiment)}."
         )
 
 

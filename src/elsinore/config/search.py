@@ -50,6 +50,15 @@ FIXED = (  # the same for all trials
     "sweep",
 )
 
+# What a refusal says of a population, in the words of a sweep; the longest come first.
+IN_A_SWEEP = {
+    "population.halving": "sweep.halving",
+    "population.pbt.space": SPACE,
+    "set population.pbt: null": "choose another sweep.sampler",
+    "population.pbt=...": "sweep.sampler='pbt'",
+    "population.pbt": "sweep.pbt",
+}
+
 
 @record
 class SweepConfig:
@@ -344,8 +353,10 @@ def _check_sampler(sweep: Sweep) -> None:
         try:
             plan_for(with_settings(sweep.experiment, _two_members(sweep)))
         except ConfigError as error:
-            text = str(error).replace("population.halving", "sweep.halving")
-            raise ConfigError(text.replace("population.pbt.space", SPACE)) from error
+            text = str(error)
+            for said, here in IN_A_SWEEP.items():
+                text = text.replace(said, here)
+            raise ConfigError(text) from error
 
 
 def _check_grid(sweep: Sweep) -> None:
