@@ -147,15 +147,19 @@ def _explained(raised: BaseException, settings: dict[str, Any]) -> str | None:
     whose = [name for root in reversed(roots) for name, x in custom.items() if x == root][:1]
     named = " or ".join(f"{name}={custom[name]!r}" for name in whose or custom) or "custom code"
     places = [f"{_name_of(f)} ({_file_of(f)}:{line})" for f, line in (own or frames)[-2:]]
-    remedy = "" if own or [*custom] != ["env"] else f"; {env_check(custom['env'])} says more"
+    if own or [*custom] != ["env"]:
+        remedy = ""
+    else:
+        check = env_check(custom["env"], by_name=isinstance(settings["env"], str))
+        remedy = f"; {check} says more"
     return f"{named} fails in {', '.join(places)}: {reason_of(raised)}{remedy}"
 
 
-def env_check(env: str) -> str:
-    """The command, or the call in a notebook, that checks a custom env."""
-    return (
-        "elsinore.check_env(env)" if env.startswith("__main__:") else f"`elsinore check-env {env}`"
-    )
+def env_check(env: str, by_name: bool = True) -> str:
+    """The command that checks an env, or the call where no command can make it: of a notebook, of
+    an object or a function without a name, or not `by_name` alone."""
+    by_name = by_name and not env.startswith("__main__:") and not re.search(r"[\s<]", env)
+    return f"`elsinore check-env {quoted(env)}`" if by_name else "elsinore.check_env(env)"
 
 
 @contextmanager

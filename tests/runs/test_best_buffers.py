@@ -1,5 +1,6 @@
 """Best checkpoints have no replay buffers, unless these are asked for, and all else."""
 
+import shlex
 import shutil
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -184,7 +185,8 @@ def test_all_parts_of_it_are_refused_with_a_remedy(run, tmp_path, capsys):
     assert cli.main(["train", *argv]) == 2
     said = capsys.readouterr().err
     assert "takes the replay buffer, which" in said and "does not hold" in said
-    assert "take --from-parts learner (in Python" in said and "@latest" in said
+    assert "take --from-parts learner (in Python" in said and "start.parts=learner)" in said
+    assert f"--from {shlex.quote(f'{run.path}@latest')} (in Python, from_run; as a setting" in said
     assert not [*tmp_path.iterdir()]
 
 

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 import elsinore
+from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli import main
+from elsinore.config.search import load_sweep
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
@@ -59,6 +61,22 @@ def test_it_is_refused_before_anything_is_written(stranger, bucket, use):
         use(stranger)
     assert not bucket.exists() and not (stranger.parents[1] / "mine").exists()
     assert not is_own(stranger / "config.yaml")
+
+
+def test_a_sweep_of_a_stranger_is_begun_anew_from_its_file(tmp_path):
+    settings = {"env": "CartPole-v1", "sinks": {"remote": {"url": f"file://{tmp_path}/bucket"}}}
+    sweep = load_sweep(settings | {"sweep": {"space": {"algo.gamma": {"uniform": [0.9, 1]}}}})
+    folder = SweepDir(tmp_path / "search")
+    folder.path.mkdir()
+    folder.config.write_text(yaml.safe_dump(sweep.as_dict()))
+    with pytest.raises(ConfigError, match="sends data by .*--trust") as refused:
+        folder.sweep()
+    command = f"`elsinore sweep {folder.config}` (in Python, elsinore.sweep)"
+    assert f"begin a sweep of your own by {command} with --set sinks.remote.url=null." in str(
+        refused.value
+    )
+    again = load_sweep(folder.config, {"sinks.remote.url": None})
+    assert again.experiment.sinks.remote.url is None and again.config == sweep.config
 
 
 @pytest.mark.parametrize("start", ["null", "elsewhere"])

@@ -13,7 +13,7 @@ from gymnax.environments.environment import EnvState
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
-from elsinore.errors import RepeatedError
+from elsinore.errors import RepeatedError, env_check
 from elsinore.experience.normalisation import Normalisers
 from elsinore.jaxtools import processes
 from elsinore.runs import programs, session
@@ -85,6 +85,21 @@ def test_a_warning_of_divergence_says_where_the_env_gave_what_is_not_finite(env,
     text = divergence_text(plan, cast(FinishedChunk, chunk), 0)
     assert text.startswith("seed 0 has parameters that are not finite after update 12 and is fro")
     assert re.search(f"frozen; {remedy}", text) and (LOWER in text) == (LOWER in remedy), text
+
+
+@pytest.mark.parametrize(
+    ("env", "by_name", "remedy"),
+    [
+        ("my_world:Corridor", True, "`elsinore check-env my_world:Corridor`"),
+        ("my_world:Corridor;ls", True, "`elsinore check-env 'my_world:Corridor;ls'`"),
+        ("my_world:Corridor", False, "elsinore.check_env(env)"),
+        ("gym/CartPole-v1 (object)", True, "elsinore.check_env(env)"),
+        ("my_world:<lambda>", True, "elsinore.check_env(env)"),
+        ("__main__:Corridor", True, "elsinore.check_env(env)"),
+    ],
+)
+def test_an_env_is_checked_by_a_command_only_where_one_can_make_it(env, by_name, remedy):
+    assert env_check(env, by_name) == remedy
 
 
 def test_of_several_processes_none_waits_for_the_others_to_find_the_cause(monkeypatch):

@@ -6,10 +6,12 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs import api, session
 from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.go_on import begun_run
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY, assert_same_run, train_tiny
@@ -105,6 +107,14 @@ def test_python_goes_on_with_an_env_object(tmp_path):
     first = elsinore.train(Corridor(), **given)
     again = elsinore.train(Corridor(), **given)
     assert again.path == first.path and again.summary == first.summary
+
+
+def test_a_run_that_ends_by_episodes_is_lengthened_in_episodes(tmp_path):
+    experiment = load_experiment("CartPole-v1", overrides={"stop.episodes": 9})
+    RunDir.create(tmp_path, "job", experiment).unlock()
+    more = load_experiment("CartPole-v1", overrides={"stop.episodes": 10})
+    with pytest.raises(ConfigError, match=r"\(with --set stop\.episodes=N for another budget\)"):
+        begun_run(tmp_path, "job", more)
 
 
 REFUSED = {

@@ -14,8 +14,10 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.algos.dqn import DQNConfig
+from elsinore.config.load import load_experiment
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ElsinoreError
+from elsinore.runs import lengthen
 from elsinore.runs.moved_schedules import moved_schedules, schedules_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -418,6 +420,19 @@ def test_a_run_whose_seeds_are_frozen_is_refused_with_a_remedy(path, how, refusa
     (path / "summary.json").write_text(json.dumps(summary | {"stopped_by": how}))
     with pytest.raises(elsinore.ConfigError, match=refusal):
         elsinore.resume(path, env_steps=5120)
+
+
+@pytest.mark.parametrize("vary", [{}, {"algo.gamma": [0.9, 0.99]}])
+def test_the_doctor_is_named_for_what_it_examines(vary, tmp_path, monkeypatch):
+    experiment = load_experiment("CartPole-v1", overrides=TINY | {"vary": vary})
+    folder = RunDir.create(tmp_path, "diverged", experiment)
+    folder.unlock()
+    monkeypatch.setattr(lengthen, "read_summary", lambda path: {"stopped_by": "diverged"})
+    with pytest.raises(
+        elsinore.ConfigError, match=r"lower algo\.learning_rate.*, or begin"
+    ) as error:
+        lengthen.refuse_ended(folder, "env_steps=9")
+    assert ("elsinore doctor" in str(error.value)) == (not vary)
 
 
 def test_halving_is_refused_since_its_rungs_depend_on_the_budget(tmp_path):

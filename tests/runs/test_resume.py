@@ -15,14 +15,16 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.config.plan import plan_for
 from elsinore.errors import RunError
-from elsinore.runs import checkpoint_choice, checkpoints, loop
+from elsinore.runs import checkpoint_choice, checkpoints, loop, session
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.failures import ended_how
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
+from tests.nets.test_build import Own
 from tests.runs.conftest import (
     TINY,
     assert_same_run,
@@ -95,6 +97,16 @@ def flip(path: Path) -> None:
 
 
 # Stopped by an error
+
+
+def test_a_run_that_was_given_objects_is_resumed_with_them(path):
+    folder = RunDir(path)
+    plan = plan_for(folder.recorded())
+    assert session._resumption(folder, plan) == f"elsinore train --resume {path}"
+    plan = plan_for(folder.recorded(), plan.env, Own)
+    assert plan.given == ("env", "network")
+    said = f"elsinore.resume({str(path)!r}, env=..., network=...)"
+    assert session._resumption(folder, plan) == said
 
 
 def test_what_fails_leaves_an_emergency_checkpoint_and_resumed_it_equals_the_whole(

@@ -448,6 +448,24 @@ def test_a_run_may_go_on_further_in_a_new_one(whole, tmp_path, capsys):
     assert "last checkpoint latest/0000000048 at 6,144 env steps" in capsys.readouterr().out
 
 
+def test_a_budget_in_episodes_below_what_is_done_is_refused_in_its_own_unit(tmp_path):
+    """Also where the run would end before it comes to the update from which it goes on."""
+    settings = {name: value for name, value in TINY.items() if name != "env_steps"}
+    settings |= {"stop.episodes": 40, "env_params.max_steps_in_episode": 8}
+    source = elsinore.train("CartPole-v1", overrides=settings, runs_dir=tmp_path, name="source")
+    said = (
+        r"^stop\.episodes=1 is at most \d+ env steps, below the [\d,]+ env steps of .*; give more"
+    )
+    with pytest.raises(elsinore.ConfigError, match=said) as refused:
+        elsinore.train(
+            from_run=source.path,
+            from_parts="all",
+            overrides={"stop.episodes": 1},
+            runs_dir=tmp_path,
+        )
+    assert "as a setting, start.parts=learner), which begins anew." in str(refused.value)
+
+
 def test_a_run_that_ends_by_episodes_may_go_on_further_in_a_new_one(tmp_path):
     """As it does where it is resumed with that budget."""
     settings = {name: value for name, value in TINY.items() if name != "env_steps"}
@@ -742,7 +760,8 @@ REFUSED = {
     "the moments of a layer that begins anew": (
         {"start.parts": "learner", "start.leave": ["Dense_0"]},
         "from_leave=['Dense_0'] begins parameters anew whose moments would be taken with opt_state;"
-        " give --from-leave opt_state (in Python, from_leave=['opt_state']), too.",
+        " give --from-leave opt_state (in Python, from_leave=['opt_state']; as a setting,"
+        " start.leave=['opt_state']), too.",
     ),
     "a seed of another run": ({"start.seed": 5}, "from_seed=5 is not of "),
     "unknown parts": ({"start.parts": "head"}, "start.parts='head' is unknown; choose policy"),
@@ -756,7 +775,7 @@ REFUSED = {
     ),
     "a budget below what is done": (
         {"start.parts": "all", "env_steps": 1280},
-        "is below the 5,120 env steps of ",
+        "env_steps=1280 is below the 5,120 env steps of ",
     ),
 }
 

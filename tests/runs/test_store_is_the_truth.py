@@ -202,6 +202,7 @@ def test_a_run_without_checkpoints_names_no_option_that_was_not_given(path, caps
     assert cli.main(["evaluate", str(path)]) == 2
     err = capsys.readouterr().err
     assert "has no checkpoint of its best or latest state; train it further, or name another" in err
+    assert "another (--checkpoint, or --from RUN@NAME; in Python, checkpoint, policy or fr" in err
     assert "of periodic/0000000036" in err and "'latest'" not in err
     shutil.rmtree(path / "checkpoints")
     assert cli.main(["evaluate", str(path)]) == 2

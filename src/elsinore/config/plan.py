@@ -78,6 +78,7 @@ class Plan:
     custom_code: Mapping[str, Any] = field(default_factory=dict)  # settings that name such
     groups: tuple[AgentGroup, ...] = ()  # of agents that differ
     on_stage: bool = False  # evaluations are on the stage that a curriculum has come to
+    given: tuple[str, ...] = ()  # arguments that were objects: env, network, curriculum
 
     @property
     def has_groups(self) -> bool:
@@ -186,6 +187,8 @@ def plan_for(
     """
     refuse_jax_settings()
     custom_code = custom_code_in(experiment, env, network, curriculum)
+    objects = {"env": env, "network": network, "curriculum": curriculum}
+    given = tuple(name for name, x in objects.items() if x is not None)
     with refusals(custom_code):
         if experiment.shards > 1:
             refuse_what_shards_do_not_have(experiment, network)
@@ -246,6 +249,7 @@ def plan_for(
         custom_code,
         groups,
         getattr(curriculum or experiment.curriculum, "evaluate_on", "target") == "stage",
+        given,
     )
     if shards is not None:  # while it is traced, what shards share is found to be shared
         plan.trace()

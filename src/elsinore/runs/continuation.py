@@ -30,7 +30,7 @@ from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.source import Source, parse_source, source_of, start_of
+from elsinore.runs.source import Source, parse_source, parts_option, source_of, start_of
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import read_summary
 
@@ -99,12 +99,14 @@ def check_continuation(plan: Plan, source: Source) -> None:
             "; ".join(differing),
         )
     update = source.checkpoint.update
+    ((unit, value),) = budget_of(plan.experiment).items()
+    anew = f"or {parts_option('learner')}, which begins anew"
     if update > plan.schedule.num_updates:
+        most = "is" if unit == "env_steps" else f"is at most {plan.env_steps:,} env steps,"
         raise ConfigError(
-            f"env_steps={plan.experiment.env_steps} is below the"
+            f"{unit}={value} {most} below the"
             f" {update * plan.steps_per_update:,} env steps of {source.name}, which"
-            " from_parts='all' goes on from; give more, or --from-parts learner (in Python,"
-            " from_parts='learner'), which begins anew."
+            f" from_parts='all' goes on from; give more, {anew}."
         )
     covered, spent = 0, None
     if source.folder.database.exists():
@@ -114,10 +116,8 @@ def check_continuation(plan: Plan, source: Source) -> None:
         raise ConfigError(
             f"--from {source.name} (in Python, from_run): its metrics.sqlite holds the chunks"
             f" up to update {covered} only; restore it with `elsinore repair"
-            f" {quoted(source.folder.path)}`, or take"
-            " --from-parts learner (in Python, from_parts='learner')."
+            f" {quoted(source.folder.path)}`, or take {parts_option('learner')}."
         )
-    ((unit, value),) = budget_of(plan.experiment).items()
     if budget_of(source.experiment) != {unit: value}:
         refuse_halving(source.experiment, source.folder, f"{unit}={value}")
         if update == read_summary(source.folder.summary).get("updates"):
@@ -126,8 +126,7 @@ def check_continuation(plan: Plan, source: Source) -> None:
     if stop != source.experiment.stop and spent is not None and spent.reaches(stop):
         raise ConfigError(
             f"{unit}={value} is not above the {spent.in_words(stop)} of {source.name}, which"
-            " from_parts='all' goes on from; give more, or --from-parts learner (in Python,"
-            " from_parts='learner'), which begins anew."
+            f" from_parts='all' goes on from; give more, {anew}."
         )
 
 

@@ -30,7 +30,8 @@ def divergence_text(plan: Plan, chunk: FinishedChunk, i: int) -> str:
     if experiment.imitation is not None:
         lower += f", or {experiment.imitation.remedy}"
     broken = " and ".join(not_finite(plan, chunk, i))
-    check = f"a division by 0, a logarithm or an overflow in it ({env_check(experiment.env)})"
+    how = env_check(experiment.env, by_name=not experiment.env_kwargs)
+    check = f"a division by 0, a logarithm or an overflow in it ({how})"
     if broken and _takes_numbers(plan):  # actions that are not finite may be the cause
         remedy = f"{lower}; its env gave {broken} that are not finite, too: else look for {check}"
     elif broken:

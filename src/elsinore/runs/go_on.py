@@ -7,6 +7,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
+from elsinore.runs.lengthen import unit_of
 from elsinore.runs.manifest import differences
 from elsinore.runs.named_code import code_in
 from elsinore.runs.redaction import redacted
@@ -63,11 +64,13 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
     then, now = (redacted(as_dict(each)) for each in (folder.recorded(), experiment))
     differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
+        unit = unit_of(folder.recorded())
+        budget = "--env-steps N" if unit == "env_steps" else f"--set {unit}=N"
         raise ConfigError(
             f"--go-on (in Python, go_on=True): the run {folder.path} has other settings; then and"
             f" now: {'; '.join(differing)}. Repeat the command that it was begun with, choose"
             " another name, or go on without settings by `elsinore train --resume"
-            f" {quoted(folder.path)}` (with --env-steps N for another budget)."
+            f" {quoted(folder.path)}` (with {budget} for another budget)."
         )
     if not code_in(read_yaml(folder.config)):
         sign(folder.config)  # all of its settings are those of this user's command

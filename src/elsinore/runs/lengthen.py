@@ -159,11 +159,12 @@ def refuse_ended(folder: RunDir, budget: str) -> None:
             " convergence.enabled=false."
         )
     if how == "diverged":
+        doctor = f" (`elsinore doctor {quoted(folder.path)}` says whether rewards were the cause)"
+        doctor = "" if folder.recorded().vary else doctor  # it refuses a population
         raise ConfigError(
             f"{budget}: {folder.path} ended since no seed has finite parameters ({how}); train it"
-            " again with a lower algo.learning_rate (`elsinore doctor"
-            f" {quoted(folder.path)}` says whether rewards were the cause), or begin a new run from"
-            " an earlier checkpoint"
+            f" again with a lower algo.learning_rate{doctor}, or begin a new run from an earlier"
+            " checkpoint"
             f" (`elsinore checkpoints {quoted(folder.path)}`) with --from (in Python, from_run)."
         )
     if how not in (None, "budget", "interrupted"):

@@ -172,7 +172,8 @@ class Run:
             if chosen := checkpoint_choice.by_default(folder, self.experiment):
                 return chosen
             remedy = (
-                f"name another (--checkpoint; in Python, checkpoint) of {names}"
+                "name another (--checkpoint, or --from RUN@NAME; in Python, checkpoint, policy or"
+                f" from_run) of {names}"
                 if names
                 else f"bring {shown(folder)} back"
             )

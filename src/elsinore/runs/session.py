@@ -14,7 +14,7 @@ from elsinore.config.memory import available_bytes, readable_size
 from elsinore.config.plan import Plan
 from elsinore.config.plan_lines import plan_lines
 from elsinore.envs.suites import is_on_host
-from elsinore.errors import RepeatedError, counted, on_error, quoted
+from elsinore.errors import RepeatedError, counted, on_error, quoted, shown
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints, replays, signature
 from elsinore.runs.checkpoint_manager import CheckpointManager
@@ -147,8 +147,16 @@ def _remedies(folder: RunDir, plan: Plan, of_a_sweep: bool) -> Iterator[None]:
     except BaseException as error:
         folder.refuse_if_gone()
         if not (of_a_sweep or isinstance(error, RepeatedError)):
-            log.error("resume with: elsinore train --resume %s", quoted(folder.path))
+            log.error("resume with: %s", _resumption(folder, plan))
         raise
+
+
+def _resumption(folder: RunDir, plan: Plan) -> str:
+    """The command that resumes a run, or the call where it needs objects again."""
+    if not plan.given:
+        return f"elsinore train --resume {quoted(folder.path)}"
+    again = ", ".join(f"{name}=..." for name in plan.given)
+    return f"elsinore.resume({shown(folder.path)!r}, {again})"
 
 
 def _compiled(

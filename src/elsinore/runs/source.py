@@ -10,7 +10,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.start import StartConfig
 from elsinore.config.yaml_files import read_yaml
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.remote import is_remote
@@ -45,15 +45,22 @@ def source_of(start: StartConfig) -> Source:
     if start.parts != "policy" and found.manifest.get("holds") == HOLDS:
         raise ConfigError(
             f"from_parts={start.parts!r} needs more of {start.run} than the policy that it holds;"
-            " take --from-parts policy (in Python, from_parts='policy')."
+            f" take {parts_option('policy')}."
         )
     if start.parts == "all" and not found.has_all:
         raise ConfigError(
             f"from_parts='all' takes the replay buffer, which {start.run}@{found.name} does not"
-            " hold (checkpoints.best_buffers: false); take --from-parts learner (in Python,"
-            f" from_parts='learner'), or --from {start.run}@latest (from_run)."
+            f" hold (checkpoints.best_buffers: false); take {parts_option('learner')}, or --from"
+            f" {quoted(f'{start.run}@latest')} (in Python, from_run; as a setting, start.run)."
         )
     return Source(folder, found, folder.recorded())
+
+
+def parts_option(parts: str) -> str:
+    """The ways to say what a run takes from another; comparisons and sweeps have only settings."""
+    return (
+        f"--from-parts {parts} (in Python, from_parts={parts!r}; as a setting, start.parts={parts})"
+    )
 
 
 def parse_source(text: str, runs_dir: Path) -> tuple[RunDir, str | None]:

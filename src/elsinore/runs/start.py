@@ -111,8 +111,9 @@ def check_start_again(plan: Plan, folder: RunDir) -> None:
 
 
 def _options(leave: Iterable[str]) -> str:
-    options = " ".join(f"--from-leave {part}" for part in leave)
-    return f"{options} (in Python, from_leave={[*leave]})"
+    parts = [*leave]
+    options = " ".join(f"--from-leave {part}" for part in parts)
+    return f"{options} (in Python, from_leave={parts}; as a setting, start.leave={parts})"
 
 
 def _learners_that_differ(plan: Plan, source: Source) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.yaml_files import read_yaml
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.destinations import default_of, destinations_in
 from elsinore.runs.named_code import code_in, marked
 from elsinore.runs.signature import is_own, is_signed
@@ -62,9 +62,13 @@ def refuse_to_send(
     said = f"{config} sends data by {_listed(named)}, and carries no signature of yours"
     if named and not (trust if isinstance(trust, bool) else trust(f"{said}. Send it?")):
         leave = " ".join(f"--set {name}={default_of(name) or 'null'}" for name in named)
+        own = (
+            f"a sweep of your own by `elsinore sweep {quoted(config)}` (in Python, elsinore.sweep)"
+            if "sweep" in data
+            else "a run of your own from it (--from; in Python, from_run)"
+        )
         raise ConfigError(
-            f"{said}; allow it with --trust (in Python, trust=True), or begin a run of your own"
-            f" from it (--from; in Python, from_run) with {leave}."
+            f"{said}; allow it with --trust (in Python, trust=True), or begin {own} with {leave}."
         )
 
 
