@@ -17,10 +17,10 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
-from elsinore.analysis.cluster import Cluster, OnCluster, _Running
+from elsinore.analysis.cluster import AGAIN, Cluster, OnCluster, _Running
 from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
 from elsinore.config import extras
-from elsinore.errors import ConfigError, ElsinoreError
+from elsinore.errors import ConfigError, ElsinoreError, RunError
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir
@@ -178,6 +178,15 @@ def test_an_error_of_a_task_names_it_once(cause, as_if_installed):
     with pytest.raises(ElsinoreError, match=f"^one: {said}$"):
         list(cluster.each(tasks, Stop(), print))
     assert ray.actors == 0
+
+
+def test_a_task_that_is_lost_too_often_names_the_command_that_goes_on(as_if_installed):
+    ray, tasks = FakeRay(LookupError()), [Task("one", "do_nothing", (), 1, 1)]
+    # a task that was stopped has no result, and the board, which is asked in time, no news
+    ray.get = lambda reference, **in_time: {} if in_time else None
+    said = f"one: its worker was lost {AGAIN + 1} times, .*Go on from its checkpoint with this one"
+    with pytest.raises(RunError, match=said):
+        list(Cluster(ray, OnCluster("ray")).each(tasks, Stop(), print, again="this one"))
 
 
 def test_no_actor_is_left_where_tasks_cannot_be_given(as_if_installed):

@@ -1,6 +1,7 @@
 """A demo recomputes the policies of a run, and draws them."""
 
 import io
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,7 +44,7 @@ from elsinore.view.demo.snapshots import (
     recompute_policies,
     run_snapshots,
 )
-from tests.runs.conftest import TINY
+from tests.runs.conftest import MADE_ELSEWHERE, TINY, made_elsewhere
 from tests.view.drawing import scenes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +103,27 @@ def made(tmp_path_factory) -> Demo:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(api.RECIPES, "tiny", Recipe(path, (1, 40)))
         return demo("tiny", runs_dir=path.parent / "runs")
+
+
+@pytest.mark.parametrize("option", MADE_ELSEWHERE)
+def test_a_demo_that_was_begun_elsewhere_names_the_command_that_resumes_it(
+    option, made, tmp_path, monkeypatch
+):
+    run = tmp_path / "demo-tiny"
+    shutil.copytree(made.run.path, run)
+    made_elsewhere(run, option)
+    monkeypatch.setitem(api.RECIPES, "tiny", Recipe(tmp_path / "tiny.yaml"))
+    said = f"pass --{option.replace('_', '-')} .*`elsinore train --resume {run}`"
+    with pytest.raises(ConfigError, match=said):
+        demo("tiny", runs_dir=tmp_path)
+
+
+def test_a_demo_whose_newest_checkpoint_is_broken_falls_back(made, tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr(api.api, "resume", lambda name, **rest: given.update(rest) or made.run)
+    monkeypatch.setitem(api.RECIPES, "tiny", Recipe(tmp_path / "tiny.yaml"))
+    demo("tiny", runs_dir=made.run.path.parent)
+    assert given["fall_back"]
 
 
 def test_a_recomputed_policy_equals_the_trained_one(made):

@@ -53,7 +53,7 @@ def train_cell(
             callbacks=[report],
         )
     else:
-        run = api.resume(path, trust=True, callbacks=[report], **accept)
+        run = api.resume(path, trust=True, fall_back=True, callbacks=[report], **accept)
     return None if run.summary["stopped_by"] == "interrupted" else run.summary
 
 

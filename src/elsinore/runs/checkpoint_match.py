@@ -18,13 +18,17 @@ from elsinore.training.layout import layout_for
 BUDGETS = ("env_steps", "earlier_env_steps", "stop")
 
 
+class NotAccepted(ConfigError):
+    """A checkpoint of other versions or another layout, from which an option would resume."""
+
+
 def check_match(
     checkpoint: Checkpoint, experiment: Experiment, accept_versions: bool = False
 ) -> None:
     """Refuse a checkpoint of another config, or of other versions of libraries or custom code.
 
     Raises:
-        ConfigError: with the list of differences.
+        ConfigError: with the list of differences; for versions a NotAccepted.
     """
     manifest = checkpoint.manifest
     if manifest.get("format") not in READABLE_FORMATS:
@@ -44,7 +48,7 @@ def check_match(
     if accept_versions:
         return
     if differing := other_versions(checkpoint, experiment):
-        raise ConfigError(
+        raise NotAccepted(
             f"checkpoint {checkpoint.path} was made with other versions; then and now:"
             f" {'; '.join(differing)}. The resumed run may differ from an uninterrupted one: pass"
             " --accept-versions (in Python, accept_versions=True) to resume it."
@@ -75,10 +79,10 @@ def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
     """Refuse a checkpoint of a layout whose results differ.
 
     Raises:
-        ConfigError: with the layout then and now.
+        NotAccepted: a ConfigError, with the layout then and now.
     """
     if differs := other_layout(checkpoint, experiment):
-        raise ConfigError(
+        raise NotAccepted(
             f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
             " would differ by rounding from an uninterrupted one: use as many devices as then, or"
             " pass --accept-layout (in Python, accept_layout=True) to resume it."

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import elsinore
+from elsinore.analysis.cluster_worker import train_cell
 from elsinore.analysis.compare import api as compare_api
 from elsinore.analysis.compare.caveats import budget_text
 from elsinore.analysis.compare.grid import grid_cells
@@ -19,6 +20,7 @@ from elsinore.cli import main
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import api, loop, programs
+from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import (
     MADE_ELSEWHERE,
@@ -502,6 +504,22 @@ def test_a_run_that_was_begun_elsewhere_resumes_if_that_is_accepted(option, tmp_
         compare(tmp_path, **small)
     again, _ = compare(tmp_path, **small, **{option: True})
     assert not again.interrupted and (run / "summary.json").exists()
+
+
+@pytest.mark.parametrize("on", ["here", "a cluster"])
+def test_a_cell_whose_newest_checkpoint_is_broken_resumes_from_one_that_is_not(on, tmp_path):
+    small = {"algos": "ppo", "env_steps": 512, "seeds": 1}
+    small["overrides"] = FREE | {"checkpoints.period": 1}
+    found, _ = compare(tmp_path, **small)
+    run = found.path / "CartPole-v1" / "ppo"
+    rows = rows_in(run)
+    (run / "summary.json").unlink()
+    (list_checkpoints(run / "checkpoints")[0].path / "manifest.json").write_text("{}")
+    if on == "here":
+        compare(tmp_path, **small)
+    else:
+        train_cell(lambda record: None, str(run), {}, {})
+    assert (run / "summary.json").exists() and rows_in(run) == rows
 
 
 def test_a_signal_that_comes_as_a_run_is_ending_stops_before_the_next(tmp_path, monkeypatch):

@@ -152,7 +152,7 @@ def compare(
         if joined is None:
             done = train_here(cells, states, accept, progress)
         else:
-            done = train_on(joined, cells, states, accept, progress)
+            done = train_on(joined, cells, states, accept, progress, folder.name)
     # those of this call first, then others that an earlier call has trained in the folder
     runs = dict.fromkeys([*(cell.folder for cell in cells), *runs_inside(folder)])
     results = load_results([(run.name, run) for run in runs])

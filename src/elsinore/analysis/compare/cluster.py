@@ -8,7 +8,7 @@ from elsinore.analysis.cluster_task import Task, wait_until_free
 from elsinore.analysis.compare.grid import GridCell
 from elsinore.analysis.compare.training import Trained, summary_line
 from elsinore.config.parse import as_dict
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, quoted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, stop_on_signals
 from elsinore.runs.sync import finish_sinks
@@ -44,8 +44,10 @@ def train_on(
     states: list[str],
     accept: Mapping[str, bool],
     progress: Callable[[str], None],
+    name: str,
 ) -> Trained:
-    """Train or resume the cells as tasks; a task that fails leaves the others as they are."""
+    """Train or resume the cells as tasks; a task that fails leaves the others as they are. `name`
+    is the comparison's."""
     left, ended, trained = [], 0, Trained()
     for i, (cell, state) in enumerate(zip(cells, states, strict=True)):
         cell.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +57,9 @@ def train_on(
         else:
             left.append(_task(cell, accept))
     done, stop = len(cells) - len(left), Stop()
+    again = f"the same command with --name {quoted(name)} (in Python, name={name!r})"
     with stop_on_signals(stop):
-        for task, result in cluster.each(left, stop, progress, failures=True):
+        for task, result in cluster.each(left, stop, progress, failures=True, again=again):
             ended += 1
             prefix = f"[{done + ended}/{len(cells)}] {task.name}"
             if isinstance(result, Exception):

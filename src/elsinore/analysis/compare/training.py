@@ -90,7 +90,8 @@ def _train(
         watch = {"callbacks": [console.write] if is_terminal(sys.stdout) else []}
         if state == "unfinished":
             # its settings are those of the command: so is the code that they name
-            run = api.resume(cell.folder, env=cell.env, trust=True, **accept, **watch)
+            known = {"env": cell.env, "trust": True, "fall_back": True}
+            run = api.resume(cell.folder, **known, **accept, **watch)
         else:
             call = cell.call | {"name": cell.folder.name, "runs_dir": cell.folder.parent}
             run = api.train(**call, check=False, **watch)

@@ -309,7 +309,9 @@ def _together(
         tasks = [
             _task(folder.groups / name, sweep, group, accept) for name, group in groups.items()
         ]
-        for number, (task, found) in enumerate(cluster.each(tasks, stop, progress), 1):
+        again = f"`elsinore sweep --resume {quoted(folder.path)}` (in Python, resume)"
+        done = cluster.each(tasks, stop, progress, again=again)
+        for number, (task, found) in enumerate(done, 1):
             trials = counted(len(found), "trial")
             log.info("[%d/%d] %s: %s done", number, len(tasks), task.name, trials)
             yield found

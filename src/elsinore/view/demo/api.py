@@ -9,8 +9,9 @@ from rich.console import Console
 from elsinore.arguments import checked
 from elsinore.config.yaml_files import read_yaml
 from elsinore.envs.view import env_name
-from elsinore.errors import ConfigError, shown
+from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs import api
+from elsinore.runs.checkpoint_match import NotAccepted
 from elsinore.runs.destinations import destinations_in
 from elsinore.runs.named_code import code_in
 from elsinore.runs.run import Run
@@ -134,7 +135,13 @@ def _trained(recipe: Recipe, name: str, runs_dir: Path) -> Run:
     config = RunDir(runs_dir / name).config
     if config.is_file():
         _refuse_other_runs(config)
-        return api.resume(name, runs_dir=runs_dir)
+        try:
+            return api.resume(name, runs_dir=runs_dir, fall_back=True)
+        except NotAccepted as error:
+            raise ConfigError(
+                f"{error} Give it to `elsinore train --resume {quoted(runs_dir / name)}` (in"
+                " Python, elsinore.resume), then give the demo's command again."
+            ) from error
     return api.train(config=recipe.config, overrides=OVERRIDES, name=name, runs_dir=runs_dir)
 
 
