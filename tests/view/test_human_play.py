@@ -114,7 +114,7 @@ def test_hamlet_is_played_by_the_names_of_its_actions():
 
 
 def test_an_environment_on_the_host_is_refused():
-    with pytest.raises(ConfigError, match="gym/CartPole-v1 is stepped on the host; leave out --hu"):
+    with pytest.raises(ConfigError, match=r"is stepped on the host; leave out --human to watch\."):
         human_play.playable(*make("gym/CartPole-v1"))
 
 

@@ -45,14 +45,14 @@ def playable(env: Any, params: PyTree) -> PlayableEnv:
     if is_on_host(env):
         raise ConfigError(
             f"--human needs an environment in JAX, and {env_name(env)} is stepped on the host;"
-            " leave out --human to watch random actions."
+            " leave out --human to watch."
         )
     space = env.action_space(params)
     if not isinstance(space, spaces.Discrete):
         raise ConfigError(
             f"--human needs a discrete action space, and that of {env_name(env)} is not; leave out"
-            " --human to watch random actions, or play an environment such as CartPole-v1,"
-            " Hamlet-classic4 or Balatro-stage0."
+            " --human to watch, or play an environment such as CartPole-v1, Hamlet-classic4 or"
+            " Balatro-stage0."
         )
     view = view_of(env)
     names = view.action_names(env, params) or tuple(f"action {i}" for i in range(int(space.n)))
