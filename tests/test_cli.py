@@ -352,6 +352,13 @@ def test_a_run_goes_on_as_it_is_or_not_at_all(refused, finished, given, error_te
     )
 
 
+def test_a_run_of_another_folder_is_named_with_it(refused, finished):
+    run = finished[2]
+    for given in (["--resume", run], ["--resume", run.name, "--runs-dir", run.parent]):
+        said = refused("train", *given, "--seed", "0")
+        assert f"begin a new run with `elsinore train --from {run}`" in said
+
+
 def test_a_run_without_a_name_is_not_a_new_run(refused, monkeypatch):
     from elsinore.runs import api
 
@@ -462,6 +469,12 @@ def test_a_sweep_and_a_comparison_are_no_runs_and_say_where_theirs_are(refused, 
             ["play", "CartPole-v1", "--max-episode-steps=9"],
             "give --set env_params.max_steps_in_episode=9.",
         ),
+        (
+            ["train", "--hidden=[64,64]"],
+            "elsinore train; give --set 'algo.network.hidden=[64,64]'.",
+        ),
+        (["check-algo", "ppo", "--seeds", "3"], "--seeds is no option of elsinore check-algo; did"),
+        (["check-algo", "ppo", "--gamma", "1"], "check-algo; give --set algo.gamma=VALUE."),
         (["report", "runs/a", "-o", "x"], "-o is no option of elsinore report; did you mean '--"),
         (["evaluate"], "RUN"),
         (["check-env"], "ENV"),
@@ -663,6 +676,9 @@ def test_where_there_are_no_runs_the_list_says_how_to_make_one(elsinore, elsewhe
         "",
     )
     assert not everything_in(elsewhere)
+    code, out, _ = elsinore("runs", "--runs-dir", "my runs")
+    assert code == 0
+    assert out.endswith("one with `elsinore train CartPole-v1 --runs-dir 'my runs'`\n")
 
 
 @pytest.mark.parametrize("argv", [("watch",), ("train", "CartPole-v1")])

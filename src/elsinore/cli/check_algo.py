@@ -15,7 +15,7 @@ def add(commands) -> None:
             " vmap over seeds, action masks, learning and metrics. Prints one line for each check."
         ),
     )
-    check.set_defaults(function=check_algo_command)
+    check.set_defaults(function=check_algo_command, settable="algo.")  # by `--set`
     check.add_argument("algo", metavar="ALGO", help="algorithm: a known name or 'module:function'")
     check.add_argument(
         "--env", metavar="ENV", help="environment to check it in (default: a small test one)"

@@ -60,7 +60,8 @@ class Parser(argparse.ArgumentParser):
         if f"--{option.strip('-').replace('_', '-').lower()}" in options:
             setting = ""  # an option spelt as a setting is
         elif setting and f"--{setting.replace('_', '-')}" not in options:
-            return f"{option} is no option of {self.prog}; give --set {setting}={value or 'VALUE'}."
+            given = quoted(f"{setting}={value or 'VALUE'}")
+            return f"{option} is no option of {self.prog}; give --set {given}."
         return f"{option} is no option of {self.prog}{_close(setting or option, options)}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import say
+from elsinore.errors import quoted
 
 WIDEST = 40  # cells of the column of names
 
@@ -28,7 +29,8 @@ def runs_command(args: argparse.Namespace) -> int:
         skipped_rows = [{"run": name, "skipped": reason} for name, reason in skipped.items()]
         print(json.dumps(rows + skipped_rows, indent=1))
     elif not names and not skipped:
-        say(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1`")
+        into = "" if top == Path("runs") else f" --runs-dir {quoted(top)}"
+        say(f"no runs in {args.runs_dir}; start one with `elsinore train CartPole-v1{into}`")
     else:
         _say_table(rows, skipped)
     return 0

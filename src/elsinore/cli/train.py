@@ -1,6 +1,7 @@
 """`elsinore train`: train an agent, or resume a run."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -108,7 +109,15 @@ def _check_resume(args: argparse.Namespace) -> None:
             "--go-on": args.go_on,
         }
         given += [name for name, is_given in others.items() if is_given]
-        refuse_other_settings(args.resume, [*given, *budgets_in(parse_set(args.assignments))])
+        given += budgets_in(parse_set(args.assignments))
+        refuse_other_settings(_run_to_resume(args), given)
+
+
+def _run_to_resume(args: argparse.Namespace) -> str:
+    """The run as a command finds it without --runs-dir."""
+    inside = os.path.join(args.runs_dir, args.resume)
+    there, here = (os.path.isfile(os.path.join(x, "config.yaml")) for x in (inside, args.resume))
+    return inside if there and not here else args.resume
 
 
 def _check_grace(args: argparse.Namespace) -> None:
