@@ -61,3 +61,17 @@ def test_the_deviation_counts():
 def test_discrete_actions_are_not_warned_of():
     experiment = load_experiment("CartPole-v1")
     assert not any("begin as normals" in x for x in plan_facts(plan_for(experiment)))
+
+
+@pytest.mark.parametrize(
+    ("budget", "remedy"),
+    [
+        ({"env_steps": 4000}, "raise env_steps=4000"),
+        ({"stop.episodes": 8}, "raise stop.episodes=8"),
+    ],
+)
+def test_a_plan_warns_of_rivals_that_never_move_by_policy(budget, remedy):
+    overrides = {"self_play": {"period": 1000}} | budget
+    facts = plan_facts(plan_for(load_experiment("Nim", overrides=overrides)))
+    (line,) = [fact for fact in facts if "freezes no policy" in fact]
+    assert line.endswith(f"every rival moves at random; lower it, or {remedy}")

@@ -9,6 +9,7 @@ import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.plan import Plan
+from elsinore.config.schedule import longer
 from elsinore.errors import counted
 from elsinore.nets.encoders import SMALLEST
 
@@ -49,7 +50,7 @@ def rivals_never_frozen(plan: Plan) -> list[str]:
     return [
         f"warning         self_play.period={rivals.period} freezes no policy that this run of"
         f" {counted(updates, 'update')} plays against: every rival moves at random; lower it, or"
-        " raise env_steps"
+        f" {longer(plan.experiment)}"
     ]
 
 

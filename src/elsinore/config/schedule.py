@@ -34,7 +34,7 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
     if updates < 1:
         raise ConfigError(
             f"env_steps={experiment.env_steps} is less than one update of {steps} steps "
-            f"({' x '.join(rollout_sizes(experiment.algo))}); {_more(experiment, 'raise it')}."
+            f"({' x '.join(rollout_sizes(experiment.algo))}); {longer(experiment, 'raise it')}."
         )
     if updates >= 2**31:
         episodes = experiment.stop.episodes
@@ -55,7 +55,7 @@ def schedule_for(experiment: Experiment, env_params: PyTree = None) -> Schedule:
     return Schedule(updates, per_chunk, per_row, tuple(extra_ends))
 
 
-def _more(experiment: Experiment, env_steps: str = "") -> str:
+def longer(experiment: Experiment, env_steps: str = "") -> str:
     """The remedy for a run that is too short, in the unit of its budget; `env_steps` is its text
     where that is env steps."""
     stop = experiment.stop
@@ -93,7 +93,7 @@ def refuse_to_learn_nothing(experiment: Experiment, schedule: Schedule) -> None:
         if isinstance(algo, DQNConfig | OffPolicyConfig) and algo.learning_starts >= env_steps:
             raise ConfigError(
                 f"{path}.learning_starts={algo.learning_starts} is not below the {env_steps} env"
-                f" steps of {whose}: nothing would be learnt; lower it, or {_more(experiment)}."
+                f" steps of {whose}: nothing would be learnt; lower it, or {longer(experiment)}."
             )
         if isinstance(algo, DQNConfig | OffPolicyConfig):
             _refuse_no_window(path, algo, experiment, schedule)
@@ -115,7 +115,7 @@ def _refuse_no_window(
         raise ConfigError(
             f"{path}.n_step={algo.n_step} needs {window} steps of one environment ({of}), and each"
             f" takes {steps} in this run: nothing would be learnt; lower it, or"
-            f" {_more(experiment)}."
+            f" {longer(experiment)}."
         )
 
 
@@ -146,7 +146,7 @@ def _refuse_idle_actor(
     if first == last:
         raise ConfigError(
             f"{path}.policy_delay={algo.policy_delay} is more than the gradient steps of this run:"
-            f" the actor would learn nothing; lower it, or {_more(experiment)}."
+            f" the actor would learn nothing; lower it, or {longer(experiment)}."
         )
 
 
