@@ -249,3 +249,29 @@ def test_the_page_of_a_population_names_its_members_and_has_no_mean_over_them(br
         assert f"seed 1, {RATES[0]}" in numbers_of(page, "Evaluation return")[0]
         page.get_by_role("tab", name="Seeds").click()
         page.get_by_role("row", name=f"seed 0, {RATES[1]}").wait_for()
+
+
+# (info, evaluations) => a run whose seeds were evaluated after updates 1, 2, ...
+EVALUATED = """async (info, evaluations) => {
+    const { RunData } = await import("/static/run_data.js");
+    const run = new RunData("run"), none = { update: [], seconds: [], speed: [], count: [] };
+    const update = evaluations[0].map((_, i) => i + 1);
+    const seeds = Object.fromEntries(evaluations.map((mean, seed) => [seed, { mean }]));
+    run.load({ info, cursor: update.length, first: 1, sampled: false, events: [], event: 0,
+        episodes: none, clock: none, curves: { "eval/return": { update, exact: true, seeds } } });
+    return run;
+}"""
+
+
+@pytest.mark.slow
+def test_a_member_without_a_finite_evaluation_is_never_the_best(browser, tmp_path):
+    members = json.dumps(["a", "b", "c"])
+    with serving(tmp_path) as served, looking(browser, served.url) as page:
+        for mode, newest, wanted in (
+            ("min", [None, 7, 5], "c"),
+            ("max", [None, -7, -5], "c"),
+            ("min", [None, None, None], "a"),
+        ):
+            given = [{"seeds": 3, "members": members, "mode": mode}, [[x] for x in newest]]
+            best = f"(given) => ({EVALUATED})(...given).then((run) => run.best.name)"
+            assert page.evaluate(best, given) == wanted

@@ -108,7 +108,8 @@ export class RunData {
     const has = (i) => (seed) => Math.floor((seed - first) / seedsOfEach) === i;
     const score = (name, i) => {
       const newest = [...(curve?.seeds ?? [])].filter(([seed]) => has(i)(seed)).map(([, { mean }]) => mean.findLast((x) => x !== null) ?? null);
-      return (summary(newest, false).mean ?? -Infinity) * (this.info.mode === "min" ? -1 : 1);
+      const { mean } = summary(newest, false);
+      return mean === null ? -Infinity : mean * (this.info.mode === "min" ? -1 : 1);
     };
     const scores = members.map(score);
     const i = Math.max(scores.indexOf(Math.max(...scores)), 0);
