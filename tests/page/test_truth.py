@@ -88,6 +88,32 @@ def test_after_a_seed_has_stopped_a_loss_is_that_of_the_others(page):
 
 
 @pytest.mark.slow
+def test_a_seed_has_stopped_though_a_callback_logs_for_it(browser, tmp_path):
+    run = stopped_run(tmp_path)
+    store = Store(run / "metrics.sqlite")
+    for update in range(4, UPDATES + 1, 4):
+        store.log([Row(update, seed, "", "my/metric", 1.0) for seed in (0, 1)], "{}")
+    store.close()
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/stops") as page:
+        tile = page.locator('[data-tile="Training return"]')
+        until(lambda: "1 of 2 seeds, the last to learn" in tile.inner_text())
+        assert float(numbers_of(page, "Value loss")[-1]["mean over seeds"]) == 1.0 / UPDATES
+        dots = """async () => {
+            const { CurvesPanel } = await import("/static/curves_panel.js");
+            const { RunData } = await import("/static/run_data.js");
+            const { get } = await import("/static/server.js");
+            const run = new RunData("stops");
+            run.load(await get("curves", { run: "stops" }));
+            const panel = new CurvesPanel([run]);
+            panel.settings.each = true;
+            return ["loss/value", "my/metric"].map((name) =>
+                panel.linesOf(name).map(({ label, x, marks }) => [label, marks.map((i) => x[i])]));
+        }"""
+        at_stop = [["seed 0", []], ["seed 1 (stopped)", [STOP * STEPS]]]
+        assert page.evaluate(dots) == [at_stop, at_stop]
+
+
+@pytest.mark.slow
 def test_a_stopped_seed_keeps_its_evaluation_since_its_policy_is_what_it_was(page):
     rows = numbers_of(page, "Evaluation return")
     assert [float(row["mean over seeds"]) for row in rows] == [

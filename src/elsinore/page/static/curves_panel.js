@@ -202,9 +202,10 @@ export class CurvesPanel {
   /** A line for each seed, which ends in a dot where the seed stopped. */
   eachSeed(run, curve, x) {
     const stops = this.stopsOf(run);
+    const lastOf = (seed, mean) => mean.findLastIndex((value, i) => value !== null && curve.update[i] <= stops.get(seed));
     return [...curve.seeds].map(([seed, { mean, low, high }], i) => ({
       label: `seed ${run.seedName(seed)}${stops.has(seed) ? " (stopped)" : ""}`, colour: colour(i), dash: dash(i), x,
-      y: smoothed(mean, this.settings.smoothing), marks: stops.has(seed) ? [mean.findLastIndex((value) => value !== null)] : [],
+      y: smoothed(mean, this.settings.smoothing), marks: stops.has(seed) ? [lastOf(seed, mean)] : [],
       name: `seed ${run.seedName(seed)}`, ...(curve.exact ? {} : { low, high }),
     })).filter((line) => !this.off.has(line.name));
   }

@@ -68,10 +68,12 @@ export class RunData {
     this.found = null;
   }
 
-  /** The last update of which each seed has a metric, by seed; less than that of other seeds for one that has stopped. */
+  /** The last update of each seed, less than that of other seeds for one that has stopped. Callbacks may log for it even then,
+      so the count of episodes tells it, which each seed that learns has at every update; without that, all metrics do. */
   get lastUpdates() {
     const last = new Map();
-    for (const { update, seeds } of this.curves.values()) {
+    const counted = this.curves.get("episode/count");
+    for (const { update, seeds } of counted ? [counted] : this.curves.values()) {
       for (const [seed, { mean }] of seeds) {
         const i = mean.findLastIndex((value) => value !== null);
         if (i >= 0) last.set(seed, Math.max(last.get(seed) ?? -1, update[i]));
