@@ -64,6 +64,31 @@ def make_run(top: Path, name: str, updates: int = 40, seeds: int = 2, **info) ->
     return path
 
 
+# by seed, the last update of a long run, and the last with an evaluation
+LAST_LEARNT, LAST_EVALUATED = {0: 4000, 1: 2003}, {0: 3999, 1: 2001}
+
+
+def number_at(update: int, seed: int) -> float:
+    """The evaluation of a seed in a long run, and its training return."""
+    return update + 10.0 * seed
+
+
+def long_run(top: Path) -> Path:
+    """A run of more updates than a curve has points, of which one seed stops half-way."""
+    run = make_run(top, "long", updates=0, num_updates=4000)
+    rows = [
+        Row(update, seed, "", name, 1.0 if name == "episode/count" else number_at(update, seed))
+        for update in range(1, 4001)
+        for seed, end in LAST_LEARNT.items()
+        for name in ("episode/count", "episode/return", "eval/return")
+        if update <= end and (name != "eval/return" or update % 3 == 0)
+    ]
+    store = Store(run / "metrics.sqlite")
+    store.write(ChunkRecord(4000, 4000 * STEPS, rows, 1.7e9, 250.0, 1e4))
+    store.close()
+    return run
+
+
 @contextlib.contextmanager
 def as_if_trained(path: Path):
     """A thread that answers for the run as its training would, with chunks of 10 ms."""

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from elsinore.page import series
 from elsinore.page.overviews import Overviews
 from elsinore.page.runs_directory import RunsDirectory
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store
 from elsinore.runs.store_schema import SCHEMA
-from tests.page.conftest import make_run
+from tests.page.conftest import LAST_EVALUATED, LAST_LEARNT, long_run, make_run, number_at
 
 
 def curve_of(rows, spans=None, count: int = series.SPANS) -> dict:
@@ -47,6 +48,43 @@ def test_spans_cover_every_update_once_and_the_newest_stands_alone(first, length
     assert found[0][0] == first and found[-1] == (first + length, first + length)
     assert all(b[0] == a[1] + 1 for a, b in pairwise(found))
     assert all(low <= high for low, high in found)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**4),
+    st.integers(2, 500),
+    st.lists(st.integers(0, 10**6 + 10**4), max_size=5),
+)
+def test_spans_that_stand_alone_add_at_most_two_each(first, length, count, alone):
+    last = first + length
+    found = series.spans(first, last, count, alone=alone)
+    inside = {update for update in alone if first <= update <= last}
+    assert {(update, update) for update in inside} <= set(found)
+    assert len(found) <= count + 2 * len(inside)
+    assert found[0][0] == first and found[-1] == (last, last)
+    assert all(b[0] == a[1] + 1 for a, b in pairwise(found))
+
+
+def test_each_seed_ends_with_its_own_numbers_however_many_updates_stand_together(tmp_path):
+    long_run(tmp_path)
+    curves = Overviews(RunsDirectory(tmp_path)).overview("long")["curves"]
+    for metric, ends in (("eval/return", LAST_EVALUATED), ("episode/return", LAST_LEARNT)):
+        curve = curves[metric]
+        assert not curve["exact"] and len(curve["update"]) < 410
+        for seed, end in ends.items():
+            mean = curve["seeds"][str(seed)]["mean"]
+            last = max(i for i, x in enumerate(mean) if x is not None)
+            assert (curve["update"][last], mean[last]) == (end, number_at(end, seed))
+
+
+def test_of_very_many_stops_the_newest_stand_alone(tmp_path):
+    rows = [Row(seed, seed, "", "episode/count", 1.0) for seed in range(1, 1001)]
+    store = Store(make_run(tmp_path, "many", updates=0) / "metrics.sqlite")
+    store.write(ChunkRecord(1000, 64_000, rows, 1.7e9, 1.0, 1e4))
+    store.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "many" / "metrics.sqlite")) as db:
+        assert series.last_updates(db, 1, 1000) == list(range(1000, 600, -1))
 
 
 ROWS = st.tuples(st.integers(1, 300), st.integers(0, 2), st.floats(-1e6, 1e6))

@@ -37,7 +37,7 @@ class Overviews:
         with self._runs.database(self._runs.open(name)) as db:
             begin, end = _clip(db, first, last)
             if end < begin or series.is_quick(db, begin, end):
-                return _overview(db, begin, end, series.spans(begin, end) if end >= begin else [])
+                return _overview(db, begin, end, _spans(db, begin, end))
             key = (name, run_id_of(db), first, last)
             with self._lock:
                 cached = self._cache.get(key)
@@ -63,7 +63,7 @@ class Overviews:
         try:
             with self._runs.database(self._runs.open(name), BUILD_SECONDS) as db:
                 begin, end = _clip(db, first, last)
-                overview = _overview(db, begin, end, series.spans(begin, end))
+                overview = _overview(db, begin, end, _spans(db, begin, end))
             with self._lock:
                 self._cache[key] = overview
                 while len(self._cache) > CACHED_OVERVIEWS:
@@ -83,6 +83,13 @@ def _clip(db: sqlite3.Connection, first: int | None, last: int | None) -> series
     """The part of `first` to `last` that the run has."""
     begin, end = series.extent(db)
     return max(begin, first or begin), min(end, last if last is not None else end)
+
+
+def _spans(db: sqlite3.Connection, begin: int, end: int) -> list[series.Span]:
+    """The spans of a curve; none without an update."""
+    if end < begin:
+        return []
+    return series.spans(begin, end, alone=series.last_updates(db, begin, end))
 
 
 def _overview(

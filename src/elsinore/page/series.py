@@ -1,8 +1,9 @@
 """A run's metrics as curves with about as many points as a chart has pixels.
 
-The updates are cut into spans. A seed's curve keeps the mean, minimum and maximum of each span, so
-no spike is lost; in a span of one update all three are the value itself. The fewer updates are
-requested, the shorter the spans: zooming in ends at single values.
+The updates are cut into spans; the last update of each seed is a span of its own. A seed's curve
+keeps the mean, minimum and maximum of each span, so no spike is lost; in a span of one update all
+three are the value itself. The fewer updates are requested, the shorter the spans: zooming in ends
+at single values.
 
 A store of millions of rows takes seconds to read: a sample of its updates is shown first (see
 `overviews.py`).
@@ -25,6 +26,12 @@ SELECT name, agent, seed, max(update_), avg(v), min(v), max(v), count(*), sum(v)
     FROM metrics WHERE update_ BETWEEN ? AND ?)
 GROUP BY name, agent, seed
 """
+# of each seed, also of one that stopped: a seed that learns has a count of episodes at each update
+LAST = """
+SELECT DISTINCT max(update_) FROM metrics
+WHERE name IN ('eval/return', 'episode/count') AND agent = '' AND update_ BETWEEN ? AND ?
+GROUP BY name, seed ORDER BY 1 DESC LIMIT ?
+"""
 Span = tuple[int, int]  # the first update and the last
 
 
@@ -41,15 +48,25 @@ def is_quick(db: sqlite3.Connection, first: int, last: int) -> bool:
     return db.execute(some, (first, last, QUICK_ROWS + 1)).fetchone()[0] <= QUICK_ROWS
 
 
-def spans(first: int, last: int, count: int = SPANS) -> list[Span]:
-    """At most `count` (two or more) spans of about equal length over updates `first` to `last`.
+def spans(first: int, last: int, count: int = SPANS, *, alone: Iterable[int] = ()) -> list[Span]:
+    """At most `count` (two or more) spans of about equal length over updates `first` to `last`, and
+    at most two more for each update in `alone`.
 
-    The last span is `last` alone: it is read as the run's result, not as a mean with earlier ones.
+    `last` and each of `alone` is a span of its own: it is read as a result, not as a mean with
+    earlier ones.
     """
     length = last - first
     count = min(count - 1, length)
-    edges = [first + length * i // count for i in range(count + 1)] if count else [first]
-    return [(a, b - 1) for a, b in pairwise(edges)] + [(last, last)]
+    begins = {first + length * i // count for i in range(count)} if count else set()
+    begins |= {x for update in (*alone, last) for x in (update, update + 1)}
+    inside = sorted(x for x in begins if first <= x <= last)
+    return [(a, b - 1) for a, b in pairwise([*inside, last + 1])]
+
+
+def last_updates(db: sqlite3.Connection, first: int, last: int, most: int = SPANS) -> list[int]:
+    """The updates from `first` to `last` at which a seed learnt or was evaluated last; of more than
+    `most` the newest."""
+    return [update for (update,) in db.execute(LAST, (first, last, most))]
 
 
 def sampled_updates(
