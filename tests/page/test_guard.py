@@ -274,7 +274,7 @@ ESCAPES = [
 
 
 @pytest.mark.parametrize("name", ESCAPES)
-@pytest.mark.parametrize("what", ["run", "curves", "csv", "replays", "replay"])
+@pytest.mark.parametrize("what", ["run", "curves", "numbers", "csv", "replays", "replay"])
 def test_no_name_leads_out_of_the_folder(served, secret, what, name):
     status, _, body = served.ask(f"/api/{what}", run=name)
     assert status == 404 and b"there is no run" in body

@@ -30,7 +30,17 @@ from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signature import sign
 from elsinore.runs.store import Store
-from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
+from tests.page.conftest import (
+    LAST_EVALUATED,
+    TOKEN,
+    as_if_trained,
+    long_run,
+    make_run,
+    next_message,
+    number_at,
+    serving,
+    watch,
+)
 from tests.read_only import read_only_copy
 from tests.view.drawing.test_multi_agent import walkers
 
@@ -588,6 +598,29 @@ def test_the_table_has_every_number(served):
     row = next(row for row in rows if row["update"] == "8" and row["seed"] == "1")
     assert (row["env_steps"], row["episode/return"], row["eval/return"]) == ("512", "108.0", "81.0")
     assert rows[0]["eval/return"] == ""
+
+
+def test_the_newest_numbers_are_those_of_single_updates(tmp_path):
+    long_run(tmp_path)
+    with serving(tmp_path) as served:
+        found = served.get("numbers", run="long")
+    assert found["names"] == ["eval/return", "episode/return"]
+    places = [(u, s) for u in range(3999, 0, -3) for s in (0, 1) if u <= LAST_EVALUATED[s]]
+    numbers = [[update, seed, *[number_at(update, seed)] * 2] for update, seed in places]
+    assert found["rows"] == numbers[:200]
+
+
+def test_the_newest_numbers_of_a_run_without_evaluations_are_those_of_its_training(tmp_path):
+    run = make_run(tmp_path, "run", updates=4)
+    with contextlib.closing(sqlite3.connect(run / "metrics.sqlite")) as db, db:
+        db.execute("DELETE FROM metrics WHERE name = 'eval/return'")
+        db.execute("UPDATE metrics SET value = NULL WHERE update_ = 4 AND name = 'loss/value'")
+    with serving(tmp_path) as served:
+        found = served.get("numbers", run="run")
+        assert found["names"] == ["episode/return", "loss/value"]
+        assert found["rows"][:3] == [[4, 0, 4.0, None], [4, 1, 104.0, None], [3, 0, 3.0, 1 / 3]]
+        make_run(tmp_path, "empty", updates=0)
+        assert served.get("numbers", run="empty") == {"names": [], "rows": []}
 
 
 # Replays

@@ -12,7 +12,14 @@ from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store
 from tests.cli.bad_inputs import BOMB
 from tests.page.browser import chromium, looking
-from tests.page.conftest import STEPS, make_run, serving
+from tests.page.conftest import (
+    LAST_EVALUATED,
+    STEPS,
+    long_run,
+    make_run,
+    number_at,
+    serving,
+)
 from tests.page.test_browser import until
 
 UPDATES, STOP = 36, 12  # seed 1 stops at a third of the run
@@ -155,6 +162,25 @@ def test_the_card_and_the_chart_agree_while_the_run_grows(browser, tmp_path):
         store.close()
         assert seen[1] == f"{400 + UPDATES}"
         assert "1 of 2 seeds" in page.locator('[data-tile="Training return"]').inner_text()
+
+
+@pytest.mark.slow
+def test_the_newest_numbers_of_a_long_run_are_those_of_single_updates(browser, tmp_path):
+    long_run(tmp_path)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/long/Seeds") as page:
+        for seed, end in LAST_EVALUATED.items():
+            row = page.get_by_role("row", name=f"seed {seed}").locator("td")
+            row.first.wait_for()
+            assert row.all_inner_texts()[:2] == [f"{number_at(end, seed):,.0f}", f"{end * STEPS:,}"]
+        assert "3,005" in page.locator('[data-tile="Evaluation"]').inner_text()
+        page.get_by_role("tab", name="Numbers").click()
+        first = page.locator(".numbers tbody tr").first
+        until(lambda: first.inner_text().split() == [f"{3999 * STEPS:,}", "0", "3,999", "3,999"])
+        grown = [Row(4004, 0, "", name, 7.0) for name in ("eval/return", "episode/count")]
+        store = Store(tmp_path / "long" / "metrics.sqlite")
+        store.write(ChunkRecord(4004, 4004 * STEPS, grown, 1.7e9, 1.0, 1e4))
+        store.close()
+        until(lambda: first.inner_text().split() == [f"{4004 * STEPS:,}", "0", "7", "–"])
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from elsinore.page.guard import Access, Guard
 from elsinore.page.live import LiveFeed
 from elsinore.page.manage import Manager
 from elsinore.page.metrics_csv import csv_pages
+from elsinore.page.newest_numbers import newest_numbers
 from elsinore.page.overviews import Overviews
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import PageError, RunsDirectory
@@ -87,6 +88,9 @@ class PageApi:
         overview = functools.partial(self.overviews.overview, _run_name(request), *span)
         return Answer(await asyncio.to_thread(overview))
 
+    async def numbers(self, request: Request) -> Response:
+        return Answer(await asyncio.to_thread(newest_numbers, self.directory, _run_name(request)))
+
     async def csv(self, request: Request) -> Response:
         name = _run_name(request)
         pages = csv_pages(self.directory, name)
@@ -149,7 +153,7 @@ class PageApi:
 def application(api: PageApi, host: str = "127.0.0.1") -> Guard:
     """The ASGI application; `host` is the address it will listen on."""
     read = (api.session, api.settings, api.runs, api.skipped, api.run, api.curves, api.csv)
-    read += (api.replays, api.replay)
+    read += (api.numbers, api.replays, api.replay)
     control = (api.control, api.plan, api.start, api.rename, api.tag, api.delete)
     routes = [
         Route("/", api.index),

@@ -11,7 +11,6 @@ import { chip, LIVE, progress, stateLabel, table, tile } from "./widgets.js";
 
 const TABS = ["Curves", "Agents", "Seeds", "Plan", "Events", "Numbers"];
 const SETTINGS = 8; // that differ from the defaults, in the header
-const ROWS = 200; // of the table on the page; the CSV file has all
 
 export class RunPage {
   /** The array is the address after the run's name: a tab, and for Agents the replays to open. */
@@ -68,6 +67,7 @@ export class RunPage {
     this.element.classList.toggle("replaying", name === "Agents");
     this.fill();
     if (["Seeds", "Plan"].includes(name)) this.loadDetails();
+    if (name === "Numbers") this.loadNumbers();
   }
 
   /** Load the details, which change rarely, when a tab shows them. */
@@ -101,7 +101,8 @@ export class RunPage {
     Object.assign(this, { known: run_id, report });
     if (message.updates || message.overview) {
       if (this.tab === "Curves") this.panel.soon();
-      else if (["Seeds", "Events", "Numbers"].includes(this.tab)) this.fill();
+      else if (this.tab === "Numbers") this.loadNumbers();
+      else if (["Seeds", "Events"].includes(this.tab)) this.fill();
     }
     this.head();
   }
@@ -228,20 +229,30 @@ export class RunPage {
       rows.length ? table("Events, newest first", ["Time", "Env steps", "Event", "About"], rows, false) : h("p", { class: "note" }, "Nothing yet."));
   }
 
+  /** Load the newest numbers until no newer ones have come meanwhile. */
+  async loadNumbers() {
+    if (this.reading) return;
+    this.reading = true;
+    try {
+      for (let cursor; cursor !== this.run.cursor;) {
+        cursor = this.run.cursor;
+        this.latest = await get("numbers", { run: this.run.name });
+      }
+    } catch (error) {
+      this.run.error = error.message;
+    }
+    this.reading = false;
+    if (this.tab === "Numbers") this.fill();
+    this.head();
+  }
+
   numbers() {
-    const names = ["eval/return", "eval/length", "episode/return", "episode/length", "loss/policy", "loss/value"].filter((name) => this.run.curves.has(name));
-    const ends = this.run.curves.get(names[0])?.update.slice(-ROWS).reverse() ?? [];
-    const at = (name, seed, update) => {
-      const curve = this.run.curves.get(name);
-      return curve.seeds.get(seed)?.mean[curve.update.indexOf(update)] ?? null;
-    };
-    const seeds = [...(this.run.curves.get(names[0])?.seeds.keys() ?? [])];
+    const { names, rows } = this.latest ?? { names: [], rows: [] };
     const steps = this.run.info.steps_per_update ?? 1;
-    const rows = ends.flatMap((update) => seeds.map((seed) => [whole(update * steps), this.run.seedName(seed), ...names.map((name) => number(at(name, seed, update)))]))
-      .filter((row) => row[2] !== "–").slice(0, ROWS);
+    const lines = rows.map(([update, seed, ...values]) => [whole(update * steps), this.run.seedName(seed), ...values.map(number)]);
     return h("section", { class: "numbers" }, h("div", { class: "head" }, h("h2", {}, "Numbers"),
       h("a", { class: "button", href: address("api/csv", { run: this.run.name }), download: "" }, "Download all as CSV")),
-    table(`The newest ${ROWS} evaluations with the other metrics of their updates`, ["Env steps", "Seed", ...names], rows));
+    table("The newest evaluations with the other metrics of their updates", ["Env steps", "Seed", ...names], lines));
   }
 
   repaint() {
