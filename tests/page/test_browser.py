@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from elsinore.page import series
+from elsinore.page.overviews import Overviews
 from elsinore.page.run_list import RunList
 from elsinore.runs import episode_recording, replays
 from elsinore.runs.store import Store
@@ -275,6 +276,28 @@ def test_a_large_part_is_zoomed_to_a_sample_and_then_to_the_whole(browser, tmp_p
         page.get_by_text("A part of the updates is shown").wait_for()
         assert len(parts) == 1  # not one for each chart
         until(lambda: note.inner_text() == "")  # single values, all of them
+
+
+@pytest.mark.slow
+def test_episodes_are_no_axis_until_all_of_them_are_read(browser, tmp_path, monkeypatch):
+    monkeypatch.setattr(series, "QUICK_ROWS", 100)
+    read, build = threading.Event(), Overviews._build
+    monkeypatch.setattr(Overviews, "_build", lambda *given: read.wait(30) and build(*given))
+    make_run(tmp_path, "many", updates=200)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/many") as page:
+        page.evaluate("localStorage.setItem('curves', JSON.stringify({ axis: 'episodes' }))")
+        page.reload()
+        page.get_by_text("A part of the updates is shown").wait_for()
+        summary, over = (
+            page.locator('[data-metric="eval/return"] .unseen'),
+            page.get_by_label("Over"),
+        )
+        until(lambda: "at 12.8k steps" in summary.inner_text())
+        assert over.input_value() == "steps"
+        assert over.locator("[value=episodes]").is_disabled()
+        read.set()
+        until(lambda: "at 400 episodes" in summary.inner_text())  # two an update, of one seed
+        assert over.input_value() == "episodes"
 
 
 def test_numbers_at_an_axis_are_short_and_never_read_alike(browser, tmp_path):

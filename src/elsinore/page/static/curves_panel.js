@@ -55,7 +55,7 @@ export class CurvesPanel {
   toolbar() {
     const { axis, smoothing, each, log } = this.settings;
     const option = (value, text) => h("option", { value, selected: value === axis }, text);
-    const over = h("select", { id: "axis", onchange: (event) => this.set({ axis: event.target.value }) },
+    this.over = h("select", { id: "axis", onchange: (event) => this.set({ axis: event.target.value }) },
       option("steps", "env steps"), option("episodes", "episodes"), option("seconds", "seconds"));
     const slider = h("input", { type: "range", id: "smoothing", min: 0, max: 0.98, step: 0.02, value: smoothing,
       oninput: (event) => this.set({ smoothing: Number(event.target.value) }) });
@@ -63,9 +63,20 @@ export class CurvesPanel {
       onchange: (event) => this.set({ each: event.target.checked }) });
     const scale = h("input", { type: "checkbox", id: "log", checked: log, onchange: (event) => this.set({ log: event.target.checked }) });
     return h("div", { class: "toolbar", role: "group", "aria-label": "Chart settings" },
-      h("label", {}, "Over ", over), h("label", {}, "Smoothing ", slider), this.runs.length === 1 ? h("label", {}, seeds, " Each seed") : "",
+      h("label", {}, "Over ", this.over), h("label", {}, "Smoothing ", slider), this.runs.length === 1 ? h("label", {}, seeds, " Each seed") : "",
       h("label", { title: "Where all values are above 0" }, scale, " Log scale"), this.all, this.back,
       h("span", { class: "hint" }, "Shade: 95 % interval over seeds for evaluations, else minimum to maximum. A dot: a seed stopped there; from then on it counts in evaluations only. Drag to zoom."));
+  }
+
+  /** A sample has the episodes of a part of the updates: they can be counted in the whole only. */
+  get counts() {
+    return this.runs.every((run) => !run.sampled);
+  }
+
+  /** The axis that is shown. */
+  get axis() {
+    const { axis } = this.settings;
+    return axis === "episodes" && !this.counts ? "steps" : axis;
   }
 
   set(change) {
@@ -82,18 +93,19 @@ export class CurvesPanel {
     this.zoomed = range;
     this.back.hidden = !range;
     this.cuts.clear();
-    if (range) await Promise.all(this.runs.map((run) => this.cut(run, range)));
+    const axis = this.axis; // another one may be shown once the whole has come
+    if (range) await Promise.all(this.runs.map((run) => this.cut(run, range, axis)));
     this.draw();
   }
 
   /** Load a part of a run; of a large part first a sample, then the whole. */
-  async cut(run, range) {
-    const [first, last] = range.map((x) => run.updateAt(x, this.settings.axis));
+  async cut(run, range, axis) {
+    const [first, last] = range.map((x) => run.updateAt(x, axis));
     try {
       const found = await get("curves", { run: run.name, first: Math.max(Math.floor(first), 0), last: Math.ceil(last) });
       if (this.zoomed !== range) return;
       this.cuts.set(run, { curves: curvesOf(found.curves), sampled: found.sampled });
-      if (found.sampled) setTimeout(() => this.element.isConnected && this.zoomed === range && this.cut(run, range).then(() => this.draw()), RELOAD_DELAY);
+      if (found.sampled) setTimeout(() => this.element.isConnected && this.zoomed === range && this.cut(run, range, axis).then(() => this.draw()), RELOAD_DELAY);
     } catch (error) {
       notice(error.message);
     }
@@ -118,7 +130,9 @@ export class CurvesPanel {
     const names = this.names();
     if (names.join() !== this.shape) this.arrange(names);
     this.nameLines();
-    for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.settings.axis, this.settings.log);
+    this.over.querySelector("[value=episodes]").disabled = !this.counts;
+    this.over.value = this.axis;
+    for (const [name, chart] of this.charts) chart.draw(this.linesOf(name), this.axis, this.settings.log);
     this.ondraw?.();
     if (!names.length) {
       this.note.textContent = "The first chunk has not finished.";
@@ -193,7 +207,7 @@ export class CurvesPanel {
       if (this.runs.length > 1 && this.off.has(run.name)) return [];
       const curve = this.of(run).get(name);
       if (!curve?.update.length) return [];
-      const x = curve.update.map((update) => run.place(update, this.settings.axis));
+      const x = curve.update.map((update) => run.place(update, this.axis));
       const several = this.runs.length > 1;
       return this.settings.each && !several ? this.eachSeed(run, curve, x) : [{ ...this.mean(run, curve, x, name), colour: colour(i), dash: dash(i) }];
     });
