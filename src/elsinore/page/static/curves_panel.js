@@ -236,8 +236,8 @@ export class CurvesPanel {
     const weight = this.settings.smoothing;
     const stops = this.stopsOf(run);
     const seeds = [...curve.seeds.values()].map((seed) => smoothed(seed.mean, weight));
-    const ends = [...curve.seeds.keys()].map((seed) => run.endOf(seed, name, curve, stops));
-    const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"), ends);
+    const carried = [...curve.seeds.keys()].map((seed) => run.carried(seed, name, curve, stops));
+    const { mean, low, high } = overSeeds(seeds, name.startsWith("eval/"), carried);
     const marks = [...stops].filter(([seed]) => curve.seeds.has(seed)).map(([, at]) => curve.update.findIndex((update) => update >= at)).filter((i) => i >= 0);
     const around = !curve.exact ? envelope(curve) : curve.seeds.size > 1 ? { low, high } : {};
     const over = run.best.name ? `best member, ${run.best.name}` : "mean over seeds";

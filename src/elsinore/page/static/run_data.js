@@ -1,6 +1,6 @@
 // A run's metrics in the browser: an overview from the server, extended by live updates.
 
-import { outlivesItsSeed, summary } from "./statistics.js";
+import { filled, outlivesItsSeed, summary } from "./statistics.js";
 
 const MOST_POINTS = 1600; // of one curve; with more, a new overview is loaded
 
@@ -106,10 +106,11 @@ export class RunData {
   get best() {
     if (this.found?.cursor === this.cursor) return this.found;
     const { members, seedsOfEach } = this;
-    const first = this.info.first_seed ?? 0, curve = this.curves.get("eval/return");
+    const first = this.info.first_seed ?? 0, name = "eval/return", curve = this.curves.get(name), { stops } = this;
     const has = (i) => (seed) => Math.floor((seed - first) / seedsOfEach) === i;
-    const score = (name, i) => {
-      const newest = [...(curve?.seeds ?? [])].filter(([seed]) => has(i)(seed)).map(([, { mean }]) => mean.findLast((x) => x !== null) ?? null);
+    const score = (_, i) => {
+      const newest = [...(curve?.seeds ?? [])].filter(([seed]) => has(i)(seed))
+        .map(([seed, { mean }]) => filled(mean, this.carried(seed, name, curve, stops)).at(-1) ?? null);
       const { mean } = summary(newest, false);
       return mean === null ? -Infinity : mean * (this.info.mode === "min" ? -1 : 1);
     };
@@ -124,10 +125,16 @@ export class RunData {
     return { ...curve, seeds: new Map([...curve.seeds].filter(([seed]) => this.best.has(seed))) };
   }
 
-  /** The index of the last point of a curve at which a seed counts; Infinity for one that has not stopped. */
-  endOf(seed, name, curve, stops = this.stops) {
-    if (outlivesItsSeed(name) || !stops.has(seed)) return Infinity;
-    return curve.update.findLastIndex((update) => update <= stops.get(seed));
+  /** The first and the last index at which a missing value of a curve is the seed's last one. Of an evaluation those after the
+      seed's stop: before it a missing one is not finite. Of another metric those before it, such as while no episode ends. */
+  carried(seed, name, curve, stops = this.stops) {
+    const last = this.lastPoint(seed, curve, stops);
+    return outlivesItsSeed(name) ? [last + 1, Infinity] : [0, last];
+  }
+
+  /** The index of the last point of a curve before which a seed has not stopped. */
+  lastPoint(seed, curve, stops = this.stops) {
+    return curve.update.findLastIndex((update) => update <= (stops.get(seed) ?? Infinity));
   }
 
   /** An update's x: "steps" and "episodes" of one seed, or "seconds" of training. */

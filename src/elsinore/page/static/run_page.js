@@ -172,10 +172,12 @@ export class RunPage {
 
   facts(status) {
     const of = (name) => summary(newest(this.run, name));
-    const learnt = newest(this.run, "episode/return").filter((value) => value !== null).length;
+    const count = (name) => newest(this.run, name).filter((value) => value !== null).length;
+    const learnt = count("episode/return"), evaluated = count("eval/return");
     const { mean, low, high } = of("eval/return");
     const each = this.run.seedsOfEach, member = this.run.best.name;
-    const seeds = low === null ? (each > 1 ? `mean of ${each} seeds` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${each} seeds`;
+    const those = evaluated && evaluated < each ? `${evaluated} of ${each} seeds` : `${each} seeds`;
+    const seeds = low === null ? (each > 1 ? `mean of ${those}` : "one seed") : `95 %: ${number(low)} to ${number(high)}, ${those}`;
     const left = status.seconds_left ?? null;
     const stage = this.run.curves.has("curriculum/stage") ? newest(this.run, "curriculum/stage").filter((stage) => stage !== null) : null;
     return [
@@ -194,12 +196,13 @@ export class RunPage {
     const steps = this.run.info.steps_per_update ?? 1;
     const first = this.run.info.first_seed ?? 0;
     const over = summary.stopped_by && !LIVE.includes(this.run.status?.state); // a resumed run has the summary of its last end
+    const { stops } = this.run;
     const rows = [...(curve?.seeds ?? [])].map(([seed, { mean }]) => {
-      const last = mean.findLastIndex((x) => x !== null);
+      const last = this.run.lastPoint(seed, curve, stops);
       const ended = Object.entries({ converged: "converged_at_env_steps", "at a plateau": "plateau_at_env_steps", diverged: "diverged_at_env_steps" })
         .map(([how, key]) => [how, summary[key]?.[seed - first]]).find(([, at]) => at !== null && at !== undefined);
-      const stopped = curve.update[last] < curve.update.at(-1);
-      const how = ended ? `${ended[0]} at ${whole(ended[1])}` : stopped ? `frozen after ${whole(curve.update[last] * steps)}` : "learning";
+      const stopped = stops.has(seed);
+      const how = ended ? `${ended[0]} at ${whole(ended[1])}` : stopped ? `frozen after ${whole(stops.get(seed) * steps)}` : "learning";
       return [`seed ${this.run.seedName(seed)}`, number(mean[last]), whole(curve.update[last] * steps), ended || stopped || !over ? how : stateLabel(summary.stopped_by)];
     });
     return h("section", {}, h("h2", {}, "Each seed"),

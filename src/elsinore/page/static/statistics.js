@@ -2,13 +2,10 @@
 
 const RESAMPLES = 1000;
 
-/** Carry the last value forward, over the points up to index `end`. */
-export function filled(values, end = Infinity) {
+/** Carry the last value forward over missing ones at the indices `from` to `to`. */
+export function filled(values, [from, to] = [0, Infinity]) {
   let last = null;
-  return values.map((value, i) => {
-    last = value ?? last;
-    return value ?? (i <= end ? last : null);
-  });
+  return values.map((value, i) => (last = value ?? (from <= i && i <= to ? last : null)));
 }
 
 /** Whether a stopped seed keeps its last value: its policy is still what was evaluated, but it has no losses any more. */
@@ -29,9 +26,9 @@ export function smoothed(values, weight) {
 }
 
 /** The mean over seeds at each point, {mean, low, high}: low and high are its interval, or the range of the seeds.
-    `ends` has for each seed the last index at which it counts. */
-export function overSeeds(columns, withInterval, ends = []) {
-  const all = columns.map((values, i) => filled(values, ends[i]));
+    `carried` has for each seed the indices at which a missing value is its last. */
+export function overSeeds(columns, withInterval, carried = []) {
+  const all = columns.map((values, i) => filled(values, carried[i]));
   const out = { mean: [], low: [], high: [] };
   for (let i = 0; i < (all[0]?.length ?? 0); i++) {
     const { mean, low, high } = summary(all.map((values) => values[i]), withInterval);
@@ -88,8 +85,9 @@ export function envelope(curve) {
   return { low: extreme("low", Math.min), high: extreme("high", Math.max) };
 }
 
-/** Each seed's newest value, of the best member in a population; null for one that has stopped, unless the metric outlives it. */
+/** Each seed's newest value, of the best member in a population; null for one that has stopped, unless the metric outlives it,
+    and for an evaluation that is not finite. */
 export function newest(run, name) {
-  const curve = run.curves.get(name);
-  return [...(curve ? run.ofBest(curve).seeds : [])].map(([seed, { mean }]) => filled(mean, run.endOf(seed, name, curve)).at(-1) ?? null);
+  const curve = run.curves.get(name), { stops } = run;
+  return [...(curve ? run.ofBest(curve).seeds : [])].map(([seed, { mean }]) => filled(mean, run.carried(seed, name, curve, stops)).at(-1) ?? null);
 }
