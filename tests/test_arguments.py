@@ -45,6 +45,7 @@ REQUIRED = {  # values that are accepted, of the parameters without a default
     "self": None,
     "callback": lambda *args: None,
     "value": 1.0,
+    "settings": {},
     "replay": "replay.npz",
 }
 ARGUMENTS = [

@@ -253,7 +253,7 @@ def test_a_run_ends_where_an_algorithm_counts_other_updates(counted, ends):
 def test_a_run_says_how_it_is_resumed_unless_that_fails_again(error, resumes, tmp_path, caplog):
     folder: Any = SimpleNamespace(path=tmp_path, refuse_if_gone=lambda: None)
     memory = SimpleNamespace(large_settings="")
-    plan: Any = SimpleNamespace(custom_code={}, memory=memory)
+    plan: Any = SimpleNamespace(custom_code={}, memory=memory, given=())
     with pytest.raises(error), _remedies(folder, plan, of_a_sweep=False):
         raise error("...")
     assert ("resume with" in caplog.text) == resumes

@@ -156,11 +156,21 @@ def build_algo(data: Any, path: str = "algo") -> Any:
     with user_code(algo=cls.name):
         config = build(cls, _without_name(data), path)
     refuse_unwritable(as_dict(config), path)
-    if as_dict(build(cls, _without_name(as_dict(config)), path)) != as_dict(config):
+    again = build(cls, _without_name(as_dict(config)), path)
+    if again != config and any(
+        _differ(getattr(again, f.name), getattr(config, f.name)) for f in dataclasses.fields(config)
+    ):
         raise ConfigError(
             f"{path}={config!r} is not the same once written and read again; use plain values."
         )
     return config
+
+
+def _differ(again: Any, value: Any) -> bool:
+    """True for a setting that is read again as another one; tuples in a mapping are lists then."""
+    if isinstance(value, Mapping):
+        again, value = as_dict(again), as_dict(value)
+    return again != value
 
 
 def _refuse_anothers_settings(cls: Any, data: dict[str, Any], path: str) -> None:

@@ -148,6 +148,7 @@ class Run:
     def _planned(self, experiment: Experiment) -> Plan:
         return plan_for(experiment, self._env, self._network, self._curriculum)
 
+    @checked
     def plan_with(self, settings: Mapping[str, Any]) -> Plan:
         """The run with other values of these settings, by dotted name, ready to be compiled.
 
