@@ -476,6 +476,28 @@ def test_another_replay_is_chosen_while_one_plays(browser, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_replay_that_is_fetched_is_shown_before_a_newer_one(browser, tmp_path):
+    """Replays may come faster than a loaded server gives their scenes."""
+    folder = own_run(tmp_path, scenes.replay((1, 1))) / "replays"
+    older, newer = (f"{update:010d}-seed0.npz" for update in (4, 8))
+    replays.write(folder / older, scenes.replay((1,) * 60))
+    with serving(tmp_path) as served, looking(browser, f"{served.url}#/run/run") as page:
+        held, free = [], []
+        page.route("**/api/replay?*", lambda sent: sent.continue_() if free else held.append(sent))
+        page.get_by_role("tab", name="Agents").click()
+        until(lambda: page.wait_for_timeout(200) or held)
+        replays.write(folder / newer, scenes.replay((1,) * 60))
+        choice = page.get_by_label("Replay", exact=True)
+        until(lambda: page.wait_for_timeout(200) or choice.locator("option").count() == 2)
+        assert len(held) == 1 and choice.input_value() == older
+        free.append(True)
+        held[0].continue_()
+        until(lambda: page.locator(".where").inner_text() not in ("", "0 / 60"))
+        until(lambda: choice.input_value() == newer)  # by itself, though no other one has come
+        until(lambda: page.locator(".where").inner_text() not in ("", "0 / 60"))
+
+
+@pytest.mark.slow
 def test_the_image_of_a_library_is_shown_in_its_colours(browser, tmp_path):
     film = scenes.replay(lane=scenes.PaintedLane)
     replays.write(own_run(tmp_path, film) / "replays" / "0000000008-seed0.npz", film)

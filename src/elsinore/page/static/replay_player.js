@@ -63,7 +63,9 @@ export class ReplayPlayer {
     this.polling = true;
     try {
       const found = await get("replays", { run: this.name });
-      if (JSON.stringify(found) !== JSON.stringify(this.replays)) this.list(found);
+      const newest = found.findLast((one) => !one.error)?.replay;
+      const behind = this.newest && newest && newest !== this.buffers[0]?.replay; // it came while another was fetched
+      if (behind || JSON.stringify(found) !== JSON.stringify(this.replays)) this.list(found);
     } catch (error) {
       setText(this.note, error.message);
     }
@@ -84,7 +86,8 @@ export class ReplayPlayer {
     this.buttons.hidden = this.choice.disabled = this.other.disabled = !good.length;
     const best = this.buffers.length ? undefined : found.find((one) => one.best)?.replay; // a run that has ended opens at its best
     if (this.newest && has(best)) return this.choose(best);
-    const next = this.newest || !has(chosen) ? good.at(-1) : chosen;
+    // what is fetched is shown before a newer one is, so that replays that come faster than that are seen, too
+    const next = (this.newest && !this.fetching) || !has(chosen) ? good.at(-1) : chosen;
     if (!next) return;
     this.choice.value = next;
     if (next !== this.buffers[0]?.replay) this.choose(next, this.newest);
@@ -124,13 +127,15 @@ export class ReplayPlayer {
     this.listAgents(replay);
     const shown = [replay, this.other.value].filter((one, i) => one && (!i || one !== replay));
     const buffers = shown.map((one) => this.bufferOf(one));
-    this.buffers = buffers;
+    this.buffers = this.fetching = buffers;
     this.snapshots.replaceChildren(...snapshotButtons(this.replays, shown, (one) => this.choose(one)));
     setText(this.note, "Building the environment: the first time takes a few seconds.");
     try {
       await Promise.all(buffers.map((buffer) => buffer.fetch(0)));
     } catch (error) {
       return this.failed(error, buffers[0]);
+    } finally {
+      if (this.fetching === buffers) this.fetching = null;
     }
     if (this.buffers !== buffers) return;
     setText(this.note, "");
