@@ -101,13 +101,13 @@ class Cluster:
         stop: Stop,
         progress: Callable[[str], None],
         failures: bool = False,
-        again: str = "the same call",
+        resume_with: str = "the same call",
     ) -> Iterator[tuple[Task, Any]]:
         """Each task with its result, as they end; with `failures` an error is a result, too. When
         `stop` is set all are cancelled; their runs save themselves, and the iterator ends early.
 
         Args:
-            again: the command that goes on with what is left, for messages.
+            resume_with: the command that resumes the tasks, for messages.
 
         Raises:
             ElsinoreError: of a task.
@@ -115,7 +115,7 @@ class Cluster:
         """
         if not tasks:
             return
-        running = _Running(self.ray, self.shares, tasks, progress, again)
+        running = _Running(self.ray, self.shares, tasks, progress, resume_with)
         with closing(running.until(stop)) as ended:  # so that an error cancels the others at once
             for task, result in ended:
                 if isinstance(result, Exception) and not failures:
@@ -131,7 +131,7 @@ class _Running:
     shares: OnCluster
     tasks: Sequence[Task]
     progress: Callable[[str], None]
-    again: str = ""  # the command that goes on with what is left
+    resume_with: str = ""  # the command that resumes the tasks, for messages
     pending: dict[Any, Task] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)  # workers, by the name of their task
 
@@ -196,8 +196,8 @@ class _Running:
         self.lost[task.name] = self.lost.get(task.name, 0) + 1
         if self.lost[task.name] > AGAIN:
             raise RunError(
-                f"{task.name}: its worker was lost {AGAIN + 1} times, the last time: {why}. Go"
-                f" on from its checkpoint with {self.again}."
+                f"{task.name}: its worker was lost {AGAIN + 1} times, the last time: {why}. Resume"
+                f" it from its checkpoint with {self.resume_with}."
             )
         self.progress(f"{task.name}: its worker was lost, another one goes on: {why}")
         self.give(task)

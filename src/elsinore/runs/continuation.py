@@ -106,7 +106,7 @@ def check_continuation(plan: Plan, source: Source) -> None:
         raise ConfigError(
             f"{unit}={value} {most} below the"
             f" {update * plan.steps_per_update:,} env steps of {source.name}, which"
-            f" from_parts='all' goes on from; give more, {anew}."
+            f" from_parts='all' continues; give more, {anew}."
         )
     covered, spent = 0, None
     if source.folder.database.exists():
@@ -126,7 +126,7 @@ def check_continuation(plan: Plan, source: Source) -> None:
     if stop != source.experiment.stop and spent is not None and spent.reaches(stop):
         raise ConfigError(
             f"{unit}={value} is not above the {spent.in_words(stop)} of {source.name}, which"
-            f" from_parts='all' goes on from; give more, {anew}."
+            f" from_parts='all' continues; give more, {anew}."
         )
 
 

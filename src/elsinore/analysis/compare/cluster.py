@@ -57,9 +57,11 @@ def train_on(
         else:
             left.append(_task(cell, accept))
     done, stop = len(cells) - len(left), Stop()
-    again = f"the same command with --name {quoted(name)} (in Python, name={name!r})"
+    resume_with = f"the same command with --name {quoted(name)} (in Python, name={name!r})"
     with stop_on_signals(stop):
-        for task, result in cluster.each(left, stop, progress, failures=True, again=again):
+        for task, result in cluster.each(
+            left, stop, progress, failures=True, resume_with=resume_with
+        ):
             ended += 1
             prefix = f"[{done + ended}/{len(cells)}] {task.name}"
             if isinstance(result, Exception):

@@ -309,8 +309,8 @@ def _together(
         tasks = [
             _task(folder.groups / name, sweep, group, accept) for name, group in groups.items()
         ]
-        again = f"`elsinore sweep --resume {quoted(folder.path)}` (in Python, resume)"
-        done = cluster.each(tasks, stop, progress, again=again)
+        resume_with = f"`elsinore sweep --resume {quoted(folder.path)}` (in Python, resume)"
+        done = cluster.each(tasks, stop, progress, resume_with=resume_with)
         for number, (task, found) in enumerate(done, 1):
             trials = counted(len(found), "trial")
             log.info("[%d/%d] %s: %s done", number, len(tasks), task.name, trials)
