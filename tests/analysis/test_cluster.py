@@ -184,7 +184,7 @@ def test_a_task_that_is_lost_too_often_names_the_command_that_goes_on(as_if_inst
     ray, tasks = FakeRay(LookupError()), [Task("one", "do_nothing", (), 1, 1)]
     # a task that was stopped has no result, and the board, which is asked in time, no news
     ray.get = lambda reference, **in_time: {} if in_time else None
-    said = f"one: its worker was lost {AGAIN + 1} times, .*Resume it from its checkpoint with this one"
+    said = f"one: its worker was lost {AGAIN + 1} times, .*Resume it .* with this one"
     with pytest.raises(RunError, match=said):
         list(Cluster(ray, OnCluster("ray")).each(tasks, Stop(), print, resume_with="this one"))
 

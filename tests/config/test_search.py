@@ -7,12 +7,12 @@ import pytest
 from elsinore import config
 from elsinore.analysis.sweep.programs import signature
 from elsinore.config.load import load_experiment
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.search import (
     SweepTrial,
     grid_of,
-    load_sweep,
     random_trials,
     trial_groups,
     trials_of,

@@ -13,7 +13,7 @@ import yaml
 
 from elsinore.cli import main
 from elsinore.config.load import load_experiment
-from elsinore.config.search import load_sweep
+from elsinore.config.load_sweep import load_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ("python", "sh", "console", "yaml", "sql")

@@ -10,7 +10,7 @@ import yaml
 import elsinore
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli import main
-from elsinore.config.search import load_sweep
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment

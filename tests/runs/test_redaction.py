@@ -13,7 +13,7 @@ import pytest
 import elsinore
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.load import load_experiment
-from elsinore.config.search import load_sweep
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.yaml_files import read_yaml
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.metrics_json import write_metrics

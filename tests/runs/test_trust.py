@@ -23,9 +23,9 @@ from elsinore.analysis.compare import api as comparisons
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli import main
 from elsinore.config.load import load_experiment, with_settings
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
-from elsinore.config.search import load_sweep
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.envs import make
 from elsinore.errors import ConfigError

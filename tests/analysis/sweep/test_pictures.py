@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from elsinore.analysis.sweep import pictures
 from elsinore.analysis.sweep.report import _short
 from elsinore.analysis.sweep.results import TrialResult, csv_row
-from elsinore.config.search import load_sweep
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.search_space import OneOf
 from tests.toys import TOY
 

@@ -23,7 +23,7 @@ from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.samplers import OptunaSampler
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli.sweep import WIDE
-from elsinore.config.search import load_sweep
+from elsinore.config.load_sweep import load_sweep
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager

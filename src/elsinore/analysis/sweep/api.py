@@ -18,9 +18,10 @@ from elsinore.analysis.sweep.results import TrialResult, failed_trial, group_res
 from elsinore.analysis.sweep.samplers import Sampler, sampler_for
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
-from elsinore.config.search import Sweep, SweepTrial, TrialGroup, load_sweep, trial_groups
+from elsinore.config.search import Sweep, SweepTrial, TrialGroup, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
 from elsinore.runs.continuation import with_source, with_start_of

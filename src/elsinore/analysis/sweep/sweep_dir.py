@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from elsinore.config.search import Sweep, load_sweep
+from elsinore.config.load_sweep import load_sweep
+from elsinore.config.search import Sweep
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
