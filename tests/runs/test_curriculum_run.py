@@ -12,7 +12,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import loop
+from elsinore.runs import checkpoint_choice, loop
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import stage_rows
 from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
@@ -309,6 +309,9 @@ def test_a_run_with_a_curriculum_of_code_is_read_again_with_it(tmp_path):
         np.testing.assert_array_equal(again.evaluate(4), returns)
         assert again.state().curriculum is not None and again.policy().seed == 0
         assert again.plan.shown_in("of the stage") == "of the stage"
+    assert list((run.path / "checkpoints" / "best").iterdir())
+    by_default = checkpoint_choice.by_default(run.path / "checkpoints", run.experiment)
+    assert by_default is not None and by_default.kind == "latest"
     with pytest.raises(
         elsinore.ConfigError, match=r"a curriculum as an object needs it again .*m="
     ):

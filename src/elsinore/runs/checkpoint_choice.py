@@ -31,10 +31,10 @@ def best_of(found: list[Checkpoint], experiment: Experiment) -> Checkpoint | Non
 def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
     """The best checkpoint, or the latest where none was kept as best or a curriculum's stages were
     evaluated, whose scores cannot be compared; None if there is none."""
-    curriculum = experiment.curriculum
-    comparable = curriculum is None or curriculum.evaluate_on != "stage"
-    best = best_of(list_checkpoints(folder, ("best",)), experiment) if comparable else None
-    return best or next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
+    best = list_checkpoints(folder, ("best",))
+    if best and not any(each.manifest.get("on_stage") for each in best):
+        return best_of(best, experiment)
+    return next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
 
 
 def resumable(folder: Path) -> list[Checkpoint]:

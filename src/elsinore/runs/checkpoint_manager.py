@@ -63,19 +63,17 @@ class CheckpointManager:
         schedule: Schedule | None = None,
         fetch: Callable[[Any], RunState] = lambda state: state,
         flush: Callable[..., bool] = lambda timeout, patient=False: True,
-        after_a_break: str = "",
-        run_id: str = "",
+        **facts: Any,
     ):
         """`fetch` brings a state to host memory; `flush(timeout, patient)` waits until the store
-        has all, a patient one also while it fails; `after_a_break` and `run_id` are the
-        manifest's."""
+        has all, a patient one also while it fails; `facts` of the run are written into each
+        manifest, unless they are empty."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._versions = versions_of(
             experiment
         )  # of the code as it is imported, not as it is saved
         self._controls, self._schedule = controls or Controls(), schedule
         self._fetch, self._flush = fetch, flush
-        facts = {"run_id": run_id, "after_a_break": after_a_break}
         self._facts = {name: fact for name, fact in facts.items() if fact}
         self._last_save, self._failing = time.monotonic(), False
         self._held: deque[float] = deque(maxlen=9)  # seconds for which a save held the training

@@ -275,6 +275,7 @@ def manager_of(session: Session, layout: Layout) -> CheckpointManager:
         flush=flush,
         run_id=session.run_id,
         after_a_break=after_a_break(plan.env, plan.env_params),
+        on_stage=plan.on_stage,
     )
 
 
