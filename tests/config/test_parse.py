@@ -384,6 +384,7 @@ REFUSED = [
     ("convergence.min_env_steps", -1, "must not be negative"),
     ("convergence.plateau_patience", 0, "null turns it off"),
     ("convergence.min_delta", -1.0, "must not be negative"),
+    ("convergence.target", float("inf"), "must be finite"),
     ("checkpoints.interval_seconds", -1.0, "must be at least 0"),
     ("checkpoints.best", -1, "must be at least 0"),
     ("checkpoints.period", -1, "must be at least 0"),

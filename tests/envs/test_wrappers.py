@@ -251,10 +251,31 @@ def test_a_number_that_is_drawn_instead_is_doubted():
     assert env.doubts(env.default_params) == []
     (doubt,) = env.doubts(env.default_params.replace(force_mag=3.0))
     assert "force_mag is drawn from force_mag_range" in doubt
-    turned = env.default_params.replace(force_mag_range=np.array([15.0, 5.0]))
-    assert env.doubts(turned) == [
-        "env_params.force_mag_range=[15.0, 5.0] must have its lower number first."
-    ]
+
+
+@pytest.mark.parametrize(
+    ("wrappers", "params", "text"),
+    [
+        (
+            [{"randomise": {"force_mag": [5, 15]}}, "flatten"],
+            {"force_mag_range": [15.0, 5.0]},
+            r"env_params\.force_mag_range=\[15\.0, 5\.0\] must have its lower number first",
+        ),
+        (
+            [{"randomise": {"max_steps_in_episode": [3, 7]}}],
+            {"max_steps_in_episode_range": [0, 7]},
+            r"max_steps_in_episode_range=\[0, 7\] must be at least 1 step",
+        ),
+        (
+            [{"clip_reward": [-1, 1]}],
+            {"reward_low": 2.0},
+            r"reward_low=2\.0 must not be above reward_high=1\.0",
+        ),
+    ],
+)
+def test_numbers_of_a_wrapper_that_cannot_be_run_with_are_refused(wrappers, params, text):
+    with pytest.raises(elsinore.ConfigError, match=text):
+        make("CartPole-v1", None, params, wrappers)
 
 
 def test_a_whole_number_is_drawn_with_both_ends():
@@ -308,6 +329,9 @@ REFUSED = {
     "no bounds": ([{"clip_reward": 1}], "must be two numbers"),
     "bounds turned round": ([{"clip_reward": [1, -1]}], "its lower number first"),
     "no number": ([{"scale_reward": "much"}], "must be a finite number"),
+    "a number beyond float32": ([{"scale_reward": 1e39}], "must be from -3.4e+38 to 3.4e+38"),
+    "bounds beyond float32": ([{"clip_reward": [-1, 1e39]}], "must be from -3.4e+38"),
+    "no step": ([{"randomise": {"max_steps_in_episode": [0, 3]}}], "must be at least 1 step"),
     "no function": ([{"shape_reward": "doubled"}], "must name a function"),
     "another mapping": ([{"shape_reward": {"potentials": height}}], "must be a function, or"),
     "no such function": (

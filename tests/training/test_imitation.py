@@ -252,6 +252,7 @@ def test_the_newcomer_is_judged_as_an_entry_that_was_stored_this_instant():
     [
         ("num_envs", 0),
         ("env_steps", 100),
+        ("env_steps", 2**43),
         ("loss", "mse"),
         ("learning_rate", 0.0),
         ("own_share", 1.5),

@@ -76,13 +76,10 @@ def check_params(env: Any, params: "PyTree", place: str) -> None:
     Raises:
         ConfigError: naming the parameter below its `place` in the config.
     """
-    from elsinore.envs.wrapped import unwrapped  # jax comes with it
-
-    inside, _ = unwrapped(env)
-    if not hasattr(inside, "check_params"):
+    if not hasattr(env, "check_params"):
         return
     try:
-        inside.check_params(params)
+        env.check_params(params)
     except ValueError as error:
         raise ConfigError(f"{place}.{error}") from error
 

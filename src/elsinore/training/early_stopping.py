@@ -32,6 +32,8 @@ class ConvergenceConfig:
         validation.counts(self, 1, "window", "patience", "plateau_patience")
         validation.one_of(self, "counts", "evaluations", "episodes")
         validation.not_negative(self, "min_env_steps", "min_delta")
+        if self.target is not None:
+            validation.finite(self, "target")
 
     @property
     def counts_episodes(self) -> bool:

@@ -57,11 +57,16 @@ class ImitationConfig:
 
     def __post_init__(self) -> None:
         validation.counts(self, 1, "num_envs", "rollout_length", "num_epochs")
+        steps = self.num_envs * self.rollout_length
         if self.num_updates < 1:
-            steps = self.num_envs * self.rollout_length
             raise ValueError(
                 f"env_steps={self.env_steps} must be at least one update of {steps} steps "
                 "(num_envs x rollout_length)."
+            )
+        if self.num_updates >= 2**31:
+            raise ValueError(
+                f"env_steps={self.env_steps} must be at most {2**31 - 1} updates of {steps} steps"
+                " (num_envs x rollout_length), which 32 bits can count."
             )
         validation.one_of(self, "loss", *LOSSES)
         validation.positive(self, "learning_rate")

@@ -63,22 +63,33 @@ class Randomise(RememberingWrapper):
                 raise ValueError(
                     f"has {name}={ranges[name]!r}, which must be from {-most:.10g} to {most:.10g}."
                 )
+            if name == LIMIT and low < 1:
+                raise ValueError(f"has {name}={ranges[name]!r}, which must be at least 1 step.")
             own[f"{name}_range"] = np.array([low, high], np.int32 if whole else np.float32)
         super().__init__(env, **own)
+
+    def check_params(self, params: PyTree) -> None:
+        """Refuse ranges whose numbers are in the other order, and episodes without a step.
+
+        Raises:
+            ValueError: naming the parameter.
+        """
+        for name in self._defaults:
+            ends = np.asarray(getattr(params, f"{name}_range"))  # [..., 2]
+            given = f"{name}_range={ends.tolist()}"
+            if np.any(ends[..., 0] > ends[..., 1]):
+                raise ValueError(f"{given} must have its lower number first.")
+            if name == LIMIT and np.any(ends < 1):
+                raise ValueError(f"{given} must be at least 1 step.")
+        super().check_params(params)
 
     def doubts(self, params: PyTree) -> list[str]:
         """Warnings about numbers that are given and never used."""
         inside = getattr(self.env, "doubts", lambda params: [])(params)
         unused = [n for n, x in self._defaults.items() if np.any(getattr(params, n) != x)]
-        ranges = {f"{n}_range": np.asarray(getattr(params, f"{n}_range")) for n in self._defaults}
         return [
             *inside,
             *(f"env_params.{n} is not used: {n} is drawn from {n}_range." for n in unused),
-            *(
-                f"env_params.{n}={x.tolist()} must have its lower number first."
-                for n, x in ranges.items()
-                if np.any(x[..., 0] > x[..., 1])
-            ),
         ]
 
     def bare(self, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:

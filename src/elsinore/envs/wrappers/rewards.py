@@ -71,6 +71,14 @@ class ClipReward(RewardWrapper):
         low, high = two_numbers(bounds)
         super().__init__(env, reward_low=low, reward_high=high)
 
+    def check_params(self, params: PyTree) -> None:
+        low, high = np.asarray(params.reward_low), np.asarray(params.reward_high)
+        if np.any(low > high):
+            raise ValueError(
+                f"reward_low={low.tolist()} must not be above reward_high={high.tolist()}."
+            )
+        super().check_params(params)
+
     def change(self, params, obs, action, reward, next_obs, terminated):
         return jnp.clip(reward, params.reward_low, params.reward_high)
 

@@ -4,6 +4,7 @@ import dataclasses
 from functools import cache
 from typing import Any
 
+import numpy as np
 from flax import struct
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, PyTree
@@ -33,6 +34,10 @@ class Wrapper(Environment):
 
     def __init__(self, env: Any, **own_params: Any):
         refuse_on_host(env, COMPILED)
+        largest = float(np.finfo(np.float32).max)
+        numbers = [abs(x) for x in own_params.values() if isinstance(x, float)]
+        if any(largest < number < np.inf for number in numbers):
+            raise ValueError(f"must be from {-largest:.3g} to {largest:.3g}, as float32 is.")
         self.env, self._own_params = env, own_params
 
     def __getattr__(self, name: str) -> Any:
@@ -52,6 +57,14 @@ class Wrapper(Environment):
     @property
     def default_params(self) -> PyTree:
         return with_fields(self.env.default_params, self._own_params)
+
+    def check_params(self, params: PyTree) -> None:
+        """Refuse numbers that cannot be run with; a wrapper with such numbers adds its own check.
+
+        Raises:
+            ValueError: beginning with the parameter's name.
+        """
+        getattr(self.env, "check_params", lambda params: None)(params)
 
     def bare(self, state: PyTree, params: PyTree) -> tuple[PyTree, PyTree]:
         """(state, params) as the environment inside has them."""
