@@ -267,6 +267,15 @@ def test_a_file_may_have_settings_by_dotted_name(yaml_file):
         ("algo.gamma: 0.9\nalgo: {gamma: 0.8}", "algo.gamma"),
         ("algo: {network.hidden: [8], network: {hidden: [4]}}", "algo.network.hidden"),
         ("algo.network: {gru: 8}\nalgo: {network: {hidden: [4]}}", "algo.network"),
+        ("vary: {algo.gamma: [0.9], algo: {gamma: [0.8]}}", "vary.algo.gamma"),
+        (
+            "population.pbt.space: {algo.gamma: {log: [0.9, 1]}, algo: {gamma: {log: [0.8, 1]}}}",
+            "population.pbt.space.algo.gamma.log",
+        ),
+        (
+            "sweep: {space: {algo.gamma: {log: [0.9, 1]}, algo: {gamma: {log: [0.8, 1]}}}}",
+            "sweep.space.algo.gamma.log",
+        ),
     ],
 )
 def test_a_setting_in_two_forms_in_one_file_is_refused(yaml_file, text, name):

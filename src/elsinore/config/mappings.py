@@ -1,7 +1,8 @@
 """Settings as nested mappings, and by dotted name."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from elsinore.errors import ConfigError
@@ -69,7 +70,19 @@ def nested(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if any(given == name or given.startswith(f"{name}.") for given in dotted(found)):
             raise ConfigError(f"{prefix}{name} is given twice; leave one of the two out.")
         set_dotted(found, name, data[name])
+    names = Counter(_names_in(found))
+    for name in (name for name, times in names.items() if times > 1):  # within a group
+        raise ConfigError(f"{prefix}{name} is given twice; leave one of the two out.")
     return found
+
+
+def _names_in(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted name of each setting, as often as it is given."""
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _names_in(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def dotted(
