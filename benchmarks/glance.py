@@ -43,7 +43,7 @@ ROWS = (
     Row(
         "PPO, EnvPool's HalfCheetah-v4", CLEANRL, "host_speed_cleanrl", "cheetah", goals=(1.2, None)
     ),
-    Row("DQN, CartPole-v1", REJAX, "dqn_cartpole", "rejax.1", "rejax.4"),
+    Row("DQN, CartPole-v1", REJAX, "dqn_cartpole_short", "rejax.1", "rejax.4"),
     Row("DQN, MinAtar's Breakout", REJAX, "minatar", four="dqn", goals=(None, 1.5)),
     Row("SAC, Pendulum-v1", REJAX, "sac_pendulum", "rejax.1", "rejax.4", (None, 2.0)),
     Row("the same", SBX, "sac_pendulum", "sbx.1", "sbx.4", (None, 2.0)),

@@ -14,10 +14,12 @@ import argparse
 import contextlib
 import copy
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -167,6 +169,11 @@ def episodes_to(
     return [int(so_far[i, first[0]]) if len(first) else None for i, first in enumerate(firsts)]
 
 
+def median_of(arrivals: list[int | None]) -> float:
+    """The median of all seeds' arrivals; one that does not arrive is infinitely late."""
+    return median(math.inf if x is None else x for x in arrivals)
+
+
 def page(found: list[dict[str, Any]]) -> str:
     """docs/results.md."""
     return "\n".join([HEADER, *(line for row in found for line in section(row))]) + "\n"
@@ -196,19 +203,18 @@ def section(row: dict[str, Any]) -> list[str]:
             f"{values.min():.2f} | {beside} |"
         )
     if row.get("steps_to"):
-        arrived = sorted(s for s in row["steps_to"] if s is not None)
-        median = ""
-        if arrived:
-            middle = arrived[len(arrived) // 2]
-            median = (
-                f", the median after {middle:,} env steps,"
+        arrived = [s for s in row["steps_to"] if s is not None]
+        after, middle = "", median_of(row["steps_to"])
+        if math.isfinite(middle):
+            after = (
+                f", the median after {middle:,.0f} env steps,"
                 f" {row['seconds'] * middle / row['env_steps']:.0f} s"
             )
-        if arrived and (lived := sorted(n for n in row.get("episodes_to") or [] if n is not None)):
-            median += f" and {lived[len(lived) // 2]:,} episodes"
+            if math.isfinite(episodes := median_of(row.get("episodes_to") or [None])):
+                after += f" and {episodes:,.0f} episodes"
         lines.append(
             f"\n{len(arrived)} of {row['seeds']} seeds reached {case.threshold:g} in a greedy "
-            f"evaluation{median} (evaluations are a twentieth of the run apart)."
+            f"evaluation{after} (evaluations are a twentieth of the run apart)."
         )
     if case.lives and "steps" in row:
         lived = (

@@ -169,6 +169,9 @@ def written(rows: list[dict[str, Any]]) -> None:
     RECORD.write_text(json.dumps(rows, indent=1) + "\n")
     by_name = {recipe.name: recipe for recipe in RECIPES}
     lines = [line(by_name[row["name"]], row) for row in rows]
+    if missing := [x for x in RECIPES if x.name not in {row["name"] for row in rows}]:
+        names = ", ".join(f"{x.name} (`{x.config or x.env}`)" for x in missing)
+        lines.append(f"\nNot measured yet: {names}.")
     PAGE.write_text("\n".join([HEADER, *lines]) + "\n")
 
 
