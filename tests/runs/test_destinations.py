@@ -79,6 +79,22 @@ def test_a_sweep_of_a_stranger_is_begun_anew_from_its_file(tmp_path):
     assert again.experiment.sinks.remote.url is None and again.config == sweep.config
 
 
+@pytest.mark.parametrize(
+    "sinks",
+    [
+        {"sinks.remote.url": "file:///bucket"},
+        {"sinks.mlflow.tracking_uri": "https://elsewhere.example"},
+    ],
+)
+def test_a_sweep_of_a_stranger_is_asked_about_settings_by_dotted_name(tmp_path, sinks):
+    space = {"space": {"algo.gamma": {"uniform": [0.9, 1]}}, "trials": 2}
+    folder = SweepDir(tmp_path / "search")
+    folder.path.mkdir()
+    folder.config.write_text(yaml.safe_dump({"env": "CartPole-v1", **sinks, "sweep": space}))
+    with pytest.raises(ConfigError, match=f"sends data by {next(iter(sinks))}=.*--trust"):
+        folder.sweep()
+
+
 @pytest.mark.parametrize("start", ["null", "elsewhere"])
 def test_a_new_run_from_it_sends_where_the_command_says(stranger, bucket, tmp_path, start):
     data = read_yaml(stranger / "config.yaml")

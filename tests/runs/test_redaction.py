@@ -17,7 +17,7 @@ from elsinore.config.load_sweep import load_sweep
 from elsinore.config.yaml_files import read_yaml
 from elsinore.runs.checkpoint_match import check_match
 from elsinore.runs.metrics_json import write_metrics
-from elsinore.runs.redaction import redacted
+from elsinore.runs.redaction import comparable, redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from tests.page.conftest import serving
@@ -48,6 +48,21 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_text_is_sent_without_its_secrets(text):
     assert redacted(text) == TEXTS[text] == redacted(TEXTS[text])
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        ("https://me:old@host/", "https://me:new@host/", True),
+        ("https://me:word@host/", "https://elsewhere/@host/", False),
+        ("https://me:word@host/", "https://elsewhere:80/@host/", False),
+        ("https://me:word@host/", "https://me:word@elsewhere?@host/", False),
+        ("https://host/", "https://host/", True),
+    ],
+)
+def test_settings_with_another_password_are_the_same_and_with_another_host_are_not(then, now, same):
+    assert (comparable({"uri": [then]}) == comparable({"uri": [now]})) is same
+    assert "word" not in str(comparable(then)) + str(comparable(now))
 
 
 def test_settings_are_written_without_their_secrets():

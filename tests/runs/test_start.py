@@ -26,6 +26,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
 from elsinore.config.yaml_files import read_yaml, yaml_text
+from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints, session
 from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment
@@ -89,6 +90,15 @@ def test_a_source_is_named_in_several_ways(whole):
     ):
         folder, found = parse_source(text, whole.parent)
         assert (folder.path.resolve(), found) == (whole.resolve(), which)
+
+
+def test_settings_of_a_run_fetch_nothing(tmp_path):
+    """A stranger's config could name any address."""
+    start = StartConfig(run=f"file://{tmp_path}/copy", checkpoint="latest/0000000004")
+    with pytest.raises(
+        ConfigError, match=r"start\.run='file://.* is an address, which a run's own"
+    ):
+        source_of(start)
 
 
 def test_a_folder_of_a_source_may_have_an_at_in_its_name(tmp_path):

@@ -21,11 +21,12 @@ import elsinore
 from elsinore.algos.registry import algorithm
 from elsinore.analysis.compare import api as comparisons
 from elsinore.analysis.sweep.sweep_dir import SweepDir
-from elsinore.cli import main
+from elsinore.cli import arguments, main
 from elsinore.config.load import load_experiment, with_settings
 from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
+from elsinore.config.search import SweepTrial, trial_groups
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.envs import make
 from elsinore.errors import ConfigError
@@ -312,6 +313,13 @@ def test_a_question_cannot_steer_the_terminal(stranger):
     assert "\x1b" not in asked[0] + str(refused.value)
 
 
+def test_the_name_of_a_folder_cannot_steer_the_terminal(monkeypatch):
+    asked = []
+    monkeypatch.setattr(builtins, "input", lambda text: asked.append(text) or "n")
+    assert not arguments._ask("x\x1b[2K\rOpen it?\x1b[8m/config.yaml names code. Import it?")
+    assert asked == ["x?[2K?Open it??[8m/config.yaml names code. Import it? [y/N] "]
+
+
 def test_code_of_elsinore_and_of_plug_ins_needs_no_trust():
     known = {
         "env": "Hamlet-L1",
@@ -401,6 +409,7 @@ def test_a_replay_that_unpacks_to_too_much_is_refused(stranger, monkeypatch):
     [
         {"env": "strange_code:World"},
         {"sweep": {"space": {"env": {"choice": ["CartPole-v1", "strange_code:World"]}}}},
+        {"sweep": {}, "sweep.space": {"env": {"choice": ["CartPole-v1", "strange_code:World"]}}},
     ],
 )
 def test_a_strangers_sweep_is_resumed_only_with_trust(stranger, tmp_path, named, capsys):
@@ -411,6 +420,15 @@ def test_a_strangers_sweep_is_resumed_only_with_trust(stranger, tmp_path, named,
     assert "'strange_code'" in capsys.readouterr().err and not stranger.was_imported
     SweepDir(tmp_path / "search").sweep(trust=True)
     assert stranger.was_imported
+
+
+def test_names_in_the_trials_of_a_sweep_stay_untrusted():
+    space = {"algo.gamma": {"uniform": [0.9, 0.99]}}
+    sweep = load_sweep({"env": "CartPole-v1", "sweep": {"space": space, "trials": 1}})
+    name = UntrustedName("strange_code:Encoder")
+    trial = SweepTrial(0, {"algo.network.encoder": name, "algo.gamma": 0.95})
+    (group,) = trial_groups(sweep, [trial])
+    assert group.experiment.algo.network.encoder is name
 
 
 def test_a_sweep_is_signed_by_the_user_who_begins_it(tmp_path, stranger):

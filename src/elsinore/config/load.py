@@ -14,7 +14,7 @@ from elsinore.config.agent_list import (
 )
 from elsinore.config.experiment import Experiment
 from elsinore.config.mappings import dotted as dotted
-from elsinore.config.mappings import in_full, nested, plain, ranges_by_setting
+from elsinore.config.mappings import in_full, in_groups, plain, ranges_by_setting
 from elsinore.config.mappings import merge_settings as merge_settings
 from elsinore.config.mappings import set_dotted as set_dotted
 from elsinore.config.parse import as_dict, build, build_algo, convert_setting, refuse_unwritable
@@ -84,9 +84,7 @@ def read_settings(config: Settings | None) -> tuple[dict, Path | None]:
         ConfigError: for a file that `read_yaml` refuses, or a setting that is given twice.
     """
     is_file = isinstance(config, str | Path)
-    data = nested(plain(dict(read_yaml(Path(config)) if is_file else config or {})))
-    if isinstance(data.get("algo"), dict):
-        data["algo"] = nested(data["algo"], "algo.")
+    data = in_groups(plain(dict(read_yaml(Path(config)) if is_file else config or {})))
     if is_complete(data):
         data = with_own_settings(data)
     return data, shipped(Path(config)).parent if is_file else None

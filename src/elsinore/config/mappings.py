@@ -76,6 +76,18 @@ def nested(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def in_groups(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a file or a call, `nested`, those of the algorithm, too.
+
+    Raises:
+        ConfigError: if a setting is given in both forms.
+    """
+    found = nested(data)
+    if isinstance(found.get("algo"), dict):
+        found["algo"] = nested(found["algo"], "algo.")
+    return found
+
+
 def _names_in(data: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     """The dotted name of each setting, as often as it is given."""
     for key, value in data.items():

@@ -178,16 +178,16 @@ def trial_groups(sweep: Sweep, trials: list[SweepTrial]) -> list[TrialGroup]:
     Raises:
         ConfigError: for a trial that cannot be run.
     """
-    groups: dict[str, list[SweepTrial]] = {}
+    groups: dict[str, tuple[dict[str, Any], list[SweepTrial]]] = {}
     for trial in trials:
         fixed = {
             name: value
             for name, value in trial.settings.items()
             if not is_traced(name, value, sweep.experiment)
         }
-        groups.setdefault(json.dumps(fixed, sort_keys=True), []).append(trial)
+        groups.setdefault(json.dumps(fixed, sort_keys=True), (fixed, []))[1].append(trial)
     size = min(sweep.config.split or MAX_MEMBERS, MAX_MEMBERS)
-    largest = max(map(len, groups.values()), default=0)
+    largest = max((len(found) for _, found in groups.values()), default=0)
     if sweep.compares_members and largest > size:
         raise ConfigError(
             f"sweep.trials={sweep.num_trials}: {largest} would be compared in one run, in which at"
@@ -195,8 +195,8 @@ def trial_groups(sweep: Sweep, trials: list[SweepTrial]) -> list[TrialGroup]:
             f" sweep.batch={MAX_MEMBERS}."
         )
     return [
-        _group(sweep, json.loads(signature), found[i : i + size])
-        for signature, found in groups.items()
+        _group(sweep, fixed, found[i : i + size])
+        for fixed, found in groups.values()
         for i in range(0, len(found), size)
     ]
 

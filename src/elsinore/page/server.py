@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 import uvicorn
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, printable
 from elsinore.page.app import PageApi, application
 from elsinore.page.guard import is_loopback
 from elsinore.page.live import MAX_MESSAGE
@@ -62,7 +62,8 @@ def watch(
         url = functools.partial(_url, host, listener.getsockname()[1], run, part)
 
         def announce() -> None:
-            print(f"watching {top / run if run else top} at\n  {url(token=token)}", flush=True)
+            watched = printable(str(top / run if run else top))
+            print(f"watching {watched} at\n  {url(token=token)}", flush=True)
             if not is_loopback(host):
                 print(NETWORK_NOTE, flush=True)
             if browser and _has_screen():

@@ -10,7 +10,7 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.runs.lengthen import unit_of
 from elsinore.runs.manifest import differences
 from elsinore.runs.named_code import code_in
-from elsinore.runs.redaction import redacted
+from elsinore.runs.redaction import comparable
 from elsinore.runs.remote import fetched, has_copy
 from elsinore.runs.run_dir import NameTaken, RunDir, check_folder_name
 from elsinore.runs.signature import sign
@@ -61,7 +61,7 @@ def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDi
     if not os.path.lexists(path):
         return None
     folder = RunDir.open(path, runs_dir)
-    then, now = (redacted(as_dict(each)) for each in (folder.recorded(), experiment))
+    then, now = (comparable(as_dict(each)) for each in (folder.recorded(), experiment))
     differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
         unit = unit_of(folder.recorded())

@@ -1,6 +1,7 @@
 """Secrets redacted wherever a run's settings or messages leave its folder, or are written twice."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 MASK = "***"
@@ -23,14 +24,24 @@ ASSIGNMENT = re.compile(
 def redacted(data: Any) -> Any:
     """`data` with "***" in place of each secret: values under a name such as `password`, `api_key`
     or `token`, and user and password in a URL. Texts may be YAML or lines of a log."""
+    return _mapped(data, _redacted_text)
+
+
+def comparable(data: Any) -> Any:
+    """`redacted(data)`, in which a URL with a secret has its host besides: settings with another
+    password are the same, and those of another server are not."""
+    return _mapped(data, lambda text: _redacted_text(text) + _hosts_in(text))
+
+
+def _mapped(data: Any, of_text: Callable[[str], str]) -> Any:
     if isinstance(data, dict):
         return {
-            name: MASK if value and SECRET_NAME.search(str(name)) else redacted(value)
+            name: MASK if value and SECRET_NAME.search(str(name)) else _mapped(value, of_text)
             for name, value in data.items()
         }
     if isinstance(data, list | tuple):
-        return type(data)(map(redacted, data))
-    return _redacted_text(data) if isinstance(data, str) else data
+        return type(data)(_mapped(x, of_text) for x in data)
+    return of_text(data) if isinstance(data, str) else data
 
 
 def has_mask(data: Any) -> bool:
@@ -49,6 +60,18 @@ def _redacted_text(text: str) -> str:
     text = re.sub(r"\S+", lambda word: _without_user(word[0]), text)
     text = SETTING.sub(rf"\g<indent>\g<before>{MASK}", text)
     return ASSIGNMENT.sub(rf"\g<1>{MASK}", text)
+
+
+def _hosts_in(text: str) -> str:
+    """The host of each URL in which something is masked: what comes before its path, without user,
+    password and port."""
+    hosts = []
+    for word in text.split():
+        scheme, _, rest = word.partition("://")
+        if scheme and "@" in rest:
+            before_path = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+            hosts.append(before_path.rpartition("@")[2].partition(":")[0])
+    return f" at {', '.join(hosts)}" if hosts else ""
 
 
 def _without_user(word: str) -> str:

@@ -37,8 +37,14 @@ def source_of(start: StartConfig) -> Source:
     """The checkpoint that the settings name.
 
     Raises:
-        ConfigError: if the run or the checkpoint is gone, or its files have changed.
+        ConfigError: if the run or the checkpoint is gone, its files have changed, or it is no
+            folder.
     """
+    if is_remote(start.run):  # a plan has the folder of the copy that it has fetched
+        raise ConfigError(
+            f"start.run={start.run!r} is an address, which a run's own settings never name; fetch"
+            f" the copy by `elsinore train --from {quoted(start.run)}` (in Python, from_run)."
+        )
     folder = RunDir.open(start.run)
     found = Run(folder).checkpoint(start.checkpoint)
     checkpoints.verify(found)

@@ -17,7 +17,7 @@ from elsinore.runs import api, preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.continuation import with_start_of
 from elsinore.runs.manifest import differences
-from elsinore.runs.redaction import redacted
+from elsinore.runs.redaction import comparable
 from elsinore.runs.run_dir import RunDir, as_file_name
 from elsinore.runs.start import check_start
 from elsinore.runs.summary import is_finished
@@ -210,7 +210,7 @@ def cell_state(cell: GridCell) -> str:
             )
         return "new"
     run = api.load(cell.folder)
-    then, now = (redacted(as_dict(each)) for each in (run.experiment, cell.experiment))
+    then, now = (comparable(as_dict(each)) for each in (run.experiment, cell.experiment))
     differing = differences(then, now)
     if differing:
         raise ConfigError(

@@ -12,12 +12,13 @@ from pathlib import Path
 import yaml
 
 from elsinore.config.load_sweep import load_sweep
+from elsinore.config.mappings import in_groups
 from elsinore.config.search import Sweep
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
 from elsinore.runs import signature
 from elsinore.runs.manifest import differences
-from elsinore.runs.redaction import folder_mode, redacted
+from elsinore.runs.redaction import comparable, folder_mode
 from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from
 from elsinore.runs.trust import Trust, confirmed
 
@@ -102,7 +103,10 @@ class SweepDir:
             ConfigError: for an invalid one, or one that names code that is neither this user's nor
                 trusted.
         """
-        return load_sweep(confirmed(read_yaml(self.config), self.config, trust, sends=True))
+        # in groups, as its settings will be: what is asked for is looked up by them
+        return load_sweep(
+            confirmed(in_groups(read_yaml(self.config)), self.config, trust, sends=True)
+        )
 
     def lock(self) -> None:
         """Take the lock, which is released when the process ends, and make the folder of groups
@@ -121,7 +125,7 @@ class SweepDir:
 
     def _check_same(self, sweep: Sweep) -> None:
         now = yaml.safe_load(yaml_text(sweep.as_dict()))
-        differing = differences(redacted(read_yaml(self.config)), redacted(now))
+        differing = differences(comparable(read_yaml(self.config)), comparable(now))
         if differing:
             raise ConfigError(
                 f"name={self.name!r} is taken by another sweep (then, now):"
