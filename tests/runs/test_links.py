@@ -9,12 +9,15 @@ from types import SimpleNamespace
 import pytest
 
 from elsinore.config.sinks import MLflowConfig, WandbConfig
+from elsinore.errors import ConfigError
 from elsinore.runs import replays
 from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.profile import PhaseTimes
 from elsinore.runs.records import Row
 from elsinore.runs.remote_copy import Copy
 from elsinore.runs.repair import restore_store, state_of
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
@@ -22,6 +25,7 @@ from elsinore.runs.sinks.wandb import WandbSink
 from elsinore.runs.store import Store
 from elsinore.runs.summary import write_json
 from tests.runs.conftest import STEPS, record
+from tests.runs.test_policy import policy_of_a_dictionary
 from tests.runs.test_replays import a_replay
 
 
@@ -35,6 +39,12 @@ def folder(tmp_path):
         store.describe(run_id="1", steps_per_update=STEPS, num_updates=4, updates_per_chunk=4)
         store.write(record(4))
     return folder
+
+
+def a_profile(run: RunDir) -> PhaseTimes:
+    times = PhaseTimes()
+    times.folder = run.path
+    return times
 
 
 def write_lines(run: RunDir) -> None:
@@ -53,7 +63,24 @@ WRITING = {
     ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),
     "metrics.jsonl": write_lines,
     ".unfinished-one.npz-{pid}": lambda run: replays.write(run.path / "one.npz", a_replay()),
+    "policy.json": lambda run: policy_of_a_dictionary().export(run.path, "own"),
+    "policy.jaxexport": lambda run: policy_of_a_dictionary().export(run.path, "own"),
+    "profile.json": lambda run: a_profile(run).finish(),
 }
+
+
+@pytest.mark.parametrize("place", ["logs", "logs/train.log"])
+def test_a_log_is_not_written_through_a_link(folder, tmp_path, place):
+    mine = tmp_path / "mine"
+    mine.mkdir() if place == "logs" else mine.write_text("mine")
+    (folder.path / place).parent.mkdir(exist_ok=True)
+    (folder.path / place).symlink_to(mine)
+    with (
+        pytest.raises(ConfigError, match="no file of the run; remove what is in its place"),
+        logging_to(folder.log),
+    ):
+        pass
+    assert list(mine.iterdir()) == [] if place == "logs" else mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", WRITING)

@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 from elsinore.config.extras import require
 from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
+from elsinore.runs.durable import new_file
 from elsinore.runs.exported_carry import exported_carry
 from elsinore.runs.observation_names import exported_observation, named_arrays
 from elsinore.training.evaluation import refuse_to_explore
@@ -220,8 +221,8 @@ class Policy:
         action = exported.out_avals[0]
         about |= {"action_shape": list(action.shape[1:]), "action_dtype": action.dtype.name}
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "policy.jaxexport").write_bytes(exported.serialize())
-        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        new_file(folder / "policy.jaxexport").write_bytes(exported.serialize())
+        _write_about(folder, about)
 
     def export_onnx(self, folder: Path, env_name: str, **facts: Any) -> None:
         """Write policy.onnx (greedy, any batch size) and policy.json, as `export` does.
@@ -277,8 +278,8 @@ class Policy:
         kind = onnx.helper.tensor_dtype_to_np_dtype(action.elem_type).name
         about |= {"inputs": [*names, *carry], "action_shape": sizes, "action_dtype": kind}
         folder.mkdir(parents=True, exist_ok=True)
-        onnx.save(model, str(folder / "policy.onnx"))
-        (folder / "policy.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        onnx.save(model, str(new_file(folder / "policy.onnx")))
+        _write_about(folder, about)
 
     def _origin(self, env_name: str) -> dict[str, Any]:
         agent = {"agent": self.agent} if self.agent else {}
@@ -331,3 +332,8 @@ class Policy:
         carry = exported_carry(self._algo.policy.initial_carry).start
         shapes, dtypes = [list(x.shape) for x in carry], [x.dtype.name for x in carry]
         return {"obs": parts, **alone, "memory_shapes": shapes, "memory_dtypes": dtypes}
+
+
+def _write_about(folder: Path, about: dict[str, Any]) -> None:
+    text = json.dumps(about, indent=1) + "\n"
+    new_file(folder / "policy.json").write_text(text, encoding="utf-8")

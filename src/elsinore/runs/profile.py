@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.errors import counted
+from elsinore.runs.durable import new_file
 
 FILE = "profile.json"
 TRACE_SECONDS = 10.0  # of training at most: a trace of a minute is too large to be looked at
@@ -97,7 +98,8 @@ class PhaseTimes:
         found = self.report()
         print("\n".join(table_of(found)), flush=True)
         if self.folder is not None and self.folder.is_dir():
-            (self.folder / FILE).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            text = json.dumps(found, indent=1) + "\n"
+            new_file(self.folder / FILE).write_text(text, encoding="utf-8")
 
     def _now(self) -> Moment:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from elsinore.errors import ConfigError, printable, why_unreadable
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.plain_files import is_no_file
+from elsinore.runs.plain_files import is_taken
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.console import PROGRESS
 
@@ -55,8 +55,8 @@ class MaskingFormatter(logging.Formatter):
 def _opened(path: Path) -> LogFile:
     try:
         path.parent.mkdir(exist_ok=True)
-        if is_no_file(path):
-            raise OSError(errno.EINVAL, "it is no file")
+        if is_taken(path) or path.parent.is_symlink():
+            raise OSError(errno.EINVAL, "it is no file of the run")
         return LogFile(path)
     except OSError as error:
         why = limit_reached(error) or f"{why_unreadable(error)}; remove what is in its place"
