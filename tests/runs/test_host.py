@@ -620,6 +620,22 @@ def test_gymnasiums_classic_control_has_gymnaxs_rules(name):
 
 
 @pytest.mark.skipif(not suites.is_installed("envpool"), reason="needs elsinore[envpool]")
+@pytest.mark.parametrize("name", ["base_path", "cfg_path", "game_args", "lmp_save_dir", "vzd_path"])
+def test_settings_choose_no_program_that_envpool_starts(name):
+    with pytest.raises(ConfigError, match=rf"env_kwargs\.{name}='./x' decides what EnvPool starts"):
+        make("envpool/Basic-v1", {name: "./x"})
+
+
+@pytest.mark.skipif(not suites.is_installed("gym"), reason="needs elsinore[gymnasium]")
+def test_environments_that_import_any_other_are_not_made():
+    """Their argument would be code that no one has agreed to."""
+    names = [name for name in suites.ids("gym") if "GymV2" in name]
+    assert names == []
+    with pytest.raises(ConfigError, match="GymV26Environment-v0"):
+        make("gym/GymV26Environment-v0", {"env_id": "json:tool"})
+
+
+@pytest.mark.skipif(not suites.is_installed("envpool"), reason="needs elsinore[envpool]")
 def test_a_pool_is_reset_in_the_step_that_ends_an_episode(tmp_path):
     env, _ = make("envpool/CartPole-v1")
     vector = HostVector(env, env.open_rows(3), 3, (0,), 5, 0)

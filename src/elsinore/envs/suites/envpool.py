@@ -17,6 +17,8 @@ from elsinore.envs.host_spaces import Space, action_space_of, observation_space_
 from elsinore.errors import ConfigError
 
 FOREVER = 2**30  # steps
+# Arguments by which ViZDoom starts a program (also by a config file), and writes files.
+PLACES = {"base_path", "cfg_path", "game_args", "lmp_save_dir", "vzd_path"}
 
 
 class EnvPool:
@@ -31,9 +33,14 @@ class EnvPool:
         """The environment of that id; `kwargs` go to `envpool.make`.
 
         Raises:
-            ConfigError: for several players, or spaces that cannot be read.
+            ConfigError: for several players, spaces that cannot be read, or a place of files.
         """
         name, limit = f"envpool/{env_id}", kwargs.pop("max_episode_steps", None)
+        for own in sorted(PLACES & kwargs.keys()):
+            raise ConfigError(
+                f"env_kwargs.{own}={kwargs[own]!r} decides what EnvPool starts or writes, which"
+                f" settings that come with a run must not choose; leave it out of {name}."
+            )
         spec = envpool.make_spec(env_id, **kwargs)
         if int(getattr(spec.config, "max_num_players", 1)) > 1:
             raise ConfigError(f"env={name!r} has several players, and learners here have one.")

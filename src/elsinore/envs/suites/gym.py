@@ -20,6 +20,9 @@ from elsinore.envs.host_objects import (
 from elsinore.envs.suites import OBJECT
 from elsinore.errors import ConfigError
 
+# Environments that import any other by its name, which would be code that no one has agreed to.
+SHIMS = ("GymV21Environment", "GymV26Environment")
+
 
 class Gym:
     """Environments of Gymnasium as a `HostEnv`."""
@@ -28,7 +31,7 @@ class Gym:
     def ids() -> tuple[str, ...]:
         """The registered ids, the newest versions and the older ones; a package that registers its
         own, such as ale_py, must have been imported."""
-        return tuple(sorted(x for x in gymnasium.registry if x != "GymV21Environment-v0"))
+        return tuple(sorted(x for x in gymnasium.registry if not x.startswith(SHIMS)))
 
     @classmethod
     def make(cls, env_id: str, **kwargs: Any) -> HostEnv:
