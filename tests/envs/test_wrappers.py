@@ -315,7 +315,8 @@ REFUSED = {
     "two in one": ([{"flatten": 1, "one_hot": 1}], "is no wrapper"),
     "no value": (["frame_stack"], "needs a value"),
     "a value too many": ([{"flatten": 2}], "takes no value"),
-    "one frame": ([{"frame_stack": 1}], "frame_stack=1 must be a whole number of at least 2"),
+    "one frame": ([{"frame_stack": 1}], "frame_stack=1 must be a whole number from 2 to 1024"),
+    "frames that fill the memory": ([{"frame_stack": 10**9}], "a whole number from 2 to 1024"),
     "no limit": ([{"time_limit": 0}], "time_limit=0 must be"),
     "a limit beyond 32 bits": ([{"time_limit": 2**31}], "of steps, from 1 to 2147483647"),
     "a draw beyond 32 bits": (

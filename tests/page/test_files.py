@@ -158,12 +158,13 @@ def test_a_replay_names_no_file_outside_the_folder_to_who_has_no_token(tmp_path,
             {"env": "Cache-trace", "env_kwargs": {"trace": "/etc/passwd"}},
             {"env": "CartPole-v1", "env_kwargs": {"deep": [{"er": str(other)}]}},
             {"env": "MNISTBandit-bsuite"},
+            {"env": "DeepSea-bsuite", "env_kwargs": {"size": 40_000}},  # some 20 GB
         ]
     ):
         write_replay(run, f"{i}.npz", **about)
     (run.parent / "link").symlink_to(other)
     with serving(tmp_path / "runs") as served:
-        for i in range(6):
+        for i in range(7):
             noted.clear()
             status, _, said = served.ask("/api/replay", run="run", replay=f"{i}.npz")
             assert status == 404 and b"it needs the token" in said

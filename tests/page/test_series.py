@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elsinore.page import series
+from elsinore.page import metrics_csv, series
 from elsinore.page.overviews import Overviews
-from elsinore.page.runs_directory import RunsDirectory
+from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store
 from elsinore.runs.store_schema import SCHEMA
@@ -133,6 +133,21 @@ def test_episodes_are_counted_over_all_seeds_however_many_updates_stand_together
             sum(Overviews(RunsDirectory(tmp_path)).overview("run")["episodes"]["count"])
             == 40 * 3 * 2
         )
+
+
+def test_rows_of_more_seeds_than_a_run_has_are_refused(tmp_path, monkeypatch):
+    """A small file of them would have a list over all spans for each."""
+    monkeypatch.setattr(series, "MOST_SEEDS", 3)
+    monkeypatch.setattr(metrics_csv, "MOST_NAMES", 0)
+    make_run(tmp_path, "run", updates=8)
+    runs = RunsDirectory(tmp_path)
+    with contextlib.closing(Store(runs.open("run").database)) as store:
+        rows = [Row(8, seed, "", "eval/return", 1.0) for seed in range(4)]
+        store.write(ChunkRecord(8, 64, rows, 0.0, 1.0, 1.0))
+    with pytest.raises(PageError, match="more than 3 seeds are too many to draw"):
+        Overviews(runs).overview("run")
+    with pytest.raises(PageError, match="metrics are too many for a table"):
+        next(metrics_csv.csv_pages(runs, "run"))
 
 
 def test_a_run_without_metrics_has_no_curves(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import elsinore
-from elsinore.runs import run_curves
+from elsinore.errors import ConfigError
+from elsinore.runs import curve_values, run_curves
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curve_values import (
     by_seed,
@@ -73,6 +74,13 @@ def test_each_seed_has_its_own_curve():
         0: ([4, 8], [1.0, 2.0]),
         3: ([4], [5.0]),
     }
+
+
+def test_more_values_than_fit_are_refused(monkeypatch):
+    monkeypatch.setattr(curve_values, "MOST_VALUES", 3)
+    rows = curve(0, {4: 1.0}) + curve(1, {8: 5.0})
+    with pytest.raises(ConfigError, match="eval/return has values of 2 seeds at 2 updates in all"):
+        curve_values.values_by_seed(rows, "eval/return")
 
 
 def test_a_seed_has_no_loss_after_it_has_stopped():

@@ -94,6 +94,17 @@ COMPUTED = {
         "CREATE TRIGGER more AFTER INSERT ON info BEGIN INSERT INTO events SELECT x, x, '', ''"
         f" FROM ({ENDLESS} SELECT x FROM c); END"
     ),
+    "chunks has a check": (
+        "DROP TABLE chunks; CREATE TABLE chunks (update_ INTEGER PRIMARY KEY, env_steps INTEGER,"
+        " finished_at REAL, seconds REAL, steps_per_second REAL"
+        " CHECK (length(hex(zeroblob(4e8 + update_ * 0))) > 0))"
+    ),
+    "slow is an index of an expression": (
+        "CREATE INDEX slow ON events (length(hex(zeroblob(4e8 + update_ * 0))))"
+    ),
+    "few is an index of some rows": (
+        "CREATE INDEX few ON events (kind) WHERE length(hex(zeroblob(update_))) > 0"
+    ),
     "chunks has other columns": "DROP TABLE chunks; CREATE TABLE chunks (update_, seconds)",
 }
 
@@ -110,6 +121,12 @@ def test_a_table_that_is_computed_is_refused_and_nothing_is_asked_of_it(run, why
     alter(run, f"DROP VIEW episodes; DROP VIEW episode_metrics; {COMPUTED[why]}")
     with pytest.raises(sqlite3.DatabaseError, match=why):
         Store(run / "metrics.sqlite", read_only)
+
+
+def test_an_index_of_columns_is_its_users(run):
+    alter(run, "CREATE INDEX by_name ON metrics (name)")
+    with contextlib.closing(Store(run / "metrics.sqlite", read_only=True)) as store:
+        assert store.rows()
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -57,6 +57,14 @@ def path(tmp_path):
     return replays.write(tmp_path / "replays" / "one.npz", a_replay())
 
 
+@pytest.mark.parametrize("agents", [0, 101, 1e8, "2", True])
+def test_a_header_with_an_impossible_number_of_agents_is_refused(tmp_path, agents):
+    about = {"agents": agents, "ids": ["a"], "returns": [1.0], "lengths": [1], "endings": ["end"]}
+    path = replays.write(tmp_path / "one.npz", a_replay(**about))
+    with pytest.raises(ConfigError, match="of its header must be from 1 to 100"):
+        replays.about(path)
+
+
 # What is written is what is read
 
 

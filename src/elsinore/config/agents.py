@@ -12,6 +12,7 @@ from elsinore.validation import at_least, one_of
 SHARING = ("auto", "independent", "shared")
 CRITICS = ("own", "joint")
 MIXINGS = ("none", "sum")
+MOST_AGENTS = 100  # in one environment
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 
 
@@ -47,8 +48,8 @@ class AgentsConfig:
     each: tuple[AgentConfig, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 1 <= self.number <= 100:
-            raise ValueError(f"number={self.number} must be from 1 to 100.")
+        if not 1 <= self.number <= MOST_AGENTS:
+            raise ValueError(f"number={self.number} must be from 1 to {MOST_AGENTS}.")
         one_of(self, "sharing", *SHARING)
         self._check_each()
         self._check_team()

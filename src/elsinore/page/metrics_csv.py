@@ -18,6 +18,7 @@ from elsinore.runs.run_dir import RunDir
 
 NAMES_SECONDS = 60.0  # for the names of all metrics; of ten million rows they take about one
 PAGE_LINES = 500  # lines of the file that are read at once
+MOST_NAMES = 20_000  # columns
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begin a formula in a spreadsheet
 
 NEXT_LINES = """
@@ -39,6 +40,8 @@ def csv_pages(runs: RunsDirectory, name: str) -> Iterator[str]:
     run = runs.open(name)
     with runs.database(run, NAMES_SECONDS) as db:
         names = _metric_labels(db)
+        if len(names) > MOST_NAMES:
+            raise sqlite3.DataError(f"{len(names):,} metrics are too many for a table")
         steps = int(info_of(db).get("steps_per_update", 0))
         last = db.execute("SELECT max(update_) FROM metrics").fetchone()[0] or 0
     yield _csv([["update", "env_steps", "seed", *names]])

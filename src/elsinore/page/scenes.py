@@ -23,6 +23,7 @@ CACHED_EPISODES = 4
 MAX_SCENES = 200  # in one answer
 REPLAY_NAME = "[0-9]*.npz"
 SEPARATORS = frozenset("/\\~")  # of paths; "~" is a home
+LARGEST_SIZE = 4096  # of a size that an environment is made with for anyone who looks
 FETCHING = ("MNISTBandit-bsuite",)  # downloads its images when it is made
 ABSENT = "there is no replay {!r} here."
 NESTED = "the header of this replay is nested too deeply."
@@ -142,7 +143,10 @@ class Scenes:
             for text in _texts_like_files(about["env_kwargs"])
             if "\0" in text or not Path(os.path.realpath(text)).is_relative_to(self._runs.top)
         ]
-        return f"env={env!r} reads a file outside the runs directory" if outside else None
+        if outside:
+            return f"env={env!r} reads a file outside the runs directory"
+        sizes = [x for x in _numbers(about["env_kwargs"]) if x > LARGEST_SIZE]
+        return f"env={env!r} may be large: {sizes[0]} is among its env_kwargs" if sizes else None
 
     def _checked(self, run: RunDir, path: Path) -> Path:
         """The path of a replay of a run, with links followed.
@@ -161,6 +165,15 @@ def _about(path: Path) -> dict[str, Any]:
         return replays.about(path)
     except ConfigError as error:
         raise PageError(str(error)) from error
+
+
+def _numbers(data: Any) -> Iterator[float]:
+    """The numbers in an environment's arguments."""
+    if isinstance(data, dict | list):
+        for value in data.values() if isinstance(data, dict) else data:
+            yield from _numbers(value)
+    elif isinstance(data, int | float):
+        yield data
 
 
 def _texts_like_files(data: Any) -> Iterator[str]:

@@ -18,6 +18,7 @@ from elsinore.runs.natural import natural
 
 SPANS = 400  # about as many points as a chart is wide
 QUICK_ROWS = 300_000  # read in a fraction of a second
+MOST_SEEDS = 10_000  # each of which has a list over all spans, whatever rows there are
 
 # NaN is NULL in the store; an infinity becomes NULL too, since JSON knows neither.
 GROUPED = """
@@ -132,6 +133,8 @@ class _Curve:
             self._updates.append(update)
         self._updates[-1] = max(self._updates[-1], update)
         self._points.setdefault(seed, {})[len(self._spans) - 1] = values
+        if len(self._points) > MOST_SEEDS:
+            raise sqlite3.DataError(f"more than {MOST_SEEDS:,} seeds are too many to draw")
         self._exact = self._exact and values[3] == 1
 
     def as_json(self) -> dict[str, Any]:

@@ -193,15 +193,25 @@ def check_arrays(checkpoint: Checkpoint, like: PyTree) -> None:
 
 
 def _leaves_in(checkpoint: Checkpoint) -> dict[str, jax.ShapeDtypeStruct]:
-    """Shape and type of each leaf of a checkpoint by its present path, from the manifest."""
+    """Shape and type of each leaf of a checkpoint by its present path, from the manifest.
+
+    Raises:
+        BrokenCheckpoint: naming what is no shape and type.
+    """
     renamed = RENAMED_LEAVES if checkpoint.manifest.get("format") == 1 else ()
     leaves = {}
     for name, text in checkpoint.manifest.get("arrays", {}).items():
         for new, old in renamed:
             name = name.replace(old, new)
-        kind, _, shape = text.rstrip("]").partition("[")
-        sizes = tuple(int(size) for size in shape.split(", ") if size)
-        leaves[name] = jax.ShapeDtypeStruct(sizes, np.dtype(kind))
+        try:
+            kind, _, shape = text.rstrip("]").partition("[")
+            sizes = tuple(int(size) for size in shape.split(", ") if size)
+            leaves[name] = jax.ShapeDtypeStruct(sizes, np.dtype(kind))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise BrokenCheckpoint(
+                f"checkpoint {checkpoint.path} is broken: {name} is {text!r} in its manifest, which"
+                " is no type and shape of an array."
+            ) from error
     return leaves
 
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from elsinore.errors import ConfigError
 from elsinore.runs.records import EPISODE_COUNT, Row
+
+MOST_VALUES = 2**27  # of all seeds at all updates: a GiB
 
 
 def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -18,11 +21,20 @@ def by_seed(rows: list[Row], name: str) -> dict[int, tuple[np.ndarray, np.ndarra
 
 
 def values_by_seed(rows: list[Row], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """(updates, values [seed, update]); a frozen seed keeps its last value."""
+    """(updates, values [seed, update]); a frozen seed keeps its last value.
+
+    Raises:
+        ConfigError: for rows of more seeds and updates than fit, as no run writes them.
+    """
     curves = by_seed(rows, name)
     if not curves:
         return np.array([]), np.zeros((0, 0))
     updates = np.unique(np.concatenate([u for u, _ in curves.values()]))
+    if len(curves) * len(updates) > MOST_VALUES:
+        raise ConfigError(
+            f"{name} has values of {len(curves):,} seeds at {len(updates):,} updates in all, which"
+            f" are too many to compare: at most {MOST_VALUES:,} together."
+        )
     values = np.full((len(curves), len(updates)), np.nan)
     for i, (at, value) in enumerate(curves.values()):
         index = np.searchsorted(at, updates, side="right") - 1

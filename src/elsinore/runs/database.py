@@ -1,10 +1,12 @@
 """A run's metrics.sqlite opened to be read: at any path, on any disk, of any maker.
 
-The schema of a stranger's file is code: a view in place of a table, a computed column or a trigger
-can run without end. They are refused, and so is a table with other columns; functions of the schema
+The schema of a stranger's file is code: a view in place of a table, a computed column, a check, an
+index or a trigger can run without end. They are refused, and so is a table with other columns;
+functions of the schema
 may not act, and a reader can set a deadline for what a damaged file may still do.
 """
 
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -17,6 +19,18 @@ from elsinore.runs.store_schema import COLUMNS, STORE_FORMAT
 # that memory lacks only where no process has the database open
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 NO_ROOM = sqlite3.SQLITE_IOERR_SHMSIZE
+CHECK = re.compile(r"\bcheck\b", re.IGNORECASE)  # a condition that each row is computed for
+COMPUTED = {
+    "a trigger": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "an index of an expression": (
+        "SELECT made.name FROM sqlite_master AS made, pragma_index_xinfo(made.name) AS part"
+        " WHERE made.type = 'index' AND part.cid = -2"
+    ),
+    "an index of some rows": (
+        "SELECT listed.name FROM sqlite_master AS made, pragma_index_list(made.name) AS listed"
+        " WHERE made.type = 'table' AND listed.partial"
+    ),
+}
 STORED = 0  # the kind of a column that is neither hidden nor computed
 INSTRUCTIONS = 100_000  # of SQLite's machine between two looks at the clock, some milliseconds
 
@@ -48,7 +62,7 @@ def refuse_foreign_schema(db: sqlite3.Connection) -> None:
     columns, and one that acts when it is written. One of another format may have other columns.
 
     Raises:
-        sqlite3.DatabaseError: naming the table or the trigger.
+        sqlite3.DatabaseError: naming the table, the trigger or the index.
     """
     db.execute("PRAGMA trusted_schema=OFF")
     found = list(db.execute("PRAGMA table_list"))  # of the parsed schema, which cannot be feigned
@@ -62,9 +76,12 @@ def refuse_foreign_schema(db: sqlite3.Connection) -> None:
         if computed := [column for column, hidden in listed if hidden != STORED]:
             raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
         columns[name] = tuple(column for column, _ in listed)
-    triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    if (trigger := db.execute(triggers).fetchone()) is not None:
-        raise sqlite3.DatabaseError(f"{trigger[0]} is a trigger, and a run has none")
+        (made_by,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+        if CHECK.search(made_by):
+            raise sqlite3.DatabaseError(f"{name} has a check, and a table of a run has none")
+    for what, query in COMPUTED.items():
+        if (acting := db.execute(query).fetchone()) is not None:
+            raise sqlite3.DatabaseError(f"{acting[0]} is {what}, and a run has none")
     other = next((name for name, its in columns.items() if its != COLUMNS[name.lower()]), None)
     if other is not None and format_of(db) in (None, STORE_FORMAT):
         its = ", ".join(columns[other])

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from elsinore.config.agents import MOST_AGENTS
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, why_unreadable
 from elsinore.imports import UntrustedName
@@ -154,6 +155,9 @@ def _about_in(file: Any, path: Path) -> dict[str, Any]:
     missing = [name for name in required if name not in about]
     if missing:
         raise ValueError(f"its header has no {missing[0]!r}")
+    agents = about.get("agents", 1)
+    if type(agents) is not int or not 1 <= agents <= MOST_AGENTS:
+        raise ValueError(f"agents={agents!r} of its header must be from 1 to {MOST_AGENTS}")
     return about | _unmasked(about, path)
 
 

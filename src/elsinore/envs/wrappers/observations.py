@@ -14,6 +14,7 @@ from jaxtyping import Array, PyTree
 from elsinore.envs.wrappers.wrapper import RememberingWrapper, Wrapper, WrapperState
 
 MASK = "action_mask"
+MOST_FRAMES = 1024  # of a stack
 
 
 class ObservationWrapper(Wrapper, ABC):
@@ -88,8 +89,8 @@ class FrameStack(RememberingWrapper):
 
     def __init__(self, env: Any, frames: Any):
         super().__init__(env)
-        if not isinstance(frames, int) or isinstance(frames, bool) or frames < 2:
-            raise ValueError("must be a whole number of at least 2.")
+        if type(frames) is not int or not 2 <= frames <= MOST_FRAMES:
+            raise ValueError(f"must be a whole number from 2 to {MOST_FRAMES}.")
         self.frames = frames
 
     def reset_env(self, key: Array, params: PyTree) -> tuple[PyTree, PyTree]:

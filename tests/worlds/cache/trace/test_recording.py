@@ -1,5 +1,6 @@
 """Traces: numbering of objects, and refusals."""
 
+import os
 import zipfile
 
 import numpy as np
@@ -108,6 +109,19 @@ def test_a_file_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "MAX_RECORDING_BYTES", 40_000)
     with pytest.raises(ValueError, match="it has 40,128 bytes unpacked, and at most 40,000 are"):
         load_trace(tmp_path / "bomb.npz")
+
+
+def test_more_requests_than_are_imported_are_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "long.npz", obj_id=np.zeros(1001, np.int8))
+    monkeypatch.setattr(recording, "MAX_REQUESTS", 1000)
+    with pytest.raises(ValueError, match=r"long.npz' has 1,001 requests, and at most 1,000 are"):
+        load_trace(tmp_path / "long.npz")
+
+
+def test_a_pipe_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe' is no file"):
+        load_trace(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("ids", [np.zeros(3 * 10**8, "V0"), np.zeros((3 * 10**8, 0), np.int32)])

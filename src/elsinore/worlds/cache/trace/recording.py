@@ -1,5 +1,6 @@
 """Recorded traces: the objects requested, in order, and their sizes."""
 
+import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -157,6 +158,8 @@ def load_trace(path: Any) -> Trace:
     Raises:
         ValueError: naming the file and the mistake.
     """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise ValueError(f"trace={str(path)!r} is no file.")  # the reader of a pipe would wait
     try:
         _refuse_too_large(path)
         with np.load(path, allow_pickle=False) as arrays:
@@ -179,6 +182,11 @@ def load_trace(path: Any) -> Trace:
         raise ValueError(
             f"trace={str(path)!r}: obj_id has shape {list(ids.shape)} and type {ids.dtype}; give"
             " one id for each request."
+        )
+    if len(ids) > MAX_REQUESTS:
+        raise ValueError(
+            f"trace={str(path)!r} has {len(ids):,} requests, and at most {MAX_REQUESTS:,} are read;"
+            " split it."
         )
     known = {field.name for field in fields(Trace)} - {"obj_id"}
     try:
