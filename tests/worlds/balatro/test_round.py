@@ -39,6 +39,7 @@ from elsinore.worlds.balatro.rules.game import (
     Move,
 )
 from elsinore.worlds.balatro.rules.hands import FLUSH, HIGH_CARD, PAIR
+from elsinore.worlds.balatro.rules.jokers import joker_id
 from tests.worlds.balatro.games import KEY, a_game
 from tests.worlds.balatro.plays import cards
 
@@ -190,6 +191,27 @@ def test_crimson_heart_disables_a_joker_and_then_another():
     assert seen == {0, 2}
     alone = a_game(HAND, boss=CRIMSON_HEART, number=24, jokers=["Joker"], disabled=0, target=10**6)
     assert after(alone, PLAY_CARDS, "2s").round.disabled == 0
+
+
+def test_mr_bones_saves_no_run_while_he_is_disabled():
+    jokers = {"jokers": ["Joker", "Mr. Bones"], "boss": CRIMSON_HEART, "number": 24}
+    for disabled, won in ((1, False), (0, True)):
+        last = a_game(HAND, target=4 * 64, hands_left=1, disabled=disabled, **jokers)
+        assert after(last, PLAY_CARDS, "As Ah").won == won
+
+
+def test_the_disabled_joker_stays_the_same_when_one_to_its_left_is_used_up():
+    jokers = ["Ramen", "Ice Cream", "Joker", "Baron"]
+    game = a_game(HAND, jokers, CRIMSON_HEART, 24, disabled=3, target=10**6)
+    state = game.jokers.state.at[:2].set(jnp.float32([1.01, 5.0]))
+    game = game._replace(jokers=game.jokers._replace(state=state))
+    discarded = after(game, DISCARD_CARDS, "2s")
+    assert discarded.jokers.ids[0] == joker_id("Ice Cream") and discarded.round.disabled == 2
+    # Ice Cream goes with the hand, and Baron, who slept, is not disabled again
+    seen = {
+        int(after(discarded, PLAY_CARDS, "3d", jax.random.key(i)).round.disabled) for i in range(20)
+    }
+    assert seen == {0}
 
 
 def test_a_disabled_joker_keeps_its_counter_through_a_discard():

@@ -5,7 +5,7 @@ from typing import Any
 
 from elsinore.worlds.balatro.rules.blinds import BOSS_BLIND
 from elsinore.worlds.balatro.rules.bosses import BOSS_NAMES
-from elsinore.worlds.balatro.rules.game import VOUCHERS
+from elsinore.worlds.balatro.rules.game import SHOP, VOUCHERS
 from elsinore.worlds.balatro.rules.hands import HANDS, LEVEL_CHIPS, LEVEL_MULT, PLANETS
 from elsinore.worlds.balatro.rules.jokers import JOKER_NAMES
 from elsinore.worlds.balatro.rules.offers import TAROTS
@@ -154,8 +154,9 @@ def describe_table(env: Any, game: Any) -> Iterator[tuple[str, str]]:
     for joker in game.jokers.ids:
         if int(joker) > 0:
             yield JOKER_NAMES[int(joker)], JOKER_WORDS[JOKER_NAMES[int(joker)]]
+    on_sale = int(game.phase) == SHOP  # a shop keeps what was left in it
     for kind, item in zip(game.shop.kind, game.shop.item, strict=True):
-        if int(kind) > 0:
+        if on_sale and int(kind) > 0:
             yield OFFER_WORDS[int(kind)](int(item))
 
 

@@ -32,6 +32,12 @@ def keep_jokers(jokers: Jokers, stays: Bool[Array, "5"]) -> Jokers:
     )
 
 
+def place_of(slot: Int[Array, ""], stays: Bool[Array, "5"]) -> Int[Array, ""]:
+    """The slot to which the joker of `slot` moves where those that do not stay are removed; -1 is
+    none."""
+    return slot - jnp.sum((slot > _SLOTS) & ~stays)
+
+
 def add_joker(jokers: Jokers, joker: Int[Array, ""]) -> Jokers:
     """Add a joker at the right end; requires an empty slot."""
     new = JOKER_SLOTS - num_free(jokers) == _SLOTS

@@ -23,6 +23,7 @@ _WEIGHTS = np.array([20, 4, 4])  # of a joker, a planet and a tarot
 _RARITY_BELOW = np.array([70, 95])  # of 100: common, uncommon, and rare above
 _SECRET = np.isin(np.arange(NUM_HANDS), [FIVE, FLUSH_HOUSE, FLUSH_FIVE])
 _JOKER, _CAVENDISH = joker_id("Joker"), joker_id("Cavendish")
+_IS_GROS_MICHEL = np.arange(NUM_JOKERS) == joker_id("Gros Michel")
 _IS_CAVENDISH = np.arange(NUM_JOKERS) == _CAVENDISH
 
 
@@ -78,6 +79,7 @@ def _joker(
 ) -> Int[Array, ""]:
     """A random joker of a random rarity, not `taken`; the plain Joker if none is left."""
     rarity = jnp.sum(below(bits[0], jnp.int32(100)) >= _RARITY_BELOW)
-    on_sale = np.array(rules.jokers) & (~_IS_CAVENDISH | game.gros_michel_died)
+    extinct = jnp.where(game.gros_michel_died, _IS_GROS_MICHEL, _IS_CAVENDISH)
+    on_sale = np.array(rules.jokers) & ~extinct
     left = on_sale & (rarity == RARITY) & ~taken
     return jnp.where(left.any(), choose_one(bits[1], left), _JOKER)

@@ -82,8 +82,7 @@ def play_cards(key: Key[Array, ""], game: Game, cards: CardSet, rules: Rules) ->
     inputs = scoring_inputs(game, cards, rules)
     if rules.stage >= Stage.CHANCE:
         inputs = inputs._replace(key=for_use(key, "luck"))
-    scored = once(score(inputs, rules.stage))
-    return disable_joker(key, _after_scoring(game, cards, scored, rules), rules)
+    return _after_scoring(game, cards, once(score(inputs, rules.stage)), rules)
 
 
 def preview(game: Game, cards: CardSet, rules: Rules) -> ScoredHand:
@@ -141,7 +140,10 @@ def discard_cards(game: Game, cards: CardSet, rules: Rules) -> Game:
         slots, debuffed, now.discards_used, game.money, game.levels, active, game.jokers.state
     )
     jokers = game.jokers._replace(state=jnp.where(idle, game.jokers.state, out.joker_state))
-    jokers = joker_slots.keep_jokers(jokers, out.joker_alive | idle & (jokers.ids != 0))
+    stays = out.joker_alive | idle & (jokers.ids != 0)
+    if rules.stage >= Stage.BOSSES:
+        left = left._replace(disabled=joker_slots.place_of(now.disabled, stays))
+    jokers = joker_slots.keep_jokers(jokers, stays)
     return game._replace(round=left, money=out.money, levels=out.levels, jokers=jokers)
 
 
@@ -203,6 +205,7 @@ def _after_scoring(game: Game, cards: CardSet, scored: ScoredHand, rules: Rules)
         seen, only = bosses.record_hand_type(
             scored.type, scored.blocked, now.eye_used, now.mouth_type
         )
-        now = now._replace(eye_used=seen, mouth_type=only)
+        disabled = joker_slots.place_of(now.disabled, scored.joker_alive)
+        now = now._replace(eye_used=seen, mouth_type=only, disabled=disabled)
         game = game._replace(played_this_ante=game.played_this_ante | cards)
     return game._replace(round=now)

@@ -12,6 +12,7 @@ from elsinore.worlds.balatro.rules.game import (
     BEGIN,
     DISCARD_CARDS,
     DONE,
+    JOKER_SLOTS,
     LEAVE,
     PLAY,
     PLAY_CARDS,
@@ -57,6 +58,9 @@ def apply_move(
     )
     game = case({PLAY_CARDS: played, DISCARD_CARDS: discarded}, move.kind, game)
     game, goes_on = settle(key, game, rules)
+    if rules.stage >= Stage.BOSSES:  # for the next hand, once the joker of this one has been asked
+        disabled = rounds.disable_joker(key, game, rules)
+        game = when(move.kind == PLAY_CARDS, disabled, game)
     if rules.stage >= Stage.SHOP:
         opens, goes_on = goes_on, (game.phase == SHOP) & (move.kind == LEAVE)
         game = when(opens, shop.open_shop(game, rules), game)
@@ -74,11 +78,9 @@ def settle(key: Key[Array, ""], game: Game, rules: Rules) -> tuple[Game, Bool[Ar
     out_of_cards = count(now.hand) + count(now.pile) == 0
     lost = playing & ~beaten & ((now.hands_left <= 0) | out_of_cards)
     if rules.stage >= Stage.JOKERS:
-        saved = (
-            lost
-            & (joker_slots.num_owned(game.jokers, _MR_BONES) > 0)
-            & (now.score * _BONES_SHARE >= now.target)
-        )
+        active = now.disabled != np.arange(JOKER_SLOTS)
+        has_bones = ((game.jokers.ids == _MR_BONES) & active).any()
+        saved = lost & has_bones & (now.score * _BONES_SHARE >= now.target)
         beaten, lost = beaten | saved, lost & ~saved
         game = game._replace(jokers=when(saved, _without_bones(game), game.jokers))
     if rules.stage >= Stage.SHOP:
