@@ -180,7 +180,8 @@ def _print_tables(results, simulated: dict) -> None:
                 name,
                 str(counts.hits),
                 f"{counts.hit_ratio:.4f}",
-                f"{counts.byte_hit_ratio:.4f}",
+                # of a capacity in objects each object counts as one
+                f"{counts.byte_hit_ratio:.4f}" if capacity.unit == "bytes" else "",
                 "" if share is None else f"{share:.0%}",
             ]
             if simulated:

@@ -31,6 +31,14 @@ def test_streams_can_be_drawn_once_and_shared():
     assert not [x.shape for x in jax.tree.leaves(state) if math.prod(x.shape) > 100]
 
 
+def test_an_episode_longer_than_the_streams_is_refused():
+    length = make("Cache-api", {"streams": 2})[0].source.length
+    make("Cache-api", {"streams": 2}, {"max_steps_in_episode": length - 1})
+    with pytest.raises(ValueError, match=f"env_params.max_steps_in_episode={length} must be"):
+        make("Cache-api", {"streams": 2}, {"max_steps_in_episode": length})
+    make("Cache-api", {}, {"max_steps_in_episode": length})
+
+
 def test_a_negative_number_of_streams_is_refused():
     with pytest.raises(ValueError, match="streams=-1 must be 0"):
         make("Cache-api", {"streams": -1})

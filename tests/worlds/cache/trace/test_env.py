@@ -235,6 +235,13 @@ def test_a_world_that_cannot_be_is_refused(kwargs, message):
         make("Cache-trace", kwargs)
 
 
+def test_a_capacity_of_more_objects_than_slots_is_refused():
+    make("Cache-trace", {"capacity": 64}, {"capacity": 64})
+    with pytest.raises(ValueError, match=r"capacity=65 is more than the 64 slots .*env_kwargs"):
+        make("Cache-trace", {"capacity": 64}, {"capacity": 65})
+    make("Cache-trace", {"capacity": 10**5, "unit": "bytes"}, {"capacity": 10**6})
+
+
 def test_capacities_are_drawn_for_each_episode(in_objects):
     params = in_objects.default_params.replace(smallest_capacity=5)
     reset = jax.jit(jax.vmap(lambda key: in_objects.reset_env(key, params)[1].capacity))

@@ -1,6 +1,7 @@
 """`elsinore cache replay`: every policy at every capacity, and a trained one beside them."""
 
 import json
+import re
 import sys
 from types import SimpleNamespace
 
@@ -130,6 +131,14 @@ def test_the_numbers_come_as_json(trace, capsys):
     )
     (row,) = json.loads(capsys.readouterr().out)
     assert row["hits"] == replay(SOME, "lru", 20).hits and row["policy"] == "lru"
+
+
+def test_only_a_capacity_in_bytes_has_a_byte_hit_ratio(trace, capsys):
+    argv = ["cache", "replay", trace, "--capacity", "20,60KB", "--policies", "lru"]
+    assert cli.main(argv) == 0
+    objects, in_bytes = (x for x in capsys.readouterr().out.splitlines() if x.count("lru"))
+    assert len(re.findall(r"0\.\d{4}", objects)) == 1
+    assert len(re.findall(r"0\.\d{4}", in_bytes)) == 2
 
 
 def test_an_unknown_policy_is_refused_by_the_command(trace, capsys):

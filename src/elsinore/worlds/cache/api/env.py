@@ -8,6 +8,7 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment
 from jaxtyping import Array, Float, Int
 
+from elsinore.envs.time_limit import LIMIT
 from elsinore.validation import finite
 from elsinore.worlds.cache.api.acting import ACTION_NAMES, ActionResult, apply_action
 from elsinore.worlds.cache.api.objects import bytes_of
@@ -59,8 +60,8 @@ class ApiCache(Environment):
         return spaces.Box(-jnp.inf, jnp.inf, (SIZE,), jnp.float32)
 
     def check_params(self, params: ApiCacheParams) -> None:
-        """Refuse parameters that are not finite, and those that must be above 0, as observations
-        and loads are divided by them.
+        """Refuse parameters that are not finite, those that must be above 0, as observations and
+        loads are divided by them, and episodes longer than the streams.
 
         Raises:
             ValueError: naming the parameter.
@@ -69,6 +70,8 @@ class ApiCache(Environment):
         finite(params, *names)
         finite(params, "capacity", "ttl_scale", "full_load", "cascade", above=0)
         finite(params, "drain", "slowdown", least=0)
+        if isinstance(self.source, RecordedStreams):
+            finite(params, LIMIT, least=1, most=self.source.length - 1)
 
     def reset_env(self, key, params: ApiCacheParams) -> tuple[Float[Array, "60"], ApiCacheState]:
         """An empty cache, and the first request of a stream that the key chooses."""
