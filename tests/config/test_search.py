@@ -19,6 +19,7 @@ from elsinore.config.search import (
 )
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
+from elsinore.runs.traced_settings import refuse_untraced
 from elsinore.training.layout import layout_for
 from tests.toys import TOY
 
@@ -127,6 +128,22 @@ def test_a_setting_that_is_off_evolves_only_from_numbers_of_its_own(name):
     plan_for(load_experiment("CartPole-v1", overrides=settings | {"vary": {name: [0.2, 0.3]}}))
     sweep = {"space": pbt, "sampler": "pbt", "trials": 2}
     assert load_sweep({"env": "CartPole-v1", "sweep": sweep}).num_trials == 2
+
+
+def test_a_temperature_that_is_tuned_neither_evolves_nor_is_set():
+    """Training reads it at its begin alone."""
+    space = {"algo.temperature": {"log": [0.1, 1.0]}}
+    settings = {"vary": {"algo.gamma": [0.9, 0.99]}, "population.pbt.space": space}
+    off = {"algo.tune_temperature": False}
+    with pytest.raises(ConfigError, match=r"space='algo.temperature' is where the tuning of"):
+        plan_for(load_experiment("Pendulum-v1", "sac", overrides=settings))
+    plan_for(load_experiment("Pendulum-v1", "sac", overrides=settings | off))
+    alone = plan_for(load_experiment("Pendulum-v1", "sac"))
+    with pytest.raises(ConfigError, match=r"Action.set='algo.temperature' is where the tuning of"):
+        refuse_untraced(alone, "algo.temperature", 0.5)
+    refuse_untraced(
+        plan_for(load_experiment("Pendulum-v1", "sac", overrides=off)), "algo.temperature", 0.5
+    )
 
 
 @pytest.mark.parametrize("name", ["algo.gamma", "algo.rnd.weight"])

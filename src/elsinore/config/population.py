@@ -42,6 +42,19 @@ def is_traced(name: str, value: Any, experiment: Experiment) -> bool:
     return name.startswith("algo.") and varies(experiment.algo, name.removeprefix("algo."), value)
 
 
+def refuse_read_once(name: str, experiment: Experiment, place: str) -> None:
+    """Refuse to change a number that training reads at its begin alone.
+
+    Raises:
+        ConfigError: with a remedy.
+    """
+    if name == "algo.temperature" and getattr(experiment.algo, "tune_temperature", False):
+        raise ConfigError(
+            f"{place}={name!r} is where the tuning of the temperature begins, and is not read"
+            " later; take algo.target_entropy, or set algo.tune_temperature: false."
+        )
+
+
 def number_of(name: str, hyper: PyTree) -> Any:
     """The traced number of a setting, such as `algo.gamma`."""
     return getattr(hyper, _field(name))
@@ -139,6 +152,7 @@ def _number(name: str, span: Any, member: Experiment, hyper_of: HyperOf) -> Numb
             f"population.pbt.space.{name} cannot evolve: it must be a uniform or log range of one"
             f" of {known}."
         )
+    refuse_read_once(name, member, "population.pbt.space")
     if not is_traced(name, value := value_of(member, name), member):
         raise ConfigError(
             f"population.pbt.space.{name} cannot evolve from {name}={value}, with which nothing of"

@@ -12,7 +12,7 @@ import numpy as np
 from elsinore.config.learners import program_configs
 from elsinore.config.load import with_settings
 from elsinore.config.plan import Plan
-from elsinore.config.population import is_traced, traced_names
+from elsinore.config.population import is_traced, refuse_read_once, traced_names
 from elsinore.errors import ConfigError
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
 from elsinore.jaxtools import processes
@@ -31,6 +31,7 @@ def refuse_untraced(plan: Plan, name: str, value: float | None) -> None:
         raise ConfigError(
             f"{name}={value} cannot be set while a run trains; these can: {', '.join(known)}."
         )
+    refuse_read_once(name, plan.experiment, "Action.set")
     if not is_traced(name, value, plan.experiment):
         raise ConfigError(f"{name}={value} needs another program; use another value.")
     with_settings(plan.experiment, {name: value})  # within the setting's domain
