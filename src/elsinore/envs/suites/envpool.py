@@ -1,7 +1,8 @@
 """EnvPool (Weng 2022, arXiv:2206.10558): environments in C++ by name, stepped on the host.
 
 EnvPool resets an environment in the step after its end, which ignores its action. Here it is reset
-at once, by its number. Its own time limit is lifted, and is the default of `max_steps_in_episode`.
+at once, by its number. Its own time limit is the default of `max_steps_in_episode`. It is lifted
+where it only counts steps; elsewhere rewards or other ends depend on it, and it stays.
 """
 
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 
 import envpool
 import numpy as np
+from envpool.registration import registry  # pyright: ignore[reportMissingImports]
 from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
@@ -19,6 +21,9 @@ from elsinore.errors import ConfigError
 FOREVER = 2**30  # steps
 # Arguments by which ViZDoom starts a program (also by a config file), and writes files.
 PLACES = {"base_path", "cfg_path", "game_args", "lmp_save_dir", "vzd_path"}
+LIFTED = ("classic_control", "mujoco.gym", "mujoco.dmc", "box2d", "atari", "jumanji")  # families
+# Games of Jumanji that end by a clock of their own, which EnvPool reports as a death.
+CLOCKED = ("Maze-v0", "PacMan-v1", "SearchAndRescue-v0", "SlidingTilePuzzle-v0", "Snake-v1")
 
 
 class EnvPool:
@@ -46,11 +51,20 @@ class EnvPool:
             raise ConfigError(f"env={name!r} has several players, and learners here have one.")
         observation = observation_space_of(spec.gymnasium_observation_space, name)
         action = action_space_of(spec.gymnasium_action_space, name)
-        limit = limit_given(limit, getattr(spec.config, "max_episode_steps", 0))
-        make = partial(envpool.make_gymnasium, env_id, max_episode_steps=FOREVER, **kwargs)
+        own = int(getattr(spec.config, "max_episode_steps", 0))
+        limit = limit_given(limit, own)
+        clock = own if env_id.removeprefix("Jumanji/") in CLOCKED else 0
+        if not clock and registry.specs[env_id][0].removeprefix("envpool.") in LIFTED:
+            kwargs["max_episode_steps"] = FOREVER
+        elif 0 < own < FOREVER and not 0 < limit <= own:
+            raise ConfigError(
+                f"env={name!r} has a limit of {own} steps that its rules depend on, and"
+                f" env_kwargs.max_episode_steps={limit or -1} would lift it; give at most {own}."
+            )
+        make = partial(envpool.make_gymnasium, env_id, **kwargs)
 
         def rows(number: int) -> PoolRows:
-            return PoolRows(make, number, observation, action, name)
+            return PoolRows(make, number, observation, action, name, clock)
 
         limit = limit if limit < FOREVER else 0
         return HostEnv(name, observation, action, limit, rows, seeded=False)
@@ -69,14 +83,20 @@ class PoolRows:
 
     seeded = False  # an episode after the first cannot be begun again
 
-    def __init__(self, make: Any, rows: int, observation: Space, action: Space, name: str):
-        self._make, self._num, self._name = make, rows, name
+    def __init__(
+        self, make: Any, rows: int, observation: Space, action: Space, name: str, clock: int
+    ):
+        """`clock`: the steps after which an end is a time limit, though EnvPool reports a death; 0
+        for none."""
+        self._make, self._num, self._name, self._clock = make, rows, name, clock
         self._observation, self._action, self._pool = observation, action, None
+        self._time = np.zeros(rows, int)  # steps of the running episodes
 
     def reset(self, rows: Int[np.ndarray, "row"], seeds: list[int]) -> PyTree:
         if self._pool is None:
             assert len(rows) == self._num, "all rows begin first"
             self._pool = self._make(num_envs=self._num, seed=seeds)
+        self._time[rows] = 0
         return self._observation.read_rows(self._pool.reset(rows.astype(np.int32))[0])
 
     def step(self, rows: Int[np.ndarray, "row"], actions: Shaped[np.ndarray, "row ..."]) -> Stepped:
@@ -86,13 +106,10 @@ class PoolRows:
             obs, reward, terminated, truncated, _ = self._pool.step(written, rows.astype(np.int32))
         except Exception as error:
             raise HostEnvError(f"{self._name} failed in step: {error}") from error
-        ended = np.asarray(terminated, bool)
-        return (
-            self._observation.read_rows(obs),
-            np.asarray(reward, np.float32),
-            ended,
-            np.asarray(truncated, bool) & ~ended,
-        )
+        self._time[rows] += 1
+        died, cut = np.asarray(terminated, bool), np.asarray(truncated, bool)
+        cut = (cut & ~died) | (died & (self._time[rows] == self._clock))
+        return self._observation.read_rows(obs), np.asarray(reward, np.float32), died & ~cut, cut
 
     def frame(self) -> np.ndarray | None:
         if self._pool is None or getattr(self._pool, "render_mode", None) != "rgb_array":
