@@ -68,3 +68,35 @@ def test_a_limit_above_one_that_rules_depend_on_is_refused():
     for given in (101, -1):
         with pytest.raises(ConfigError, match=f"max_episode_steps={given} would.* at most 100"):
             make(name, {"max_episode_steps": given})
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["a life is lost", "a limit of ours"])
+def test_a_game_continues_after_a_lost_life_alone(cut):
+    env, _ = make("envpool/Breakout-v5", {"episodic_life": True})
+    rows, (first, both) = env.open_rows(2), (np.array([0]), np.array([0, 1]))
+    rows.reset(both, [0, 1])
+    fire, ended = np.array([1, 1]), np.zeros(2, bool)
+    while not ended[0]:
+        _, _, ended, _ = rows.step(both, fire)
+    if cut:  # in the step after the loss
+        rows.reset(first, [2])
+        rows.step(both, fire)
+    obs = rows.reset(first, [3])
+    assert obs.shape == (1, *env.observation_space(None).shape)
+    assert rows._pool.step(np.array([1]), np.array([0]))[4]["lives"].tolist() == [5 if cut else 4]
+    rows.close()
+
+
+def test_rows_that_ended_and_others_begin_together_in_their_order():
+    env, _ = make("envpool/CartPole-v1")
+    rows, everyone = env.open_rows(3), np.arange(3)
+    rows.reset(everyone, [0, 1, 2])
+    ended, steps = np.zeros(3, bool), 0
+    while not ended.any():
+        _, _, ended, _ = rows.step(everyone, np.array([0, steps % 2, 0]))
+        steps += 1
+    assert not ended.all()
+    seen = rows.reset(everyone[::-1], [3, 4, 5])
+    after, *_ = rows.step(everyone, np.zeros(3, int))
+    np.testing.assert_allclose(after[:, 0], (seen[:, 0] + 0.02 * seen[:, 1])[::-1], atol=1e-5)
+    rows.close()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import envpool
+import jax
 import numpy as np
 from envpool.registration import registry  # pyright: ignore[reportMissingImports]
 from jaxtyping import Int, PyTree, Shaped
@@ -89,25 +90,46 @@ class PoolRows:
         """`clock`: the steps after which an end is a time limit, though EnvPool reports a death; 0
         for none."""
         self._make, self._num, self._name, self._clock = make, rows, name, clock
-        self._observation, self._action, self._pool = observation, action, None
+        self._observation, self._action = observation, action
+        self._pool: Any = None
         self._time = np.zeros(rows, int)  # steps of the running episodes
+        self._ended = np.zeros(rows, bool)  # by EnvPool itself
+        self._action_taken: Any = None
 
     def reset(self, rows: Int[np.ndarray, "row"], seeds: list[int]) -> PyTree:
         if self._pool is None:
             assert len(rows) == self._num, "all rows begin first"
             self._pool = self._make(num_envs=self._num, seed=seeds)
-        self._time[rows] = 0
-        return self._observation.read_rows(self._pool.reset(rows.astype(np.int32))[0])
+        over = self._ended[rows]
+        begun = [
+            self._observation.read_rows(begin(rows[which]))
+            for begin, which in ((self._forced, ~over), (self._following, over))
+            if which.any()
+        ]
+        self._time[rows], self._ended[rows] = 0, False
+        order = np.argsort(np.argsort(over, kind="stable"))
+        return jax.tree.map(lambda *parts: np.concatenate(parts)[order], *begun)
+
+    def _forced(self, rows: Int[np.ndarray, "row"]) -> Any:
+        return self._pool.reset(rows.astype(np.int32))[0]
+
+    def _following(self, rows: Int[np.ndarray, "row"]) -> Any:
+        """The reset that EnvPool makes by itself in the step after an end, whatever the action: at
+        the loss of a life (`episodic_life`) it continues the game, and a forced one does not."""
+        actions = np.repeat(self._action_taken[None], len(rows), axis=0)
+        return self._pool.step(actions, rows.astype(np.int32))[0]
 
     def step(self, rows: Int[np.ndarray, "row"], actions: Shaped[np.ndarray, "row ..."]) -> Stepped:
         assert self._pool is not None, "an episode begins with a reset"
         written = np.stack([np.asarray(self._action.write(action)) for action in actions])
+        self._action_taken = written[0]
         try:
             obs, reward, terminated, truncated, _ = self._pool.step(written, rows.astype(np.int32))
         except Exception as error:
             raise HostEnvError(f"{self._name} failed in step: {error}") from error
         self._time[rows] += 1
         died, cut = np.asarray(terminated, bool), np.asarray(truncated, bool)
+        self._ended[rows] = died | cut
         cut = (cut & ~died) | (died & (self._time[rows] == self._clock))
         return self._observation.read_rows(obs), np.asarray(reward, np.float32), died & ~cut, cut
 
