@@ -553,6 +553,28 @@ def test_navix_observes_by_the_function_that_is_named():
         make("navix/Navix-Empty-5x5-v0", {"observation_fn": "blind"})
 
 
+@needs("xminigrid")
+@pytest.mark.parametrize("autoreset", ["GymAutoResetWrapper", "DmEnvAutoResetWrapper"])
+def test_an_xminigrid_object_is_not_reset_by_its_wrappers(autoreset):
+    from xminigrid import wrappers  # pyright: ignore[reportMissingImports]
+
+    bare, rules = native("xminigrid/MiniGrid-Empty-5x5")
+    reset_by, seen_by = getattr(wrappers, autoreset), wrappers.DirectionObservationWrapper
+    for given in (reset_by(seen_by(bare)), seen_by(reset_by(bare))):
+        env, _ = make((given, rules))
+        assert type(env.native) is seen_by and env.native._env is bare
+    assert type(given._env) is reset_by and make(reset_by(bare))[0].native is bare
+
+
+@needs("navix")
+def test_a_navix_object_is_taken_out_of_its_gymnax_wrapper():
+    from navix.environments.wrappers import ToGymnax  # pyright: ignore[reportMissingImports]
+
+    bare = native("navix/Navix-Empty-5x5-v0")
+    env, params = make(ToGymnax(bare))
+    assert type(env.native) is type(bare) and params.max_steps_in_episode == bare.max_steps
+
+
 @needs("jumanji")
 def test_jointly_masked_choices_are_one_choice_and_others_several():
     env, params = made("jumanji/Minesweeper-v0")

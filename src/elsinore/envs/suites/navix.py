@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import navix
 from gymnax.environments import spaces
+from navix.environments.wrappers import ToGymnax  # pyright: ignore[reportMissingImports]
 
 from elsinore.envs.picture import picture
 from elsinore.envs.scene import Scene
@@ -37,6 +38,7 @@ class Navix(SuiteEnv):
 
     @classmethod
     def of(cls, native: Any) -> "Navix":
+        native = native.env if isinstance(native, ToGymnax) else native
         return cls._bare(native, cls.named("navix", native))
 
     @classmethod

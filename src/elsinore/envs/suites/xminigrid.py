@@ -5,11 +5,17 @@ The reward at the goal is 1 - 0.9 t / T with the library's own limit T, which st
 download: give the object with its parameters.
 """
 
+import copy
 from typing import Any
 
 import xminigrid
 from gymnax.environments import spaces
 from xminigrid.rendering.rgb_render import render  # pyright: ignore[reportMissingImports]
+from xminigrid.wrappers import (  # pyright: ignore[reportMissingImports]
+    DmEnvAutoResetWrapper,
+    GymAutoResetWrapper,
+    Wrapper,
+)
 
 from elsinore.envs.picture import picture
 from elsinore.envs.scene import Scene
@@ -35,7 +41,7 @@ class XMiniGrid(SuiteEnv):
     def of(cls, native: Any) -> "XMiniGrid":
         """The adapter of an environment, or of it and its parameters."""
         native, rules = native if isinstance(native, tuple) else (native, native.default_params())
-        native = native.unwrapped if hasattr(native, "unwrapped") else native
+        native = without_autoreset(native)
         return cls(native, cls.named("xminigrid", native), rules)
 
     def __init__(self, native: Any, name: str, rules: Any):
@@ -61,3 +67,15 @@ class XMiniGrid(SuiteEnv):
         world = state.world.state
         pixels = render(world.grid, world.agent, self.rules.view_size)
         return Scene(self.name, (picture("drawn by XLand-MiniGrid", pixels),))
+
+
+def without_autoreset(native: Any) -> Any:
+    """An environment without those of its wrappers that reset it; others stay."""
+    if not isinstance(native, Wrapper):
+        return native
+    inner = without_autoreset(native._env)
+    if isinstance(native, GymAutoResetWrapper | DmEnvAutoResetWrapper):
+        return inner
+    copied = copy.copy(native)
+    copied._env = inner
+    return copied
