@@ -12,9 +12,12 @@ import pytest
 
 from elsinore.checks.algorithm_fixture import FAST_COMPILE
 from elsinore.checks.env import check_env
+from elsinore.config.agents import AgentsConfig
+from elsinore.config.learners import multi_agent_env
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.envs import make, suites
+from elsinore.envs.time_limit import LIMIT
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.experience.multi_agent import MultiAgentEnv
@@ -79,6 +82,34 @@ def test_a_limit_of_five_truncates_all_agents_with_the_true_final_observation():
     assert not time[-1].any()
 
 
+@pytest.mark.parametrize("limits", ["agents.params", "a wrapper"])
+def test_limits_that_differ_between_agents_end_an_episode_for_all_together(limits):
+    env, params = make(SPREAD)
+    if limits == "a wrapper":
+        env, params = make(SPREAD, wrappers=[{"randomise": {LIMIT: [3, 9]}}])
+        team = MultiAgentEnv(env, 3)
+    else:
+        team, params = multi_agent_env(
+            AgentsConfig(number=3, params={LIMIT: (4, 2, 9)}), env, params
+        )
+    keys = jax.random.split(KEY, 6)
+
+    @partial(jax.jit, compiler_options=FAST_COMPILE)
+    def walk(state):
+        def step(state, i):
+            at = jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+            still = jnp.zeros(6, jnp.int32)
+            out = batched_autoreset_step(team, at, keys, state, still, params)
+            return out.state, out.truncated
+
+        return jax.lax.scan(step, state, jnp.arange(9))[1]
+
+    truncated = walk(batched_reset(team, keys, params)[1]).reshape(9, 2, 3)
+    assert truncated.any(axis=0).all() and (truncated == truncated[:, :, :1]).all()
+    if limits == "agents.params":
+        assert np.flatnonzero(truncated[:, 0, 0]).tolist() == [3, 7]
+
+
 def test_the_number_of_agents_is_the_environments():
     for number in (1, 2):
         with pytest.raises(ConfigError, match=rf"agents.number={number} .*{SPREAD}.*has 3 agents"):
@@ -95,6 +126,36 @@ def test_agents_that_differ_are_refused():
 
     with pytest.raises(ConfigError, match="has agents that differ: "):
         make(jaxmarl.make("MPE_simple_speaker_listener_v4"))
+
+
+def test_an_object_is_taken_out_of_its_wrappers():
+    import jaxmarl  # pyright: ignore[reportMissingImports]
+    from jaxmarl.wrappers.baselines import LogWrapper  # pyright: ignore[reportMissingImports]
+
+    native = jaxmarl.make("MPE_simple_spread_v3")
+    env, params = make(LogWrapper(LogWrapper(native)))
+    assert type(env.native) is type(native) and params.max_steps_in_episode == 25
+
+
+def test_a_clock_that_cannot_be_lifted_is_refused():
+    import jaxmarl  # pyright: ignore[reportMissingImports]
+
+    with pytest.raises(ConfigError, match="CoinGame.* = 100 steps as if by death, and that clock"):
+        make(jaxmarl.make("coin_game"))
+
+
+@pytest.mark.filterwarnings("ignore:MABrax is deprecated")
+@pytest.mark.skipif(not suites.is_installed("brax"), reason="needs elsinore[brax]")
+def test_a_body_of_mabrax_has_no_limit_and_no_reset_of_its_own():
+    import jaxmarl  # pyright: ignore[reportMissingImports]
+
+    native = jaxmarl.make(
+        "ant_4x2", homogenisation_method="max", episode_length=9, action_repeat=2, backend="spring"
+    )
+    env, params = make(native)
+    assert params.max_steps_in_episode == 5
+    assert env.native.env.episode_length > 10**6 and env.native.env.action_repeat == 2
+    assert env.native.env.env is native.env.unwrapped
 
 
 @pytest.mark.parametrize("critic", ["own", "joint"])

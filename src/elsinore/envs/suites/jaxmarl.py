@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import jaxmarl  # pyright: ignore[reportMissingImports]
 from gymnax.environments import spaces
-from jaxtyping import Array, Key, PyTree
+from jaxmarl.environments import MultiAgentEnv  # pyright: ignore[reportMissingImports]
+from jaxtyping import Array, Bool, Key, PyTree
 
 from elsinore.envs.suites.adapter import FOREVER, SuiteEnv, SuiteState, never_empty
 from elsinore.errors import ConfigError
@@ -39,10 +40,13 @@ class JaxMARL(SuiteEnv):
 
     @classmethod
     def of(cls, native: Any) -> "JaxMARL":
+        while not isinstance(native, MultiAgentEnv) and hasattr(native, "_env"):  # of a wrapper
+            native = native._env
         return cls(native, cls.named("jaxmarl", native))
 
     def __init__(self, native: Any, name: str):
-        super().__init__(without_limit(native), name, getattr(native, "max_steps", 1000))
+        _refuse_inner_episodes(native, name)
+        super().__init__(without_limit(native), name, _limit_of(native))
         self.names = tuple(native.agents)
         self.fixed_agents = len(self.names)
         fresh = jax.eval_shape(native.reset, jax.random.PRNGKey(0))
@@ -109,15 +113,42 @@ class JaxMARL(SuiteEnv):
         state = SuiteState(time=state.time + 1, world=world)
         return obs, state, reward, jnp.bool_(over), info
 
+    def is_truncated(self, state: SuiteState, params: PyTree) -> Bool[Array, ""]:
+        """By the limit of the first agent, where those of the agents differ."""
+        limits, _ = gather_agents(jnp.asarray(params.max_steps_in_episode))
+        return state.time >= limits[0]
+
+
+def _refuse_inner_episodes(native: Any, name: str) -> None:
+    if hasattr(native, "num_outer_steps"):  # which is in the program of its steps
+        steps = native.num_inner_steps * native.num_outer_steps
+        raise ConfigError(
+            f"env={name!r} ends after num_inner_steps x num_outer_steps = {steps} steps as if by"
+            " death, and that clock cannot be lifted. Adapted are environments without episodes"
+            " inside an episode."
+        )
+
+
+def _limit_of(native: Any) -> int:
+    """The time limit of a JaxMARL environment, in its steps."""
+    if hasattr(native, "episode_length"):  # MABrax, which counts steps of its physics
+        return -(-native.episode_length // native.action_repeat)
+    return getattr(native, "max_steps", 1000)
+
 
 def without_limit(native: Any) -> Any:
-    """A copy of a JaxMARL environment, and of one inside it, that has no time limit."""
+    """A copy of a JaxMARL environment, and of one inside it, that has no time limit and no
+    reset of its own."""
     copied = object.__new__(type(native))  # `copy` asks it for attributes that it has not yet
     copied.__dict__.update(native.__dict__)
     if "max_steps" in copied.__dict__:
         copied.max_steps = FOREVER
     if "_env" in copied.__dict__:
         copied._env = without_limit(native._env)
+    if "episode_length" in copied.__dict__:
+        from brax.envs.wrappers.training import EpisodeWrapper
+
+        copied.env = EpisodeWrapper(native.env.unwrapped, FOREVER, native.action_repeat)
     return copied
 
 
