@@ -11,6 +11,7 @@ from elsinore.errors import ConfigError
 from elsinore.integrations.gymnasium import gymnasium_env
 from elsinore.integrations.spaces import action_of, gymnasium_space
 from elsinore.worlds.balatro.env import Balatro
+from tests.envs.broken_envs import Pair
 from tests.integrations.worlds import DescribedBandit, DescribedScripted
 
 
@@ -108,6 +109,11 @@ def test_an_action_of_another_length_is_refused(action):
 def test_an_environment_on_the_host_needs_no_conversion():
     with pytest.raises(ConfigError, match="gym/CartPole-v1' is stepped on the host, and needs no"):
         gymnasium_env("gym/CartPole-v1")
+
+
+def test_an_environment_of_several_agents_is_refused():
+    with pytest.raises(ConfigError, match=r"has 2 agents.*parallel_env\('Pair', agents=2\)"):
+        gymnasium_env(Pair())
 
 
 def test_spaces_have_their_counterparts():

@@ -14,6 +14,7 @@ from elsinore.envs import make
 from elsinore.errors import ConfigError
 from elsinore.view import human_play
 from elsinore.worlds.hamlet.env import hamlet
+from tests.envs.broken_envs import Pair
 from tests.small_envs import Clocked, Corridor
 
 
@@ -116,6 +117,11 @@ def test_hamlet_is_played_by_the_names_of_its_actions():
 def test_an_environment_on_the_host_is_refused():
     with pytest.raises(ConfigError, match=r"is stepped on the host; leave out --human to watch\."):
         human_play.playable(*make("gym/CartPole-v1"))
+
+
+def test_an_environment_of_several_agents_is_refused():
+    with pytest.raises(ConfigError, match="plays a single agent, and .* has 2; leave out --human"):
+        human_play.playable(Pair(), Pair().default_params)
 
 
 def test_continuous_actions_are_refused():

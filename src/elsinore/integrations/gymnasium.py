@@ -18,6 +18,7 @@ from jaxtyping import PyTree
 from elsinore import envs
 from elsinore.arguments import checked
 from elsinore.envs.suites import refuse_on_host
+from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import env_step, reset
 from elsinore.integrations.spaces import (
     AS_IT_IS,
@@ -38,6 +39,11 @@ class GymnasiumEnv(gymnasium.Env):
 
     def __init__(self, env: Any, params: PyTree):
         refuse_on_host(env, AS_IT_IS)
+        if (agents := getattr(env, "fixed_agents", 1)) > 1:
+            raise ConfigError(
+                f"env={env.name!r} has {agents} agents, and gymnasium_env has one; use"
+                f" elsinore.parallel_env({env.name!r}, agents={agents})."
+            )
         self._env, self._params = env, params
         self.observation_space = gymnasium_space(env.observation_space(params))
         self.action_space = gymnasium_space(env.action_space(params))
@@ -94,6 +100,6 @@ def gymnasium_env(
     """A Gymnasium environment; the arguments are those of `elsinore.envs.make`.
 
     Raises:
-        ValueError: as `make`, or for a space that Gymnasium does not have.
+        ValueError: as `make`, for a space that Gymnasium does not have, or several agents.
     """
     return GymnasiumEnv(*envs.make(env, kwargs, params))

@@ -39,13 +39,18 @@ def playable(env: Any, params: PyTree) -> PlayableEnv:
     """Prepare an environment for human play.
 
     Raises:
-        ConfigError: for an action space that is not discrete, or an environment that is stepped on
-            the host.
+        ConfigError: for an action space that is not discrete, an environment of several agents, or
+            one that is stepped on the host.
     """
     if is_on_host(env):
         raise ConfigError(
             f"--human needs an environment in JAX, and {env_name(env)} is stepped on the host;"
             " leave out --human to watch."
+        )
+    if (agents := getattr(env, "fixed_agents", 1)) > 1:
+        raise ConfigError(
+            f"--human plays a single agent, and {env_name(env)} has {agents}; leave out --human to"
+            " watch."
         )
     space = env.action_space(params)
     if not isinstance(space, spaces.Discrete):
