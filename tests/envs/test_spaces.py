@@ -1,9 +1,11 @@
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnax.environments import spaces
 
+from elsinore.envs.host_spaces import action_space_of
 from elsinore.envs.random_action import random_action
 from elsinore.envs.spaces import MultiDiscrete
 
@@ -56,3 +58,12 @@ def test_a_random_action_within_finite_bounds_is_the_spaces_own():
     key = jax.random.key(0)
     for space in (spaces.Box(-1.0, 2.0, (3,)), spaces.Discrete(5), SPACE):
         np.testing.assert_array_equal(random_action(space, key), space.sample(key))
+
+
+@pytest.mark.parametrize("bound", [0.1, 0.4, 1.0, np.inf])
+def test_an_action_at_a_bound_of_float64_is_in_its_space(bound):
+    given = gymnasium.spaces.Box(-bound, bound, (2, 1), np.float64)
+    space = action_space_of(given, "env")
+    saturated = np.nan_to_num(np.asarray([space.space.low, space.space.high], np.float32))
+    assert all(given.contains(space.write(action)) for action in saturated)
+    assert space.write(np.float32([0.05, -0.05])).ravel().tolist() == pytest.approx([0.05, -0.05])

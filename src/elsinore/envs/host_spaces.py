@@ -166,9 +166,11 @@ def action_space_of(space: Any, name: str) -> Space:
         return Space(ours, write=lambda x: np.reshape(x, shape).astype(np.int8))
     if kind == "Box" and np.dtype(space.dtype).kind == "f":
         shape, dtype = tuple(space.shape), np.dtype(space.dtype)
-        low, high = (np.ravel(np.broadcast_to(x, shape)) for x in (space.low, space.high))
-        ours = spaces.Box(low.astype(np.float32), high.astype(np.float32), (int(np.prod(shape)),))
-        return Space(ours, write=lambda x: np.reshape(x, shape).astype(dtype))
+        bounds = [np.broadcast_to(x, shape).astype(dtype) for x in (space.low, space.high)]
+        low, high = (np.ravel(x).astype(np.float32) for x in bounds)
+        ours = spaces.Box(low, high, (int(np.prod(shape)),))
+        # a bound of 64 bits may be rounded outward to 32
+        return Space(ours, write=lambda x: np.clip(np.reshape(x, shape).astype(dtype), *bounds))
     raise ConfigError(
         f"env={name!r}: its action space is {space}, which no algorithm here has;"
         " Discrete, MultiDiscrete, MultiBinary and Box of floats are. Wrap the environment, as"
