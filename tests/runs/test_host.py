@@ -575,6 +575,22 @@ def test_an_object_whose_attributes_cannot_be_read_is_refused(tmp_path):
         refused("observation space has the key 1, which is no text", named, tmp_path)
 
 
+def test_wrappers_that_keep_statistics_are_refused_with_the_setting_instead(tmp_path):
+    observations, rewards = (
+        gymnasium.wrappers.NormalizeObservation,
+        gymnasium.wrappers.NormalizeReward,
+    )
+    env = gymnasium.make("CartPole-v1")
+    named = "in the wrapper NormalizeObservation, .*leave it out and set algo.normalize_obs: true"
+    refused(named, gymnasium.wrappers.ClipReward(observations(env), -1.0, 1.0), tmp_path)
+    refused("set algo.normalize_rewards: true", lambda: rewards(env), tmp_path)
+    vector = gymnasium.make_vec("CartPole-v1", 2, vectorization_mode="sync")
+    refused(named, gymnasium.wrappers.vector.NormalizeObservation(vector), tmp_path)
+    frozen = observations(env)
+    frozen.update_running_mean = False
+    assert make(frozen)[0].limit == 500
+
+
 def test_a_program_that_would_step_it_fails_with_the_reason():
     env, params = make("gym/CartPole-v1")
     _, state = env.reset_env(jax.random.key(0), params)

@@ -14,6 +14,7 @@ from gymnax.environments import spaces
 from jaxtyping import Int, PyTree, Shaped
 
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
+from elsinore.envs.host_layers import limit_of, object_name, refuse_own_statistics
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
 from elsinore.errors import ConfigError, on_error, reason_of, shortened
 
@@ -176,7 +177,8 @@ def host_env_of(
         made_by: makes others like `env`, which is closed.
 
     Raises:
-        ConfigError: for spaces that cannot be read, or an object that cannot be copied.
+        ConfigError: for spaces that cannot be read, an object that cannot be copied, or one that
+            normalises by statistics of its own.
     """
     if made_by is None and not hasattr(env, "step"):
         made_by, named, env = env, named or object_name(env), env()
@@ -186,6 +188,7 @@ def host_env_of(
 
     make = made_by or functools.partial(_copied, env, name)
     try:
+        refuse_own_statistics(env, name)
         observation, action = spaces_of(env, name)
         limit, seeded = limit_of(env), takes_seed(env)
     finally:
@@ -265,39 +268,6 @@ def _space_seen(native: Any, name: str) -> spaces.Box:
     return spaces.Box(-np.inf, np.inf, numbers.shape, numbers.dtype)
 
 
-def limit_of(native: Any) -> int:
-    """The time limit of an object or of the first of its wrappers that has one, in steps; 0 where
-    none is known.
-
-    Raises:
-        ConfigError: for a limit that is text or a fraction of a step.
-    """
-    layer, seen = native, []
-    while layer is not None and all(layer is not other for other in seen):
-        spec = getattr(layer, "spec", None)
-        # `_max_episode_steps` is that of gymnasium.wrappers.TimeLimit around an object without spec
-        names = ("max_steps_in_episode", "max_episode_steps", "_max_episode_steps")
-        found = [("spec.max_episode_steps", getattr(spec, "max_episode_steps", None))]
-        found += [(x, getattr(layer, x, None)) for x in names]
-        limits = [_steps(f"{object_name(layer)}.{name}", x) for name, x in found]
-        if known := next(filter(None, limits), 0):
-            return known
-        seen.append(layer)
-        layer = getattr(layer, "env", None)
-    return 0
-
-
-def _steps(name: str, limit: Any) -> int:
-    """The attribute of this name as a number of steps; 0 for none, infinity or another thing."""
-    number = isinstance(limit, int | float | np.number) and not isinstance(limit, bool)
-    if isinstance(limit, str) or (number and np.isfinite(limit) and limit != int(limit)):
-        raise ConfigError(
-            f"{name}={limit!r} must be a whole number of steps; leave it out where there is no"
-            " limit."
-        )
-    return max(int(limit), 0) if number and np.isfinite(limit) else 0
-
-
 def limit_given(given: Any, own: Any) -> int:
     """The time limit that `env_kwargs.max_episode_steps` asks for, or the environment's `own`; 0
     for none, which Gymnasium writes as -1.
@@ -313,9 +283,3 @@ def limit_given(given: Any, own: Any) -> int:
             " limit."
         )
     return max(int(given), 0)
-
-
-def object_name(env: Any) -> str:
-    """The name by which a config records an object or a function."""
-    kind = env if inspect.isroutine(env) else type(env)
-    return f"{kind.__module__}:{kind.__qualname__}"

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 
 from elsinore.envs.host import HostEnv
+from elsinore.envs.host_layers import refuse_own_statistics
 from elsinore.envs.host_objects import (
     OneByOne,
     close,
@@ -52,6 +53,7 @@ class Gym:
         except gymnasium.error.Error as error:
             raise ConfigError(f"env={name!r} cannot be made: {error}") from error
         try:
+            refuse_own_statistics(native, name)
             observation, action = spaces_of(native, name)
             seeded = takes_seed(native)
         finally:
@@ -73,6 +75,7 @@ class Gym:
         if isinstance(native, gymnasium.vector.VectorEnv):
             # those that `make_vec` gives to a SyncVectorEnv are a generator, which is empty by now
             functions = list(getattr(native, "env_fns", ()))
+            refuse_own_statistics(native, type(native).__name__)
             if not functions:
                 raise ConfigError(
                     f"env={type(native).__name__} steps all its environments as one, so an episode"
