@@ -103,6 +103,28 @@ def test_it_learns_to_go_right():
     assert [agent.act(obs, greedy=True) for obs in np.eye(5, dtype=np.float32)[:4]] == [1] * 4
 
 
+def test_greedy_actions_of_a_recurrent_network_have_a_carry_of_their_own():
+    settings = SMALL["ppo"] | {"num_minibatches": 1, "network.gru": 8}
+    agent = elsinore.Agent("ppo", BOX, BOX, **settings)
+    episode = np.random.default_rng(0).uniform(size=(3, 5)).astype(np.float32)
+
+    def played():
+        return [agent.act(obs, greedy=True, first=i == 0).tolist() for i, obs in enumerate(episode)]
+
+    before = played()
+    for obs in episode:
+        agent.act(obs)
+        agent.observe(0.0, False, False, obs)
+    trained = [np.array(x) for x in jax.tree.leaves(agent._carry)]
+    assert played() == before
+    assert agent.act(episode[2], greedy=True, first=True).tolist() != before[2]
+    assert all(map(np.array_equal, trained, jax.tree.leaves(agent._carry)))
+    with pytest.raises(ConfigError, match="recurrent, and .* give first=True in the first step"):
+        agent.act(episode[0], greedy=True)
+    with pytest.raises(ConfigError, match="first=True is for greedy actions"):
+        agent.act(episode[0], first=True)
+
+
 S = gymnasium.spaces
 ANY = S.Dict({"seen": S.MultiBinary(3), "place": S.Discrete(4, start=2), "speed": BOX})
 SPACES = {

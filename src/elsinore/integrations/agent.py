@@ -109,6 +109,7 @@ class Agent:
         self._program = compiled(made, made.parts, env.default_params)
         self.state: TrainState = self._program.init(jax.random.key(seed))
         self._begin_rollout()
+        self._greedy_carry = self._carry
 
     @property
     def updates(self) -> int:
@@ -120,18 +121,27 @@ class Agent:
         """True if a rollout is complete, so that `learn` will learn from it."""
         return len(self._steps) == self.config.rollout_length
 
-    def act(self, obs: Any, greedy: bool = False) -> Any:
+    def act(self, obs: Any, greedy: bool = False, first: Any = None) -> Any:
         """An action for an observation: as it explores, or the best one it knows.
 
         A greedy action is not learnt from. With `num_envs` above 1 both are [env, ...].
 
+        Args:
+            first: the observation begins an episode of greedy actions, whose recurrent carry is
+                another than that of training: a bool, or bool [env]. A recurrent network needs it.
+
         Raises:
             ConfigError: for an observation of another shape, a second action before `observe`, or
-                one while learning is due.
+                one while learning is due; for `first` without `greedy`, or where it is missing.
         """
         batch = self._batch(obs)
         if greedy:
-            return self._written(self._program.greedy(self.state, self._carry, batch))
+            return self._written(self._greedy_action(batch, first))
+        if first is not None:
+            raise ConfigError(
+                f"act: first={first!r} is for greedy actions; an episode of training begins after"
+                " the end that observe() is given, or with new_episode()."
+            )
         if self._pending is not None or self.is_due:
             due = "learn() is due" if self.is_due else "observe() what the last action led to first"
             raise ConfigError(f"act: {due}; act(obs, greedy=True) asks without learning.")
@@ -180,6 +190,19 @@ class Agent:
                 episode_length=jnp.asarray(self._lengths),
             )
         self.state = self.state._replace(learner=learner, actor=actor, stats=stats)
+
+    def _greedy_action(self, batch: PyTree, first: Any) -> PyTree:
+        """The greedy action, which moves the carry of greedy actions."""
+        if first is None and jax.tree.leaves(self._initial_carry):
+            raise ConfigError(
+                "act: the network is recurrent, and greedy actions have a carry of their own; give"
+                " first=True in the first step of an episode and first=False in the others."
+            )
+        given = False if first is None else first
+        begins = flags_of("act: first", given, self.config.num_envs)
+        carry = reset_carry(jnp.asarray(begins), self._initial_carry, self._greedy_carry)
+        action, self._greedy_carry = self._program.greedy(self.state, carry, batch)
+        return action
 
     def _decided(self, batch: PyTree) -> Decision:
         """The decision for observations as the learner has them, which waits for its result."""

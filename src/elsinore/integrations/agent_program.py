@@ -16,15 +16,15 @@ class LearnerProgram(NamedTuple):
 
     `init(key) -> TrainState`; `prepare(state) -> (context, noise)` of a rollout;
     `decide(state, context, noise, time, carry, obs) -> Decision`; `learn(state, actor, experience,
-    context) -> (state, metrics)`; `greedy(state, carry, obs) -> actions`. Observations and actions
-    are [env, ...].
+    context) -> (state, metrics)`; `greedy(state, carry, obs) -> (actions, carry)`. Observations and
+    actions are [env, ...].
     """
 
     init: Callable[..., TrainState]
     prepare: Callable[..., tuple[PyTree, PyTree]]
     decide: Callable[..., Decision]
     learn: Callable[..., tuple[TrainState, dict[str, Any]]]
-    greedy: Callable[..., PyTree]
+    greedy: Callable[..., tuple[PyTree, PyTree]]
 
 
 def compiled(algo: Algorithm, parts: UpdateParts, env_params: PyTree) -> LearnerProgram:
@@ -49,7 +49,7 @@ def compiled(algo: Algorithm, parts: UpdateParts, env_params: PyTree) -> Learner
 
     def greedy(state, carry, obs):
         policy, own = algo.policy, state.policy_state
-        return jax.vmap(lambda c, o: policy.act(state.key, own, c, o, True)[0])(carry, obs)
+        return jax.vmap(lambda c, o: policy.act(state.key, own, c, o, True))(carry, obs)
 
     functions = (init, prepare, decide, learn, greedy)
     return LearnerProgram(*(jax.jit(f, compiler_options=options) for f in functions))
