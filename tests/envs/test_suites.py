@@ -23,6 +23,7 @@ from elsinore.checks.env import check_env
 from elsinore.checks.env_fixture import mask_shape, random_legal_action
 from elsinore.envs import check_name, make, suites
 from elsinore.envs.spaces import MultiDiscrete
+from elsinore.envs.suites.body import Body
 from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset, env_step
 from tests.envs import broken_envs
@@ -598,6 +599,23 @@ def test_the_object_in_hand_keeps_its_limit():
     snake = native("jumanji/Snake-v1")
     env, _ = make(snake)
     assert snake.time_limit == 4000 < env.native.time_limit
+
+
+class Standing(Body):
+    """A body that never moves."""
+
+    ids = make = of = bodies = staticmethod(lambda *_: ())
+
+
+def test_a_robots_policy_sees_its_state_and_no_privileged_one():
+    """Which Playground gives to critics alone."""
+    seen = {"state": jnp.ones(3), "privileged_state": jnp.zeros(7)}
+    world = SimpleNamespace(obs=seen, reward=jnp.float32(0), done=jnp.float32(0), metrics={})
+    native = SimpleNamespace(reset=lambda key: world, step=lambda world, action: world)
+    robot = Standing(native, "playground/Robot", 10)
+    assert robot.begin(None)[0] is robot.advance(None, world, None)[0] is seen["state"]
+    world.obs = {"state": jnp.ones(3), "pixels": jnp.zeros((2, 2, 3))}
+    assert robot.begin(None)[0] is world.obs
 
 
 @needs("brax")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from gymnax.environments import spaces
+from jaxtyping import PyTree
 
 from elsinore.envs.scene import Circle, Figure, Line, Scene
 from elsinore.envs.suites.adapter import SuiteEnv
@@ -20,11 +21,11 @@ class Body(SuiteEnv):
 
     def begin(self, key):
         world = self.native.reset(key)
-        return world.obs, world
+        return _seen(world.obs), world
 
     def advance(self, key, world, action):
         world = self.native.step(world, action)
-        return world.obs, world, world.reward, world.done > 0.5, dict(world.metrics)
+        return _seen(world.obs), world, world.reward, world.done > 0.5, dict(world.metrics)
 
     @abstractmethod
     def bodies(self, world: Any) -> tuple[np.ndarray, list[int]]:
@@ -33,6 +34,13 @@ class Body(SuiteEnv):
     def scene(self, params: Any, state: Any) -> Scene:
         """The bodies from the side, each joined to its parent."""
         return Scene(self.name, (side_view(*self.bodies(state.world)),))
+
+
+def _seen(obs: PyTree) -> PyTree:
+    """The observation of a policy: without the numbers of the simulator that Playground's robots
+    give to a critic beside it."""
+    robot = isinstance(obs, dict) and {"state", "privileged_state"} <= set(obs)
+    return obs["state"] if robot else obs
 
 
 def side_view(positions: np.ndarray, parents: list[int], metres: float = 4.0) -> Figure:
