@@ -601,6 +601,23 @@ def test_the_object_in_hand_keeps_its_limit():
     assert snake.time_limit == 4000 < env.native.time_limit
 
 
+@needs("craftax")
+@pytest.mark.parametrize("game", ["Craftax", "Craftax-Classic"])
+def test_craftaxs_achievements_are_those_so_far_in_every_step(game):
+    """Craftax gives them at its own ends, of which a time limit of ours is none."""
+    env, params = make(f"craftax/{game}-Symbolic-v1")
+    key, action = jax.random.key(0), jnp.int32(0)
+    _, state = jax.eval_shape(env.reset_env, key, params)
+    _, _, *like = jax.eval_shape(env.step_env, key, state, action, params)
+    world = SimpleNamespace(achievements=jnp.zeros(len(env.constants.Achievement)).at[1].set(1))
+    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like[-1])
+    env.native = SimpleNamespace(step_env=lambda *_: (None, world, *like[:2], none))
+    info = env.advance(None, world, action)[-1]
+    assert info.keys() == none.keys()
+    achieved = [float(info[name]) for name in info if name.startswith("Achievements/")]
+    assert sorted(achieved)[-2:] == [0.0, 100.0]
+
+
 class Standing(Body):
     """A body that never moves."""
 

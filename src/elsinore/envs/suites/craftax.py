@@ -42,8 +42,14 @@ class Craftax(SuiteEnv):
         self.rules = rules.replace(max_timesteps=FOREVER)
         if "craftax_classic" in type(native).__module__:
             from craftax.craftax_classic import constants  # pyright: ignore[reportMissingImports]
+            from craftax.craftax_classic.envs import common  # pyright: ignore[reportMissingImports]
+
+            self._achieved = common.compute_score
         else:
             from craftax.craftax import constants  # pyright: ignore[reportMissingImports]
+            from craftax.craftax.envs import common  # pyright: ignore[reportMissingImports]
+
+            self._achieved = common.log_achievements_to_info
         self.constants = constants
 
     def action_space(self, params: Any) -> spaces.Discrete:
@@ -54,7 +60,9 @@ class Craftax(SuiteEnv):
 
     def advance(self, key, world, action):
         obs, world, reward, done, info = self.native.step_env(key, world, action, self.rules)
-        return obs, world, reward, done, {k: x for k, x in info.items() if k != "discount"}
+        kept = {k: x for k, x in info.items() if k != "discount"}
+        # those of Craftax are 0 but in a step that is `done`, which a truncated one is not
+        return obs, world, reward, done, kept | self._achieved(world, True)
 
     def action_names(self, params: Any) -> tuple[str, ...]:
         return tuple(a.name.lower().replace("_", " ") for a in self.constants.Action)
