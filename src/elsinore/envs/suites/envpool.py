@@ -42,9 +42,9 @@ class EnvPool:
             ConfigError: for several players, spaces that cannot be read, or a place of files.
         """
         name, limit = f"envpool/{env_id}", kwargs.pop("max_episode_steps", None)
-        for own in sorted(PLACES & kwargs.keys()):
+        for place in sorted(PLACES & kwargs.keys()):
             raise ConfigError(
-                f"env_kwargs.{own}={kwargs[own]!r} decides what EnvPool starts or writes, which"
+                f"env_kwargs.{place}={kwargs[place]!r} decides what EnvPool starts or writes, which"
                 f" settings that come with a run must not choose; leave it out of {name}."
             )
         spec = envpool.make_spec(env_id, **kwargs)
