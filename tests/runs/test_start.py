@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -252,6 +253,66 @@ def test_a_comparison_finds_the_run_that_its_cells_begin_from_where_it_is_itself
     wider = {"wider": {"algo": "ppo", "algo.network.hidden": [16]}}
     with pytest.raises(elsinore.ConfigError, match="CartPole-v1, wider: --from .*whole"):
         grid_cells(["CartPole-v1"], variants_of(wider), folder, None, settings, False)
+
+
+def cells_from(folder, variants):
+    """The cells of a comparison whose variants begin from runs."""
+    named = {label: {"algo": "ppo"} | start for label, start in variants.items()}
+    return grid_cells(["CartPole-v1"], variants_of(named), folder, None, SHORT, False)
+
+
+def as_if_begun(*cells):
+    for cell in cells:
+        cell.folder.mkdir(parents=True)
+        (cell.folder / "config.yaml").write_text(yaml_text(as_dict(cell.experiment)))
+
+
+def starts_of(cells):
+    return [cell.experiment.start.checkpoint for cell in cells]
+
+
+def test_a_comparison_of_several_checkpoints_of_one_run_can_be_repeated(whole, tmp_path):
+    early, late = (f"periodic/{name}" for name in sorted(kept(whole, "periodic")["periodic"])[:2])
+    variants = {
+        "early": {"start.run": f"{whole}@{early}"},
+        "late": {"start.run": str(whole), "start.checkpoint": late},
+        "all": {"start.run": str(whole), "start.checkpoint": "latest"},
+        "default": {"start.run": str(whole)},
+    }
+    first = cells_from(tmp_path / "c", variants)
+    assert starts_of(first)[:2] == [early, late] and len(set(starts_of(first))) == 4
+    as_if_begun(first[0])  # interrupted, then ended
+    assert starts_of(cells_from(tmp_path / "c", variants)) == starts_of(first)
+    as_if_begun(*first[1:])
+    again = cells_from(tmp_path / "c", variants)
+    assert starts_of(again) == starts_of(first)
+    assert [cell.call["overrides"]["start"]["checkpoint"] for cell in again] == starts_of(first)
+
+
+def test_a_repeated_comparison_or_sweep_begins_where_it_did_though_its_source_trains_on(
+    whole, tmp_path
+):
+    source = tmp_path / "whole"
+    shutil.copytree(whole, source)
+    variants = {"a": {"start.run": str(source)}, "b": {"start.run": f"{source}@best"}}
+    first = cells_from(tmp_path / "c", variants)
+    as_if_begun(*first)
+    sweep = {"env": "CartPole-v1", "sweep": {"space": {"algo.gamma": {"choice": [0.9, 0.99]}}}}
+    opened = partial(sweep_api._opened, sweep, name="s", runs_dir=tmp_path, resume=None, trust=True)
+    folder, swept, _ = opened(SHORT | {"seeds": 2, "start.run": str(source)})
+    folder.unlock()
+    best = source / "checkpoints" / first[0].experiment.start.checkpoint
+    shutil.rmtree(best)  # another is the best now
+    now = best_of(source)
+    assert now not in starts_of(first)
+    variants["c"] = {"start.run": str(source), "start.checkpoint": now}
+    assert starts_of(cells_from(tmp_path / "c", variants)) == [*starts_of(first), now]
+    folder, again, _ = opened(SHORT | {"seeds": 2, "start.run": str(source)})
+    folder.unlock()
+    assert again.experiment.start == swept.experiment.start
+    other = SHORT | {"seeds": 2, "start.run": str(source), "start.checkpoint": "latest"}
+    with pytest.raises(elsinore.ConfigError, match="is taken by another sweep .*start.checkpoint"):
+        opened(other)
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_from_the_source_again(

@@ -17,6 +17,15 @@ from elsinore.runs.trust import Trust
 
 
 def resolve_experiment(
+    env: Any = None, algo: Any = None, *, runs_dir: str | Path = "runs", **call: Any
+) -> tuple[Experiment, Any]:
+    """The experiment of `asked_experiment` with the full names of the run and the checkpoint that
+    it begins from, and the environment if it is an object."""
+    experiment, env_object = asked_experiment(env, algo, runs_dir=runs_dir, **call)
+    return with_source(experiment, Path(runs_dir), env_object), env_object
+
+
+def asked_experiment(
     env: Any = None,
     algo: Any = None,
     *,
@@ -26,7 +35,8 @@ def resolve_experiment(
     trust: Trust = False,
     **named: Any,
 ) -> tuple[Experiment, Any]:
-    """The experiment of a call's arguments, and the environment if it is an object.
+    """The experiment of a call's arguments with `start` as it is asked for, and the environment if
+    it is an object.
 
     `named` are overrides, too, unless they are None; `overrides` win over them. A run that begins
     from another one, by `start.run` in the overrides, has the other's settings where none are
@@ -53,8 +63,7 @@ def resolve_experiment(
     overrides = {name: value for name, value in named.items() if value is not None} | overrides
     if (source := dotted(overrides).get("start.run")) and env is algo is config is None:
         config = settings_of_source(str(source), Path(runs_dir), trust, dotted(overrides))
-    experiment = load_experiment(env, algo, config, overrides)
-    return with_source(experiment, Path(runs_dir), env_object), env_object
+    return load_experiment(env, algo, config, overrides), env_object
 
 
 def as_override(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import uuid
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
+from elsinore.config.start import StartConfig
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
@@ -30,7 +32,7 @@ from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.source import Source, parse_source, parts_option, source_of, start_of
+from elsinore.runs.source import Source, as_asked, parts_option, source_of, start_of
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import read_summary
 
@@ -54,9 +56,14 @@ def _alike(experiment: Experiment) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in APART}
 
 
-def with_source(experiment: Experiment, runs_dir: Path, env: Any = None) -> Experiment:
+def with_source(
+    experiment: Experiment, runs_dir: Path, env: Any = None, begun: Iterable[Path] = ()
+) -> Experiment:
     """The experiment with the run and the checkpoint that it begins from by their full names; one
     that goes on where the other stood has its chunks.
+
+    `begun` are configs of earlier runs. The checkpoint is that of the first of them that began from
+    what is asked for here: meanwhile another one may be the best, or the latest.
 
     Raises:
         ConfigError: if the run or the checkpoint is gone.
@@ -64,26 +71,34 @@ def with_source(experiment: Experiment, runs_dir: Path, env: Any = None) -> Expe
     start = experiment.start
     if start is None:
         return experiment
-    folder, which = parse_source(start.run, runs_dir)
-    which = which or start.checkpoint or ("latest" if start.parts == "all" else None)
-    name = Run(folder).checkpoint(which).name
-    start = replace(start, run=str(folder.path.resolve()), checkpoint=name)
-    experiment = replace(experiment, start=start)
+    start = as_asked(start, runs_dir)
+    name = _checkpoint_of(begun, start)
+    name = name or Run(RunDir(Path(start.run))).checkpoint(start.checkpoint).name
+    experiment = replace(experiment, start=replace(start, checkpoint=name))
     if not continues(experiment):
         return experiment
     longer = with_chunks_of(source_of(start).experiment, budget_of(experiment), env)
     return replace(experiment, earlier_env_steps=longer.earlier_env_steps)
 
 
-def with_start_of(config: Path, experiment: Experiment) -> Experiment:
-    """The experiment with the checkpoint of the same run that an earlier one began from, by its
-    config: a newer one may be the best meanwhile."""
-    if experiment.start is None or not config.is_file():
-        return experiment
-    then = read_yaml(config).get("start") or {}
-    if then.get("run") != experiment.start.run or then.get("checkpoint") is None:
-        return experiment
-    return replace(experiment, start=replace(experiment.start, checkpoint=then["checkpoint"]))
+def _checkpoint_of(begun: Iterable[Path], asked: StartConfig) -> str | None:
+    """The checkpoint that the first of these configs which began from what is asked for names."""
+    for config in begun:
+        then = read_yaml(config).get("start") or {}
+        name = then.get("checkpoint")
+        if then.get("run") == asked.run and name is not None and _is_asked_for(name, asked):
+            return name
+    return None
+
+
+def _is_asked_for(name: str, asked: StartConfig) -> bool:
+    """True for the checkpoint that is asked for by its name, or one of the kind that is."""
+    kind, _, update = name.partition("/")
+    which = asked.checkpoint
+    if which is None:
+        chosen = Run(RunDir(Path(asked.run))).checkpoint().kind
+        which = "best" if chosen == "best" else "latest"
+    return which in (name, kind, update) or (which, kind) == ("latest", "emergency")
 
 
 def check_continuation(plan: Plan, source: Source) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,18 @@ def parse_source(text: str, runs_dir: Path) -> tuple[RunDir, str | None]:
         with suppress(ConfigError):
             return RunDir.open(found[1], runs_dir), found[2]
     return RunDir.open(text, runs_dir), None
+
+
+def as_asked(start: StartConfig, runs_dir: Path) -> StartConfig:
+    """The start with its run by the full path, and with the checkpoint that is asked for: a name, a
+    kind, or None for the default.
+
+    Raises:
+        ConfigError: if there is no such run.
+    """
+    folder, which = parse_source(start.run, runs_dir)
+    which = which or start.checkpoint or ("latest" if start.parts == "all" else None)
+    return replace(start, run=str(folder.path.resolve()), checkpoint=which)
 
 
 def start_settings(

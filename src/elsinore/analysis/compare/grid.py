@@ -14,11 +14,12 @@ from elsinore.config.parse import as_dict
 from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
-from elsinore.runs.call import resolve_experiment
-from elsinore.runs.continuation import with_start_of
+from elsinore.runs.call import asked_experiment
+from elsinore.runs.continuation import with_source
 from elsinore.runs.manifest import differences
 from elsinore.runs.redaction import comparable
 from elsinore.runs.run_dir import RunDir, as_file_name
+from elsinore.runs.source import as_asked
 from elsinore.runs.start import check_start
 from elsinore.runs.summary import is_finished
 
@@ -82,6 +83,7 @@ def grid_cells(
         cells += row if equal else _with_largest_budget(row, folder)
     _refuse_shared_folders(cells)
     _refuse_shared_copies(cells)
+    cells = _with_sources(cells, folder)
     preparation.prepare()
     return [_planned(cell, check and cell.variant is variants[0]) for cell in cells]
 
@@ -110,16 +112,38 @@ def _cell(call: dict[str, Any], variant: Variant, folder: Path) -> GridCell:
     """Build the cell for arguments of `resolve_experiment`."""
     with naming_cell(f"{call['env']}, {variant.label}"):
         _refuse_another(call["overrides"])
-        experiment, env = resolve_experiment(**call, runs_dir=folder.parent)
+        experiment, env = asked_experiment(**call, runs_dir=folder.parent)
         _refuse_population(experiment, variant)
-    for begun in sorted(folder.glob("*/*/config.yaml")):  # an earlier cell's checkpoint, for all
-        experiment = with_start_of(begun, experiment)
-    if (start := experiment.start) is not None:  # the same, wherever the cell is trained
-        rest = {x: y for x, y in call["overrides"].items() if x.partition(".")[0] != "start"}
-        call = call | {"overrides": rest | {"start": as_dict(start)}}
     return GridCell(
         variant, call, experiment, env, folder / folder_name(experiment.env) / variant.label
     )
+
+
+def _with_sources(cells: list[GridCell], folder: Path) -> list[GridCell]:
+    """The cells with the checkpoints that they begin from: one that has begun with its own, and
+    others with that of a cell which asked for the same and has begun."""
+    asked = {}
+    for cell in cells:
+        if cell.experiment.start is not None:
+            with naming_cell(cell.name):
+                start = as_asked(cell.experiment.start, folder.parent)
+            asked[cell.folder / "config.yaml"] = (start.run, start.checkpoint)
+    begun = sorted(folder.glob("*/*/config.yaml"))
+
+    def with_its_own(cell: GridCell) -> GridCell:
+        own = cell.folder / "config.yaml"
+        if own not in asked:
+            return cell
+        alike = [path for path in begun if asked.get(path, asked[own]) == asked[own]]
+        alike.sort(key=lambda path: path != own)
+        with naming_cell(cell.name):
+            experiment = with_source(cell.experiment, folder.parent, cell.env, alike)
+        # the same, wherever the cell is trained
+        given = {x: y for x, y in cell.call["overrides"].items() if x.partition(".")[0] != "start"}
+        call = cell.call | {"overrides": given | {"start": as_dict(experiment.start)}}
+        return replace(cell, call=call, experiment=experiment)
+
+    return [with_its_own(cell) for cell in cells]
 
 
 def _refuse_another(settings: Mapping[str, Any]) -> None:

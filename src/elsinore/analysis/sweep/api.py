@@ -24,7 +24,7 @@ from elsinore.config.plan import Plan
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
-from elsinore.runs.continuation import with_source, with_start_of
+from elsinore.runs.continuation import with_source
 from elsinore.runs.members import from_writable
 from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
@@ -183,9 +183,9 @@ def _opened(
         )
     sweep = load_sweep(config, overrides)
     # all groups begin from one checkpoint, also where the other run trains on
-    experiment, begun = with_source(sweep.experiment, runs_dir), runs_dir / str(name) / "sweep.yaml"
-    sweep = replace(sweep, experiment=with_start_of(begun, experiment))
-    rounds = _planned(sweep) if begun.exists() else _planned(sweep, check_start)
+    begun = [x for x in (runs_dir / str(name) / "sweep.yaml",) if x.is_file()]
+    sweep = replace(sweep, experiment=with_source(sweep.experiment, runs_dir, begun=begun))
+    rounds = _planned(sweep) if begun else _planned(sweep, check_start)
     return SweepDir.of(runs_dir, name, sweep), sweep, rounds
 
 
