@@ -1,8 +1,12 @@
 """A list of agents, each with its name and settings, becomes complete settings."""
 
+from dataclasses import dataclass
+
 import flax.linen as nn
 import pytest
 
+from elsinore.algos.dqn import DQNConfig
+from elsinore.config.agent_list import with_complete_agents, with_own_settings
 from elsinore.config.learners import program_of
 from elsinore.config.load import load_experiment, whole_experiment, with_settings
 from elsinore.config.parse import as_dict
@@ -11,6 +15,7 @@ from elsinore.config.plan_lines import plan_facts
 from elsinore.config.population import members_of
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
+from elsinore.runs.named_code import marked
 from elsinore.runs.run_dir import free_name
 
 SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
@@ -23,6 +28,18 @@ class Plain(nn.Module):
     def __call__(self, obs):
         x = obs.ravel()
         return nn.Dense(self.num_outputs)(x), nn.Dense(1)(x)[0]
+
+
+@dataclass(frozen=True)
+class VariantConfig(DQNConfig):
+    pass
+
+
+def variant(config: VariantConfig, env, env_params, num_updates, network=None):
+    raise NotImplementedError  # its settings alone are used
+
+
+VARIANT = "tests.config.test_agent_list:variant"
 
 
 def agents(*each, env="Catch-bsuite", **more):
@@ -139,6 +156,39 @@ def test_an_agent_follows_a_later_change_of_all_that_it_does_not_set_itself(tmp_
         assert gammas(again) == [0.9, 0.5, of_cat.gamma]
         assert [each.algo.num_envs for each in again.agents.each] == [4, 4, 4]
         assert load_experiment(config=config) == found
+
+
+def test_an_agent_with_another_algorithm_keeps_its_gradient_steps_for_each_env_step(tmp_path):
+    found = agents({"id": "ann"}, {"id": "cat", "algo": "dqn"})
+    longer = {"algo.num_envs": 16, "algo.rollout_length": 32}
+    fresh = agents({"id": "ann"}, {"id": "cat", "algo": "dqn"}, **longer).agents.each[1].algo
+    assert fresh.gradient_steps > found.agents.each[1].algo.gradient_steps
+    for changed in (with_settings(found, longer), load_experiment(config=found, overrides=longer)):
+        assert changed.agents.each[1].algo == fresh
+    named = agents({"id": "ann"}, {"id": "cat", "algo": "dqn", "gradient_steps": 3})
+    assert with_settings(named, longer).agents.each[1].algo.gradient_steps == 3
+
+
+@pytest.mark.parametrize(
+    ("algo", "each"),
+    [
+        ("ppo", [{}, {"gamma": 0.5, "rnd.weight": 0.1}]),
+        ("ppo", [{}, {"algo": "dqn"}, {"algo": "dqn", "gradient_steps": 3}]),
+        ("dqn", [{}, {"algo": "rainbow"}, {"algo": "a2c", "ent_coef": 0.1}]),
+        ("ppo", [{}, {"algo": VARIANT}]),
+        (VARIANT, [{"gamma": 0.5}, {"algo": "dqn"}, {}]),
+        ("dqn", [{"algo": "tests.toys:toy", "ballast": 2}, {}]),
+    ],
+)
+def test_what_is_an_agents_own_gives_all_of_its_settings_again(algo, each):
+    small = {"algo.num_envs": 2, "algo.rollout_length": 8, "agents": each}
+    found = load_experiment("Catch-bsuite", algo, overrides=small)
+    data = as_dict(found)
+    assert with_complete_agents(with_own_settings(data)) == data
+    recorded = whole_experiment(marked(data))  # its code is not imported
+    longer = with_settings(recorded, {"env_steps": found.env_steps + 16})
+    assert longer.agents == recorded.agents
+    assert as_dict(longer)["agents"] == data["agents"]
 
 
 def sharing(more=None, **settings):

@@ -143,6 +143,15 @@ def steps_per_update(config: Any) -> int:
     return steps
 
 
+def known_steps(config: Any) -> int | None:
+    """Env steps that one update takes; None where the settings do not say it. Where a property of
+    the algorithm's code does, they do not as a run's file has them."""
+    try:
+        return steps_per_update(config)
+    except (TypeError, ValueError):
+        return None
+
+
 def custom_network(config: Any) -> Any:
     """The factory that `network.custom` of an algorithm's config names, or None.
 

@@ -1,10 +1,9 @@
 """A list of agents, `agents: [{id: ann, learning_rate: 1e-3}, ...]`, as complete settings."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from elsinore.algos.registry import built_in_behind, steps_per_update
+from elsinore.algos.registry import built_in_behind, known_steps
 from elsinore.config.agents import AgentConfig
 from elsinore.config.mappings import dotted, merge_settings, nested, set_dotted
 from elsinore.config.parse import as_dict, build_algo
@@ -13,6 +12,7 @@ from elsinore.errors import ConfigError
 from elsinore.types import agent_name
 
 TOGETHER = ("num_envs", "rollout_length")  # all agents of an environment step together
+OF_ALGO = (*TOGETHER, "gradient_steps")  # that an agent with another algorithm has from `algo`
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
 
 
@@ -48,14 +48,16 @@ def with_own_settings(data: Mapping[str, Any]) -> dict[str, Any]:
         settings = agent.get("algo") if isinstance(agent, Mapping) else None
         if not isinstance(settings, Mapping) or not isinstance(of_all, Mapping):
             return agent
-        return {**agent, "algo": own_settings(settings, of_all)}
+        return {**agent, "algo": own_settings(settings, of_all, data.get("env"))}
 
     return {**data, "agents": {**agents, "each": [own(agent) for agent in agents["each"]]}}
 
 
-def own_settings(settings: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict[str, Any]:
+def own_settings(
+    settings: Mapping[str, Any], of_all: Mapping[str, Any], env: Any
+) -> dict[str, Any]:
     """The settings of an agent that differ from those of all. With another algorithm, or without
-    what all have, these are all but those that must be equal."""
+    what all have, these are all but those that it would have from `algo`."""
     there = dotted(of_all)
     differing = {
         name: value
@@ -65,7 +67,9 @@ def own_settings(settings: Mapping[str, Any], of_all: Mapping[str, Any]) -> dict
     own = nested(differing)
     if "name" not in own and merge_settings(of_all, own) == settings:
         return own
-    return {name: value for name, value in settings.items() if name not in TOGETHER or name in own}
+    own = {name: value for name, value in settings.items() if name not in OF_ALGO}
+    complete = _with_all_settings(own, build_algo(of_all), env, of_all.get("name"))
+    return {n: x for n, x in settings.items() if n in own or complete.get(n) != x}
 
 
 def with_built_agents(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,9 +127,9 @@ def _with_all_settings(
         return merge_settings(as_dict(of_all), settings | {"name": of_all.name})
     own = merge_settings(preset(f"{built_in_behind(name)}/{env}").get("algo", {}), {"name": behind})
     config = build_algo(own)
-    known = [{field.name for field in fields(each)} for each in (of_all, config)]
-    shared = {part: getattr(of_all, part) for part in TOGETHER if all(part in x for x in known)}
-    if hasattr(config, "gradient_steps"):
-        longer = steps_per_update(of_all) / steps_per_update(config)
-        shared["gradient_steps"] = max(1, round(config.gradient_steps * longer))
+    known = as_dict(of_all).keys() & as_dict(config).keys()
+    shared = {part: getattr(of_all, part) for part in TOGETHER if part in known}
+    now, there = known_steps(of_all), known_steps(config)
+    if hasattr(config, "gradient_steps") and now and there:
+        shared["gradient_steps"] = max(1, round(config.gradient_steps * (now / there)))
     return merge_settings(own | shared, settings) | {"name": behind}

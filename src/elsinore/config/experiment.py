@@ -6,6 +6,7 @@ from typing import Any
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.algos.precision import PRECISIONS
+from elsinore.algos.registry import known_steps
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.sinks import SinksConfig
 from elsinore.config.start import StartConfig
@@ -266,13 +267,14 @@ class Experiment:
         Raises:
             ValueError: naming the agent and its setting.
         """
+        expected = _update_of(self.algo)
         for i, each in enumerate(self.agents.each):
-            for name in ("num_envs", "rollout_length", "steps_per_update"):
-                own, of_all = getattr(each.algo, name, None), getattr(self.algo, name, None)
-                if own != of_all:
+            for name, own in _update_of(each.algo).items():
+                if own != expected[name]:
                     raise ValueError(
                         f"agents.each[{i}].{name}={own} cannot differ: all agents of an environment"
-                        f" step together; leave it out, or change algo.{name}={of_all} for all."
+                        f" step together; leave it out, or change algo.{name}={expected[name]} for"
+                        " all."
                     )
 
     def _check_agents(self) -> None:
@@ -326,3 +328,9 @@ class Experiment:
                     f" evaluation.period={self.evaluation.period!r} leaves chunks without one; give"
                     " it in updates or env steps."
                 )
+
+
+def _update_of(algo: Any) -> dict[str, int | None]:
+    """The environments and the steps of an algorithm's update, those that its settings say."""
+    named = {name: getattr(algo, name, None) for name in ("num_envs", "rollout_length")}
+    return named | {"steps_per_update": known_steps(algo)}
