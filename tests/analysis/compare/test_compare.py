@@ -61,6 +61,15 @@ def test_a_group_of_settings_keeps_the_defaults_of_a_comparison(group, tmp_path)
     assert cells[0].experiment.sinks.mlflow.enabled and not cells[0].experiment.sinks.console
 
 
+@pytest.mark.parametrize("of", ["all", "a variant"])
+def test_a_sink_that_is_switched_on_in_its_group_stays_on(of, tmp_path):
+    settings = {"sinks": {"mlflow": True}}
+    own, rest = (settings, {}) if of == "a variant" else ({}, settings)
+    variants = variants_of({"ppo": {"algo": "ppo"} | own})
+    (cell,) = grid_cells(["CartPole-v1"], variants, tmp_path, None, FREE | rest, False)
+    assert cell.experiment.sinks.mlflow.enabled and not cell.experiment.sinks.console
+
+
 def test_a_setting_of_one_variant_is_none_of_the_next(tmp_path):
     variants = variants_of({"a": {"algo": "ppo", "algo.gamma": 0.9}, "b": "ppo"})
     settings = {"algo": {"learning_rate": 1e-3}}

@@ -96,7 +96,7 @@ def _with_defaults(
     settings, named = {**overrides, **variant.settings}, {}
     for name, value in settings.items():
         set_dotted(named, name, plain(value))
-    chosen = given.keys() | dotted(named).keys()
+    chosen = given.keys() | dotted(in_full(named)).keys()
     return settings | {name: x for name, x in DEFAULTS.items() if name not in chosen}
 
 
