@@ -3,7 +3,7 @@ by name."""
 
 import re
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -556,6 +556,18 @@ def test_of_a_complete_config_a_mapping_changes_what_it_names():
     whole = as_dict(load_experiment("CartPole-v1", "dqn"))
     beside = {"algo.n_step": 5, "algo": "rainbow"}
     assert load_experiment(config=whole, overrides=beside).algo.n_step == 5
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Catch-bsuite"])
+@pytest.mark.parametrize("name", ["dqn", "rainbow", "a2c"])
+def test_in_a_complete_config_a_mapping_of_another_algorithm_has_its_preset(name, env):
+    whole = as_dict(load_experiment("CartPole-v1", "ppo"))
+    given = {"env": env, "algo": {"name": name, "gamma": 0.9}}
+    found = load_experiment(config=whole, overrides=given).algo
+    assert found == replace(load_experiment(env, name).algo, gamma=0.9)
+    same = as_dict(load_experiment("CartPole-v1", "dqn", overrides={"algo.num_envs": 4}))
+    named = load_experiment(config=same, overrides={"algo": {"name": "rainbow"}}).algo
+    assert named.noisy and named.num_envs == 4
 
 
 def test_what_is_null_in_a_complete_config_is_begun_by_its_settings():

@@ -114,21 +114,24 @@ def with_overrides(
             data["algo"] = _named(data, given[name])
     for name, value in given.items():
         if name == "algo" and isinstance(value, dict):
-            value = _of_the_same(data, value)
+            value = _in_place(data, value, given.get("env", data.get("env")))
         set_dotted(data, name, value)
     if not whole and not is_complete(data):
         refuse_two_budgets(data)
     return data
 
 
-def _of_the_same(data: Mapping[str, Any], algo: dict[str, Any]) -> dict[str, Any]:
-    """A mapping in place of the data's algorithm, which keeps its name where it gets no other, and
-    in complete data the settings that it does not name."""
-    before = _algo_as_mapping(data.get("algo", {}))
-    name = before.get("name", "ppo")
-    if algo.get("name", name) == name and is_complete(data):
-        return merge_settings(before, algo)
-    return {"name": name, **algo} if "algo" in data else algo
+def _in_place(data: Mapping[str, Any], algo: dict[str, Any], env: Any) -> dict[str, Any]:
+    """A mapping in place of the data's algorithm, which keeps its name where it gets no other. In
+    complete data, which get no preset, it also has the settings that it does not name: those of
+    before, or another algorithm's preset."""
+    then = _algo_as_mapping(data.get("algo", {})).get("name", "ppo")
+    named = {"name": then, **algo}
+    if not is_complete(data):
+        return named if "algo" in data else algo
+    if algorithm_behind(named["name"]) == then:
+        return merge_settings(_named(data, named["name"]), named)
+    return merge_settings(preset(f"{built_in_behind(named['name'])}/{env}").get("algo", {}), named)
 
 
 def _named(data: Mapping[str, Any], name: Any) -> dict[str, Any]:
