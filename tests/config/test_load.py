@@ -615,6 +615,19 @@ def test_a_list_of_agents_keeps_the_other_settings_of_agents_in_a_preset(monkeyp
         assert (found.names, found.mixing, found.sharing) == (["a", "b"], "sum", "shared")
 
 
+def test_listed_agents_that_differ_leave_out_the_one_learner_of_a_preset():
+    spread, team = "jaxmarl/MPE_simple_spread_v3", [{"id": "a", "gamma": 0.5}, {"id": "b"}]
+    team += [{"id": "c"}]
+    for given in (team, {"each": team}, {"sharing": "independent", "each": team}):
+        found = load_experiment(spread, "dqn", overrides={"agents": given}).agents
+        assert not found.shared and (found.mixing, found.critic) == ("none", "own")
+    for own in ({"sharing": "shared"}, {"mixing": "sum"}):
+        with pytest.raises(ConfigError, match="sharing='shared' trains|'sum' is of several agents"):
+            load_experiment(spread, "dqn", overrides={"agents": own | {"each": team}})
+    names = [{"id": each["id"]} for each in team]
+    assert load_experiment(spread, "dqn", overrides={"agents": names}).agents.mixing == "sum"
+
+
 def test_an_agent_names_the_plain_algorithm_beside_one_with_options():
     each = [{"id": "a"}, {"id": "b", "algo": "dqn"}]
     found = load_experiment("CartPole-v1", "rainbow", overrides={"agents": each}).agents.each

@@ -13,6 +13,7 @@ from elsinore.types import agent_name
 
 TOGETHER = ("num_envs", "rollout_length")  # all agents of an environment step together
 OF_ALGO = (*TOGETHER, "gradient_steps")  # that an agent with another algorithm has from `algo`
+ONE_LEARNER = ("sharing", "critic", "ids", "mixing")  # settings of a team that shares it
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
 
 
@@ -35,6 +36,18 @@ def with_complete_agents(data: Mapping[str, Any], written: Any = None) -> dict[s
     complete = [_complete(agent, i, data, written) for i, agent in enumerate(each)]
     number = {"number": len(each)} if each else {}
     return rest | {"agents": {**number, **agents, "each": complete}}
+
+
+def with_own_learners(data: Mapping[str, Any], given: Any) -> dict[str, Any]:
+    """Complete settings without a preset's of one learner for all, where the agents differ: with
+    those alone that are among the `given` ones of `agents`."""
+    agents = data.get("agents")
+    if not isinstance(agents, Mapping) or not isinstance(each := agents.get("each"), list | tuple):
+        return dict(data)
+    if all(agent["algo"] == each[0]["algo"] for agent in each):
+        return dict(data)
+    own = {*agents} - {*ONE_LEARNER} | {*(given or {})}
+    return {**data, "agents": {name: x for name, x in agents.items() if name in own}}
 
 
 def with_own_settings(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from elsinore.algos.registry import built_in_behind
 from elsinore.config.agent_list import (
     with_built_agents,
     with_complete_agents,
+    with_own_learners,
     with_own_settings,
 )
 from elsinore.config.experiment import Experiment
@@ -161,8 +162,8 @@ def experiment_from(data: dict[str, Any], beside: Path | None = None) -> Experim
     # new stages replace the preset's curriculum instead of changing it
     if {"stages", "ladder"} & set(data.get("curriculum") or {}):
         base = {name: value for name, value in base.items() if name != "curriculum"}
-    data = merge_settings(base, {**data, "algo": algo})
-    return whole_experiment(with_complete_agents(data, name))
+    whole = with_complete_agents(merge_settings(base, {**data, "algo": algo}), name)
+    return whole_experiment(with_own_learners(whole, data.get("agents")))
 
 
 def whole_experiment(data: dict[str, Any]) -> Experiment:
