@@ -171,18 +171,38 @@ def test_a_run_that_has_not_ended_and_one_of_several_agents_are_known(tmp_path, 
     assert run_facts(run, {}).progress == 1.0
 
 
-def test_evaluations_of_different_stages_are_not_compared(tmp_path):
+def on_stages(tmp_path, curriculum) -> Run:
+    """A run that has trained, though nothing of note, with this curriculum."""
+    folder = RunDir.create(tmp_path, "run", load_experiment("CartPole-v1", "ppo", curriculum))
+    folder.unlock()
+    store = Store(folder.database)
+    store.write(chunk_ending_at(4))
+    store.close()
+    return Run(folder)
+
+
+def test_evaluations_of_different_stages_are_not_compared(tmp_path, capsys):
     facts = FACTS._replace(comparable=False)
     for curves, own in SICK.values():
         found = names(SOUND | curves, facts._replace(**own))
         assert not found & set(COMPARING)
     stages = {"stages": [{"advance_when": {"metric": "steps", "at_least": 1}}, {}]}
     curriculum = {"curriculum": stages | {"evaluate_on": "stage"}}
-    folder = RunDir.create(tmp_path, "run", load_experiment("CartPole-v1", "ppo", curriculum))
-    folder.unlock()
-    run = Run(folder)
-    Store(run.path / "metrics.sqlite").close()
+    run = on_stages(tmp_path, curriculum)
     assert not run_facts(run, {}).comparable
+    assert cli.main(["doctor", str(run.path)]) == 0
+    asked = len(RULES) - len(COMPARING)
+    assert f"of {asked} rules found something." in capsys.readouterr().out
+
+
+def test_evaluations_of_a_curriculum_object_are_known_by_the_checkpoints(tmp_path):
+    run = on_stages(tmp_path, {})
+    for on_stage in (False, True):
+        kept = run.path / "checkpoints" / "best" / f"{on_stage:010d}"
+        kept.mkdir(parents=True)
+        manifest = {"update": 1, "files": {}, "on_stage": on_stage}
+        (kept / "manifest.json").write_text(json.dumps(manifest))
+        assert run_facts(run, {}).comparable is not on_stage
 
 
 def test_a_critic_is_not_judged_by_a_few_transitions():

@@ -11,6 +11,7 @@ from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError, shown
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
+from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.natural import natural
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -33,6 +34,15 @@ def doctor(
             not alike.
     """
     run = run if isinstance(run, Run) else load(run, runs_dir=runs_dir, trust=trust)
+    return findings_of(*evidence(run))
+
+
+def evidence(run: Run) -> tuple[Curves, RunFacts]:
+    """What the rules read of a run.
+
+    Raises:
+        ConfigError: as `doctor`.
+    """
     if run.experiment.vary:
         raise ConfigError(
             f"{shown(run.path)} is a population, whose members have different settings; train one"
@@ -43,7 +53,7 @@ def doctor(
     curves = curves_of(run)
     if not curves:
         folder.refuse_before_its_first_chunk()
-    return findings_of(curves, run_facts(run, curves))
+    return curves, run_facts(run, curves)
 
 
 def curves_of(run: Run) -> Curves:
@@ -73,6 +83,8 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
     experiment, plan = run.experiment, run.plan
     returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
+    kept = list_checkpoints(RunDir(run.path).checkpoints)  # a curriculum's object may not be here
+    on_stage = plan.on_stage or any(each.manifest.get("on_stage") for each in kept)
     return RunFacts(
         first_seed=experiment.seed,
         updates=plan.schedule.num_updates,
@@ -85,7 +97,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
         max_entropy=_entropy_of_uniform(plan.env.action_space(plan.env_params)),
         eval_episodes=experiment.evaluation.episodes * num_agents_in(plan.env),
         max_return=float(max(returns)) if returns else None,
-        comparable=not plan.on_stage,
+        comparable=not on_stage,
     )
 
 

@@ -177,8 +177,12 @@ RULES = (
 COMPARING = ("time-limit", "seeds", "noisy-evaluation", "worse-at-the-end", "plateau")
 
 
+def rules_for(facts: RunFacts) -> list[DoctorRule]:
+    """The rules that a run can be judged by."""
+    return [rule for rule in RULES if facts.comparable or rule.name not in COMPARING]
+
+
 def findings_of(curves: Curves, facts: RunFacts) -> list[Finding]:
     """The rules that hold, with what each saw."""
-    asked = [rule for rule in RULES if facts.comparable or rule.name not in COMPARING]
-    seen = ((rule, rule.check(curves, facts)) for rule in asked)
+    seen = ((rule, rule.check(curves, facts)) for rule in rules_for(facts))
     return [Finding(rule, saw) for rule, saw in seen if saw is not None]

@@ -35,11 +35,12 @@ def add(commands) -> None:
 
 
 def doctor_command(args: argparse.Namespace) -> int:
-    from elsinore.analysis.doctor import doctor
-    from elsinore.analysis.doctor_rules import RULES
+    from elsinore.analysis.doctor import evidence
+    from elsinore.analysis.doctor_rules import findings_of, rules_for
     from elsinore.runs import api
 
-    findings = doctor(api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args)))
+    curves, facts = evidence(api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args)))
+    findings = findings_of(curves, facts)
     if args.json:
         import json
 
@@ -53,7 +54,7 @@ def doctor_command(args: argparse.Namespace) -> int:
         say(f"{rule.name}: {saw}")
         for text in (rule.means, f"Helps: {rule.helps}", f"See docs/doctor.md#{rule.name}"):
             say(textwrap.indent(textwrap.fill(text, 92, break_on_hyphens=False), "    "))
-    say(f"{len(findings)} of {len(RULES)} rules found something.")
+    say(f"{len(findings)} of {len(rules_for(facts))} rules found something.")
     return 0
 
 
