@@ -11,7 +11,7 @@ from elsinore.config.load import (
     with_overrides,
     with_settings,
 )
-from elsinore.config.mappings import ranges_by_setting
+from elsinore.config.mappings import dotted, ranges_by_setting
 from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.population import is_traced, traced_names
@@ -33,6 +33,8 @@ from elsinore.hyperparameters import value_of
 MAX_COMBINATIONS = 64  # combinations of the other settings' ends with which an end is tried
 FIXED = (  # the same for all trials
     "algo.name",
+    "start.run",
+    "start.checkpoint",
     "seed",
     "seeds",
     "vary",
@@ -91,7 +93,8 @@ def _check_space(sweep: Sweep) -> None:
     number of minibatches may need a longer rollout)."""
     _check_budgets(sweep)
     for name, span in sweep.space.items():
-        if any(name == fixed or name.startswith(f"{fixed}.") for fixed in FIXED):
+        within = {each for value in span.ends() for each in dotted({name: value})}
+        if any(f"{each}.".startswith(f"{fixed}.") for each in within for fixed in FIXED):
             raise ConfigError(
                 f"{SPACE}.{name} cannot be searched: it is the same for all trials; remove it."
             )
