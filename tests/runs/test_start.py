@@ -6,7 +6,6 @@ import shutil
 import stat
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,8 +20,10 @@ from elsinore import cli
 from elsinore.analysis.compare.grid import grid_cells
 from elsinore.analysis.compare.variants import variants_of
 from elsinore.analysis.sweep import api as sweep_api
+from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.agents import AgentConfig, AgentsConfig
 from elsinore.config.load import dotted, load_experiment
+from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
@@ -31,6 +32,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs import checkpoints, session
 from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.continuation import with_source
 from elsinore.runs.signature import sign
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
@@ -289,30 +291,64 @@ def test_a_comparison_of_several_checkpoints_of_one_run_can_be_repeated(whole, t
     assert [cell.call["overrides"]["start"]["checkpoint"] for cell in again] == starts_of(first)
 
 
-def test_a_repeated_comparison_or_sweep_begins_where_it_did_though_its_source_trains_on(
-    whole, tmp_path
-):
+def test_a_repeated_comparison_begins_where_it_did_though_its_source_trains_on(whole, tmp_path):
     source = tmp_path / "whole"
     shutil.copytree(whole, source)
     variants = {"a": {"start.run": str(source)}, "b": {"start.run": f"{source}@best"}}
     first = cells_from(tmp_path / "c", variants)
     as_if_begun(*first)
-    sweep = {"env": "CartPole-v1", "sweep": {"space": {"algo.gamma": {"choice": [0.9, 0.99]}}}}
-    opened = partial(sweep_api._opened, sweep, name="s", runs_dir=tmp_path, resume=None, trust=True)
-    folder, swept, _ = opened(SHORT | {"seeds": 2, "start.run": str(source)})
-    folder.unlock()
-    best = source / "checkpoints" / first[0].experiment.start.checkpoint
-    shutil.rmtree(best)  # another is the best now
+    shutil.rmtree(source / "checkpoints" / first[0].experiment.start.checkpoint)
     now = best_of(source)
     assert now not in starts_of(first)
     variants["c"] = {"start.run": str(source), "start.checkpoint": now}
     assert starts_of(cells_from(tmp_path / "c", variants)) == [*starts_of(first), now]
-    folder, again, _ = opened(SHORT | {"seeds": 2, "start.run": str(source)})
+
+
+def test_a_repeated_sweep_begins_where_it_did_though_its_source_trains_on_or_is_gone(
+    whole, tmp_path
+):
+    source = tmp_path / "whole"
+    shutil.copytree(whole, source)
+    settings = SHORT | {"env": "CartPole-v1", "start.run": str(source)}
+    start = with_source(load_experiment(overrides=settings), tmp_path).start
+    space = {"algo.gamma": {"choice": [0.9, 0.99]}}
+    sweep = load_sweep({"sweep": {"space": space}}, settings)
+    sweep = replace(sweep, experiment=replace(sweep.experiment, start=start))
+    SweepDir.of(tmp_path, "s", sweep).unlock()
+
+    def again(run: str, **named) -> StartConfig | None:
+        named = settings | {"start.run": run} | {f"start.{name}": x for name, x in named.items()}
+        config = tmp_path / "s" / "sweep.yaml"
+        return with_source(load_experiment(overrides=named), tmp_path, begun=[config]).start
+
+    best = source / "checkpoints" / start.checkpoint
+    shutil.rmtree(best)
+    assert best_of(source) != start.checkpoint
+    assert again(str(source)) == again("whole", checkpoint=start.checkpoint) == start
+    assert again(str(source), checkpoint="latest") != start
+    folder, same, _ = sweep_api._opened(
+        {"sweep": {"space": space}}, settings, "s", tmp_path, None, False
+    )
     folder.unlock()
-    assert again.experiment.start == swept.experiment.start
-    other = SHORT | {"seeds": 2, "start.run": str(source), "start.checkpoint": "latest"}
-    with pytest.raises(elsinore.ConfigError, match="is taken by another sweep .*start.checkpoint"):
-        opened(other)
+    assert same.experiment.start == start
+    shutil.rmtree(source)
+    for run in ("whole", str(source), f"{source}@best", f"whole@{start.checkpoint}", str(best)):
+        assert again(run) == start
+    for run in ("other", "whole@latest"):
+        with pytest.raises(elsinore.ConfigError, match="is not a run"):
+            again(run)
+
+
+def test_a_comparison_of_runs_that_took_all_of_one_is_repeated_though_that_has_trained_on(
+    whole, tmp_path
+):
+    source = tmp_path / "whole"
+    shutil.copytree(whole, source)
+    variants = {"all": {"start.run": str(source), "start.parts": "all"}}
+    first = cells_from(tmp_path / "c", variants)
+    as_if_begun(*first)
+    shutil.rmtree(source / "checkpoints" / first[0].experiment.start.checkpoint)
+    assert starts_of(cells_from(tmp_path / "c", variants)) == starts_of(first)
 
 
 def test_a_run_killed_before_its_first_checkpoint_begins_from_the_source_again(

@@ -3,7 +3,7 @@
 import logging
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from elsinore.runs.manifest import config_digest
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.source import Source, as_asked, parts_option, source_of, start_of
+from elsinore.runs.source import Source, as_asked, parts_option, places_asked, source_of, start_of
 from elsinore.runs.store import Store, reading, refused_if_broken
 from elsinore.runs.summary import read_summary
 
@@ -48,7 +48,7 @@ def continues(experiment: Experiment) -> bool:
     start = experiment.start
     if start is None or start.parts != "all" or start.leave or start.seed is not None:
         return False
-    return _alike(source_of(start).experiment) == _alike(experiment)
+    return _alike(RunDir.open(start.run).recorded()) == _alike(experiment)
 
 
 def _alike(experiment: Experiment) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _alike(experiment: Experiment) -> dict[str, Any]:
 
 
 def with_source(
-    experiment: Experiment, runs_dir: Path, env: Any = None, begun: Iterable[Path] = ()
+    experiment: Experiment, runs_dir: Path, env: Any = None, begun: Sequence[Path] = ()
 ) -> Experiment:
     """The experiment with the run and the checkpoint that it begins from by their full names; one
     that goes on where the other stood has its chunks.
@@ -66,19 +66,38 @@ def with_source(
     what is asked for here: meanwhile another one may be the best, or the latest.
 
     Raises:
-        ConfigError: if the run or the checkpoint is gone.
+        ConfigError: if the run or the checkpoint is gone, and no config of `begun` has it.
     """
     start = experiment.start
     if start is None:
         return experiment
-    start = as_asked(start, runs_dir)
+    try:
+        start = as_asked(start, runs_dir)
+    except ConfigError:
+        if (then := _with_gone_source(experiment, runs_dir, begun)) is not None:
+            return then
+        raise
     name = _checkpoint_of(begun, start)
     name = name or Run(RunDir(Path(start.run))).checkpoint(start.checkpoint).name
     experiment = replace(experiment, start=replace(start, checkpoint=name))
     if not continues(experiment):
         return experiment
-    longer = with_chunks_of(source_of(start).experiment, budget_of(experiment), env)
+    longer = with_chunks_of(RunDir.open(start.run).recorded(), budget_of(experiment), env)
     return replace(experiment, earlier_env_steps=longer.earlier_env_steps)
+
+
+def _with_gone_source(
+    experiment: Experiment, runs_dir: Path, begun: Sequence[Path]
+) -> Experiment | None:
+    """`with_source` of a run that is gone, as the first of these configs that began from it has
+    it."""
+    for asked in places_asked(start_of(experiment), runs_dir):
+        for config in begun:
+            if (name := _checkpoint_of([config], asked)) is not None:
+                earlier = tuple(read_yaml(config).get("earlier_env_steps") or ())
+                start = replace(asked, checkpoint=name)
+                return replace(experiment, start=start, earlier_env_steps=earlier)
+    return None
 
 
 def _checkpoint_of(begun: Iterable[Path], asked: StartConfig) -> str | None:
@@ -94,10 +113,11 @@ def _checkpoint_of(begun: Iterable[Path], asked: StartConfig) -> str | None:
 def _is_asked_for(name: str, asked: StartConfig) -> bool:
     """True for the checkpoint that is asked for by its name, or one of the kind that is."""
     kind, _, update = name.partition("/")
-    which = asked.checkpoint
+    which, source = asked.checkpoint, RunDir(Path(asked.run))
+    if which is None and not source.config.exists():  # gone: the default of then
+        return True
     if which is None:
-        chosen = Run(RunDir(Path(asked.run))).checkpoint().kind
-        which = "best" if chosen == "best" else "latest"
+        which = "best" if Run(source).checkpoint().kind == "best" else "latest"
     return which in (name, kind, update) or (which, kind) == ("latest", "emergency")
 
 

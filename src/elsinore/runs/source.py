@@ -21,6 +21,9 @@ from elsinore.runs.shipped import HOLDS
 from elsinore.runs.signature import is_own
 from elsinore.runs.trust import Trust, refuse_to_send
 
+WHICH = re.compile(r"[^/]*(/\d*)?")  # the checkpoint after an @
+FOLDER = re.compile(r"(.+?)(?:/checkpoints)?/([a-z]+/\d{10})/?")  # a checkpoint's, in a run's
+
 
 class Source(NamedTuple):
     """The checkpoint that a run begins from, read as data: none of its code is imported."""
@@ -82,9 +85,9 @@ def parse_source(text: str, runs_dir: Path) -> tuple[RunDir, str | None]:
     if at and not is_remote(text):  # one request for a URL
         with suppress(ConfigError):
             return RunDir.open(text, runs_dir), None
-    if at and re.fullmatch(r"[^/]*(/\d*)?", which):
+    if at and WHICH.fullmatch(which):
         return RunDir.open(run, runs_dir), which
-    if found := re.fullmatch(r"(.+?)(?:/checkpoints)?/([a-z]+/\d{10})/?", text):
+    if found := FOLDER.fullmatch(text):
         with suppress(ConfigError):
             return RunDir.open(found[1], runs_dir), found[2]
     return RunDir.open(text, runs_dir), None
@@ -98,8 +101,28 @@ def as_asked(start: StartConfig, runs_dir: Path) -> StartConfig:
         ConfigError: if there is no such run.
     """
     folder, which = parse_source(start.run, runs_dir)
+    return _as_asked(start, folder.path, which)
+
+
+def places_asked(start: StartConfig, runs_dir: Path) -> list[StartConfig]:
+    """The start as it is asked for, of a run that is gone, for each folder that it may have been
+    in."""
+    readings: list[tuple[str, str | None]] = [(start.run, None)]
+    run, at, which = start.run.rpartition("@")
+    if at and WHICH.fullmatch(which):
+        readings.append((run, which))
+    if found := FOLDER.fullmatch(start.run):
+        readings.append((found[1], found[2]))
+    return [
+        _as_asked(start, path, which)
+        for run, which in readings
+        for path in (Path(run), runs_dir / run)
+    ]
+
+
+def _as_asked(start: StartConfig, path: Path, which: str | None) -> StartConfig:
     which = which or start.checkpoint or ("latest" if start.parts == "all" else None)
-    return replace(start, run=str(folder.path.resolve()), checkpoint=which)
+    return replace(start, run=str(path.resolve()), checkpoint=which)
 
 
 def start_settings(
