@@ -19,7 +19,10 @@ from gymnax.environments.classic_control.cartpole import CartPole
 import elsinore
 from elsinore.analysis.cluster import AGAIN, Cluster, OnCluster, _Running
 from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
+from elsinore.analysis.sweep import api as sweep_api
 from elsinore.config import extras
+from elsinore.config.load_sweep import load_sweep
+from elsinore.config.search import trial_groups, trials_of
 from elsinore.errors import ConfigError, ElsinoreError, RunError
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
@@ -38,6 +41,16 @@ GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
 @pytest.fixture
 def as_if_installed(monkeypatch):
     monkeypatch.setattr(extras, "has_extra", lambda extra: True)
+
+
+def test_a_task_has_the_most_env_steps_that_its_budget_takes(tmp_path):
+    toy = {name: x for name, x in TOY.items() if name != "env_steps"}
+    trials = {"sweep": {"space": GAIN, "trials": 2}}
+    for budget, most in (({"stop.episodes": 40}, 40_000), ({"env_steps": 24}, 24)):
+        sweep = load_sweep(toy | budget | trials)
+        (group,) = trial_groups(sweep, trials_of(sweep))
+        task = sweep_api._task(tmp_path, sweep, group, {})
+        assert task.env_steps == most
 
 
 # What is refused

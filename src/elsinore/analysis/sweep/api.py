@@ -20,7 +20,7 @@ from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.arguments import checked
 from elsinore.config.load_sweep import load_sweep
 from elsinore.config.parse import as_dict
-from elsinore.config.plan import Plan
+from elsinore.config.plan import Plan, plan_for
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
@@ -325,6 +325,5 @@ def _task(path: Path, sweep: Sweep, group: TrialGroup, accept: Mapping[str, bool
     trials, members = [tuple(trial) for trial in group.trials], list(group.members)
     data = as_dict(experiment), trials, members, as_dict(sweep.config), dict(accept)
     args = str(path.absolute()), *data
-    return Task(
-        f"group {path.name}", "train_trials", args, experiment.env_steps, experiment.replicas
-    )
+    env_steps = plan_for(experiment).env_steps  # the most that a budget in episodes takes
+    return Task(f"group {path.name}", "train_trials", args, env_steps, experiment.replicas)
