@@ -25,10 +25,11 @@ from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import replays
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.host.training import HostTraining
+from elsinore.runs.host.training import HostTraining, _last_sound
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
 from elsinore.training.curriculum.stages import Stages, staged
+from elsinore.training.early_stopping import Convergence
 from elsinore.training.turns import fetch_turns, place_host
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.play import MAX_STEPS, episodes_of
@@ -698,6 +699,44 @@ def test_a_chunk_in_which_no_seed_learns_changes_nothing(tmp_path):
     assert not report.learning.any() and report.update.tolist() == found.train.update.tolist()
     same = jax.tree.map(np.array_equal, *(fetch_turns((x,), layout) for x in (after, states)))
     assert all(jax.tree.leaves(same))
+
+
+class CarefulStroll(PythonStroll):
+    def step(self, action):
+        assert np.isfinite(action).all()
+        return super().step(action)
+
+
+@pytest.mark.parametrize(
+    ("diverged", "pruned", "chosen"),
+    [([2, -1, -1], [6, 4, 6], 2), ([-1, 2, -1], [-1, -1, -1], 0), ([2, -1], [-1, -1], 1)],
+)
+def test_the_replica_that_stands_for_none_that_learns_has_finite_parameters(
+    diverged, pruned, chosen
+):
+    at = Convergence(*[np.array(-1)] * len(Convergence._fields))
+    at = at._replace(diverged_at=np.array(diverged), pruned_at=np.array(pruned))
+    assert _last_sound(at) == chosen
+
+
+@pytest.mark.slow
+def test_a_replica_that_has_diverged_acts_no_more_where_no_other_learns(tmp_path):
+    plan = (run := trained(CarefulStroll(), tmp_path, seeds=3)).plan
+    found, layout = run.state(), plan.layout
+    learner = found.train.learner
+
+    def spoilt(x):
+        return np.concatenate([np.full_like(x[:1], np.nan), x[1:]])
+
+    params = jax.tree.map(spoilt, jax.device_get(learner.params))
+    train = found.train._replace(learner=learner._replace(params=params))
+    over = found.convergence._replace(
+        diverged_at=np.array([2, -1, -1]), pruned_at=np.array([6, 4, 6])
+    )
+    (states,) = place_host(found._replace(train=train, convergence=over), plan.state_shapes, layout)
+    with contextlib.closing(HostTraining(plan, layout)) as host:
+        _, report = host.chunk(states, 2)
+        assert not report.learning.any() and host._vectors.keys() == {2}
 
 
 def test_halving_stops_the_worse_members_on_the_host_too(tmp_path):

@@ -19,7 +19,7 @@ from elsinore.runs.host.acting import ActingAndLearning, key_words
 from elsinore.runs.host.evaluation import HostEvaluation
 from elsinore.runs.host.vector import HostVector
 from elsinore.training.chunk import ChunkReport, earliest_update, finite, with_score
-from elsinore.training.early_stopping import watched
+from elsinore.training.early_stopping import Convergence, watched
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout
 from elsinore.types import RunState, TrainState
@@ -84,7 +84,8 @@ class HostTraining:
         learning = self._learning(states)
         done = {i: self._learnt(i, self._replica(states, i), int(num_updates)) for i in learning}
         # where the last that learnt was pruned before this chunk, one replica gives the shapes
-        some = done or {0: self._learnt(0, self._replica(states, 0), int(num_updates))}
+        i = _last_sound(states.convergence)
+        some = done or {i: self._learnt(i, self._replica(states, i), int(num_updates))}
         blank = jax.tree.map(jnp.zeros_like, next(iter(some.values()))[1])
         new, reports = [], []
         for i in range(self._layout.padded):
@@ -158,6 +159,12 @@ class HostTraining:
             vector.close()
         self._vectors = {}
         self._play.close()
+
+
+def _last_sound(convergence: Convergence) -> int:
+    """The replica that was pruned last, of those with finite parameters."""
+    sound = np.asarray(convergence.diverged_at) < 0
+    return int(np.argmax(np.where(sound, convergence.pruned_at, -2)))
 
 
 def _stack(trees: list[Any]) -> Any:
