@@ -490,6 +490,12 @@ def test_a_replay_that_is_fetched_is_shown_before_a_newer_one(browser, tmp_path)
         choice = page.get_by_label("Replay", exact=True)
         until(lambda: page.wait_for_timeout(200) or choice.locator("option").count() == 2)
         assert len(held) == 1 and choice.input_value() == older
+        listed = choice.locator("option").first.element_handle()
+        with page.expect_response("**/api/replays?*"):  # of the next poll, with nothing new
+            pass
+        page.wait_for_timeout(300)
+        assert listed.evaluate("option => option.isConnected")
+        assert page.locator(".player .note").inner_text().startswith("Building the environment")
         free.append(True)
         held[0].continue_()
         until(lambda: page.locator(".where").inner_text() not in ("", "0 / 60"))

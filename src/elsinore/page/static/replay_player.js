@@ -64,7 +64,7 @@ export class ReplayPlayer {
     try {
       const found = await get("replays", { run: this.name });
       const newest = found.findLast((one) => !one.error)?.replay;
-      const behind = this.newest && newest && newest !== this.buffers[0]?.replay; // it came while another was fetched
+      const behind = this.newest && !this.fetching && newest && newest !== this.buffers[0]?.replay; // it came while another was fetched
       if (behind || JSON.stringify(found) !== JSON.stringify(this.replays)) this.list(found);
     } catch (error) {
       setText(this.note, error.message);
@@ -82,7 +82,7 @@ export class ReplayPlayer {
     this.other.replaceChildren(h("option", { value: "" }, "nothing"), ...options());
     this.other.value = has(other) ? other : "";
     const broken = found.flatMap((one) => one.error ?? []);
-    setText(this.note, found.length ? broken.join(" ") : "No replay yet. Training records one at intervals; see replays in the config.");
+    if (!this.fetching) setText(this.note, found.length ? broken.join(" ") : "No replay yet. Training records one at intervals; see replays in the config.");
     this.buttons.hidden = this.choice.disabled = this.other.disabled = !good.length;
     const best = this.buffers.length ? undefined : found.find((one) => one.best)?.replay; // a run that has ended opens at its best
     if (this.newest && has(best)) return this.choose(best);
