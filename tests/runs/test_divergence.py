@@ -18,9 +18,12 @@ from elsinore.experience.normalisation import Normalisers
 from elsinore.jaxtools import processes
 from elsinore.runs import programs, session
 from elsinore.runs.divergence import divergence_text, not_finite, refuse_not_finite
+from elsinore.runs.members import best_in
+from elsinore.runs.metrics import rows_of
 from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.restored import best_replica
 from elsinore.runs.session import of_finite
+from elsinore.training.evaluation import Episodes
 from elsinore.types import Metrics
 from tests.runs.conftest import count_in_log
 from tests.small_envs import Clocked, World
@@ -172,7 +175,7 @@ def test_a_policy_that_is_not_finite_is_not_kept_as_the_best(tmp_path):
         FirstPays(), "ppo", overrides=settings, seed=1, callbacks=[wreck], runs_dir=tmp_path
     )
     found = run.metrics.query("name == 'eval/return'")
-    assert found["value"].tolist() == [0.0, 0.0, 0.0, 8.0]
+    np.testing.assert_array_equal(found["value"], [0.0, 0.0, 0.0, np.nan])
     assert run.summary["diverged_at_env_steps"] == [256]
     assert run.summary["best_return"]["per_seed"] == [0.0]
     assert [path.name for path in (run.path / "checkpoints" / "best").iterdir()] == ["0000000001"]
@@ -181,6 +184,24 @@ def test_a_policy_that_is_not_finite_is_not_kept_as_the_best(tmp_path):
     again = elsinore.resume(run.path, callbacks=[wreck], runs_dir=tmp_path)
     assert [path.name for path in (run.path / "checkpoints" / "best").iterdir()] == ["0000000001"]
     assert np.isfinite(again.policy().value(np.ones(1, np.float32)))
+
+
+def test_the_evaluation_of_a_member_that_has_diverged_is_none():
+    """So that what is shown of the best member is of another."""
+    settings = {"env": "CartPole-v1", "seed": 3, "vary": {"algo.gamma": [0.9, 0.99]}}
+    plan = plan_for(load_experiment(overrides=settings))
+    returns = np.array([[8.0, 8.0], [5.0, 7.0]])  # [replica, episode]
+    report = SimpleNamespace(
+        learning=np.array([True, True]), metrics=Metrics(np.empty((2, 0, 2)), ()), stage_changes=(),
+        evaluated=(), convergence=SimpleNamespace(diverged_at=np.array([4, -1])),
+        episodes=Episodes(returns, returns, returns > 0, {"won": returns}),
+    )  # fmt: skip
+    rows = rows_of(cast(Any, report), 0, plan)
+    known = {(row.seed, row.name): row.value for row in rows}
+    assert (known[4, "eval/return"], known[4, "eval/won"]) == (6.0, 6.0)
+    assert all(np.isnan(value) for (seed, _), value in known.items() if seed == 3)
+    info = {"first_seed": 3, "seeds": 2, "members": '["a", "b"]', "mode": "max"}
+    assert best_in(info, rows) == range(4, 5)
 
 
 def test_of_the_last_checkpoint_a_seed_that_has_diverged_is_never_the_best():

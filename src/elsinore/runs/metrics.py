@@ -20,7 +20,8 @@ from elsinore.validation import did_you_mean
 
 def rows_of(report: ChunkReport, chunk: int, plan: Plan) -> list[Row]:
     """All metrics of a chunk, of the seeds that are not frozen; `report` is [seed, ...] in host
-    memory."""
+    memory. The evaluation of a seed that has diverged is NaN, so that none takes it for the best:
+    parameters that are not finite choose the first action, which may pay most."""
     ends, names = plan.schedule.row_ends(chunk), plan.experiment.agents.names
     name_of = {agent_name(i): name for i, name in enumerate(names)} | {"": ""}
     rows = []
@@ -39,6 +40,8 @@ def rows_of(report: ChunkReport, chunk: int, plan: Plan) -> list[Row]:
         episodes = jax.tree.map(lambda x, i=i: x[i], report.episodes)
         for agent, own in evaluations_of(episodes, names):
             metrics = evaluation_metrics(own)
+            if report.convergence.diverged_at[i] >= 0:
+                metrics = dict.fromkeys(metrics, float("nan"))
             rows += [Row(ends[-1], seed, agent, name, value) for name, value in metrics.items()]
     return rows
 
