@@ -26,7 +26,7 @@ from elsinore.config.presets import PRESETS, algorithm_behind
 from elsinore.errors import ConfigError, RepeatedError, RunError
 from elsinore.runs.loop import refuse_miscounted
 from elsinore.runs.session import _remedies
-from elsinore.runs.sinks.mlflow import model_name
+from elsinore.runs.sinks.mlflow_names import model_name
 from elsinore.training.schedule import Schedule
 from tests.algos import own_algorithms
 from tests.algos.own_algorithms import Settings

@@ -144,6 +144,7 @@ NUMBERS = {
     "agents={number: 3, each: [{id: ann}, {id: bob}]}": "does not fit the 2 in each",
     "agents={sharing: shared, each: [{}, {gamma: 0.5}]}": "have settings that differ",
     "sinks.mlflow.tracking_uri=3": "must be text.",
+    "sinks.mlflow.alias=latest": "is none that MLflow takes; use letters",
     "sinks.mlflow=sometimes": "must be a mapping with the keys",
     "sinks.curves_seconds=-1": "must be at least 0",
     "replays.period=-1": "must be at least 0",

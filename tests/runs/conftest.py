@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import elsinore
+from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.manifest import digest_of
 from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.store import Store
 
 # 40 updates of 128 env steps in 10 chunks of 4; two rows of metrics a chunk, two seeds.
@@ -151,6 +155,51 @@ def whole(tmp_path_factory):
 def mlflow_uri(tmp_path_factory) -> str:
     """One database for all: its first use takes seconds."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+class Tracked(SimpleNamespace):
+    """A store and the MLflow runs filled from it."""
+
+    def sink(self, **config) -> MLflowSink:
+        config = MLflowConfig(tracking_uri=self.uri, **config)
+        return MLflowSink(
+            config, self.folder, self.id, {"algo.gamma": 0.9, "env": "x"}, [0, 1], STEPS
+        )
+
+    def caught_up(self) -> MLflowSink:
+        sink = self.sink()
+        sink.open()
+        sink.catch_up()
+        return sink
+
+    def runs(self) -> dict:
+        """By part: `parent`, `seed_0`, ..."""
+        experiment = self.client.get_experiment_by_name("elsinore").experiment_id
+        found = self.client.search_runs([experiment], f"tags.`elsinore.run` = '{self.id}'")
+        parts = [run.data.tags["elsinore.part"] for run in found]
+        assert len(parts) == len(set(parts)), "begun twice"
+        return dict(zip(parts, found, strict=True))
+
+    def logged(self, part: str) -> dict:
+        """{name: [(step, value), ...]} in the order of logging."""
+        run = self.runs()[part]
+        return {
+            name: [(m.step, m.value) for m in self.client.get_metric_history(run.info.run_id, name)]
+            for name in run.data.metrics
+        }
+
+
+@pytest.fixture
+def tracked(store, tmp_path, mlflow_uri):
+    from mlflow import MlflowClient
+
+    (tmp_path / "logs").mkdir()
+    return Tracked(
+        uri=mlflow_uri,
+        folder=RunDir(tmp_path),
+        id=tmp_path.name,
+        client=MlflowClient(mlflow_uri),
+    )
 
 
 @pytest.fixture

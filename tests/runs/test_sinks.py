@@ -24,11 +24,13 @@ from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
-from elsinore.runs.sinks.mlflow import MLflowSink, with_tag
+from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.mlflow_names import with_tag
+from elsinore.runs.sinks.mlflow_registry import register
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.summary import write_json
 from elsinore.runs.workers import sink_worker
-from tests.runs.conftest import STEPS, count_in_log, record, train_tiny
+from tests.runs.conftest import STEPS, Tracked, count_in_log, record, train_tiny
 
 # What is read back, as {(update, seed): {name: value}}, from each sink and from the store
 
@@ -281,51 +283,6 @@ def test_a_tracking_server_that_cannot_be_reached_is_warned_of_once_and_training
 
 
 # MLflow
-
-
-class Tracked(SimpleNamespace):
-    """A store and the MLflow runs filled from it."""
-
-    def sink(self, **config) -> MLflowSink:
-        config = MLflowConfig(tracking_uri=self.uri, **config)
-        return MLflowSink(
-            config, self.folder, self.id, {"algo.gamma": 0.9, "env": "x"}, [0, 1], STEPS
-        )
-
-    def caught_up(self) -> MLflowSink:
-        sink = self.sink()
-        sink.open()
-        sink.catch_up()
-        return sink
-
-    def runs(self) -> dict:
-        """By part: `parent`, `seed_0`, ..."""
-        experiment = self.client.get_experiment_by_name("elsinore").experiment_id
-        found = self.client.search_runs([experiment], f"tags.`elsinore.run` = '{self.id}'")
-        parts = [run.data.tags["elsinore.part"] for run in found]
-        assert len(parts) == len(set(parts)), "begun twice"
-        return dict(zip(parts, found, strict=True))
-
-    def logged(self, part: str) -> dict:
-        """{name: [(step, value), ...]} in the order of logging."""
-        run = self.runs()[part]
-        return {
-            name: [(m.step, m.value) for m in self.client.get_metric_history(run.info.run_id, name)]
-            for name in run.data.metrics
-        }
-
-
-@pytest.fixture
-def tracked(store, tmp_path, mlflow_uri):
-    from mlflow import MlflowClient
-
-    (tmp_path / "logs").mkdir()
-    return Tracked(
-        uri=mlflow_uri,
-        folder=RunDir(tmp_path),
-        id=tmp_path.name,
-        client=MlflowClient(mlflow_uri),
-    )
 
 
 def expected(store, seeds=(0, 1)) -> dict:
@@ -692,21 +649,15 @@ def test_the_registered_champion_acts_as_the_run_does(converged, client, monkeyp
 
 
 def test_a_model_that_is_registered_again_stays_one_version_below_newer_ones(converged, client):
-    name, sink = (
-        "elsinore-ppo-CartPole-v1",
-        MLflowSink(
-            MLflowConfig(tracking_uri=converged.uri), RunDir(converged.run.path), "x", {}, [], STEPS
-        ),
-    )
-    sink._client, sink._uri = client, converged.uri
-    sink._parent = runs_of(client)["parent"].info.run_id
+    name, parent = "elsinore-ppo-CartPole-v1", runs_of(client)["parent"].info.run_id
+    policy, summary = converged.run.path / "policy", converged.run.summary
     own = client.get_model_version_by_alias(name, "champion").version
     client.delete_registered_model_alias(name, "champion")  # killed in between
-    sink._register(converged.run.summary)
+    register(client, parent, MLflowConfig(), policy, summary)
     assert client.get_model_version_by_alias(name, "champion").version == own
     newer = client.create_model_version(name, str(converged.run.path)).version
     client.set_registered_model_alias(name, "champion", newer)
-    sink._register(converged.run.summary)
+    register(client, parent, MLflowConfig(), policy, summary)
     assert client.get_model_version_by_alias(name, "champion").version == newer
     assert len(client.search_model_versions(f"name = '{name}'")) == 2
     client.delete_model_version(name, newer)
@@ -721,17 +672,15 @@ def test_the_name_of_a_registered_model_may_have_a_quote(tmp_path):
         asked.append(text)
         return [own]
 
-    config = MLflowConfig(model_name="Anna's agent")
-    sink = MLflowSink(config, RunDir(tmp_path), "x", {}, [], STEPS)
-    sink._parent = "parent"
-    sink._client = SimpleNamespace(
+    client = SimpleNamespace(
         search_registered_models=found,
         search_model_versions=found,
         get_registered_model=lambda name: SimpleNamespace(aliases={}),
         set_registered_model_alias=lambda *_: None,
         set_model_version_tag=lambda *_: None,
     )
-    sink._register({"eval_return": {"mean": 1.0}})
+    config = MLflowConfig(model_name="Anna's agent")
+    register(client, "parent", config, tmp_path, {"eval_return": {"mean": 1.0}})
     assert asked == ['name = "Anna\'s agent"'] * 2
 
 

@@ -386,3 +386,17 @@ def test_a_copy_of_the_run_is_made_after_all_that_the_other_sinks_write(tmp_path
         cast(Any, SimpleNamespace(close=lambda seconds: None)),
     ).finish(tmp_path / "metrics.sqlite", Stop())
     assert copied == ["the last rows"]
+
+
+def test_a_sink_that_fails_at_the_end_is_left_to_sync_and_promises_no_retry(tmp_path, logged):
+    def away():
+        raise OSError("away")
+
+    sinks = [BackgroundWorker("A", id), BackgroundWorker("B", id, close=away)]
+    replays = cast(Any, SimpleNamespace(close=lambda seconds: None))
+    workers = RunWorkers(BackgroundWorker("store", id), [], sinks, replays)
+    workers.finish(tmp_path / "metrics.sqlite", Stop())
+    assert logged() == [
+        ("WARNING", "B failed: OSError: away"),
+        ("INFO", f"`elsinore sync {tmp_path}` completes B"),
+    ]

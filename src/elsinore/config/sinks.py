@@ -1,5 +1,7 @@
 """Settings of the sinks: where a run writes what it measures, besides metrics.sqlite."""
 
+import re
+
 from elsinore.hyperparameters import record
 from elsinore.validation import at_least
 
@@ -19,6 +21,12 @@ class MLflowConfig:
 
     def __post_init__(self) -> None:
         at_least(self, 1, "points")
+        reserved = re.fullmatch(r"latest|v\d+", self.alias, re.IGNORECASE)
+        if reserved or not re.fullmatch(r"[\w-]{1,255}", self.alias):
+            raise ValueError(
+                f"alias={self.alias!r} is none that MLflow takes; use letters, digits, _ and -, and"
+                " neither latest nor v1, which mean a version."
+            )
 
 
 @record

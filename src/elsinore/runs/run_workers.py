@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.plan import Plan
+from elsinore.errors import quoted
 from elsinore.runs.actions import ActingCallback, watching
 from elsinore.runs.members import seeds_of_best
 from elsinore.runs.records import ChunkRecord
@@ -57,7 +58,11 @@ class RunWorkers(NamedTuple):
                 for sink in sinks:
                     sink.finish(min(90.0, stop.seconds_left))
             # the last writer folds the write-ahead log into the database
-            record_done(database, [sink.name for sink in self.sinks if sink.is_done])
+            done = [sink.name for sink in self.sinks if sink.is_done]
+            record_done(database, done)
+            if left := [sink.name for sink in self.sinks if sink.name not in done]:
+                command = f"elsinore sync {quoted(database.parent)}"
+                log.info("`%s` completes %s", command, ", ".join(left))
         except sqlite3.Error as error:
             log.warning("metrics.sqlite could not be closed: %s", error)
 

@@ -139,7 +139,7 @@ class BackgroundWorker:
                     break
                 self._change.wait_for(lambda: self._closing, timeout=self._every)
         if opened:
-            self._attempt(self._close, recovers=False)
+            self._attempt(self._close, closes=True)
 
     def _persistently(self, action: Callable[[], None]) -> bool:
         """Repeat an action until it succeeds (with `retry`); one last time while closing."""
@@ -158,7 +158,7 @@ class BackgroundWorker:
             wait = min(2 * wait, 60.0)
         return True
 
-    def _attempt(self, action: Callable[[], None], recovers: bool = True) -> bool:
+    def _attempt(self, action: Callable[[], None], closes: bool = False) -> bool:
         try:
             action()
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # a callback may raise these
@@ -166,17 +166,12 @@ class BackgroundWorker:
             if not self._failing:
                 self._failing = True
                 text = " ".join(str(error).split())[:300]
-                again = "it will be retried; " if self._retry else ""
-                log.warning(
-                    "%s failed: %s: %s (%straining goes on)",
-                    self.name,
-                    type(error).__name__,
-                    text,
-                    again,
-                )
+                again = "it will be retried; " if self._retry and not self._closing else ""
+                outlook = "" if closes else f" ({again}training goes on)"
+                log.warning("%s failed: %s: %s%s", self.name, type(error).__name__, text, outlook)
             return False
         self.error = None
-        if self._failing and self._retry and recovers:
+        if self._failing and self._retry and not closes:
             self._failing = False
             log.info("%s works again and is up to date", self.name)
         return True

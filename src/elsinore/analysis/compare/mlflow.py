@@ -7,8 +7,9 @@ from pathlib import Path
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
 from elsinore.runs.run_dir import as_file_name
-from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri, with_tag
+from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri
 from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_names import with_tag
 
 log = logging.getLogger("elsinore")
 

@@ -11,8 +11,9 @@ from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
 from elsinore.runs.redaction import redacted
-from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri, with_tag
+from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
 from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_names import with_tag
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")

@@ -9,7 +9,6 @@ database take seconds, so all of this happens in a background thread.
 
 import contextlib
 import os
-import re
 import time
 from collections import defaultdict
 from itertools import groupby
@@ -21,14 +20,14 @@ import numpy as np
 from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
 from elsinore.runs.counted_seeds import CountedSeeds
-from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_names import metric_name, with_tag
+from elsinore.runs.sinks.mlflow_registry import is_model, register
 from elsinore.runs.store import BrokenStore, Store, reading
 from elsinore.runs.summary import mean_return, read_summary
-from elsinore.validation import LONGEST_NAME
 
 MAX_BATCH = 1000  # values in one request, the server's limit
 FOLDER = "elsinore.folder"  # the tag of the folder that a run is logged from
@@ -60,9 +59,9 @@ class MLflowSink:
     def _begin(self) -> None:
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
         self._counted = CountedSeeds(self._store)
-        self._uri = tracking_uri(self._config, runs_dir)
-        self._client = mlflow_client(self._uri)
-        self._experiment = experiment_id(self._client, self._config, self._uri, runs_dir)
+        uri = tracking_uri(self._config, runs_dir)
+        self._client = mlflow_client(uri)
+        self._experiment = experiment_id(self._client, self._config, uri, runs_dir)
         known = self._client.search_runs(
             [self._experiment], with_tag("elsinore.run", self._run_id), max_results=5000
         )
@@ -197,26 +196,46 @@ class MLflowSink:
             self._finish()
 
     def _finish(self) -> None:
+        """Send the numbers first, and set the status whatever fails: a server that takes numbers
+        may refuse files. A failure is raised at the end, so that `elsinore sync` tries again."""
+        summary = read_summary(self._folder.summary)
+        try:
+            self._send_results(summary)
+            try:
+                self._log_files()
+            finally:
+                self._log_policy(summary)
+        finally:
+            self._set_status(summary)
+
+    def _send_results(self, summary: dict[str, Any]) -> None:
+        if not summary:
+            return
+        self._client.set_tag(self._parent, "stopped_by", summary["stopped_by"])
+        if summary["stopped_by"] == "interrupted":
+            return
+        self._send_spans(ended=True)
+        finals = dict(zip(self._children.values(), summary["eval_return"]["per_seed"], strict=True))
+        for run, value in (finals | {self._parent: mean_return(summary)}).items():
+            value = float("nan") if value is None else value
+            self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
+
+    def _log_files(self) -> None:
         folder = self._folder
         files = folder.config, folder.curves, folder.summary, folder.log
         own = [path for path in files if may_be_sent(path, folder.path)]
         log_files(self._client, self._parent, *own)
-        summary = read_summary(folder.summary)
-        has_policy = may_be_sent(folder.policy, folder.path)
-        if has_policy:
-            self._client.log_artifacts(self._parent, str(folder.policy), "policy")
-        if summary:
-            self._client.set_tag(self._parent, "stopped_by", summary["stopped_by"])
-        if summary and summary["stopped_by"] != "interrupted":
-            self._send_spans(ended=True)
-            finals = dict(
-                zip(self._children.values(), summary["eval_return"]["per_seed"], strict=True)
-            )
-            for run, value in (finals | {self._parent: mean_return(summary)}).items():
-                value = float("nan") if value is None else value
-                self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
-        if any(summary.get("converged", [])) and self._config.register and has_policy:
-            self._register(summary)
+
+    def _log_policy(self, summary: dict[str, Any]) -> None:
+        """Log the policy, and register it if a seed has converged."""
+        config, policy = self._config, self._folder.policy
+        if not may_be_sent(policy, self._folder.path):
+            return
+        self._client.log_artifacts(self._parent, str(policy), "policy")
+        if config.register and any(summary.get("converged", [])) and is_model(policy):
+            register(self._client, self._parent, config, policy, summary)
+
+    def _set_status(self, summary: dict[str, Any]) -> None:
         status = (
             "FAILED"
             if not summary
@@ -226,48 +245,6 @@ class MLflowSink:
         )
         for run in (*self._children.values(), self._parent):
             self._client.set_terminated(run, status)
-
-    def _register(self, summary: dict) -> None:
-        """Register the policy as a new version of the model, with its alias; a version that this
-        run has already keeps its place below newer ones."""
-        name = self._config.model_name or model_name(summary["algo"], summary["env"])
-        of_name = f"name = {in_quotes(name)}"
-        if not self._client.search_registered_models(of_name):
-            self._client.create_registered_model(name)
-        found = self._client.search_model_versions(of_name)
-        own = [int(v.version) for v in found if v.run_id == self._parent]
-        version = max(own) if own else int(self._new_version(name))
-        aliases = self._client.get_registered_model(name).aliases
-        if version >= int(aliases.get(self._config.alias, 0)):
-            self._client.set_registered_model_alias(name, self._config.alias, str(version))
-        self._client.set_model_version_tag(
-            name, str(version), "eval_return", str(mean_return(summary))
-        )
-
-    def _new_version(self, name: str) -> str:
-        """Log the policy as a model of the parent run, and register it."""
-        import mlflow
-
-        with (
-            self._as_the_tracking_server(mlflow),
-            quiet_and_unchecked(),
-            mlflow.start_run(run_id=self._parent),
-        ):
-            model = mlflow.pyfunc.log_model(name="policy", **pyfunc_parts(self._folder.policy))
-            return self._client.create_model_version(name, model.model_uri, self._parent).version
-
-    @contextlib.contextmanager
-    def _as_the_tracking_server(self, mlflow):
-        """Set the process's tracking server, which `log_model` uses, and restore it afterwards."""
-        before, named = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self._uri)
-        try:
-            yield
-        finally:
-            mlflow.set_tracking_uri(before if named else None)
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
-            if named is not None:
-                os.environ["MLFLOW_TRACKING_URI"] = named
 
 
 def words_of(facts: dict[str, Any]) -> dict[str, str]:
@@ -301,37 +278,12 @@ def log_files(client: Any, run: str, *paths: Path) -> None:
             client.log_artifact(run, str(path))
 
 
-def model_name(algo: str, env: str) -> str:
-    """The name of a registered model, in which MLflow allows no ':' and no '/'."""
-    return f"elsinore-{algo}-{env}".replace(":", ".").replace("/", ".")
-
-
-def metric_name(name: str) -> str:
-    """A metric's name with "_" in place of what MLflow refuses in one: most signs, and parts of a
-    path that stand for another."""
-    parts = re.sub(r"[^/\w.\- :]", "_", name).split("/")
-    kept = (part.replace(".", "_") or "_" if part in ("", ".", "..") else part for part in parts)
-    return "/".join(kept)[:LONGEST_NAME].rstrip("/")
-
-
 def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
     """The tracking server: of the config, or MLFLOW_TRACKING_URI, or mlflow.db beside the runs."""
     path = str((runs_dir / "mlflow.db").resolve())
     # of the letters of a path, only these two mean something to SQLAlchemy
     local = f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
     return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
-
-
-def with_tag(name: str, value: str) -> str:
-    """The filter that finds the MLflow runs with this tag."""
-    return f"tags.`{name}` = {in_quotes(value)}"
-
-
-def in_quotes(value: str) -> str:
-    """A text in a filter; it may have quotes of one kind, as a path may, since MLflow knows no way
-    to write both."""
-    mark = '"' if "'" in value else "'"
-    return f"{mark}{value}{mark}"
 
 
 def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
