@@ -69,6 +69,28 @@ def test_returns_of_a_population_are_of_its_best_member():
     assert "training 5.0 of the best member" in console.line(later)
 
 
+def test_an_evaluation_of_a_seed_that_has_stopped_stays_in_the_mean_also_after_a_resume():
+    before = [Row(4, seed, "", "eval/return", value) for seed, value in enumerate((500.0, 100.0))]
+    new = record(8, seeds=(1,), value=192.0)  # 201 with update and seed
+    for console in (Console(10_000, 2, io.StringIO()), Console(10_000, 2, evaluations=before)):
+        console.count(record(4)._replace(rows=before))
+        console.count(new)
+        assert console.mean(new, "eval/return") == (500.0 + 201.0) / 2
+    alone = Console(10_000, 2, evaluations=before)
+    alone.count(new)
+    assert "evaluation 350.5" in alone.line(new)
+
+
+def test_an_evaluation_that_is_not_finite_is_in_no_mean_and_no_earlier_one_stands_for_it():
+    console = Console(10_000, 2, io.StringIO())
+    for update, values in ((4, (500.0, 100.0)), (8, (math.nan, 200.0)), (12, (200.0,))):
+        at = [1] if len(values) == 1 else [0, 1]
+        new = [Row(update, s, "", "eval/return", v) for s, v in zip(at, values, strict=True)]
+        last = record(update)._replace(rows=new)
+        console.count(last)
+    assert console.mean(last, "eval/return") == 200.0
+
+
 class Terminal(io.StringIO):
     """A stream of a terminal."""
 

@@ -16,11 +16,11 @@ import pytest
 import elsinore
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs import store as store_module
-from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
+from elsinore.runs.seed_means import StoredSeedMeans
 from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks.jsonl import JSONLinesSink
@@ -286,7 +286,8 @@ def test_a_tracking_server_that_cannot_be_reached_is_warned_of_once_and_training
 
 
 def expected(store, seeds=(0, 1)) -> dict:
-    """Each chunk's mean, then the mean of those seeds' means, at the chunk's env steps."""
+    """Each chunk's mean, then the mean of those seeds' means, at the chunk's env steps; a seed that
+    has stopped keeps its evaluation."""
     found, chunks = {}, store.chunks()
     for i, (update, env_steps, *_) in enumerate(chunks):
         rows = [
@@ -295,11 +296,15 @@ def expected(store, seeds=(0, 1)) -> dict:
             if r.update <= update and r.seed in seeds
         ]
         for name in {r.name for r in rows}:
-            means = [
-                np.mean([r.value for r in rows if (r.seed, r.name) == (s, name)])
+            means = {
+                s: np.mean([r.value for r in rows if (r.seed, r.name) == (s, name)])
                 for s in {r.seed for r in rows}
-            ]
-            found.setdefault(name, []).append((env_steps, float(np.mean(means))))
+            }
+            if name == "eval/return":
+                before = store.rows(names=[name], until=update)
+                means = {r.seed: r.value for r in before if r.seed in seeds} | means
+            mean = float(np.mean([means[s] for s in sorted(means)]))
+            found.setdefault(name, []).append((env_steps, mean))
     return found
 
 
@@ -345,17 +350,18 @@ def test_the_parent_of_a_population_has_the_means_of_its_best_member(tracked, st
     # the best member is frozen: its last evaluation counts
     store.write(record(8, value=-9.0, seeds=(0,)))
     tracked.caught_up()
-    logged = tracked.logged("parent")
+    logged, best = tracked.logged("parent"), tracked.logged("seed_1")
     assert logged.pop("steps_per_second") == [(4 * STEPS, 1e4), (8 * STEPS, 1e4)]
-    assert logged == tracked.logged("seed_1")
+    best["eval/return"].append((8 * STEPS, 5.5))
+    assert logged == best
 
 
 def test_what_is_sent_again_has_the_means_of_the_member_that_was_best_then(store):
     store.describe(first_seed=0, seeds=2, members='["gamma=0.9", "gamma=0.99"]')
     store.write(record(4, value=9.0, seeds=(0,)))
     store.write(record(8, value=50.0, seeds=(1,)))
-    counted = CountedSeeds(store)
-    assert [list(counted.at(update, (0, 1))) for update in (4, 8, 4, 8)] == [[0], [1], [0], [1]]
+    means, new = StoredSeedMeans(store), {0: 1.0, 1: 2.0}
+    assert [means.at(update).of("a", new) for update in (4, 8, 4, 8)] == [1.0, 2.0, 1.0, 2.0]
 
 
 def test_mlflow_is_sent_nothing_twice(tracked, store, monkeypatch):

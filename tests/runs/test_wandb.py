@@ -15,6 +15,7 @@ from elsinore.config.sinks import SinksConfig, WandbConfig
 from elsinore.errors import ConfigError
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.seed_means import SeedMeans
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
 from elsinore.runs.store import Store
 from tests.runs.conftest import STEPS, record, train_tiny
@@ -105,14 +106,14 @@ def test_each_evaluation_of_a_population_is_read_once_for_its_best_member(
     wandb, store, tmp_path, monkeypatch
 ):
     store.describe(first_seed=0, seeds=2, members='["gamma=0.9", "gamma=0.99"]')
-    read, rows = [], Store.rows
+    read, evaluations = [], Store.evaluations
 
-    def counted(self, *args, names=(), **kwargs):
-        found = rows(self, *args, names=names, **kwargs)
-        read.extend(row.update for row in found if names)
+    def counted(self, *args):
+        found = evaluations(self, *args)
+        read.extend(row.update for row in found)
         return found
 
-    monkeypatch.setattr(Store, "rows", counted)
+    monkeypatch.setattr(Store, "evaluations", counted)
     for update in (4, 8, 12):
         store.write(record(update))
     mine = sink(tmp_path)
@@ -137,7 +138,19 @@ def test_what_is_not_finite_is_left_out_of_a_mean():
         Row(1, 1, "", "a", float("nan")),
         Row(1, 0, "agent_1", "b", float("inf")),
     ]
-    assert means_of(rows, (0, 1)) == {"a": 2.0, "seed_0/a": 2.0}
+    assert means_of(rows, SeedMeans()) == {"a": 2.0, "seed_0/a": 2.0}
+
+
+def test_the_mean_of_evaluations_keeps_a_seed_that_has_stopped(wandb, store, tmp_path):
+    store.write(record(4))
+    store.write(record(8, seeds=(0,)))
+    mine = sink(tmp_path)
+    mine.open()
+    mine.catch_up()
+    logged = wandb.runs[0].logged[1][1]
+    assert logged["eval/return"] == (8.5 + 5.5) / 2
+    assert "seed_1/eval/return" not in logged
+    assert logged["episode/return"] == logged["seed_0/episode/return"]
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -97,7 +97,8 @@ def _best_member(info: dict, rows: list[Row]) -> tuple[str, list[Row]]:
     members = members_in(info)
     if len(members) < 2:
         return "", rows
-    seeds = best_in(info, rows)
+    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
+    seeds = best_in(info, newest)
     name = members[(seeds[0] - info.get("first_seed", 0)) // len(seeds)]
     return name, [row for row in rows if row.seed in seeds]
 

@@ -9,7 +9,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from elsinore.config.experiment import Experiment
-    from elsinore.runs.records import Row
 
 
 def member_name(member: Mapping[str, Any], evolves: bool = False) -> str:
@@ -98,10 +97,9 @@ def seeds_of_best(
     return seeds[best * each : (best + 1) * each]
 
 
-def best_in(info: Mapping[str, Any], rows: Iterable["Row"]) -> range:
-    """The seeds of the best member by the newest evaluations in `rows`; `info` is the store's."""
+def best_in(info: Mapping[str, Any], newest: Mapping[int, float]) -> range:
+    """The seeds of the best member by the newest evaluation of each; `info` is the store's."""
     first = info.get("first_seed", 0)
-    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
     all_seeds = range(first, first + info.get("seeds", 0))
     return seeds_of_best(newest, all_seeds, len(members_in(info)), info.get("mode", "max"))
 

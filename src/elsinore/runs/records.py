@@ -5,6 +5,11 @@ from typing import NamedTuple
 EPISODE_COUNT = "episode/count"  # at the end of each row of metrics, of every seed and agent
 
 
+def is_evaluation(name: str) -> bool:
+    """True for a metric of evaluations, which a seed that has stopped keeps."""
+    return name.startswith("eval/")
+
+
 def return_text(value: float | None) -> str:
     """A return for people: one decimal, below 1 three significant digits; `not finite` for None."""
     if value is None:

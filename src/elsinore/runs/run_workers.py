@@ -106,9 +106,9 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     """Workers that write progress to the log and the terminal."""
     experiment = plan.experiment
     with contextlib.closing(Store(folder.database, read_only=True)) as store:
-        gone = sum(chunk[3] for chunk in store.chunks())
+        gone, evaluations = sum(chunk[3] for chunk in store.chunks()), store.evaluations()
     of = (plan.env_steps, experiment.replicas)
-    what: dict[str, Any] = {"seconds": gone}
+    what: dict[str, Any] = {"seconds": gone, "evaluations": evaluations}
     if experiment.vary:
         replicas = range(experiment.seed, experiment.seed + experiment.replicas)
         members, mode = experiment.members, experiment.population.mode

@@ -229,6 +229,14 @@ class Store:
         found = self._db.execute(query, (after, until, *names, *agents))
         return [_row_of(*each) for each in found]
 
+    def evaluations(self, after: int = -1, until: int = LAST) -> list[Row]:
+        """Rows of all metrics of evaluations, as `rows` gives them."""
+        query = (
+            "SELECT * FROM metrics WHERE update_ > ? AND update_ <= ? AND name GLOB 'eval/*'"
+            " ORDER BY update_, seed, agent, name"
+        )
+        return [_row_of(*each) for each in self._db.execute(query, (after, until))]
+
     def episodes(
         self,
         name: str,

@@ -8,11 +8,11 @@ import shutil
 import sys
 import textwrap
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from elsinore.runs.members import mean_known
-from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, return_text
+from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row, return_text
+from elsinore.runs.seed_means import SeedMeans
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 log = logging.getLogger("elsinore")
@@ -22,8 +22,9 @@ PROGRESS = "elsinore.progress"  # the logger of progress lines, which the termin
 class Console:
     """Writes progress, returns, steps per second, elapsed and remaining time.
 
-    `seconds` is the training time before a resume. Members of a population differ in settings, so
-    returns are of the best one: `seeds_of_best` gives its seeds from the newest evaluation of each.
+    `seconds` is the training time before a resume, `evaluations` are the rows of before. Members of
+    a population differ in settings, so returns are of the best one: `seeds_of_best` gives its seeds
+    from the newest evaluation of each.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Console:
         stream=None,
         what: str = "seeds",
         seconds: float = 0.0,
-        seeds_of_best: Callable[[dict[int, float]], Sequence[int]] | None = None,
+        evaluations: Iterable[Row] = (),
+        seeds_of_best: Callable[[Mapping[int, float]], Sequence[int]] | None = None,
     ):
         self._total, self._seeds, self._what = total_env_steps, num_seeds, what
         self._seconds, self._seeds_of_best = seconds, seeds_of_best
-        self._evaluated: dict[int, float] = {}  # the newest evaluation of each seed
+        self._means = SeedMeans(seeds_of_best)
+        self._means.add(evaluations)
         self._recent: deque[ChunkRecord] = deque(maxlen=SPEED_CHUNKS)
         self._stream = stream or sys.stdout
         self._live = is_terminal(self._stream)
@@ -58,8 +61,7 @@ class Console:
         """Count the chunk's time and steps, and its evaluations."""
         self._seconds += record.seconds
         self._recent.append(record)
-        evaluated = (row for row in record.rows if row.name == "eval/return" and not row.agent)
-        self._evaluated |= {row.seed: row.value for row in evaluated}
+        self._means.add(record.rows)
 
     def show(self, line: str) -> None:
         if not self._live:
@@ -82,10 +84,11 @@ class Console:
     def mean(self, record: ChunkRecord, name: str) -> float | None:
         """The mean of a metric's finite values over seeds, those of the best member in a
         population; None without any."""
-        counted = self._seeds_of_best(self._evaluated) if self._seeds_of_best else None
-        rows = [row for row in record.rows if row.name == name and not row.agent]
-        rows = rows if counted is None else [row for row in rows if row.seed in counted]
-        return mean_known(row.value if math.isfinite(row.value) else None for row in rows)
+        values = defaultdict(list)
+        for row in record.rows:
+            if row.name == name and not row.agent and math.isfinite(row.value):
+                values[row.seed].append(row.value)
+        return self._means.of(name, {seed: sum(xs) / len(xs) for seed, xs in values.items()})
 
     def line(self, record: ChunkRecord) -> str:
         share = record.env_steps / self._total

@@ -19,10 +19,10 @@ import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
-from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.seed_means import StoredSeedMeans, metric_of
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import metric_name, with_tag
 from elsinore.runs.sinks.mlflow_registry import is_model, register
@@ -58,7 +58,7 @@ class MLflowSink:
 
     def _begin(self) -> None:
         runs_dir, name = self._folder.runs_dir, self._folder.name_in_runs_dir
-        self._counted = CountedSeeds(self._store)
+        self._means = StoredSeedMeans(self._store)
         uri = tracking_uri(self._config, runs_dir)
         self._client = mlflow_client(uri)
         self._experiment = experiment_id(self._client, self._config, uri, runs_dir)
@@ -163,16 +163,15 @@ class MLflowSink:
         update, env_steps, finished_at, _, _ = span[-1]
         values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
         for row in self._store.rows(after, until=update):
-            name = f"{row.agent}/{row.name}" if row.agent else row.name
-            values[name][row.seed].append(row.value)
-        counted = self._counted.at(update, self._seeds)
+            values[metric_of(row)][row.seed].append(row.value)
+        means_over_seeds = self._means.at(update)
         over_seeds = {"steps_per_second": float(np.mean([chunk[4] for chunk in span]))}
         for name, by_seed in sorted(values.items()):
             means = {seed: float(np.mean(found)) for seed, found in sorted(by_seed.items())}
             for seed, mean in means.items():
                 pending[self._children[seed]].append((name, mean, finished_at, env_steps))
-            if of_counted := [mean for seed, mean in means.items() if seed in counted]:
-                over_seeds[name] = float(np.mean(of_counted))
+            if (mean := means_over_seeds.of(name, means)) is not None:
+                over_seeds[name] = mean
         for name, mean in over_seeds.items():
             pending[self._parent].append((name, mean, finished_at, env_steps))
 

@@ -7,7 +7,6 @@ seed the prefix `seed_3/`. The step is the number of updates; the x axis is `env
 import contextlib
 import math
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
 from elsinore.errors import on_error
-from elsinore.runs.counted_seeds import CountedSeeds
 from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.seed_means import SeedMeans, StoredSeedMeans, metric_of
 from elsinore.runs.store import Store
 from elsinore.runs.summary import mean_return, read_summary
 
@@ -67,15 +66,14 @@ class WandbSink:
             settings=settings,
         )
         self._run.define_metric("*", step_metric="env_steps")
-        self._counted = CountedSeeds(self._store)
+        self._means = StoredSeedMeans(self._store)
         self._logged = self._run.step - 1  # the last update there, also before a resume
 
     def catch_up(self) -> None:
         """Log each new chunk in one call, at the number of updates at its end."""
         for update, env_steps, _, _, speed in self._store.chunks(self._logged):
             rows = self._store.rows(self._logged, until=update)
-            seeds = sorted({row.seed for row in rows})
-            means = means_of(rows, self._counted.at(update, seeds))
+            means = means_of(rows, self._means.at(update))
             means |= {"env_steps": env_steps, "steps_per_second": speed}
             self._run.log(means, step=update)
             self._logged = update
@@ -100,17 +98,16 @@ class WandbSink:
         self._run.finish(exit_code=0 if summary else 1)
 
 
-def means_of(rows: list[Row], counted: Sequence[int]) -> dict[str, float]:
-    """Means of one chunk's finite values: of each metric for each seed, and over those seeds that
-    are `counted`."""
+def means_of(rows: list[Row], over_seeds: SeedMeans) -> dict[str, float]:
+    """Means of one chunk's finite values: of each metric for each seed, and over seeds."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if math.isfinite(row.value):
-            values[f"{row.agent}/{row.name}" if row.agent else row.name][row.seed].append(row.value)
+            values[metric_of(row)][row.seed].append(row.value)
     means = {}
     for name, by_seed in values.items():
         per_seed = {seed: float(np.mean(found)) for seed, found in by_seed.items()}
         means |= {f"seed_{seed}/{name}": mean for seed, mean in per_seed.items()}
-        if of_counted := [mean for seed, mean in per_seed.items() if seed in counted]:
-            means[name] = float(np.mean(of_counted))
+        mean = over_seeds.of(name, per_seed)
+        means |= {} if mean is None else {name: mean}
     return means
