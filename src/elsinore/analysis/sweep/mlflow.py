@@ -10,6 +10,8 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
+from elsinore.runs.curve_values import mean_of, values_by_seed
+from elsinore.runs.records import Row
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
 from elsinore.runs.sinks.mlflow_client import mlflow_client
@@ -17,6 +19,7 @@ from elsinore.runs.sinks.mlflow_names import with_tag
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
+STATE = "state"  # the tag of how a trial ended
 BEGUN = "elsinore.begun"  # the tag of the time at which sweep.yaml was written, in nanoseconds
 
 
@@ -49,21 +52,21 @@ class _SweepLogger:
         # a new sweep in an old one's place has runs of its own
         self._begun = str(folder.config.stat().st_mtime_ns)
         own = [run for run in known if run.data.tags.get(BEGUN, self._begun) == self._begun]
-        self._known = {run.data.tags["elsinore.part"]: run.info for run in own}
+        self._known = {run.data.tags["elsinore.part"]: run for run in own}
 
     def log(self, results: list[TrialResult], summary: dict[str, Any]) -> None:
         parent = self._run("parent", self._folder.name, {}, {"sampler": self._sweep.config.sampler})
-        curves: dict[str, dict[int, list[tuple[int, float]]]] = {}
+        curves: dict[str, dict[int, list[Row]]] = {}
         for result in results:
             part = f"trial_{result.trial}"
-            if part in self._known and self._known[part].status in ("FINISHED", "FAILED"):
+            if self._has(part, result):
                 continue
             run = self._run(
                 part, f"{self._folder.name}/{part}", {"mlflow.parentRunId": parent}, result.settings
             )
             if result.replicas and result.group not in curves:
                 curves[result.group] = self._curves_of(result.group)
-            self._send(run, result, curves.get(result.group, {}))
+            self._send(run, result, self._curve(result, curves.get(result.group, {})))
             self._client.set_terminated(run, "FAILED" if result.state == "failed" else "FINISHED")
         if summary["best"] is not None:
             self._client.log_metric(parent, "best", summary["best"]["mean"])
@@ -80,45 +83,57 @@ class _SweepLogger:
         )
         self._client.set_terminated(parent)
 
+    def _has(self, part: str, result: TrialResult) -> bool:
+        """True where the whole of the trial's result is there; one that failed may have been
+        trained again since."""
+        run = self._known.get(part)
+        if run is None or run.info.status not in ("FINISHED", "FAILED"):
+            return False
+        return run.data.tags.get(STATE) == result.state
+
     def _run(self, part: str, name: str, tags: dict[str, str], params: dict[str, Any]) -> str:
         from mlflow.entities import Param
 
         if part in self._known:
-            return self._known[part].run_id
+            return self._known[part].info.run_id
         tags = {"elsinore.sweep": self._tag, BEGUN: self._begun, "elsinore.part": part, **tags}
         run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
         values = redacted(params).items()
         self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in values])
         return run
 
-    def _send(
-        self, run: str, result: TrialResult, curves: dict[int, list[tuple[int, float]]]
-    ) -> None:
+    def _send(self, run: str, result: TrialResult, points: list[tuple[int, float]]) -> None:
+        """Send the curve and the score, but for what a logging that was cut short had sent."""
         from mlflow.entities import Metric
 
-        at: dict[int, list[float]] = defaultdict(list)
-        for replica in result.replicas:
-            for env_steps, value in curves.get(replica, []):
-                at[env_steps].append(value)
-        now = int(time.time() * 1000)
-        curve, points = sorted(at.items()), self._sweep.experiment.sinks.mlflow.points
-        span = max(-(-len(curve) // points), 1)  # evaluations of a value
-        metrics = []
-        for i in range(0, len(curve), span):
-            values = [value for _, found in curve[i : i + span] for value in found]
-            last = curve[i : i + span][-1][0]
-            metrics.append(Metric("eval/return", float(np.mean(values)), now, last))
-        if result.score is not None:
-            metrics.append(Metric("score", result.score, now, result.env_steps))
-        for i in range(0, len(metrics), MAX_BATCH):
-            self._client.log_batch(run, metrics=metrics[i : i + MAX_BATCH])
-        self._client.set_tag(run, "state", result.state)
+        now, score = int(time.time() * 1000), result.score
+        values = [("eval/return", value, env_steps) for env_steps, value in points]
+        values += [] if score is None else [("score", score, result.env_steps)]
+        logged = {
+            (name, metric.step)
+            for name in ("eval/return", "score")
+            for metric in self._client.get_metric_history(run, name)
+        }
+        new = [Metric(n, x, now, step) for n, x, step in values if (n, step) not in logged]
+        for i in range(0, len(new), MAX_BATCH):
+            self._client.log_batch(run, metrics=new[i : i + MAX_BATCH])
+        self._client.set_tag(run, STATE, result.state)
 
-    def _curves_of(self, group: str) -> dict[int, list[tuple[int, float]]]:
-        """Evaluations of each replica, (env steps, return)."""
+    def _curve(self, result: TrialResult, curves: dict[int, list[Row]]) -> list[tuple[int, float]]:
+        """(env steps, mean over seeds) of the trial's evaluations: of spans of them, where they are
+        more than the config's points. A seed that has stopped keeps its last."""
+        own = [row for replica in result.replicas for row in curves.get(replica, ())]
+        updates, values = values_by_seed(own, "eval/return")
+        means, points = mean_of(values), self._sweep.experiment.sinks.mlflow.points
+        span = max(-(-len(updates) // points), 1)  # evaluations of a value
+        spans = [slice(i, i + span) for i in range(0, len(updates), span)]
+        return [(int(updates[at][-1]), float(np.mean(means[at]))) for at in spans]
+
+    def _curves_of(self, group: str) -> dict[int, list[Row]]:
+        """Evaluations of each replica, with env steps in the place of updates."""
         curves = defaultdict(list)
         with reading(self._folder.groups / group / "metrics.sqlite") as store:
             steps = store.steps_per_update()
             for row in store.rows(names=["eval/return"], agent=""):
-                curves[row.seed].append((row.update * steps, row.value))
+                curves[row.seed].append(row._replace(update=row.update * steps))
         return curves
