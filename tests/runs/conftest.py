@@ -161,10 +161,12 @@ class Tracked(SimpleNamespace):
     """A store and the MLflow runs filled from it."""
 
     def sink(self, **config) -> MLflowSink:
-        config = MLflowConfig(tracking_uri=self.uri, **config)
-        return MLflowSink(
-            config, self.folder, self.id, {"algo.gamma": 0.9, "env": "x"}, [0, 1], STEPS
+        config, replicas = (
+            MLflowConfig(tracking_uri=self.uri, **config),
+            {0: {"seed": 0}, 1: {"seed": 1}},
         )
+        facts = getattr(self, "facts", {"algo.gamma": 0.9, "env": "x"})
+        return MLflowSink(config, self.folder, self.id, facts, replicas, STEPS)
 
     def caught_up(self) -> MLflowSink:
         sink = self.sink()

@@ -116,7 +116,7 @@ def names_sent(folder: RunDir) -> set[str]:
         log_artifacts=lambda run, path, name: sent.append(name),
         set_terminated=lambda run, status: None,
     )
-    to_mlflow = MLflowSink(MLflowConfig(), folder, "1", {}, [0], STEPS)
+    to_mlflow = MLflowSink(MLflowConfig(), folder, "1", {}, {0: {}}, STEPS)
     to_mlflow._client, to_mlflow._parent, to_mlflow._children = client, "parent", {}
     to_wandb = WandbSink(WandbConfig(), folder, "1", {})
     to_wandb._run = SimpleNamespace(

@@ -32,7 +32,7 @@ event.listen(Engine, "after_cursor_execute", kill_between_tables)
 folder = RunDir(Path(sys.argv[1]) / "run")
 folder.path.mkdir(parents=True)
 Store(folder.database).close()
-MLflowSink(MLflowConfig(), folder, "id", {}, [0], 1).open()
+MLflowSink(MLflowConfig(), folder, "id", {}, {0: {}}, 1).open()
 """
 
 
@@ -78,3 +78,11 @@ def test_the_artifacts_of_an_experiment_of_any_name_lie_beside_the_runs(
     )
     experiment_id(client, MLflowConfig(experiment=experiment), "sqlite:///mlflow.db", tmp_path)
     assert created == [(experiment, (tmp_path / "mlartifacts" / folder).as_uri())]
+
+
+def test_an_experiment_that_was_deleted_is_restored(tmp_path, mlflow_uri):
+    client, config = mlflow_client(mlflow_uri), MLflowConfig(experiment=tmp_path.name)
+    place = experiment_id(client, config, mlflow_uri, tmp_path)
+    client.delete_experiment(place)
+    assert experiment_id(client, config, mlflow_uri, tmp_path) == place
+    client.create_run(place)

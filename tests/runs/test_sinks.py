@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import time
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -14,8 +15,10 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.config.sinks import MLflowConfig
+from elsinore.config.load import load_experiment
+from elsinore.config.sinks import MLflowConfig, SinksConfig
 from elsinore.runs import store as store_module
+from elsinore.runs.members import facts_of_replicas
 from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
@@ -29,6 +32,7 @@ from elsinore.runs.sinks.mlflow_names import with_tag
 from elsinore.runs.sinks.mlflow_registry import register
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.summary import write_json
+from elsinore.runs.sync import sinks_of
 from elsinore.runs.workers import sink_worker
 from tests.runs.conftest import STEPS, Tracked, count_in_log, record, train_tiny
 
@@ -404,6 +408,38 @@ def test_a_copy_of_a_runs_folder_has_mlflow_runs_of_its_own_and_a_moved_one_goes
     copy.folder = RunDir(moved)
     assert copy.caught_up()._logged.keys() == second._logged.keys()
     assert tracked.caught_up()._logged.keys() == first._logged.keys()
+
+
+def test_a_parameter_whose_name_mlflow_refuses_reaches_it_and_holds_back_no_metric(tracked, store):
+    keys = ("food+water", "food=water", "(0, 1)", "x/", "..", "long" * 90)
+    tracked.facts = {f"env_kwargs.{key}": i for i, key in enumerate(keys)}
+    store.write(record(4))
+    tracked.caught_up()
+    params = tracked.runs()["parent"].data.params
+    expected = {"food_water": "0", "_0_ 1_": "2", "x/_": "3", "..": "4"}
+    assert {k.removeprefix("env_kwargs."): v for k, v in params.items() if len(k) < 99} == expected
+    assert "eval/return" in tracked.logged("parent")
+
+
+def test_a_child_of_a_population_has_the_settings_of_its_member(tracked):
+    vary = {"algo.learning_rate": [1e-3, 3e-4]}
+    experiment = load_experiment(overrides={"seed": 4, "seeds": 2, "vary": vary})
+    assert facts_of_replicas(experiment) == {
+        4: {"seed": 4, "algo.learning_rate": 1e-3},
+        5: {"seed": 5, "algo.learning_rate": 1e-3},
+        6: {"seed": 4, "algo.learning_rate": 3e-4},
+        7: {"seed": 5, "algo.learning_rate": 3e-4},
+    }
+    experiment = replace(
+        experiment, sinks=SinksConfig(mlflow=MLflowConfig(tracking_uri=tracked.uri))
+    )
+    sink = next(
+        x for x in sinks_of(tracked.folder, experiment, tracked.id, STEPS) if x.name == "MLflow"
+    )
+    sink.open()
+    rates = {part: run.data.params["algo.learning_rate"] for part, run in tracked.runs().items()}
+    assert rates.pop("parent") == str(experiment.algo.learning_rate)
+    assert rates == {"seed_4": "0.001", "seed_5": "0.001", "seed_6": "0.0003", "seed_7": "0.0003"}
 
 
 class ServerGone(Exception):

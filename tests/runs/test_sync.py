@@ -166,7 +166,7 @@ def test_a_sink_that_does_not_open_or_end_leaves_no_database_open(
 
     folder = RunDir(tmp_path)
     module, sink = {
-        "mlflow": (mlflow, MLflowSink(MLflowConfig(), folder, "abc", {}, [0], 64)),
+        "mlflow": (mlflow, MLflowSink(MLflowConfig(), folder, "abc", {}, {0: {}}, 64)),
         "wandb": (wandb, WandbSink(WandbConfig(), folder, "abc", {})),
     }[kind]
     monkeypatch.setattr(module, "Store", Watched)
@@ -176,6 +176,7 @@ def test_a_sink_that_does_not_open_or_end_leaves_no_database_open(
         sink.open()
     assert not opened
     sink._store, sink._client, sink._run, sink._parent = Watched(folder.database), *[Gone()] * 3
+    sink._children = {}
     folder.config.write_text("")
     with pytest.raises(OSError, match="gone"):
         sink.close()

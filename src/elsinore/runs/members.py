@@ -42,6 +42,16 @@ def setting_number(x: float | str) -> str:
     return f"{x:.{digits}g}"
 
 
+def facts_of_replicas(experiment: "Experiment") -> dict[int, dict[str, Any]]:
+    """The seed and the varied settings of each replica, by its number in a store's column `seed`;
+    settings that evolve are those of the beginning."""
+    seeds, members = experiment.seeds, experiment.member_values
+    return {
+        experiment.seed + i: {"seed": experiment.seed + i % seeds} | members[i // seeds]
+        for i in range(experiment.replicas)
+    }
+
+
 def member_names(experiment: "Experiment") -> list[str]:
     """The names of an experiment's members; one that is empty without a population."""
     evolves = experiment.population.pbt is not None

@@ -13,6 +13,7 @@ from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
+from elsinore.runs.members import facts_of_replicas
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signature import is_own
@@ -40,9 +41,8 @@ def sinks_of(folder: RunDir, experiment: Experiment, run_id: str, steps: int) ->
     elif on.tensorboard:
         sinks.append(TensorBoardSink(folder.tensorboard, database, steps))
     if on.mlflow.enabled:
-        seeds = list(range(experiment.seed, experiment.seed + experiment.replicas))
-        settings = dotted(redacted(as_dict(experiment)))
-        sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, seeds, steps))
+        settings, replicas = dotted(redacted(as_dict(experiment))), facts_of_replicas(experiment)
+        sinks.append(MLflowSink(on.mlflow, folder, run_id, settings, replicas, steps))
     if on.wandb.enabled:
         sinks.append(WandbSink(on.wandb, folder, run_id, redacted(as_dict(experiment))))
     if on.remote.url is not None:  # the last, for it sends what others write

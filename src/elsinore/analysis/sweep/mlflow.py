@@ -15,7 +15,7 @@ from elsinore.runs.records import Row
 from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
 from elsinore.runs.sinks.mlflow_client import mlflow_client
-from elsinore.runs.sinks.mlflow_names import with_tag
+from elsinore.runs.sinks.mlflow_names import parameters, with_tag
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
@@ -98,8 +98,8 @@ class _SweepLogger:
             return self._known[part].info.run_id
         tags = {"elsinore.sweep": self._tag, BEGUN: self._begun, "elsinore.part": part, **tags}
         run = self._client.create_run(self._experiment, tags=tags, run_name=name).info.run_id
-        values = redacted(params).items()
-        self._client.log_batch(run, params=[Param(k, str(v)[:6000]) for k, v in values])
+        texts = parameters(redacted(params))
+        self._client.log_batch(run, params=[Param(*each) for each in texts.items()])
         return run
 
     def _send(self, run: str, result: TrialResult, points: list[tuple[int, float]]) -> None:

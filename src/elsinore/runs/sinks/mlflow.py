@@ -8,9 +8,11 @@ database take seconds, so all of this happens in a background thread.
 """
 
 import contextlib
+import logging
 import os
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,13 @@ from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.seed_means import StoredSeedMeans, metric_of
 from elsinore.runs.sinks.mlflow_client import mlflow_client
-from elsinore.runs.sinks.mlflow_names import metric_name, with_tag
+from elsinore.runs.sinks.mlflow_names import parameters, valid_name, with_tag
 from elsinore.runs.sinks.mlflow_registry import is_model, register
 from elsinore.runs.store import BrokenStore, Store, reading
 from elsinore.runs.summary import mean_return, read_summary
 
 MAX_BATCH = 1000  # values in one request, the server's limit
+log = logging.getLogger("elsinore")
 FOLDER = "elsinore.folder"  # the tag of the folder that a run is logged from
 SPANS_AT_ONCE = 50  # whose values are held in memory
 
@@ -44,11 +47,11 @@ class MLflowSink:
         folder: RunDir,
         run_id: str,
         facts: dict[str, Any],
-        seeds: list[int],
+        replicas: Mapping[int, dict[str, Any]],
         steps_per_update: int,
     ):
         self._config, self._folder, self._run_id, self._facts = config, folder, run_id, facts
-        self._seeds, self._steps = seeds, steps_per_update
+        self._replicas, self._steps = replicas, steps_per_update
 
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
@@ -67,15 +70,13 @@ class MLflowSink:
         )
         own = [run for run in known if not self._is_of_a_copy(run.data.tags.get(FOLDER))]
         runs = {run.data.tags["elsinore.part"]: run for run in own}
-        self._parent = self._found_or_begun(runs, "parent", name, {})
+        self._parent = self._found_or_begun(runs, "parent", name, {}, {})
+        of_parent = {"mlflow.parentRunId": self._parent}
         self._children = {
             seed: self._found_or_begun(
-                runs,
-                f"seed_{seed}",
-                f"{name}/seed_{seed}",
-                {"mlflow.parentRunId": self._parent},
+                runs, f"seed_{seed}", f"{name}/seed_{seed}", of_parent, own_facts
             )
-            for seed in self._seeds
+            for seed, own_facts in self._replicas.items()
         }
         self._logged = {
             run: self._last_steps(run) for run in (self._parent, *self._children.values())
@@ -87,10 +88,15 @@ class MLflowSink:
             self._client.set_tag(self._parent, name, text)
 
     def _found_or_begun(
-        self, runs: dict[str, Any], part: str, name: str, tags: dict[str, str]
+        self,
+        runs: dict[str, Any],
+        part: str,
+        name: str,
+        tags: dict[str, str],
+        own_facts: dict[str, Any],
     ) -> str:
         """The MLflow run of a part, with all its parameters: a process may have been killed before
-        it had logged them."""
+        it had logged them. `own_facts` are those in which it differs from the run as a whole."""
         from mlflow.entities import Param
 
         found, folder = runs.get(part), str(self._folder.path.resolve())
@@ -101,8 +107,8 @@ class MLflowSink:
         run, logged = found.info.run_id, found.data.params
         if found.data.tags.get(FOLDER) != folder:  # it was moved
             self._client.set_tag(run, FOLDER, folder)
-        facts = self._facts | ({"seed": part.removeprefix("seed_")} if part != "parent" else {})
-        missing = [Param(k, str(v)[:6000]) for k, v in facts.items() if k not in logged]
+        params = parameters(self._facts | own_facts)
+        missing = [Param(name, text) for name, text in params.items() if name not in logged]
         self._client.log_batch(run, params=missing)
         return run
 
@@ -181,7 +187,7 @@ class MLflowSink:
         logged = self._logged[run]
         new = [
             Metric(name, value, int(at * 1000), step)
-            for name, value, at, step in ((metric_name(name), *rest) for name, *rest in values)
+            for name, value, at, step in ((valid_name(name), *rest) for name, *rest in values)
             if step > logged.get(name, -1)
         ]
         for i in range(0, len(new), MAX_BATCH):
@@ -286,10 +292,14 @@ def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
 
 
 def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
-    """The id of the config's experiment, which is created if the server has none of its name; the
-    artifacts of a local one are beside the runs, while a server chooses the place itself."""
+    """The id of the config's experiment, which is created if the server has none of its name, and
+    restored if it was deleted, since MLflow makes no other of that name. The artifacts of a local
+    one are beside the runs, while a server chooses the place itself."""
     found = client.get_experiment_by_name(config.experiment)
     if found is not None:
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+            log.info("MLflow's experiment %r was deleted, and is restored", config.experiment)
         return found.experiment_id
     beside = (runs_dir / "mlartifacts" / folder_name(config.experiment)).resolve().as_uri()
     return client.create_experiment(
