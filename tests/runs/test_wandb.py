@@ -16,6 +16,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.seed_means import SeedMeans
+from elsinore.runs.session_end import note_end
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
 from elsinore.runs.store import Store
 from tests.runs.conftest import STEPS, record, train_tiny
@@ -151,6 +152,14 @@ def test_the_mean_of_evaluations_keeps_a_seed_that_has_stopped(wandb, store, tmp
     assert logged["eval/return"] == (8.5 + 5.5) / 2
     assert "seed_1/eval/return" not in logged
     assert logged["episode/return"] == logged["seed_0/episode/return"]
+
+
+def test_a_run_that_was_stopped_before_its_evaluation_has_not_crashed(wandb, store, tmp_path):
+    mine = sink(tmp_path)
+    mine.open()
+    note_end(tmp_path / "metrics.sqlite", KeyboardInterrupt())
+    mine.close()
+    assert wandb.runs[0].ended == 0
 
 
 @pytest.mark.parametrize("finished", [True, False])

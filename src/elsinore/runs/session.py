@@ -35,6 +35,7 @@ from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_curves import draw_unfinished
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
+from elsinore.runs.session_end import forget_interruption, note_end
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
 from elsinore.runs.start import begun_from_source
 from elsinore.runs.store import Store, reading, refused_if_broken
@@ -140,12 +141,13 @@ def open_session(
 
 @contextlib.contextmanager
 def _remedies(folder: RunDir, plan: Plan, of_a_sweep: bool) -> Iterator[None]:
-    """Explain a failure where it is known, and log how the run is resumed."""
+    """Explain a failure where it is known, note it, and log how the run is resumed."""
     try:
         with explained(dict(plan.custom_code), plan.memory.large_settings):
             yield
     except BaseException as error:
         folder.refuse_if_gone()
+        note_end(folder.database, error)
         if not (of_a_sweep or isinstance(error, RepeatedError)):
             log.error("resume with: %s", _resumption(folder, plan))
         raise
@@ -231,6 +233,7 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     controls, run_actions = session.controls, session.run_actions
     controls.begun.set()
     refuse_if_late(controls.stop, 0.0)
+    forget_interruption(session.folder)
     chunk = plan.schedule.chunks_until(checkpoint.update) if checkpoint else 0
     convergence = fetch_turns([turn.convergence for turn in state], layout)
     over, ended = chunk >= plan.schedule.num_chunks or bool(convergence.frozen.all()), ""
@@ -289,7 +292,7 @@ def _open_store(
         before = store.info()
         run_id = before.get("run_id") or uuid.uuid4().hex
         commit = before["commit"] if "commit" in before else current_commit()
-        store.describe(run_id=run_id, commit=commit, sinks_done="", **facts_of_plan(plan))
+        store.describe(run_id=run_id, commit=commit, sinks_done="", ended="", **facts_of_plan(plan))
         covered = store.covered()
         found = checkpoint_choice.newest_covered(folder.checkpoints, newest, covered)
         update = found.update if found else 0

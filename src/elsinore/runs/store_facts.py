@@ -10,7 +10,7 @@ from elsinore.training.schedule import Schedule
 
 COUNTS = ("steps_per_update", "updates_per_chunk", "updates_per_row", "num_updates")
 POSITIONS = ("asked_until", "last_event")
-TEXTS = ("run_id", "sinks_done")
+TEXTS = ("run_id", "sinks_done", "ended")
 MOST = 2**53  # of a count: a float has it exactly
 
 

@@ -25,6 +25,7 @@ from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.seed_means import StoredSeedMeans, metric_of
+from elsinore.runs.session_end import end_of
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, valid_name, with_tag
 from elsinore.runs.sinks.mlflow_registry import is_model, register
@@ -34,6 +35,7 @@ from elsinore.runs.summary import mean_return, read_summary
 MAX_BATCH = 1000  # values in one request, the server's limit
 log = logging.getLogger("elsinore")
 FOLDER = "elsinore.folder"  # the tag of the folder that a run is logged from
+STATUS = {"finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 SPANS_AT_ONCE = 50  # whose values are held in memory
 
 
@@ -241,13 +243,7 @@ class MLflowSink:
             register(self._client, self._parent, config, policy, summary)
 
     def _set_status(self, summary: dict[str, Any]) -> None:
-        status = (
-            "FAILED"
-            if not summary
-            else "KILLED"
-            if summary["stopped_by"] == "interrupted"
-            else "FINISHED"
-        )
+        status = STATUS[end_of(summary, self._store.info())]
         for run in (*self._children.values(), self._parent):
             self._client.set_terminated(run, status)
 

@@ -19,6 +19,7 @@ from elsinore.runs.plain_files import may_be_sent
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.seed_means import SeedMeans, StoredSeedMeans, metric_of
+from elsinore.runs.session_end import end_of
 from elsinore.runs.store import Store
 from elsinore.runs.summary import mean_return, read_summary
 
@@ -95,7 +96,8 @@ class WandbSink:
             )
         if may_be_sent(folder.policy, folder.path):
             self._run.log_artifact(str(folder.policy), name=f"policy-{self._run_id}", type="model")
-        self._run.finish(exit_code=0 if summary else 1)
+        failed = end_of(summary, self._store.info()) == "failed"
+        self._run.finish(exit_code=int(failed))
 
 
 def means_of(rows: list[Row], over_seeds: SeedMeans) -> dict[str, float]:
