@@ -13,9 +13,10 @@ from jaxtyping import PyTree
 
 from elsinore.envs.array_trees import NUMBERS
 from elsinore.types import PER_AGENT, Actor, Algorithm, Mean, PolicyFunctions, TrainState
-from elsinore.validation import LONGEST_NAME, is_metric_name
+from elsinore.validation import LONGEST_NAME, OF_SINKS, is_metric_name
 
-OF_THE_RUN = ("episode/count", PER_AGENT)  # names of metrics, and those that begin with eval/
+# names of metrics, and those that begin with eval/
+OF_THE_RUN = ("episode/count", PER_AGENT, *OF_SINKS)
 
 
 class BrokenContract(ValueError):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 LONGEST_NAME = 250  # characters of a metric, as in MLflow
+# what sinks write beside the metrics, in the same place
+OF_SINKS = ("update", "env_steps", "seed", "agent", "steps_per_second", "final/return")
 A_COUNT_OF_SEEDS = "It is how many there are; `seed` is the first of them."
 # U+DC80 to U+DCFF stand for the bytes of a file's name that is no UTF-8
 HALF_OF_A_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")

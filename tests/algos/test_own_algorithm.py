@@ -219,6 +219,7 @@ BROKEN_WHERE_TRACED = {
     "without_metrics": ("its update gives no metrics", "give those of toolkit.rollout"),
     "text_in_metric": ("'loss/value' is a Mean of a str and float32[]", "Mean.of(value)."),
     "name_of_the_agents": ("its metric 'per agent' is one of the run", "give it another name."),
+    "name_of_a_column": ("its metric 'seed' is one of the run itself", "give it another name."),
 }
 
 
@@ -251,7 +252,8 @@ def test_a_run_ends_where_an_algorithm_counts_other_updates(counted, ends):
 
 @pytest.mark.parametrize(("error", "resumes"), [(RunError, True), (RepeatedError, False)])
 def test_a_run_says_how_it_is_resumed_unless_that_fails_again(error, resumes, tmp_path, caplog):
-    folder: Any = SimpleNamespace(path=tmp_path, refuse_if_gone=lambda: None)
+    database = tmp_path / "metrics.sqlite"
+    folder: Any = SimpleNamespace(path=tmp_path, database=database, refuse_if_gone=lambda: None)
     memory = SimpleNamespace(large_settings="")
     plan: Any = SimpleNamespace(custom_code={}, memory=memory, given=())
     with pytest.raises(error), _remedies(folder, plan, of_a_sweep=False):

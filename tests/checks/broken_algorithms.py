@@ -243,6 +243,7 @@ two_lines = renaming("loss\nvalue")
 a_number_for_a_name = renaming(3)
 name_of_an_evaluation = renaming("eval/return")
 name_of_the_agents = renaming("per agent")
+name_of_a_column = renaming("seed")
 
 
 @updating

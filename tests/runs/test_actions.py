@@ -25,6 +25,7 @@ from elsinore.runs.run_workers import Callback
 from elsinore.runs.store import Store
 from elsinore.runs.traced_settings import acted_on
 from elsinore.types import RunState, TrainState
+from elsinore.validation import OF_SINKS
 from tests.runs.conftest import assert_same_run, count_in_log, learnt, record, rows_in, train_tiny
 from tests.runs.test_resume import Accident, on_call
 
@@ -276,6 +277,9 @@ def test_a_number_is_logged_into_a_run_from_outside(acted, tmp_path):
     for name, seed, said in (("eval/return", None, "of the run itself"), ("mine", 9, "seed=9")):
         with pytest.raises(ConfigError, match=said):
             run.log(name, 1.0, seed=seed)
+    for name in OF_SINKS:
+        with pytest.raises(ConfigError, match="is a metric of the run itself"):
+            run.log(name, 1.0)
     for name in ("", "  ", "two\nlines", "long" * 63):
         with pytest.raises(ConfigError, match="must be 1 to 250 printable characters"):
             run.log(name, 1.0)

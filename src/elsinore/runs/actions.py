@@ -19,9 +19,9 @@ from typing import Any
 from elsinore.arguments import checked
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
-from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
+from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.store import Store, refused_if_broken
-from elsinore.validation import LONGEST_NAME, is_metric_name
+from elsinore.validation import LONGEST_NAME, OF_SINKS, is_metric_name
 
 # metrics of the run itself that a chunk may be without: of evaluations, and of episodes that ended
 NOT_IN_EVERY_CHUNK = ("eval/", "episode/")
@@ -170,5 +170,5 @@ def refuse_name(name: str, measured: Iterable[str]) -> None:
             f"name={name[:LONGEST_NAME]!r} must be 1 to {LONGEST_NAME} printable characters,"
             " such as 'my/metric'."
         )
-    if name in measured or name == EPISODE_COUNT or name.startswith(NOT_IN_EVERY_CHUNK):
+    if name in (*measured, *OF_SINKS) or name.startswith(NOT_IN_EVERY_CHUNK):
         raise ConfigError(f"name={name!r} is a metric of the run itself; log under another name.")
