@@ -442,6 +442,17 @@ def test_a_child_of_a_population_has_the_settings_of_its_member(tracked):
     assert rates == {"seed_4": "0.001", "seed_5": "0.001", "seed_6": "0.0003", "seed_7": "0.0003"}
 
 
+def test_a_number_that_was_logged_from_outside_reaches_mlflow_with_the_next_sync(tracked, store):
+    for update in (4, 8):
+        store.write(record(update))
+    tracked.caught_up()
+    store.log([Row(8, seed, "", "mine/score", 3.0 + seed) for seed in (0, 1)], "{}")
+    tracked.caught_up()
+    logged = tracked.logged("parent")
+    assert logged["mine/score"] == [(8 * STEPS, 3.5)]
+    assert len(logged["eval/return"]) == len(logged["steps_per_second"]) == 2
+
+
 class ServerGone(Exception):
     pass
 

@@ -1,5 +1,6 @@
 """Sinks that a kill left incomplete are completed by resume and by `elsinore sync`."""
 
+import shutil
 import sys
 
 import pytest
@@ -110,6 +111,17 @@ def test_a_run_of_before_that_does_not_record_its_sinks_is_synced_on_request_onl
     assert not (path / "metrics.jsonl").exists()
     sync(path)
     assert (path / "metrics.jsonl").exists()
+
+
+def test_a_number_that_was_logged_from_outside_is_brought_to_the_sinks(tmp_path, whole):
+    path = tmp_path / "whole"
+    shutil.copytree(whole, path)
+    sync(path)
+    elsinore.load(path).log("mine/score", 3.0)
+    assert "mine/score" not in (path / "metrics.jsonl").read_text()
+    sync(path)
+    assert (path / "metrics.jsonl").read_text().count('"mine/score": 3.0') == 2
+    assert done(path) == ["JSON lines"]
 
 
 def test_a_folder_without_metrics_is_refused(tmp_path, capsys):

@@ -139,7 +139,8 @@ def reason_to_stop(actions: Iterable[Action]) -> str:
 
 
 def log_into(database: Path, name: str, value: float, seed: int | None = None) -> None:
-    """Add a number to the newest chunk of a store, for a seed or for all.
+    """Add a number to the newest chunk of a store, for a seed or for all. Its other sinks have
+    passed that chunk, and are to be completed again.
 
     Raises:
         ConfigError: for a store without a chunk, a name that training uses itself, or a seed that
@@ -157,6 +158,8 @@ def log_into(database: Path, name: str, value: float, seed: int | None = None) -
         refuse_name(name, measured)
         rows = [Row(update, s, "", name, value) for s in (seeds if seed is None else [seed])]
         store.log(rows, action.text)
+        if "sinks_done" in store.info():
+            store.describe(sinks_done="")
 
 
 def refuse_name(name: str, measured: Iterable[str]) -> None:

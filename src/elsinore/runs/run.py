@@ -327,7 +327,8 @@ class Run:
     @checked
     def log(self, name: str, value: float, *, seed: int | None = None) -> None:
         """Record a number as a metric of the newest chunk, in metrics.sqlite; a resumed run that
-        computes that chunk again repeats it.
+        computes that chunk again repeats it. `elsinore sync` brings it to the other sinks of a run
+        that has ended.
 
         Args:
             seed: of the run; by default all.

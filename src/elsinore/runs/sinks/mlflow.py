@@ -133,7 +133,8 @@ class MLflowSink:
         }
 
     def _find_spans(self) -> None:
-        """The updates of a span, a multiple of those of a chunk, and those that MLflow has."""
+        """The updates of a span, a multiple of those of a chunk, and those that MLflow has: the
+        newest span is read again, since a number may have been logged into it from outside."""
         info = self._store.info()
         chunk, self._num_updates = (
             int(info.get(name) or 1) for name in ("updates_per_chunk", "num_updates")
@@ -141,7 +142,7 @@ class MLflowSink:
         chunks = -(-self._num_updates // chunk)
         self._span = chunk * -(-chunks // self._config.points)
         last = min(min(logged.values(), default=0) for logged in self._logged.values())
-        self._sent = last // self._steps // self._span * self._span
+        self._sent = max(last // self._steps - 1, 0) // self._span * self._span
 
     def catch_up(self) -> None:
         """Send each new span's means: to each seed's run, and over seeds to the parent run."""
