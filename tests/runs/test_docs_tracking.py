@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import elsinore
+from elsinore.runs.mlflow_env import MLFLOW_ENV
 from elsinore.runs.records import Row
 from elsinore.runs.store import Store
 
@@ -109,3 +110,8 @@ def test_agents_events_mishaps_and_another_run_are_found(runs, evaluations, monk
     assert answer("ATTACH", runs, monkeypatch) == [
         {"seed": seed, "first": value, "second": value} for seed, value in best.items()
     ]
+
+
+def test_the_page_names_each_variable_of_mlflow_that_a_run_sets():
+    text = PAGE.read_text()
+    assert [name for name in MLFLOW_ENV if f"`{name}`" not in text] == []

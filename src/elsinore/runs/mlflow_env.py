@@ -1,5 +1,5 @@
-"""Environment variables of MLflow inside a run: no telemetry, no output in the terminal, short
-waits."""
+"""Environment variables of MLflow in a process that trains, for as long as it lasts: no telemetry,
+no output in the terminal, short waits."""
 
 import logging
 import os
