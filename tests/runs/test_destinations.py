@@ -153,6 +153,7 @@ def test_one_command_that_names_the_place_is_consent(whole, bucket, tmp_path):
         ({"mlflow": {"tracking_uri": "http://a"}}, {"sinks.mlflow.tracking_uri": "http://a"}),
         ({"mlflow": {"enabled": False, "tracking_uri": "http://a", "model_name": "x"}}, {}),
         ({"mlflow": {"model_name": "prod"}}, {"sinks.mlflow.model_name": "prod"}),
+        ({"mlflow": {"alias": "production"}}, {"sinks.mlflow.alias": "production"}),
         ({"wandb": {"entity": "a"}}, {}),
         ({"wandb": {"enabled": True, "entity": "a"}}, {"sinks.wandb.entity": "a"}),
         ({"wandb": {"enabled": True, "project": "elsinore"}}, {}),

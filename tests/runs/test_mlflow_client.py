@@ -11,8 +11,8 @@ import pytest
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.sinks import mlflow_client as module
-from elsinore.runs.sinks.mlflow import experiment_id
 from elsinore.runs.sinks.mlflow_client import mlflow_client
+from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files
 from tests.runs.processes import QUIET, ROOT
 
 KILLED = """
@@ -78,6 +78,28 @@ def test_the_artifacts_of_an_experiment_of_any_name_lie_beside_the_runs(
     )
     experiment_id(client, MLflowConfig(experiment=experiment), "sqlite:///mlflow.db", tmp_path)
     assert created == [(experiment, (tmp_path / "mlartifacts" / folder).as_uri())]
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ("file://{root}/runs/mlartifacts/elsinore/7/artifacts", True),
+        ("{root}/runs/mlartifacts/my%20own/7", True),
+        ("https://elsewhere.example/x", False),
+        ("file://elsewhere.example/{root}/runs/mlartifacts/7", False),
+        ("file://{root}/runs/mlartifacts/../other/7", False),
+        ("s3://bucket/x", False),
+        (".", False),
+    ],
+)
+def test_a_database_that_came_with_the_runs_sends_no_files_elsewhere(
+    tmp_path, place, kept, monkeypatch
+):
+    place, runs_dir = place.format(root=tmp_path), tmp_path / "runs"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert may_keep_files(place, MLflowConfig(), runs_dir) is kept
+    chosen = MLflowConfig(tracking_uri="sqlite:///mine.db")
+    assert may_keep_files(place, chosen, runs_dir)
 
 
 def test_an_experiment_that_was_deleted_is_restored(tmp_path, mlflow_uri):

@@ -26,6 +26,7 @@ from elsinore.runs.run_log import logging_to
 from elsinore.runs.seed_means import StoredSeedMeans
 from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
+from elsinore.runs.sinks import mlflow_places
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.mlflow_names import with_tag
@@ -765,8 +766,8 @@ def test_the_database_beside_runs_is_at_a_path_of_any_letters(tmp_path, name, mo
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path / name
     folder.mkdir()
-    uri = mlflow_sink.tracking_uri(MLflowConfig(), folder)
-    mlflow_sink.experiment_id(MlflowClient(uri), MLflowConfig(), uri, folder)
+    uri = mlflow_places.tracking_uri(MLflowConfig(), folder)
+    mlflow_places.experiment_id(MlflowClient(uri), MLflowConfig(), uri, folder)
     assert (folder / "mlflow.db").is_file()
 
 

@@ -11,6 +11,7 @@ DESTINATIONS = (
     "sinks.remote.url",
     "sinks.mlflow.tracking_uri",
     "sinks.mlflow.model_name",
+    "sinks.mlflow.alias",
     "sinks.wandb.entity",
     "sinks.wandb.project",
 )

@@ -7,9 +7,9 @@ from pathlib import Path
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
 from elsinore.runs.run_dir import as_file_name
-from elsinore.runs.sinks.mlflow import experiment_id, tracking_uri
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import with_tag
+from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
 
 log = logging.getLogger("elsinore")
 
@@ -45,7 +45,8 @@ def _log(experiment: Experiment, scores: Scores, folder: Path) -> None:
         name = as_file_name(f"{result.env}.{result.label}")
         client.log_metric(run, f"iqm.{name}", scores.over_seeds(result, "iqm").value)
         client.log_metric(run, f"seeds.{name}", result.seeds)
-    for report in ("report.html", "report.md"):
-        client.log_artifact(run, str(folder / report))
-    client.log_artifacts(run, str(folder / "figures"), "figures")
+    if may_keep_files(client.get_run(run).info.artifact_uri, config, folder.parent):
+        for report in ("report.html", "report.md"):
+            client.log_artifact(run, str(folder / report))
+        client.log_artifacts(run, str(folder / "figures"), "figures")
     client.set_terminated(run)

@@ -13,9 +13,10 @@ from elsinore.config.search import Sweep
 from elsinore.runs.curve_values import mean_of, values_by_seed
 from elsinore.runs.records import Row
 from elsinore.runs.redaction import redacted
-from elsinore.runs.sinks.mlflow import MAX_BATCH, experiment_id, log_files, tracking_uri
+from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, with_tag
+from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
 from elsinore.runs.store import reading
 
 log = logging.getLogger("elsinore")
@@ -70,17 +71,10 @@ class _SweepLogger:
             self._client.set_terminated(run, "FAILED" if result.state == "failed" else "FINISHED")
         if summary["best"] is not None:
             self._client.log_metric(parent, "best", summary["best"]["mean"])
-        folder = self._folder
-        log_files(
-            self._client,
-            parent,
-            folder.config,
-            folder.trials,
-            folder.summary,
-            folder.best,
-            folder.coordinates,
-            folder.importance,
-        )
+        folder, place = self._folder, self._client.get_run(parent).info.artifact_uri
+        files = folder.config, folder.trials, folder.summary, folder.best
+        if may_keep_files(place, self._sweep.experiment.sinks.mlflow, folder.path.parent):
+            log_files(self._client, parent, *files, folder.coordinates, folder.importance)
         self._client.set_terminated(parent)
 
     def _has(self, part: str, result: TrialResult) -> bool:

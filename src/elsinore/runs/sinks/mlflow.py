@@ -28,6 +28,7 @@ from elsinore.runs.seed_means import StoredSeedMeans, metric_of
 from elsinore.runs.session_end import end_of
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, valid_name, with_tag
+from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
 from elsinore.runs.sinks.mlflow_registry import is_model, register
 from elsinore.runs.store import BrokenStore, Store, reading
 from elsinore.runs.summary import mean_return, read_summary
@@ -73,6 +74,8 @@ class MLflowSink:
         own = [run for run in known if not self._is_of_a_copy(run.data.tags.get(FOLDER))]
         runs = {run.data.tags["elsinore.part"]: run for run in own}
         self._parent = self._found_or_begun(runs, "parent", name, {}, {})
+        place = self._client.get_run(self._parent).info.artifact_uri
+        self._takes_files = may_keep_files(place, self._config, runs_dir)
         of_parent = {"mlflow.parentRunId": self._parent}
         self._children = {
             seed: self._found_or_begun(
@@ -210,9 +213,11 @@ class MLflowSink:
         try:
             self._send_results(summary)
             try:
-                self._log_files()
+                if self._takes_files:
+                    self._log_files()
             finally:
-                self._log_policy(summary)
+                if self._takes_files:
+                    self._log_policy(summary)
         finally:
             self._set_status(summary)
 
@@ -278,34 +283,3 @@ def log_files(client: Any, run: str, *paths: Path) -> None:
             )
         elif path.exists():
             client.log_artifact(run, str(path))
-
-
-def tracking_uri(config: MLflowConfig, runs_dir: Path) -> str:
-    """The tracking server: of the config, or MLFLOW_TRACKING_URI, or mlflow.db beside the runs."""
-    path = str((runs_dir / "mlflow.db").resolve())
-    # of the letters of a path, only these two mean something to SQLAlchemy
-    local = f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"
-    return config.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or local
-
-
-def experiment_id(client: Any, config: MLflowConfig, uri: str, runs_dir: Path) -> str:
-    """The id of the config's experiment, which is created if the server has none of its name, and
-    restored if it was deleted, since MLflow makes no other of that name. The artifacts of a local
-    one are beside the runs, while a server chooses the place itself."""
-    found = client.get_experiment_by_name(config.experiment)
-    if found is not None:
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-            log.info("MLflow's experiment %r was deleted, and is restored", config.experiment)
-        return found.experiment_id
-    beside = (runs_dir / "mlartifacts" / folder_name(config.experiment)).resolve().as_uri()
-    return client.create_experiment(
-        config.experiment, beside if uri.startswith("sqlite:") else None
-    )
-
-
-def folder_name(experiment: str) -> str:
-    """The name of the folder of an experiment's artifacts: the experiment's, unless that is a path,
-    which a run that someone else made could lead anywhere."""
-    name = experiment.replace("/", "_")
-    return name if name.strip(".") else f"_{name}"
