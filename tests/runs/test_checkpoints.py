@@ -735,7 +735,7 @@ def test_training_goes_on_while_a_large_state_is_written(tmp_path, monkeypatch):
 def test_a_save_that_is_asked_for_while_another_waits_for_the_store_is_made(tmp_path, monkeypatch):
     behind = Behind(tmp_path, monkeypatch, best=0, interval_seconds=1e9)
     manager, stored = behind.manager, threading.Event()
-    manager._flush = lambda timeout, patient=False: stored.wait(60)
+    manager._store.flush = lambda timeout, patient=False: stored.wait(60)
     behind.write.set()
     for number in (1, 2):
         manager._controls.ask("save")

@@ -3,6 +3,7 @@ with nothing lost."""
 
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 import elsinore
 from elsinore.runs import checkpoint_manager, checkpoints, run_workers
 from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store, StoreBehind
+from elsinore.runs.store_waits import StoreWaits, refuse_if_stuck
 from elsinore.runs.workers import BackgroundWorker
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, count_in_log, train_tiny
 from tests.runs.processes import beginning
@@ -90,7 +93,7 @@ def test_training_waits_once_for_a_store_that_cannot_be_written(tmp_path, caplog
         return works[0]
 
     manager = CheckpointManager(
-        tmp_path, elsinore.Experiment(), flush=flush, fetch=lambda state: state
+        tmp_path, elsinore.Experiment(), flush=flush, store_works=lambda: works[0]
     )
     manager.save = lambda *_: tmp_path
     for chunk in range(4):
@@ -100,6 +103,59 @@ def test_training_waits_once_for_a_store_that_cannot_be_written(tmp_path, caplog
     assert waits == [30.0, 0.0, 0.0, 0.0, 30.0]
     assert caplog.text.count("is not written") == 1
     assert caplog.text.count("checkpoints can be written again") == 1
+
+
+def test_a_store_that_is_slow_is_waited_for_at_each_save_and_at_the_end():
+    waits, stop = [], Stop()
+
+    def flush(timeout, patient=False):
+        waits.append(timeout)
+        return len(waits) in (3, 7)
+
+    store = StoreWaits(flush, lambda: True)
+    assert [store.before_a_save() for _ in range(3)] == [False, False, True]
+    assert store.at_the_end(60.0, stop)
+    assert waits == [30.0] * 3 + [60.0, 5.0, 5.0, 5.0]
+    stop.set()
+    assert not store.at_the_end(60.0, stop)
+    assert waits[7:] == [60.0]
+
+
+def test_training_waits_for_a_store_that_is_slower_and_loses_no_chunk(caplog):
+    written, stop = [], Stop()
+
+    def slow(item):
+        time.sleep(0.01)
+        written.append(item)
+
+    store = BackgroundWorker("slow", slow, capacity=4)
+    for item in range(20):
+        refuse_if_stuck(store, "wait", stop.is_set)
+        assert store.behind <= 2
+        store.put(item)
+    assert store.flush(5.0) and written == list(range(20))
+    assert caplog.text.count("training waits for it") == 1
+    assert store.finish(5.0)
+
+
+def test_a_store_that_hangs_is_not_waited_for_once_the_run_is_to_stop_and_refused_when_full():
+    hangs, busy, stop = threading.Event(), threading.Event(), Stop()
+
+    def hang(item):
+        busy.set()
+        hangs.wait()
+
+    store = BackgroundWorker("hangs", hang, capacity=4)
+    store.put(0)
+    assert busy.wait(5.0)
+    stop.set()
+    for item in range(4):
+        refuse_if_stuck(store, "wait", stop.is_set)
+        store.put(item)
+    with pytest.raises(StoreBehind, match="slower than the training. 4 chunks wait for it"):
+        refuse_if_stuck(store, "wait", stop.is_set)
+    hangs.set()
+    assert store.finish(5.0)
 
 
 def test_a_checkpoint_that_finds_the_disk_full_leaves_no_part_of_itself(tmp_path, monkeypatch):

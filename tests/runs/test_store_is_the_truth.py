@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,22 @@ def test_a_run_whose_store_cannot_be_written_at_its_end_is_not_finished_and_lose
     assert not RunDir(path).is_locked()
     assert elsinore.resume(path).summary["stopped_by"] == "budget"
     assert_same_run(path, whole)
+
+
+@pytest.mark.slow
+def test_a_run_whose_store_is_slower_than_its_training_waits_for_it_at_its_end(
+    tmp_path, whole, monkeypatch
+):
+    write = Store.write
+
+    def slow(self, record):
+        time.sleep(0.8)
+        write(self, record)
+
+    monkeypatch.setattr(Store, "write", slow)
+    monkeypatch.setattr(checkpoint_manager, "LAST_WAIT", 0.1)
+    run = train_tiny(tmp_path, "slow", {"checkpoints.period": 0, "checkpoints.best": 0})
+    assert rows_in(run.path) == rows_in(whole)
 
 
 def test_on_the_command_line_that_is_one_message_and_exit_code_1(tmp_path, monkeypatch, capsys):

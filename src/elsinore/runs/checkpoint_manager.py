@@ -28,6 +28,7 @@ from elsinore.runs.pipeline import FinishedChunk
 from elsinore.runs.profile import phase
 from elsinore.runs.redaction import redacted
 from elsinore.runs.store import StoreBehind
+from elsinore.runs.store_waits import StoreWaits
 from elsinore.training.layout import layout_for
 from elsinore.training.schedule import Schedule
 from elsinore.types import RunState
@@ -63,21 +64,20 @@ class CheckpointManager:
         schedule: Schedule | None = None,
         fetch: Callable[[Any], RunState] = lambda state: state,
         flush: Callable[..., bool] = lambda timeout, patient=False: True,
+        store_works: Callable[[], bool] = lambda: True,
         **facts: Any,
     ):
-        """`fetch` brings a state to host memory; `flush(timeout, patient)` waits until the store
-        has all, a patient one also while it fails; `facts` of the run are written into each
-        manifest, unless they are empty."""
+        """`fetch` brings a state to host memory; `flush` and `store_works` are those of
+        `StoreWaits`; `facts` of the run are written into each manifest, unless they are empty."""
         self._folder, self._experiment, self._config = folder, experiment, experiment.checkpoints
         self._versions = versions_of(
             experiment
         )  # of the code as it is imported, not as it is saved
         self._controls, self._schedule = controls or Controls(), schedule
-        self._fetch, self._flush = fetch, flush
+        self._fetch, self._store = fetch, StoreWaits(flush, store_works)
         self._facts = {name: fact for name, fact in facts.items() if fact}
         self._last_save, self._failing = time.monotonic(), False
         self._held: deque[float] = deque(maxlen=9)  # seconds for which a save held the training
-        self._behind = False  # True while the store cannot be written: it is not waited for again
         self._state: Any = None
         self._best_is_bare = False  # True if best states are held without replay buffers
         self._on_host: Any = None  # the same state in host memory, once it is fetched
@@ -145,7 +145,7 @@ class CheckpointManager:
             self.wait()
             self._save_due(saves_latest=True)
 
-        return self._controls.hold(save, before_pause=lambda: self._flush(PAUSE_WAIT))
+        return self._controls.hold(save, before_pause=lambda: self._store.flush(PAUSE_WAIT))
 
     def conclude(self, ended: bool) -> tuple[RunState, bool]:
         """Save the final state: (state in host memory, whether the run was interrupted). A run that
@@ -161,7 +161,7 @@ class CheckpointManager:
         )
         kind, state = "emergency" if interrupted else "latest", self._host_state()
         wait = LAST_WAIT if self._experiment.on_full_disk == "wait" else 0.0
-        if not self._flush(max(min(wait, self._controls.stop.seconds_left / 2), 5.0), True):
+        if not self._store.at_the_end(wait, self._controls.stop, patient=True):
             raise StoreBehind(
                 f"metrics.sqlite in {self._folder.parent} cannot be written, and lacks chunks up to"
                 f" update {self._update}: the run is not finished. A resumed run computes them"
@@ -173,7 +173,7 @@ class CheckpointManager:
     def save_emergency(self) -> None:
         """Save the newest state while an error is raised."""
         self.wait()
-        if not self._flush(10.0):
+        if not self._store.at_the_end(10.0, self._controls.stop):
             log.error(STORE_BEHIND, "emergency", self._update)
             return
         path = self.save("emergency", self._update, self._host_state(), None)
@@ -225,9 +225,8 @@ class CheckpointManager:
             self._try_to_save(kind, update, state, score)
 
     def _try_to_save(self, kind: str, update: int, state: PyTree, score: float) -> None:
-        """Save, unless the store is behind, which is waited for once; a failure is logged once."""
-        self._behind = not self._flush(0.0 if self._behind else 30.0)
-        if self._behind:
+        """Save, unless the store is behind; a failure is logged once."""
+        if not self._store.before_a_save():
             self._tell(STORE_BEHIND, kind, update)
             self.asked_to_save |= kind == "latest"  # which is still due
             return

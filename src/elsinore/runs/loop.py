@@ -24,7 +24,8 @@ from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_lock import FolderGone
-from elsinore.runs.store import ACTION, StoreBehind
+from elsinore.runs.store import ACTION
+from elsinore.runs.store_waits import refuse_if_stuck
 from elsinore.runs.traced_settings import acted_on
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns
@@ -64,6 +65,8 @@ def train_loop(
             chunk = evaluated(pipeline, publisher, chunk)
             if chunk.index == first:
                 advise_on_long_chunks(publisher.plan, chunk.seconds)
+            on_full_disk = publisher.plan.experiment.on_full_disk
+            refuse_if_stuck(publisher.store, on_full_disk, pipeline.stopped)
             actions = publisher.publish(chunk)
             if publisher.run_actions.any:
                 actions = agreed(actions)
@@ -177,7 +180,6 @@ class Publisher:
 
     def publish(self, chunk: FinishedChunk) -> list[Action]:
         """The actions of the callbacks after this chunk, whose record is given to all."""
-        refuse_if_stuck(self.store, self.plan.experiment.on_full_disk)
         record, actions = self.run_actions.after(record_of(self.plan, chunk))
         self.store.put(record)
         for listener in self._listeners:
@@ -231,25 +233,6 @@ class Publisher:
         for i in sorted(set(np.flatnonzero(diverged_at >= 0).tolist()) - self._diverged):
             self._diverged.add(i)
             log.warning(divergence_text(self.plan, chunk, i))
-
-
-def refuse_if_stuck(store: BackgroundWorker, on_full_disk: str) -> None:
-    """Refuse to go on while the store cannot be written and no more can wait for it.
-
-    Raises:
-        StoreBehind: with the reason and a remedy.
-    """
-    error = store.error
-    if error is None:
-        return
-    reason, again = limit_reached(error), "A resumed run computes what is missing again."
-    if on_full_disk == "stop" and reason is not None:
-        raise StoreBehind(f"metrics.sqlite cannot be written: {reason}. {again}")
-    if store.is_full:
-        raise StoreBehind(
-            f"metrics.sqlite cannot be written: {reason or error}. {store.behind} chunks wait for"
-            f" it, as many as are held in memory. {again}"
-        )
 
 
 def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:

@@ -96,6 +96,10 @@ class Pipeline:
         """Time of all chunks so far, pauses excluded."""
         return self._finished - self._began
 
+    def stopped(self) -> bool:
+        """True once a stop was requested."""
+        return self._controls.stop.is_set()
+
     def __iter__(self) -> Iterator[FinishedChunk]:
         num_chunks, controls = self._plan.schedule.num_chunks, self._controls
         self._began = self._finished = time.perf_counter()

@@ -276,6 +276,7 @@ def manager_of(session: Session, layout: Layout) -> CheckpointManager:
         plan.schedule,
         fetch=lambda state: fetch_turns(state, layout),
         flush=flush,
+        store_works=lambda: session.workers.store.works,
         run_id=session.run_id,
         after_a_break=after_a_break(plan.env, plan.env_params),
         on_stage=plan.on_stage,

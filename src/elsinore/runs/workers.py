@@ -60,6 +60,7 @@ class BackgroundWorker:
         self._change = threading.Condition()
         self._closing, self._busy, self._failing, self._overflowed = False, False, False, False
         self._patient = False  # a caller waits: retry at once, then every second
+        self._was_slow = False
         self._thread = threading.Thread(target=self._run, name=f"elsinore-{name}", daemon=True)
         self._thread.start()
 
@@ -77,6 +78,17 @@ class BackgroundWorker:
             self._items.append(item)
             self._waiting += self._weight(item)
             self._change.notify_all()
+
+    def wait_for_room(self, stopped: Callable[[], bool]) -> None:
+        """Wait while items of more than half the capacity wait for a handler that works; the first
+        wait is logged."""
+        with self._change:
+            while 2 * self._waiting > self._capacity and self.works and not stopped():
+                if not self._was_slow:
+                    self._was_slow = True
+                    text = "%s has fallen %d chunks behind; training waits for it"
+                    log.warning(text, self.name, len(self._items))
+                self._change.wait(0.5)
 
     def flush(self, timeout: float, patient: bool = False) -> bool:
         """Wait until all items are handled; False if one was dropped, after `timeout` seconds, or
@@ -108,6 +120,11 @@ class BackgroundWorker:
     def is_full(self) -> bool:
         """True while the next item would drop the oldest."""
         return self._waiting >= self._capacity
+
+    @property
+    def works(self) -> bool:
+        """True while nothing fails, and none was dropped."""
+        return self._thread.is_alive() and self.error is None and not self._overflowed
 
     @property
     def behind(self) -> int:
