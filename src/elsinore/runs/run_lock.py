@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ class RunLock:
         self.path = path
         self.lock_file = path / ".lock"
         self._lock: Any = None
-        self._locked: os.stat_result | None = None  # the folder whose lock this process has
+        self._locked: os.stat_result | None = None  # the folder
+        self._token: str | None = None  # in the lock file, where its number does not identify it
 
     def lock(self) -> None:
         """Lock the run until `unlock` or the end of the process.
@@ -66,6 +69,11 @@ class RunLock:
             raise RunInUse(
                 f"{shown(self.path)} is being trained by another process; wait for it, or stop it."
             )
+        if on_network(self.path):
+            self._write_token()
+        if not self._is_there():  # the process that had the lock moved or removed the folder
+            self.unlock()
+            raise ConfigError(f"{shown(self.path)} was just moved or removed; use its new place.")
         self._locked = self.path.stat()
 
     def _takes_lock(self) -> bool:
@@ -78,6 +86,14 @@ class RunLock:
             except OSError:
                 time.sleep(wait)
         return False
+
+    def _write_token(self) -> None:
+        """Mark the lock file as this process's; a full disk leaves it empty."""
+        self._token, token = "", uuid.uuid4().hex
+        with suppress(OSError):
+            os.ftruncate(self._lock.fileno(), 0)
+            os.write(self._lock.fileno(), token.encode())
+            self._token = token
 
     def is_locked(self) -> bool:
         """True while a process trains this run; False where that cannot be found out."""
@@ -99,23 +115,34 @@ class RunLock:
         Raises:
             FolderGone: if it was moved or removed, though another may have its name by now.
         """
-        if self._locked is None:
-            return
-        try:
-            there = self.path.stat()
-        except FileNotFoundError:
-            same = False
-        except OSError:  # a disk that is away for now
-            return
-        else:  # folders have changing numbers in some file systems of other machines
-            same = os.path.samestat(there, self._locked) or on_network(self.path)
-        if not same:
+        if self._lock is not None and not self._is_there():
             raise FolderGone(
                 f"{shown(self.path)} was moved or removed while the run trained, which ends here;"
                 " resume it from where the folder is now, or begin it again."
             )
 
+    def _is_there(self) -> bool:
+        """True while the folder of this path has the lock file that this process holds. No other
+        file gets its number meanwhile; in some file systems of other machines numbers change, and
+        the file's text tells."""
+        try:
+            if self._token is not None:
+                return self.lock_file.read_text(encoding="utf-8") == self._token
+            return os.path.samestat(self.lock_file.stat(), os.fstat(self._lock.fileno()))
+        except FileNotFoundError:  # someone may have removed the lock file alone
+            return self._locked is not None and _is_at(self.path, self._locked)
+        except OSError:  # a disk that is away for now
+            return True
+
     def unlock(self) -> None:
         if self._lock is not None:
             self._lock.close()
-            self._lock = self._locked = None
+            self._lock = self._locked = self._token = None
+
+
+def _is_at(path: Path, found: os.stat_result) -> bool:
+    """True while a path is that of this file or folder."""
+    try:
+        return os.path.samestat(path.stat(), found)
+    except OSError:
+        return False
