@@ -1,11 +1,13 @@
 """A run whose disk is full goes on while its metrics fit into memory, or stops: in one message,
 with nothing lost."""
 
+import dataclasses
 import sqlite3
 import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from elsinore.runs.signals import Stop
 from elsinore.runs.store import Store, StoreBehind
 from elsinore.runs.store_waits import StoreWaits, refuse_if_stuck
 from elsinore.runs.workers import BackgroundWorker
+from elsinore.training.schedule import Schedule
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, count_in_log, train_tiny
 from tests.runs.processes import beginning
 
@@ -156,6 +159,36 @@ def test_a_store_that_hangs_is_not_waited_for_once_the_run_is_to_stop_and_refuse
         refuse_if_stuck(store, "wait", stop.is_set)
     hangs.set()
     assert store.finish(5.0)
+
+
+def test_no_state_is_fetched_for_a_save_that_the_store_would_not_allow(tmp_path):
+    fetched, works = [], [False]
+
+    def fetch(state):
+        fetched.append(state)
+        return state
+
+    checkpoints_config = elsinore.Experiment().checkpoints
+    manager = CheckpointManager(
+        tmp_path,
+        dataclasses.replace(
+            elsinore.Experiment(),
+            checkpoints=dataclasses.replace(checkpoints_config, interval_seconds=0.0),
+        ),
+        schedule=Schedule(num_updates=100, updates_per_chunk=1),
+        fetch=fetch,
+        flush=lambda timeout, patient=False: works[0],
+        store_works=lambda: works[0],
+    )
+    chunks = [
+        SimpleNamespace(state={"x": np.full(3, i)}, index=i, frozen=False, last=False)
+        for i in range(4)
+    ]
+    for chunk in chunks:
+        works[0] = chunk.index == 3
+        manager.after_chunk(chunk, float("nan"))
+    assert fetched == [chunks[0].state, chunks[3].state]
+    assert [each.update for each in checkpoints.list_checkpoints(tmp_path)] == [4]
 
 
 def test_a_checkpoint_that_finds_the_disk_full_leaves_no_part_of_itself(tmp_path, monkeypatch):

@@ -188,6 +188,8 @@ class CheckpointManager:
             kinds.append("latest")
         if self._is_writing and kinds == ["latest"]:
             kinds = []  # still due after the next chunk
+        if kinds and self._store.fails():
+            kinds = []  # likewise, and not worth fetching a state
         kinds, best = processes.agreed([kinds, self.best.consider(update, self._score)], DUE)
         if kinds:
             self.wait()

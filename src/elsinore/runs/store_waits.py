@@ -25,6 +25,10 @@ class StoreWaits:
         self.flush, self._works = flush, works
         self._failed = False  # in the last wait: it is not waited for again
 
+    def fails(self) -> bool:
+        """True while the store lacks chunks, as in the last wait, which it failed."""
+        return self._failed and not self.flush(0.0)
+
     def before_a_save(self) -> bool:
         """Wait for a store that works, and once for one that fails; False where it lacks chunks."""
         flushed = self.flush(0.0 if self._failed else SAVE_WAIT)
