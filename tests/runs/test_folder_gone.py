@@ -4,16 +4,19 @@ its place."""
 import os
 import shutil
 import stat
+from contextlib import closing
 
 import pytest
 
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import run_lock
+from elsinore.runs import conclusion, replays, run_lock
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_lock import FolderGone
+from elsinore.runs.store import Store
 from tests.runs.conftest import assert_same_run, train_tiny
+from tests.view.drawing.scenes import replay
 
 
 def test_a_run_that_is_moved_while_it_trains_ends_and_goes_on_where_it_is_now(tmp_path, caplog):
@@ -30,6 +33,43 @@ def test_a_run_that_is_moved_while_it_trains_ends_and_goes_on_where_it_is_now(tm
     assert not path.exists()
     assert "resume with" not in caplog.text
     assert_same_run(elsinore.resume(moved).path, train_tiny(tmp_path, "whole", saving).path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["training", "the final evaluation"])
+def test_the_end_of_a_run_leaves_another_of_its_name_alone(tmp_path, monkeypatch, when):
+    path, others, before = tmp_path / "run", [], set()
+
+    def replace():
+        path.rename(tmp_path / "moved")
+        others.append(RunDir.create(tmp_path, "run", load_experiment("CartPole-v1")))
+        with closing(Store(others[0].database)) as store:
+            store.describe(run_id="another", sinks_done="", steps_per_update=128)
+        before.update(path.iterdir())
+
+    @elsinore.acting
+    def at_update_16(record, history):
+        if when == "training" and record.update == 16:
+            replace()
+
+    def at_the_end(summary):
+        replace()
+        return "the result"
+
+    monkeypatch.setattr(conclusion, "result_line", at_the_end)
+    with pytest.raises(FolderGone):
+        train_tiny(tmp_path, "run", {"replays.share": 0.5}, callbacks=[at_update_16])
+    (other,) = others
+    assert set(path.iterdir()) == before
+    with closing(Store(other.database, read_only=True)) as store:
+        assert store.info()["sinks_done"] == ""
+    other.unlock()
+
+
+def test_a_replay_makes_no_folder_in_the_place_of_a_run_that_is_gone(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        replays.write(tmp_path / "gone" / "replays" / "one.npz", replay((1, 0)))
+    assert not (tmp_path / "gone").exists()
 
 
 def renewed(folder: RunDir, patch) -> RunDir:

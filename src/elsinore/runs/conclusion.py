@@ -45,6 +45,7 @@ def conclude(
 
     Raises:
         OutOfTime: if the deadline of `stop` is too near; the state is saved by now.
+        FolderGone: if the run's folder was moved or removed meanwhile.
     """
     refuse_if_late(stop, _expected_seconds(folder, plan, compiled))
     began, state = time.perf_counter(), outcome.state
@@ -61,6 +62,7 @@ def conclude(
     summary = summarise(plan, state, final, clock, how) | curriculum_summary(plan, stages)
     summary |= {"checkpoints": kept_checkpoints(folder, plan)}
     log.info(result_line(summary))
+    folder.refuse_if_gone()
     for what, make in _artifacts(folder, plan, state, summary).items():
         if stop.seconds_left < 2 * ARTIFACT_SECONDS:
             log.warning("%s is left out, for want of time", what)
@@ -71,6 +73,7 @@ def conclude(
         except Exception as error:  # the run is worth more than its picture
             log.warning("%s could not be made: %s: %s", what, type(error).__name__, error)
     finish()
+    folder.refuse_if_gone()
     write_json(folder.summary, summary)
 
 

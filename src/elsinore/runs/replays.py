@@ -43,8 +43,9 @@ def path_for(folder: Path, replay: EpisodeRecording) -> Path:
 
 
 def write(path: Path, replay: EpisodeRecording) -> Path:
-    """Write a replay under another name, then rename it when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a replay under another name, then rename it when it is complete. Its folder is made, not
+    that of a run, which is gone then."""
+    path.parent.mkdir(exist_ok=True)
     unfinished = path.with_name(f"{UNFINISHED}{path.name}-{os.getpid()}")
     try:
         with new_file(unfinished).open("wb") as file:

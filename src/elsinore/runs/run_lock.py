@@ -115,11 +115,15 @@ class RunLock:
         Raises:
             FolderGone: if it was moved or removed, though another may have its name by now.
         """
-        if self._lock is not None and not self._is_there():
+        if self.is_gone():
             raise FolderGone(
                 f"{shown(self.path)} was moved or removed while the run trained, which ends here;"
                 " resume it from where the folder is now, or begin it again."
             )
+
+    def is_gone(self) -> bool:
+        """True if the folder was moved or removed since this process locked it."""
+        return self._lock is not None and not self._is_there()
 
     def _is_there(self) -> bool:
         """True while the folder of this path has the lock file that this process holds. No other

@@ -6,7 +6,6 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.config.plan import Plan
@@ -44,12 +43,15 @@ class RunWorkers(NamedTuple):
         """Let the recording of an episode end; a later call does nothing."""
         self.replays.close(min(10.0, stop.seconds_left / 4))
 
-    def finish(self, database: Path, stop: Stop) -> None:
-        """Let the workers handle what is left, the sinks last, since they read the store."""
+    def finish(self, folder: RunDir, stop: Stop) -> None:
+        """Let the workers handle what is left, the sinks last, since they read the store. Where the
+        folder is gone, sinks are left as they are: they would read and write another run's."""
         try:
             self.finish_replays(stop)
             for worker in [*self.listeners, self.store]:
                 worker.finish(max(min(30.0, stop.seconds_left), 5.0))
+            if folder.is_gone():
+                return
             copies = [sink for sink in self.sinks if sink.name == RemoteSink.name]
             writers = [sink for sink in self.sinks if sink not in copies]
             for sinks in (writers, copies):  # a copy has all that the others write
@@ -59,9 +61,9 @@ class RunWorkers(NamedTuple):
                     sink.finish(min(90.0, stop.seconds_left))
             # the last writer folds the write-ahead log into the database
             done = [sink.name for sink in self.sinks if sink.is_done]
-            record_done(database, done)
+            record_done(folder.database, done)
             if left := [sink.name for sink in self.sinks if sink.name not in done]:
-                command = f"elsinore sync {quoted(database.parent)}"
+                command = f"elsinore sync {quoted(folder.path)}"
                 log.info("`%s` completes %s", command, ", ".join(left))
         except sqlite3.Error as error:
             log.warning("metrics.sqlite could not be closed: %s", error)

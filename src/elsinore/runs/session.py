@@ -63,8 +63,9 @@ class Session(NamedTuple):
         """Let the workers handle what is left, and unlock the run directory."""
         try:
             with phase("sinks"):
-                self.workers.finish(self.folder.database, self.controls.stop)
-            draw_unfinished(self.folder, self.plan, self.controls.stop)
+                self.workers.finish(self.folder, self.controls.stop)
+            if not self.folder.is_gone():
+                draw_unfinished(self.folder, self.plan, self.controls.stop)
         finally:
             self.folder.unlock()
 
