@@ -11,7 +11,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import run_dir
-from elsinore.runs.failures import explained, limit_reached
+from elsinore.runs.failures import explained, is_of_machine, limit_reached
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import LogFile
 from tests.devices import needs_two_devices
@@ -62,6 +62,17 @@ def test_a_device_out_of_memory_is_told_to_let_seeds_take_turns_where_they_do_no
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory")
     assert f"algo.num_envs={plan.experiment.algo.num_envs}" in str(caught.value)
     assert ("or set layout=map" in str(caught.value)) == named
+
+
+def test_a_disk_that_fails_is_of_the_machine_and_the_memory_of_a_device_is_not():
+    for number in (errno.ENOSPC, errno.EIO, errno.ESTALE, errno.EMFILE):
+        assert is_of_machine(OSError(number, "x"))
+    with pytest.raises(RunError) as caught, explained({}):
+        raise ValueError("RESOURCE_EXHAUSTED: No space left [os_error_code='28']")
+    assert is_of_machine(caught.value)
+    assert is_of_machine(sqlite3.OperationalError("disk I/O error"))
+    assert not is_of_machine(RuntimeError("RESOURCE_EXHAUSTED: Out of memory"))
+    assert not is_of_machine(OSError(errno.ENOENT, "x"))
 
 
 def test_other_errors_are_no_limit():

@@ -17,6 +17,7 @@ MACHINE_LIMITS = {
     errno.EMFILE: "no more files can be opened (`ulimit -n`); raise the limit",
     errno.ENFILE: "the system cannot open more files; close some",
 }
+FAULTS = {*MACHINE_LIMITS, errno.EIO, errno.ESTALE}  # of a disk, or of too many open files
 # SQLite does not say which limit stops its writes; a read that fails is no limit.
 REFUSED = (
     "the disk refuses it; free some space, raise `ulimit -f`, or see whether the disk is sound"
@@ -53,6 +54,17 @@ def limit_reached(error: BaseException, large: str = MEMORY_SETTINGS) -> str | N
         known = SQLITE_LIMITS.get(getattr(error, "sqlite_errorcode", full))
     cause = error.__cause__ or error.__context__
     return known or (limit_reached(cause, large) if cause is not None else None)
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """True where an error, or its cause, is of the disk or of open files, whatever is trained; the
+    memory of a device is another matter."""
+    of_system = re.search(r"os_error_code='(\d+)'", str(error))
+    number = int(of_system[1]) if of_system else getattr(error, "errno", None)
+    if number in FAULTS or isinstance(error, sqlite3.OperationalError):
+        return True
+    cause = error.__cause__ or error.__context__
+    return cause is not None and is_of_machine(cause)
 
 
 @contextmanager

@@ -43,8 +43,8 @@ def path_for(folder: Path, replay: EpisodeRecording) -> Path:
 
 
 def write(path: Path, replay: EpisodeRecording) -> Path:
-    """Write a replay under another name, then rename it when it is complete. Its folder is made, not
-    that of a run, which is gone then."""
+    """Write a replay under another name, then rename it when it is complete. Its folder is made,
+    not that of a run, which is gone then."""
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_name(f"{UNFINISHED}{path.name}-{os.getpid()}")
     try:

@@ -1,5 +1,6 @@
 """A sweep finds the best trial, compiles one program per group signature, and resumes exactly."""
 
+import errno
 import io
 import json
 import os
@@ -16,7 +17,7 @@ import yaml
 
 import elsinore
 from elsinore import cli
-from elsinore.analysis.sweep import api
+from elsinore.analysis.sweep import api, groups
 from elsinore.analysis.sweep.importance import FANOVA, RANK_CORRELATION, setting_importance
 from elsinore.analysis.sweep.report import results_table
 from elsinore.analysis.sweep.results import TrialResult
@@ -24,7 +25,9 @@ from elsinore.analysis.sweep.samplers import OptunaSampler
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.cli.sweep import WIDE
 from elsinore.config.load_sweep import load_sweep
-from elsinore.errors import ConfigError
+from elsinore.config.search import TrialGroup
+from elsinore.config.start import StartConfig
+from elsinore.errors import ConfigError, RunError
 from elsinore.runs import loop, programs
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
@@ -421,6 +424,25 @@ def test_an_interrupted_sweep_resumes_to_the_same_end(tmp_path, monkeypatch, cap
     assert cli.main(["sweep", "--resume", str(tmp_path / "halted")]) == 0
     assert "the best again: elsinore train --config" in capsys.readouterr().out
     assert_same_search(tmp_path / "halted", whole.path)
+
+
+def test_a_disk_that_is_full_ends_the_search_and_fails_no_trial(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="the disk is full"):
+        patch.setattr("elsinore.runs.conclusion.write_json", full)
+        search(tmp_path, trials=3)
+    assert not list(tmp_path.rglob("failed.json"))
+    again = search(tmp_path, trials=3)
+    assert again.trials["state"].tolist() == ["complete"] * 3
+
+
+def test_a_start_that_is_gone_ends_the_search_and_fails_no_trial(tmp_path):
+    experiment = elsinore.Experiment(start=StartConfig(run=str(tmp_path / "gone")))
+    with pytest.raises(ConfigError, match="gone is not a run"):
+        groups.train_group(tmp_path / "000", TrialGroup(experiment, (), ()), SHARED)
+    assert not list(tmp_path.rglob("failed.json"))
 
 
 def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(

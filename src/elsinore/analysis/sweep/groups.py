@@ -11,6 +11,7 @@ from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError, on_error
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.checkpoint_match import agree_on_layout, check_match
+from elsinore.runs.failures import is_of_machine
 from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -42,8 +43,10 @@ def train_group(
 
     Raises:
         Interrupted: if a signal stopped it.
-        ConfigError: if the folder holds the run of another group, or its store cannot be used.
+        ConfigError: if the folder holds the run of another group, its store cannot be used, or the
+            run is gone that it would begin from.
         StoreBehind: if its store could not be written; the sweep can be resumed.
+        RunError, OSError: where the disk is full or fails, or too many files are open, likewise.
     """
     run = Run(RunDir(folder))
     if (folder / "config.yaml").exists():
@@ -62,9 +65,9 @@ def train_group(
                 run_session(opened, plan, checkpoint, callbacks, programs, of_a_sweep=True)
         except NotBegun as signal:
             raise Interrupted(folder.name) from signal
-        except (StoreBehind, BrokenStore):  # of the disk, not of the trials
-            raise
         except Exception as error:
+            if isinstance(error, StoreBehind | BrokenStore) or is_of_machine(error):
+                raise  # not of the trials
             _fail(folder, error)
             return None
         finally:
@@ -84,16 +87,28 @@ def _opened(
                 f"{folder} is no run (it has no config.yaml); move it away, and the sweep trains"
                 " its trials again."
             )
+        _refuse_without_start(group)
         return RunDir.create(folder.parent, folder.name, group.experiment), None
     opened = RunDir(folder)
     opened.lock()
     with on_error(opened.unlock):
         if not checkpoint_choice.resumable(opened.checkpoints):
+            _refuse_without_start(group)
             return opened, None
         checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)
         check_match(checkpoint, group.experiment, accept.get("accept_versions", False))
         agree_on_layout(opened, checkpoint, group.experiment, accept.get("accept_layout", False))
         return opened, checkpoint
+
+
+def _refuse_without_start(group: TrialGroup) -> None:
+    """Refuse a group whose start has lost its run or its checkpoint since the sweep began.
+
+    Raises:
+        ConfigError: with a remedy.
+    """
+    if (start := group.experiment.start) is not None:
+        Run(RunDir.open(start.run)).checkpoint(start.checkpoint)
 
 
 def _fail(folder: Path, error: Exception) -> None:
