@@ -18,7 +18,7 @@ import elsinore
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
-from elsinore.runs import remote
+from elsinore.runs import remote, remote_copy
 from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.records import Row
 from elsinore.runs.remote import fetched, file_system, has_copy
@@ -305,6 +305,44 @@ def test_a_checkpoint_that_the_run_removes_meanwhile_is_sent_whole(tmp_path, buc
     rows, files = content(fetched(f"{bucket}/first", tmp_path / "there"))
     assert rows == [4]
     assert files["checkpoints/latest/0000000004/state/d/one"] == "4"
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_copy_keeps_its_last_checkpoint_until_it_has_another(
+    tmp_path, bucket, monkeypatch, linked
+):
+    """The run goes on after its checkpoints were listed, or while they are copied for want of
+    links."""
+    run = tmp_path / "first"
+    update_to(run, 4)
+    Copy(run, bucket).send()
+    if linked:
+        listed, moves = Copy._checkpoints_here, [8]
+
+        def and_goes_on(self):
+            found = listed(self)
+            for update in moves:
+                update_to(run, update)
+            moves.clear()
+            return found
+
+        monkeypatch.setattr(Copy, "_checkpoints_here", and_goes_on)
+    else:
+        update_to(run, 8)
+        moves = [12]
+
+        def slow(source, target):
+            for update in moves:
+                update_to(run, update)
+            moves.clear()
+            shutil.copyfile(source, target)
+
+        monkeypatch.setattr(remote_copy, "_link", slow)
+    Copy(run, bucket).send()
+    _, files = content(fetched(f"{bucket}/first", tmp_path / "there"))
+    assert "checkpoints/latest/0000000004/manifest.json" in files
+    Copy(run, bucket).send()
+    assert content(fetched(f"{bucket}/first", tmp_path / "later")) == content(run)
 
 
 def test_a_stray_file_beside_the_checkpoints_of_a_copy_is_fetched_with_them(tmp_path, bucket):

@@ -4,10 +4,10 @@ A run can be resumed from its copy whenever a sending is cut off. A file keeps i
 the new one is whole: an object store shows no part of an object, and on a file system a file is
 written under another name first. metrics.sqlite is a snapshot, which has the chunks of each
 checkpoint that is sent after it; the manifest of a checkpoint is its last file, without which it is
-none. A checkpoint that the run removes is removed from the copy when the newer one is there. A
-summary says that a run is finished: it is sent last, and removed first from the copy of a run that
-has none any more, since training continues. The config is sent after the metrics: `lengthen.py`
-writes it last, too.
+none. A checkpoint that the run removes is removed from the copy when another of its kind is there.
+A summary says that a run is finished: it is sent last, and removed first from the copy of a run
+that has none any more, since training continues. The config is sent after the metrics:
+`lengthen.py` writes it last, too.
 
 The name of an empty file in the copy, `.run-` and the run's id, says whose it is.
 """
@@ -70,8 +70,8 @@ class Copy:
         finished = summary.is_file() and not summary.is_symlink()
         if SUMMARY in names and not finished:
             self._files.rm_file(f"{self._root}/{SUMMARY}")
-        with self._held(there) as held:
-            here = self._checkpoints_here()
+        here = self._checkpoints_here()
+        with self._held(here - there) as held:
             self._send_database()  # which has the chunks of all checkpoints that are held
             for path in self._other_files():
                 self._send_if_new(path)
@@ -79,8 +79,10 @@ class Copy:
                 self._send_checkpoint(self._folder / HELD / name, name)
         if finished:
             self._send_if_new(summary)
+        kept = {_kind_of(name) for name in (here & there).union(held)}
         for name in there - here:
-            self._remove(name)
+            if _kind_of(name) in kept:
+                self._remove(name)
 
     def _names_there(self) -> set[str]:
         """The files of the copy, by their path in it."""
@@ -135,13 +137,13 @@ class Copy:
         return {path.relative_to(self._folder).as_posix() for path in whole}
 
     @contextlib.contextmanager
-    def _held(self, there: set[str]) -> Iterator[list[str]]:
+    def _held(self, lacking: set[str]) -> Iterator[list[str]]:
         """The checkpoints that the copy lacks, linked in another folder: the run may remove its own
-        while they are sent."""
+        while they are sent. Those that it has removed by now are left out."""
         folder, held = self._folder / HELD, []
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            for name in sorted(self._checkpoints_here() - there):
+            for name in sorted(lacking):
                 try:
                     shutil.copytree(self._folder / name, folder / name, copy_function=_link)
                     held.append(name)
@@ -223,6 +225,12 @@ def _checkpoint_of(name: str) -> str:
     if len(parts) < 4 or parts[0] != CHECKPOINTS or parts[1] not in CHECKPOINT_KINDS:
         return ""
     return "/".join(parts[:3]) if NAME.fullmatch(parts[2]) else ""
+
+
+def _kind_of(checkpoint: str) -> str:
+    """The kind of a checkpoint, by its path; an emergency one takes the place of a latest."""
+    kind = checkpoint.split("/")[1]
+    return "latest" if kind == "emergency" else kind
 
 
 def _link(source: str, target: str) -> None:
