@@ -716,6 +716,14 @@ class Behind:
             x.fill(0)
 
 
+def test_a_manager_is_closed_once_it_has_written(tmp_path, monkeypatch):
+    behind = Behind(tmp_path, monkeypatch, best=0)
+    behind.chunk(1)
+    threading.Timer(0.1, behind.write.set).start()
+    behind.manager.close()
+    assert updates_of(tmp_path, "latest") == [1]
+
+
 def test_training_goes_on_while_a_large_state_is_written(tmp_path, monkeypatch):
     behind = Behind(tmp_path, monkeypatch, best=0)
     for number in (1, 2, 3):  # the first is still being written

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from elsinore.runs import workers
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import RunWorkers
 from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.remote import RemoteSink
@@ -201,7 +202,7 @@ def test_finishing_leaves_a_hanging_thread_behind_in_time_and_warns(logged):
     began = time.monotonic()
     assert not worker.finish(0.2)
     assert time.monotonic() - began < 1.0
-    assert [text for _, text in logged()] == ["post did not finish within 0 s and was left behind"]
+    assert [text for _, text in logged()] == ["post did not finish in time and was left behind"]
     free.set()
 
 
@@ -369,6 +370,14 @@ def test_a_worker_is_done_when_everything_was_handled_and_closed(failing):
     assert good.is_done and not bad.is_done
 
 
+def workers_of(
+    store: BackgroundWorker, listeners: list[BackgroundWorker], sinks: list[BackgroundWorker]
+) -> RunWorkers:
+    return RunWorkers(
+        store, listeners, sinks, cast(Any, SimpleNamespace(close=lambda seconds: None))
+    )
+
+
 def test_a_copy_of_the_run_is_made_after_all_that_the_other_sinks_write(tmp_path):
     written, copied = [], []
 
@@ -376,15 +385,12 @@ def test_a_copy_of_the_run_is_made_after_all_that_the_other_sinks_write(tmp_path
         time.sleep(0.2)
         written.append("the last rows")
 
-    RunWorkers(
-        BackgroundWorker("store", written.append),
-        [],
-        [
-            BackgroundWorker("lines", write),
-            BackgroundWorker(RemoteSink.name, lambda _: copied.extend(written)),
-        ],
-        cast(Any, SimpleNamespace(close=lambda seconds: None)),
-    ).finish(tmp_path / "metrics.sqlite", Stop())
+    sinks = [
+        BackgroundWorker("lines", write),
+        BackgroundWorker(RemoteSink.name, lambda _: copied.extend(written)),
+    ]
+    store = BackgroundWorker("store", written.append)
+    workers_of(store, [], sinks).finish(RunDir(tmp_path), Stop())
     assert copied == ["the last rows"]
 
 
@@ -393,10 +399,28 @@ def test_a_sink_that_fails_at_the_end_is_left_to_sync_and_promises_no_retry(tmp_
         raise OSError("away")
 
     sinks = [BackgroundWorker("A", id), BackgroundWorker("B", id, close=away)]
-    replays = cast(Any, SimpleNamespace(close=lambda seconds: None))
-    workers = RunWorkers(BackgroundWorker("store", id), [], sinks, replays)
-    workers.finish(tmp_path / "metrics.sqlite", Stop())
+    workers_of(BackgroundWorker("store", id), [], sinks).finish(RunDir(tmp_path), Stop())
     assert logged() == [
         ("WARNING", "B failed: OSError: away"),
         ("INFO", f"`elsinore sync {tmp_path}` completes B"),
     ]
+
+
+def test_workers_that_hang_leave_time_for_the_copy_and_are_left_behind(tmp_path):
+    free, copied, stop = threading.Event(), [], Stop()
+
+    def hang(item):
+        free.wait()
+
+    listeners = [BackgroundWorker(f"callback {i}", hang) for i in range(2)]
+    for listener in listeners:
+        listener.put(1)
+    sinks = [BackgroundWorker("mlflow", hang), BackgroundWorker(RemoteSink.name, copied.append)]
+    workers = workers_of(BackgroundWorker("store", print), listeners, sinks)
+    stop.hurry(time.monotonic() + 1.0)
+    workers.finish(RunDir(tmp_path), stop)
+    assert copied == [None] and stop.seconds_left > 0
+    assert [worker.name for worker in workers.left_behind] == ["mlflow"]
+    free.set()
+    sinks[0].join()
+    assert not workers.left_behind

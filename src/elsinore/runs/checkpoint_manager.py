@@ -222,6 +222,10 @@ class CheckpointManager:
         if self._writing is not None:
             self._writing.result()
 
+    def close(self) -> None:
+        """End the thread that writes, once it has written."""
+        self._writer.shutdown()
+
     def _try_to_save_all(self, kinds: list[str], update: int, state: PyTree, score: float) -> None:
         for kind in kinds:
             self._try_to_save(kind, update, state, score)

@@ -3,11 +3,13 @@
 import errno
 import fcntl
 import os
+import threading
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from elsinore.errors import ConfigError, shown
 from elsinore.runs.durable import on_network
@@ -29,6 +31,12 @@ class RunInUse(ConfigError):
 
 class FolderGone(StoreBehind):
     """A run whose folder was moved or removed while it trained."""
+
+
+class Thread(Protocol):
+    """Work that ends by itself."""
+
+    def join(self) -> None: ...
 
 
 class RunLock:
@@ -138,10 +146,21 @@ class RunLock:
         except OSError:  # a disk that is away for now
             return True
 
-    def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = self._locked = self._token = None
+    def unlock(self, after: Sequence[Thread] = ()) -> None:
+        """Let other processes, and this one, lock the run; `after` are threads that use its folder,
+        and keep it locked until they end."""
+        lock, self._lock, self._locked, self._token = self._lock, None, None, None
+        if lock is None:
+            return
+        if not after:
+            return lock.close()
+
+        def wait() -> None:
+            for thread in after:
+                thread.join()
+            lock.close()
+
+        threading.Thread(target=wait, name=f"elsinore-{self.path.name}", daemon=True).start()
 
 
 def _is_at(path: Path, found: os.stat_result) -> bool:

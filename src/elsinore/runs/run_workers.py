@@ -23,7 +23,7 @@ from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.store import Store
 from elsinore.runs.sync import record_done, sinks_of
-from elsinore.runs.workers import BackgroundWorker, sink_worker
+from elsinore.runs.workers import BackgroundWorker, finish_together, sink_worker
 
 log = logging.getLogger("elsinore")
 Callback = Callable[[ChunkRecord], Any] | ActingCallback
@@ -48,8 +48,8 @@ class RunWorkers(NamedTuple):
         folder is gone, sinks are left as they are: they would read and write another run's."""
         try:
             self.finish_replays(stop)
-            for worker in [*self.listeners, self.store]:
-                worker.finish(max(min(30.0, stop.seconds_left), 5.0))
+            finish_together(self.listeners, min(30.0, stop.seconds_left / 4))
+            self.store.finish(max(min(30.0, stop.seconds_left), 1.0))
             if folder.is_gone():
                 return
             copies = [sink for sink in self.sinks if sink.name == RemoteSink.name]
@@ -57,8 +57,8 @@ class RunWorkers(NamedTuple):
             for sinks in (writers, copies):  # a copy has all that the others write
                 for sink in sinks:
                     sink.put(None)
-                for sink in sinks:
-                    sink.finish(min(90.0, stop.seconds_left))
+                left = stop.seconds_left / (2 if sinks is writers and copies else 1)
+                finish_together(sinks, min(90.0, left))
             # the last writer folds the write-ahead log into the database
             done = [sink.name for sink in self.sinks if sink.is_done]
             record_done(folder.database, done)
@@ -67,6 +67,11 @@ class RunWorkers(NamedTuple):
                 log.info("`%s` completes %s", command, ", ".join(left))
         except sqlite3.Error as error:
             log.warning("metrics.sqlite could not be closed: %s", error)
+
+    @property
+    def left_behind(self) -> list[BackgroundWorker]:
+        """Those that still write to the run's folder, or read it, though they are to finish."""
+        return [worker for worker in (self.store, *self.sinks) if worker.is_left_behind]
 
 
 def start_workers(

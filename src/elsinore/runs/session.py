@@ -60,14 +60,15 @@ class Session(NamedTuple):
     run_actions: RunActions
 
     def close(self) -> None:
-        """Let the workers handle what is left, and unlock the run directory."""
+        """Let the workers handle what is left, and unlock the run directory; those that are
+        late keep it locked until they end."""
         try:
             with phase("sinks"):
                 self.workers.finish(self.folder, self.controls.stop)
             if not self.folder.is_gone():
                 draw_unfinished(self.folder, self.plan, self.controls.stop)
         finally:
-            self.folder.unlock()
+            self.folder.unlock(after=self.workers.left_behind)
 
 
 def run_session(
@@ -244,13 +245,13 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     listeners = [*workers.listeners, *workers.sinks]
     scores = of_finite(session.scores, convergence, plan.experiment.seed)
     publisher = Publisher(plan, workers.store, listeners, scores, run_actions)
-    manager = manager_of(session, layout)
-    if over or ended:  # killed before its summary
-        manager.resume_from(state, chunk, publisher.score, publisher.saves(chunk))
-        return Outcome(*manager.conclude(ended=True), 0.0, ended)
-    ahead = plan.looks_ahead and not run_actions.any
-    pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
-    return train_loop(pipeline, publisher, manager, workers.replays.offer)
+    with contextlib.closing(manager_of(session, layout)) as manager:
+        if over or ended:  # killed before its summary
+            manager.resume_from(state, chunk, publisher.score, publisher.saves(chunk))
+            return Outcome(*manager.conclude(ended=True), 0.0, ended)
+        ahead = plan.looks_ahead and not run_actions.any
+        pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
+        return train_loop(pipeline, publisher, manager, workers.replays.offer)
 
 
 def of_finite(

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 log = logging.getLogger("elsinore")
@@ -108,13 +108,26 @@ class BackgroundWorker:
 
     def finish(self, timeout: float) -> bool:
         """Handle the remaining items, close, and end the thread; False after `timeout` seconds."""
+        self.begin_to_finish()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            log.warning("%s did not finish in time and was left behind", self.name)
+        return not self._thread.is_alive()
+
+    def begin_to_finish(self) -> None:
+        """As `finish`, without waiting."""
         with self._change:
             self._closing = True
             self._change.notify_all()
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            log.warning("%s did not finish within %.0f s and was left behind", self.name, timeout)
-        return not self._thread.is_alive()
+
+    def join(self) -> None:
+        """Wait for the end of the thread."""
+        self._thread.join()
+
+    @property
+    def is_left_behind(self) -> bool:
+        """True while the thread is at work though it is to finish."""
+        return self._closing and self._thread.is_alive()
 
     @property
     def is_full(self) -> bool:
@@ -192,6 +205,15 @@ class BackgroundWorker:
             self._failing = False
             log.info("%s works again and is up to date", self.name)
         return True
+
+
+def finish_together(workers: Sequence[BackgroundWorker], seconds: float) -> None:
+    """Let workers finish at the same time, within so many seconds in all."""
+    until = time.monotonic() + seconds
+    for worker in workers:
+        worker.begin_to_finish()
+    for worker in workers:
+        worker.finish(max(until - time.monotonic(), 0.0))
 
 
 def sink_worker(sink: Sink) -> BackgroundWorker:
