@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from elsinore.errors import ConfigError, shown
 from elsinore.runs.durable import on_network
@@ -19,6 +20,18 @@ from elsinore.runs.store import StoreBehind
 
 LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+_held = WeakSet[Any]()  # the open lock files of this process
+
+
+def _close_in_child() -> None:
+    """A forked process shares its parent's open files, and so the locks, and may outlive it."""
+    for lock in _held:
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 class ReadOnlyRun(ConfigError):
@@ -72,6 +85,7 @@ class RunLock:
                 f"{shown(self.path)} cannot be written: {os.strerror(error.errno)}; copy the folder"
                 " to where you may write, and use the copy."
             ) from error
+        _held.add(self._lock)
         if not self._takes_lock():
             self.unlock()
             raise RunInUse(
@@ -152,14 +166,14 @@ class RunLock:
         lock, self._lock, self._locked, self._token = self._lock, None, None, None
         if lock is None:
             return
-        if not after:
-            return lock.close()
 
         def wait() -> None:
             for thread in after:
                 thread.join()
             lock.close()
 
+        if not after:
+            return wait()
         threading.Thread(target=wait, name=f"elsinore-{self.path.name}", daemon=True).start()
 
 
