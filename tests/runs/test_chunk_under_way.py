@@ -4,9 +4,10 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -118,6 +119,25 @@ def test_a_third_signal_ends_that_wait(tmp_path, whole, long_chunk, large):
     assert kept(path, "latest")["latest"][-1] == f"{UPDATES:010}"
     elsinore.resume(path)
     assert_same_run(path, whole)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_run_with_acting_callbacks_keeps_a_small_state_while_its_chunk_is_computed(
+    monkeypatch, large
+):
+    monkeypatch.setattr(pipeline, "HEARTBEAT", 0.01)
+    controls, plan, nothing = Controls(), SimpleNamespace(looks_ahead=not large), cast(Any, None)
+    under_way = pipeline.InFlight(3, Future(), 0.0)
+    runs = pipeline.Pipeline(cast(Any, plan), nothing, nothing, (), 0, controls, ahead=False)
+    runs._in_flight = under_way
+    controls.stop.hurry(time.monotonic())
+    if large:
+        threading.Timer(0.1, under_way.computed.set_result, ["computed"]).start()
+        assert runs._wait_for(under_way) == "computed"
+        return
+    assert runs.taken_by(3) is None
+    with pytest.raises(OutOfTime):
+        runs._wait_for(under_way)
 
 
 def test_a_signal_ends_an_evaluation(whole, monkeypatch):

@@ -84,6 +84,7 @@ class Pipeline:
         """`ahead`: launch a chunk while the host handles the last one; None: as the plan says."""
         self._plan, self._layout, self._compiled, self._controls = plan, layout, compiled, controls
         self.first_chunk, self._state = first_chunk, state
+        self._keeps = plan.looks_ahead  # the state before a chunk stays valid
         self._ahead = plan.looks_ahead if ahead is None else ahead
         self.initial = state  # valid until the first chunk is taken
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
@@ -151,7 +152,7 @@ class Pipeline:
         """The chunk that took the memory of the state after `chunks` chunks, waited for; None where
         that state is still valid."""
         this = self._in_flight
-        if this is None or self._ahead or this.index != chunks:
+        if this is None or self._keeps or this.index != chunks:
             return None
         if not this.computed.done():
             log.warning(
@@ -201,7 +202,7 @@ class Pipeline:
         with self._waiting.watches(chunk.index):
             while not wait([chunk.computed], HEARTBEAT).done:
                 left = self._controls.stop.seconds_left
-                if self._ahead and left < SAVING and not processes.joined():
+                if self._keeps and left < SAVING and not processes.joined():
                     log.warning("stopped; this chunk is left out, for want of time")
                     raise OutOfTime
             return chunk.computed.result()
