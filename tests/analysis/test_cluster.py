@@ -17,6 +17,7 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
+from elsinore.analysis import cluster_worker
 from elsinore.analysis.cluster import AGAIN, Cluster, OnCluster, _Running
 from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
 from elsinore.analysis.sweep import api as sweep_api
@@ -108,6 +109,15 @@ def test_a_run_that_a_lost_worker_still_holds_is_waited_for(tmp_path):
     wait_until_free(tmp_path / "run", 30.0)
     wait_until_free(tmp_path / "no run", 30.0)
     assert time.monotonic() - began < 10.0
+
+
+def test_a_task_whose_run_another_process_trains_on_is_given_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_worker, "wait_until_free", lambda folder: None)
+    folder = RunDir.create(tmp_path, "run", elsinore.Experiment())
+    board = SimpleNamespace(put=SimpleNamespace(remote=lambda *news: None))
+    task = Task("run", "train_cell", (str(folder.path), {}, {}), 1, 1)
+    assert cluster_worker.do(tuple(task), board) is None
+    folder.unlock()
 
 
 CPU, GPU = {"CPU": 32.0}, {"CPU": 4.0, "GPU": 1.0}  # machines

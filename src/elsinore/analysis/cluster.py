@@ -20,6 +20,7 @@ from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")
 
+STOPPED = "it was stopped, or another process trains its run"
 AGAIN = 10  # times that a task is done again after its worker was lost
 LAST_WAIT = 60.0  # seconds for runs to save when all tasks are cancelled
 POLL = 0.5  # seconds between looks at the tasks
@@ -181,7 +182,7 @@ class _Running:
         for reference in ended:
             task = self.pending.pop(reference)
             try:
-                result, why = self.ray.get(reference), "it was stopped"
+                result, why = self.ray.get(reference), STOPPED
             except self.ray.exceptions.RayTaskError as error:
                 yield task, _cause_of(error)
                 continue

@@ -14,6 +14,7 @@ from elsinore.config.search import Sweep, SweepConfig, SweepTrial, TrialGroup
 from elsinore.errors import ConfigError
 from elsinore.runs import api, preparation
 from elsinore.runs.records import ChunkRecord
+from elsinore.runs.run_lock import RunInUse
 
 Report = Callable[[ChunkRecord], None]
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -21,7 +22,8 @@ REPORT_SECONDS = 1.0  # between two reports of a run
 
 
 def do(task: tuple, board: Any) -> Any:
-    """The result of a task; None if a signal stopped it."""
+    """The result of a task; None if a signal stopped it, or if a lost worker still trains its
+    run."""
     todo = Task(*task)
     host, last = f"{socket.gethostname()} ({os.getpid()})", 0.0
 
@@ -34,7 +36,7 @@ def do(task: tuple, board: Any) -> Any:
     board.put.remote(todo.name, host, 0)
     try:
         return FUNCTIONS[todo.function](report, *todo.args)
-    except KeyboardInterrupt:  # before the run's own handler, or for want of time
+    except (KeyboardInterrupt, RunInUse):  # before the run's own handler, or for want of time
         return None
 
 
