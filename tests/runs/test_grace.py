@@ -1,5 +1,6 @@
 """SIGTERM and SIGHUP end a run within its grace, its checkpoint first."""
 
+import math
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import elsinore
 from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.jaxtools import processes
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import NotBegun, OutOfTime, Stop, refuse_if_late
@@ -102,6 +104,20 @@ def test_a_step_that_takes_more_than_half_of_the_time_left_is_left_out():
     refuse_if_late(stop, 10.0)
     with pytest.raises(OutOfTime):
         refuse_if_late(stop, 60.0)
+
+
+def test_a_process_that_alone_has_a_deadline_compares_it_with_what_the_first_one_knows(monkeypatch):
+    stop, limits = Stop(), []
+
+    def agreed(value, what, limit):
+        limits.append(limit)
+        return 60.0
+
+    monkeypatch.setattr(processes, "agreed", agreed)
+    stop.hurry(time.monotonic() + 100.0)
+    with pytest.raises(OutOfTime):
+        refuse_if_late(stop, math.nan)
+    assert limits == [processes.COMPILING]
 
 
 @pytest.mark.slow

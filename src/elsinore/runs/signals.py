@@ -19,6 +19,7 @@ GRACE = 20.0  # seconds; Docker sends SIGKILL 10 s after SIGTERM, Kubernetes and
 MARGIN = 0.1  # the share of the grace that is left to the end of the process
 AT_ONCE = 10.0  # seconds after a second SIGINT, in which what was computed is written
 BEFORE_THE_NEXT = "before the next run"  # `Stop.ends` of a series of runs
+EXPECTED = "the time of what comes next"
 HURRIED = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -86,7 +87,9 @@ class OutOfTime(KeyboardInterrupt):
 
 
 def refuse_if_late(stop: Stop, seconds: float) -> None:
-    """Raise OutOfTime if `seconds` are more than half of the time that is left, in any process."""
+    """Raise OutOfTime if `seconds`, which the first process knows, are more than half of the time
+    that is left in any. Before it comes here it may have written a large checkpoint."""
+    seconds = processes.agreed(seconds, EXPECTED, processes.COMPILING)
     late = stop.deadline < math.inf and stop.seconds_left <= 2 * seconds
     if processes.any_of(late, "late"):
         log.warning("stopped; the final evaluation is left out, for want of time")
