@@ -445,6 +445,19 @@ def test_a_start_that_is_gone_ends_the_search_and_fails_no_trial(tmp_path):
     assert not list(tmp_path.rglob("failed.json"))
 
 
+def test_a_group_killed_while_its_checkpoint_was_replaced_goes_on_from_it(tmp_path):
+    experiment = elsinore.Experiment()
+    folder = RunDir.create(tmp_path, "000", experiment)
+    folder.unlock()
+    manager, state = CheckpointManager(folder.checkpoints, experiment), {"x": np.zeros(3)}
+    path = manager.save("latest", 4, state, None)
+    path.rename(path.with_name(f".unfinished-{path.name}-1"))
+    path.with_name(f".trash-{path.name}-1").mkdir()
+    opened, checkpoint = groups._opened(folder.path, TrialGroup(experiment, (), ()), {})
+    opened.unlock()
+    assert checkpoint is not None and checkpoint.path == path
+
+
 def test_a_signal_that_comes_as_a_group_is_ending_stops_before_the_next(
     tmp_path, monkeypatch, caplog
 ):

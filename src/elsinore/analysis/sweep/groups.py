@@ -92,6 +92,7 @@ def _opened(
     opened = RunDir(folder)
     opened.lock()
     with on_error(opened.unlock):
+        checkpoints.clean(opened.checkpoints)
         if not checkpoint_choice.resumable(opened.checkpoints):
             _refuse_without_start(group)
             return opened, None
