@@ -9,7 +9,7 @@ import pytest
 
 from elsinore.runs import durable
 from elsinore.runs import store as store_module
-from elsinore.runs.records import ChunkRecord, FinishedEpisode, Row
+from elsinore.runs.records import ChunkRecord, FinishedEpisode, Row, RunEvent
 from elsinore.runs.store import BrokenStore, Store
 from tests.runs.conftest import record
 
@@ -236,3 +236,13 @@ def test_finished_episodes_are_numbered_for_each_seed_and_agent(store, tmp_path)
         store.forget_after(4)
         assert db.execute("SELECT COUNT(*) FROM finished").fetchone() == (3,)
     db.close()
+
+
+def test_events_of_a_chunk_that_is_written_twice_are_there_once(store):
+    """A chunk may be put again while an error is raised; those of other chunks and kinds stay."""
+    store.add_event(0, "begin", "from update 0")
+    for update in (4, 8, 8):
+        event = RunEvent(update - 1, "promotion", f"before {update}")
+        store.write(chunk_of([], update)._replace(events=(event,)))
+    texts = [text for (text,) in store._db.execute("SELECT text FROM events ORDER BY rowid")]
+    assert texts == ["from update 0", "before 4", "before 8"]

@@ -162,6 +162,11 @@ class Store:
             self._db.execute(
                 "DELETE FROM events WHERE update_ = ? AND kind = ?", (record.update, ACTION)
             )  # those of a chunk that is computed again are in its record
+            self._db.executemany(
+                "DELETE FROM events WHERE kind = ? AND update_ <= ? AND update_ >"
+                " (SELECT ifnull(max(update_), 0) FROM chunks WHERE update_ < ?)",
+                [(event.kind, record.update, record.update) for event in record.events],
+            )
             events = [(record.finished_at, *event) for event in record.events]
             self._db.executemany(ADD_EVENT, events)
             if record.asked:
