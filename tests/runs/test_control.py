@@ -145,6 +145,22 @@ def test_a_run_that_is_not_training_cannot_be_asked(tmp_path):
         assert ask(tmp_path) == "compiling"
 
 
+def test_a_run_that_dies_before_it_answers_has_done_nothing(tmp_path):
+    with socket.socket(socket.AF_UNIX) as dies:
+        dies.bind(str(tmp_path / SOCKET))
+        dies.listen()
+
+        def hear():
+            with dies.accept()[0] as line:
+                line.recv(100)
+
+        thread = threading.Thread(target=hear, daemon=True)
+        thread.start()
+        with pytest.raises(ConfigError, match="is not being trained"):
+            ask(tmp_path, "save")
+        thread.join(5.0)
+
+
 def test_a_link_to_another_socket_is_not_followed(run, tmp_path):
     other = tmp_path / "copied"
     other.mkdir()

@@ -174,7 +174,7 @@ def ask(run: Path, act: str = "status", timeout: float = 15.0) -> str:
             line.settimeout(timeout)
             line.connect(address)
             line.sendall(json.dumps({"act": act}).encode() + b"\n")
-            answer = json.loads(line.makefile("rb").readline(MAX_LINE) or b"{}")
+            answer = json.loads(line.makefile("rb").readline(MAX_LINE))
     except TimeoutError as error:
         raise Busy(f"{run.name} does not answer within {timeout:g} s; try again.") from error
     except (OSError, ValueError) as error:
