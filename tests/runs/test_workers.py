@@ -8,11 +8,14 @@ from typing import Any, cast
 
 import pytest
 
+from elsinore.config.load import load_experiment
+from elsinore.config.plan import plan_for
 from elsinore.runs import workers
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.run_workers import RunWorkers
+from elsinore.runs.run_workers import CURVES, IN_MEMORY, RunWorkers, _progress
 from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.remote import RemoteSink
+from elsinore.runs.store import Store
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 
 
@@ -424,3 +427,30 @@ def test_workers_that_hang_leave_time_for_the_copy_and_are_left_behind(tmp_path)
     free.set()
     sinks[0].join()
     assert not workers.left_behind
+
+
+def test_live_curves_end_before_those_of_the_end_are_drawn():
+    drawn, busy = [], threading.Event()
+
+    def draw(item):
+        busy.set()
+        time.sleep(0.1)
+        drawn.append(item)
+
+    curves = BackgroundWorker(CURVES, draw, retry=False, capacity=1)
+    curves.put("training")
+    assert busy.wait(5.0)
+    workers = workers_of(BackgroundWorker("store", print), [curves], [])
+    workers.finish_curves(Stop())
+    assert drawn == ["training"] and curves.is_done
+
+
+def test_log_and_terminal_hold_no_more_rows_than_the_store(tmp_path):
+    folder = RunDir(tmp_path)
+    Store(folder.database).close()
+    settings = {"sinks.console": True, "sinks.curves_seconds": 0}
+    plan = plan_for(load_experiment("CartPole-v1", overrides=settings))
+    for worker in _progress(folder, plan):
+        assert worker._capacity == IN_MEMORY["capacity"]
+        assert worker._weight(SimpleNamespace(rows=[None] * 10)) == 11
+        assert worker.finish(5.0)

@@ -26,8 +26,10 @@ from elsinore.runs.sync import record_done, sinks_of
 from elsinore.runs.workers import BackgroundWorker, finish_together, sink_worker
 
 log = logging.getLogger("elsinore")
+CURVES = "curves"
 Callback = Callable[[ChunkRecord], Any] | ActingCallback
-# Records that wait for the store or a callback hold at most a million rows, some 200 MB.
+# Records that wait for the store, log, terminal or a callback hold at most a million rows, some
+# 200 MB.
 IN_MEMORY: dict[str, Any] = {"capacity": 1_000_000, "weight": lambda record: 1 + len(record.rows)}
 
 
@@ -42,6 +44,11 @@ class RunWorkers(NamedTuple):
     def finish_replays(self, stop: Stop) -> None:
         """Let the recording of an episode end; a later call does nothing."""
         self.replays.close(min(10.0, stop.seconds_left / 4))
+
+    def finish_curves(self, stop: Stop) -> None:
+        """End the live curves, which would be drawn over those of the run's end."""
+        curves = [worker for worker in self.listeners if worker.name == CURVES]
+        finish_together(curves, min(10.0, stop.seconds_left / 4))
 
     def finish(self, folder: RunDir, stop: Stop) -> None:
         """Let the workers handle what is left, the sinks last, since they read the store. Where the
@@ -121,13 +128,15 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
         members, mode = experiment.members, experiment.population.mode
         best = partial(seeds_of_best, seeds=replicas, members=members, mode=mode)
         what |= {"what": "replicas", "seeds_of_best": best}
-    workers = [BackgroundWorker("train.log", ProgressLog(*of, **what).write, retry=False)]
+    progress = ProgressLog(*of, **what)
+    workers = [BackgroundWorker("train.log", progress.write, retry=False, **IN_MEMORY)]
     if (seconds := experiment.sinks.curves_seconds) > 0:
         curves = LiveCurves(folder, plan, seconds)
-        workers.append(BackgroundWorker("curves", curves.write, retry=False, capacity=1))
+        workers.append(BackgroundWorker(CURVES, curves.write, retry=False, capacity=1))
     if experiment.sinks.console:
         console_type = _console(experiment.sinks.dashboard)
         shows = {"replays": folder.replays} if console_type is Dashboard else {}
         console = console_type(*of, **what, **shows)
-        workers.append(BackgroundWorker("console", console.write, close=console.close, retry=False))
+        worker = partial(BackgroundWorker, "console", retry=False, **IN_MEMORY)
+        workers.append(worker(console.write, close=console.close))
     return workers

@@ -114,6 +114,7 @@ def run_session(
                 outcome = _trained(session, layout, compiled, state)
             if stop.deadline == math.inf:  # else there is no time for it
                 session.workers.replays.offer_end((outcome.state,))
+            session.workers.finish_curves(stop)
             finish = partial(session.workers.finish_replays, stop)
             conclude(folder, plan, layout, compiled, outcome, stop, finish)
 
