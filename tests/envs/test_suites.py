@@ -9,7 +9,7 @@ import subprocess
 import sys
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -621,7 +621,7 @@ def test_craftaxs_achievements_are_those_so_far_in_every_step(game):
 class Standing(Body):
     """A body that never moves."""
 
-    ids = make = of = bodies = staticmethod(lambda *_: ())
+    ids = make = of = bodies = cast(Any, staticmethod(lambda *_: ()))
 
 
 def test_a_robots_policy_sees_its_state_and_no_privileged_one():

@@ -1,5 +1,6 @@
 """A run's metrics are read at any path, on a disk that cannot be written, and only as tables."""
 
+import contextlib
 import shutil
 import sqlite3
 import subprocess
