@@ -128,7 +128,8 @@ def compare(world, name, ours, tolerance, but_for=()):
             there = there & ~padded(world, recording(world)[flag])[0]
     ours, theirs = np.asarray(ours)[there], theirs[there]
     assert ours.shape == theirs.shape
-    wrong = np.abs(ours.astype(np.float64) - theirs.astype(np.float64)) > tolerance
+    off = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
+    wrong = ~(off <= tolerance)  # NaN, too
     if wrong.any():
         at = tuple(np.argwhere(wrong)[0])
         label, step = _where(world, there, at[0])
