@@ -1,8 +1,9 @@
 """What must hold of any algorithm, asked of every one of ours."""
 
+import re
+import sys
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,16 @@ def test_it_passes_every_check(name):
     assert [result for result in results if result.skipped or not result.passed] == []
 
 
+def deriving_modules():
+    """The modules of algorithms, experience and nets that derive the keys of uses."""
+    mine = re.compile(r"elsinore\.(algos|experience|nets)\.")
+    return [
+        module
+        for name, module in sys.modules.items()
+        if mine.match(name) and (hasattr(module, "for_use") or hasattr(module, "for_uses"))
+    ]
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     """A key that is derived twice in one way would be two keys to jax, and one to chance."""
@@ -42,17 +53,7 @@ def test_no_two_uses_in_an_update_share_a_name(monkeypatch, name):
     config = VARIANTS[name]
     algo, begin, _ = compiled(config, Corridor())
     state = jax.eval_shape(algo.init, KEY, Corridor().default_params, algo.hyper)
-    for user in (
-        f"algos.{config.name}",
-        "algos.common",
-        "algos.actor_critic_policy",
-        "algos.on_policy",
-        "algos.value_based",
-        "algos.off_policy",
-        "algos.off_policy_steps",
-        "experience.rollout",
-    ):
-        module = import_module(f"elsinore.{user}")
+    for module in deriving_modules():
         for function in ("for_use", "for_uses"):
             if hasattr(module, function):
                 monkeypatch.setattr(module, function, partial(noting, getattr(module, function)))
