@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.checkpoints import READABLE_FORMATS
-from elsinore.runs.manifest import params_sha256
+from elsinore.runs.checkpoints import CHECKPOINT_FORMAT, READABLE_FORMATS
+from elsinore.runs.manifest import digest_of, params_sha256
 
 RUNS = Path(__file__).resolve().parents[1] / "data" / "runs"
 
@@ -32,8 +32,13 @@ def test_its_policy_acts_and_its_metrics_are_there(old_run):
 
 def test_an_unknown_format_is_refused_with_the_formats_that_are_read(old_run):
     manifest = next((old_run.path / "checkpoints" / "latest").glob("*/manifest.json"))
-    data = json.loads(manifest.read_text())
-    manifest.write_text(json.dumps(data | {"format": 99}))
-    with pytest.raises(elsinore.ConfigError, match="has format 99|has changed"):
+    data = json.loads(manifest.read_text()) | {"format": 99}
+    data.pop("digest", None)
+    manifest.write_text(json.dumps(data | {"digest": digest_of(data)}, indent=1))
+    with pytest.raises(elsinore.ConfigError, match="has format 99, and this elsinore reads 1, 2;"):
         elsinore.load(old_run.path).state()
-    assert 1 in READABLE_FORMATS
+
+
+def test_there_is_a_run_of_each_older_format():
+    older = {f"format{number}" for number in READABLE_FORMATS if number != CHECKPOINT_FORMAT}
+    assert {path.name for path in RUNS.iterdir()} == older

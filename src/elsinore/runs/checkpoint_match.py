@@ -6,7 +6,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, counted
-from elsinore.runs.checkpoints import READABLE_FORMATS, Checkpoint
+from elsinore.runs.checkpoints import Checkpoint, check_format
 from elsinore.runs.manifest import differences, versions_of
 from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import redacted
@@ -31,11 +31,7 @@ def check_match(
         ConfigError: with the list of differences; for versions a NotAccepted.
     """
     manifest = checkpoint.manifest
-    if manifest.get("format") not in READABLE_FORMATS:
-        raise ConfigError(
-            f"checkpoint {checkpoint.path} has format {manifest.get('format')}, and this elsinore"
-            f" reads {', '.join(map(str, READABLE_FORMATS))}; use the elsinore that made it."
-        )
+    check_format(checkpoint)
     differing = differences(
         redacted(with_defaults(marked(manifest["config"]))), redacted(as_dict(experiment))
     )

@@ -140,8 +140,10 @@ def read_arrays(checkpoint: Checkpoint) -> dict[str, np.ndarray]:
 
     Raises:
         BrokenCheckpoint: if its files changed after they were written.
+        ConfigError: if its format is none of `READABLE_FORMATS`.
     """
     verify(checkpoint)
+    check_format(checkpoint)
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
     found = _read(checkpoint, {stored(name): x for name, x in _leaves_in(checkpoint).items()})
     return {name: found[stored(name)] for name in _leaves_in(checkpoint)}
@@ -158,12 +160,27 @@ def restore(checkpoint: Checkpoint, like: PyTree) -> PyTree:
 
     Raises:
         BrokenCheckpoint: if its files changed after they were written, or hold another structure.
+        ConfigError: if its format is none of `READABLE_FORMATS`.
     """
     verify(checkpoint)
+    check_format(checkpoint)
     check_arrays(checkpoint, like)
     stored = partial(_stored_name, checkpoint.manifest.get("format"))
     found = _read(checkpoint, {stored(name): x for name, x in leaves_by_path(like).items()})
     return jax.tree.unflatten(jax.tree.structure(like), found.values())
+
+
+def check_format(checkpoint: Checkpoint) -> None:
+    """Refuse a checkpoint of a format that is not read.
+
+    Raises:
+        ConfigError: with the formats that are.
+    """
+    if (found := checkpoint.manifest.get("format")) not in READABLE_FORMATS:
+        raise ConfigError(
+            f"checkpoint {checkpoint.path} has format {found}, and this elsinore reads"
+            f" {', '.join(map(str, READABLE_FORMATS))}; use the elsinore that made it."
+        )
 
 
 def check_arrays(checkpoint: Checkpoint, like: PyTree) -> None:
