@@ -888,12 +888,17 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_cannot_be_taken_is_refused_before_anything_is_written(whole, case):
+def test_what_cannot_be_taken_is_refused_before_anything_is_written(whole, case, tmp_path):
     overrides, reason = REFUSED[case]
     base = TINY | {"checkpoints.interval_seconds": 0, "seeds": 2}
     with pytest.raises(elsinore.ConfigError) as error:
-        planned(env="CartPole-v1", overrides=base | {"start.run": str(whole)} | overrides)
+        elsinore.train(
+            "CartPole-v1",
+            overrides=base | {"start.run": str(whole)} | overrides,
+            runs_dir=tmp_path / "runs",
+        )
     assert reason in str(error.value) and "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_that_is_gone_is_refused_with_those_that_are_there(whole, tmp_path, capsys):
