@@ -1,5 +1,7 @@
 """What must hold of training whatever is trained."""
 
+from typing import Any, cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,9 @@ import pytest
 
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
+from elsinore.runs.loop import record_of
+from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.summary import summarise
 from elsinore.training.chunk import updates
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_seeds, over_seeds, train_compiled
@@ -163,7 +168,25 @@ def test_counters_started_near_the_end_of_an_int32_go_on(program, cartpole_ppo):
         begun
     )
     assert int(later.update) == 2**31 - 5
-    # a Python integer
-    assert int(later.update) * cartpole_ppo.algo.steps_per_update == (2**31 - 5) * 128
     assert np.isfinite(np.asarray(jax.flatten_util.ravel_pytree(later.learner.params)[0])).all()
     assert len(set(np.asarray(rows["loss/total"].total[:3]).tolist())) == 3  # each row drew anew
+
+
+def test_env_steps_past_an_int32_are_counted(trained):
+    """In the record of the last chunk and in the summary."""
+    state, (report,) = jax.device_get(trained(1, (0,)))
+    plan = plan_for(load_experiment("CartPole-v1", overrides={"env_steps": 2**31 * 200}))
+    updates, last = plan.schedule.num_updates, plan.schedule.num_chunks - 1
+    chunk = FinishedChunk(last, cast(Any, ()), report, {}, 1.0, last=True)
+    steps = updates * plan.steps_per_update
+    assert record_of(plan, chunk).env_steps == steps > 2**31 * 199
+    at = np.int32([updates])
+    state = state._replace(
+        train=state.train._replace(update=at),
+        best=state.best._replace(update=at),
+        convergence=state.convergence._replace(converged_at=at),
+    )
+    clock = dict.fromkeys(("compile", "train", "evaluate", "timed_steps"), 1.0)
+    summary = summarise(plan, state, report.episodes, clock, "budget")
+    assert summary["env_steps"] == summary["best_return"]["env_steps"][0] == steps
+    assert summary["env_steps_per_seed"] == summary["converged_at_env_steps"] == [steps]
