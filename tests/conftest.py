@@ -34,7 +34,7 @@ settings.load_profile("elsinore")
 def pytest_collection_modifyitems(config, items):
     """The cases that were measured to be slow have the marker."""
     slow = slow_cases.recorded()
-    by_hand = {item.nodeid: item.get_closest_marker("slow") is not None for item in items}
+    by_hand = {item.nodeid: slow_cases.is_slow_by_hand(item) for item in items}
     config.stash[slow_cases.BY_HAND] = by_hand
     for item in items:
         if item.nodeid in slow:

@@ -25,7 +25,7 @@ RECORD = Path(__file__).with_suffix(".txt")
 SECONDS, SECONDS_OF_ONE = 0.6, 1.2  # of a machine with two cores and an empty cache
 WHOLE = "tests/cli/test_bad_inputs.py::"  # a file with a test that needs the others
 LINE = re.compile(r"^\s*([0-9.]+)s (?:setup|call|teardown)\s+(tests/.+)$", re.MULTILINE)
-BY_HAND = pytest.StashKey[dict[str, bool]]()  # of each case that was collected
+BY_HAND = pytest.StashKey[dict[str, bool]]()  # of each case that was collected; also if skipped
 
 
 def recorded() -> frozenset[str]:
@@ -47,6 +47,18 @@ def laws() -> frozenset[str]:
     return frozenset(f"tests/{name}" for name in re.findall(r"`(\S+\.py::\w+)`", page))
 
 
+def quick_laws() -> frozenset[str]:
+    """Those of them that the page does not call slow."""
+    page = (RECORD.parents[1] / "docs" / "architecture.md").read_text()
+    return frozenset(f"tests/{x}" for x in re.findall(r"`(\S+\.py::\w+)`(?! \(slow\))", page))
+
+
+def is_slow_by_hand(case: pytest.Item) -> bool:
+    """True for a case with the marker `slow`, and for one that is skipped here in any event."""
+    skipped = any(mark.args and mark.args[0] is True for mark in case.iter_markers("skipif"))
+    return skipped or any(case.get_closest_marker(name) for name in ("slow", "skip"))
+
+
 def slow_among(seconds: Mapping[str, float], kept: Collection[str] = ()) -> list[str]:
     """The ids of the slow cases, in order. The cheapest of several is none, nor is that of a
     function in `kept`."""
@@ -65,12 +77,18 @@ def slow_among(seconds: Mapping[str, float], kept: Collection[str] = ()) -> list
     return sorted(slow)
 
 
+def by_function(cases: Collection[str]) -> dict[str, set[str]]:
+    """The cases of each function."""
+    found = defaultdict(set)
+    for case in cases:
+        found[case.partition("[")[0]].add(case)
+    return found
+
+
 def without_a_quick_case(by_hand: Mapping[str, bool], listed: Collection[str]) -> list[str]:
     """The functions with parameters of which the list takes the last quick case. Each case is given
     with whether it is slow by hand; a function whose listed cases are not all given is left out."""
-    cases = defaultdict(set)
-    for case in by_hand:
-        cases[case.partition("[")[0]].add(case)
+    cases = by_function(by_hand)
     taken = defaultdict(set)
     for case in listed:
         if "[" in case:
@@ -79,6 +97,18 @@ def without_a_quick_case(by_hand: Mapping[str, bool], listed: Collection[str]) -
         function
         for function, gone in taken.items()
         if gone <= cases[function] and all(by_hand[case] for case in cases[function] - gone)
+    )
+
+
+def slow_laws(
+    by_hand: Mapping[str, bool], listed: Collection[str], quick: Collection[str]
+) -> list[str]:
+    """The functions in `quick` of which every case that is given is slow."""
+    cases = by_function(by_hand)
+    return sorted(
+        law
+        for law in quick
+        if law in cases and all(by_hand[case] or case in listed for case in cases[law])
     )
 
 

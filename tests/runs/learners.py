@@ -255,8 +255,9 @@ LEARNERS = {
     ),
 }
 
-# The quick ones have between them every kind of part: carries, optimisers, statistics, RND, shards,
-# groups, targets, buffers, priorities and a temperature.
+# The others have between them every kind of part: carries, optimisers, statistics, RND, shards,
+# groups, targets, buffers, priorities and a temperature. For test_exact_resume.py all but DQN
+# are slow by measurement (tests/slow_cases.txt), so that `make test` has its parts alone.
 SLOW = (
     "ppo with a memory",
     "a2c",
