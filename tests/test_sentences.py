@@ -75,6 +75,7 @@ def options(parser: argparse.ArgumentParser, command: str = "elsinore"):
 
 
 OPTIONS = {name: text for name, text in options(elsinore_parser())}
+assert OPTIONS
 
 
 @pytest.mark.parametrize("name", OPTIONS)

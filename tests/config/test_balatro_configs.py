@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "configs" / "balatro"
 FILES = {path.stem: path for path in sorted(FOLDER.glob("*.yaml"))}
 SEEDS = [name for name in FILES if name.endswith("-seed")]
 # or of what is switched off
+assert SEEDS
 each_file = pytest.mark.parametrize("name", FILES)
 each_seed = pytest.mark.parametrize("name", SEEDS)
 

@@ -18,6 +18,7 @@ from elsinore.errors import ConfigError
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 FILES = {path.stem: path for path in sorted((CONFIGS / "hamlet").glob("*.yaml"))}
 CURRICULA = {path.stem: path for path in sorted((CONFIGS / "curricula").glob("hamlet-*.yaml"))}
+assert FILES and CURRICULA
 RECURRENT = ("L2", "L3")
 RECIPES = ("curriculum", "dqn-seed", "example_dqn", "few_episodes")
 each_file = pytest.mark.parametrize("name", FILES)

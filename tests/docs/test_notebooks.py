@@ -7,6 +7,7 @@ import pytest
 from tests.docs.snippets import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+assert NOTEBOOKS
 
 
 def cells(path) -> list[tuple[str, str]]:

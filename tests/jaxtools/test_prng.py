@@ -1,3 +1,4 @@
+import ast
 from itertools import permutations as orders_of
 
 import jax
@@ -7,20 +8,9 @@ import pytest
 from scipy import stats
 
 from elsinore.jaxtools.prng import for_update, for_use, permutations
+from tests.sources import FILES, nodes_of
 
 KEY = jax.random.key(0)
-USES = (
-    "act",
-    "rollout",
-    "step",
-    "reset",
-    "minibatches",
-    "begin",
-    "init",
-    "evaluate",
-    "final",
-    "update",
-)
 
 
 def same(a, b) -> bool:
@@ -65,9 +55,31 @@ def test_every_index_is_as_likely_early_as_late_in_the_largest_packed_size():
     assert abs(low - 8 * size / 4) < 5 * np.sqrt(8 * size) / 4
 
 
+def uses_in(path) -> set[str]:
+    """The names of uses that stand in a file."""
+    found = set()
+    for node in nodes_of(path):
+        given: list[ast.expr] = []
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("for_use", "for_uses"):
+            given = node.args[1:]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "UpdateParts":
+            given = node.args[:1]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "uses":
+            given = [node.value]
+        found |= {
+            x.value
+            for argument in given
+            for x in ast.walk(argument)
+            if isinstance(x, ast.Constant) and isinstance(x.value, str)
+        }
+    return found
+
+
 def test_each_use_has_a_key_of_its_own():
-    keys = {jax.random.key_data(for_use(KEY, name)).tobytes() for name in USES}
-    assert len(keys) == len(USES)
+    uses = set[str]().union(*map(uses_in, FILES))
+    assert uses >= {"act", "rollout", "evaluate", "rnd target", "target weights", "train"}
+    keys = {jax.random.key_data(for_use(KEY, name)).tobytes() for name in uses}
+    assert len(keys) == len(uses)
 
 
 def test_a_use_has_the_same_key_in_every_caller():

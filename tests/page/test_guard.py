@@ -10,9 +10,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.routing import Route
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from elsinore.page import guard, server, timed_http
+from elsinore.page.app import application
 from elsinore.page.guard import is_known_host
 from elsinore.page.server import listen
 from elsinore.runs.control import ask
@@ -24,12 +26,6 @@ from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, wa
 def test_it_listens_to_this_machine_only():
     with listen("127.0.0.1", 0) as here:
         assert here.getsockname()[0] == "127.0.0.1"
-        with socket.socket() as other, pytest.raises(OSError):
-            other.settimeout(1)
-            other.connect((socket.gethostbyname(socket.gethostname()), here.getsockname()[1]))
-            # the machine's name may be an address of its own
-            if other.getpeername()[0].startswith("127."):
-                raise OSError
 
 
 # Host and Origin
@@ -110,12 +106,16 @@ def test_its_own_origin_is_heard(served):
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], TOKEN + "x", "ü"])
-@pytest.mark.parametrize("what", ["control", "plan", "start"])
-def test_acting_needs_the_token(served, top, what, token):
+def test_acting_needs_the_token(served, top, token):
+    """All that are POST."""
+    routes = application(served.api)._app.routes
+    paths = [x.path for x in routes if isinstance(x, Route) and "POST" in (x.methods or ())]
+    assert {"/api/control", "/api/start", "/api/delete"} <= set(paths)
+    query = {"run": "one", "command": "stop"} | ({} if token is None else {"token": token})
     with as_if_trained(top / "one") as controls:
-        query = {"run": "one", "command": "stop"} | ({} if token is None else {"token": token})
-        status, _, body = served.ask(f"/api/{what}", "POST", {}, **query)
-        assert status == 403 and b"token" in body
+        for path in paths:
+            status, _, body = served.ask(path, "POST", {}, **query)
+            assert status == 403 and b"token" in body, path
         assert controls.phase == "training"
 
 

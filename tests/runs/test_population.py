@@ -280,7 +280,8 @@ def test_who_copied_whom_is_in_the_store_with_the_numbers_of_every_chunk(tmp_pat
     assert [update for update, *_ in parents] == [4, 6, 8, 10, 12]
     assert parents[0][1:] == (0, 1.0)
     gains = {(update, seed): value for update, seed, _, name, value in rows if name == "hyper/gain"}
-    assert gains[12, 2] != gains[4, 2] or gains[12, 0] != pytest.approx(0.1)
+    # the copied gain, times one of pbt.perturb
+    assert any(gains[4, 0] == pytest.approx(0.6 * x) for x in (0.8, 1.25)), gains
     final = [member["algo.gain"] for member in learnt(path)["members_final"]]
     assert np.float32(final).tolist() == [gains[12, seed] for seed in range(4)]
     names = [f"algo.gain={gain:g} at first" for gain in GAINS]

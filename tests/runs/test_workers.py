@@ -210,7 +210,12 @@ def test_finishing_leaves_a_hanging_thread_behind_in_time_and_warns(logged):
 
 
 def test_a_thread_left_behind_does_not_keep_the_process_alive():
-    assert all(t.daemon for t in threading.enumerate() if t.name.startswith("elsinore-"))
+    free = threading.Event()
+    worker = BackgroundWorker("post", lambda item: free.wait())
+    worker.put(1)
+    assert not worker.finish(0.1)
+    assert worker._thread.is_alive() and worker._thread.daemon
+    free.set()
 
 
 def test_finishing_handles_what_is_left_and_closes():
