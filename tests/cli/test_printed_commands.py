@@ -1,5 +1,6 @@
 """A command that a message prints can be typed as it is, whatever the folder is called."""
 
+import argparse
 import re
 import shlex
 import shutil
@@ -10,16 +11,27 @@ import pytest
 
 import elsinore
 from elsinore import cli
+from elsinore.cli import elsinore_parser
 from elsinore.errors import ConfigError, quoted
 from tests.runs.conftest import train_tiny
 
 SOURCE = Path(elsinore.__file__).parent
+
+
+def commands() -> list[str]:
+    """The commands of the parser."""
+    actions = elsinore_parser()._actions
+    (found,) = (x.choices for x in actions if isinstance(x, argparse._SubParsersAction))
+    return list(found)
+
+
 # the path of a command, in one string or in two that follow each other
 PATH = re.compile(
-    r"""elsinore(?:"\s+f?")? (?:train|sweep|sync|repair|play|doctor|checkpoints|runs)"""
+    rf"""elsinore(?:"\s+f?")? (?:{"|".join(commands())})"""
     r"""(?: --(?:resume|config|from|runs-dir))?(?:"\s+f?")? (\{[^}]*\}|%s)"""
 )
-ELSEWHERE = {"%s", "{run}", "{name}"}  # quoted where they are filled in; a policy of the package
+# quoted where they are filled in, a policy of the package, or words of a usage
+ELSEWHERE = {"%s", "{run}", "{name}", "{suite}", "{' | '.join(ALGORITHMS)}"}
 
 
 def test_every_command_with_a_path_quotes_it():
