@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -146,12 +147,39 @@ def test_a_summary_is_read_or_refused_and_the_run_is_listed(run, capsys, text):
     assert "run " in capsys.readouterr().out
 
 
+HEADER = {"format": 1, "env": "CartPole-v1", "env_kwargs": {}, "length": 0, "return": 0.0}
+HEADERS = (
+    st.builds(
+        lambda changed: HEADER | changed,
+        st.fixed_dictionaries(
+            {}, optional={name: DATA for name in (*HEADER, "agents", "arrays", "lengths")}
+        ),
+    )
+    | DATA
+)
+ARRAYS = st.dictionaries(
+    st.sampled_from(["action", "reward", "terminated", "truncated", "obs", "seed"]),
+    st.sampled_from([np.zeros(0), np.zeros((0, 2)), np.float32(1), np.ones(3), np.array(["x"])]),
+)
+
+
+@often
+@given(HEADERS, ARRAYS)
+@example(HEADER, dict.fromkeys(("action", "reward", "terminated", "truncated"), np.zeros(0)))
+def test_a_replay_is_read_or_refused(tmp_path, header, arrays):
+    path = tmp_path / "x.npz"
+    np.savez(path, about=json.dumps(header), **arrays)
+    found = refused_or(replays.read, path)
+    assert found is None or set(found.arrays) == set(arrays)
+
+
 @often
 @given(st.binary(max_size=300))
-def test_a_replay_is_read_or_refused(tmp_path, data):
+def test_bytes_that_are_no_replay_are_refused(tmp_path, data):
     path = tmp_path / "x.npz"
     path.write_bytes(data)
-    assert refused_or(replays.read, path) is None
+    with pytest.raises(ConfigError, match=r"x\.npz"):
+        replays.read(path)
 
 
 @often

@@ -81,11 +81,11 @@ def read(path: Path, trust: Trust = False) -> EpisodeRecording:
         lost = sorted(set(written) ^ set(arrays))[0]
         raise ConfigError(f"replay {path} is broken: {lost} is not as its header says; delete it.")
     lengths = {
-        name: len(arrays[name])
+        name: len(arrays[name]) if arrays[name].ndim else None
         for name in ("action", "reward", "terminated", "truncated")
         if name in arrays
     }
-    if len(lengths) < 4 or set(lengths.values()) != {about["length"]}:
+    if len(lengths) < 4 or any(length != about["length"] for length in lengths.values()):
         raise ConfigError(
             f"replay {path} is broken: its header says {about['length']} steps and it holds"
             f" {lengths}; delete it."
@@ -159,6 +159,9 @@ def _about_in(file: Any, path: Path) -> dict[str, Any]:
     agents = about.get("agents", 1)
     if type(agents) is not int or not 1 <= agents <= MOST_AGENTS:
         raise ValueError(f"agents={agents!r} of its header must be from 1 to {MOST_AGENTS}")
+    written = about.get("arrays", [])
+    if not (isinstance(written, list) and all(isinstance(name, str) for name in written)):
+        raise ValueError("arrays of its header must be a list of names")
     return about | _unmasked(about, path)
 
 
