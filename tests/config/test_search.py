@@ -267,6 +267,30 @@ def test_a_search_that_cannot_be_is_refused(space, sweep, message):
         search(space, **sweep)
 
 
+STAGES = {"stages": [{"advance_when": {"metric": "steps", "at_least": 1}}, {}]}
+ON_STAGE = {"curriculum": STAGES | {"evaluate_on": "stage"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "space", "place"),
+    [
+        (ON_STAGE, {"algo.num_envs": {"choice": [4, 8]}}, "^"),
+        (ON_STAGE, {"algo.gamma": {"uniform": [0.9, 0.99]}}, "^"),
+        (
+            {"curriculum": STAGES},
+            {"curriculum.evaluate_on": {"choice": ["target", "stage"]}},
+            "^sweep.space.curriculum.evaluate_on reaches 'stage', which cannot be run: ",
+        ),
+    ],
+)
+def test_trials_are_not_compared_by_scores_of_different_stages(settings, space, place):
+    """Also where each is a run of its own."""
+    sweep = {"space": space, "trials": 2, "split": 1}
+    said = f"{place}curriculum.evaluate_on='stage' evaluates each trial of a sweep at the stage"
+    with pytest.raises(ConfigError, match=said):
+        load_sweep({"env": "CartPole-v1", "sweep": sweep} | settings)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -244,6 +244,11 @@ class Experiment:
         """The settings in which the members of the population differ, or come to differ."""
         return (*self.vary, *(self.population.pbt.space if self.population.pbt else ()))
 
+    @property
+    def evaluates_stages(self) -> bool:
+        """True if evaluations are of the stage that a curriculum's seed has reached."""
+        return self.curriculum is not None and self.curriculum.evaluate_on == "stage"
+
     def check_curriculum(self, evaluate_on: str) -> None:
         """Check that stages which are evaluated on `evaluate_on` go with the rest.
 

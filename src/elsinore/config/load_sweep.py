@@ -79,6 +79,7 @@ def load_sweep(config: Settings, overrides: Mapping[str, Any] | None = None) -> 
             " them."
         )
     sweep = Sweep(experiment, settings, parse_space(settings.space, SPACE, experiment))
+    sweep.experiment_of({})  # what all trials share
     _check_space(sweep)
     _check_sampler(sweep)
     if settings.sampler != "optuna":

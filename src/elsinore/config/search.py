@@ -132,9 +132,15 @@ class Sweep:
         """The experiment of one trial.
 
         Raises:
-            ConfigError: for settings that cannot be run.
+            ConfigError: for settings that cannot be run, or whose score cannot be compared.
         """
-        return with_settings(self.experiment, settings)
+        experiment = with_settings(self.experiment, settings)
+        if experiment.evaluates_stages:
+            raise ConfigError(
+                "curriculum.evaluate_on='stage' evaluates each trial of a sweep at the stage that"
+                " it has reached, so their scores cannot be compared; use target."
+            )
+        return experiment
 
 
 def random_trials(space: Space, seed: int, num: int) -> list[SweepTrial]:
