@@ -11,7 +11,7 @@ from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError, shown
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
-from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.checkpoint_choice import evaluated_stages
 from elsinore.runs.natural import natural
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -83,8 +83,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
     experiment, plan = run.experiment, run.plan
     returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
-    kept = list_checkpoints(RunDir(run.path).checkpoints)  # a curriculum's object may not be here
-    on_stage = plan.on_stage or any(each.manifest.get("on_stage") for each in kept)
+    on_stage = plan.on_stage or evaluated_stages(RunDir(run.path).checkpoints)
     return RunFacts(
         first_seed=experiment.seed,
         updates=plan.schedule.num_updates,

@@ -12,7 +12,14 @@ NAN = float("nan")
 
 
 def result(
-    label, returns, env="CartPole-v1", steps=(100, 200, 300), curve=None, settings=None, **summary
+    label,
+    returns,
+    env="CartPole-v1",
+    steps=(100, 200, 300),
+    curve=None,
+    settings=None,
+    on_stage=False,
+    **summary,
 ) -> RunResult:
     """A finished run with these final returns; its curve rises to them linearly."""
     returns = np.asarray(returns, float)
@@ -44,6 +51,7 @@ def result(
         np.array(steps),
         seconds,
         np.asarray(curve, float),
+        on_stage,
     )
 
 

@@ -287,6 +287,16 @@ def test_a_single_algorithm_is_said_to_be_the_only_one():
             "a on CartPole-v1: the parameters of 1 of 2 seeds became NaN or infinite",
         ),
         (
+            [
+                result("a", [1.0, 2.0], on_stage=True, curriculum={"last": ["slow", "own"]}),
+                result("b", [1.0, 2.0]),
+            ],
+            (
+                "the stage that it has reached; the last of each run: a slow (1 of 2 seeds) and own"
+                " (1 of 2 seeds)."
+            ),
+        ),
+        (
             [result("a", [1.0]), result("b", [1.0], versions={"jax": "2"})],
             "made with different library versions",
         ),
@@ -322,6 +332,7 @@ def test_a_fair_comparison_with_many_seeds_has_no_such_caveats():
         "proves nothing",
         "too narrow",
         "do not have the same",
+        "different stages",
         "stopped before",
         "are excluded",
     ):

@@ -62,6 +62,19 @@ def test_from_a_restored_chunk_on_the_clock_is_not_known(copied):
     assert np.isfinite(found.seconds).tolist() == [True] * 2 + [False] * 8
 
 
+def test_a_run_whose_evaluations_are_of_stages_is_known_by_its_checkpoints(copied):
+    """Its curriculum may have been an object, which is not in its settings."""
+    run = copied("a")
+    found = []
+    for on_stage in (False, True):
+        kept = run / "checkpoints" / "best" / f"{int(on_stage):010d}"
+        kept.mkdir(parents=True)
+        manifest = {"update": 1, "files": {}, "on_stage": on_stage}
+        (kept / "manifest.json").write_text(json.dumps(manifest))
+        found.append(read_run("x", run))
+    assert [isinstance(x, RunResult) and x.on_stage for x in found] == [False, True]
+
+
 def test_a_run_goes_by_its_algorithm(copied):
     assert labels_of(copied("a"), copied("b", "Acrobot-v1")) == [
         ("CartPole-v1", "ppo"),

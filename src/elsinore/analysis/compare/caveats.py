@@ -1,5 +1,6 @@
-"""Caveats of a report: few seeds, unequal settings, early stops and missing runs."""
+"""Caveats of a report: few seeds, unequal settings and stages, early stops and missing runs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ def caveats(scores: Scores) -> list[str]:
         *_on_seeds(scores),
         *_on_intervals(scores),
         *unequal_settings(scores),
+        *unlike_stages(scores),
         *_on_early_stops(scores),
         *_on_missing_runs(scores),
     ]
@@ -82,6 +84,26 @@ def unequal_settings(scores: Scores) -> Iterator[str]:
             if len(set(map(str, values.values()))) > 1:
                 listed = "; ".join(f"{label} {value}" for label, value in values.items())
                 yield f"{env}: the algorithms do not have the same {what}: {listed}."
+
+
+def unlike_stages(scores: Scores) -> Iterator[str]:
+    """A sentence on the environments' runs that were evaluated at a curriculum's stages."""
+    for env in scores.envs:
+        found = [result for result in scores.in_env(env) if result.on_stage]
+        if found:
+            reached = "; ".join(f"{result.label} {_last_stages(result)}" for result in found)
+            yield (
+                f"{env}: scores of different stages of a curriculum cannot be compared, and"
+                " curriculum.evaluate_on=stage evaluates each seed at the stage that it has"
+                f" reached; the last of each run: {reached}."
+            )
+
+
+def _last_stages(result: RunResult) -> str:
+    """`slow (3 of 4 seeds) and own (1 of 4 seeds)`"""
+    last = Counter(result.summary.get("curriculum", {}).get("last", ()))
+    of = counted(result.seeds, "seed")
+    return join_names([f"{x} ({n} of {of})" for x, n in last.items()] or ["not known"])
 
 
 def _on_early_stops(scores: Scores) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError, reason_of, shown
+from elsinore.runs.checkpoint_choice import evaluated_stages
 from elsinore.runs.curve_values import values_by_seed
 from elsinore.runs.natural import natural
 from elsinore.runs.plain_files import text_of
@@ -33,6 +34,7 @@ class RunResult:
     steps: np.ndarray  # [evaluation]: env steps of one seed
     seconds: np.ndarray  # [evaluation]: training time of all seeds together
     curve: np.ndarray  # [seed, evaluation]: mean return; constant after a seed has stopped
+    on_stage: bool = False  # evaluations are of the stage that a seed has reached
 
     @property
     def env(self) -> str:
@@ -172,7 +174,8 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
             reason = f"a population of {members} members with different settings"
             return ExcludedRun(env, label, path, reason)
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
-        return RunResult(label, path, experiment, summary, returns, *_curve(folder))
+        on_stage = experiment.evaluates_stages or evaluated_stages(folder.checkpoints)
+        return RunResult(label, path, experiment, summary, returns, *_curve(folder), on_stage)
     except Exception as error:  # a run's files may hold anything; the others are reported
         reason = f"unreadable: {reason_of(error)}".rstrip(".")  # it is a part of a sentence
         return ExcludedRun(env, label, path, reason)

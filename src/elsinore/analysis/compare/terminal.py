@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING
 
-from elsinore.analysis.compare.caveats import unequal_settings
+from elsinore.analysis.compare.caveats import unequal_settings, unlike_stages
 from elsinore.analysis.compare.conclusions import conclusions
 from elsinore.analysis.compare.document import format_count, format_estimate
 from elsinore.errors import shown
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_comparison(comparison: "Comparison") -> None:
-    """Print the final returns, the conclusions, unequal settings, and the path of the report."""
+    """Print the final returns, the conclusions, what is unequal, and the path of the report."""
     from rich.table import Table
     from rich.text import Text
 
@@ -46,7 +46,7 @@ def print_comparison(comparison: "Comparison") -> None:
     console.print()
     for sentence in conclusions(scores):
         console.print(sentence, markup=False)
-    for sentence in unequal_settings(scores):
+    for sentence in (*unequal_settings(scores), *unlike_stages(scores)):
         console.print(sentence, markup=False)
     for run in comparison.results.excluded:
         console.print(f"excluded: {shown(run.path)} is {run.reason}", markup=False)
