@@ -257,22 +257,12 @@ def test_defaults_are_ten_seeds_and_the_presets_budget(tmp_path):
     assert (cell.experiment.seeds, cell.experiment.env_steps) == (10, 100_000)
 
 
-def test_all_in_one_environment_have_the_largest_of_their_budgets(tmp_path, monkeypatch):
-    from elsinore.config.presets import PRESETS
-
-    small = {**PRESETS["ppo/CartPole-v1"], "env_steps": 3_000}
-    monkeypatch.setitem(PRESETS, "ppo/CartPole-v1", small)
-    found = cells(
-        tmp_path, ["CartPole-v1", "Catch-bsuite"], ["ppo", "much=ppo:env_steps=9000", "a=ppo"]
-    )
-    assert [cell.experiment.env_steps for cell in found] == [
-        9_000,
-        9_000,
-        9_000,
-        40_000,
-        9_000,
-        40_000,
-    ]
+def test_all_in_one_environment_have_the_largest_budget_of_their_presets(tmp_path):
+    algos = ["ppo", "pqn", "much=ppo:env_steps=1000000", "few=pqn:env_steps=9000"]
+    found = cells(tmp_path, ["CartPole-v1"], algos)
+    assert [cell.experiment.env_steps for cell in found] == [300_000, 300_000, 1_000_000, 9_000]
+    alone = cells(tmp_path, ["CartPole-v1"], algos[2:])
+    assert [cell.experiment.env_steps for cell in alone] == [1_000_000, 9_000]
 
 
 def test_a_budget_in_another_unit_is_not_raised_to_a_number_of_env_steps(tmp_path):

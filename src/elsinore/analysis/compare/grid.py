@@ -170,8 +170,9 @@ def _refuse_population(experiment: Experiment, variant: Variant) -> None:
 
 
 def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
-    """Raise every budget to the largest of the row, except where a variant sets its own."""
-    largest = max(cell.experiment.env_steps for cell in row)
+    """Raise the budgets of presets to the largest of them; a variant's own is its own alone."""
+    presets = [x.experiment.env_steps for x in row if not has_budget(x.variant.settings)]
+    largest = max(presets, default=0)
 
     def budgeted(cell: GridCell) -> GridCell:
         if has_budget(cell.variant.settings):
