@@ -53,6 +53,20 @@ def test_another_is_scaled_by_the_range_of_what_is_compared():
     assert "compared here" in made.reference(MOUNTAIN).source
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"settings": {"env_params": {"max_steps_in_episode": 1_000}}},
+        {"settings": {"wrappers": [{"scale_reward": 0.01}]}},
+        {"on_stage": True, "curriculum": {}},
+    ],
+)
+def test_a_known_reference_is_of_the_unchanged_environment(changed):
+    made = scores(result("a", [1_000.0, 800.0], **changed), result("b", [200.0]))
+    assert made.reference("CartPole-v1")[:2] == (200.0, 1_000.0)
+    assert "compared here" in made.reference("CartPole-v1").source
+
+
 def test_a_given_reference_wins_over_a_known_one():
     made = scores(result("a", [50.0]), references={"CartPole-v1": (0.0, 100.0)})
     np.testing.assert_allclose(made.normalised("a"), [[0.5]])

@@ -141,13 +141,7 @@ def _name(result: RunResult) -> str:
 
 SHOULD_AGREE: dict[str, Callable[[RunResult], Any]] = {
     "budget": lambda result: budget_text(result.experiment),
-    "environment settings": (
-        lambda result: (
-            result.experiment.env_kwargs
-            | result.experiment.env_params
-            | ({"wrappers": wrappers} if (wrappers := list(result.experiment.wrappers)) else {})
-        )
-    ),
+    "environment settings": lambda result: result.env_settings,
     "final evaluation": lambda result: _evaluation(as_dict(result.experiment.evaluation)),
 }
 

@@ -54,6 +54,13 @@ class RunResult:
         return self.summary["env_steps"]
 
     @property
+    def env_settings(self) -> dict[str, Any]:
+        """The settings that make another environment of the one that is named."""
+        wrappers = list(self.experiment.wrappers)
+        own = self.experiment.env_kwargs | self.experiment.env_params
+        return own | ({"wrappers": wrappers} if wrappers else {})
+
+    @property
     def episode_stats(self) -> dict[str, dict[str, Any]]:
         """Further statistics of the final evaluation, by name: `called` is the display name,
         `per_seed` the means. Empty if the environment has none."""

@@ -101,8 +101,10 @@ class Scores:
         return estimate([values], lambda strata: iqm(strata[0], axis=-1))
 
     def reference(self, env: str) -> Reference:
-        returns = np.concatenate([r.returns for r in self.in_env(env)])
-        return reference_for(env, self._references.get(env), returns)
+        results = self.in_env(env)
+        returns = np.concatenate([r.returns for r in results])
+        changed = any(r.env_settings or r.on_stage for r in results)
+        return reference_for(env, self._references.get(env), returns, changed)
 
     def normalised(self, label: str) -> list[np.ndarray]:
         """Normalised returns, [seed] for each shared environment."""

@@ -38,11 +38,14 @@ KNOWN_REFERENCES = {
 }
 
 
-def reference_for(env: str, given: tuple[float, float] | None, returns: np.ndarray) -> Reference:
-    """The given reference, or else the known one, or else the range of the final `returns`."""
+def reference_for(
+    env: str, given: tuple[float, float] | None, returns: np.ndarray, changed: bool = False
+) -> Reference:
+    """The given reference, or else the known one of an environment that is not `changed` by
+    settings, or else the range of the final `returns`."""
     if given is not None:
         return Reference(*given, "as given")
-    if env in KNOWN_REFERENCES:
+    if env in KNOWN_REFERENCES and not changed:
         return KNOWN_REFERENCES[env]
     finite = returns[np.isfinite(returns)]
     return Reference(
