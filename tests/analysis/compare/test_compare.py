@@ -550,6 +550,13 @@ def test_a_signal_while_a_cell_compiles_stops_the_comparison(tmp_path, monkeypat
     assert not (found.path / "CartPole-v1" / "slow").exists()
 
 
+def test_a_threshold_may_be_for_an_environment_that_an_earlier_call_has_begun(tmp_path):
+    catch = load_experiment("Catch-bsuite", "ppo")
+    RunDir.create(tmp_path / "cmp" / "Catch-bsuite", "ppo", catch).unlock()
+    with pytest.raises(ConfigError, match="Catch-bsuite=inf must be a finite return"):
+        compare(tmp_path, thresholds={"Catch-bsuite": float("inf")})
+
+
 def test_a_threshold_for_an_environment_that_is_not_there_is_refused_before_anything_is_trained(
     tmp_path,
 ):

@@ -18,6 +18,7 @@ from elsinore.analysis.compare.results import (
     RunResults,
     load_results,
     read_results,
+    read_run,
     runs_inside,
     with_finite_returns,
 )
@@ -142,7 +143,8 @@ def compare(
     overrides = {k: v for k, v in budget.items() if v is not None} | dict(overrides or {})
     cells = grid_cells(_as_list(envs), variants_of(algos), folder, config, overrides, check)
     given = _as_mapping(thresholds), dict(references or {})
-    check_thresholds((cell.experiment.env for cell in cells), *given)
+    begun = [read_run(run.name, run).env for run in runs_inside(folder)]
+    check_thresholds([*(cell.experiment.env for cell in cells), *begun], *given)
     if cluster:
         check_for_cluster(cells)
     states = [cell_state(cell) for cell in cells]
