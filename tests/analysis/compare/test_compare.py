@@ -252,6 +252,29 @@ def test_a_variants_own_settings_win_over_those_of_all(tmp_path):
     assert [cell.experiment.algo.gamma for cell in found] == [0.7, 0.5]
 
 
+@pytest.mark.parametrize(
+    "given", [{"algo.gamma": 0.7}, {"algo": {"gamma": 0.7}}, "algo: {gamma: 0.7}\n"]
+)
+def test_a_preset_that_a_variant_names_is_beneath_the_settings_of_all(given, tmp_path):
+    algos = ["ppo", "x=ppo/Pendulum-v1", "y=ppo/Pendulum-v1:algo.gamma=0.5"]
+    config = None
+    if isinstance(given, str):
+        config = tmp_path / "c.yaml"
+        config.write_text(given)
+        given = None
+    made = cells(tmp_path, ["CartPole-v1"], algos, given, config)
+    found = [cell.experiment.algo for cell in made]
+    assert [algo.gamma for algo in found] == [0.7, 0.7, 0.5]
+    assert [algo.network.activation for algo in found] == ["tanh", "silu", "silu"]
+
+
+def test_a_variants_own_group_changes_a_part_of_the_preset_that_it_names(tmp_path):
+    mine = {"algo": "ppo/Pendulum-v1", "algo.network": {"hidden": [8]}, "algo.gamma": 0.5}
+    (cell,) = cells(tmp_path, ["CartPole-v1"], {"mine": mine})
+    algo = cell.experiment.algo
+    assert (algo.gamma, *algo.network.hidden, algo.network.activation) == (0.5, 8, "silu")
+
+
 def test_defaults_are_ten_seeds_and_the_presets_budget(tmp_path):
     (cell,) = cells(tmp_path, ["CartPole-v1"], ["ppo"])
     assert (cell.experiment.seeds, cell.experiment.env_steps) == (10, 100_000)

@@ -37,14 +37,11 @@ def test_a_preset_lends_its_settings_of_the_algorithm_and_nothing_else():
     variant = parse_variant("ppo/Pendulum-v1")
     assert (variant.label, variant.algo) == ("ppo-Pendulum-v1", "ppo")
     assert (
-        variant.settings["algo.network.activation"]
+        variant.preset["algo.network.activation"]
         == PRESETS["ppo/Pendulum-v1"]["algo"]["network"]["activation"]
     )
-    assert all(name.startswith("algo.") for name in variant.settings)
-
-
-def test_a_variants_own_settings_win_over_its_presets():
-    assert parse_variant("x=ppo/Pendulum-v1:algo.gamma=0.5").settings["algo.gamma"] == 0.5
+    assert all(name.startswith("algo.") for name in variant.preset)
+    assert variant.settings == {}
 
 
 def test_commas_in_brackets_separate_no_algorithms():

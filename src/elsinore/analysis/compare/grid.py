@@ -91,13 +91,18 @@ def grid_cells(
 def _with_defaults(
     given: Mapping[str, Any], overrides: Mapping[str, Any], variant: Variant
 ) -> dict[str, Any]:
-    """The settings of a cell, with the defaults of a comparison where none is given, also in a
-    group."""
-    settings, named = {**overrides, **variant.settings}, {}
-    for name, value in settings.items():
+    """The settings of a cell, with those of the variant's preset and the defaults of a comparison
+    where none is given, also in a group."""
+    named: dict[str, Any] = {}
+    for name, value in {**overrides, **variant.settings}.items():
         set_dotted(named, name, plain(value))
     chosen = given.keys() | dotted(in_full(named)).keys()
-    return settings | {name: x for name, x in DEFAULTS.items() if name not in chosen}
+    beneath = {
+        name: value
+        for name, value in (DEFAULTS | variant.preset).items()
+        if not any(f"{name}.".startswith(f"{each}.") for each in chosen)
+    }
+    return {**overrides, **variant.settings, **beneath}
 
 
 def _planned(cell: GridCell, check: bool) -> GridCell:

@@ -29,6 +29,7 @@ class Variant:
     label: str
     algo: str
     settings: dict[str, Any] = field(default_factory=dict)
+    preset: dict[str, Any] = field(default_factory=dict)  # settings of the preset that it names
 
 
 def split_algos(text: str) -> list[str]:
@@ -114,7 +115,7 @@ def _variant(label: str, algo: Any, settings: dict[str, Any]) -> Variant:
     if algo not in PRESETS:
         raise ConfigError(f"algos={algo!r} is not a preset; choose from {', '.join(PRESETS)}.")
     own = {f"algo.{key}": value for key, value in dotted(PRESETS[algo].get("algo", {})).items()}
-    return Variant(label, algo.split("/")[0], own | settings)
+    return Variant(label, algo.split("/")[0], settings, own)
 
 
 def _default_label(algo: str) -> str:
