@@ -242,6 +242,11 @@ def test_a_search_is_read_back_as_it_was_written():
         ),
         (GAIN, {"halving": {"eta": 1}}, r"sweep.halving.eta=1 must be at least 2"),
         (GAIN, {"pbt": {}}, r"set sweep.sampler: pbt"),
+        (
+            GAIN,
+            {"sampler": "pbt", "pbt": {"space": {"algo.gain": {"uniform": [0.2, 0.3]}}}},
+            r"^sweep.pbt.space=\{.*\} cannot be set: .* give these in sweep.space",
+        ),
         (GAIN, {"sampler": "pbt", "halving": {}}, r"halving cannot be set with sampler: pbt"),
         (GAIN, {"sampler": "pbt", "trials": 1}, r"trials=1 is no population"),
         (

@@ -142,6 +142,11 @@ def _check_sampler(sweep: Sweep) -> None:
         _check_grid(sweep)
     elif any(isinstance(span, Range) and span.count is not None for span in sweep.space.values()):
         raise ConfigError(f"a count is for grids, and sweep.sampler={config.sampler!r}; remove it.")
+    if config.pbt is not None and config.pbt.space:
+        raise ConfigError(
+            f"sweep.pbt.space={config.pbt.space} cannot be set: settings evolve over the ranges"
+            f" that they begin from; give these in {SPACE}."
+        )
     if config.sampler == "pbt" and sweep.num_trials < 2:
         raise ConfigError(
             f"sweep.trials={sweep.num_trials} is no population; pbt needs at least 2."
