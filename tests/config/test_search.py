@@ -1,6 +1,9 @@
 """A search is checked whole before anything is compiled, and its trials fall into as few programs
 as they can."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -21,7 +24,21 @@ from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
 from elsinore.runs.traced_settings import refuse_untraced
 from elsinore.training.layout import layout_for
-from tests.toys import TOY
+from elsinore.types import Algorithm
+from tests.toys import TOY, ToyConfig, toy
+
+
+@dataclass(frozen=True, kw_only=True)
+class UntracedConfig:
+    num_envs: int = 1
+    rollout_length: int = 1
+    network: Any = None
+
+
+def untraced(config: UntracedConfig, env, env_params, num_updates, network=None) -> Algorithm:
+    n = config.num_envs
+    return toy(ToyConfig(num_envs=n, ballast=n), env, env_params, num_updates)
+
 
 GAIN = {"algo.gain": {"uniform": [0.0, 1.0]}}
 
@@ -342,6 +359,13 @@ def test_a_setting_that_needs_another_is_sound_if_the_search_has_that():
     space = {"algo.num_envs": {"choice": [1, 2]}, "algo.ballast": {"choice": [2, 4]}}
     # with one number of ballast, two envs would not do
     assert len(trials_of(search(space, sampler="grid"))) == 4
+
+
+def test_halving_of_an_algorithm_without_numbers_that_can_differ_in_a_run_is_refused():
+    sweep = {"space": {"algo.num_envs": {"choice": [1, 2]}}, "halving": {}}
+    algo = "tests.config.test_search:untraced"
+    with pytest.raises(ConfigError, match=f"sweep.halving compares .* of algo='{algo}'"):
+        load_sweep(TOY | {"algo": {"name": algo}, "sweep": sweep})
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,14 @@ def _check_grid(sweep: Sweep) -> None:
 
 def _two_members(sweep: Sweep) -> dict[str, Any]:
     """Settings of a population of two, to check halving and PBT."""
-    name = traced_names(sweep.experiment)[0]
+    names = traced_names(sweep.experiment)
+    if not names:
+        which = "halving" if sweep.config.halving is not None else "sampler='pbt'"
+        raise ConfigError(
+            f"sweep.{which} compares trials within one run, and no number of"
+            f" algo={sweep.experiment.algo.name!r} can differ there; remove it."
+        )
+    name = names[0]
     numbers = {name: value_of(sweep.experiment, name)}
     if sweep.config.sampler == "pbt":  # which begins from numbers of its ranges
         ends = {name: span.ends()[0] for name, span in sweep.space.items()}
