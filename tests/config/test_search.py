@@ -184,6 +184,11 @@ def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someon
     assert not (sinks.mlflow.enabled or sinks.jsonl or sinks.tensorboard)
 
 
+def test_a_range_of_real_numbers_with_a_count_may_be_whole_numbers():
+    space = {"algo.ballast": {"uniform": [1, 3], "count": 3}}
+    assert len(trials_of(search(space, sampler="grid"))) == 3
+
+
 def test_a_population_that_evolves_has_the_ranges_of_the_search():
     sweep = search(sampler="pbt", trials=4, pbt={"period": 2})
     (group,) = trial_groups(sweep, trials_of(sweep))
@@ -218,6 +223,17 @@ def test_a_search_is_read_back_as_it_was_written():
             r"algo.gain reaches -0.5, which cannot be run: algo.gain",
         ),
         ({"algo.ballast": {"uniform": [1, 2.5]}}, {}, r"reaches 2.5, .* must be a whole number"),
+        (
+            {"algo.ballast": {"uniform": [1, 8]}},
+            {"sampler": "optuna"},
+            r"sweep.space.algo.ballast holds 3.899.*, which cannot be run: algo.ballast=3.899.*"
+            r" must be a whole number.* A range of whole numbers is int: \[1, 8\]\.",
+        ),
+        (
+            {"algo.ballast": {"log": [1, 8]}},
+            {},
+            r"sweep.space.algo.ballast holds 2.366.* is int: \[1, 8\]\.",
+        ),
         ({"env_steps": {"choice": [12, 0]}}, {}, r"sweep.space.env_steps reaches 0"),
         ({"seeds": {"int": [1, 4]}}, {}, r"sweep.space.seeds cannot be searched"),
         ({"algo.name": {"choice": ["ppo"]}}, {}, r"sweep.space.algo.name cannot be searched"),
@@ -359,6 +375,16 @@ def test_a_setting_that_needs_another_is_sound_if_the_search_has_that():
     space = {"algo.num_envs": {"choice": [1, 2]}, "algo.ballast": {"choice": [2, 4]}}
     # with one number of ballast, two envs would not do
     assert len(trials_of(search(space, sampler="grid"))) == 4
+
+
+def test_an_end_is_tried_with_each_end_of_the_others_however_many_there_are():
+    more = ("algo.gain", "algo.noise", "evaluation.max_steps", "evaluation.episodes")
+    more += ("evaluation.final_episodes", "evaluation.period")
+    pairs = {name: {"choice": [1, 2]} for name in more} | {"algo.gain": {"choice": [0.1, 0.2]}}
+    # 3 needs three envs, which are the second of their values
+    space = {"algo.num_envs": {"choice": [2, 3]}} | pairs | {"algo.ballast": {"choice": [2, 3]}}
+    base = {"algo.num_envs": 2, "algo.ballast": 2}
+    assert search(space, base, sampler="optuna").space.keys() == space.keys()
 
 
 def test_halving_of_an_algorithm_without_numbers_that_can_differ_in_a_run_is_refused():

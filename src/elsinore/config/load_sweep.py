@@ -1,6 +1,7 @@
 """A sweep read from settings, and checked as a whole before any of its trials is trained."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,8 +91,7 @@ def load_sweep(config: Settings, overrides: Mapping[str, Any] | None = None) -> 
 
 
 def _check_space(sweep: Sweep) -> None:
-    """Refuse an end of a range, or a choice, that cannot be run with any of the others' ends (a
-    number of minibatches may need a longer rollout)."""
+    """Refuse what is the same for all trials, and ranges of which a part cannot be run."""
     _check_budgets(sweep)
     for name, span in sweep.space.items():
         within = {each for value in span.ends() for each in dotted({name: value})}
@@ -99,20 +99,32 @@ def _check_space(sweep: Sweep) -> None:
             raise ConfigError(
                 f"{SPACE}.{name} cannot be searched: it is the same for all trials; remove it."
             )
-        others = [
-            [(other, end) for end in found.ends()]
-            for other, found in sweep.space.items()
-            if other != name
-        ]
-        combinations = [
-            dict(ends) for ends in itertools.islice(itertools.product(*others), MAX_COMBINATIONS)
-        ]
         for value in span.ends():
-            alone = _refusal(sweep, {name: value})
-            if alone is not None and all(
-                _refusal(sweep, {**settings, name: value}) for settings in combinations
-            ):
-                raise ConfigError(f"{SPACE}.{name} reaches {value!r}, which cannot be run: {alone}")
+            if said := _refusal_with_all(sweep, name, value):
+                raise ConfigError(f"{SPACE}.{name} reaches {value!r}, which cannot be run: {said}")
+        if isinstance(span, Range) and span.kind != "int" and span.count is None:
+            value = span.at(0.4142)  # of whole ends no whole number
+            if said := _refusal_with_all(sweep, name, value):
+                raise ConfigError(
+                    f"{SPACE}.{name} holds {value!r}, which cannot be run: {said} A range of whole"
+                    f" numbers is int: [{math.ceil(span.low)}, {math.floor(span.high)}]."
+                )
+
+
+def _refusal_with_all(sweep: Sweep, name: str, value: Any) -> str | None:
+    """The reason why no trial with this value can be run, whichever of the others' ends it has (a
+    number of minibatches may need a longer rollout), or None."""
+    alone = _refusal(sweep, {name: value})
+    others = [
+        [(other, end) for end in span.ends()]
+        for other, span in sweep.space.items()
+        if other != name
+    ]
+    each = ({other: end} for other, end in itertools.chain(*others))
+    together = map(dict, itertools.islice(itertools.product(*others), MAX_COMBINATIONS))
+    combinations = itertools.chain(each, together)
+    can_be_run = alone is None or any(not _refusal(sweep, x | {name: value}) for x in combinations)
+    return None if can_be_run else alone
 
 
 def _check_budgets(sweep: Sweep) -> None:
