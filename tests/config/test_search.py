@@ -184,6 +184,15 @@ def test_a_group_writes_to_its_store_alone_and_halves_only_where_there_is_someon
     assert not (sinks.mlflow.enabled or sinks.jsonl or sinks.tensorboard)
 
 
+@pytest.mark.parametrize(
+    ("metric", "mode"), [("eval/return", "min"), ("eval/length", "max"), ("episode/length", "max")]
+)
+def test_the_best_member_of_a_run_is_by_its_return_in_the_mode_of_that_alone(metric, mode):
+    sweep = search(metric=metric, mode="min", trials=2)
+    (group,) = trial_groups(sweep, trials_of(sweep))
+    assert group.experiment.population.mode == mode
+
+
 def test_a_range_of_real_numbers_with_a_count_may_be_whole_numbers():
     space = {"algo.ballast": {"uniform": [1, 3], "count": 3}}
     assert len(trials_of(search(space, sampler="grid"))) == 3

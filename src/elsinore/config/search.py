@@ -231,7 +231,9 @@ def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> Tri
 
 def population_settings(sweep: Sweep, members: int) -> dict[str, Any]:
     """The settings by which a run of so many members is halved or evolves, as the sweep asks."""
-    config, settings = sweep.config, {"population.mode": sweep.config.mode}
+    config, settings = sweep.config, {}
+    if config.metric == "eval/return":  # by which the best member of a run is known
+        settings["population.mode"] = config.mode
     if config.halving is not None and members > 1:
         settings["population.halving"] = as_dict(config.halving)
     if config.sampler == "pbt":
