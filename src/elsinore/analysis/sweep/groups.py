@@ -123,5 +123,7 @@ def _check_same(run: Run, group: TrialGroup) -> None:
     if as_dict(run.experiment) != as_dict(group.experiment):
         raise ConfigError(
             f"{run.path} holds other trials than the sweep now samples: another version of"
-            " elsinore or Optuna made it, or it was edited. Start the sweep under another name."
+            " elsinore or Optuna made it, it was edited, or an earlier group's failed.json was"
+            " deleted, whose trials Optuna then took for failed. Put that back, or start the sweep"
+            " under another name."
         )
