@@ -205,6 +205,11 @@ def test_evaluations_of_a_curriculum_object_are_known_by_the_checkpoints(tmp_pat
         assert run_facts(run, {}).comparable is not on_stage
 
 
+def test_kl_is_of_rows_each_of_which_may_be_of_many_updates():
+    (found,) = (x for x in findings_of(SOUND | SICK["kl-spikes"][0], FACTS) if "kl" in x.rule.name)
+    assert found.saw == "KL above 0.2 in 8% of the rows, up to 0.5"
+
+
 def test_a_critic_is_not_judged_by_a_few_transitions():
     curves = SOUND | SICK["critic"][0]
     at = [FACTS._replace(transitions=LIMITS.few_transitions - less) for less in (1, 0)]

@@ -42,8 +42,9 @@ class Limits(NamedTuple):
     random_entropy: float = 0.98
     # PPO implementations stop an update at 0.015 to 0.05; tenfold is no small step.
     kl: float = 0.2
-    kl_share: float = 0.05  # A few such updates at the very start are normal.
-    kl_of_one: float = 5.0  # A single update this far has replaced the policy.
+    # A few such rows, each the mean of its updates, are normal at the very start.
+    kl_share: float = 0.05
+    kl_of_one: float = 5.0  # Updates that are this far in the mean of a row replace the policy.
     # 0.1 to 0.3 is usual. Above this most of a rollout no longer gives a gradient.
     clip_fraction: float = 0.5
     # Tuned runs move by 1e-3 to 1e-2 nats an update; less than this is standing still.
@@ -142,7 +143,7 @@ def kl_spikes(curves: Curves, facts: RunFacts) -> str | None:
     for seed, (kl,) in of_each_seed(curves, facts, "policy/kl"):
         share = float((kl > LIMITS.kl).mean())
         if share > LIMITS.kl_share or kl.max() > LIMITS.kl_of_one:
-            return f"{seed}KL above {LIMITS.kl} in {share:.0%} of the updates, up to {kl.max():.3g}"
+            return f"{seed}KL above {LIMITS.kl} in {share:.0%} of the rows, up to {kl.max():.3g}"
     return None
 
 
