@@ -165,10 +165,13 @@ def test_a_run_that_has_not_ended_and_one_of_several_agents_are_known(tmp_path, 
     store.write(chunk_ending_at(half))
     store.close()
     facts = run_facts(run, curves_of(run))
-    assert facts.progress == half / run.plan.schedule.num_updates and facts.eval_episodes == 8
+    assert facts.progress == half / run.plan.schedule.num_updates
     assert facts.comparable
-    monkeypatch.setattr(Run, "summary", {"stopped_by": "plateau"})
-    assert run_facts(run, {}).progress == 1.0
+    monkeypatch.setattr(Run, "summary", {"stopped_by": "plateau", "updates": 5})
+    assert run_facts(run, {})[1:3] == (5, 1.0)
+    monkeypatch.setattr(Run, "summary", {"stopped_by": "interrupted", "updates": 5})
+    assert run_facts(run, {}).updates == 2 * half
+    assert (facts.eval_episodes, facts.eval_agents) == (4, 2)
 
 
 def on_stages(tmp_path, curriculum) -> Run:
@@ -203,6 +206,35 @@ def test_evaluations_of_a_curriculum_object_are_known_by_the_checkpoints(tmp_pat
         manifest = {"update": 1, "files": {}, "on_stage": on_stage}
         (kept / "manifest.json").write_text(json.dumps(manifest))
         assert run_facts(run, {}).comparable is not on_stage
+
+
+def test_agents_of_an_episode_are_no_samples_of_their_own():
+    """Their return may be one; of the episodes that were cut they are all counted."""
+    noisy = {"eval/return_std": [np.full(20, 100.0)]}
+    facts = FACTS._replace(eval_episodes=16, eval_agents=100)
+    assert "noisy-evaluation" in names(SOUND | noisy, facts)
+    cut = {"eval/unfinished": [np.full(20, 1_000.0)]}
+    assert "cut-evaluation" in names(SOUND | cut, facts)
+    assert "cut-evaluation" not in names(SOUND | cut, facts._replace(eval_agents=200))
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "known"),
+    [
+        ("dqn", {}, True),
+        ("dqn", {"algo.normalize_rewards": True}, False),
+        ("dqn", {"algo.munchausen": True}, False),
+        ("pqn", {"algo.rnd.weight": 0.5}, False),
+    ],
+)
+def test_action_values_are_beside_returns_only_where_they_are_of_rewards_as_they_come(
+    tmp_path, algo, settings, known
+):
+    folder = RunDir.create(tmp_path, "run", load_experiment("Catch-bsuite", algo, settings))
+    folder.unlock()
+    Store(folder.database).close()
+    facts = run_facts(Run(folder), {"episode/return": [np.array([-3.0, 1.0])]})
+    assert facts.max_return == (3.0 if known else None)
 
 
 def test_kl_is_of_rows_each_of_which_may_be_of_many_updates():

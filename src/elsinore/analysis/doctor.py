@@ -1,12 +1,14 @@
 """Diagnosis of a run: its metrics and facts are read, and each rule is asked."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from elsinore.analysis.doctor_checks import Curves, RunFacts, finite
 from elsinore.analysis.doctor_rules import Finding, findings_of
 from elsinore.arguments import checked
+from elsinore.config.experiment import Experiment
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError, shown
 from elsinore.experience.multi_agent import num_agents_in
@@ -69,9 +71,20 @@ def curves_of(run: Run) -> Curves:
     }
 
 
+def has_ended(run: Run) -> bool:
+    """True if the run has ended by itself."""
+    return run.summary.get("stopped_by", "interrupted") != "interrupted"
+
+
+def updates_of(run: Run) -> int:
+    """The updates of a run that has ended, or else those that its budget takes at most."""
+    planned = run.plan.schedule.num_updates
+    return run.summary.get("updates", planned) if has_ended(run) else planned
+
+
 def progress_of(run: Run) -> float:
     """The share of the planned updates that is done; 1 for a run that has ended by itself."""
-    if run.summary.get("stopped_by", "interrupted") != "interrupted":
+    if has_ended(run):
         return 1.0
     with reading(run.path / "metrics.sqlite") as store:
         chunks = store.chunks()
@@ -81,12 +94,11 @@ def progress_of(run: Run) -> float:
 def run_facts(run: Run, curves: Curves) -> RunFacts:
     """The facts that rules need, from a run's settings, environment and summary."""
     experiment, plan = run.experiment, run.plan
-    returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
     on_stage = plan.on_stage or evaluated_stages(RunDir(run.path).checkpoints)
     return RunFacts(
         first_seed=experiment.seed,
-        updates=plan.schedule.num_updates,
+        updates=updates_of(run),
         progress=progress_of(run),
         transitions=plan.steps_per_update,
         target=experiment.convergence.target,
@@ -94,10 +106,27 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
         max_grad_norm=getattr(experiment.algo, "max_grad_norm", None),
         time_limit=None if limit is None else int(np.max(limit)),
         max_entropy=_entropy_of_uniform(plan.env.action_space(plan.env_params)),
-        eval_episodes=experiment.evaluation.episodes * num_agents_in(plan.env),
-        max_return=float(max(returns)) if returns else None,
+        eval_episodes=experiment.evaluation.episodes,
+        eval_agents=num_agents_in(plan.env),
+        max_return=_largest_return(experiment, curves),
         comparable=not on_stage,
     )
+
+
+def _largest_return(experiment: Experiment, curves: Curves) -> float | None:
+    """The largest absolute return; None where action values are of more than rewards as they
+    come."""
+    if any(map(_values_more, [x.algo for x in experiment.agents.each] or [experiment.algo])):
+        return None
+    returns = [np.abs(x).max() for x in finite(curves, "episode/return")]
+    return float(max(returns)) if returns else None
+
+
+def _values_more(algo: Any) -> bool:
+    """True if action values are of scaled rewards, of a bonus, or of log-probabilities."""
+    bonus = getattr(getattr(algo, "rnd", None), "weight", 0.0)
+    scaled, soft = (getattr(algo, name, False) for name in ("normalize_rewards", "munchausen"))
+    return bool(scaled or bonus or soft or algo.name == "sac")
 
 
 def _entropy_of_uniform(space: object) -> float | None:

@@ -18,16 +18,18 @@ class RunFacts(NamedTuple):
     """Settings and results of a run that rules compare metrics with."""
 
     first_seed: int = 0
-    updates: int = 1_000  # of one seed, as planned
-    progress: float = 1.0  # share of them that is done; 1 for a run that has ended by itself
+    updates: int = 1_000  # of one seed; as planned until the run has ended
+    progress: float = 1.0  # share of the planned that is done; 1 for a run that has ended by itself
     transitions: int = 1_024  # of one update
     target: float | None = None  # `convergence.target`
     solved: bool = False  # every seed has converged
     max_grad_norm: float | None = None
     time_limit: int | None = None  # steps
     max_entropy: float | None = None  # of the policy, where actions are discrete; nats
-    eval_episodes: int = 32  # of one seed, those of all agents
-    max_return: float | None = None  # the largest absolute return of an episode
+    eval_episodes: int = 32  # of one seed
+    eval_agents: int = 1  # in each; their returns may be one, so they are no samples of their own
+    # the largest absolute return of an episode; None where action values have another unit
+    max_return: float | None = None
     # evaluations of one seed with each other; false where they are of a curriculum's stages
     comparable: bool = True
 
@@ -226,7 +228,8 @@ def no_episode_ended(curves: Curves, facts: RunFacts) -> str | None:
 
 
 def evaluation_is_cut(curves: Curves, facts: RunFacts) -> str | None:
-    shares = [x[-1] / facts.eval_episodes for x in finite(curves, "eval/unfinished")]
+    episodes = facts.eval_episodes * facts.eval_agents
+    shares = [x[-1] / episodes for x in finite(curves, "eval/unfinished")]
     if shares and max(shares) > 0.5:
         return f"{max(shares):.0%} of the last evaluation's episodes were cut before their end"
     return None
