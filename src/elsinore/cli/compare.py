@@ -58,7 +58,7 @@ def add(commands) -> None:
         action=Assign,
         const="env_steps",
         metavar="N",
-        help="env steps per seed (default: the largest budget of the presets)",
+        help="env steps per seed (default: that of the runs begun, or the largest of the presets)",
     )
     compare.add_argument("--name", help="directory name of the comparison (default: from the time)")
     add_runs_dir(compare)

@@ -12,7 +12,7 @@ import elsinore
 from elsinore.analysis.cluster_worker import train_cell
 from elsinore.analysis.compare import api as compare_api
 from elsinore.analysis.compare.caveats import budget_text
-from elsinore.analysis.compare.grid import grid_cells
+from elsinore.analysis.compare.grid import cell_state, grid_cells
 from elsinore.analysis.compare.mlflow import log_report_to_mlflow
 from elsinore.analysis.compare.training import summary_line
 from elsinore.analysis.compare.variants import variants_of
@@ -286,6 +286,19 @@ def test_all_in_one_environment_have_the_largest_budget_of_their_presets(tmp_pat
     assert [cell.experiment.env_steps for cell in found] == [300_000, 300_000, 1_000_000, 9_000]
     alone = cells(tmp_path, ["CartPole-v1"], algos[2:])
     assert [cell.experiment.env_steps for cell in alone] == [1_000_000, 9_000]
+
+
+@pytest.mark.parametrize("named", [["ppo", "pqn"], ["pqn"]])
+def test_an_algorithm_that_is_added_has_the_budget_of_those_that_have_begun(named, tmp_path):
+    (begun,) = cells(tmp_path, ["CartPole-v1"], ["ppo"])
+    RunDir.create(begun.folder.parent, "ppo", begun.experiment).unlock()
+    found = cells(tmp_path, ["CartPole-v1"], [*named, "long=ppo:env_steps=400000"])
+    assert [cell.experiment.env_steps for cell in found] == [100_000] * len(named) + [400_000]
+    assert {cell_state(cell) for cell in found} <= {"new", "unfinished"}
+    other = load_experiment("CartPole-v1", "a2c", {"env_steps": 50_000})
+    RunDir.create(begun.folder.parent, "a2c", other).unlock()  # of which neither is the rule
+    (added,) = cells(tmp_path, ["CartPole-v1"], ["pqn"])
+    assert added.experiment.env_steps == 300_000
 
 
 def test_a_budget_in_another_unit_is_not_raised_to_a_number_of_env_steps(tmp_path):

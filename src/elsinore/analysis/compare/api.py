@@ -119,7 +119,8 @@ def compare(
         envs: one environment or a list, each as in `elsinore.train`.
         algos: texts such as `"ppo"` and `"fast=ppo:algo.gamma=0.9"` (see `variants`), or a mapping
             from label to dotted settings: `{"fast": {"algo": "ppo", "algo.gamma": 0.9}}`.
-        env_steps: per seed; default: the largest budget among the presets of an environment.
+        env_steps: per seed; default: that of an environment's runs which have begun, if they
+            agree, or else the largest budget among its presets.
         config, overrides: settings of every run; `overrides` win over all others but a variant's.
         thresholds: return to reach, one for all or by environment; default: `convergence.target`.
         references: by environment, the returns normalised to 0 and 1.

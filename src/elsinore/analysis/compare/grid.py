@@ -1,7 +1,7 @@
 """The grid of environments and algorithms, checked completely before any training."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -175,17 +175,32 @@ def _refuse_population(experiment: Experiment, variant: Variant) -> None:
 
 
 def _with_largest_budget(row: list[GridCell], folder: Path) -> list[GridCell]:
-    """Raise the budgets of presets to the largest of them; a variant's own is its own alone."""
-    presets = [x.experiment.env_steps for x in row if not has_budget(x.variant.settings)]
-    largest = max(presets, default=0)
+    """Give all the budget of the runs that have begun, or else the largest of the presets, but for
+    variants with a budget of their own, which is that variant's alone."""
+    own = {cell.folder for cell in row if has_budget(cell.variant.settings)}
+    presets = [cell.experiment.env_steps for cell in row if cell.folder not in own]
+    begun = _begun_budgets(row[0].folder.parent, own)
+    largest = begun.pop() if len(begun) == 1 else max(presets, default=0)
 
     def budgeted(cell: GridCell) -> GridCell:
-        if has_budget(cell.variant.settings):
+        if cell.folder in own:
             return cell
         overrides = {**cell.call["overrides"], "env_steps": largest}
         return _cell({**cell.call, "overrides": overrides}, cell.variant, folder)
 
     return [budgeted(cell) for cell in row]
+
+
+def _begun_budgets(env: Path, own: set[Path]) -> set[int]:
+    """The budgets in env steps of an environment's runs that have begun, but for those in `own`."""
+    found = set()
+    for config in env.glob("[!.]*/config.yaml"):
+        with suppress(Exception):  # another run's file may hold anything; the report names it
+            experiment = RunDir(config.parent).recorded()
+            in_steps = experiment.stop.episodes is None and experiment.stop.seconds is None
+            if in_steps and config.parent not in own:
+                found.add(experiment.env_steps)
+    return found
 
 
 def _refuse_shared_folders(cells: list[GridCell]) -> None:
