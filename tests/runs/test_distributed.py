@@ -29,6 +29,7 @@ from elsinore.runs import follower, loop, replays
 from elsinore.runs.checkpoints import list_checkpoints, read_arrays
 from elsinore.runs.control import Controls, ask
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.signals import EXPECTED
 from elsinore.runs.store import Store
 from elsinore.runs.watchdog import end_at_limit
 
@@ -624,4 +625,5 @@ def test_no_process_asks_for_an_evaluation_of_seeds_that_are_all_frozen(monkeypa
     follower._followed(plan, *rest)
     publisher: Any = SimpleNamespace(plan=plan)
     assert loop.evaluated(rest[0], publisher, chunk) is chunk
-    assert asked == [follower.ACTS, "the actions of callbacks", follower.DUE]
+    expected = [EXPECTED, follower.ACTS, "the actions of callbacks", follower.DUE]
+    assert asked == expected

@@ -201,7 +201,8 @@ def test_the_evaluation_of_a_member_that_has_diverged_is_none():
     assert (known[4, "eval/return"], known[4, "eval/won"]) == (6.0, 6.0)
     assert all(np.isnan(value) for (seed, _), value in known.items() if seed == 3)
     info = {"first_seed": 3, "seeds": 2, "members": '["a", "b"]', "mode": "max"}
-    assert best_in(info, rows) == range(4, 5)
+    newest = {row.seed: row.value for row in rows if row.name == "eval/return"}
+    assert best_in(info, newest) == range(4, 5)
 
 
 def test_of_the_last_checkpoint_a_seed_that_has_diverged_is_never_the_best():

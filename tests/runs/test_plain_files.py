@@ -87,7 +87,10 @@ def test_a_log_that_is_no_file_is_refused_and_the_run_is_not_held(path, kind, ca
     put(kind, path / "logs" / "train.log")
     argv = ["train", "--resume", str(path), "--env-steps", "6000"]
     assert main(argv) == 2
-    assert "logs/train.log cannot be written: it is no file; remove" in capsys.readouterr().err
+    assert (
+        "logs/train.log cannot be written: it is no file of the run; remove"
+        in capsys.readouterr().err
+    )
     assert not RunDir(path).is_locked()
 
 

@@ -55,6 +55,7 @@ class MLflowSink:
     ):
         self._config, self._folder, self._run_id, self._facts = config, folder, run_id, facts
         self._replicas, self._steps = replicas, steps_per_update
+        self._takes_files = True  # unless MLflow would keep them at a place of another's choice
 
     def open(self) -> None:
         """Find the MLflow runs of this run, or create them."""
