@@ -60,6 +60,12 @@ def test_a_random_action_within_finite_bounds_is_the_spaces_own():
         np.testing.assert_array_equal(random_action(space, key), space.sample(key))
 
 
+def test_an_action_without_axes_is_an_array():
+    space = action_space_of(gymnasium.spaces.Box(-0.1, 0.1, (), np.float64), "env")
+    written = space.write(np.float32([0.1]))
+    assert isinstance(written, np.ndarray) and written.shape == ()
+
+
 @pytest.mark.parametrize("bound", [0.1, 0.4, 1.0, np.inf])
 def test_an_action_at_a_bound_of_float64_is_in_its_space(bound):
     given = gymnasium.spaces.Box(-bound, bound, (2, 1), np.float64)

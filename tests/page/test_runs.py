@@ -74,6 +74,8 @@ def test_a_run_that_answers_no_one_here_trains_while_it_is_locked(tmp_path, caps
     assert capsys.readouterr().out.splitlines()[1].split() == ["elsewhere", "training", "-"]
     listed = run_list.RunList(RunsDirectory(tmp_path))
     assert listed.status("elsewhere")[1]["state"] == "training"
+    # one that has ended keeps the lock while a sink is late
+    assert run_status.run_state(run, stopped | {"stopped_by": "budget"}) == "budget"
     run.unlock()
     time.sleep(run_list.ASK_PERIOD)
     assert listed.status("elsewhere")[1]["state"] == "interrupted"

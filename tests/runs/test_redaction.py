@@ -63,6 +63,7 @@ def test_a_text_is_sent_without_its_secrets(text):
 def test_settings_with_another_password_are_the_same_and_with_another_host_are_not(then, now, same):
     assert (comparable({"uri": [then]}) == comparable({"uri": [now]})) is same
     assert "word" not in str(comparable(then)) + str(comparable(now))
+    assert "secret" not in comparable("https://secret/key@host/")  # a part of it is no host
 
 
 def test_settings_are_written_without_their_secrets():

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from elsinore.errors import printable, shortened
+from elsinore.errors import printable
 
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -51,7 +51,7 @@ def _in_terminal() -> bool:
 
 def _ask(question: str) -> bool:
     try:
-        return input(f"{printable(shortened(question))} [y/N] ").strip().lower() in ("y", "yes")
+        return input(f"{printable(question)} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
         return False
 

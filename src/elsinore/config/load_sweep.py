@@ -1,7 +1,6 @@
 """A sweep read from settings, and checked as a whole before any of its trials is trained."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -105,9 +104,11 @@ def _check_space(sweep: Sweep) -> None:
         if isinstance(span, Range) and span.kind != "int" and span.count is None:
             value = span.at(0.4142)  # of whole ends no whole number
             if said := _refusal_with_all(sweep, name, value):
+                whole = float(span.low).is_integer() and float(span.high).is_integer()
+                other = f" A range of whole numbers is int: [{span.low:g}, {span.high:g}]."
                 raise ConfigError(
-                    f"{SPACE}.{name} holds {value!r}, which cannot be run: {said} A range of whole"
-                    f" numbers is int: [{math.ceil(span.low)}, {math.floor(span.high)}]."
+                    f"{SPACE}.{name} holds {value!r}, which cannot be run: {said}"
+                    f"{other if whole else ''}"
                 )
 
 

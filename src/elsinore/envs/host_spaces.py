@@ -170,7 +170,11 @@ def action_space_of(space: Any, name: str) -> Space:
         low, high = (np.ravel(x).astype(np.float32) for x in bounds)
         ours = spaces.Box(low, high, (int(np.prod(shape)),))
         # a bound of 64 bits may be rounded outward to 32
-        return Space(ours, write=lambda x: np.clip(np.reshape(x, shape).astype(dtype), *bounds))
+
+        def write(x: Any) -> np.ndarray:  # an array, also of no axes
+            return np.asarray(np.clip(np.reshape(x, shape).astype(dtype), *bounds))
+
+        return Space(ours, write=write)
     raise ConfigError(
         f"env={name!r}: its action space is {space}, which no algorithm here has;"
         " Discrete, MultiDiscrete, MultiBinary and Box of floats are. Wrap the environment, as"

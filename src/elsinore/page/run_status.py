@@ -49,7 +49,8 @@ def run_state(run: RunDir, summary: dict[str, Any]) -> str:
             return "training"
         except ConfigError:
             pass
-    if run.is_locked():
+    has_ended = summary.get("stopped_by") not in (None, "interrupted")
+    if run.is_locked() and not has_ended:  # a sink that is late keeps the lock
         return "training"
     return str(summary.get("stopped_by", "interrupted"))
 

@@ -32,7 +32,7 @@ def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
     """The best checkpoint, or the latest where none was kept as best or a curriculum's stages were
     evaluated, whose scores cannot be compared; None if there is none."""
     best = list_checkpoints(folder, ("best",))
-    if best and not _are_of_stages(best):
+    if best and not (experiment.evaluates_stages or evaluated_stages(folder)):
         return best_of(best, experiment)
     return next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
 
@@ -40,11 +40,7 @@ def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
 def evaluated_stages(folder: Path) -> bool:
     """True if the checkpoints say that evaluations were of the stages of a curriculum, also of one
     that was given as an object."""
-    return _are_of_stages(list_checkpoints(folder))
-
-
-def _are_of_stages(found: list[Checkpoint]) -> bool:
-    return any(each.manifest.get("on_stage") for each in found)
+    return any(each.manifest.get("on_stage") for each in list_checkpoints(folder))
 
 
 def resumable(folder: Path) -> list[Checkpoint]:

@@ -76,7 +76,7 @@ def refuse_foreign_schema(db: sqlite3.Connection) -> None:
         if computed := [column for column, hidden in listed if hidden != STORED]:
             raise sqlite3.DatabaseError(f"{name}.{computed[0]} is computed, and a run stores it")
         columns[name] = tuple(column for column, _ in listed)
-        (made_by,) = db.execute("SELECT sql FROM sqlite_master WHERE name = ?", (name,)).fetchone()
+    for name, made_by in db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"):
         if CHECK.search(made_by):
             raise sqlite3.DatabaseError(f"{name} has a check, and a table of a run has none")
     for what, query in COMPUTED.items():

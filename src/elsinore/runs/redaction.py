@@ -1,5 +1,6 @@
 """Secrets redacted wherever a run's settings or messages leave its folder, or are written twice."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +71,11 @@ def _hosts_in(text: str) -> str:
         scheme, _, rest = word.partition("://")
         if scheme and "@" in rest:
             before_path = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
-            hosts.append(before_path.rpartition("@")[2].partition(":")[0])
+            host = before_path.rpartition("@")[2].partition(":")[0]
+            # without an "@" it may be a part of a secret that has a "/"
+            hosts.append(
+                host if "@" in before_path else hashlib.sha256(host.encode()).hexdigest()[:8]
+            )
     return f" at {', '.join(hosts)}" if hosts else ""
 
 

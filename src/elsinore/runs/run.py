@@ -328,7 +328,7 @@ class Run:
     def log(self, name: str, value: float, *, seed: int | None = None) -> None:
         """Record a number as a metric of the newest chunk, in metrics.sqlite; a resumed run that
         computes that chunk again repeats it. `elsinore sync` brings it to the other sinks of a run
-        that has ended.
+        that has ended, but for W&B.
 
         Args:
             seed: of the run; by default all.

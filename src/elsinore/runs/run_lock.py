@@ -157,7 +157,7 @@ class RunLock:
             return os.path.samestat(self.lock_file.stat(), os.fstat(self._lock.fileno()))
         except FileNotFoundError:  # someone may have removed the lock file alone
             return self._locked is not None and _is_at(self.path, self._locked)
-        except OSError:  # a disk that is away for now
+        except (OSError, ValueError):  # a disk that is away for now, or a text of another's
             return True
 
     def unlock(self, after: Sequence[Thread] = ()) -> None:

@@ -2,8 +2,10 @@
 all."""
 
 import logging
+import math
 from collections.abc import Callable
 
+from elsinore.jaxtools import processes
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.signals import Stop
 from elsinore.runs.store import StoreBehind
@@ -42,6 +44,8 @@ class StoreWaits:
         while not self.flush(wait, patient):
             if stop.is_set() or not self._works():
                 return False
+            if wait != LOOK:
+                log.warning("metrics.sqlite lacks chunks; the run waits for them at its end")
             wait = LOOK
         return True
 
@@ -55,7 +59,8 @@ def refuse_if_stuck(
     Raises:
         StoreBehind: with the reason and a remedy.
     """
-    store.wait_for_room(stopped)
+    # other processes wait for this one meanwhile, which have a limit of their own
+    store.wait_for_room(stopped, processes.LIMIT / 2 if processes.joined() else math.inf)
     error = store.error
     reason = limit_reached(error) if error is not None else "it is slower than the training"
     again = "A resumed run computes what is missing again."

@@ -5,6 +5,7 @@ it missed from the store.
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -79,11 +80,14 @@ class BackgroundWorker:
             self._waiting += self._weight(item)
             self._change.notify_all()
 
-    def wait_for_room(self, stopped: Callable[[], bool]) -> None:
-        """Wait while items of more than half the capacity wait for a handler that works; the first
-        wait is logged."""
+    def wait_for_room(self, stopped: Callable[[], bool], limit: float = math.inf) -> None:
+        """Wait while items of more than half the capacity wait for a handler that works, at most
+        `limit` seconds; the first wait is logged."""
+        end = time.monotonic() + limit
         with self._change:
             while 2 * self._waiting > self._capacity and self.works and not stopped():
+                if time.monotonic() >= end:
+                    break
                 if not self._was_slow:
                     self._was_slow = True
                     text = "%s has fallen %d chunks behind; training waits for it"

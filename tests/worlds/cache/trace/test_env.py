@@ -237,9 +237,11 @@ def test_a_world_that_cannot_be_is_refused(kwargs, message):
 
 def test_a_capacity_of_more_objects_than_slots_is_refused():
     make("Cache-trace", {"capacity": 64}, {"capacity": 64})
-    with pytest.raises(ValueError, match=r"capacity=65 is more than the 64 slots .*env_kwargs"):
+    with pytest.raises(ValueError, match=r"capacity=65 is more than the 64 objects .*env_kwargs"):
         make("Cache-trace", {"capacity": 64}, {"capacity": 65})
     make("Cache-trace", {"capacity": 10**5, "unit": "bytes"}, {"capacity": 10**6})
+    few = Trace.of(np.arange(100) % 40)  # 40 objects take 40 slots of a cache for 64
+    make("Cache-trace", {"trace": few, "capacity": 64}, {"random_start": False})
 
 
 def test_capacities_are_drawn_for_each_episode(in_objects):

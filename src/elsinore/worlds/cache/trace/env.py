@@ -155,17 +155,18 @@ class TraceCache(Environment):
         )
 
     def check_params(self, params: TraceCacheParams) -> None:
-        """Refuse a capacity without room, or of more objects than there are slots, and costs that
-        are not finite.
+        """Refuse a capacity without room, or of more objects than the cache was made for, and costs
+        that are not finite.
 
         Raises:
             ValueError: naming the parameter.
         """
         finite(params, "capacity", least=1)
-        if self.unit == "objects" and np.max(params.capacity) > self.slots:
+        most = max(self.capacity, self.slots or 0)  # a trace may have fewer objects than that
+        if self.unit == "objects" and np.max(params.capacity) > most:
             raise ValueError(
-                f"capacity={np.asarray(params.capacity).tolist()} is more than the {self.slots}"
-                " slots of the cache; set env_kwargs.capacity."
+                f"capacity={np.asarray(params.capacity).tolist()} is more than the {most} objects"
+                " that the cache is made for; set env_kwargs.capacity."
             )
         finite(params, "smallest_capacity", least=0, most=np.min(params.capacity))
         finite(params, "hit_weight", "byte_weight", "latency_weight")
