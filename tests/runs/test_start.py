@@ -33,6 +33,7 @@ from elsinore.runs import checkpoints, session
 from elsinore.runs.agents_from import agents_from, refuse_other_agents
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.continuation import with_source
+from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signature import sign
 from elsinore.runs.sinks.mlflow import lineage_tags
 from elsinore.runs.source import parse_source, source_of
@@ -302,6 +303,28 @@ def test_a_repeated_comparison_begins_where_it_did_though_its_source_trains_on(w
     assert now not in starts_of(first)
     variants["c"] = {"start.run": str(source), "start.checkpoint": now}
     assert starts_of(cells_from(tmp_path / "c", variants)) == [*starts_of(first), now]
+    shutil.rmtree(source)
+    with pytest.raises(elsinore.ConfigError, match="c: .* is not a run"):  # has not begun
+        cells_from(tmp_path / "c", variants)
+    del variants["c"]
+    assert starts_of(cells_from(tmp_path / "c", variants)) == starts_of(first)
+
+
+def test_a_run_that_goes_on_does_so_from_where_it_began_though_its_source_trains_on_or_is_gone(
+    whole, tmp_path
+):
+    source, call = tmp_path / "whole", {"runs_dir": tmp_path, "goes_on": "mine"}
+    shutil.copytree(whole, source)
+    settings = SHORT | {"start.run": str(source)}
+    begun, _ = resolve_experiment("CartPole-v1", overrides=settings, **call)
+    RunDir.create(tmp_path, "mine", begun).unlock()
+    shutil.rmtree(source / "checkpoints" / begun.start.checkpoint)
+    assert best_of(source) != begun.start.checkpoint
+    assert resolve_experiment("CartPole-v1", overrides=settings, **call)[0] == begun
+    shutil.rmtree(source)
+    assert resolve_experiment("CartPole-v1", overrides=settings, **call)[0] == begun
+    with pytest.raises(elsinore.ConfigError, match="is not a run"):
+        resolve_experiment("CartPole-v1", overrides=settings, runs_dir=tmp_path, goes_on="other")
 
 
 def test_a_repeated_sweep_begins_where_it_did_though_its_source_trains_on_or_is_gone(

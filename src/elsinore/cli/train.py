@@ -181,6 +181,7 @@ def _described(args: argparse.Namespace, overrides: dict):
         "config": args.config,
         "overrides": start | overrides,
         "runs_dir": args.runs_dir,
+        "goes_on": args.name if args.go_on else None,
         "trust": trust_of(args),
         "seeds": args.seeds,
         "seed": args.seed,

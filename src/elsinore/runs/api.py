@@ -122,6 +122,7 @@ def train(
             config=config,
             overrides=start | dict(overrides or {}),
             runs_dir=runs_dir,
+            goes_on=name if go_on else None,
             trust=trust,
             env_steps=env_steps,
             seeds=seeds,

@@ -17,12 +17,20 @@ from elsinore.runs.trust import Trust
 
 
 def resolve_experiment(
-    env: Any = None, algo: Any = None, *, runs_dir: str | Path = "runs", **call: Any
+    env: Any = None,
+    algo: Any = None,
+    *,
+    runs_dir: str | Path = "runs",
+    goes_on: str | Path | None = None,
+    **call: Any,
 ) -> tuple[Experiment, Any]:
     """The experiment of `asked_experiment` with the full names of the run and the checkpoint that
-    it begins from, and the environment if it is an object."""
+    it begins from, and the environment if it is an object. A run `goes_on`, if one of that name has
+    begun, from the checkpoint that it began from."""
     experiment, env_object = asked_experiment(env, algo, runs_dir=runs_dir, **call)
-    return with_source(experiment, Path(runs_dir), env_object), env_object
+    begun = [] if goes_on is None else [Path(runs_dir) / goes_on / "config.yaml"]
+    begun = [config for config in begun if config.is_file()]
+    return with_source(experiment, Path(runs_dir), env_object, begun), env_object
 
 
 def asked_experiment(

@@ -11,6 +11,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import dotted, read_settings, set_dotted
 from elsinore.config.mappings import in_full, plain
 from elsinore.config.parse import as_dict
+from elsinore.config.start import StartConfig
 from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
@@ -130,9 +131,9 @@ def _with_sources(cells: list[GridCell], folder: Path) -> list[GridCell]:
     asked = {}
     for cell in cells:
         if cell.experiment.start is not None:
+            own = cell.folder / "config.yaml"
             with naming_cell(cell.name):
-                start = as_asked(cell.experiment.start, folder.parent)
-            asked[cell.folder / "config.yaml"] = (start.run, start.checkpoint)
+                asked[own] = _asked_by(cell.experiment.start, own, folder.parent)
     begun = sorted(folder.glob("*/*/config.yaml"))
 
     def with_its_own(cell: GridCell) -> GridCell:
@@ -149,6 +150,18 @@ def _with_sources(cells: list[GridCell], folder: Path) -> list[GridCell]:
         return replace(cell, call=call, experiment=experiment)
 
     return [with_its_own(cell) for cell in cells]
+
+
+def _asked_by(start: StartConfig, own: Path, runs_dir: Path) -> tuple[str, str | None]:
+    """The run and the checkpoint that a cell asks for; of a run that is gone its own config, if it
+    has begun."""
+    try:
+        start = as_asked(start, runs_dir)
+    except ConfigError:
+        if not own.is_file():
+            raise
+        return str(own), None
+    return start.run, start.checkpoint
 
 
 def _refuse_another(settings: Mapping[str, Any]) -> None:
