@@ -149,12 +149,14 @@ class Pipeline:
         return chunk._replace(state=done.state)
 
     def taken_by(self, chunks: int) -> FinishedChunk | None:
-        """The chunk that took the memory of the state after `chunks` chunks, waited for; None where
-        that state is still valid."""
+        """The chunk that took the memory of the state after `chunks` chunks, waited for, or one
+        that is done beside it; None where that state is valid, and the newest."""
         this = self._in_flight
-        if this is None or self._keeps or this.index != chunks:
+        if this is None or self._ahead or this.index != chunks:
             return None
         if not this.computed.done():
+            if self._keeps:
+                return None
             log.warning(
                 "waiting for this chunk, which has taken the memory of the state before it; send"
                 " SIGINT to end without a checkpoint of it"
