@@ -135,9 +135,11 @@ def test_a_run_with_acting_callbacks_keeps_a_small_state_while_its_chunk_is_comp
         threading.Timer(0.1, under_way.computed.set_result, ["computed"]).start()
         assert runs._wait_for(under_way) == "computed"
         return
-    assert runs.taken_by(3) is None
+    assert runs.unsaved_after(3) is None
     with pytest.raises(OutOfTime):
         runs._wait_for(under_way)
+    under_way.computed.set_exception(RuntimeError("the chunk itself has failed"))
+    assert runs.unsaved_after(3) is None  # the state before it is saved
 
 
 def test_a_signal_ends_an_evaluation(whole, monkeypatch):

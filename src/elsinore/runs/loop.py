@@ -146,7 +146,7 @@ def save_emergency(
         log.error("%s; the newest checkpoint is the one to resume from", how)
         return
     try:
-        if (chunk := pipeline.taken_by(checkpoints.chunks)) is not None:
+        if (chunk := pipeline.unsaved_after(checkpoints.chunks)) is not None:
             chunk = evaluated(pipeline, publisher, chunk)
             record, actions = publisher.run_actions.after(record_of(publisher.plan, chunk))
             publisher.store.put(record)

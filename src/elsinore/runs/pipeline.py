@@ -148,15 +148,15 @@ class Pipeline:
         self._in_flight = this._replace(computed=already(done))
         return chunk._replace(state=done.state)
 
-    def taken_by(self, chunks: int) -> FinishedChunk | None:
-        """The chunk that took the memory of the state after `chunks` chunks, waited for, or one
-        that is done beside it; None where that state is valid, and the newest."""
+    def unsaved_after(self, chunks: int) -> FinishedChunk | None:
+        """The chunk after `chunks` chunks, if it is done, or has taken the memory of the state
+        before it and is waited for; None where that state is valid, and the newest."""
         this = self._in_flight
         if this is None or self._ahead or this.index != chunks:
             return None
+        if self._keeps and (not this.computed.done() or this.computed.exception() is not None):
+            return None
         if not this.computed.done():
-            if self._keeps:
-                return None
             log.warning(
                 "waiting for this chunk, which has taken the memory of the state before it; send"
                 " SIGINT to end without a checkpoint of it"
