@@ -145,6 +145,28 @@ def test_independent_agents_that_do_not_interact_learn_as_if_alone(config):
     )
 
 
+@dataclass(frozen=True)
+class Draw(World):
+    """The agents of an env share a number that is drawn at its reset; each sees it and its own."""
+
+    def reset_env(self, key, params):
+        numbers, me = gather_agents(jax.random.randint(key, (), 0, 1000))
+        return jnp.stack([numbers[0], me]).astype(jnp.float32), EnvState(time=0)
+
+    def step_env(self, key, state, action, params):
+        return jnp.zeros(2), state, jnp.float32(0), jnp.bool_(False), {}
+
+
+def test_the_first_episodes_of_independent_agents_begin_together():
+    alone = make(DQN(num_envs=5), Draw(), Clocked())
+    state = independent(alone, MultiAgentEnv(Draw(), 3)).init(KEY, Clocked(), alone.hyper)
+    shared, me = jnp.moveaxis(state.actor.obs, -1, 0)  # [agent, env]
+    np.testing.assert_array_equal(shared, np.broadcast_to(shared[0], (3, 5)))
+    np.testing.assert_array_equal(me, np.broadcast_to(np.arange(3)[:, None], (3, 5)))
+    of_first = alone.init(key_of(KEY, 0), Clocked(), alone.hyper).actor.obs
+    np.testing.assert_array_equal(shared[0], of_first[:, 0])
+
+
 def test_each_agent_is_evaluated_with_its_own_policy_among_the_others():
     world, params = multi_agent_env(
         AgentsConfig(number=3, params={"sweet": [0.0, 10.0, 20.0]}), CROWD, TASTE

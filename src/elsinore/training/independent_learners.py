@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
 from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
+from elsinore.experience.rollout import init_actor
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.evaluation import Episodes
 from elsinore.types import PER_AGENT, Actor, Algorithm, Mean, PolicyFunctions, TrainState
@@ -37,7 +38,17 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
 
         # Not batched: a vmapped orthogonal initialisation can deadlock on jax 0.10.
         state = jax.lax.map(one, jnp.arange(env.agents))
-        return state._replace(key=key, update=jnp.int32(0), env_params=env_params)
+        num_envs = state.actor.episode_length.shape[1]
+
+        # Episodes begin along the agents' axis, so that an env can gather what its agents share.
+        def begin(key: Key[Array, ""], env_params: PyTree) -> tuple[PyTree, PyTree]:
+            actor = init_actor(env.env, key, env_params, num_envs)
+            return actor.obs, actor.env_state
+
+        begin_all = jax.vmap(begin, in_axes=(0, env.axes(env_params)), axis_name=AGENTS)
+        obs, env_state = begin_all(keys_of(key, env.agents), env_params)
+        actor = state.actor._replace(obs=obs, env_state=env_state)
+        return state._replace(key=key, update=jnp.int32(0), actor=actor, env_params=env_params)
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
         axes = _axes(env, state)
