@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore.config.experiment import StopConfig
 from elsinore.runs.budgets import Spent
 from elsinore.runs.records import ChunkRecord, Row
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, rows_in
@@ -66,6 +67,7 @@ def test_a_run_ends_when_its_time_is_over(tmp_path):
 def test_what_a_resumed_run_has_spent_is_what_the_whole_one_had(store):
     """Seed 1 is frozen after the first chunk."""
     whole = Spent(store)
+    assert not whole.reaches(StopConfig(episodes=1))
     for update, counts in ((4, {0: 40, 1: 10}), (8, {0: 50}), (12, {0: 60})):
         rows = [Row(update, seed, "", "episode/count", float(n)) for seed, n in counts.items()]
         store.write(ChunkRecord(update, update, rows, 0.0, 0.25, 0.0))

@@ -86,10 +86,11 @@ class Spent:
 
     def reaches(self, stop: StopConfig) -> bool:
         """True once every seed that still learns has its episodes, or the time is over."""
-        episodes = self.episodes
-        return (stop.seconds is not None and self.seconds >= stop.seconds) or (
-            stop.episodes is not None and (episodes is None or episodes >= stop.episodes)
-        )
+        if stop.seconds is not None and self.seconds >= stop.seconds:
+            return True
+        if stop.episodes is None or not self._finished:  # no chunk is done
+            return False
+        return self.episodes is None or self.episodes >= stop.episodes
 
     def in_words(self, stop: StopConfig) -> str:
         """The spent part of a budget, in the unit of `stop`."""
