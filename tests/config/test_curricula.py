@@ -15,7 +15,9 @@ from elsinore.config.load import experiment_from, load_experiment
 from elsinore.config.parse import as_dict, build
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
+from elsinore.config.reachability import EpisodeBounds, unreachable
 from elsinore.errors import ConfigError
+from elsinore.training.curriculum.conditions import Condition
 from elsinore.training.curriculum.config import CurriculumConfig, LadderConfig
 from elsinore.training.curriculum.stages import Stages, staged
 from tests.training.hourglass import HOURGLASS, Hourglass, LiveConfig, forgetful, live
@@ -291,6 +293,12 @@ def test_what_does_not_fit_is_refused_with_its_place(curriculum, message):
     assert message in refusal(curriculum)
 
 
+def test_the_length_of_episodes_without_a_time_limit_may_fall_by_any_number():
+    rule = Condition(metric="length", statistic="progress", below=-100.0)
+    for max_steps, reasons in ((np.inf, 0), (101.0, 1), (102.0, 0)):
+        assert len(unreachable(rule, EpisodeBounds(max_steps, frozenset()), "rule")) == reasons
+
+
 @pytest.mark.parametrize(
     "rule, message",
     [
@@ -316,6 +324,14 @@ def test_what_does_not_fit_is_refused_with_its_place(curriculum, message):
         (
             {"metric": "won", "statistic": "progress", "above": 1},
             "so its progress is between -1 and 1",
+        ),
+        (
+            {"metric": "length", "statistic": "progress", "below": -100},
+            "so its progress is between -99 and 99",
+        ),
+        (
+            {"metric": "return", "statistic": "progress", "below": float("-inf")},
+            "below=-inf can never hold: return is a finite number.",
         ),
         (
             {"metric": "return", "above": 5, "below": 3},

@@ -64,8 +64,10 @@ def _range(leaf: Condition, episode: EpisodeBounds) -> tuple[float, float, str]:
         }.get(str(leaf.metric), f"{leaf.metric} is true or false, so its mean is between 0 and 1")
     elif leaf.metric in ("steps", "episodes"):
         low, reason = 0.0, f"{leaf.metric} are counted from 0"
-    if leaf.statistic == "progress" and math.isfinite(high):
+    if leaf.statistic == "progress":
         span = high - low
+        if not math.isfinite(span):
+            return -math.inf, math.inf, f"{leaf.metric} is a finite number"
         return -span, span, f"{reason}, so its progress is between {-span:g} and {span:g}"
     return low, high, reason
 
