@@ -321,8 +321,9 @@ def test_a_run_that_goes_on_does_so_from_where_it_began_though_its_source_trains
     shutil.rmtree(source / "checkpoints" / begun.start.checkpoint)
     assert best_of(source) != begun.start.checkpoint
     assert resolve_experiment("CartPole-v1", overrides=settings, **call)[0] == begun
-    shutil.rmtree(source)
-    assert resolve_experiment("CartPole-v1", overrides=settings, **call)[0] == begun
+    for path in (source / "checkpoints", source):
+        shutil.rmtree(path)
+        assert resolve_experiment("CartPole-v1", overrides=settings, **call)[0] == begun
     with pytest.raises(elsinore.ConfigError, match="is not a run"):
         resolve_experiment("CartPole-v1", overrides=settings, runs_dir=tmp_path, goes_on="other")
 

@@ -224,7 +224,8 @@ def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
         plan = plan_for(experiment)
     else:
         plan = plan_for(*_described(args, overrides))
-        check_start(plan)
+        if not (args.go_on and (Path(args.runs_dir) / args.name / "config.yaml").is_file()):
+            check_start(plan)
     say("\n".join(plan_lines(plan)))
     plan.memory.refuse_what_does_not_fit()
     return 0

@@ -15,7 +15,7 @@ from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
 from elsinore.runs.checkpoint_match import agree_on_layout, check_match
 from elsinore.runs.follower import ENDED, follow
-from elsinore.runs.go_on import begun_run, new_run
+from elsinore.runs.go_on import begun_run, new_run, refuse_without_name
 from elsinore.runs.lengthen import (
     budgets_in,
     lengthened,
@@ -115,6 +115,8 @@ def train(
     """
     with failing_together():
         join(distributed)
+        if go_on:
+            refuse_without_name(name)
         start = start_settings(from_run, from_parts, from_leave, from_seed)
         experiment, env_object = resolve_experiment(
             env,
@@ -130,7 +132,9 @@ def train(
         )
         objects = {"env": env_object, "network": network, "curriculum": curriculum}
         begun = (
-            begun_run(Path(runs_dir), name, experiment) if go_on and processes.is_first() else None
+            begun_run(Path(runs_dir), str(name), experiment)
+            if go_on and processes.is_first()
+            else None
         )
         goes_on = processes.agreed(str(begun.path) if begun else None, "the run to go on with")
         if not goes_on:

@@ -12,6 +12,7 @@ from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import ConfigError, user_code
 from elsinore.runs.continuation import with_source
+from elsinore.runs.go_on import bring_copy
 from elsinore.runs.source import settings_of_source
 from elsinore.runs.trust import Trust
 
@@ -21,15 +22,17 @@ def resolve_experiment(
     algo: Any = None,
     *,
     runs_dir: str | Path = "runs",
-    goes_on: str | Path | None = None,
+    goes_on: str | None = None,
     **call: Any,
 ) -> tuple[Experiment, Any]:
     """The experiment of `asked_experiment` with the full names of the run and the checkpoint that
     it begins from, and the environment if it is an object. A run `goes_on`, if one of that name has
-    begun, from the checkpoint that it began from."""
+    begun here or in a copy, from the checkpoint that it began from."""
     experiment, env_object = asked_experiment(env, algo, runs_dir=runs_dir, **call)
-    begun = [] if goes_on is None else [Path(runs_dir) / goes_on / "config.yaml"]
-    begun = [config for config in begun if config.is_file()]
+    begun = []
+    if goes_on is not None:
+        bring_copy(Path(runs_dir), goes_on, experiment.sinks.remote.url)
+        begun = [path for path in [Path(runs_dir) / goes_on / "config.yaml"] if path.is_file()]
     return with_source(experiment, Path(runs_dir), env_object, begun), env_object
 
 

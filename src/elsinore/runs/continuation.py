@@ -114,10 +114,11 @@ def _is_asked_for(name: str, asked: StartConfig) -> bool:
     """True for the checkpoint that is asked for by its name, or one of the kind that is."""
     kind, _, update = name.partition("/")
     which, source = asked.checkpoint, RunDir(Path(asked.run))
-    if which is None and not source.config.exists():  # gone: the default of then
-        return True
     if which is None:
-        which = "best" if Run(source).checkpoint().kind == "best" else "latest"
+        try:
+            which = "best" if Run(source).checkpoint().kind == "best" else "latest"
+        except ConfigError:  # gone, or without checkpoints: the default of then
+            return True
     return which in (name, kind, update) or (which, kind) == ("latest", "emergency")
 
 

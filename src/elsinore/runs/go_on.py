@@ -7,6 +7,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, quoted
+from elsinore.jaxtools import processes
 from elsinore.runs.lengthen import unit_of
 from elsinore.runs.manifest import differences
 from elsinore.runs.named_code import code_in
@@ -46,18 +47,27 @@ def new_run(runs_dir: Path, name: str | None, experiment: Experiment, go_on: boo
         ) from error
 
 
-def begun_run(runs_dir: Path, name: str | None, experiment: Experiment) -> RunDir | None:
-    """The run of that name, fetched from its copy where it is not here; None if it has not begun.
+def bring_copy(runs_dir: Path, name: str, url: str | None) -> None:
+    """Fetch the run of that name from its copy below `url` where it is not here; one of several
+    processes does so, and the others wait for it.
 
     Raises:
-        ConfigError: without a name, for a folder that is no run, or a run of other settings; if
-            there is a copy that cannot be read.
+        ConfigError: if there is a copy that cannot be read.
     """
-    refuse_without_name(name)
-    path = runs_dir / str(name)
-    if not os.path.lexists(path) and (url := experiment.sinks.remote.url) is not None:
-        copy = f"{url.rstrip('/')}/{check_folder_name(str(name))}"
-        path = fetched(copy, runs_dir) if has_copy(copy) else path
+    if processes.is_first() and url is not None and not os.path.lexists(runs_dir / name):
+        copy = f"{url.rstrip('/')}/{check_folder_name(name)}"
+        if has_copy(copy):
+            fetched(copy, runs_dir)
+    processes.agreed(None, "the copy of the run")
+
+
+def begun_run(runs_dir: Path, name: str, experiment: Experiment) -> RunDir | None:
+    """The run of that name; None if it has not begun.
+
+    Raises:
+        ConfigError: for a folder that is no run, or a run of other settings.
+    """
+    path = runs_dir / name
     if not os.path.lexists(path):
         return None
     folder = RunDir.open(path, runs_dir)
