@@ -107,10 +107,13 @@ class TraceCache(Environment):
                 f"capacity={self.capacity} is more than {LARGEST}; replay such caches, or scale"
                 " sizes."
             )
-        slots = num_slots_for(trace, self.capacity, self.unit) if self.slots is None else self.slots
+        fitting = num_slots_for(trace, self.capacity, self.unit)
+        slots = fitting if self.slots is None else self.slots
         if slots < 1:
             raise ValueError(f"slots={slots} must be at least 1.")
         object.__setattr__(self, "slots", slots)
+        # a trace may have fewer objects than its cache has room for
+        object.__setattr__(self, "_most", self.capacity if slots >= fitting else slots)
         check_decision(self.decide, self.candidates, slots)
         # No fields: a run's config holds the arguments, from which these are made again.
         object.__setattr__(self, "_log", TraceLog(*map(jnp.asarray, trace_log(trace, self.unit))))
@@ -162,11 +165,10 @@ class TraceCache(Environment):
             ValueError: naming the parameter.
         """
         finite(params, "capacity", least=1)
-        most = max(self.capacity, self.slots or 0)  # a trace may have fewer objects than that
-        if self.unit == "objects" and np.max(params.capacity) > most:
+        if self.unit == "objects" and np.max(params.capacity) > self._most:
             raise ValueError(
-                f"capacity={np.asarray(params.capacity).tolist()} is more than the {most} objects"
-                " that the cache is made for; set env_kwargs.capacity."
+                f"capacity={np.asarray(params.capacity).tolist()} is more than the {self._most}"
+                " objects that the cache is made for; set env_kwargs.capacity or slots."
             )
         finite(params, "smallest_capacity", least=0, most=np.min(params.capacity))
         finite(params, "hit_weight", "byte_weight", "latency_weight")
