@@ -243,6 +243,16 @@ def test_a_search_is_read_back_as_it_was_written():
             {},
             r"sweep.space.algo.ballast holds 2.366.* is int: \[1, 8\]\.",
         ),
+        (
+            {"algo.ballast": {"uniform": [10_000, 60_000]}},
+            {"sampler": "optuna"},
+            r"sweep.space.algo.ballast holds 30710.6.*, which cannot be run",
+        ),
+        (
+            {"algo.ballast": {"uniform": [16_384, 1_048_576]}},
+            {"sampler": "optuna"},
+            r" is int: \[16384, 1048576\]\.",
+        ),
         ({"env_steps": {"choice": [12, 0]}}, {}, r"sweep.space.env_steps reaches 0"),
         ({"seeds": {"int": [1, 4]}}, {}, r"sweep.space.seeds cannot be searched"),
         ({"algo.name": {"choice": ["ppo"]}}, {}, r"sweep.space.algo.name cannot be searched"),

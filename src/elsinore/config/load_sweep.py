@@ -102,10 +102,10 @@ def _check_space(sweep: Sweep) -> None:
             if said := _refusal_with_all(sweep, name, value):
                 raise ConfigError(f"{SPACE}.{name} reaches {value!r}, which cannot be run: {said}")
         if isinstance(span, Range) and span.kind != "int" and span.count is None:
-            value = span.at(0.4142)  # of whole ends no whole number
+            value = span.at(0.41421356)  # of whole ends no whole number
             if said := _refusal_with_all(sweep, name, value):
                 whole = float(span.low).is_integer() and float(span.high).is_integer()
-                other = f" A range of whole numbers is int: [{span.low:g}, {span.high:g}]."
+                other = f" A range of whole numbers is int: [{span.low:.0f}, {span.high:.0f}]."
                 raise ConfigError(
                     f"{SPACE}.{name} holds {value!r}, which cannot be run: {said}"
                     f"{other if whole else ''}"
