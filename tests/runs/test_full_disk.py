@@ -108,7 +108,8 @@ def test_training_waits_once_for_a_store_that_cannot_be_written(tmp_path, caplog
     assert caplog.text.count("checkpoints can be written again") == 1
 
 
-def test_a_store_that_is_slow_is_waited_for_at_each_save_and_at_the_end():
+@pytest.mark.parametrize("seconds, first", [(60.0, 60.0), (0.0, 5.0)])
+def test_a_store_that_is_slow_is_waited_for_at_each_save_and_at_the_end(seconds, first, caplog):
     waits, stop = [], Stop()
 
     def flush(timeout, patient=False):
@@ -117,8 +118,9 @@ def test_a_store_that_is_slow_is_waited_for_at_each_save_and_at_the_end():
 
     store = StoreWaits(flush, lambda: True)
     assert [store.before_a_save() for _ in range(3)] == [False, False, True]
-    assert store.at_the_end(60.0, stop)
-    assert waits == [30.0] * 3 + [60.0, 5.0, 5.0, 5.0]
+    assert store.at_the_end(seconds, stop)
+    assert waits == [30.0] * 3 + [first, 5.0, 5.0, 5.0]
+    assert caplog.text.count("the run waits for them at its end") == 1
     stop.set()
     assert not store.at_the_end(60.0, stop)
     assert waits[7:] == [60.0]

@@ -40,14 +40,12 @@ class StoreWaits:
     def at_the_end(self, seconds: float, stop: Stop, patient: bool = False) -> bool:
         """Wait for a store that works until it has all or the run is to stop, for another one some
         seconds; False where it lacks chunks."""
-        wait = max(min(seconds, stop.seconds_left / 2), LOOK)
-        while not self.flush(wait, patient):
-            if stop.is_set() or not self._works():
-                return False
-            if wait != LOOK:
-                log.warning("metrics.sqlite lacks chunks; the run waits for them at its end")
-            wait = LOOK
-        return True
+        flushed = self.flush(max(min(seconds, stop.seconds_left / 2), LOOK), patient)
+        if not flushed and not stop.is_set() and self._works():
+            log.warning("metrics.sqlite lacks chunks; the run waits for them at its end")
+        while not flushed and not stop.is_set() and self._works():
+            flushed = self.flush(LOOK, patient)
+        return flushed
 
 
 def refuse_if_stuck(
