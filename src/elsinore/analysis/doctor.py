@@ -95,7 +95,7 @@ def run_facts(run: Run, curves: Curves) -> RunFacts:
     """The facts that rules need, from a run's settings, environment and summary."""
     experiment, plan = run.experiment, run.plan
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
-    on_stage = plan.on_stage or evaluated_stages(RunDir(run.path).checkpoints)
+    on_stage = plan.on_stage or evaluated_stages(RunDir(run.path).checkpoints, experiment)
     return RunFacts(
         first_seed=experiment.seed,
         updates=updates_of(run),

@@ -169,9 +169,9 @@ def action_space_of(space: Any, name: str) -> Space:
         bounds = [np.broadcast_to(x, shape).astype(dtype) for x in (space.low, space.high)]
         low, high = (np.ravel(x).astype(np.float32) for x in bounds)
         ours = spaces.Box(low, high, (int(np.prod(shape)),))
-        # a bound of 64 bits may be rounded outward to 32
 
         def write(x: Any) -> np.ndarray:  # an array, also of no axes
+            # a bound of 64 bits may be rounded outward to 32
             return np.asarray(np.clip(np.reshape(x, shape).astype(dtype), *bounds))
 
         return Space(ours, write=write)

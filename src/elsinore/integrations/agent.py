@@ -144,7 +144,8 @@ class Agent:
             )
         if self._pending is not None or self.is_due:
             due = "learn() is due" if self.is_due else "observe() what the last action led to first"
-            raise ConfigError(f"act: {due}; act(obs, greedy=True) asks without learning.")
+            begins = ", first=..." if jax.tree.leaves(self._initial_carry) else ""
+            raise ConfigError(f"act: {due}; act(obs, greedy=True{begins}) asks without learning.")
         return self._written(self._decided(batch).env_action)
 
     def observe(self, reward: Any, terminated: Any, truncated: Any, next_obs: Any) -> None:

@@ -32,14 +32,16 @@ def by_default(folder: Path, experiment: Experiment) -> Checkpoint | None:
     """The best checkpoint, or the latest where none was kept as best or a curriculum's stages were
     evaluated, whose scores cannot be compared; None if there is none."""
     best = list_checkpoints(folder, ("best",))
-    if best and not (experiment.evaluates_stages or evaluated_stages(folder)):
+    if best and not evaluated_stages(folder, experiment):
         return best_of(best, experiment)
     return next(iter(list_checkpoints(folder, ("latest", "emergency"))), None)
 
 
-def evaluated_stages(folder: Path) -> bool:
-    """True if the checkpoints say that evaluations were of the stages of a curriculum, also of one
-    that was given as an object."""
+def evaluated_stages(folder: Path, experiment: Experiment) -> bool:
+    """True if evaluations were of the stages of a curriculum, by the settings or, where it was
+    given as an object, by the checkpoints."""
+    if experiment.evaluates_stages:
+        return True
     return any(each.manifest.get("on_stage") for each in list_checkpoints(folder))
 
 

@@ -2,8 +2,8 @@
 
 The schema of a stranger's file is code: a view in place of a table, a computed column, a check, an
 index or a trigger can run without end. They are refused, and so is a table with other columns;
-functions of the schema
-may not act, and a reader can set a deadline for what a damaged file may still do.
+functions of the schema may not act, and a reader can set a deadline for what a damaged file may
+still do.
 """
 
 import re

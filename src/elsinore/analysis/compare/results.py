@@ -181,7 +181,7 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
             reason = f"a population of {members} members with different settings"
             return ExcludedRun(env, label, path, reason)
         returns = np.array([np.nan if x is None else x for x in per_seed], float)
-        on_stage = experiment.evaluates_stages or evaluated_stages(folder.checkpoints)
+        on_stage = evaluated_stages(folder.checkpoints, experiment)
         return RunResult(label, path, experiment, summary, returns, *_curve(folder), on_stage)
     except Exception as error:  # a run's files may hold anything; the others are reported
         reason = f"unreadable: {reason_of(error)}".rstrip(".")  # it is a part of a sentence

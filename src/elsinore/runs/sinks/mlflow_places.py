@@ -47,7 +47,8 @@ def may_keep_files(place: str, config: MLflowConfig, runs_dir: Path) -> bool:
         return True
     log.warning(
         "mlflow.db keeps files at %s, which is not in %s: files and the model of the run are not"
-        " logged; set sinks.mlflow.tracking_uri to log them there",
+        " logged; choose another sinks.mlflow.experiment to keep them here, or set"
+        " sinks.mlflow.tracking_uri to log them there",
         printable(place),
         shown(root),
     )
