@@ -1,6 +1,9 @@
 """Views of environments: scenes agree with states and observations."""
 
+import inspect
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -28,6 +31,7 @@ from elsinore.envs.scene import (
     Shades,
     to_json,
 )
+from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.worlds.balatro.env import Balatro
 from elsinore.worlds.cache.make import make_cache
@@ -370,6 +374,17 @@ def test_a_custom_env_shows_its_own_scene():
     view = view_of(Showy())
     assert facts(view.scene(Showy(), None, SimpleNamespace(warmth=3))) == {"warmth": "3 °C"}
     assert view.action_names(Showy(), None) == ("wait", "warm")
+
+
+def test_every_public_function_of_a_module_view_is_found_by_its_name():
+    src = Path(inspect.getfile(View)).parents[2]
+    paths = sorted(src.glob("elsinore/worlds/**/view.py"))
+    assert len(paths) >= 4
+    for path in paths:
+        module = import_module(".".join(path.relative_to(src).with_suffix("").parts))
+        functions = inspect.getmembers(module, inspect.isfunction)
+        own = {name for name, f in functions if f.__module__ == module.__name__}
+        assert {name for name in own if name[0] != "_"} <= set(View._fields), path
 
 
 def test_an_env_without_a_view_shows_its_numbers_and_small_arrays():

@@ -21,7 +21,7 @@ class View(NamedTuple):
     deciding: Callable[[Any, PyTree, PyTree, Any], Scene] | None = None
     # Several agents: (env, params, states, agent, terminated), params and states [agent, ...], the
     # agent to follow, and [agent] flags. None: only that agent is shown.
-    together: Callable[[Any, PyTree, PyTree, int, np.ndarray], Scene] | None = None
+    joint_scene: Callable[[Any, PyTree, PyTree, int, np.ndarray], Scene] | None = None
     # For human play: the action of a typed line (ValueError with the reason if there is none), and
     # the help text. None: an action is typed by its number or its name.
     typed: Callable[[Any, PyTree, PyTree, str], int] | None = None

@@ -51,7 +51,7 @@ def _view_inside(env: Any, bare: Callable[..., tuple[PyTree, PyTree]]) -> View:
 
         return shown
 
-    parts = ("scene", "deciding", "together", "typed", "how_to")
+    parts = ("scene", "deciding", "joint_scene", "typed", "how_to")
     return view._replace(
         action_names=lambda _, params: view.action_names(env, params),
         draw_day=None,
@@ -62,11 +62,11 @@ def _view_inside(env: Any, bare: Callable[..., tuple[PyTree, PyTree]]) -> View:
 def _own_view(env: Any) -> View:
     """The view from the environment's own methods."""
     names = getattr(env, "action_names", lambda params: None)
-    together = getattr(env, "scene_together", None)
+    joint = getattr(env, "scene_together", None)
     return View(
         lambda _, params, state: env.scene(params, state),
         lambda _, params: names(params),
-        together=together and (lambda _, *moment: together(*moment)),
+        joint_scene=joint and (lambda _, *moment: joint(*moment)),
     )
 
 

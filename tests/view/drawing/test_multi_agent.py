@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from elsinore.envs.scene import Bars, Choices, Facts, Grid, Scene, Thing
+from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
 from elsinore.runs import episode_recording
 from elsinore.training.recording import Recording
@@ -140,6 +141,7 @@ def tokens(scene) -> dict[str, tuple[int, int, str]]:
 def test_all_who_live_in_one_town_stand_in_it_by_their_numbers():
     env = hamlet("classic4")
     three = states(*(env.state_at([x, x + 1], [90.0, 80.0, 70.0, 10.0 * x]) for x in range(3)))
+    assert view_of(env).joint_scene is joint_scene
     scene = joint_scene(env, params_of(env, 3), three, 1, np.array([True, False, False]))
     assert tokens(scene) == {"†0": (0, 1, "faint"), "1": (1, 2, "agent"), "2": (2, 3, "ink")}
     bars = panel(scene, Bars)

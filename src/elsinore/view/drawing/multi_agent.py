@@ -61,10 +61,10 @@ class MultiAgentEpisode:
         return f"{ended} of {len(self._ends)} agents terminated"
 
     def _env_scene(self, time: int, agent_time: int) -> Scene:
-        if self.view.together is None:
+        if self.view.joint_scene is None:
             return self.agent_episode.env_scene(agent_time)
         states = jax.tree.map(lambda x: x[time], self.recording.state)
-        return self.view.together(
+        return self.view.joint_scene(
             self.env, self.params, states, self.agent, self._over(time, "terminated")
         )
 
