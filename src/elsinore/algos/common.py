@@ -128,19 +128,42 @@ def learning_rewards(
     return state, experience._replace(reward=reward), rnd_metrics
 
 
+def update_keys(
+    parts: UpdateParts, state: TrainState
+) -> tuple[Key[Array, ""], Key[Array, ""], Key[Array, ""]]:
+    """Keys of the next update: of `parts.prepare`, of the rollout and of `parts.learn`."""
+    keys = for_uses(for_update(state.key, state.update), *parts.uses)
+    return keys[0], keys[1], keys[2]
+
+
+def learn_from(
+    parts: UpdateParts,
+    key: Key[Array, ""],
+    before: TrainState,
+    actor: Actor,
+    experience: Transition,
+    context: PyTree,
+) -> tuple[TrainState, dict[str, Any]]:
+    """The state after learning from a rollout, [time, env, ...], that began with the state `before`
+    and ended with `actor`; `key` and `context` are those of `parts.learn`."""
+    after, experience, metrics = parts.reward(before, actor, experience)
+    after, more = parts.learn(key, before, after, experience, context)
+    return after, metrics | more
+
+
 def update_of(
-    config: Any, env: Any, parts: UpdateParts, initial_carry: PyTree = ()
+    env: Any, parts: UpdateParts, initial_carry: PyTree = ()
 ) -> Callable[[TrainState], tuple[TrainState, dict[str, Any]]]:
     """The update that is made of these parts: one rollout, and all the learning from it."""
 
     def update(state: TrainState) -> tuple[TrainState, dict[str, Any]]:
-        keys = for_uses(for_update(state.key, state.update), *parts.uses)
-        context, noise = parts.prepare(state, keys[0])
+        prepare_key, rollout_key, learn_key = update_keys(parts, state)
+        context, noise = parts.prepare(state, prepare_key)
         policy = partial(parts.decide, state, context)
-        after, experience, metrics = collect(
-            config, env, state, policy, keys[1], noise, initial_carry
+        actor, experience, metrics = rollout(
+            env, state.env_params, policy, state.actor, rollout_key, noise, initial_carry
         )
-        after, more = parts.learn(keys[2], state, after, experience, context)
+        after, more = learn_from(parts, learn_key, state, actor, experience, context)
         return after, metrics | more
 
     return update

@@ -143,7 +143,7 @@ def off_policy(
     uses = ("act", "rollout", "train")
     parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
     hyper = numbers_of(config, num_updates=num_updates)
-    policy, update = continuous_policy(config, nets, rule), update_of(config, env, parts)
+    policy, update = continuous_policy(config, nets, rule), update_of(env, parts)
     return Algorithm(init, update, policy, hyper, config.steps_per_update, parts)
 
 

@@ -265,7 +265,7 @@ def on_policy(
     )
     return Algorithm(
         own.init,
-        update_of(config, env, parts, net.initial_carry),
+        update_of(env, parts, net.initial_carry),
         actor_critic_policy(net, head, valued=not centralised),
         numbers_of(config, num_updates=num_updates),
         config.num_envs * config.rollout_length,

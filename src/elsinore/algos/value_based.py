@@ -250,7 +250,7 @@ def value_based(
     steps = config.num_envs * config.rollout_length
     hyper = numbers_of(config, num_updates=num_updates)
     policy = value_policy(values, 0.0 if values.noisy else config.epsilon_final)
-    update = update_of(config, env, parts, values.net.initial_carry)
+    update = update_of(env, parts, values.net.initial_carry)
     return Algorithm(init, update, policy, hyper, steps, parts)
 
 

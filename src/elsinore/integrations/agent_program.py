@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import PyTree
 
+from elsinore.algos.common import learn_from, update_keys
 from elsinore.jaxtools.compiler_options import compiler_options
-from elsinore.jaxtools.prng import for_update, for_use
 from elsinore.types import Algorithm, Decision, TrainState, UpdateParts
 
 
@@ -35,17 +35,16 @@ def compiled(algo: Algorithm, parts: UpdateParts, env_params: PyTree) -> Learner
         return algo.init(key, env_params, algo.hyper)
 
     def prepare(state):
-        return parts.prepare(state, for_use(for_update(state.key, state.update), parts.uses[0]))
+        key, _, _ = update_keys(parts, state)
+        return parts.prepare(state, key)
 
     def decide(state, context, noise, time, carry, obs):
         now = jax.tree.map(lambda x: x[time], noise)
         return parts.decide(state, context, now, carry, obs)
 
     def learn(state, actor, experience, context):
-        key = for_use(for_update(state.key, state.update), parts.uses[2])
-        after, experience, metrics = parts.reward(state, actor, experience)
-        after, more = parts.learn(key, state, after, experience, context)
-        return after, metrics | more
+        _, _, key = update_keys(parts, state)
+        return learn_from(parts, key, state, actor, experience, context)
 
     def greedy(state, carry, obs):
         policy, own = algo.policy, state.policy_state

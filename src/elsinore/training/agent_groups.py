@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, Key, PyTree, Shaped
 
+from elsinore.algos.common import learn_from, update_keys
 from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.jaxtools.prng import for_update, for_use
@@ -239,12 +240,9 @@ class _Grouped(NamedTuple):
         return metrics | of_all | {PER_AGENT: metrics[PER_AGENT] | by_agent}
 
 
-def _key_for(parts: UpdateParts, state: TrainState, use: int) -> Key[Array, ""]:
-    return for_use(for_update(state.key, state.update), parts.uses[use])
-
-
 def _prepare(parts: UpdateParts, state: TrainState) -> tuple[PyTree, PyTree]:
-    return parts.prepare(state, _key_for(parts, state, 0))
+    key, _, _ = update_keys(parts, state)
+    return parts.prepare(state, key)
 
 
 def _decide(parts: UpdateParts, state: TrainState, *inputs: PyTree) -> Decision:
@@ -255,9 +253,9 @@ def _learn(
     parts: UpdateParts, before: TrainState, actor: Actor, experience: Any, context: PyTree
 ) -> tuple[Any, Any, Any, dict[str, Mean]]:
     """Learner, normalisers, RND state and metrics after an update."""
-    state, experience, metrics = parts.reward(before, actor, experience)
-    state, more = parts.learn(_key_for(parts, before, 2), before, state, experience, context)
-    return state.learner, state.stats, state.rnd, metrics | more
+    _, _, key = update_keys(parts, before)
+    state, metrics = learn_from(parts, key, before, actor, experience, context)
+    return state.learner, state.stats, state.rnd, metrics
 
 
 def policy_of_groups(groups: Sequence[AgentGroup]) -> PolicyFunctions:

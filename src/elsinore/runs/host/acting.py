@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from elsinore.algos.common import learn_from, update_keys
 from elsinore.experience.rollout import finished_episodes
 from elsinore.jaxtools.compiler_options import compiler_options
-from elsinore.jaxtools.prng import for_update, for_uses
 from elsinore.nets.network import reset_carry
 from elsinore.runs.host.vector import HostStep, HostVector
 from elsinore.training.schedule import Schedule
@@ -44,7 +44,8 @@ class ActingAndLearning:
 
     def _begin(self, state: TrainState) -> tuple[PyTree, PyTree]:
         """Inputs of acting throughout a rollout, and noise of its steps, [time, env, ...]."""
-        context, noise = self._parts.prepare(state, self._keys(state)[0])
+        key, _, _ = update_keys(self._parts, state)
+        context, noise = self._parts.prepare(state, key)
         return (_for_acting(state), context), noise
 
     def _begin_ahead(self, state: TrainState) -> tuple[PyTree, PyTree]:
@@ -52,9 +53,6 @@ class ActingAndLearning:
         learning takes the memory of the state."""
         begun = self._begin(state._replace(update=state.update + 1))
         return jax.tree.map(jnp.copy, begun)
-
-    def _keys(self, state: TrainState) -> Key[Array, "use"]:
-        return for_uses(for_update(state.key, state.update), *self._parts.uses)
 
     def _one_step(
         self,
@@ -103,11 +101,10 @@ class ActingAndLearning:
         metrics = finished_episodes(done, own)
         carry = reset_carry(rollout.ended, initial, rollout.actor.carry)
         actor = rollout.actor._replace(carry=carry)
-        keys = self._keys(state)
-        context, _ = self._parts.prepare(state, keys[0])
-        after, experience, bonus = self._parts.reward(state, actor, experience)
-        after, learnt = self._parts.learn(keys[2], state, after, experience, context)
-        return after, metrics | bonus | learnt
+        prepare_key, _, learn_key = update_keys(self._parts, state)
+        context, _ = self._parts.prepare(state, prepare_key)
+        after, learnt = learn_from(self._parts, learn_key, state, actor, experience, context)
+        return after, metrics | learnt
 
     def no_rows(self, state: TrainState, rollout: HostRollout) -> Float[Array, "row metric"]:
         """Rows of metrics of a chunk, empty; `metrics` names them."""
