@@ -27,7 +27,7 @@ from elsinore.hyperparameters import settings, traced
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.distributions import Categorical, categorical
-from elsinore.nets.heads import action_mask, check_space
+from elsinore.nets.heads import action_mask, discrete_actions
 from elsinore.nets.network import Network
 from elsinore.ops.continuous_q import expected_soft_value
 from elsinore.ops.exploration import best_action
@@ -137,14 +137,7 @@ def sac_discrete(
         ValueError: for an action space that is not discrete; as `actor_and_critics`.
     """
     space = env.action_space(env_params)
-    if (kind := type(space).__name__) != "Discrete":
-        others = "sac, td3, ppo or a2c" if kind == "Box" else "ppo or a2c"
-        raise ValueError(
-            f"algo={config.name!r} learns a policy over n actions, and this environment's action"
-            f" space is {kind}; use algo: {others}."
-        )
-    check_space(space)
-    num_actions = int(space.n)
+    num_actions = discrete_actions(space, config.name, "a policy over n actions")
     actor, critics = actor_and_critics(
         config.network,
         num_actions,

@@ -25,7 +25,7 @@ from elsinore.hyperparameters import numbers_of, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network
-from elsinore.nets.heads import action_mask, check_space
+from elsinore.nets.heads import action_mask, discrete_actions
 from elsinore.nets.network import Network
 from elsinore.nets.noisy import perturbed, with_noise
 from elsinore.ops.exploration import (
@@ -148,14 +148,8 @@ def action_values(
             env's observations.
     """
     space = env.action_space(env_params)
-    if (kind := type(space).__name__) != "Discrete":
-        others = "sac, td3, ppo or a2c" if kind == "Box" else "ppo or a2c"
-        raise ValueError(
-            f"algo={config.name!r} learns the value of each of n actions, and this environment's"
-            f" action space is {kind}; use algo: {others}."
-        )
-    check_space(space)
-    observation, num_actions = observation_of(env, env_params), int(space.n)
+    num_actions = discrete_actions(space, config.name, "the value of each of n actions")
+    observation = observation_of(env, env_params)
     net = q_network(
         config.network,
         num_actions,

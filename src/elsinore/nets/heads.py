@@ -227,6 +227,23 @@ def finite_bounds(space: Any, algo: str) -> tuple[Float[np.ndarray, "action"], .
     return low, high
 
 
+def discrete_actions(space: Any, algo: str, learns: str) -> int:
+    """The number of actions of a Discrete space.
+
+    Raises:
+        ValueError: naming the algorithm `algo` and what it `learns`, for any other space.
+    """
+    kind = type(space).__name__
+    if kind != "Discrete":
+        others = "sac, td3, ppo or a2c" if kind == "Box" else "ppo or a2c"
+        raise ValueError(
+            f"algo={algo!r} learns {learns}, and this environment's action space is {kind}; use"
+            f" algo: {others}."
+        )
+    check_space(space)
+    return int(space.n)
+
+
 def action_mask(obs: PyTree) -> Bool[Array, "... action"] | None:
     """The observation's `action_mask` [..., action]; None if it has none."""
     obs = read_by_actor(obs)
