@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from elsinore.jaxtools import shards
+from elsinore.types import TrainState
 
 # recorded by a rollout itself; any other name is of the env's `info`
 OWN = ("return", "length")
@@ -52,6 +53,13 @@ def init_episode_stats(names: tuple[str, ...], window: int, num_envs: int) -> Ep
     return EpisodeStats(
         names, jnp.zeros((len(names), window)), jnp.int32(0), jnp.ones(num_envs, bool)
     )
+
+
+def with_stats(train: TrainState, field: str, names: tuple[str, ...], window: int) -> TrainState:
+    """A train state whose actor records its last `window` episodes in that field."""
+    rows = train.actor.episode_length.size  # envs, or agents in them
+    stats = init_episode_stats(names, window, rows)
+    return train._replace(actor=train.actor._replace(**{field: stats}))
 
 
 def forget(episode_stats: EpisodeStats) -> EpisodeStats:

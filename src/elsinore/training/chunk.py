@@ -15,7 +15,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from elsinore.experience.episode_stats import check_recorded, init_episode_stats, mean_of_last
+from elsinore.experience.episode_stats import check_recorded, mean_of_last, with_stats
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.conditions import cond_with_shared
 from elsinore.jaxtools.prng import for_update, for_use
@@ -269,12 +269,6 @@ def _sharded(parts: _Parts, program: Program, division: Shards) -> Program:
         algo=division.whole,
         divided=axes,
     )
-
-
-def with_stats(train: TrainState, field: str, names: tuple[str, ...], window: int) -> TrainState:
-    """A train state whose actor records its last `window` episodes in that field."""
-    stats = init_episode_stats(names, window, train.actor.episode_length.size)
-    return train._replace(actor=train.actor._replace(**{field: stats}))
 
 
 def with_check(algo: Algorithm, setting: str, field: str) -> Algorithm:

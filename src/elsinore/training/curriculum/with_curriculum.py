@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from elsinore.experience.episode_stats import check_recorded, forget, init_episode_stats
+from elsinore.experience.episode_stats import check_recorded, forget, with_stats
 from elsinore.jaxtools import shards
 from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome
 from elsinore.training.early_stopping import Convergence
@@ -35,9 +35,7 @@ class CurriculumCarry(NamedTuple):
 
 def with_episode_stats(curriculum: Curriculum, train: TrainState) -> TrainState:
     """Initial train state with the episode statistics that the curriculum reads."""
-    rows = train.actor.episode_length.size  # envs, or agents in them
-    episode_stats = init_episode_stats(curriculum.recorded, curriculum.window, rows)
-    return train._replace(actor=train.actor._replace(episode_stats=episode_stats))
+    return with_stats(train, "episode_stats", curriculum.recorded, curriculum.window)
 
 
 def init_curriculum_carry(train: TrainState, stage_state: Any) -> CurriculumCarry:
