@@ -29,6 +29,7 @@ from elsinore.algos.replay import (
     means,
     normalised,
     transition_like,
+    updates_per,
 )
 from elsinore.algos.resets import (
     check_carries,
@@ -317,7 +318,7 @@ class DQNEquations:
         def moved() -> PyTree:
             return follow(learner.params, learner.target_params, hyper.tau)
 
-        period = max(1, round(self.config.target_period / self.config.steps_per_update))
+        period = updates_per(self.config.target_period, self.config)
         target_params = jax.lax.cond(update % period == 0, moved, lambda: learner.target_params)
         return learner._replace(target_params=target_params)
 

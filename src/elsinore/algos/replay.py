@@ -73,6 +73,11 @@ def first_training(config: Any) -> int:
     return config.learning_starts // config.steps_per_update
 
 
+def updates_per(period: int, config: Any) -> int:
+    """The updates whose env steps are nearest to a `period` of env steps; at least 1."""
+    return max(1, round(period / config.steps_per_update))
+
+
 def learning_is_due(
     config: Any, buffer: ReplayBuffer, filled: PyTree, after: TrainState, counts: PyTree = ()
 ) -> Bool[Array, ""]:

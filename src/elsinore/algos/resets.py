@@ -16,7 +16,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.algos.replay import first_training
+from elsinore.algos.replay import first_training, updates_per
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
 from elsinore.types import TrainState
@@ -75,7 +75,7 @@ def check_shortening(config: Any, recurrent: bool) -> None:
 def updates_between(config: Any) -> int | None:
     """Updates from one reset to the next; None where there are none."""
     period = config.reset_period
-    return None if period is None else max(1, round(period / config.steps_per_update))
+    return None if period is None else updates_per(period, config)
 
 
 def n_step_at(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
+from elsinore.algos.replay import updates_per
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
 from elsinore.experience.rnd import RNDConfig
@@ -45,8 +46,8 @@ def _replay_of_shard(algo: Any, shards: int) -> dict[str, int]:
     }
     own["learning_starts"] = algo.learning_starts // shards
     if hasattr(algo, "target_period"):
-        steps = algo.steps_per_update
-        own["target_period"] = max(1, round(algo.target_period / steps)) * (steps // shards)
+        steps = algo.steps_per_update // shards
+        own["target_period"] = updates_per(algo.target_period, algo) * steps
     return own
 
 
