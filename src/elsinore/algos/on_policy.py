@@ -21,6 +21,7 @@ from elsinore.algos.common import (
 )
 from elsinore.algos.on_policy_batch import OnPolicyBatch, View, apply, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
+from elsinore.algos.registry import steps_per_update
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.normalisation import (
     standardise_over_shards,
@@ -268,6 +269,6 @@ def on_policy(
         update_of(env, parts, net.initial_carry),
         actor_critic_policy(net, head, valued=not centralised),
         numbers_of(config, num_updates=num_updates),
-        config.num_envs * config.rollout_length,
+        steps_per_update(config),
         parts,
     )

@@ -18,6 +18,7 @@ from elsinore.algos.common import (
     update_of,
 )
 from elsinore.algos.optimise import OPTIMISERS, Learner, init_learner, optimiser
+from elsinore.algos.registry import steps_per_update
 from elsinore.algos.return_distributions import ExpectedReturn
 from elsinore.algos.sequences import Sequences, outputs_of
 from elsinore.experience.normalisation import normalise_obs
@@ -241,11 +242,10 @@ def value_based(
 
     uses = ("act", "rollout", learn_key)
     parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
-    steps = config.num_envs * config.rollout_length
     hyper = numbers_of(config, num_updates=num_updates)
     policy = value_policy(values, 0.0 if values.noisy else config.epsilon_final)
     update = update_of(env, parts, values.net.initial_carry)
-    return Algorithm(init, update, policy, hyper, steps, parts)
+    return Algorithm(init, update, policy, hyper, steps_per_update(config), parts)
 
 
 def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
