@@ -9,7 +9,7 @@ from flax import struct
 from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 
-from elsinore.experience.multi_agent import gather_agents
+from elsinore.jaxtools.agents import gather_agents
 
 
 @struct.dataclass

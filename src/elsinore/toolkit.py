@@ -26,10 +26,10 @@ from elsinore.envs.view import View
 from elsinore.envs.wrappers import Wrapper
 from elsinore.experience.autoreset import autoreset_step, batched_autoreset_step
 from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.experience.multi_agent import gather_agents
 from elsinore.experience.rnd import RNDConfig
 from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import numbers_of, traced
+from elsinore.jaxtools.agents import gather_agents
 from elsinore.jaxtools.compile_units import compile_unit
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.build import actor_critic_network, q_network

@@ -11,7 +11,7 @@ from elsinore.experience.autoreset import (
     batched_reset,
     reset,
 )
-from elsinore.experience.multi_agent import AGENTS, gather_agents
+from elsinore.jaxtools.agents import AGENTS, gather_agents
 from tests.small_envs import Clocked, Scripted
 
 LIVE, DIE = 0, 1

@@ -16,7 +16,7 @@ from elsinore.cli import main
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
-from elsinore.experience.multi_agent import gather_agents
+from elsinore.jaxtools.agents import gather_agents
 from elsinore.runs import episode_recording, replay_worker, replays
 from elsinore.runs.episode_player import episode_key, episode_player_for, params_of_each
 from elsinore.runs.preparation import checked_plan

@@ -11,8 +11,9 @@ import pytest
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.experience.episode_stats import init_episode_stats
-from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
+from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.rollout import init_actor, rollout
+from elsinore.jaxtools.agents import AGENTS
 from elsinore.training.agent_groups import AgentGroup, grouped
 from elsinore.training.evaluation import evaluate
 from elsinore.training.independent_learners import independent

@@ -8,7 +8,8 @@ import numpy as np
 from flax import struct
 from gymnax.environments.environment import EnvState
 
-from elsinore.experience.multi_agent import MultiAgentEnv, gather_agents
+from elsinore.experience.multi_agent import MultiAgentEnv
+from elsinore.jaxtools.agents import gather_agents
 from elsinore.training.evaluation import evaluate
 from elsinore.training.independent_learners import evaluate_each
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState

@@ -13,8 +13,9 @@ from gymnax.environments.environment import EnvState
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.learners import multi_agent_env
 from elsinore.experience.autoreset import batched_reset
-from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv, gather_agents, over_agents
+from elsinore.experience.multi_agent import MultiAgentEnv, over_agents
 from elsinore.experience.rollout import rollout
+from elsinore.jaxtools.agents import AGENTS, gather_agents
 from elsinore.training.evaluation import evaluate
 from elsinore.training.independent_learners import evaluate_each, independent, key_of
 from elsinore.types import PER_AGENT, Actor, Decision, Mean, Metrics

@@ -11,7 +11,8 @@ from flax import struct
 from gymnax.environments.environment import EnvState
 
 from elsinore.experience.autoreset import env_step, reset
-from elsinore.experience.multi_agent import MultiAgentEnv, gather_agents
+from elsinore.experience.multi_agent import MultiAgentEnv
+from elsinore.jaxtools.agents import gather_agents
 from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import independent
 from elsinore.training.random_policy import UNTRAINED, random_policy

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Key, PyTree
 
 from elsinore.experience.multi_agent import (
-    gather_agents,
     has_others,
     kept_where,
     num_agents_in,
     over_agents,
 )
+from elsinore.jaxtools.agents import gather_agents
 from elsinore.jaxtools.compile_units import cache_by_types, compile_unit
 from elsinore.types import EnvStep
 

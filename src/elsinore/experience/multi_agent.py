@@ -13,8 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from elsinore.jaxtools.agents import AGENTS as AGENTS
-from elsinore.jaxtools.agents import gather_agents as gather_agents
+from elsinore.jaxtools.agents import AGENTS, has_agent_axis
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,7 @@ def over_agents(env: Any, function: Callable, params: PyTree) -> Callable:
 
 def has_others(env: Any) -> bool:
     """True if agents of `env` meet others: it has several, or this is one along their axis."""
-    return num_agents_in(env) > 1 or _along_agents()
-
-
-def _along_agents() -> bool:
-    try:
-        jax.lax.axis_index(AGENTS)
-    except NameError:  # raised by jax where there is no such axis
-        return False
-    return True
+    return num_agents_in(env) > 1 or has_agent_axis()
 
 
 def kept_where(kept: Bool[Array, "*row"], before: PyTree, after: PyTree) -> PyTree:
@@ -102,7 +93,7 @@ def kept_where(kept: Bool[Array, "*row"], before: PyTree, after: PyTree) -> PyTr
 
 def agent_of_rows(env: Any, shape: tuple[int, ...]) -> Int[Array, "time row"]:
     """The agent of each row of a rollout; 0 in an env with one agent."""
-    if _along_agents():
+    if has_agent_axis():
         return jnp.full(shape, jax.lax.axis_index(AGENTS))
     return jnp.broadcast_to(jnp.arange(shape[1]) % num_agents_in(env), shape)
 
@@ -110,7 +101,7 @@ def agent_of_rows(env: Any, shape: tuple[int, ...]) -> Int[Array, "time row"]:
 def of_all_agents(mine: PyTree) -> PyTree:
     """[time, env, ...] of one agent as [time, agent x env, ...] of all agents of these envs; as it
     is where the agents have no axis of their own."""
-    if not _along_agents():
+    if not has_agent_axis():
         return mine
 
     def joined(x: Array) -> Array:

@@ -13,8 +13,15 @@ def gather_agents(mine: PyTree) -> tuple[PyTree, Int[Array, ""]]:
 
     A single agent gathers its own value, with index 0.
     """
-    try:
-        me = jax.lax.axis_index(AGENTS)
-    except NameError:  # what jax raises where there is no such axis
+    if not has_agent_axis():
         return jax.tree.map(lambda x: jnp.asarray(x)[None], mine), jnp.int32(0)
-    return jax.lax.all_gather(mine, AGENTS), me
+    return jax.lax.all_gather(mine, AGENTS), jax.lax.axis_index(AGENTS)
+
+
+def has_agent_axis() -> bool:
+    """True while tracing along the axis of the agents of one env."""
+    try:
+        jax.lax.axis_size(AGENTS)
+    except NameError:  # what jax raises where there is no such axis
+        return False
+    return True

@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, PyTree
 
-from elsinore.experience.multi_agent import AGENTS, MultiAgentEnv
+from elsinore.experience.multi_agent import MultiAgentEnv
 from elsinore.experience.rollout import init_actor
+from elsinore.jaxtools.agents import AGENTS
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.evaluation import Episodes
 from elsinore.types import PER_AGENT, Actor, Algorithm, Mean, PolicyFunctions, TrainState

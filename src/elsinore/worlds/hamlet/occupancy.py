@@ -4,9 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
+from elsinore.jaxtools.agents import AGENTS, has_agent_axis
 from elsinore.worlds.hamlet.tables import NO_AFFORDANCE
-
-AXIS = "agents"  # the name of the vmapped axis along which agents share a world
 
 
 def served(wants: Int[Array, "agent"], holds: Bool[Array, "agent"]) -> Bool[Array, "agent"]:
@@ -24,24 +23,15 @@ def served(wants: Int[Array, "agent"], holds: Bool[Array, "agent"]) -> Bool[Arra
 def granted(wants: Int[Array, ""], holds: Bool[Array, ""]) -> Int[Array, ""]:
     """The wanted affordance, or NO_AFFORDANCE if another agent gets it; always granted without an
     agents axis."""
-    if not has_agents_axis():
+    if not has_agent_axis():
         return wants
-    gets = served(jax.lax.all_gather(wants, AXIS), jax.lax.all_gather(holds, AXIS))
-    return jnp.where(gets[jax.lax.axis_index(AXIS)], wants, NO_AFFORDANCE)
+    gets = served(jax.lax.all_gather(wants, AGENTS), jax.lax.all_gather(holds, AGENTS))
+    return jnp.where(gets[jax.lax.axis_index(AGENTS)], wants, NO_AFFORDANCE)
 
 
 def shared_key(key: Key[Array, ""]) -> Key[Array, ""]:
     """The first agent's key, for draws that all agents of a world share; `key` itself without an
     agents axis."""
-    if not has_agents_axis():
+    if not has_agent_axis():
         return key
-    return jax.random.wrap_key_data(jax.lax.all_gather(jax.random.key_data(key), AXIS)[0])
-
-
-def has_agents_axis() -> bool:
-    """True while tracing under a vmapped axis named "agents"."""
-    try:
-        jax.lax.axis_size(AXIS)
-    except NameError:
-        return False
-    return True
+    return jax.random.wrap_key_data(jax.lax.all_gather(jax.random.key_data(key), AGENTS)[0])
