@@ -36,7 +36,7 @@ from elsinore.nets.build import actor_critic_network, q_network
 from elsinore.nets.config import NetworkConfig, NetworkFamily
 from elsinore.nets.heads import action_mask, head_for
 from elsinore.nets.network import Network
-from elsinore.ops.advantages import gae, lambda_returns, n_step_return, td_target
+from elsinore.ops.advantages import bellman, gae, lambda_returns, n_step_return
 from elsinore.ops.continuous_q import least_value
 from elsinore.ops.exploration import best_value, chosen_value
 from elsinore.ops.losses import approximate_kl, value_loss
@@ -96,6 +96,7 @@ __all__ = [
     "approximate_kl",
     "autoreset_step",
     "batched_autoreset_step",
+    "bellman",
     "best_value",
     "chosen_value",
     "ci95",
@@ -128,7 +129,6 @@ __all__ = [
     "q_network",
     "rollout",
     "sac",
-    "td_target",
     "traced",
     "value_based",
     "value_loss",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from elsinore.ops.advantages import explained_variance, gae, lambda_returns, td_target, vtrace
+from elsinore.ops.advantages import bellman, explained_variance, gae, lambda_returns, vtrace
 from tests.strategies import float32s
 
 TIME, ENV = 6, 3
@@ -244,11 +244,10 @@ def test_explained_variance_does_not_depend_on_the_unit_of_reward(noise, unit):
     np.testing.assert_allclose(of_unit, of_one, rtol=1e-3, atol=1e-3)
 
 
-def test_the_td_target_is_the_reward_and_the_discounted_value_of_the_next_action():
-    target = td_target(
+def test_a_target_is_the_reward_and_the_discounted_value_of_the_next_action():
+    target = bellman(
         reward=jnp.array([1.0, 2.0]),
         discount=jnp.array([0.5, 0.0]),  # the second transition ended in a terminal state
-        next_q=jnp.array([[10.0, 20.0], [30.0, 40.0]]),
-        next_action=jnp.array([0, 1]),
+        next_value=jnp.array([10.0, 40.0]),
     )
     np.testing.assert_array_equal(target, [6.0, 2.0])

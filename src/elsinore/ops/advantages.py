@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from elsinore.ops.exploration import chosen_value
 from elsinore.ops.schedules import Scalar
 
 
@@ -149,29 +148,19 @@ def n_step_return(
     return total, discount, last
 
 
-def td_target(
-    reward: Float[Array, "batch"],
-    discount: Float[Array, "batch"],
-    next_q: Float[Array, "batch action"],
-    next_action: Int[Array, "batch"],
-) -> Float[Array, "batch"]:
-    """Target of an action value, R + discount Q(s', a').
-
-    `discount` is gamma^m after m steps and 0 where the environment terminated. With `next_q` of the
-    target network and `next_action` its argmax this is DQN's; with the online network's argmax,
-    Double DQN's.
-
-    Source: Mnih 2015, Nature 518; van Hasselt 2016, arXiv:1509.06461 eq. 4.
-    """
-    return bellman(reward, discount, chosen_value(next_q, next_action))
-
-
 def bellman(
     reward: Float[Array, "batch"],
     discount: Float[Array, "batch"],
     next_value: Float[Array, "batch"] | Float[Array, "batch number"],
 ) -> Float[Array, "batch"] | Float[Array, "batch number"]:
-    """R + discount x the next value, or each number of its distribution."""
+    """R + discount x the next value, or each number of its distribution.
+
+    `discount` is gamma^m after m steps and 0 where the environment terminated. With the value that
+    the target network gives its best action this is the target of DQN; with its value of the online
+    network's best action, that of Double DQN.
+
+    Source: Mnih 2015, Nature 518; van Hasselt 2016, arXiv:1509.06461 eq. 4.
+    """
     if next_value.ndim > 1:
         reward, discount = reward[:, None], discount[:, None]
     return reward + discount * next_value
