@@ -20,7 +20,13 @@ from elsinore.errors import (
 from elsinore.jaxtools import processes
 from elsinore.runs.members import learner_names
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.training.early_stopping import Convergence
 from elsinore.training.turns import fetch_turns
+
+
+def diverged_seeds(convergence: Convergence, first_seed: int) -> set[int]:
+    """The seeds that have diverged; `convergence` is of all, [replica], in host memory."""
+    return {first_seed + int(i) for i in np.flatnonzero(convergence.diverged_at >= 0)}
 
 
 def divergence_text(plan: Plan, chunk: FinishedChunk, i: int) -> str:

@@ -16,7 +16,7 @@ from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoint_manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
-from elsinore.runs.divergence import divergence_text
+from elsinore.runs.divergence import diverged_seeds, divergence_text
 from elsinore.runs.failures import ended_how, limit_reached
 from elsinore.runs.members import seeds_of_best
 from elsinore.runs.metrics import finished_of, rows_of, score_of
@@ -199,11 +199,10 @@ class Publisher:
 
     def _of_finite(self, rows: list[Row], chunk: FinishedChunk) -> list[Row]:
         """The rows of seeds that have not diverged; the others have no score any more."""
-        first = self.plan.experiment.seed
-        diverged = np.flatnonzero(chunk.report.convergence.diverged_at >= 0) + first
-        for seed in diverged.tolist():
+        diverged = diverged_seeds(chunk.report.convergence, self.plan.experiment.seed)
+        for seed in diverged:
             self._scores.pop(seed, None)
-        return [row for row in rows if row.seed not in diverged] if len(diverged) else rows
+        return [row for row in rows if row.seed not in diverged]
 
     def _score_of(self, rows: list[Row], update: int) -> float:
         """The score of the states after that update; NaN where it is of an evaluation and they

@@ -22,7 +22,7 @@ from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
 from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
-from elsinore.runs.divergence import refuse_not_finite
+from elsinore.runs.divergence import diverged_seeds, refuse_not_finite
 from elsinore.runs.failures import explained
 from elsinore.runs.follower import ACTS, BEGUN, CHECKPOINT, COMPILED, FOLDER
 from elsinore.runs.loop import Outcome, Publisher, train_loop
@@ -259,8 +259,8 @@ def of_finite(
     scores: Mapping[int, float], convergence: Convergence, first_seed: int
 ) -> dict[int, float]:
     """The scores of seeds that have not diverged, as the run that was not interrupted has them."""
-    finite = convergence.diverged_at < 0  # [replica]
-    return {seed: score for seed, score in scores.items() if finite[seed - first_seed]}
+    diverged = diverged_seeds(convergence, first_seed)
+    return {seed: score for seed, score in scores.items() if seed not in diverged}
 
 
 def manager_of(session: Session, layout: Layout) -> CheckpointManager:
