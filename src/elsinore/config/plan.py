@@ -71,7 +71,6 @@ class Plan:
     program: Program
     env: Any
     env_params: PyTree
-    env_name: str
     hyper: PyTree = None  # each replica's own numbers, [replica]; None: the algorithm's, for all
     population_step: PopulationStep | None = None  # step of the population between chunks
     learner: Algorithm | None = None  # the algorithm of one learner; the program's has them all
@@ -236,13 +235,11 @@ def plan_for(
         if is_on_host(env):
             refuse_without_parts(learner, experiment.algo.name, experiment.env)
             program = with_tapes(program, env, env_params)
-    name = experiment.env
     plan = Plan(
         experiment,
         program,
         env,
         env_params,
-        name,
         hyper,
         population_step,
         learner,

@@ -70,12 +70,12 @@ def _environment_lines(plan: Plan) -> list[str]:
     named = [f"wrappers        {wrappers}"] if plan.experiment.wrappers else []
     resumes = after_a_break(plan.env, plan.env_params)
     host = [f"on the host     stepped in Python; after a break: {resumes}"] if resumes else []
-    return [f"environment     {plan.env_name}", *named, *host]
+    return [f"environment     {plan.experiment.env}", *named, *host]
 
 
 def _algorithm_lines(plan: Plan) -> list[str]:
     algo = plan.experiment.algo
-    name = closest_preset(built_in_behind(algo.name), plan.env_name, dotted(as_dict(algo)))
+    name = closest_preset(built_in_behind(algo.name), plan.experiment.env, dotted(as_dict(algo)))
     described = name if preset(name) else f"none for {name}: the algorithm's defaults"
     return [
         f"algorithm       {algo.name}",

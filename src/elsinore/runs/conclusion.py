@@ -145,8 +145,8 @@ def export_policies(plan: Plan, state: RunState, seed: int, folder: Path, checkp
     folder."""
     if not plan.has_learners_of_their_own:
         policy = policy_of(plan, state, seed)
-        return policy.export(folder, plan.env_name, checkpoint=checkpoint)
+        return policy.export(folder, plan.experiment.env, checkpoint=checkpoint)
     folder.mkdir(exist_ok=True)
     for i, name in enumerate(plan.experiment.agents.names):
         policy = policy_of(plan, state, seed, i)
-        policy.export(folder / name, plan.env_name, checkpoint=checkpoint)
+        policy.export(folder / name, plan.experiment.env, checkpoint=checkpoint)

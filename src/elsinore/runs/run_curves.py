@@ -20,7 +20,7 @@ SHARE = 0.01  # of the time, that drawing while a run trains may take
 def draw_run(folder: RunDir, plan: Plan, how: str) -> None:
     """Draw the curves of a run; `how` it ended is in their title."""
     experiment = plan.experiment
-    title = f"{experiment.algorithms} on {plan.env_name}, {_counted(experiment)}: {ending(how)}"
+    title = f"{experiment.algorithms} on {experiment.env}, {_counted(experiment)}: {ending(how)}"
     each, target = "replica" if experiment.vary else "seed", experiment.convergence.target
     draw_training_curves(folder.database, folder.curves, title, target, each=each)
 

@@ -20,7 +20,7 @@ def facts_of_plan(plan: Plan) -> dict[str, Any]:
         "steps_per_update": plan.steps_per_update,
         "updates_per_chunk": plan.schedule.updates_per_chunk,
         "updates_per_row": plan.schedule.updates_per_row,
-        "env": plan.env_name,
+        "env": plan.experiment.env,
         "algo": plan.experiment.algorithms,
         "first_seed": plan.experiment.seed,
         "seeds": plan.experiment.replicas,

@@ -52,7 +52,7 @@ def summarise(
     updates = np.asarray(state.train.update)
     taken = [int(u) * steps for u in updates]
     return {
-        "env": plan.env_name,
+        "env": plan.experiment.env,
         "algo": plan.experiment.algorithms,
         "seeds": plan.experiment.seeds,
         "first_seed": plan.experiment.seed,
