@@ -38,7 +38,12 @@ from elsinore.algos.resets import (
     n_step_at,
     with_resets,
 )
-from elsinore.algos.return_distributions import Numbers, check_returns, return_distribution
+from elsinore.algos.return_distributions import (
+    DISTRIBUTIONS,
+    Numbers,
+    check_returns,
+    return_distribution,
+)
 from elsinore.algos.sequences import (
     Remembered,
     carries_before,
@@ -131,7 +136,7 @@ class DQNConfig(ValueBasedConfig):
         validation.above_zero_to_one(self, "tau")
         validation.one_of(self, "epsilon_schedule", "linear", "episodes")
         validation.one_of(self, "loss", "mse", "huber")
-        validation.one_of(self, "distribution", "none", "c51", "qr", "iqn")
+        validation.one_of(self, "distribution", *DISTRIBUTIONS)
         validation.counts(self, 2, "atoms")
         validation.counts(self, 1, "quantiles")
         validation.positive(self, "munchausen_temperature")

@@ -20,7 +20,15 @@ from elsinore.types import Mean
 
 LossFn = Callable[[PyTree, Any], tuple[Float[Array, ""], Any]]  # (params, batch) -> loss, aux
 LossAndMetrics = tuple[Float[Array, ""], dict[str, Float[Array, ""]]]
-OPTIMISERS = ("adam", "radam", "rmsprop")
+# the scaling of a gradient, by the optimiser's name: a function of epsilon
+OPTIMISERS: dict[str, Callable[[float], optax.GradientTransformation]] = {
+    "adam": lambda eps: optax.scale_by_adam(eps=eps),
+    "radam": scale_by_radam,
+    # TensorFlow's form, as in the published results of A2C: eps under the root, initially 1.
+    "rmsprop": lambda eps: optax.scale_by_rms(
+        decay=0.99, eps=eps, eps_in_sqrt=True, initial_scale=1.0
+    ),
+}
 
 
 class Learner(NamedTuple):
@@ -40,15 +48,7 @@ def optimiser(
     name: str, eps: float, max_grad_norm: float | Float[Array, ""]
 ) -> optax.GradientTransformation:
     """Clipping by the global norm, then Adam's, RAdam's or RMSprop's scaling; no learning rate."""
-    scalings = {
-        "adam": lambda: optax.scale_by_adam(eps=eps),
-        "radam": lambda: scale_by_radam(eps),
-        # TensorFlow's form, as in the published results of A2C: eps under the root, initially 1.
-        "rmsprop": lambda: optax.scale_by_rms(
-            decay=0.99, eps=eps, eps_in_sqrt=True, initial_scale=1.0
-        ),
-    }
-    return optax.chain(optax.clip_by_global_norm(max_grad_norm), scalings[name]())
+    return optax.chain(optax.clip_by_global_norm(max_grad_norm), OPTIMISERS[name](eps))
 
 
 def init_learner(params: PyTree, optimiser: optax.GradientTransformation) -> Learner:

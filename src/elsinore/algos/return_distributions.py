@@ -6,6 +6,7 @@ action, their mean, the target, and the error of a transition. Actions are chose
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,14 +135,19 @@ class ImplicitReturn(QuantileReturn):
         return obs, fractions
 
 
+DISTRIBUTIONS: dict[str, Callable[[Any], ExpectedReturn]] = {
+    "none": lambda config: ExpectedReturn(config.loss),
+    "c51": lambda config: CategoricalReturn(
+        numbers=config.atoms, v_min=config.v_min, v_max=config.v_max
+    ),
+    "qr": lambda config: QuantileReturn(numbers=config.quantiles),
+    "iqn": lambda config: ImplicitReturn(numbers=config.quantiles),
+}
+
+
 def return_distribution(config: Any) -> ExpectedReturn:
     """The one that `config.distribution` names."""
-    return {
-        "none": ExpectedReturn(config.loss),
-        "c51": CategoricalReturn(numbers=config.atoms, v_min=config.v_min, v_max=config.v_max),
-        "qr": QuantileReturn(numbers=config.quantiles),
-        "iqn": ImplicitReturn(numbers=config.quantiles),
-    }[config.distribution]
+    return DISTRIBUTIONS[config.distribution](config)
 
 
 def _apart(config: Any) -> bool:
