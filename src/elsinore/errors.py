@@ -172,9 +172,14 @@ def on_error(undo: Callable[[], object]) -> Iterator[None]:
         raise
 
 
+def one_line(text: object, most: int | None = None) -> str:
+    """The text of an error, say, on one line: its first `most` characters, or all."""
+    return " ".join(str(text).split())[:most]
+
+
 def reason_of(error: BaseException) -> str:
     """Type and message of an error, on one line."""
-    text = " ".join(str(error).split())
+    text = one_line(error)
     cut = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
     return f"{type(error).__name__}: {cut}" if cut else type(error).__name__
 
@@ -214,4 +219,4 @@ def why_unreadable(error: Exception) -> str:
     """Why a file could not be read, on one line: what the system says, or 120 characters of the
     error."""
     strerror = error.strerror if isinstance(error, OSError) else None
-    return strerror or " ".join(str(error).split())[:120] or type(error).__name__
+    return strerror or one_line(error, 120) or type(error).__name__

@@ -15,7 +15,7 @@ from typing import Any
 
 from elsinore.analysis.cluster_task import Task
 from elsinore.config.extras import require
-from elsinore.errors import ConfigError, ElsinoreError, RunError, counted
+from elsinore.errors import ConfigError, ElsinoreError, RunError, counted, one_line
 from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")
@@ -81,7 +81,7 @@ def _joined(on: str) -> tuple[ModuleType, bool]:
         ray.init(address=address, **quiet, **options)  # pyright: ignore[reportAttributeAccessIssue]
     except Exception as error:  # Ray raises many types where a cluster cannot be reached
         where = address or os.environ.get("RAY_ADDRESS") or "this machine"
-        text = " ".join(str(error).split())[:200]
+        text = one_line(error, 200)
         raise ConfigError(
             f"on={on!r}: Ray does not start on {where}: {text}. Look at `ray status`, or leave it"
             " out."
@@ -187,7 +187,7 @@ class _Running:
                 yield task, _cause_of(error)
                 continue
             except self.ray.exceptions.RayError as error:  # of its worker, node or memory
-                result, why = None, " ".join(str(error).split())[:200]
+                result, why = None, one_line(error, 200)
             if result is None:
                 self.give_again(task, why)
             else:

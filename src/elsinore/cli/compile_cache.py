@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from elsinore.errors import printable, shortened
+from elsinore.errors import one_line, printable, shortened
 
 FAILED = re.compile(
     r"Error (?:read|writ)ing persistent compilation cache entry for '.*?': \w+: \[Errno \d+\] (.*)",
@@ -43,7 +43,7 @@ def _explained(reason: str) -> str:
     return printable(
         shortened(
             f"the compilation cache {jax.config.jax_compilation_cache_dir} cannot be used"
-            f" ({' '.join(reason.split())}), so each process compiles its programs; set"
+            f" ({one_line(reason)}), so each process compiles its programs; set"
             " JAX_COMPILATION_CACHE_DIR to a folder that can be written, or unset it."
         )
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from elsinore.cli.arguments import add_runs_dir
 from elsinore.cli.streams import say
-from elsinore.errors import quoted
+from elsinore.errors import one_line, quoted
 
 WIDEST = 40  # cells of the column of names
 
@@ -77,7 +77,7 @@ def _row(top: Path, name: str) -> dict[str, Any]:
     try:
         found = _facts((top / name).resolve(), unread)
     except Exception as error:  # its files may hold anything; the other runs are listed
-        found = {"state": f"unreadable: {' '.join(str(error).split()) or type(error).__name__}"}
+        found = {"state": f"unreadable: {one_line(error) or type(error).__name__}"}
     return {"run": name, **found, "unread": unread}
 
 

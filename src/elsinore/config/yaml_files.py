@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from elsinore.errors import ConfigError, shown, why_unreadable
+from elsinore.errors import ConfigError, one_line, shown, why_unreadable
 from elsinore.validation import why_no_path
 
 MAX_YAML_CHARACTERS, MAX_YAML_DEPTH = 1_000_000, 50
@@ -65,7 +65,7 @@ def parsed_yaml(text: str) -> Any:
             raise ValueError("its aliases, written out, are too long or hold themselves")
         return loader.construct_document(node)
     except (yaml.YAMLError, OverflowError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        raise ValueError(one_line(error)) from error
 
 
 def _written_out(node: yaml.Node, seen: dict[int, float]) -> float:

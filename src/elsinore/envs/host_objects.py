@@ -16,7 +16,7 @@ from jaxtyping import Int, PyTree, Shaped
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
 from elsinore.envs.host_layers import limit_of, object_name, refuse_own_statistics
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
-from elsinore.errors import ConfigError, on_error, reason_of, shortened
+from elsinore.errors import ConfigError, on_error, one_line, reason_of, shortened
 
 log = logging.getLogger("elsinore")
 
@@ -102,7 +102,7 @@ class naming:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, Exception) and not isinstance(error, ConfigError | HostEnvError):
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error, 300)
             raise HostEnvError(
                 f"environment {self._row} failed in {self._what}: {type(error).__name__}: {reason}"
             ) from error

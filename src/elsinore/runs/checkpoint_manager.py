@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
+from elsinore.errors import one_line
 from elsinore.jaxtools import processes
 from elsinore.runs import checkpoints
 from elsinore.runs.best_states import BestStates
@@ -240,7 +241,7 @@ class CheckpointManager:
             self.save(kind, update, state, score)
         except Exception as error:  # a full disk, mostly: the run is worth more than the checkpoint
             text = "checkpoint %s/%d could not be written: %s; training continues"
-            why = limit_reached(error) or " ".join(str(error).split())[:300]
+            why = limit_reached(error) or one_line(error, 300)
             self._tell(text, kind, update, why)
             self._last_save = time.monotonic()  # the next attempt is no sooner than a save
         else:

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from elsinore.errors import ConfigError
+from elsinore.errors import ConfigError, one_line
 from elsinore.runs.durable import fsync, fsync_tree
 from elsinore.runs.manifest import (
     described,
@@ -238,7 +238,7 @@ def _read(checkpoint: Checkpoint, like: dict[str, Any]) -> dict[str, np.ndarray]
     try:
         found = load_arrays(checkpoint.path / "state", template)
     except Exception as error:  # Orbax and its codecs raise many types on foreign bytes
-        text = " ".join(str(error).split())[:200]
+        text = one_line(error, 200)
         raise BrokenCheckpoint(f"checkpoint {checkpoint.path} cannot be read: {text}") from error
     return {name: np.asarray(found[name]) for name in template}
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, one_line, quoted
 from elsinore.runs.durable import fsync_parents, fsync_tree
 from elsinore.runs.failures import limit_reached
 from elsinore.runs.redaction import folder_mode
@@ -163,7 +163,7 @@ def _reached(url: str) -> Iterator[None]:
     except Exception as error:  # each file system has its own types
         if (limit := limit_reached(error)) is not None:
             raise ConfigError(f"{url} is not fetched: {limit}.") from error
-        said = " ".join(str(error).split())[:200] or type(error).__name__
+        said = one_line(error, 200) or type(error).__name__
         raise ConfigError(
             f"{url} cannot be read: {said}; check its name, the network and your credentials."
         ) from error

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.errors import ConfigError, RunError, on_error, quoted
+from elsinore.errors import ConfigError, RunError, on_error, one_line, quoted
 from elsinore.runs.database import format_of, open_read_only, refuse_foreign_schema
 from elsinore.runs.durable import on_network
 from elsinore.runs.failures import limit_reached
@@ -127,7 +127,7 @@ class Store:
         """
         found = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
-            raise sqlite3.DatabaseError(" ".join(found.split()))
+            raise sqlite3.DatabaseError(one_line(found))
 
     def covered(self) -> int:
         """The update up to which every chunk is there; 0 without the first."""

@@ -12,7 +12,7 @@ from elsinore.config.extras import has_extra
 from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
-from elsinore.errors import ConfigError, quoted
+from elsinore.errors import ConfigError, one_line, quoted
 from elsinore.runs.members import facts_of_replicas
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
@@ -106,7 +106,7 @@ def _outcome_of(sink: Sink) -> str:
         with contextlib.closing(sink):
             sink.catch_up()
     except Exception as error:
-        text = redacted(" ".join(str(error).split())[:300])
+        text = redacted(one_line(error, 300))
         log.warning("%s failed: %s: %s", sink.name, type(error).__name__, text)
         return f"{type(error).__name__}: {text}"
     log.info("%s is up to date", sink.name)

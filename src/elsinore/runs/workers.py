@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from elsinore.errors import one_line
+
 log = logging.getLogger("elsinore")
 
 
@@ -199,7 +201,7 @@ class BackgroundWorker:
             self.error = error
             if not self._failing:
                 self._failing = True
-                text = " ".join(str(error).split())[:300]
+                text = one_line(error, 300)
                 again = "it will be retried; " if self._retry and not self._closing else ""
                 outlook = "" if closes else f" ({again}training goes on)"
                 log.warning("%s failed: %s: %s%s", self.name, type(error).__name__, text, outlook)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from elsinore.analysis.compare.scores import Scores
 from elsinore.config.experiment import Experiment
+from elsinore.errors import one_line
 from elsinore.runs.run_dir import as_file_name
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import with_tag
@@ -26,7 +27,7 @@ def log_report_to_mlflow(experiments: Iterable[Experiment], scores: Scores, fold
         log.warning(
             "MLflow failed: %s: %s (the report is in %s)",
             type(error).__name__,
-            " ".join(str(error).split())[:300],
+            one_line(error, 300),
             folder,
         )
 

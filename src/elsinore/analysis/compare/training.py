@@ -9,7 +9,7 @@ from typing import Any
 from elsinore.analysis.compare.caveats import budget_text
 from elsinore.analysis.compare.document import format_estimate
 from elsinore.analysis.compare.grid import GridCell
-from elsinore.errors import ElsinoreError, counted
+from elsinore.errors import ElsinoreError, counted, one_line
 from elsinore.runs import api
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import BEFORE_THE_NEXT, NotBegun, Stop, stop_on_signals
@@ -36,7 +36,7 @@ class Trained:
 
 def text_of_error(error: Exception) -> str:
     """One line: the message of an error of elsinore, and with its type that of any other."""
-    text = " ".join(str(error).split())[:1000]
+    text = one_line(error, 1000)
     return text if isinstance(error, ElsinoreError) else f"{type(error).__name__}: {text}"
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
-from elsinore.errors import ConfigError, on_error
+from elsinore.errors import ConfigError, on_error, one_line
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.checkpoint_match import agree_on_layout, check_match
 from elsinore.runs.failures import is_of_machine
@@ -114,7 +114,7 @@ def _refuse_without_start(group: TrialGroup) -> None:
 
 def _fail(folder: Path, error: Exception) -> None:
     """Write failed.json, so that a resumed sweep samples the same trials afterwards."""
-    text = f"{type(error).__name__}: {' '.join(str(error).split())[:1000]}"
+    text = f"{type(error).__name__}: {one_line(error, 1000)}"
     write_json(folder / "failed.json", {"error": text})
     log.error("group %s failed with all its trials: %s; the sweep continues", folder.name, text)
 

@@ -10,6 +10,7 @@ import numpy as np
 from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
+from elsinore.errors import one_line
 from elsinore.runs.curve_values import mean_of, values_by_seed
 from elsinore.runs.records import Row
 from elsinore.runs.redaction import redacted
@@ -36,7 +37,7 @@ def log_to_mlflow(
         log.warning(
             "MLflow failed: %s: %s (the files of the sweep are complete)",
             type(error).__name__,
-            " ".join(str(error).split())[:300],
+            one_line(error, 300),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from elsinore.errors import one_line
 from elsinore.runs.onnx.program import UnknownOperation, Value
 
 OPSET, IR_VERSION = 18, 9  # onnxruntime since 1.15
@@ -126,7 +127,7 @@ class Graph:
             checker.check_model(model, full_check=True)
         except (checker.ValidationError, shape_inference.InferenceError) as error:
             raise UnknownOperation(
-                f"this policy's graph is none that ONNX allows ({' '.join(str(error).split())});"
+                f"this policy's graph is none that ONNX allows ({one_line(error)});"
                 " export it with --format jax (in Python, form='jax')."
             ) from error
         return model
