@@ -227,7 +227,7 @@ def check_network(net: Any, num_outputs: int, obs: PyTree) -> None:
         ValueError: with the required shapes and the network's.
     """
     wanted = f"(outputs [{num_outputs}], value []) for one observation"
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), obs)
+    zeros = jax.tree.map(jnp.zeros_like, obs)
     try:
         if hasattr(net, "initial_carry"):
             carry = net.initial_carry()

@@ -245,7 +245,7 @@ class _Parts:
         shapes = jax.eval_shape(self.learn_once, state, num_updates)[1]
 
         def skip(state: RunState, num_updates: Count) -> tuple[RunState, ChunkReport]:
-            zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+            zeros = jax.tree.map(jnp.zeros_like, shapes)
             return state, zeros._replace(convergence=state.convergence, update=state.train.update)
 
         frozen = state.convergence.frozen
@@ -303,7 +303,7 @@ def if_asked(
 ) -> tuple[Episodes, Convergence, Best]:
     """An evaluation and what it changes; unless `asked`, episodes of zeros and `otherwise`."""
     shapes = jax.eval_shape(evaluated)[0]
-    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    none = jax.tree.map(jnp.zeros_like, shapes)
     return jax.lax.cond(asked, evaluated, lambda: (none, *otherwise))
 
 

@@ -116,7 +116,7 @@ def first_policy(algo: Algorithm, env_params: PyTree) -> Frozen:
     """A policy that plays each legal move as likely: all zeros, which makes logits equal; of action
     values with an epsilon of 1."""
     shapes = jax.eval_shape(algo.init, jax.random.key(0), env_params, algo.hyper).policy_state
-    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    zeros = jax.tree.map(jnp.zeros_like, shapes)
     return zeros if algo.policy.explore is None else Exploring(zeros, jnp.float32(1.0))
 
 
