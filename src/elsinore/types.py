@@ -4,7 +4,7 @@ Axis words: `time` is the steps of a rollout, `env` the parallel environments, `
 observation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -70,6 +70,11 @@ class Mean(NamedTuple):
     def of(cls, value: Float[Array, ""]) -> "Mean":
         """The mean of one value."""
         return cls(value, jnp.float32(1.0))
+
+
+def means(metrics: Mapping[str, Float[Array, ""]]) -> dict[str, Mean]:
+    """Each metric as a mean of one value."""
+    return {name: Mean.of(value) for name, value in metrics.items()}
 
 
 PER_AGENT = "per agent"  # key of a nested dict of metrics, name -> Mean of [agent]

@@ -26,7 +26,6 @@ from elsinore.algos.replay import (
     gradient_steps,
     learning_is_due,
     mean_error,
-    means,
     normalised,
     transition_like,
     updates_per,
@@ -70,7 +69,7 @@ from elsinore.nets.config import NetworkConfig
 from elsinore.ops.exploration import best_action, chosen_value
 from elsinore.ops.munchausen import munchausen_term, soft_expectation, softmax_policy
 from elsinore.ops.schedules import exponential
-from elsinore.types import Actor, Algorithm, Mean, Transition
+from elsinore.types import Actor, Algorithm, Mean, Transition, means
 
 
 @settings

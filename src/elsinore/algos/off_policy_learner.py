@@ -13,12 +13,11 @@ from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.heads import finite_bounds
 from elsinore.nets.network import Network
-from elsinore.nets.reparameterised import ActorHead
+from elsinore.nets.reparameterised import Actions, ActorHead
 from elsinore.ops.continuous_q import scaled_action
 from elsinore.ops.schedules import Scalar
 
 Values = Float[Array, "critic batch ..."]
-Actions = Float[Array, "*batch action"]
 LossMetrics = dict[str, Float[Array, ""]]
 Loss = tuple[Float[Array, ""], LossMetrics]  # a loss and its metrics
 Value = Float[Array, "batch"]

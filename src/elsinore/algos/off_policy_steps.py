@@ -23,7 +23,6 @@ from elsinore.algos.replay import (
     gradient_steps,
     learning_is_due,
     mean_error,
-    means,
     normalised,
     train_if,
 )
@@ -34,7 +33,7 @@ from elsinore.nets.continuous_q import with_dropout
 from elsinore.ops.advantages import bellman
 from elsinore.ops.losses import td_error_loss
 from elsinore.ops.return_distributions import midpoints, quantile_huber
-from elsinore.types import Mean, TrainState, Transition
+from elsinore.types import Mean, TrainState, Transition, means
 
 Step = tuple[OffPolicyLearner, dict[str, Mean]]  # the learner after a step, and its metrics
 

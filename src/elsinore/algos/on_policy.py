@@ -44,6 +44,7 @@ from elsinore.types import (
     TrainState,
     Transition,
     UpdateParts,
+    means,
 )
 
 
@@ -87,7 +88,7 @@ def one_gradient_step(
     """Learning by one gradient step over the whole rollout."""
     learner, metrics, norm = gradient_step(loss_fn, optimiser, learner, batch, hyper.learning_rate)
     metrics["learner/gradient_norm"] = norm
-    return learner, {name: Mean.of(x) for name, x in metrics.items()}
+    return learner, means(metrics)
 
 
 def standardised_rollout(learn: Callable) -> Callable:

@@ -1,6 +1,6 @@
 """Learning from a replay buffer, as DQN, SAC and TD3 do: the buffer, and when to learn from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -154,7 +154,7 @@ def train_if(due: Bool[Array, ""], training: Training, learner: L) -> tuple[L, d
 
     def waiting(learner: L) -> tuple[L, dict[str, Mean]]:
         shapes = jax.eval_shape(training, learner)[1]
-        return learner, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return learner, jax.tree.map(jnp.zeros_like, shapes)
 
     return jax.lax.cond(due, training, waiting, learner)
 
@@ -188,8 +188,3 @@ def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
 def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
     """Target parameters moved by `tau` towards the online ones."""
     return shards.apart(optax.incremental_update)(online, target, tau)
-
-
-def means(metrics: Mapping[str, Float[Array, ""]]) -> dict[str, Mean]:
-    """Each metric as a mean of one value."""
-    return {name: Mean.of(value) for name, value in metrics.items()}

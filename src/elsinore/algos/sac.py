@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, Int, PyTree
 from elsinore import validation
 from elsinore.algos.off_policy import off_policy
 from elsinore.algos.off_policy_learner import (
-    Actions,
     Loss,
     LossMetrics,
     OffPolicyLearner,
@@ -29,6 +28,7 @@ from elsinore.algos.temperature import TemperatureConfig
 from elsinore.hyperparameters import settings, traced
 from elsinore.nets.reparameterised import (
     REPARAMETERISED,
+    Actions,
     ActorHead,
     beta_head,
     squashed_head,

@@ -16,7 +16,6 @@ from jaxtyping import PyTree
 from elsinore import validation
 from elsinore.algos.off_policy import OffPolicyConfig, off_policy
 from elsinore.algos.off_policy_learner import (
-    Actions,
     Loss,
     OffPolicyLearner,
     OffPolicyRule,
@@ -24,7 +23,7 @@ from elsinore.algos.off_policy_learner import (
     actor_critics,
 )
 from elsinore.hyperparameters import settings, traced
-from elsinore.nets.reparameterised import deterministic_head
+from elsinore.nets.reparameterised import Actions, deterministic_head
 from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
 from elsinore.types import Algorithm
 

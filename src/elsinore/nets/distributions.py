@@ -10,9 +10,7 @@ from jax.scipy.special import betaln, digamma, erf
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from elsinore.jaxtools.prng import draw
-from elsinore.ops.continuous_q import squashed_log_prob
-
-LOG_2PI = float(np.log(2.0 * np.pi))
+from elsinore.ops.continuous_q import LOG_2PI, squashed_log_prob
 
 
 class Categorical(NamedTuple):

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from elsinore.ops.schedules import Scalar
 
-_LOG_2, _LOG_2PI = float(np.log(2.0)), float(np.log(2.0 * np.pi))
+_LOG_2, LOG_2PI = float(np.log(2.0)), float(np.log(2.0 * np.pi))
 
 
 def squashed_log_prob(
@@ -24,7 +24,7 @@ def squashed_log_prob(
     Source: Haarnoja 2018, arXiv:1801.01290 appendix C (eq. 21).
     """
     z = (unsquashed - mean) * jnp.exp(-log_std)
-    normal = -0.5 * jnp.square(z) - log_std - 0.5 * _LOG_2PI
+    normal = -0.5 * jnp.square(z) - log_std - 0.5 * LOG_2PI
     slope = 2.0 * (_LOG_2 - unsquashed - jax.nn.softplus(-2.0 * unsquashed))
     return jnp.sum(normal - slope, axis=-1)
 
