@@ -19,6 +19,7 @@ from jaxtyping import Array, Key, PyTree, Shaped
 
 from elsinore.arguments import checked
 from elsinore.jaxtools.compiler_options import CPU_OPTIONS, compiler_options
+from elsinore.jaxtools.processes import to_host
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
 
@@ -181,12 +182,7 @@ def _with_padding_frozen(stacked: PyTree, layout: Layout) -> PyTree:
 
 def fetch(stacked: PyTree, layout: Layout) -> PyTree:
     """Stacked seeds as numpy arrays in host memory, without the padding; keys as their data."""
-
-    def to_host(x):
-        x = jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
-        return np.asarray(x)[: layout.num_seeds]
-
-    return jax.tree.map(to_host, stacked)
+    return jax.tree.map(lambda x: x[: layout.num_seeds], to_host(stacked))
 
 
 def wrap_keys(host: PyTree, like: PyTree) -> PyTree:

@@ -92,7 +92,8 @@ def lower_begin(program: Program, layout: Layout, hyper: PyTree) -> Any:
 
 
 def _padded(host: PyTree, rows: range) -> PyTree:
-    """Some rows of states; those beyond the last are copies of the first seed, frozen."""
+    """Some rows of states; those beyond the last are copies of the first seed, frozen,
+    as `replicas.place` adds them to arrays of devices."""
     held = len(host.convergence.converged_at)
     index = [i if i < held else 0 for i in rows]
     turn = jax.tree.map(lambda x: np.asarray(x)[index], host)
