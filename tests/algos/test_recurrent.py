@@ -121,7 +121,7 @@ def collected(custom=None, **config):
             config, env, state, policy, rollout_key, noise, net.initial_carry
         )
         before = (state.learner.params, state.stats, state.actor.carry)
-        return with_advantages(net, *before, experience, state.hyper), after
+        return with_advantages(net, *before, experience, state.hyper, None, lambda obs: obs), after
 
     return partial(apply, net, head), state, *batch_of(state)
 

@@ -180,6 +180,6 @@ def test_several_processes_launch_on_the_main_thread_and_are_watched_meanwhile(m
     plan: Any = SimpleNamespace(env=None, looks_ahead=True, schedule=schedule)
     compiled: Any = SimpleNamespace(chunk=chunk, population_step=None)
     layout: Any = None
-    runs = pipeline.Pipeline(plan, layout, compiled, (), 0, Controls())
+    runs = pipeline.Pipeline(plan, layout, compiled, (), 0, Controls(), ahead=True)
     launched = runs._launch((), 3)
     assert seen == [(True, [3])] and launched.computed.result().state == ()

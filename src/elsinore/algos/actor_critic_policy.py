@@ -16,11 +16,6 @@ from elsinore.types import Decision, PolicyFunctions, PolicyState
 View = Callable[[PyTree], PyTree]  # from observations to what the network reads of them
 
 
-def as_it_is(obs: PyTree) -> PyTree:
-    """The view of a network that reads the observation."""
-    return obs
-
-
 def decide(
     net: Network,
     head: Head,
@@ -29,7 +24,7 @@ def decide(
     noise: PyTree,
     carry: PyTree,
     obs: PyTree,
-    view: View = as_it_is,
+    view: View,
 ) -> Decision:
     """Sampled actions of a batch of envs, with their log-probabilities."""
     obs = view(normalise_obs(stats, obs))

@@ -122,8 +122,8 @@ def critics_step(
     batch: ReplayBatch,
     weight: Float[Array, "batch"],
     noise: Array,
-    drop_target: Key[Array, ""] | None = None,
-    drop: Key[Array, ""] | None = None,
+    drop_target: Key[Array, ""] | None,
+    drop: Key[Array, ""] | None,
 ) -> tuple[OffPolicyLearner, Values, LossMetrics]:
     """One step of the critics towards the target, with the TD errors before it."""
     older = learner.target_params._replace(
@@ -166,7 +166,7 @@ def actor_step(
     learner: OffPolicyLearner,
     obs: PyTree,
     noise: Array,
-    drop: Key[Array, ""] | None = None,
+    drop: Key[Array, ""] | None,
 ) -> Step:
     """One step of the actor, and of the target networks."""
     critics = learner._replace(

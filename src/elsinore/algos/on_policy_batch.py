@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from elsinore.algos.actor_critic_policy import View, as_it_is
+from elsinore.algos.actor_critic_policy import View
 from elsinore.algos.sequences import episode_starts
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, normalise_obs
@@ -39,8 +39,8 @@ def with_advantages(
     carry: PyTree,
     experience: Transition,
     hyper: Any,
-    head: Head | None = None,
-    view: View = as_it_is,
+    head: Head | None,
+    view: View,
 ) -> OnPolicyBatch:
     """A rollout, [time, env, ...], as a batch with advantages (GAE) and value targets; with the
     `head` of the policy by V-trace, for parameters that have changed since. The network reads

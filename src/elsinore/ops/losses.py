@@ -51,16 +51,14 @@ def clipped_value_loss(
     return 0.5 * jnp.mean(jnp.maximum(jnp.square(value - target), jnp.square(near - target)))
 
 
-def standardise(x: Batch, eps: float = 1e-8) -> Batch:
+def standardise(x: Batch) -> Batch:
     """Zero mean and unit standard deviation; a constant batch becomes zeros."""
-    return standardise_by(x, jnp.mean(x), jnp.std(x), eps)
+    return standardise_by(x, jnp.mean(x), jnp.std(x))
 
 
-def standardise_by(
-    x: Batch, mean: Float[Array, ""], std: Float[Array, ""], eps: float = 1e-8
-) -> Batch:
+def standardise_by(x: Batch, mean: Float[Array, ""], std: Float[Array, ""]) -> Batch:
     """(x - mean) / std, or zeros where the deviation is nothing but rounding; NaN stays NaN."""
-    return jnp.where(std <= 1e-5 * jnp.abs(mean), 0.0, (x - mean) / (std + eps))
+    return jnp.where(std <= 1e-5 * jnp.abs(mean), 0.0, (x - mean) / (std + 1e-8))
 
 
 def approximate_kl(log_ratio: Batch) -> Float[Array, ""]:

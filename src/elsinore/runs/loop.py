@@ -49,7 +49,7 @@ def train_loop(
     pipeline: Pipeline,
     publisher: "Publisher",
     checkpoints: CheckpointManager,
-    offer: Callable[[Turns, bool], None] = lambda states, passed: None,
+    offer: Callable[[Turns, bool], None],
 ) -> Outcome:
     """Train until the budget is spent, every seed is frozen, or a stop is requested.
 

@@ -79,13 +79,13 @@ class Pipeline:
         state: Turns,
         first_chunk: int,
         controls: Controls,
-        ahead: bool | None = None,
+        ahead: bool,
     ):
-        """`ahead`: launch a chunk while the host handles the last one; None: as the plan says."""
+        """`ahead`: launch a chunk while the host handles the last one."""
         self._plan, self._layout, self._compiled, self._controls = plan, layout, compiled, controls
         self.first_chunk, self._state = first_chunk, state
         self._keeps = plan.looks_ahead  # the state before a chunk stays valid
-        self._ahead = plan.looks_ahead if ahead is None else ahead
+        self._ahead = ahead
         self.initial = state  # valid until the first chunk is taken
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
         self._began = self._finished = time.perf_counter()
