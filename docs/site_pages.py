@@ -17,6 +17,17 @@ ELSEWHERE = {
     "security.md": "SECURITY.md",
 } | {f"notebooks/{p.stem}.md": f"notebooks/{p.name}" for p in ROOT.glob("notebooks/*.ipynb")}
 COMMANDS = "reference/commands.md"
+DOCTOR = """\
+`elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners
+look for. It works while the run trains, too. Each finding has the numbers that were seen, what
+they mean, and what usually helps; at the end of a run one line names the findings. Numbers
+after the name of a seed are of that seed alone. A run without findings may still be bad: only
+these signs are looked for. Where a curriculum evaluates its present stage
+(`curriculum.evaluate_on: stage`), `time-limit`, `seeds`, `noisy-evaluation`, `worse-at-the-end`
+and `plateau` are left out: they compare evaluations, and those of different stages cannot be
+compared. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its name.
+The rules are in [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of
+which this page is made."""
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|data:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 
 
@@ -122,6 +133,21 @@ def commands_page() -> str:
     for name, command, about in _commands(parser):
         lines += [f"## {name}", "", f"{about[:1].upper()}{about[1:]}.", "", *_arguments(command)]
     return "\n".join(lines)
+
+
+def doctor_page() -> str:
+    """All rules and thresholds of `elsinore doctor`: doctor.md, which is committed."""
+    from elsinore.analysis.doctor_checks import LIMITS, Limits
+    from elsinore.analysis.doctor_rules import RULES
+    from elsinore.config.settings import meanings_of
+
+    lines = ["# Diagnosing a run", "", DOCTOR, ""]
+    for rule in RULES:
+        lines += [f"## {rule.name}", "", rule.means, "", f"*Helps:* {rule.helps}", ""]
+    lines += ["## Thresholds", "", "| threshold | value | reason |", "|---|---|---|"]
+    reasons = meanings_of(Limits)
+    lines += [f"| `{k}` | {value:g} | {reasons[k]} |" for k, value in LIMITS._asdict().items()]
+    return "\n".join(lines) + "\n"
 
 
 def _commands(parser, prefix="elsinore") -> Iterator[tuple[str, argparse.ArgumentParser, str]]:

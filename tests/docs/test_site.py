@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from elsinore.analysis.doctor_checks import LIMITS
+from elsinore.analysis.doctor_rules import RULES
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 site_pages = importlib.import_module("site_pages")
@@ -90,6 +93,15 @@ def test_every_page_is_in_the_navigation_once():
     here = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
     wanted = here | {*site_pages.ELSEWHERE, site_pages.COMMANDS}
     assert sorted(listed) == sorted(wanted), f"nav in mkdocs.yml: {set(listed) ^ wanted}"
+
+
+def test_the_page_of_doctor_has_every_rule_and_threshold():
+    write = "import site_pages; print(site_pages.doctor_page(), end='')"
+    remedy = f'write it anew: cd docs && python -c "{write}" > doctor.md'
+    page = (ROOT / "docs" / "doctor.md").read_text()
+    assert page == site_pages.doctor_page(), remedy
+    assert all(f"\n## {rule.name}\n" in page for rule in RULES)
+    assert all(f"`{name}`" in page for name in LIMITS._fields)
 
 
 def test_links_out_of_docs_become_links_in_the_site():

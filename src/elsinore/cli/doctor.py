@@ -7,18 +7,6 @@ from elsinore.cli.arguments import add_run, add_runs_dir, add_trust, trust_of
 from elsinore.cli.streams import say
 from elsinore.errors import ConfigError, quoted
 
-ABOUT = """\
-`elsinore doctor RUN` reads a run's metrics for the signs of bad training that practitioners
-look for. It works while the run trains, too. Each finding has the numbers that were seen, what
-they mean, and what usually helps; at the end of a run one line names the findings. Numbers
-after the name of a seed are of that seed alone. A run without findings may still be bad: only
-these signs are looked for. Where a curriculum evaluates its present stage
-(`curriculum.evaluate_on: stage`), `time-limit`, `seeds`, `noisy-evaluation`, `worse-at-the-end`
-and `plateau` are left out: they compare evaluations, and those of different stages cannot be
-compared. From Python: `elsinore.doctor(run)`, where `run` is a `Run`, its folder or its name.
-The rules are in [`analysis/doctor_rules.py`](../src/elsinore/analysis/doctor_rules.py), of
-which this page is made."""
-
 
 def add(commands) -> None:
     doctor = commands.add_parser(
@@ -69,18 +57,3 @@ def findings_line(run) -> str:
     if not found:
         return ""
     return f"  signs of a problem: {', '.join(found)}; see elsinore doctor {quoted(run.path)}"
-
-
-def doctor_page() -> str:
-    """The page of all rules and thresholds, docs/doctor.md."""
-    from elsinore.analysis.doctor_checks import LIMITS, Limits
-    from elsinore.analysis.doctor_rules import RULES
-    from elsinore.config.settings import meanings_of
-
-    lines = ["# Diagnosing a run", "", ABOUT, ""]
-    for rule in RULES:
-        lines += [f"## {rule.name}", "", rule.means, "", f"*Helps:* {rule.helps}", ""]
-    lines += ["## Thresholds", "", "| threshold | value | reason |", "|---|---|---|"]
-    reasons = meanings_of(Limits)
-    lines += [f"| `{k}` | {value:g} | {reasons[k]} |" for k, value in LIMITS._asdict().items()]
-    return "\n".join(lines) + "\n"
