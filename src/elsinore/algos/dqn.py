@@ -182,6 +182,7 @@ class DQNEquations:
     def init(
         self, params: PyTree, actor: Actor, optimiser: optax.GradientTransformation
     ) -> DQNLearner:
+        """A learner with an empty buffer, whose target network equals the online one."""
         like = transition_like(actor.obs, jnp.int32(0))
         if self.team is not None:
             obs = by_team(actor.obs, self.team, axis=0)
@@ -214,6 +215,7 @@ class DQNEquations:
         return softmax_policy(self.values.q(params, obs), self.values.legal(obs), temperature)
 
     def munchausen_reward(self, params: PyTree, batch: ReplayBatch) -> Float[Array, "batch"]:
+        """Munchausen's term of the reward, from the log-probability of the action taken."""
         config, (_, log_prob) = self.config, self.softmax(params, batch.obs)
         return munchausen_term(
             log_prob, batch.action, config.munchausen_weight, config.munchausen_clip
@@ -227,6 +229,14 @@ class DQNEquations:
         params: PyTree,
         batch: ReplayBatch,
     ) -> tuple[Float[Array, ""], Aux]:
+        """The weighted mean loss of the error between Q(s, a) and `targets`, which have no
+        gradient; of the error between distributions of the return where they are learnt.
+
+            L = mean_i w_i l(y_i - Q(s_i, a_i)),  l half the square or Huber's loss
+
+        Leaves of `batch` are [batch, ...]. Source: Mnih 2015, Nature 518, algorithm 1; the weights
+        w: Schaul 2016, arXiv:1511.05952 section 3.4.
+        """
         values, returns = self.values, self.values.returns
         keys = for_uses(key, "weights", "target weights", "fractions", "target fractions")
         params, target_params = values.drawn(params, keys[0]), values.drawn(target_params, keys[1])
@@ -329,6 +339,7 @@ class DQNEquations:
     def epsilon(
         self, hyper: Any, progress: Float[Array, ""], learner: DQNLearner
     ) -> Float[Array, ""]:
+        """The probability of a random action, by the schedule of the config."""
         if self.config.epsilon_schedule == "linear":
             return linear_epsilon(hyper, progress, learner)
         return exponential(

@@ -94,6 +94,7 @@ class SACEquations:
     nets: Any
 
     def rule(self) -> OffPolicyRule:
+        """These equations as `off_policy` takes them."""
         return OffPolicyRule(
             self.explore,
             self.best,
@@ -104,15 +105,19 @@ class SACEquations:
         )
 
     def policy(self, actor: PyTree, obs: PyTree) -> Any:
+        """pi(.|s), the distribution of actions, for observations [batch, ...]."""
         return self.nets.policy(actor, obs)
 
     def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Chosen:
+        """Actions drawn from the policy, [batch, action], by the `noise` of its head."""
         return self.policy(actor, obs).sample(noise)
 
     def best(self, actor: PyTree, obs: PyTree) -> Chosen:
+        """The greedy actions, [batch, action]: the mode of the policy."""
         return self.policy(actor, obs).mode()
 
     def temperature(self, learner: OffPolicyLearner, hyper: Any) -> Float[Array, ""]:
+        """alpha, the weight of the entropy: as it is tuned, or a setting."""
         tuned = self.config.tune_temperature
         return jnp.exp(learner.temperature.params) if tuned else hyper.temperature
 
@@ -146,11 +151,13 @@ class SACEquations:
         return loss, dict(zip(names, (loss, -jnp.mean(log_prob), alpha), strict=True))
 
     def init_temperature(self, hyper: Any, optimiser: optax.GradientTransformation) -> PyTree:
+        """The `Learner` of log alpha, which keeps alpha above 0; () where it is not tuned."""
         if not self.config.tune_temperature:
             return ()
         return init_learner(jnp.log(hyper.temperature), optimiser)
 
     def target_entropy(self, metrics: LossMetrics, hyper: Any) -> Float[Array, ""]:
+        """Target of the policy's entropy, in nats: the setting times the action dimensions."""
         return self.nets.num_actions * hyper.target_entropy
 
     def tune(

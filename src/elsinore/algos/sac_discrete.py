@@ -102,6 +102,7 @@ class DiscreteEquations(SACEquations):
     """SAC's functions, with sums over the actions in place of samples."""
 
     def soft_value(self, critics: PyTree, policy: Categorical, obs: PyTree, alpha: Any) -> Value:
+        """V(s) = sum_a pi(a|s) min_k Q_k(s, a) + alpha H(pi(.|s)), by these critics."""
         q, probability = self.nets.q_all(critics, obs), jnp.exp(policy.log_probs)
         return expected_soft_value(q, probability, policy.entropy(), alpha)
 
@@ -125,6 +126,8 @@ class DiscreteEquations(SACEquations):
         }
 
     def target_entropy(self, metrics: LossMetrics, hyper: Any) -> Float[Array, ""]:
+        """Target of the policy's entropy, in nats: a share of the largest one, the logarithm of
+        the number of legal actions, which is a mean over the batch."""
         return hyper.target_entropy * metrics["policy/largest_entropy"]
 
 

@@ -38,6 +38,8 @@ LEAST, MOST = 1e-20, 1e28
 
 
 class PrioritisedState(NamedTuple):
+    """Contents of a prioritised buffer, with the priorities of its transitions."""
+
     replay: BufferState
     # leaf slot x num_envs + env: that transition's priority, 0 where no whole window starts
     tree: SumTree

@@ -21,6 +21,8 @@ BRANCHING = 32
 
 
 class SumTree(NamedTuple):
+    """Masses of leaves, and the sums above them."""
+
     # the leaves first, then their sums, up to a single row
     levels: tuple[Float[Array, "row child"], ...]
 
@@ -35,10 +37,12 @@ def init(num_leaves: int) -> SumTree:
 
 
 def total_mass(tree: SumTree) -> Float[Array, ""]:
+    """The sum of the masses of all leaves."""
     return shards.apart(jnp.sum)(tree.levels[-1])
 
 
 def mass_of(tree: SumTree, leaves: Int[Array, "batch"]) -> Float[Array, "batch"]:
+    """The mass of each of these leaves."""
     return _children(tree.levels[0], leaves)
 
 

@@ -117,6 +117,7 @@ def normal_noise(size: int) -> ActionNoise:
         return draw(jax.random.normal, key, (*shape, size))
 
     def correlated(key: Key[Array, ""], shape: tuple[int, ...], correlation: Scalar) -> Actions:
+        """Noise [time, env, action], of the `shape` (time, env), correlated in time."""
         return correlated_noise(independent(key, shape), correlation)
 
     return ActionNoise(independent, correlated, uniform_action)
