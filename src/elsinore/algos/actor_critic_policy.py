@@ -26,7 +26,8 @@ def decide(
     obs: PyTree,
     view: View,
 ) -> Decision:
-    """Sampled actions of a batch of envs, with their log-probabilities."""
+    """Sampled actions, [env, ...], with their log-probabilities, [env]; `obs`, `carry` and `noise`
+    are [env, ...]."""
     obs = view(normalise_obs(stats, obs))
     carry, outputs, _ = net.step(params, carry, obs)
     distribution = head.distribution(outputs, obs)
@@ -41,7 +42,7 @@ def actor_critic_policy(net: Network, head: Head, valued: bool = True) -> Policy
     def one(
         policy_state: PolicyState, carry: PyTree, obs: PyTree
     ) -> tuple[PyTree, Distribution, Float[Array, ""]]:
-        """Carry, distribution and value for one observation, in a batch of one."""
+        """Carry [...], distribution [1, ...] and value [] for one observation."""
         obs, carry = jax.tree.map(
             lambda x: jnp.asarray(x)[None], (normalise_obs(policy_state.stats, obs), carry)
         )

@@ -119,7 +119,8 @@ def off_policy(
         carry: PyTree,
         obs: PyTree,
     ) -> Decision:
-        """Exploring actions; uniform ones in the first `learning_starts` env steps."""
+        """Exploring actions, [env, ...], of observations [env, ...]; uniform ones in the first
+        `learning_starts` env steps."""
         explores = before.update >= -(-config.learning_starts // config.steps_per_update)
         obs = normalise_obs(before.stats, obs)
         explored = rule.explore(before.learner.params.actor, obs, noise, hyper)

@@ -186,5 +186,8 @@ def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
 
 
 def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
-    """Target parameters moved by `tau` towards the online ones."""
+    """Target parameters moved by `tau` towards the online ones, (1 - tau) target + tau online.
+
+    Source: Lillicrap 2016, arXiv:1509.02971 algorithm 1; a copy where `tau` is 1, as in DQN.
+    """
     return shards.apart(optax.incremental_update)(online, target, tau)

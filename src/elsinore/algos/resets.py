@@ -120,7 +120,8 @@ def with_resets(
 ) -> L:
     """The learner after the update that began at `before`: where a reset is due, `reset_share` of
     each weight is drawn anew, the target network equals the online one, and the optimiser begins
-    again; the replay buffer stays."""
+    again; the replay buffer stays. The state of `optimiser` is of the parameters as one vector,
+    as `init_learner` makes it."""
     if (period := updates_between(config)) is None:
         return learner
 

@@ -124,8 +124,13 @@ class SACEquations:
     def next_value(
         self, learner: OffPolicyLearner, obs: PyTree, noise: Noise, hyper: Any
     ) -> Value | Float[Array, "batch kept"]:
-        """The soft value of an action of the actor, by the target critics; of quantiles, all that
-        TQC keeps."""
+        """The soft value of an action a of the actor, by the target critics (arXiv:1812.05905 eq.
+        3, the minimum as in its section 6):
+
+            V(s) = min_k Q_k(s, a) - alpha log pi(a|s)
+
+        Of quantiles, all that TQC keeps (arXiv:2005.04269), each less alpha log pi(a|s).
+        """
         action, log_prob = self.policy(learner.params.actor, obs).sample_with_log_prob(noise)
         q, alpha = (
             self.nets.q(learner.target_params.critics, obs, action),

@@ -219,7 +219,7 @@ def value_based(
     def decide(
         before: TrainState, context: tuple, noise: tuple[Array, PyTree], carry: PyTree, obs: PyTree
     ) -> Decision:
-        """Epsilon-greedy actions."""
+        """Epsilon-greedy actions, [env], of observations [env, ...]."""
         obs, (uniform, keys), (_, explore) = normalise_obs(before.stats, obs), noise, context
         carry, q = values.explored(before.learner.params, carry, obs, keys)
         action = epsilon_greedy(q, action_mask(obs), uniform, explore)

@@ -98,7 +98,8 @@ def scale_rewards(
     gamma: Scalar,
 ) -> tuple[Normalisers, Float[Array, "time env"]]:
     """Divide rewards by the deviation of the return R_t = gamma R_{t-1} + r_t, which starts anew
-    *after* an episode's last reward (before it, that reward would leak into the next episode)."""
+    *after* an episode's last reward (before it, that reward would leak into the next episode), and
+    clip them to [-10, 10]."""
     if stats.returns is None:
         return stats, reward
 

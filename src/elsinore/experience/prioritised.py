@@ -47,7 +47,11 @@ class PrioritisedState(NamedTuple):
 
 
 def prioritised(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
-    """Sampling by priority; `alpha` and `beta` are traced, so they may vary."""
+    """Sampling by priority; `alpha` and `beta` are traced, so they may vary.
+
+    Raises:
+        ValueError: as `slots_for` does.
+    """
     slots_for(capacity, num_envs, n_step)
     return ReplayBuffer(
         init=partial(init, capacity, num_envs),

@@ -69,7 +69,11 @@ class ReplayBuffer(NamedTuple):
 
 
 def uniform(capacity: int, num_envs: int, n_step: int = 1) -> ReplayBuffer:
-    """Uniform sampling: weights are 1, and priorities are ignored."""
+    """Uniform sampling: weights are 1, and priorities are ignored.
+
+    Raises:
+        ValueError: as `slots_for` does.
+    """
     slots_for(capacity, num_envs, n_step)
 
     def sample_(
