@@ -3,7 +3,7 @@
     python -m benchmarks.accelerator [--purejaxrl DIR] [--only REGEX] [--minutes 9] [--again]
 
 Each case is a process of its own with a cold compile cache. Stopped, or out of minutes, the command
-goes on where it was; results go to benchmarks/results/accelerator_<device>.json. On a CPU every
+continues where it was; results go to benchmarks/results/accelerator_<device>.json. On a CPU every
 case runs at a small size: that shows that the command works and says nothing about an accelerator.
 """
 

@@ -3,7 +3,7 @@ known in advance.
 
     python -m benchmarks.cache_api_bound [--streams 4] [--width 256] [--seed 0] [--again]
 
-From below: a beam search that knows the stream keeps, of all ways to go on from `width` states,
+From below: a beam search that knows the stream keeps, of all ways to continue from `width` states,
 those with the largest return so far plus the worth of what is cached: what a hit to come will pay,
 less a waste to come. What it finds can be played, so the best possible is at least that. From
 above: every read that could be a hit at all pays as one, nothing else costs anything. No agent sees

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
-        "--streams", type=int, nargs="+", default=[0, 64], help="0: drawn as the episode goes on"
+        "--streams", type=int, nargs="+", default=[0, 64], help="0: drawn during the episode"
     )
     parser.add_argument("--action", type=int, help="always this one; otherwise uniformly random")
     parser.add_argument("--again", action="store_true", help="measure anew")

@@ -4,10 +4,10 @@
 * `cells`: a comparison of 8 runs of PPO on CartPole-v1, a core for each, on a cluster of one core
   (to which all of Ray is pinned) and of two, in turn; seconds from call to report.
 * `whole`, `killed`: one longer run that saves every ten seconds, left alone, and with its worker
-  killed half-way, so that another one goes on; seconds from call to report.
+  killed half-way, so that another one continues; seconds from call to report.
 
 Ray starts in a process of its own for each measurement, and runs as it does for
-`elsinore compare --on ray`. Stopped, it goes on; more `--turns` are added to the file.
+`elsinore compare --on ray`. Stopped, it continues; more `--turns` are added to the file.
 """
 
 import argparse

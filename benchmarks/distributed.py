@@ -3,7 +3,7 @@
 Two shards in two processes of one device each (`--distributed`, over gloo), beside one shard of the
 same work in one process of one core; in turn. PPO on CartPole-v1 with 64 envs of 128 steps, 4
 epochs of 4 minibatches, so 16 gradients that the processes exchange in an update; the seconds are
-those that a run's summary has for training. Stopped, it goes on.
+those that a run's summary has for training. Stopped, it continues.
 
 * `two`: a core for each process;
 * `free`: two cores for both;

@@ -4,7 +4,7 @@ A life is a run, sweep or comparison that is begun, killed (SIGKILL) at several 
 resumed, and finally resumed until it ends. What it left is then compared with what the same command
 left that nothing stopped: `benchmarks/left_behind.py` says in what. Lives of all kinds take turns
 until `--runs` kills are recorded, each with the code (git's name of `src`) that it ran. A driver
-that is stopped goes on with the life after the last one recorded.
+that is stopped continues with the life after the last one recorded.
 """
 
 import argparse

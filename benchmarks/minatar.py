@@ -4,7 +4,7 @@
 
 The work is `P2` and `Q2` of `benchmarks/peers/work.py`. rejax's networks are layers over a vector,
 so ours are, too. Training only: no evaluation on either side. Each measurement is a process of its
-own with a cold compile cache. Stopped, it goes on where it was.
+own with a cold compile cache. Stopped, it continues where it was.
 """
 
 import argparse

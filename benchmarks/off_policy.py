@@ -5,7 +5,7 @@
 
 The work is `Q1` (DQN) or `S1` (SAC, TD3) of `benchmarks/peers/work.py`. Each measurement is a
 process of its own with a cold compile cache; a round runs everyone once, and ratios are taken
-within rounds. Stopped, it goes on where it was.
+within rounds. Stopped, it continues where it was.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Measurements as data that a stopped driver goes on from: one JSON file, one row a measurement."""
+"""Measurements as data that a stopped driver continues from: one JSON file, one row each."""
 
 import json
 import os

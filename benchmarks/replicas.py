@@ -5,7 +5,7 @@
 CartPole-v1 at each algorithm's preset, or its defaults; training only, compiled before. One seed
 and ten are run in turn, and the ratio of their times is taken within a turn. On two cores the least
 is 5. `core_ratio` is the same of the seconds that cores were at work, which other processes on the
-machine change less. Stopped, it goes on.
+machine change less. Stopped, it continues.
 """
 
 import argparse

@@ -5,7 +5,7 @@
     taskset -c 0 python -m benchmarks.resets --out benchmarks/results/env_steps.json ENV ...
 
 Random legal actions, on one device. `steps` is a scan of steps alone, in which an episode that has
-ended goes on; what the same scan takes longer with autoreset is `resets`. Both start from where
+ended continues; what the same scan takes longer with autoreset is `resets`. Both start from where
 `--steps` steps have led, so that episodes end at all times, and take turns. `--draw-at-once` sets
 how many fresh episodes are drawn at once; by default it is the environment's own. The second form
 is that of the table of speeds in docs/suites.md: one core.

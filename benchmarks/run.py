@@ -6,7 +6,7 @@
 `DIR` is a checkout of the public repository luchris429/purejaxrl; without it that peer is left out.
 Each measurement is a process of its own; a round runs every peer once, and ratios are taken within
 rounds, because machines drift. A round has the load before it and the peak of the cores beside it.
-Stopped, it goes on where it was; more `--rounds` or `--seeds` are added to the file. With
+Stopped, it continues where it was; more `--rounds` or `--seeds` are added to the file. With
 `--speed-only` it measures steps a second and compiling, and not the rest.
 """
 

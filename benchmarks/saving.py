@@ -7,7 +7,7 @@ each chunk. A save copies the state to host memory while training waits, and wri
 Recorded are the milliseconds of each of these waits, of a copy of as many bytes in memory that the
 process holds already (the bound), and the seconds from a save to the checkpoint on the disk. A wait
 is all that the checkpoint manager does between two chunks; with `best` each state is also the best
-so far, and is held in memory for it. Stopped, it goes on.
+so far, and is held in memory for it. Stopped, it continues.
 """
 
 import argparse

@@ -6,7 +6,7 @@ The work is that of `benchmarks.run`, with one number changed at a time; trainin
 for 262,144 env steps a seed. PureJaxRL's seeds are over one CPU device a core where they can be;
 its width and its chunk, which is the run, are fixed. Each measurement is a process of its own, and
 gives the better of two runs; ours and PureJaxRL's alternate, and a point is the median of its
-rounds. More than 64 seeds take minutes, and have one round. Stopped, it goes on where it was; at
+rounds. More than 64 seeds take minutes, and have one round. Stopped, it continues where it was; at
 the end the picture is drawn.
 """
 

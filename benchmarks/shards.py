@@ -11,7 +11,7 @@ within a turn; the medians are those of the turns:
 * `turns`: two shards on one device, in turn, with the bits of the next;
 * `two`: two shards on two devices.
 
-Stopped, it goes on.
+Stopped, it continues.
 """
 
 import argparse

@@ -6,7 +6,7 @@ the return at a fixed budget.
 Each case is its preset, on Breakout for 512,000 env steps; only `shards` differs. Env steps
 to a return are those before the first greedy evaluation at or above it, of 16 episodes; a seed that
 never gets there counts as infinite. Returns at a budget are those of the final policy, greedy, over
-128 episodes. Intervals are 95 % bootstraps over the seeds of both sides. Stopped, it goes on.
+128 episodes. Intervals are 95 % bootstraps over the seeds of both sides. Stopped, it continues.
 """
 
 import argparse

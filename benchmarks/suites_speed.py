@@ -5,7 +5,7 @@ work.
 
 The work is `NAVIX` and `BRAX` of `benchmarks/peers/work.py`; both sides step the same version of
 the library. Training only: no evaluation on either side. Each measurement is a process of its own
-with a cold compile cache. Needs the extras `navix` and `brax`. Stopped, it goes on where it was.
+with a cold compile cache. Needs the extras `navix` and `brax`. Stopped, it continues where it was.
 """
 
 import argparse

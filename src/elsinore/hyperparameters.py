@@ -115,8 +115,8 @@ def _described(hint: Any) -> str:
 def settings(cls: type[Config]) -> type[Config]:
     """Make a class a frozen dataclass with its fields in the order of its body.
 
-    A new field stands behind the one that the body names before it, also among inherited fields; of
-    these, the body may name those that change and those that show the place.
+    A new field follows the one before it in the body, also among inherited fields. An inherited
+    field may be listed again to change its default, or to mark where the next new field goes.
     """
     names = list(vars(cls)["__annotations__"])
     order = list(getattr(cls, "__dataclass_fields__", ()))

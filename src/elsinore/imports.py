@@ -67,8 +67,8 @@ def import_object(path: str, field: str) -> Any:
         )
         if module == "__main__" or "<" in name:
             remedy = (
-                "It was made in a script, in a notebook or inside a function: go on there, once it"
-                " is made again, or move it to a module of its own and begin a new run."
+                "It was made in a script, in a notebook or inside a function: continue there, once"
+                " it is made again, or move it to a module of its own and begin a new run."
             )
         raise ConfigError(f"{field}={path!r} cannot be imported: {message}. {remedy}") from error
 

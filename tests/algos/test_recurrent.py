@@ -354,7 +354,7 @@ def test_the_priority_of_a_sequence_is_nine_tenths_of_its_largest_error():
 
 
 def test_settings_of_sequences_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match=r"burn_in=4 is of networks with a memory.*network.gru"):
+    with pytest.raises(ValueError, match=r"burn_in=4 applies to recurrent networks.*network.gru"):
         make(DQN(burn_in=4), Corridor())
     with pytest.raises(
         ValueError, match=r"buffer_size=64 holds 8 steps .* fewer than the 20 of a sequence"

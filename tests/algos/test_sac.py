@@ -361,11 +361,11 @@ def test_a_config_that_cannot_work_is_refused_by_name_and_value(field, value):
         ),
         (
             {"action_distribution": "beta", "noise_correlation": 0.5},
-            "noise_correlation=0.5 is of normal noise, .*'beta'.* leave it out",
+            "noise_correlation=0.5 applies to normal noise only, .*'beta'.* leave it out",
         ),
         (
             {"noise_correlation": 0.5},
-            "noise_correlation=0.5 is of the steps of a rollout, and rollout_length=1 has one",
+            "noise_correlation=0.5 applies between the steps of a rollout, and rollout_length=1",
         ),
     ],
     ids=str,

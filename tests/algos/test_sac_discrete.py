@@ -119,7 +119,7 @@ def test_another_action_space_is_refused_with_what_takes_it(world, message):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"noise_correlation": 0.5}, "noise_correlation=0.5 is of continuous actions"),
+        ({"noise_correlation": 0.5}, "noise_correlation=0.5 applies to continuous actions only"),
         ({"temperature": 0.0}, "temperature=0.0 cannot be tuned"),
         ({"target_entropy": 1.5}, "target_entropy=1.5 must lie in"),
     ],

@@ -423,7 +423,7 @@ class TestOnRay:
         run = search.held()
         saved = run.saved()
         os.kill(run.worker, signal.SIGKILL)
-        search.line(f"group {run.group}: its worker was lost, another one goes on")
+        search.line(f"group {run.group}: its worker was lost, another one continues")
         assert search.ended() == 0, "".join(search.lines)
         assert search.trials == one_by_one
         with closing(Store(run.path / "metrics.sqlite", read_only=True)) as store:
@@ -465,7 +465,7 @@ class TestOnRay:
             held = {run.group: run for run in (search.held() for _ in range(4))}
             machines.remove_node(first, allow_graceful=False)
             for _ in range(2):
-                del held[search.line(r"group (\w+): its worker was lost, another one goes on")[1]]
+                del held[search.line(r"group (\w+): its worker was lost, another one continues")[1]]
             for run in held.values():  # on the other machine
                 ask(run.path, "resume")
             assert search.ended() == 0, "".join(search.lines)

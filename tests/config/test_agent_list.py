@@ -120,7 +120,7 @@ def test_the_plan_writes_settings_of_agents_as_a_config_does():
     [
         ({"algo": "sac"}, r"^agents\[{}\].algo='sac' learns continuous actions"),
         ({"algo": "dqn", "dueling": True, "network.custom": "tests.config.test_agent_list:Plain"},
-         r"^agents\[{}\].algo.dueling=True is of the built-in networks"),
+         r"^agents\[{}\].algo.dueling=True applies to the built-in networks"),
         ({"network.custom": "nowhere:Net"},
          r"^agents\[{}\].algo.network.custom='nowhere:Net' cannot be imported"),
     ],

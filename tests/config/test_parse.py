@@ -310,8 +310,8 @@ def test_an_algorithm_is_a_word_or_a_mapping(algo):
         (
             "__main__:no_such_cell",
             "algo='__main__:no_such_cell' cannot be imported: module '__main__' has no attribute"
-            " 'no_such_cell'. It was made in a script, in a notebook or inside a function: go on"
-            " there, once it is made again, or move it",
+            " 'no_such_cell'. It was made in a script, in a notebook or inside a function:"
+            " continue there, once it is made again, or move it",
         ),
         (":mine", "algo=':mine' must be 'module:name', such as 'my_code:MyClass'."),
         ("json:", "algo='json:' must be 'module:name', such as 'my_code:MyClass'."),

@@ -157,7 +157,7 @@ def test_a_recurrent_layer_beside_a_custom_network_is_refused(memory):
         lambda custom: actor_critic_network(config, HEAD, OBS, custom),
         lambda custom: q_network(config, 3, OBS, custom=custom),
     ):
-        with pytest.raises(ValueError, match=rf"algo.network.{memory}=8 is of the built-in"):
+        with pytest.raises(ValueError, match=rf"algo.network.{memory}=8 applies to the built-in"):
             make(lambda n: Fixed(n))
 
 

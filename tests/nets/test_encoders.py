@@ -111,5 +111,5 @@ def test_a_sum_of_many_ones_in_bfloat16_is_their_number():
 def test_a_bfloat16_that_cannot_be_is_refused():
     with pytest.raises(ValueError, match="dtype='float16' is unknown; choose float32 or bfloat16"):
         NetworkConfig(dtype="float16")
-    with pytest.raises(ValueError, match="dtype='bfloat16' is of the built-in encoders"):
+    with pytest.raises(ValueError, match="dtype='bfloat16' applies to the built-in encoders"):
         NetworkConfig(dtype="bfloat16", encoder="elsinore.worlds.balatro.nets:CARDS")

@@ -93,7 +93,7 @@ def test_the_noise_of_the_state_is_held_for_a_period():
 
 @pytest.mark.parametrize("kind", ["squashed", "beta", "gsde"])
 def test_a_distribution_of_continuous_actions_is_refused_for_others(kind):
-    with pytest.raises(ValueError, match=rf"action_distribution='{kind}' is of continuous actions"):
+    with pytest.raises(ValueError, match=rf"action_distribution='{kind}' applies to continuous"):
         head_for(spaces.Discrete(3), kind)
 
 

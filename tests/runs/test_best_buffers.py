@@ -193,7 +193,7 @@ def test_all_parts_of_it_are_refused_with_a_remedy(run, tmp_path, capsys):
 def test_a_run_that_has_ended_does_not_begin_anew_where_only_the_best_is_left(copy):
     for kind in ("latest", "periodic", "emergency"):
         shutil.rmtree(copy / "checkpoints" / kind, ignore_errors=True)
-    with pytest.raises(ConfigError, match=r"no checkpoint that the run can go on from.*@best --fr"):
+    with pytest.raises(ConfigError, match=r"no checkpoint that the run can continue.*@best --fr"):
         elsinore.resume(copy, env_steps=800)
     assert (copy / "summary.json").exists()
 

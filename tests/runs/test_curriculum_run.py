@@ -88,7 +88,7 @@ def test_every_change_of_stage_is_an_event_and_a_line_of_the_log(whole):
             update,
             "promotion",
             (
-                f"seed {seed} goes on from stage {i} ({a}) to stage {i + 1} ({b}) after update"
+                f"seed {seed} moves up from stage {i} ({a}) to stage {i + 1} ({b}) after update"
                 f" {update} ({15 * update} env steps)"
             ),
         )
@@ -245,7 +245,7 @@ def test_members_of_a_population_that_copy_each_other_follow_a_course_each(tmp_p
     assert found.summary["curriculum"]["course"] == [course] * 4
     assert (found.state().train.env_params.gravity == np.float32(9.8)).all()
     event = (
-        "seed 1, algo.learning_rate=0.01 at first goes on from stage 0 to stage 1 after update 3"
+        "seed 1, algo.learning_rate=0.01 at first moves up from stage 0 to stage 1 after update 3"
     )
     assert count_in_log(found.path, event) == 1
 

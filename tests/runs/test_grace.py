@@ -51,7 +51,7 @@ def test_without_time_the_checkpoint_is_saved_and_the_evaluation_is_left_out(
     assert not (path / "summary.json").exists()
     (name,) = kept(path, "emergency")["emergency"]
     assert 12 <= int(name) < 40
-    assert count_in_log(path, "the final evaluation is left out, for want of time") == 1
+    assert count_in_log(path, "the final evaluation is left out, because time ran out") == 1
     assert elsinore.resume(path).summary["stopped_by"] == "budget"
     assert_same_run(path, whole)
 

@@ -133,7 +133,7 @@ def test_a_schedule_goes_on_as_in_a_run_of_the_new_length_and_says_so(path, caps
     ((update, text),) = events_of(path, "lengthened")
     assert update == 20
     assert text == (
-        "budget: 2,560 -> 5,120 env steps a seed; algo.learning_rate was 0; it goes on at 0.0005"
+        "budget: 2,560 -> 5,120 env steps a seed; algo.learning_rate was 0; it continues at 0.0005"
         " towards 0, as in a run of the new length; final evaluation until now: mean return"
         f" {before:.6g}"
     )
@@ -178,7 +178,7 @@ def test_a_schedule_is_said_to_go_on_as_the_members_agents_and_callbacks_have_it
         patch.setattr(session, "_compiled", killed)
         elsinore.resume(run.path, env_steps=2048)
     ((_, text),) = events_of(run.path, "lengthened")
-    assert f"algo.learning_rate was 0; it goes on at {then} towards 0, as in" in text
+    assert f"algo.learning_rate was 0; it continues at {then} towards 0, as in" in text
     whose = " of the best member" if case == "members" else ""
     assert text.endswith(f"mean return{whose} {mean:.6g}")
 
@@ -464,4 +464,4 @@ def test_a_schedule_that_takes_no_part_of_the_run_is_at_its_end():
     epsilon = (np.array([1.0]), np.array([0.1]), np.array([0.0]))
     with np.errstate(all="raise"):
         (line,) = moved_schedules({"algo.epsilon": epsilon}, 5, 10, 20)
-    assert line.startswith("algo.epsilon was 0.1; it goes on at 0.1 towards 0.1")
+    assert line.startswith("algo.epsilon was 0.1; it continues at 0.1 towards 0.1")

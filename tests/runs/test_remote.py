@@ -231,7 +231,7 @@ def test_a_new_run_of_a_name_that_has_a_copy_is_refused_before_it_is_made(tmp_pa
     update_to(tmp_path / "first", 4)
     Copy(tmp_path / "first", bucket).send()
     settings = {"overrides": SMALL | {"sinks.remote.url": bucket}, "runs_dir": tmp_path / "runs"}
-    with pytest.raises(ConfigError, match="/runs/first is the copy of another run; go on with"):
+    with pytest.raises(ConfigError, match="/runs/first is the copy of another run; continue"):
         elsinore.train("CartPole-v1", name="first", **settings)
     assert not (tmp_path / "runs").exists()
 

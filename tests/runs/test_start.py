@@ -753,8 +753,8 @@ def team_of(names: list[str], **settings) -> AgentsConfig:
         (
             team_of([*"ab"]),
             team_of([*"cde"]),
-            "agents: none of c, d, e is an agent of RUN, which has a, b; give those that go on"
-            " their names there.",
+            "agents: none of c, d, e is an agent of RUN, which has a, b; name those that continue"
+            " as they are named there.",
         ),
         (
             team_of([*"ab"], a="dqn"),

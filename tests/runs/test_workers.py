@@ -81,7 +81,7 @@ def test_a_failing_handler_is_logged_once_and_tried_until_it_works_and_then_says
     assert level == "WARNING"
     assert (
         trouble
-        == "post failed: OSError: the road is washed out (it will be retried; training goes on)"
+        == "post failed: OSError: the road is washed out (it will be retried; training continues)"
     )
     assert relief == "post works again and is up to date"
     assert worker.finish(5.0)
@@ -163,7 +163,7 @@ def test_a_callback_that_raises_is_logged_once_and_misses_only_what_it_failed_at
     assert worker.finish(5.0)
     assert got == [0, 2, 4, 6, 8]
     assert logged() == [
-        ("WARNING", "callback f failed: ZeroDivisionError: oops (training goes on)")
+        ("WARNING", "callback f failed: ZeroDivisionError: oops (training continues)")
     ]
 
 
@@ -355,7 +355,7 @@ def test_a_handler_that_exits_is_logged_and_the_next_item_is_handled(error, logg
     worker.put(2)
     assert worker.finish(5.0)
     assert got == [1, 2]
-    text = f"callback f failed: {error.__name__}: 3 (training goes on)"
+    text = f"callback f failed: {error.__name__}: 3 (training continues)"
     assert logged() == [("WARNING", text)]
 
 

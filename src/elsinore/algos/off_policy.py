@@ -78,9 +78,9 @@ class OffPolicyConfig(LearningConfig):
     def _check_correlation(self) -> None:
         if self.noise_correlation and self.rollout_length == 1:
             raise ValueError(
-                f"noise_correlation={self.noise_correlation} is of the steps of a rollout, and"
-                " rollout_length=1 has one; raise rollout_length, and gradient_steps with it, or"
-                " leave it out."
+                f"noise_correlation={self.noise_correlation} applies between the steps of a"
+                " rollout, and rollout_length=1 has one; raise rollout_length, and gradient_steps"
+                " with it, or leave it out."
             )
 
 

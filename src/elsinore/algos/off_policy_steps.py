@@ -1,5 +1,5 @@
-"""Gradient steps on batches from a replay buffer: of the critics towards their targets, of the
-actor up the critics' values, and of the target networks behind both."""
+"""Gradient steps on batches from a replay buffer: the critics' towards their targets, the actor's
+towards higher Q values, and the update of the target networks."""
 
 from typing import Any, NamedTuple
 

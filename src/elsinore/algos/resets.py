@@ -1,5 +1,5 @@
 """Learning from few episodes: many gradient steps on each transition, a network that is reset now
-and then while its replay buffer stays, and targets that look ahead less as it learns.
+and then while its replay buffer stays, and n-step targets that shorten during learning.
 
 Sources: resets against the primacy bias, Nikishin 2022, arXiv:2205.07802; part of the old weights
 kept, D'Oro 2023 (SR-SPR); n-step targets that shorten after each reset, Schwarzer 2023,

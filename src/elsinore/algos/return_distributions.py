@@ -175,8 +175,8 @@ def check_returns(config: Any) -> None:
         )
     if config.distribution == "c51" and config.loss != "mse":
         raise ValueError(
-            f"loss={config.loss!r} is of TD errors, and distribution='c51' has none; leave it out,"
-            " or use distribution: none."
+            f"loss={config.loss!r} applies to TD errors only, and distribution='c51' has none;"
+            " leave it out, or use distribution: none."
         )
     if not config.munchausen_clip <= 0.0:
         raise ValueError(

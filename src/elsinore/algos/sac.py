@@ -79,8 +79,8 @@ class SACConfig(TemperatureConfig):
     def _check_correlation(self) -> None:
         if self.noise_correlation and self.action_distribution != "squashed":
             raise ValueError(
-                f"noise_correlation={self.noise_correlation} is of normal noise, and that of"
-                f" action_distribution={self.action_distribution!r} is drawn otherwise; leave it"
+                f"noise_correlation={self.noise_correlation} applies to normal noise only, and that"
+                f" of action_distribution={self.action_distribution!r} is drawn otherwise; leave it"
                 " out, or use action_distribution: squashed."
             )
         super()._check_correlation()

@@ -50,8 +50,8 @@ class SACDiscreteConfig(TemperatureConfig):
     def _check_correlation(self) -> None:
         if self.noise_correlation:
             raise ValueError(
-                f"noise_correlation={self.noise_correlation} is of continuous actions; leave it"
-                " out."
+                f"noise_correlation={self.noise_correlation} applies to continuous actions only;"
+                " leave it out."
             )
 
 

@@ -156,6 +156,6 @@ def check_sequences(config: Any, recurrent: bool) -> None:
     """
     if config.burn_in and not recurrent:
         raise ValueError(
-            f"burn_in={config.burn_in} is of networks with a memory, and this one has none; leave"
-            " it out, or set network.gru, lstm or lru."
+            f"burn_in={config.burn_in} applies to recurrent networks only, and this one is not;"
+            " leave it out, or set network.gru, lstm or lru."
         )

@@ -1,6 +1,6 @@
 """Tasks on a Ray cluster, each of which begins, resumes or reads one run folder.
 
-Ray places the tasks. A task whose worker is lost or stopped is done again and goes on from its
+Ray places the tasks. A task whose worker is lost or stopped is done again and continues from its
 run's checkpoint; when the driver is lost, the same command does all of it again.
 """
 
@@ -154,7 +154,7 @@ class _Running:
         self.pending[function.remote(environment, tuple(task), self.board)] = task
 
     def function_for(self, replicas: int) -> tuple[Any, dict[str, str]]:
-        """The remote function of tasks of so many replicas, and its environment variables."""
+        """The remote function of tasks with `replicas` replicas, and its environment variables."""
         there, gpus = self.ray.cluster_resources(), self.shares.gpus
         gpus = float(there.get("GPU", 0) > 0) if gpus is None else gpus
         nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
@@ -200,7 +200,7 @@ class _Running:
                 f"{task.name}: its worker was lost {AGAIN + 1} times, the last time: {why}. Resume"
                 f" it from its checkpoint with {self.resume_with}."
             )
-        self.progress(f"{task.name}: its worker was lost, another one goes on: {why}")
+        self.progress(f"{task.name}: its worker was lost, another one continues: {why}")
         self.give(task)
 
     def news(self) -> dict[str, tuple[str, int]]:

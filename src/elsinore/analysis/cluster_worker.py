@@ -36,7 +36,7 @@ def do(task: tuple, board: Any) -> Any:
     board.put.remote(todo.name, host, 0)
     try:
         return FUNCTIONS[todo.function](report, *todo.args)
-    except (KeyboardInterrupt, RunInUse):  # before the run's own handler, or for want of time
+    except (KeyboardInterrupt, RunInUse):  # before the run's own handler, or out of time
         return None
 
 

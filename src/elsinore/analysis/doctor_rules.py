@@ -100,7 +100,7 @@ RULES = (
     DoctorRule(
         "gradient-growth",
         checks.gradients_explode,
-        "Gradients grow as training goes on; divergence often follows.",
+        "Gradients grow during training; divergence often follows.",
         "A smaller learning_rate, learning_rate_final=0, normalize_obs=true, a max_grad_norm.",
     ),
     DoctorRule(

@@ -215,7 +215,7 @@ def _of_two(fixture: HostFixture, together: bool) -> list[Any]:
 def _resume(fixture: HostFixture) -> Failure | None:
     """A later episode is the same in a new environment, from its seed and its actions.
 
-    So a run that is resumed repeats the episodes that ran at its checkpoint, and goes on exactly.
+    So a run that is resumed repeats the episodes that ran at its checkpoint, and continues exactly.
     """
     rows = fixture.rows(1)
     fixture.play(rows, fixture.seeds[0], NUM_REPEATED)
@@ -228,7 +228,7 @@ def _resume(fixture: HostFixture) -> Failure | None:
     differs = next(filter(None, found), "")
     if differs and not rows.seeded:
         return Failure(
-            "its episodes cannot be repeated, so a resumed run goes on from its checkpoint with"
+            "its episodes cannot be repeated, so a resumed run continues from its checkpoint with"
             " fresh episodes; an exact resume needs a reset that takes a seed.",
             "warning",
         )

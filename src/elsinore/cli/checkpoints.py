@@ -14,7 +14,7 @@ def add(commands) -> None:
         "checkpoints",
         help="list the checkpoints of a run, and mark the best",
         description="List the checkpoints of RUN, newest first. `elsinore train --from RUN@NAME`"
-        " begins a new run from one; `--from-parts all` goes on from it.",
+        " begins a new run from one; `--from-parts all` continues from it.",
     )
     checkpoints.set_defaults(function=checkpoints_command)
     add_run(checkpoints)

@@ -16,7 +16,7 @@ from elsinore.interrupts import raised_again
 def ending_imports() -> Iterator[None]:
     """Inside, SIGINT while a module is imported ends the process at once; else it raises
     KeyboardInterrupt. The initialisation of a library's extension may catch that exception, or
-    raise another one in its place, and the command would then go on or fail for another reason.
+    raise another one in its place, and the command would then continue or fail for another reason.
     """
     default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if not default or threading.current_thread() is not threading.main_thread():

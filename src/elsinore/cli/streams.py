@@ -1,6 +1,6 @@
 """Standard streams that may be closed, full, or a pipe without a reader.
 
-The library never prints for its own sake: a training goes on without its lines.
+The library never prints for its own sake: a training continues without its lines.
 """
 
 import contextlib
@@ -80,5 +80,5 @@ def _reconfigure(stream: Any, errors: str | None) -> None:
 
 
 def forgive_stdout() -> None:
-    """Let the command go on if its lines cannot be printed."""
+    """Let the command continue if its lines cannot be printed."""
     sys.stdout = ForgivingStream(sys.stdout)

@@ -82,8 +82,8 @@ def add_train_arguments(train: argparse.ArgumentParser) -> None:
         default="policy",
         metavar="PARTS",
         help="parts of that checkpoint: policy (parameters and normalisers; default), learner (also"
-        " optimiser and target networks) or all (also the replay buffer; with RUN's settings, go on"
-        " where it stood)",
+        " optimiser and target networks) or all (also the replay buffer; with RUN's settings,"
+        " continue where it ended)",
     )
     train.add_argument(
         "--from-leave",

@@ -37,7 +37,7 @@ class CheckpointsConfig:
     mtbf_hours: float | None = None
     latest: int = 2  # The number of most recent checkpoints to keep; 1 leaves none to fall back on.
     best: int = 1  # The number of best checkpoints to keep; 0 keeps none.
-    # Best checkpoints also hold replay buffers, so that a run can go on from them.
+    # Best checkpoints also hold replay buffers, so that a run can continue from them.
     best_buffers: bool = False
     metric: str = "eval/return"  # The logged metric that ranks them, as the mean over seeds.
     mode: str = "max"  # max | min: whether a higher or a lower metric is better.

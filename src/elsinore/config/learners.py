@@ -31,7 +31,7 @@ from elsinore.validation import fits
 
 
 def check_number(config: AgentsConfig, env: Any) -> None:
-    """Check that an environment that has so many agents gets as many.
+    """Check that an environment with a fixed number of agents gets that many.
 
     Raises:
         ValueError: naming their number.

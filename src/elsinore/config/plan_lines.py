@@ -29,7 +29,7 @@ WIDTH = 79  # of a row
 
 
 def plan_lines(plan: Plan) -> list[str]:
-    """The plan for people, one fact after another; a long one goes on below its beginning."""
+    """The plan for people, one fact after another; a long one takes several lines."""
     return [row for fact in plan_facts(plan) for row in _rows(fact)]
 
 

@@ -230,7 +230,7 @@ def _group(sweep: Sweep, fixed: dict[str, Any], trials: list[SweepTrial]) -> Tri
 
 
 def population_settings(sweep: Sweep, members: int) -> dict[str, Any]:
-    """The settings by which a run of so many members is halved or evolves, as the sweep asks."""
+    """The settings by which a run of `members` members is halved or evolves, as the sweep asks."""
     config, settings = sweep.config, {}
     if config.metric == "eval/return":  # by which the best member of a run is known
         settings["population.mode"] = config.mode

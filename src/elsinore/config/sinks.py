@@ -49,7 +49,7 @@ class WandbConfig:
 @record
 class RemoteConfig:
     """A copy of the run's folder in a bucket or on another file system, with which another machine
-    can go on (`elsinore train --go-on`)."""
+    can continue (`elsinore train --go-on`)."""
 
     url: str | None = None  # The folder of the copies, such as s3://bucket/runs; null: none.
     seconds: float = 60.0  # Seconds at least between two times that what is new is sent.

@@ -182,6 +182,6 @@ class HostEnv(Environment):
 
 
 def blank_tape(env: HostEnv, steps: int) -> Tape:
-    """A tape before the first episode, with room for so many steps; for one where they are 0, since
+    """A tape before the first episode, with room for `steps` steps; for one where they are 0, since
     a checkpoint cannot hold an array without numbers."""
     return Tape(np.int32(0), np.zeros((max(steps, 1), *env.action.space.shape), env.action.dtype))

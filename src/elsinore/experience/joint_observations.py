@@ -1,7 +1,7 @@
 """Joint observations: what a centralised critic reads, those of all agents of an env.
 
 The critic of MAPPO (Yu 2022, arXiv:2103.01955 section 5.2, "the concatenation of all local
-observations") is used in training alone; policies go on with their own observations.
+observations") is used in training alone; policies read their own observations only.
 """
 
 from collections.abc import Callable

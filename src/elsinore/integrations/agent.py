@@ -253,7 +253,7 @@ class Agent:
     @checked
     def save(self, path: str | Path) -> Path:
         """Write the whole learner to one file (.npz), between `observe` and the next `act`; loaded,
-        it goes on as it would have.
+        it continues as it would have.
 
         Raises:
             ConfigError: while an action waits for what it led to.

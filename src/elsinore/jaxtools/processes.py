@@ -88,15 +88,15 @@ def _initialise(**place: Any) -> None:
 
 
 def _let_running_threads_run(devices: str = "/dev") -> None:
-    """No thread that wakes takes a core from one that runs, in this process where it computes on
-    CPUs. Gloo's thread for received data wakes for each collective, and waits for a lock of the
-    thread whose core it took."""
+    """Schedule this process as SCHED_BATCH where it computes on CPUs, so that waking threads do not
+    preempt running ones. Gloo's thread for received data wakes for each collective, and waits for a
+    lock of the thread whose core it took."""
     on_cpu = (jax.config.jax_platforms or "cpu") == "cpu"
     accelerators = [name for name in ACCELERATORS if os.path.exists(os.path.join(devices, name))]
     if not on_cpu or accelerators or not hasattr(os, "SCHED_BATCH"):
         return
     with suppress(OSError):  # a container may forbid it; the run is slower then, and no other
-        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # else somebody has chosen
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:  # else the user chose a policy
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))  # threads inherit it
 
 

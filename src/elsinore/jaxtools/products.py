@@ -18,7 +18,7 @@ from elsinore.jaxtools.barrier import once
 
 # Products that add up the first axis of two matrices; no other axis.
 OF_COLUMNS = (((0,), (0,)), ((), ()))
-NARROW = 2  # a layer with more than so many times as many inputs as outputs is narrow
+NARROW = 2  # a layer with more than this many times as many inputs as outputs is narrow
 
 
 def with_quick_products(function: Callable[..., Any]) -> Callable[..., Any]:

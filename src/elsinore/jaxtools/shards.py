@@ -29,7 +29,8 @@ from elsinore.jaxtools.repeats import without_repeats
 
 DEVICES = "env"  # mesh axis: devices of one seed
 IN_TURN = "shards in turn"  # of a `vmap` on one device, in which functions that are `apart` loop
-# From so many numbers a device on, each device adds up its part of them, as a ring would.
+# Vectors of at least this many numbers per device are summed by parts, one on each device (a
+# reduce-scatter, then an all-gather).
 LARGE = 2**14
 
 

@@ -123,7 +123,7 @@ def state_spread(
 
 
 class QNetwork(nn.Module):
-    """Q(s, a) of each action, and their maximum; or, of each action, so many `numbers` of the
+    """Q(s, a) of each action, and their maximum; or, of each action, `numbers` outputs for the
     distribution of its return."""
 
     encoder: Callable[[], nn.Module]

@@ -95,13 +95,13 @@ def q_network(
     """
     if config.critic_hidden is not None:
         raise ValueError(
-            f"algo.network.critic_hidden={list(config.critic_hidden)} is of algorithms with a"
+            f"algo.network.critic_hidden={list(config.critic_hidden)} applies to algorithms with a"
             " policy and a critic; action values have `hidden` alone. Leave it out."
         )
     if dueling and custom is not None:
         raise ValueError(
-            "algo.dueling=True is of the built-in networks, and a custom network has its own last"
-            " layers; set algo.dueling: false, or leave the network out."
+            "algo.dueling=True applies to the built-in networks only, and a custom network has its"
+            " own last layers; set algo.dueling: false, or leave the network out."
         )
     network = _custom(config, custom, num_actions * numbers, obs) if custom is not None else None
     remembers = bool(config.memory or (network is not None and network.recurrent))
@@ -174,7 +174,7 @@ def actor_and_critics(
     dropout: float = 0.0,
     state_noise: bool = False,
 ) -> tuple[Network, ValueCritics]:
-    """An actor with `num_outputs` outputs, and critics of its actions, each with so many `numbers`.
+    """An actor with `num_outputs` outputs, and critics of its actions, each with `numbers` outputs.
     With `state_noise` its outputs are means, then the spread of noise of its features.
 
     `custom` makes the actor, whose value is not read; the critics are built from the config.
@@ -217,8 +217,8 @@ def actor_and_critics(
 def _custom(config: NetworkConfig, factory: Any, num_outputs: int, obs: PyTree) -> Network:
     if config.memory is not None:
         raise ValueError(
-            f"algo.network.{_memory(config)} is of the built-in networks, and a custom network has"
-            " its own recurrent layer, or none; leave it out."
+            f"algo.network.{_memory(config)} applies to the built-in networks only, and a custom"
+            " network has its own recurrent layer, or none; leave it out."
         )
     if isinstance(factory, nn.Module):
         raise ValueError(

@@ -62,8 +62,8 @@ class NetworkConfig:
         validation.one_of(self, "dtype", *DTYPES)
         if self.dtype != "float32" and ":" in self.encoder:
             raise ValueError(
-                f"dtype={self.dtype!r} is of the built-in encoders, and encoder={self.encoder!r}"
-                " has its own; leave it out."
+                f"dtype={self.dtype!r} applies to the built-in encoders only, and"
+                f" encoder={self.encoder!r} has its own; leave it out."
             )
         if self.critic_hidden is not None and (self.shared or ":" in self.encoder):
             raise ValueError(

@@ -35,7 +35,7 @@ class ContinuousActor(nn.Module):
 
 
 class Critics(nn.Module):
-    """Q(s, a) by several critics that share nothing; or so many `numbers` by each: quantiles of the
+    """Q(s, a) by several critics that share nothing; or `numbers` outputs by each: quantiles of the
     return, or the values of n actions, where the action is ()."""
 
     encoder: Callable[[], nn.Module] | None  # of the observation alone; None: the trunk reads it

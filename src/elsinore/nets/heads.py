@@ -74,8 +74,8 @@ def head_for(space: Any, kind: str = "normal", features: int = 0, noise_period: 
     box = name == "Box" and len(space.shape) == 1 and jnp.issubdtype(space.dtype, jnp.floating)
     if kind != "normal" and not box:
         raise ValueError(
-            f"algo.action_distribution={kind!r} is of continuous actions, and this environment's"
-            f" action space is {name}; leave it out."
+            f"algo.action_distribution={kind!r} applies to continuous actions only, and this"
+            f" environment's action space is {name}; leave it out."
         )
     if name == "Discrete":
         return discrete_head(int(space.n))

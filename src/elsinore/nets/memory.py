@@ -14,8 +14,8 @@ from elsinore.nets.encoders import dense
 from elsinore.nets.initialisation import orthogonal
 
 MEMORIES = ("gru", "lstm", "lru")
-# The eigenvalues of a linear recurrence at first, of all phases: with those up to pi / 10, as for
-# inputs of thousands of steps, no unit tells the step of four ago from its neighbours.
+# Initial eigenvalues of a linear recurrence, of all phases. Those up to pi / 10, which suit inputs
+# of thousands of steps, cannot tell the step of four ago from its neighbours.
 RADIUS, LARGEST_PHASE = (0.9, 0.999), 2 * np.pi
 
 

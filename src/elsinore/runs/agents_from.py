@@ -35,7 +35,7 @@ def refuse_other_agents(there: AgentsConfig, here: AgentsConfig, source: str) ->
     if agents_from(there, here) == {}:
         raise ConfigError(
             f"agents: none of {', '.join(here.names)} is an agent of {source}, which has"
-            f" {', '.join(there.names)}; give those that go on their names there."
+            f" {', '.join(there.names)}; name those that continue as they are named there."
         )
     by_place = here.ids or ((here.differ or there.differ) and not here.shared)
     for old, new in zip(there.names, here.names, strict=False) if by_place else ():

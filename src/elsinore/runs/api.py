@@ -86,7 +86,7 @@ def train(
             `"NAME@periodic/0000000160"`); without `env`, `algo` and `config` also its settings.
         from_parts: `policy` takes parameters and normalisers; `learner` also the optimiser, target
             networks and the exploration bonus; `all` also the replay buffer and, where all settings
-            but the budget are the other run's, everything: then this run goes on where it stood.
+            but the budget are the other run's, everything: this run then continues that one.
         from_leave: parts that begin anew, such as `network.head`, `value` or `stats.obs`.
         from_seed: the seed that all seeds begin from; by default each its own where both runs have
             as many, or else the best.
@@ -136,7 +136,7 @@ def train(
             if go_on and processes.is_first()
             else None
         )
-        goes_on = processes.agreed(str(begun.path) if begun else None, "the run to go on with")
+        goes_on = processes.agreed(str(begun.path) if begun else None, "the run to continue")
         if not goes_on:
             prepare(bool(distributed))
             plan = checked_plan(experiment, **objects, check=check)
@@ -187,8 +187,8 @@ def resume(
 
     Args:
         run: a `Run`, its folder or its name in `runs_dir`.
-        env_steps: another budget for each seed, by which a run goes on further, finished or not. It
-            is written into the run's config, and an event of its store.
+        env_steps: another budget for each seed, by which a run continues, finished or not. It is
+            written into the run's config, and an event of its store.
         stop: the same in another unit: `{"episodes": 2000}` or `{"seconds": 600}` for a run that
             ends by `stop.episodes` or `stop.seconds`, `{"updates": 800}` for others.
         env, network, curriculum: needed again if the run was given objects.

@@ -31,7 +31,7 @@ class Done(NamedTuple):
 
     @classmethod
     def after(cls, chunks: int, schedule: Schedule, steps: int, spent: tuple[float, float]):
-        """After so many chunks, of updates of so many env steps."""
+        """After `chunks` chunks, whose updates take `steps` env steps each."""
         updates = schedule.updates_after(chunks)
         return cls(chunks, updates, updates * steps, *spent)
 

@@ -1,4 +1,4 @@
-"""The choice among a run's checkpoints: the best, the newest that a run can go on from."""
+"""The choice among a run's checkpoints: the best, the newest that a run can continue from."""
 
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,13 @@ def evaluated_stages(folder: Path, experiment: Experiment) -> bool:
 
 
 def resumable(folder: Path) -> list[Checkpoint]:
-    """The checkpoints that a run can go on from, newest first."""
+    """The checkpoints that a run can continue from, newest first."""
     return [checkpoint for checkpoint in list_checkpoints(folder) if checkpoint.has_all]
 
 
 def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
-    """The newest checkpoint that a run can go on from, or with `fall_back` the newest of them that
-    is not broken.
+    """The newest checkpoint that a run can continue from, or with `fall_back` the newest of them
+    that is not broken.
 
     Raises:
         ConfigError: if there is none.
@@ -74,19 +74,21 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
 
 
 def refuse_to_begin_anew(folder: Path) -> None:
-    """Refuse to compute a run again that has ended once, where no checkpoint is left to go on from.
+    """Refuse to compute a run again that has ended once, where no checkpoint is left to continue
+    from.
 
     Raises:
         ConfigError: naming a checkpoint without a replay buffer that a new run can begin from.
     """
     if remedy := _or_from_best(folder):
         raise ConfigError(
-            f"{folder} holds no checkpoint that the run can go on from; {_again(folder)}{remedy}."
+            f"{folder} holds no checkpoint that the run can continue from;"
+            f" {_again(folder)}{remedy}."
         )
 
 
 def _again(folder: Path) -> str:
-    """The remedy for a run that cannot go on: a run of a sweep or a comparison has one place."""
+    """The remedy for a run that cannot continue: a run of a sweep or a comparison has one place."""
     return f"move {folder.parent} away and start the run again, or start it under another name"
 
 

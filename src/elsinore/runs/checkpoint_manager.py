@@ -50,10 +50,10 @@ class CheckpointManager:
 
     The best states (`BestStates`) are held and written without replay buffers, unless
     `checkpoints.best_buffers`: so one takes the memory of a policy and its optimiser, and no run
-    goes on from it. Nothing is saved before the store holds the metrics up to it.
+    continues from it. Nothing is saved before the store holds the metrics up to it.
 
     A state of `WRITTEN_BEHIND` bytes or more is copied to host memory and written by a thread while
-    training goes on. There is one such copy at most: a save that is due while it is written waits
+    training continues. There is one such copy at most: a save that is due while it is written waits
     for a later chunk, one with a fixed chunk (`checkpoints.period`) for the thread.
     """
 

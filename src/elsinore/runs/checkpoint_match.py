@@ -14,7 +14,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store, refused_if_broken
 from elsinore.training.layout import layout_for
 
-# Settings that may change while a run goes on.
+# Settings that may change while a run continues.
 BUDGETS = ("env_steps", "earlier_env_steps", "stop")
 
 

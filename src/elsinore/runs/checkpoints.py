@@ -67,7 +67,7 @@ class Checkpoint(NamedTuple):
 
     @property
     def has_all(self) -> bool:
-        """True if a run can go on from it; False if it has no replay buffer."""
+        """True if a run can continue from it; False if it has no replay buffer."""
         return "without" not in self.manifest
 
 

@@ -65,7 +65,7 @@ def conclude(
     folder.refuse_if_gone()
     for what, make in _artifacts(folder, plan, state, summary).items():
         if stop.seconds_left < 2 * ARTIFACT_SECONDS:
-            log.warning("%s is left out, for want of time", what)
+            log.warning("%s is left out, because time ran out", what)
             continue
         try:
             with phase("export"):

@@ -1,4 +1,4 @@
-"""A run that takes all of another's state and settings, and so goes on where the other stood."""
+"""A run that takes all of another's state and settings, and so continues where the other ended."""
 
 import logging
 import shutil
@@ -43,8 +43,8 @@ APART = ("env_steps", "earlier_env_steps", "start", "checkpoints", "replays", "s
 
 
 def continues(experiment: Experiment) -> bool:
-    """True for a run that takes all of another's state and has its settings, so that it goes on at
-    the other's update, as a resumed run does."""
+    """True for a run that takes all of another's state and has its settings, so that it continues
+    from the other's update, as a resumed run does."""
     start = experiment.start
     if start is None or start.parts != "all" or start.leave or start.seed is not None:
         return False
@@ -60,7 +60,7 @@ def with_source(
     experiment: Experiment, runs_dir: Path, env: Any = None, begun: Sequence[Path] = ()
 ) -> Experiment:
     """The experiment with the run and the checkpoint that it begins from by their full names; one
-    that goes on where the other stood has its chunks.
+    that continues where the other ended has its chunks.
 
     `begun` are configs of earlier runs. The checkpoint is that of the first of them that began from
     what is asked for here: meanwhile another one may be the best, or the latest.
@@ -167,8 +167,8 @@ def check_continuation(plan: Plan, source: Source) -> None:
 
 
 def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
-    """The checkpoint that a new run goes on from, copied into it with the metrics up to it and the
-    best checkpoints so far; None for a run that begins at its own first update."""
+    """The checkpoint that a new run continues from, copied into it with the metrics up to it and
+    the best checkpoints so far; None for a run that begins at its own first update."""
     experiment = plan.experiment
     if not continues(experiment):
         return None
@@ -184,7 +184,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         if experiment.stop != source.experiment.stop:
             new.forget_action(Action("stop", BUDGET).text)
         new.describe(run_id=run_id)
-        new.add_event(update, "from", f"goes on from {source.name}, as that run resumed would")
+        new.add_event(update, "from", f"continues {source.name}, as that run resumed would")
     facts = {
         "run_id": run_id,
         "config": redacted(as_dict(experiment)),

@@ -60,7 +60,7 @@ def _events(report: ChunkReport, plan: Plan, i: int) -> list[RunEvent]:
     stage = int(changes.first[i])
     for update, to in moves:
         text = (
-            f"{learner} goes {'on' if to > stage else 'back'} from {stage_label(plan, stage)} to"
+            f"{learner} moves {'up' if to > stage else 'back'} from {stage_label(plan, stage)} to"
             f" {stage_label(plan, to)} after update {update}"
             f" ({update * plan.steps_per_update:,} env steps)"
         )

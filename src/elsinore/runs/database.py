@@ -42,7 +42,7 @@ def open_read_only(
 
     Args:
         timeout: seconds to wait for a process that has locked the database.
-        seconds: after so many, every query is interrupted.
+        seconds: from opening to the interruption of every query.
         options: of `sqlite3.connect`.
 
     Raises:

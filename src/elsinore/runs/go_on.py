@@ -1,4 +1,4 @@
-"""One command that begins a run and, when a scheduler repeats it, goes on with it."""
+"""One command that begins a run and, when a scheduler repeats it, continues it."""
 
 import os
 from pathlib import Path
@@ -22,7 +22,7 @@ OF_THE_RUN = ("start.checkpoint", "earlier_env_steps")
 
 
 def refuse_without_name(name: str | None) -> None:
-    """Refuse to go on with a run that no second call would find."""
+    """Refuse to continue a run that no second call would find."""
     if name is None:
         raise ConfigError(
             "--go-on (in Python, go_on=True) needs --name (name): by it the next call finds"
@@ -79,7 +79,7 @@ def begun_run(runs_dir: Path, name: str, experiment: Experiment) -> RunDir | Non
         raise ConfigError(
             f"--go-on (in Python, go_on=True): the run {folder.path} has other settings; then and"
             f" now: {'; '.join(differing)}. Repeat the command that it was begun with, choose"
-            " another name, or go on without settings by `elsinore train --resume"
+            " another name, or continue without settings by `elsinore train --resume"
             f" {quoted(folder.path)}` (with {budget} for another budget)."
         )
     if not code_in(read_yaml(folder.config)):

@@ -1,4 +1,4 @@
-"""Another budget for a run that goes on, finished or not."""
+"""Another budget for a run, finished or not."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -115,7 +115,7 @@ def _value(experiment: Experiment, name: str) -> Any:
 def lengthened(
     folder: RunDir, experiment: Experiment, budget: Mapping[str, Any], env: Any = None
 ) -> Experiment:
-    """The experiment of a run that goes on with another budget; nothing is written.
+    """The experiment of a run with another budget; nothing is written.
 
     Raises:
         ConfigError: for a budget below what is done, a run in which nothing is left to train, or
@@ -210,7 +210,7 @@ def _spent(folder: RunDir) -> Spent | None:
 
 
 def done_updates(folder: RunDir) -> int:
-    """Updates of the newest checkpoint that the run can go on from; 0 before the first."""
+    """Updates of the newest checkpoint that the run can continue from; 0 before the first."""
     found = checkpoint_choice.resumable(folder.checkpoints)
     return found[0].update if found else 0
 
@@ -227,7 +227,7 @@ def record_lengthening(
     between the same call completes what is missing.
 
     Args:
-        checkpoint: the one from which the run goes on; None where there is none yet.
+        checkpoint: the one from which the run continues; None where there is none yet.
     """
     if after == before:
         return []

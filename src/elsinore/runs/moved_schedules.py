@@ -30,8 +30,8 @@ def moved_schedules(schedules: Schedules, done: int, before: int, after: int) ->
         )
         if done and moves.any():
             lines.append(
-                f"{name} was {_span(was)}; it goes on at {_span(now)} towards {_span(end[moves])},"
-                " as in a run of the new length"
+                f"{name} was {_span(was)}; it continues at {_span(now)} towards"
+                f" {_span(end[moves])}, as in a run of the new length"
             )
     return lines
 

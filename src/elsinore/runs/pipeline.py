@@ -205,7 +205,7 @@ class Pipeline:
             while not wait([chunk.computed], HEARTBEAT).done:
                 left = self._controls.stop.seconds_left
                 if self._keeps and left < SAVING and not processes.joined():
-                    log.warning("stopped; this chunk is left out, for want of time")
+                    log.warning("stopped; this chunk is left out, because time ran out")
                     raise OutOfTime
             return chunk.computed.result()
 

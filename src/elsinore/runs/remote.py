@@ -86,7 +86,7 @@ def refuse_if_copied(url: str | None, name: str) -> None:
         return
     if taken:
         raise ConfigError(
-            f"name={name!r}: {copy} is the copy of another run; go on with that one by `elsinore"
+            f"name={name!r}: {copy} is the copy of another run; continue that one by `elsinore"
             f" train --resume {quoted(copy)}`, or choose another name or sinks.remote.url."
         )
 

@@ -79,7 +79,7 @@ def repair(folder: RunDir, trust: Trust = False) -> list[str]:
 
 
 def next_command(folder: RunDir, state: StoreState) -> list[str]:
-    """The line that names the command to go on with; none for a run that lacks nothing."""
+    """The line that names the command to continue with; none for a run that lacks nothing."""
     with contextlib.suppress(ConfigError):
         if is_finished(folder):
             sinks = sinks_in(folder, state.info)

@@ -24,7 +24,7 @@ class RunActions:
     """The acting callbacks of a run, and the actions that its store holds already."""
 
     def __init__(self, plan: Plan, callbacks: Sequence[Any], store: Store, update: int):
-        """`update` is where the run begins or goes on."""
+        """`update` is where the run begins or continues."""
         self._plan, self.begin, self._seen_until = plan, update, update
         self._remembered = update  # up to there the history has everything
         self._callbacks = [each for each in callbacks if isinstance(each, ActingCallback)]
@@ -70,7 +70,7 @@ class RunActions:
         return reason_to_stop(self._taken.get(update, ())) or (BUDGET if lost else "")
 
     def passed(self, period: int | str, chunks: int) -> bool:
-        """True if a period that is text has passed in the newest of so many chunks."""
+        """True if a period that is text has passed in the newest of `chunks` chunks."""
         of = self._plan.schedule, self._plan.steps_per_update
         before = Done.after(max(chunks - 1, 0), *of, self._spent.before)
         return Done.after(chunks, *of, self._spent.now).passes(period, before)

@@ -92,7 +92,7 @@ def refuse_if_late(stop: Stop, seconds: float) -> None:
     seconds = processes.agreed(seconds, EXPECTED, processes.COMPILING)
     late = stop.deadline < math.inf and stop.seconds_left <= 2 * seconds
     if processes.any_of(late, "late"):
-        log.warning("stopped; the final evaluation is left out, for want of time")
+        log.warning("stopped; the final evaluation is left out, because time ran out")
         raise OutOfTime
 
 

@@ -203,7 +203,7 @@ class BackgroundWorker:
                 self._failing = True
                 text = one_line(error, 300)
                 again = "it will be retried; " if self._retry and not self._closing else ""
-                outlook = "" if closes else f" ({again}training goes on)"
+                outlook = "" if closes else f" ({again}training continues)"
                 log.warning("%s failed: %s: %s%s", self.name, type(error).__name__, text, outlook)
             return False
         self.error = None
@@ -214,7 +214,7 @@ class BackgroundWorker:
 
 
 def finish_together(workers: Sequence[BackgroundWorker], seconds: float) -> None:
-    """Let workers finish at the same time, within so many seconds in all."""
+    """Let workers finish at the same time, within `seconds` in all."""
     until = time.monotonic() + seconds
     for worker in workers:
         worker.begin_to_finish()

@@ -196,7 +196,7 @@ def _copied(
 
 
 def _of_own_envs(stats: PyTree, own: PyTree) -> PyTree:
-    """Normalisers with the running returns of a member's `own` envs, which its copy goes on in."""
+    """Normalisers of a copy, with the running returns of the member's `own` envs, which stay."""
 
     def one(stats: Any, own: Any) -> Any:
         is_ours = isinstance(stats, Normalisers)
@@ -206,7 +206,8 @@ def _of_own_envs(stats: PyTree, own: PyTree) -> PyTree:
 
 
 def _followed_by_others(learner: Any, copied: Bool[Array, "replica"]) -> Any:
-    """Learners of which the `copied` go on in other environments than their buffers are from."""
+    """Truncate the running episodes in the buffers of `copied` learners, whose environments are not
+    those of the buffer."""
 
     def followed(learner: Any, copied: Bool[Array, ""]) -> Any:
         return truncate_running(learner, copied)

@@ -33,7 +33,7 @@ class Schedule:
         return -(-self.num_updates // self.updates_per_chunk) + len(self.extra_ends)
 
     def updates_after(self, chunks: int) -> int:
-        """Updates done at the end of so many chunks."""
+        """Updates done at the end of `chunks` chunks."""
         earlier = 0  # extra ends before that
         for end in self.extra_ends:
             place = end // self.updates_per_chunk + 1 + earlier  # its number among all ends
@@ -43,7 +43,7 @@ class Schedule:
         return min((chunks - earlier) * self.updates_per_chunk, self.num_updates)
 
     def chunks_until(self, update: int) -> int:
-        """Chunks that are over after so many updates."""
+        """Chunks that are over after `update` updates."""
         if update >= self.num_updates:
             return self.num_chunks
         return update // self.updates_per_chunk + sum(end <= update for end in self.extra_ends)

@@ -105,7 +105,7 @@ def with_frozen(state: PoolState, policy: Frozen, freeze: Array) -> PoolState:
 
 
 def drawn(key: Key[Array, ""], frozen: Int[Array, ""], config: SelfPlayConfig) -> Int[Array, ""]:
-    """The place in the ring of the next rival, after so many frozen policies."""
+    """The place in the ring of the next rival; `frozen` policies have been frozen so far."""
     newest_key, any_key = jax.random.split(key)
     anyone = jax.random.randint(any_key, (), 0, jnp.minimum(frozen, config.pool))
     is_newest = jax.random.bernoulli(newest_key, config.latest)

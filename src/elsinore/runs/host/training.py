@@ -53,7 +53,7 @@ class HostTraining:
             return ""
         return (
             f"{number} of {np.size(restarted)} environments begin a new episode, since the running"
-            " one could not be repeated: the run goes on from its checkpoint with fresh episodes,"
+            " one could not be repeated: the run continues from its checkpoint with fresh episodes,"
             " and is not bit for bit the one without a break"
         )
 

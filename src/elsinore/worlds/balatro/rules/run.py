@@ -72,7 +72,7 @@ def apply_move(
 
 
 def settle(key: Key[Array, ""], game: Game, rules: Rules) -> tuple[Game, Bool[Array, ""]]:
-    """Win, lose or cash out if the blind is decided; also returns True if the run goes on."""
+    """Win, lose or cash out if the blind is decided; also returns True if the run continues."""
     playing, now = game.phase == PLAY, game.round
     beaten = playing & (now.score >= now.target)
     out_of_cards = count(now.hand) + count(now.pile) == 0

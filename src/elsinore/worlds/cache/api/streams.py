@@ -1,4 +1,4 @@
-"""Sources of requests: recorded streams, or eight sessions drawn as the episode goes on.
+"""Sources of requests: recorded streams, or eight sessions drawn during the episode.
 
 A source has `begin(key) -> (source state, first request)` and `next(source state) -> (source state,
 request)`. No action changes the requests, so the reset's key determines an episode's stream.
