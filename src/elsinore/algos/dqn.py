@@ -85,18 +85,19 @@ class DQNConfig(ValueBasedConfig):
     double: bool = False
     dueling: bool = False  # Separate outputs of the network for state value and advantages.
     n_step: int = 1  # Rewards in a target before it bootstraps.
-    # Rewards in a target that n_step falls to, after learning starts and after each reset; null: it
-    # stays.
+    # Final value of n_step, which falls to it after learning starts and after each reset; null:
+    # n_step is constant.
     n_step_final: int | None = None
-    n_step_anneal: int = 10_000  # Env steps over which it falls, geometrically.
-    # Env steps between resets of the network, whose replay buffer stays; null: there are none.
+    n_step_anneal: int = 10_000  # Env steps over which n_step falls, geometrically.
+    # Env steps between resets of the network; the replay buffer stays. null: no resets.
     reset_period: int | None = None
-    reset_share: float = 1.0  # Share of newly drawn weights in a reset; 1 keeps nothing.
+    reset_share: float = 1.0  # Share of each weight that a reset draws anew; 1: all.
     reset_until: float = 1.0  # Share of the run after which the network is not reset any more.
     buffer_size: int = 10_000  # Transitions that the replay buffer holds.
-    batch_size: int = 128  # Transitions of one gradient step, or sequences (memory).
-    sequence_length: int = 16  # Steps of a sequence that are learnt (memory).
-    burn_in: int = 0  # Steps before them that bring the carry up to date (memory).
+    batch_size: int = 128  # Transitions of one gradient step; sequences, if recurrent.
+    sequence_length: int = 16  # Steps of a sequence that are learnt; recurrent networks only.
+    # Steps of a sequence before those, which only update its carry; recurrent networks only.
+    burn_in: int = 0
     learning_starts: int = 1_000  # The first training is after more env steps than these.
     target_period: int = 500  # Env steps between updates of the target network.
     tau: float = traced(1.0)  # Step of the target network towards the online one; 1 is a copy.
@@ -108,7 +109,8 @@ class DQNConfig(ValueBasedConfig):
     # linear | episodes: falls over epsilon_fraction of the run, or by epsilon_decay per episode.
     epsilon_schedule: str = "linear"
     epsilon_fraction: float = traced(0.5)
-    epsilon_decay: float = traced(0.995)  # Factor of epsilon per finished episode (episodes).
+    # Factor of epsilon per finished episode; for epsilon_schedule: episodes only.
+    epsilon_decay: float = traced(0.995)
     loss: str = "mse"  # mse | huber: the loss of the TD error.
     # none | c51 | qr | iqn: learn the distribution of returns, by probabilities of atoms, by
     # quantiles, or by quantiles at random fractions.

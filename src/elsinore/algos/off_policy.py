@@ -39,7 +39,8 @@ from elsinore.types import (
 class OffPolicyConfig(LearningConfig):
     """Settings of SAC and TD3."""
 
-    # Steps per env between trainings: one for every num_envs x rollout_length env steps.
+    # Steps per env between trainings; one training follows every num_envs x rollout_length env
+    # steps.
     rollout_length: int = 1
     gradient_steps: int = 1  # Gradient steps in each training.
     num_critics: int = 2  # Critics, of whose values the least counts.

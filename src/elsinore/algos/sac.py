@@ -49,7 +49,7 @@ class SACConfig(TemperatureConfig):
     num_critics: int = 2  # Critics, of whose values the least counts.
     # Quantiles of the return that each critic learns (TQC); 1: its mean.
     quantiles: int = 1
-    # The largest quantiles that a target leaves out, for each critic (TQC).
+    # Quantiles dropped per critic from the top of the target (TQC).
     dropped_quantiles: int = 2
     tune_temperature: bool = True  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
