@@ -1,5 +1,5 @@
-"""The frame of off-policy actor-critics, SAC and TD3: an exploring rollout, then gradient steps on
-what a replay buffer remembers."""
+"""The frame of off-policy actor-critics (SAC, SAC for n actions, TD3): an exploring rollout, then
+gradient steps on batches from a replay buffer."""
 
 import math
 from functools import partial
@@ -37,7 +37,7 @@ from elsinore.types import (
 
 @settings
 class OffPolicyConfig(LearningConfig):
-    """Settings of SAC and TD3."""
+    """Settings of off-policy actor-critics."""
 
     # Steps per env between trainings; one training follows every num_envs x rollout_length env
     # steps.
@@ -150,7 +150,7 @@ def off_policy(
 
 
 def continuous_policy(config: Any, nets: Any, rule: OffPolicyRule) -> PolicyFunctions:
-    """The greedy policy of an actor, or as it explores in training."""
+    """The policy of an actor, greedy or as it explores in training; also that of n actions."""
 
     def batched(policy_state: PolicyState, obs: PyTree) -> PyTree:
         """One observation, normalised, as a batch of one."""

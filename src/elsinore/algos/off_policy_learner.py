@@ -1,5 +1,5 @@
-"""Actor and critics of continuous actions: their networks, what learning carries, and the equations
-that SAC and TD3 fill in."""
+"""Actor and critics: their networks, what learning carries, and the equations that SAC (also for n
+actions) and TD3 fill in. `Networks` are those of continuous actions."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -86,8 +86,8 @@ class Networks(NamedTuple):
 
 
 class OffPolicyRule(NamedTuple):
-    """The equations of an algorithm. Actions are in [-1, 1], observations normalised, [batch, ...],
-    and `noise` is that of the actor's head, [batch, ...].
+    """The equations of an algorithm. Continuous actions are in [-1, 1], observations normalised,
+    [batch, ...], and `noise` is that of the actor's head, [batch, ...].
 
     `explore(actor, obs, noise, numbers) -> action`, `numbers` being the traced ones or the config;
     `best(actor, obs) -> action`, the greedy one. `next_value(learner, obs, noise, hyper) ->

@@ -189,8 +189,8 @@ def actor_and_critics(
         raise _no_features(config, custom)
     if config.shared or family_of(config):
         raise ValueError(
-            f"algo.network with shared={config.shared}, encoder={config.encoder!r} makes no critics"
-            " of continuous actions; leave both as they are by default."
+            f"algo.network with shared={config.shared}, encoder={config.encoder!r} makes no"
+            " separate actor and critics; leave both as they are by default."
         )
     encoder = encoder_of(replace(config, layer_norm=False), obs)
     actor = network_of(

@@ -1,4 +1,5 @@
-"""Actor and critics of continuous actions, as flax modules of one observation each."""
+"""Actor and critics of off-policy algorithms, of continuous or n actions, as flax modules of one
+observation each."""
 
 from collections.abc import Callable
 from typing import NamedTuple

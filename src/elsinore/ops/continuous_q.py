@@ -1,4 +1,4 @@
-"""Equations of SAC, TD3 and DDPG: actions are in [-1, 1], in every dimension."""
+"""Equations of SAC, TD3 and DDPG: continuous actions are in [-1, 1], in every dimension."""
 
 import jax
 import jax.numpy as jnp
