@@ -192,7 +192,13 @@ class DQNEquations:
         if self.values.net.recurrent:
             like = like._replace(obs=Remembered(like.obs, self.values.net.initial_carry))
         empty = self.buffer.init(like)
-        return DQNLearner(*init_learner(params, optimiser), params, empty, jnp.int32(0))
+        return DQNLearner(
+            params=params,
+            opt_state=init_learner(params, optimiser).opt_state,
+            target_params=params,
+            buffer=empty,
+            episodes=jnp.int32(0),
+        )
 
     def targets(
         self, params: PyTree, target_params: PyTree, batch: ReplayBatch, key: Key[Array, ""]

@@ -142,11 +142,21 @@ def off_policy(
         state = state._replace(update=state.update + 1, learner=learner)
         return state, loss_metrics | metrics
 
-    uses = ("act", "rollout", "train")
-    parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
-    hyper = numbers_of(config, num_updates=num_updates)
-    policy, update = continuous_policy(config, nets, rule), update_of(env, parts)
-    return Algorithm(init, update, policy, hyper, config.steps_per_update, parts)
+    parts = UpdateParts(
+        uses=("act", "rollout", "train"),
+        prepare=prepare,
+        decide=decide,
+        reward=partial(learning_rewards, config),
+        learn=learn_rollout,
+    )
+    return Algorithm(
+        init=init,
+        update=update_of(env, parts),
+        policy=continuous_policy(config, nets, rule),
+        hyper=numbers_of(config, num_updates=num_updates),
+        steps_per_update=config.steps_per_update,
+        parts=parts,
+    )
 
 
 def continuous_policy(config: Any, nets: Any, rule: OffPolicyRule) -> PolicyFunctions:

@@ -66,8 +66,16 @@ def learn(
     enough, take `gradient_steps`."""
     buffer = buffer_for(config)
     learner = before.learner._replace(buffer=buffer.add(before.learner.buffer, experience))
-    beta = annealed_beta(before.update, hyper)
-    now = Learning(config, nets, rule, buffer, before.stats, hyper, beta, optimiser)
+    now = Learning(
+        config=config,
+        nets=nets,
+        rule=rule,
+        buffer=buffer,
+        stats=before.stats,
+        hyper=hyper,
+        beta=annealed_beta(before.update, hyper),
+        optimiser=optimiser,
+    )
     turns = actors_turns(before.update, config.gradient_steps, rule.delay)
 
     def one(learner: OffPolicyLearner, inputs: tuple[Key[Array, ""], Bool[Array, ""]]) -> Step:

@@ -261,15 +261,18 @@ def on_policy(
         minimise=learn,
         vtrace_passes=vtrace_passes,
     )
-    rewards = partial(learning_rewards, config)
     parts = UpdateParts(
-        ("act", "rollout", "minibatches"), own.prepare, own.decide, rewards, own.learn
+        uses=("act", "rollout", "minibatches"),
+        prepare=own.prepare,
+        decide=own.decide,
+        reward=partial(learning_rewards, config),
+        learn=own.learn,
     )
     return Algorithm(
-        own.init,
-        update_of(env, parts, net.initial_carry),
-        actor_critic_policy(net, head, valued=not centralised),
-        numbers_of(config, num_updates=num_updates),
-        steps_per_update(config),
-        parts,
+        init=own.init,
+        update=update_of(env, parts, net.initial_carry),
+        policy=actor_critic_policy(net, head, valued=not centralised),
+        hyper=numbers_of(config, num_updates=num_updates),
+        steps_per_update=steps_per_update(config),
+        parts=parts,
     )

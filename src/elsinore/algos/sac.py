@@ -96,12 +96,12 @@ class SACEquations:
     def rule(self) -> OffPolicyRule:
         """These equations as `off_policy` takes them."""
         return OffPolicyRule(
-            self.explore,
-            self.best,
-            self.next_value,
-            self.actor_loss,
-            self.init_temperature,
-            self.tune,
+            explore=self.explore,
+            best=self.best,
+            next_value=self.next_value,
+            actor_loss=self.actor_loss,
+            init_temperature=self.init_temperature,
+            after_actor=self.tune,
         )
 
     def policy(self, actor: PyTree, obs: PyTree) -> Any:

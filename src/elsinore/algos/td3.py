@@ -70,6 +70,12 @@ def td3(
         loss = -jnp.mean(nets.q(learner.params.critics, obs, best(actor, obs))[0])
         return loss, {"loss/policy": loss}
 
-    delay = config.policy_delay
-    rule = OffPolicyRule(explore, best, next_value, actor_loss, delay=delay, target_actor=True)
+    rule = OffPolicyRule(
+        explore=explore,
+        best=best,
+        next_value=next_value,
+        actor_loss=actor_loss,
+        delay=config.policy_delay,
+        target_actor=True,
+    )
     return off_policy(config, env, num_updates, nets, rule)

@@ -233,19 +233,34 @@ def value_based(
         context: tuple,
     ) -> tuple[TrainState, dict[str, Mean]]:
         hyper, explore = context
-        data = RolloutData(experience, before, hyper, optimiser_of(hyper), state)
+        data = RolloutData(
+            experience=experience,
+            before=before,
+            hyper=hyper,
+            optimiser=optimiser_of(hyper),
+            after=state,
+        )
         learner, loss_metrics = learn(key, state.learner, data)
         schedules = {"epsilon": explore, "learning_rate": hyper.learning_rate}
         metrics = {f"schedule/{name}": Mean.of(x) for name, x in schedules.items()}
         state = state._replace(update=state.update + 1, learner=learner)
         return state, loss_metrics | metrics
 
-    uses = ("act", "rollout", learn_key)
-    parts = UpdateParts(uses, prepare, decide, partial(learning_rewards, config), learn_rollout)
-    hyper = numbers_of(config, num_updates=num_updates)
-    policy = value_policy(values, 0.0 if values.noisy else config.epsilon_final)
-    update = update_of(env, parts, values.net.initial_carry)
-    return Algorithm(init, update, policy, hyper, steps_per_update(config), parts)
+    parts = UpdateParts(
+        uses=("act", "rollout", learn_key),
+        prepare=prepare,
+        decide=decide,
+        reward=partial(learning_rewards, config),
+        learn=learn_rollout,
+    )
+    return Algorithm(
+        init=init,
+        update=update_of(env, parts, values.net.initial_carry),
+        policy=value_policy(values, 0.0 if values.noisy else config.epsilon_final),
+        hyper=numbers_of(config, num_updates=num_updates),
+        steps_per_update=steps_per_update(config),
+        parts=parts,
+    )
 
 
 def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:

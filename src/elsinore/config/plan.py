@@ -236,17 +236,17 @@ def plan_for(
             refuse_without_parts(learner, experiment.algo.name, experiment.env)
             program = with_tapes(program, env, env_params)
     plan = Plan(
-        experiment,
-        program,
-        env,
-        env_params,
-        hyper,
-        population_step,
-        learner,
-        custom_code,
-        groups,
-        getattr(curriculum or experiment.curriculum, "evaluate_on", "target") == "stage",
-        given,
+        experiment=experiment,
+        program=program,
+        env=env,
+        env_params=env_params,
+        hyper=hyper,
+        population_step=population_step,
+        learner=learner,
+        custom_code=custom_code,
+        groups=groups,
+        on_stage=getattr(curriculum or experiment.curriculum, "evaluate_on", "target") == "stage",
+        given=given,
     )
     if shards is not None:  # while it is traced, what shards share is found to be shared
         plan.trace()

@@ -239,13 +239,13 @@ def record_of(plan: Plan, chunk: FinishedChunk) -> ChunkRecord:
     update = plan.schedule.row_ends(chunk.index)[-1]
     steps = plan.schedule.updates_in(chunk.index) * plan.steps_per_update
     return ChunkRecord(
-        update,
-        update * plan.steps_per_update,
-        rows_of(chunk.report, chunk.index, plan) + population_rows(plan, chunk, update),
-        time.time(),
-        chunk.seconds,
-        steps * int(np.sum(chunk.report.learning)) / max(chunk.seconds, 1e-9),
-        events_of(chunk.report, plan),
+        update=update,
+        env_steps=update * plan.steps_per_update,
+        rows=rows_of(chunk.report, chunk.index, plan) + population_rows(plan, chunk, update),
+        finished_at=time.time(),
+        seconds=chunk.seconds,
+        steps_per_second=steps * int(np.sum(chunk.report.learning)) / max(chunk.seconds, 1e-9),
+        events=events_of(chunk.report, plan),
         finished=tuple(finished_of(chunk.report, chunk.index, plan)),
     )
 

@@ -214,7 +214,14 @@ class Pipeline:
     ) -> FinishedChunk:
         """With its report in host memory, without the seeds that pad the layout."""
         report = joined_turns(processes.to_host(done.report), self._layout)
-        return FinishedChunk(index, done.state, report, done.population, seconds, last)
+        return FinishedChunk(
+            index=index,
+            state=done.state,
+            report=report,
+            population=done.population,
+            seconds=seconds,
+            last=last,
+        )
 
 
 def computed(launched: Computed) -> Computed:

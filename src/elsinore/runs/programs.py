@@ -72,13 +72,13 @@ def compile_run(plan: Plan, layout: Layout) -> Compiled:
     evaluate = final_evaluation_of(plan, layout, final)
     population_step = step[0] if step else None
     compiled = Compiled(
-        begin,
-        in_turns(chunk),
-        population_step,
-        evaluate,
-        seconds,
-        lambda: (),
-        chunk,
+        begin=begin,
+        chunk=in_turns(chunk),
+        population_step=population_step,
+        evaluate=evaluate,
+        seconds=seconds,
+        init=lambda: (),
+        chunk_program=chunk,
         chunk_bytes=_bytes_of(chunk, layout.padded // turn.padded),
         can_evaluate=final.is_done,
     )

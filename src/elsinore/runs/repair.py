@@ -208,7 +208,15 @@ def records_in(folder: RunDir, facts: dict[str, Any]) -> tuple[list[ChunkRecord]
         updates = range(until + 1, ends[-1] + 1)
         found = [row for update in updates for row in rows.get(update, ())]
         until = ends[-1]
-        records.append(ChunkRecord(until, until * steps, found, 0.0, 0.0, 0.0))
+        record = ChunkRecord(
+            update=until,
+            env_steps=until * steps,
+            rows=found,
+            finished_at=0.0,
+            seconds=0.0,
+            steps_per_second=0.0,
+        )
+        records.append(record)
     return records, f"every row up to update {until} of {schedule.num_updates}{broken}"
 
 

@@ -65,7 +65,13 @@ def grouped(groups: Sequence[AgentGroup], env: MultiAgentEnv, num_envs: int) -> 
     parts = _Grouped(tuple(groups), env, num_envs)
     steps = env.agents * parts.groups[0].algo.steps_per_update
     hyper = tuple(group.hyper for group in parts.groups)
-    return Algorithm(parts.init, parts.update, policy_of_groups(parts.groups), hyper, steps)
+    return Algorithm(
+        init=parts.init,
+        update=parts.update,
+        policy=policy_of_groups(parts.groups),
+        hyper=hyper,
+        steps_per_update=steps,
+    )
 
 
 class _Grouped(NamedTuple):
@@ -88,7 +94,16 @@ class _Grouped(NamedTuple):
         actor = init_actor(env, for_use(key, "agents"), env_params, rows, self.initial_carry)
         learners, stats, rnd = (tuple(part) for part in zip(*each, strict=True))
         learner = GroupLearners(learners)
-        return TrainState(key, jnp.int32(0), learner, actor, stats, hyper, env_params, rnd)
+        return TrainState(
+            key=key,
+            update=jnp.int32(0),
+            learner=learner,
+            actor=actor,
+            stats=stats,
+            hyper=hyper,
+            env_params=env_params,
+            rnd=rnd,
+        )
 
     def init_group(
         self, group: AgentGroup, key: Key[Array, ""], env_params: PyTree, hyper: Any
@@ -154,10 +169,10 @@ class _Grouped(NamedTuple):
             for group, rows, decision in zip(self.groups, carry, decisions, strict=True)
         )
         return Decision(
-            tuple(decision.action for decision in decisions),
-            jnp.swapaxes(actions, 0, 1).reshape(-1, *actions.shape[2:]),
-            tuple(decision.log_prob for decision in decisions),
-            carry,
+            action=tuple(decision.action for decision in decisions),
+            env_action=jnp.swapaxes(actions, 0, 1).reshape(-1, *actions.shape[2:]),
+            log_prob=tuple(decision.log_prob for decision in decisions),
+            carry=carry,
         )
 
     def state_of(self, i: int, state: TrainState) -> TrainState:
@@ -168,20 +183,20 @@ class _Grouped(NamedTuple):
         of_group = partial(self.of_group, group)
         differing = {name: getattr(state.env_params, name)[agents] for name in env.differing}
         return TrainState(
-            jax.vmap(partial(key_of, state.key))(jnp.asarray(agents)),
-            state.update,
-            state.learner.groups[i],
-            Actor(
-                (),
-                of_group(actor.obs),
-                of_group(actor.carry[i]),
-                of_group(actor.episode_return),
-                of_group(actor.episode_length),
+            key=jax.vmap(partial(key_of, state.key))(jnp.asarray(agents)),
+            update=state.update,
+            learner=state.learner.groups[i],
+            actor=Actor(
+                env_state=(),
+                obs=of_group(actor.obs),
+                carry=of_group(actor.carry[i]),
+                episode_return=of_group(actor.episode_return),
+                episode_length=of_group(actor.episode_length),
             ),
-            state.stats[i],
-            state.hyper[i],
-            state.env_params.replace(**differing) if differing else state.env_params,
-            state.rnd[i],
+            stats=state.stats[i],
+            hyper=state.hyper[i],
+            env_params=state.env_params.replace(**differing) if differing else state.env_params,
+            rnd=state.rnd[i],
         )
 
     def over_group(
@@ -191,7 +206,14 @@ class _Grouped(NamedTuple):
         each: Any = 0
         shared: Any = None
         axes = TrainState(
-            each, shared, each, each, each, each, self.env.axes(state.env_params), each
+            key=each,
+            update=shared,
+            learner=each,
+            actor=each,
+            stats=each,
+            hyper=each,
+            env_params=self.env.axes(state.env_params),
+            rnd=each,
         )
         one = partial(function, self.groups[i].parts)
         return jax.vmap(one, in_axes=(axes, *(0 for _ in range(num_inputs))))

@@ -113,17 +113,23 @@ def build_program(
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
     play = play if division is None else evaluated_in_shards(play, division)
     parts = _Parts(
-        algo,
-        env_params,
-        schedule,
-        evaluation,
-        convergence,
-        curriculum,
-        play,
-        log_episodes,
-        division,
+        algo=algo,
+        env_params=env_params,
+        schedule=schedule,
+        evaluation=evaluation,
+        convergence=convergence,
+        curriculum=curriculum,
+        play=play,
+        log_episodes=log_episodes,
+        division=division,
     )
-    program = Program(parts.init, parts.chunk, parts.evaluate, algo, schedule)
+    program = Program(
+        init=parts.init,
+        chunk=parts.chunk,
+        evaluate=parts.evaluate,
+        algo=algo,
+        schedule=schedule,
+    )
     return program if division is None else _sharded(parts, program, division)
 
 
@@ -216,7 +222,14 @@ class _Parts:
             episodes, judged, leader = judged_by_evaluation()
         moves = () if self.curriculum is not None and not self.curriculum.has_stages else changes
         report = ChunkReport(
-            metrics, episodes, judged, train.update, jnp.bool_(True), moves, finished, evaluated
+            metrics=metrics,
+            episodes=episodes,
+            convergence=judged,
+            update=train.update,
+            learning=jnp.bool_(True),
+            stage_changes=moves,
+            finished=finished,
+            evaluated=evaluated,
         )
         return RunState(train, stage_state, judged, leader), report
 

@@ -69,7 +69,14 @@ def init_convergence(config: ConvergenceConfig) -> Convergence:
     never = jnp.int32(-1)
     history = jnp.full(1 if config.counts == "episodes" else config.window, jnp.nan)
     return Convergence(
-        history, jnp.int32(0), jnp.float32(-jnp.inf), jnp.int32(0), never, never, never, never
+        history=history,
+        streak=jnp.int32(0),
+        best=jnp.float32(-jnp.inf),
+        since_best=jnp.int32(0),
+        converged_at=never,
+        plateau_at=never,
+        diverged_at=never,
+        pruned_at=never,
     )
 
 
@@ -113,5 +120,12 @@ def judge(
             plateau_at = jnp.where((plateau_at < 0) & plateau, update, plateau_at)
     best = jnp.where(improved, score, state.best)
     return Convergence(
-        history, streak, best, since_best, converged_at, plateau_at, diverged_at, state.pruned_at
+        history=history,
+        streak=streak,
+        best=best,
+        since_best=since_best,
+        converged_at=converged_at,
+        plateau_at=plateau_at,
+        diverged_at=diverged_at,
+        pruned_at=state.pruned_at,
     )

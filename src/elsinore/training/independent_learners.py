@@ -62,7 +62,13 @@ def independent(algo: Algorithm, env: MultiAgentEnv, hyper_of_each: Any = None) 
 
     of_agents = policy_of_agents(algo.policy, env.agents, 0)
     hyper = algo.hyper if hyper_of_each is None else hyper_of_each
-    return Algorithm(init, update, of_agents, hyper, env.agents * algo.steps_per_update)
+    return Algorithm(
+        init=init,
+        update=update,
+        policy=of_agents,
+        hyper=hyper,
+        steps_per_update=env.agents * algo.steps_per_update,
+    )
 
 
 def _axes(env: MultiAgentEnv, state: TrainState) -> Any:
@@ -71,8 +77,25 @@ def _axes(env: MultiAgentEnv, state: TrainState) -> Any:
     shared: Any = None
     actor: Any = each
     if state.actor.episode_stats is not None or state.actor.episode_log is not None:
-        actor = Actor(each, each, each, each, each, shared, shared)  # those of all agents
-    return TrainState(each, shared, each, actor, each, each, env.axes(state.env_params), each)
+        actor = Actor(
+            env_state=each,
+            obs=each,
+            carry=each,
+            episode_return=each,
+            episode_length=each,
+            episode_stats=shared,  # those of all agents
+            episode_log=shared,
+        )
+    return TrainState(
+        key=each,
+        update=shared,
+        learner=each,
+        actor=actor,
+        stats=each,
+        hyper=each,
+        env_params=env.axes(state.env_params),
+        rnd=each,
+    )
 
 
 def policy_of_agents(

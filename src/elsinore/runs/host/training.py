@@ -113,7 +113,11 @@ class HostTraining:
             state = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
             episodes = jax.tree.map(jnp.asarray, episodes)
         report = ChunkReport(
-            metrics, episodes, state.convergence, train.update, jnp.bool_(True), ()
+            metrics=metrics,
+            episodes=episodes,
+            convergence=state.convergence,
+            update=train.update,
+            learning=jnp.bool_(True),
         )
         return state, report._replace(evaluated=evaluated if evaluation.on_request else ())
 
