@@ -132,10 +132,8 @@ class SACEquations:
         Of quantiles, all that TQC keeps (arXiv:2005.04269), each less alpha log pi(a|s).
         """
         action, log_prob = self.policy(learner.params.actor, obs).sample_with_log_prob(noise)
-        q, alpha = (
-            self.nets.q(learner.target_params.critics, obs, action),
-            self.temperature(learner, hyper),
-        )
+        q = self.nets.q(learner.target_params.critics, obs, action)
+        alpha = self.temperature(learner, hyper)
         if self.config.quantiles == 1:
             return soft_value(q, log_prob, alpha)
         dropped = self.config.num_critics * self.config.dropped_quantiles
@@ -147,10 +145,8 @@ class SACEquations:
         """Minus the soft value of an action of the actor, by the critics (arXiv:1812.05905 eq.
         9)."""
         action, log_prob = self.policy(actor, obs).sample_with_log_prob(noise)
-        q, alpha = (
-            self.nets.q(learner.params.critics, obs, action),
-            self.temperature(learner, hyper),
-        )
+        q = self.nets.q(learner.params.critics, obs, action)
+        alpha = self.temperature(learner, hyper)
         loss = -jnp.mean(soft_value(q, log_prob, alpha))
         names = ("loss/policy", "policy/entropy", "policy/temperature")
         return loss, dict(zip(names, (loss, -jnp.mean(log_prob), alpha), strict=True))

@@ -104,10 +104,8 @@ def _resampled(
 def _interval(again: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The 2.5 % and 97.5 % percentiles of [resample, player]; a rating that a resample leaves open
     (NaN) may be any."""
-    least, most = (
-        np.where(np.isnan(again), -np.inf, again),
-        np.where(np.isnan(again), np.inf, again),
-    )
+    least = np.where(np.isnan(again), -np.inf, again)
+    most = np.where(np.isnan(again), np.inf, again)
     # of sorted values, not between two: nothing is between two infinite ones
     low = np.quantile(least, 0.025, axis=0, method="lower")
     return low, np.quantile(most, 0.975, axis=0, method="higher")

@@ -81,10 +81,8 @@ class EnvFixture:
     @cached_property
     def first_inputs(self) -> list[tuple]:
         """The arguments of the first three steps of an episode of random actions."""
-        inputs, state = (
-            [],
-            jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.fresh[1]),
-        )
+        inputs = []
+        state = jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(x)), self.fresh[1])
         for key in jax.random.split(self.key, 3):
             action = random_action(self.env.action_space(self.params), key)
             inputs.append((key, state, action, self.params))

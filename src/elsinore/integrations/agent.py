@@ -302,11 +302,9 @@ class Agent:
     def _begin_rollout(self) -> None:
         self._begun = self._program.prepare(self.state)
         actor = self.state.actor
-        self._carry, self._returns, self._lengths = (
-            actor.carry,
-            np.asarray(actor.episode_return),
-            np.asarray(actor.episode_length),
-        )
+        self._carry = actor.carry
+        self._returns = np.asarray(actor.episode_return)
+        self._lengths = np.asarray(actor.episode_length)
         self._steps: list[Transition] = []
         self._pending: tuple[Any, Decision] | None = None
 

@@ -23,10 +23,8 @@ def cond_with_shared(
 
     structure = jax.tree.structure(jax.eval_shape(true_fun, own, shared))
     # Lists, not the records: one that checks its numbers refuses the marks that stand for them.
-    (own, own_structure), (shared, shared_structure) = (
-        jax.tree.flatten(own),
-        jax.tree.flatten(shared),
-    )
+    own, own_structure = jax.tree.flatten(own)
+    shared, shared_structure = jax.tree.flatten(shared)
 
     def of_lists(branch: Branch) -> Callable[[list, list], list]:
         return lambda own, shared: jax.tree.leaves(

@@ -56,7 +56,8 @@ def train_loop(
     `offer` gets the states after each chunk. If anything fails, the state of the last whole chunk
     is saved before the error is raised.
     """
-    pipeline.hold, ended, frozen = checkpoints.hold, "", False
+    pipeline.hold = checkpoints.hold
+    ended, frozen = "", False
     try:
         first = pipeline.first_chunk
         checkpoints.resume_from(pipeline.initial, first, publisher.score, publisher.saves(first))

@@ -57,10 +57,8 @@ def halve(config: HalvingConfig, population: Population, num_chunks: int) -> Pop
     Raises:
         ValueError: if a run has too few chunks for its rungs to differ.
     """
-    rungs, left = (
-        jnp.array(rungs_of(config, num_chunks)),
-        jnp.array(survivors_of(config, population.members)),
-    )
+    rungs = jnp.array(rungs_of(config, num_chunks))
+    left = jnp.array(survivors_of(config, population.members))
 
     def population_step(state: RunState, chunk: Int[Array, ""]) -> tuple[RunState, dict]:
         convergence = state.convergence

@@ -19,10 +19,8 @@ def print_comparison(comparison: "Comparison") -> None:
 
     from elsinore.runs.plain_console import PlainConsole
 
-    scores, console = (
-        comparison.scores,
-        PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120),
-    )
+    scores = comparison.scores
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("environment", "algorithm"):
         table.add_column(name, overflow="fold")

@@ -98,8 +98,10 @@ class HostTraining:
         return stacked, _stack(reports)
 
     def _learnt(self, i: int, state: RunState, num_updates: int) -> tuple[RunState, ChunkReport]:
-        evaluation, train, metrics = self._plan.experiment.evaluation, state.train, ()
-        evaluated, asked = jnp.bool_(True), num_updates == 0
+        evaluation = self._plan.experiment.evaluation
+        train, metrics = state.train, ()
+        asked = num_updates == 0
+        evaluated = jnp.bool_(True)
         if not (evaluation.on_request and asked):
             train, metrics = self._updates(self._vector(i, train), train, num_updates)
         state = state._replace(train=train)

@@ -71,10 +71,8 @@ class HostVector:
         self.obs = obs
         if (ended := np.flatnonzero(after.done)).size:
             self.obs = jax.tree.map(np.copy, obs)
-            self.episode_return, self.episode_length = (
-                self.episode_return.copy(),
-                self.episode_length.copy(),
-            )
+            self.episode_return = self.episode_return.copy()
+            self.episode_length = self.episode_length.copy()
             self.begin(ended)
         return after
 

@@ -189,11 +189,9 @@ def _wear(profile: Profile) -> tuple[tuple[Wear, ...], ...]:
 
 def _round(profile: Profile, cascades: list[Cascade]) -> Wear:
     names = profile.meter_names
-    source, below, rate = (
-        np.arange(len(names)),
-        np.zeros(len(names)),
-        np.zeros(len(names), np.float32),
-    )
+    source = np.arange(len(names))
+    below = np.zeros(len(names))
+    rate = np.zeros(len(names), np.float32)
     for c in cascades:
         at = names.index(c.target)
         source[at], below[at], rate[at] = names.index(c.source), c.below, c.strength / c.below

@@ -109,10 +109,8 @@ class CardEncoder(nn.Module):
     ) -> Float[Array, "offers"]:
         """The embeddings of all slots in order, because each slot is an action."""
         kind = jax.nn.one_hot(obs["shop_kind"].astype(jnp.int32), NUM_KINDS)
-        item, price = (
-            items(obs["shop_item"].astype(jnp.int32)),
-            compressed(flat(obs, ("shop_price",)))[:, None],
-        )
+        item = items(obs["shop_item"].astype(jnp.int32))
+        price = compressed(flat(obs, ("shop_price",)))[:, None]
         offers = jnp.concatenate([kind, item * (1.0 - kind[:, :1]), price], axis=1)
         return jnp.ravel(act(dense(self.width, np.sqrt(2), name="offers")(offers)))
 

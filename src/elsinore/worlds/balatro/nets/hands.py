@@ -70,10 +70,8 @@ def hand_types(hand: Int[Array, "slot"]) -> Int[Array, "subset"]:
     in_a_row = (first - last == MOST_CARDS - 1.0) | (
         (first == _ACE) & (second == _FIVE) & (last == _TWO)
     )
-    straight, flush = (
-        in_a_row & (pairs == 0.0) & (SUBSET_SIZE == MOST_CARDS),
-        suited == MOST_CARDS * (MOST_CARDS - 1) / 2,
-    )
+    straight = in_a_row & (pairs == 0.0) & (SUBSET_SIZE == MOST_CARDS)
+    flush = suited == MOST_CARDS * (MOST_CARDS - 1) / 2
     by_pairs = sum(jnp.where(pairs == n, kind, 0) for n, kind in _BY_PAIRS.items())
     five = jnp.where(flush, jnp.where(straight, _STRAIGHT_FLUSH, _FLUSH), _STRAIGHT)
     return jnp.where(straight | flush, five, by_pairs)

@@ -52,10 +52,8 @@ def apply_move(
     key: Key[Array, ""], game: Game, move: Move, rules: Rules, decks: Decks = None
 ) -> Game:
     """Apply a legal move, up to the next decision. A finished game does not change."""
-    played, discarded = (
-        rounds.play_cards(key, game, move.cards, rules),
-        rounds.discard_cards(game, move.cards, rules),
-    )
+    played = rounds.play_cards(key, game, move.cards, rules)
+    discarded = rounds.discard_cards(game, move.cards, rules)
     game = case({PLAY_CARDS: played, DISCARD_CARDS: discarded}, move.kind, game)
     game, goes_on = settle(key, game, rules)
     if rules.stage >= Stage.BOSSES:  # for the next hand, once the joker of this one has been asked

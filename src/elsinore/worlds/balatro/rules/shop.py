@@ -65,11 +65,9 @@ def legal_trades(game: Game, rules: Rules) -> Bool[Array, "12"]:
 
     In a finished game only leaving is legal, without effect.
     """
-    buys, sales, reroll = (
-        jnp.zeros(NUM_OFFERS, bool),
-        jnp.zeros(JOKER_SLOTS, bool),
-        jnp.bool_(False),
-    )
+    buys = jnp.zeros(NUM_OFFERS, bool)
+    sales = jnp.zeros(JOKER_SLOTS, bool)
+    reroll = jnp.bool_(False)
     open_ = game.phase == SHOP
     if rules.stage >= Stage.SHOP:
         room = (game.shop.kind != JOKER) | (joker_slots.num_free(game.jokers) > 0)

@@ -57,10 +57,8 @@ def _bars(params, state) -> tuple[Bar, ...]:
 
 
 def _facts(state):
-    request, counters = (
-        state.request,
-        dict(zip(COUNTERS, np.asarray(state.counters).tolist(), strict=True)),
-    )
+    request = state.request
+    counters = dict(zip(COUNTERS, np.asarray(state.counters).tolist(), strict=True))
     kind = "write" if bool(request.write) else "hit" if bool(state.hit) else "miss"
     yield "this one", f"object {int(request.obj_id)}, {kind}"
     yield (

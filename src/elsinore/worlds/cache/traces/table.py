@@ -94,10 +94,8 @@ class CsvParser:
         row = {field: values[place].strip() for field, place in self.places.items()}
         if not row["obj"]:
             raise MalformedRecord("without an object")
-        size, ts = (
-            parse_number(row.get("size", ""), "size"),
-            parse_number(row.get("ts", ""), "ts"),
-        )
+        size = parse_number(row.get("size", ""), "size")
+        ts = parse_number(row.get("ts", ""), "ts")
         op = int(row.get("op", "").lower() not in READ_OPERATIONS)
         return Record(
             row["obj"],
