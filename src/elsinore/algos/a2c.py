@@ -57,10 +57,17 @@ def a2c(
         policy_loss = policy_gradient_loss(policy.log_prob(batch.action), batch.advantage)
         return actor_critic_loss(policy_loss, value_loss(value, batch.target), policy, hyper)
 
-    scaling = partial(optimiser, config.optimiser, config.optimiser_eps)
     learn = one_gradient_step
     if config.normalize_advantage:
         learn = standardised_rollout(learn)
-    own = {"loss": loss, "learn": learn, "make_optimiser": scaling}
-    own |= {"annealed": ("learning_rate", "ent_coef")}
-    return on_policy(config, env, env_params, num_updates, network, **own)
+    return on_policy(
+        config,
+        env,
+        env_params,
+        num_updates,
+        network,
+        loss=loss,
+        learn=learn,
+        make_optimiser=partial(optimiser, config.optimiser, config.optimiser_eps),
+        annealed=("learning_rate", "ent_coef"),
+    )

@@ -382,5 +382,13 @@ def dqn(
     if team is not None:
         check_team(config, values.net.recurrent)
     parts = equations(config, values, buffer_for(config, window, team or 1), team)
-    own = {"init_learner": parts.init, "epsilon": parts.epsilon, "learn": parts.learn}
-    return value_based(config, env, num_updates, values, learn_key="train", **own)
+    return value_based(
+        config,
+        env,
+        num_updates,
+        values,
+        learn=parts.learn,
+        learn_key="train",
+        init_learner=parts.init,
+        epsilon=parts.epsilon,
+    )
