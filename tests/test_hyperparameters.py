@@ -1,12 +1,23 @@
+import inspect
 import math
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass, fields, is_dataclass
 
 import jax.numpy as jnp
 import pytest
 
 from elsinore.algos.ppo import PPOConfig
+from elsinore.algos.registry import ALGORITHMS, config_type
 from elsinore.experience.rnd import RNDConfig
-from elsinore.hyperparameters import marks_of, numbers_of, settings, traced, value_of, varies
+from elsinore.hyperparameters import (
+    inherited,
+    marks_of,
+    numbers_of,
+    settings,
+    traced,
+    value_of,
+    varies,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +95,7 @@ class Base:
 class Derived(Base):
     size: int = 4
     heads: int = 3  # new: behind `size`
-    gamma: float = traced(0.9)
+    gamma: float = inherited()
     rate: float = traced(0.1)  # named after gamma
 
 
@@ -93,3 +104,16 @@ def test_settings_stand_in_the_order_of_the_body_also_among_inherited_ones():
     assert list(marks_of(Derived())) == ["gamma", "rate"]
     assert Derived(depth=7) == Derived(size=4, heads=3, rate=0.1, depth=7)
     assert [f.name for f in fields(Base)] == ["size", "rate", "gamma", "depth"]
+    assert Derived().gamma == 0.9
+
+
+def test_a_config_repeats_no_default_of_its_base_class():
+    configs = {cls for algo in ALGORITHMS for cls in config_type(algo).__mro__ if is_dataclass(cls)}
+    for cls in configs:
+        base = {f.name: f for f in fields(cls.__base__)} if is_dataclass(cls.__base__) else {}
+        source = inspect.getsource(cls)
+        for name in vars(cls)["__annotations__"].keys() & base.keys():
+            field = cls.__dataclass_fields__[name]
+            same = (field.default, field.metadata) == (base[name].default, base[name].metadata)
+            marked = re.search(rf"^    {name}: .* = inherited\(\)", source, re.M) is not None
+            assert marked == same, f"{cls.__name__}.{name}"

@@ -10,6 +10,7 @@
 arrays.
 """
 
+import copy
 import dataclasses
 import functools
 import itertools
@@ -26,6 +27,7 @@ from elsinore.errors import ConfigError
 
 Config = TypeVar("Config")
 NO_VALUE = object()  # no value at all: None may be one
+INHERITED = object()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +46,11 @@ def traced(default: float | None, *, absent: float | str | None = None, off: Any
     vary between that and others.
     """
     return dataclasses.field(default=default, metadata={"traced": Mark(absent, off)})
+
+
+def inherited() -> Any:
+    """The default of a field of `settings` that stays as in the base class."""
+    return INHERITED
 
 
 @dataclass_transform(
@@ -116,14 +123,18 @@ def settings(cls: type[Config]) -> type[Config]:
     """Make a class a frozen dataclass with its fields in the order of its body.
 
     A new field follows the one before it in the body, also among inherited fields. An inherited
-    field may be listed again to change its default, or to mark where the next new field goes.
+    field may be listed again to change its default, or, with `inherited()` for its default, to mark
+    where the next new field goes.
     """
     names = list(vars(cls)["__annotations__"])
-    order = list(getattr(cls, "__dataclass_fields__", ()))
-    inherited = set(order)
-    order += [name for name in names if name not in inherited]
+    earlier = getattr(cls, "__dataclass_fields__", {})
+    for name in names:
+        if vars(cls).get(name) is INHERITED:
+            setattr(cls, name, copy.copy(earlier[name]))
+    order = list(earlier)
+    order += [name for name in names if name not in earlier]
     for before, name in itertools.pairwise(names):
-        if name not in inherited or order.index(name) < order.index(before):
+        if name not in earlier or order.index(name) < order.index(before):
             order.remove(name)
             order.insert(order.index(before) + 1, name)
     made: Any = record(cls)

@@ -62,7 +62,7 @@ from elsinore.algos.value_based import (
 from elsinore.algos.vdn import by_team, check_team, summed, team_of, team_transitions, with_rows
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayBuffer
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.config import NetworkConfig
@@ -79,7 +79,7 @@ class DQNConfig(ValueBasedConfig):
     name: str = field(default="dqn", init=False)
     num_envs: int = 10  # Environments that run in parallel.
     # Steps of each environment between two trainings.
-    rollout_length: int = 1
+    rollout_length: int = inherited()
     gradient_steps: int = 1  # Gradient steps in each training.
     # Double DQN: the online network chooses the next action, the target network values it.
     double: bool = False
@@ -105,10 +105,10 @@ class DQNConfig(ValueBasedConfig):
     priority_alpha: float = traced(0.6)  # Exponent of the TD error in sampling; 0 is uniform.
     # Initial exponent of the importance weights; it is 1 at the end.
     priority_beta: float = traced(0.4)
-    epsilon_final: float = traced(0.05)
+    epsilon_final: float = inherited()
     # linear | episodes: falls over epsilon_fraction of the run, or by epsilon_decay per episode.
     epsilon_schedule: str = "linear"
-    epsilon_fraction: float = traced(0.5)
+    epsilon_fraction: float = inherited()
     # Factor of epsilon per finished episode; for epsilon_schedule: episodes only.
     epsilon_decay: float = traced(0.995)
     loss: str = "mse"  # mse | huber: the loss of the TD error.

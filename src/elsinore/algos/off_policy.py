@@ -17,7 +17,7 @@ from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import numbers_of, settings, traced
+from elsinore.hyperparameters import inherited, numbers_of, settings, traced
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.config import NetworkConfig
 from elsinore.ops.continuous_q import critics_value
@@ -41,7 +41,7 @@ class OffPolicyConfig(LearningConfig):
 
     # Steps per env between trainings; one training follows every num_envs x rollout_length env
     # steps.
-    rollout_length: int = 1
+    rollout_length: int = inherited()
     gradient_steps: int = 1  # Gradient steps in each training.
     num_critics: int = 2  # Critics, of whose values the least counts.
     critic_dropout: float = 0.0  # Share of the critics' units that learning sets to 0 (DroQ).

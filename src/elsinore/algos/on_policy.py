@@ -26,7 +26,7 @@ from elsinore.experience.joint_observations import critic_view, example_of, has_
 from elsinore.experience.normalisation import (
     standardise_over_shards,
 )
-from elsinore.hyperparameters import numbers_of, settings, traced
+from elsinore.hyperparameters import inherited, numbers_of, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised
@@ -52,8 +52,8 @@ from elsinore.types import (
 class OnPolicyConfig(LearningConfig):
     """Settings of the algorithms that learn from each rollout once."""
 
-    learning_rate_final: float | None = traced(None, absent="learning_rate")
-    gamma: float = traced(0.99)
+    learning_rate_final: float | None = inherited()
+    gamma: float = inherited()
     # Of generalised advantage estimation: 0 trusts the critic, 1 the observed returns.
     gae_lambda: float = traced(0.95)
     vf_coef: float = traced(0.5)  # The weight of the value loss.

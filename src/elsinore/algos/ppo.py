@@ -25,7 +25,7 @@ from elsinore.algos.on_policy import (
 from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
 from elsinore.experience.normalisation import of_all_shards
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import (
@@ -53,7 +53,7 @@ class PPOConfig(OnPolicyConfig):
     num_epochs: int = 4  # Passes over each rollout.
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
     adam_eps: float = 1e-5  # The epsilon of Adam, which bounds the step of small gradients.
-    gae_lambda: float = traced(0.95)
+    gae_lambda: float = inherited()
     # gae | vtrace: advantages once a rollout, or anew for each epoch by V-trace.
     advantage: str = "gae"
     # clip | spo: past the clip range the ratio earns nothing, or is penalised (SPO).

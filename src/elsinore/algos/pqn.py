@@ -24,7 +24,7 @@ from elsinore.algos.value_based import (
 from elsinore.algos.vdn import as_rows, by_team, team_of, team_transitions
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import action_mask
@@ -46,10 +46,10 @@ class PQNConfig(ValueBasedConfig):
     optimiser: str = "radam"
     learning_rate: float = traced(1e-4)
     learning_rate_final: float | None = traced(0.0, absent="learning_rate")
-    gamma: float = traced(0.99)
+    gamma: float = inherited()
     # Of the lambda-returns: 0 bootstraps after one step, 1 at the end of the rollout.
     q_lambda: float = traced(0.95)
-    epsilon: float = traced(1.0)
+    epsilon: float = inherited()
     epsilon_final: float = traced(0.2)
     epsilon_fraction: float = traced(0.2)
     network: NetworkConfig = NetworkConfig(hidden=(256, 256), activation="relu", layer_norm=True)

@@ -25,7 +25,7 @@ from elsinore.algos.off_policy_learner import (
 )
 from elsinore.algos.optimise import gradient_step, init_learner
 from elsinore.algos.temperature import TemperatureConfig
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.nets.reparameterised import (
     REPARAMETERISED,
     Actions,
@@ -46,12 +46,12 @@ class SACConfig(TemperatureConfig):
     """Settings of SAC beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac", init=False)
-    num_critics: int = 2  # Critics, of whose values the least counts.
+    num_critics: int = inherited()  # Critics, of whose values the least counts.
     # Quantiles of the return that each critic learns (TQC); 1: its mean.
     quantiles: int = 1
     # Quantiles dropped per critic from the top of the target (TQC).
     dropped_quantiles: int = 2
-    tune_temperature: bool = True  # Tune it towards the target entropy.
+    tune_temperature: bool = inherited()  # Tune it towards the target entropy.
     # Nats for each action dimension, of actions in [-1, 1]; uniform ones have 0.69.
     target_entropy: float = traced(-1.0)
     # squashed | beta | gsde: the distribution of actions.

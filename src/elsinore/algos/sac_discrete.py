@@ -23,7 +23,7 @@ from elsinore.algos.off_policy_learner import (
 )
 from elsinore.algos.sac import SACEquations
 from elsinore.algos.temperature import TemperatureConfig
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.distributions import Categorical, categorical
@@ -39,7 +39,7 @@ class SACDiscreteConfig(TemperatureConfig):
     """Settings of SAC for n actions beside those of `TemperatureConfig`."""
 
     name: str = field(default="sac_discrete", init=False)
-    tune_temperature: bool = True  # Tune it towards the target entropy.
+    tune_temperature: bool = inherited()  # Tune it towards the target entropy.
     # Share of the largest entropy, the logarithm of the number of legal actions.
     target_entropy: float = traced(0.98)
 

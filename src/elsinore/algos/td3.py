@@ -22,7 +22,7 @@ from elsinore.algos.off_policy_learner import (
     Value,
     actor_critics,
 )
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 from elsinore.nets.reparameterised import Actions, deterministic_head
 from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
 from elsinore.types import Algorithm
@@ -34,7 +34,7 @@ class TD3Config(OffPolicyConfig):
     between their bounds."""
 
     name: str = field(default="td3", init=False)
-    num_critics: int = 2  # Critics, of whose values the least counts.
+    num_critics: int = inherited()  # Critics, of whose values the least counts.
     policy_delay: int = 2  # Critic steps for each of the actor and targets.
     exploration_noise: float = traced(0.1)  # Standard deviation of noise in training.
     target_noise: float = traced(0.2)  # Standard deviation of noise in targets.

@@ -2,14 +2,14 @@
 
 from elsinore import validation
 from elsinore.algos.off_policy import OffPolicyConfig
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import inherited, settings, traced
 
 
 @settings
 class TemperatureConfig(OffPolicyConfig):
     """Settings of SAC's forms: those of `OffPolicyConfig`, and of a temperature."""
 
-    num_critics: int = 2  # Critics, of whose values the least counts.
+    num_critics: int = inherited()  # Critics, of whose values the least counts.
     temperature: float = traced(1.0)  # Weight of the entropy, at first.
     tune_temperature: bool = True  # Tune it towards the target entropy.
 

@@ -22,7 +22,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.algos.return_distributions import ExpectedReturn
 from elsinore.algos.sequences import Sequences, outputs_of
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import numbers_of, settings, traced
+from elsinore.hyperparameters import inherited, numbers_of, settings, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network
@@ -54,7 +54,7 @@ from elsinore.types import (
 class ValueBasedConfig(LearningConfig):
     """Settings of the algorithms that learn action values."""
 
-    rollout_length: int = 1
+    rollout_length: int = inherited()
     epsilon: float = traced(1.0)  # Initial probability of a random action.
     epsilon_final: float = traced(0.05)  # Final probability of a random action.
     epsilon_fraction: float = traced(0.5)  # Share of the run in which epsilon falls.
