@@ -20,7 +20,7 @@ from tests.sources import (
 # A file may import from its own layer's folder and from every layer above it in this list.
 LAYERS = [
     {"errors", "deferred", "interrupts"},
-    {"types", "hyperparameters", "imports", "validation"},
+    {"types", "config_records", "hyperparameters", "imports", "validation"},
     {"arguments", "jaxtools"},
     {"ops", "gymnax_import"},
     {"envs", "nets"},

@@ -8,16 +8,9 @@ import pytest
 
 from elsinore.algos.ppo import PPOConfig
 from elsinore.algos.registry import ALGORITHMS, config_type
+from elsinore.config_records import inherited, settings
 from elsinore.experience.rnd import RNDConfig
-from elsinore.hyperparameters import (
-    inherited,
-    marks_of,
-    numbers_of,
-    settings,
-    traced,
-    value_of,
-    varies,
-)
+from elsinore.hyperparameters import marks_of, numbers_of, traced, value_of, varies
 
 
 @dataclass(frozen=True, kw_only=True)

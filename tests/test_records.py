@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pytest
 
 import elsinore
-from elsinore.hyperparameters import record, settings, traced
+from elsinore.config_records import record, settings
+from elsinore.hyperparameters import traced
 
 # In a process without the type checks of the tests, which come first.
 MAKE = """

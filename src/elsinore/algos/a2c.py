@@ -21,7 +21,8 @@ from elsinore.algos.on_policy import (
 )
 from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import OPTIMISERS, LossAndMetrics, optimiser
-from elsinore.hyperparameters import settings, traced
+from elsinore.config_records import settings
+from elsinore.hyperparameters import traced
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import policy_gradient_loss, value_loss
 from elsinore.types import Algorithm

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key, PyTree
 
 from elsinore import validation
+from elsinore.config_records import settings
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.multi_agent import params_of_one
 from elsinore.experience.normalisation import init_normalisers, observe, scale_rewards
 from elsinore.experience.rnd import RNDConfig, add_intrinsic_reward, init_rnd
 from elsinore.experience.rollout import init_actor, rollout
-from elsinore.hyperparameters import settings, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.network import Network

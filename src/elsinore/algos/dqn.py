@@ -60,9 +60,10 @@ from elsinore.algos.value_based import (
     value_based,
 )
 from elsinore.algos.vdn import by_team, check_team, summed, team_of, team_transitions, with_rows
+from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import Normalisers, normalise_obs
 from elsinore.experience.replay_buffer import BatchIndices, ReplayBatch, ReplayBuffer
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.config import NetworkConfig

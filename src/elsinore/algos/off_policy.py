@@ -16,8 +16,9 @@ from elsinore.algos.off_policy_learner import ActorCritics, OffPolicyLearner, Of
 from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
+from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import inherited, numbers_of, settings, traced
+from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.config import NetworkConfig
 from elsinore.ops.continuous_q import critics_value

@@ -22,11 +22,12 @@ from elsinore.algos.common import (
 from elsinore.algos.on_policy_batch import OnPolicyBatch, View, apply, in_units, with_advantages
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, gradient_step, init_learner
 from elsinore.algos.registry import steps_per_update
+from elsinore.config_records import inherited, settings
 from elsinore.experience.joint_observations import critic_view, example_of, has_joint_critic
 from elsinore.experience.normalisation import (
     standardise_over_shards,
 )
-from elsinore.hyperparameters import inherited, numbers_of, settings, traced
+from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools import shards
 from elsinore.nets.build import actor_critic_network
 from elsinore.nets.centralised import decentralised

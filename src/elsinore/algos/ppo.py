@@ -24,8 +24,9 @@ from elsinore.algos.on_policy import (
 )
 from elsinore.algos.on_policy_batch import OnPolicyBatch
 from elsinore.algos.optimise import Learner, LossAndMetrics, LossFn, minibatch_epochs, optimiser
+from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import of_all_shards
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.nets.distributions import Distribution
 from elsinore.ops.losses import (

@@ -22,9 +22,10 @@ from elsinore.algos.value_based import (
     value_based,
 )
 from elsinore.algos.vdn import as_rows, by_team, team_of, team_transitions
+from elsinore.config_records import inherited, settings
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.nets.config import NetworkConfig
 from elsinore.nets.heads import action_mask

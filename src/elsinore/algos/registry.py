@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxtyping import PyTree
 
-from elsinore.hyperparameters import settings
+from elsinore.config_records import settings
 from elsinore.imports import import_callable
 from elsinore.types import Algorithm
 from elsinore.validation import did_you_mean

@@ -25,7 +25,8 @@ from elsinore.algos.off_policy_learner import (
 )
 from elsinore.algos.optimise import gradient_step, init_learner
 from elsinore.algos.temperature import TemperatureConfig
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.config_records import inherited, settings
+from elsinore.hyperparameters import traced
 from elsinore.nets.reparameterised import (
     REPARAMETERISED,
     Actions,

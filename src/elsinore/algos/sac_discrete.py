@@ -23,7 +23,8 @@ from elsinore.algos.off_policy_learner import (
 )
 from elsinore.algos.sac import SACEquations
 from elsinore.algos.temperature import TemperatureConfig
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.config_records import inherited, settings
+from elsinore.hyperparameters import traced
 from elsinore.nets.build import actor_and_critics
 from elsinore.nets.continuous_q import ValueCritics
 from elsinore.nets.distributions import Categorical, categorical

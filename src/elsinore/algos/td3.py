@@ -22,7 +22,8 @@ from elsinore.algos.off_policy_learner import (
     Value,
     actor_critics,
 )
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.config_records import inherited, settings
+from elsinore.hyperparameters import traced
 from elsinore.nets.reparameterised import Actions, deterministic_head
 from elsinore.ops.continuous_q import explored_action, least_value, smoothed_action
 from elsinore.types import Algorithm

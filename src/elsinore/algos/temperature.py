@@ -2,7 +2,8 @@
 
 from elsinore import validation
 from elsinore.algos.off_policy import OffPolicyConfig
-from elsinore.hyperparameters import inherited, settings, traced
+from elsinore.config_records import inherited, settings
+from elsinore.hyperparameters import traced
 
 
 @settings

@@ -21,8 +21,9 @@ from elsinore.algos.optimise import OPTIMISERS, Learner, init_learner, optimiser
 from elsinore.algos.registry import steps_per_update
 from elsinore.algos.return_distributions import ExpectedReturn
 from elsinore.algos.sequences import Sequences, outputs_of
+from elsinore.config_records import inherited, settings
 from elsinore.experience.normalisation import normalise_obs
-from elsinore.hyperparameters import inherited, numbers_of, settings, traced
+from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
 from elsinore.nets.build import q_network

@@ -5,7 +5,7 @@ import re
 from dataclasses import field
 from typing import Any
 
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.types import agent_name
 from elsinore.validation import at_least, one_of
 

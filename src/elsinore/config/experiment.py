@@ -10,7 +10,7 @@ from elsinore.algos.registry import known_steps
 from elsinore.config.agents import AgentsConfig
 from elsinore.config.sinks import SinksConfig
 from elsinore.config.start import StartConfig
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.training.curriculum.config import CurriculumConfig
 from elsinore.training.early_stopping import ConvergenceConfig
 from elsinore.training.evaluation import EvaluationConfig, refuse_to_explore

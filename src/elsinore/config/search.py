@@ -20,8 +20,8 @@ from elsinore.config.load import (
 from elsinore.config.parse import as_dict
 from elsinore.config.population import is_traced
 from elsinore.config.search_space import Space
+from elsinore.config_records import record
 from elsinore.errors import ConfigError
-from elsinore.hyperparameters import record
 from elsinore.training.halving import HalvingConfig
 from elsinore.training.population import PBTConfig
 from elsinore.validation import at_least, one_of

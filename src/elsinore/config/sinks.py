@@ -2,7 +2,7 @@
 
 import re
 
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.validation import at_least
 
 

@@ -34,6 +34,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.config_records import record
 from elsinore.experience.annealing import (
     RecentEpisodes,
     Steadiness,
@@ -43,7 +44,7 @@ from elsinore.experience.annealing import (
 )
 from elsinore.experience.minibatches import merge_time_and_env
 from elsinore.experience.normalisation import Normalisers, init_normalisers, observe, scale_rewards
-from elsinore.hyperparameters import record, traced
+from elsinore.hyperparameters import traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_uses
 from elsinore.nets.encoders import CNN, MLP, check_layers, dense, flatten

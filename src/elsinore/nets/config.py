@@ -8,7 +8,7 @@ import flax.linen as nn
 from jaxtyping import PyTree
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.imports import import_object
 from elsinore.nets.encoders import DTYPES, MAX_WIDTH, check_layers
 from elsinore.nets.memory import MEMORIES

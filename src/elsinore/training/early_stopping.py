@@ -7,7 +7,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 
 
 @record

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.config_records import record
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import batched_env_step, batched_reset
 from elsinore.experience.episode_stats import episode_facts, facts_of
 from elsinore.experience.multi_agent import has_others, kept_where, num_agents_in
-from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_uses, split
 from elsinore.types import Algorithm, EnvStep
 

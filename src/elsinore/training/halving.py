@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.training.population import Population, PopulationStep
 from elsinore.types import RunState
 

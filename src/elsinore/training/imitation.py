@@ -14,9 +14,9 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from elsinore import validation
+from elsinore.config_records import record
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.experience.minibatches import merge_time_and_env
-from elsinore.hyperparameters import record
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import action_mask

@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 from elsinore import validation
 from elsinore.algos.replay import truncate_running
+from elsinore.config_records import record
 from elsinore.experience.normalisation import Normalisers
-from elsinore.hyperparameters import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.network import reset_carry
 from elsinore.types import RunState

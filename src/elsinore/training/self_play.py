@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.jaxtools.prng import for_use
 from elsinore.training.curriculum.stages import Curriculum, RolloutOutcome
 from elsinore.types import Algorithm, Mean, PolicyFunctions, PolicyState

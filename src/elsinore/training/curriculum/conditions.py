@@ -10,7 +10,7 @@ import operator
 from collections.abc import Iterator
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 
 # of an episode; survival is its length as a share of the time limit
 EPISODE = ("length", "return", "survival")

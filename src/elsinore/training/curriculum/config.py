@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from elsinore import validation
-from elsinore.hyperparameters import record
+from elsinore.config_records import record
 from elsinore.training.curriculum.conditions import Rule
 
 
