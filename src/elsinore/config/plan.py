@@ -1,9 +1,9 @@
 """The plan: work and memory of a run, computed before anything is compiled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -192,42 +192,10 @@ def plan_for(
         if experiment.shards > 1:
             refuse_what_shards_do_not_have(experiment, network)
         env, env_params = _env_for(experiment, env)
-        refuse_for_self_play(experiment, env, env_params, curriculum)
-        refuse_for_host(experiment, env, env_params, curriculum)
-        if curriculum is not None:
-            experiment.check_curriculum(curriculum.evaluate_on)
+        schedule = _schedule_for(experiment, env, env_params, curriculum)
         network_of = custom_network if network is None else lambda _: network
-        schedule = schedule_for(experiment, env_params)
-        refuse_to_learn_nothing(experiment, schedule)
-        refuse_endless_survival(experiment, env_params)
-        refuse_absent_seed(experiment)
-        members = members_of(experiment)
-
-        def learner_in(env: Any, env_params: PyTree, member: Experiment) -> Algorithm:
-            with refusals_of_agent(member, 0):
-                own = network_of(config_of(member, 0))
-                return learner_for(member, env, env_params, schedule.num_updates, own)
-
-        game, game_params, rivals = with_self_play(
-            experiment, partial(learner_in, member=members[0]), env, env_params
-        )
-        curriculum = curriculum if rivals is None else rivals
-
-        def algorithm(member: Experiment) -> Algorithm:
-            learner = learner_in(game, game_params, member)
-            return with_pretraining(member, learner, env, env_params)
-
-        learner, shards = algorithm(members[0]), None
-        if experiment.shards > 1:
-            refuse_env(experiment, is_on_host(env))
-            part = algorithm(shard_of(members[0]))  # whose numbers say what is compiled
-            shards = Shards(experiment.shards, learner, part)
-        own = shard_of if experiment.shards > 1 else lambda member: member
-        hyper_of = lambda member: algorithm(own(member)).hyper  # noqa: E731
-        hyper = stacked_hyper(experiment, members, hyper_of)
-        population_step = population_step_of(
-            experiment, members, hyper_of, schedule.num_chunks, learner.policy.initial_carry
-        )
+        learners = _learners_for(experiment, env, env_params, schedule, network_of, curriculum)
+        learner, shards, curriculum = learners.first, learners.shards, learners.curriculum
         groups = groups_for(experiment, env, env_params, schedule.num_updates, network_of)
         program = _program_for(
             experiment, learner, groups, env, env_params, schedule, curriculum, shards
@@ -240,8 +208,8 @@ def plan_for(
         program=program,
         env=env,
         env_params=env_params,
-        hyper=hyper,
-        population_step=population_step,
+        hyper=learners.hyper,
+        population_step=learners.population_step,
         learner=learner,
         custom_code=custom_code,
         groups=groups,
@@ -266,6 +234,75 @@ def _env_for(experiment: Experiment, env: Any) -> tuple[Any, PyTree]:
         check_number(experiment.agents, made)
         return made, env_params
     return multi_agent_env(experiment.agents, made, env_params)
+
+
+def _schedule_for(
+    experiment: Experiment, env: Any, env_params: PyTree, curriculum: Any
+) -> Schedule:
+    """The schedule of an experiment that is not refused in this environment."""
+    refuse_for_self_play(experiment, env, env_params, curriculum)
+    refuse_for_host(experiment, env, env_params, curriculum)
+    if curriculum is not None:
+        experiment.check_curriculum(curriculum.evaluate_on)
+    schedule = schedule_for(experiment, env_params)
+    refuse_to_learn_nothing(experiment, schedule)
+    refuse_endless_survival(experiment, env_params)
+    refuse_absent_seed(experiment)
+    return schedule
+
+
+class _Learners(NamedTuple):
+    """The first member's learner of a population, and what is made from those of all members."""
+
+    first: Algorithm
+    shards: Shards | None
+    hyper: PyTree
+    population_step: PopulationStep | None
+    curriculum: Any  # the given one, or the rivals of self-play
+
+
+def _learners_for(
+    experiment: Experiment,
+    env: Any,
+    env_params: PyTree,
+    schedule: Schedule,
+    network_of: Callable[[Any], Any],
+    curriculum: Any,
+) -> _Learners:
+    members = members_of(experiment)
+
+    def learner_in(env: Any, env_params: PyTree, member: Experiment) -> Algorithm:
+        with refusals_of_agent(member, 0):
+            own = network_of(config_of(member, 0))
+            return learner_for(member, env, env_params, schedule.num_updates, own)
+
+    game, game_params, rivals = with_self_play(
+        experiment, partial(learner_in, member=members[0]), env, env_params
+    )
+
+    def algorithm(member: Experiment) -> Algorithm:
+        learner = learner_in(game, game_params, member)
+        return with_pretraining(member, learner, env, env_params)
+
+    learner = algorithm(members[0])
+    shards = None
+    if experiment.shards > 1:
+        refuse_env(experiment, is_on_host(env))
+        part = algorithm(shard_of(members[0]))  # whose numbers say what is compiled
+        shards = Shards(experiment.shards, learner, part)
+    own = shard_of if experiment.shards > 1 else lambda member: member
+    hyper_of = lambda member: algorithm(own(member)).hyper  # noqa: E731
+    hyper = stacked_hyper(experiment, members, hyper_of)
+    population_step = population_step_of(
+        experiment, members, hyper_of, schedule.num_chunks, learner.policy.initial_carry
+    )
+    return _Learners(
+        first=learner,
+        shards=shards,
+        hyper=hyper,
+        population_step=population_step,
+        curriculum=curriculum if rivals is None else rivals,
+    )
 
 
 def _program_for(
