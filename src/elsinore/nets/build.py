@@ -104,24 +104,11 @@ def q_network(
             " own last layers; set algo.dueling: false, or leave the network out."
         )
     network = _custom(config, custom, num_actions * numbers, obs) if custom is not None else None
-    remembers = bool(config.memory or (network is not None and network.recurrent))
-    if remembers and not recurrent:
-        raise ValueError(
-            f"algo.network with {_recurrent(config, custom)} is recurrent, which this"
-            " algorithm does not train; use ppo, a2c, dqn or pqn, or leave the recurrent layer out."
-        )
-    if remembers and implicit:
-        raise ValueError(
-            f"algo.network with {_recurrent(config, custom)} is recurrent, which distribution='iqn'"
-            " does not train; use none, c51 or qr."
-        )
+    if config.memory or (network is not None and network.recurrent):
+        _refuse_recurrence(config, custom, recurrent, implicit)
     family = family_of(config)
     if (family and numbers > 1) or (implicit and (family or network)):
-        raise ValueError(
-            f"algo.network with encoder={config.encoder!r}, custom={custom!r} does not give"
-            " distributions of returns; leave it as it is by default, or use distribution: none"
-            " (a custom network works with c51 and qr)."
-        )
+        raise _no_distributions(config, custom)
     if network is not None:
         return network
     encoder = encoder_of(config, obs)
@@ -154,6 +141,30 @@ def _of_fractions(module: ImplicitQuantileNetwork, number: int) -> Network:
     """Its functions; `init` takes an observation alone."""
     network = network_of(module)
     return network._replace(init=lambda key, obs: network.init(key, (obs, jnp.zeros(number))))
+
+
+def _refuse_recurrence(
+    config: NetworkConfig, custom: Any, is_trained: bool, implicit: bool
+) -> None:
+    """Refuse a recurrent network of an algorithm, or a distribution, that does not train it."""
+    if not is_trained:
+        raise ValueError(
+            f"algo.network with {_recurrent(config, custom)} is recurrent, which this"
+            " algorithm does not train; use ppo, a2c, dqn or pqn, or leave the recurrent layer out."
+        )
+    if implicit:
+        raise ValueError(
+            f"algo.network with {_recurrent(config, custom)} is recurrent, which distribution='iqn'"
+            " does not train; use none, c51 or qr."
+        )
+
+
+def _no_distributions(config: NetworkConfig, custom: Any) -> ValueError:
+    return ValueError(
+        f"algo.network with encoder={config.encoder!r}, custom={custom!r} does not give"
+        " distributions of returns; leave it as it is by default, or use distribution: none"
+        " (a custom network works with c51 and qr)."
+    )
 
 
 def _no_features(config: NetworkConfig, custom: Any) -> ValueError:
