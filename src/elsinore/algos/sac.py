@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from elsinore import validation
-from elsinore.algos.off_policy import off_policy
+from elsinore.algos.off_policy import OffPolicyConfig, off_policy
 from elsinore.algos.off_policy_learner import (
     Loss,
     LossMetrics,
@@ -24,7 +24,6 @@ from elsinore.algos.off_policy_learner import (
     actor_critics,
 )
 from elsinore.algos.optimise import gradient_step, init_learner
-from elsinore.algos.temperature import TemperatureConfig
 from elsinore.config_records import inherited, settings
 from elsinore.hyperparameters import traced
 from elsinore.nets.reparameterised import (
@@ -40,6 +39,25 @@ from elsinore.types import Algorithm
 
 Noise = Array  # of the actor's head, [batch, ...]
 Chosen = Actions | Int[Array, "batch"]  # of a Box, or of n actions
+
+
+@settings
+class TemperatureConfig(OffPolicyConfig):
+    """Settings of SAC's forms, for continuous and n actions: those of `OffPolicyConfig`, and of a
+    temperature, the weight of the entropy."""
+
+    num_critics: int = inherited()  # Critics, of whose values the least counts.
+    temperature: float = traced(1.0)  # Weight of the entropy, at first.
+    tune_temperature: bool = True  # Tune it towards the target entropy.
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.not_negative(self, "temperature")
+        if self.tune_temperature and self.temperature == 0.0:
+            raise ValueError(
+                "temperature=0.0 cannot be tuned, since its logarithm is; choose one above 0, or"
+                " tune_temperature: false."
+            )
 
 
 @settings

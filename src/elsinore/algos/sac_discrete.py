@@ -21,8 +21,7 @@ from elsinore.algos.off_policy_learner import (
     Value,
     with_critics,
 )
-from elsinore.algos.sac import SACEquations
-from elsinore.algos.temperature import TemperatureConfig
+from elsinore.algos.sac import SACEquations, TemperatureConfig
 from elsinore.config_records import inherited, settings
 from elsinore.hyperparameters import traced
 from elsinore.nets.build import actor_and_critics
