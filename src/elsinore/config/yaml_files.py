@@ -14,6 +14,7 @@ from elsinore.errors import ConfigError, one_line, shown, why_unreadable
 from elsinore.validation import why_no_path
 
 MAX_YAML_CHARACTERS, MAX_YAML_DEPTH = 1_000_000, 50
+NO_SETTINGS = "it must hold settings, such as `env: CartPole-v1`."
 
 
 class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # pyright: ignore
@@ -121,9 +122,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"config {shown(path)} is a {type(data).__name__}; {NO_SETTINGS}")
     return data
-
-
-NO_SETTINGS = "it must hold settings, such as `env: CartPole-v1`."
 
 
 def read_data(path: Path) -> Any:

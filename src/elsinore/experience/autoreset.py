@@ -17,6 +17,7 @@ from elsinore.jaxtools.agents import gather_agents
 from elsinore.jaxtools.compile_units import cache_by_types, compile_unit
 from elsinore.types import EnvStep
 
+RESETS_AT_ONCE = 8  # envs reset at once
 KeyOrShape = Key[Array, ""] | jax.ShapeDtypeStruct
 
 
@@ -124,9 +125,6 @@ def batched_autoreset_step(
         return jax.vmap(_restarted)(out, batched_reset(env, reset_keys, params))
 
     return jax.lax.cond((out.terminated | out.truncated).any(), restart, lambda out: out, out)
-
-
-RESETS_AT_ONCE = 8  # envs reset at once
 
 
 def _few_by_few(

@@ -13,6 +13,8 @@ from elsinore.imports import import_object
 from elsinore.nets.encoders import DTYPES, MAX_WIDTH, check_layers
 from elsinore.nets.memory import MEMORIES
 
+ENCODERS = ("auto", "mlp", "cnn", "nature")
+
 
 class NetworkFamily(NamedTuple):
     """An encoder and its networks, for observations of a special form.
@@ -111,9 +113,6 @@ class NetworkConfig:
     def features(self) -> int:
         """Features that the head reads."""
         return self.memory[1] if self.memory else self.hidden[-1]
-
-
-ENCODERS = ("auto", "mlp", "cnn", "nature")
 
 
 def family_of(config: NetworkConfig) -> NetworkFamily | None:

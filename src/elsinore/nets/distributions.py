@@ -176,6 +176,16 @@ class TanhNormal(NamedTuple):
         return {"median": jnp.tanh(self.mean), "standard deviation": jnp.exp(self.log_std)}
 
 
+_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
+_HERMITE = _HERMITE.astype(np.float32)
+_HERMITE_WEIGHTS = (_HERMITE_WEIGHTS / np.sqrt(2.0 * np.pi)).astype(np.float32)
+# The integral of log(1 + exp(-2u)) f(u) from 0, with 2u for Laguerre's variable, on both sides
+_LAGUERRE, _LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)
+_LAGUERRE_WEIGHTS = 0.5 * _LAGUERRE_WEIGHTS * np.exp(_LAGUERRE) * np.log1p(np.exp(-_LAGUERRE))
+_BEND = np.concatenate([0.5 * _LAGUERRE, -0.5 * _LAGUERRE]).astype(np.float32)
+_BEND_WEIGHTS = np.tile(_LAGUERRE_WEIGHTS / np.sqrt(2.0 * np.pi), 2).astype(np.float32)
+
+
 def _log_slope(mean: Float[Array, "..."], log_std: Float[Array, "..."]) -> Float[Array, "..."]:
     """E[log(1 - tanh(u)^2)] of a normal u, by quadrature to 2e-6; no formula is known.
 
@@ -197,16 +207,6 @@ def _log_slope(mean: Float[Array, "..."], log_std: Float[Array, "..."]) -> Float
     bend = jnp.sum(_BEND_WEIGHTS * density, axis=-1) / std
     by_bend = 2.0 * (np.log(2.0) - size - bend)
     return jnp.where(narrow, by_density, by_bend)
-
-
-_HERMITE, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(32)
-_HERMITE = _HERMITE.astype(np.float32)
-_HERMITE_WEIGHTS = (_HERMITE_WEIGHTS / np.sqrt(2.0 * np.pi)).astype(np.float32)
-# The integral of log(1 + exp(-2u)) f(u) from 0, with 2u for Laguerre's variable, on both sides
-_LAGUERRE, _LAGUERRE_WEIGHTS = np.polynomial.laguerre.laggauss(8)
-_LAGUERRE_WEIGHTS = 0.5 * _LAGUERRE_WEIGHTS * np.exp(_LAGUERRE) * np.log1p(np.exp(-_LAGUERRE))
-_BEND = np.concatenate([0.5 * _LAGUERRE, -0.5 * _LAGUERRE]).astype(np.float32)
-_BEND_WEIGHTS = np.tile(_LAGUERRE_WEIGHTS / np.sqrt(2.0 * np.pi), 2).astype(np.float32)
 
 
 class Beta(NamedTuple):

@@ -19,8 +19,7 @@ ACTIVATIONS: dict[str, Callable] = {
     "silu": nn.silu,
     "gelu": nn.gelu,
 }
-
-
+DTYPES = {"float32": None, "bfloat16": jnp.bfloat16}
 MAX_LAYERS, MAX_WIDTH = 64, 65_536
 
 
@@ -70,9 +69,6 @@ def check_not_empty(obs: PyTree) -> None:
             "this environment's observations hold no numbers beside an action_mask, and a network"
             " needs at least one; add a constant to them."
         )
-
-
-DTYPES = {"float32": None, "bfloat16": jnp.bfloat16}
 
 
 def dense(features: int, scale: float, name: str | None = None, dtype: Any = None) -> nn.Dense:

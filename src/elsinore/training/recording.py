@@ -17,6 +17,9 @@ from elsinore.jaxtools.prng import for_uses
 from elsinore.training.independent_learners import policy_of_agents
 from elsinore.types import Algorithm, EnvStep, PolicyFunctions
 
+# Fields of a `Recording` with a row for each step; `state` has one more.
+EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value", "observation")
+
 
 class Recording(NamedTuple):
     """An episode of `length` steps, then padding. Step t leads from state t to state t + 1.
@@ -130,9 +133,6 @@ def _blank(seen: Recording, max_steps: int) -> Recording:
     room = lambda size, tree: jax.tree.map(lambda x: jnp.zeros((size, *x.shape), x.dtype), tree)  # noqa: E731
     each = {name: room(max_steps, getattr(seen, name)) for name in EACH_STEP}
     return Recording(room(max_steps + 1, seen.state), **each, length=jnp.int32(0))
-
-
-EACH_STEP = ("action", "reward", "terminated", "truncated", "action_scores", "value", "observation")
 
 
 def _with_step(recording: Recording, time: Int[Array, ""], seen: Recording) -> Recording:
