@@ -82,6 +82,7 @@ class CheckpointManager:
         self._state: Any = None
         self._best_is_bare = False  # True if best states are held without replay buffers
         self._on_host: Any = None  # the same state in host memory, once it is fetched
+        self._copied = False  # True if `_on_host` has memory of its own
         self.chunks, self._score = 0, float("nan")
         self._passed = False  # the period of periodic checkpoints, which is not in chunks
         self.asked_to_save = False  # by a callback
