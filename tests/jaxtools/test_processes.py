@@ -225,7 +225,7 @@ def test_on_cpus_a_running_thread_keeps_its_core(platforms, files, asked, tmp_pa
     before = jax.config.jax_platforms
     try:
         jax.config.update("jax_platforms", platforms)
-        processes._let_running_threads_run(str(tmp_path))
+        processes._set_batch_scheduling(str(tmp_path))
     finally:
         jax.config.update("jax_platforms", before)
     assert scheduled == ([(0, os.SCHED_BATCH)] if asked else [])
@@ -234,7 +234,7 @@ def test_on_cpus_a_running_thread_keeps_its_core(platforms, files, asked, tmp_pa
 @pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux has it")
 def test_scheduling_that_was_chosen_or_cannot_be_set_is_left(tmp_path, scheduled, monkeypatch):
     monkeypatch.setattr(os, "sched_getscheduler", lambda process: os.SCHED_IDLE)
-    processes._let_running_threads_run(str(tmp_path))
+    processes._set_batch_scheduling(str(tmp_path))
     assert scheduled == []
 
     def refused(*given):
@@ -243,5 +243,5 @@ def test_scheduling_that_was_chosen_or_cannot_be_set_is_left(tmp_path, scheduled
 
     monkeypatch.setattr(os, "sched_getscheduler", lambda process: os.SCHED_OTHER)
     monkeypatch.setattr(os, "sched_setscheduler", refused)
-    processes._let_running_threads_run(str(tmp_path))
+    processes._set_batch_scheduling(str(tmp_path))
     assert scheduled == [(0, os.SCHED_BATCH)]

@@ -1,5 +1,4 @@
-"""Processes that run one program together: how they join, what they agree on, and arrays that no
-process holds whole.
+"""Processes that run one program together: how they join, and what they agree on.
 
 What they agree on goes through JAX's coordination service, not through the devices: a process that
 waits there says for whom, and after a time limit it ends.
@@ -11,17 +10,10 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jax.sharding import NamedSharding, Sharding
-from jax.sharding import PartitionSpec as P
-from jaxtyping import PyTree
 
 log = logging.getLogger("elsinore")
 LIMIT = 300.0  # seconds that a process may be behind the others; compiling has its own
@@ -49,7 +41,7 @@ def join(place: str = "auto") -> None:
     """
     if jax.distributed.is_initialized():
         return
-    _let_running_threads_run()
+    _set_batch_scheduling()
     if place == "auto":
         try:
             _initialise()
@@ -87,7 +79,7 @@ def _initialise(**place: Any) -> None:
         ) from error
 
 
-def _let_running_threads_run(devices: str = "/dev") -> None:
+def _set_batch_scheduling(devices: str = "/dev") -> None:
     """Schedule this process as SCHED_BATCH where it computes on CPUs, so that waking threads do not
     preempt running ones. Gloo's thread for received data wakes for each collective, and waits for a
     lock of the thread whose core it took."""
@@ -179,40 +171,3 @@ def end_now(reason: str, error: Exception | None = None) -> None:
     log.error("%s; the run ends here and can be resumed. %s", reason, str(error or "")[:200])
     faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr)
     os._exit(1)
-
-
-# Arrays
-
-
-def to_host(tree: PyTree) -> PyTree:
-    """The leaves as numpy arrays, keys as their data. All processes must call it for arrays that
-    are spread over them."""
-    arrays = [x for x in jax.tree.leaves(tree) if isinstance(x, jax.Array)]
-    for where in (x.sharding for x in arrays if not x.is_fully_addressable):
-        assert isinstance(where, NamedSharding), "the arrays of a layout have its mesh"
-        tree = _replicated(NamedSharding(where.mesh, P()))(tree)
-        break
-    return jax.tree.map(_data, tree)
-
-
-@cache
-def _replicated(everywhere: Sharding) -> Callable[[PyTree], PyTree]:
-    return jax.jit(lambda tree: tree, out_shardings=everywhere)
-
-
-def _data(x: Any) -> np.ndarray:
-    is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(x) if is_key else x)
-
-
-def put(host: PyTree, shardings: Any) -> PyTree:
-    """Numpy arrays placed by a sharding, or by one for each; each process places its part."""
-    if isinstance(shardings, Sharding):
-        shardings = jax.tree.map(lambda _: shardings, host)
-    if not joined():
-        return jax.device_put(host, shardings)
-
-    def part(x: np.ndarray, sharding: Sharding) -> jax.Array:
-        return jax.make_array_from_callback(x.shape, sharding, lambda index: np.asarray(x[index]))
-
-    return jax.tree.map(part, host, shardings)

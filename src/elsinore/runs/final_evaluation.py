@@ -8,7 +8,7 @@ import numpy as np
 
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
-from elsinore.jaxtools.processes import to_host
+from elsinore.jaxtools.host_arrays import to_host
 from elsinore.runs.xla_threads import in_own_thread
 from elsinore.training.evaluation import Episodes
 from elsinore.training.layout import Layout

@@ -12,6 +12,7 @@ import numpy as np
 from elsinore.config.plan import Plan
 from elsinore.envs.suites import is_on_host
 from elsinore.jaxtools import processes
+from elsinore.jaxtools.host_arrays import to_host
 from elsinore.runs.control import Controls
 from elsinore.runs.programs import NO_UPDATES, Compiled
 from elsinore.runs.signals import OutOfTime
@@ -213,7 +214,7 @@ class Pipeline:
         self, index: int, done: Computed, seconds: float, last: bool
     ) -> FinishedChunk:
         """With its report in host memory, without the seeds that pad the layout."""
-        report = joined_turns(processes.to_host(done.report), self._layout)
+        report = joined_turns(to_host(done.report), self._layout)
         return FinishedChunk(
             index=index,
             state=done.state,

@@ -15,7 +15,7 @@ from elsinore.config.plan import Plan
 from elsinore.config.population import is_traced, refuse_read_once, traced_names
 from elsinore.errors import ConfigError
 from elsinore.hyperparameters import field_of, marks_of, over_records, value_of
-from elsinore.jaxtools import processes
+from elsinore.jaxtools.host_arrays import put, to_host
 from elsinore.runs.actions import Action
 from elsinore.training.turns import Turns
 
@@ -74,6 +74,6 @@ def _fields(algo: Any, name: str, own_values: Collection[str]) -> list[str]:
 
 
 def _with(leaf: jax.Array, own: Any, value: Any) -> jax.Array:
-    numbers = np.array(processes.to_host(leaf))
+    numbers = np.array(to_host(leaf))
     numbers[own] = value
-    return processes.put(numbers, leaf.sharding)
+    return put(numbers, leaf.sharding)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.jaxtools import processes
-from elsinore.jaxtools.processes import to_host
+from elsinore.jaxtools.host_arrays import put, to_host
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
 from elsinore.training.replicas import init_program, place, seed_keys, wrap_keys
@@ -54,7 +54,7 @@ def place_host(host: PyTree, shapes: PyTree, layout: Layout) -> Turns:
     if layout.devices_per_seed > 1 and not processes.joined():  # one turn of all seeds
         return tuple(place(wrap_keys(each, shapes), layout) for each in rows)
     where = turn.sharding if layout.devices_per_seed == 1 else layout.shardings(host)
-    return tuple(wrap_keys(processes.put(each, where), shapes) for each in rows)
+    return tuple(wrap_keys(put(each, where), shapes) for each in rows)
 
 
 def replica_of(parts: Sequence[PyTree], i: int) -> PyTree:
