@@ -44,15 +44,24 @@ def test_an_env_of_several_choices_passes_every_check():
     assert [result for result in check_env(Dials(), num_steps=100) if not result.passed] == []
 
 
+class Short(Dials):
+    """Its mask lacks a flag."""
+
+    def sight(self, legal):
+        return {"legal": legal.astype(jnp.float32), "action_mask": legal[:-1]}
+
+    def observation_space(self, params):
+        space = super().observation_space(params)
+        space.spaces["action_mask"].shape = (8,)
+        return space
+
+
 def test_a_mask_of_another_length_is_refused():
-    class Short(Dials):
-        def sight(self, legal):
-            return {"legal": legal.astype(jnp.float32), "action_mask": legal[:-1]}
-
-        def observation_space(self, params):
-            space = super().observation_space(params)
-            space.spaces["action_mask"].shape = (8,)
-            return space
-
     results = {result.check: result for result in check_env(Short(), num_steps=50)}
     assert "it must be bool of shape (9,)" in results["spaces"].detail
+
+
+@pytest.mark.parametrize("make_config", [PPO, A2C], ids=["ppo", "a2c"])
+def test_no_algorithm_is_made_for_a_mask_of_another_length(make_config):
+    with pytest.raises(ValueError, match=r"action_mask of shape \(8,\).*give it shape \(9,\)"):
+        make(make_config(), Short())

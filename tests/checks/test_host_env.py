@@ -1,5 +1,7 @@
 """`check_env` on a sound environment in Python, and on broken ones that each fail one check."""
 
+import re
+
 import gymnasium
 import numpy as np
 import pytest
@@ -93,6 +95,31 @@ class CutToIntegers(Hall):
 
     def look(self):
         return super().look() / 30
+
+
+class Masked(Hall):
+    """Sound too; it may not stay where it is."""
+
+    legal = (1, 0, 1)
+    observation_space = gymnasium.spaces.Dict(
+        {"place": Hall.observation_space, "action_mask": gymnasium.spaces.MultiBinary(3)}
+    )
+
+    def look(self):
+        return {"place": super().look(), "action_mask": np.array(self.legal, np.int8)}
+
+
+class LongMask(Masked):
+    legal = (1, 0, 1, 1)
+    observation_space = gymnasium.spaces.Dict(
+        {"place": Hall.observation_space, "action_mask": gymnasium.spaces.MultiBinary(4)}
+    )
+
+
+class EmptyMask(Masked):
+    @property
+    def legal(self):
+        return (0, 0, 0) if self.time == 2 else (1, 0, 1)
 
 
 class NotANumber(Hall):
@@ -211,6 +238,7 @@ ERRORS = {
     TextReward: ("interface", "the reward is the text '1.0'"),
     OtherShape: ("spaces", "obs has shape (3,)"),
     CutToIntegers: ("spaces", "obs is float32, declared uint8, to which it is cut"),
+    EmptyMask: ("spaces", "no legal action at step 2 of episode 0 of random actions"),
     NotANumber: ("finite", "obs is NaN or infinite at step 11 of episode"),
     InfiniteReward: ("finite", "the reward is inf at step 11 of episode"),
     Shared: ("copies", "one of two copies changes the other"),
@@ -434,16 +462,17 @@ def test_what_an_observation_has_beside_its_space_is_left_out():
 
 
 def test_an_action_mask_is_kept():
-    class Masked(Hall):
-        observation_space = gymnasium.spaces.Dict(
-            {"place": Hall.observation_space, "action_mask": gymnasium.spaces.MultiBinary(3)}
-        )
-
-        def look(self):
-            return {"place": super().look(), "action_mask": np.array([1, 0, 1], np.int8)}
-
+    class Kept(Masked):
         def step(self, action):
             assert action != 1
             return super().step(action)
 
-    assert elsinore.check_env(Masked()) == [CheckResult(check, True) for check in HOST_CHECKS]
+    assert elsinore.check_env(Kept()) == [CheckResult(check, True) for check in HOST_CHECKS]
+
+
+def test_a_mask_of_another_length_fails_the_check_and_the_run(tmp_path):
+    reason = "an action_mask of shape (4,), and its action space is Discrete(3"
+    (failure,) = failures_of(LongMask())
+    assert failure.check == "spaces" and reason in failure.detail
+    with pytest.raises(elsinore.ConfigError, match=re.escape(reason)):
+        elsinore.train(LongMask(), "ppo", runs_dir=tmp_path)

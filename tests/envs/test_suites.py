@@ -20,12 +20,13 @@ import elsinore
 from elsinore import cli
 from elsinore.checks.algorithm_fixture import FAST_COMPILE
 from elsinore.checks.env import check_env
-from elsinore.checks.env_fixture import mask_shape, random_legal_action
+from elsinore.checks.env_fixture import random_legal_action
 from elsinore.envs import check_name, make, suites
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.envs.suites.body import Body
 from elsinore.envs.views import view_of
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset, env_step
+from elsinore.nets.heads import mask_shape
 from tests.envs import broken_envs
 
 EXAMPLES = {

@@ -254,3 +254,18 @@ def test_a_result_that_cannot_be_learnt_from_is_refused_and_may_be_given_again(
         agent.observe(**sound | result)
     assert reason in str(error.value)
     agent.observe(**sound)
+
+
+@pytest.mark.parametrize(
+    ("name", "action_space", "flags", "wanted"),
+    [
+        ("ppo", gymnasium.spaces.MultiDiscrete([2, 3]), 6, 5),  # 6: padded to [choice, option]
+        *((name, TWO, 3, 2) for name in ("ppo", "dqn", "pqn", "sac_discrete")),
+    ],
+)
+def test_a_mask_of_another_layout_than_the_actions_is_refused(name, action_space, flags, wanted):
+    mask = gymnasium.spaces.MultiBinary(flags)
+    space = gymnasium.spaces.Dict({"seen": BOX, "action_mask": mask})
+    reason = rf"action_mask of shape \({flags},\).*give it shape \({wanted},\)"
+    with pytest.raises(ConfigError, match=reason):
+        elsinore.Agent(name, space, action_space)

@@ -20,6 +20,7 @@ from elsinore.experience.rollout import init_actor, rollout
 from elsinore.hyperparameters import traced
 from elsinore.jaxtools.prng import for_update, for_use, for_uses
 from elsinore.nets.config import NetworkConfig
+from elsinore.nets.heads import check_mask
 from elsinore.nets.network import Network
 from elsinore.types import Actor, Decision, Mean, TrainState, Transition, UpdateParts
 
@@ -55,8 +56,14 @@ class LearningConfig:
 
 
 def observation_of(env: Any, env_params: PyTree) -> PyTree:
-    """Shapes and dtypes of one observation."""
-    return jax.eval_shape(env.reset_env, jax.random.key(0), params_of_one(env, env_params))[0]
+    """Shapes and dtypes of one observation.
+
+    Raises:
+        ValueError: as `check_mask`, since a mask of another layout would be read as if it fitted.
+    """
+    obs = jax.eval_shape(env.reset_env, jax.random.key(0), params_of_one(env, env_params))[0]
+    check_mask(obs, env.action_space(env_params))
+    return obs
 
 
 def init_state(

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.arguments import checked
-from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture, mask_shape
+from elsinore.checks.env_fixture import NUM_ENVS, EnvFixture
 from elsinore.checks.host_env import check_host_env
 from elsinore.checks.result import Check, CheckResult, Failure, run_checks
 from elsinore.checks.tree_differences import (
@@ -40,6 +40,7 @@ from elsinore.envs import make
 from elsinore.envs.array_trees import no_array_in
 from elsinore.envs.suites import adapted, is_on_host
 from elsinore.experience.autoreset import reset
+from elsinore.nets.heads import mask_shape
 
 METHODS = ("reset_env", "step_env", "is_truncated", "action_space", "observation_space")
 STEP_VALUES = "(obs, state, reward, terminated, info)"

@@ -15,7 +15,7 @@ from elsinore.envs.random_action import random_action
 from elsinore.envs.time_limit import time_limits
 from elsinore.experience.autoreset import autoreset_step, reset
 from elsinore.jaxtools.agents import AGENTS
-from elsinore.nets.heads import head_for
+from elsinore.nets.heads import choices, head_for, mask_shape
 
 NUM_ENVS = 8  # in a batch
 LONGEST_WALK = 20_000  # steps; a longer episode is not waited for
@@ -156,13 +156,3 @@ def random_legal_action(
     ends = np.cumsum(choices(space))
     legal = [part.any() for part in jnp.split(mask.astype(bool), ends[:-1])]
     return action.astype(space.dtype), jnp.stack(legal).all()
-
-
-def choices(space: Any) -> tuple[int, ...]:
-    """The number of options of each choice of a Discrete or MultiDiscrete space; () for others."""
-    return tuple(getattr(space, "nvec", (space.n,) if hasattr(space, "n") else ()))
-
-
-def mask_shape(space: Any) -> tuple[int, ...]:
-    """The shape of an action space's `action_mask`; () for a space without one."""
-    return (sum(choices(space)),) if choices(space) else ()

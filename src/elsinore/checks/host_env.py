@@ -22,6 +22,7 @@ from elsinore.checks.tree_differences import (
     shape_mismatch,
     space_leaves,
 )
+from elsinore.nets.heads import check_mask, choices
 
 FIRST_STEPS = 100
 NUM_REPEATED = 50  # steps of an episode that is repeated
@@ -83,7 +84,8 @@ def _flags(fixture: HostFixture) -> Failure | None:
 def _spaces(fixture: HostFixture) -> Failure | None:
     """Observations have the shapes of `observation_space`, and keep their fractions in its dtypes.
 
-    Networks are built from the space. Exceeded bounds are only warnings.
+    Networks are built from the space. An `action_mask` fits the actions, and leaves at least one
+    legal until the end. Exceeded bounds are only warnings.
     """
     space = fixture.env.observation_space(None)
     walks = fixture.walks
@@ -102,6 +104,8 @@ def _spaces(fixture: HostFixture) -> Failure | None:
                         f"{path} is {given}, declared {np.dtype(declared.dtype)}, to which it is"
                         " cut; correct the dtype of observation_space."
                     )
+    if wrong := _wrong_mask(fixture):
+        return Failure(wrong)
     stacked = jax.tree.map(lambda *x: np.stack(x), *(x for walk in walks for x in walk.obs))
     lowest, highest = (
         list(space_leaves(space, jax.tree.map(extreme, stacked), "obs"))
@@ -111,6 +115,26 @@ def _spaces(fixture: HostFixture) -> Failure | None:
     return (
         Failure("; ".join(doubts) + ". Correct observation_space.", "warning") if doubts else None
     )
+
+
+def _wrong_mask(fixture: HostFixture) -> str:
+    """The fault of the `action_mask`; nothing where it is right, or there is none."""
+    first = fixture.walks[0].obs[0]
+    try:
+        check_mask(first, fixture.space)
+    except ValueError as error:
+        return str(error)
+    if not isinstance(first, Mapping) or "action_mask" not in first or not choices(fixture.space):
+        return ""
+    ends = np.cumsum(choices(fixture.space))[:-1]
+    for number, walk in enumerate(fixture.walks):
+        for step, obs in enumerate(walk.obs[:-1]):  # in the last one nothing is chosen
+            if not all(part.any() for part in np.split(obs["action_mask"], ends)):
+                return (
+                    f"obs['action_mask'] has no legal action at step {step} of episode {number} of"
+                    " random actions; terminate there."
+                )
+    return ""
 
 
 def first_of(found: Any) -> Any:

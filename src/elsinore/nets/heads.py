@@ -1,6 +1,6 @@
 """Action heads: from a network's outputs to a distribution over an action space."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -57,6 +57,35 @@ def check_space(space: Any) -> None:
             f"this environment's action space {space} has a lower bound that is above the upper"
             " one, or NaN; exchange them."
         )
+
+
+def check_mask(obs: PyTree, space: Any) -> None:
+    """Check that an `action_mask` in an observation has one flag for each discrete action.
+
+    Raises:
+        ValueError: for a mask of another shape than `mask_shape`.
+    """
+    if not isinstance(obs, Mapping) or "action_mask" not in obs or not choices(space):
+        return
+    shape, wanted = np.shape(obs["action_mask"]), mask_shape(space)
+    if shape != wanted:
+        one_after_another = (
+            ", choice after choice without padding" if len(choices(space)) > 1 else ""
+        )
+        raise ValueError(
+            f"this environment's observation has an action_mask of shape {shape}, and its action"
+            f" space is {space}; give it shape {wanted}, a flag for each option{one_after_another}."
+        )
+
+
+def choices(space: Any) -> tuple[int, ...]:
+    """The number of options of each choice of a Discrete or MultiDiscrete space; () for others."""
+    return tuple(getattr(space, "nvec", (space.n,) if hasattr(space, "n") else ()))
+
+
+def mask_shape(space: Any) -> tuple[int, ...]:
+    """The shape of an action space's `action_mask`; () for a space without one."""
+    return (sum(choices(space)),) if choices(space) else ()
 
 
 def head_for(space: Any, kind: str = "normal", features: int = 0, noise_period: int = 1) -> Head:
