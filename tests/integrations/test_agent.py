@@ -43,6 +43,13 @@ def agent_of(name, num_envs=1, env_steps=400, **more):
     return elsinore.Agent(name, BOX, TWO, seed=0, env_steps=env_steps, **settings)
 
 
+def test_a_mapping_keeps_its_number_of_envs_and_a_setting_beside_it_wins():
+    algo = {"name": "dqn", "num_envs": 8}
+    assert elsinore.Agent(algo, BOX, TWO).config.num_envs == 8
+    assert elsinore.Agent(algo, BOX, TWO, num_envs=2).config.num_envs == 2
+    assert elsinore.Agent({"name": "dqn"}, BOX, TWO).config.num_envs == 1
+
+
 def live(agent, cells, updates):
     """Metrics of each update."""
     found = []

@@ -77,7 +77,8 @@ class Agent:
         if not 0 <= seed < 2**31:
             raise ConfigError(f"seed={seed} must be at least 0 and below 2^31.")
         data: dict[str, Any] = {"name": algo} if isinstance(algo, str) else plain(algo)
-        for name, value in plain({"num_envs": 1} | settings).items():
+        data.setdefault("num_envs", 1)
+        for name, value in plain(settings).items():
             set_dotted(data, name, value)
         self.config = build_algo(data)
         _refuse_share_of_unknown(self.config)
