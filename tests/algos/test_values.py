@@ -4,17 +4,22 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from elsinore.experience.normalisation import without_unit
 from tests.algos.trainees import (
     A2C,
     DQN,
+    KEY,
+    PARAMS,
     PPO,
     PQN,
     SAC,
     SAC_DISCRETE,
     TD3,
     VARIANTS,
+    make,
     mean,
     train,
     values,
@@ -181,3 +186,24 @@ def test_it_learns_to_walk_to_the_end_of_the_corridor(name):
 def test_every_option_is_tried_in_one_env_at_least():
     tried = (getattr(x, "values", (x,))[0] for x in (*BOOTSTRAPPING, *EXPLORING))
     assert set(tried) == set(VARIANTS)
+
+
+@pytest.mark.parametrize("make_config", MAKERS.values(), ids=MAKERS)
+def test_a_value_is_shown_in_the_unit_of_the_rewards_though_scaled_ones_are_learnt(make_config):
+    algo = make(make_config(normalize_rewards=True), Corridor(), updates=1)
+    state = jax.eval_shape(lambda key: algo.init(key, PARAMS, algo.hyper), KEY)
+    state = jax.tree.map(lambda x: jnp.full(x.shape, 0.1, x.dtype), state.policy_state)
+    obs = jnp.ones(5)
+
+    def shown(stats):
+        policy_state = state._replace(stats=stats)
+        scores = algo.policy.action_scores(policy_state, (), obs)
+        return algo.policy.value(policy_state, (), obs), scores.get("action value", jnp.ones(()))
+
+    learnt, learnt_scores = shown(without_unit(state.stats))
+    deviation = state.stats._replace(returns=state.stats.returns._replace(var=jnp.float32(400.0)))
+    value, scores = shown(deviation)
+    assert abs(learnt) > 1e-3
+    np.testing.assert_allclose(value, 20.0 * learnt, rtol=1e-5)
+    unit = 20.0 if "action value" in algo.policy.action_scores(state, (), obs) else 1.0
+    np.testing.assert_allclose(scores, unit * learnt_scores, rtol=1e-5)

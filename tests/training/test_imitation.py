@@ -28,6 +28,7 @@ from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 from elsinore.worlds.cache.nets import CandidateScorer
 from elsinore.worlds.cache.trace import TraceCache, replay, zipf_trace
 from elsinore.worlds.cache.trace.teacher import belady_teacher
+from tests.algos.trainees import QUICKLY
 from tests.small_envs import Corridor, MaskedBandit
 
 SOME = zipf_trace(6_000, 400)
@@ -261,3 +262,23 @@ def test_the_newcomer_is_judged_as_an_entry_that_was_stored_this_instant():
 def test_a_config_that_cannot_be_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field}={value!r} "):
         ImitationConfig(**{field: value})
+
+
+def test_a_student_of_action_values_learns_the_same_whatever_the_unit_of_its_rewards():
+    env = Corridor()
+    config = DQNConfig(
+        num_envs=2, learning_starts=0, normalize_rewards=True, network=NetworkConfig(hidden=(4,))
+    )
+    algo = dqn(config, env, env.default_params, 1)
+    settings = ImitationConfig(num_envs=2, rollout_length=2, env_steps=8, loss="choice")
+    advice = (jnp.int32(1), jnp.bool_(True), jnp.arange(2.0))
+
+    @partial(jax.jit, compiler_options=QUICKLY)
+    def taught(deviation):
+        state = algo.init(jax.random.key(0), env.default_params, algo.hyper)
+        returns = state.stats.returns._replace(var=deviation**2)
+        state = state._replace(stats=state.stats._replace(returns=returns))
+        return imitate(jax.random.key(1), algo, state, env, lambda *_: advice, settings)[1]
+
+    once, again = taught(1.0), taught(20.0)
+    assert once["loss"].tolist() == again["loss"].tolist()

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from elsinore.experience.normalisation import Normalisers, normalise_obs
+from elsinore.experience.normalisation import Normalisers, normalise_obs, unscaled
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.distributions import Distribution
 from elsinore.nets.heads import Head
@@ -61,7 +61,7 @@ def actor_critic_policy(net: Network, head: Head, valued: bool = True) -> Policy
         return head.env_action(action)[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
-        return one(policy_state, carry, obs)[2]
+        return unscaled(policy_state.stats, one(policy_state, carry, obs)[2])
 
     def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
         return jax.tree.map(lambda x: x[0], one(policy_state, carry, obs)[1].action_scores())

@@ -17,7 +17,7 @@ from elsinore.algos.off_policy_steps import learn
 from elsinore.algos.optimise import init_learner, optimiser
 from elsinore.algos.replay import buffer_for, check_buffer, transition_like
 from elsinore.config_records import inherited, settings
-from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.normalisation import normalise_obs, unscaled
 from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.config import NetworkConfig
@@ -179,7 +179,8 @@ def continuous_policy(config: Any, nets: Any, rule: OffPolicyRule) -> PolicyFunc
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
         """The least of the critics' values of the greedy action."""
         obs, params = batched(policy_state, obs), policy_state.params
-        return critics_value(nets.q(params.critics, obs, rule.best(params.actor, obs)))[0]
+        q = critics_value(nets.q(params.critics, obs, rule.best(params.actor, obs)))[0]
+        return unscaled(policy_state.stats, q)
 
     def action_scores(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> dict[str, Array]:
         obs, actor = batched(policy_state, obs), policy_state.params.actor

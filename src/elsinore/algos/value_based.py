@@ -22,7 +22,7 @@ from elsinore.algos.registry import steps_per_update
 from elsinore.algos.return_distributions import ExpectedReturn
 from elsinore.algos.sequences import Sequences, outputs_of
 from elsinore.config_records import inherited, settings
-from elsinore.experience.normalisation import normalise_obs
+from elsinore.experience.normalisation import normalise_obs, unscaled
 from elsinore.hyperparameters import numbers_of, traced
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use, split
@@ -299,11 +299,12 @@ def value_policy(values: ActionValues, epsilon: float) -> PolicyFunctions:
         return best_action(q, legal)[0], carry
 
     def value(policy_state: PolicyState, carry: PyTree, obs: PyTree) -> Float[Array, ""]:
-        return best_value(*one(policy_state, carry, obs)[1:])[0]
+        return unscaled(policy_state.stats, best_value(*one(policy_state, carry, obs)[1:])[0])
 
     def action_scores(
         policy_state: PolicyState, carry: PyTree, obs: PyTree
     ) -> dict[str, Float[Array, "action"]]:
-        return {"action value": legal_values(*one(policy_state, carry, obs)[1:])[0]}
+        values = legal_values(*one(policy_state, carry, obs)[1:])[0]
+        return {"action value": unscaled(policy_state.stats, values)}
 
     return PolicyFunctions(act, values.net.initial_carry, value, action_scores, explore)

@@ -116,3 +116,15 @@ def scale_rewards(
     known = merge(stats.returns, of_all_shards(returns.reshape(-1)))
     scaled = jnp.clip(reward * jax.lax.rsqrt(known.var + 1e-8), -10.0, 10.0)
     return stats._replace(returns=known, running_return=running_return), scaled
+
+
+def unscaled(stats: Normalisers, values: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Values learnt from scaled rewards, in the unit of the rewards themselves: times the deviation
+    that the latest were divided by."""
+    return values if stats.returns is None else values * jnp.sqrt(stats.returns.var + 1e-8)
+
+
+def without_unit(stats: PyTree) -> PyTree:
+    """The normalisers with which `unscaled` gives values as they are learnt; those of an algorithm
+    that has its own as they are."""
+    return stats._replace(returns=None) if isinstance(stats, Normalisers) else stats

@@ -157,7 +157,8 @@ class Policy:
         return act, jax.tree.map(jnp.asarray, self.policy_state)
 
     def value(self, obs: PyTree) -> np.ndarray:
-        """The critic's estimate of the discounted return, V(s).
+        """The critic's estimate of the discounted return, V(s), in the unit of the environment's
+        rewards; with `algo.rnd.weight` the return of the bonus is in it.
 
         Raises:
             ValueError: for an algorithm without a critic, or an observation as in a call.

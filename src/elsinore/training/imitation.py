@@ -17,6 +17,7 @@ from elsinore import validation
 from elsinore.config_records import record
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
 from elsinore.experience.minibatches import merge_time_and_env
+from elsinore.experience.normalisation import without_unit
 from elsinore.jaxtools import shards
 from elsinore.jaxtools.prng import for_use
 from elsinore.nets.heads import action_mask
@@ -114,17 +115,17 @@ def imitate(
     check_student(algo)
     steps = config.num_updates * config.num_epochs
     optimiser = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, steps))
-    key = shards.own(key)
+    key, stats = shards.own(key), without_unit(state.stats)
 
     def loss(
         params: PyTree, rows: tuple[LabelledObs, Array]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        return imitation_loss(algo, PolicyState(params, state.stats), *rows, config.loss)
+        return imitation_loss(algo, PolicyState(params, stats), *rows, config.loss)
 
     def update(carry, key):
         params, opt_state, seen = carry
         play = partial(labelled_rollout, algo=algo, env=env, teacher=teacher, config=config)
-        policy_state = PolicyState(params, state.stats)
+        policy_state = PolicyState(params, stats)
         seen, batch = shards.apart(play)(key, policy_state, state.env_params, seen)
         batch = merge_time_and_env(batch)
         rows = batch, shards.total(jnp.sum(batch.advice.matters))
