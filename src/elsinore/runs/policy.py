@@ -160,6 +160,9 @@ class Policy:
         """The critic's estimate of the discounted return, V(s), in the unit of the environment's
         rewards; with `algo.rnd.weight` the return of the bonus is in it.
 
+        Of a recurrent policy, ask for it before the action of the same observation: a call moves
+        the carry on, and the observation would be read a second time.
+
         Raises:
             ValueError: for an algorithm without a critic, or an observation as in a call.
         """
