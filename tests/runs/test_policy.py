@@ -122,6 +122,20 @@ def test_drawn_actions_depend_on_the_seed_and_nothing_else(run):
     assert once.tolist() != policy(obs).tolist()
 
 
+def test_actions_drawn_without_a_seed_are_others_in_each_call_and_alike_in_a_new_policy(run):
+    obs = observations(200)
+
+    def drawn():
+        policy = run.policy()
+        calls = [policy(obs, sample=True).tolist() for _ in range(3)]
+        policy.reset()  # whose draws are others than those of the first episode
+        return [*calls, policy(obs, sample=True).tolist()]
+
+    calls = drawn()
+    assert len({str(call) for call in calls}) == 4
+    assert drawn() == calls
+
+
 def test_each_seed_has_its_own_policy_and_the_best_is_chosen_unless_one_is_named(run):
     returns = run.summary["eval_return"]["per_seed"]
     assert run.policy().seed == int(np.argmax(returns))

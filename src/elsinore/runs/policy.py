@@ -71,6 +71,7 @@ class Policy:
         self.checkpoint: str | None = None  # the name of the checkpoint that it is from
         self._algo, self._obs_like, self._varied = algo, obs_like, varied
         self._carry: PyTree = None  # of the running episodes, [batch, ...]
+        self._episode, self._draws = 0, 0  # address the noise of actions drawn without a seed
         self._act = {
             greedy: jax.jit(
                 jax.vmap(
@@ -108,9 +109,15 @@ class Policy:
     def reset(self) -> None:
         """Begin a new episode with the next observation."""
         self._carry = None
+        self._episode, self._draws = self._episode + 1, 0
 
-    def __call__(self, obs: PyTree, *, sample: bool = False, seed: int = 0) -> np.ndarray:
-        """The greedy action for each observation, or with `sample` a random one drawn with `seed`.
+    def __call__(self, obs: PyTree, *, sample: bool = False, seed: int | None = None) -> np.ndarray:
+        """The greedy action for each observation, or with `sample` a random one.
+
+        Args:
+            sample: draw as in training, each call anew, but the same in every new `Policy`.
+            seed: draw with this seed alone: equal in every call, so that in a loop each step has
+                another.
 
         Raises:
             ValueError: for an observation of another shape than the environment's, one that is not
@@ -121,7 +128,11 @@ class Policy:
             refuse_to_explore("sample=True", self._varied)
         batch, single = self._as_batch(obs)
         size = jax.tree.leaves(batch)[0].shape[0]
-        keys = jax.random.split(jax.random.key(seed), size)
+        key = jax.random.key(0 if seed is None else seed)
+        if sample and seed is None:
+            key = jax.random.fold_in(jax.random.fold_in(key, self._episode), self._draws)
+            self._draws += 1
+        keys = jax.random.split(key, size)
         actions, self._carry = self._act[not sample](keys, self._carry_of(size), batch)
         actions = np.asarray(actions)
         return actions[0] if single else actions
