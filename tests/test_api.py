@@ -389,7 +389,7 @@ def test_an_observation_of_another_shape_is_refused(run, shape):
         with pytest.raises(ValueError) as caught:
             ask(np.zeros(shape, np.float32))
         refused = f"obs of shape {list(shape)} is neither one observation [4] nor a batch of them"
-        message = f"{refused}; reshape it."
+        message = f"{refused}; give arrays of these shapes."
         assert str(caught.value) == message
 
 

@@ -48,6 +48,20 @@ def test_an_observation_of_another_shape_is_refused_naming_both(run, shape):
         run.policy()(np.zeros(shape))
 
 
+@pytest.mark.parametrize("shape", [(3, 20, 20), (5, 3, 20, 20)])
+def test_an_image_with_its_channels_first_is_refused_with_what_moves_them(shape):
+    def act(key, policy_state, carry, obs, greedy):
+        return obs[0, 0, 2].astype(jnp.int32), carry
+
+    algo = Algorithm(None, None, PolicyFunctions(act), (), 1)
+    policy = Policy(algo, PolicyState((), ()), jax.ShapeDtypeStruct((20, 20, 3), np.uint8), 0)
+    image = np.zeros(shape, np.uint8)
+    image[..., 2, 0, 0] = 7
+    with pytest.raises(ValueError, match=r"channels of images last: np\.moveaxis\(image, -3, -1\)"):
+        policy(image)
+    assert np.all(policy(np.moveaxis(image, -3, -1)) == 7)
+
+
 @pytest.mark.parametrize(
     ("obs", "reason"),
     [

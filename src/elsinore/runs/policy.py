@@ -219,9 +219,17 @@ class Policy:
         given, like = (jax.tree.map(lambda x: x.shape, tree) for tree in (obs, self._obs_like))
         if len(shapes) == 1:
             given, like = list(shapes[0][0]), list(shapes[0][1])
+        channels_first = any(
+            len(like) == 3 and shape != like and shape[-3:] == (like[2], *like[:2])
+            for shape, like in shapes
+        )
+        remedy = (
+            "move the channels of images last: np.moveaxis(image, -3, -1)"
+            if channels_first
+            else "give arrays of these shapes"
+        )
         raise ValueError(
-            f"obs of shape {given} is neither one observation {like} nor a batch of them;"
-            " reshape it."
+            f"obs of shape {given} is neither one observation {like} nor a batch of them; {remedy}."
         )
 
     def export(self, folder: Path, env_name: str, **facts: Any) -> None:
