@@ -92,6 +92,22 @@ def test_numbers_that_an_integer_observation_does_not_have_are_refused():
             policy(odd)
 
 
+def test_a_parameter_may_be_indexed_by_the_observation():
+    """As a table of action values is; the state of a checkpoint is numpy's."""
+
+    def act(key, policy_state, carry, obs, greedy):
+        return jnp.argmax(policy_state.params[obs]), carry
+
+    def value(policy_state, carry, obs):
+        return policy_state.params[obs].max()
+
+    table = np.array([[0.0, 1.0], [3.0, 2.0]], np.float32)
+    algo = Algorithm(None, None, PolicyFunctions(act, (), value), (), 1)
+    policy = Policy(algo, PolicyState(table, ()), jax.ShapeDtypeStruct((), np.int32), 0)
+    assert policy([0, 1]).tolist() == [1, 0]
+    assert policy.value([0, 1]).tolist() == [1.0, 3.0]
+
+
 def policy_of_a_dictionary(kind=dict) -> Policy:
     """One that acts by the sum of two numbers and a choice."""
 

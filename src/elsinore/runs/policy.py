@@ -67,6 +67,8 @@ class Policy:
         agent: str | None = None,  # one of several that learn independently
         varied: Collection[str] = (),  # settings in which the members of its population differ
     ):
+        # on the device: a traced observation is no index of numpy's arrays
+        policy_state = jax.tree.map(jnp.asarray, policy_state)
         self.policy_state, self.seed, self.agent = policy_state, seed, agent
         self.checkpoint: str | None = None  # the name of the checkpoint that it is from
         self._algo, self._obs_like, self._varied = algo, obs_like, varied
@@ -165,7 +167,7 @@ class Policy:
                 )
             return self._algo.policy.act(key, policy_state, (), obs, False)[0]
 
-        return act, jax.tree.map(jnp.asarray, self.policy_state)
+        return act, jax.tree.map(jnp.array, self.policy_state)  # a copy, which a run may donate
 
     def value(self, obs: PyTree) -> np.ndarray:
         """The critic's estimate of the discounted return, V(s), in the unit of the environment's
@@ -310,11 +312,10 @@ class Policy:
 
     def _greedy(self, obs: PyTree, carry: list[Any]) -> tuple[Any, list[Any]]:
         """The most likely actions of a batch, and its carry as a list of arrays."""
-        policy_state = jax.tree.map(jnp.asarray, self.policy_state)
         as_exported = exported_carry(self._algo.policy.initial_carry)
 
         def act(carry, obs):
-            return self._algo.policy.act(jax.random.key(0), policy_state, carry, obs, True)
+            return self._algo.policy.act(jax.random.key(0), self.policy_state, carry, obs, True)
 
         actions, after = jax.vmap(act)(as_exported.read(carry), obs)
         return actions, as_exported.write(after)
