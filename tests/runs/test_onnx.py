@@ -318,6 +318,21 @@ def test_an_observation_may_have_any_names(tmp_path):
     np.testing.assert_array_equal(carry, given[-1] + 1)
 
 
+def test_a_carry_is_described_in_the_type_that_the_graph_takes(tmp_path):
+    def act(key, policy_state, carry, obs, greedy):
+        return obs.sum() + carry.astype(jnp.float32), carry
+
+    functions = PolicyFunctions(act, initial_carry=jnp.bfloat16(0))
+    like = jax.ShapeDtypeStruct((2,), np.float32)
+    policy = Policy(Algorithm(None, None, functions, (), 1), PolicyState((), ()), like, 0)
+    write_onnx(policy, tmp_path, FACTS)
+    session = onnxruntime.InferenceSession(str(tmp_path / "policy.onnx"))
+    about = json.loads((tmp_path / "policy.json").read_text())
+    written = json.loads(session.get_modelmeta().custom_metadata_map["policy"])
+    assert session.get_inputs()[1].type == "tensor(float)"
+    assert about["memory_dtypes"] == written["memory_dtypes"] == ["float32"]
+
+
 def test_bfloat16_is_rounded_where_jax_rounds_it():
     """With operations that a custom network may have; those of ours are products alone."""
     weights = np.random.default_rng(1).normal(size=(4, 4)).astype(jnp.bfloat16)

@@ -261,6 +261,7 @@ class Policy:
             ConfigError: without the package onnx, or for a policy that computes what ONNX's graph
                 has no operation for, such as a custom network with a loop.
         """
+        from elsinore.runs.onnx.graph import held_as
         from elsinore.runs.onnx.model import model_of
         from elsinore.runs.onnx.program import UnknownOperation
 
@@ -294,6 +295,7 @@ class Policy:
             for name, x in zip([*names, *carry], [*obs, *start], strict=True)
         ]
         about = self._origin(env_name) | facts | self._inputs()
+        about["memory_dtypes"] = [held_as(x.dtype).name for x in start]
         try:
             model = model_of(flat, inputs, outputs, {"policy": json.dumps(about)})
         except UnknownOperation as error:

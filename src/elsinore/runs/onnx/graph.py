@@ -65,7 +65,7 @@ class Graph:
         from onnx import numpy_helper
 
         array = np.asarray(array, order="C")  # ascontiguousarray would make a scalar [1]
-        array = array.astype(_held_as(array.dtype), copy=False)
+        array = array.astype(held_as(array.dtype), copy=False)
         name = f"/constant_{len(self._constants)}"
         self._constants[name] = numpy_helper.from_array(array, name)
         return name
@@ -93,7 +93,7 @@ class Graph:
         return self.op("Reshape", name, self.constant(np.array(sizes, np.int64)))
 
     def cast(self, name: str, dtype: Any) -> str:
-        return self.op("Cast", name, to=_onnx_type(_held_as(dtype)))
+        return self.op("Cast", name, to=_onnx_type(held_as(dtype)))
 
     def model(self, outputs: Sequence[str], results: list[Value], facts: dict[str, str]) -> Any:
         """The model with these results under these names.
@@ -109,7 +109,7 @@ class Graph:
 
         def info(name: str, value: Value) -> Any:
             sizes = [x if isinstance(x, int) else BATCH for x in value.shape]
-            return helper.make_tensor_value_info(name, _onnx_type(_held_as(value.dtype)), sizes)
+            return helper.make_tensor_value_info(name, _onnx_type(held_as(value.dtype)), sizes)
 
         graph = helper.make_graph(
             self._nodes,
@@ -133,7 +133,8 @@ class Graph:
         return model
 
 
-def _held_as(dtype: Any) -> np.dtype:
+def held_as(dtype: Any) -> np.dtype:
+    """The type in which a graph holds numbers of a type."""
     return np.dtype(np.float32) if dtype == BFLOAT16 else np.dtype(dtype)
 
 
