@@ -23,8 +23,11 @@ from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
 from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
+from elsinore.jaxtools import processes
 from elsinore.runs import replays
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.host import training
+from elsinore.runs.host.evaluation import HostEvaluation
 from elsinore.runs.host.training import HostTraining, _last_sound
 from elsinore.runs.host.vector import HostVector
 from elsinore.runs.store import Store
@@ -699,6 +702,33 @@ def test_a_chunk_in_which_no_seed_learns_changes_nothing(tmp_path):
     assert not report.learning.any() and report.update.tolist() == found.train.update.tolist()
     same = jax.tree.map(np.array_equal, *(fetch_turns((x,), layout) for x in (after, states)))
     assert all(jax.tree.leaves(same))
+
+
+def test_a_chunk_holds_two_copies_of_the_states_and_no_more(monkeypatch):
+    """Those before it, until all have learnt, and those after it."""
+    settings = TINY | VALUES | {"algo.buffer_size": 40_000}
+    plan = plan_for(*resolve_experiment(PythonWalk(), "dqn", seeds=2, overrides=settings))
+    layout, seen = plan.layout, []
+    one = processes.to_host(jax.jit(plan.program.init)(jax.random.key(0)))
+    host = jax.tree.map(lambda x: np.stack([x, x]), one)
+    before = sum(x.nbytes for x in jax.live_arrays())
+    (states,) = place_host(host, plan.state_shapes, layout)
+
+    def looking(function):
+        def looked(*args, **rest):
+            found = function(*args, **rest)
+            seen.append((sum(x.nbytes for x in jax.live_arrays()) - before) / plan.memory.of_states)
+            return found
+
+        return looked
+
+    monkeypatch.setattr(HostEvaluation, "__call__", looking(HostEvaluation.__call__))
+    monkeypatch.setattr(training, "_stack", looking(training._stack))
+    with contextlib.closing(HostTraining(plan, layout)) as host:
+        after, _ = host.chunk(states, 2)
+    assert max(seen) < 2.1 and seen[-1] < 1.1, seen
+    assert 2 < plan.memory.of_arrays / plan.memory.of_states < 2.1
+    assert not any(x.is_deleted() for x in jax.tree.leaves(after))
 
 
 class CarefulStroll(PythonStroll):

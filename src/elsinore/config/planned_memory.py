@@ -51,12 +51,15 @@ class PlannedMemory:
         once more, a rollout and its learning."""
         replicas, one = self.experiment.replicas, _bytes(self.state_shapes)
         again = 0  # alone on its device, a state is worked on where it is
-        if replicas > self.layout.rows:
+        copies = 3 if self.looks_ahead else 1
+        if self.on_host:  # beside all that have learnt, the states before, which can be saved
+            copies = 2 + self.has_population
+        elif replicas > self.layout.rows:
             # old and new, to choose from; of a population on a CPU the one at hand, cut out
             again = 2 if self._is_vmap else int(self.has_population)
         # the rollout, its table, a gathered copy; or the envs of an evaluation, before and after
         experience = max(3 * self._of_a_rollout(), 2 * self._of_an_evaluation())
-        held = self._held * one * (3 if self.looks_ahead else 1)
+        held = self._held * one * copies
         return held + self._at_once * (again * one + experience)
 
     @property

@@ -41,6 +41,7 @@ class HostTraining:
         most = max_steps_of(experiment, plan.env_params)
         greedy = experiment.evaluation.greedy
         self._play = HostEvaluation(plan.env, algo, self._limit, most, greedy)
+        self._take, self._put = jax.jit(_taken), jax.jit(_put, donate_argnums=0)
         self._judge = jax.jit(self._judged, compiler_options=compiler_options())
         self._vectors: dict[int, HostVector] = {}
 
@@ -74,28 +75,27 @@ class HostTraining:
         return self._vectors[i]
 
     def _replica(self, states: PyTree, i: int) -> Any:
-        """A copy of the state of one replica. All are on one device, since they take turns."""
-        device = self._layout.devices[0]
-        return jax.tree.map(lambda x: jax.device_put(x[i], device), states)
+        """A copy of the state of one replica."""
+        return self._take(states, np.int32(i))
 
     def chunk(self, states: RunState, num_updates: Any) -> tuple[RunState, ChunkReport]:
         """`num_updates` updates of each replica that learns, its evaluation and the test of its
-        convergence; `states` stay as they are."""
+        convergence. The memory of `states` is taken once all have learnt: until then they can be
+        saved."""
         learning = self._learning(states)
         done = {i: self._learnt(i, self._replica(states, i), int(num_updates)) for i in learning}
         # where the last that learnt was pruned before this chunk, one replica gives the shapes
         i = _last_sound(states.convergence)
         some = done or {i: self._learnt(i, self._replica(states, i), int(num_updates))}
         blank = jax.tree.map(jnp.zeros_like, next(iter(some.values()))[1])
-        new, reports = [], []
+        reports = []
         for i in range(self._layout.padded):
-            state = self._replica(states, i)
-            as_it_was = blank._replace(convergence=state.convergence, update=state.train.update)
-            state, report = done.get(i, (state, as_it_was))
-            new.append(state)
-            reports.append(report)
-        stacked = jax.device_put(_stack(new), self._layout.sharding)
-        return stacked, _stack(reports)
+            convergence, update = self._replica((states.convergence, states.train.update), i)
+            as_it_was = blank._replace(convergence=convergence, update=update)
+            reports.append(done[i][1] if i in done else as_it_was)
+        for i in learning:
+            states = self._put(states, done.pop(i)[0], np.int32(i))
+        return states, _stack(reports)
 
     def _learnt(self, i: int, state: RunState, num_updates: int) -> tuple[RunState, ChunkReport]:
         evaluation = self._plan.experiment.evaluation
@@ -112,7 +112,8 @@ class HostTraining:
         else:
             key = for_update(train.key, train.update)
             episodes = self._play(train.policy_state, key, episodes=evaluation.episodes)
-            state = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
+            convergence, best = self._judge(state, jnp.mean(jnp.asarray(episodes.returns)))
+            state = state._replace(convergence=convergence, best=best)
             episodes = jax.tree.map(jnp.asarray, episodes)
         report = ChunkReport(
             metrics=metrics,
@@ -143,12 +144,12 @@ class HostTraining:
         actor = jax.tree.map(jnp.asarray, vector.actor(()))
         return train._replace(actor=actor._replace(carry=carry)), parts.metrics(rows)
 
-    def _judged(self, state: RunState, score: Any) -> RunState:
+    def _judged(self, state: RunState, score: Any) -> tuple[Convergence, PyTree]:
+        """Convergence and best policy; the rest would be copied, replay buffers too."""
         config, algo = self._plan.experiment.convergence, self._plan.program.algo
-        convergence, best = with_score(
+        return with_score(
             config, state.convergence, state.best, state.train, score, earliest_update(config, algo)
         )
-        return state._replace(convergence=convergence, best=best)
 
     def evaluate(self, states: RunState) -> Episodes:
         """The final evaluation, [replica, episode]."""
@@ -171,6 +172,16 @@ def _last_sound(convergence: Convergence) -> int:
     """The replica that was pruned last, of those with finite parameters."""
     sound = np.asarray(convergence.diverged_at) < 0
     return int(np.argmax(np.where(sound, convergence.pruned_at, -2)))
+
+
+def _taken(states: PyTree, i: Any) -> PyTree:
+    return jax.tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, i, keepdims=False), states)
+
+
+def _put(states: RunState, new: RunState, i: Any) -> RunState:
+    """The states with that of replica `i`."""
+    put = jax.lax.dynamic_update_index_in_dim
+    return jax.tree.map(lambda x, y: put(x, y, i, 0), states, new)
 
 
 def _stack(trees: list[Any]) -> Any:
