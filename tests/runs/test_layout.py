@@ -1,13 +1,19 @@
 """A layout of seeds whose results would differ by rounding is not resumed without a word."""
 
 import json
+from types import SimpleNamespace
 
+import jax
+import numpy as np
 import pytest
 
 import elsinore
 from elsinore.config.load import whole_experiment
+from elsinore.config.plan import Plan, plan_for
+from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
 from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.checkpoint_match import agree_on_layout, check_layout
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store
@@ -24,12 +30,12 @@ def layout_events(run) -> list[str]:
     return [text for (text,) in events]
 
 
-def experiment(**settings):
-    return whole_experiment(TOY | settings)
+def plan(**settings) -> Plan:
+    return plan_for(whole_experiment(TOY | settings))
 
 
-def checkpoint_of(tmp_path, kind, devices, batch):
-    layout = {"kind": kind, "devices": devices, "batch": batch}
+def checkpoint_of(tmp_path, kind, devices, batch, **rest):
+    layout = {"kind": kind, "devices": devices, "batch": batch, **rest}
     return checkpoints.Checkpoint(tmp_path / "4", "latest", {"update": 4, "layout": layout})
 
 
@@ -38,8 +44,9 @@ def checkpoint_of(tmp_path, kind, devices, batch):
     [("map", 2, 4, 1), ("map", 1, 4, 1), ("vmap", 2, 4, 2), ("vmap", 1, 4, 4), ("vmap", 2, 2, 1)],
 )
 def test_a_batch_is_the_seeds_that_a_device_computes_at_once(kind, devices, seeds, batch):
-    layout = Layout(kind, tuple(range(devices)), seeds)
-    assert layout.described() == {"kind": kind, "devices": devices, "batch": batch}
+    layout = Layout(kind, (SimpleNamespace(platform="gpu"),) * devices, seeds)
+    same = {"kind": kind, "devices": devices, "batch": batch, "platform": "gpu"}
+    assert layout.described() == same
 
 
 @needs_two_devices
@@ -54,17 +61,51 @@ def test_a_batch_is_the_seeds_that_a_device_computes_at_once(kind, devices, seed
     ],
 )
 def test_only_a_layout_that_rounds_otherwise_is_refused(tmp_path, then, now, differs):
-    checkpoint, config = checkpoint_of(tmp_path, *then), experiment(seeds=4, layout=now)
+    checkpoint, planned = checkpoint_of(tmp_path, *then), plan(seeds=4, layout=now)
     if not differs:
-        return check_layout(checkpoint, config)
+        return check_layout(checkpoint, planned)
     with pytest.raises(ConfigError, match=f"then {then[0]} on {then[1]} device") as caught:
-        check_layout(checkpoint, config)
+        check_layout(checkpoint, planned)
     assert "--accept-layout" in str(caught.value)
+
+
+def test_a_checkpoint_of_another_platform_is_refused_with_a_way_to_resume_it(tmp_path):
+    here = jax.default_backend()
+    check_layout(checkpoint_of(tmp_path, "map", 1, 1, platform=here), plan(layout="map"))
+    elsewhere = checkpoint_of(tmp_path, "map", 1, 1, platform="tpu")
+    with pytest.raises(ConfigError, match=f"then map on tpu, now map on {here}") as caught:
+        check_layout(elsewhere, plan(layout="map"))
+    assert "resume it on tpu (JAX_PLATFORMS=tpu), begin a new run from it" in str(caught.value)
+    assert "as many devices" not in str(caught.value)
 
 
 def test_a_checkpoint_without_a_layout_is_accepted(tmp_path):
     old = checkpoints.Checkpoint(tmp_path, "latest", {"update": 4})
-    check_layout(old, experiment(seeds=4, layout="vmap"))
+    check_layout(old, plan(seeds=4, layout="vmap"))
+
+
+class Still:
+    """An environment in Python."""
+
+    num_actions, max_steps_in_episode = 2, 5
+
+    def reset(self):
+        return np.zeros(2, np.float32)
+
+    def step(self, action):
+        return np.zeros(2, np.float32), 1.0, False, {}
+
+
+@needs_two_devices
+@pytest.mark.parametrize("layout", ["auto", "vmap"])
+def test_seeds_of_an_environment_on_the_host_take_turns_on_one_device(tmp_path, layout):
+    of_two = plan_for(*resolve_experiment(Still(), "ppo", seeds=2, overrides={"layout": layout}))
+    one = plan_for(*resolve_experiment(Still(), "ppo", seeds=1))
+    assert (of_two.layout.kind, of_two.devices_used, of_two.layout.batch) == ("map", 1, 1)
+    assert f"1 of {len(jax.devices())} devices: seeds take turns" in "\n".join(plan_lines(of_two))
+    # each replica is learnt from alone, so that another batch rounds alike
+    check_layout(checkpoint_of(tmp_path, "vmap", 1, 2), of_two)
+    assert of_two.layout.padded == 2 and one.layout.padded == 1
 
 
 def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
@@ -77,13 +118,14 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
         check=False,
     )
     found = run.checkpoint()
-    assert found.manifest["layout"] == {"kind": "vmap", "devices": 2, "batch": 2}
+    here = {"platform": jax.default_backend()}
+    assert found.manifest["layout"] == {"kind": "vmap", "devices": 2, "batch": 2} | here
     other = json.loads(json.dumps(found.manifest)) | {
         "layout": {"kind": "vmap", "devices": 1, "batch": 4}
     }
     with pytest.raises(ConfigError, match="--accept-layout"):
-        agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, False)
-    agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.experiment, True)
+        agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.plan, False)
+    agree_on_layout(RunDir(run.path), found._replace(manifest=other), run.plan, True)
     assert layout_events(run.path) == [
         "another layout is accepted: then vmap on 1 device, now vmap on 2"
     ]
@@ -124,4 +166,5 @@ def test_a_run_of_two_devices_goes_on_on_one_only_if_that_is_accepted(tmp_path):
         "another layout is accepted: then vmap on 2 devices, now vmap on 1"
     ]
     newest = checkpoint_choice.newest(run / "checkpoints")
-    assert newest.manifest["layout"] == {"kind": "vmap", "devices": 1, "batch": 2}
+    layout = {"kind": "vmap", "devices": 1, "batch": 2, "platform": "cpu"}
+    assert newest.manifest["layout"] == layout

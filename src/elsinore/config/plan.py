@@ -141,9 +141,12 @@ class Plan:
 
     @property
     def layout(self) -> Layout:
-        """The placement of the seeds, and of their shards, on the devices of this process."""
-        experiment = self.experiment
-        found = layout_for(experiment.replicas, experiment.layout, self.together, experiment.shards)
+        """The placement of the seeds, and of their shards, on the devices of all processes. Where
+        the host steps the environments, seeds take turns on one device."""
+        experiment, kind, devices = self.experiment, self.experiment.layout, None
+        if is_on_host(self.env):
+            kind, devices = "map", jax.devices()[:1]
+        found = layout_for(experiment.replicas, kind, self.together, experiment.shards, devices)
         return found.for_program(self.program)
 
     @property

@@ -23,6 +23,7 @@ from elsinore.config.plan_warnings import (
 )
 from elsinore.config.presets import closest_preset, preset
 from elsinore.config.schedule import uncounted_steps
+from elsinore.envs.suites import is_on_host
 from elsinore.errors import counted
 
 WIDTH = 79  # of a row
@@ -213,6 +214,8 @@ def _memory_lines(plan: Plan) -> list[str]:
 
 def _devices(plan: Plan) -> str:
     used, there = plan.devices_used, len(jax.devices())
+    if used < there and is_on_host(plan.env):
+        return f"{used} of {there} devices: seeds take turns on it, the others are idle"
     if used < there:
         each = "one" if plan.layout.devices_per_seed == 1 else f"{plan.layout.devices_per_seed}"
         return f"{used} of {there} devices: {each} for each seed, the others are idle"

@@ -235,15 +235,14 @@ def resume(
         prepare(bool(distributed))
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
         checkpoints.clean(folder.checkpoints)
-        checkpoint = _matching_checkpoint(
-            folder, experiment, fall_back, accept_versions, accept_layout
-        )
+        checkpoint = _matching_checkpoint(folder, experiment, fall_back, accept_versions)
         plan = checked_plan(experiment, env, network, curriculum, check=False)
         if processes.joined():
             check_together(plan)
         if checkpoint is None:
             check_start_again(plan, folder)
         else:  # a run that is lengthened loses its summary
+            agree_on_layout(folder, checkpoint, plan, accept_layout)
             check_state(checkpoint, plan)
         if not given:
             sign(folder.config)
@@ -257,11 +256,7 @@ def resume(
 
 
 def _matching_checkpoint(
-    folder: RunDir,
-    experiment: Experiment,
-    fall_back: bool,
-    accept_versions: bool,
-    accept_layout: bool,
+    folder: RunDir, experiment: Experiment, fall_back: bool, accept_versions: bool
 ) -> checkpoints.Checkpoint | None:
     """The newest checkpoint, made with these settings; None where there is none yet.
 
@@ -275,7 +270,6 @@ def _matching_checkpoint(
         return None
     checkpoint = checkpoint_choice.newest(folder.checkpoints, fall_back)
     check_match(checkpoint, experiment, accept_versions)
-    agree_on_layout(folder, checkpoint, experiment, accept_layout)
     return checkpoint
 
 

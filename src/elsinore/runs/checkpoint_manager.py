@@ -30,7 +30,6 @@ from elsinore.runs.profile import phase
 from elsinore.runs.redaction import redacted
 from elsinore.runs.store import StoreBehind
 from elsinore.runs.store_waits import StoreWaits
-from elsinore.training.layout import layout_for
 from elsinore.training.schedule import Schedule
 from elsinore.types import RunState
 
@@ -297,8 +296,6 @@ class CheckpointManager:
         return self._manifest(update, score) | without
 
     def _manifest(self, update: int, score: float | None) -> dict[str, Any]:
-        experiment = self._experiment
-        layout = layout_for(experiment.replicas, experiment.layout, shards=experiment.shards)
         usable = score is not None and math.isfinite(score)
         return {
             "update": update,
@@ -306,6 +303,5 @@ class CheckpointManager:
             "config_sha256": config_digest(self._experiment),
             "config": redacted(as_dict(self._experiment)),
             "versions": self._versions,
-            "layout": layout.described(),
             **self._facts,
         }

@@ -5,6 +5,8 @@ import contextlib
 from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_defaults
 from elsinore.config.parse import as_dict
+from elsinore.config.plan import Plan
+from elsinore.envs.suites import is_on_host
 from elsinore.errors import ConfigError, counted
 from elsinore.runs.checkpoints import Checkpoint, check_format
 from elsinore.runs.manifest import differences, versions_of
@@ -12,7 +14,6 @@ from elsinore.runs.named_code import marked
 from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store import Store, refused_if_broken
-from elsinore.training.layout import layout_for
 
 # Settings that may change while a run continues.
 BUDGETS = ("env_steps", "earlier_env_steps", "stop")
@@ -61,41 +62,50 @@ def other_versions(checkpoint: Checkpoint, experiment: Experiment) -> list[str]:
     return differences({name: then[name] for name in both}, {name: now[name] for name in both})
 
 
-def other_layout(checkpoint: Checkpoint, experiment: Experiment) -> str | None:
-    """The layout then and now, where their results differ by rounding; None where they do not."""
-    then = checkpoint.manifest.get("layout")
-    now = layout_for(experiment.replicas, experiment.layout, shards=experiment.shards).described()
-    if then is None or then.get("batch") == now["batch"]:
+def other_layout(checkpoint: Checkpoint, plan: Plan) -> str | None:
+    """The layout then and now, where their results differ by rounding; None where they do not. A
+    manifest of before may lack its platform, or all of it."""
+    then, now = checkpoint.manifest.get("layout"), plan.layout.described()
+    if then is None:
+        return None
+    if then.get("platform", now["platform"]) != now["platform"]:
+        return f"then {then['kind']} on {then['platform']}, now {now['kind']} on {now['platform']}"
+    # of environments on the host replicas are learnt from one by one, whatever the batch was
+    if then.get("batch") == now["batch"] or is_on_host(plan.env):
         return None
     on = counted(then["devices"], "device")
     return f"then {then['kind']} on {on}, now {now['kind']} on {now['devices']}"
 
 
-def check_layout(checkpoint: Checkpoint, experiment: Experiment) -> None:
+def check_layout(checkpoint: Checkpoint, plan: Plan) -> None:
     """Refuse a checkpoint of a layout whose results differ.
 
     Raises:
         NotAccepted: a ConfigError, with the layout then and now.
     """
-    if differs := other_layout(checkpoint, experiment):
+    if differs := other_layout(checkpoint, plan):
+        then = checkpoint.manifest["layout"].get("platform")
+        same = "use as many devices as then"
+        if then not in (None, plan.layout.described()["platform"]):
+            same = (
+                f"resume it on {then} (JAX_PLATFORMS={then}), begin a new run from it with --from"
+            )
         raise NotAccepted(
             f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"
-            " would differ by rounding from an uninterrupted one: use as many devices as then, or"
+            f" would differ by rounding from an uninterrupted one: {same}, or"
             " pass --accept-layout (in Python, accept_layout=True) to resume it."
         )
 
 
-def agree_on_layout(
-    folder: RunDir, checkpoint: Checkpoint, experiment: Experiment, accept: bool
-) -> None:
+def agree_on_layout(folder: RunDir, checkpoint: Checkpoint, plan: Plan, accept: bool) -> None:
     """Refuse another layout of seeds on devices, or note in the run's store that it was accepted.
 
     Raises:
         ConfigError: as `check_layout`.
     """
     if not accept:
-        check_layout(checkpoint, experiment)
-    elif differs := other_layout(checkpoint, experiment):
+        check_layout(checkpoint, plan)
+    elif differs := other_layout(checkpoint, plan):
         with (
             refused_if_broken(folder.database),
             contextlib.closing(Store(folder.database)) as store,

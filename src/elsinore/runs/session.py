@@ -281,6 +281,7 @@ def manager_of(session: Session, layout: Layout) -> CheckpointManager:
         flush=flush,
         store_works=lambda: session.workers.store.works,
         run_id=session.run_id,
+        layout=layout.described(),
         after_a_break=after_a_break(plan.env, plan.env_params),
         on_stage=plan.on_stage,
     )

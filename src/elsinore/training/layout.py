@@ -63,6 +63,7 @@ class Layout:
     def described(self) -> dict[str, Any]:
         """Plain data for a checkpoint's manifest."""
         data = {"kind": self.kind, "devices": len(self.devices), "batch": self.batch}
+        data["platform"] = self.devices[0].platform
         own = {"shards": self.shards, "devices_per_seed": self.devices_per_seed}
         return data | (own if self.shards > 1 else {})
 

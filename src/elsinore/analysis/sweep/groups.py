@@ -10,7 +10,7 @@ from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError, on_error, one_line
 from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.checkpoint_match import agree_on_layout, check_match
+from elsinore.runs.checkpoint_match import NotAccepted, agree_on_layout, check_match
 from elsinore.runs.failures import is_of_machine
 from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
@@ -61,12 +61,14 @@ def train_group(
             plan = checked_plan(group.experiment, None, None, None, check=False)
             if checkpoint is None:
                 check_start(plan)
+            else:
+                agree_on_layout(opened, checkpoint, plan, accept.get("accept_layout", False))
             with logging_to(opened.log):
                 run_session(opened, plan, checkpoint, callbacks, programs, of_a_sweep=True)
         except NotBegun as signal:
             raise Interrupted(folder.name) from signal
         except Exception as error:
-            if isinstance(error, StoreBehind | BrokenStore) or is_of_machine(error):
+            if isinstance(error, StoreBehind | BrokenStore | NotAccepted) or is_of_machine(error):
                 raise  # not of the trials
             _fail(folder, error)
             return None
@@ -98,7 +100,6 @@ def _opened(
             return opened, None
         checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)
         check_match(checkpoint, group.experiment, accept.get("accept_versions", False))
-        agree_on_layout(opened, checkpoint, group.experiment, accept.get("accept_layout", False))
         return opened, checkpoint
 
 
