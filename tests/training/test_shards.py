@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import jax
@@ -287,8 +288,33 @@ def test_a_leaf_that_is_no_multiple_of_a_shards_is_refused_with_its_name():
 def test_seeds_and_shards_are_spread_so_that_no_device_has_more_than_it_must(
     seeds, shards, devices, rows, each
 ):
-    layout = layout_for(seeds, "map", shards=shards, devices=range(devices))
+    layout = layout_for(seeds, "map", shards=shards, devices=devices_of(devices))
     assert (layout.rows, layout.devices_per_seed, len(layout.devices)) == (rows, each, rows * each)
+
+
+def devices_of(*numbers: int) -> list:
+    """So many devices of each process."""
+    return [SimpleNamespace(process_index=i) for i, n in enumerate(numbers) for _ in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "shards", "devices", "rows", "each"),
+    [
+        (8, 1, (8, 8), 8, 1),  # fewer seeds than devices
+        (16, 1, (10, 10), 16, 1),
+        (3, 1, (2, 2), 2, 1),  # three would leave one process with fewer than the other
+        (6, 1, (4, 2), 4, 1),
+        (1, 2, (4, 4), 1, 2),
+        (3, 2, (2, 2, 2), 3, 2),
+        (8, 1, (2, 2), 4, 1),
+    ],
+)
+def test_every_process_has_as_many_devices_as_the_others(seeds, shards, devices, rows, each):
+    layout = layout_for(seeds, "map", shards=shards, devices=devices_of(*devices))
+    assert (layout.rows, layout.devices_per_seed) == (rows, each)
+    held = [device.process_index for device in layout.devices]
+    assert held == sorted(held)
+    assert {held.count(i) for i in range(len(devices))} == {rows * each // len(devices)}
 
 
 @pytest.mark.slow

@@ -79,7 +79,7 @@ def check_alike(plan: Plan) -> None:
     if len(set(held.values())) > 1:
         raise ConfigError(
             f"--distributed (in Python, distributed): seeds={plan.experiment.seeds} and"
-            f" shards={plan.experiment.shards} need"
-            f" {len(parts)} devices, which are not the same number in each of {len(found)}"
-            f" processes ({held}); choose seeds x shards that the processes divide."
+            f" shards={plan.experiment.shards} cannot be divided among {len(found)} processes"
+            f" (devices of each: {held}); choose {len(found)} seeds or more, or a multiple of"
+            f" {len(found)} as shards."
         )

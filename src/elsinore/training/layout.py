@@ -115,21 +115,32 @@ def layout_for(
 ) -> Layout:
     """`auto` is `map` on CPU, and of seeds with several shards everywhere, and `vmap` elsewhere;
     over as many devices as there are seeds for, or shards of them; `devices` are those of all
-    processes. `Layout.for_program` adds `divided`."""
+    processes, and equally many of each are used where that is possible. `Layout.for_program` adds
+    `divided`."""
     if kind == "auto":
         kind = "map" if shards > 1 or jax.default_backend() == "cpu" else "vmap"
     devices = jax.devices() if devices is None else devices
-    rows, each = _fewest_turns(num_seeds, shards, len(devices))
-    return Layout(kind, tuple(devices[: rows * each]), num_seeds, together, shards, each)
+    parts: dict[int, list] = {}
+    for device in devices:
+        parts.setdefault(device.process_index, []).append(device)
+    there = min(len(part) for part in parts.values()) * len(parts)
+    rows, each = _fewest_turns(num_seeds, shards, there, len(parts))
+    share = -(-rows * each // len(parts))
+    used = [device for part in parts.values() for device in part[:share]]
+    return Layout(kind, tuple(used[: rows * each]), num_seeds, together, shards, each)
 
 
-def _fewest_turns(num_seeds: int, shards: int, num_devices: int) -> tuple[int, int]:
+def _fewest_turns(
+    num_seeds: int, shards: int, num_devices: int, processes: int = 1
+) -> tuple[int, int]:
     """(rows, devices per seed) with which devices have the fewest shards to train; among equals the
-    one with the most rows, since rows need not wait for each other."""
+    one with the most rows, since rows need not wait for each other. Of several processes each has
+    the same number of devices, if there is a way."""
     possible = [
         (rows, each)
         for rows in range(min(num_seeds, num_devices), 0, -1)
         for each in range(1, min(shards, num_devices // rows) + 1)
         if shards % each == 0
     ]
-    return min(possible, key=lambda x: -(-num_seeds // x[0]) * (shards // x[1]))
+    equal = [x for x in possible if x[0] * x[1] % processes == 0]
+    return min(equal or possible, key=lambda x: -(-num_seeds // x[0]) * (shards // x[1]))
