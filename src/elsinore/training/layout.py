@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, Sharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
@@ -73,7 +74,9 @@ class Layout:
         shape, names = (self.rows, self.devices_per_seed), ("seed", DEVICES)
         axes = 1 if self.devices_per_seed == 1 else 2
         types = (AxisType.Auto,) * axes
-        return jax.make_mesh(shape[:axes], names[:axes], axis_types=types, devices=self.devices)
+        # not `jax.make_mesh`, which takes no part of a TPU that is not a cuboid of its chips
+        devices = np.array(self.devices).reshape(shape[:axes])
+        return Mesh(devices, names[:axes], axis_types=types)
 
     @property
     def sharding(self) -> Sharding:
