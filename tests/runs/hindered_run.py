@@ -1,7 +1,8 @@
 """`elsinore train` in a process that is hindered as the variables say: the one numbered STALLS
 sleeps so many seconds (SECONDS) before its fourth chunk; with SAVES the first one waits a second
 before a checkpoint of so many updates or more gets its name; with IN_PLACE states begin where they
-will live, as on accelerators; with HELD the chunk of that index is never launched, so that a fast
+will live, as on accelerators; with AT_ONCE arrays are brought to the host in pieces of so many
+bytes; with HELD the chunk of that index is never launched, so that a fast
 machine cannot end the run before it is killed.
 
 python -m tests.runs.hindered_run train CartPole-v1 [options of elsinore train]
@@ -14,6 +15,7 @@ from functools import partialmethod
 
 import jax
 
+from elsinore.jaxtools import host_arrays
 from elsinore.runs import checkpoints, pipeline
 from elsinore.training.layout import Layout
 
@@ -48,4 +50,6 @@ if __name__ == "__main__":
         checkpoints._name = slowly
     if "IN_PLACE" in os.environ:
         Layout.inits_in_place = property(lambda layout: len(layout.devices) > 1)
+    if "AT_ONCE" in os.environ:
+        host_arrays.AT_ONCE = int(os.environ["AT_ONCE"])
     sys.exit(main())

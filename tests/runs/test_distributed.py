@@ -237,6 +237,15 @@ def test_shards_that_begin_on_devices_of_two_processes_are_those_of_one(tmp_path
 
 
 @pytest.mark.slow
+@launches(2)
+def test_seeds_that_are_fewer_than_the_devices_are_divided_among_the_processes(tmp_path):
+    """And are saved in pieces, as large states are."""
+    hindered = {"module": "tests.runs.hindered_run", "env": {"AT_ONCE": "100"}}
+    two = trained(tmp_path / "two", 2, "--seeds", "2", devices=4, **hindered)
+    assert_same(two, trained(tmp_path / "one", 1, "--seeds", "2"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [2, 4])
 @pytest.mark.parametrize(
     ("algo", "settings"),
