@@ -17,7 +17,7 @@ import yaml
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
-from elsinore.analysis import cluster_worker
+from elsinore.analysis import cluster, cluster_worker
 from elsinore.analysis.cluster import AGAIN, Cluster, OnCluster, _Running
 from elsinore.analysis.cluster_task import LOCK_WAIT, Task, wait_until_free
 from elsinore.analysis.sweep import api as sweep_api
@@ -25,6 +25,7 @@ from elsinore.config import extras
 from elsinore.config.load_sweep import load_sweep
 from elsinore.config.search import trial_groups, trials_of
 from elsinore.errors import ConfigError, ElsinoreError, RunError
+from elsinore.runs import preparation
 from elsinore.runs.checkpoints import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir
@@ -149,6 +150,43 @@ def test_shares_that_no_machine_has_are_said_to_wait(
     assert asked[0]["num_cpus"] == cores
     assert len(lines) == waits
     assert all("no machine of the cluster has" in line for line in lines)
+
+
+@pytest.mark.parametrize(("gpus", "fraction"), [(0.5, "0.45"), (0.25, "0.23"), (1.0, None)])
+def test_tasks_that_share_a_gpu_take_their_share_of_its_memory(gpus, fraction, as_if_installed):
+    machine = {"CPU": 8, "GPU": 1}
+    ray = SimpleNamespace(
+        cluster_resources=lambda: machine,
+        nodes=lambda: [{"Alive": True, "Resources": machine}],
+        remote=lambda **_: lambda function: function,
+    )
+    task = Task("one", "do_nothing", (), 1, 1)
+    running = _Running(ray, OnCluster("ray", gpus=gpus), [task], lambda line: None)
+    _, environment = running.function_for(1)
+    assert environment.get("XLA_PYTHON_CLIENT_MEM_FRACTION") == fraction
+
+
+@pytest.mark.parametrize("own", [None, "true"])
+def test_the_driver_leaves_the_memory_of_gpus_to_the_tasks(
+    own, as_if_installed, monkeypatch, tmp_path
+):
+    name, seen = "XLA_PYTHON_CLIENT_PREALLOCATE", []
+    monkeypatch.delenv(name, raising=False)
+    if own:
+        monkeypatch.setenv(name, own)
+
+    def refusal(*_):
+        seen.append(os.environ.get(name))
+        return "no devices"
+
+    monkeypatch.setattr(cluster, "platform_refusal", refusal)
+    monkeypatch.setattr(preparation, "platform_refusal", refusal)
+    sweep = TOY | {"sweep": {"space": GAIN, "trials": 2}}
+    with pytest.raises(ConfigError, match="no devices"):
+        elsinore.sweep(sweep, runs_dir=tmp_path, on="ray")
+    with pytest.raises(ConfigError, match="no devices"):
+        elsinore.compare("CartPole-v1", "ppo", name="c", runs_dir=tmp_path, on="ray")
+    assert seen == (["true"] * 2 if own else ["false", None] * 2)
 
 
 class FakeRay:

@@ -736,16 +736,19 @@ def test_a_wish_becomes_the_command_that_a_person_would_type(tmp_path):
 
 
 def test_a_plan_finds_the_run_that_it_begins_from_where_the_page_looks(tmp_path, monkeypatch):
-    commands = []
+    commands, given = [], []
+    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
 
-    def run(command, **_):
+    def run(command, **rest):
         commands.append(command)
+        given.append(rest)
         return subprocess.CompletedProcess(command, 0, b"as planned", b"")
 
     monkeypatch.setattr(launch.subprocess, "run", run)
     planned = launch.Launcher(RunsDirectory(tmp_path)).plan({"set": ["start.run=one"]})
     assert planned == "as planned"
     assert commands[0][-3:] == ["--set=start.run=one", f"--runs-dir={tmp_path}", "--plan"]
+    assert given[0]["env"] == os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 @pytest.mark.parametrize(

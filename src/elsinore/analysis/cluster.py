@@ -16,6 +16,7 @@ from typing import Any
 from elsinore.analysis.cluster_task import Task
 from elsinore.config.extras import require
 from elsinore.errors import ConfigError, ElsinoreError, RunError, counted, one_line
+from elsinore.jaxtools.platform import platform_refusal
 from elsinore.runs.signals import Stop
 
 log = logging.getLogger("elsinore")
@@ -24,6 +25,8 @@ STOPPED = "it was stopped, or another process trains its run"
 AGAIN = 10  # times that a task is done again after its worker was lost
 LAST_WAIT = 60.0  # seconds for runs to save when all tasks are cancelled
 POLL = 0.5  # seconds between looks at the tasks
+PREALLOCATES = "XLA_PYTHON_CLIENT_PREALLOCATE"
+FRACTION = "XLA_PYTHON_CLIENT_MEM_FRACTION"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,17 @@ class OnCluster:
         if self.gpus is not None and self.gpus < 0:
             raise ConfigError(f"gpus_per_task={self.gpus} must not be negative.")
         require("ray", "--on ray (in Python, on='ray')", "leave it out")
+
+    def start_devices(self) -> None:
+        """Start JAX's devices here, if they have not, without three quarters of the memory of each
+        GPU, which tasks on this machine need. A platform that cannot start is refused later."""
+        if PREALLOCATES in os.environ:
+            return
+        os.environ[PREALLOCATES] = "false"
+        try:
+            platform_refusal()
+        finally:  # workers on this machine have the variables of this process
+            del os.environ[PREALLOCATES]
 
     @contextmanager
     def joined(self) -> Iterator["Cluster"]:
@@ -171,7 +185,10 @@ class _Running:
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": 0}
         if gpus:  # JAX holds a GPU's memory until its process ends
             options["max_calls"] = 1
-        return self.ray.remote(**options)(_call()), {"JAX_NUM_CPU_DEVICES": str(cpus)}
+        environment = {"JAX_NUM_CPU_DEVICES": str(cpus)}
+        if 0 < gpus < 1:  # else the first task takes three quarters; the rest is for CUDA itself
+            environment[FRACTION] = f"{0.9 * gpus:.2f}"
+        return self.ray.remote(**options)(_call()), environment
 
     def done(self) -> Iterator[tuple[Task, Any]]:
         """The tasks that have ended by now; those whose worker was lost or stopped are given to

@@ -100,6 +100,8 @@ class Launcher:
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     timeout=START_TIMEOUT,
+                    # a run that trains on the GPU needs what is left of it
+                    env={"XLA_PYTHON_CLIENT_PREALLOCATE": "false"} | os.environ,
                 )
         except subprocess.TimeoutExpired as error:
             raise PageError(

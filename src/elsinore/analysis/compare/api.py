@@ -139,6 +139,8 @@ def compare(
         Exception: if no run is finished and some failed, what the first of them raised.
     """
     cluster = None if on is None else OnCluster(on, cpus_per_task, gpus_per_task)
+    if cluster:
+        cluster.start_devices()
     folder = _comparison_path(Path(runs_dir).absolute(), name)
     budget = {"seeds": seeds, "seed": seed, "env_steps": env_steps}
     overrides = {k: v for k, v in budget.items() if v is not None} | dict(overrides or {})

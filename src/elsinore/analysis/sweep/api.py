@@ -148,6 +148,8 @@ def sweep(
             "--resume (in Python, resume) continues a sweep unchanged; leave out the config,"
             " settings and name."
         )
+    if cluster:
+        cluster.start_devices()
     prepare()
     folder, found, rounds = _opened(config, overrides, name, Path(runs_dir), resume, trust)
     try:
