@@ -3,10 +3,12 @@
 import resource
 import subprocess
 import sys
+from types import SimpleNamespace
 
+import jax
 import pytest
 
-from elsinore.config.memory import host_bytes
+from elsinore.config.memory import UNLIMITED, available_bytes, host_bytes
 
 MIB = 2**20
 
@@ -82,3 +84,16 @@ def test_a_limit_of_the_address_space_counts():
 
 def test_this_machine_has_memory():
     assert resource.getpagesize() < host_bytes() < 2**50
+
+
+def test_of_an_accelerator_that_says_nothing_nothing_is_known(monkeypatch):
+    def device(platform, stats):
+        return SimpleNamespace(platform=platform, memory_stats=lambda: stats)
+
+    for stats in (None, {"bytes_in_use": 3}):
+        monkeypatch.setattr(jax, "local_devices", lambda stats=stats: [device("gpu", stats)])
+        assert available_bytes() == UNLIMITED
+    monkeypatch.setattr(jax, "local_devices", lambda: [device("gpu", {"bytes_limit": 5})])
+    assert available_bytes() == 5
+    monkeypatch.setattr(jax, "local_devices", lambda: [device("cpu", None)])
+    assert 0 < available_bytes() < UNLIMITED

@@ -11,12 +11,13 @@ UNLIMITED = 2**60  # cgroup v1 has no word for it, only a number of about 2^63
 
 
 def available_bytes() -> int:
-    """Free bytes of the device: as an accelerator reports them; of a CPU the memory that this
-    process can still get."""
-    stats = jax.local_devices()[0].memory_stats()
+    """Free bytes of the device: as an accelerator reports them, `UNLIMITED` where it does not; of a
+    CPU the memory that this process can still get."""
+    device = jax.local_devices()[0]
+    stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    return host_bytes()
+    return host_bytes() if device.platform == "cpu" else UNLIMITED
 
 
 def readable_size(size: float) -> str:

@@ -11,7 +11,7 @@ from elsinore.algos.registry import built_in_behind
 from elsinore.config.curricula import curriculum_lines, env_warnings
 from elsinore.config.host import after_a_break
 from elsinore.config.load import dotted
-from elsinore.config.memory import available_bytes, readable_size
+from elsinore.config.memory import UNLIMITED, available_bytes, readable_size
 from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.plan_warnings import (
@@ -201,14 +201,14 @@ def _budget_lines(plan: Plan) -> list[str]:
 
 
 def _memory_lines(plan: Plan) -> list[str]:
-    needed = plan.memory.on_device
+    needed, free = plan.memory.on_device, available_bytes()
+    available = "an unknown size" if free == UNLIMITED else readable_size(free)
     replay = [f"replay          {readable_size(plan.memory.of_replay)} a seed"]
     return [
         *(replay if plan.memory.of_replay else []),
         f"device          {jax.default_backend()}, {_devices(plan)}",
         *_shard_lines(plan),
-        f"bytes on device {needed:,} (about {readable_size(needed)};"
-        f" {readable_size(available_bytes())} available)",
+        f"bytes on device {needed:,} (about {readable_size(needed)}; {available} available)",
     ]
 
 
