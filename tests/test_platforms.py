@@ -11,7 +11,13 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.cli import runs
-from elsinore.jaxtools.platform import UNFIT, UNFIT_FOR_TRAINING, refuse_jax_settings
+from elsinore.jaxtools.platform import (
+    UNFIT,
+    UNFIT_FOR_TRAINING,
+    refuse_default_device,
+    refuse_jax_settings,
+)
+from tests.devices import needs_two_devices
 
 
 def started(*argv, **env):
@@ -114,6 +120,18 @@ def test_a_setting_of_jax_that_training_cannot_have_is_refused_before_anything_i
 def test_training_inside_disable_jit_is_refused(tmp_path):
     with jax.disable_jit(), pytest.raises(elsinore.ConfigError, match="^jax_disable_jit=True"):
         elsinore.train("CartPole-v1", env_steps=1_000, runs_dir=tmp_path / "runs")
+
+
+@needs_two_devices
+def test_training_on_another_device_than_the_first_is_refused_by_that_name(tmp_path):
+    first, second = jax.local_devices()[:2]
+    with jax.default_device(second), pytest.raises(elsinore.ConfigError) as caught:
+        elsinore.train("CartPole-v1", env_steps=1_000, runs_dir=tmp_path / "runs")
+    assert str(caught.value).startswith(f"jax_default_device={str(second)!r} cannot be used")
+    assert "CUDA_VISIBLE_DEVICES" in str(caught.value) and not list(tmp_path.iterdir())
+    for allowed in (first, first.platform):
+        with jax.default_device(allowed):
+            refuse_default_device()
 
 
 @pytest.mark.parametrize("name", list(UNFIT))

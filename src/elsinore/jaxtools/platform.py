@@ -73,3 +73,21 @@ def refuse_jax_settings(settings: dict[str, Unfit] = UNFIT) -> None:
                 f"{name}={value!r} cannot be used: {unfit.why}. Unset {name.upper()}, or call"
                 f" jax.config.update({name!r}, {unfit.usual!r}) first."
             )
+
+
+def refuse_default_device() -> None:
+    """Refuse to train while JAX is set to compute elsewhere than a run would.
+
+    Raises:
+        ConfigError: with a remedy.
+    """
+    chosen = jax.config.jax_default_device
+    if chosen is None:
+        return
+    first = jax.local_devices()[0]
+    if chosen not in (first, first.platform):
+        raise ConfigError(
+            f"jax_default_device={str(chosen)!r} cannot be used: runs use the devices of a platform"
+            f" from its first one on, here {str(first)!r}. Leave it out and choose by the variables"
+            " JAX_PLATFORMS, or CUDA_VISIBLE_DEVICES of GPUs, before JAX starts."
+        )

@@ -15,7 +15,12 @@ from elsinore.envs import suites
 from elsinore.envs.wrapped import modules_in
 from elsinore.errors import ConfigError, user_code
 from elsinore.experience.multi_agent import num_agents_in, params_of_one
-from elsinore.jaxtools.platform import UNFIT_FOR_TRAINING, platform_refusal, refuse_jax_settings
+from elsinore.jaxtools.platform import (
+    UNFIT_FOR_TRAINING,
+    platform_refusal,
+    refuse_default_device,
+    refuse_jax_settings,
+)
 from elsinore.runs.metrics import refuse_unknown_metric
 from elsinore.runs.remote import file_system
 from elsinore.runs.sinks.wandb import refuse_if_absent
@@ -64,6 +69,7 @@ def checked_plan(
         ConfigError: if a check fails.
     """
     refuse_jax_settings(UNFIT_FOR_TRAINING)
+    refuse_default_device()
     refuse_if_absent(experiment)
     if (url := experiment.sinks.remote.url) is not None:
         file_system(url)
