@@ -5,6 +5,7 @@ Neither device is needed. What XLA makes of the program there is not tested here
 
 import re
 from itertools import product
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.envs.registry import GYMNAX, families
 from elsinore.errors import ConfigError
-from elsinore.runs.programs import jit_population_step
+from elsinore.runs.programs import Meanwhile, jit_population_step
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import init_program, over_seeds, seed_keys, stacked
 from tests.runs.learners import LEARNERS
@@ -235,3 +236,18 @@ def test_shards_lower_on_one_device_in_turn_and_on_two(algo):
     alone, apart = (assert_fit_for_accelerators("CartPole-v1", algo, settings, n) for n in (1, 2))
     assert "all_gather" not in alone["chunk"] and "all_gather" in apart["chunk"]
     assert "all_reduce" not in apart["chunk"]  # of which the order is the devices'
+
+
+@pytest.mark.parametrize("precision", ["highest", None])
+def test_what_compiles_during_training_has_the_precision_of_the_caller(precision):
+    @jax.jit
+    def squared(x):
+        return x @ x
+
+    with jax.default_matmul_precision(precision):
+        expected = squared.lower(jnp.ones((2, 2))).as_text()
+        seen = []
+        lowered = SimpleNamespace(lower=lambda x: seen.append(squared.lower(x)) or seen[0])
+        Meanwhile(lowered, jnp.ones((2, 2)))(jnp.ones((2, 2)))
+    assert seen[0].as_text() == expected
+    assert ("HIGHEST" in expected) == (precision == "highest")

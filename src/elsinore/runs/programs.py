@@ -106,12 +106,15 @@ class Meanwhile:
     for that."""
 
     def __init__(self, program: Any, *args: Any):
-        self._found = in_own_thread(self._compiled, program, *args)
+        # which may be of a `with` of the caller's thread
+        precision = jax.config.jax_default_matmul_precision
+        self._found = in_own_thread(self._compiled, precision, program, *args)
         self.is_done = self._found.done
 
     @staticmethod
-    def _compiled(program: Any, *args: Any) -> Any:
-        compiled = program.lower(*args).compile()
+    def _compiled(precision: Any, program: Any, *args: Any) -> Any:
+        with jax.default_matmul_precision(precision):
+            compiled = program.lower(*args).compile()
         give_back()
         return compiled
 
