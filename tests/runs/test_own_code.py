@@ -2,13 +2,17 @@
 
 import importlib
 import sys
+from pathlib import Path
 
+import jax
 import pytest
 
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs.manifest import _digests, source_digest, versions, versions_of
+from elsinore.runs.checkpoint_match import other_versions
+from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.manifest import PRECISION, _digests, source_digest, versions, versions_of
 from tests.runs.conftest import TINY
 
 CODE = "from gymnax.environments import CartPole\n\n\nclass Mine(CartPole):\n    number = {}\n"
@@ -80,8 +84,19 @@ def test_versions_are_those_of_the_libraries_and_of_the_modules_that_settings_na
     write(CODE.format(5))
     algo = "tests.checks.broken_algorithms:sound"
     own = versions_of(load_experiment("own_world:Mine", algo)).keys() - versions().keys()
-    assert own == {"module own_world", "module tests.checks.broken_algorithms"}
-    assert versions_of(load_experiment("CartPole-v1", "ppo")) == versions()
+    assert own == {"module own_world", "module tests.checks.broken_algorithms", PRECISION}
+    exact = load_experiment("CartPole-v1", "ppo", overrides={"matmul_precision": "highest"})
+    assert versions_of(exact) == versions()
+
+
+def test_a_precision_that_the_settings_leave_to_jax_is_recorded_and_compared():
+    experiment = load_experiment("CartPole-v1", "ppo")
+    with jax.default_matmul_precision("highest"):
+        then = versions_of(experiment)
+    checkpoint = Checkpoint(Path("4"), "latest", {"versions": then})
+    assert other_versions(checkpoint, experiment) == [f"{PRECISION} 'highest', 'default'"]
+    before = {name: x for name, x in then.items() if name != PRECISION}
+    assert not other_versions(checkpoint._replace(manifest={"versions": before}), experiment)
 
 
 def test_the_library_of_the_environment_is_one_of_the_versions():

@@ -25,6 +25,7 @@ from elsinore.runs.named_code import code_in
 from elsinore.runs.redaction import redacted
 
 MODULE = "module "  # begins the name of custom code among versions
+PRECISION = "JAX_DEFAULT_MATMUL_PRECISION"
 LIBRARIES = ("elsinore", "jax", "jaxlib", "flax", "optax", "gymnax", "numpy", "orbax-checkpoint")
 
 version = cache(metadata.version)  # which reads a file; every checkpoint asks for eight
@@ -36,9 +37,11 @@ def versions() -> dict[str, str]:
 
 
 def versions_of(experiment: Experiment) -> dict[str, str]:
-    """`versions`, with that of the environment's library, and a digest of each module that the
-    settings name."""
+    """`versions`, with that of the environment's library, a digest of each module that the settings
+    name, and the precision of products where the settings leave it to jax."""
     found, env = versions(), str(experiment.env)
+    if experiment.matmul_precision is None:
+        found[PRECISION] = str(jax.config.jax_default_matmul_precision or "default")
     if suites.is_suite_name(env):
         package = suites.distribution(env)
         with contextlib.suppress(metadata.PackageNotFoundError):  # its object is given again
