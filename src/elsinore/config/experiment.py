@@ -98,7 +98,8 @@ class PopulationConfig:
 class HostConfig:
     """Environments in Python or C++, which are stepped on the host (`gym/...`, `envpool/...`)."""
 
-    # Collect a rollout while the device learns from the one before, with the policy of before that.
+    # Collect a rollout while the device learns from the one before, with the policy of before that:
+    # on CPUs. A GPU acts only after it has learnt, so that nothing is gained there.
     overlap: bool = False
 
 
