@@ -23,7 +23,7 @@ from elsinore.envs.picture import image_of
 from elsinore.envs.scene import Picture
 from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
-from elsinore.jaxtools import processes
+from elsinore.jaxtools import host_arrays
 from elsinore.runs import replays
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.host import training
@@ -709,7 +709,7 @@ def test_a_chunk_holds_two_copies_of_the_states_and_no_more(monkeypatch):
     settings = TINY | VALUES | {"algo.buffer_size": 40_000}
     plan = plan_for(*resolve_experiment(PythonWalk(), "dqn", seeds=2, overrides=settings))
     layout, seen = plan.layout, []
-    one = processes.to_host(jax.jit(plan.program.init)(jax.random.key(0)))
+    one = host_arrays.to_host(jax.jit(plan.program.init)(jax.random.key(0)))
     host = jax.tree.map(lambda x: np.stack([x, x]), one)
     before = sum(x.nbytes for x in jax.live_arrays())
     (states,) = place_host(host, plan.state_shapes, layout)

@@ -19,7 +19,7 @@ from jaxtyping import Array, Key, PyTree, Shaped
 
 from elsinore.arguments import checked
 from elsinore.jaxtools.compiler_options import CPU_OPTIONS, compiler_options
-from elsinore.jaxtools.processes import to_host
+from elsinore.jaxtools.host_arrays import to_host
 from elsinore.training.chunk import Program
 from elsinore.training.layout import Layout
 
