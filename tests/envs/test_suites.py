@@ -333,7 +333,7 @@ def test_a_run_is_trained_loaded_and_resumed(object_given, tmp_path):
     obs, _ = make(env)[0].reset_env(jax.random.key(0), None)
     assert 0 <= int(loaded.policy()(obs)) < 7
     if object_given:
-        with pytest.raises(elsinore.ConfigError, match="was an object of its library"):
+        with pytest.raises(elsinore.ConfigError, match="was an object, which its name"):
             elsinore.load("x", runs_dir=tmp_path).policy()
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Int, PyTree, Shaped
 from elsinore.envs.host import HostEnv, HostEnvError, Stepped
 from elsinore.envs.host_layers import limit_of, object_name, refuse_own_statistics
 from elsinore.envs.host_spaces import Space, action_space_of, observation_space_of
+from elsinore.envs.object_names import name_of_object
 from elsinore.errors import ConfigError, on_error, one_line, reason_of, shortened
 
 log = logging.getLogger("elsinore")
@@ -181,10 +182,11 @@ def host_env_of(
             normalises by statistics of its own.
     """
     if made_by is None and not hasattr(env, "step"):
-        made_by, named, env = env, named or object_name(env), env()
+        made_by, named, env = env, named or name_of_object(env), env()
     if hasattr(env, "reset_env"):
         return env
     name = named or object_name(env)
+    recorded = named or name_of_object(env)  # before it is reset
 
     make = made_by or functools.partial(_copied, env, name)
     try:
@@ -198,7 +200,7 @@ def host_env_of(
     def rows(number: int) -> OneByOne:
         return OneByOne(make, number, observation, action)
 
-    return HostEnv(name, observation, action, limit, rows, seeded)
+    return HostEnv(recorded, observation, action, limit, rows, seeded)
 
 
 def _copied(env: Any, name: str) -> Any:

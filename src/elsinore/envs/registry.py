@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
+from elsinore.envs.object_names import OBJECT, refuse_object
 from elsinore.errors import ConfigError, user_code
 from elsinore.imports import import_callable, import_object
 from elsinore.validation import did_you_mean
@@ -82,7 +83,7 @@ def names() -> tuple[str, ...]:
 
 def is_known(name: str) -> bool:
     """True for a registered name, and for any id of a known suite."""
-    return name in names() or suites.is_suite_name(name)
+    return name.removesuffix(OBJECT) in names() or suites.is_suite_name(name)
 
 
 def check_name(name: str) -> None:
@@ -122,6 +123,7 @@ def env_of(env: Any, kwargs: dict[str, Any] | None = None) -> Any:
     name = env
     if isinstance(env, str):
         check_name(env)
+        refuse_object(env)
         refuse_overwritten_gymnax()
         factory = _factory(env)
         with user_code(env=name):
@@ -197,7 +199,7 @@ def _built(name: str, factory: Callable[..., Any], kwargs: dict[str, Any]) -> An
         if ":" in name and error.__traceback__ is not None and error.__traceback__.tb_next:
             raise  # from inside a custom factory, which took the arguments
         end = "" if str(error).endswith("?") else "."  # Python may ask "Did you mean ...?"
-        if ":" in name:  # of a run of an object the config has the class alone
+        if ":" in name:
             end += (
                 " Give its arguments as env_kwargs, or in Python the environment as an object:"
                 " elsinore.train(env), elsinore.load(run, env=env)."

@@ -9,6 +9,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.hints import SETTINGS, is_of_algorithm
 from elsinore.config.load import dotted, load_experiment
 from elsinore.envs import refuse_no_env, suites
+from elsinore.envs.object_names import marked
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import ConfigError, user_code
 from elsinore.runs.continuation import with_source
@@ -123,8 +124,10 @@ def _description_of(env: Any, overrides: Mapping[str, Any]) -> tuple[str, dict[s
     if wrappers and (made_from := getattr(env, "made_from", None)):
         return made_from, settings
     name = f"{type(innermost).__module__}:{type(innermost).__qualname__}"
-    if name.startswith(("gymnax.", "elsinore.envs.suites.", "elsinore.envs.host:")):
+    if name.startswith(("elsinore.envs.suites.", "elsinore.envs.host:")):
+        return getattr(innermost, "name", name), settings
+    if name.startswith("gymnax."):
         name = getattr(innermost, "name", name)
     if dataclasses.is_dataclass(innermost):  # how to make it again
-        settings["env_kwargs"] = dataclasses.asdict(innermost)
-    return name, settings
+        return name, settings | {"env_kwargs": dataclasses.asdict(innermost)}
+    return marked(name, innermost), settings

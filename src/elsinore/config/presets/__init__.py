@@ -11,6 +11,7 @@ from typing import Any
 
 from elsinore.config.mappings import dotted
 from elsinore.config.presets import a2c, dqn, dqn_variants, ppo, pqn, sac, suites, td3
+from elsinore.envs.object_names import OBJECT
 from elsinore.envs.registry import families
 from elsinore.imports import import_object
 
@@ -57,10 +58,11 @@ def preset(name: str) -> dict[str, Any]:
     """The preset of that name, or an empty one.
 
     A name such as `rainbow/Catch-bsuite`, which no preset has, is the preset of its algorithm with
-    its options. Gymnasium's classic control and Pgx's MinAtar have the presets of gymnax's.
+    its options. Gymnasium's classic control and Pgx's MinAtar have the presets of gymnax's, and an
+    object of gymnax's has that of its name.
     """
     algo, _, env = name.partition("/")
-    env = SAME_GAMES.get(env, env)
+    env = SAME_GAMES.get(env, env if "/" in env else env.removesuffix(OBJECT))
     name = f"{algo}/{env}"
     if name in PRESETS or algo not in dqn_variants.OPTIONS:
         return PRESETS.get(name, {})

@@ -45,7 +45,6 @@ SUITES = {
 
 ON_HOST = ("gymnasium", "envpool")  # packages whose environments are stepped there
 PAIRS = ("xminigrid",)  # suites whose `make` returns an environment and its parameters
-OBJECT = " (object)"  # ends the name of an environment that was given as an object
 
 
 def is_suite_name(name: str) -> bool:
@@ -85,8 +84,6 @@ def factory(name: str) -> Callable[..., Any]:
         ConfigError: if the library is not installed, or has no such id.
     """
     suite, _, env_id = name.partition("/")
-    if name.endswith(OBJECT):
-        raise ConfigError(f"env={name!r} was an object of its library; give that object as env.")
     adapter = _adapter(suite)
     if env_id not in adapter.ids():
         close = did_you_mean(env_id, adapter.ids(), prefix=f"{suite}/")

@@ -16,7 +16,7 @@ from gymnax.environments import spaces
 from gymnax.environments.environment import Environment, EnvParams, EnvState
 from jaxtyping import Array, Bool, Key, PyTree, Shaped, UInt32
 
-from elsinore.envs.suites import OBJECT
+from elsinore.envs.object_names import OBJECT
 
 FOREVER = 2**30  # steps: the limit given to a library that would end an episode as if by death
 

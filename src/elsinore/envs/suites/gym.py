@@ -18,7 +18,7 @@ from elsinore.envs.host_objects import (
     spaces_of,
     takes_seed,
 )
-from elsinore.envs.suites import OBJECT
+from elsinore.envs.object_names import OBJECT
 from elsinore.errors import ConfigError
 
 # Environments that import any other by its name, which would be code that no one has agreed to.

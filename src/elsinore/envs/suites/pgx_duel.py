@@ -16,11 +16,11 @@ from flax import struct
 from gymnax.environments.environment import EnvParams
 from jaxtyping import Array, Int, Key, PyTree, UInt32
 
+from elsinore.envs.object_names import OBJECT
 from elsinore.envs.plain_scene import plain_scene
 from elsinore.envs.rivals import NAMED, RANDOM, Rival, rival_of
 from elsinore.envs.scene import Key as Legend
 from elsinore.envs.scene import Pixels, Scene
-from elsinore.envs.suites import OBJECT
 from elsinore.envs.suites.adapter import SuiteState, never_empty
 from elsinore.envs.suites.pgx_game import PgxGame
 from elsinore.envs.suites.tic_tac_toe import NAMES, PERFECT
