@@ -15,8 +15,9 @@ import pytest
 from gymnax.environments.classic_control.cartpole import CartPole
 
 import elsinore
+from elsinore import cli
 from elsinore.analysis.compare.api import report
-from elsinore.arguments import checked
+from elsinore.arguments import checked, in_home
 from elsinore.envs.wrapped import entries_of
 from elsinore.errors import ConfigError
 from elsinore.runs.run import Run
@@ -318,3 +319,17 @@ def test_a_network_by_its_name_is_a_setting_and_an_object_is_an_argument():
         elsinore.train("CartPole-v1", network="my:Net")
     with pytest.raises(elsinore.ConfigError, match=r" Give it by its name, 'inspect:getsource'\.$"):
         elsinore.train("CartPole-v1", overrides={"algo.network.custom": inspect.getsource})
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_tilde_in_a_path_is_the_home_folder(kind, tmp_path, monkeypatch, capsys):
+    """A shell leaves it as it is in `--runs-dir=~/runs`, and a folder `~` was made."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match=f"lists those in {tmp_path}/runs"):
+        elsinore.load("nothing", runs_dir=kind("~/runs"))
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/nothing is not a run"):
+        elsinore.load(kind("~/nothing"))
+    assert cli.main(["runs", "--runs-dir=~/runs"]) == 0
+    assert f"no runs in {tmp_path}/runs" in capsys.readouterr().out
+    assert in_home("name", "~/x") == "~/x"
+    assert in_home("out", "a/~") == "a/~"

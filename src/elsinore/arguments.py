@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import inspect
 import operator
+import os
 from collections.abc import Callable, Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, TypeVar, get_args
@@ -22,6 +23,7 @@ WORDS = {
     "a valid tuple": "a tuple",
     "an instance of Sequence": "a list",
 }
+PATHS = ("runs_dir", "run", "from_run", "target", "resume", "config", "out", "path")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -50,7 +52,7 @@ def checked(function: F, advice: Callable[[str, Any], str] = lambda name, value:
         parameters = _parameters(function)
         for name, value in bound.arguments.items():
             if name in parameters:
-                bound.arguments[name] = plain(value)
+                bound.arguments[name] = in_home(name, plain(value))
                 _check(name, bound.arguments[name], parameters[name])
         return function(*bound.args, **bound.kwargs)
 
@@ -144,6 +146,14 @@ def _check(name: str, value: Any, adapter: Any) -> None:
         raise ConfigError(
             f"{name}{where}={value!r} must be {' or '.join(dict.fromkeys(messages))}{end}"
         ) from error
+
+
+def in_home(name: str, value: Any) -> Any:
+    """The value of an argument; of one of `PATHS`, with the home folder in place of a `~`. A shell
+    leaves that to the command in `--runs-dir=~/runs`, and Python leaves it to the function."""
+    if name not in PATHS or not (isinstance(value, str) or hasattr(value, "__fspath__")):
+        return value
+    return type(value)(os.path.expanduser(value))  # an unknown user's stays as it is
 
 
 def plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 
 from elsinore import __version__
+from elsinore.arguments import in_home
 from elsinore.cli import (
     check_algo,
     check_env,
@@ -85,6 +86,7 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     try:
         with explained({}):
             args = parser.parse_args(argv)
+            vars(args).update({name: in_home(name, value) for name, value in vars(args).items()})
             _check_runs_dir(getattr(args, "runs_dir", None))
             return args.function(args)
     except KeyboardInterrupt:
