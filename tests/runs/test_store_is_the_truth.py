@@ -226,6 +226,27 @@ def test_a_run_without_checkpoints_names_no_option_that_was_not_given(path, caps
     assert f"or bring {path}/checkpoints back.\n" in capsys.readouterr().err
 
 
+def test_a_run_before_its_first_chunk_has_lost_no_checkpoint(path, capsys):
+    shutil.rmtree(path / "checkpoints")
+    (path / "summary.json").unlink()
+    db = sqlite3.connect(path / "metrics.sqlite")
+    with db:
+        db.execute("DELETE FROM chunks")
+    db.close()
+    folder = RunDir(path)
+    folder.lock()
+    assert cli.main(["evaluate", str(path)]) == 2
+    assert "has no checkpoint yet; wait for its first chunk.\n" in capsys.readouterr().err
+    folder.unlock()
+    for command in (["play", str(path)], ["train", "--from", str(path)]):
+        assert cli.main(command) == 2
+        resume = f"it does not train; resume it with `elsinore train --resume {path}`"
+        assert f"has no checkpoint yet; {resume}.\n" in capsys.readouterr().err
+    (path / "metrics.sqlite").unlink()
+    with pytest.raises(elsinore.ConfigError, match="has no checkpoint yet; it does not train"):
+        elsinore.load(path).checkpoint()
+
+
 # A summary that is none
 
 

@@ -172,6 +172,8 @@ class Run:
         if which is None:
             if chosen := checkpoint_choice.by_default(folder, self.experiment):
                 return chosen
+            if not names and self._is_before_its_first_chunk():
+                self._folder.refuse_before_its_first_chunk("checkpoint")
             remedy = (
                 "name another (--checkpoint, or --from RUN@NAME; in Python, checkpoint, policy or"
                 f" from_run) of {names}"
@@ -229,6 +231,12 @@ class Run:
                 }
             )
         return rows
+
+    def _is_before_its_first_chunk(self) -> bool:
+        if not self._folder.database.exists():
+            return not self._folder.summary.exists()
+        with reading(self._folder.database) as store:
+            return not store.chunks()
 
     def _steps_per_update(self) -> int:
         """Env steps of an update, as the store has it; 0 where it is not known."""

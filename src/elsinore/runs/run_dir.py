@@ -196,15 +196,15 @@ class RunDir(RunLock):
             )
         self.refuse_before_its_first_chunk()
 
-    def refuse_before_its_first_chunk(self) -> NoReturn:
-        """Refuse to use a run that has trained no chunk.
+    def refuse_before_its_first_chunk(self, lacks: str = "metrics") -> NoReturn:
+        """Refuse to use a run that has trained no chunk, and so lacks something.
 
         Raises:
             ConfigError: with the remedy for one that trains, or for one that does not.
         """
         resume = f"it does not train; resume it with `elsinore train --resume {quoted(self.path)}`"
         remedy = "wait for its first chunk" if self.is_locked() else resume
-        raise ConfigError(f"{shown(self.path)} has no metrics yet; {remedy}.")
+        raise ConfigError(f"{shown(self.path)} has no {lacks} yet; {remedy}.")
 
 
 def listing_of(runs_dir: Path) -> str:
