@@ -6,6 +6,7 @@ folder that a page starts from has a small run `runs/NAME`.
 
 import io
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -51,6 +52,16 @@ def test_every_command_and_program_is_well_formed(page, monkeypatch):
                 words = shlex.split(command, comments=True)
                 if words[0] == "elsinore" and not {"|", "||", "&&"} & set(words):
                     parser.parse_args(words[1:])
+
+
+def test_no_two_pages_give_one_name_to_what_they_train():
+    """A reader follows several pages in one folder, where a name is taken once."""
+    used: dict[str, set[str]] = {}
+    for snippet in SNIPPETS:
+        for name in re.findall(r"""(?:--name[ =,]+|\bname=")([\w-]+)""", snippet.text):
+            used.setdefault(name, set()).add(snippet.page)
+    assert {name: pages for name, pages in used.items() if len(pages) > 1 and name != NAME} == {}
+    assert {"first", "tuned", "tracked", "bout"} <= used.keys()
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ def runs(whole, tmp_path_factory):
     """The folder above `runs`, in which are the page's two runs; the first with two agents and a
     mishap besides."""
     top = tmp_path_factory.mktemp("tracking")
-    for name in ("first", "second"):
+    for name in ("tracked", "tracked-a2c"):
         shutil.copytree(whole, top / "runs" / name)
-    store = Store(top / "runs" / "first" / "metrics.sqlite")
+    store = Store(top / "runs" / "tracked" / "metrics.sqlite")
     last = store.chunks()[-1][0]
     metrics = [
         Row(last, seed, f"agent_{i}", "eval/return", 10.0 * i + seed)
@@ -44,7 +44,7 @@ def asked(query: str, top: Path, monkeypatch) -> list[dict]:
     monkeypatch.chdir(top)
     *before, last = [part for part in query.split(";") if part.strip()]
     with contextlib.closing(
-        sqlite3.connect("file:runs/first/metrics.sqlite?mode=ro", uri=True)
+        sqlite3.connect("file:runs/tracked/metrics.sqlite?mode=ro", uri=True)
     ) as db:
         for statement in before:
             db.execute(statement)
