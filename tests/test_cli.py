@@ -96,6 +96,15 @@ def test_settings_of_an_env_and_of_nothing(elsinore):
     assert code == 0 and "algo." in out
     code, _, err = elsinore("settings", "xyzzy")
     assert code == 2 and err.startswith("elsinore: 'xyzzy' is no algorithm, no environment")
+    code, _, err = elsinore("settings", "Pendulum-v2")
+    assert code == 2 and "did you mean 'Pendulum-v1'? `elsinore settings` lists" in err
+
+
+@pytest.mark.parametrize("name", ["ppo", "Rainbow", "CartPole-v1", "sweep"])
+def test_settings_are_found_by_a_name_in_any_letters(name, elsinore):
+    """A search for PPO in names and meanings found one setting of several agents."""
+    found = elsinore("settings", name)
+    assert found[0] == 0 and found == elsinore("settings", name.swapcase())
 
 
 def test_the_version_is_printed(elsinore):

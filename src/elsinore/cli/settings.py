@@ -63,10 +63,15 @@ def _listed(topic: str | None):
     """
     from elsinore.algos.registry import algorithm
     from elsinore.config.presets import algorithm_behind
+    from elsinore.config.presets.dqn_variants import OPTIONS
     from elsinore.config.settings import algo_settings, env_settings, topics
-    from elsinore.envs import is_known
+    from elsinore.envs import is_known, names
+    from elsinore.validation import did_you_mean
 
-    known, topic = topics(), algorithm_behind(topic)
+    known = topics()
+    if topic is not None:  # names in other letters, which a search would look for in the texts
+        topic = {x.lower(): x for x in (*known, *OPTIONS, *names())}.get(topic.lower(), topic)
+    topic = algorithm_behind(topic)
     if topic is None or topic in known:
         return {topic or "experiment": known[topic or "experiment"]}
     try:
@@ -83,8 +88,9 @@ def _listed(topic: str | None):
         if (chosen := [s for g in groups for s in g.settings if _mentions(s, topic)])
     }
     if not found:
+        close = did_you_mean(topic, [*known, *OPTIONS, *names()])
         raise ConfigError(
-            f"{topic!r} is no algorithm, no environment and occurs in no setting; `elsinore"
+            f"{topic!r} is no algorithm, no environment and occurs in no setting{close} `elsinore"
             " settings` lists those of an experiment."
         )
     return found
