@@ -234,3 +234,10 @@ def test_the_error_of_an_environments_own_property_is_not_called_its_absence():
         refuse_no_env(Misspelt())
     with pytest.raises(ConfigError, match="it has no default_params"):
         refuse_no_env(object())
+
+
+@pytest.mark.parametrize("name", ["configs/cartpole.yaml", "third.yml"])
+def test_a_file_of_settings_in_place_of_an_environment_is_told_so(name):
+    """A path was answered as the name of an unknown suite."""
+    with pytest.raises(ConfigError, match=f"is a file of settings .* --config {name} "):
+        elsinore.train(name)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.object_names import OBJECT, refuse_object
-from elsinore.errors import ConfigError, user_code
+from elsinore.errors import ConfigError, quoted, shown, user_code
 from elsinore.imports import import_callable, import_object
 from elsinore.validation import did_you_mean
 
@@ -94,6 +94,11 @@ def check_name(name: str) -> None:
     """
     if is_known(name):
         return
+    if name.endswith((".yaml", ".yml")):
+        raise ConfigError(
+            f"env={name!r} is a file of settings and no environment; train with it by"
+            f" --config {quoted(name)} (in Python, config={shown(name)!r})."
+        )
     if hint := env_hint(name):
         raise ConfigError(f"env={name!r} is not here: {hint}.")
     if ":" in name:
