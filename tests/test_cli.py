@@ -22,6 +22,8 @@ from elsinore.config import planned_memory
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
+from elsinore.page import server
+from elsinore.runs.run_dir import RunDir
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = [
@@ -992,11 +994,25 @@ def test_of_several_processes_the_first_has_the_page(is_first, monkeypatch):
     begun = []
     monkeypatch.setattr(cli.train, "_join", lambda place: None)
     monkeypatch.setattr(processes, "is_first", lambda: is_first)
-    monkeypatch.setattr(cli.train, "_start_page", lambda *_: begun.append("page"))
+    page = SimpleNamespace(terminate=lambda: begun.append("ended"))
+    monkeypatch.setattr(cli.train, "_start_page", lambda *_: begun.append("page") or page)
     monkeypatch.setattr(cli.train, "_train_or_resume", refuse)
     call = ["train", "CartPole-v1", "--watch", "--distributed", "localhost:1,2,0"]
     assert cli.main(call) == 2
-    assert begun == ["page"] * is_first
+    assert begun == ["page", "ended"] * is_first  # for a refused command there is none
+
+
+def test_the_page_of_a_run_that_another_process_trains_is_not_opened(tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(server, "start_beside", begun.append)
+    folder = RunDir.create(tmp_path, "first", load_experiment("CartPole-v1"))
+    command = ["train", "--watch", "--runs-dir", str(tmp_path)]
+    assert cli.main([*command, "--resume", "first"]) == 2 and begun == []
+    folder.unlock()
+    page = SimpleNamespace(terminate=lambda: begun.append("ended"))
+    monkeypatch.setattr(server, "start_beside", lambda path: begun.append(path) or page)
+    assert cli.main([*command, "CartPole-v1", "--name", "first"]) == 2
+    assert begun == [tmp_path / "first", "ended"]
 
 
 def refuse(*_):

@@ -194,7 +194,7 @@ def test_a_browser_is_started_with_a_code_and_never_with_the_token(tmp_path, mon
     monkeypatch.setattr(server.webbrowser, "open", opened.append)
     monkeypatch.setattr(server, "_has_screen", lambda: True)
 
-    def serve(api, host, listener, announce, beside):
+    def serve(api, host, listener, announce, *_):
         listener.close()
         announce()
 

@@ -815,6 +815,17 @@ def test_a_page_ends_though_its_training_had_ended_before_it_began(monkeypatch):
     assert page.should_exit and sum(slept) == server.IDLE_SECONDS
 
 
+def test_a_page_beside_a_run_is_announced_once_that_trains(tmp_path):
+    """That of a refused command opened a browser on an older run of the same name."""
+    folder, parent = RunDir(make_run(tmp_path, "mine")), os.getppid()
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(server._begun(folder, parent), 0.3))
+    asyncio.run(asyncio.wait_for(server._begun(folder, os.getpid()), 5.0))  # it has ended
+    folder.lock()
+    asyncio.run(asyncio.wait_for(server._begun(RunDir(folder.path), parent), 5.0))
+    folder.unlock()
+
+
 def test_a_port_in_use_is_said_in_one_line(capsys, tmp_path):
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]

@@ -36,9 +36,13 @@ def train_command(args: argparse.Namespace) -> int:
         return _print_plan(args, overrides)
     forgive_stdout()
     first = _is_first(args)
-    if first and args.watch:
-        _start_page(args, overrides)
-    run = _train_or_resume(args, overrides)
+    page = _start_page(args, overrides) if first and args.watch else None
+    try:
+        run = _train_or_resume(args, overrides)
+    except ConfigError:
+        if page is not None:  # there is nothing to watch
+            page.terminate()
+        raise
     if first:
         say(run_report(run))
     if first and (line := findings_line(run)):
@@ -189,8 +193,9 @@ def _described(args: argparse.Namespace, overrides: dict):
     return resolve_experiment(args.env, args.algo, **settings)
 
 
-def _start_page(args: argparse.Namespace, overrides: dict) -> None:
-    """Start the live page of the run that is about to train; fixes its name."""
+def _start_page(args: argparse.Namespace, overrides: dict):
+    """Start the live page of the run that is about to train, as a process that waits for it; fixes
+    the run's name."""
     from elsinore.config.extras import require
 
     require("watch", "--watch", "leave it out")
@@ -199,12 +204,12 @@ def _start_page(args: argparse.Namespace, overrides: dict) -> None:
 
     runs_dir = Path(args.runs_dir)
     if args.resume is not None:
-        start_beside(RunDir.open(args.resume, runs_dir).path)
-        return
-    experiment, _ = _described(args, overrides)
-    args.name = free_name(runs_dir, experiment) if args.name is None else args.name
-    check_folder_name(args.name)
-    start_beside(runs_dir / args.name)
+        folder = RunDir.open(args.resume, runs_dir)
+    else:
+        experiment, _ = _described(args, overrides)
+        args.name = free_name(runs_dir, experiment) if args.name is None else args.name
+        folder = RunDir(runs_dir / check_folder_name(args.name))
+    return None if folder.is_locked() else start_beside(folder.path)  # else it is refused
 
 
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:

@@ -69,7 +69,7 @@ def watch(
             if browser and _has_screen():
                 webbrowser.open(url(code=api.access.code()))
 
-        _serve(api, host, listener, announce, beside)
+        _serve(api, host, listener, announce, beside, top / str(run))
     return 0
 
 
@@ -151,6 +151,7 @@ def _serve(
     listener: socket.socket,
     announce: Callable[[], None],
     beside: int | None,
+    run: Path,
 ) -> None:
     server = server_of(api, host)
 
@@ -158,6 +159,8 @@ def _serve(
     async def after_start() -> None:
         while not server.started:
             await asyncio.sleep(0.01)
+        if beside is not None:
+            await _begun(RunDir(run), beside)
         announce()
         if beside is not None:
             await _end_after_run(server, api, beside)
@@ -169,6 +172,12 @@ def _serve(
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())
+
+
+async def _begun(run: RunDir, parent: int) -> None:
+    """Wait until the run trains, or has ended: a command that is refused opens no page."""
+    while not run.is_locked() and os.getppid() == parent:
+        await asyncio.sleep(0.1)
 
 
 async def _end_after_run(server: uvicorn.Server, api: PageApi, parent: int) -> None:
