@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from elsinore.config.presets import PRESETS
 from tests.docs.snippets import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -15,6 +16,12 @@ def cells(path) -> list[tuple[str, str]]:
         (cell["cell_type"], "".join(cell["source"]))
         for cell in json.loads(path.read_text())["cells"]
     ]
+
+
+def test_the_first_notebook_has_the_target_of_its_preset():
+    target = PRESETS["ppo/CartPole-v1"]["convergence"]["target"]
+    (text,) = (text for _, text in cells(NOTEBOOKS[0]) if "evaluations have stayed at" in text)
+    assert f"stayed at {target:g} or above" in text
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
