@@ -1,6 +1,8 @@
 """What readers of a notebook need before its first cell."""
 
+import ast
 import json
+import tomllib
 
 import pytest
 
@@ -22,6 +24,14 @@ def test_the_first_notebook_has_the_target_of_its_preset():
     target = PRESETS["ppo/CartPole-v1"]["convergence"]["target"]
     (text,) = (text for _, text in cells(NOTEBOOKS[0]) if "evaluations have stayed at" in text)
     assert f"stayed at {target:g} or above" in text
+
+
+def test_a_notebook_installs_the_versions_of_the_extras():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (code,) = (text for _, text in cells(NOTEBOOKS[5]) if "LIBRARIES = " in text)
+    libraries = ast.literal_eval(code[len("LIBRARIES = ") : code.index("\nmissing")])
+    assert len(libraries) == 3
+    assert libraries == {name: extras["optional-dependencies"][name] for name in libraries}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
