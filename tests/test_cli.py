@@ -109,6 +109,14 @@ def test_settings_are_found_by_a_name_in_any_letters(name, elsinore):
     assert found[0] == 0 and found == elsinore("settings", name.swapcase())
 
 
+def test_a_file_that_is_called_like_an_installed_module_is_to_be_renamed(elsinore):
+    """It was to be given on the Python path, where it is."""
+    Path("json.py").write_text("class Walk:\n    pass\n")
+    code, _, err = elsinore("check-env", "json:Walk")
+    assert code == 2 and f"the installed {json.__file__}, which comes before a file of yours" in err
+    assert "with the module on the Python path" in elsinore("check-env", "tests.toys:Wlk")[2]
+
+
 def test_the_version_is_printed(elsinore):
     assert elsinore("--version")[:2] == (0, f"elsinore {__version__}\n")
 

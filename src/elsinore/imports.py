@@ -65,6 +65,10 @@ def import_object(path: str, field: str) -> Any:
         remedy = (
             "Give it as 'module:name', with the module on the Python path (the current folder is)."
         )
+        file = str(getattr(sys.modules.get(module), "__file__", ""))
+        installed = module.partition(".")[0] in sys.stdlib_module_names or "-packages" in file
+        if isinstance(error, AttributeError) and installed:
+            remedy = f"It is the installed {file}, which comes before a file of yours; rename that."
         if module == "__main__" or "<" in name:
             remedy = (
                 "It was made in a script, in a notebook or inside a function: continue there, once"
