@@ -103,7 +103,7 @@ def reached(case: Case, seeds: int) -> dict[str, Any]:
         )
         for greedy in (True, False)
     }
-    layout = layout_for(seeds, together=plans[True].together)
+    layout = layout_for(seeds, single_launch=plans[True].single_launch)
     load, began = os.getloadavg()[0], time.time()
     states, reports = jax.block_until_ready(trained(plans[True], layout))
     seconds = time.time() - began

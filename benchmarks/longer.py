@@ -83,7 +83,7 @@ def measured(
     prepare()
     settings = (settings or {}) | {"evaluation.greedy": not sampled}
     plan = longer_plan(preset, times, seeds, settings)
-    layout = layout_for(seeds, together=plan.together)
+    layout = layout_for(seeds, single_launch=plan.single_launch)
     began = time.time()
     states, reports = jax.block_until_ready(trained(plan, layout))
     seconds, host = time.time() - began, fetch(states, layout)

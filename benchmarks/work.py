@@ -226,7 +226,7 @@ def planned(args, work: str = "ppo", **settings):
     )
     env, algo = ENVS.get(work, "CartPole-v1"), ALGORITHMS.get(work, work)
     plan = plan_for(load_experiment(env, algo, overrides=overrides))
-    return plan, layout_for(args.seeds, args.layout, together=plan.together)
+    return plan, layout_for(args.seeds, args.layout, single_launch=plan.single_launch)
 
 
 def bare_chunks(args) -> dict:

@@ -128,7 +128,9 @@ def lowered(env: str, algo: str, settings: dict, devices: int = 1) -> dict[str, 
     plan = plan_for(load_experiment(env, algo, None, SMALL | settings))
     run, program = plan.experiment, plan.program
     replicas, there = run.replicas, jax.devices()[:devices]
-    layout = layout_for(replicas, run.layout, plan.together, run.shards, there).for_program(program)
+    layout = layout_for(replicas, run.layout, plan.single_launch, run.shards, there).for_program(
+        program
+    )
     assert layout.batch == (replicas if run.shards == 1 else 1)
     assert len(layout.devices) == devices
     states, one = stacked(plan.state_shapes, replicas), jnp.int32(1)

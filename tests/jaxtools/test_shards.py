@@ -28,7 +28,8 @@ def on(devices: int, function):
 @pytest.mark.parametrize("devices", [1, 2])
 def test_each_shard_has_its_number_and_a_key_of_its_own(devices):
     index, number, key = on(
-        devices, lambda x: (shards.index(), shards.number(), jax.random.key_data(shards.own(KEY)))
+        devices,
+        lambda x: (shards.index(), shards.number(), jax.random.key_data(shards.own_key(KEY))),
     )
     assert index.tolist() == list(range(NUMBER))
     assert (number == NUMBER).all()
@@ -49,13 +50,13 @@ def test_sums_and_means_are_those_of_all_shards_in_their_order(devices):
 
 
 def test_rows_come_together_in_the_shards_order():
-    rows = on(2, shards.together)
+    rows = on(2, shards.gather_rows)
     for i in range(NUMBER):
         np.testing.assert_array_equal(rows[i], np.concatenate(list(X)))
 
 
 def test_envs_come_side_by_side_in_the_shards_order():
-    found = on(2, lambda x: shards.side_by_side(x.T))  # five steps of three envs
+    found = on(2, lambda x: shards.gather_envs(x.T))  # five steps of three envs
     for i in range(NUMBER):
         np.testing.assert_array_equal(found[i], np.concatenate([x.T for x in X], axis=1))
 
@@ -68,7 +69,7 @@ def test_what_is_apart_is_computed_as_one_shard_alone_computes_it():
     with jax.default_device(jax.devices("cpu")[0]):
         alone = np.stack([jax.jit(rounds)(np.asarray(x)) for x in X])
     for devices in (1, 2):
-        np.testing.assert_array_equal(on(devices, shards.apart(rounds)), alone)
+        np.testing.assert_array_equal(on(devices, shards.per_shard(rounds)), alone)
 
 
 def by_one_scalar(mass):
@@ -92,7 +93,7 @@ def test_a_rollout_of_one_step_has_the_same_bits_on_any_devices(steps):
 
     def rollout(x):
         mass = jnp.float32(1.1) * jnp.max(jnp.ones(3) + 0.0 * x[0, 0])
-        played = shards.apart(
+        played = shards.per_shard(
             lambda state, mass: jax.lax.scan(by_one_scalar(mass), state, jnp.ones((steps, 5)))
         )
         return jax.lax.fori_loop(0, 50, lambda _, state: played(state, mass)[0], tuple(x))
@@ -103,15 +104,15 @@ def test_a_rollout_of_one_step_has_the_same_bits_on_any_devices(steps):
 def test_what_is_apart_may_read_values_around_it():
     def around(x):
         own, common = 2.0 * x, jnp.float32(3.0)
-        return shards.apart(lambda y: y * own * common)(x + 1)
+        return shards.per_shard(lambda y: y * own * common)(x + 1)
 
     np.testing.assert_allclose(on(1, around), np.asarray((X + 1) * 2 * X * 3), rtol=1e-6)
 
 
 def test_one_shard_is_left_as_it_is():
     tree = {"x": X}
-    assert shards.number() == 1 and shards.own(KEY) is KEY
-    for function in (shards.total, shards.mean, shards.together):
+    assert shards.number() == 1 and shards.own_key(KEY) is KEY
+    for function in (shards.total, shards.mean, shards.gather_rows):
         assert function(tree) is tree
-    jaxpr = jax.make_jaxpr(shards.apart(rounds))(X[0])
+    jaxpr = jax.make_jaxpr(shards.per_shard(rounds))(X[0])
     assert str(jaxpr) == str(jax.make_jaxpr(rounds)(X[0]))

@@ -120,7 +120,7 @@ def test_each_group_is_evaluated_with_its_own_policy_among_the_others():
         episodes=2,
         max_steps=10,
         greedy=True,
-        together=True,
+        joint_policy=True,
     )
     np.testing.assert_array_equal(episodes.returns, [6.0, 3.0, 6.0] * 2)
 

@@ -272,7 +272,7 @@ class DQNEquations:
         td_error = errors = aux.td_error.values
         if self.values.net.recurrent:
             priority_of = partial(sequence_error, batch=self.config.batch_size)
-            td_error = shards.apart(priority_of)(td_error)
+            td_error = shards.per_shard(priority_of)(td_error)
         kept = self.buffer.reprioritise(learner.buffer, indices, td_error, hyper.priority_alpha)
         error = {"loss/td_error": mean_error(errors), "learner/gradient_norm": norm}
         learner = learner._replace(params=after.params, opt_state=after.opt_state, buffer=kept)
@@ -291,7 +291,9 @@ class DQNEquations:
         if self.values.net.recurrent:
             window = self.buffer.windows(learner.buffer, indices, config.window)
             steps_of = partial(sequence_batch, n_step=config.n_step, burn_in=config.burn_in)
-            steps = shards.apart(lambda window, stats, gamma: steps_of(window, stats, gamma=gamma))
+            steps = shards.per_shard(
+                lambda window, stats, gamma: steps_of(window, stats, gamma=gamma)
+            )
             batch = steps(window, stats, gamma)
             return batch, indices, jnp.repeat(weight, config.sequence_length)
         batch = normalised(stats, batch)
@@ -311,7 +313,7 @@ class DQNEquations:
             return carries_before(net, params, carry, normalise_obs(stats, obs), start)
 
         parts = before.learner.params, before.stats, before.actor.carry, experience.obs
-        carry = shards.apart(carries)(*parts)
+        carry = shards.per_shard(carries)(*parts)
         return experience._replace(obs=Remembered(experience.obs, carry))
 
     def learn(

@@ -122,7 +122,7 @@ def actor_critic_loss(
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class _OnPolicyUpdate:
     """The functions of an update, and what they are made from."""
 
     config: Any
@@ -146,7 +146,7 @@ class _Parts:
         """The annealed hyperparameters, and the noise of a rollout's actions."""
         hyper = anneal(state.hyper, state.update / state.hyper.num_updates, *self.annealed)
         size = (self.config.rollout_length, self.config.num_envs)
-        return hyper, shards.apart(lambda key: self.head.noise(key, size))(key)
+        return hyper, shards.per_shard(lambda key: self.head.noise(key, size))(key)
 
     def decide(
         self, state: TrainState, hyper: Any, noise: PyTree, carry: PyTree, obs: PyTree
@@ -196,7 +196,7 @@ class _Parts:
             )
             return batch, explained_variance(batch.value, batch.target)
 
-        batch, quality = shards.apart(with_quality)(before.actor.carry, experience)
+        batch, quality = shards.per_shard(with_quality)(before.actor.carry, experience)
         if self.config.popart:
             step = jnp.where(is_first, self.config.popart_step, 0.0)
             params = rescaled(params, batch.target, step)
@@ -250,7 +250,7 @@ def on_policy(
         net = decentralised(net, example_of(env, one))
     if config.popart:
         net = with_popart(net)
-    own = _Parts(
+    own = _OnPolicyUpdate(
         config=config,
         env=env,
         net=net,

@@ -86,7 +86,7 @@ def _vector_step(
     The gradient is the mean over a seed's shards, and so is `aux`, but for what is `OfRows`.
     """
     of_loss = with_quick_products(jax.grad(loss_fn, has_aux=True))
-    gradient, aux = shards.apart(of_loss)(learner.params, batch)
+    gradient, aux = shards.per_shard(of_loss)(learner.params, batch)
     gradient, aux = _over_shards(gradient, aux)
 
     def stepped(gradient: Array, learner: Learner) -> tuple[Learner, Float[Array, ""]]:
@@ -94,7 +94,7 @@ def _vector_step(
         params = learner.params - learning_rate * cast(Array, step)
         return Learner(params, opt_state), optax.tree.norm(gradient)
 
-    learner, norm = shards.apart(stepped)(gradient, learner)
+    learner, norm = shards.per_shard(stepped)(gradient, learner)
     return learner, aux, norm
 
 

@@ -140,7 +140,7 @@ def pqn(
             loss,
             data.optimiser,
             learner,
-            shards.apart(batch_of)(data.experience),
+            shards.per_shard(batch_of)(data.experience),
             key,
             data.hyper.learning_rate,
             num_epochs=config.num_epochs,

@@ -137,7 +137,7 @@ def gradient_steps(
 
     def training(learner: L) -> tuple[L, dict[str, Mean]]:
         learner, metrics = jax.lax.scan(one, learner, inputs)
-        return learner, shards.apart(_summed)(metrics)
+        return learner, shards.per_shard(_summed)(metrics)
 
     learner, metrics = train_if(due, training, carried(learner))
     return whole(learner), metrics
@@ -167,13 +167,13 @@ def normalised(stats: Normalisers, batch: ReplayBatch) -> ReplayBatch:
     def both(obs: PyTree, next_obs: PyTree) -> tuple[PyTree, PyTree]:
         return normalise_obs(stats, obs), normalise_obs(stats, next_obs)
 
-    obs, next_obs = shards.apart(both)(batch.obs, batch.next_obs)
+    obs, next_obs = shards.per_shard(both)(batch.obs, batch.next_obs)
     return batch._replace(obs=obs, next_obs=next_obs)
 
 
 def mean_error(td_error: Float[Array, "*batch"]) -> Float[Array, ""]:
     """The mean size of TD errors."""
-    return shards.apart(lambda x: jnp.mean(jnp.abs(x)))(td_error)
+    return shards.per_shard(lambda x: jnp.mean(jnp.abs(x)))(td_error)
 
 
 def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
@@ -182,7 +182,7 @@ def annealed_beta(update: Int[Array, ""], hyper: Any) -> Float[Array, ""]:
     def beta(update: Array, initial: Array, num_updates: Array) -> Array:
         return linear(initial, 1.0, update / num_updates)
 
-    return shards.apart(beta)(update, hyper.priority_beta, hyper.num_updates)
+    return shards.per_shard(beta)(update, hyper.priority_beta, hyper.num_updates)
 
 
 def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
@@ -190,4 +190,4 @@ def follow(online: PyTree, target: PyTree, tau: Scalar) -> PyTree:
 
     Source: Lillicrap 2016, arXiv:1509.02971 algorithm 1; a copy where `tau` is 1, as in DQN.
     """
-    return shards.apart(optax.incremental_update)(online, target, tau)
+    return shards.per_shard(optax.incremental_update)(online, target, tau)

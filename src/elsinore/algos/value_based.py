@@ -212,7 +212,7 @@ def value_based(
         hyper = anneal(state.hyper, progress, "learning_rate")
         explore = jnp.float32(0.0) if values.noisy else epsilon(hyper, progress, state.learner)
         size = (config.rollout_length, config.num_envs)
-        draw = shards.apart(lambda key: exploration_noise(key, size, values.num_actions))
+        draw = shards.per_shard(lambda key: exploration_noise(key, size, values.num_actions))
         uniform = draw(key)
         noise = uniform, split(for_use(key, "weights"), size) if values.noisy else ()
         return (hyper, explore), noise

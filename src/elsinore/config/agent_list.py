@@ -11,8 +11,9 @@ from elsinore.config.presets import algorithm_behind, preset
 from elsinore.errors import ConfigError
 from elsinore.types import agent_name
 
-TOGETHER = ("num_envs", "rollout_length")  # all agents of an environment step together
-OF_ALGO = (*TOGETHER, "gradient_steps")  # that an agent with another algorithm has from `algo`
+SHARED_BY_AGENTS = ("num_envs", "rollout_length")  # all agents of an environment step together
+# settings that an agent with another algorithm has from `algo`
+OF_ALGO = (*SHARED_BY_AGENTS, "gradient_steps")
 ONE_LEARNER = ("sharing", "critic", "ids", "mixing")  # settings of a team that shares it
 ELSEWHERE = {"agent_id": "id", "name": "id", "algorithm": "algo", "lr": "learning_rate"}
 
@@ -141,7 +142,7 @@ def _with_all_settings(
     own = merge_settings(preset(f"{built_in_behind(name)}/{env}").get("algo", {}), {"name": behind})
     config = build_algo(own)
     known = as_dict(of_all).keys() & as_dict(config).keys()
-    shared = {part: getattr(of_all, part) for part in TOGETHER if part in known}
+    shared = {part: getattr(of_all, part) for part in SHARED_BY_AGENTS if part in known}
     now, there = known_steps(of_all), known_steps(config)
     if hasattr(config, "gradient_steps") and now and there:
         shared["gradient_steps"] = max(1, round(config.gradient_steps * (now / there)))

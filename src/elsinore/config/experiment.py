@@ -267,7 +267,7 @@ class Experiment:
                 " curriculum; count evaluations, or leave the curriculum out."
             )
 
-    def check_together(self) -> None:
+    def check_equal_rollouts(self) -> None:
         """Check that all agents take as many steps in an update.
 
         Raises:
@@ -293,7 +293,7 @@ class Experiment:
                 )
         independent = self.agents.number > 1 and not self.agents.shared
         if independent:
-            self.check_together()
+            self.check_equal_rollouts()
         if independent and self.population.pbt is not None:
             raise ValueError(
                 "population.pbt cannot copy one of several independent agents; agents.sharing:"

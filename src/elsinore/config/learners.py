@@ -102,7 +102,8 @@ def learner_for(
             f"algo={config.name!r} has no setting num_envs, which a shared learner needs; use"
             " agents.sharing: independent."
         )
-    experiment.check_together()  # here, so that older runs, which had more env steps, can be read
+    # here, so that older runs, which had more env steps, can be read
+    experiment.check_equal_rollouts()
     all_agents = replace(config, num_envs=config.num_envs * agents.number)
     return made(all_agents, env, env_params)
 
@@ -194,6 +195,6 @@ def with_all_learners(
     if config.number == 1 or config.shared:
         return learner, evaluate
     if len(groups) > 1:
-        return grouped(groups, env, num_envs), partial(evaluate, together=True)
+        return grouped(groups, env, num_envs), partial(evaluate, joint_policy=True)
     hyper = groups[0].hyper if groups else None
     return independent(learner, env, hyper), evaluate_each(evaluate, learner, env)

@@ -146,11 +146,13 @@ class Plan:
         experiment, kind, devices = self.experiment, self.experiment.layout, None
         if is_on_host(self.env):
             kind, devices = "map", jax.devices()[:1]
-        found = layout_for(experiment.replicas, kind, self.together, experiment.shards, devices)
+        found = layout_for(
+            experiment.replicas, kind, self.single_launch, experiment.shards, devices
+        )
         return found.for_program(self.program)
 
     @property
-    def together(self) -> bool:
+    def single_launch(self) -> bool:
         """True if one launch computes all seeds: where members of a population change places, and
         where the host steps the environments."""
         return self.population_step is not None or is_on_host(self.env)

@@ -112,7 +112,7 @@ def count_episodes_of_all_shards(
     if shards.number() == 1:
         return count_episodes(episode_stats, done, values)
     counted_of = {name: values[name] for name in episode_stats.names}
-    done, values = shards.side_by_side((done, counted_of))
+    done, values = shards.gather_envs((done, counted_of))
     fresh = shards.gather(episode_stats.fresh)
     counted = count_episodes(replace(episode_stats, fresh=fresh.reshape(-1)), done, values)
     return replace(counted, fresh=counted.fresh.reshape(fresh.shape)[shards.index()])

@@ -57,7 +57,7 @@ def observe(stats: Normalisers, obs: PyTree) -> Normalisers:
 
     def update(known: RunningStats, x: Array) -> RunningStats:
         rows = x.astype(jnp.float32).reshape(-1, *known.mean.shape)
-        return shards.apart(running_statistics.merge)(known, of_all_shards(rows))
+        return shards.per_shard(running_statistics.merge)(known, of_all_shards(rows))
 
     return stats._replace(obs=jax.tree.map(update, stats.obs, obs, is_leaf=_is_stats))
 
@@ -66,9 +66,9 @@ def of_all_shards(x: Float[Array, "batch ..."]) -> RunningStats:
     """The statistics of one batch, and of those of the seed's other shards."""
     if shards.number() == 1:
         return running_statistics.of_batch(x)
-    each = shards.gather(shards.apart(running_statistics.of_batch)(x))
+    each = shards.gather(shards.per_shard(running_statistics.of_batch)(x))
     batches = [jax.tree.map(lambda x, i=i: x[i], each) for i in range(shards.number())]
-    return functools.reduce(shards.apart(running_statistics.merge), batches)
+    return functools.reduce(shards.per_shard(running_statistics.merge), batches)
 
 
 def standardise_over_shards(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
@@ -76,7 +76,7 @@ def standardise_over_shards(x: Float[Array, "*batch"]) -> Float[Array, "*batch"]
     if shards.number() == 1:
         return standardise(x)
     stats = of_all_shards(x.reshape(-1))
-    return shards.apart(lambda x: standardise_by(x, stats.mean, jnp.sqrt(stats.var)))(x)
+    return shards.per_shard(lambda x: standardise_by(x, stats.mean, jnp.sqrt(stats.var)))(x)
 
 
 def _is_stats(x: Any) -> bool:
@@ -111,8 +111,8 @@ def scale_rewards(
     def discounted(running_return: Array, steps: tuple) -> tuple[Array, Array]:
         return jax.lax.scan(step, running_return, steps)
 
-    running_return, returns = shards.apart(discounted)(stats.running_return, (reward, done))
-    merge = shards.apart(running_statistics.merge)
+    running_return, returns = shards.per_shard(discounted)(stats.running_return, (reward, done))
+    merge = shards.per_shard(running_statistics.merge)
     known = merge(stats.returns, of_all_shards(returns.reshape(-1)))
     scaled = jnp.clip(reward * jax.lax.rsqrt(known.var + 1e-8), -10.0, 10.0)
     return stats._replace(returns=known, running_return=running_return), scaled

@@ -105,7 +105,7 @@ def sample(
     """
     segment = jnp.arange(batch_size) + jax.random.uniform(key, (batch_size,))
     mass = sum_tree.total_mass(buffer.tree)
-    target = shards.apart(lambda segment, mass: segment * (mass / batch_size))(segment, mass)
+    target = shards.per_shard(lambda segment, mass: segment * (mass / batch_size))(segment, mass)
     leaves = sum_tree.find(buffer.tree, target)
     # Read the priorities before the caller can change them.
     leaves, priority = once((leaves, sum_tree.mass_of(buffer.tree, leaves)))
@@ -127,8 +127,10 @@ def weights(
     """
     if shards.number() == 1:
         return importance_weight(priority, beta)
-    probability = shards.apart(jnp.divide)(priority, mass)
-    return shards.apart(importance_weight)(probability, beta, shards.least(jnp.min(probability)))
+    probability = shards.per_shard(jnp.divide)(priority, mass)
+    return shards.per_shard(importance_weight)(
+        probability, beta, shards.minimum(jnp.min(probability))
+    )
 
 
 def reprioritise(
@@ -142,12 +144,12 @@ def reprioritise(
     A transition without mass gets none. An infinite error or NaN counts as the largest so far.
     """
     leaves = indices.slot * size_of(buffer.replay)[1] + indices.env
-    priority = shards.apart(_priority)(td_error, alpha)
+    priority = shards.per_shard(_priority)(td_error, alpha)
     priority = jnp.clip(jnp.where(jnp.isfinite(td_error), priority, buffer.largest), LEAST, MOST)
     kept = jnp.where(sum_tree.mass_of(buffer.tree, leaves) > 0.0, priority, 0.0)
     return buffer._replace(
         tree=sum_tree.update(buffer.tree, leaves, kept),
-        largest=jnp.maximum(buffer.largest, shards.greatest(jnp.max(kept))),
+        largest=jnp.maximum(buffer.largest, shards.maximum(jnp.max(kept))),
     )
 
 

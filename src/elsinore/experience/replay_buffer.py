@@ -248,7 +248,7 @@ def batch_at(
     )
     if steps is not None:
         truncated = truncated | (jnp.arange(n_step) >= steps - 1)
-    returns = shards.apart(n_step_return)
+    returns = shards.per_shard(n_step_return)
     reward, discount, last = returns(reward, terminated, truncated, gamma)
     end = BatchIndices((indices.slot + last) % slots, indices.env)
     return ReplayBatch(

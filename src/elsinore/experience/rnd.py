@@ -192,16 +192,16 @@ def add_intrinsic_reward(
     flat = jax.vmap(flatten)(merge_time_and_env(experience.final_obs))
     stats = observe(rnd.stats, flat)
     net = _network(config, experience.final_obs, batch_axes=2)
-    judged = shards.apart(partial(_judged, net))
+    judged = shards.per_shard(partial(_judged, net))
     seen, error = judged(rnd.predictor, rnd.target, stats.obs, flat)
     error, never = error.reshape(reward.shape), jnp.zeros(reward.shape, bool)
     stats, bonus = scale_rewards(stats, error, never, config.return_gamma)
     metrics = {
-        "rnd/bonus": Mean(shards.apart(jnp.sum)(bonus), jnp.float32(bonus.size)),
+        "rnd/bonus": Mean(shards.per_shard(jnp.sum)(bonus), jnp.float32(bonus.size)),
         "rnd/weight": Mean.of(weight * rnd.left),
     }
     # The weight that is left is read here, and not in the loop of what is apart: see `_anneal`.
-    reward = shards.apart(_with_bonus)(reward, weight * rnd.left, bonus)
+    reward = shards.per_shard(_with_bonus)(reward, weight * rnd.left, bonus)
     rnd, metrics["rnd/loss"] = _learn(config, net, rnd._replace(stats=stats), seen)
     return _anneal(config, rnd, experience, episode_length, max_steps), reward, metrics
 
@@ -251,9 +251,9 @@ def _learn(
     def gradient_step(i, carry):
         vector, opt_state, total = carry
         group = jax.lax.dynamic_slice_in_dim(queue, i * size, size)
-        found = shards.apart(jax.value_and_grad(loss))(vector, group)
+        found = shards.per_shard(jax.value_and_grad(loss))(vector, group)
         value, gradient = shards.mean(found)
-        vector, opt_state = shards.apart(stepped)(vector, gradient, opt_state)
+        vector, opt_state = shards.per_shard(stepped)(vector, gradient, opt_state)
         return vector, opt_state, total + value
 
     vector, opt_state, total = jax.lax.fori_loop(
@@ -287,8 +287,8 @@ def _anneal(
     least = config.anneal_share * max_steps if config.anneal_share else 0.0
     bar = Steadiness(config.anneal_variance, least, config.anneal_min_episodes)
     done = experience.terminated | experience.truncated
-    done, lengths = shards.side_by_side((done, episode_lengths(done, before)))
-    annealed = shards.apart(partial(anneal_while_steady, bar=bar, factor=config.anneal))
+    done, lengths = shards.gather_envs((done, episode_lengths(done, before)))
+    annealed = shards.per_shard(partial(anneal_while_steady, bar=bar, factor=config.anneal))
     left, recent = annealed(rnd.left, rnd.recent, done, lengths)
     return rnd._replace(left=left, recent=recent)
 

@@ -21,7 +21,7 @@ def init_actor(
     env: Any, key: Key[Array, ""], env_params: PyTree, num_envs: int, initial_carry: PyTree = ()
 ) -> Actor:
     """Every env at the start of an episode; `initial_carry` is the recurrent state of one env."""
-    keys = jax.random.split(shards.own(for_use(key, "begin")), num_envs)
+    keys = jax.random.split(shards.own_key(for_use(key, "begin")), num_envs)
     obs, env_state = batched_reset(env, keys, env_params)
     carry = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), initial_carry)
     return Actor(env_state, obs, carry, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
@@ -63,7 +63,7 @@ def rollout(
         info = {name: out.info[name] for name in sorted(wanted)}
         return actor, (experience, episode_return, episode_length, info)
 
-    played = shards.apart(partial(jax.lax.scan, env_step))
+    played = shards.per_shard(partial(jax.lax.scan, env_step))
     actor, (experience, returns, lengths, info) = played(actor, (noise, step_keys, reset_keys))
     done = experience.terminated | experience.truncated
     own = {"return": returns, "length": lengths}
@@ -75,7 +75,7 @@ def rollout(
         agent = {"agent": agent_of_rows(env, done.shape)}
         episode_log = count_episodes_of_all_shards(episode_log, *of_all_agents((done, own | agent)))
     facts = {name: info[name] for name in facts_of(env)} | own
-    counted = shards.apart(partial(finished_episodes, agents=num_agents_in(env)))
+    counted = shards.per_shard(partial(finished_episodes, agents=num_agents_in(env)))
     metrics = counted(done, facts)
     actor = actor._replace(episode_stats=episode_stats, episode_log=episode_log)
     return actor, experience, metrics

@@ -38,7 +38,7 @@ def init(num_leaves: int) -> SumTree:
 
 def total_mass(tree: SumTree) -> Float[Array, ""]:
     """The sum of the masses of all leaves."""
-    return shards.apart(jnp.sum)(tree.levels[-1])
+    return shards.per_shard(jnp.sum)(tree.levels[-1])
 
 
 def mass_of(tree: SumTree, leaves: Int[Array, "batch"]) -> Float[Array, "batch"]:
@@ -73,7 +73,7 @@ def update(tree: SumTree, leaves: Int[Array, "batch"], mass: Float[Array, "batch
 
 
 def _sums(rows: Float[Array, "batch child"]) -> Float[Array, "batch"]:
-    return shards.apart(lambda rows: jnp.sum(rows, axis=1))(rows)
+    return shards.per_shard(lambda rows: jnp.sum(rows, axis=1))(rows)
 
 
 def find(tree: SumTree, target: Float[Array, "batch"]) -> Int[Array, "batch"]:
@@ -86,7 +86,9 @@ def find(tree: SumTree, target: Float[Array, "batch"]) -> Int[Array, "batch"]:
     """
     node = jnp.zeros(target.shape, jnp.int32)
     for level in reversed(tree.levels):
-        child, start = shards.apart(_child_at)(level.at[node].get(mode="promise_in_bounds"), target)
+        child, start = shards.per_shard(_child_at)(
+            level.at[node].get(mode="promise_in_bounds"), target
+        )
         # not each level again in every deeper one
         node, target = once((node * BRANCHING + child, target - start))
     return node

@@ -15,7 +15,7 @@ from elsinore.jaxtools import shards
 def for_update(seed_key: Key[Array, ""], update: Int[ArrayLike, ""]) -> Key[Array, ""]:
     """The key of one update of one seed, and of its shard; any update can be replayed alone."""
     # below 2^31, where no use's constant is
-    return shards.own(jax.random.fold_in(seed_key, update))
+    return shards.own_key(jax.random.fold_in(seed_key, update))
 
 
 def for_use(key: Key[Array, ""], name: str) -> Key[Array, ""]:

@@ -6,8 +6,8 @@ share (parameters, statistics, counts) is combined here. Sums run in the shards'
 the number of shards, and not on where they are computed.
 
 Shards of one seed are on the devices of a mesh axis, on one device, or both: shard i x n + j is
-number j of the n on device i. Those on one device are a `vmap` with collectives, in which the
-functions marked by `apart` run in turn, so that each shard computes what it would compute alone.
+number j of the n on device i. Those on one device are a `vmap` with collectives, in which functions
+made by `per_shard` run in turn, so that each shard computes what it would compute alone.
 Where there is one shard, each function here returns its argument.
 """
 
@@ -28,7 +28,7 @@ from elsinore.jaxtools.barrier import once
 from elsinore.jaxtools.repeats import without_repeats
 
 DEVICES = "env"  # mesh axis: devices of one seed
-IN_TURN = "shards in turn"  # of a `vmap` on one device, in which functions that are `apart` loop
+IN_TURN = "shards in turn"  # of a `vmap` on one device, in which `per_shard` functions loop
 # Vectors of at least this many numbers per device are summed by parts, one on each device (a
 # reduce-scatter, then an all-gather).
 LARGE = 2**14
@@ -59,7 +59,7 @@ def index() -> Int[Array, ""]:
     return place
 
 
-def own(key: Key[Array, ""]) -> Key[Array, ""]:
+def own_key(key: Key[Array, ""]) -> Key[Array, ""]:
     """The key of this shard: `key` itself where there is one shard."""
     return key if number() == 1 else jax.random.fold_in(key, index())
 
@@ -79,14 +79,14 @@ def _gather_here(x: Array) -> Array:
     return jax.lax.all_gather(x, IN_TURN) if axis_size(IN_TURN) > 1 else x[None]
 
 
-def together(tree: PyTree) -> PyTree:
+def gather_rows(tree: PyTree) -> PyTree:
     """Rows of this shard as the rows of all shards."""
     if number() == 1:
         return tree
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), gather(tree))
 
 
-def side_by_side(tree: PyTree) -> PyTree:
+def gather_envs(tree: PyTree) -> PyTree:
     """Envs of this shard, [time, env, ...], as the envs of all shards."""
     if number() == 1:
         return tree
@@ -119,12 +119,12 @@ def mean(tree: PyTree) -> PyTree:
     return once(jax.tree.map(lambda x: x / number(), total(tree)))
 
 
-def least(x: Array) -> Array:
+def minimum(x: Array) -> Array:
     """The least value of all shards."""
     return x if number() == 1 else jnp.min(gather(x), axis=0)
 
 
-def greatest(x: Array) -> Array:
+def maximum(x: Array) -> Array:
     """The greatest value of all shards."""
     return x if number() == 1 else jnp.max(gather(x), axis=0)
 
@@ -161,7 +161,7 @@ def _sum_of_vectors(vector: Array) -> Array:
     return jax.lax.all_gather(_in_order(parts), DEVICES, tiled=True)[:size]
 
 
-def apart(function: Callable[..., Any]) -> Callable[..., Any]:
+def per_shard(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` of arrays, with the same bits wherever a shard is: the shards of a device run it
     in turn, and each time, as for a shard that is alone on its device, in a loop of its own.
 

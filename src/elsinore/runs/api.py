@@ -14,6 +14,7 @@ from elsinore.jaxtools import processes
 from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
 from elsinore.runs.checkpoint_match import agree_on_layout, check_match
+from elsinore.runs.distributed import check_processes_agree, fail_everywhere, join
 from elsinore.runs.follower import ENDED, follow
 from elsinore.runs.go_on import begun_run, new_run, refuse_without_name
 from elsinore.runs.lengthen import (
@@ -35,7 +36,6 @@ from elsinore.runs.source import start_settings
 from elsinore.runs.start import check_start, check_start_again
 from elsinore.runs.summary import is_finished
 from elsinore.runs.sync import finish_sinks
-from elsinore.runs.together import check_together, failing_together, join
 from elsinore.runs.trust import Trust
 from elsinore.training.curriculum.stages import Curriculum
 
@@ -113,7 +113,7 @@ def train(
         NotBegun: a KeyboardInterrupt, if a signal comes before the first chunk is trained.
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
-    with failing_together():
+    with fail_everywhere():
         join(distributed)
         if go_on:
             refuse_without_name(name)
@@ -142,7 +142,7 @@ def train(
             plan = checked_plan(experiment, **objects, check=check)
             check_start(plan)
             if processes.joined():
-                check_together(plan)
+                check_processes_agree(plan)
             if not processes.is_first():
                 return Run(RunDir(follow(plan, grace)), plan, **objects, trust=True)
             folder = new_run(Path(runs_dir), name, experiment, go_on)
@@ -164,7 +164,7 @@ def train(
 
 
 @checked
-@failing_together()
+@fail_everywhere()
 def resume(
     run: str | Path | Run,
     *,
@@ -227,7 +227,7 @@ def resume(
         prepare(True)
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
         plan = checked_plan(experiment, env, network, curriculum, check=False)
-        check_together(plan)
+        check_processes_agree(plan)
         follow(plan, grace)
         return Run(folder, plan, env, network, curriculum, trust=True)
     folder.lock()
@@ -238,7 +238,7 @@ def resume(
         checkpoint = _matching_checkpoint(folder, experiment, fall_back, accept_versions)
         plan = checked_plan(experiment, env, network, curriculum, check=False)
         if processes.joined():
-            check_together(plan)
+            check_processes_agree(plan)
         if checkpoint is None:
             check_start_again(plan, folder)
         else:  # a run that is lengthened loses its summary

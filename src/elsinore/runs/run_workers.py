@@ -23,7 +23,7 @@ from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
 from elsinore.runs.sinks.remote import RemoteSink
 from elsinore.runs.store import Store
 from elsinore.runs.sync import record_done, sinks_of
-from elsinore.runs.workers import BackgroundWorker, finish_together, sink_worker
+from elsinore.runs.workers import BackgroundWorker, finish_all, sink_worker
 
 log = logging.getLogger("elsinore")
 CURVES = "curves"
@@ -48,14 +48,14 @@ class RunWorkers(NamedTuple):
     def finish_curves(self, stop: Stop) -> None:
         """End the live curves, which would be drawn over those of the run's end."""
         curves = [worker for worker in self.listeners if worker.name == CURVES]
-        finish_together(curves, min(10.0, stop.seconds_left / 4))
+        finish_all(curves, min(10.0, stop.seconds_left / 4))
 
     def finish(self, folder: RunDir, stop: Stop) -> None:
         """Let the workers handle what is left, the sinks last, since they read the store. Where the
         folder is gone, sinks are left as they are: they would read and write another run's."""
         try:
             self.finish_replays(stop)
-            finish_together(self.listeners, min(30.0, stop.seconds_left / 4))
+            finish_all(self.listeners, min(30.0, stop.seconds_left / 4))
             self.store.finish(max(min(30.0, stop.seconds_left), 1.0))
             if folder.is_gone():
                 return
@@ -65,7 +65,7 @@ class RunWorkers(NamedTuple):
                 for sink in sinks:
                     sink.put(None)
                 left = stop.seconds_left / (2 if sinks is writers and copies else 1)
-                finish_together(sinks, min(90.0, left))
+                finish_all(sinks, min(90.0, left))
             # the last writer folds the write-ahead log into the database
             done = [sink.name for sink in self.sinks if sink.is_done]
             record_done(folder.database, done)

@@ -213,7 +213,7 @@ class BackgroundWorker:
         return True
 
 
-def finish_together(workers: Sequence[BackgroundWorker], seconds: float) -> None:
+def finish_all(workers: Sequence[BackgroundWorker], seconds: float) -> None:
     """Let workers finish at the same time, within `seconds` in all."""
     until = time.monotonic() + seconds
     for worker in workers:

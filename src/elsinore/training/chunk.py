@@ -112,7 +112,7 @@ def build_program(
     algo = algo if division is None else division.part
     play = partial(evaluate, algo, env, max_steps=max_steps, greedy=evaluation.greedy)
     play = play if division is None else evaluated_in_shards(play, division)
-    parts = _Parts(
+    parts = _ChunkFunctions(
         algo=algo,
         env_params=env_params,
         schedule=schedule,
@@ -134,7 +134,7 @@ def build_program(
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class _ChunkFunctions:
     """The functions of a `Program`, and what they are made from."""
 
     algo: Algorithm
@@ -268,11 +268,11 @@ class _Parts:
         self, policy_state: PolicyState, env_params: PyTree, key: Key[Array, ""]
     ) -> Episodes:
         """The final evaluation."""
-        params, key = self.evaluation_params(env_params), shards.own(for_use(key, "final"))
+        params, key = self.evaluation_params(env_params), shards.own_key(for_use(key, "final"))
         return self.play(params, policy_state, key, episodes=self.evaluation.final_episodes)
 
 
-def _sharded(parts: _Parts, program: Program, division: Shards) -> Program:
+def _sharded(parts: _ChunkFunctions, program: Program, division: Shards) -> Program:
     """The program of whole seeds, from the functions of their shards."""
     axes = parts.divided
     init = over_shards(program.init, division, (SHARED, SHARED), axes)

@@ -93,21 +93,21 @@ def evaluate(
     episodes: int,
     max_steps: int,
     greedy: bool,
-    together: bool = False,
+    joint_policy: bool = False,
 ) -> Episodes:
     """Play `episodes` fresh envs until each has ended, or for `max_steps`, without learning.
 
     In a multi-agent env each agent has its episode, [episode x agent], those of one env adjacent;
-    `together`: the policy acts for all agents of an env at once. An agent whose episode has ended
-    stays as it was, for the others too, until all have ended.
+    `joint_policy`: the policy acts for all agents of an env at once. An agent whose episode has
+    ended stays as it was, for the others too, until all have ended.
     """
     reset_key, play_key = for_uses(key, "evaluate", "play")
     episodes *= num_agents_in(env)
     obs, env_state = batched_reset(env, jax.random.split(reset_key, episodes), env_params)
-    agents = num_agents_in(env) if together else 1
+    agents = num_agents_in(env) if joint_policy else 1
     carry = algo.policy.initial_carries(episodes // agents)
     act = jax.vmap(partial(algo.policy.act, greedy=greedy), in_axes=(0, None, 0, 0))
-    act = _by_env(act, agents) if together else act
+    act = _by_env(act, agents) if joint_policy else act
 
     def unfinished(loop):
         time, *_, so_far = loop

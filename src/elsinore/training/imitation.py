@@ -115,7 +115,7 @@ def imitate(
     check_student(algo)
     steps = config.num_updates * config.num_epochs
     optimiser = optax.adam(optax.linear_schedule(config.learning_rate, 0.0, steps))
-    key, stats = shards.own(key), without_unit(state.stats)
+    key, stats = shards.own_key(key), without_unit(state.stats)
 
     def loss(
         params: PyTree, rows: tuple[LabelledObs, Array]
@@ -126,7 +126,7 @@ def imitate(
         params, opt_state, seen = carry
         play = partial(labelled_rollout, algo=algo, env=env, teacher=teacher, config=config)
         policy_state = PolicyState(params, stats)
-        seen, batch = shards.apart(play)(key, policy_state, state.env_params, seen)
+        seen, batch = shards.per_shard(play)(key, policy_state, state.env_params, seen)
         batch = merge_time_and_env(batch)
         rows = batch, shards.total(jnp.sum(batch.advice.matters))
         params, opt_state, (losses, agreement) = teacher_steps(
@@ -158,9 +158,9 @@ def teacher_steps(
         return optax.apply_updates(params, changes), opt_state
 
     def one(carry, _):
-        found = shards.apart(jax.value_and_grad(loss, has_aux=True))(carry[0], batch)
+        found = shards.per_shard(jax.value_and_grad(loss, has_aux=True))(carry[0], batch)
         metrics, gradient = shards.total(found)
-        return shards.apart(stepped)(gradient, *carry), metrics
+        return shards.per_shard(stepped)(gradient, *carry), metrics
 
     (params, opt_state), metrics = jax.lax.scan(one, (params, opt_state), None, num_steps)
     return params, opt_state, metrics

@@ -22,7 +22,7 @@ class Layout:
     kind: str  # map | vmap
     devices: tuple
     num_seeds: int
-    together: bool = False  # one launch computes all seeds (`turns.py`)
+    single_launch: bool = False  # one launch computes all seeds (`turns.py`)
     shards: int = 1  # of each seed
     devices_per_seed: int = 1  # over which its shards are divided equally
     # `Program.divided`, which says how states are placed where a seed has several devices
@@ -50,7 +50,7 @@ class Layout:
         launch computes all: devices of two launches could wait for each other."""
         on_cpu = self.devices[0].platform == "cpu"
         alone = self.kind == "map" and self.devices_per_seed == 1
-        return alone and on_cpu and not self.together
+        return alone and on_cpu and not self.single_launch
 
     @property
     def turn(self) -> "Layout":
@@ -112,7 +112,7 @@ class Layout:
 def layout_for(
     num_seeds: int,
     kind: str = "auto",
-    together: bool = False,
+    single_launch: bool = False,
     shards: int = 1,
     devices: Sequence | None = None,
 ) -> Layout:
@@ -130,7 +130,7 @@ def layout_for(
     rows, each = _fewest_turns(num_seeds, shards, there, len(parts))
     share = -(-rows * each // len(parts))
     used = [device for part in parts.values() for device in part[:share]]
-    return Layout(kind, tuple(used[: rows * each]), num_seeds, together, shards, each)
+    return Layout(kind, tuple(used[: rows * each]), num_seeds, single_launch, shards, each)
 
 
 def _fewest_turns(

@@ -9,7 +9,7 @@ import jax
 from jaxtyping import Array, PyTree, Shaped
 
 from elsinore.experience.sum_tree import SumTree
-from elsinore.jaxtools.shards import DEVICES, IN_TURN, apart, axis_size, together
+from elsinore.jaxtools.shards import DEVICES, IN_TURN, axis_size, gather_rows, per_shard
 from elsinore.types import Algorithm
 
 SHARED = -1  # in place of an axis: the shards have one value together
@@ -31,7 +31,7 @@ def evaluated_in_shards(play: Callable[..., Any], shards: Shards) -> Callable[..
 
     def all_episodes(env_params: PyTree, policy_state: PyTree, key: Array, *, episodes: int) -> Any:
         part = partial(play, env_params, policy_state, episodes=-(-episodes // shards.number))
-        return jax.tree.map(lambda x: x[:episodes], together(apart(part)(key)))
+        return jax.tree.map(lambda x: x[:episodes], gather_rows(per_shard(part)(key)))
 
     return all_episodes
 

@@ -26,7 +26,7 @@ def join(distributed: bool | str) -> None:
 
 
 @contextmanager
-def failing_together() -> Iterator[None]:
+def fail_everywhere() -> Iterator[None]:
     """A failure of this process ends the others, where they next agree with it.
 
     Raises:
@@ -42,7 +42,7 @@ def failing_together() -> Iterator[None]:
         raise
 
 
-def check_together(plan: Plan) -> None:
+def check_processes_agree(plan: Plan) -> None:
     """Check that several processes can train this plan, and were all started with it.
 
     Raises:
