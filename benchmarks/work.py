@@ -290,9 +290,10 @@ def host_overhead(args) -> dict:
             time.sleep(15)
             listeners = [*workers.listeners, *workers.sinks]
             outcome = train_loop(
-                Pipeline(plan, layout, compiled, begun(), 0, opened.controls),
+                Pipeline(plan, layout, compiled, begun(), 0, opened.controls, plan.looks_ahead),
                 Publisher(plan, workers.store, listeners, opened.scores, opened.run_actions),
                 session.manager_of(opened, layout),
+                offer=lambda states, passed: None,  # no replays
             )
             hosted.append(outcome.train_seconds)
             opened.close()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -317,24 +318,25 @@ def test_every_process_has_as_many_devices_as_the_others(seeds, shards, devices,
     assert {held.count(i) for i in range(len(devices))} == {rows * each // len(devices)}
 
 
-class Chip(SimpleNamespace):
-    __hash__ = object.__hash__
+@dataclass(frozen=True)
+class Chip:
+    """A chip of a TPU of 2 x 4, as JAX describes it."""
+
+    id: int
+    core_on_chip: int = 0
+    platform: str = "tpu"
+    device_kind: str = "TPU v4"
+    process_index: int = 0
+    slice_index: int = 0
+
+    @property
+    def coords(self) -> tuple[int, int, int]:
+        return self.id % 2, self.id // 2, 0
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 5, 6, 7])
 def test_a_mesh_has_the_devices_in_their_order_on_a_part_of_a_tpu_too(seeds):
-    chips = [
-        Chip(
-            id=i,
-            coords=(i % 2, i // 2, 0),
-            core_on_chip=0,
-            platform="tpu",
-            device_kind="TPU v4",
-            process_index=0,
-            slice_index=0,
-        )
-        for i in range(8)
-    ]
+    chips = [Chip(i) for i in range(8)]
     layout = layout_for(seeds, "vmap", devices=chips)
     assert layout.mesh.devices.tolist() == chips[:seeds]
 
