@@ -317,6 +317,34 @@ def test_a_writer_killed_midway_leaves_nothing_that_is_listed(copy, monkeypatch)
     assert checkpoint_choice.newest(copy).update == 4
 
 
+def test_a_save_that_a_signal_ends_while_its_threads_write_does_not_disturb_the_next(
+    copy, monkeypatch
+):
+    folders = []
+    save_arrays = checkpoints.save_arrays
+
+    def interrupted(folder, arrays):
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    def in_the_background(folder, arrays):
+        save_arrays(folder, arrays)
+        folders[0].mkdir(parents=True, exist_ok=True)  # as by the threads of the first save
+        (folders[0] / "late").write_text("")
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoints, "save_arrays", interrupted)
+        checkpoints.save(copy, "emergency", state_of(8), manifest_of(8))
+    monkeypatch.setattr(checkpoints, "save_arrays", in_the_background)
+    checkpoints.save(copy, "emergency", state_of(8), manifest_of(8))
+    newest = checkpoint_choice.newest(copy)
+    checkpoints.verify(newest)
+    assert (newest.kind, newest.update) == ("emergency", 8)
+    assert not list(newest.path.rglob("late"))
+    checkpoints.clean(copy)
+    assert not list(copy.glob("*/.*"))
+
+
 def test_one_killed_while_deleting_leaves_nothing_that_is_listed(copy, monkeypatch):
     saved(copy, 8)
     with monkeypatch.context() as patch:

@@ -10,6 +10,7 @@ digest of every file.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -48,6 +49,7 @@ RENAMED_LEAVES = (
 )
 CHECKPOINT_KINDS = ("latest", "emergency", "periodic", "best")
 NAME = re.compile("[0-9]{10}")
+_numbers = itertools.count()  # of the saves of this process
 
 
 class Checkpoint(NamedTuple):
@@ -94,8 +96,10 @@ def save(folder: Path, kind: str, state: PyTree, manifest: dict[str, Any]) -> Pa
 
 
 def _unfinished(target: Path) -> Path:
-    """A folder's name until it is complete; what a killed process left there is gone."""
-    unfinished = target.with_name(f".unfinished-{target.name}-{os.getpid()}")
+    """A folder's name until it is complete; what a killed process left there is gone. In this
+    process each is new: where a signal has ended a save, Orbax's threads may still write there."""
+    process = f"{os.getpid()}.{next(_numbers)}"
+    unfinished = target.with_name(f".unfinished-{target.name}-{process}")
     shutil.rmtree(unfinished, ignore_errors=True)
     return unfinished
 
@@ -358,10 +362,11 @@ def clean(folder: Path) -> None:
     whose process was killed between the two renames, gets its name."""
     for trash in folder.glob("*/.trash-*"):
         name, _, process = trash.name.removeprefix(".trash-").rpartition("-")
-        written = trash.with_name(f".unfinished-{name}-{process}")
-        # it has a manifest, and is on the disk, before the older one is renamed
-        if (written / "manifest.json").exists() and not os.path.lexists(trash.with_name(name)):
-            written.rename(trash.with_name(name))
+        written_by = f".unfinished-{name}-{process}"
+        for written in (trash.with_name(written_by), *trash.parent.glob(f"{written_by}.*")):
+            # it has a manifest, and is on the disk, before the older one is renamed
+            if (written / "manifest.json").exists() and not os.path.lexists(trash.with_name(name)):
+                written.rename(trash.with_name(name))
     for pattern in ("*/.trash-*", "*/.unfinished-*"):
         for path in folder.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)
