@@ -113,7 +113,8 @@ class TraceCache(Environment):
             raise ValueError(f"slots={slots} must be at least 1.")
         object.__setattr__(self, "slots", slots)
         # a trace may have fewer objects than its cache has room for
-        object.__setattr__(self, "_most", self.capacity if slots >= fitting else slots)
+        most = max(self.capacity, slots) if slots >= fitting else slots
+        object.__setattr__(self, "_most", most)
         check_decision(self.decide, self.candidates, slots)
         # No fields: a run's config holds the arguments, from which these are made again.
         object.__setattr__(self, "_log", TraceLog(*map(jnp.asarray, trace_log(trace, self.unit))))
@@ -168,7 +169,7 @@ class TraceCache(Environment):
         if self.unit == "objects" and np.max(params.capacity) > self._most:
             raise ValueError(
                 f"capacity={np.asarray(params.capacity).tolist()} is more than the {self._most}"
-                " objects that the cache is made for; set env_kwargs.capacity or slots."
+                " objects that the cache is made for; set env_kwargs.capacity."
             )
         finite(params, "smallest_capacity", least=0, most=np.min(params.capacity))
         finite(params, "hit_weight", "byte_weight", "latency_weight")
