@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -18,6 +19,8 @@ from elsinore.envs.object_names import OBJECT, name_of_object
 from elsinore.errors import ConfigError
 from elsinore.runs import session
 from elsinore.runs.call import asked_experiment
+from elsinore.runs.go_on import begun_run
+from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY
 
 SHORT = TINY | {"env_steps": 512, "evaluation.max_steps": 20, "checkpoints.best": 1}
@@ -176,3 +179,12 @@ def test_a_run_of_such_an_object_is_used_with_it_alone(tmp_path, capsys):
         assert "resume(run, env=env)" in " ".join(capsys.readouterr().err.split()), command
     begun = elsinore.train(Paid(bonus=10.0), from_run="paid", name="next", **given)
     assert begun.summary["eval_return"]["mean"] > 50.0
+
+
+def test_a_run_of_such_an_object_that_has_no_mark_yet_is_continued(tmp_path):
+    experiment, _ = asked_experiment(Paid(bonus=10.0))
+    assert experiment.env.endswith(OBJECT)
+    plain = replace(experiment, env=experiment.env.removesuffix(OBJECT))
+    RunDir.create(tmp_path, "old", plain).unlock()
+    begun = begun_run(tmp_path, "old", experiment)
+    assert begun is not None and begun.path == tmp_path / "old"

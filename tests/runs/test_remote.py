@@ -19,6 +19,7 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
 from elsinore.runs import remote, remote_copy
+from elsinore.runs.call import resolve_experiment
 from elsinore.runs.lengthen import lengthened, record_lengthening
 from elsinore.runs.records import Row
 from elsinore.runs.remote import fetched, file_system, has_copy
@@ -435,6 +436,11 @@ def test_a_run_that_began_from_one_that_is_gone_is_resumed_from_its_copy(tmp_pat
     here = {"overrides": settings, "name": "mine", "go_on": True, "runs_dir": tmp_path / "runs"}
     summary = elsinore.train("CartPole-v1", **here).summary
     shutil.rmtree(tmp_path / "runs")
+    with pytest.raises(ConfigError, match="base is not a run"):  # so for --plan
+        resolve_experiment(
+            "CartPole-v1", overrides=settings, runs_dir=tmp_path / "runs", goes_on="mine"
+        )
+    assert not (tmp_path / "runs").exists()
     assert elsinore.train("CartPole-v1", **here).summary == summary
 
 

@@ -12,6 +12,11 @@ OBJECT = " (object)"  # ends the name of an object that this name does not make 
 GENERATORS = ("Random", "Generator", "RandomState")  # of Python and numpy; their state is no matter
 
 
+def unmarked(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose env has no mark, as those of runs from before there was one."""
+    return config | {"env": config["env"].removesuffix(OBJECT)}
+
+
 def refuse_object(name: str) -> None:
     """Refuse the name of an environment that was given as an object and cannot be made by its name.
 

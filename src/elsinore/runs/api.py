@@ -125,6 +125,7 @@ def train(
             overrides=start | dict(overrides or {}),
             runs_dir=runs_dir,
             goes_on=name if go_on else None,
+            brings=True,
             trust=trust,
             env_steps=env_steps,
             seeds=seeds,

@@ -24,15 +24,18 @@ def resolve_experiment(
     *,
     runs_dir: str | Path = "runs",
     goes_on: str | None = None,
+    brings: bool = False,
     **call: Any,
 ) -> tuple[Experiment, Any]:
     """The experiment of `asked_experiment` with the full names of the run and the checkpoint that
     it begins from, and the environment if it is an object. A run `goes_on`, if one of that name has
-    begun here or in a copy, from the checkpoint that it began from."""
+    begun, from the checkpoint that it began from; `brings`: its copy is fetched first where it is
+    not here."""
     experiment, env_object = asked_experiment(env, algo, runs_dir=runs_dir, **call)
     begun = []
     if goes_on is not None:
-        bring_copy(Path(runs_dir), goes_on, experiment.sinks.remote.url)
+        if brings:
+            bring_copy(Path(runs_dir), goes_on, experiment.sinks.remote.url)
         begun = [path for path in [Path(runs_dir) / goes_on / "config.yaml"] if path.is_file()]
     return with_source(experiment, Path(runs_dir), env_object, begun), env_object
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from elsinore.config.experiment import Experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml
+from elsinore.envs.object_names import unmarked
 from elsinore.errors import ConfigError, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs.lengthen import unit_of
@@ -48,8 +49,8 @@ def new_run(runs_dir: Path, name: str | None, experiment: Experiment, go_on: boo
 
 
 def bring_copy(runs_dir: Path, name: str, url: str | None) -> None:
-    """Fetch the run of that name from its copy below `url` where it is not here; one of several
-    processes does so, and the others wait for it.
+    """Fetch the run of that name from its copy below `url` where it is not here. All processes of a
+    run call this: the first one fetches, and the others wait for it.
 
     Raises:
         ConfigError: if there is a copy that cannot be read.
@@ -58,7 +59,7 @@ def bring_copy(runs_dir: Path, name: str, url: str | None) -> None:
         copy = f"{url.rstrip('/')}/{check_folder_name(name)}"
         if has_copy(copy):
             fetched(copy, runs_dir)
-    processes.agreed(None, "the copy of the run")
+    processes.agreed(None, "the copy of the run", processes.COMPILING)
 
 
 def begun_run(runs_dir: Path, name: str, experiment: Experiment) -> RunDir | None:
@@ -71,7 +72,7 @@ def begun_run(runs_dir: Path, name: str, experiment: Experiment) -> RunDir | Non
     if not os.path.lexists(path):
         return None
     folder = RunDir.open(path, runs_dir)
-    then, now = (comparable(as_dict(each)) for each in (folder.recorded(), experiment))
+    then, now = (unmarked(comparable(as_dict(each))) for each in (folder.recorded(), experiment))
     differing = [text for text in differences(then, now) if text.split()[0] not in OF_THE_RUN]
     if differing:
         unit = unit_of(folder.recorded())
