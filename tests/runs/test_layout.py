@@ -69,13 +69,17 @@ def test_only_a_layout_that_rounds_otherwise_is_refused(tmp_path, then, now, dif
     assert "--accept-layout" in str(caught.value)
 
 
-def test_a_checkpoint_of_another_platform_is_refused_with_a_way_to_resume_it(tmp_path):
+@pytest.mark.parametrize("platform, name", [("tpu", "tpu"), ("gpu", "cuda")])
+def test_a_checkpoint_of_another_platform_is_refused_with_a_way_to_resume_it(
+    tmp_path, platform, name
+):
     here = jax.default_backend()
     check_layout(checkpoint_of(tmp_path, "map", 1, 1, platform=here), plan(layout="map"))
-    elsewhere = checkpoint_of(tmp_path, "map", 1, 1, platform="tpu")
-    with pytest.raises(ConfigError, match=f"then map on tpu, now map on {here}") as caught:
+    elsewhere = checkpoint_of(tmp_path, "map", 1, 1, platform=platform)
+    with pytest.raises(ConfigError, match=f"then map on {platform}, now map on {here}") as caught:
         check_layout(elsewhere, plan(layout="map"))
-    assert "resume it on tpu (JAX_PLATFORMS=tpu), begin a new run from it" in str(caught.value)
+    remedy = f"resume it on {platform} (JAX_PLATFORMS={name}), begin a new run from it"
+    assert remedy in str(caught.value)
     assert "as many devices" not in str(caught.value)
 
 

@@ -87,8 +87,10 @@ def check_layout(checkpoint: Checkpoint, plan: Plan) -> None:
         then = checkpoint.manifest["layout"].get("platform")
         same = "use as many devices as then"
         if then not in (None, plan.layout.described()["platform"]):
+            jax_name = "cuda" if then == "gpu" else then  # by gpu JAX means ROCm's, too
             same = (
-                f"resume it on {then} (JAX_PLATFORMS={then}), begin a new run from it with --from"
+                f"resume it on {then} (JAX_PLATFORMS={jax_name}), begin a new run from it with"
+                " --from"
             )
         raise NotAccepted(
             f"checkpoint {checkpoint.path} was made with another layout: {differs}. The resumed run"

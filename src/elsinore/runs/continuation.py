@@ -14,11 +14,12 @@ from elsinore.config.parse import as_dict
 from elsinore.config.plan import Plan
 from elsinore.config.start import StartConfig
 from elsinore.config.yaml_files import read_yaml
+from elsinore.envs.object_names import unmarked
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs import checkpoints
 from elsinore.runs.actions import Action
 from elsinore.runs.budgets import BUDGET, Spent
-from elsinore.runs.checkpoint_match import other_versions
+from elsinore.runs.checkpoint_match import other_layout, other_versions
 from elsinore.runs.checkpoints import Checkpoint
 from elsinore.runs.durable import fsync
 from elsinore.runs.lengthen import (
@@ -52,7 +53,7 @@ def continues(experiment: Experiment) -> bool:
 
 
 def _alike(experiment: Experiment) -> dict[str, Any]:
-    config = redacted(as_dict(experiment)) | {"stop": unit_of(experiment)}
+    config = unmarked(redacted(as_dict(experiment))) | {"stop": unit_of(experiment)}
     return {name: value for name, value in config.items() if name not in APART}
 
 
@@ -134,6 +135,13 @@ def check_continuation(plan: Plan, source: Source) -> None:
             source.name,
             "; ".join(differing),
         )
+    if differs := other_layout(source.checkpoint, plan):
+        log.warning(
+            "%s was made with another layout: %s; this run differs by rounding from that one"
+            " resumed",
+            source.name,
+            differs,
+        )
     update = source.checkpoint.update
     ((unit, value),) = budget_of(plan.experiment).items()
     anew = f"or {parts_option('learner')}, which begins anew"
@@ -189,6 +197,7 @@ def adopted(folder: RunDir, plan: Plan) -> Checkpoint | None:
         "run_id": run_id,
         "config": redacted(as_dict(experiment)),
         "config_sha256": config_digest(experiment),
+        "layout": plan.layout.described(),
     }
     # all at once: a run resumed from a best one would train up to `update` by its own budget
     unfinished = folder.path / ".checkpoints.unfinished"
