@@ -189,7 +189,7 @@ WORLDLY_METHODS = {"read_text", "read_bytes", "write_text", "write_bytes", "mkdi
 EXCEPTIONS = {
     "arguments.py": {"os"},  # the home folder, for which a path has a ~
     "errors.py": {"os"},  # the current folder, from which a message names paths
-    "imports.py": {"sys"},  # the names of the standard library's modules
+    "imports.py": {"os", "sys"},  # a file of this name, and the standard library's modules
     "deferred.py": {"sys"},  # the modules of this process
     "gymnax_import.py": {"sys"},
     "interrupts.py": {"signal", "sys", "threading"},  # a signal that Python dropped is sent again

@@ -114,7 +114,8 @@ def test_a_file_that_is_called_like_an_installed_module_is_to_be_renamed(elsinor
     Path("json.py").write_text("class Walk:\n    pass\n")
     code, _, err = elsinore("check-env", "json:Walk")
     assert code == 2 and f"the installed {json.__file__}, which comes before a file of yours" in err
-    assert "with the module on the Python path" in elsinore("check-env", "tests.toys:Wlk")[2]
+    for name in ("tests.toys:Wlk", "pickle:Walk"):  # there is no such file here
+        assert "with the module on the Python path" in elsinore("check-env", name)[2]
 
 
 def test_the_version_is_printed(elsinore):

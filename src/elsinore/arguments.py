@@ -23,7 +23,10 @@ WORDS = {
     "a valid tuple": "a tuple",
     "an instance of Sequence": "a list",
 }
-PATHS = ("runs_dir", "run", "from_run", "target", "resume", "config", "out", "path")
+PATHS = (
+    *("runs_dir", "run", "from_run", "target", "resume", "config", "out", "path"),
+    *("gif", "mp4", "day", "film"),
+)
 F = TypeVar("F", bound=Callable[..., Any])
 
 

@@ -6,6 +6,7 @@
 import importlib
 import inspect
 import operator
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +68,8 @@ def import_object(path: str, field: str) -> Any:
         )
         file = str(getattr(sys.modules.get(module), "__file__", ""))
         installed = module.partition(".")[0] in sys.stdlib_module_names or "-packages" in file
-        if isinstance(error, AttributeError) and installed:
+        hidden = os.path.isfile(f"{module.replace('.', os.sep)}.py")
+        if isinstance(error, AttributeError) and installed and hidden:
             remedy = f"It is the installed {file}, which comes before a file of yours; rename that."
         if module == "__main__" or "<" in name:
             remedy = (

@@ -161,6 +161,9 @@ def _serve(
             await asyncio.sleep(0.01)
         if beside is not None:
             await _begun(RunDir(run), beside)
+            if not RunDir(run).config.is_file():  # the command ended before it made the run
+                server.should_exit = True
+                return
         announce()
         if beside is not None:
             await _end_after_run(server, api, beside)
