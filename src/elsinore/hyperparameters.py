@@ -1,6 +1,6 @@
 """The numbers of a config that may differ between the seeds of one compiled program.
 
-    @settings
+    @config_records.settings
     class MyConfig:
         gamma: float = traced(0.99)
         learning_rate: float = traced(1e-3)

@@ -395,7 +395,7 @@ def test_an_env_without_a_limit_needs_one_for_its_evaluations():
         " set it."
     )
     limited = Experiment(env=world.env, evaluation=EvaluationConfig(max_steps=50))
-    assert plan_for(limited).experiment == limited
+    assert max_steps_of(limited, plan_for(limited).env_params) == 50
 
 
 def test_the_limit_of_an_env_can_be_changed():

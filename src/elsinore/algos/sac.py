@@ -128,11 +128,12 @@ class SACEquations:
         return self.nets.policy(actor, obs)
 
     def explore(self, actor: PyTree, obs: PyTree, noise: Noise, numbers: Any) -> Chosen:
-        """Actions drawn from the policy, [batch, action], by the `noise` of its head."""
+        """Actions drawn from the policy by its head's `noise`: [batch, action], or [batch] of n
+        actions."""
         return self.policy(actor, obs).sample(noise)
 
     def best(self, actor: PyTree, obs: PyTree) -> Chosen:
-        """The greedy actions, [batch, action]: the mode of the policy."""
+        """The greedy actions, the mode of the policy: [batch, action], or [batch] of n actions."""
         return self.policy(actor, obs).mode()
 
     def temperature(self, learner: OffPolicyLearner, hyper: Any) -> Float[Array, ""]:

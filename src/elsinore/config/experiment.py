@@ -98,8 +98,8 @@ class PopulationConfig:
 class HostConfig:
     """Environments in Python or C++, which are stepped on the host (`gym/...`, `envpool/...`)."""
 
-    # Collect a rollout while the device learns from the one before, with the policy of before that:
-    # on CPUs. A GPU acts only after it has learnt, so that nothing is gained there.
+    # Collect a rollout, with the policy before the latest learning, while the device learns from
+    # the rollout before it. This gains time on CPUs only: a GPU acts after it has learnt.
     overlap: bool = False
 
 

@@ -2,7 +2,7 @@
 
 Which place to go to depends on the meters, and the way there on its position. A dense layer over
 all inputs learns the second anew for each place; here the meters put weights on the places
-(attention: Bahdanau 2014, arXiv:1409.0473), and the weighted features are read on.
+(attention: Bahdanau 2014, arXiv:1409.0473), and the next layers read the weighted features.
 
     algo.network.custom: elsinore.worlds.hamlet.nets:PlacesActorCritic      sees every place
     algo.network.custom: elsinore.worlds.hamlet.nets:MappingActorCritic     remembers those seen
