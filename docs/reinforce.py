@@ -33,15 +33,8 @@ def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=Non
     def init(key, env_params, hyper) -> tk.TrainState:
         actor = tk.init_actor(env, key, env_params, config.num_envs)
         params = net.init(tk.for_use(key, "init"), jax.tree.map(lambda x: x[0], actor.obs))
-        return tk.TrainState(
-            key=key,
-            update=jnp.int32(0),
-            learner=tk.init_learner(params, optimiser),
-            actor=actor,
-            stats=(),
-            hyper=hyper,
-            env_params=env_params,
-        )
+        learner = tk.init_learner(params, optimiser)
+        return tk.TrainState(key, jnp.int32(0), learner, actor, (), hyper, env_params)
 
     def loss(params, batch):
         obs, action, returns = batch
@@ -78,10 +71,5 @@ def reinforce(config: ReinforceConfig, env, env_params, num_updates, network=Non
         action = policy.mode() if greedy else policy.sample(noise)
         return head.env_action(action)[0], carry
 
-    return tk.Algorithm(
-        init=init,
-        update=update,
-        policy=tk.PolicyFunctions(act),
-        hyper=tk.numbers_of(config),
-        steps_per_update=config.num_envs * config.rollout_length,
-    )
+    steps = config.num_envs * config.rollout_length
+    return tk.Algorithm(init, update, tk.PolicyFunctions(act), tk.numbers_of(config), steps)

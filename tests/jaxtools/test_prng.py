@@ -63,7 +63,7 @@ def uses_in(path) -> set[str]:
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("for_use", "for_uses"):
             given = node.args[1:]
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "UpdateParts":
-            given = node.args[:1]
+            given = [x.value for x in node.keywords if x.arg == "uses"]
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "uses":
             given = [node.value]
         found |= {

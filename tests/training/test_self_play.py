@@ -322,7 +322,7 @@ def test_a_policy_of_another_game_is_no_rival(trained):
 def test_a_recurrent_policy_is_no_rival():
     plan = plan_for(load_experiment("Nim", "ppo", overrides=TINY | {"algo.network.lru": 8}))
     obs = jax.eval_shape(make("Nim")[0].seen, jnp.int32(0))
-    state = jax.eval_shape(plan.program.init, jax.random.key(0))
-    policy = Policy(plan.program.algo, state.train.policy_state, obs, seed=0)
+    shapes = jax.eval_shape(plan.program.init, jax.random.key(0)).train.policy_state
+    policy = Policy(plan.program.algo, jax.tree.map(jnp.zeros_like, shapes), obs, seed=0)
     with pytest.raises(elsinore.ConfigError, match="recurrent .* without algo.network.gru, lstm"):
         make("Nim", {"rival": policy})

@@ -61,14 +61,7 @@ def a2c(
     learn = one_gradient_step
     if config.normalize_advantage:
         learn = standardised_rollout(learn)
-    return on_policy(
-        config,
-        env,
-        env_params,
-        num_updates,
-        network,
-        loss=loss,
-        learn=learn,
-        make_optimiser=partial(optimiser, config.optimiser, config.optimiser_eps),
-        annealed=("learning_rate", "ent_coef"),
-    )
+    make_optimiser = partial(optimiser, config.optimiser, config.optimiser_eps)
+    annealed = ("learning_rate", "ent_coef")
+    frame = partial(on_policy, config, env, env_params, num_updates, network)
+    return frame(loss=loss, learn=learn, make_optimiser=make_optimiser, annealed=annealed)
