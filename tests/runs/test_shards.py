@@ -130,7 +130,7 @@ def test_priorities_of_other_shards_are_refused(whole_dqn, tmp_path):
     learner = LEARNERS["dqn of shards"]
     start = {"from_run": f"{whole_dqn.path}@latest", "from_parts": "all"}
     with pytest.raises(
-        elsinore.ConfigError, match=r"tree.* 4 shards .*2 shards here.*-leave buffer,"
+        elsinore.ConfigError, match=r"tree.* 4 shards .*2 shards here.*-leave buffer "
     ):
         elsinore.train(
             learner.env, overrides=learner.overrides | {"shards": 2}, seeds=1, runs_dir=tmp_path,
