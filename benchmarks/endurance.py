@@ -95,7 +95,7 @@ def watch(args: argparse.Namespace) -> None:
 
 def sample(pid: int, place: Path) -> dict[str, float]:
     """What a process holds, and the sizes of its run's files, in bytes."""
-    import elsinore.runs.store
+    import elsinore.runs.store.store
 
     status = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -104,7 +104,7 @@ def sample(pid: int, place: Path) -> dict[str, float]:
     sizes = {name: size(run / name) for name in FILES} | {"mlflow.db": size(place / "mlflow.db")}
     chunks = 0
     with contextlib.suppress(Exception):  # it may not be made yet
-        store = elsinore.runs.store.Store(run / "metrics.sqlite", read_only=True)
+        store = elsinore.runs.store.store.Store(run / "metrics.sqlite", read_only=True)
         (chunks,) = store._db.execute("SELECT COUNT(*) FROM chunks").fetchone()
         store.close()
     return {

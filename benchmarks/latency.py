@@ -20,7 +20,7 @@ import numpy as np
 
 import elsinore
 from benchmarks.record import FOLDER, Results
-from elsinore.runs.latency import DECIDERS, about_of, latency_of, observations_like
+from elsinore.runs.export.latency import DECIDERS, about_of, latency_of, observations_like
 
 BATCHES = (1, 256)
 SETTINGS = {

@@ -24,7 +24,7 @@ def left_behind(folder: Path) -> dict[str, Any]:
 
 def of_run(run: Path) -> dict[str, Any]:
     """Parameters, metrics, checkpoints and sinks of one run."""
-    from elsinore.runs.store import Store
+    from elsinore.runs.store.store import Store
     from tests.runs.conftest import chunk_ends, kept, rows_in
 
     store = Store(run / "metrics.sqlite", read_only=True)

@@ -117,7 +117,7 @@ def train(plan, compiled, state):
 
 def save(plan, layout, state) -> None:
     """One checkpoint, as a run saves it at its end."""
-    from elsinore.runs.checkpoint_manager import CheckpointManager
+    from elsinore.runs.checkpoints.manager import CheckpointManager
     from elsinore.training.turns import fetch_turns
 
     with tempfile.TemporaryDirectory() as place:

@@ -34,7 +34,7 @@ from benchmarks.lookers import agent, crowd, curves
 from benchmarks.processes import usage
 from benchmarks.record import FOLDER, Results
 from elsinore.runs.control import ask
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 LOOKERS = {"curves": curves, "agent": agent, "crowd": crowd}
 SECONDS, PAIRS = 10.0, 6  # a turn; turns of each run

@@ -23,7 +23,7 @@ from typing import Any
 
 from benchmarks.lookers import CHROMIUM
 from benchmarks.record import FOLDER, Results
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 SEEDS, PERIOD, STEPS = 8, 100, 512  # of seeds; updates to an evaluation; env steps an update
 NAMES = (

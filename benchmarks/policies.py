@@ -21,9 +21,9 @@ import numpy as np
 import elsinore
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import yaml_text
-from elsinore.runs import checkpoints
-from elsinore.runs.manifest import config_digest
-from elsinore.runs.restored import best_replica
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.manifest import config_digest
+from elsinore.runs.checkpoints.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.shipped import FOLDER, HOLDS, PREFIX, shipped_policies
 from elsinore.training.layout import layout_for

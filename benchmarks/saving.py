@@ -69,8 +69,8 @@ def main() -> None:
 def measured(mib: int, saves: int, best: int) -> dict[str, Any]:
     """The waits of so many saves in a run whose state has about so many MiB."""
     import elsinore
-    from elsinore.runs import checkpoints
-    from elsinore.runs.checkpoint_manager import CheckpointManager
+    from elsinore.runs.checkpoints import directory as checkpoints
+    from elsinore.runs.checkpoints.manager import CheckpointManager
 
     held, written = [], []
     state_bytes = 0

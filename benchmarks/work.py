@@ -309,7 +309,7 @@ def host_overhead(args) -> dict:
 def until(args) -> dict:
     """A run from process start until every seed has converged at `--until`."""
     import elsinore
-    from elsinore.runs.store import Store
+    from elsinore.runs.store.store import Store
 
     with tempfile.TemporaryDirectory() as place:
         settings = {k: v for k, v in P1.items() if k != "convergence.enabled"}

@@ -28,7 +28,7 @@ from elsinore.config.parse import as_dict
 from elsinore.runs import preparation
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.sync import finish_sinks
+from elsinore.runs.sinks.sync import finish_sinks
 from tests.devices import exact_products
 from tests.envs.broken_envs import NotANumber, Wall
 
@@ -840,7 +840,7 @@ def test_a_call_that_cannot_be_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_a_whole_run_is_one_compiled_program_with_the_same_result(run):
-    from elsinore.runs.manifest import params_sha256
+    from elsinore.runs.checkpoints.manifest import params_sha256
     from elsinore.training.layout import layout_for
     from elsinore.training.replicas import fetch
 

@@ -137,8 +137,8 @@ def test_no_imports_make_a_circle_through_functions_either():
 def test_a_circle_through_a_function_is_found(code):
     sources = {
         "elsinore.runs.run": "from elsinore.runs import policy",
-        "elsinore.runs.policy": "from elsinore.runs.export import write_jax",
-        "elsinore.runs.export": f"def write_jax():\n    {code}",
+        "elsinore.runs.policy": "from elsinore.runs.export.export import write_jax",
+        "elsinore.runs.export.export": f"def write_jax():\n    {code}",
     }
     found = circle(graph_of(sources))
     assert found[0] == found[-1]
@@ -147,7 +147,7 @@ def test_a_circle_through_a_function_is_found(code):
 
 def test_a_lazy_import_that_follows_the_order_makes_no_circle():
     lazy = "def export():\n    import mlflow\n    from elsinore.runs.policy import Policy"
-    assert circle(graph_of({"elsinore.runs.export": lazy, "elsinore.runs.policy": ""})) == []
+    assert circle(graph_of({"elsinore.runs.export.export": lazy, "elsinore.runs.policy": ""})) == []
 
 
 # Outside these folders there are no files, clocks, threads, sockets or signals, and no prints.
@@ -327,8 +327,8 @@ def test_what_a_runs_files_name_is_marked_where_it_is_read():
         "analysis/cluster_worker.py",  # the settings of the driver's own command
     }
     assert takers_of("runs/run_dir.py", "read_yaml") == {"marked", "confirmed"}
-    assert set(users_of({"with_defaults"})) == {"runs/checkpoint_match.py"}
-    assert takers_of("runs/checkpoint_match.py", "marked") == {"with_defaults"}
+    assert set(users_of({"with_defaults"})) == {"runs/checkpoints/match.py"}
+    assert takers_of("runs/checkpoints/match.py", "marked") == {"with_defaults"}
     assert set(users_of({"load_sweep"})) == {
         "analysis/sweep/api.py",  # the user's own command
         "analysis/sweep/sweep_dir.py",
@@ -336,7 +336,7 @@ def test_what_a_runs_files_name_is_marked_where_it_is_read():
     # `comparable`: a comparison of the two texts
     assert takers_of("analysis/sweep/sweep_dir.py", "read_yaml") == {"in_groups", "comparable"}
     assert takers_of("analysis/sweep/sweep_dir.py", "in_groups") == {"confirmed"}
-    assert takers_of("runs/replays.py", "_about_in") == {"confirmed_header", "marked"}
+    assert takers_of("runs/replays/files.py", "_about_in") == {"confirmed_header", "marked"}
 
 
 # Scripts add nothing to the command line

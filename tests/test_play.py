@@ -8,7 +8,7 @@ from PIL import Image
 import elsinore
 from elsinore import cli
 from elsinore.errors import ConfigError
-from elsinore.runs import replays
+from elsinore.runs.replays import files as replays
 from tests.view.drawing.scenes import replay
 
 

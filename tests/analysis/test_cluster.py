@@ -26,11 +26,11 @@ from elsinore.config.load_sweep import load_sweep
 from elsinore.config.search import trial_groups, trials_of
 from elsinore.errors import ConfigError, ElsinoreError, RunError
 from elsinore.runs import preparation
-from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.checkpoints.directory import list_checkpoints
 from elsinore.runs.control import ask
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.cli.bad_code import StepRaises
 from tests.envs.broken_envs import Wall
 from tests.toys import TOY

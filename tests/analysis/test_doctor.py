@@ -14,7 +14,7 @@ from elsinore.analysis.doctor_rules import COMPARING, RULES, findings_of
 from elsinore.config.load import experiment_from, load_experiment
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.page.conftest import chunk_ending_at
 
 RISING = np.linspace(10.0, 100.0, 20)

@@ -7,7 +7,7 @@ from elsinore.errors import ConfigError
 from elsinore.runs.actions import Action
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.page.conftest import make_run
 
 

@@ -17,8 +17,8 @@ import elsinore
 from elsinore.cli import main
 from elsinore.cli.streams import whole_streams
 from elsinore.errors import ConfigError, printable
-from elsinore.runs import replays
 from elsinore.runs.plain_console import PlainConsole
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_log import logging_to
 from tests.view.drawing.test_multi_agent import walkers
 

@@ -17,8 +17,9 @@ from elsinore.page.answers import json_text
 from elsinore.page.live import LiveFeed, Subscription, parse_subscription
 from elsinore.page.run_list import RunList
 from elsinore.page.runs_directory import RunsDirectory
-from elsinore.runs import checkpoint_choice, replays
+from elsinore.runs.checkpoints import choice as checkpoint_choice
 from elsinore.runs.control import _Answer
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.summary import is_finished, read_summary
 from elsinore.worlds.cache.trace.recording import load_trace

@@ -15,8 +15,8 @@ from elsinore.config.plan_lines import plan_facts
 from elsinore.config.population import members_of
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import ConfigError
-from elsinore.runs.named_code import marked
 from elsinore.runs.run_dir import free_name
+from elsinore.runs.trust.named_code import marked
 
 SMALL = {"algo.num_envs": 2, "algo.rollout_length": 8, "algo.num_minibatches": 1}
 

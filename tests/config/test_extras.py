@@ -48,7 +48,7 @@ def test_the_page_without_its_extra_is_refused_before_anything_is_written(
 
 def test_a_run_without_tensorboard_says_so_once_and_trains(monkeypatch, tmp_path, caplog):
     import elsinore
-    from elsinore.runs import sync
+    from elsinore.runs.sinks import sync
 
     monkeypatch.setattr(sync, "has_extra", lambda extra: extra != "tensorboard")
     overrides = {

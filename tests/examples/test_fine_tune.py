@@ -9,7 +9,7 @@ import pytest
 
 import elsinore
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.checkpoints import read_arrays
+from elsinore.runs.checkpoints.arrays import read_arrays
 
 PATH = Path(__file__).resolve().parents[2] / "examples" / "fine_tune.py"
 spec = importlib.util.spec_from_file_location("fine_tune", PATH)

@@ -17,7 +17,7 @@ from elsinore.page.app import PageApi
 from elsinore.page.server import listen, server_of
 from elsinore.runs.control import Controls, listening
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 STEPS = 64  # env steps an update takes
 TOKEN = "a-token-of-tests"

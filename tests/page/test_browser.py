@@ -14,8 +14,9 @@ import pytest
 from elsinore.page import series
 from elsinore.page.overviews import Overviews
 from elsinore.page.run_list import RunList
-from elsinore.runs import episode_recording, replays
-from elsinore.runs.store import Store
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
+from elsinore.runs.store.store import Store
 from tests.page.browser import chromium, looking
 from tests.page.conftest import as_if_trained, chunk_ending_at, make_run, serving
 from tests.page.test_runs import HOSTILE, of_ones_own

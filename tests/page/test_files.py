@@ -10,8 +10,8 @@ import pytest
 
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.scenes import Scenes
-from elsinore.runs import replays
-from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays.recording import EpisodeRecording
 from tests.page.conftest import TOKEN, as_if_trained, make_run, next_message, serving, watch
 
 SECRET = "a secret of another folder"

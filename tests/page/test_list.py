@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from elsinore.runs import replays
+from elsinore.runs.replays import files as replays
 from tests.page.accessibility import violations
 from tests.page.browser import chromium, looking
 from tests.page.conftest import as_if_trained, make_run, serving

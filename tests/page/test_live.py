@@ -17,7 +17,7 @@ from elsinore.page.live import parse_subscription
 from elsinore.page.run_list import LOOK_PERIOD, SETTLING, RunList
 from elsinore.page.runs_directory import RunsDirectory
 from elsinore.page.updates import MAX_ROWS, Cursor, updates_since
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.page.conftest import (
     as_if_trained,
     chunk_ending_at,

@@ -23,13 +23,13 @@ from elsinore.errors import ConfigError
 from elsinore.page import launch, metrics_csv, run_list, run_status, server
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.server import find_runs, listen
-from elsinore.runs import replays
 from elsinore.runs.actions import Action
-from elsinore.runs.episode_recording import EpisodeRecording
 from elsinore.runs.records import ChunkRecord, Row
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays.recording import EpisodeRecording
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signature import sign
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
+from elsinore.runs.trust.signature import sign
 from tests.page.conftest import (
     LAST_EVALUATED,
     TOKEN,

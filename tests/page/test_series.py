@@ -16,8 +16,8 @@ from elsinore.page import metrics_csv, series
 from elsinore.page.overviews import Overviews
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.runs.store import Store
-from elsinore.runs.store_schema import SCHEMA
+from elsinore.runs.store.schema import SCHEMA
+from elsinore.runs.store.store import Store
 from tests.page.conftest import LAST_EVALUATED, LAST_LEARNT, long_run, make_run, number_at
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from elsinore.errors import ConfigError
 from elsinore.runs.control import ask
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.page.browser import chromium, looking
 from tests.page.conftest import serving
 from tests.page.test_browser import points, until

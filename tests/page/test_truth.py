@@ -11,7 +11,7 @@ import pytest
 from elsinore.page.changed_settings import changed_settings
 from elsinore.runs.commit import current_commit
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.cli.bad_inputs import BOMB
 from tests.page.browser import chromium, looking
 from tests.page.conftest import (

@@ -14,11 +14,11 @@ import pytest
 
 import elsinore
 from elsinore.config.sinks import MLflowConfig
-from elsinore.runs.manifest import digest_of
+from elsinore.runs.checkpoints.manifest import digest_of
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow import MLflowSink
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 # 40 updates of 128 env steps in 10 chunks of 4; two rows of metrics a chunk, two seeds.
 TINY = {

@@ -16,7 +16,8 @@ from functools import partialmethod
 import jax
 
 from elsinore.jaxtools import host_arrays
-from elsinore.runs import checkpoints, pipeline
+from elsinore.runs import pipeline
+from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.training.layout import Layout
 
 

@@ -19,10 +19,10 @@ from elsinore import Action
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_workers import Callback
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.traced_settings import acted_on
 from elsinore.types import RunState, TrainState
 from elsinore.validation import OF_SINKS

@@ -17,9 +17,11 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.jaxtools.agents import gather_agents
-from elsinore.runs import episode_recording, replay_worker, replays
-from elsinore.runs.episode_player import episode_key, episode_player_for, params_of_each
 from elsinore.runs.preparation import checked_plan
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
+from elsinore.runs.replays import worker as replay_worker
+from elsinore.runs.replays.player import episode_key, episode_player_for, params_of_each
 from elsinore.view.play import episodes_of
 from tests.training.test_independent_learners import Crowd
 

@@ -13,9 +13,11 @@ import elsinore
 from elsinore import cli
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.buffers import has_buffers, without_buffers
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.arrays import read_arrays
+from elsinore.runs.checkpoints.buffers import has_buffers, without_buffers
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.training.schedule import Schedule
 from tests.runs.conftest import assert_same_run, kept
 from tests.runs.test_start import OFF, leaves, parts
@@ -101,7 +103,7 @@ def test_a_best_state_is_held_and_fetched_without_buffers(tmp_path, buffers, byt
         True,
     ]
     np.testing.assert_array_equal(
-        checkpoints.read_arrays(best)[".train.learner.params"], state_of(2).train.learner.params
+        read_arrays(best)[".train.learner.params"], state_of(2).train.learner.params
     )
 
 

@@ -15,17 +15,16 @@ import pytest
 from elsinore.config.experiment import CheckpointsConfig, Experiment
 from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError
-from elsinore.runs import (
-    checkpoint_choice,
-    checkpoint_manager,
-    checkpoint_match,
-    checkpoints,
-    durable,
-)
-from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.checkpoint_match import check_match
-from elsinore.runs.checkpoints import BrokenCheckpoint
-from elsinore.runs.manifest import params_sha256, versions
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints import manager as checkpoint_manager
+from elsinore.runs.checkpoints import match as checkpoint_match
+from elsinore.runs.checkpoints.arrays import read_arrays, restore
+from elsinore.runs.checkpoints.directory import BrokenCheckpoint
+from elsinore.runs.checkpoints.manager import CheckpointManager
+from elsinore.runs.checkpoints.manifest import params_sha256, versions
+from elsinore.runs.checkpoints.match import check_match
+from elsinore.runs.files import durable
 from elsinore.training.schedule import Schedule
 from tests.runs.conftest import chunk_ends, rows_in, train_tiny
 
@@ -107,12 +106,12 @@ def copy(one, tmp_path):
 
 
 def test_a_state_comes_back_bit_for_bit_with_its_types(one):
-    state = checkpoints.restore(checkpoint_choice.newest(one), shapes_of(state_of()))
+    state = restore(checkpoint_choice.newest(one), shapes_of(state_of()))
     assert_equal_bits(state, state_of(4))
 
 
 def test_restored_keys_draw_what_they_would_have_drawn(one):
-    state = checkpoints.restore(checkpoint_choice.newest(one), shapes_of(state_of()))
+    state = restore(checkpoint_choice.newest(one), shapes_of(state_of()))
     again = jax.random.wrap_key_data(jnp.asarray(state.key))
     assert jax.random.uniform(again[1]) == jax.random.uniform(jax.random.key(5))
 
@@ -121,7 +120,7 @@ def test_a_folder_may_be_named_relative_to_the_current_one(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     folder = (tmp_path / "runs" / "checkpoints").relative_to(tmp_path)
     checkpoint = saved(folder)
-    assert_equal_bits(checkpoints.restore(checkpoint, shapes_of(state_of())), state_of(4))
+    assert_equal_bits(restore(checkpoint, shapes_of(state_of())), state_of(4))
 
 
 def test_no_file_names_a_folder_of_the_machine_that_wrote_it(tmp_path):
@@ -135,7 +134,7 @@ def test_saving_the_same_update_again_replaces_it(tmp_path):
     saved(tmp_path)
     checkpoints.save(tmp_path, "latest", state_of(9), manifest_of(4))
     (checkpoint,) = checkpoints.list_checkpoints(tmp_path)
-    assert_equal_bits(checkpoints.restore(checkpoint, shapes_of(state_of())), state_of(9))
+    assert_equal_bits(restore(checkpoint, shapes_of(state_of())), state_of(9))
     assert [p.name for p in (tmp_path / "latest").iterdir()] == ["0000000004"]
 
 
@@ -154,13 +153,13 @@ def test_saving_the_same_update_again_replaces_it(tmp_path):
 )
 def test_a_state_of_another_structure_is_refused(one, other):
     with pytest.raises(BrokenCheckpoint, match="holds another state"):
-        checkpoints.restore(checkpoint_choice.newest(one), other(shapes_of(state_of())))
+        restore(checkpoint_choice.newest(one), other(shapes_of(state_of())))
 
 
 def test_a_state_of_another_type_is_refused_rather_than_cast(one):
     like = shapes_of(state_of())
     with pytest.raises(BrokenCheckpoint):
-        checkpoints.restore(
+        restore(
             checkpoint_choice.newest(one), like._replace(alive=jax.ShapeDtypeStruct((2,), np.int32))
         )
 
@@ -178,7 +177,7 @@ def test_one_flipped_bit_in_any_file_is_found_and_the_file_is_named(copy):
         with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
             checkpoint_choice.newest(copy)
         with pytest.raises(BrokenCheckpoint, match=path.relative_to(folder).as_posix()):
-            checkpoints.restore(checkpoints.list_checkpoints(copy)[0], shapes_of(state_of()))
+            restore(checkpoints.list_checkpoints(copy)[0], shapes_of(state_of()))
         path.write_bytes(whole)
     checkpoint_choice.newest(copy)
 
@@ -490,7 +489,7 @@ def test_the_best_are_kept_whenever_they_came(tmp_path, mode, best, save_every):
             checkpoint.manifest["metric"]["value"]
             == [3.0, 9.0, 1.0, 11.0, 2.0, 8.0][checkpoint.update - 1]
         )
-        state = checkpoints.restore(checkpoint, shapes_of(state_of()))
+        state = restore(checkpoint, shapes_of(state_of()))
         assert_equal_bits(state, state_of(checkpoint.update))
 
 
@@ -764,7 +763,7 @@ def test_training_goes_on_while_a_large_state_is_written(tmp_path, monkeypatch):
     assert updates_of(tmp_path, "latest") == [4, 1]
     assert threading.main_thread() not in {thread for *_, thread in behind.writes}
     for checkpoint in checkpoints.list_checkpoints(tmp_path):
-        state = checkpoints.restore(checkpoint, shapes_of(state_of()))
+        state = restore(checkpoint, shapes_of(state_of()))
         assert_equal_bits(state, state_of(checkpoint.update))
 
 
@@ -800,7 +799,7 @@ def test_a_best_state_found_while_another_is_written_is_written_with_the_next(
     behind.manager.wait()
     assert updates_of(tmp_path, "best") == [2]
     (best,) = checkpoints.list_checkpoints(tmp_path, ("best",))
-    assert_equal_bits(checkpoints.restore(best, shapes_of(state_of())), state_of(2))
+    assert_equal_bits(restore(best, shapes_of(state_of())), state_of(2))
 
 
 def test_a_state_of_a_fixed_chunk_waits_for_the_one_before(tmp_path, monkeypatch):
@@ -832,5 +831,5 @@ def test_a_checkpoint_that_the_run_removes_while_another_process_reads_it(tmp_pa
     (found,) = checkpoints.list_checkpoints(tmp_path)
     checkpoints.remove_checkpoint(found.path)
     with pytest.raises(checkpoints.BrokenCheckpoint, match="was removed while it was read"):
-        checkpoints.read_arrays(found)
+        read_arrays(found)
     assert not checkpoints.is_whole(found)

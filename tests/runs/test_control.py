@@ -17,7 +17,7 @@ from elsinore.runs import control
 from elsinore.runs import loop as run_module
 from elsinore.runs.control import ACTS, SOCKET, Controls, ask, listening
 from elsinore.runs.signals import NotBegun
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.programs import SHARED, SharedPrograms
 from tests.runs.conftest import chunk_ends, kept, learnt, rows_in, train_tiny
 

@@ -12,11 +12,12 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import checkpoint_choice, loop
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs import loop
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.curriculum_log import stage_rows
 from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.training.chunk import ChunkReport
 from elsinore.training.curriculum.stages import Curriculum
 from elsinore.training.curriculum.with_curriculum import MAX_STAGE_CHANGES, StageChanges

@@ -10,26 +10,27 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import elsinore
 from elsinore.errors import ConfigError
-from elsinore.runs import curve_values, run_curves
-from elsinore.runs.checkpoint_manager import CheckpointManager
-from elsinore.runs.curve_values import (
-    by_seed,
-    learning_values,
-    mean_of,
-    smoothed,
-    values_by_seed,
-)
-from elsinore.runs.curves import (
+from elsinore.runs.checkpoints.manager import CheckpointManager
+from elsinore.runs.curves import run_curves
+from elsinore.runs.curves import values as curve_values
+from elsinore.runs.curves.figure import (
     draw_training_curves,
     loss_labels,
     other_labels,
     spans_decades,
     training_figure,
 )
-from elsinore.runs.figure_style import number_text, plain
+from elsinore.runs.curves.style import number_text, plain
+from elsinore.runs.curves.values import (
+    by_seed,
+    learning_values,
+    mean_of,
+    smoothed,
+    values_by_seed,
+)
 from elsinore.runs.records import Row
 from elsinore.runs.statistics import ci95, iqm
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import record, train_tiny
 from tests.runs.test_resume import Accident, on_call
 

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from elsinore.runs.database import open_read_only
-from elsinore.runs.store import BrokenStore, Store
+from elsinore.runs.store.database import open_read_only
+from elsinore.runs.store.store import BrokenStore, Store
 from tests.read_only import read_only_copy
 from tests.runs.conftest import record
 

@@ -14,10 +14,10 @@ from elsinore.config.load_sweep import load_sweep
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.checkpoints import list_checkpoints
-from elsinore.runs.destinations import destinations_in
-from elsinore.runs.manifest import digest_of
-from elsinore.runs.signature import is_own
+from elsinore.runs.checkpoints.directory import list_checkpoints
+from elsinore.runs.checkpoints.manifest import digest_of
+from elsinore.runs.sinks.destinations import destinations_in
+from elsinore.runs.trust.signature import is_own
 from tests.runs.conftest import TINY
 
 

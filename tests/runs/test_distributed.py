@@ -25,12 +25,14 @@ import pytest
 import elsinore
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
-from elsinore.runs import follower, loop, replays
-from elsinore.runs.checkpoints import list_checkpoints, read_arrays
+from elsinore.runs import follower, loop
+from elsinore.runs.checkpoints.arrays import read_arrays
+from elsinore.runs.checkpoints.directory import list_checkpoints
 from elsinore.runs.control import Controls, ask
 from elsinore.runs.pipeline import FinishedChunk
+from elsinore.runs.replays import files as replays
 from elsinore.runs.signals import EXPECTED
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.watchdog import end_at_limit
 
 ROOT = Path(__file__).parents[2]

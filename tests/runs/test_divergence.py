@@ -17,11 +17,11 @@ from elsinore.errors import RepeatedError, env_check
 from elsinore.experience.normalisation import Normalisers
 from elsinore.jaxtools import processes
 from elsinore.runs import programs, session
+from elsinore.runs.checkpoints.restored import best_replica
 from elsinore.runs.divergence import divergence_text, not_finite, refuse_not_finite
 from elsinore.runs.members import best_in
 from elsinore.runs.metrics import rows_of
 from elsinore.runs.pipeline import FinishedChunk
-from elsinore.runs.restored import best_replica
 from elsinore.runs.session import of_finite
 from elsinore.training.evaluation import Episodes
 from elsinore.types import Metrics

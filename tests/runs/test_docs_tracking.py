@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.mlflow_env import MLFLOW_ENV
 from elsinore.runs.records import Row
-from elsinore.runs.store import Store
+from elsinore.runs.sinks.mlflow_env import MLFLOW_ENV
+from elsinore.runs.store.store import Store
 
 PAGE = Path(__file__).parents[2] / "docs" / "tracking.md"
 QUERIES = re.findall(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)

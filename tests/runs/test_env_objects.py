@@ -19,7 +19,7 @@ from elsinore.envs.object_names import OBJECT, name_of_object
 from elsinore.errors import ConfigError
 from elsinore.runs import session
 from elsinore.runs.call import asked_experiment
-from elsinore.runs.go_on import begun_run
+from elsinore.runs.lineage.go_on import begun_run
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY
 

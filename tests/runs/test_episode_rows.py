@@ -12,7 +12,7 @@ from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.config.plan_lines import plan_facts
 from elsinore.errors import ConfigError
-from elsinore.runs import replays
+from elsinore.runs.replays import files as replays
 from elsinore.view.drawing.multi_agent import episode_of
 from tests.runs.test_agents import QUIET
 

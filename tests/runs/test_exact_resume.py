@@ -14,10 +14,10 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import Plan, plan_for
-from elsinore.runs import checkpoints
-from elsinore.runs.checkpoints import Checkpoint
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.directory import Checkpoint
+from elsinore.runs.checkpoints.restored import restore_state
 from elsinore.runs.programs import Compiled, compile_run
-from elsinore.runs.restored import restore_state
 from elsinore.training.layout import Layout
 from elsinore.training.turns import fetch_turns, place_host
 from tests.runs.conftest import assert_same_run, learnt, rows_in

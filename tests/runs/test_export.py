@@ -19,7 +19,8 @@ from elsinore import cli
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
-from elsinore.runs.export import (
+from elsinore.runs.checkpoints.restored import policy_of
+from elsinore.runs.export.export import (
     FORMS,
     refuse_export,
     write_export,
@@ -27,9 +28,8 @@ from elsinore.runs.export import (
     write_mlflow,
     write_onnx,
 )
-from elsinore.runs.latency import DECIDERS, Latency, about_of, latency_of, observations_like
+from elsinore.runs.export.latency import DECIDERS, Latency, about_of, latency_of, observations_like
 from elsinore.runs.policy import Policy
-from elsinore.runs.restored import policy_of
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 FACTS = {"env": "a world", "checkpoint": "latest/1"}

@@ -11,10 +11,11 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import conclusion, replays, run_lock
+from elsinore.runs import conclusion, run_lock
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_lock import FolderGone
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import assert_same_run, train_tiny
 from tests.view.drawing.scenes import replay
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs.checkpoints import CHECKPOINT_FORMAT, READABLE_FORMATS
-from elsinore.runs.manifest import digest_of, params_sha256
+from elsinore.runs.checkpoints.arrays import READABLE_FORMATS
+from elsinore.runs.checkpoints.directory import CHECKPOINT_FORMAT
+from elsinore.runs.checkpoints.manifest import digest_of, params_sha256
 
 RUNS = Path(__file__).resolve().parents[1] / "data" / "runs"
 

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.runs import checkpoint_manager, checkpoints, run_workers
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs import run_workers
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints import manager as checkpoint_manager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.signals import Stop
-from elsinore.runs.store import Store, StoreBehind
-from elsinore.runs.store_waits import StoreWaits, refuse_if_stuck
+from elsinore.runs.store.store import Store, StoreBehind
+from elsinore.runs.store.waits import StoreWaits, refuse_if_stuck
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.schedule import Schedule
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, count_in_log, train_tiny

@@ -10,9 +10,9 @@ from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs import api, session
-from elsinore.runs.checkpoints import list_checkpoints
-from elsinore.runs.go_on import begun_run
-from elsinore.runs.manifest import digest_of
+from elsinore.runs.checkpoints.directory import list_checkpoints
+from elsinore.runs.checkpoints.manifest import digest_of
+from elsinore.runs.lineage.go_on import begun_run
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import TINY, assert_same_run, train_tiny
 

@@ -24,13 +24,13 @@ from elsinore.envs.scene import Picture
 from elsinore.envs.wrappers.observations import Flatten
 from elsinore.errors import ConfigError, RunError
 from elsinore.jaxtools import host_arrays
-from elsinore.runs import replays
 from elsinore.runs.call import resolve_experiment
 from elsinore.runs.host import training
 from elsinore.runs.host.evaluation import HostEvaluation
 from elsinore.runs.host.training import HostTraining, _last_sound
 from elsinore.runs.host.vector import HostVector
-from elsinore.runs.store import Store
+from elsinore.runs.replays import files as replays
+from elsinore.runs.store.store import Store
 from elsinore.training.curriculum.stages import Stages, staged
 from elsinore.training.early_stopping import Convergence
 from elsinore.training.turns import fetch_turns, place_host

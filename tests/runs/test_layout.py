@@ -12,11 +12,12 @@ from elsinore.config.load import whole_experiment
 from elsinore.config.plan import Plan, plan_for
 from elsinore.config.plan_lines import plan_lines
 from elsinore.errors import ConfigError
-from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.checkpoint_match import agree_on_layout, check_layout
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.match import agree_on_layout, check_layout
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.training.layout import Layout
 from tests.devices import needs_two_devices
 from tests.runs.conftest import on_devices
@@ -138,7 +139,7 @@ def test_a_runs_checkpoints_have_its_layout_and_another_is_an_event(tmp_path):
 STOPPED = """
 import sys
 import elsinore
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from tests.runs.conftest import train_tiny
 from tests.runs.test_resume import Accident, on_call
 

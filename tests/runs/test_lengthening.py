@@ -17,10 +17,10 @@ from elsinore.algos.dqn import DQNConfig
 from elsinore.config.load import load_experiment
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ElsinoreError
-from elsinore.runs import lengthen
-from elsinore.runs.moved_schedules import moved_schedules, schedules_of
+from elsinore.runs.lineage import lengthen
+from elsinore.runs.lineage.moved_schedules import moved_schedules, schedules_of
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.summary import mean_return
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
@@ -445,7 +445,7 @@ def test_halving_is_refused_since_its_rungs_depend_on_the_budget(tmp_path):
 
 
 def test_a_lengthened_run_is_still_this_users(path):
-    from elsinore.runs.signature import is_own
+    from elsinore.runs.trust.signature import is_own
 
     assert is_own(path / "config.yaml")
     elsinore.resume(path, env_steps=3072)

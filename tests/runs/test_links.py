@@ -10,19 +10,19 @@ import pytest
 
 from elsinore.config.sinks import MLflowConfig, WandbConfig
 from elsinore.errors import ConfigError
-from elsinore.runs import replays
-from elsinore.runs.curves import draw_training_curves
+from elsinore.runs.curves.figure import draw_training_curves
 from elsinore.runs.profile import PhaseTimes
 from elsinore.runs.records import Row
 from elsinore.runs.remote_copy import Copy
-from elsinore.runs.repair import restore_store, state_of
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import Store
+from elsinore.runs.store.repair import restore_store, state_of
+from elsinore.runs.store.store import Store
 from elsinore.runs.summary import write_json
 from tests.runs.conftest import STEPS, record
 from tests.runs.test_policy import policy_of_a_dictionary

@@ -22,7 +22,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.mlflow import MLflowSink
 from pathlib import Path
 from sqlalchemy import Engine, event
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 def kill_between_tables(connection, cursor, statement, *rest):
     if "CREATE TABLE registered_models" in statement:

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from elsinore.config.sinks import MLflowConfig
-from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.sinks.mlflow_env import configure_mlflow
 from elsinore.runs.sinks.mlflow_registry import register
 from elsinore.runs.summary import write_json
 from tests.runs.conftest import record

@@ -5,11 +5,11 @@ import contextlib
 from elsinore.page.metrics_csv import _metric_labels
 from elsinore.page.runs_directory import RunsDirectory, list_runs
 from elsinore.page.series import curves
-from elsinore.runs.curves import loss_labels
-from elsinore.runs.natural import natural
+from elsinore.runs.curves.figure import loss_labels
+from elsinore.runs.files.natural import natural
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.runs.replays import list_replays
-from elsinore.runs.store import Store
+from elsinore.runs.replays.files import list_replays
+from elsinore.runs.store.store import Store
 from tests.page.conftest import make_run
 
 TERMS = [f"loss/term_{i}" for i in (1, 2, 10)]

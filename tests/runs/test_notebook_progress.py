@@ -7,7 +7,7 @@ import IPython.display
 import pytest
 
 from elsinore.runs import run_workers
-from elsinore.runs.curve_svg import rows_svg
+from elsinore.runs.curves.svg import rows_svg
 from elsinore.runs.records import Row
 from elsinore.runs.sinks import notebook
 from elsinore.runs.sinks.console import Console

@@ -15,12 +15,12 @@ from elsinore.checks.env_fixture import random_legal_action
 from elsinore.config.load import load_experiment
 from elsinore.config.plan import plan_for
 from elsinore.experience.autoreset import batched_autoreset_step, batched_reset
-from elsinore.runs.export import write_onnx
-from elsinore.runs.latency import DECIDERS
-from elsinore.runs.onnx.model import model_of
-from elsinore.runs.onnx.program import UnknownOperation
+from elsinore.runs.checkpoints.restored import policy_of
+from elsinore.runs.export.export import write_onnx
+from elsinore.runs.export.latency import DECIDERS
+from elsinore.runs.export.onnx.model import model_of
+from elsinore.runs.export.onnx.program import UnknownOperation
 from elsinore.runs.policy import Policy
-from elsinore.runs.restored import policy_of
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

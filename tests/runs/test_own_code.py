@@ -10,9 +10,15 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs.checkpoint_match import other_versions
-from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.manifest import PRECISION, _digests, source_digest, versions, versions_of
+from elsinore.runs.checkpoints.directory import Checkpoint
+from elsinore.runs.checkpoints.manifest import (
+    PRECISION,
+    _digests,
+    source_digest,
+    versions,
+    versions_of,
+)
+from elsinore.runs.checkpoints.match import other_versions
 from tests.runs.conftest import TINY
 
 CODE = "from gymnax.environments import CartPole\n\n\nclass Mine(CartPole):\n    number = {}\n"

@@ -12,7 +12,7 @@ import pytest
 
 from elsinore.cli import main
 from elsinore.errors import ConfigError
-from elsinore.runs.durable import new_file
+from elsinore.runs.files.durable import new_file
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import log, logging_to
 

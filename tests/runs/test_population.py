@@ -16,7 +16,8 @@ from elsinore.cli.run_report import run_report
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
 from elsinore.runs import loop, programs, session
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
+from elsinore.runs.checkpoints.restored import host_shapes, policy_of
 from elsinore.runs.members import (
     best_index,
     from_writable,
@@ -27,10 +28,9 @@ from elsinore.runs.members import (
 )
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import Row, return_text
-from elsinore.runs.restored import host_shapes, policy_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import GRACE
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 from elsinore.runs.summary import _population, as_decimal, write_json
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import assert_same_run, learnt, rows_in, train_tiny

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import elsinore
-from elsinore.runs import checkpoints
+from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.summary import is_finished, read_summary
 from tests.runs.conftest import TINY, assert_same_run
 from tests.runs.power_cuts import Disk, lay_out, recorded
@@ -55,7 +55,7 @@ def test_a_key_and_a_signature_are_on_the_disk_before_they_have_their_names(tmp_
     (tmp_path / "config.yaml").write_text("env: CartPole-v1\n")
     sign = f"""
 from pathlib import Path
-from elsinore.runs import signature
+from elsinore.runs.trust import signature
 signature.sign(Path({str(tmp_path / "config.yaml")!r}))
 """
     calls = recorded([sys.executable, "-c", sign], tmp_path / "trace")

@@ -15,11 +15,11 @@ from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.load import load_experiment
 from elsinore.config.load_sweep import load_sweep
 from elsinore.config.yaml_files import read_yaml
-from elsinore.runs.checkpoint_match import check_match
+from elsinore.runs.checkpoints.match import check_match
 from elsinore.runs.metrics_json import write_metrics
-from elsinore.runs.redaction import comparable, redacted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
+from elsinore.runs.trust.redaction import comparable, redacted
 from tests.page.conftest import serving
 from tests.runs.conftest import train_tiny
 

@@ -20,13 +20,13 @@ from elsinore.config.load import with_settings
 from elsinore.errors import ConfigError
 from elsinore.runs import remote, remote_copy
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.lengthen import lengthened, record_lengthening
+from elsinore.runs.lineage.lengthen import lengthened, record_lengthening
 from elsinore.runs.records import Row
 from elsinore.runs.remote import fetched, file_system, has_copy
 from elsinore.runs.remote_copy import Copy
-from elsinore.runs.repair import repair
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store, reading
+from elsinore.runs.store.repair import repair
+from elsinore.runs.store.store import Store, reading
 from elsinore.runs.summary import is_finished
 
 fsspec = pytest.importorskip("fsspec")

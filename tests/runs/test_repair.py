@@ -12,12 +12,12 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.config.yaml_files import read_yaml, yaml_text
-from elsinore.runs import repair
-from elsinore.runs.checkpoints import list_checkpoints
-from elsinore.runs.manifest import digest_of
+from elsinore.runs.checkpoints.directory import list_checkpoints
+from elsinore.runs.checkpoints.manifest import digest_of
 from elsinore.runs.records import EPISODE_COUNT, Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store import repair
+from elsinore.runs.store.store import Store
 from tests.read_only import read_only_copy
 from tests.runs.conftest import assert_same_run, chunk_ends, rows_in
 
@@ -302,7 +302,7 @@ def test_the_command_to_go_on_with_is_of_what_is_left(whole, tmp_path, capsys, m
     (path / "config.yaml").write_text(yaml_text(config))
     with contextlib.closing(Store(path / "metrics.sqlite")) as store:
         store.describe(sinks_done="JSON lines")
-    monkeypatch.setattr("elsinore.runs.repair.has_extra", lambda extra: False)
+    monkeypatch.setattr("elsinore.runs.store.repair.has_extra", lambda extra: False)
     said = repaired(path, capsys)
     assert "TensorBoard (not installed: elsinore[tensorboard])" in said
     assert "then:" not in said

@@ -15,7 +15,10 @@ from elsinore.cli import main as cli
 from elsinore.config.experiment import ReplaysConfig
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import conclusion, episode_recording, replay_worker, replays
+from elsinore.runs import conclusion
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
+from elsinore.runs.replays import worker as replay_worker
 from elsinore.runs.summary import write_json
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import env_of

@@ -17,13 +17,15 @@ import elsinore
 from elsinore import cli
 from elsinore.config.plan import plan_for
 from elsinore.errors import RunError
-from elsinore.runs import checkpoint_choice, checkpoints, loop, session
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs import loop, session
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.failures import ended_how
 from elsinore.runs.metrics import score_of
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.nets.test_build import Own
 from tests.runs.conftest import (
     TINY,

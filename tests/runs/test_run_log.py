@@ -42,13 +42,13 @@ def test_training_leaves_the_logging_of_its_process_as_it_was(tmp_path):
     run of a script or notebook begins its lines with `INFO:elsinore:`."""
     program = (
         "import logging, pathlib, numpy as np\n"
-        "from elsinore.runs import checkpoints\n"
+        "from elsinore.runs.checkpoints import arrays, directory\n"
         "from elsinore.runs.run_log import logging_to\n"
         "state, folder = {'x': np.ones(2)}, pathlib.Path()\n"
         "with logging_to(folder / 'a.log'):\n"
-        "    checkpoints.save(folder, 'latest', state, {'update': 1})\n"
-        "found = checkpoints.list_checkpoints(folder, ('latest',))\n"
-        "assert checkpoints.restore(found[0], state)['x'].sum() == 2\n"
+        "    directory.save(folder, 'latest', state, {'update': 1})\n"
+        "found = directory.list_checkpoints(folder, ('latest',))\n"
+        "assert arrays.restore(found[0], state)['x'].sum() == 2\n"
         "assert logging.getLogger().handlers == [], logging.getLogger().handlers\n"
     )
     done = subprocess.run(

@@ -8,9 +8,9 @@ import elsinore
 from elsinore.errors import RunError
 from elsinore.runs import session as session_module
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.session_end import end_of, forget_interruption, note_end
 from elsinore.runs.signals import NotBegun, OutOfTime
-from elsinore.runs.store import reading
+from elsinore.runs.sinks.session_end import end_of, forget_interruption, note_end
+from elsinore.runs.store.store import reading
 from tests.runs.conftest import record, train_tiny
 
 

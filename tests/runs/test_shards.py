@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import elsinore
-from elsinore.runs import checkpoint_choice, checkpoints
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints.arrays import read_arrays
 from tests.runs.conftest import assert_same_run, on_devices
 from tests.runs.learners import LEARNERS
 
@@ -19,7 +20,7 @@ STOPPED = """
 import json
 import sys
 import elsinore
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from tests.runs.test_resume import Accident, on_call
 
 CheckpointManager._save_due = on_call(12, CheckpointManager._save_due)
@@ -113,7 +114,7 @@ def test_what_it_learnt_is_for_any_number_of_shards(shards, whole, tmp_path):
         from_parts="learner",
     )
     there, here = (
-        checkpoints.read_arrays(each.checkpoint(name))
+        read_arrays(each.checkpoint(name))
         for each, name in ((whole, "latest"), (run, "latest/0000000000"))
     )
     for part in (".train.learner.params", ".train.learner.opt_state", ".train.stats.obs"):

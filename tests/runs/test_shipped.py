@@ -8,7 +8,7 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import checkpoints
+from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.shipped import FOLDER, shipped_policies
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import TINY

@@ -17,23 +17,23 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.config.sinks import MLflowConfig, SinksConfig
-from elsinore.runs import store as store_module
 from elsinore.runs.members import facts_of_replicas
-from elsinore.runs.mlflow_env import configure_mlflow
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
-from elsinore.runs.seed_means import StoredSeedMeans
 from elsinore.runs.sinks import jsonl as jsonl_sink
 from elsinore.runs.sinks import mlflow as mlflow_sink
 from elsinore.runs.sinks import mlflow_places
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.mlflow_env import configure_mlflow
 from elsinore.runs.sinks.mlflow_names import with_tag
 from elsinore.runs.sinks.mlflow_registry import register
+from elsinore.runs.sinks.seed_means import StoredSeedMeans
+from elsinore.runs.sinks.sync import sinks_of
 from elsinore.runs.sinks.tensorboard import TensorBoardSink
+from elsinore.runs.store import store as store_module
 from elsinore.runs.summary import write_json
-from elsinore.runs.sync import sinks_of
 from elsinore.runs.workers import sink_worker
 from tests.runs.conftest import STEPS, Tracked, count_in_log, record, train_tiny
 

@@ -29,22 +29,24 @@ from elsinore.config.plan import plan_for
 from elsinore.config.start import PARTS, StartConfig
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError
-from elsinore.runs import checkpoints, session
-from elsinore.runs.agents_from import agents_from, refuse_other_agents
+from elsinore.runs import session
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.continuation import with_source
-from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signature import sign
-from elsinore.runs.sinks.mlflow import lineage_tags
-from elsinore.runs.source import parse_source, source_of
-from elsinore.runs.start import check_start, replicas_of
-from elsinore.runs.transfer import (
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.arrays import read_arrays
+from elsinore.runs.lineage.agents_from import agents_from, refuse_other_agents
+from elsinore.runs.lineage.continuation import with_source
+from elsinore.runs.lineage.source import parse_source, source_of
+from elsinore.runs.lineage.start import check_start, replicas_of
+from elsinore.runs.lineage.transfer import (
     dotted_name,
     is_of_parts,
     moments_of_others,
     transfer_of,
     whole_part_of,
 )
+from elsinore.runs.run_dir import RunDir
+from elsinore.runs.sinks.mlflow import lineage_tags
+from elsinore.runs.trust.signature import sign
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, kept, rows_in
 from tests.runs.learners import CHUNKS, LEARNERS
 from tests.runs.test_lengthening import events_of
@@ -54,7 +56,7 @@ SHORT = TINY | {"env_steps": 512, "checkpoints.best": 0, "checkpoints.period": 0
 
 def leaves(run: Path, name: str) -> dict[str, np.ndarray]:
     found = elsinore.load(run).checkpoint(name)
-    return checkpoints.read_arrays(found)
+    return read_arrays(found)
 
 
 def best_of(run: Path) -> str:
@@ -145,7 +147,7 @@ def tuned(whole, tmp_path_factory):
 
 def test_it_begins_with_the_parameters_and_all_else_is_its_own(whole, tuned):
     source = elsinore.load(whole).checkpoint("best")
-    first, there = leaves(tuned, "latest/0000000000"), checkpoints.read_arrays(source)
+    first, there = leaves(tuned, "latest/0000000000"), read_arrays(source)
     params = ".train.learner.params"
     assert_equal(parts(first, params), parts(there, params))
     policy = {n.replace(".best.policy_state.params", params): x for n, x in first.items()}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from elsinore.runs import durable
-from elsinore.runs import store as store_module
+from elsinore.runs.files import durable
 from elsinore.runs.records import ChunkRecord, FinishedEpisode, Row, RunEvent
-from elsinore.runs.store import BrokenStore, Store
+from elsinore.runs.store import store as store_module
+from elsinore.runs.store.store import BrokenStore, Store
 from tests.runs.conftest import record
 
 

@@ -12,9 +12,10 @@ import pytest
 
 import elsinore
 from elsinore import cli
-from elsinore.runs import checkpoint_choice, checkpoint_manager
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import manager as checkpoint_manager
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store, StoreBehind
+from elsinore.runs.store.store import Store, StoreBehind
 from elsinore.runs.summary import is_finished
 from elsinore.runs.summary_shape import unusable_part
 from tests.runs.conftest import assert_same_run, chunk_ends, count_in_log, rows_in, train_tiny

@@ -12,9 +12,9 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks import mlflow, wandb
 from elsinore.runs.sinks.jsonl import JSONLinesSink
 from elsinore.runs.sinks.mlflow import MLflowSink
+from elsinore.runs.sinks.sync import _outcome_of
 from elsinore.runs.sinks.wandb import WandbSink
-from elsinore.runs.store import Store
-from elsinore.runs.sync import _outcome_of
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import train_tiny
 
 

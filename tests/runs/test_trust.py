@@ -31,10 +31,13 @@ from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.envs import make
 from elsinore.errors import ConfigError
 from elsinore.imports import UntrustedName, import_object
-from elsinore.runs import checkpoints, episode_recording, named_code, replays, signature
-from elsinore.runs.manifest import digest_of
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.manifest import digest_of
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
+from elsinore.runs.trust import named_code, signature
 from elsinore.view.play import env_to_play, episodes_of
 from tests.page.conftest import TOKEN, serving
 from tests.runs.conftest import TINY
@@ -510,7 +513,7 @@ REWRITE_UNTIL_IT_ENDS = """
 import os, signal, sys
 from pathlib import Path
 from elsinore.config.experiment import Experiment
-from elsinore.runs import signature
+from elsinore.runs.trust import signature
 from elsinore.runs.run_dir import RunDir
 
 folder = RunDir.create(Path(sys.argv[1]), "mine", Experiment())
@@ -567,7 +570,7 @@ def test_a_signature_is_not_written_through_a_link(config, tmp_path):
 @pytest.mark.slow
 def test_processes_that_start_together_have_one_key(state, tmp_path):
     sign = (
-        "import sys, pathlib; from elsinore.runs import signature\n"
+        "import sys, pathlib; from elsinore.runs.trust import signature\n"
         "signature.sign(pathlib.Path(sys.argv[1]) / 'config.yaml')"
     )
     folders = [tmp_path / str(i) for i in range(3)]

@@ -15,10 +15,10 @@ from elsinore.config.sinks import SinksConfig, WandbConfig
 from elsinore.errors import ConfigError
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.seed_means import SeedMeans
-from elsinore.runs.session_end import note_end
+from elsinore.runs.sinks.seed_means import SeedMeans
+from elsinore.runs.sinks.session_end import note_end
 from elsinore.runs.sinks.wandb import WandbSink, means_of, refuse_if_absent
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import STEPS, record, train_tiny
 
 here = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="needs wandb")

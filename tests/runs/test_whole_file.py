@@ -11,7 +11,7 @@ import pytest
 import elsinore
 from elsinore import cli
 from elsinore.errors import ConfigError
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.view.drawing.film import write_film
 from elsinore.view.play import episodes_of
 

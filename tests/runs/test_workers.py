@@ -15,7 +15,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import CURVES, IN_MEMORY, RunWorkers, _progress
 from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.remote import RemoteSink
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.workers import BackgroundWorker, sink_worker
 
 

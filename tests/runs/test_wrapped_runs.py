@@ -10,8 +10,9 @@ import yaml
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import replay_worker, replays
 from elsinore.runs.call import resolve_experiment
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import worker as replay_worker
 from elsinore.view.play import episodes_of
 from tests.runs.conftest import TINY, assert_same_run, rows_in, train_tiny
 

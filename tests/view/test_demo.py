@@ -20,8 +20,8 @@ from elsinore.config.load import load_experiment, set_dotted
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.page import server
-from elsinore.runs import replays
-from elsinore.runs.store import Store
+from elsinore.runs.replays import files as replays
+from elsinore.runs.store.store import Store
 from elsinore.view.demo import api, episodes
 from elsinore.view.demo.api import RECIPES, Demo, Recipe, demo
 from elsinore.view.demo.episodes import (

@@ -9,7 +9,8 @@ import pytest
 import elsinore
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError
-from elsinore.runs import episode_recording, replays
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
 from elsinore.runs.run_dir import RunDir
 from elsinore.view.play import _replica, _untrained, env_to_play, episodes_of
 

@@ -13,12 +13,12 @@ from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError, shown
 from elsinore.experience.multi_agent import num_agents_in
 from elsinore.runs.api import load
-from elsinore.runs.checkpoint_choice import evaluated_stages
-from elsinore.runs.natural import natural
+from elsinore.runs.checkpoints.choice import evaluated_stages
+from elsinore.runs.files.natural import natural
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import reading
-from elsinore.runs.trust import Trust
+from elsinore.runs.store.store import reading
+from elsinore.runs.trust.trust import Trust
 
 
 @checked

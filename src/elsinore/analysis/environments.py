@@ -13,7 +13,7 @@ from elsinore.envs import suites
 from elsinore.envs.elsewhere import env_hint
 from elsinore.envs.spaces import MultiDiscrete
 from elsinore.errors import ConfigError
-from elsinore.runs.natural import natural
+from elsinore.runs.files.natural import natural
 from elsinore.validation import did_you_mean
 
 # Building these needs a download.

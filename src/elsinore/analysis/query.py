@@ -14,7 +14,7 @@ from typing import Any
 from elsinore.arguments import checked
 from elsinore.errors import ConfigError
 from elsinore.runs.run import Run, folder_of
-from elsinore.runs.store import Store, reading
+from elsinore.runs.store.store import Store, reading
 from elsinore.validation import did_you_mean
 
 ALIASES = {

@@ -23,7 +23,8 @@ def add(commands) -> None:
 
 
 def checkpoints_command(args: argparse.Namespace) -> int:
-    from elsinore.runs import api, checkpoint_choice
+    from elsinore.runs import api
+    from elsinore.runs.checkpoints import choice as checkpoint_choice
 
     run = api.load(args.run, runs_dir=args.runs_dir)
     rows = run.checkpoints()

@@ -37,8 +37,8 @@ def add(commands) -> None:
 
 def evaluate_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
+    from elsinore.runs.files.plain_json import plain
     from elsinore.runs.members import learner_names
-    from elsinore.runs.plain_json import plain
     from elsinore.runs.records import return_text
     from elsinore.runs.statistics import ci95, iqm
     from elsinore.runs.summary import returns_by_agent

@@ -48,13 +48,13 @@ def add(commands) -> None:
 
 def export_command(args: argparse.Namespace) -> int:
     from elsinore.runs import api
-    from elsinore.runs.export import FORMS
+    from elsinore.runs.export.export import FORMS
 
     if args.run.endswith(".npz"):
         return _replay(args)
     if args.format not in (known := [*FORMS, "json"]):
         raise ConfigError(f"--format {args.format!r} is unknown; choose one of {', '.join(known)}.")
-    from elsinore.runs.latency import about_of
+    from elsinore.runs.export.latency import about_of
 
     run = api.load(args.run, runs_dir=args.runs_dir, trust=trust_of(args))
     out = Path(args.out) if args.out is not None else None
@@ -79,8 +79,8 @@ def export_command(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     """Write a replay as JSON, to stdout or a file."""
-    from elsinore.runs.replays import as_json
-    from elsinore.runs.whole_file import whole_file
+    from elsinore.runs.files.whole_file import whole_file
+    from elsinore.runs.replays.files import as_json
 
     if args.format != "json":
         raise ConfigError(f"{args.run} is a replay; give --format json, or the run's name.")
@@ -100,7 +100,7 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _measured(form: str, out: Path) -> dict:
-    from elsinore.runs.latency import DECIDERS, about_of, latency_of, observations_like
+    from elsinore.runs.export.latency import DECIDERS, about_of, latency_of, observations_like
 
     decide, about = DECIDERS[form](out), about_of(out)
     return {size: latency_of(decide, observations_like(about, size)) for size in BATCH_SIZES}

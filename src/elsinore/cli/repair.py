@@ -24,8 +24,8 @@ def add(commands) -> None:
 def repair_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from elsinore.runs.repair import repair
     from elsinore.runs.run_dir import RunDir
+    from elsinore.runs.store.repair import repair
 
     for line in repair(RunDir.open(args.run, Path(args.runs_dir)), trust_of(args)):
         say(line)

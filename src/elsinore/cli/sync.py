@@ -22,7 +22,7 @@ def sync_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from elsinore.runs.run_dir import RunDir
-    from elsinore.runs.sync import UP_TO_DATE, finish_sinks
+    from elsinore.runs.sinks.sync import UP_TO_DATE, finish_sinks
 
     outcomes = finish_sinks(RunDir.open(args.run, Path(args.runs_dir)), trust=trust_of(args))
     for name, outcome in outcomes.items():

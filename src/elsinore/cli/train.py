@@ -96,8 +96,8 @@ def _check_resume(args: argparse.Namespace) -> None:
         ConfigError: naming the first.
     """
     from elsinore.config.yaml_files import parse_set
-    from elsinore.runs.go_on import refuse_without_name
-    from elsinore.runs.lengthen import budgets_in, refuse_other_settings
+    from elsinore.runs.lineage.go_on import refuse_without_name
+    from elsinore.runs.lineage.lengthen import budgets_in, refuse_other_settings
 
     if args.go_on and args.resume is None:
         refuse_without_name(args.name)
@@ -166,7 +166,7 @@ def _train_or_resume(args: argparse.Namespace, overrides: dict):
 
 def _budget_of(overrides: dict) -> dict:
     """The budget as `elsinore.resume` takes it."""
-    from elsinore.runs.lengthen import budgets_in
+    from elsinore.runs.lineage.lengthen import budgets_in
 
     budgets = budgets_in(overrides)
     return {
@@ -178,7 +178,7 @@ def _budget_of(overrides: dict) -> dict:
 def _described(args: argparse.Namespace, overrides: dict):
     """The experiment of the arguments, and its environment."""
     from elsinore.runs.call import resolve_experiment
-    from elsinore.runs.source import start_settings
+    from elsinore.runs.lineage.source import start_settings
 
     start = start_settings(args.from_run, args.from_parts, args.from_leave, args.from_seed)
     settings = {
@@ -215,10 +215,10 @@ def _start_page(args: argparse.Namespace, overrides: dict):
 def _print_plan(args: argparse.Namespace, overrides: dict) -> int:
     from elsinore.config.plan import plan_for
     from elsinore.config.plan_lines import plan_lines
-    from elsinore.runs.lengthen import budgets_in, lengthened
+    from elsinore.runs.lineage.lengthen import budgets_in, lengthened
+    from elsinore.runs.lineage.start import check_start
     from elsinore.runs.preparation import prepare
     from elsinore.runs.run_dir import RunDir
-    from elsinore.runs.start import check_start
 
     prepare()
     if args.resume is not None:

@@ -1,7 +1,7 @@
 """The file of an agent: its settings and spaces as JSON, and its arrays, in one `.npz`.
 
 The JSON carries its user's signature, so that code which another user's file names is not imported
-(`runs/trust.py`).
+(`runs/trust/trust.py`).
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from elsinore.errors import ConfigError, why_unreadable
-from elsinore.runs.signature import signature_of
-from elsinore.runs.trust import confirmed_settings
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
+from elsinore.runs.trust.signature import signature_of
+from elsinore.runs.trust.trust import confirmed_settings
 
 FORMAT = 3
 HEADER = {"algo": dict, "spaces": list, "seed": int, "env_steps": int, "steps": int}

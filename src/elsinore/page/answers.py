@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from elsinore.runs.plain_json import plain
+from elsinore.runs.files.plain_json import plain
 
 
 def json_text(data: Any) -> str:

@@ -15,8 +15,8 @@ from elsinore.config.experiment import MAX_TAG, MAX_TAGS
 from elsinore.errors import ConfigError
 from elsinore.page.launch import is_training, refuse_name
 from elsinore.page.runs_directory import PageError, RunsDirectory
-from elsinore.runs.durable import new_file
-from elsinore.runs.plain_files import is_taken
+from elsinore.runs.files.durable import new_file
+from elsinore.runs.files.plain_files import is_taken
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_lock import ReadOnlyRun, RunInUse
 

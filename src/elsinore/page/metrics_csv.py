@@ -13,7 +13,7 @@ from typing import Any
 
 from elsinore.page.runs_directory import RunsDirectory, info_of
 from elsinore.page.series import metric_label
-from elsinore.runs.natural import natural
+from elsinore.runs.files.natural import natural
 from elsinore.runs.run_dir import RunDir
 
 NAMES_SECONDS = 60.0  # for the names of all metrics; of ten million rows they take about one

@@ -10,12 +10,12 @@ from elsinore.errors import ConfigError
 from elsinore.page.changed_settings import changed_settings
 from elsinore.page.manage import tags_of
 from elsinore.page.runs_directory import PageError, RunsDirectory, info_of
-from elsinore.runs.checkpoints import CHECKPOINT_KINDS
+from elsinore.runs.checkpoints.directory import CHECKPOINT_KINDS
 from elsinore.runs.control import SOCKET, Busy, ask
+from elsinore.runs.files.plain_json import plain
 from elsinore.runs.members import mean_known, members_in, seeds_of_best
-from elsinore.runs.plain_json import plain
-from elsinore.runs.redaction import redacted
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.trust.redaction import redacted
 
 LIVE = ("compiling", "training", "pausing", "paused", "stopping")
 RECENT_CHUNKS = 10  # the current speed is their mean

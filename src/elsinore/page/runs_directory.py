@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.database import open_read_only
-from elsinore.runs.natural import natural
-from elsinore.runs.plain_files import is_no_file
+from elsinore.runs.files.natural import natural
+from elsinore.runs.files.plain_files import is_no_file
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.store import BESIDE_DATABASE
-from elsinore.runs.store_schema import SCHEMA, STORE_FORMAT
+from elsinore.runs.store.database import open_read_only
+from elsinore.runs.store.schema import SCHEMA, STORE_FORMAT
+from elsinore.runs.store.store import BESIDE_DATABASE
 
 DEEPEST = 3  # folders down: a run of a comparison or a sweep; 2 if that folder is the directory
 UNBORN = re.compile(r"\..+\.[0-9a-f]+")  # a run's folder before it has its name

@@ -15,9 +15,9 @@ from elsinore.page.guard import REMEDY
 from elsinore.page.run_status import best_env_steps, summary_of
 from elsinore.page.runs_directory import PageError, RunsDirectory
 from elsinore.page.workers import low_priority_worker
-from elsinore.runs import replays
-from elsinore.runs.redaction import redacted
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.trust.redaction import redacted
 
 CACHED_EPISODES = 4
 MAX_SCENES = 200  # in one answer

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from elsinore.runs.natural import natural
+from elsinore.runs.files.natural import natural
 
 SPANS = 400  # about as many points as a chart is wide
 QUICK_ROWS = 300_000  # read in a fraction of a second

@@ -5,7 +5,7 @@ from typing import Any
 
 from elsinore.config.parse import as_dict
 from elsinore.page.changed_settings import dotted_items
-from elsinore.runs.natural import natural
+from elsinore.runs.files.natural import natural
 
 ELSEWHERE = ("env", "algo", "seeds", "start")  # fields of the dialog, or no matter of it
 

@@ -20,7 +20,7 @@ from elsinore.arguments import checked
 from elsinore.errors import ConfigError
 from elsinore.jaxtools import processes
 from elsinore.runs.records import ChunkRecord, Row
-from elsinore.runs.store import Store, refused_if_broken
+from elsinore.runs.store.store import Store, refused_if_broken
 from elsinore.validation import LONGEST_NAME, OF_SINKS, is_metric_name
 
 # metrics of the run itself that a chunk may be without: of evaluations, and of episodes that ended

@@ -11,32 +11,33 @@ from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.errors import on_error, shown
 from elsinore.jaxtools import processes
-from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.call import as_override, resolve_experiment
-from elsinore.runs.checkpoint_match import agree_on_layout, check_match
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.match import agree_on_layout, check_match
+from elsinore.runs.checkpoints.restored import check_state
 from elsinore.runs.distributed import check_processes_agree, fail_everywhere, join
 from elsinore.runs.follower import ENDED, follow
-from elsinore.runs.go_on import begun_run, new_run, refuse_without_name
-from elsinore.runs.lengthen import (
+from elsinore.runs.lineage.go_on import begun_run, new_run, refuse_without_name
+from elsinore.runs.lineage.lengthen import (
     budgets_in,
     lengthened,
     record_lengthening,
     with_budget,
 )
+from elsinore.runs.lineage.source import start_settings
+from elsinore.runs.lineage.start import check_start, check_start_again
 from elsinore.runs.preparation import checked_plan, prepare
-from elsinore.runs.restored import check_state
 from elsinore.runs.run import Run, folder_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import GRACE
-from elsinore.runs.signature import sign
-from elsinore.runs.source import start_settings
-from elsinore.runs.start import check_start, check_start_again
+from elsinore.runs.sinks.sync import finish_sinks
 from elsinore.runs.summary import is_finished
-from elsinore.runs.sync import finish_sinks
-from elsinore.runs.trust import Trust
+from elsinore.runs.trust.signature import sign
+from elsinore.runs.trust.trust import Trust
 from elsinore.training.curriculum.stages import Curriculum
 
 log = logging.getLogger("elsinore")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from elsinore.config.experiment import StopConfig
 from elsinore.errors import counted
 from elsinore.runs.records import EPISODE_COUNT, Row
-from elsinore.runs.store import LAST, Store
+from elsinore.runs.store.store import LAST, Store
 from elsinore.training.schedule import Schedule
 from elsinore.validation import period_of
 

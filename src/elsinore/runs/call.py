@@ -12,10 +12,10 @@ from elsinore.envs import refuse_no_env, suites
 from elsinore.envs.object_names import marked
 from elsinore.envs.wrapped import entries_of, modules_in, unwrapped
 from elsinore.errors import ConfigError, user_code
-from elsinore.runs.continuation import with_source
-from elsinore.runs.go_on import bring_copy
-from elsinore.runs.source import settings_of_source
-from elsinore.runs.trust import Trust
+from elsinore.runs.lineage.continuation import with_source
+from elsinore.runs.lineage.go_on import bring_copy
+from elsinore.runs.lineage.source import settings_of_source
+from elsinore.runs.trust.trust import Trust
 
 
 def resolve_experiment(

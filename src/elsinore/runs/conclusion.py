@@ -9,18 +9,19 @@ from typing import Any
 
 from elsinore.config.plan import Plan
 from elsinore.errors import counted
-from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.restored import best_replica, policy_of, restore_state
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
+from elsinore.runs.curves.run_curves import ARTIFACT_SECONDS, draw_run
 from elsinore.runs.loop import Outcome
 from elsinore.runs.profile import phase
 from elsinore.runs.programs import Compiled
 from elsinore.runs.records import return_text
-from elsinore.runs.restored import best_replica, policy_of, restore_state
-from elsinore.runs.run_curves import ARTIFACT_SECONDS, draw_run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, refuse_if_late
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from elsinore.runs.summary import mean_return, stopped_by, summarise, write_json
 from elsinore.training.layout import Layout
 from elsinore.training.turns import place_host

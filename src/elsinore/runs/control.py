@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from elsinore.errors import ConfigError, quoted
 from elsinore.jaxtools import processes
 from elsinore.runs.signals import Stop
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 log = logging.getLogger("elsinore")
 SOCKET = "control.sock"

@@ -8,7 +8,7 @@ from elsinore.config.plan import Plan
 from elsinore.envs import suites
 from elsinore.errors import ConfigError, ElsinoreError, RunError, reason_of
 from elsinore.jaxtools import processes
-from elsinore.runs.manifest import config_digest, versions_of
+from elsinore.runs.checkpoints.manifest import config_digest, versions_of
 
 
 def join(distributed: bool | str) -> None:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from elsinore.config.plan import Plan
 from elsinore.jaxtools import processes
-from elsinore.runs import checkpoints
 from elsinore.runs.actions import agreed, reason_to_stop
-from elsinore.runs.buffers import has_buffers, without_buffers
-from elsinore.runs.checkpoint_manager import DUE
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.buffers import has_buffers, without_buffers
+from elsinore.runs.checkpoints.manager import DUE
+from elsinore.runs.checkpoints.restored import restore_state
 from elsinore.runs.control import Controls
+from elsinore.runs.lineage.start import begun_from_source
 from elsinore.runs.loop import EVALUATES, may_be_evaluated
 from elsinore.runs.pipeline import Pipeline
 from elsinore.runs.programs import Compiled, compile_run
-from elsinore.runs.replay_worker import ReplayFollower
-from elsinore.runs.restored import restore_state
+from elsinore.runs.replays.worker import ReplayFollower
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
-from elsinore.runs.start import begun_from_source
 from elsinore.runs.traced_settings import acted_on
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, fetch_turns, place_host

@@ -14,7 +14,7 @@ from elsinore.errors import RepeatedError, counted, reason_of
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import EVALUATE, Action, agreed, reason_to_stop
 from elsinore.runs.budgets import BUDGET
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.curriculum_log import events_of
 from elsinore.runs.divergence import diverged_seeds, divergence_text
 from elsinore.runs.failures import ended_how, limit_reached
@@ -24,8 +24,8 @@ from elsinore.runs.pipeline import FinishedChunk, Pipeline
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.run_actions import RunActions
 from elsinore.runs.run_lock import FolderGone
-from elsinore.runs.store import ACTION
-from elsinore.runs.store_waits import refuse_if_stuck
+from elsinore.runs.store.store import ACTION
+from elsinore.runs.store.waits import refuse_if_stuck
 from elsinore.runs.traced_settings import acted_on
 from elsinore.runs.workers import BackgroundWorker
 from elsinore.training.turns import Turns

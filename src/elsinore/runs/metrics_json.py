@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.parse import as_dict
-from elsinore.runs.plain_json import plain
-from elsinore.runs.redaction import redacted
+from elsinore.runs.files.plain_json import plain
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.runs.run import Run
-from elsinore.runs.store import reading
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.store.store import reading
+from elsinore.runs.trust.redaction import redacted
 
 
 def write_metrics(run: Run, path: Path) -> None:

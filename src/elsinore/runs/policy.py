@@ -15,9 +15,9 @@ from jaxtyping import PyTree
 from elsinore.config.extras import require
 from elsinore.envs.numbers import read_numbers
 from elsinore.errors import ConfigError, counted
-from elsinore.runs.durable import new_file
-from elsinore.runs.exported_carry import exported_carry
-from elsinore.runs.observation_names import exported_observation, named_arrays
+from elsinore.runs.export.carry import exported_carry
+from elsinore.runs.export.observation_names import exported_observation, named_arrays
+from elsinore.runs.files.durable import new_file
 from elsinore.training.evaluation import refuse_to_explore
 from elsinore.types import Algorithm, PolicyState
 
@@ -261,9 +261,9 @@ class Policy:
             ConfigError: without the package onnx, or for a policy that computes what ONNX's graph
                 has no operation for, such as a custom network with a loop.
         """
-        from elsinore.runs.onnx.graph import held_as
-        from elsinore.runs.onnx.model import model_of
-        from elsinore.runs.onnx.program import UnknownOperation
+        from elsinore.runs.export.onnx.graph import held_as
+        from elsinore.runs.export.onnx.model import model_of
+        from elsinore.runs.export.onnx.program import UnknownOperation
 
         require(
             "onnx",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elsinore.errors import counted
-from elsinore.runs.durable import new_file
+from elsinore.runs.files.durable import new_file
 
 FILE = "profile.json"
 TRACE_SECONDS = 10.0  # of training at most: a trace of a minute is too large to be looked at

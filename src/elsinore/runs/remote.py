@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.errors import ConfigError, one_line, quoted
-from elsinore.runs.durable import fsync_parents, fsync_tree
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.redaction import folder_mode
+from elsinore.runs.files.durable import fsync_parents, fsync_tree
+from elsinore.runs.trust.redaction import folder_mode
 
 log = logging.getLogger("elsinore")
 CONFIG, MANIFEST, CHECKPOINTS = "config.yaml", "manifest.json", "checkpoints"

@@ -22,9 +22,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from elsinore.errors import ConfigError
-from elsinore.runs.checkpoints import CHECKPOINT_KINDS, NAME
-from elsinore.runs.durable import fsync, new_file
-from elsinore.runs.plain_files import has_links
+from elsinore.runs.checkpoints.directory import CHECKPOINT_KINDS, NAME
+from elsinore.runs.files.durable import fsync, new_file
+from elsinore.runs.files.plain_files import has_links
 from elsinore.runs.remote import (
     CHECKPOINTS,
     CONFIG,
@@ -35,7 +35,7 @@ from elsinore.runs.remote import (
     is_unfinished,
     name_in,
 )
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 DATABASE, SUMMARY = "metrics.sqlite", "summary.json"
 HELD = ".sending"

@@ -18,25 +18,26 @@ from elsinore.config.load import with_settings
 from elsinore.config.plan import Plan, plan_for
 from elsinore.config.yaml_files import read_yaml
 from elsinore.errors import ConfigError, printable, shown, span
-from elsinore.runs import checkpoint_choice, checkpoints
 from elsinore.runs.budgets import ending
-from elsinore.runs.buffers import without_buffers
-from elsinore.runs.checkpoint_match import check_match, other_versions
-from elsinore.runs.checkpoints import Checkpoint
-from elsinore.runs.curve_svg import curve_svg
-from elsinore.runs.curves import training_figure
-from elsinore.runs.export import default_folder, refuse_export, write_export
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.buffers import without_buffers
+from elsinore.runs.checkpoints.directory import Checkpoint
+from elsinore.runs.checkpoints.manifest import MODULE
+from elsinore.runs.checkpoints.match import check_match, other_versions
+from elsinore.runs.checkpoints.restored import best_replica, policy_of, restore_state
+from elsinore.runs.curves.figure import training_figure
+from elsinore.runs.curves.svg import curve_svg
+from elsinore.runs.export.export import default_folder, refuse_export, write_export
+from elsinore.runs.files.whole_file import write_figure
 from elsinore.runs.final_evaluation import final_evaluation
-from elsinore.runs.manifest import MODULE
 from elsinore.runs.members import best_index
 from elsinore.runs.policy import Policy
-from elsinore.runs.restored import best_replica, policy_of, restore_state
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.signature import is_own
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 from elsinore.runs.summary import read_summary
-from elsinore.runs.trust import Trust
-from elsinore.runs.whole_file import write_figure
+from elsinore.runs.trust.signature import is_own
+from elsinore.runs.trust.trust import Trust
 from elsinore.training.evaluation import refuse_to_explore
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
@@ -359,7 +360,7 @@ class Run:
         seed: int | None = None,
         agent: str | None = None,
     ) -> Path:
-        """Write one seed's greedy policy, and return its folder (`elsinore.runs.export`).
+        """Write one seed's greedy policy, and return its folder (`elsinore.runs.export.export`).
 
         Args:
             form: `jax`, `onnx` or `mlflow`.

@@ -14,7 +14,7 @@ from elsinore.errors import ConfigError, reason_of
 from elsinore.runs.actions import EVALUATE, ActingCallback, Action, reason_to_stop, refuse_name
 from elsinore.runs.budgets import BUDGET, Done, Spent
 from elsinore.runs.records import ChunkRecord, Row, RunEvent
-from elsinore.runs.store import ACTION, Store
+from elsinore.runs.store.store import ACTION, Store
 from elsinore.runs.traced_settings import refuse_untraced
 
 log = logging.getLogger("elsinore")

@@ -17,14 +17,14 @@ from elsinore.config.load import whole_experiment
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, quoted, shown
-from elsinore.runs.durable import fsync, fsync_parents, fsync_tree, new_file
-from elsinore.runs.named_code import marked
-from elsinore.runs.redaction import folder_mode
+from elsinore.runs.files.durable import fsync, fsync_parents, fsync_tree, new_file
 from elsinore.runs.remote import fetched, is_remote, refuse_if_copied
 from elsinore.runs.run_lock import RunLock
 from elsinore.runs.shipped import is_shipped, refuse_shipped, shipped_folder
-from elsinore.runs.signature import is_own, sign
-from elsinore.runs.trust import Trust, confirmed
+from elsinore.runs.trust.named_code import marked
+from elsinore.runs.trust.redaction import folder_mode
+from elsinore.runs.trust.signature import is_own, sign
+from elsinore.runs.trust.trust import Trust, confirmed
 
 COMPARISON = ".comparison"  # an empty file that marks the folder of a comparison
 

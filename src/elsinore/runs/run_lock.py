@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from weakref import WeakSet
 
 from elsinore.errors import ConfigError, shown
-from elsinore.runs.durable import on_network
-from elsinore.runs.plain_files import is_taken
+from elsinore.runs.files.durable import on_network
+from elsinore.runs.files.plain_files import is_taken
 from elsinore.runs.shipped import refuse_shipped
-from elsinore.runs.store import StoreBehind
+from elsinore.runs.store.store import StoreBehind
 
 LOOKS = (0.05, 0.05, 0.0)  # seconds after each try to lock a run: another process may look at it
 NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)

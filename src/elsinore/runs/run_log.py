@@ -9,9 +9,9 @@ from pathlib import Path
 
 from elsinore.errors import ConfigError, printable, why_unreadable
 from elsinore.runs.failures import limit_reached
-from elsinore.runs.plain_files import is_taken
-from elsinore.runs.redaction import redacted
+from elsinore.runs.files.plain_files import is_taken
 from elsinore.runs.sinks.console import PROGRESS
+from elsinore.runs.trust.redaction import redacted
 
 log = logging.getLogger("elsinore")
 

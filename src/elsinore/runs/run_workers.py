@@ -11,18 +11,18 @@ from typing import Any, NamedTuple
 from elsinore.config.plan import Plan
 from elsinore.errors import quoted
 from elsinore.runs.actions import ActingCallback, watching
+from elsinore.runs.curves.run_curves import LiveCurves
 from elsinore.runs.members import seeds_of_best
 from elsinore.runs.records import ChunkRecord
-from elsinore.runs.replay_worker import ReplayWorker
-from elsinore.runs.run_curves import LiveCurves
+from elsinore.runs.replays.worker import ReplayWorker
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop
 from elsinore.runs.sinks.console import Console, ProgressLog, is_terminal
 from elsinore.runs.sinks.dashboard import Dashboard
 from elsinore.runs.sinks.notebook import NotebookProgress, in_notebook
 from elsinore.runs.sinks.remote import RemoteSink
-from elsinore.runs.store import Store
-from elsinore.runs.sync import record_done, sinks_of
+from elsinore.runs.sinks.sync import record_done, sinks_of
+from elsinore.runs.store.store import Store
 from elsinore.runs.workers import BackgroundWorker, finish_all, sink_worker
 
 log = logging.getLogger("elsinore")

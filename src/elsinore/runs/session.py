@@ -16,30 +16,33 @@ from elsinore.config.plan_lines import plan_lines
 from elsinore.envs.suites import is_on_host
 from elsinore.errors import RepeatedError, counted, on_error, quoted, shown
 from elsinore.jaxtools import processes
-from elsinore.runs import checkpoint_choice, checkpoints, replays, signature
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.manager import CheckpointManager
+from elsinore.runs.checkpoints.restored import restore_state
 from elsinore.runs.commit import current_commit
 from elsinore.runs.conclusion import conclude
-from elsinore.runs.continuation import adopted
 from elsinore.runs.control import Controls, listening
+from elsinore.runs.curves.run_curves import draw_unfinished
 from elsinore.runs.divergence import diverged_seeds, refuse_not_finite
 from elsinore.runs.failures import explained
+from elsinore.runs.files.plain_files import clean_beside
 from elsinore.runs.follower import ACTS, BEGUN, CHECKPOINT, COMPILED, FOLDER
+from elsinore.runs.lineage.continuation import adopted
+from elsinore.runs.lineage.start import begun_from_source
 from elsinore.runs.loop import Outcome, Publisher, train_loop
 from elsinore.runs.pipeline import Pipeline
-from elsinore.runs.plain_files import clean_beside
 from elsinore.runs.profile import jax_trace, phase, profile_to
 from elsinore.runs.programs import Compiled, compile_run, initial_states
-from elsinore.runs.restored import restore_state
+from elsinore.runs.replays import files as replays
 from elsinore.runs.run_actions import RunActions
-from elsinore.runs.run_curves import draw_unfinished
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_workers import Callback, RunWorkers, start_workers
-from elsinore.runs.session_end import forget_interruption, note_end
 from elsinore.runs.signals import GRACE, refuse_if_late, stop_on_signals
-from elsinore.runs.start import begun_from_source
-from elsinore.runs.store import Store, reading, refused_if_broken
-from elsinore.runs.store_facts import facts_of_plan
+from elsinore.runs.sinks.session_end import forget_interruption, note_end
+from elsinore.runs.store.facts import facts_of_plan
+from elsinore.runs.store.store import Store, reading, refused_if_broken
+from elsinore.runs.trust import signature
 from elsinore.training.early_stopping import Convergence
 from elsinore.training.layout import Layout
 from elsinore.training.turns import Turns, fetch_turns, place_host

@@ -11,13 +11,13 @@ from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
 from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
-from elsinore.runs.durable import fsync, new_file
-from elsinore.runs.manifest import params_sha256, versions
+from elsinore.runs.checkpoints.manifest import params_sha256, versions
+from elsinore.runs.files.durable import fsync, new_file
+from elsinore.runs.files.plain_files import text_of
 from elsinore.runs.members import best_index, writable
-from elsinore.runs.plain_files import text_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.statistics import ci95, iqm
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 from elsinore.runs.summary_shape import unusable_part
 from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState

@@ -18,20 +18,22 @@ from elsinore.envs.scene import Scene
 from elsinore.envs.time_limit import time_limits
 from elsinore.errors import ConfigError, span
 from elsinore.experience.multi_agent import MultiAgentEnv, params_of_one
-from elsinore.runs import api, episode_recording, preparation, replays
-from elsinore.runs.episode_player import (
+from elsinore.runs import api, preparation
+from elsinore.runs.checkpoints.restored import best_replica
+from elsinore.runs.plain_console import PlainConsole
+from elsinore.runs.remote import is_remote
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
+from elsinore.runs.replays.player import (
     EpisodePlayer,
     episode_key,
     episode_player_for,
     params_of_each,
 )
-from elsinore.runs.plain_console import PlainConsole
-from elsinore.runs.remote import is_remote
-from elsinore.runs.restored import best_replica
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir, listing_of
 from elsinore.runs.shipped import is_shipped
-from elsinore.runs.trust import Trust
+from elsinore.runs.trust.trust import Trust
 from elsinore.training.evaluation import refuse_to_explore
 from elsinore.training.random_policy import UNTRAINED, random_policy
 from elsinore.types import PolicyState, RunState

@@ -20,7 +20,7 @@ from elsinore.cli import main
 from elsinore.config.load import load_experiment
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import api, loop, programs
-from elsinore.runs.checkpoints import list_checkpoints
+from elsinore.runs.checkpoints.directory import list_checkpoints
 from elsinore.runs.run_dir import RunDir
 from tests.runs.conftest import (
     MADE_ELSEWHERE,

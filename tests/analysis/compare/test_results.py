@@ -13,7 +13,7 @@ import yaml
 from elsinore.analysis.compare.api import report
 from elsinore.analysis.compare.results import RunResult, read_results, read_run
 from elsinore.errors import ConfigError
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from elsinore.config.search import TrialGroup
 from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import loop, programs
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.run_dir import RunDir
 from tests.programs import SHARED

@@ -8,7 +8,7 @@ from elsinore.analysis.sweep.mlflow import log_to_mlflow
 from elsinore.analysis.sweep.results import TrialResult, failed_trial
 from elsinore.config.load import load_experiment
 from elsinore.config.search import SweepTrial
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 from tests.runs.conftest import STEPS, record
 
 TRIAL = TrialResult(

@@ -26,7 +26,7 @@ from elsinore.envs.scene import (
     Thing,
     Words,
 )
-from elsinore.runs import episode_recording
+from elsinore.runs.replays import recording as episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
 from tests.small_envs import Cell, Clocked, World

@@ -7,7 +7,7 @@ import pytest
 from elsinore.envs.scene import Bars, Choices, Facts, Grid, Scene, Thing
 from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
-from elsinore.runs import episode_recording
+from elsinore.runs.replays import recording as episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.multi_agent import (
     MAX_AGENTS,

@@ -8,7 +8,7 @@ import pytest
 
 import elsinore
 from elsinore.errors import RunError
-from elsinore.runs.checkpoint_manager import CheckpointManager
+from elsinore.runs.checkpoints.manager import CheckpointManager
 from tests.runs.conftest import TINY, assert_same_run, count_in_log, learnt
 
 pytestmark = pytest.mark.slow  # half a minute to compile

@@ -8,7 +8,8 @@ from PIL import Image
 
 from elsinore import cli
 from elsinore.errors import ConfigError
-from elsinore.runs import episode_recording, replays
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
 from elsinore.training.recording import Recording
 from elsinore.view.drawing.episode import Episode
 from elsinore.worlds.hamlet.day_figure import _life, _title, draw_day_figure, summarise_day

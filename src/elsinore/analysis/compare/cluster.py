@@ -11,7 +11,7 @@ from elsinore.config.parse import as_dict
 from elsinore.errors import ConfigError, quoted
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, stop_on_signals
-from elsinore.runs.sync import finish_sinks
+from elsinore.runs.sinks.sync import finish_sinks
 
 
 def check_for_cluster(cells: list[GridCell]) -> None:

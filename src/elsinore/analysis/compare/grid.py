@@ -16,13 +16,13 @@ from elsinore.config.units import has_budget
 from elsinore.errors import ConfigError, counted
 from elsinore.runs import api, preparation
 from elsinore.runs.call import asked_experiment
-from elsinore.runs.continuation import with_source
-from elsinore.runs.manifest import differences
-from elsinore.runs.redaction import comparable
+from elsinore.runs.checkpoints.manifest import differences
+from elsinore.runs.lineage.continuation import with_source
+from elsinore.runs.lineage.source import as_asked
+from elsinore.runs.lineage.start import check_start
 from elsinore.runs.run_dir import RunDir, as_file_name
-from elsinore.runs.source import as_asked
-from elsinore.runs.start import check_start
 from elsinore.runs.summary import is_finished
+from elsinore.runs.trust.redaction import comparable
 
 # Defaults of a comparison: an equal budget for all runs, and one line of output per run.
 DEFAULTS = {

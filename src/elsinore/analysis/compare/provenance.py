@@ -8,7 +8,7 @@ from elsinore.config.load import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.yaml_files import yaml_text
 from elsinore.runs.budgets import ending
-from elsinore.runs.redaction import redacted
+from elsinore.runs.trust.redaction import redacted
 
 
 def speed_section(scores: Scores) -> Section:

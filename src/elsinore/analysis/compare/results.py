@@ -12,13 +12,13 @@ import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError, reason_of, shown
-from elsinore.runs.checkpoint_choice import evaluated_stages
-from elsinore.runs.curve_values import values_by_seed
-from elsinore.runs.natural import natural
-from elsinore.runs.plain_files import text_of
+from elsinore.runs.checkpoints.choice import evaluated_stages
+from elsinore.runs.curves.values import values_by_seed
+from elsinore.runs.files.natural import natural
+from elsinore.runs.files.plain_files import text_of
 from elsinore.runs.remote import is_remote
 from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 from elsinore.runs.summary_shape import unusable_part
 
 

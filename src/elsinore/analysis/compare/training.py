@@ -14,9 +14,9 @@ from elsinore.runs import api
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import BEFORE_THE_NEXT, NotBegun, Stop, stop_on_signals
 from elsinore.runs.sinks.console import Console, is_terminal
+from elsinore.runs.sinks.sync import finish_sinks
 from elsinore.runs.statistics import Estimate
-from elsinore.runs.store import BrokenStore, StoreBehind
-from elsinore.runs.sync import finish_sinks
+from elsinore.runs.store.store import BrokenStore, StoreBehind
 
 
 @dataclass

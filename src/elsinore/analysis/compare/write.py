@@ -16,7 +16,7 @@ from elsinore.analysis.compare.html import as_html
 from elsinore.analysis.compare.scores import Scores
 from elsinore.analysis.compare.sections import document_of
 from elsinore.errors import ConfigError
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
 
 FIGURES: dict[str, Callable] = {
     "returns": draw_returns,

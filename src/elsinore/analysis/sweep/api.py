@@ -24,17 +24,17 @@ from elsinore.config.plan import Plan, plan_for
 from elsinore.config.search import Sweep, SweepTrial, TrialGroup, trial_groups
 from elsinore.errors import ConfigError, counted, printable, quoted, shown
 from elsinore.runs.call import as_override
-from elsinore.runs.continuation import with_source
+from elsinore.runs.files.natural import natural
+from elsinore.runs.lineage.continuation import with_source
+from elsinore.runs.lineage.start import check_start
 from elsinore.runs.members import from_writable
-from elsinore.runs.natural import natural
 from elsinore.runs.preparation import checked_plan, prepare
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.run_log import logging_to
 from elsinore.runs.signals import BEFORE_THE_NEXT, Stop, stop_on_signals
-from elsinore.runs.start import check_start
 from elsinore.runs.summary import object_in
-from elsinore.runs.trust import Trust
+from elsinore.runs.trust.trust import Trust
 
 log = logging.getLogger("elsinore")
 

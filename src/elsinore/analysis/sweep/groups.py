@@ -9,9 +9,11 @@ from types import MappingProxyType
 from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError, on_error, one_line
-from elsinore.runs import checkpoint_choice, checkpoints
-from elsinore.runs.checkpoint_match import NotAccepted, agree_on_layout, check_match
+from elsinore.runs.checkpoints import choice as checkpoint_choice
+from elsinore.runs.checkpoints import directory as checkpoints
+from elsinore.runs.checkpoints.match import NotAccepted, agree_on_layout, check_match
 from elsinore.runs.failures import is_of_machine
+from elsinore.runs.lineage.start import check_start
 from elsinore.runs.preparation import checked_plan
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
@@ -19,10 +21,9 @@ from elsinore.runs.run_log import logging_to
 from elsinore.runs.run_workers import Callback
 from elsinore.runs.session import run_session
 from elsinore.runs.signals import NotBegun
-from elsinore.runs.start import check_start
-from elsinore.runs.store import BrokenStore, StoreBehind
+from elsinore.runs.sinks.sync import finish_sinks
+from elsinore.runs.store.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
-from elsinore.runs.sync import finish_sinks
 
 log = logging.getLogger("elsinore")
 

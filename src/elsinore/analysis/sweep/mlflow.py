@@ -11,14 +11,14 @@ from elsinore.analysis.sweep.results import TrialResult
 from elsinore.analysis.sweep.sweep_dir import SweepDir
 from elsinore.config.search import Sweep
 from elsinore.errors import one_line
-from elsinore.runs.curve_values import mean_of, values_by_seed
+from elsinore.runs.curves.values import mean_of, values_by_seed
 from elsinore.runs.records import Row
-from elsinore.runs.redaction import redacted
 from elsinore.runs.sinks.mlflow import MAX_BATCH, log_files
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, with_tag
 from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
+from elsinore.runs.trust.redaction import redacted
 
 log = logging.getLogger("elsinore")
 STATE = "state"  # the tag of how a trial ended

@@ -6,8 +6,8 @@ from elsinore.analysis.sweep.results import TrialResult, ranked, setting_text
 from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf, Range
 from elsinore.errors import counted
-from elsinore.runs.figure_style import BLUE, GREY, number_text, plain
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.curves.style import BLUE, GREY, number_text, plain
+from elsinore.runs.files.whole_file import whole_file
 
 
 def draw_coordinates(path: Path, sweep: Sweep, results: list[TrialResult]) -> None:

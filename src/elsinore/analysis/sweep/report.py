@@ -18,8 +18,8 @@ from elsinore.config.search import Sweep
 from elsinore.config.search_space import OneOf
 from elsinore.config.yaml_files import yaml_text
 from elsinore.errors import counted
-from elsinore.runs.durable import new_file
-from elsinore.runs.manifest import versions
+from elsinore.runs.checkpoints.manifest import versions
+from elsinore.runs.files.durable import new_file
 from elsinore.runs.members import setting_number, writable
 from elsinore.runs.summary import object_in, write_json
 

@@ -9,7 +9,7 @@ from elsinore.config.search import Sweep, SweepTrial, TrialGroup
 from elsinore.runs.members import from_writable
 from elsinore.runs.run import Run
 from elsinore.runs.statistics import ci95
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 
 
 class TrialResult(NamedTuple):

@@ -16,11 +16,11 @@ from elsinore.config.mappings import in_groups
 from elsinore.config.search import Sweep
 from elsinore.config.yaml_files import read_yaml, yaml_text
 from elsinore.errors import ConfigError, on_error, quoted
-from elsinore.runs import signature
-from elsinore.runs.manifest import differences
-from elsinore.runs.redaction import comparable, folder_mode
+from elsinore.runs.checkpoints.manifest import differences
 from elsinore.runs.run_dir import RunDir, check_folder_name, free_name_from
-from elsinore.runs.trust import Trust, confirmed
+from elsinore.runs.trust import signature
+from elsinore.runs.trust.redaction import comparable, folder_mode
+from elsinore.runs.trust.trust import Trust, confirmed
 
 
 class SweepDir:

@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from elsinore.runs.records import EPISODE_COUNT, ChunkRecord, Row, return_text
-from elsinore.runs.seed_means import SeedMeans
+from elsinore.runs.sinks.seed_means import SeedMeans
 
 SPEED_CHUNKS = 5  # over which the speed is a mean: some wait for the host, the next are ready
 log = logging.getLogger("elsinore")

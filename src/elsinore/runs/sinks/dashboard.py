@@ -17,7 +17,7 @@ from rich.text import Text
 
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.records import ChunkRecord
-from elsinore.runs.replays import list_replays
+from elsinore.runs.replays.files import list_replays
 from elsinore.runs.sinks.console import Console
 
 log = logging.getLogger("elsinore")

@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.durable import new_file
+from elsinore.runs.files.durable import new_file
 from elsinore.runs.records import Row
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 
 class JSONLinesSink:

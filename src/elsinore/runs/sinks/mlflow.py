@@ -21,17 +21,17 @@ import numpy as np
 
 from elsinore.config.sinks import MLflowConfig
 from elsinore.errors import on_error
-from elsinore.runs.plain_files import may_be_sent
-from elsinore.runs.redaction import redacted
+from elsinore.runs.files.plain_files import may_be_sent
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.seed_means import StoredSeedMeans, metric_of
-from elsinore.runs.session_end import end_of
 from elsinore.runs.sinks.mlflow_client import mlflow_client
 from elsinore.runs.sinks.mlflow_names import parameters, valid_name, with_tag
 from elsinore.runs.sinks.mlflow_places import experiment_id, may_keep_files, tracking_uri
 from elsinore.runs.sinks.mlflow_registry import is_model, register
-from elsinore.runs.store import BrokenStore, Store, reading
+from elsinore.runs.sinks.seed_means import StoredSeedMeans, metric_of
+from elsinore.runs.sinks.session_end import end_of
+from elsinore.runs.store.store import BrokenStore, Store, reading
 from elsinore.runs.summary import mean_return, read_summary
+from elsinore.runs.trust.redaction import redacted
 
 MAX_BATCH = 1000  # values in one request, the server's limit
 log = logging.getLogger("elsinore")

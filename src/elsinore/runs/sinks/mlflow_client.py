@@ -7,8 +7,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.durable import fsync
-from elsinore.runs.mlflow_env import configure_mlflow
+from elsinore.runs.files.durable import fsync
+from elsinore.runs.sinks.mlflow_env import configure_mlflow
 
 
 def mlflow_client(uri: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elsinore.config.sinks import MLflowConfig
-from elsinore.runs.export import pyfunc_parts, quiet_and_unchecked
+from elsinore.runs.export.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.sinks.mlflow_names import in_quotes, model_name
 from elsinore.runs.summary import mean_return
 

@@ -3,7 +3,7 @@
 import html
 import sys
 
-from elsinore.runs.curve_svg import rows_svg
+from elsinore.runs.curves.svg import rows_svg
 from elsinore.runs.records import ChunkRecord, Row
 from elsinore.runs.sinks.console import Console
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from elsinore.config.agents import NAME as AGENT
 from elsinore.runs.records import Row
-from elsinore.runs.store import Store
+from elsinore.runs.store.store import Store
 
 
 class TensorBoardSink:

@@ -15,12 +15,12 @@ from elsinore.config.experiment import Experiment
 from elsinore.config.extras import require
 from elsinore.config.sinks import WandbConfig
 from elsinore.errors import on_error
-from elsinore.runs.plain_files import may_be_sent
+from elsinore.runs.files.plain_files import may_be_sent
 from elsinore.runs.records import Row
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.seed_means import SeedMeans, StoredSeedMeans, metric_of
-from elsinore.runs.session_end import end_of
-from elsinore.runs.store import Store
+from elsinore.runs.sinks.seed_means import SeedMeans, StoredSeedMeans, metric_of
+from elsinore.runs.sinks.session_end import end_of
+from elsinore.runs.store.store import Store
 from elsinore.runs.summary import mean_return, read_summary
 
 

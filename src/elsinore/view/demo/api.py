@@ -11,12 +11,12 @@ from elsinore.config.yaml_files import read_yaml
 from elsinore.envs.view import env_name
 from elsinore.errors import ConfigError, quoted, shown
 from elsinore.runs import api
-from elsinore.runs.checkpoint_match import NotAccepted
-from elsinore.runs.destinations import destinations_in
-from elsinore.runs.named_code import code_in
+from elsinore.runs.checkpoints.match import NotAccepted
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.sinks.destinations import destinations_in
+from elsinore.runs.trust.named_code import code_in
 from elsinore.view.demo.episodes import DemoEpisode, record_episodes, recorded_episodes
 from elsinore.view.demo.learning import draw_learning
 from elsinore.view.demo.show import show_progression, show_side_by_side

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import PyTree
 
 from elsinore.config.schedule import max_steps_of
-from elsinore.runs import episode_recording, replays
-from elsinore.runs.episode_player import EpisodePlayer, episode_key
-from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.replays import files as replays
+from elsinore.runs.replays import recording as episode_recording
+from elsinore.runs.replays.player import EpisodePlayer, episode_key
+from elsinore.runs.replays.recording import EpisodeRecording
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.types import PolicyState

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from elsinore.runs.curve_values import smoothed
-from elsinore.runs.figure_style import BLUE, GREEN, GREY, ORANGE, number_text, plain
+from elsinore.runs.curves.style import BLUE, GREEN, GREY, ORANGE, number_text, plain
+from elsinore.runs.curves.values import smoothed
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.runs.run import Run
-from elsinore.runs.store import reading
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.store.store import reading
 from elsinore.view.demo.episodes import DemoEpisode
 
 

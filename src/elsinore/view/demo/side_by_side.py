@@ -9,7 +9,7 @@ from PIL import Image
 
 from elsinore.envs.scene import Bar, Bars, Facts, Scene, rounded
 from elsinore.errors import counted
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.view.drawing.canvas import Canvas
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.film import check_film, frames_in, write_mp4

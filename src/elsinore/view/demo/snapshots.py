@@ -13,7 +13,7 @@ import numpy as np
 
 from elsinore.runs.preparation import prepare
 from elsinore.runs.run import Run
-from elsinore.runs.store import reading
+from elsinore.runs.store.store import reading
 from elsinore.training.layout import layout_for
 from elsinore.training.replicas import fetch, init_seeds, over_seeds
 from elsinore.types import PolicyState

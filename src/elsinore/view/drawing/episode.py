@@ -13,8 +13,8 @@ from elsinore.envs.view import View
 from elsinore.envs.views import view_of
 from elsinore.errors import ConfigError
 from elsinore.experience.autoreset import reset
-from elsinore.runs.episode_recording import EpisodeRecording, learner_name
-from elsinore.runs.redaction import has_mask
+from elsinore.runs.replays.recording import EpisodeRecording, learner_name
+from elsinore.runs.trust.redaction import has_mask
 
 MAX_ACTIONS = 8  # actions shown in a scene
 

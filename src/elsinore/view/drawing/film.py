@@ -11,7 +11,7 @@ from PIL import Image
 
 from elsinore.envs.scene import Scene
 from elsinore.errors import ConfigError
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.image import draw_scene, image_size
 from elsinore.view.drawing.multi_agent import MultiAgentEpisode

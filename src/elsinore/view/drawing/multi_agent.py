@@ -8,7 +8,7 @@ import numpy as np
 
 from elsinore.envs.scene import Facts, Scene, rounded
 from elsinore.errors import ConfigError
-from elsinore.runs.episode_recording import EpisodeRecording
+from elsinore.runs.replays.recording import EpisodeRecording
 from elsinore.view.drawing.episode import Episode, env_of
 
 MAX_AGENTS = 10  # agents listed in a scene

@@ -116,7 +116,7 @@ def _named_after(log) -> str:
 def replay_command(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from elsinore.runs.whole_file import figure_path
+    from elsinore.runs.files.whole_file import figure_path
     from elsinore.worlds.cache.traces.comparing import compare_policies
     from elsinore.worlds.cache.traces.drawing import draw_hit_ratios
     from elsinore.worlds.cache.traces.simulator import check_installed

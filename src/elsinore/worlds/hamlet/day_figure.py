@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from elsinore.errors import ConfigError, counted
-from elsinore.runs.episode_recording import learner_name
-from elsinore.runs.figure_style import plain
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.curves.style import plain
+from elsinore.runs.files.whole_file import whole_file
+from elsinore.runs.replays.recording import learner_name
 from elsinore.view.drawing.episode import Episode
 from elsinore.view.drawing.palette import LIGHT
 from elsinore.worlds.hamlet.env import Hamlet

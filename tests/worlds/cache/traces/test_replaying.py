@@ -15,7 +15,7 @@ from elsinore import cli
 from elsinore.config.plan import plan_for
 from elsinore.errors import ConfigError
 from elsinore.runs.call import resolve_experiment
-from elsinore.runs.restored import host_shapes, policy_of
+from elsinore.runs.checkpoints.restored import host_shapes, policy_of
 from elsinore.toolkit import Wrapper
 from elsinore.worlds.cache.command import _print_tables
 from elsinore.worlds.cache.trace import Counts, Trace, replay, zipf_trace

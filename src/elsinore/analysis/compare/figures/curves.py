@@ -15,7 +15,7 @@ from elsinore.analysis.compare.figures.style import (
 )
 from elsinore.analysis.compare.results import RunResult
 from elsinore.analysis.compare.scores import Scores
-from elsinore.runs.figure_style import dots, number_text
+from elsinore.runs.curves.style import dots, number_text
 from elsinore.runs.statistics import ci95, iqm
 
 

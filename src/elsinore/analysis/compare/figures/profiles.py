@@ -13,7 +13,7 @@ from elsinore.analysis.compare.figures.style import (
     width,
 )
 from elsinore.analysis.compare.scores import Scores
-from elsinore.runs.figure_style import number_text
+from elsinore.runs.curves.style import number_text
 from elsinore.runs.statistics import Strata, performance_profile
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from elsinore.analysis.compare.figures.style import FAINT, colour, panels, say_if_equal
 from elsinore.analysis.compare.scores import ENV_STATISTICS, Scores
-from elsinore.runs.figure_style import number_text
+from elsinore.runs.curves.style import number_text
 
 TITLES = {"iqm": "IQM", "mean": "mean", "median": "median of environments"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from elsinore.errors import ConfigError
-from elsinore.runs.trust import Trust
+from elsinore.runs.trust.trust import Trust
 from elsinore.worlds.cache.trace import POLICIES, Counts, check_policy, replay
 from elsinore.worlds.cache.trace.recording import resolve_trace
 from elsinore.worlds.cache.traces.capacities import Capacity, parse_capacities

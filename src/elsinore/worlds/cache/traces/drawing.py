@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from elsinore.runs.figure_style import plain
-from elsinore.runs.whole_file import write_figure
+from elsinore.runs.curves.style import plain
+from elsinore.runs.files.whole_file import write_figure
 from elsinore.worlds.cache.trace import ORACLES, Counts
 from elsinore.worlds.cache.traces.capacities import Capacity
 

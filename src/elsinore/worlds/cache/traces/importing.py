@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from elsinore.errors import ConfigError, counted
-from elsinore.runs.whole_file import whole_file
+from elsinore.runs.files.whole_file import whole_file
 from elsinore.worlds.cache.trace.recording import LARGEST, MAX_REQUESTS, Trace
 from elsinore.worlds.cache.traces import oracle_general, weblog
 from elsinore.worlds.cache.traces.compressed import SUFFIXES, blocks, lines

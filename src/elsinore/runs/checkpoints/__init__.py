@@ -1,0 +1,1 @@
+"""Checkpoints of a run: written, chosen, matched with its config, and read."""

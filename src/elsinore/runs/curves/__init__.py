@@ -1,0 +1,1 @@
+"""Curves of a run's metrics: as values, as figures and as SVG."""

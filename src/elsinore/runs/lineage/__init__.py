@@ -1,0 +1,1 @@
+"""Runs that begin from another run, or continue it."""

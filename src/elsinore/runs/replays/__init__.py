@@ -1,0 +1,1 @@
+"""Replays of a run: episodes recorded in the background, as files."""

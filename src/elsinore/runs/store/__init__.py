@@ -1,0 +1,1 @@
+"""metrics.sqlite of a run: written, read and repaired."""
