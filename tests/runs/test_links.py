@@ -11,6 +11,7 @@ import pytest
 from elsinore.config.sinks import MLflowConfig, WandbConfig
 from elsinore.errors import ConfigError
 from elsinore.runs.curves.figure import draw_training_curves
+from elsinore.runs.export.jax_function import write_jax
 from elsinore.runs.profile import PhaseTimes
 from elsinore.runs.records import Row
 from elsinore.runs.remote_copy import Copy
@@ -63,8 +64,8 @@ WRITING = {
     ".metrics.sqlite.copy": lambda run: Copy(run.path, f"file://{run.path.parent}/copies").send(),
     "metrics.jsonl": write_lines,
     ".unfinished-one.npz-{pid}": lambda run: replays.write(run.path / "one.npz", a_replay()),
-    "policy.json": lambda run: policy_of_a_dictionary().export(run.path, "own"),
-    "policy.jaxexport": lambda run: policy_of_a_dictionary().export(run.path, "own"),
+    "policy.json": lambda run: write_jax(policy_of_a_dictionary(), run.path, {"env": "own"}),
+    "policy.jaxexport": lambda run: write_jax(policy_of_a_dictionary(), run.path, {"env": "own"}),
     "profile.json": lambda run: a_profile(run).finish(),
 }
 

@@ -113,7 +113,7 @@ def observations(name: str, policy, number: int, seed: int = 0):
         x = draw.normal(size=(number, *like.shape))
         return (x if np.dtype(like.dtype).kind == "f" else x > 0).astype(like.dtype)
 
-    return jax.tree_util.tree_map_with_path(some, policy._obs_like)
+    return jax.tree_util.tree_map_with_path(some, policy.obs_like)
 
 
 def observations_of_games(number: int, num_envs: int = 20):

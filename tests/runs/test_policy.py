@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import elsinore
+from elsinore.errors import ConfigError
 from elsinore.runs.policy import Policy
 from elsinore.types import Algorithm, PolicyFunctions, PolicyState
 
@@ -164,6 +165,41 @@ def test_actions_drawn_without_a_seed_are_others_in_each_call_and_alike_in_a_new
     calls = drawn()
     assert len({str(call) for call in calls}) == 4
     assert drawn() == calls
+
+
+def test_a_policy_is_a_pure_function_for_code_that_jax_traces(run):
+    """Under jit, vmap and scan, with the actions that the policy has on numpy arrays."""
+    policy, obs = run.policy(seed=1), observations(8)
+    act, params, carry = policy.as_function()
+
+    @jax.jit
+    def decide(params, obs):
+        keys = jax.random.split(jax.random.key(0), len(obs))
+        return jax.vmap(act, in_axes=(0, None, None, 0))(keys, params, carry, obs)[0]
+
+    assert decide(params, obs).tolist() == policy(obs).tolist()
+    step = lambda carry, obs: act(jax.random.key(0), params, carry, obs)[::-1]  # noqa: E731
+    assert jax.lax.scan(step, carry, obs)[1].tolist() == policy(obs).tolist()
+
+
+def test_a_pure_function_draws_as_the_policy_does(run):
+    policy, obs = run.policy(seed=1), observations(256)
+    act, params, carry = policy.as_function(sample=True)
+    keys = jax.random.split(jax.random.key(3), len(obs))
+    drawn = jax.vmap(act, in_axes=(0, None, None, 0))(keys, params, carry, obs)[0]
+    assert drawn.tolist() == policy(obs, sample=True, seed=3).tolist()
+    assert drawn.tolist() != policy(obs).tolist()
+
+
+def test_a_pure_function_refuses_a_batch_and_names_vmap(run):
+    act, params, carry = run.policy().as_function()
+    with pytest.raises(ConfigError, match=r"\(8, 4\) is not one observation \(4,\).* by jax.vmap"):
+        jax.jit(act)(jax.random.key(0), params, carry, observations(8))
+
+
+def test_a_policy_under_jit_is_refused_with_what_is_pure(run):
+    with pytest.raises(ValueError, match=r"use act, params, carry = policy.as_function\(\)"):
+        jax.jit(run.policy().__call__)(observations(8))
 
 
 def test_each_seed_has_its_own_policy_and_the_best_is_chosen_unless_one_is_named(run):

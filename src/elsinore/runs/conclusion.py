@@ -15,6 +15,7 @@ from elsinore.runs.checkpoints import directory as checkpoints
 from elsinore.runs.checkpoints.restored import best_replica, policy_of, restore_state
 from elsinore.runs.curriculum_log import STAGE_METRIC, curriculum_summary
 from elsinore.runs.curves.run_curves import ARTIFACT_SECONDS, draw_run
+from elsinore.runs.export.jax_function import write_jax
 from elsinore.runs.loop import Outcome
 from elsinore.runs.profile import phase
 from elsinore.runs.programs import Compiled
@@ -144,10 +145,11 @@ def _expected_seconds(folder: RunDir, plan: Plan, compiled: Compiled) -> float:
 def export_policies(plan: Plan, state: RunState, seed: int, folder: Path, checkpoint: str) -> None:
     """Export the policy of a seed at a checkpoint; of independent learners each agent's, in its own
     folder."""
+    facts = {"env": plan.experiment.env, "checkpoint": checkpoint}
     if not plan.has_learners_of_their_own:
         policy = policy_of(plan, state, seed)
-        return policy.export(folder, plan.experiment.env, checkpoint=checkpoint)
+        return write_jax(policy, folder, facts)
     folder.mkdir(exist_ok=True)
     for i, name in enumerate(plan.experiment.agents.names):
         policy = policy_of(plan, state, seed, i)
-        policy.export(folder / name, plan.experiment.env, checkpoint=checkpoint)
+        write_jax(policy, folder / name, facts)

@@ -14,10 +14,12 @@ import numpy as np
 
 from elsinore.config.experiment import Experiment
 from elsinore.errors import ConfigError
+from elsinore.runs.export.jax_function import write_jax
+from elsinore.runs.export.onnx_graph import write_onnx
 from elsinore.runs.shipped import FOLDER
 from elsinore.runs.sinks.mlflow_env import configure_mlflow
 
-PYFUNC = Path(__file__).parent / "sinks" / "mlflow_policy.py"
+PYFUNC = Path(__file__).parents[1] / "sinks" / "mlflow_policy.py"
 
 
 def default_folder(run: Path, experiment: Experiment, form: str) -> Path:
@@ -82,18 +84,6 @@ def _atomic_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def write_jax(policy: Any, folder: Path, facts: dict[str, str]) -> None:
-    """Write policy.jaxexport and policy.json."""
-    rest = {name: value for name, value in facts.items() if name != "env"}
-    policy.export(folder, facts["env"], **rest)
-
-
-def write_onnx(policy: Any, folder: Path, facts: dict[str, str]) -> None:
-    """Write policy.onnx and policy.json."""
-    rest = {name: value for name, value in facts.items() if name != "env"}
-    policy.export_onnx(folder, facts["env"], **rest)
-
-
 def write_mlflow(policy: Any, folder: Path, facts: dict[str, str]) -> None:
     """Write an MLflow model with the exported function and its policy.json as artifacts."""
     configure_mlflow()
@@ -134,7 +124,7 @@ def quiet_and_unchecked() -> Iterator[None]:
 
 
 def pyfunc_parts(exported: Path) -> dict[str, Any]:
-    """The arguments of `mlflow.pyfunc.save_model` for the files of `Policy.export`."""
+    """The arguments of `mlflow.pyfunc.save_model` for the files of `write_jax`."""
     about = json.loads((exported / "policy.json").read_text(encoding="utf-8"))
     return {
         "python_model": str(PYFUNC),

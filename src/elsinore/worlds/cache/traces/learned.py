@@ -48,7 +48,7 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
         raise ConfigError(f"--run {shown(run.path)} at capacity {capacity}: {error}") from None
     policy = run.policy()
     seen, _ = jax.eval_shape(env.reset_env, jax.random.key(0), env.default_params)
-    given, learnt = (jax.tree.map(lambda x: x.shape, obs) for obs in (seen, policy._obs_like))
+    given, learnt = (jax.tree.map(lambda x: x.shape, obs) for obs in (seen, policy.obs_like))
     if given != learnt:
         raise ConfigError(
             f"--run {shown(run.path)} has wrappers={[*plain(run.experiment.wrappers)]}, which give"
@@ -60,14 +60,15 @@ def replay_learned(run: Any, trace: Trace, capacity: int, unit: str) -> Counts:
 def replay_policy(policy: Any, env: TraceCache, trace: Trace) -> Counts:
     """Counts of a policy on the env's trace, chunk after chunk."""
     params = env.default_params.replace(random_start=False, max_steps_in_episode=trace.num_requests)
-    launch = jax.jit(partial(_chunk, policy._algo, env, params))
+    act, policy_state, carry = policy.as_function()
+    launch = jax.jit(partial(_chunk, act, env, params))
     obs, state = env.reset_env(jax.random.key(policy.seed), params)
-    carried = (obs, state, jax.tree.map(jnp.asarray, policy._algo.policy.initial_carry))
+    carried = (obs, state, jax.tree.map(jnp.asarray, carry))
     for begin in range(
         0, trace.num_requests, REQUESTS_PER_LAUNCH
     ):  # steps past the trace's end serve nothing
         carried = launch(
-            policy.policy_state, jax.random.fold_in(jax.random.key(policy.seed), begin), carried
+            policy_state, jax.random.fold_in(jax.random.key(policy.seed), begin), carried
         )
     state = carried[1]
     requested = int(trace.weights(env.unit)[trace.obj_id].sum())
@@ -80,12 +81,12 @@ def replay_policy(policy: Any, env: TraceCache, trace: Trace) -> Counts:
 
 
 def _chunk(
-    algo: Any, env: TraceCache, params: Any, policy_state: Any, key: Any, carried: tuple
+    act: Any, env: TraceCache, params: Any, policy_state: Any, key: Any, carried: tuple
 ) -> tuple:
     def step(carried, key):
         obs, state, carry = carried
         act_key, env_key = jax.random.split(key)
-        action, carry = algo.policy.act(act_key, policy_state, carry, obs, True)
+        action, carry = act(act_key, policy_state, carry, obs)
         obs, state, *_ = env.step_env(env_key, state, action, params)
         return (obs, state, carry), None
 
