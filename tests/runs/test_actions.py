@@ -225,6 +225,24 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         assert count_in_log(run.path, said) >= 1
 
 
+def takes_nothing() -> None: ...
+
+
+@pytest.mark.parametrize(
+    "callback, said",
+    [
+        (lambda record, history: None, r"called with \(record\).* mark it with @elsinore.acting"),
+        (elsinore.acting(lambda record: None), r"called with \(record, history\).* remove @elsin"),
+        (takes_nothing, r"takes_nothing\(\) -> None is .* give it the arguments \(record\)"),
+        (elsinore.acting(takes_nothing), r"give it the arguments \(record, history\)"),
+    ],
+)
+def test_a_callback_with_other_arguments_is_refused_before_a_run_begins(tmp_path, callback, said):
+    with pytest.raises(ConfigError, match=said):
+        train_tiny(tmp_path, "refused", callbacks=[print, callback])
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_callback_that_leaves_the_process_loses_nothing(whole, tmp_path):
     asked = []
 

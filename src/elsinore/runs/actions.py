@@ -10,6 +10,7 @@ the events of the chunks that its callbacks have seen, and asks them about later
 """
 
 import contextlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -92,6 +93,40 @@ class ActingCallback:
 
     def __call__(self, record: ChunkRecord, history: History) -> Any:
         return self.function(record, history)
+
+
+def check_callbacks(callbacks: Iterable[Any]) -> None:
+    """Refuse a callback that cannot be called with what it is given, before a run begins.
+
+    Raises:
+        ConfigError: naming the callback and its arguments.
+    """
+    for callback in callbacks:
+        acts = isinstance(callback, ActingCallback)
+        function = callback.function if acts else callback
+        given, other = ("record, history", "record") if acts else ("record", "record, history")
+        try:
+            signature = inspect.signature(function)
+        except (TypeError, ValueError):  # a builtin may have none
+            continue
+        if _takes(signature, given):
+            continue
+        remedy = f"give it the arguments ({given})"
+        if _takes(signature, other):
+            remedy = "remove @elsinore.acting" if acts else "mark it with @elsinore.acting"
+        name = getattr(function, "__name__", repr(function))
+        raise ConfigError(
+            f"callbacks: {name}{signature} is called with ({given}), which it does not take;"
+            f" {remedy}."
+        )
+
+
+def _takes(signature: inspect.Signature, given: str) -> bool:
+    try:
+        signature.bind(*given.split(", "))
+    except TypeError:
+        return False
+    return True
 
 
 @checked

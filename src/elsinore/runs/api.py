@@ -11,6 +11,7 @@ from elsinore.arguments import checked
 from elsinore.config.experiment import Experiment
 from elsinore.errors import on_error, shown
 from elsinore.jaxtools import processes
+from elsinore.runs.actions import check_callbacks
 from elsinore.runs.call import as_override, resolve_experiment
 from elsinore.runs.checkpoints import choice as checkpoint_choice
 from elsinore.runs.checkpoints import directory as checkpoints
@@ -115,6 +116,7 @@ def train(
         OutOfTime: a KeyboardInterrupt, if the grace is too short for the final evaluation.
     """
     with fail_everywhere():
+        check_callbacks(callbacks)
         join(distributed)
         if go_on:
             refuse_without_name(name)
@@ -211,6 +213,7 @@ def resume(
         BrokenStore: a ConfigError, if metrics.sqlite cannot be used.
         StoreBehind, NotBegun, OutOfTime: as in `train`.
     """
+    check_callbacks(callbacks)
     join(distributed)
     folder = folder_of(run, runs_dir)
     budget = budgets_in({"env_steps": env_steps, "stop": stop or {}})
