@@ -21,7 +21,7 @@ from elsinore.runs.lineage import lengthen
 from elsinore.runs.lineage.moved_schedules import moved_schedules, schedules_of
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.store import Store
-from elsinore.runs.summary import mean_return
+from elsinore.runs.summary import final_return
 from tests.runs.conftest import TINY, assert_same_run, chunk_ends, learnt, rows_in, train_tiny
 from tests.runs.learners import LEARNERS
 from tests.runs.processes import beginning, command, finish, kill, start, until_trained_on
@@ -173,7 +173,7 @@ def test_a_schedule_is_said_to_go_on_as_the_members_agents_and_callbacks_have_it
     settings = TINY | {"env_steps": 1024, "algo.learning_rate_final": 0.0} | overrides
     callbacks = [slower_from_the_second_chunk_on] if case == "callbacks" else []
     run = elsinore.train(env, overrides=settings, runs_dir=tmp_path, callbacks=callbacks)
-    mean = mean_return(run.summary)
+    mean = final_return(run.summary, "mean")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(session, "_compiled", killed)
         elsinore.resume(run.path, env_steps=2048)

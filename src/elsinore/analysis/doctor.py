@@ -18,6 +18,7 @@ from elsinore.runs.files.natural import natural
 from elsinore.runs.run import Run
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.store import reading
+from elsinore.runs.summary import has_ended
 from elsinore.runs.trust.trust import Trust
 
 
@@ -71,20 +72,15 @@ def curves_of(run: Run) -> Curves:
     }
 
 
-def has_ended(run: Run) -> bool:
-    """True if the run has ended by itself."""
-    return run.summary.get("stopped_by", "interrupted") != "interrupted"
-
-
 def updates_of(run: Run) -> int:
     """The updates of a run that has ended, or else those that its budget takes at most."""
     planned = run.plan.schedule.num_updates
-    return run.summary.get("updates", planned) if has_ended(run) else planned
+    return run.summary.get("updates", planned) if has_ended(run.summary) else planned
 
 
 def progress_of(run: Run) -> float:
     """The share of the planned updates that is done; 1 for a run that has ended by itself."""
-    if has_ended(run):
+    if has_ended(run.summary):
         return 1.0
     with reading(run.path / "metrics.sqlite") as store:
         chunks = store.chunks()

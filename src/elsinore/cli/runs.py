@@ -83,9 +83,10 @@ def _row(top: Path, name: str) -> dict[str, Any]:
 
 def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
     from elsinore.config.yaml_files import read_yaml
-    from elsinore.page.run_status import LIVE, final_return, run_state, summary_of
+    from elsinore.page.run_status import LIVE, run_state, summary_of
     from elsinore.page.runs_directory import RunsDirectory
     from elsinore.runs.budgets import ending
+    from elsinore.runs.summary import final_return
 
     runs = RunsDirectory(folder.parent)
     run = runs.open(folder.name)
@@ -102,7 +103,7 @@ def _facts(folder: Path, unread: list[str]) -> dict[str, Any]:
         **_members(summary.get("members")),
         "seeds": summary.get("seeds"),
         "env_steps": summary.get("env_steps", 0),
-        "return": final_return(summary),
+        "return": final_return(summary, "iqm"),
     }
 
 

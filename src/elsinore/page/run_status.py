@@ -15,6 +15,7 @@ from elsinore.runs.control import SOCKET, Busy, ask
 from elsinore.runs.files.plain_json import plain
 from elsinore.runs.members import mean_known, members_in, seeds_of_best
 from elsinore.runs.run_dir import RunDir
+from elsinore.runs.summary import final_return, has_ended
 from elsinore.runs.trust.redaction import redacted
 
 LIVE = ("compiling", "training", "pausing", "paused", "stopping")
@@ -49,8 +50,7 @@ def run_state(run: RunDir, summary: dict[str, Any]) -> str:
             return "training"
         except ConfigError:
             pass
-    has_ended = summary.get("stopped_by") not in (None, "interrupted")
-    if run.is_locked() and not has_ended:  # a sink that is late keeps the lock
+    if run.is_locked() and not has_ended(summary):  # a sink that is late keeps the lock
         return "training"
     return str(summary.get("stopped_by", "interrupted"))
 
@@ -74,14 +74,6 @@ def summary_of(runs: RunsDirectory, run: RunDir, unread: list[str]) -> dict[str,
             unread.append(f"summary.json has no {name} that can be read.")
             found.pop(name, None)
     return found
-
-
-def final_return(summary: dict[str, Any]) -> float | None:
-    """The return of the final evaluation, of the best member of a population; None without one."""
-    found: Any = summary.get("best_member") if "members" in summary else summary
-    for name in ("eval_return", "iqm"):
-        found = found.get(name) if isinstance(found, dict) else None
-    return found if isinstance(found, int | float) else None
 
 
 def best_env_steps(summary: dict[str, Any]) -> int | None:
@@ -110,7 +102,7 @@ def status_of(runs: RunsDirectory, name: str) -> dict[str, Any]:
     except PageError as error:
         return status | {"error": str(error)}
     if status["state"] not in LIVE and "eval_return" in summary:
-        status["return"] = final_return(summary)
+        status["return"] = final_return(summary, "iqm")
     return status
 
 

@@ -23,7 +23,7 @@ from elsinore.runs.records import return_text
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.signals import Stop, refuse_if_late
 from elsinore.runs.store.store import Store
-from elsinore.runs.summary import mean_return, stopped_by, summarise, write_json
+from elsinore.runs.summary import final_return, stopped_by, summarise, write_json
 from elsinore.training.layout import Layout
 from elsinore.training.turns import place_host
 from elsinore.types import RunState
@@ -59,8 +59,7 @@ def conclude(
     clock = {"compile": compiled.seconds, "train": trained, "evaluate": evaluated}
     # of chunks whose seconds are known, unlike those that were restored from metrics.jsonl
     clock["timed_steps"] = sum(seconds * speed for *_, seconds, speed in chunks)
-    how = stopped_by(state, plan, outcome.interrupted)
-    how = outcome.ended if outcome.ended and how == "budget" else how
+    how = stopped_by(state, plan, outcome.interrupted, outcome.ended)
     summary = summarise(plan, state, final, clock, how) | curriculum_summary(plan, stages)
     summary |= {"checkpoints": kept_checkpoints(folder, plan)}
     log.info(result_line(summary))
@@ -81,7 +80,7 @@ def conclude(
 
 def result_line(summary: dict[str, Any]) -> str:
     """The result in one line, before curves, policy and sinks are written."""
-    mean = return_text(mean_return(summary))
+    mean = return_text(final_return(summary, "mean"))
     whose = " of the best member" if "best_member" in summary else ""
     return (
         f"{ending(summary['stopped_by'])} after {summary['env_steps']:,} env steps a seed; mean"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from elsinore.config.plan import Plan
 from elsinore.config.population import number_of
 from elsinore.errors import ConfigError, quoted
 from elsinore.experience.episode_stats import facts_of
+from elsinore.runs.budgets import BUDGET
 from elsinore.runs.checkpoints.manifest import params_sha256, versions
 from elsinore.runs.files.durable import fsync, new_file
 from elsinore.runs.files.plain_files import text_of
@@ -23,23 +24,26 @@ from elsinore.training.evaluation import Episodes
 from elsinore.types import RunState
 
 
-def stopped_by(state: RunState, plan: Plan, interrupted: bool) -> str:
+def stopped_by(state: RunState, plan: Plan, interrupted: bool, ended: str) -> str:
     """The reason why a run ended: `converged` (every seed, except those pruned from a population),
     `diverged` (every seed but those pruned), `plateau` (every seed is frozen, in several of these
-    ways or on a plateau), `interrupted` or `budget`."""
+    ways or on a plateau), `interrupted`, `ended` (`callback`, say) or `budget`."""
     convergence = state.convergence
     pruned = convergence.pruned_at >= 0
     for how in ("converged", "diverged"):
-        ended = getattr(convergence, f"{how}_at") >= 0
-        if ended.any() and (ended | pruned).all():
+        stopped = getattr(convergence, f"{how}_at") >= 0
+        if stopped.any() and (stopped | pruned).all():
             return how
     if np.asarray(convergence.frozen).all():
         return "plateau"
-    return (
-        "interrupted"
-        if interrupted and state.train.update.max() < plan.schedule.num_updates
-        else "budget"
-    )
+    if interrupted and state.train.update.max() < plan.schedule.num_updates:
+        return "interrupted"
+    return ended or BUDGET
+
+
+def has_ended(summary: Mapping[str, Any]) -> bool:
+    """True for the summary of a run that ended by itself; an empty one is of a run that did not."""
+    return summary.get("stopped_by") not in (None, "interrupted")
 
 
 def summarise(
@@ -154,9 +158,12 @@ def _finite(x: Any) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def mean_return(summary: dict[str, Any]) -> float | None:
-    """The mean return of the final evaluation, of the best member in a population."""
-    return (summary.get("best_member") or summary)["eval_return"]["mean"]
+def final_return(summary: Mapping[str, Any], statistic: Literal["mean", "iqm"]) -> float | None:
+    """The return of the final evaluation, of the best member of a population; None without one."""
+    found: Any = summary.get("best_member") if "members" in summary else summary
+    for name in ("eval_return", statistic):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, int | float) else None
 
 
 def read_summary(path: Path) -> dict[str, Any]:
@@ -194,7 +201,7 @@ def is_finished(folder: RunDir) -> bool:
         ConfigError: if summary.json or metrics.sqlite cannot be read.
     """
     summary = read_summary(folder.summary)
-    if summary.get("stopped_by") in (None, "interrupted") or not folder.database.exists():
+    if not has_ended(summary) or not folder.database.exists():
         return False
     with reading(folder.database) as store:
         store.check()

@@ -1,6 +1,5 @@
 """Finished runs read from their folders, and the runs that are excluded."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from elsinore.errors import ConfigError, reason_of, shown
 from elsinore.runs.checkpoints.choice import evaluated_stages
 from elsinore.runs.curves.values import values_by_seed
 from elsinore.runs.files.natural import natural
-from elsinore.runs.files.plain_files import text_of
 from elsinore.runs.remote import is_remote
 from elsinore.runs.run_dir import RunDir, as_file_name, listing_of
 from elsinore.runs.store.store import reading
-from elsinore.runs.summary_shape import unusable_part
+from elsinore.runs.summary import read_summary
 
 
 @dataclass(frozen=True)
@@ -167,13 +165,9 @@ def read_run(label: str, path: Path) -> RunResult | ExcludedRun:
         if not folder.summary.exists():
             reason = "being trained" if folder.is_locked() else "unfinished"
             return ExcludedRun(env, label, path, reason)
-        summary = json.loads(text_of(folder.summary))
-        if isinstance(summary, dict) and summary.get("stopped_by") == "interrupted":
+        summary = read_summary(folder.summary)
+        if summary.get("stopped_by") == "interrupted":
             reason = f"interrupted after {summary['env_steps']:,} env steps"
-            return ExcludedRun(env, label, path, reason)
-        unusable = unusable_part(summary) if isinstance(summary, dict) else "mapping"
-        if unusable is not None:
-            reason = f"unreadable: summary.json has no usable {unusable}"
             return ExcludedRun(env, label, path, reason)
         per_seed = summary["eval_return"]["per_seed"]
         if len(per_seed) != experiment.seeds:

@@ -17,7 +17,7 @@ from elsinore.runs.checkpoints.directory import Checkpoint
 from elsinore.runs.lineage.moved_schedules import moved_schedules, schedules_in
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.store import Store, reading, refused_if_broken
-from elsinore.runs.summary import mean_return, read_summary
+from elsinore.runs.summary import final_return, read_summary
 
 REMEDY = (
     "begin a new run with `elsinore train --from {run}` (in Python, from_run), which takes"
@@ -167,7 +167,7 @@ def refuse_ended(folder: RunDir, budget: str) -> None:
             " checkpoint"
             f" (`elsinore checkpoints {quoted(folder.path)}`) with --from (in Python, from_run)."
         )
-    if how not in (None, "budget", "interrupted"):
+    if how not in (None, BUDGET, "interrupted"):
         raise ConfigError(
             f"{budget}: {folder.path} was ended by {how}, and a resumed run repeats"
             f" that; {REMEDY.format(run=quoted(folder.path))}."
@@ -239,7 +239,7 @@ def record_lengthening(
         updates = _updates(before, env), _updates(after, env)
         lines += moved_schedules(schedules, checkpoint.update, *updates)
     summary = read_summary(folder.summary)
-    score = mean_return(summary) if summary else None
+    score = final_return(summary, "mean")
     whose = " of the best member" if "best_member" in summary else ""
     until_now = f"final evaluation until now: mean return{whose}"
     result = [] if score is None else [f"{until_now} {score:.6g}"]

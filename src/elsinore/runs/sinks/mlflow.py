@@ -30,7 +30,7 @@ from elsinore.runs.sinks.mlflow_registry import is_model, register
 from elsinore.runs.sinks.seed_means import StoredSeedMeans, metric_of
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import BrokenStore, Store, reading
-from elsinore.runs.summary import mean_return, read_summary
+from elsinore.runs.summary import final_return, read_summary
 from elsinore.runs.trust.redaction import redacted
 
 MAX_BATCH = 1000  # values in one request, the server's limit
@@ -230,7 +230,7 @@ class MLflowSink:
             return
         self._send_spans(ended=True)
         finals = dict(zip(self._children.values(), summary["eval_return"]["per_seed"], strict=True))
-        for run, value in (finals | {self._parent: mean_return(summary)}).items():
+        for run, value in (finals | {self._parent: final_return(summary, "mean")}).items():
             value = float("nan") if value is None else value
             self._send(run, [("final/return", value, time.time(), summary["env_steps"])])
 

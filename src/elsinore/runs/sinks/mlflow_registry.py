@@ -11,7 +11,7 @@ from typing import Any
 from elsinore.config.sinks import MLflowConfig
 from elsinore.runs.export.export import pyfunc_parts, quiet_and_unchecked
 from elsinore.runs.sinks.mlflow_names import in_quotes, model_name
-from elsinore.runs.summary import mean_return
+from elsinore.runs.summary import final_return
 
 MODEL = "model"  # the folder of a run's artifacts
 
@@ -36,7 +36,8 @@ def register(
     aliases = client.get_registered_model(name).aliases
     if version >= int(aliases.get(config.alias, 0)):
         client.set_registered_model_alias(name, config.alias, str(version))
-    client.set_model_version_tag(name, str(version), "eval_return", str(mean_return(summary)))
+    mean = str(final_return(summary, "mean"))
+    client.set_model_version_tag(name, str(version), "eval_return", mean)
 
 
 def _create(client: Any, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from elsinore.runs.run_dir import RunDir
 from elsinore.runs.store.store import Store
-from elsinore.runs.summary import read_summary
+from elsinore.runs.summary import has_ended, read_summary
 
 End = Literal["finished", "interrupted", "failed"]
 
@@ -29,8 +29,7 @@ def note_end(database: Path, error: BaseException) -> None:
 
 def end_of(summary: Mapping[str, Any], info: Mapping[str, Any]) -> End:
     """The end of a run's last session, by its summary and the facts of its store."""
-    how = summary.get("stopped_by")
-    if how not in (None, "interrupted"):
+    if has_ended(summary):
         return "finished"
     noted = info.get("ended")
-    return noted if noted in ("interrupted", "failed") else "interrupted" if how else "failed"
+    return noted if noted in ("interrupted", "failed") else "interrupted" if summary else "failed"

@@ -21,7 +21,7 @@ from elsinore.runs.run_dir import RunDir
 from elsinore.runs.sinks.seed_means import SeedMeans, StoredSeedMeans, metric_of
 from elsinore.runs.sinks.session_end import end_of
 from elsinore.runs.store.store import Store
-from elsinore.runs.summary import mean_return, read_summary
+from elsinore.runs.summary import final_return, read_summary
 
 
 def refuse_if_absent(experiment: Experiment) -> None:
@@ -91,7 +91,7 @@ class WandbSink:
             self._run.summary.update(
                 {
                     "stopped_by": summary["stopped_by"],
-                    "final/return": mean_return(summary),
+                    "final/return": final_return(summary, "mean"),
                 }
             )
         if may_be_sent(folder.policy, folder.path):
