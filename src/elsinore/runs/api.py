@@ -13,9 +13,8 @@ from elsinore.errors import on_error, shown
 from elsinore.jaxtools import processes
 from elsinore.runs.actions import check_callbacks
 from elsinore.runs.call import as_override, resolve_experiment
-from elsinore.runs.checkpoints import choice as checkpoint_choice
-from elsinore.runs.checkpoints import directory as checkpoints
-from elsinore.runs.checkpoints.match import agree_on_layout, check_match
+from elsinore.runs.checkpoints.choice import matching
+from elsinore.runs.checkpoints.match import agree_on_layout
 from elsinore.runs.checkpoints.restored import check_state
 from elsinore.runs.distributed import check_processes_agree, fail_everywhere, join
 from elsinore.runs.follower import ENDED, follow
@@ -239,8 +238,7 @@ def resume(
     with on_error(folder.unlock):
         prepare(bool(distributed))
         experiment = lengthened(folder, recorded, budget, env) if budget else recorded
-        checkpoints.clean(folder.checkpoints)
-        checkpoint = _matching_checkpoint(folder, experiment, fall_back, accept_versions)
+        checkpoint = matching(folder, experiment, fall_back, accept_versions)
         plan = checked_plan(experiment, env, network, curriculum, check=False)
         if processes.joined():
             check_processes_agree(plan)
@@ -258,24 +256,6 @@ def resume(
         run_session(folder, plan, checkpoint, callbacks, grace=grace)
     processes.agreed(None, ENDED, processes.COMPILING)
     return Run(folder, plan, env, network, curriculum, trust=True)
-
-
-def _matching_checkpoint(
-    folder: RunDir, experiment: Experiment, fall_back: bool, accept_versions: bool
-) -> checkpoints.Checkpoint | None:
-    """The newest checkpoint, made with these settings; None where there is none yet.
-
-    Raises:
-        ConfigError: if it is broken, or differs in what was not accepted; or if the run has ended
-            once, and only checkpoints without a replay buffer are left.
-    """
-    if not checkpoint_choice.resumable(folder.checkpoints):
-        if folder.summary.exists():
-            checkpoint_choice.refuse_to_begin_anew(folder.checkpoints)
-        return None
-    checkpoint = checkpoint_choice.newest(folder.checkpoints, fall_back)
-    check_match(checkpoint, experiment, accept_versions)
-    return checkpoint
 
 
 @checked

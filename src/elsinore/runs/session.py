@@ -130,7 +130,6 @@ def open_session(
 ) -> Session:
     """Open the store and start the workers; a failure unlocks the run directory."""
     with on_error(folder.unlock):
-        checkpoints.clean(folder.checkpoints)
         replays.clean(folder.replays)
         signature.clean(folder.config)
         clean_beside(folder.tags)  # which the page writes

@@ -29,6 +29,7 @@ from elsinore.config.search import TrialGroup
 from elsinore.config.start import StartConfig
 from elsinore.errors import ConfigError, RunError
 from elsinore.runs import loop, programs
+from elsinore.runs.checkpoints.directory import BrokenCheckpoint
 from elsinore.runs.checkpoints.manager import CheckpointManager
 from elsinore.runs.plain_console import PlainConsole
 from elsinore.runs.run_dir import RunDir
@@ -445,15 +446,28 @@ def test_a_start_that_is_gone_ends_the_search_and_fails_no_trial(tmp_path):
     assert not list(tmp_path.rglob("failed.json"))
 
 
-def test_a_group_killed_while_its_checkpoint_was_replaced_goes_on_from_it(tmp_path):
+def group_with_a_checkpoint(runs_dir: Path) -> tuple[TrialGroup, RunDir, Path]:
+    """A group of a sweep that has not ended, and its checkpoint, of a state that is not its own."""
     experiment = elsinore.Experiment()
-    folder = RunDir.create(tmp_path, "000", experiment)
+    folder = RunDir.create(runs_dir, "000", experiment)
     folder.unlock()
     manager, state = CheckpointManager(folder.checkpoints, experiment), {"x": np.zeros(3)}
-    path = manager.save("latest", 4, state, None)
+    return TrialGroup(experiment, (), ()), folder, manager.save("latest", 4, state, None)
+
+
+def test_a_checkpoint_of_another_state_ends_the_search_and_fails_no_trial(tmp_path):
+    group, folder, _ = group_with_a_checkpoint(tmp_path)
+    with pytest.raises(BrokenCheckpoint, match="holds another state"):
+        groups.train_group(folder.path, group, SHARED)
+    assert not folder.is_locked() and not list(tmp_path.rglob("failed.json"))
+    assert not folder.database.exists()
+
+
+def test_a_group_killed_while_its_checkpoint_was_replaced_goes_on_from_it(tmp_path):
+    group, folder, path = group_with_a_checkpoint(tmp_path)
     path.rename(path.with_name(f".unfinished-{path.name}-1"))
     path.with_name(f".trash-{path.name}-1").mkdir()
-    opened, checkpoint = groups._opened(folder.path, TrialGroup(experiment, (), ()), {})
+    opened, checkpoint = groups._opened(folder.path, group, {})
     opened.unlock()
     assert checkpoint is not None and checkpoint.path == path
 

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from elsinore.config.parse import as_dict
 from elsinore.config.search import TrialGroup
 from elsinore.errors import ConfigError, on_error, one_line
-from elsinore.runs.checkpoints import choice as checkpoint_choice
-from elsinore.runs.checkpoints import directory as checkpoints
-from elsinore.runs.checkpoints.match import NotAccepted, agree_on_layout, check_match
+from elsinore.runs.checkpoints.choice import matching
+from elsinore.runs.checkpoints.directory import BrokenCheckpoint, Checkpoint
+from elsinore.runs.checkpoints.match import NotAccepted, agree_on_layout
+from elsinore.runs.checkpoints.restored import check_state
 from elsinore.runs.failures import is_of_machine
 from elsinore.runs.lineage.start import check_start
 from elsinore.runs.preparation import checked_plan
@@ -26,6 +27,7 @@ from elsinore.runs.store.store import BrokenStore, StoreBehind
 from elsinore.runs.summary import is_finished, write_json
 
 log = logging.getLogger("elsinore")
+NOT_OF_THE_TRIALS = StoreBehind, BrokenStore, BrokenCheckpoint, NotAccepted
 
 
 class Interrupted(Exception):
@@ -64,13 +66,14 @@ def train_group(
                 check_start(plan)
             else:
                 agree_on_layout(opened, checkpoint, plan, accept.get("accept_layout", False))
+                check_state(checkpoint, plan)
             with logging_to(opened.log):
                 run_session(opened, plan, checkpoint, callbacks, programs, of_a_sweep=True)
         except NotBegun as signal:
             raise Interrupted(folder.name) from signal
         except Exception as error:
-            if isinstance(error, StoreBehind | BrokenStore | NotAccepted) or is_of_machine(error):
-                raise  # not of the trials
+            if isinstance(error, NOT_OF_THE_TRIALS) or is_of_machine(error):
+                raise
             _fail(folder, error)
             return None
         finally:
@@ -82,7 +85,7 @@ def train_group(
 
 def _opened(
     folder: Path, group: TrialGroup, accept: Mapping[str, bool]
-) -> tuple[RunDir, checkpoints.Checkpoint | None]:
+) -> tuple[RunDir, Checkpoint | None]:
     """The locked run folder, and the checkpoint to resume from."""
     if not (folder / "config.yaml").exists():
         if os.path.lexists(folder):
@@ -95,12 +98,10 @@ def _opened(
     opened = RunDir(folder)
     opened.lock()
     with on_error(opened.unlock):
-        checkpoints.clean(opened.checkpoints)
-        if not checkpoint_choice.resumable(opened.checkpoints):
+        accepts = accept.get("accept_versions", False)
+        checkpoint = matching(opened, group.experiment, fall_back=True, accept_versions=accepts)
+        if checkpoint is None:
             _refuse_without_start(group)
-            return opened, None
-        checkpoint = checkpoint_choice.newest(opened.checkpoints, fall_back=True)
-        check_match(checkpoint, group.experiment, accept.get("accept_versions", False))
         return opened, checkpoint
 
 

@@ -10,11 +10,13 @@ from elsinore.errors import ConfigError, quoted
 from elsinore.runs.checkpoints.directory import (
     BrokenCheckpoint,
     Checkpoint,
+    clean,
     is_whole,
     list_checkpoints,
     verify,
 )
-from elsinore.runs.checkpoints.match import BUDGETS
+from elsinore.runs.checkpoints.match import BUDGETS, check_match
+from elsinore.runs.run_dir import RunDir
 
 
 def best_of(found: list[Checkpoint], experiment: Experiment) -> Checkpoint | None:
@@ -73,20 +75,6 @@ def newest(folder: Path, fall_back: bool = False) -> Checkpoint:
     raise ConfigError(f"{folder} holds {found}; {_again(folder)}{_or_from_best(folder)}.")
 
 
-def refuse_to_begin_anew(folder: Path) -> None:
-    """Refuse to compute a run again that has ended once, where no checkpoint is left to continue
-    from.
-
-    Raises:
-        ConfigError: naming a checkpoint without a replay buffer that a new run can begin from.
-    """
-    if remedy := _or_from_best(folder):
-        raise ConfigError(
-            f"{folder} holds no checkpoint that the run can continue from;"
-            f" {_again(folder)}{remedy}."
-        )
-
-
 def _again(folder: Path) -> str:
     """The remedy for a run that cannot continue: a run of a sweep or a comparison has one place."""
     return f"move {folder.parent} away and start the run again, or start it under another name"
@@ -105,6 +93,29 @@ def _or_from_best(folder: Path) -> str:
             " (in Python, from_run and from_parts)"
         )
     )
+
+
+def matching(
+    folder: RunDir, experiment: Experiment, fall_back: bool, accept_versions: bool
+) -> Checkpoint | None:
+    """The newest checkpoint that a locked run can continue from, made with these settings; None
+    where there is none yet. What a kill left among the checkpoints is put in order first.
+
+    Raises:
+        ConfigError: if it is broken, or differs in what was not accepted; or if the run has ended
+            once, and only checkpoints without a replay buffer are left.
+    """
+    clean(folder.checkpoints)
+    if resumable(folder.checkpoints):
+        checkpoint = newest(folder.checkpoints, fall_back)
+        check_match(checkpoint, experiment, accept_versions)
+        return checkpoint
+    if folder.summary.exists() and (remedy := _or_from_best(folder.checkpoints)):
+        raise ConfigError(
+            f"{folder.checkpoints} holds no checkpoint that the run can continue from;"
+            f" {_again(folder.checkpoints)}{remedy}."
+        )
+    return None
 
 
 def newest_covered(folder: Path, newest: Checkpoint | None, covered: int) -> Checkpoint | None:
