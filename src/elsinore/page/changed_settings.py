@@ -1,10 +1,10 @@
 """The settings of a run that differ from those it would have had by itself."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from elsinore.algos.registry import ALGORITHMS
 from elsinore.config.load import experiment_from
+from elsinore.config.mappings import dotted
 from elsinore.config.parse import as_dict
 from elsinore.config.presets import closest_preset
 from elsinore.config.yaml_files import parsed_yaml
@@ -23,22 +23,18 @@ def changed_settings(config: str) -> list[tuple[str, Any, Any]] | None:
         algo = data["algo"]["name"]
         if algo not in ALGORITHMS:
             return None
-        closest = closest_preset(algo, data["env"], dict(dotted_items(data["algo"])))
+        closest = closest_preset(algo, data["env"], settings_by_name(data["algo"]))
         names = {"env": data["env"], "algo": {"name": closest.partition("/")[0]}}
-        usual = dict(dotted_items(as_dict(experiment_from(names))))
+        usual = settings_by_name(as_dict(experiment_from(names)))
     except (ValueError, RecursionError, KeyError, TypeError):
         return None
     return sorted(
         (name, value, usual.get(name))
-        for name, value in dotted_items(data)
+        for name, value in settings_by_name(data).items()
         if name not in OF_THE_RUN and value != usual.get(name)
     )
 
 
-def dotted_items(data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by dotted name."""
-    for name, value in data.items():
-        if isinstance(value, dict) and value:
-            yield from dotted_items(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", list(value) if isinstance(value, tuple) else value
+def settings_by_name(settings: Any) -> dict[str, Any]:
+    """Settings by dotted name; an empty group, such as `vary`, is a value."""
+    return dotted(settings, is_group=lambda value: isinstance(value, dict) and bool(value))

@@ -68,7 +68,7 @@ def refuse_name(name: str, runs: RunsDirectory) -> None:
     try:
         check_folder_name(name)
     except ConfigError as error:
-        raise PageError(str(error).removeprefix("--name ")) from error
+        raise PageError(str(error)) from error
     if os.path.lexists(runs.top / name):
         raise PageError(f"name={name!r} is taken; choose another.")
 

@@ -4,7 +4,7 @@ values that the run would have by itself, from the settings reference."""
 from typing import Any
 
 from elsinore.config.parse import as_dict
-from elsinore.page.changed_settings import dotted_items
+from elsinore.page.changed_settings import settings_by_name
 from elsinore.runs.files.natural import natural
 
 ELSEWHERE = ("env", "algo", "seeds", "start")  # fields of the dialog, or no matter of it
@@ -44,7 +44,7 @@ def settings_form(env: str, algo: str) -> list[dict[str, Any]]:
 
     behind = algorithm_behind(algo)
     known = behind in ALGORITHMS
-    usual = dict(dotted_items(as_dict(load_experiment(env, algo)))) if known else {}
+    usual = settings_by_name(as_dict(load_experiment(env, algo))) if known else {}
     groups = [*groups_of(Experiment), *(algo_settings(behind) if known else ())]
     if env in envs.names() and env not in FETCHED:
         groups += env_settings(env)

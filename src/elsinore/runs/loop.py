@@ -41,7 +41,6 @@ class Outcome(NamedTuple):
 
     state: RunState  # [replica, ...], in host memory
     interrupted: bool  # stopped on request before its budget was spent
-    train_seconds: float
     ended: str = ""  # by an action: `callback` or `budget`
 
 
@@ -86,7 +85,7 @@ def train_loop(
     except BaseException:
         save_emergency(pipeline, publisher, checkpoints)
         raise
-    return Outcome(*checkpoints.conclude(frozen or bool(ended)), pipeline.seconds, ended)
+    return Outcome(*checkpoints.conclude(frozen or bool(ended)), ended)
 
 
 def evaluated(pipeline: Pipeline, publisher: "Publisher", chunk: FinishedChunk) -> FinishedChunk:

@@ -89,14 +89,9 @@ class Pipeline:
         self._ahead = ahead
         self.initial = state  # valid until the first chunk is taken
         self.hold: Callable[[], tuple[float, bool]] = lambda: (0.0, False)
-        self._began = self._finished = time.perf_counter()
+        self._finished = time.perf_counter()
         self._in_flight: InFlight | None = None
         self._launching, self._waiting = Watchdog(), Watchdog()  # a launch may block, too
-
-    @property
-    def seconds(self) -> float:
-        """Time of all chunks so far, pauses excluded."""
-        return self._finished - self._began
 
     def stopped(self) -> bool:
         """True once a stop was requested."""
@@ -104,7 +99,7 @@ class Pipeline:
 
     def __iter__(self) -> Iterator[FinishedChunk]:
         num_chunks, controls = self._plan.schedule.num_chunks, self._controls
-        self._began = self._finished = time.perf_counter()
+        self._finished = time.perf_counter()
         self._in_flight = self._launch(self._state, self.first_chunk)
         for index in range(self.first_chunk, num_chunks):
             done = self._wait_for(self._in_flight)

@@ -251,7 +251,7 @@ def _trained(session: Session, layout: Layout, compiled: Compiled, state: Turns)
     with contextlib.closing(manager_of(session, layout)) as manager:
         if over or ended:  # killed before its summary
             manager.resume_from(state, chunk, publisher.score, publisher.saves(chunk))
-            return Outcome(*manager.conclude(ended=True), 0.0, ended)
+            return Outcome(*manager.conclude(ended=True), ended)
         ahead = plan.looks_ahead and not run_actions.any
         pipeline = Pipeline(plan, layout, compiled, state, chunk, controls, ahead)
         return train_loop(pipeline, publisher, manager, workers.replays.offer)
