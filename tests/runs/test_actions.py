@@ -216,7 +216,7 @@ def test_a_callback_that_fails_or_asks_for_what_cannot_be_is_told_and_the_run_go
         "algo.learning_rate=nan cannot be set",
         "name='episode/none_ended' is a metric of the run itself",
         "gamma=2.0 must lie in [0, 1]",
-        "seed=7 is not of this run",
+        "seed=7 is not of this run; it has 0 to 1",
         "'stop' is no Action",
         "Action.stop of <class 'elsinore.runs.actions.Action'>> is no Action; return Action.stop()",
         "'save' is no Action",

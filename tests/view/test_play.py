@@ -70,14 +70,14 @@ def test_the_best_policy_is_that_of_the_best_checkpoint(whole):
 
 
 def test_a_seed_is_chosen_by_its_own_number():
-    run = SimpleNamespace(experiment=SimpleNamespace(seed=5, replicas=2))
+    run = SimpleNamespace(experiment=elsinore.Experiment(seed=5, seeds=2))
     assert [_replica(run, seed) for seed in (5, 6)] == [0, 1]
-    with pytest.raises(ConfigError, match="seed=0 is not in this run; it has 5 to 6"):
+    with pytest.raises(ConfigError, match="seed=0 is not of this run; it has 5 to 6"):
         _replica(run, 0)
 
 
 def test_a_seed_that_is_not_of_the_run_is_refused(whole):
-    with pytest.raises(ConfigError, match="seed=2 is not in this run; it has 0 to 1"):
+    with pytest.raises(ConfigError, match="seed=2 is not of this run; it has 0 to 1"):
         list(episodes_of(str(whole), seed=2))
 
 

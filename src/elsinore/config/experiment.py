@@ -234,6 +234,11 @@ class Experiment:
         return self.members * self.seeds
 
     @property
+    def replica_seeds(self) -> range:
+        """The seed of each replica, by which metrics name it."""
+        return range(self.seed, self.seed + self.replicas)
+
+    @property
     def member_values(self) -> list[dict[str, Any]]:
         """The varied settings of each member."""
         return [

@@ -94,7 +94,7 @@ def curriculum_summary(plan: Plan, rows: list[Row]) -> dict[str, Any]:
         return {}
     names = stage_names(plan, 1 + max(int(row.value) for row in rows))
     histories = []
-    for seed in range(plan.experiment.seed, plan.experiment.seed + plan.experiment.replicas):
+    for seed in plan.experiment.replica_seeds:
         stage, history = 0, [{"env_steps": 0, "stage": names[0]}]
         for row in rows:
             if row.seed == seed and int(row.value) != stage:

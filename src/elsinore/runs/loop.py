@@ -213,8 +213,8 @@ class Publisher:
 
     def _seeds_that_count(self, scores: Mapping[int, float]) -> Sequence[int]:
         experiment = self.plan.experiment
-        seeds = range(experiment.seed, experiment.seed + experiment.replicas)
-        return seeds_of_best(scores, seeds, experiment.members, experiment.checkpoints.mode)
+        seeds, mode = experiment.replica_seeds, experiment.checkpoints.mode
+        return seeds_of_best(scores, seeds, experiment.members, mode)
 
     def saves(self, chunks: int) -> bool:
         """True if `checkpoints.period`, in another unit than chunks, passed in the last of them."""

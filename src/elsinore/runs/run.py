@@ -280,7 +280,7 @@ class Run:
         Raises:
             ConfigError: for a seed or an agent that this run does not have; as `state` and `plan`.
         """
-        seeds = range(self.experiment.seed, self.experiment.seed + self.experiment.replicas)
+        seeds = self.experiment.replica_seeds
         if seed not in (None, *seeds):
             raise ConfigError(f"seed={seed} is not of this run; it has {span(seeds)}.")
         found = self.checkpoint(checkpoint)

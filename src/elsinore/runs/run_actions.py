@@ -4,13 +4,12 @@ callbacks, its budget and its evaluations ask for after each chunk."""
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from elsinore.config.plan import Plan
-from elsinore.errors import ConfigError, reason_of
+from elsinore.errors import ConfigError, reason_of, span
 from elsinore.runs.actions import EVALUATE, ActingCallback, Action, reason_to_stop, refuse_name
 from elsinore.runs.budgets import BUDGET, Done, Spent
 from elsinore.runs.records import ChunkRecord, Row, RunEvent
@@ -158,8 +157,9 @@ class RunActions:
             raise ConfigError(
                 f"{action!r} is no Action; return Action.stop() or another, a list, or None."
             )
-        if action.seed is not None and action.seed not in self._seeds:
-            raise ConfigError(f"seed={action.seed} is not of this run.")
+        seeds = self._plan.experiment.replica_seeds
+        if action.seed not in (None, *seeds):
+            raise ConfigError(f"seed={action.seed} is not of this run; it has {span(seeds)}.")
         if action.act == "log":
             refuse_name(action.name, measured)
         if action.act == "set":
@@ -168,10 +168,6 @@ class RunActions:
     def _logged(self, action: Action, update: int) -> list[Row]:
         if action.act != "log" or action.value is None:
             return []
-        seeds = self._seeds if action.seed is None else [action.seed]
+        every = self._plan.experiment.replica_seeds
+        seeds = every if action.seed is None else [action.seed]
         return [Row(update, seed, "", action.name, action.value) for seed in seeds]
-
-    @cached_property
-    def _seeds(self) -> range:
-        first = self._plan.experiment.seed
-        return range(first, first + self._plan.experiment.replicas)

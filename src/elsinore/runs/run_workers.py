@@ -124,9 +124,8 @@ def _progress(folder: RunDir, plan: Plan) -> list[BackgroundWorker]:
     of = (plan.env_steps, experiment.replicas)
     what: dict[str, Any] = {"seconds": gone, "evaluations": evaluations}
     if experiment.vary:
-        replicas = range(experiment.seed, experiment.seed + experiment.replicas)
         members, mode = experiment.members, experiment.population.mode
-        best = partial(seeds_of_best, seeds=replicas, members=members, mode=mode)
+        best = partial(seeds_of_best, seeds=experiment.replica_seeds, members=members, mode=mode)
         what |= {"what": "replicas", "seeds_of_best": best}
     progress = ProgressLog(*of, **what)
     workers = [BackgroundWorker("train.log", progress.write, retry=False, **IN_MEMORY)]

@@ -261,9 +261,9 @@ def _of_run(
 
 def _replica(run: Run, seed: int) -> int:
     """Index of a seed among the run's replicas."""
-    seeds = range(run.experiment.seed, run.experiment.seed + run.experiment.replicas)
+    seeds = run.experiment.replica_seeds
     if seed not in seeds:
-        raise ConfigError(f"seed={seed} is not in this run; it has {span(seeds)}.")
+        raise ConfigError(f"seed={seed} is not of this run; it has {span(seeds)}.")
     return seeds.index(seed)
 
 

@@ -79,10 +79,7 @@ def trial_scores(sweep: Sweep, run: Run) -> np.ndarray:
         )
     with reading(run.path / "metrics.sqlite") as store:
         last = {row.seed: row.value for row in store.rows(names=[sweep.config.metric], agent="")}
-    first = run.experiment.seed
-    return np.array(
-        [last.get(seed, np.nan) for seed in range(first, first + run.experiment.replicas)]
-    )
+    return np.array([last.get(seed, np.nan) for seed in run.experiment.replica_seeds])
 
 
 def ranked(results: list[TrialResult], mode: str) -> list[TrialResult]:

@@ -145,7 +145,7 @@ def replicas_of(source: Source, here: Experiment) -> list[int]:
         ConfigError: for a seed that the source does not have.
     """
     there, chosen = source.experiment, start_of(here).seed
-    seeds = range(there.seed, there.seed + there.replicas)
+    seeds = there.replica_seeds
     if chosen is not None and chosen not in seeds:
         raise ConfigError(
             f"from_seed={chosen} is not of {source.folder.path}; it has {span(seeds)}."
