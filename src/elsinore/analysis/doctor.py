@@ -72,33 +72,30 @@ def curves_of(run: Run) -> Curves:
     }
 
 
-def updates_of(run: Run) -> int:
-    """The updates of a run that has ended, or else those that its budget takes at most."""
+def extent_of(run: Run, summary: dict[str, Any]) -> tuple[int, float]:
+    """The updates of a run and 1 if it has ended by itself; otherwise the updates that its budget
+    takes at most, and the share of them that is done."""
+    if has_ended(summary):
+        return summary["updates"], 1.0
     planned = run.plan.schedule.num_updates
-    return run.summary.get("updates", planned) if has_ended(run.summary) else planned
-
-
-def progress_of(run: Run) -> float:
-    """The share of the planned updates that is done; 1 for a run that has ended by itself."""
-    if has_ended(run.summary):
-        return 1.0
     with reading(run.path / "metrics.sqlite") as store:
         chunks = store.chunks()
-    return chunks[-1][0] / run.plan.schedule.num_updates if chunks else 0.0
+    return planned, chunks[-1][0] / planned if chunks else 0.0
 
 
 def run_facts(run: Run, curves: Curves) -> RunFacts:
     """The facts that rules need, from a run's settings, environment and summary."""
-    experiment, plan = run.experiment, run.plan
+    experiment, plan, summary = run.experiment, run.plan, run.summary
+    updates, progress = extent_of(run, summary)
     limit = getattr(plan.env_params, "max_steps_in_episode", None)
     on_stage = plan.on_stage or evaluated_stages(RunDir(run.path).checkpoints, experiment)
     return RunFacts(
         first_seed=experiment.seed,
-        updates=updates_of(run),
-        progress=progress_of(run),
+        updates=updates,
+        progress=progress,
         transitions=plan.steps_per_update,
         target=experiment.convergence.target,
-        solved=run.summary.get("stopped_by") == "converged",
+        solved=summary.get("stopped_by") == "converged",
         max_grad_norm=getattr(experiment.algo, "max_grad_norm", None),
         time_limit=None if limit is None else int(np.max(limit)),
         max_entropy=_entropy_of_uniform(plan.env.action_space(plan.env_params)),
